@@ -1,0 +1,206 @@
+"""What one provider says now: its markets, their definitions and order books, under the provider's own ids.
+
+Pure: updates in, state and the names of what they touched out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oddsengine.markets.feed_updates import (
+    BookChange,
+    EventUpdate,
+    MarketGone,
+    MarketUpdate,
+    SourceStatus,
+)
+
+if TYPE_CHECKING:
+    from oddsengine.markets.events import Event
+    from oddsengine.markets.feed_updates import (
+        FeedUpdate,
+        LevelPriceSize,
+        MarketDefinition,
+        PriceSize,
+        SelectionDefinition,
+        SourceHealth,
+    )
+    from oddsengine.markets.ids import EventId
+
+
+class SelectionBook:
+    """One selection's order book at one source, in the provider's units.
+
+    `back` is what can be backed (best = highest price), `lay` what can be laid (best = lowest price); the level-keyed
+    books are kept as the provider numbers them. `last` is the last traded price.
+    """
+
+    __slots__ = (
+        "_best_back",
+        "_best_lay",
+        "back",
+        "back_display",
+        "back_levels",
+        "last",
+        "lay",
+        "lay_display",
+        "lay_levels",
+        "stale_best",
+    )
+
+    def __init__(self) -> None:
+        self.back: dict[float, float] = {}
+        self.lay: dict[float, float] = {}
+        self.back_levels: dict[int, PriceSize] = {}
+        self.lay_levels: dict[int, PriceSize] = {}
+        self.back_display: dict[int, PriceSize] = {}
+        self.lay_display: dict[int, PriceSize] = {}
+        self.last: float | None = None
+        self._best_back: PriceSize | None = None
+        self._best_lay: PriceSize | None = None
+        self.stale_best = False
+
+    def apply(self, change: BookChange) -> None:
+        """Apply changed rows; a delete of what is not there is harmless."""
+        self.stale_best = True
+        rows = change.back
+        if rows:
+            _set_rows(self.back, rows)
+        rows = change.lay
+        if rows:
+            _set_rows(self.lay, rows)
+        levels = change.back_levels
+        if levels:
+            _set_levels(self.back_levels, levels)
+        levels = change.lay_levels
+        if levels:
+            _set_levels(self.lay_levels, levels)
+        levels = change.back_display
+        if levels:
+            _set_levels(self.back_display, levels)
+        levels = change.lay_display
+        if levels:
+            _set_levels(self.lay_display, levels)
+        if change.last is not None:
+            self.last = change.last
+
+    def best(self) -> tuple[PriceSize | None, PriceSize | None]:
+        """Give the best (price, size) to back and to lay; full ladder first, then best-offer levels, then display levels."""
+        if self.stale_best:
+            back, lay = self.back, self.lay
+            if back:
+                price = max(back)
+                self._best_back = (price, back[price])
+            else:
+                self._best_back = _top(self.back_levels) or _top(self.back_display)
+            if lay:
+                price = min(lay)
+                self._best_lay = (price, lay[price])
+            else:
+                self._best_lay = _top(self.lay_levels) or _top(self.lay_display)
+            self.stale_best = False
+        return self._best_back, self._best_lay
+
+    def back_rows(self) -> list[PriceSize]:
+        """List what can be backed, best first, by the same preference as `best`."""
+        if self.back:
+            return sorted(self.back.items(), reverse=True)
+        return [row for _, row in sorted((self.back_levels or self.back_display).items())]
+
+    def lay_rows(self) -> list[PriceSize]:
+        """List what can be laid, best first, by the same preference as `best`."""
+        if self.lay:
+            return sorted(self.lay.items())
+        return [row for _, row in sorted((self.lay_levels or self.lay_display).items())]
+
+
+def _set_rows(book: dict[float, float], rows: list[PriceSize]) -> None:
+    for price, size in rows:
+        if size:
+            book[price] = size
+        else:
+            book.pop(price, None)
+
+
+def _set_levels(book: dict[int, PriceSize], rows: list[LevelPriceSize]) -> None:
+    for level, price, size in rows:
+        if size:
+            book[level] = (price, size)
+        else:
+            book.pop(level, None)
+
+
+def _top(levels: dict[int, PriceSize]) -> PriceSize | None:
+    return levels[min(levels)] if levels else None
+
+
+class SourceMarket:
+    """One market at one source; `definition` is None until the source has said what it is.
+
+    `definitions` holds what was last said of each selection, those no longer in the definition included.
+    `updated_ms` is the publish time of its last change (Unix milliseconds).
+    """
+
+    __slots__ = ("books", "definition", "definitions", "source", "source_id", "updated_ms")
+
+    def __init__(self, source: str, source_id: str) -> None:
+        self.source = source
+        self.source_id = source_id
+        self.definition: MarketDefinition | None = None
+        self.definitions: dict[str, SelectionDefinition] = {}
+        self.books: dict[str, SelectionBook] = {}
+        self.updated_ms = 0
+
+    def define(self, definition: MarketDefinition) -> None:
+        """Take a new definition, whole."""
+        self.definition = definition
+        for selection in definition.selections:
+            self.definitions[selection.source_id] = selection
+
+
+class SourceBook:
+    """All that one source says now.
+
+    Args:
+        source: the source's name.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.health: SourceHealth = "down"
+        self.health_reason = "not connected yet"
+        self.markets: dict[str, SourceMarket] = {}
+        self.events: dict[EventId, Event] = {}
+
+    def apply(self, update: FeedUpdate, published_ms: int) -> None:
+        """Apply one update.
+
+        Args:
+            update: what the source said.
+            published_ms: when it said so, Unix milliseconds.
+        """
+        # Ordered by how often each comes; a market update is over 99 in 100.
+        if type(update) is MarketUpdate:
+            market = self.markets.get(update.market)
+            if market is None:
+                market = self.markets[update.market] = SourceMarket(self.source, update.market)
+            elif update.image:
+                # An image replaces all: whatever it does not name must not stay as a ghost price.
+                market.books = {}
+                market.definitions = {}
+            market.updated_ms = published_ms
+            if update.definition is not None:
+                market.define(update.definition)
+            books = market.books
+            for change in update.books:
+                book = books.get(change.selection)
+                if book is None:
+                    book = books[change.selection] = SelectionBook()
+                book.apply(change)
+        elif type(update) is EventUpdate:
+            self.events[update.event.id] = update.event
+        elif type(update) is MarketGone:
+            self.markets.pop(update.market, None)
+        elif type(update) is SourceStatus:
+            self.health = update.health
+            self.health_reason = update.reason

@@ -1,0 +1,74 @@
+"""Price ladders: the odds that may be offered, as data."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from oddsengine.markets.odds import OddsMilli
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Betfair's "CLASSIC" ladder as (from, step) in thousandths, each up to the next from; the last is the ladder's top.
+#: Source: Betfair Exchange API documentation, "Betfair Price Increments".
+BETFAIR_INCREMENTS: Final[tuple[tuple[int, int], ...]] = (
+    (1_010, 10),
+    (2_000, 20),
+    (3_000, 50),
+    (4_000, 100),
+    (6_000, 200),
+    (10_000, 500),
+    (20_000, 1_000),
+    (30_000, 2_000),
+    (50_000, 5_000),
+    (100_000, 10_000),
+    (1_000_000, 0),
+)
+
+
+class Ladder:
+    """A strictly rising sequence of the odds that may be offered, in thousandths.
+
+    Args:
+        name: what config calls it.
+        ticks: the odds, in thousandths, rising.
+
+    Raises:
+        ValueError: if the ticks do not rise strictly, or there are none.
+    """
+
+    __slots__ = ("name", "ticks")
+
+    def __init__(self, name: str, ticks: Sequence[int]) -> None:
+        if not ticks or any(low >= high for low, high in pairwise(ticks)):
+            raise ValueError(f"the ticks of ladder {name!r} must rise strictly")
+        self.name = name
+        self.ticks: tuple[OddsMilli, ...] = tuple(OddsMilli(tick) for tick in ticks)
+
+    def at_or_below(self, odds_milli: float) -> OddsMilli | None:
+        """Find the greatest tick not above these odds; None under the ladder's foot."""
+        position = bisect_right(self.ticks, odds_milli)
+        return self.ticks[position - 1] if position else None
+
+    def at_or_above(self, odds_milli: float) -> OddsMilli | None:
+        """Find the least tick not below these odds; None over the ladder's top."""
+        position = bisect_left(self.ticks, odds_milli)
+        return self.ticks[position] if position < len(self.ticks) else None
+
+    def __contains__(self, odds_milli: int) -> bool:
+        return self.at_or_below(odds_milli) == odds_milli
+
+
+def _ticks(increments: Sequence[tuple[int, int]]) -> list[int]:
+    ticks: list[int] = []
+    for (start, step), (end, _) in pairwise(increments):
+        ticks.extend(range(start, end, step))
+    ticks.append(increments[-1][0])
+    return ticks
+
+
+BETFAIR: Final = Ladder("betfair", _ticks(BETFAIR_INCREMENTS))
+
+LADDERS: Final[dict[str, Ladder]] = {BETFAIR.name: BETFAIR}

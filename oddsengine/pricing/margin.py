@@ -1,0 +1,271 @@
+"""Removing a bookmaker's margin from odds, and putting one on probabilities.
+
+With q the inverse of the odds and B their sum (the book sum), p the fair probabilities that sum to the number of
+winners, the methods say:
+
+- multiplicative: q = c p.
+- additive: q = p + c; the same as margin proportional to the odds (Buchdahl, "The Wisdom of the Crowd", 2015).
+- power: p = q^k (Vovk & Zhdanov, "Prediction with expert advice for the Brier game", 2009, section 5).
+- odds_ratio: q/(1-q) = c p/(1-p) (Cheung, "Fixed-odds betting and traditional odds", 2015); the same as logarithmic.
+- shin: q = sqrt(B (z p + (1-z) p^2)), z the share of insiders (Shin, "Measuring the incidence of insider trading in a
+  market for state-contingent claims", 1993; Jullien & Salanie, 1994, equation 5). For two outcomes it equals additive.
+- goto: q = p + c sqrt(1-q), shifts by each q's standard error over q (Goto, "goto_conversion", 2023).
+
+All sums are exactly rounded (`math.fsum`), so the order of the outcomes does not matter. Each solver starts on the side
+from which Newton's method on a convex or concave function can't overshoot, or keeps a bracket.
+"""
+
+from __future__ import annotations
+
+from math import fsum, isfinite, log, sqrt
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+from oddsengine.pricing.errors import MarginError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Method = Literal["multiplicative", "additive", "power", "odds_ratio", "shin", "goto"]
+METHODS: Final[tuple[str, ...]] = get_args(Method)
+#: The methods that also hold where several outcomes win.
+SEVERAL_WINNERS: Final = frozenset({"multiplicative", "power", "odds_ratio"})
+
+_MAX_STEPS: Final = 200
+#: A step this small relative to the parameter changes no digit that matters.
+_TOLERANCE: Final = 1e-15
+
+
+def fair_probabilities(odds: Sequence[float], method: str = "shin", winners: int = 1) -> list[float]:
+    """Turn decimal odds into probabilities that sum to `winners`.
+
+    Args:
+        odds: decimal odds of every outcome, each over 1.
+        method: one of `METHODS`.
+        winners: how many of the outcomes win; over 1 for the methods in `SEVERAL_WINNERS` only.
+
+    Raises:
+        MarginError: if the numbers have no answer by this method; it names them.
+    """
+    _check_odds(odds, method, winners)
+    inverse = [1.0 / price for price in odds]
+    try:
+        fair = _REMOVE[method](inverse, float(winners))
+    except (ArithmeticError, ValueError, _NoAnswer) as error:
+        raise MarginError(method, str(error), odds, winners) from None
+    if min(fair) <= 0.0 or max(fair) >= 1.0:
+        raise MarginError(method, "a probability would not lie between 0 and 1", odds, winners)
+    return fair
+
+
+def quote_odds(
+    probabilities: Sequence[float], book_sum: float, method: str = "odds_ratio", winners: int = 1
+) -> list[float]:
+    """Turn fair probabilities into decimal odds, not rounded, whose inverses sum to `book_sum`.
+
+    A great margin on a near certainty can ask for odds of 1 or less: they are given as they are, since only the caller
+    knows the least odds it may offer.
+
+    Args:
+        probabilities: of every outcome, each between 0 and 1, summing to `winners`.
+        book_sum: the sum of the inverse odds, that is winners x (1 + margin).
+        method: one of `METHODS`.
+        winners: how many of the outcomes win; over 1 for the methods in `SEVERAL_WINNERS` only.
+
+    Raises:
+        MarginError: if the numbers have no answer by this method; it names them.
+    """
+    _check_probabilities(probabilities, book_sum, method, winners)
+    try:
+        inverse = _APPLY[method](probabilities, book_sum)
+    except (ArithmeticError, ValueError, _NoAnswer) as error:
+        raise MarginError(method, str(error), probabilities, book_sum) from None
+    if min(inverse) <= 0.0:
+        raise MarginError(method, "an outcome's odds would not be positive", probabilities, book_sum)
+    return [1.0 / quoted for quoted in inverse]
+
+
+class _NoAnswer(Exception):  # noqa: N818 - never leaves this module
+    """The equation has no solution for these numbers."""
+
+
+def _check_odds(odds: Sequence[float], method: str, winners: int) -> None:
+    _check_shape(odds, winners, method, winners)
+    for price in odds:
+        if not (price > 1.0 and isfinite(price)):
+            raise MarginError(method, f"decimal odds are finite and over 1, not {price!r}", odds, winners)
+
+
+def _check_probabilities(probabilities: Sequence[float], book_sum: float, method: str, winners: int) -> None:
+    _check_shape(probabilities, book_sum, method, winners)
+    if not (book_sum > 0.0 and isfinite(book_sum)):
+        raise MarginError(method, f"a book sum is finite and over 0, not {book_sum!r}", probabilities, book_sum)
+    for probability in probabilities:
+        if not 0.0 < probability < 1.0:
+            raise MarginError(method, f"a probability lies between 0 and 1, not {probability!r}", probabilities, book_sum)
+    total = fsum(probabilities)
+    if abs(total - winners) > 1e-6 * winners:  # noqa: PLR2004 - looser than any rounding, closer than any mistake
+        raise MarginError(method, f"the probabilities sum to {total:.9g}, not to {winners}", probabilities, book_sum)
+
+
+def _check_shape(numbers: Sequence[float], target: float, method: str, winners: int) -> None:
+    if method not in _REMOVE:
+        raise MarginError(method, f"not a method; the methods are {', '.join(METHODS)}", numbers, target)
+    if len(numbers) < 2:  # noqa: PLR2004 - a market has two outcomes or more
+        raise MarginError(method, "a market has at least two outcomes", numbers, target)
+    if not 1 <= winners < len(numbers):
+        raise MarginError(method, f"{winners} winners of {len(numbers)} outcomes", numbers, target)
+    if winners > 1 and method not in SEVERAL_WINNERS:
+        names = ", ".join(sorted(SEVERAL_WINNERS))
+        raise MarginError(method, f"holds for one winner only; for several use {names}", numbers, target)
+
+
+# -- methods that are their own inverse: take values to values with another sum ------------------------------------
+
+
+def _scale(values: Sequence[float], target: float) -> list[float]:
+    factor = target / fsum(values)
+    return [value * factor for value in values]
+
+
+def _shift(values: Sequence[float], target: float) -> list[float]:
+    step = (target - fsum(values)) / len(values)
+    return [value + step for value in values]
+
+
+def _power(values: Sequence[float], target: float) -> list[float]:
+    """Find k with sum(v^k) = target; ln sum(v^k) is convex and falls with k, and nearly a line."""
+    logs = [log(value) for value in values]
+    wanted = log(target)
+    k = 1.0
+    for _ in range(_MAX_STEPS):
+        powers = [value**k for value in values]
+        total = fsum(powers)
+        slope = fsum([power * lg for power, lg in zip(powers, logs, strict=True)]) / total
+        step = (log(total) - wanted) / slope
+        k -= step
+        if abs(step) <= _TOLERANCE * abs(k):
+            break
+    if not k > 0.0:
+        raise _NoAnswer(f"the exponent would be {k:g}")
+    return [value**k for value in values]
+
+
+def _odds_ratio(values: Sequence[float], target: float) -> list[float]:
+    """Find c with sum(v / (v + c (1 - v))) = target; target / sum is close to a line in c."""
+    pairs = [(value, 1.0 - value) for value in values]
+    low, high = 0.0, float("inf")
+    c = fsum(values) / target
+    for _ in range(_MAX_STEPS):
+        terms = [(value / (value + c * rest), rest / (value + c * rest)) for value, rest in pairs]
+        total = fsum([term for term, _ in terms])
+        if total > target:
+            low = c
+        else:
+            high = c
+        slope = -fsum([term * per_c for term, per_c in terms])
+        step = (total - target) * total / (target * slope)
+        following = c - step
+        if not low < following < high:
+            following = (low + high) / 2 if high < float("inf") else c * 2
+        moved = abs(following - c)
+        c = following
+        if moved <= _TOLERANCE * c:
+            break
+    return [value / (value + c * rest) for value, rest in pairs]
+
+
+# -- methods with two directions -----------------------------------------------------------------------------------
+
+
+def _shin_remove(inverse: Sequence[float], winners: float) -> list[float]:
+    """Find z with sum(sqrt(z^2 + 4 (1-z) q^2/B)) = 2 - (2-n) z: convex in z, from 0 Newton can't pass the root."""
+    outcomes = len(inverse)
+    if outcomes == 2:  # noqa: PLR2004 - the closed form
+        return _shift(inverse, winners)
+    book_sum = fsum(inverse)
+    squares = [4.0 * value * value / book_sum for value in inverse]
+    z = 0.0
+    for _ in range(_MAX_STEPS):
+        rest = 1.0 - z
+        roots = [sqrt(z * z + rest * square) for square in squares]
+        excess = fsum(roots) + (2 - outcomes) * z - 2.0
+        slope = fsum([(z - square / 2) / root for square, root in zip(squares, roots, strict=True)]) + 2 - outcomes
+        step = excess / slope
+        z -= step
+        if abs(step) <= _TOLERANCE:
+            break
+    if not -1.0 < z < 1.0:
+        raise _NoAnswer(f"the share of insiders would be {z:g}")
+    rest = 1.0 - z
+    return [(sqrt(z * z + rest * square) - z) / (2.0 * rest) for square in squares]
+
+
+def _shin_apply(probabilities: Sequence[float], book_sum: float) -> list[float]:
+    """Find z with sum(sqrt(z p + (1-z) p^2)) = sqrt(B): concave and rising in z, from 0 Newton can't pass the root."""
+    wanted = sqrt(book_sum)
+    greatest = fsum([sqrt(probability) for probability in probabilities])
+    if wanted >= greatest:
+        raise _NoAnswer(f"no share of insiders makes a book sum of {greatest * greatest:.6g} or more")
+    if len(probabilities) == 2:  # noqa: PLR2004 - the closed form
+        return _shift(probabilities, book_sum)
+    pairs = [(probability * probability, probability - probability * probability) for probability in probabilities]
+    z = 0.0
+    for _ in range(_MAX_STEPS):
+        roots = [sqrt(square + z * spread) for square, spread in pairs]
+        slope = fsum([spread / root for (_, spread), root in zip(pairs, roots, strict=True)]) / 2
+        step = (wanted - fsum(roots)) / slope
+        z += step
+        if abs(step) <= _TOLERANCE:
+            break
+    return [wanted * sqrt(square + z * spread) for square, spread in pairs]
+
+
+def _goto_remove(inverse: Sequence[float], winners: float) -> list[float]:
+    errors = [sqrt(1.0 - value) for value in inverse]
+    step = (fsum(inverse) - winners) / fsum(errors)
+    return [value - step * error for value, error in zip(inverse, errors, strict=True)]
+
+
+def _goto_apply(probabilities: Sequence[float], book_sum: float) -> list[float]:
+    """Find s with sum(q) = B where u = sqrt(1-q) solves u^2 + s u = 1 - p; each q rises with s."""
+    fours = [4.0 * (1.0 - probability) for probability in probabilities]
+    low, high = -float("inf"), float("inf")
+    s = 0.0
+    for _ in range(_MAX_STEPS):
+        roots = [sqrt(s * s + four) for four in fours]
+        halves = [(root - s) / 2 for root in roots]
+        total = fsum([1.0 - half * half for half in halves])
+        if total < book_sum:
+            low = s
+        else:
+            high = s
+        slope = fsum([half * (1.0 - s / root) for half, root in zip(halves, roots, strict=True)])
+        following = s + (book_sum - total) / slope
+        if not low < following < high and low > -float("inf") and high < float("inf"):
+            following = (low + high) / 2
+        moved = abs(following - s)
+        s = following
+        if moved <= _TOLERANCE * max(1.0, abs(s)):
+            break
+    quoted = [1.0 - ((sqrt(s * s + four) - s) / 2) ** 2 for four in fours]
+    if not isfinite(s):
+        raise _NoAnswer("no step reaches the book sum")
+    return quoted
+
+
+_REMOVE: Final[dict[str, Callable[[Sequence[float], float], list[float]]]] = {
+    "multiplicative": _scale,
+    "additive": _shift,
+    "power": _power,
+    "odds_ratio": _odds_ratio,
+    "shin": _shin_remove,
+    "goto": _goto_remove,
+}
+_APPLY: Final[dict[str, Callable[[Sequence[float], float], list[float]]]] = {
+    "multiplicative": _scale,
+    "additive": _shift,
+    "power": _power,
+    "odds_ratio": _odds_ratio,
+    "shin": _shin_apply,
+    "goto": _goto_apply,
+}
