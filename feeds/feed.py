@@ -6,7 +6,7 @@ A package offers its feed as an entry point of the group `oddsengine.feeds` whos
 from __future__ import annotations
 
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -15,6 +15,7 @@ from oddsengine.markets.feed_updates import UpdateBatch
 
 if TYPE_CHECKING:
     import asyncio
+    from contextlib import AbstractAsyncContextManager
 
 ENTRY_POINTS = "oddsengine.feeds"
 
@@ -80,6 +81,13 @@ class Transport(Protocol):
         ...
 
 
+class Feed(NamedTuple):
+    """A provider ready to be connected to."""
+
+    codec: Codec
+    transport: Transport
+
+
 class FeedPlugin(Protocol):
     """One provider's entry point."""
 
@@ -88,12 +96,16 @@ class FeedPlugin(Protocol):
         """The type of the provider's config block."""
         ...
 
-    def codec(self, source: str, config: msgspec.Struct) -> Codec:
-        """Build the protocol for one connection's lifetime of reconnects."""
-        ...
+    def open(self, source: str, config: Any) -> AbstractAsyncContextManager[Feed]:
+        """Make the feed ready, with whatever it needs for as long as it is open.
 
-    def transport(self, config: msgspec.Struct) -> Transport:
-        """Build what opens its connections."""
+        Args:
+            source: the name its updates carry.
+            config: an instance of `config_type`.
+
+        Raises:
+            feeds.errors.FeedError: if the config lacks something, such as a secret.
+        """
         ...
 
     def recording_reader(self, source: str) -> RecordingReader:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from feeds.betfair.codec import BetfairCodec
 from feeds.betfair.config import BetfairConfig
 from feeds.betfair.market_stream import MarketStream
+from feeds.feed import Feed
 from feeds.transport import TcpTransport
 
 if TYPE_CHECKING:
-    import msgspec
+    from collections.abc import AsyncIterator
 
-    from feeds.feed import Codec, RecordingReader, Transport
+    from feeds.feed import RecordingReader
 
 __all__ = ["FEED", "BetfairCodec", "BetfairConfig", "MarketStream"]
 
@@ -20,14 +22,11 @@ __all__ = ["FEED", "BetfairCodec", "BetfairConfig", "MarketStream"]
 class _Betfair:
     config_type = BetfairConfig
 
-    def codec(self, source: str, config: msgspec.Struct) -> Codec:
-        assert isinstance(config, BetfairConfig)  # noqa: S101 - built from config_type
+    @asynccontextmanager
+    async def open(self, source: str, config: BetfairConfig) -> AsyncIterator[Feed]:
         app_key, session_token = config.secrets()
-        return BetfairCodec(source, app_key, session_token, config.subscription())
-
-    def transport(self, config: msgspec.Struct) -> Transport:
-        assert isinstance(config, BetfairConfig)  # noqa: S101 - built from config_type
-        return TcpTransport(config.host, config.port, tls=config.tls)
+        codec = BetfairCodec(source, app_key, session_token, config.subscription())
+        yield Feed(codec, TcpTransport(config.host, config.port, tls=config.tls))
 
     def recording_reader(self, source: str) -> RecordingReader:
         return MarketStream(source)

@@ -34,13 +34,13 @@ class MarketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class SelectionChange(msgspec.Struct, frozen=True, array_like=True):
-    """A selection as it now stands; `name` is None where it was told before.
+    """A selection as it now stands; `name` and `status` are None where they are as they were.
 
     `prices` has one entry a profile, in thousandths, None where there is none to bet on.
     """
 
     name: str | None
-    status: SelectionStatus
+    status: SelectionStatus | None
     prices: tuple[int | None, ...]
 
 
@@ -113,13 +113,14 @@ class Batch(msgspec.Struct, array_like=True):
 
 
 class SelectionRecord(msgspec.Struct, array_like=True):
-    """A selection and the positions at which it last changed and first appeared."""
+    """A selection and the positions at which anything of it, its status and its name last changed."""
 
     name: str
     status: SelectionStatus
     prices: tuple[int | None, ...]
     at: int
-    created_at: int
+    status_at: int
+    name_at: int
 
 
 class MarketRecord(msgspec.Struct, array_like=True, tag="m"):

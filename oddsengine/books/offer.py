@@ -172,14 +172,16 @@ class Offer:
             prices = offered_prices if is_open and status == "active" else no_prices
             selection = current.get(key)
             if selection is None:
-                current[key] = SelectionRecord(name, status, prices, pending, pending)
+                current[key] = SelectionRecord(name, status, prices, pending, pending, pending)
                 changed = True
             elif selection.prices != prices or selection.status != status or selection.name != name:
+                if selection.status != status:
+                    selection.status = status
+                    selection.status_at = pending
                 if selection.name != name:
                     selection.name = name
-                    selection.created_at = pending
+                    selection.name_at = pending
                 selection.prices = prices
-                selection.status = status
                 selection.at = pending
                 changed = True
         if len(current) != len(offered.selections):
@@ -187,7 +189,7 @@ class Offer:
                 if key not in offered.selections and (selection.status != "removed" or selection.prices != no_prices):
                     selection.status = "removed"
                     selection.prices = no_prices
-                    selection.at = pending
+                    selection.at = selection.status_at = pending
                     changed = True
         return changed
 
@@ -240,6 +242,12 @@ class Offer:
         self.seq += 1
         return Batch(ts_ms, changes.events, changes.markets, changes.removals, changes.urgent)
 
+    def adopt_profiles(self, profiles: Sequence[str]) -> None:
+        """Say what the prices put from now on stand for; only while nothing is on offer."""
+        assert not self.markets, "profiles can't change under markets on offer"  # noqa: S101 - a caller's mistake
+        self.profiles = tuple(profiles)
+        self._no_prices = (None,) * len(self.profiles)
+
     def open_epoch(self, epoch: int) -> None:
         """Begin a new epoch with the state as it stands as its position 0; older positions have no diff any more."""
         self.epoch = epoch
@@ -252,7 +260,7 @@ class Offer:
         for record in self.markets.values():
             record.at = record.created_at = record.state_at = 0
             for selection in record.selections.values():
-                selection.at = selection.created_at = 0
+                selection.at = selection.status_at = selection.name_at = 0
 
     # -- the replica's doors --------------------------------------------------------------------------------------
 
@@ -400,7 +408,9 @@ class Offer:
         state = market.state if whole or market.state_at > seq else None
         selections = {
             key: SelectionChange(
-                selection.name if whole or selection.created_at > seq else None, selection.status, selection.prices
+                selection.name if whole or selection.name_at > seq else None,
+                selection.status if whole or selection.status_at > seq else None,
+                selection.prices,
             )
             for key, selection in market.selections.items()
             if whole or selection.at > seq
@@ -541,12 +551,14 @@ class Offer:
         for key, new in change.selections.items():
             selection = selections.get(key)
             if selection is None:
-                selections[key] = SelectionRecord(new.name or key, new.status, new.prices, seq, seq)
+                selections[key] = SelectionRecord(new.name or key, new.status or "suspended", new.prices, seq, seq, seq)
             else:
                 if new.name is not None:
                     selection.name = new.name
-                    selection.created_at = seq
-                selection.status = new.status
+                    selection.name_at = seq
+                if new.status is not None:
+                    selection.status = new.status
+                    selection.status_at = seq
                 selection.prices = new.prices
                 selection.at = seq
         self._touch(entry, seq)

@@ -1,0 +1,1 @@
+"""The pipeline from feed updates to published batches (pipeline), and what runs it (engine)."""

@@ -1,0 +1,91 @@
+"""The engine running: feed updates in, one writer a shard."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from oddsengine.engine.explain import explain
+from oddsengine.engine.pipeline import Pipeline
+from oddsengine.engine.shard_writer import ShardWriter
+from oddsengine.pricing.pricer import Pricer
+from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.publisher import Publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from redis.asyncio import Redis
+
+    from oddsengine.markets.feed_updates import UpdateBatch
+    from oddsengine.markets.ids import MarketId
+    from oddsengine.pricing.profile import Profile
+
+
+class Engine:
+    """Everything between the feeds and Redis.
+
+    Args:
+        redis: a client that returns bytes.
+        namespace: of the keys.
+        profiles: by name.
+        sources: the names of the feeds, most preferred first.
+        shards: how many sequences the changes are spread over.
+        keep_closed_s: how long an ended event stays on offer.
+        now_ms: the wall clock, Unix milliseconds.
+    """
+
+    def __init__(  # noqa: PLR0913 - what an engine is made of
+        self,
+        redis: Redis,
+        namespace: str,
+        profiles: Mapping[str, Profile],
+        sources: Sequence[str],
+        *,
+        shards: int,
+        keep_closed_s: float,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.pipeline = Pipeline(Pricer(profiles), sources, shards)
+        self._now_ms = now_ms
+        self.writers = [
+            ShardWriter(
+                self.pipeline,
+                shard,
+                Publisher(redis, shard, shard_keys(namespace, shard), self.pipeline.offers[shard]),
+                now_ms,
+                keep_closed_s,
+            )
+            for shard in range(shards)
+        ]
+
+    def receive(self, batch: UpdateBatch) -> None:
+        """Take updates of a feed; they are published with the next flush."""
+        self.pipeline.receive(batch, self._now_ms())
+        for writer in self.writers:
+            writer.wake()
+
+    async def take_over(self) -> None:
+        """Become the owner of every shard; do this before the first update comes."""
+        await asyncio.gather(*(writer.take_over() for writer in self.writers))
+
+    async def run(self) -> None:
+        """Publish until cancelled. Raises an ExceptionGroup of `Fenced` when another engine has taken over."""
+        async with asyncio.TaskGroup() as group:
+            for writer in self.writers:
+                group.create_task(writer.run())
+
+    def explain(self, market: MarketId) -> dict[str, Any] | None:
+        """Say why a market's prices are what they are; None if it is not on offer."""
+        return explain(self.pipeline, market)
+
+    def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
+        """Give the engine's metrics (see `oddsengine.telemetry.metrics`)."""
+        for shard, writer in enumerate(self.writers):
+            labels = (str(shard),)
+            offer = self.pipeline.offers[shard]
+            yield "odds_shard_flushes", labels, writer.flushes
+            yield "odds_shard_claims", labels, writer.claims
+            yield "odds_markets", labels, len(offer.markets)
+            yield "odds_events", labels, len(offer.events)

@@ -1,0 +1,168 @@
+"""From feed updates to what is published, without I/O: source books, selection, pricing, offer.
+
+Updates only mark markets; a market is priced once a flush however often it moved since. Time is an argument, so the same
+updates in the same flushes give the same published bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oddsengine.books.offer import Offer
+from oddsengine.books.select import choose
+from oddsengine.books.source_book import SourceBook
+from oddsengine.markets.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
+from oddsengine.markets.ids import shard_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from oddsengine.books.changes import MarketRecord
+    from oddsengine.books.source_book import SourceMarket
+    from oddsengine.markets.feed_updates import UpdateBatch
+    from oddsengine.markets.ids import EventId, MarketId
+    from oddsengine.pricing.pricer import Pricer
+
+#: Why a market is suspended while its state of before a change of owner has not been confirmed.
+RECOVERING = "recovering"
+#: Why a market is suspended that its sources offer no more.
+WITHDRAWN = "withdrawn"
+
+
+class Pipeline:
+    """All that becomes of feed updates in one engine.
+
+    Args:
+        pricer: prices markets for every profile.
+        sources: source names, most preferred first.
+        shards: how many sequences the changes are spread over.
+    """
+
+    def __init__(self, pricer: Pricer, sources: Sequence[str], shards: int = 1) -> None:
+        self.pricer = pricer
+        self.books = {source: SourceBook(source) for source in sources}
+        self.offers = [Offer(tuple(pricer.profiles)) for _ in range(shards)]
+        self._dirty: list[set[MarketId]] = [set() for _ in range(shards)]
+        self._dirty_events: list[set[EventId]] = [set() for _ in range(shards)]
+        #: market -> the sources that quote it and their own ids for it
+        self._quoted_by: dict[MarketId, dict[str, str]] = {}
+        self._markets_of: dict[str, dict[str, MarketId]] = {source: {} for source in sources}
+        self._dead_since: dict[EventId, int] = {}
+
+    def receive(self, batch: UpdateBatch, now_ms: int) -> None:
+        """Take updates of one source into its book and mark what they touch.
+
+        Args:
+            batch: the updates.
+            now_ms: Unix milliseconds, used where the provider gave no time.
+        """
+        source = batch.source
+        book = self.books[source]
+        names = self._markets_of[source]
+        published_ms = batch.published_ms if batch.published_ms is not None else now_ms
+        for update in batch.updates:
+            book.apply(update, published_ms)
+            if type(update) is MarketUpdate:
+                if update.definition is not None:
+                    self._name(source, update.market, update.definition.id)
+                market = names.get(update.market)
+                if market is not None:
+                    self._mark(market)
+            elif type(update) is EventUpdate:
+                event = update.event.id
+                self._dirty_events[shard_of(event, len(self.offers))].add(event)
+            elif type(update) is MarketGone:
+                market = names.pop(update.market, None)
+                if market is not None:
+                    self._quoted_by[market].pop(source, None)
+                    self._mark(market)
+            elif type(update) is SourceStatus:
+                for market in names.values():
+                    self._mark(market)
+
+    def flush(self, shard: int) -> None:
+        """Price what was marked in a shard and put it on offer; the offer then cuts the batch."""
+        offer = self.offers[shard]
+        events = self._dirty_events[shard]
+        if events:
+            self._dirty_events[shard] = set()
+            # Sets have no order of their own that is the same in every process; published bytes must be.
+            for event in sorted(events):
+                for book in self.books.values():
+                    if event in book.events:
+                        offer.put_event(book.events[event])
+                        break
+        markets = self._dirty[shard]
+        if markets:
+            self._dirty[shard] = set()
+            for market in sorted(markets) if len(markets) > 1 else markets:
+                self._reprice(offer, market)
+
+    def _name(self, source: str, source_id: str, market: MarketId) -> None:
+        names = self._markets_of[source]
+        before = names.get(source_id)
+        if before == market:
+            return
+        if before is not None:
+            self._quoted_by[before].pop(source, None)
+            self._mark(before)
+        names[source_id] = market
+        self._quoted_by.setdefault(market, {})[source] = source_id
+
+    def _mark(self, market: MarketId) -> None:
+        if len(self.offers) == 1:
+            self._dirty[0].add(market)
+        else:
+            self._dirty[self.shard_of_market(market)].add(market)
+
+    def shard_of_market(self, market: MarketId) -> int:
+        """Tell which shard publishes a market."""
+        return shard_of(market.partition("/")[0], len(self.offers))  # type: ignore[arg-type]
+
+    def quoting(self, market: MarketId) -> Iterator[tuple[SourceBook, SourceMarket]]:
+        """Give the sources that quote a market with what they say of it, most preferred first."""
+        quoted_by = self._quoted_by.get(market)
+        if quoted_by:
+            for source, book in self.books.items():
+                source_id = quoted_by.get(source)
+                if source_id is not None and source_id in book.markets:
+                    yield book, book.markets[source_id]
+
+    def _reprice(self, offer: Offer, market: MarketId) -> None:
+        choice = choose(self.quoting(market))
+        if choice is None:
+            offer.suspend(market, WITHDRAWN)
+        elif choice.reason is not None:
+            offer.put_market(self.pricer.suspended(choice.definition, choice.reason))
+        else:
+            offer.put_market(self.pricer.offered(choice.market, choice.definition))
+
+    def retire(self, shard: int, now_ms: int, keep_ms: int) -> None:
+        """Remove events of which nothing can be bet on any more, once they have been so for a while.
+
+        Args:
+            shard: the shard to look through.
+            now_ms: Unix milliseconds.
+            keep_ms: how long such an event stays on offer, in milliseconds.
+        """
+        offer = self.offers[shard]
+        for event in list(offer.events):
+            if not all(_is_dead(market) for market in offer.events[event].markets.values()):
+                self._dead_since.pop(event, None)
+            elif now_ms - self._dead_since.setdefault(event, now_ms) >= keep_ms:
+                self._remove(offer, event)
+
+    def _remove(self, offer: Offer, event: EventId) -> None:
+        del self._dead_since[event]
+        for market in offer.events[event].markets:
+            for source, source_id in self._quoted_by.pop(market, {}).items():
+                self.books[source].markets.pop(source_id, None)
+                self._markets_of[source].pop(source_id, None)
+            self.pricer.forget(market)
+        for book in self.books.values():
+            book.events.pop(event, None)
+        offer.remove_event(event)
+
+
+def _is_dead(market: MarketRecord) -> bool:
+    return market.state.status == "closed" or market.state.reason in {WITHDRAWN, RECOVERING}

@@ -1,0 +1,114 @@
+"""The gateway's HTTP application: the stream, the API, health, metrics and the page, on one port."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from oddsengine.gateway.codes import ErrorCode
+from oddsengine.gateway.http_api import HttpApi, error
+from oddsengine.gateway.stream import StreamEndpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from aiohttp.typedefs import Handler
+    from prometheus_client import CollectorRegistry
+
+    from oddsengine.gateway.hub import Hub
+    from oddsengine.markets.ids import MarketId
+
+_PAGE: Final = {
+    "index.html": "text/html",
+    "app.js": "text/javascript",
+    "client.js": "text/javascript",
+    "store.js": "text/javascript",
+    "view.js": "text/javascript",
+    "style.css": "text/css",
+    "icon.svg": "image/svg+xml",
+}
+#: What the page needs and nothing else: no script but its own, no other site.
+_PAGE_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_log = structlog.get_logger(__name__)
+
+
+class Gateway:
+    """One gateway: its application and its live sockets.
+
+    Args:
+        hub: sessions and audiences.
+        registry: what `/metrics` shows.
+        explain: explains a market; None where no engine runs in this process.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        registry: CollectorRegistry,
+        explain: Callable[[MarketId], dict[str, Any] | None] | None = None,
+    ) -> None:
+        self.hub = hub
+        self.stream = StreamEndpoint(hub)
+        self._registry = registry
+        self.app = web.Application(middlewares=[_errors], client_max_size=4 * 1024 * 1024)
+        self.app.add_routes(
+            [
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
+                web.get("/v1/stream", self.stream.handle),
+                *HttpApi(hub.replica, explain, hub.profile_place).routes(),
+                web.get("/", _page("index.html")),
+                *(web.get(f"/{name}", _page(name)) for name in _PAGE if name != "index.html"),
+            ]
+        )
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        """Ready is: every shard loaded and current, and not about to stop."""
+        if self.stream.draining:
+            return error(503, ErrorCode.NOT_READY, "draining")
+        stale = sorted(self.hub.replica.stale_since)
+        if stale:
+            return error(503, ErrorCode.NOT_READY, f"shards not current: {', '.join(map(str, stale))}")
+        return web.json_response({"status": "ready"})
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _page(name: str) -> Handler:
+    resource: Path | Any = files("oddsengine.gateway").joinpath("page", name)
+    body = resource.read_bytes()
+
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type=_PAGE[name], charset="utf-8", headers=_PAGE_HEADERS)
+
+    return handler
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every error in the API's form; one that is ours is logged and says nothing of our inside."""
+    try:
+        return await handler(request)
+    except web.HTTPException as problem:
+        if problem.status < 400:  # noqa: PLR2004 - a redirect is no error
+            raise
+        code = ErrorCode.NOT_FOUND if problem.status == 404 else ErrorCode.BAD_REQUEST  # noqa: PLR2004
+        return error(problem.status, code, problem.reason)
+    except Exception:
+        _log.exception("request failed", path=request.path)
+        return error(500, ErrorCode.INTERNAL, "internal error; it has been logged")

@@ -1,0 +1,33 @@
+"""An audience: all who want the same channel, in the same profile and format, at the same pace; they share one frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from oddsengine.gateway.replica import At, Channel
+    from oddsengine.gateway.session import Session
+
+
+class Taste(NamedTuple):
+    """What tells audiences of one channel apart: the profile's place in `prices`, and the pace in milliseconds."""
+
+    profile: int
+    interval_ms: int
+
+
+class Audience:
+    """The subscriptions that are at the audience's position.
+
+    `at` is what all its members have. A member that falls behind leaves it and comes back once it has caught up.
+    `due_ms` is when an audience with an interval may next be told (monotonic milliseconds).
+    """
+
+    __slots__ = ("at", "channel", "due_ms", "members", "taste")
+
+    def __init__(self, channel: Channel, taste: Taste, at: At) -> None:
+        self.channel = channel
+        self.taste = taste
+        self.at = at
+        self.due_ms = 0.0
+        self.members: dict[Session, None] = {}

@@ -1,0 +1,181 @@
+"""The HTTP API: snapshots, events, markets, explanations and price checks, all answered from memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+import msgspec
+import orjson
+from aiohttp import web
+
+from oddsengine.books.changes import EventChange
+from oddsengine.gateway import encode
+from oddsengine.gateway.codes import ErrorCode
+from oddsengine.gateway.messages import QuoteAnswer, QuotesCheck, QuoteToCheck
+from oddsengine.gateway.replica import UnknownChannel
+from oddsengine.markets.ids import EventId, MarketId
+from oddsengine.markets.odds import to_milli
+from oddsengine.streams.positions import write_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oddsengine.books.changes import MarketRecord
+    from oddsengine.books.offer import EventEntry
+    from oddsengine.gateway.replica import Channel, Replica
+
+_JSON: Final = "application/json"
+_decode_check = msgspec.json.Decoder(QuotesCheck).decode
+
+
+def error(status: int, code: ErrorCode, text: str) -> web.Response:
+    """Answer with an error in the API's form."""
+    body = orjson.dumps({"error": {"code": code, "message": text}})
+    return web.Response(status=status, body=body, content_type=_JSON)
+
+
+class HttpApi:
+    """Handlers over one replica.
+
+    Args:
+        replica: what is published.
+        explain: explains a market; None where no engine runs in this process.
+        profile: the place of the profile whose prices are shown.
+    """
+
+    def __init__(
+        self,
+        replica: Replica,
+        explain: Callable[[MarketId], dict[str, Any] | None] | None,
+        profile: Callable[[], int],
+    ) -> None:
+        self._replica = replica
+        self._explain = explain
+        self._profile = profile
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the API's routes."""
+        return [
+            web.get("/v1/events", self.events),
+            web.get("/v1/events/{id:.+}", self.event),
+            web.get("/v1/markets/{id:.+}/explain", self.explain),
+            web.get("/v1/markets/{id:.+}", self.market),
+            web.get("/v1/snapshot", self.snapshot),
+            web.post("/v1/quotes/check", self.check_quotes),
+        ]
+
+    async def events(self, request: web.Request) -> web.Response:
+        """List events, filtered by `sport`, `competition` and `in_play`."""
+        sport, competition = request.query.get("sport"), request.query.get("competition")
+        wanted = request.query.get("in_play")
+        if wanted not in {None, "true", "false"}:
+            return error(400, ErrorCode.BAD_REQUEST, f"in_play is true or false, not {wanted!r}")
+        unknown = request.query.keys() - {"sport", "competition", "in_play"}
+        if unknown:
+            text = f"unknown parameter {min(unknown)!r}; there are sport, competition and in_play"
+            return error(400, ErrorCode.BAD_REQUEST, text)
+        fragments = [
+            encode.event_change(_event(entry))
+            for entry in self._replica.events()
+            if (sport is None or entry.record.description.sport == sport)
+            and (competition is None or entry.record.description.competition.id == competition)
+            and (wanted is None or entry.record.progress.in_play == (wanted == "true"))
+        ]
+        return _json(b'{"events":[' + b",".join(fragments) + b"]}")
+
+    async def event(self, request: web.Request) -> web.Response:
+        """Give one event with its markets."""
+        key = unquote(request.match_info["id"])
+        entry = self._replica.offers[self._replica.shard_of(key)].events.get(EventId(key))
+        if entry is None:
+            return error(404, ErrorCode.NOT_FOUND, f"no event {key!r} is on offer")
+        profile = self._profile()
+        markets = [encode.market(record, profile) for record in entry.markets.values()]
+        return _json(encode.event_change(_event(entry))[:-1] + b',"markets":[' + b",".join(markets) + b"]}")
+
+    async def market(self, request: web.Request) -> web.Response:
+        """Give one market."""
+        key = unquote(request.match_info["id"])
+        record = self._market(key)
+        if record is None:
+            return error(404, ErrorCode.NOT_FOUND, f"no market {key!r} is on offer")
+        return _json(encode.market(record, self._profile()))
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """Say why a market's prices are what they are."""
+        key = unquote(request.match_info["id"])
+        if self._explain is None:
+            return error(503, ErrorCode.NOT_READY, "no engine runs in this process; ask the one that does")
+        explanation = self._explain(MarketId(key))
+        if explanation is None:
+            return error(404, ErrorCode.NOT_FOUND, f"no market {key!r} is on offer")
+        return _json(orjson.dumps(explanation))
+
+    async def snapshot(self, request: web.Request) -> web.Response:
+        """Give a channel whole, as the body of one snapshot message."""
+        name = request.query.get("channel")
+        if name is None:
+            return error(400, ErrorCode.BAD_REQUEST, "the parameter channel is missing")
+        try:
+            channel = self._replica.channel(name)
+        except UnknownChannel as unknown:
+            return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
+        return _json(whole_snapshot(self._replica, channel, self._profile()))
+
+    async def check_quotes(self, request: web.Request) -> web.Response:
+        """Tell for each quote whether its price is still on offer."""
+        try:
+            body = _decode_check(await request.read())
+        except msgspec.DecodeError as problem:
+            return error(400, ErrorCode.BAD_REQUEST, str(problem))
+        profile = self._profile()
+        return _json(orjson.dumps({"quotes": [self._check(quote, profile) for quote in body.quotes]}))
+
+    def _market(self, key: str) -> MarketRecord | None:
+        shard = self._replica.shard_of(key.partition("/")[0])
+        return self._replica.offers[shard].markets.get(MarketId(key))
+
+    def _check(self, quote: QuoteToCheck, profile: int) -> dict[str, Any]:
+        record = self._market(quote.market)
+        selection = record.selections.get(quote.selection) if record is not None else None
+        current: float | None = None
+        if record is None or selection is None:
+            result: QuoteAnswer = "unknown"
+        else:
+            price = selection.prices[profile]
+            current = None if price is None else price / 1000
+            shard = self._replica.shard_of(record.identity.event)
+            if shard in self._replica.stale_since:
+                result = "stale"
+            elif record.state.status == "closed":
+                result = "closed"
+            elif price is None:
+                result = "suspended"
+            else:
+                result = "ok" if price == to_milli(quote.price) else "price_changed"
+        return {
+            "market": quote.market,
+            "selection": quote.selection,
+            "result": result,
+            "price": current,
+            "v": record.v if record is not None else None,
+        }
+
+
+def whole_snapshot(replica: Replica, channel: Channel, profile: int) -> bytes:
+    """Encode a channel whole, in one part."""
+    events: list[bytes] = []
+    markets: list[bytes] = []
+    for changes in replica.whole(channel):
+        events += [encode.event_change(event) for event in changes.events]
+        markets += [encode.market_change(market, profile) for market in changes.markets]
+    return encode.snapshot(channel.name, write_at(replica.at(channel)), events, markets)
+
+
+def _event(entry: EventEntry) -> EventChange:
+    return EventChange(entry.record.id, entry.record.description, entry.record.progress)
+
+
+def _json(body: bytes) -> web.Response:
+    return web.Response(body=body, content_type=_JSON)

@@ -1,0 +1,470 @@
+"""Who is told what: audiences by channel, one encoding for all of an audience, and nobody waits for a slow client.
+
+Everything here runs in the event loop without awaiting: changes are applied, encoded and written in one go, so a
+session's position is always exactly what was written to it. A client whose socket is full leaves its audiences and
+stays at its position; once it drains it gets one diff and is up to date. Its cost meanwhile is that one position.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Final
+
+from oddsengine.gateway import encode
+from oddsengine.gateway.audience import Audience, Taste
+from oddsengine.gateway.codes import ErrorCode
+from oddsengine.gateway.messages import INTERVAL_CLASSES_MS, Ping, Subscribe, Unsubscribe
+from oddsengine.gateway.replica import UnknownChannel
+from oddsengine.gateway.session import Session, Subscription
+from oddsengine.streams.positions import read_at, write_at
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterable
+
+    from oddsengine.books.changes import Changes
+    from oddsengine.gateway.messages import ClientMessage, RequestId
+    from oddsengine.gateway.replica import At, Channel, Replica
+    from oddsengine.markets.ids import EventId
+
+#: A client that lets more than this pile up has fallen behind.
+BACKLOG_LIMIT_BYTES: Final = 128 * 1024
+#: Markets in one part of a snapshot: parts stay well under a megabyte.
+SNAPSHOT_PART_MARKETS: Final = 500
+_FORMATS: Final = ("decimal",)
+
+
+class HubCounters:
+    """What the hub has done since it started; read by the metrics."""
+
+    __slots__ = ("bad_messages", "bytes", "catch_ups", "deltas", "fell_behind", "frames", "opened", "resumed", "snapshots")
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.frames = 0
+        self.bytes = 0
+        self.deltas = 0
+        self.snapshots = 0
+        self.resumed = 0
+        self.fell_behind = 0
+        self.catch_ups = 0
+        self.bad_messages = 0
+
+
+class Hub:
+    """All sessions of one gateway process; it listens to the followers (`oddsengine.streams.follower.Listener`).
+
+    Args:
+        replica: what is published.
+        clock: monotonic seconds.
+        now_ms: the wall clock, Unix milliseconds.
+        heartbeat_ms: how long a session may hear nothing.
+        profile: the profile whose prices are shown.
+    """
+
+    def __init__(
+        self,
+        replica: Replica,
+        clock: Callable[[], float],
+        now_ms: Callable[[], int],
+        *,
+        heartbeat_ms: int = 5000,
+        profile: str | None = None,
+    ) -> None:
+        self.replica = replica
+        self.counters = HubCounters()
+        self.heartbeat_ms = heartbeat_ms
+        self._clock = clock
+        self._now_ms = now_ms
+        self._profile = profile
+        self._ids = random.SystemRandom()
+        self.sessions: dict[Session, None] = {}
+        self._audiences: dict[str, dict[Taste, Audience]] = {}
+        self._behind: dict[Session, None] = {}
+        #: sessions whose socket was found full in what is being written now
+        self._overfull: list[Session] = []
+        #: what of each shard has been told to those without an interval
+        self._told = replica.at()
+
+    # -- sessions -------------------------------------------------------------------------------------------------
+
+    def open(self, transport: asyncio.Transport) -> Session:
+        """Begin a session and welcome it."""
+        session = Session(f"{self._ids.getrandbits(64):016x}", transport, self.profile_place())
+        self.sessions[session] = None
+        self.counters.opened += 1
+        self._send(
+            session,
+            encode.message(
+                "welcome", {"version": 1, "session": session.session_id, "heartbeat_ms": self.heartbeat_ms}
+            ),
+        )
+        return session
+
+    def close(self, session: Session) -> None:
+        """Forget a session whose socket is gone."""
+        self.sessions.pop(session, None)
+        self._behind.pop(session, None)
+        for subscription in session.subscriptions.values():
+            self._leave(session, subscription.audience)
+        session.subscriptions.clear()
+
+    def handle(self, session: Session, request: ClientMessage) -> None:
+        """Do what a client asked for and answer it."""
+        if isinstance(request, Subscribe):
+            self._subscribe(session, request)
+        elif isinstance(request, Unsubscribe):
+            for name in request.channels:
+                subscription = session.subscriptions.pop(name, None)
+                if subscription is not None:
+                    self._leave(session, subscription.audience)
+            self._send(session, encode.message("unsubscribed", {"id": request.id, "channels": request.channels}))
+        elif isinstance(request, Ping):
+            self._send(session, encode.message("pong", {"id": request.id}))
+
+    def refuse(self, session: Session, code: ErrorCode, text: str, request: RequestId = None) -> None:
+        """Tell a client that what it sent can't be done, and why."""
+        self._send(session, encode.message("error", {"id": request, "code": code, "message": text}))
+
+    def farewell(self, session: Session, reason: str, reconnect_ms: int) -> None:
+        """Tell a client that it will be disconnected, and when to come back."""
+        self._send(session, encode.message("bye", {"reason": reason, "reconnect_ms": reconnect_ms}))
+
+    def profile_place(self) -> int:
+        """Give the place of the shown profile in every `prices`."""
+        profiles = self.replica.offers[0].profiles
+        return profiles.index(self._profile) if self._profile in profiles else 0
+
+    # -- subscribing ----------------------------------------------------------------------------------------------
+
+    def _subscribe(self, session: Session, request: Subscribe) -> None:
+        if request.format not in _FORMATS:
+            text = f"no format {request.format!r}; the formats are {', '.join(_FORMATS)}"
+            self.refuse(session, ErrorCode.UNSUPPORTED_FORMAT, text, request.id)
+            return
+        resume: At | None = None
+        if request.resume is not None:
+            try:
+                resume = read_at(request.resume)
+            except ValueError:
+                self.refuse(session, ErrorCode.BAD_REQUEST, "resume: not an `at` of this service", request.id)
+                return
+        channels: list[Channel] = []
+        for name in request.channels:
+            try:
+                channels.append(self.replica.channel(name))
+            except UnknownChannel as error:
+                # The others are subscribed all the same: one bad name takes down nobody.
+                self.refuse(session, ErrorCode.UNKNOWN_CHANNEL, str(error), request.id)
+        if not channels:
+            return
+        interval_ms = next(step for step in INTERVAL_CLASSES_MS if step >= request.min_interval_ms)
+        taste = Taste(session.profile, interval_ms)
+        resumable = {
+            channel.name
+            for channel in channels
+            if resume is not None and (self.replica.covers(channel, resume) or self.replica.is_ahead(channel, resume))
+        }
+        answer = {
+            "id": request.id,
+            "channels": [channel.name for channel in channels],
+            "resumed": len(resumable) == len(channels),
+        }
+        self._send(session, encode.message("subscribed", answer))
+        for channel in channels:
+            self._join(session, channel, taste, resume if channel.name in resumable else None)
+
+    def _join(self, session: Session, channel: Channel, taste: Taste, resume: At | None) -> None:
+        previous = session.subscriptions.pop(channel.name, None)
+        if previous is not None:
+            self._leave(session, previous.audience)
+        audience = self._audience(channel, taste)
+        subscription = session.subscriptions[channel.name] = Subscription(audience)
+        if resume is None:
+            # An audience with an interval stays where its other members are: it may tell this one again what it knows.
+            self._send_snapshot([session], audience)
+            audience.members[session] = None
+        else:
+            self.counters.resumed += 1
+            subscription.at = {shard: resume[shard] for shard in channel.shards}
+            self._catch_up(session, subscription)
+        since = self.replica.is_stale(channel)
+        if since is not None:
+            self._send(session, encode.message("stale", {"channel": channel.name, "since": since}))
+        if session.backlog_bytes > BACKLOG_LIMIT_BYTES:
+            self._overfull.append(session)
+        self._settle()
+
+    def _audience(self, channel: Channel, taste: Taste) -> Audience:
+        audiences = self._audiences.setdefault(channel.name, {})
+        audience = audiences.get(taste)
+        if audience is None:
+            audience = audiences[taste] = Audience(channel, taste, self.replica.at(channel))
+        return audience
+
+    def _leave(self, session: Session, audience: Audience) -> None:
+        audience.members.pop(session, None)
+        if not audience.members and not self._has_laggards(audience):
+            audiences = self._audiences.get(audience.channel.name)
+            if audiences is not None and audiences.get(audience.taste) is audience:
+                del audiences[audience.taste]
+                if not audiences:
+                    del self._audiences[audience.channel.name]
+
+    def _has_laggards(self, audience: Audience) -> bool:
+        name = audience.channel.name
+        return any(
+            (subscription := session.subscriptions.get(name)) is not None and subscription.audience is audience
+            for session in self._behind
+        )
+
+    # -- what the followers tell ----------------------------------------------------------------------------------
+
+    def changed(self, shard: int, touched: set[EventId], published_ms: int) -> None:
+        """Tell every audience of what has just been applied to a shard."""
+        del touched  # the offer itself knows what changed since what was told last
+        offer = self.replica.offers[shard]
+        told = self._told[shard]
+        if told.epoch != offer.epoch:
+            self.replaced(shard)
+            return
+        changes = offer.changes_since(told.seq)
+        self._told[shard] = self.replica.position(shard)
+        if changes:
+            self._broadcast(shard, changes, published_ms)
+            self._settle()
+
+    def replaced(self, shard: int) -> None:
+        """Send everyone who draws from a shard its channel anew: earlier positions have no diff to this one."""
+        self._told[shard] = self.replica.position(shard)
+        for audiences in list(self._audiences.values()):
+            for audience in list(audiences.values()):
+                if shard in audience.channel.shards:
+                    audience.at = self.replica.at(audience.channel)
+                    self._send_snapshot(list(audience.members), audience)
+        self._settle()
+
+    def went_stale(self, shard: int) -> None:
+        """Warn everyone who draws from a shard."""
+        self.replica.stale_since[shard] = self._now_ms()
+        self._announce("stale", shard, {"since": self.replica.stale_since[shard]})
+
+    def went_live(self, shard: int) -> None:
+        """Give the all-clear to everyone who draws from a shard."""
+        self.replica.stale_since.pop(shard, None)
+        self._announce("live", shard, {})
+
+    def _announce(self, op: str, shard: int, fields: dict[str, object]) -> None:
+        for name, audiences in self._audiences.items():
+            payload = encode.message(op, {"channel": name, **fields})
+            for audience in audiences.values():
+                if shard in audience.channel.shards:
+                    self._write(list(audience.members), encode.frame(payload))
+        self._settle()
+
+    # -- telling --------------------------------------------------------------------------------------------------
+
+    def _broadcast(self, shard: int, changes: Changes, ts_ms: int) -> None:
+        """Write one flush to every audience without an interval, and its suspensions to those with one."""
+        offer = self.replica.offers[shard]
+        wanted = self._audiences
+        events: dict[str, list[bytes]] = {}
+        #: channel -> indexes into changes.markets; the first changes.urgent of those are urgent
+        markets: dict[str, list[int]] = {}
+        gone: dict[str, list[bytes]] = {}
+        for event in changes.events:
+            fragment = encode.event_change(event)
+            entry = offer.events[event.id]
+            names = [f"event:{event.id}", *entry.scopes()[1:], *(f"market:{market}" for market in entry.markets)]
+            for name in names:
+                if name in wanted:
+                    events.setdefault(name, []).append(fragment)
+        for index, market in enumerate(changes.markets):
+            entry = offer.events[offer.markets[market.id].identity.event]
+            for name in (f"event:{entry.record.id}", *entry.scopes()[1:], f"market:{market.id}"):
+                if name in wanted:
+                    markets.setdefault(name, []).append(index)
+        for removal in changes.removals:
+            fragment = encode.removal(removal)
+            target = gone if removal.what == "market" else events
+            own = f"{removal.what}:{removal.id}"
+            for name in {own, f"event:{removal.event}", f"sport:{removal.sport}", f"competition:{removal.competition}"}:
+                if name in wanted:
+                    target.setdefault(name, []).append(fragment)
+        fragments: dict[tuple[int, int], bytes] = {}
+        positions: dict[tuple[int, ...], str] = {}
+        for name in events.keys() | markets.keys() | gone.keys():
+            for audience in list(wanted[name].values()):
+                profile = audience.taste.profile
+                indexes = markets.get(name, [])
+                urgent_only = audience.taste.interval_ms > 0
+                if urgent_only:
+                    indexes = [index for index in indexes if index < changes.urgent]
+                    if not indexes:
+                        continue
+                encoded: list[bytes] = []
+                for index in indexes:
+                    fragment = fragments.get((profile, index), b"")
+                    if not fragment:
+                        fragment = fragments[profile, index] = encode.market_change(changes.markets[index], profile)
+                    encoded.append(fragment)
+                if urgent_only:
+                    payload = encode.delta(name, write_at(audience.at), ts_ms, [], encoded)
+                else:
+                    shards = audience.channel.shards
+                    at = positions.get(shards)
+                    if at is None:
+                        at = positions[shards] = write_at(self.replica.at(audience.channel))
+                    payload = encode.delta(name, at, ts_ms, events.get(name, []), [*encoded, *gone.get(name, [])])
+                self._write(list(audience.members), encode.frame(payload))
+                self.counters.deltas += len(encoded) * len(audience.members)
+
+    def _send_snapshot(self, sessions: list[Session], audience: Audience) -> None:
+        for payload in snapshot_messages(self.replica, audience.channel, audience.taste.profile):
+            self._write(sessions, encode.frame(payload))
+        self.counters.snapshots += len(sessions)
+
+    def _write(self, sessions: list[Session], framed: bytes) -> None:
+        """Write a ready frame to every session given; those that do not keep up fall behind."""
+        now_s = self._clock()
+        counters = self.counters
+        counters.frames += len(sessions)
+        counters.bytes += len(framed) * len(sessions)
+        for session in sessions:
+            transport = session.transport
+            transport.write(framed)
+            session.last_sent_s = now_s
+            if transport.get_write_buffer_size() > BACKLOG_LIMIT_BYTES:
+                self._overfull.append(session)
+
+    def _send(self, session: Session, payload: bytes) -> None:
+        session.send(payload)
+        session.last_sent_s = self._clock()
+
+    # -- the slow ones --------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Take those whose sockets are full out of their audiences; only once all frames of a flush are written.
+
+        Until then a session would lose what its other channels are still to be told of the same flush.
+        """
+        for session in self._overfull:
+            if session not in self._behind:
+                self._behind[session] = None
+                self.counters.fell_behind += 1
+            for subscription in session.subscriptions.values():
+                if subscription.at is None:
+                    audience = subscription.audience
+                    subscription.at = self._position_of(audience)
+                    audience.members.pop(session, None)
+        self._overfull.clear()
+
+    def _position_of(self, audience: Audience) -> At:
+        """Tell what the members of an audience have: all there is, unless they are told at intervals."""
+        return audience.at if audience.taste.interval_ms else self.replica.at(audience.channel)
+
+    def sweep(self) -> None:
+        """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""
+        for session in list(self._behind):
+            if session.transport.is_closing():
+                self._behind.pop(session, None)
+            elif not session.backlog_bytes:
+                self._behind.pop(session, None)
+                for subscription in session.subscriptions.values():
+                    if subscription.at is not None:
+                        self._catch_up(session, subscription)
+        self._settle()
+        now_ms = self._clock() * 1000
+        for audiences in list(self._audiences.values()):
+            for audience in list(audiences.values()):
+                if audience.taste.interval_ms and audience.due_ms <= now_ms:
+                    audience.due_ms = now_ms + audience.taste.interval_ms
+                    self._tell_since(audience)
+        self._settle()
+
+    def _catch_up(self, session: Session, subscription: Subscription) -> None:
+        """Bring one subscription from its own position to the present with one message, and back into its audience."""
+        at = subscription.at
+        assert at is not None  # noqa: S101 - only those behind have one
+        audience = subscription.audience = self._audience(subscription.audience.channel, subscription.audience.taste)
+        if not self.replica.covers(audience.channel, at):
+            if self.replica.is_ahead(audience.channel, at):
+                self._behind[session] = None  # what it has seen elsewhere has not come here yet
+                return
+            self._send_snapshot([session], audience)
+        else:
+            payload = self._diff(audience, at)
+            if payload is not None:
+                self._write([session], encode.frame(payload))
+            self.counters.catch_ups += 1
+        subscription.at = None
+        audience.members[session] = None
+
+    def _tell_since(self, audience: Audience) -> None:
+        if not self.replica.covers(audience.channel, audience.at):
+            audience.at = self.replica.at(audience.channel)
+            self._send_snapshot(list(audience.members), audience)
+            return
+        payload = self._diff(audience, audience.at)
+        audience.at = self.replica.at(audience.channel)
+        if payload is not None:
+            self._write(list(audience.members), encode.frame(payload))
+
+    def _diff(self, audience: Audience, since: At) -> bytes | None:
+        events: list[bytes] = []
+        markets: list[bytes] = []
+        for changes in self.replica.diff(audience.channel, since):
+            events += [encode.event_change(event) for event in changes.events]
+            markets += [encode.market_change(market, audience.taste.profile) for market in changes.markets]
+            for removal in changes.removals:
+                (markets if removal.what == "market" else events).append(encode.removal(removal))
+        if not events and not markets:
+            return None
+        at = write_at(self.replica.at(audience.channel))
+        return encode.delta(audience.channel.name, at, self._now_ms(), events, markets)
+
+    def heartbeat(self) -> None:
+        """Send a sign of life to every session that heard nothing for the heartbeat time; call about once a second."""
+        now_s = self._clock()
+        quiet = [
+            session
+            for session in self.sessions
+            if (now_s - session.last_sent_s) * 1000 >= self.heartbeat_ms and session not in self._behind
+        ]
+        ts = self._now_ms()
+        current = encode.frame(encode.message("heartbeat", {"at": write_at(self._told), "ts": ts}))
+        for session in quiet:
+            if any(subscription.audience.taste.interval_ms for subscription in session.subscriptions.values()):
+                at = write_at(self._oldest(session))
+                self._write([session], encode.frame(encode.message("heartbeat", {"at": at, "ts": ts})))
+            else:
+                self._write([session], current)
+        self._settle()
+
+    def _oldest(self, session: Session) -> At:
+        """Give the position from which a session can resume all its channels."""
+        at = dict(self._told)
+        for subscription in session.subscriptions.values():
+            for shard, position in self._position_of(subscription.audience).items():
+                at[shard] = min(at[shard], position)
+        return at
+
+
+def snapshot_messages(replica: Replica, channel: Channel, profile: int) -> Iterable[bytes]:
+    """Encode a channel whole, in parts."""
+    events: list[bytes] = []
+    markets: list[bytes] = []
+    for changes in replica.whole(channel):
+        events += [encode.event_change(event) for event in changes.events]
+        markets += [encode.market_change(market, profile) for market in changes.markets]
+    at = write_at(replica.at(channel))
+    parts = max(1, -(-len(markets) // SNAPSHOT_PART_MARKETS))
+    for part in range(parts):
+        yield encode.snapshot(
+            channel.name,
+            at,
+            events if part == 0 else [],
+            markets[part * SNAPSHOT_PART_MARKETS : (part + 1) * SNAPSHOT_PART_MARKETS],
+            part=part + 1,
+            last=part == parts - 1,
+        )

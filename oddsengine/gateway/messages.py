@@ -1,0 +1,63 @@
+"""The client protocol `odds.v1` as types: what clients send."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+PROTOCOL = "odds.v1.json"
+VERSION = 1
+MAX_CHANNELS_A_MESSAGE = 1000
+#: Intervals are rounded up to one of these, so that subscribers share audiences; milliseconds.
+INTERVAL_CLASSES_MS = (0, 100, 250, 500, 1_000, 2_000, 5_000, 10_000)
+
+Channels = Annotated[list[str], Meta(min_length=1, max_length=MAX_CHANNELS_A_MESSAGE)]
+RequestId = int | str | None
+
+
+class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", kw_only=True):
+    """Ask for channels; `resume` is the last `at` seen on them."""
+
+    id: RequestId = None
+    channels: Channels
+    min_interval_ms: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    format: str = "decimal"
+    resume: str | None = None
+
+
+class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe", kw_only=True):
+    """Leave channels; those not subscribed to are ignored."""
+
+    id: RequestId = None
+    channels: Channels
+
+
+class Ping(msgspec.Struct, tag_field="op", tag="ping", kw_only=True):
+    """Ask for a pong."""
+
+    id: RequestId = None
+
+
+ClientMessage = Subscribe | Unsubscribe | Ping
+
+decode_client_message = msgspec.json.Decoder(ClientMessage).decode
+
+
+class QuoteToCheck(msgspec.Struct, kw_only=True):
+    """A price a bettor was shown: decimal odds, and the market's version they came with if known."""
+
+    market: str
+    selection: str
+    price: Annotated[float, Meta(gt=1.0)]
+    v: int | None = None
+
+
+class QuotesCheck(msgspec.Struct, kw_only=True):
+    """The body of `POST /v1/quotes/check`."""
+
+    quotes: Annotated[list[QuoteToCheck], Meta(min_length=1, max_length=1000)]
+
+
+QuoteAnswer = Literal["ok", "price_changed", "suspended", "closed", "unknown", "stale"]

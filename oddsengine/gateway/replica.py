@@ -1,0 +1,114 @@
+"""The gateway's copy of what is published: one offer a shard, fed from the streams, asked by channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from oddsengine.books.offer import BEGINNING, Offer
+from oddsengine.markets.ids import EventId, shard_of
+from oddsengine.streams.positions import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oddsengine.books.changes import Changes
+    from oddsengine.books.offer import EventEntry
+
+#: What a subscriber has: its position in each shard that its channel draws from.
+At = dict[int, Position]
+
+
+class Channel(NamedTuple):
+    """A channel a client can name, as the offer's scope of the same spelling, and the shards it draws from."""
+
+    name: str
+    shards: tuple[int, ...]
+
+
+class UnknownChannel(ValueError):
+    """A name that is no channel, or names an event or market not on offer."""
+
+
+class Replica:
+    """All shards of the offer.
+
+    Args:
+        shards: how many there are; the same as the engine's.
+    """
+
+    def __init__(self, shards: int) -> None:
+        self.offers = [Offer(()) for _ in range(shards)]
+        #: shards that can't be trusted to be current, with the time it was noticed (Unix milliseconds)
+        self.stale_since: dict[int, int] = dict.fromkeys(range(shards), 0)
+        self._all_shards = tuple(range(shards))
+
+    @property
+    def ready(self) -> bool:
+        """Whether every shard was loaded and is current."""
+        return not self.stale_since
+
+    def channel(self, name: str) -> Channel:
+        """Find a channel.
+
+        A sport or competition may have no event yet; an event or market must be on offer.
+
+        Raises:
+            UnknownChannel: says what is wrong with the name.
+        """
+        kind, separator, key = name.partition(":")
+        if kind not in {"sport", "competition", "event", "market"} or not separator or not key:
+            raise UnknownChannel(f"{name!r} is no channel: they are sport:<key>, competition:<id>, event:<id>, market:<id>")
+        if kind in {"sport", "competition"}:
+            return Channel(name, self._all_shards)
+        shard = self.shard_of(key.partition("/")[0])
+        offer = self.offers[shard]
+        if key not in (offer.events if kind == "event" else offer.markets):
+            raise UnknownChannel(f"no {kind} {key!r} is on offer")
+        return Channel(name, (shard,))
+
+    def shard_of(self, event: str) -> int:
+        """Tell which shard carries an event."""
+        return shard_of(EventId(event), len(self.offers))
+
+    def position(self, shard: int) -> Position:
+        """Give a shard's present position."""
+        offer = self.offers[shard]
+        return Position(offer.epoch, offer.seq)
+
+    def at(self, channel: Channel | None = None) -> At:
+        """Give the present position in every shard of a channel, or in all shards."""
+        return {shard: self.position(shard) for shard in (channel.shards if channel else self._all_shards)}
+
+    def covers(self, channel: Channel, at: At) -> bool:
+        """Tell whether a diff since these positions can be given."""
+        return all(
+            shard in at and self.offers[shard].has_diff_since(at[shard].epoch, at[shard].seq) for shard in channel.shards
+        )
+
+    def is_ahead(self, channel: Channel, at: At) -> bool:
+        """Tell whether a client has seen, elsewhere, what has not come here yet."""
+        return any(
+            shard in at and at[shard].epoch == self.offers[shard].epoch and at[shard].seq > self.offers[shard].seq
+            for shard in channel.shards
+        )
+
+    def diff(self, channel: Channel, at: At) -> Iterator[Changes]:
+        """Give what changed since positions that are covered, shard by shard."""
+        for shard in channel.shards:
+            yield self.offers[shard].changes_since(at[shard].seq, channel.name)
+
+    def whole(self, channel: Channel) -> Iterator[Changes]:
+        """Give all that is on offer in a channel, shard by shard."""
+        for shard in channel.shards:
+            yield self.offers[shard].changes_since(BEGINNING, channel.name)
+
+    def is_stale(self, channel: Channel) -> int | None:
+        """Tell since when (Unix milliseconds) a channel may be out of date; None if it is current."""
+        if not self.stale_since:
+            return None
+        return min((self.stale_since[shard] for shard in channel.shards if shard in self.stale_since), default=None)
+
+    def events(self) -> Iterator[EventEntry]:
+        """Give every event on offer."""
+        for offer in self.offers:
+            yield from offer.events.values()

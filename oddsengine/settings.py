@@ -1,0 +1,257 @@
+"""The configuration: its types, and reading it with errors that say where and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+from oddsengine.pricing.profile import Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`shards` is how many sequences the changes are spread over; `keep_closed_s` how long an ended event stays on offer."""
+
+    shards: Annotated[int, Meta(ge=1, le=256)] = 1
+    keep_closed_s: Annotated[float, Meta(ge=0)] = 600.0
+
+
+class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`url` empty starts an embedded server; `namespace` keeps installations in one Redis apart."""
+
+    url: str = ""
+    namespace: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$")] = "odds"
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where subscribers connect; `profile` names the prices they see."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    heartbeat_ms: Annotated[int, Meta(ge=500, le=60_000)] = 5000
+    profile: str = "default"
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class FeedSettings(msgspec.Struct, frozen=True):
+    """A feed by its source name: the adapter's name and the adapter's own config block."""
+
+    adapter: str
+    config: Any
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be configured. Feeds stand in order of preference."""
+
+    engine: EngineSettings = EngineSettings()
+    redis: RedisSettings = RedisSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    log: LogSettings = LogSettings()
+    profiles: dict[str, Profile] = {}
+    feeds: dict[str, FeedSettings] = {}
+
+
+_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "engine": EngineSettings,
+    "redis": RedisSettings,
+    "gateway": GatewaySettings,
+    "log": LogSettings,
+}
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing wrong with a config file."""
+
+    file: str
+    line: int | None
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line is not None else self.file
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class ConfigError(Exception):
+    """A config file that can't be used, with everything that is wrong with it."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+def demo_config() -> Path:
+    """Find the demo config: installed inside the package, or beside it in a checkout."""
+    packaged = Path(str(files("oddsengine"))) / "config" / "demo.toml"
+    return packaged if packaged.exists() else Path(str(files("oddsengine"))).parent / "config" / "demo.toml"
+
+
+def load_settings(path: Path, adapters: Mapping[str, type[msgspec.Struct]]) -> Settings:
+    """Read a config file.
+
+    Args:
+        path: a TOML file.
+        adapters: the config type of each feed adapter installed here.
+
+    Raises:
+        ConfigError: names every problem with its file, line, key, what is allowed, and a suggestion.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(path), None, "", f"can't be read: {error}")]) from error
+    return parse_settings(text, str(path), adapters)
+
+
+def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Struct]]) -> Settings:
+    """Read config text; see `load_settings`."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = re.search(r"\(at line (\d+), column \d+\)", str(error))
+        reason = str(error).partition(" (at ")[0]
+        raise ConfigError([Problem(name, int(match[1]) if match else None, "", f"not TOML: {reason}")]) from error
+    reader = _Reader(text, name)
+    reader.check_names((), table, [*_SECTIONS, "profiles", "feeds"], "section")
+    sections = {
+        section: reader.convert((section,), table.get(section, {}), kind) for section, kind in _SECTIONS.items()
+    }
+    profiles = {
+        key: profile
+        for key, value in reader.tables(("profiles",), table.get("profiles", {}))
+        if (profile := reader.convert(("profiles", key), value, Profile)) is not None
+    } or {"default": Profile()}
+    feeds = {
+        key: feed
+        for key, value in reader.tables(("feeds",), table.get("feeds", {}))
+        if (feed := _feed(reader, key, value, adapters)) is not None
+    }
+    gateway = sections["gateway"]
+    if isinstance(gateway, GatewaySettings) and gateway.profile not in profiles:
+        hint = _suggestion(gateway.profile, profiles)
+        reader.problem(("gateway", "profile"), f"no profile {gateway.profile!r}; there are {_list(profiles)}{hint}")
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return Settings(**sections, profiles=profiles, feeds=feeds)  # type: ignore[arg-type]
+
+
+def _feed(reader: _Reader, key: str, value: dict[str, Any], adapters: Mapping[str, type[msgspec.Struct]]) -> FeedSettings | None:
+    value = dict(value)
+    adapter = value.pop("adapter", None)
+    if adapter is None:
+        reader.problem(("feeds", key), f"adapter is missing; the adapters installed are {_list(adapters)}")
+        return None
+    kind = adapters.get(adapter)
+    if kind is None:
+        hint = _suggestion(str(adapter), adapters)
+        reader.problem(("feeds", key, "adapter"), f"no adapter {adapter!r}; those installed are {_list(adapters)}{hint}")
+        return None
+    config = reader.convert(("feeds", key), value, kind)
+    return None if config is None else FeedSettings(adapter, config)
+
+
+class _Reader:
+    """Converts parts of one file and gathers what is wrong with them."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self._lines = _line_numbers(text)
+        self._name = name
+        self.problems: list[Problem] = []
+
+    def problem(self, path: tuple[str, ...], message: str) -> None:
+        line = next((self._lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._lines), None)
+        self.problems.append(Problem(self._name, line, ".".join(path), message))
+
+    def check_names(self, path: tuple[str, ...], table: Mapping[str, Any], known: Iterable[str], what: str) -> None:
+        for key in table:
+            if key not in known:
+                self.problem((*path, key), f"unknown {what}; there are {_list(known)}{_suggestion(key, known)}")
+
+    def tables(self, path: tuple[str, ...], value: Any) -> Iterable[tuple[str, dict[str, Any]]]:
+        if not isinstance(value, dict):
+            self.problem(path, "must be a table of tables")
+            return
+        for key, part in value.items():
+            if isinstance(part, dict):
+                yield key, part
+            else:
+                self.problem((*path, key), "must be a table")
+
+    def convert(self, path: tuple[str, ...], value: Any, kind: type[msgspec.Struct]) -> Any:
+        """Convert a table, noting every problem; None if there was one."""
+        if not isinstance(value, dict):
+            self.problem(path, "must be a table")
+            return None
+        before = len(self.problems)
+        known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        self.check_names(path, value, known, "key")
+        good: dict[str, Any] = {}
+        for key, part in value.items():
+            field = known.get(key)
+            if field is None:
+                continue
+            if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+                good[field.name] = self.convert((*path, key), part, field.type)
+                continue
+            try:
+                good[field.name] = msgspec.convert(part, field.type)
+            except msgspec.ValidationError as error:
+                self.problem((*path, key), _readable(error, field.type, part))
+        if len(self.problems) > before:
+            return None
+        try:
+            return kind(**good)
+        except (ValueError, TypeError) as error:
+            self.problem(path, str(error))
+            return None
+
+
+def _readable(error: msgspec.ValidationError, kind: Any, value: Any) -> str:
+    allowed = get_args(kind)
+    if allowed and all(isinstance(choice, str) for choice in allowed):
+        return f"{value!r} is not one of {_list(allowed)}{_suggestion(str(value), allowed)}"
+    return f"{str(error).partition(' - at ')[0]}, not {value!r}"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+_HEADER = re.compile(r"^\s*\[\[?\s*([^\]]+?)\s*\]\]?")
+_KEY = re.compile(r"^\s*([A-Za-z0-9_.\"'-]+)\s*=")
+
+
+def _line_numbers(text: str) -> dict[tuple[str, ...], int]:
+    """Note on which line each table and key stands; the TOML reader does not tell."""
+    lines: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            table = _dotted(header[1])
+            lines.setdefault(table, number)
+        elif key := _KEY.match(line):
+            lines.setdefault((*table, *_dotted(key[1])), number)
+    return lines
+
+
+def _dotted(text: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip("\"'") for part in text.split("."))

@@ -1,0 +1,111 @@
+"""Writes one shard: one atomic call a flush, fenced by epochs, safe to repeat."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from oddsengine.books.changes import Batch
+from oddsengine.books.offer import record_key
+from oddsengine.streams.errors import Fenced, PositionLost
+from oddsengine.streams.follower import read_snapshot, read_top
+from oddsengine.streams.positions import Position, parse_stream_id
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from oddsengine.books.offer import Offer
+    from oddsengine.streams.keys import ShardKeys
+
+#: Some 30 minutes at ten flushes a second: longer than any follower may lag before it scans the snapshot again.
+STREAM_ENTRIES_KEPT: Final = 20_000
+
+encode = msgspec.msgpack.Encoder().encode
+
+
+def _script(name: str) -> str:
+    return files("oddsengine.streams").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """One batch, ready to be written any number of times to the same effect."""
+
+    seq: int
+    arguments: tuple[bytes | str | int, ...]
+
+
+def prepare(offer: Offer, batch: Batch) -> Publication:
+    """Encode the batch just cut from an offer, with the snapshot fields it makes new."""
+    records, obsolete = offer.records_of(batch)
+    fields: list[bytes | str | int] = []
+    for record in records:
+        fields.append(record_key(record))
+        fields.append(encode(record))
+    return Publication(offer.seq, (encode(batch), STREAM_ENTRIES_KEPT, len(records), *fields, *obsolete))
+
+
+class Publisher:
+    """The writing end of one shard.
+
+    Args:
+        redis: a client that returns bytes.
+        shard: the shard's number, for errors.
+        keys: its keys.
+        offer: what is published; the publisher opens its epochs.
+    """
+
+    def __init__(self, redis: Redis, shard: int, keys: ShardKeys, offer: Offer) -> None:
+        self._redis = redis
+        self._shard = shard
+        self._keys = list(keys)
+        self.offer = offer
+        self._publish = redis.register_script(_script("publish"))
+        self._claim = redis.register_script(_script("claim"))
+
+    async def load(self) -> None:
+        """Take over what the last owner published, so that versions go on counting."""
+        top = await read_top(self._redis, self._keys[0])
+        records = await read_snapshot(self._redis, self._keys[1])
+        profiles = self.offer.profiles
+        self.offer.load(top.epoch, top.seq, records)
+        if self.offer.profiles != profiles:
+            # The prices stood for other profiles: nothing of them can be carried over.
+            self.offer.load(top.epoch, top.seq, [])
+            self.offer.adopt_profiles(profiles)
+
+    async def claim(self, now_ms: int) -> None:
+        """Open an epoch above every earlier one and write the whole state under it.
+
+        The epoch is at least the time in seconds, so that it grows even where Redis has lost all it knew.
+
+        Args:
+            now_ms: Unix milliseconds.
+        """
+        while True:
+            top = await read_top(self._redis, self._keys[0])
+            epoch = max(top.epoch + 1, self.offer.epoch + 1, now_ms // 1000)
+            self.offer.open_epoch(epoch)
+            fields: list[bytes | str | int] = []
+            for record in self.offer.records():
+                fields.append(record_key(record))
+                fields.append(encode(record))
+            if await self._claim(keys=self._keys, args=[epoch, encode(Batch(now_ms)), *fields]) == b"OK":
+                return
+
+    async def publish(self, publication: Publication) -> None:
+        """Write a prepared batch; may be repeated after an error of the connection.
+
+        Raises:
+            Fenced: another engine owns the shard.
+            PositionLost: Redis does not hold what was written last.
+        """
+        epoch = self.offer.epoch
+        reply = await self._publish(keys=self._keys, args=[epoch, publication.seq, *publication.arguments])
+        if reply == b"OK":
+            return
+        top = parse_stream_id(reply)
+        if top.epoch > epoch:
+            raise Fenced(self._shard, epoch, top)
+        raise PositionLost(self._shard, Position(epoch, publication.seq - 1), top)
