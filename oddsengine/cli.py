@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import aiofastnet
+import msgspec
 import typer
 import uvloop
 
 from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine import __version__
+from oddsengine.markets.ladders import LADDERS
+from oddsengine.pricing import METHODS, PricingError
 from oddsengine.settings import ConfigError, Settings, demo_config, load_settings
 from oddsengine.streams.errors import StreamError
 from oddsengine.telemetry.logs import configure_logging
@@ -75,15 +79,141 @@ def run(
     port: Annotated[int | None, typer.Option(help="Listen on this port instead of the config's.")] = None,
 ) -> None:
     """Run feeds, engine and gateway in one process (with an embedded Redis unless the config gives a URL)."""
-    import msgspec  # noqa: PLC0415 - other commands start faster without
-
     from oddsengine.commands.run import run as run_service  # noqa: PLC0415
 
-    settings = _read_settings(config)
-    if port is not None:
-        settings = msgspec.structs.replace(settings, gateway=msgspec.structs.replace(settings.gateway, port=port))
+    settings = _with_port(_read_settings(config), port)
     configure_logging(settings.log.level)
     _run_loop(run_service(settings))
+
+
+@app.command()
+def replay(  # noqa: PLR0913, PLR0917 - the options of the command
+    files: Annotated[
+        list[Path], typer.Argument(help="Recordings: files (plain, .gz, .bz2, .xz), folders, tar archives.", exists=True)
+    ],
+    config: ConfigOption = None,
+    adapter: Annotated[str, typer.Option(help="Whose recordings they are.")] = "betfair",
+    speed: Annotated[
+        str | None, typer.Option(help="Times real time, or 'max'. Default: 1 with --serve, else max.")
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve the replay to subscribers, as `run` does.")] = False,
+    port: Annotated[int | None, typer.Option(help="With --serve, listen on this port instead of the config's.")] = None,
+    dump_at: Annotated[
+        str | None,
+        typer.Option(help="Print each market's source book as of these publish times (ms, comma-separated) as JSON lines."),
+    ] = None,
+) -> None:
+    """Take recordings through the real adapter and pipeline, several merged by publish time."""
+    from oddsengine.commands import replay as replaying  # noqa: PLC0415 - other commands start faster without
+
+    if adapter not in installed_feeds():
+        raise typer.BadParameter(f"no adapter {adapter!r}; installed are {', '.join(sorted(installed_feeds()))}")
+    try:
+        if dump_at is not None:
+            counts = replaying.dump_at(files, adapter, _times(dump_at))
+            typer.echo(f"{counts.messages:,} messages, {counts.rejected:,} rejected", err=True)
+            return
+        settings = _with_port(_read_settings(config), port)
+        if serve:
+            configure_logging(settings.log.level)
+            _run_loop(replaying.replay_and_serve(files, adapter, settings, _speed(speed or "1")))
+            return
+        if speed not in {None, "max"}:
+            raise typer.BadParameter("a --speed other than max needs --serve: without subscribers there is nobody to wait for")
+        counts, pipeline, seconds = replaying.replay_through(files, adapter, settings)
+    except FeedError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    open_now = sum(market.state.status == "open" for offer in pipeline.offers for market in offer.markets.values())
+    typer.echo(
+        f"{counts.messages:,} messages ({counts.rejected:,} rejected) in {seconds:.2f} s, "
+        f"{counts.messages / max(seconds, 1e-9):,.0f}/s\n"
+        f"{counts.changes:,} market changes in {counts.batches:,} stream batches of {counts.bytes:,} bytes\n"
+        f"{sum(len(offer.markets) for offer in pipeline.offers):,} markets on offer at the end, {open_now:,} open"
+    )
+
+
+@app.command()
+def watch(
+    url: Annotated[str, typer.Argument(help="A gateway: localhost:8080, or the stream's full URL.")],
+    channel: Annotated[str, typer.Argument(help="sport:<key>, competition:<id>, event:<id> or market:<id>.")],
+    once: Annotated[bool, typer.Option("--once", help="Print the channel as it stands and exit.")] = False,
+) -> None:
+    """Show a channel as a live table in the terminal."""
+    from oddsengine.commands.watch import watch as watch_channel  # noqa: PLC0415 - other commands start faster without
+
+    try:
+        asyncio.run(watch_channel(url, channel, once=once))
+    except KeyboardInterrupt:
+        pass
+    except ValueError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+@app.command()
+def check(config: Annotated[Path, typer.Argument(help="TOML config file.", dir_okay=False)]) -> None:
+    """Check a config file: exit code 0 if it can be used, 2 with every problem named if not."""
+    settings = _read_settings(config)
+    typer.echo(
+        f"{config}: ok ({len(settings.feeds)} feeds: {', '.join(settings.feeds) or 'none'}; "
+        f"{len(settings.profiles)} profiles: {', '.join(settings.profiles)}; {settings.engine.shards} shards)"
+    )
+
+
+@app.command()
+def price(  # noqa: PLR0913, PLR0917 - the options of the command
+    odds: Annotated[list[float], typer.Argument(help="Decimal odds of every outcome, as a bookmaker quotes them.")],
+    devig: Annotated[str, typer.Option(help=f"How to remove the margin: {', '.join(METHODS)}.")] = "shin",
+    margin: Annotated[str, typer.Option(help="How to put ours on; the same methods.")] = "odds_ratio",
+    book_sum: Annotated[float, typer.Option(help="The sum of our inverse odds: winners x (1 + margin).")] = 1.05,
+    winners: Annotated[int, typer.Option(help="How many outcomes win.")] = 1,
+    ladder: Annotated[str, typer.Option(help=f"Where prices may stand: {', '.join(LADDERS)}.")] = "betfair",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Price a market from quoted odds and show each step."""
+    from oddsengine.commands import price as pricing  # noqa: PLC0415 - other commands start faster without
+
+    if ladder not in LADDERS:
+        raise typer.BadParameter(f"no ladder {ladder!r}; there are {', '.join(LADDERS)}", param_hint="--ladder")
+    try:
+        result = pricing.price(
+            odds, devig=devig, margin=margin, book_sum=book_sum, winners=winners, ladder=LADDERS[ladder]
+        )
+    except PricingError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    if as_json:
+        typer.echo(json.dumps(result))
+    else:
+        pricing.show(result, devig=devig, margin=margin, ladder=ladder)
+
+
+def _with_port(settings: Settings, port: int | None) -> Settings:
+    if port is None:
+        return settings
+    return msgspec.structs.replace(settings, gateway=msgspec.structs.replace(settings.gateway, port=port))
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise typer.BadParameter(f"a number over 0, or 'max', not {text!r}", param_hint="--speed")
+    return speed
+
+
+def _times(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"publish times in Unix milliseconds with commas between, not {text!r}", param_hint="--dump-at"
+        ) from None
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

@@ -110,6 +110,8 @@ class Offer:
         #: scope -> its events, least recently changed first
         self._recency: dict[str, dict[EventId, None]] = {ALL: {}}
         self._no_prices: tuple[None, ...] = (None,) * len(self.profiles)
+        #: whether anything may have been put since the last cut
+        self._staged = False
 
     # -- the owner's doors ----------------------------------------------------------------------------------------
 
@@ -161,6 +163,29 @@ class Offer:
                 record.v += 1
                 record.at = pending
             self._touch(entry, pending)
+        return changed
+
+    def put_prices(self, market: MarketId, changes: Iterable[tuple[str, tuple[int | None, ...]]]) -> bool:
+        """Stage new prices of some selections of a market all else of which is as it was; tell whether any changed.
+
+        The same gate as for whole markets holds: what is not open or not active takes no price.
+        """
+        record = self.markets.get(market)
+        if record is None or record.state.status != "open":
+            return False
+        pending = self.seq + 1
+        changed = False
+        for key, prices in changes:
+            selection = record.selections[key]
+            if selection.prices != prices and selection.status == "active":
+                selection.prices = prices
+                selection.at = pending
+                changed = True
+        if changed:
+            if record.at != pending:
+                record.v += 1
+                record.at = pending
+            self._touch(self.events[record.identity.event], pending)
         return changed
 
     def _put_selections(self, record: MarketRecord, offered: OfferedMarket, pending: int) -> bool:
@@ -236,7 +261,10 @@ class Offer:
             ts_ms: the time of publication, Unix milliseconds.
             sign_of_life: give an empty batch, and so a new position, even when nothing changed.
         """
+        if not self._staged and not sign_of_life:
+            return None
         changes = self.changes_since(self.seq)
+        self._staged = False
         if not changes and not sign_of_life:
             return None
         self.seq += 1
@@ -442,6 +470,7 @@ class Offer:
 
     def _touch(self, entry: EventEntry, seq: int) -> None:
         entry.touched = max(seq, self._horizon)
+        self._staged = True
         event = entry.record.id
         for scope in entry.scopes():
             recency = self._recency.get(scope)
@@ -476,6 +505,7 @@ class Offer:
 
     def _bury_removal(self, removal: Removal, seq: int) -> None:
         tombstone = Tombstone(removal, seq)
+        self._staged = True
         self._tombstones.append(tombstone)
         self._buried[record_key(tombstone)] = seq
         while len(self._tombstones) > self._tombstones_kept:

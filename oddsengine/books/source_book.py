@@ -38,6 +38,7 @@ class SelectionBook:
     __slots__ = (
         "_best_back",
         "_best_lay",
+        "_stale_best",
         "back",
         "back_display",
         "back_levels",
@@ -45,7 +46,8 @@ class SelectionBook:
         "lay",
         "lay_display",
         "lay_levels",
-        "stale_best",
+        "moved",
+        
     )
 
     def __init__(self) -> None:
@@ -58,11 +60,13 @@ class SelectionBook:
         self.last: float | None = None
         self._best_back: PriceSize | None = None
         self._best_lay: PriceSize | None = None
-        self.stale_best = False
+        self._stale_best = False
+        #: whether anything changed since whoever prices the market last looked; theirs to reset
+        self.moved = True
 
     def apply(self, change: BookChange) -> None:
         """Apply changed rows; a delete of what is not there is harmless."""
-        self.stale_best = True
+        self._stale_best = self.moved = True
         rows = change.back
         if rows:
             _set_rows(self.back, rows)
@@ -86,7 +90,7 @@ class SelectionBook:
 
     def best(self) -> tuple[PriceSize | None, PriceSize | None]:
         """Give the best (price, size) to back and to lay; full ladder first, then best-offer levels, then display levels."""
-        if self.stale_best:
+        if self._stale_best:
             back, lay = self.back, self.lay
             if back:
                 price = max(back)
@@ -98,7 +102,7 @@ class SelectionBook:
                 self._best_lay = (price, lay[price])
             else:
                 self._best_lay = _top(self.lay_levels) or _top(self.lay_display)
-            self.stale_best = False
+            self._stale_best = False
         return self._best_back, self._best_lay
 
     def back_rows(self) -> list[PriceSize]:

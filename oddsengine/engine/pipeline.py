@@ -131,11 +131,20 @@ class Pipeline:
     def _reprice(self, offer: Offer, market: MarketId) -> None:
         choice = choose(self.quoting(market))
         if choice is None:
+            self.pricer.forget(market)
             offer.suspend(market, WITHDRAWN)
         elif choice.reason is not None:
             offer.put_market(self.pricer.suspended(choice.definition, choice.reason))
         else:
-            offer.put_market(self.pricer.offered(choice.market, choice.definition))
+            offered = self.pricer.offered(choice.market, choice.definition)
+            if type(offered) is list:
+                if not offered or offer.put_prices(market, offered):
+                    return
+                # What is on offer is not what these prices are a change of: say it all.
+                self.pricer.forget(market)
+                offered = self.pricer.offered(choice.market, choice.definition)
+            if type(offered) is not list:
+                offer.put_market(offered)
 
     def retire(self, shard: int, now_ms: int, keep_ms: int) -> None:
         """Remove events of which nothing can be bet on any more, once they have been so for a while.

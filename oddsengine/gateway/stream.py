@@ -40,7 +40,7 @@ class StreamEndpoint:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until it is closed."""
         socket = web.WebSocketResponse(
-            protocols=(PROTOCOL,), compress=False, max_msg_size=MAX_MESSAGE_BYTES, timeout=web.WSTimeout(_CLOSE_TIMEOUT_S)  # type: ignore[attr-defined]
+            protocols=(PROTOCOL,), compress=False, max_msg_size=MAX_MESSAGE_BYTES, timeout=_CLOSE_TIMEOUT_S
         )
         await socket.prepare(request)
         transport = request.transport

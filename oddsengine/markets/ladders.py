@@ -57,6 +57,12 @@ class Ladder:
         position = bisect_left(self.ticks, odds_milli)
         return self.ticks[position] if position < len(self.ticks) else None
 
+    def around(self, odds_milli: float) -> tuple[OddsMilli | None, OddsMilli | None]:
+        """Find the greatest tick not above these odds and the tick after it; None beyond the ladder's ends."""
+        ticks = self.ticks
+        position = bisect_right(ticks, odds_milli)
+        return (ticks[position - 1] if position else None), (ticks[position] if position < len(ticks) else None)
+
     def __contains__(self, odds_milli: int) -> bool:
         return self.at_or_below(odds_milli) == odds_milli
 

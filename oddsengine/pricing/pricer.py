@@ -1,44 +1,25 @@
-"""From one source's market to the market we publish: fair probabilities, margin, ladder, for every profile.
-
-One pass yields the prices and every number on the way to them, so that an explanation shows what was computed and not
-a second computation of it.
-"""
+"""From one source's market to the market we publish, for every profile at once, at the cost of what moved."""
 
 from __future__ import annotations
 
-from math import fsum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from oddsengine.books.changes import MarketIdentity, MarketState
 from oddsengine.books.offer import OfferedMarket, OfferedSelection
-from oddsengine.pricing.errors import MarginError
+from oddsengine.pricing.book import MovingBook, PricedSelection, coherence, price_book
 from oddsengine.pricing.fair import fair_from_exchange
-from oddsengine.pricing.margin import quote_odds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from oddsengine.books.source_book import SourceMarket
+    from oddsengine.books.source_book import SelectionBook, SourceMarket
     from oddsengine.markets.feed_updates import MarketDefinition, SelectionDefinition
-    from oddsengine.pricing.fair import Basis, Fair
+    from oddsengine.markets.ids import MarketId
+    from oddsengine.pricing.fair import ExchangeLimits, Fair
     from oddsengine.pricing.profile import Profile
 
-#: A whole book whose probabilities sum to less than the first or more than the second, per winner, contradicts itself.
-COHERENT = (0.75, 1.34)
-
-
-class PricedSelection(NamedTuple):
-    """Every number on the way to one profile's price of one selection.
-
-    `raw` is what the source implies, `fair` the same made coherent with the other selections, `quoted` decimal odds
-    with margin before rounding, `price` thousandths on the ladder; None from the first step that had no answer.
-    """
-
-    raw: float | None
-    basis: Basis | None
-    fair: float | None
-    quoted: float | None
-    price: int | None
+#: New prices of some selections, one a profile each; what is not named is as it was.
+PriceChanges: TypeAlias = list[tuple[str, tuple[int | None, ...]]]
 
 
 class PricedMarket(NamedTuple):
@@ -48,11 +29,43 @@ class PricedMarket(NamedTuple):
     refusal: str | None
 
 
-_NOTHING = PricedSelection(None, None, None, None, None)
+class _Group:
+    """A set of selections whose probabilities sum to the number of winners, as one profile's limits see it."""
+
+    __slots__ = ("any_price", "books", "factor", "inverses", "moving", "probabilities", "selections", "winners")
+
+    def __init__(
+        self, selections: list[SelectionDefinition], market: SourceMarket, winners: int, profiles: list[Profile]
+    ) -> None:
+        self.selections = selections
+        self.books: list[SelectionBook | None] = [market.books.get(selection.source_id) for selection in selections]
+        self.winners = min(winners, len(selections))
+        self.probabilities: list[float | None] = [None] * len(selections)
+        self.inverses: list[float | None] = [None] * len(selections)
+        self.factor: float | None = None
+        self.any_price = False
+        self.moving = [MovingBook(len(selections), self.winners, profile) for profile in profiles]
+
+
+class _Working:
+    """What is kept of a market between two pricings; thrown away when the market's nature or its books change."""
+
+    __slots__ = ("books", "definition", "groups", "offered_open", "size")
+
+    def __init__(self, market: SourceMarket, definition: MarketDefinition, groups: list[list[_Group]]) -> None:
+        self.definition = definition
+        self.books = market.books
+        self.size = len(market.books)
+        #: a list of groups for each distinct set of limits
+        self.groups = groups
+        self.offered_open = False
+
+    def fits(self, market: SourceMarket, definition: MarketDefinition) -> bool:
+        return self.definition is definition and self.books is market.books and self.size == len(market.books)
 
 
 class Pricer:
-    """Prices markets for every profile at once.
+    """Prices markets for every profile.
 
     Args:
         profiles: by name, in the order of every published `prices`.
@@ -60,145 +73,160 @@ class Pricer:
 
     def __init__(self, profiles: Mapping[str, Profile]) -> None:
         self.profiles = dict(profiles)
-        self._identities: dict[str, tuple[MarketDefinition, MarketIdentity, list[list[SelectionDefinition]]]] = {}
+        #: Profiles that believe the same prices share their probabilities: limits -> places in `prices`.
+        self._by_limits: dict[ExchangeLimits, list[int]] = {}
+        for place, profile in enumerate(self.profiles.values()):
+            self._by_limits.setdefault(profile.exchange, []).append(place)
+        self._working: dict[MarketId, _Working] = {}
+        self._identities: dict[MarketId, tuple[MarketDefinition, MarketIdentity]] = {}
 
-    def offered(self, market: SourceMarket, definition: MarketDefinition) -> OfferedMarket:
+    def offered(self, market: SourceMarket, definition: MarketDefinition) -> OfferedMarket | PriceChanges:
         """Price a market as its source says it stands.
 
         Args:
             market: the source's books.
-            definition: what the source says the market is; `market.definition`, which is known by now.
+            definition: `market.definition`, which is known by now.
+
+        Returns:
+            The whole market, or, where all but prices is as at the last call, only the prices that changed.
         """
-        identity, groups = self._nature(definition)
         if definition.status != "open":
-            state = MarketState(definition.status, "provider" if definition.status == "suspended" else None, definition.in_play)
-            return OfferedMarket(definition.id, identity, state, _unpriced(definition, len(self.profiles)))
-        priced = [self._price(market, definition, groups, profile) for profile in self.profiles.values()]
-        refusal = next((each.refusal for each in priced if each.refusal), None)
+            return self._closed_or_suspended(definition, "provider")
+        if not definition.winners:
+            return self.suspended(definition, "not_priceable")
+        working = self._working.get(definition.id)
+        if working is None or not working.fits(market, definition):
+            working = self._working[definition.id] = self._begin(market, definition)
+        changed, refusal = self._move(working)
         if refusal is not None:
             # One profile's doubt is about the market, not about the profile: what may be wrong is open to nobody.
-            state = MarketState("suspended", refusal, definition.in_play)
-            return OfferedMarket(definition.id, identity, state, _unpriced(definition, len(self.profiles)))
-        books = [each.selections for each in priced]
-        if len(books) == 1:
-            book = books[0]
-            selections = {
+            return self.suspended(definition, refusal)
+        if working.offered_open:
+            return [(key, self._prices(working, key)) for key in changed] if changed else []
+        working.offered_open = True
+        return OfferedMarket(
+            definition.id,
+            self._identity(definition),
+            MarketState("open", None, definition.in_play),
+            {
                 selection.key: OfferedSelection(
-                    selection.name, selection.status, (book.get(selection.key, _NOTHING).price,)
+                    selection.name, selection.status, self._prices(working, selection.key)
                 )
                 for selection in definition.selections
-            }
-        else:
-            selections = {
-                selection.key: OfferedSelection(
-                    selection.name, selection.status, tuple(book.get(selection.key, _NOTHING).price for book in books)
-                )
-                for selection in definition.selections
-            }
-        return OfferedMarket(definition.id, identity, MarketState("open", None, definition.in_play), selections)
+            },
+        )
 
     def suspended(self, definition: MarketDefinition, reason: str) -> OfferedMarket:
         """Say that a market is suspended for a reason of ours; a closed one stays closed."""
-        identity, _ = self._nature(definition)
-        closed = definition.status == "closed"
-        state = MarketState("closed" if closed else "suspended", None if closed else reason, definition.in_play)
-        return OfferedMarket(definition.id, identity, state, _unpriced(definition, len(self.profiles)))
+        return self._closed_or_suspended(definition, reason)
 
     def explain(self, market: SourceMarket, definition: MarketDefinition) -> dict[str, PricedMarket]:
         """Give every number behind a market's prices, by profile."""
-        _, groups = self._nature(definition)
-        return {name: self._price(market, definition, groups, profile) for name, profile in self.profiles.items()}
+        return {name: _price_plainly(market, definition, profile) for name, profile in self.profiles.items()}
 
-    def forget(self, market: str) -> None:
+    def forget(self, market: MarketId) -> None:
         """Drop what is remembered of a market that is gone."""
+        self._working.pop(market, None)
         self._identities.pop(market, None)
 
-    def _nature(self, definition: MarketDefinition) -> tuple[MarketIdentity, list[list[SelectionDefinition]]]:
+    def _closed_or_suspended(self, definition: MarketDefinition, reason: str) -> OfferedMarket:
+        self._working.pop(definition.id, None)
+        closed = definition.status == "closed"
+        state = MarketState("closed" if closed else "suspended", None if closed else reason, definition.in_play)
+        no_prices = (None,) * len(self.profiles)
+        selections = {
+            selection.key: OfferedSelection(selection.name, selection.status, no_prices)
+            for selection in definition.selections
+        }
+        return OfferedMarket(definition.id, self._identity(definition), state, selections)
+
+    def _identity(self, definition: MarketDefinition) -> MarketIdentity:
         known = self._identities.get(definition.id)
         if known is not None and known[0] is definition:
-            return known[1], known[2]
+            return known[1]
         identity = MarketIdentity(
             definition.event, definition.type, definition.period, definition.line, definition.winners
         )
-        groups = _groups(definition)
-        self._identities[definition.id] = (definition, identity, groups)
-        return identity, groups
+        self._identities[definition.id] = (definition, identity)
+        return identity
 
-    def _price(
-        self,
-        market: SourceMarket,
-        definition: MarketDefinition,
-        groups: list[list[SelectionDefinition]],
-        profile: Profile,
-    ) -> PricedMarket:
-        if not definition.winners:
-            return PricedMarket({}, "not_priceable")
-        selections: dict[str, PricedSelection] = {}
+    def _begin(self, market: SourceMarket, definition: MarketDefinition) -> _Working:
+        profiles = list(self.profiles.values())
+        groups = [
+            [
+                _Group(selections, market, definition.winners, [profiles[place] for place in places])
+                for selections in priced_together(definition)
+            ]
+            for places in self._by_limits.values()
+        ]
+        for book in market.books.values():
+            book.moved = True
+        return _Working(market, definition, groups)
+
+    def _move(self, working: _Working) -> tuple[dict[str, None], str | None]:
+        """Price what moved; give the selections with another price, and why the market can't be open, if it can't."""
+        changed: dict[str, None] = {}
+        moved_books: list[SelectionBook] = []
         any_price = False
-        for group in groups:
-            raw = [self._raw(market, selection, profile) for selection in group]
-            answers = [answer.probability for answer in raw if answer is not None]
-            if not answers:
-                continue
-            any_price = True
-            winners = min(definition.winners, len(group))
-            total = fsum(answers)
-            if len(answers) < len(group):
-                # Without the missing ones the rest can't be made to sum; they may only not exceed the whole.
-                factor = 1.0 if total <= winners else winners / total
-            elif COHERENT[0] * winners <= total <= COHERENT[1] * winners:
-                factor = winners / total
-            else:
-                return PricedMarket({}, "incoherent")
-            self._quote_group(group, raw, factor, winners, profile, selections)
-        return PricedMarket(selections, None if any_price else "no_price")
+        for limits, groups in zip(self._by_limits, working.groups, strict=True):
+            for group in groups:
+                probabilities = group.probabilities
+                moved: list[int] = []
+                for place, book in enumerate(group.books):
+                    if book is not None and book.moved:
+                        moved_books.append(book)
+                        answer = _raw(book, limits)
+                        probability = None if answer is None else answer.probability
+                        if probability != probabilities[place]:
+                            probabilities[place] = probability
+                            group.inverses[place] = None if probability is None else 1.0 / probability
+                            moved.append(place)
+                # Most changes of a book are deep in it and move no probability.
+                if moved or group.factor is None:
+                    group.factor = coherence(probabilities, group.winners)
+                    if group.factor is None:
+                        return changed, "incoherent"
+                    for moving in group.moving:
+                        for place in moving.move(group.inverses, group.factor, moved):
+                            changed[group.selections[place].key] = None
+                    group.any_price = any(probabilities)
+                any_price = any_price or group.any_price
+        for book in moved_books:
+            book.moved = False
+        return changed, None if any_price else "no_price"
 
-    @staticmethod
-    def _raw(market: SourceMarket, selection: SelectionDefinition, profile: Profile) -> Fair | None:
-        book = market.books.get(selection.source_id)
-        if book is None:
-            return None
-        back, lay = book.best()
-        return fair_from_exchange(back, lay, book.last, profile.exchange)
-
-    @staticmethod
-    def _quote_group(
-        group: list[SelectionDefinition],
-        raw: list[Fair | None],
-        factor: float,
-        winners: int,
-        profile: Profile,
-        selections: dict[str, PricedSelection],
-    ) -> None:
-        complete = None not in raw
-        quotes: list[float] | None = None
-        if complete and profile.method != "multiplicative" and 1 <= winners < len(group):
-            fair = [answer.probability * factor for answer in raw if answer is not None]
-            try:
-                quotes = quote_odds(fair, profile.book_sum * winners, profile.method, winners)
-            except MarginError:
-                quotes = None
-        at_or_below = profile.ladder_ticks.at_or_below
-        least, greatest = profile.least_odds, profile.greatest_odds
-        for position, (selection, answer) in enumerate(zip(group, raw, strict=True)):
-            if answer is None:
-                selections[selection.key] = _NOTHING
-                continue
-            probability = answer.probability * factor
-            quoted = quotes[position] if quotes is not None else 1.0 / (probability * profile.book_sum)
-            price = at_or_below(min(quoted, greatest) * 1000.0 + 1e-9) if quoted >= least else None
-            selections[selection.key] = PricedSelection(answer.probability, answer.basis, probability, quoted, price)
+    def _prices(self, working: _Working, key: str) -> tuple[int | None, ...]:
+        prices: list[int | None] = [None] * len(self.profiles)
+        for places, groups in zip(self._by_limits.values(), working.groups, strict=True):
+            for group in groups:
+                for at, selection in enumerate(group.selections):
+                    if selection.key == key:
+                        for place, book in zip(places, group.moving, strict=True):
+                            prices[place] = book.prices[at]
+        return tuple(prices)
 
 
-def _unpriced(definition: MarketDefinition, profiles: int) -> dict[str, OfferedSelection]:
-    no_prices = (None,) * profiles
-    return {
-        selection.key: OfferedSelection(selection.name, selection.status, no_prices)
-        for selection in definition.selections
-    }
+def _raw(book: SelectionBook, limits: ExchangeLimits) -> Fair | None:
+    back, lay = book.best()
+    return fair_from_exchange(back, lay, book.last, limits)
 
 
-def _groups(definition: MarketDefinition) -> list[list[SelectionDefinition]]:
+def _price_plainly(market: SourceMarket, definition: MarketDefinition, profile: Profile) -> PricedMarket:
+    if not definition.winners:
+        return PricedMarket({}, "not_priceable")
+    selections: dict[str, PricedSelection] = {}
+    for group in priced_together(definition):
+        books = [market.books.get(selection.source_id) for selection in group]
+        raw = [None if book is None else _raw(book, profile.exchange) for book in books]
+        priced = price_book(raw, min(definition.winners, len(group)), profile)
+        if priced is None:
+            return PricedMarket({}, "incoherent")
+        selections.update({selection.key: answer for selection, answer in zip(group, priced, strict=True)})
+    any_price = any(selection.raw is not None for selection in selections.values())
+    return PricedMarket(selections, None if any_price else "no_price")
+
+
+def priced_together(definition: MarketDefinition) -> list[list[SelectionDefinition]]:
     """Part the active selections into the sets whose probabilities sum to the number of winners.
 
     All of them, except in an Asian handicap market with many lines, where the two sides of each line are a set: the

@@ -1,1 +1,186 @@
+// Draws what is on offer. Rows are kept and only what changed is written, so that the page stays calm at any rate.
 
+const TYPE_NAMES = {
+  match_odds: "Match odds", moneyline: "Moneyline", total: "Total", handicap: "Handicap",
+  asian_handicap: "Asian handicap", both_to_score: "Both to score", correct_score: "Correct score",
+  winner: "Winner", place: "Place", other: "Other",
+};
+const PERIOD_NAMES = { h1: "first half", h2: "second half" };
+const TYPE_ORDER = Object.keys(TYPE_NAMES);
+// Long markets are folded: they open on demand.
+const FOLD_OVER = 6;
+
+const element = (tag, attributes = {}, ...children) => {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "class") node.className = value;
+    else if (name === "text") node.textContent = value;
+    else node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+};
+
+const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+
+const title = (key) => key.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase());
+
+export class OddsView {
+  constructor(root, filters, empty) {
+    this.root = root;
+    this.filters = filters;
+    this.empty = empty;
+    this.filter = "";
+    /** event id -> its parts on the page */
+    this.cards = new Map();
+    /** `${market} ${selection}` -> price node */
+    this.prices = new Map();
+  }
+
+  /** Draw everything anew, keeping the nodes of what is still there. */
+  all(store) {
+    const groups = new Map();
+    for (const event of store.events.values()) {
+      const key = `${event.sport}\u0000${event.competition.id}`;
+      if (!groups.has(key)) groups.set(key, { sport: event.sport, competition: event.competition, events: [] });
+      groups.get(key).events.push(event);
+    }
+    const ordered = [...groups.values()].sort((a, b) =>
+      a.sport.localeCompare(b.sport) || a.competition.name.localeCompare(b.competition.name));
+    this.#drawFilters(ordered);
+    for (const id of [...this.cards.keys()]) if (!store.events.has(id)) this.#drop(id);
+    const markets = Map.groupBy ? Map.groupBy(store.markets.values(), (market) => market.event) : groupByEvent(store);
+    const sections = [];
+    for (const group of ordered) {
+      if (this.filter && this.filter !== group.competition.id) continue;
+      const heading = `competition-${sections.length}`;
+      const section = element("section", { class: "competition", "aria-labelledby": heading },
+        element("h2", { id: heading }, element("span", { class: "sport", text: title(group.sport) }), ` ${group.competition.name}`));
+      group.events.sort((a, b) => Number(b.in_play) - Number(a.in_play) || String(a.start).localeCompare(String(b.start)) || a.id.localeCompare(b.id));
+      for (const event of group.events) section.append(this.event(event, markets.get(event.id) ?? []));
+      sections.push(section);
+    }
+    this.root.replaceChildren(...sections);
+    this.empty.hidden = store.events.size > 0;
+  }
+
+  /** Draw one event and its markets, and give its node. */
+  event(event, markets) {
+    let card = this.cards.get(event.id);
+    if (!card) {
+      card = { name: element("h3"), state: element("span", { class: "state" }), score: element("span", { class: "score" }), markets: element("div", { class: "markets" }), rows: new Map() };
+      card.node = element("article", { class: "event", "data-event": event.id },
+        element("div", { class: "event-head" }, card.name, card.score, card.state), card.markets);
+      this.cards.set(event.id, card);
+    }
+    setText(card.name, event.name);
+    setText(card.score, event.score ?? "");
+    setText(card.state, event.in_play ? `In play ${event.clock ?? ""}`.trim() : event.score != null ? "Ended" : startText(event.start));
+    card.node.classList.toggle("in-play", Boolean(event.in_play));
+    const ordered = [...markets].sort((a, b) =>
+      TYPE_ORDER.indexOf(a.type) - TYPE_ORDER.indexOf(b.type) || (a.line ?? 0) - (b.line ?? 0) || a.id.localeCompare(b.id));
+    const wanted = new Set(ordered.map((market) => market.id));
+    for (const [id, row] of card.rows) if (!wanted.has(id)) { row.node.remove(); card.rows.delete(id); this.#forgetPrices(id); }
+    ordered.forEach((market, index) => {
+      const node = this.#market(card, market);
+      if (card.markets.children[index] !== node) card.markets.insertBefore(node, card.markets.children[index] ?? null);
+    });
+    return card.node;
+  }
+
+  #market(card, market) {
+    let row = card.rows.get(market.id);
+    const keys = Object.keys(market.selections);
+    const shape = keys.join(" ");
+    if (!row || row.shape !== shape) {
+      const grid = element("div", { class: "selections" });
+      const label = element("span", { class: "market-name", text: marketName(market) });
+      const status = element("span", { class: "market-status" });
+      const head = [label, " ", status];
+      const node = keys.length > FOLD_OVER
+        ? element("details", { class: "market" }, element("summary", {}, ...head), grid)
+        : element("div", { class: "market" }, element("div", { class: "market-head" }, ...head), grid);
+      if (row?.node.open) node.open = true;
+      row?.node.replaceWith(node);
+      row = { node, grid, status, shape };
+      node.dataset.market = market.id;
+      node.dataset.type = market.type;
+      for (const key of keys) {
+        const price = element("span", { class: "price" });
+        const name = element("span", { class: "selection-name" });
+        grid.append(element("div", { class: "selection", "data-selection": key }, name, price));
+        this.prices.set(`${market.id} ${key}`, { price, name });
+      }
+      card.rows.set(market.id, row);
+    }
+    row.node.dataset.status = market.status;
+    setText(row.status, market.status === "open" ? "" : market.reason ? `${market.status}: ${title(market.reason)}` : market.status);
+    for (const key of keys) {
+      const { price, name } = this.prices.get(`${market.id} ${key}`);
+      const selection = market.selections[key];
+      setText(name, selectionName(key, selection));
+      setText(price, selection.price == null ? "–" : selection.price.toFixed(2));
+      price.parentElement.dataset.status = selection.status;
+    }
+    return row.node;
+  }
+
+  /** Flash prices that moved. */
+  flash(moves) {
+    for (const { market, selection, up } of moves) {
+      const cell = this.prices.get(`${market} ${selection}`)?.price;
+      if (!cell) continue;
+      cell.classList.remove("up", "down");
+      void cell.offsetWidth; // restarts the animation
+      cell.classList.add(up ? "up" : "down");
+    }
+  }
+
+  #drawFilters(groups) {
+    const key = groups.map((group) => group.competition.id).join(" ") + this.filter;
+    if (this.filtersKey === key) return;
+    this.filtersKey = key;
+    if (this.filter && !groups.some((group) => group.competition.id === this.filter)) this.filter = "";
+    const button = (id, text) => element("button", { type: "button", "data-filter": id, "aria-pressed": String(this.filter === id), text });
+    const focused = document.activeElement?.dataset?.filter;
+    this.filters.replaceChildren(button("", "All"), ...groups.map((group) => button(group.competition.id, group.competition.name)));
+    if (focused !== undefined) this.filters.querySelector(`[data-filter="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  #drop(id) {
+    const card = this.cards.get(id);
+    for (const market of card.rows.keys()) this.#forgetPrices(market);
+    card.node.remove();
+    this.cards.delete(id);
+  }
+
+  #forgetPrices(market) {
+    for (const key of [...this.prices.keys()]) if (key.startsWith(`${market} `)) this.prices.delete(key);
+  }
+}
+
+function groupByEvent(store) {
+  const markets = new Map();
+  for (const market of store.markets.values()) {
+    if (!markets.has(market.event)) markets.set(market.event, []);
+    markets.get(market.event).push(market);
+  }
+  return markets;
+}
+
+function marketName(market) {
+  const parts = [TYPE_NAMES[market.type] ?? market.type];
+  if (market.line != null) parts.push(String(market.line));
+  if (PERIOD_NAMES[market.period]) parts.push(PERIOD_NAMES[market.period]);
+  return parts.join(" ");
+}
+
+function selectionName(key, selection) {
+  const [, handicap] = key.split("@");
+  if (handicap === undefined) return selection.name;
+  return `${selection.name} ${Number(handicap) > 0 ? "+" : ""}${handicap}`;
+}
+
+function startText(start) {
+  return start ? new Date(start).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "";
+}

@@ -1,0 +1,58 @@
+# Everything a newcomer needs: `make run` and `make test`. Both install what they need, into .venv here and nowhere else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+URL := http://localhost:8080
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint format bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/.run ## install what `oddsengine run` needs
+
+run: $(VENV)/.run ## start the demo: embedded Redis, simulated provider, live page at http://localhost:8080
+	@echo "open $(URL) in a browser; Ctrl-C stops"
+	$(BIN)/oddsengine run $(ARGS)
+
+test: $(VENV)/.test ## run all tests with their coverage
+	@.ci/chromium
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+lint: $(VENV)/.test ## check style, types and the one way between rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test ## run the benchmarks; one: make bench ARGS=pipeline
+	$(BIN)/python -m bench $(or $(ARGS),pipeline)
+
+lock: ## renew requirements/*.txt from pyproject.toml
+	@command -v uv >/dev/null || { echo "install uv first (pip install uv)"; exit 1; }
+	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements/run.txt
+	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml --group test --group dev --group bench -o requirements/test.txt
+
+clean: ## remove what was installed and built here
+	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@.ci/venv $(PYTHON) $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python requirements/run.txt pyproject.toml
+	@echo "installing oddsengine and what it needs into $(VENV)"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/run.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements/test.txt
+	@echo "installing what the tests need into $(VENV)"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/test.txt
+	@touch $@

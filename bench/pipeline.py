@@ -1,0 +1,121 @@
+"""Messages a second from recorded bytes to the source book, and all the way to encoded stream batches, on one core.
+
+The reference is betfairlightweight's own decoding and market cache (orjson installed) on the same messages in the same
+run: as it comes, keeping market books up to date as objects, and in its `lightweight` mode, which keeps plain dicts. The
+goals are set against the first; the second is shown beside it. The runs are interleaved and each side's best counts, so
+that noise hits all alike.
+
+`whole way` flushes after every single message, the most work a message can cause; `whole way, 10 a flush` is what a
+flush costs when changes gather while the one before is written.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from betfairlightweight.streaming.listener import StreamListener
+
+from bench.report import Row, compared
+from feeds.betfair.market_stream import MarketStream
+from feeds.recording.reader import Recordings
+from oddsengine.books.source_book import SourceBook
+from oddsengine.engine.pipeline import Pipeline
+from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.pricing.pricer import Pricer
+from oddsengine.pricing.profile import Profile
+from oddsengine.streams.publisher import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DEFAULT_RECORDING = Path("../shared/data/betfair/PRO-1.170258213.xz")
+_ROUNDS = 5
+_REFERENCE = "betfairlightweight"
+_LIGHTWEIGHT = "betfairlightweight, lightweight"
+
+
+class _Listener(StreamListener):  # type: ignore[misc]
+    """betfairlightweight's listener for recordings, which names no subscription."""
+
+    def _add_stream(self, unique_id: int, operation: str) -> Any:
+        from betfairlightweight.streaming.stream import MarketStream as ReferenceStream  # noqa: PLC0415
+
+        return ReferenceStream(self, unique_id)
+
+
+def _reference(lines: list[bytes], *, lightweight: bool) -> float:
+    listener = _Listener(max_latency=None, lightweight=lightweight, update_clk=False)
+    listener.register_stream(0, "marketSubscription")
+    texts = [line.decode() for line in lines]
+    start = time.perf_counter()
+    for text in texts:
+        listener.on_data(text)
+    seconds = time.perf_counter() - start
+    if not listener.stream.snap():
+        raise RuntimeError("the reference has read nothing; its way of use has changed")
+    return len(lines) / seconds
+
+
+def _to_source_book(lines: list[bytes]) -> float:
+    stream, book = MarketStream("betfair"), SourceBook("betfair")
+    read, apply = stream.read_line, book.apply
+    start = time.perf_counter()
+    for line in lines:
+        for event in read(line):
+            if type(event) is UpdateBatch:
+                published_ms = event.published_ms or 0
+                for update in event.updates:
+                    apply(update, published_ms)
+    return len(lines) / (time.perf_counter() - start)
+
+
+def _whole_way(lines: list[bytes], a_flush: int, profiles: int = 1) -> float:
+    stream = MarketStream("betfair")
+    pipeline = Pipeline(Pricer({f"profile{number}": Profile(book_sum=1.05 + number / 100) for number in range(profiles)}), ["betfair"])
+    pipeline.receive(UpdateBatch("betfair", 0, [SourceStatus("live", "bench")]), 0)
+    offer = pipeline.offers[0]
+    start = time.perf_counter()
+    for number, line in enumerate(lines):
+        for event in stream.read_line(line):
+            if type(event) is UpdateBatch:
+                pipeline.receive(event, 0)
+        if number % a_flush == 0:
+            pipeline.flush(0)
+            batch = offer.cut(0)
+            if batch is not None:
+                prepare(offer, batch)
+    return len(lines) / (time.perf_counter() - start)
+
+
+def run(recording: Path = DEFAULT_RECORDING, rounds: int = _ROUNDS) -> list[Row]:
+    """Measure; give one row a figure."""
+    logging.getLogger("betfairlightweight").setLevel(logging.ERROR)
+    with Recordings([recording]) as recordings:
+        lines = [line.data for line in recordings.lines()]
+    measures: dict[str, Callable[[], float]] = {
+        _REFERENCE: lambda: _reference(lines, lightweight=False),
+        _LIGHTWEIGHT: lambda: _reference(lines, lightweight=True),
+        "decode + source book": lambda: _to_source_book(lines),
+        "whole way": lambda: _whole_way(lines, 1),
+        "whole way, 10 a flush": lambda: _whole_way(lines, 10),
+        "whole way, 3 profiles": lambda: _whole_way(lines, 1, 3),
+    }
+    best = dict.fromkeys(measures, 0.0)
+    for _ in range(rounds):
+        for name, measure in measures.items():
+            best[name] = max(best[name], measure())
+    goals = {"decode + source book": 4.0, "whole way": 1.5}
+    rows: list[Row] = []
+    for name, value in best.items():
+        if name in {_REFERENCE, _LIGHTWEIGHT}:
+            rows.append(Row(scenario="pipeline", metric=name, value=value, unit="messages/s"))
+            continue
+        for reference, goal in ((_REFERENCE, goals.get(name)), (_LIGHTWEIGHT, None)):
+            row = Row(
+                scenario="pipeline", metric=name, value=value, unit="messages/s", reference=reference, goal=goal
+            )
+            rows.append(compared(row, best[reference]))
+    return rows

@@ -1,0 +1,51 @@
+"""What a benchmark prints: a table for people, and with --json rows for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """One figure. `ratio` is value over the reference's; `goal` is the least ratio wanted, None where none is set."""
+
+    scenario: str
+    metric: str
+    value: float
+    unit: str
+    reference: str | None = None
+    ratio: float | None = None
+    goal: float | None = None
+    met: bool | None = None
+
+
+def compared(row: Row, reference_value: float) -> Row:
+    """Fill in a row's ratio to its reference, and whether the goal is met."""
+    row.ratio = row.value / reference_value
+    if row.goal is not None:
+        row.met = row.ratio >= row.goal
+    return row
+
+
+def show(rows: list[Row], json_file: Path | None) -> None:
+    """Print rows as a table, and write them to a file if one is named."""
+    table = Table()
+    for heading in ("scenario", "metric", "value", "unit", "reference", "ratio", "goal", "met"):
+        table.add_column(heading, justify="right" if heading in {"value", "ratio", "goal"} else "left")
+    for row in rows:
+        table.add_row(
+            row.scenario,
+            row.metric,
+            f"{row.value:,.0f}" if row.value >= 100 else f"{row.value:.3g}",
+            row.unit,
+            row.reference or "",
+            "" if row.ratio is None else f"{row.ratio:.2f}",
+            "" if row.goal is None else f"{row.goal:g}",
+            "" if row.met is None else ("yes" if row.met else "NO"),
+        )
+    Console().print(table)
+    if json_file is not None:
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))

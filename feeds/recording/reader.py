@@ -1,0 +1,202 @@
+"""Reads recordings line by line, several merged by publish time, in bounded memory.
+
+A recording is a text file of one message a line: plain, gz, bz2 or xz, in folders, or in tar archives as Betfair hands
+out its history (thousands of bz2 members). Only one line of each stream is held at a time. Where there are more
+streams than decompressors should be open at once, they are unpacked to a temporary folder first and read from there in
+small pieces.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import heapq
+import io
+import lzma
+import re
+import shutil
+import tarfile
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self
+
+from feeds.errors import FeedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
+
+#: A bz2 decompressor holds some 4 MB; more streams than this are unpacked to disk first.
+OPEN_STREAMS: Final = 64
+_PIECE_BYTES: Final = 64 * 1024
+_PT = re.compile(rb'"pt"\s*:\s*(\d+)')
+_SUFFIXES: Final[dict[str, Callable[[IO[bytes]], IO[bytes]]]] = {
+    ".gz": lambda raw: gzip.GzipFile(fileobj=raw),  # type: ignore[dict-item]
+    ".bz2": lambda raw: bz2.BZ2File(raw),
+    ".xz": lambda raw: lzma.LZMAFile(raw),
+}
+
+
+class RecordedLine(NamedTuple):
+    """One line of a recording.
+
+    `pt_ms` is its publish time (Unix milliseconds), that of the line before where it has none of its own.
+    """
+
+    pt_ms: int
+    stream: int
+    number: int
+    data: bytes
+
+
+class _Member(NamedTuple):
+    """A stream before it is opened: its name, and either a file or a place in an archive."""
+
+    name: str
+    path: Path
+    inside: str | None = None
+
+
+class Recordings:
+    """A set of recordings, opened; use it as a context manager.
+
+    Args:
+        paths: files, folders and tar archives.
+
+    Raises:
+        FeedError: on entering, if a path does not exist or holds no recording.
+    """
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._paths = paths
+        self._stack = ExitStack()
+        self._members: list[_Member] = []
+        self._damaged: list[tuple[str, str]] = []
+        self.total_bytes = 0
+        self.read_bytes = 0
+
+    def __enter__(self) -> Self:
+        try:
+            for path in self._paths:
+                self._members += _find(path)
+            if not self._members:
+                raise FeedError(f"no recordings in {', '.join(map(str, self._paths))}")
+            if len(self._members) > OPEN_STREAMS or any(member.inside is not None for member in self._members):
+                self._members = self._unpack(self._members)
+        except BaseException:
+            self._stack.close()
+            raise
+        self.total_bytes = sum(member.path.stat().st_size for member in self._members)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def names(self) -> list[str]:
+        """Name each stream, in the order of `RecordedLine.stream`."""
+        return [member.name for member in self._members]
+
+    @property
+    def damaged(self) -> list[tuple[str, str]]:
+        """Name the streams that ended in the middle of their compression, and why."""
+        return self._damaged
+
+    def lines(self) -> Iterator[RecordedLine]:
+        """Give every line of every stream in the order of publish times; lines of one stream keep their order."""
+        streams = [self._lines_of(number, member) for number, member in enumerate(self._members)]
+        return heapq.merge(*streams, key=lambda line: (line.pt_ms, line.stream)) if len(streams) > 1 else streams[0]
+
+    def _unpack(self, members: list[_Member]) -> list[_Member]:
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="oddsengine-replay-")))
+        unpacked: list[_Member] = []
+        archives: dict[Path, set[str]] = {}
+        for member in members:
+            if member.inside is not None:
+                archives.setdefault(member.path, set()).add(member.inside)
+        for archive, inside in archives.items():
+            # One pass in the archive's own order: seeking back and forth in a compressed archive would take for ever.
+            with tarfile.open(archive) as tar:
+                for entry in tar:
+                    if entry.name in inside and (source := tar.extractfile(entry)) is not None:
+                        unpacked.append(self._unpack_one(source, f"{archive}:{entry.name}", entry.name, folder, len(unpacked)))
+        for member in members:
+            if member.inside is None:
+                with member.path.open("rb") as source:
+                    unpacked.append(self._unpack_one(source, member.name, member.path.name, folder, len(unpacked)))
+        return sorted(unpacked, key=lambda member: member.name)
+
+    def _unpack_one(self, source: IO[bytes], name: str, file_name: str, folder: Path, number: int) -> _Member:
+        target = folder / str(number)
+        with target.open("wb") as out:
+            try:
+                shutil.copyfileobj(_decompressed(source, file_name), out)
+            except (OSError, EOFError, lzma.LZMAError) as error:
+                self._damaged.append((name, str(error)))
+        return _Member(name, target)
+
+    def _lines_of(self, stream: int, member: _Member) -> Iterator[RecordedLine]:
+        pt_ms = 0
+        for number, data in enumerate(self._raw_lines(member), start=1):
+            found = _PT.search(data)
+            if found is not None:
+                pt_ms = int(found[1])
+            if data:
+                yield RecordedLine(pt_ms, stream, number, data)
+
+    def _raw_lines(self, member: _Member) -> Iterator[bytes]:
+        if len(self._members) > OPEN_STREAMS:
+            yield from self._pieces(member.path)
+            return
+        with member.path.open("rb") as raw:
+            before = 0
+            try:
+                for line in _decompressed(raw, member.path.name):
+                    position = raw.tell()
+                    self.read_bytes += position - before
+                    before = position
+                    yield line.rstrip(b"\r\n")
+            except (OSError, EOFError, lzma.LZMAError) as error:
+                self._damaged.append((member.name, str(error)))
+
+    def _pieces(self, path: Path) -> Iterator[bytes]:
+        """Read an unpacked stream without keeping it open: there may be more streams than files may be open."""
+        position = 0
+        rest = b""
+        while True:
+            with path.open("rb") as raw:
+                raw.seek(position)
+                piece = raw.read(_PIECE_BYTES)
+            if not piece:
+                break
+            position += len(piece)
+            self.read_bytes += len(piece)
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                yield line.rstrip(b"\r")
+        if rest:
+            yield rest
+
+
+def _find(path: Path) -> list[_Member]:
+    if path.is_dir():
+        return [
+            member
+            for file in sorted(path.rglob("*"))
+            if file.is_file() and not file.name.startswith(".")
+            for member in _find(file)
+        ]
+    if not path.is_file():
+        raise FeedError(f"{path}: no such file or folder")
+    if tarfile.is_tarfile(path):
+        with tarfile.open(path) as tar:
+            return [_Member(f"{path}:{entry.name}", path, entry.name) for entry in tar if entry.isfile()]
+    return [_Member(str(path), path)]
+
+
+def _decompressed(raw: IO[bytes], name: str) -> IO[bytes]:
+    opener = _SUFFIXES.get(Path(name).suffix.lower())
+    return opener(raw) if opener is not None else io.BufferedReader(raw) if isinstance(raw, io.RawIOBase) else raw

@@ -1,0 +1,100 @@
+"""`oddsengine watch`: a live table of a channel in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from oddsengine.client import OddsClient
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_DRAW_EVERY_S: Final = 0.1
+_FLASH_S: Final = 1.0
+
+
+class _Table:
+    """Draws a client's state; prices that moved are shown in colour for a moment."""
+
+    def __init__(self, client: OddsClient, channel: str) -> None:
+        self._client = client
+        self._channel = channel
+        self._shown: dict[tuple[str, str], float | None] = {}
+        self._moved: dict[tuple[str, str], tuple[float, str]] = {}
+        self.error = ""
+
+    def render(self, rows: int) -> RenderableType:
+        state = self._client.state
+        table = Table(expand=True, pad_edge=False)
+        for heading, style in (("Market", "bold"), ("Status", ""), ("Selections", "")):
+            table.add_column(heading, style=style, overflow="fold")
+        now = time.monotonic()
+        markets = sorted(state.markets.values(), key=lambda market: (market["event"], market["id"]))
+        for market in markets[:rows]:
+            event = state.events.get(market["event"], {})
+            name = Text(f"{event.get('name', market['event'])}  {event.get('score') or ''}")
+            name.append(f"\n{market['type']} {market['line'] if market['line'] is not None else ''}", style="dim")
+            status = market["status"] if market["status"] == "open" else f"{market['status']} ({market['reason'] or ''})"
+            colour = {"open": "green", "suspended": "yellow"}.get(market["status"], "dim")
+            table.add_row(name, Text(status, style=colour), self._selections(market, now))
+        connected = "live" if self._client.connected else "reconnecting"
+        note = f"{self._channel}  {connected}  {len(markets)} markets"
+        if len(markets) > rows:
+            note += f" ({rows} shown)"
+        return Group(Text(note, style="bold"), Text(self.error, style="red") if self.error else Text(""), table)
+
+    def _selections(self, market: dict[str, Any], now: float) -> Text:
+        line = Text()
+        for key, selection in market["selections"].items():
+            place = (market["id"], key)
+            price, before = selection["price"], self._shown.get(place)
+            if price is not None and before is not None and price != before:
+                self._moved[place] = (now, "black on green" if price > before else "white on red")
+            self._shown[place] = price
+            moved_at, style = self._moved.get(place, (0.0, ""))
+            line.append(f"{selection['name']} ")
+            line.append("  –  " if price is None else f"{price:.2f}", style=style if now - moved_at < _FLASH_S else "bold")
+            line.append("   ")
+        return line
+
+
+async def watch(url: str, channel: str, *, once: bool = False) -> None:
+    """Show a channel until cancelled (or, with `once`, print it when its snapshot has come).
+
+    Raises:
+        ValueError: if the gateway does not know the channel, or is none.
+    """
+    client = OddsClient(url, [channel])
+    table = _Table(client, channel)
+    console = Console()
+    if once:
+        async for message in client.messages():
+            _refuse(message)
+            if message["op"] == "snapshot" and message["last"]:
+                console.print(table.render(len(client.state.markets)))
+                return
+    with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
+        drawing = asyncio.create_task(_drawing(live, table, console))
+        try:
+            async for message in client.messages():
+                _refuse(message)
+        finally:
+            drawing.cancel()
+
+
+def _refuse(message: dict[str, Any]) -> None:
+    if message["op"] == "error":
+        raise ValueError(message["message"])
+
+
+async def _drawing(live: Live, table: _Table, console: Console) -> None:
+    while True:
+        live.update(table.render(max(1, (console.size.height - 6) // 2)), refresh=True)
+        await asyncio.sleep(_DRAW_EVERY_S)

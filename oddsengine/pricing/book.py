@@ -1,0 +1,176 @@
+"""One profile's prices of one set of selections whose probabilities sum to the number of winners.
+
+`price_book` is the plain statement of how a price comes about, with every number on the way. `MovingBook` gives the same
+prices when only some selections move: for each price it knows the range of the common scale in which it stays, so a move
+costs what it changes. A property test holds the two equal.
+"""
+
+from __future__ import annotations
+
+from math import fsum, inf
+from typing import TYPE_CHECKING, NamedTuple
+
+from oddsengine.pricing.errors import MarginError
+from oddsengine.pricing.margin import quote_odds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from oddsengine.pricing.fair import Basis, Fair
+    from oddsengine.pricing.profile import Profile
+
+#: A whole book whose probabilities sum to less than the first or more than the second, per winner, contradicts itself.
+COHERENT = (0.75, 1.34)
+#: Thousandths added before rounding down onto a ladder, so that a price that is a tick but for float error stays on it.
+_ON_TICK = 1e-9
+#: Ranges are drawn in by this share of their ends, so that inside them no rounding error can reach another price.
+_INSET = 1e-12
+
+
+class PricedSelection(NamedTuple):
+    """Every number on the way to one profile's price of one selection.
+
+    `raw` is what the source implies, `fair` the same made coherent with the other selections, `quoted` decimal odds
+    with margin before rounding, `price` thousandths on the ladder; None from the first step that had no answer.
+    """
+
+    raw: float | None
+    basis: Basis | None
+    fair: float | None
+    quoted: float | None
+    price: int | None
+
+
+NOTHING = PricedSelection(None, None, None, None, None)
+
+
+def coherence(probabilities: Sequence[float | None], winners: int) -> float | None:
+    """Give the factor that makes probabilities sum to the number of winners; None if they contradict each other.
+
+    Where some are missing the rest can't be made to sum; they may only not exceed the whole.
+    """
+    known = [probability for probability in probabilities if probability is not None]
+    total = fsum(known)
+    if len(known) < len(probabilities):
+        return 1.0 if total <= winners else winners / total
+    if COHERENT[0] * winners <= total <= COHERENT[1] * winners:
+        return winners / total
+    return None
+
+
+def price_book(raw: Sequence[Fair | None], winners: int, profile: Profile) -> list[PricedSelection] | None:
+    """Price a set of selections; None if their probabilities contradict each other."""
+    factor = coherence([None if answer is None else answer.probability for answer in raw], winners)
+    if factor is None:
+        return None
+    quotes = quote_book([None if answer is None else 1.0 / answer.probability for answer in raw], factor, winners, profile)
+    return [
+        NOTHING
+        if answer is None or quoted is None
+        else PricedSelection(
+            answer.probability, answer.basis, answer.probability * factor, quoted, round_price(quoted, profile)[0]
+        )
+        for answer, quoted in zip(raw, quotes, strict=True)
+    ]
+
+
+def quote_book(
+    inverses: Sequence[float | None], factor: float, winners: int, profile: Profile
+) -> list[float | None]:
+    """Put the profile's margin on inverse probabilities; decimal odds, not rounded.
+
+    A method that has no answer for these numbers, or an incomplete book, is quoted in proportion.
+    """
+    if profile.method != "multiplicative" and None not in inverses and winners < len(inverses):
+        fair = [factor / inverse for inverse in inverses if inverse is not None]
+        try:
+            return [*quote_odds(fair, profile.book_sum * winners, profile.method, winners)]
+        except MarginError:
+            pass
+    scale = 1.0 / (factor * profile.book_sum)
+    return [None if inverse is None else scale * inverse for inverse in inverses]
+
+
+def round_price(quoted: float, profile: Profile) -> tuple[int | None, float, float]:
+    """Round decimal odds down onto the profile's ladder.
+
+    Returns:
+        The price in thousandths, None under the profile's least odds; and the range of quoted odds, from the first up
+        to but not including the second, that all have this price.
+    """
+    least, greatest = profile.least_odds, profile.greatest_odds
+    if quoted < least:
+        return None, 0.0, least
+    price, following = profile.ladder_ticks.around((quoted if quoted < greatest else greatest) * 1000.0 + _ON_TICK)
+    if following is None or following > greatest * 1000.0 + _ON_TICK:
+        high = inf
+    else:
+        high = (following - _ON_TICK) / 1000.0
+    if price is None:
+        return None, least, high
+    low = (price - _ON_TICK) / 1000.0
+    return price, low if low > least else least, high
+
+
+class MovingBook:
+    """One profile's prices of a set of selections, kept up to date as some of them move.
+
+    Args:
+        size: how many selections.
+        winners: how many of them win.
+        profile: prices them.
+    """
+
+    __slots__ = ("_ceilings", "_floors", "_profile", "_size", "_winners", "prices")
+
+    def __init__(self, size: int, winners: int, profile: Profile) -> None:
+        self._size = size
+        self._winners = winners
+        self._profile = profile
+        self.prices: list[int | None] = [None] * size
+        # An empty range: everything is priced at the first move.
+        self._floors = [inf] * size
+        self._ceilings = [-inf] * size
+
+    def move(self, inverses: list[float | None], factor: float, moved: Sequence[int]) -> list[int]:
+        """Price anew what has to be; tell which places have another price.
+
+        Args:
+            inverses: 1 / probability of every selection, None where there is none.
+            factor: makes the probabilities sum to the number of winners.
+            moved: the places whose inverse is another than at the last call.
+        """
+        profile = self._profile
+        if profile.method != "multiplicative":
+            quotes = quote_book(inverses, factor, self._winners, profile)
+            return self._set(
+                [None if quoted is None else round_price(quoted, profile)[0] for quoted in quotes], range(self._size)
+            )
+        scale = 1.0 / (factor * profile.book_sum)
+        floors, ceilings = self._floors, self._ceilings
+        for place in moved:
+            floors[place] = inf
+        if max(floors) <= scale < min(ceilings):
+            return []
+        due = [place for place in range(self._size) if not floors[place] <= scale < ceilings[place]]
+        fresh: list[int | None] = []
+        for place in due:
+            inverse = inverses[place]
+            if inverse is None:
+                fresh.append(None)
+                floors[place], ceilings[place] = -inf, inf
+                continue
+            price, low, high = round_price(scale * inverse, profile)
+            fresh.append(price)
+            floors[place], ceilings[place] = low / inverse * (1 + _INSET), high / inverse * (1 - _INSET)
+        return self._set(fresh, due)
+
+    def _set(self, fresh: list[int | None], places: Sequence[int]) -> list[int]:
+        prices = self.prices
+        changed = []
+        for place, price in zip(places, fresh, strict=True):
+            if prices[place] != price:
+                prices[place] = price
+                changed.append(place)
+        return changed
+
