@@ -265,6 +265,7 @@ class Offer:
             return None
         changes = self.changes_since(self.seq)
         self._staged = False
+        self._forget_tombstones()
         if not changes and not sign_of_life:
             return None
         self.seq += 1
@@ -309,6 +310,7 @@ class Offer:
             if event_id is not None:
                 touched.add(event_id)
         self.seq = max(self.seq, seq)
+        self._forget_tombstones()
         return touched
 
     def load(self, epoch: int, seq: int, records: Iterable[Record]) -> None:
@@ -424,9 +426,9 @@ class Offer:
         if market is None:
             return
         record = self.events[market.identity.event].record
-        if record.description_at > seq or record.progress_at > seq:
-            description = record.description if record.description_at > seq else None
-            changes.events.append(EventChange(record.id, description, record.progress))
+        whole = record.description_at > seq or market.created_at > seq
+        if whole or record.progress_at > seq:
+            changes.events.append(EventChange(record.id, record.description if whole else None, record.progress))
         if market.at > seq:
             self._append_market(market, seq, changes, urgent)
 
@@ -508,11 +510,14 @@ class Offer:
         self._staged = True
         self._tombstones.append(tombstone)
         self._buried[record_key(tombstone)] = seq
+
+    def _forget_tombstones(self) -> None:
+        """Drop the oldest removals over the number kept; only once they were told, or the batch would lack them."""
         while len(self._tombstones) > self._tombstones_kept:
             dropped = self._tombstones.popleft()
             self.floor = dropped.at
             key = record_key(dropped)
-            if self._buried[key] == dropped.at:
+            if self._buried.get(key) == dropped.at:
                 del self._buried[key]
                 self._dropped_tombstones.append(dropped)
 

@@ -225,7 +225,7 @@ class Hub:
         del touched  # the offer itself knows what changed since what was told last
         offer = self.replica.offers[shard]
         told = self._told[shard]
-        if told.epoch != offer.epoch:
+        if not offer.has_diff_since(told.epoch, told.seq):
             self.replaced(shard)
             return
         changes = offer.changes_since(told.seq)

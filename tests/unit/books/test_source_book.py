@@ -1,0 +1,47 @@
+"""What one source says now."""
+
+from oddsengine.books.source_book import SelectionBook, SourceBook
+from oddsengine.markets.feed_updates import BookChange, MarketGone, MarketUpdate
+from tests.words import a_definition
+
+
+def test_a_size_of_zero_deletes_a_price_and_unknown_deletes_are_harmless() -> None:
+    book = SelectionBook()
+    book.apply(BookChange("x", back=[(2.0, 5.0), (1.9, 7.0)]))
+    book.apply(BookChange("x", back=[(2.0, 0.0), (3.0, 0.0)]))
+    assert [(1.9, 7.0)] == book.back_rows()
+    assert ((1.9, 7.0), None) == book.best()
+
+
+def test_the_full_ladder_comes_before_best_offers_and_those_before_display_levels() -> None:
+    book = SelectionBook()
+    book.apply(BookChange("x", back_display=[(0, 1.5, 1.0)], lay_display=[(0, 1.6, 1.0)]))
+    assert ([(1.5, 1.0)], [(1.6, 1.0)]) == (book.back_rows(), book.lay_rows())
+    book.apply(BookChange("x", back_levels=[(1, 1.7, 1.0), (0, 1.8, 1.0)]))
+    assert [(1.8, 1.0), (1.7, 1.0)] == book.back_rows()
+    book.apply(BookChange("x", back=[(1.9, 2.0)]))
+    assert [(1.9, 2.0)] == book.back_rows()
+    assert (1.9, 2.0) == book.best()[0]
+
+
+def test_the_best_back_is_the_highest_and_the_best_lay_the_lowest() -> None:
+    book = SelectionBook()
+    book.apply(BookChange("x", back=[(1.9, 1.0), (2.0, 1.0)], lay=[(2.2, 1.0), (2.1, 1.0)]))
+    assert ((2.0, 1.0), (2.1, 1.0)) == book.best()
+
+
+def test_an_image_leaves_no_ghosts() -> None:
+    """A new snapshot merged into an old book would leave prices that nobody offers any more."""
+    book = SourceBook("src")
+    book.apply(MarketUpdate("1.1", image=True, definition=a_definition(), books=[BookChange("s-home", back=[(2.0, 5.0)], last=2.0)]), 1)
+    book.apply(MarketUpdate("1.1", image=True, definition=a_definition(selections=("away",)), books=[]), 2)
+    assert {} == book.markets["1.1"].books
+    assert ["s-away"] == list(book.markets["1.1"].definitions)
+
+
+def test_a_market_that_is_gone_is_gone_and_unknown_ones_are_none() -> None:
+    book = SourceBook("src")
+    book.apply(MarketUpdate("1.1"), 1)
+    book.apply(MarketGone("1.1"), 2)
+    book.apply(MarketGone("1.9"), 2)
+    assert {} == book.markets

@@ -1,0 +1,114 @@
+"""The vocabulary of the tests: builders in the domain's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from oddsengine.books.changes import MarketIdentity, MarketState
+from oddsengine.books.offer import OfferedMarket, OfferedSelection
+from oddsengine.markets.events import Competition, Event
+from oddsengine.markets.feed_updates import (
+    BookChange,
+    EventUpdate,
+    MarketDefinition,
+    MarketUpdate,
+    SelectionDefinition,
+    SourceStatus,
+    UpdateBatch,
+)
+from oddsengine.markets.ids import EventId, MarketId, SelectionKey
+
+
+def an_event(key: str = "e1", *, sport: str = "football", competition: str = "cup", **fields: Any) -> Event:
+    return Event(
+        id=EventId(key), sport=sport, competition=Competition(competition, competition.title()), name=key.title(), **fields
+    )
+
+
+def an_offer_of(
+    key: str = "e1/match_odds",
+    prices: dict[str, int | None] | None = None,
+    *,
+    status: str = "open",
+    reason: str | None = None,
+) -> OfferedMarket:
+    """A market to be put on offer, one profile's prices by selection."""
+    prices = {"home": 2000, "away": 1800} if prices is None else prices
+    return OfferedMarket(
+        MarketId(key),
+        MarketIdentity(EventId(key.partition("/")[0]), "match_odds", "ft", None, 1),
+        MarketState(status, reason, in_play=False),  # type: ignore[arg-type]
+        {name: OfferedSelection(name, "active", (price,)) for name, price in prices.items()},
+    )
+
+
+def a_definition(
+    market: str = "e1/match_odds",
+    selections: tuple[str, ...] = ("home", "away"),
+    *,
+    status: str = "open",
+    winners: int = 1,
+    removed: tuple[str, ...] = (),
+    **fields: Any,
+) -> MarketDefinition:
+    """What a source says of a market; its own ids for selections are the keys with an `s-` before them."""
+    return MarketDefinition(
+        id=MarketId(market),
+        event=EventId(market.partition("/")[0]),
+        type=fields.pop("type", "match_odds"),
+        winners=winners,
+        status=status,  # type: ignore[arg-type]
+        selections=tuple(
+            SelectionDefinition(f"s-{key}", SelectionKey(key), key.title(), "removed" if key in removed else "active")
+            for key in selections
+        ),
+        **fields,
+    )
+
+
+def a_quote(selection: str, odds: float, *, spread: float = 0.01, size: float = 100.0) -> BookChange:
+    """An order book of one level a side around decimal odds; the old levels are not touched."""
+    return BookChange(f"s-{selection}", back_levels=[(0, odds * (1 - spread), size)], lay_levels=[(0, odds * (1 + spread), size)])
+
+
+def a_batch(*updates: Any, source: str = "src", at_ms: int = 1) -> UpdateBatch:
+    return UpdateBatch(source, at_ms, list(updates))
+
+
+def live(source: str = "src") -> UpdateBatch:
+    return a_batch(SourceStatus("live", "test"), source=source)
+
+
+def a_market_said(definition: MarketDefinition, *books: BookChange, source_id: str = "1.1", image: bool = True) -> list[Any]:
+    """An event and one market of it with its books, as updates."""
+    return [EventUpdate(an_event(definition.event)), MarketUpdate(source_id, image, definition, list(books))]
+
+
+def betfair_market(market: str = "1.1", *runners: int | tuple[int, float], **definition: Any) -> dict[str, Any]:
+    """A Betfair market image without prices."""
+    ids = [runner if isinstance(runner, tuple) else (runner, 0.0) for runner in runners or (11, 22)]
+    return {
+        "id": market,
+        "img": True,
+        "marketDefinition": {
+            "status": "OPEN",
+            "eventId": "900",
+            "eventTypeId": "1",
+            "marketType": "MATCH_ODDS",
+            "numberOfWinners": 1,
+            "inPlay": False,
+            "version": 1,
+            "runners": [
+                {"id": runner, "status": "ACTIVE", "sortPriority": place, **({"hc": handicap} if handicap else {})}
+                for place, (runner, handicap) in enumerate(ids, start=1)
+            ],
+            **definition,
+        },
+    }
+
+
+def mcm(*changes: dict[str, Any], pt: int = 1000, **fields: Any) -> bytes:
+    """A Betfair market change message."""
+    return orjson.dumps({"op": "mcm", "pt": pt, "clk": "c", "mc": list(changes), **fields})
