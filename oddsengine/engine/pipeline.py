@@ -48,6 +48,8 @@ class Pipeline:
         self._quoted_by: dict[MarketId, dict[str, str]] = {}
         self._markets_of: dict[str, dict[str, MarketId]] = {source: {} for source in sources}
         self._dead_since: dict[EventId, int] = {}
+        #: markets whose event nobody has described yet
+        self._homeless: dict[EventId, set[MarketId]] = {}
 
     def receive(self, batch: UpdateBatch, now_ms: int) -> None:
         """Take updates of one source into its book and mark what they touch.
@@ -91,6 +93,8 @@ class Pipeline:
                 for book in self.books.values():
                     if event in book.events:
                         offer.put_event(book.events[event])
+                        for market in self._homeless.pop(event, ()):
+                            self._mark(market)
                         break
         markets = self._dirty[shard]
         if markets:
@@ -145,6 +149,8 @@ class Pipeline:
                 offered = self.pricer.offered(choice.market, choice.definition)
             if type(offered) is not list:
                 offer.put_market(offered)
+        if choice is not None and choice.definition.event not in offer.events:
+            self._homeless.setdefault(choice.definition.event, set()).add(market)
 
     def retire(self, shard: int, now_ms: int, keep_ms: int) -> None:
         """Remove events of which nothing can be bet on any more, once they have been so for a while.

@@ -1,0 +1,237 @@
+"""Publishing and following through a real Redis: order, fencing, lost data, gaps, trims, silence."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from oddsengine.books.changes import Batch
+from oddsengine.books.offer import BEGINNING, Offer
+from oddsengine.streams import follower as follower_module
+from oddsengine.streams.errors import Fenced, PositionLost
+from oddsengine.streams.follower import Follower, read_top
+from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id, read_at, write_at
+from oddsengine.streams.publisher import Publisher, encode, prepare
+from tests.words import an_event, an_offer_of
+
+KEYS = shard_keys("test", 0)
+
+
+class Owner:
+    """An offer and its publisher."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.offer = Offer(("default",))
+        self.publisher = Publisher(redis, 0, KEYS, self.offer)
+
+    async def claimed(self, now_ms: int = 1_000_000) -> Owner:
+        await self.publisher.load()
+        await self.publisher.claim(now_ms)
+        return self
+
+    async def flush(self, *, sign_of_life: bool = False) -> None:
+        batch = self.offer.cut(0, sign_of_life=sign_of_life)
+        if batch is not None:
+            await self.publisher.publish(prepare(self.offer, batch))
+
+    async def offers(self, price: int = 2000, market: str = "e1/match_odds") -> None:
+        self.offer.put_event(an_event(market.partition("/")[0]))
+        self.offer.put_market(an_offer_of(market, {"home": price}))
+        await self.flush()
+
+
+class Reader:
+    """A follower, its replica, and what it told."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.offer = Offer(())
+        self.told: list[str] = []
+        self.follower = Follower(redis, 0, KEYS, self.offer, self, time.monotonic)
+
+    def replaced(self, _shard: int) -> None:
+        self.told.append("replaced")
+
+    def changed(self, _shard: int, touched: set[Any], _published_ms: int) -> None:
+        self.told.append(f"changed {','.join(sorted(touched))}")
+
+    def went_stale(self, _shard: int) -> None:
+        self.told.append("stale")
+
+    def went_live(self, _shard: int) -> None:
+        self.told.append("live")
+
+
+@pytest_asyncio.fixture
+async def reader(redis_server: Any, redis: Redis) -> AsyncIterator[Reader]:
+    client = Redis.from_url(redis_server.url, socket_timeout=2.0)
+    found = Reader(client)
+    task = asyncio.create_task(found.follower.run())
+    yield found
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    await client.aclose()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(15):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+def same(owner: Owner, reader: Reader) -> bool:
+    return owner.offer.changes_since(BEGINNING) == reader.offer.changes_since(BEGINNING)
+
+
+async def test_a_follower_has_what_was_published_before_and_after_it_came(redis: Redis, reader: Reader) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    await until(lambda: same(owner, reader))
+    await owner.offers(2100, "e2/match_odds")
+    await owner.offers(2200)
+    await until(lambda: same(owner, reader) and reader.offer.seq == owner.offer.seq)
+    assert 3 == owner.offer.seq
+    assert "live" in reader.told
+
+
+async def test_entries_carry_the_position_as_their_id_without_holes(redis: Redis) -> None:
+    owner = await Owner(redis).claimed(now_ms=5_000_000)
+    for price in (2000, 2100, 2200):
+        await owner.offers(price)
+    ids = [entry[0].decode() for entry in await redis.xrange(KEYS.changes)]
+    assert ["5000-0", "5000-1", "5000-2", "5000-3"] == ids
+
+
+async def test_writing_the_same_batch_again_is_harmless(redis: Redis) -> None:
+    """A lost reply is answered by writing again."""
+    owner = await Owner(redis).claimed()
+    owner.offer.put_event(an_event())
+    batch = owner.offer.cut(0)
+    assert batch is not None
+    publication = prepare(owner.offer, batch)
+    await owner.publisher.publish(publication)
+    await owner.publisher.publish(publication)
+    assert 2 == await redis.xlen(KEYS.changes)
+
+
+async def test_a_stale_owner_is_fenced_and_writes_nothing(redis: Redis) -> None:
+    old = await Owner(redis).claimed()
+    await old.offers(2000)
+    new = await Owner(redis).claimed()
+    before = await redis.hgetall(KEYS.snapshot)
+    with pytest.raises(Fenced, match="another engine took over"):
+        await old.offers(9000)
+    assert before == await redis.hgetall(KEYS.snapshot)
+    await new.offers(2100)
+    assert new.offer.epoch > old.offer.epoch
+
+
+async def test_a_new_owner_goes_on_from_what_the_last_one_published(redis: Redis) -> None:
+    old = await Owner(redis).claimed()
+    await old.offers(2000)
+    await old.offers(2100)
+    new = await Owner(redis).claimed()
+    record = new.offer.markets["e1/match_odds"]  # type: ignore[index]
+    assert (2, (2100,)) == (record.v, record.selections["home"].prices)
+
+
+async def test_an_epoch_grows_even_where_redis_forgot_everything(redis: Redis) -> None:
+    owner = await Owner(redis).claimed(now_ms=7_000_000)
+    await redis.flushall()
+    again = await Owner(redis).claimed(now_ms=7_000_900)
+    assert again.offer.epoch == 7000
+    await redis.flushall()
+    await owner.publisher.claim(7_000_000)
+    assert owner.offer.epoch == 7001
+
+
+async def test_lost_data_is_noticed_before_anything_is_written_on_top(redis: Redis) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    await redis.flushall()
+    with pytest.raises(PositionLost, match="stands at 0-0"):
+        await owner.offers(2100)
+    assert ORIGIN == await read_top(redis, KEYS.changes)
+
+
+async def test_a_follower_survives_a_claim_after_lost_data(redis: Redis, reader: Reader) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    await until(lambda: same(owner, reader))
+    await redis.flushall()
+    await owner.publisher.claim(1_000_000)
+    await owner.offers(2200)
+    await until(lambda: same(owner, reader) and reader.offer.epoch == owner.offer.epoch)
+    assert 2 <= reader.told.count("replaced")
+
+
+async def test_a_hole_in_the_sequence_means_scan_again(redis: Redis, reader: Reader) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    await until(lambda: same(owner, reader))
+    # Someone removed entries under us, as a trim does under a follower that lags.
+    owner.offer.put_market(an_offer_of(prices={"home": 3000}))
+    batch = owner.offer.cut(0)
+    assert batch is not None
+    publication = prepare(owner.offer, batch)
+    async with redis.pipeline(transaction=True) as pipe:
+        epoch = owner.offer.epoch
+        script = owner.publisher._publish
+        await script(keys=list(KEYS), args=[epoch, publication.seq, *publication.arguments], client=pipe)
+        pipe.xdel(KEYS.changes, f"{epoch}-{publication.seq}")
+        pipe.xadd(KEYS.changes, {b"b": encode(Batch(0))}, id=f"{epoch}-{publication.seq + 1}")
+        await pipe.execute()
+    await until(lambda: same(owner, reader))
+    assert 2 <= reader.told.count("replaced")
+
+
+async def test_an_unreadable_entry_or_record_costs_a_scan_and_no_more(redis: Redis, reader: Reader) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    await until(lambda: same(owner, reader))
+    await redis.hset(KEYS.snapshot, "m:rubbish", b"\xc1")
+    await redis.xadd(KEYS.changes, {b"b": b"\xc1"}, id=f"{owner.offer.epoch}-{owner.offer.seq + 1}")
+    await until(lambda: reader.told.count("replaced") == 2)
+    assert same(owner, reader)
+
+
+async def test_silence_is_stale_until_the_next_entry(redis: Redis, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower_module, "STALE_AFTER_S", 0.3)
+    owner = await Owner(redis).claimed()
+    await until(lambda: reader.told == ["replaced"])
+    await owner.flush(sign_of_life=True)
+    await until(lambda: reader.told[-1:] == ["live"])
+    await until(lambda: reader.told[-1:] == ["stale"])
+    await owner.flush(sign_of_life=True)
+    await until(lambda: reader.told[-1:] == ["live"])
+
+
+async def test_removals_and_their_tombstones_reach_a_follower_that_starts_later(redis: Redis, reader: Reader) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    position = owner.offer.seq
+    owner.offer.remove_event(an_event().id)
+    await owner.flush()
+    await until(lambda: reader.offer.seq == owner.offer.seq)
+    removals = reader.offer.changes_since(position).removals
+    assert {("market", "e1/match_odds"), ("event", "e1")} == {(removal.what, removal.id) for removal in removals}
+    late = Reader(redis)
+    await late.follower._scan()
+    assert set(removals) == set(late.offer.changes_since(position).removals)
+
+
+def test_positions_read_back_as_they_were_written() -> None:
+    at = {0: Position(1764000000, 12), 7: Position(3, 0)}
+    assert at == read_at(write_at(at))
+    assert Position(5, 6) == parse_stream_id(b"5-6")
+    for rubbish in ("", "x", "1-2", "1-2-3-4", "0-zz-1"):
+        with pytest.raises(ValueError):  # noqa: PT011 - whatever int() says
+            read_at(rubbish)

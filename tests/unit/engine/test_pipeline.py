@@ -1,0 +1,177 @@
+"""From feed updates to what is published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oddsengine.engine.explain import explain
+from oddsengine.engine.pipeline import Pipeline
+from oddsengine.markets.feed_updates import MarketGone, MarketUpdate, SourceStatus
+from oddsengine.markets.ids import EventId, MarketId
+from oddsengine.pricing.pricer import Pricer
+from oddsengine.pricing.profile import Profile
+from tests.words import a_batch, a_definition, a_market_said, a_quote, live
+
+MARKET = MarketId("e1/match_odds")
+
+
+def a_pipeline(*sources: str, shards: int = 1) -> Pipeline:
+    return Pipeline(Pricer({"default": Profile()}), sources or ("src",), shards)
+
+
+def flushed(pipeline: Pipeline) -> Any:
+    pipeline.flush(0)
+    pipeline.offers[0].cut(0)
+    return pipeline.offers[0].markets.get(MARKET)
+
+
+def state(market: Any) -> tuple[str, str | None]:
+    return market.state.status, market.state.reason
+
+
+def say(pipeline: Pipeline, *updates: Any, source: str = "src") -> None:
+    pipeline.receive(a_batch(*updates, source=source), 1)
+
+
+GOOD = a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0))
+
+
+def test_a_market_opens_once_its_source_is_live() -> None:
+    pipeline = a_pipeline()
+    say(pipeline, *GOOD)
+    assert ("suspended", "source_down") == state(flushed(pipeline))
+    pipeline.receive(live(), 1)
+    assert ("open", None) == state(flushed(pipeline))
+
+
+def test_whatever_a_source_is_but_live_suspends_all_its_markets() -> None:
+    for health in ("lagging", "stale", "down"):
+        pipeline = a_pipeline()
+        pipeline.receive(live(), 1)
+        say(pipeline, *GOOD)
+        assert ("open", None) == state(flushed(pipeline))
+        say(pipeline, SourceStatus(health, "why"))  # type: ignore[arg-type]
+        market = flushed(pipeline)
+        assert ("suspended", f"source_{health}") == state(market)
+        assert {(None,)} == {selection.prices for selection in market.selections.values()}
+        pipeline.receive(live(), 1)
+        assert ("open", None) == state(flushed(pipeline))
+
+
+def test_a_market_its_source_withdraws_is_suspended_and_comes_back() -> None:
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    say(pipeline, *GOOD)
+    flushed(pipeline)
+    say(pipeline, MarketGone("1.1"))
+    assert ("suspended", "withdrawn") == state(flushed(pipeline))
+    say(pipeline, *GOOD)
+    market = flushed(pipeline)
+    assert ("open", None) == state(market)
+    assert 3 == market.v
+
+
+def test_the_second_source_prices_where_the_first_can_not_be_trusted() -> None:
+    pipeline = a_pipeline("first", "second")
+    pipeline.receive(live("first"), 1)
+    pipeline.receive(live("second"), 1)
+    say(pipeline, *a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)), source="first")
+    say(pipeline, *a_market_said(a_definition(), a_quote("home", 3.0), a_quote("away", 1.5)), source="second")
+    assert (1900,) == flushed(pipeline).selections["home"].prices
+    say(pipeline, SourceStatus("down", "cut"), source="first")
+    assert (2840,) == flushed(pipeline).selections["home"].prices
+    say(pipeline, SourceStatus("down", "cut"), source="second")
+    assert ("suspended", "source_down") == state(flushed(pipeline))
+
+
+def test_a_market_moves_once_a_flush_however_often_its_source_did() -> None:
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    say(pipeline, *GOOD)
+    version = flushed(pipeline).v
+    for odds in (2.1, 2.2, 2.3):
+        say(pipeline, MarketUpdate("1.1", books=[a_quote("home", odds)]))
+    assert version + 1 == flushed(pipeline).v
+
+
+def test_prices_before_the_definition_wait_for_it() -> None:
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    say(pipeline, MarketUpdate("1.1", image=True, books=[a_quote("home", 2.0), a_quote("away", 2.0)]))
+    assert flushed(pipeline) is None
+    event, _ = GOOD
+    say(pipeline, event, MarketUpdate("1.1", definition=a_definition()))
+    assert ("open", None) == state(flushed(pipeline))
+
+
+def test_a_market_known_before_its_event_is_published_with_it() -> None:
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    event, market = GOOD
+    say(pipeline, market)
+    assert flushed(pipeline) is None
+    say(pipeline, event)
+    assert ("open", None) == state(flushed(pipeline))
+
+
+def test_an_ended_event_is_removed_after_a_while_and_leaves_nothing_behind() -> None:
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    say(pipeline, *a_market_said(a_definition(status="closed")))
+    flushed(pipeline)
+    pipeline.retire(0, now_ms=1000, keep_ms=500)
+    pipeline.retire(0, now_ms=1400, keep_ms=500)
+    assert MARKET in pipeline.offers[0].markets
+    pipeline.retire(0, now_ms=1500, keep_ms=500)
+    assert {} == pipeline.offers[0].events
+    assert {} == pipeline.books["src"].markets
+    assert {} == pipeline._quoted_by
+    say(pipeline, *GOOD)
+    assert ("open", None) == state(flushed(pipeline)), "it may still reopen"
+
+
+def test_an_event_with_one_open_market_stays() -> None:
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    say(pipeline, *GOOD)
+    say(pipeline, MarketUpdate("1.2", image=True, definition=a_definition("e1/total", status="closed")))
+    flushed(pipeline)
+    for now_ms in (0, 10_000):
+        pipeline.retire(0, now_ms, 500)
+    assert {EventId("e1")} == pipeline.offers[0].events.keys()
+
+
+def test_the_explanation_shows_the_numbers_that_were_published() -> None:
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    say(pipeline, *GOOD)
+    market = flushed(pipeline)
+    explanation = explain(pipeline, MARKET)
+    assert explanation is not None
+    assert (market.v, "open", "src") == (explanation["v"], explanation["status"], explanation["priced_by"])
+    for key, selection in market.selections.items():
+        shown = explanation["selections"][key]
+        steps = shown["profiles"]["default"]["steps"]
+        assert ["implied", "coherent", "margin", "ladder"] == [step["step"] for step in steps]
+        assert selection.prices[0] / 1000 == shown["profiles"]["default"]["price"] == steps[-1]["odds"]
+        assert 1 == shown["said"][0]["updated_ms"]
+    say(pipeline, SourceStatus("down", "cut"))
+    flushed(pipeline)
+    suspended = explain(pipeline, MARKET)
+    assert suspended is not None
+    assert ("suspended", "source_down", None) == (suspended["status"], suspended["reason"], suspended["priced_by"])
+    assert explain(pipeline, MarketId("e9/none")) is None
+
+
+def test_events_are_spread_over_shards_and_each_is_whole_in_one() -> None:
+    pipeline = a_pipeline(shards=4)
+    pipeline.receive(live(), 1)
+    for number in range(20):
+        event = f"e{number}"
+        say(pipeline, *a_market_said(a_definition(f"{event}/match_odds"), a_quote("home", 2.0), a_quote("away", 2.0), source_id=f"1.{number}"))
+    for shard in range(4):
+        pipeline.flush(shard)
+        pipeline.offers[shard].cut(0)
+    assert 20 == sum(len(offer.markets) for offer in pipeline.offers)
+    assert all(offer.markets for offer in pipeline.offers)
+    assert all(market.identity.event in offer.events for offer in pipeline.offers for market in offer.markets.values())

@@ -1,0 +1,58 @@
+"""Odds in thousandths, ladders and ids."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddsengine.markets.ids import EventId, event_id, line_text, market_id, shard_of
+from oddsengine.markets.ladders import BETFAIR, Ladder
+from oddsengine.markets.odds import to_decimal, to_milli
+
+
+@given(st.integers(1000, 1_000_000))
+def test_thousandths_survive_the_wire(odds: int) -> None:
+    assert odds == to_milli(to_decimal(odds))
+
+
+@pytest.mark.parametrize("odds", [0.99, 0.0, -2.0, float("nan"), float("inf")])
+def test_what_is_no_odds_is_refused(odds: float) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        to_milli(odds)
+
+
+def test_the_betfair_ladder_has_its_350_ticks() -> None:
+    assert 350 == len(BETFAIR.ticks)
+    assert (1010, 1_000_000) == (BETFAIR.ticks[0], BETFAIR.ticks[-1])
+    assert all(tick in BETFAIR for tick in (1990, 2000, 2020, 3000, 3050, 4100, 6200, 10500, 21000, 32000, 55000, 110000))
+    assert not any(tick in BETFAIR for tick in (1000, 2010, 3020, 4050, 1_010_000))
+
+
+@given(st.integers(900, 1_100_000))
+def test_the_ticks_around_any_odds(odds: int) -> None:
+    below, following = BETFAIR.around(odds)
+    assert below == BETFAIR.at_or_below(odds)
+    assert below is None or below <= odds
+    assert following is None or following > odds
+    above = BETFAIR.at_or_above(odds)
+    assert above == (odds if odds in BETFAIR else following)
+
+
+def test_a_ladder_must_rise() -> None:
+    for ticks in ([], [2, 2], [3, 2]):
+        with pytest.raises(ValueError, match="rise strictly"):
+            Ladder("bad", ticks)
+
+
+def test_ids_say_what_the_provider_says() -> None:
+    event = event_id("betfair", "29283412")
+    assert "betfair.29283412" == event
+    assert "betfair.29283412/match_odds" == market_id(event, "match_odds", "")
+    assert "betfair.29283412/handicap/h1/-0.25" == market_id(event, "handicap", "h1", line_text(-0.25))
+    assert ["2.5", "0", "3", "-0.75"] == [line_text(line) for line in (2.5, 0.0, 3.0, -0.75)]
+
+
+def test_shards_are_the_same_in_every_process_and_all_used() -> None:
+    assert 3 == shard_of(EventId("betfair.29283412"), 8)
+    assert set(range(8)) == {shard_of(EventId(f"e{number}"), 8) for number in range(100)}

@@ -1,0 +1,186 @@
+"""From a source's books to what is published."""
+
+from __future__ import annotations
+
+from math import fsum
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oddsengine.books.offer import OfferedMarket
+from oddsengine.books.source_book import SourceMarket
+from oddsengine.markets.feed_updates import BookChange, SelectionDefinition
+from oddsengine.markets.ids import SelectionKey
+from oddsengine.markets.ladders import BETFAIR
+from oddsengine.pricing.fair import ExchangeLimits, fair_from_exchange
+from oddsengine.pricing.pricer import Pricer, priced_together
+from oddsengine.pricing.profile import Profile
+from tests.words import a_definition, a_quote
+
+LIMITS = ExchangeLimits(max_spread=0.2, min_size=2.0)
+
+
+def a_market(definition: Any, *books: BookChange) -> SourceMarket:
+    from oddsengine.books.source_book import SelectionBook
+
+    market = SourceMarket("src", "1.1")
+    market.define(definition)
+    for change in books:
+        market.books.setdefault(change.selection, SelectionBook()).apply(change)
+    return market
+
+
+def whole(offered: Any) -> OfferedMarket:
+    assert isinstance(offered, OfferedMarket)
+    return offered
+
+
+def price_of(market: SourceMarket, **profile: Any) -> OfferedMarket:
+    assert market.definition is not None
+    return whole(Pricer({"default": Profile(**profile)}).offered(market, market.definition))
+
+
+def prices(offered: OfferedMarket) -> dict[str, int | None]:
+    return {key: selection.prices[0] for key, selection in offered.selections.items()}
+
+
+def test_the_fair_price_lies_between_back_and_lay_nearer_the_thinner_side() -> None:
+    """In probability space: much money willing to be backed at 2.0 says that 2.0 is too long."""
+    even = fair_from_exchange((2.0, 100.0), (2.2, 100.0), None, LIMITS)
+    pressed = fair_from_exchange((2.0, 900.0), (2.2, 100.0), None, LIMITS)
+    assert even is not None
+    assert pressed is not None
+    assert (1 / 2.0 + 1 / 2.2) / 2 == pytest.approx(even.probability)
+    assert 1 / 2.2 < pressed.probability < even.probability
+
+
+@pytest.mark.parametrize(
+    ("back", "lay", "why"),
+    [
+        ((2.0, 50.0), (2.5, 50.0), "wider than the spread"),
+        ((2.0, 1.0), (2.1, 50.0), "too little to back"),
+        ((2.0, 50.0), (2.1, 1.0), "too little to lay"),
+        ((2.2, 50.0), (2.0, 50.0), "crossed"),
+        (None, (2.0, 50.0), "nothing to back"),
+    ],
+)
+def test_a_book_that_can_not_be_believed_gives_way_to_the_last_trade(back: Any, lay: Any, why: str) -> None:
+    assert (0.5, "last_traded") == fair_from_exchange(back, lay, 2.0, LIMITS), why
+    assert fair_from_exchange(back, lay, None, LIMITS) is None
+    assert fair_from_exchange(back, lay, 2.0, ExchangeLimits(last_traded=False, max_spread=0.2)) is None
+
+
+def test_a_market_is_quoted_with_its_margin_on_the_ladder() -> None:
+    offered = price_of(a_market(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)), book_sum=1.05)
+    assert "open" == offered.state.status
+    assert {"home": 1900, "away": 1900} == prices(offered)
+
+
+def test_the_book_sum_is_never_under_the_target() -> None:
+    """A price is always rounded down."""
+    offered = price_of(a_market(a_definition(selections=("home", "draw", "away")), *(a_quote(key, odds) for key, odds in (("home", 1.9), ("draw", 3.6), ("away", 4.7)))))
+    assert fsum(1000 / price for price in prices(offered).values() if price) >= 1.05
+    assert all(price in BETFAIR for price in prices(offered).values() if price)
+
+
+def test_a_removed_selection_has_no_part_in_the_book() -> None:
+    definition = a_definition(selections=("home", "draw", "away"), removed=("draw",))
+    offered = price_of(a_market(definition, a_quote("home", 2.0), a_quote("draw", 3.0), a_quote("away", 2.0)))
+    assert {"home": 1900, "draw": None, "away": 1900} == prices(offered)
+
+
+def test_a_selection_without_a_price_leaves_the_others_theirs() -> None:
+    offered = price_of(a_market(a_definition(selections=("home", "draw", "away")), a_quote("home", 2.0), a_quote("draw", 4.0)))
+    assert {"home": 1900, "draw": 3800, "away": None} == prices(offered)
+
+
+@pytest.mark.parametrize(
+    ("definition", "books", "status", "reason"),
+    [
+        (a_definition(), (), "suspended", "no_price"),
+        (a_definition(), (a_quote("home", 1.5), a_quote("away", 1.4)), "suspended", "incoherent"),
+        (a_definition(winners=0), (a_quote("home", 2.0), a_quote("away", 2.0)), "suspended", "not_priceable"),
+        (a_definition(status="suspended"), (a_quote("home", 2.0), a_quote("away", 2.0)), "suspended", "provider"),
+        (a_definition(status="closed"), (a_quote("home", 2.0), a_quote("away", 2.0)), "closed", None),
+    ],
+)
+def test_what_can_not_be_priced_is_suspended_and_says_why(definition: Any, books: Any, status: str, reason: str | None) -> None:
+    offered = price_of(a_market(definition, *books))
+    assert (status, reason) == (offered.state.status, offered.state.reason)
+    assert {None} == set(prices(offered).values())
+
+
+def test_several_winners_share_the_book() -> None:
+    definition = a_definition(selections=("a", "b", "c", "d"), winners=2, type="place")
+    offered = price_of(a_market(definition, *(a_quote(key, 2.0) for key in "abcd")), book_sum=1.1)
+    assert {1810} == set(prices(offered).values())
+
+
+def test_odds_beyond_the_profiles_limits() -> None:
+    market = a_market(a_definition(), a_quote("home", 1.005, spread=0.001), a_quote("away", 300.0))
+    assert {"home": None, "away": 100000} == prices(price_of(market, greatest_odds=100.0))
+
+
+def test_each_line_of_an_asian_handicap_is_a_book_of_its_own() -> None:
+    lines = [("1@-0.5", -0.5), ("2@0.5", 0.5), ("1@0.25", 0.25), ("2@-0.25", -0.25)]
+    definition = a_definition(type="asian_handicap")
+    selections = tuple(SelectionDefinition(ref, SelectionKey(ref), ref, "active", handicap) for ref, handicap in lines)
+    import msgspec
+
+    groups = priced_together(msgspec.structs.replace(definition, selections=selections))
+    assert [["1@-0.5", "2@0.5"], ["1@0.25", "2@-0.25"]] == [[selection.key for selection in group] for group in groups]
+
+
+KEYS = ("a", "b", "c", "d")
+METHODS = ("multiplicative", "power", "odds_ratio")
+CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(KEYS),
+        st.one_of(st.none(), st.floats(1.02, 60.0)),
+        st.floats(0.001, 0.2),
+        st.floats(0.0, 50.0),
+        st.one_of(st.none(), st.floats(1.01, 900.0)),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=200)
+@given(changes=CHANGES, method=st.sampled_from(METHODS), book_sum=st.floats(1.0, 1.3), greatest=st.sampled_from([1000.0, 50.0, 33.3]))
+def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(changes: Any, method: Any, book_sum: float, greatest: float) -> None:
+    """Law: prices at the cost of what moved are the plain prices; several profiles at once change nothing."""
+    from oddsengine.books.offer import Offer
+    from tests.words import an_event
+
+    profiles = {
+        "first": Profile(method=method, book_sum=book_sum, greatest_odds=greatest, exchange=LIMITS),
+        "second": Profile(book_sum=1.1, least_odds=1.2),
+        "third": Profile(book_sum=1.02, exchange=LIMITS),
+    }
+    definition = a_definition(selections=KEYS)
+    market = a_market(definition)
+    pricer = Pricer(profiles)
+    offer = Offer(tuple(profiles))
+    offer.put_event(an_event())
+    for key, odds, spread, size, last in changes:
+        from oddsengine.books.source_book import SelectionBook
+
+        rows = [] if odds is None else [(0, odds, size)]
+        lay = [] if odds is None else [(0, odds * (1 + spread), size)]
+        market.books.setdefault(f"s-{key}", SelectionBook()).apply(BookChange("", back_levels=rows, lay_levels=lay, last=last))
+        offered = pricer.offered(market, definition)
+        if isinstance(offered, list):
+            offer.put_prices(definition.id, offered)
+        else:
+            offer.put_market(offered)
+        record = offer.markets[definition.id]
+        plain = pricer.explain(market, definition)
+        refusal = next((each.refusal for each in plain.values() if each.refusal), None)
+        assert refusal == record.state.reason
+        if refusal is None:
+            for name, prices_of in plain.items():
+                place = list(profiles).index(name)
+                for selection, priced in prices_of.selections.items():
+                    assert priced.price == record.selections[selection].prices[place], (name, selection)
