@@ -70,6 +70,8 @@ class SimulatorServer:
         self._history: deque[tuple[int, list[dict[str, Any]]]] = deque(maxlen=_HISTORY_TICKS)
         self._until: dict[str, float] = {}
         self._held: list[dict[str, Any]] | None = None
+        #: a paused market stands still; heartbeats go on
+        self.paused = False
         #: a provider that starts anew does not know the clocks of before
         self.initial_clk = f"sim-{exchange.pt_ms:x}"
 
@@ -101,13 +103,17 @@ class SimulatorServer:
 
     async def run(self) -> None:
         """Tick by the clock until cancelled; a late tick is made up for, so that ticks stay reproducible."""
-        start = self._clock() - self.exchange.ticks * self._tick_s
+        due = self._clock()
         while True:
-            await asyncio.sleep(max(0.0, start + (self.exchange.ticks + 1) * self._tick_s - self._clock()))
+            due += self._tick_s
+            await asyncio.sleep(max(0.0, due - self._clock()))
             self.step()
 
     def step(self) -> None:
         """Go one tick on and tell every subscriber."""
+        if self.paused:
+            self._broadcast([])
+            return
         changes = self.exchange.tick()
         self._history.append((self.exchange.ticks, changes))
         if self.is_on("reorder"):

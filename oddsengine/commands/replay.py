@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from feeds.feed import RecordingReader
     from oddsengine.settings import Settings
 
-#: At full speed, how long to read on before the event loop gets its turn.
-_TURN_S: Final = 0.005
+#: At full speed, how long to read on before what was read gets its turn to be published, and how long that is.
+_TURN_S: Final = 0.002
 _PROGRESS_EVERY: Final = 500
 _log = structlog.get_logger(__name__)
 
@@ -214,7 +214,7 @@ async def _play(
                     progress.update(task, completed=recordings.read_bytes)
                     await asyncio.sleep(wait)
             if time.monotonic() - turn > _TURN_S:
-                await asyncio.sleep(0)
+                await asyncio.sleep(_TURN_S)
                 turn = time.monotonic()
             for batch in batches:
                 sink(batch)

@@ -117,8 +117,16 @@ async def serving(
             finally:
                 await gateway.stream.drain()
                 await runner.cleanup()
-                for task in tasks:
-                    task.cancel()
+                await end_tasks(tasks)
+
+
+async def end_tasks(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: the Redis client can swallow a cancellation that meets a reply."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.5)
 
 
 async def _sweeping(hub: Hub) -> None:

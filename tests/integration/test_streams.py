@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -14,6 +13,7 @@ from redis.asyncio import Redis
 
 from oddsengine.books.changes import Batch
 from oddsengine.books.offer import BEGINNING, Offer
+from oddsengine.commands.service import end_tasks
 from oddsengine.streams import follower as follower_module
 from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.streams.follower import Follower, read_top
@@ -75,9 +75,7 @@ async def reader(redis_server: Any, redis: Redis) -> AsyncIterator[Reader]:
     found = Reader(client)
     task = asyncio.create_task(found.follower.run())
     yield found
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await end_tasks([task])
     await client.aclose()
 
 

@@ -1,0 +1,156 @@
+"""The live page in headless Chromium: prices move, a suspension shows, a restart of the server is survived."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from oddsengine.markets.feed_updates import EventUpdate, MarketUpdate, SourceStatus
+from tests.serving import Served, quick_settings, served
+from tests.words import a_definition, a_market_said, a_quote, an_event
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE_MS = 30_000
+
+
+@pytest_asyncio.fixture
+async def page() -> AsyncIterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on PATH (apt-get install chromium)")
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        opened = await browser.new_page()
+        opened.set_default_timeout(PATIENCE_MS)
+        problems: list[str] = []
+        opened.on("pageerror", lambda error: problems.append(str(error)))
+        yield opened
+        await browser.close()
+        assert [] == problems
+
+
+def said() -> list[Any]:
+    return a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0))
+
+
+async def price(page: Any, selection: str, text: str) -> None:
+    cell = page.locator(f'[data-market="e1/match_odds"] [data-selection="{selection}"] .price')
+    await cell.filter(has_text=text).wait_for()
+
+
+async def open_page(page: Any, here: Served) -> None:
+    here.say(*said())
+    await here.published()
+    await page.goto(here.base)
+    await price(page, "home", "1.90")
+
+
+async def test_prices_move_and_flash(page: Any) -> None:
+    async with served() as here:
+        await open_page(page, here)
+        here.say(MarketUpdate("1.1", books=[a_quote("home", 2.4)]))
+        await price(page, "home", "2.08")
+        assert "up" in await page.locator('[data-selection="home"] .price').get_attribute("class")
+        assert "down" in await page.locator('[data-selection="away"] .price').get_attribute("class")
+        assert "Live" == await page.locator("#connection-text").inner_text()
+        await page.locator("#latency").filter(has_text="ms").wait_for()
+
+
+async def test_a_suspension_greys_the_market_and_takes_its_prices(page: Any) -> None:
+    async with served() as here:
+        await open_page(page, here)
+        here.say(SourceStatus("down", "cut"))
+        await page.locator('[data-market="e1/match_odds"][data-status="suspended"]').wait_for()
+        await price(page, "home", "–")
+        opacity = await page.locator('[data-selection="home"]').evaluate("(node) => Number(getComputedStyle(node).opacity)")
+        assert opacity < 1
+        assert "Source down" in await page.locator(".market-status").inner_text()
+
+
+async def test_in_play_score_and_clock(page: Any) -> None:
+    async with served() as here:
+        await open_page(page, here)
+        here.say(EventUpdate(an_event("e1", in_play=True, score="2-1", clock="63'")))
+        await page.locator(".score", has_text="2-1").wait_for()
+        await page.locator(".state", has_text="In play 63'").wait_for()
+
+
+async def test_the_server_restarts_and_the_page_goes_on_by_itself(page: Any) -> None:
+    from oddsengine.settings import GatewaySettings
+    import msgspec
+
+    settings = quick_settings()
+    async with served(settings) as here:
+        port = here.service.port
+        await open_page(page, here)
+        await page.evaluate("window.sameDocument = true")
+    await page.locator('#connection[data-state="reconnecting"], #connection[data-state="connecting"]').wait_for()
+    again = msgspec.structs.replace(settings, gateway=GatewaySettings(port=port))
+    async with served(again) as here:
+        here.say(*a_market_said(a_definition(), a_quote("home", 3.0), a_quote("away", 1.5)))
+        await price(page, "home", "2.84")
+        await page.locator('#connection[data-state="live"]').wait_for()
+        assert await page.evaluate("window.sameDocument")
+
+
+async def test_a_short_break_resumes_where_it_was(page: Any) -> None:
+    """The sockets are cut, the server lives: the page asks for what it missed and no more."""
+    async with served() as here:
+        await open_page(page, here)
+        resumed = here.service.hub.counters.resumed
+        for session in list(here.service.hub.sessions):
+            session.transport.abort()
+        here.say(MarketUpdate("1.1", books=[a_quote("home", 2.4)]))
+        await price(page, "home", "2.08")
+        assert here.service.hub.counters.resumed > resumed
+
+
+async def test_competitions_filter_and_keyboard(page: Any) -> None:
+    async with served() as here:
+        await open_page(page, here)
+        here.say(
+            *a_market_said(a_definition("e2/match_odds"), a_quote("home", 3.0), a_quote("away", 1.5), source_id="1.2")[1:],
+            EventUpdate(an_event("e2", competition="league")),
+        )
+        await page.locator('[data-event="e2"]').wait_for()
+        await page.locator('button[data-filter="league"]').focus()
+        await page.keyboard.press("Enter")
+        await page.locator('[data-event="e1"]').wait_for(state="detached")
+        assert "true" == await page.locator('button[data-filter="league"]').get_attribute("aria-pressed")
+        assert await page.locator('[data-event="e2"]').is_visible()
+
+
+async def test_it_fits_a_phone_in_the_dark(page: Any) -> None:
+    async with served() as here:
+        await page.set_viewport_size({"width": 360, "height": 740})
+        await page.emulate_media(color_scheme="dark")
+        await open_page(page, here)
+        assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        assert "rgb(15, 20, 25)" == await page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+async def test_an_event_that_ends_leaves_the_page(page: Any) -> None:
+    async with served() as here:
+        await open_page(page, here)
+        here.say(*a_market_said(a_definition(status="closed")))
+        await page.locator('[data-market="e1/match_odds"][data-status="closed"]').wait_for()
+        pipeline = here.service.engine.pipeline
+        pipeline.retire(0, 10_000, 1)
+        pipeline.retire(0, 20_000, 1)
+        await page.locator('[data-event="e1"]').wait_for(state="detached")

@@ -1,0 +1,181 @@
+"""The commands, as a user types them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.serving import served, until
+from tests.words import a_definition, a_market_said, a_quote
+
+COMMAND = [sys.executable, "-m", "oddsengine"]
+
+
+def oddsengine(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=cwd)  # noqa: S603
+
+
+def test_help_names_every_command() -> None:
+    result = oddsengine("--help")
+    assert 0 == result.returncode
+    for command in ("run", "replay", "watch", "check", "price"):
+        assert re.search(rf"\b{command}\b", result.stdout)
+
+
+def test_price_shows_each_step() -> None:
+    result = oddsengine("price", "2.1", "3.4", "3.9", "--devig", "shin", "--book-sum", "1.05", "--margin", "odds_ratio")
+    assert 0 == result.returncode, result.stderr
+    assert "46.6399%" in result.stdout
+    found = json.loads(oddsengine("price", "2.1", "3.4", "3.9", "--json").stdout)
+    assert [2.04, 3.3, 3.8] == [outcome["price"] for outcome in found["outcomes"]]
+    assert 1.0 == pytest.approx(sum(outcome["fair"] for outcome in found["outcomes"]))
+    assert found["book_sum_out"] >= 1.05
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("price", "0.9", "2"), "over 1, not 0.9"),
+        (("price", "2", "2", "--devig", "shinn"), "the methods are"),
+        (("price", "2", "2", "--ladder", "none"), "no ladder"),
+        (("check", "nowhere.toml"), "can't be read"),
+        (("replay", "nowhere.xz"), "does not exist"),
+        (("watch", "127.0.0.1:9", "sport:football", "--once", "--bad"), "No such option"),
+    ],
+)
+def test_a_mistake_gets_one_clear_line(arguments: tuple[str, ...], words: str) -> None:
+    result = oddsengine(*arguments)
+    assert result.returncode in {1, 2}
+    assert words in result.stderr.replace("\n", " ")
+    assert "Traceback" not in result.stderr
+
+
+def test_check_names_every_problem(tmp_path: Path) -> None:
+    config = tmp_path / "odds.toml"
+    config.write_text("[gateway]\nprot = 1\n[engine]\nshards = -1\n")
+    result = oddsengine("check", config)
+    assert 2 == result.returncode
+    assert f"{config}:2: gateway.prot" in result.stderr
+    assert f"{config}:4: engine.shards" in result.stderr
+    config.write_text("[engine]\nshards = 2\n")
+    assert "ok (0 feeds" in oddsengine("check", config).stdout
+
+
+def test_replay_counts_what_it_did(simulated_recording: Path) -> None:
+    result = oddsengine("replay", simulated_recording)
+    assert 0 == result.returncode, result.stderr
+    assert "(0 rejected)" in result.stdout
+    assert "market changes in" in result.stdout
+
+
+def test_a_broken_line_costs_nothing_else(simulated_recording: Path, tmp_path: Path) -> None:
+    """It is reported with its file, line and reason, and counted."""
+    lines = simulated_recording.read_bytes().splitlines()
+    middle = len(lines) // 2
+    broken = tmp_path / "broken.jsonl"
+    broken.write_bytes(b"\n".join([*lines[:middle], b'{"op":"mcm","pt":17000', *lines[middle:]]))
+    at = json.loads(lines[-1])["pt"]
+    result = oddsengine("replay", broken, "--dump-at", str(at))
+    assert 0 == result.returncode
+    assert f"{broken}:{middle + 1}: Input data was truncated" in result.stderr
+    assert f"{len(lines) + 1:,} messages, 1 rejected" in result.stderr
+    assert oddsengine("replay", simulated_recording, "--dump-at", str(at)).stdout == result.stdout
+
+
+def test_the_same_recording_gives_the_same_bytes(simulated_recording: Path) -> None:
+    """Several runs, each with its own hash seed, publish the same."""
+    outputs = {re.sub(r" in [\d.]+ s, [\d,]+/s", "", oddsengine("replay", simulated_recording).stdout) for _ in range(3)}
+    assert 1 == len(outputs)
+
+
+async def start(*arguments: str, cwd: Path) -> tuple[asyncio.subprocess.Process, str]:
+    """Start a serving command and wait until it says where."""
+    process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stderr=asyncio.subprocess.PIPE, cwd=cwd)
+    assert process.stderr is not None
+    async with asyncio.timeout(60):
+        async for line in process.stderr:
+            if b'"event": "serving"' in line:
+                return process, json.loads(line)["url"]
+    raise AssertionError("it never said that it serves")
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(30):
+        assert process.stderr is not None
+        rest = await process.stderr.read()
+        assert 0 == await process.wait(), rest.decode()
+    assert b"Traceback" not in rest, rest.decode()
+
+
+async def get(url: str) -> Any:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return await response.json()
+
+
+async def test_run_serves_the_demo_from_any_directory_and_stops_cleanly(tmp_path: Path) -> None:
+    process, url = await start("run", "--port", "0", cwd=tmp_path)
+    try:
+        async with asyncio.timeout(60):
+            while not any(market["status"] == "open" for market in (await get(f"{url}/v1/snapshot?channel=sport:football"))["markets"]):
+                await asyncio.sleep(0.05)
+        watched = await asyncio.to_thread(oddsengine, "watch", url.removeprefix("http://"), "sport:football", "--once")
+        assert 0 == watched.returncode, watched.stderr
+        assert "match_odds" in watched.stdout
+        unknown = await asyncio.to_thread(oddsengine, "watch", url, "event:nope", "--once")
+        assert 1 == unknown.returncode
+        assert "no event 'nope'" in unknown.stderr
+    finally:
+        await stop(process)
+
+
+async def test_replay_serves_a_recording(simulated_recording: Path, tmp_path: Path) -> None:
+    process, url = await start("replay", str(simulated_recording), "--serve", "--speed", "max", "--port", "0", cwd=tmp_path)
+    try:
+        async with asyncio.timeout(60):
+            while not (await get(f"{url}/v1/events"))["events"]:
+                await asyncio.sleep(0.05)
+    finally:
+        await stop(process)
+
+
+async def test_a_second_engine_on_the_same_redis_takes_over_and_the_first_steps_down(tmp_path: Path) -> None:
+    async with served() as here:
+        embedded = here.service.embedded_redis
+        assert embedded is not None
+        config = tmp_path / "odds.toml"
+        config.write_text(f'[redis]\nurl = "{embedded.url}"\nnamespace = "shared"\n[gateway]\nport = 0\n')
+        first, _ = await start("run", "--config", str(config), cwd=tmp_path)
+        second, url = await start("run", "--config", str(config), cwd=tmp_path)
+        try:
+            assert first.stderr is not None
+            rest = (await first.stderr.read()).decode()
+            assert 1 == await first.wait()
+            assert "another engine took over" in rest.splitlines()[-1]
+            assert [] == (await get(f"{url}/v1/events"))["events"]
+        finally:
+            await stop(second)
+
+
+async def test_watch_follows_moving_prices() -> None:
+    async with served() as here:
+        here.say(*a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        await here.published()
+        watching = await asyncio.create_subprocess_exec(
+            *COMMAND, "watch", f"127.0.0.1:{here.service.port}", "event:e1", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        await until(lambda: bool(here.service.hub._audiences), "the watcher")
+        watching.send_signal(signal.SIGINT)
+        out, err = await watching.communicate()
+        assert 0 == watching.returncode, err.decode()
+        assert "Traceback" not in err.decode()
+        del out

@@ -1,0 +1,49 @@
+"""A recording served to subscribers: whoever they are, they end with the snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from feeds.recording.reader import Recordings
+from oddsengine.commands.replay import Replay
+from tests.serving import quick_settings, served
+from tests.subscribers import Flaky, Sluggish, Steady, end_equal, running
+
+
+async def serve_to_all(recording: Path, channel: str, *, step: int) -> tuple[Steady, Flaky, Sluggish]:
+    """Replay in steps of some messages, each published before the next, so that no run sees fewer changes than another."""
+    async with served(quick_settings(heartbeat_ms=1000), source="betfair") as here:
+        steady, flaky = Steady(here, channel), Flaky(here, channel, cuts=50)
+        sluggish = Sluggish(here, channel, reads_every_s=1.0)
+        async with running(steady, flaky, sluggish):
+            problems: list[str] = []
+            with Recordings([recording]) as recordings:
+                replay = Replay(recordings, "betfair", problems.append)
+                for number, (_, batches) in enumerate(replay.batches()):
+                    for batch in batches:
+                        here.service.engine.receive(batch)
+                    if number % step == 0:
+                        await here.published()
+                        await asyncio.sleep(0)
+            assert [] == problems
+            await end_equal(here, channel, steady, flaky, sluggish)
+        return steady, flaky, sluggish
+
+
+async def test_subscribers_of_a_simulated_day(simulated_recording: Path) -> None:
+    steady, flaky, sluggish = await serve_to_all(simulated_recording, "sport:football", step=1)
+    assert steady.rule.messages > 300
+    assert flaky.client.resumed > 10
+    assert sluggish.rule.messages <= steady.rule.messages
+
+
+@pytest.mark.recorded
+@pytest.mark.parametrize("name", ["PRO-1.170258213", "SELF-1.181223995"])
+async def test_subscribers_of_a_recorded_race(data: Path, name: str) -> None:
+    steady, flaky, _ = await serve_to_all(data / "betfair" / f"{name}.xz", "sport:horse_racing", step=20)
+    assert steady.rule.messages > 300
+    assert 0 == flaky.cuts_left
+    assert flaky.client.resumed > 40
