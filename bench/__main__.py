@@ -20,9 +20,7 @@ def _root() -> None:
 
 @app.command()
 def pipeline(
-    recording: Annotated[Path, typer.Argument(help="A Betfair recording.")] = Path(
-        "../shared/data/betfair/PRO-1.170258213.xz"
-    ),
+    recording: Annotated[Path, typer.Argument(help="A Betfair recording.")] = Path("../shared/data/betfair/PRO-1.170258213.xz"),
     rounds: Annotated[int, typer.Option(help="Each side runs this often; its best counts.")] = 5,
     json: JsonOption = None,
 ) -> None:

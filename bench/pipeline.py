@@ -40,7 +40,7 @@ _LIGHTWEIGHT = "betfairlightweight, lightweight"
 class _Listener(StreamListener):  # type: ignore[misc]
     """betfairlightweight's listener for recordings, which names no subscription."""
 
-    def _add_stream(self, unique_id: int, operation: str) -> Any:
+    def _add_stream(self, unique_id: int, operation: str) -> Any:  # noqa: ARG002 - its signature
         from betfairlightweight.streaming.stream import MarketStream as ReferenceStream  # noqa: PLC0415
 
         return ReferenceStream(self, unique_id)
@@ -74,7 +74,9 @@ def _to_source_book(lines: list[bytes]) -> float:
 
 def _whole_way(lines: list[bytes], a_flush: int, profiles: int = 1) -> float:
     stream = MarketStream("betfair")
-    pipeline = Pipeline(Pricer({f"profile{number}": Profile(book_sum=1.05 + number / 100) for number in range(profiles)}), ["betfair"])
+    pipeline = Pipeline(
+        Pricer({f"profile{number}": Profile(book_sum=1.05 + number / 100) for number in range(profiles)}), ["betfair"]
+    )
     pipeline.receive(UpdateBatch("betfair", 0, [SourceStatus("live", "bench")]), 0)
     offer = pipeline.offers[0]
     start = time.perf_counter()
@@ -114,8 +116,6 @@ def run(recording: Path = DEFAULT_RECORDING, rounds: int = _ROUNDS) -> list[Row]
             rows.append(Row(scenario="pipeline", metric=name, value=value, unit="messages/s"))
             continue
         for reference, goal in ((_REFERENCE, goals.get(name)), (_LIGHTWEIGHT, None)):
-            row = Row(
-                scenario="pipeline", metric=name, value=value, unit="messages/s", reference=reference, goal=goal
-            )
+            row = Row(scenario="pipeline", metric=name, value=value, unit="messages/s", reference=reference, goal=goal)
             rows.append(compared(row, best[reference]))
     return rows

@@ -1,9 +1,9 @@
 """What can go wrong with a provider, and whose fault it is.
 
-    FeedError
-    +-- BadMessage          the provider's: one message can't be read
-    +-- ProviderRefused     the provider's word that it will not go on
-        +-- fatal           (attribute) the operator's to mend: key, login, subscription
+FeedError
++-- BadMessage          the provider's: one message can't be read
++-- ProviderRefused     the provider's word that it will not go on
+    +-- fatal           (attribute) the operator's to mend: key, login, subscription
 """
 
 from __future__ import annotations

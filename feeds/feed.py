@@ -116,5 +116,3 @@ class FeedPlugin(Protocol):
 def installed_feeds() -> dict[str, FeedPlugin]:
     """Find the feeds installed here by name, the built-in ones and others' alike."""
     return {point.name: point.load() for point in entry_points(group=ENTRY_POINTS)}
-
-

@@ -177,7 +177,9 @@ class Supervisor:
             self._sink(event)
         elif isinstance(event, Rejected):
             self.counters.rejected += 1
-            _log.warning("provider message rejected", source=self.source, where=event.where, reason=event.reason, excerpt=event.excerpt)
+            _log.warning(
+                "provider message rejected", source=self.source, where=event.where, reason=event.reason, excerpt=event.excerpt
+            )
         elif isinstance(event, Dropped):
             self.counters.dropped += 1
         else:

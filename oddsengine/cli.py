@@ -61,11 +61,7 @@ def _run_loop(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
-    return [
-        leaf
-        for error in group.exceptions
-        for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
-    ]
+    return [leaf for error in group.exceptions for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])]
 
 
 ConfigOption = Annotated[
@@ -77,25 +73,24 @@ ConfigOption = Annotated[
 def run(
     config: ConfigOption = None,
     port: Annotated[int | None, typer.Option(help="Listen on this port instead of the config's.")] = None,
+    host: Annotated[str | None, typer.Option(help="Listen on this address instead of the config's.")] = None,
 ) -> None:
     """Run feeds, engine and gateway in one process (with an embedded Redis unless the config gives a URL)."""
     from oddsengine.commands.run import run as run_service  # noqa: PLC0415
 
-    settings = _with_port(_read_settings(config), port)
+    settings = _listening(_read_settings(config), port, host)
     configure_logging(settings.log.level)
     _run_loop(run_service(settings))
 
 
 @app.command()
-def replay(  # noqa: PLR0913, PLR0917 - the options of the command
+def replay(
     files: Annotated[
         list[Path], typer.Argument(help="Recordings: files (plain, .gz, .bz2, .xz), folders, tar archives.", exists=True)
     ],
     config: ConfigOption = None,
     adapter: Annotated[str, typer.Option(help="Whose recordings they are.")] = "betfair",
-    speed: Annotated[
-        str | None, typer.Option(help="Times real time, or 'max'. Default: 1 with --serve, else max.")
-    ] = None,
+    speed: Annotated[str | None, typer.Option(help="Times real time, or 'max'. Default: 1 with --serve, else max.")] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the replay to subscribers, as `run` does.")] = False,
     port: Annotated[int | None, typer.Option(help="With --serve, listen on this port instead of the config's.")] = None,
     dump_at: Annotated[
@@ -113,7 +108,7 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of the command
             counts = replaying.dump_at(files, adapter, _times(dump_at))
             typer.echo(f"{counts.messages:,} messages, {counts.rejected:,} rejected", err=True)
             return
-        settings = _with_port(_read_settings(config), port)
+        settings = _listening(_read_settings(config), port)
         if serve:
             configure_logging(settings.log.level)
             _run_loop(replaying.replay_and_serve(files, adapter, settings, _speed(speed or "1")))
@@ -162,7 +157,7 @@ def check(config: Annotated[Path, typer.Argument(help="TOML config file.", dir_o
 
 
 @app.command()
-def price(  # noqa: PLR0913, PLR0917 - the options of the command
+def price(
     odds: Annotated[list[float], typer.Argument(help="Decimal odds of every outcome, as a bookmaker quotes them.")],
     devig: Annotated[str, typer.Option(help=f"How to remove the margin: {', '.join(METHODS)}.")] = "shin",
     margin: Annotated[str, typer.Option(help="How to put ours on; the same methods.")] = "odds_ratio",
@@ -177,9 +172,7 @@ def price(  # noqa: PLR0913, PLR0917 - the options of the command
     if ladder not in LADDERS:
         raise typer.BadParameter(f"no ladder {ladder!r}; there are {', '.join(LADDERS)}", param_hint="--ladder")
     try:
-        result = pricing.price(
-            odds, devig=devig, margin=margin, book_sum=book_sum, winners=winners, ladder=LADDERS[ladder]
-        )
+        result = pricing.price(odds, devig=devig, margin=margin, book_sum=book_sum, winners=winners, ladder=LADDERS[ladder])
     except PricingError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
@@ -189,10 +182,10 @@ def price(  # noqa: PLR0913, PLR0917 - the options of the command
         pricing.show(result, devig=devig, margin=margin, ladder=ladder)
 
 
-def _with_port(settings: Settings, port: int | None) -> Settings:
-    if port is None:
-        return settings
-    return msgspec.structs.replace(settings, gateway=msgspec.structs.replace(settings.gateway, port=port))
+def _listening(settings: Settings, port: int | None, host: str | None = None) -> Settings:
+    """Put the port and address of the command line over the config's."""
+    given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
+    return msgspec.structs.replace(settings, gateway=msgspec.structs.replace(settings.gateway, **given))
 
 
 def _speed(text: str) -> float | None:

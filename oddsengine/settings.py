@@ -127,9 +127,7 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
         raise ConfigError([Problem(name, int(match[1]) if match else None, "", f"not TOML: {reason}")]) from error
     reader = _Reader(text, name)
     reader.check_names((), table, [*_SECTIONS, "profiles", "feeds"], "section")
-    sections = {
-        section: reader.convert((section,), table.get(section, {}), kind) for section, kind in _SECTIONS.items()
-    }
+    sections = {section: reader.convert((section,), table.get(section, {}), kind) for section, kind in _SECTIONS.items()}
     profiles = {
         key: profile
         for key, value in reader.tables(("profiles",), table.get("profiles", {}))
@@ -146,7 +144,7 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
         reader.problem(("gateway", "profile"), f"no profile {gateway.profile!r}; there are {_list(profiles)}{hint}")
     if reader.problems:
         raise ConfigError(reader.problems)
-    return Settings(**sections, profiles=profiles, feeds=feeds)  # type: ignore[arg-type]
+    return Settings(**sections, profiles=profiles, feeds=feeds)
 
 
 def _feed(reader: _Reader, key: str, value: dict[str, Any], adapters: Mapping[str, type[msgspec.Struct]]) -> FeedSettings | None:

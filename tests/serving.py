@@ -71,9 +71,13 @@ class Served:
         pipeline = self.service.engine.pipeline
 
         def done() -> bool:
-            return not any(pipeline._dirty) and not any(pipeline._dirty_events) and all(
-                (ours.epoch, ours.seq) == (theirs.epoch, theirs.seq)
-                for ours, theirs in zip(pipeline.offers, self.service.hub.replica.offers, strict=True)
+            return (
+                not any(pipeline._dirty)
+                and not any(pipeline._dirty_events)
+                and all(
+                    (ours.epoch, ours.seq) == (theirs.epoch, theirs.seq)
+                    for ours, theirs in zip(pipeline.offers, self.service.hub.replica.offers, strict=True)
+                )
             )
 
         await until(done, "publication")

@@ -94,7 +94,7 @@ class Sluggish:
     async def run(self) -> None:
         raw = socket.socket()
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        raw.setblocking(False)  # noqa: FBT003 - the socket's own word
+        raw.setblocking(False)
         await asyncio.get_running_loop().sock_connect(raw, self._address)
         async with connect(self._url, sock=raw, compression=None, max_size=None, max_queue=1, ping_interval=None) as connection:
             await connection.send(orjson.dumps({"op": "subscribe", "channels": [self._channel]}).decode())

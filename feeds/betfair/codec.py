@@ -30,7 +30,9 @@ MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 _EXCERPT = 120
 
 #: Errors that no retry mends: the operator must change a key, a login or the subscription.
-FATAL_CODES: Final = frozenset({"NO_APP_KEY", "INVALID_APP_KEY", "NOT_AUTHORIZED", "INVALID_INPUT", "SUBSCRIPTION_LIMIT_EXCEEDED"})
+FATAL_CODES: Final = frozenset(
+    {"NO_APP_KEY", "INVALID_APP_KEY", "NOT_AUTHORIZED", "INVALID_INPUT", "SUBSCRIPTION_LIMIT_EXCEEDED"}
+)
 
 
 class State(Enum):
@@ -124,10 +126,11 @@ class BetfairCodec:
             for line in lines:
                 if line:
                     self._receive_line(line, events)
-            if len(self._buffer) > MAX_LINE_BYTES:
-                raise ProviderRefused("LINE_TOO_LONG", f"a line of over {MAX_LINE_BYTES} bytes without an end", fatal=False)
         except ProviderRefused as refusal:
             events.append(refusal)
+        if len(self._buffer) > MAX_LINE_BYTES:
+            text = f"a line of over {MAX_LINE_BYTES} bytes without an end"
+            events.append(ProviderRefused("LINE_TOO_LONG", text, fatal=False))
         return events
 
     def _receive_line(self, line: bytes, events: list[CodecEvent]) -> None:
@@ -139,7 +142,9 @@ class BetfairCodec:
             # recovery itself was unreadable, only a fresh image.
             if self._state is not State.LIVE:
                 self._initial_clk = self._clk = None
-            raise ProviderRefused("UNREADABLE", "a message could not be read; resuming from the last good one", fatal=False) from error
+            raise ProviderRefused(
+                "UNREADABLE", "a message could not be read; resuming from the last good one", fatal=False
+            ) from error
         events += rejected
         if message.op == "mcm":
             # A market whose change is lost may be wrong until its next image: it is withdrawn alone.

@@ -144,7 +144,9 @@ class MarketStream:
         lagging = message.status is not None
         if lagging != self.lagging:
             self.lagging = lagging
-            health = SourceStatus("lagging", f"provider status {message.status}") if lagging else SourceStatus("live", "caught up")
+            health = (
+                SourceStatus("lagging", f"provider status {message.status}") if lagging else SourceStatus("live", "caught up")
+            )
             updates.append(health)
 
     def _image(self, changes: list[MarketChange], updates: list[FeedUpdate]) -> None:
@@ -195,6 +197,4 @@ class MarketStream:
         ref = self._refs.get(key)
         if ref is None:
             ref = self._refs[key] = runner_ref(runner.id, runner.hc)
-        return BookChange(
-            ref, runner.atb, runner.atl, runner.batb, runner.batl, runner.bdatb, runner.bdatl, runner.ltp
-        )
+        return BookChange(ref, runner.atb, runner.atl, runner.batb, runner.batl, runner.bdatb, runner.bdatl, runner.ltp)

@@ -19,7 +19,7 @@ import tarfile
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, cast
 
 from feeds.errors import FeedError
 
@@ -32,9 +32,9 @@ OPEN_STREAMS: Final = 64
 _PIECE_BYTES: Final = 64 * 1024
 _PT = re.compile(rb'"pt"\s*:\s*(\d+)')
 _SUFFIXES: Final[dict[str, Callable[[IO[bytes]], IO[bytes]]]] = {
-    ".gz": lambda raw: gzip.GzipFile(fileobj=raw),  # type: ignore[dict-item]
-    ".bz2": lambda raw: bz2.BZ2File(raw),
-    ".xz": lambda raw: lzma.LZMAFile(raw),
+    ".gz": lambda raw: cast("IO[bytes]", gzip.GzipFile(fileobj=raw)),
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
 }
 
 
@@ -80,19 +80,17 @@ class Recordings:
         try:
             for path in self._paths:
                 self._members += _find(path)
-            if not self._members:
-                raise FeedError(f"no recordings in {', '.join(map(str, self._paths))}")
             if len(self._members) > OPEN_STREAMS or any(member.inside is not None for member in self._members):
                 self._members = self._unpack(self._members)
         except BaseException:
             self._stack.close()
             raise
+        if not self._members:
+            raise FeedError(f"no recordings in {', '.join(map(str, self._paths))}")
         self.total_bytes = sum(member.path.stat().st_size for member in self._members)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._stack.close()
 
     @property

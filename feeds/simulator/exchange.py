@@ -211,10 +211,7 @@ class Exchange:
     ) -> dict[str, Any]:
         match = market.match
         in_play = standing.phase not in {"before", "turning"}
-        if settled:
-            status = "CLOSED"
-        else:
-            status = "OPEN" if standing.phase in {"before", "playing"} else "SUSPENDED"
+        status = "CLOSED" if settled else "OPEN" if standing.phase in {"before", "playing"} else "SUSPENDED"
         kick_off = datetime.fromtimestamp((self._start_ms / 1000) + match.kick_off_s, UTC)
         return {
             "version": market.version,

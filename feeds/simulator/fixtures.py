@@ -16,10 +16,22 @@ from msgspec import Meta
 from feeds.simulator.goals import MATCH_MINUTES, Outlook, Score
 
 COMPETITIONS: Final = (
-    ("northern_league", "Northern League", ("Ashford Rovers", "Bramley Town", "Calder City", "Dunmore Athletic", "Elmstead United", "Farrow Vale")),
-    ("harbour_cup", "Harbour Cup", ("Gullwick", "Holm Bay", "Inverstrand", "Jettyport", "Keelhaven", "Lantern Point")),
-    ("liga_del_sol", "Liga del Sol", ("Monteluz", "Naranjal", "Olivares", "Puerto Claro", "Quinta Real", "Rio Alto")),
-)  # fmt: skip
+    (
+        "northern_league",
+        "Northern League",
+        ("Ashford Rovers", "Bramley Town", "Calder City", "Dunmore Athletic", "Elmstead United", "Farrow Vale"),
+    ),
+    (
+        "harbour_cup",
+        "Harbour Cup",
+        ("Gullwick", "Holm Bay", "Inverstrand", "Jettyport", "Keelhaven", "Lantern Point"),
+    ),
+    (
+        "liga_del_sol",
+        "Liga del Sol",
+        ("Monteluz", "Naranjal", "Olivares", "Puerto Claro", "Quinta Real", "Rio Alto"),
+    ),
+)
 
 Phase = Literal["before", "turning", "playing", "goal", "ended", "gone"]
 

@@ -33,9 +33,7 @@ _log = structlog.get_logger(__name__)
 #: truncate: half a message, then close. duplicate: each message twice. reorder: two ticks the wrong way round.
 #: segment: images in segments. busy: `status: 503`, no data. refuse_clk: resumes get INVALID_CLOCK.
 #: image: an image that nobody asked for.
-Mischief = Literal[
-    "drop", "stall", "garbage", "truncate", "duplicate", "reorder", "segment", "busy", "refuse_clk", "image"
-]
+Mischief = Literal["drop", "stall", "garbage", "truncate", "duplicate", "reorder", "segment", "busy", "refuse_clk", "image"]
 _ONE_OFF: Final = frozenset({"drop", "garbage", "truncate", "image"})
 
 

@@ -13,6 +13,7 @@ Pure: time is an argument.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -36,12 +37,12 @@ from oddsengine.books.changes import (
     Tombstone,
 )
 from oddsengine.markets.ids import EventId, MarketId
+from oddsengine.markets.taxonomy import SelectionStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from oddsengine.markets.events import Event
-    from oddsengine.markets.taxonomy import SelectionStatus
 
 #: Removals remembered: a position older than the oldest of them gets a snapshot.
 TOMBSTONES_KEPT = 10_000

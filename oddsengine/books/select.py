@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from oddsengine.books.source_book import SourceMarket
+from oddsengine.markets.feed_updates import MarketDefinition
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from oddsengine.books.source_book import SourceBook, SourceMarket
-    from oddsengine.markets.feed_updates import MarketDefinition
+    from oddsengine.books.source_book import SourceBook
 
 
 class Choice(NamedTuple):

@@ -47,7 +47,6 @@ class SelectionBook:
         "lay_display",
         "lay_levels",
         "moved",
-        
     )
 
     def __init__(self) -> None:

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from oddsengine.markets.ladders import Ladder
 
 
-def price(  # noqa: PLR0913 - the options of the command
-    odds: list[float], *, devig: str, margin: str, book_sum: float, winners: int, ladder: Ladder
-) -> dict[str, Any]:
+def price(odds: list[float], *, devig: str, margin: str, book_sum: float, winners: int, ladder: Ladder) -> dict[str, Any]:
     """Price a market from decimal odds.
 
     Args:

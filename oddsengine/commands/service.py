@@ -51,9 +51,7 @@ class Service:
 
 
 @asynccontextmanager
-async def serving(
-    settings: Settings, sources: Sequence[str], metrics: Sequence[Source] = ()
-) -> AsyncIterator[Service]:
+async def serving(settings: Settings, sources: Sequence[str], metrics: Sequence[Source] = ()) -> AsyncIterator[Service]:
     """Run engine, followers and gateway; drain the gateway and stop them all on leaving.
 
     Args:

@@ -60,7 +60,7 @@ class _Table:
             self._shown[place] = price
             moved_at, style = self._moved.get(place, (0.0, ""))
             line.append(f"{selection['name']} ")
-            line.append("  –  " if price is None else f"{price:.2f}", style=style if now - moved_at < _FLASH_S else "bold")
+            line.append("  \u2013  " if price is None else f"{price:.2f}", style=style if now - moved_at < _FLASH_S else "bold")
             line.append("   ")
         return line
 

@@ -36,7 +36,7 @@ class Engine:
         now_ms: the wall clock, Unix milliseconds.
     """
 
-    def __init__(  # noqa: PLR0913 - what an engine is made of
+    def __init__(
         self,
         redis: Redis,
         namespace: str,

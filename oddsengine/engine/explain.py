@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from oddsengine.books.source_book import SourceBook, SourceMarket
     from oddsengine.engine.pipeline import Pipeline
     from oddsengine.markets.ids import MarketId
-    from oddsengine.pricing.pricer import PricedMarket, PricedSelection
+    from oddsengine.pricing.book import PricedSelection
+    from oddsengine.pricing.pricer import PricedMarket
     from oddsengine.pricing.profile import Profile
 
 
@@ -47,9 +48,7 @@ def explain(pipeline: Pipeline, market: MarketId) -> dict[str, Any] | None:
                 "said": [said for book, source_market in quoting if (said := _said(book, source_market, key))],
                 "profiles": {
                     name: _steps(name, profile, priced[name].selections.get(key) if name in priced else None, published)
-                    for (name, profile), published in zip(
-                        pipeline.pricer.profiles.items(), selection.prices, strict=True
-                    )
+                    for (name, profile), published in zip(pipeline.pricer.profiles.items(), selection.prices, strict=True)
                 },
             }
             for key, selection in record.selections.items()

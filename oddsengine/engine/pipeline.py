@@ -141,13 +141,13 @@ class Pipeline:
             offer.put_market(self.pricer.suspended(choice.definition, choice.reason))
         else:
             offered = self.pricer.offered(choice.market, choice.definition)
-            if type(offered) is list:
+            if isinstance(offered, list):
                 if not offered or offer.put_prices(market, offered):
                     return
                 # What is on offer is not what these prices are a change of: say it all.
                 self.pricer.forget(market)
                 offered = self.pricer.offered(choice.market, choice.definition)
-            if type(offered) is not list:
+            if not isinstance(offered, list):
                 offer.put_market(offered)
         if choice is not None and choice.definition.event not in offer.events:
             self._homeless.setdefault(choice.definition.event, set()).add(market)

@@ -109,6 +109,6 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         code = ErrorCode.NOT_FOUND if problem.status == 404 else ErrorCode.BAD_REQUEST  # noqa: PLR2004
         return error(problem.status, code, problem.reason)
-    except Exception:
+    except Exception:  # noqa: BLE001 - the last resort; the error is logged whole
         _log.exception("request failed", path=request.path)
         return error(500, ErrorCode.INTERNAL, "internal error; it has been logged")

@@ -128,7 +128,7 @@ def delta(channel: str, at: str, ts_ms: int, events: Sequence[bytes], markets: S
     return b"".join(parts)
 
 
-def snapshot(  # noqa: PLR0913 - a message has the fields it has
+def snapshot(
     channel: str, at: str, events: Iterable[bytes], markets: Iterable[bytes], *, part: int = 1, last: bool = True
 ) -> bytes:
     """Join encoded events and markets into one part of a snapshot message."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from oddsengine.gateway import encode
 from oddsengine.gateway.audience import Audience, Taste
 from oddsengine.gateway.codes import ErrorCode
+from oddsengine.gateway.flush import Flush
 from oddsengine.gateway.messages import INTERVAL_CLASSES_MS, Ping, Subscribe, Unsubscribe
 from oddsengine.gateway.replica import UnknownChannel
 from oddsengine.gateway.session import Session, Subscription
@@ -95,9 +96,7 @@ class Hub:
         self.counters.opened += 1
         self._send(
             session,
-            encode.message(
-                "welcome", {"version": 1, "session": session.session_id, "heartbeat_ms": self.heartbeat_ms}
-            ),
+            encode.message("welcome", {"version": 1, "session": session.session_id, "heartbeat_ms": self.heartbeat_ms}),
         )
         return session
 
@@ -266,58 +265,22 @@ class Hub:
 
     def _broadcast(self, shard: int, changes: Changes, ts_ms: int) -> None:
         """Write one flush to every audience without an interval, and its suspensions to those with one."""
-        offer = self.replica.offers[shard]
-        wanted = self._audiences
-        events: dict[str, list[bytes]] = {}
-        #: channel -> indexes into changes.markets; the first changes.urgent of those are urgent
-        markets: dict[str, list[int]] = {}
-        gone: dict[str, list[bytes]] = {}
-        for event in changes.events:
-            fragment = encode.event_change(event)
-            entry = offer.events[event.id]
-            names = [f"event:{event.id}", *entry.scopes()[1:], *(f"market:{market}" for market in entry.markets)]
-            for name in names:
-                if name in wanted:
-                    events.setdefault(name, []).append(fragment)
-        for index, market in enumerate(changes.markets):
-            entry = offer.events[offer.markets[market.id].identity.event]
-            for name in (f"event:{entry.record.id}", *entry.scopes()[1:], f"market:{market.id}"):
-                if name in wanted:
-                    markets.setdefault(name, []).append(index)
-        for removal in changes.removals:
-            fragment = encode.removal(removal)
-            target = gone if removal.what == "market" else events
-            own = f"{removal.what}:{removal.id}"
-            for name in {own, f"event:{removal.event}", f"sport:{removal.sport}", f"competition:{removal.competition}"}:
-                if name in wanted:
-                    target.setdefault(name, []).append(fragment)
-        fragments: dict[tuple[int, int], bytes] = {}
+        flush = Flush(self.replica.offers[shard], changes, self._audiences, ts_ms)
         positions: dict[tuple[int, ...], str] = {}
-        for name in events.keys() | markets.keys() | gone.keys():
-            for audience in list(wanted[name].values()):
+        for name in flush.channels():
+            for audience in self._audiences[name].values():
                 profile = audience.taste.profile
-                indexes = markets.get(name, [])
-                urgent_only = audience.taste.interval_ms > 0
-                if urgent_only:
-                    indexes = [index for index in indexes if index < changes.urgent]
-                    if not indexes:
-                        continue
-                encoded: list[bytes] = []
-                for index in indexes:
-                    fragment = fragments.get((profile, index), b"")
-                    if not fragment:
-                        fragment = fragments[profile, index] = encode.market_change(changes.markets[index], profile)
-                    encoded.append(fragment)
-                if urgent_only:
-                    payload = encode.delta(name, write_at(audience.at), ts_ms, [], encoded)
-                else:
-                    shards = audience.channel.shards
-                    at = positions.get(shards)
-                    if at is None:
-                        at = positions[shards] = write_at(self.replica.at(audience.channel))
-                    payload = encode.delta(name, at, ts_ms, events.get(name, []), [*encoded, *gone.get(name, [])])
-                self._write(list(audience.members), encode.frame(payload))
-                self.counters.deltas += len(encoded) * len(audience.members)
+                if audience.taste.interval_ms:
+                    urgent = flush.urgent(name, profile, write_at(audience.at))
+                    if urgent is not None:
+                        self._write(list(audience.members), encode.frame(urgent))
+                    continue
+                shards = audience.channel.shards
+                at = positions.get(shards)
+                if at is None:
+                    at = positions[shards] = write_at(self.replica.at(audience.channel))
+                self._write(list(audience.members), encode.frame(flush.delta(name, profile, at)))
+                self.counters.deltas += flush.market_count(name) * len(audience.members)
 
     def _send_snapshot(self, sessions: list[Session], audience: Audience) -> None:
         for payload in snapshot_messages(self.replica, audience.channel, audience.taste.profile):

@@ -81,9 +81,7 @@ class Replica:
 
     def covers(self, channel: Channel, at: At) -> bool:
         """Tell whether a diff since these positions can be given."""
-        return all(
-            shard in at and self.offers[shard].has_diff_since(at[shard].epoch, at[shard].seq) for shard in channel.shards
-        )
+        return all(shard in at and self.offers[shard].has_diff_since(at[shard].epoch, at[shard].seq) for shard in channel.shards)
 
     def is_ahead(self, channel: Channel, at: At) -> bool:
         """Tell whether a client has seen, elsewhere, what has not come here yet."""

@@ -11,12 +11,13 @@ from math import fsum, inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.pricing.errors import MarginError
+from oddsengine.pricing.fair import Basis
 from oddsengine.pricing.margin import quote_odds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oddsengine.pricing.fair import Basis, Fair
+    from oddsengine.pricing.fair import Fair
     from oddsengine.pricing.profile import Profile
 
 #: A whole book whose probabilities sum to less than the first or more than the second, per winner, contradicts itself.
@@ -74,9 +75,7 @@ def price_book(raw: Sequence[Fair | None], winners: int, profile: Profile) -> li
     ]
 
 
-def quote_book(
-    inverses: Sequence[float | None], factor: float, winners: int, profile: Profile
-) -> list[float | None]:
+def quote_book(inverses: Sequence[float | None], factor: float, winners: int, profile: Profile) -> list[float | None]:
     """Put the profile's margin on inverse probabilities; decimal odds, not rounded.
 
     A method that has no answer for these numbers, or an incomplete book, is quoted in proportion.
@@ -101,15 +100,12 @@ def round_price(quoted: float, profile: Profile) -> tuple[int | None, float, flo
     least, greatest = profile.least_odds, profile.greatest_odds
     if quoted < least:
         return None, 0.0, least
-    price, following = profile.ladder_ticks.around((quoted if quoted < greatest else greatest) * 1000.0 + _ON_TICK)
-    if following is None or following > greatest * 1000.0 + _ON_TICK:
-        high = inf
-    else:
-        high = (following - _ON_TICK) / 1000.0
+    price, following = profile.ladder_ticks.around((min(greatest, quoted)) * 1000.0 + _ON_TICK)
+    high = inf if following is None or following > greatest * 1000.0 + _ON_TICK else (following - _ON_TICK) / 1000.0
     if price is None:
         return None, least, high
     low = (price - _ON_TICK) / 1000.0
-    return price, low if low > least else least, high
+    return price, max(least, low), high
 
 
 class MovingBook:
@@ -173,4 +169,3 @@ class MovingBook:
                 prices[place] = price
                 changed.append(place)
         return changed
-

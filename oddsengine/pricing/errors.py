@@ -1,7 +1,7 @@
 """What pricing refuses, and why.
 
-    PricingError (a ValueError)
-    +-- MarginError    these numbers have no fair probabilities, or no quotes, by this method
+PricingError (a ValueError)
++-- MarginError    these numbers have no fair probabilities, or no quotes, by this method
 """
 
 from __future__ import annotations

@@ -37,9 +37,7 @@ class ExchangeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     last_traded: bool = True
 
 
-def fair_from_exchange(
-    back: PriceSize | None, lay: PriceSize | None, last: float | None, limits: ExchangeLimits
-) -> Fair | None:
+def fair_from_exchange(back: PriceSize | None, lay: PriceSize | None, last: float | None, limits: ExchangeLimits) -> Fair | None:
     """Find a selection's fair probability from its best prices, else from its last trade, else None.
 
     Args:

@@ -57,9 +57,7 @@ def fair_probabilities(odds: Sequence[float], method: str = "shin", winners: int
     return fair
 
 
-def quote_odds(
-    probabilities: Sequence[float], book_sum: float, method: str = "odds_ratio", winners: int = 1
-) -> list[float]:
+def quote_odds(probabilities: Sequence[float], book_sum: float, method: str = "odds_ratio", winners: int = 1) -> list[float]:
     """Turn fair probabilities into decimal odds, not rounded, whose inverses sum to `book_sum`.
 
     A great margin on a near certainty can ask for odds of 1 or less: they are given as they are, since only the caller
@@ -84,7 +82,7 @@ def quote_odds(
     return [1.0 / quoted for quoted in inverse]
 
 
-class _NoAnswer(Exception):  # noqa: N818 - never leaves this module
+class _NoAnswer(Exception):
     """The equation has no solution for these numbers."""
 
 
@@ -103,7 +101,7 @@ def _check_probabilities(probabilities: Sequence[float], book_sum: float, method
         if not 0.0 < probability < 1.0:
             raise MarginError(method, f"a probability lies between 0 and 1, not {probability!r}", probabilities, book_sum)
     total = fsum(probabilities)
-    if abs(total - winners) > 1e-6 * winners:  # noqa: PLR2004 - looser than any rounding, closer than any mistake
+    if abs(total - winners) > 1e-6 * winners:
         raise MarginError(method, f"the probabilities sum to {total:.9g}, not to {winners}", probabilities, book_sum)
 
 

@@ -109,9 +109,7 @@ class Pricer:
             self._identity(definition),
             MarketState("open", None, definition.in_play),
             {
-                selection.key: OfferedSelection(
-                    selection.name, selection.status, self._prices(working, selection.key)
-                )
+                str(selection.key): OfferedSelection(selection.name, selection.status, self._prices(working, selection.key))
                 for selection in definition.selections
             },
         )
@@ -135,7 +133,7 @@ class Pricer:
         state = MarketState("closed" if closed else "suspended", None if closed else reason, definition.in_play)
         no_prices = (None,) * len(self.profiles)
         selections = {
-            selection.key: OfferedSelection(selection.name, selection.status, no_prices)
+            str(selection.key): OfferedSelection(selection.name, selection.status, no_prices)
             for selection in definition.selections
         }
         return OfferedMarket(definition.id, self._identity(definition), state, selections)
@@ -144,9 +142,7 @@ class Pricer:
         known = self._identities.get(definition.id)
         if known is not None and known[0] is definition:
             return known[1]
-        identity = MarketIdentity(
-            definition.event, definition.type, definition.period, definition.line, definition.winners
-        )
+        identity = MarketIdentity(definition.event, definition.type, definition.period, definition.line, definition.winners)
         self._identities[definition.id] = (definition, identity)
         return identity
 

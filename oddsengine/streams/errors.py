@@ -1,9 +1,9 @@
 """What can go wrong between us and Redis.
 
-    StreamError
-    +-- Fenced          another engine owns the shard now: stop writing
-    +-- PositionLost    Redis no longer holds what we wrote last: claim the shard anew
-    +-- NoRedis         no server to start: the operator must install one or give a URL
+StreamError
++-- Fenced          another engine owns the shard now: stop writing
++-- PositionLost    Redis no longer holds what we wrote last: claim the shard anew
++-- NoRedis         no server to start: the operator must install one or give a URL
 """
 
 from __future__ import annotations

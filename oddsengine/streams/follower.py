@@ -56,7 +56,7 @@ class Listener(Protocol):
 
 async def read_top(redis: Redis, stream: str) -> Position:
     """Read a stream's top id; `ORIGIN` of an empty one."""
-    entries: list[Any] = await redis.xrevrange(stream, count=1)
+    entries: Any = await redis.xrevrange(stream, count=1)
     return parse_stream_id(entries[0][0]) if entries else ORIGIN
 
 
@@ -130,9 +130,7 @@ class Follower:
 
     async def _read_on(self) -> bool:
         """Read and apply what has come; tell whether the sequence is unbroken."""
-        reply: Any = await self._redis.xread(
-            {self._keys.changes: self._position.stream_id()}, count=_READ_COUNT, block=_BLOCK_MS
-        )
+        reply: Any = await self._redis.xread({self._keys.changes: self._position.stream_id()}, count=_READ_COUNT, block=_BLOCK_MS)
         if not reply:
             self._watch_silence()
             # Silence may also mean that the stream was replaced by a shorter one.

@@ -59,7 +59,7 @@ class _Reader(Collector):
         self._sources = sources
 
     def collect(self) -> Iterator[Metric]:
-        families: dict[str, Metric] = {}
+        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
         for source in self._sources:
             for name, labels, value in source():
                 family = families.get(name)

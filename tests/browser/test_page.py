@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -12,6 +11,9 @@ import pytest_asyncio
 from oddsengine.markets.feed_updates import EventUpdate, MarketUpdate, SourceStatus
 from tests.serving import Served, quick_settings, served
 from tests.words import a_definition, a_market_said, a_quote, an_event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 pytestmark = pytest.mark.browser
 
@@ -77,7 +79,7 @@ async def test_a_suspension_greys_the_market_and_takes_its_prices(page: Any) -> 
         await open_page(page, here)
         here.say(SourceStatus("down", "cut"))
         await page.locator('[data-market="e1/match_odds"][data-status="suspended"]').wait_for()
-        await price(page, "home", "–")
+        await price(page, "home", "\u2013")
         opacity = await page.locator('[data-selection="home"]').evaluate("(node) => Number(getComputedStyle(node).opacity)")
         assert opacity < 1
         assert "Source down" in await page.locator(".market-status").inner_text()
@@ -92,8 +94,9 @@ async def test_in_play_score_and_clock(page: Any) -> None:
 
 
 async def test_the_server_restarts_and_the_page_goes_on_by_itself(page: Any) -> None:
-    from oddsengine.settings import GatewaySettings
     import msgspec
+
+    from oddsengine.settings import GatewaySettings
 
     settings = quick_settings()
     async with served(settings) as here:

@@ -8,8 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -17,11 +16,14 @@ import pytest
 from tests.serving import served, until
 from tests.words import a_definition, a_market_said, a_quote
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 COMMAND = [sys.executable, "-m", "oddsengine"]
 
 
 def oddsengine(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=cwd)  # noqa: S603
+    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=cwd)
 
 
 def test_help_names_every_command() -> None:
@@ -126,7 +128,9 @@ async def test_run_serves_the_demo_from_any_directory_and_stops_cleanly(tmp_path
     process, url = await start("run", "--port", "0", cwd=tmp_path)
     try:
         async with asyncio.timeout(60):
-            while not any(market["status"] == "open" for market in (await get(f"{url}/v1/snapshot?channel=sport:football"))["markets"]):
+            while not any(
+                market["status"] == "open" for market in (await get(f"{url}/v1/snapshot?channel=sport:football"))["markets"]
+            ):
                 await asyncio.sleep(0.05)
         watched = await asyncio.to_thread(oddsengine, "watch", url.removeprefix("http://"), "sport:football", "--once")
         assert 0 == watched.returncode, watched.stderr
@@ -171,7 +175,12 @@ async def test_watch_follows_moving_prices() -> None:
         here.say(*a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
         await here.published()
         watching = await asyncio.create_subprocess_exec(
-            *COMMAND, "watch", f"127.0.0.1:{here.service.port}", "event:e1", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *COMMAND,
+            "watch",
+            f"127.0.0.1:{here.service.port}",
+            "event:e1",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
         await until(lambda: bool(here.service.hub._audiences), "the watcher")
         watching.send_signal(signal.SIGINT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import orjson
@@ -14,6 +14,9 @@ from websockets.exceptions import ConnectionClosed
 from oddsengine.markets.feed_updates import EventUpdate, MarketUpdate, SourceStatus
 from tests.serving import Served, quick_settings, served, until
 from tests.words import a_definition, a_market_said, a_quote, an_event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 MARKET = "e1/match_odds"
 

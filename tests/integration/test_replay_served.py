@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +11,9 @@ from feeds.recording.reader import Recordings
 from oddsengine.commands.replay import Replay
 from tests.serving import quick_settings, served
 from tests.subscribers import Flaky, Sluggish, Steady, end_equal, running
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 async def serve_to_all(recording: Path, channel: str, *, step: int) -> tuple[Steady, Flaky, Sluggish]:

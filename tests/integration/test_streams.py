@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -21,6 +20,9 @@ from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id, read_at, write_at
 from oddsengine.streams.publisher import Publisher, encode, prepare
 from tests.words import an_event, an_offer_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
 
 KEYS = shard_keys("test", 0)
 

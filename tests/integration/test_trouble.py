@@ -7,9 +7,8 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +24,9 @@ from oddsengine.books.dump import dump_market
 from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
 from tests.serving import Served, quick_settings, served, until
 from tests.subscribers import Steady, end_equal, running
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 STEADY_PACE = Pace(minutes_per_s=2.0, before_s=10.0, goal_s=1.0)
 
@@ -64,7 +66,9 @@ class Provider:
                 found.append(f"{key}: status {dumped['status']}")
             for (runner, handicap), (back, lay) in market.books.items():
                 ref = f"{runner}@{handicap:g}" if handicap else str(runner)
-                if [[*row] for row in back] != dumped["runners"][ref]["back"] or [[*row] for row in lay] != dumped["runners"][ref]["lay"]:
+                if [[*row] for row in back] != dumped["runners"][ref]["back"] or [[*row] for row in lay] != dumped["runners"][
+                    ref
+                ]["lay"]:
                     found.append(f"{key} {ref}: {back} {lay} is {dumped['runners'][ref]}")
         return found
 

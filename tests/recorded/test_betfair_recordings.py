@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +16,9 @@ from oddsengine.books.source_book import SourceBook
 from oddsengine.markets.feed_updates import UpdateBatch
 from tests.recorded.oracle import Oracle
 from tests.simulated import record_simulator
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: name -> (messages, changes of (best back, best lay, status, in-play) per runner); data/SOURCES.md
 RECORDINGS = {
@@ -63,7 +65,7 @@ def test_the_count_of_changes(data: Path, name: str) -> None:
 
 def dumped(path: Path, times: list[int]) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "oddsengine", "replay", str(path), "--dump-at", ",".join(map(str, times))]
-    result = subprocess.run(command, capture_output=True, check=True)  # noqa: S603 - our own command
+    result = subprocess.run(command, capture_output=True, check=True)
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 

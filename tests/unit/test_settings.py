@@ -76,7 +76,10 @@ def test_nested_tables_are_checked_like_their_parents() -> None:
         ("[gateway\n", "odds.toml:1: not TOML"),
         ("gateway = 3\n", "odds.toml:1: gateway: must be a table"),
         ("[profiles]\ndefault = 3\n", "odds.toml:2: profiles.default: must be a table"),
-        ("[profiles.a]\nleast_odds = 5.0\ngreatest_odds = 2.0\n[gateway]\nprofile='a'", "odds.toml:1: profiles.a: least_odds 5 is not under"),
+        (
+            "[profiles.a]\nleast_odds = 5.0\ngreatest_odds = 2.0\n[gateway]\nprofile='a'",
+            "odds.toml:1: profiles.a: least_odds 5 is not under",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_no_table_or_no_toml(text: str, message: str) -> None:

@@ -20,7 +20,17 @@ SPORT_OF = {"e1": "football", "e2": "football", "e3": "tennis"}
 COMPETITION_OF = {"e1": "cup", "e2": "league", "e3": "open"}
 MARKETS = [f"{event}/{kind}" for event in EVENTS for kind in ("a", "b")]
 SELECTIONS = ["home", "draw", "away"]
-SCOPES = [ALL, "sport:football", "sport:tennis", "competition:cup", "competition:league", "event:e1", "event:e3", "market:e1/a", "market:e2/b"]
+SCOPES = [
+    ALL,
+    "sport:football",
+    "sport:tennis",
+    "competition:cup",
+    "competition:league",
+    "event:e1",
+    "event:e3",
+    "market:e1/a",
+    "market:e2/b",
+]
 
 
 class Told:

@@ -33,7 +33,9 @@ def test_the_best_back_is_the_highest_and_the_best_lay_the_lowest() -> None:
 def test_an_image_leaves_no_ghosts() -> None:
     """A new snapshot merged into an old book would leave prices that nobody offers any more."""
     book = SourceBook("src")
-    book.apply(MarketUpdate("1.1", image=True, definition=a_definition(), books=[BookChange("s-home", back=[(2.0, 5.0)], last=2.0)]), 1)
+    book.apply(
+        MarketUpdate("1.1", image=True, definition=a_definition(), books=[BookChange("s-home", back=[(2.0, 5.0)], last=2.0)]), 1
+    )
     book.apply(MarketUpdate("1.1", image=True, definition=a_definition(selections=("away",)), books=[]), 2)
     assert {} == book.markets["1.1"].books
     assert ["s-away"] == list(book.markets["1.1"].definitions)

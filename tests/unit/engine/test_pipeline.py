@@ -168,7 +168,12 @@ def test_events_are_spread_over_shards_and_each_is_whole_in_one() -> None:
     pipeline.receive(live(), 1)
     for number in range(20):
         event = f"e{number}"
-        say(pipeline, *a_market_said(a_definition(f"{event}/match_odds"), a_quote("home", 2.0), a_quote("away", 2.0), source_id=f"1.{number}"))
+        say(
+            pipeline,
+            *a_market_said(
+                a_definition(f"{event}/match_odds"), a_quote("home", 2.0), a_quote("away", 2.0), source_id=f"1.{number}"
+            ),
+        )
     for shard in range(4):
         pipeline.flush(shard)
         pipeline.offers[shard].cut(0)

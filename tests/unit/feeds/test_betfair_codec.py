@@ -114,7 +114,9 @@ def test_a_reconnect_resumes_with_both_clocks_and_keeps_what_it_knows() -> None:
     codec.receive_data(accepted(resume["id"]))
     events = codec.receive_data(line(mcm({"id": "1.1"}, ct="RESUB_DELTA", id=resume["id"])))
     assert ["live"] == health(events)
-    assert not any(isinstance(update, MarketGone) for event in events if isinstance(event, UpdateBatch) for update in event.updates)
+    assert not any(
+        isinstance(update, MarketGone) for event in events if isinstance(event, UpdateBatch) for update in event.updates
+    )
 
 
 def test_a_refused_clock_means_a_fresh_subscription() -> None:
@@ -129,11 +131,15 @@ def test_a_refused_clock_means_a_fresh_subscription() -> None:
     image = mcm(betfair_market("1.7"), ct="SUB_IMAGE", id=fresh["id"])
     events = codec.receive_data(accepted(fresh["id"]) + line(image))
     assert ["live"] == health(events)
-    gone = [update for event in events if isinstance(event, UpdateBatch) for update in event.updates if isinstance(update, MarketGone)]
+    gone = [
+        update for event in events if isinstance(event, UpdateBatch) for update in event.updates if isinstance(update, MarketGone)
+    ]
     assert [MarketGone("1.1")] == gone
 
 
-@pytest.mark.parametrize(("code", "fatal"), [("INVALID_APP_KEY", True), ("TIMEOUT", False), ("MAX_CONNECTION_LIMIT_EXCEEDED", False)])
+@pytest.mark.parametrize(
+    ("code", "fatal"), [("INVALID_APP_KEY", True), ("TIMEOUT", False), ("MAX_CONNECTION_LIMIT_EXCEEDED", False)]
+)
 def test_a_failure_ends_the_session_and_says_whether_to_try_again(code: str, fatal: bool) -> None:
     codec = a_codec()
     codec.receive_data(line(CONNECTION))

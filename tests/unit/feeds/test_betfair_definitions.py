@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
 from feeds.betfair.definitions import DRAW, to_event, to_market
 from feeds.betfair.messages import Definition
-from oddsengine.markets.feed_updates import MarketDefinition
 from tests.words import betfair_market
+
+if TYPE_CHECKING:
+    from oddsengine.markets.feed_updates import MarketDefinition
 
 
 def a_market(*runners: int | tuple[int, float], **definition: Any) -> MarketDefinition:

@@ -192,7 +192,10 @@ def test_other_operations_are_counted_and_left_out() -> None:
 
 def test_an_event_is_told_when_it_changes_and_only_then() -> None:
     heard = Heard().hear(
-        mcm(betfair_market("1.1")), mcm(betfair_market("1.2")), mcm(betfair_market("1.1", inPlay=True)), mcm(betfair_market("1.2"))
+        mcm(betfair_market("1.1")),
+        mcm(betfair_market("1.2")),
+        mcm(betfair_market("1.1", inPlay=True)),
+        mcm(betfair_market("1.2")),
     )
     told = [update.event.in_play for update in heard.updates if isinstance(update, EventUpdate)]
     assert [False, True] == told

@@ -80,7 +80,12 @@ def test_a_market_is_quoted_with_its_margin_on_the_ladder() -> None:
 
 def test_the_book_sum_is_never_under_the_target() -> None:
     """A price is always rounded down."""
-    offered = price_of(a_market(a_definition(selections=("home", "draw", "away")), *(a_quote(key, odds) for key, odds in (("home", 1.9), ("draw", 3.6), ("away", 4.7)))))
+    offered = price_of(
+        a_market(
+            a_definition(selections=("home", "draw", "away")),
+            *(a_quote(key, odds) for key, odds in (("home", 1.9), ("draw", 3.6), ("away", 4.7))),
+        )
+    )
     assert fsum(1000 / price for price in prices(offered).values() if price) >= 1.05
     assert all(price in BETFAIR for price in prices(offered).values() if price)
 
@@ -148,8 +153,12 @@ CHANGES = st.lists(
 
 
 @settings(max_examples=200)
-@given(changes=CHANGES, method=st.sampled_from(METHODS), book_sum=st.floats(1.0, 1.3), greatest=st.sampled_from([1000.0, 50.0, 33.3]))
-def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(changes: Any, method: Any, book_sum: float, greatest: float) -> None:
+@given(
+    changes=CHANGES, method=st.sampled_from(METHODS), book_sum=st.floats(1.0, 1.3), greatest=st.sampled_from([1000.0, 50.0, 33.3])
+)
+def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
+    changes: Any, method: Any, book_sum: float, greatest: float
+) -> None:
     """Law: prices at the cost of what moved are the plain prices; several profiles at once change nothing."""
     from oddsengine.books.offer import Offer
     from tests.words import an_event

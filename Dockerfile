@@ -1,0 +1,23 @@
+# One image for every role: docker run IMAGE [run|replay|watch|check|price] ...
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY requirements/run.txt requirements/run.txt
+RUN python -m venv /opt/oddsengine && /opt/oddsengine/bin/pip install --no-cache-dir -r requirements/run.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY config config
+COPY feeds feeds
+COPY oddsengine oddsengine
+RUN /opt/oddsengine/bin/pip install --no-cache-dir --no-deps .
+
+FROM python:3.13-slim
+RUN useradd --system --create-home --uid 10001 odds
+COPY --from=build /opt/oddsengine /opt/oddsengine
+ENV PATH=/opt/oddsengine/bin:$PATH PYTHONUNBUFFERED=1
+USER odds
+WORKDIR /home/odds
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["oddsengine"]
+CMD ["run", "--host", "0.0.0.0"]
