@@ -12,7 +12,6 @@ Pure: time is an argument.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,6 +35,7 @@ from oddsengine.books.changes import (
     SelectionRecord,
     Tombstone,
 )
+from oddsengine.books.tombstones import Tombstones
 from oddsengine.markets.ids import EventId, MarketId
 from oddsengine.markets.taxonomy import SelectionStatus
 
@@ -98,14 +98,9 @@ class Offer:
         self.profiles = tuple(profiles)
         self.epoch = 0
         self.seq = 0
-        self.floor = 0
         self.events: dict[EventId, EventEntry] = {}
         self.markets: dict[MarketId, MarketRecord] = {}
-        self._tombstones_kept = tombstones_kept
-        self._tombstones: deque[Tombstone] = deque()
-        self._dropped_tombstones: list[Tombstone] = []
-        #: record key of a tombstone -> the position of the newest with that key
-        self._buried: dict[str, int] = {}
+        self._tombstones = Tombstones(tombstones_kept)
         #: the newest position in the records loaded: older batches may still follow, recency must not fall behind it
         self._horizon = 0
         #: scope -> its events, least recently changed first
@@ -113,6 +108,11 @@ class Offer:
         self._no_prices: tuple[None, ...] = (None,) * len(self.profiles)
         #: whether anything may have been put since the last cut
         self._staged = False
+
+    @property
+    def floor(self) -> int:
+        """The oldest position of this epoch that has a diff."""
+        return self._tombstones.floor
 
     # -- the owner's doors ----------------------------------------------------------------------------------------
 
@@ -266,7 +266,7 @@ class Offer:
             return None
         changes = self.changes_since(self.seq)
         self._staged = False
-        self._forget_tombstones()
+        self._tombstones.forget_oldest()
         if not changes and not sign_of_life:
             return None
         self.seq += 1
@@ -281,10 +281,8 @@ class Offer:
     def open_epoch(self, epoch: int) -> None:
         """Begin a new epoch with the state as it stands as its position 0; older positions have no diff any more."""
         self.epoch = epoch
-        self.seq = self.floor = self._horizon = 0
+        self.seq = self._horizon = 0
         self._tombstones.clear()
-        self._buried.clear()
-        self._dropped_tombstones.clear()
         for entry in self.events.values():
             entry.touched = entry.record.description_at = entry.record.progress_at = 0
         for record in self.markets.values():
@@ -311,18 +309,17 @@ class Offer:
             if event_id is not None:
                 touched.add(event_id)
         self.seq = max(self.seq, seq)
-        self._forget_tombstones()
+        self._tombstones.forget_oldest()
         return touched
 
     def load(self, epoch: int, seq: int, records: Iterable[Record]) -> None:
         """Replace everything by the records of a snapshot read at a position."""
         self.events.clear()
         self.markets.clear()
-        self._tombstones.clear()
-        self._buried.clear()
         self._recency = {ALL: {}}
         self._horizon = 0
-        self.epoch, self.seq, self.floor = epoch, seq, 0
+        self.epoch, self.seq = epoch, seq
+        floor = 0
         markets: list[MarketRecord] = []
         tombstones: list[Tombstone] = []
         touched: dict[EventId, int] = {}
@@ -337,7 +334,7 @@ class Offer:
             else:
                 self.profiles = record.profiles
                 self._no_prices = (None,) * len(record.profiles)
-                self.floor = record.floor
+                floor = record.floor
         for market in markets:
             entry = self.events.get(market.identity.event)
             if entry is None:
@@ -347,9 +344,7 @@ class Offer:
         for event in sorted(touched, key=touched.__getitem__):
             self._touch(self.events[event], touched[event])
         self._horizon = max(touched.values(), default=0)
-        for tombstone in sorted(tombstones, key=lambda tombstone: tombstone.at):
-            self._tombstones.append(tombstone)
-            self._buried[record_key(tombstone)] = tombstone.at
+        self._tombstones.load(tombstones, floor)
 
     def records(self) -> Iterator[Record]:
         """Give everything as records, as a new owner writes them."""
@@ -371,9 +366,8 @@ class Offer:
             return records, []
         obsolete = [f"{removal.what[0]}:{removal.id}" for removal in batch.removals]
         records += [Tombstone(removal, self.seq) for removal in batch.removals]
-        if self._dropped_tombstones:
-            obsolete += [record_key(tombstone) for tombstone in self._dropped_tombstones]
-            self._dropped_tombstones.clear()
+        if dropped := self._tombstones.take_dropped():
+            obsolete += [record_key(tombstone) for tombstone in dropped]
             records.append(self.meta())
         return records, obsolete
 
@@ -454,10 +448,7 @@ class Offer:
 
     def _collect_removals(self, scope: str, seq: int, changes: Changes) -> None:
         kind, _, key = scope.partition(":")
-        for tombstone in reversed(self._tombstones):
-            if tombstone.at <= seq:
-                break
-            removal = tombstone.removal
+        for removal in self._tombstones.since(seq):
             if removal.id in (self.markets if removal.what == "market" else self.events):
                 continue  # it came back since; it stands among the changes, whole
             if (
@@ -507,20 +498,8 @@ class Offer:
         self._bury_removal(removal, seq)
 
     def _bury_removal(self, removal: Removal, seq: int) -> None:
-        tombstone = Tombstone(removal, seq)
+        self._tombstones.bury(removal, seq)
         self._staged = True
-        self._tombstones.append(tombstone)
-        self._buried[record_key(tombstone)] = seq
-
-    def _forget_tombstones(self) -> None:
-        """Drop the oldest removals over the number kept; only once they were told, or the batch would lack them."""
-        while len(self._tombstones) > self._tombstones_kept:
-            dropped = self._tombstones.popleft()
-            self.floor = dropped.at
-            key = record_key(dropped)
-            if self._buried.get(key) == dropped.at:
-                del self._buried[key]
-                self._dropped_tombstones.append(dropped)
 
     def _remove_market(self, entry: EventEntry, market: MarketId, seq: int) -> None:
         del self.markets[market], entry.markets[market]

@@ -151,6 +151,7 @@ class Pipeline:
                 offer.put_market(offered)
         if choice is not None and choice.definition.event not in offer.events:
             self._homeless.setdefault(choice.definition.event, set()).add(market)
+            self.pricer.forget(market)
 
     def retire(self, shard: int, now_ms: int, keep_ms: int) -> None:
         """Remove events of which nothing can be bet on any more, once they have been so for a while.
