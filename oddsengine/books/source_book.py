@@ -32,7 +32,7 @@ class SelectionBook:
     """One selection's order book at one source, in the provider's units.
 
     `back` is what can be backed (best = highest price), `lay` what can be laid (best = lowest price); the level-keyed
-    books are kept as the provider numbers them. `last` is the last traded price.
+    books are kept as the provider numbers them. `last` is the last traded price; `quote` a bookmaker's own price.
     """
 
     __slots__ = (
@@ -47,6 +47,7 @@ class SelectionBook:
         "lay_display",
         "lay_levels",
         "moved",
+        "quote",
     )
 
     def __init__(self) -> None:
@@ -57,6 +58,7 @@ class SelectionBook:
         self.back_display: dict[int, PriceSize] = {}
         self.lay_display: dict[int, PriceSize] = {}
         self.last: float | None = None
+        self.quote: float | None = None
         self._best_back: PriceSize | None = None
         self._best_lay: PriceSize | None = None
         self._stale_best = False
@@ -86,6 +88,8 @@ class SelectionBook:
             _set_levels(self.lay_display, levels)
         if change.last is not None:
             self.last = change.last
+        if change.quote is not None:
+            self.quote = change.quote or None
 
     def best(self) -> tuple[PriceSize | None, PriceSize | None]:
         """Give the best (price, size) to back and to lay; full ladder first, then best-offer levels, then display levels."""

@@ -83,6 +83,7 @@ def _said(book: SourceBook, market: SourceMarket, key: str) -> dict[str, Any] | 
                 "back": back,
                 "lay": lay,
                 "last": prices.last if prices else None,
+                "quote": prices.quote if prices else None,
                 "updated_ms": market.updated_ms,
             }
     return None

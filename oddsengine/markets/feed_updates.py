@@ -48,7 +48,8 @@ class BookChange(msgspec.Struct, gc=False):
     """Changed rows of one selection's order book; None is "not mentioned", an unset field never deletes.
 
     `back` and `lay` are keyed by price, `back_levels` and `lay_levels` by level, `back_display` and `lay_display` by
-    level with the provider's virtual bets. `last` is the last traded price.
+    level with the provider's virtual bets. `last` is the last traded price. `quote` is a bookmaker's own price in
+    decimal odds, 0 if it is withdrawn.
     """
 
     selection: str
@@ -59,6 +60,7 @@ class BookChange(msgspec.Struct, gc=False):
     back_display: list[LevelPriceSize] | None = None
     lay_display: list[LevelPriceSize] | None = None
     last: float | None = None
+    quote: float | None = None
 
 
 class EventUpdate(msgspec.Struct, frozen=True, tag="event"):

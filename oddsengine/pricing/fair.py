@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from oddsengine.pricing.errors import MarginError
+from oddsengine.pricing.margin import SEVERAL_WINNERS, fair_probabilities
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from oddsengine.markets.feed_updates import PriceSize
 
 #: What a fair probability rests on; `last_traded` is the second choice and is flagged as such.
-Basis = Literal["book", "last_traded"]
+Basis = Literal["book", "last_traded", "bookmaker"]
 
 
 class Fair(NamedTuple):
@@ -55,3 +60,26 @@ def fair_from_exchange(back: PriceSize | None, lay: PriceSize | None, last: floa
     if last is not None and last > 1.0 and limits.last_traded:
         return Fair(1.0 / last, "last_traded")
     return None
+
+
+def fair_from_quotes(quotes: Sequence[float | None], winners: int, method: str) -> list[Fair | None]:
+    """Remove a bookmaker's margin from its prices of a whole set of selections.
+
+    All or nothing: without every price the margin can't be told from the probabilities, and a method that has no answer
+    for these numbers leaves none of them to be believed.
+
+    Args:
+        quotes: decimal odds of every selection, None where there is none.
+        winners: how many of them win.
+        method: how to remove the margin; one that does not hold for several winners gives way to multiplicative.
+    """
+    nothing: list[Fair | None] = [None] * len(quotes)
+    given = [quote for quote in quotes if quote is not None]
+    if len(given) < len(quotes) or not 1 <= winners < len(given):
+        return nothing
+    if winners > 1 and method not in SEVERAL_WINNERS:
+        method = "multiplicative"
+    try:
+        return [Fair(probability, "bookmaker") for probability in fair_probabilities(given, method, winners)]
+    except MarginError:
+        return nothing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from oddsengine.books.changes import MarketIdentity, MarketState
 from oddsengine.books.offer import OfferedMarket, OfferedSelection
 from oddsengine.pricing.book import MovingBook, PricedSelection, coherence, price_book
-from oddsengine.pricing.fair import fair_from_exchange
+from oddsengine.pricing.fair import ExchangeLimits, fair_from_exchange, fair_from_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from oddsengine.books.source_book import SelectionBook, SourceMarket
     from oddsengine.markets.feed_updates import MarketDefinition, SelectionDefinition
     from oddsengine.markets.ids import MarketId
-    from oddsengine.pricing.fair import ExchangeLimits, Fair
+    from oddsengine.pricing.fair import Fair
     from oddsengine.pricing.profile import Profile
 
 #: New prices of some selections, one a profile each; what is not named is as it was.
@@ -29,10 +29,17 @@ class PricedMarket(NamedTuple):
     refusal: str | None
 
 
-class _Group:
-    """A set of selections whose probabilities sum to the number of winners, as one profile's limits see it."""
+class _Belief(NamedTuple):
+    """What a profile takes for fair of what a source says; profiles that agree share their probabilities."""
 
-    __slots__ = ("any_price", "books", "factor", "inverses", "moving", "probabilities", "selections", "winners")
+    limits: ExchangeLimits
+    devig: str
+
+
+class _Group:
+    """A set of selections whose probabilities sum to the number of winners, as profiles of one belief see it."""
+
+    __slots__ = ("any_price", "books", "factor", "inverses", "moving", "probabilities", "quoted", "selections", "winners")
 
     def __init__(
         self, selections: list[SelectionDefinition], market: SourceMarket, winners: int, profiles: list[Profile]
@@ -43,8 +50,31 @@ class _Group:
         self.probabilities: list[float | None] = [None] * len(selections)
         self.inverses: list[float | None] = [None] * len(selections)
         self.factor: float | None = None
+        #: whether a bookmaker prices it
+        self.quoted = False
         self.any_price = False
         self.moving = [MovingBook(len(selections), self.winners, profile) for profile in profiles]
+
+    def imply(self, belief: _Belief) -> list[int]:
+        """Take over what the books that moved imply; tell whose probability is another now."""
+        books = self.books
+        places = [place for place, book in enumerate(books) if book is not None and book.moved]
+        if not places:
+            return places
+        self.quoted = self.quoted or any(books[place].quote is not None for place in places)  # type: ignore[union-attr]
+        if self.quoted:
+            answers = _implied(books, self.winners, belief)
+            places = list(range(len(books)))
+        else:
+            answers = [_from_exchange(books[place], belief.limits) for place in places]
+        moved: list[int] = []
+        for place, answer in zip(places, answers, strict=True):
+            probability = None if answer is None else answer.probability
+            if probability != self.probabilities[place]:
+                self.probabilities[place] = probability
+                self.inverses[place] = None if probability is None else 1.0 / probability
+                moved.append(place)
+        return moved
 
 
 class _Working:
@@ -56,7 +86,7 @@ class _Working:
         self.definition = definition
         self.books = market.books
         self.size = len(market.books)
-        #: a list of groups for each distinct set of limits
+        #: a list of groups for each distinct belief
         self.groups = groups
         self.offered_open = False
 
@@ -73,10 +103,10 @@ class Pricer:
 
     def __init__(self, profiles: Mapping[str, Profile]) -> None:
         self.profiles = dict(profiles)
-        #: Profiles that believe the same prices share their probabilities: limits -> places in `prices`.
-        self._by_limits: dict[ExchangeLimits, list[int]] = {}
+        #: belief -> places in `prices`
+        self._by_belief: dict[_Belief, list[int]] = {}
         for place, profile in enumerate(self.profiles.values()):
-            self._by_limits.setdefault(profile.exchange, []).append(place)
+            self._by_belief.setdefault(_Belief(profile.exchange, profile.devig), []).append(place)
         self._working: dict[MarketId, _Working] = {}
         self._identities: dict[MarketId, tuple[MarketDefinition, MarketIdentity]] = {}
 
@@ -153,7 +183,7 @@ class Pricer:
                 _Group(selections, market, definition.winners, [profiles[place] for place in places])
                 for selections in priced_together(definition)
             ]
-            for places in self._by_limits.values()
+            for places in self._by_belief.values()
         ]
         for book in market.books.values():
             book.moved = True
@@ -162,38 +192,28 @@ class Pricer:
     def _move(self, working: _Working) -> tuple[dict[str, None], str | None]:
         """Price what moved; give the selections with another price, and why the market can't be open, if it can't."""
         changed: dict[str, None] = {}
-        moved_books: list[SelectionBook] = []
         any_price = False
-        for limits, groups in zip(self._by_limits, working.groups, strict=True):
+        touched = [book for book in working.books.values() if book.moved]
+        for belief, groups in zip(self._by_belief, working.groups, strict=True):
             for group in groups:
-                probabilities = group.probabilities
-                moved: list[int] = []
-                for place, book in enumerate(group.books):
-                    if book is not None and book.moved:
-                        moved_books.append(book)
-                        answer = _raw(book, limits)
-                        probability = None if answer is None else answer.probability
-                        if probability != probabilities[place]:
-                            probabilities[place] = probability
-                            group.inverses[place] = None if probability is None else 1.0 / probability
-                            moved.append(place)
+                moved = group.imply(belief)
                 # Most changes of a book are deep in it and move no probability.
                 if moved or group.factor is None:
-                    group.factor = coherence(probabilities, group.winners)
+                    group.factor = coherence(group.probabilities, group.winners)
                     if group.factor is None:
                         return changed, "incoherent"
                     for moving in group.moving:
                         for place in moving.move(group.inverses, group.factor, moved):
                             changed[group.selections[place].key] = None
-                    group.any_price = any(probabilities)
+                    group.any_price = any(group.probabilities)
                 any_price = any_price or group.any_price
-        for book in moved_books:
+        for book in touched:
             book.moved = False
         return changed, None if any_price else "no_price"
 
     def _prices(self, working: _Working, key: str) -> tuple[int | None, ...]:
         prices: list[int | None] = [None] * len(self.profiles)
-        for places, groups in zip(self._by_limits.values(), working.groups, strict=True):
+        for places, groups in zip(self._by_belief.values(), working.groups, strict=True):
             for group in groups:
                 for at, selection in enumerate(group.selections):
                     if selection.key == key:
@@ -202,7 +222,16 @@ class Pricer:
         return tuple(prices)
 
 
-def _raw(book: SelectionBook, limits: ExchangeLimits) -> Fair | None:
+def _implied(books: list[SelectionBook | None], winners: int, belief: _Belief) -> list[Fair | None]:
+    """Give what a source implies of a set of selections: a bookmaker by its prices, an exchange by its order books."""
+    if any(book is not None and book.quote is not None for book in books):
+        return fair_from_quotes([None if book is None else book.quote for book in books], winners, belief.devig)
+    return [_from_exchange(book, belief.limits) for book in books]
+
+
+def _from_exchange(book: SelectionBook | None, limits: ExchangeLimits) -> Fair | None:
+    if book is None:
+        return None
     back, lay = book.best()
     return fair_from_exchange(back, lay, book.last, limits)
 
@@ -213,8 +242,8 @@ def _price_plainly(market: SourceMarket, definition: MarketDefinition, profile: 
     selections: dict[str, PricedSelection] = {}
     for group in priced_together(definition):
         books = [market.books.get(selection.source_id) for selection in group]
-        raw = [None if book is None else _raw(book, profile.exchange) for book in books]
-        priced = price_book(raw, min(definition.winners, len(group)), profile)
+        winners = min(definition.winners, len(group))
+        priced = price_book(_implied(books, winners, _Belief(profile.exchange, profile.devig)), winners, profile)
         if priced is None:
             return PricedMarket({}, "incoherent")
         selections.update({selection.key: answer for selection, answer in zip(group, priced, strict=True)})

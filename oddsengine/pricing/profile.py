@@ -15,12 +15,14 @@ from oddsengine.pricing.margin import Method
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one profile prices.
 
-    `book_sum` is the sum of inverse odds to aim at, per winner (1.05 is a margin of 5 %); `ladder` names the odds that
+    `devig` removes a bookmaker's margin from its prices. `book_sum` is the sum of inverse odds to aim at, per winner (1.05
+    is a margin of 5 %), `method` spreads it over the selections; `ladder` names the odds that
     may be offered, and a price is always rounded down onto it, so that the book sum is never under the target;
     `least_odds` and `greatest_odds` are decimal: a selection quoted shorter than the least has no price, one quoted
     longer than the greatest gets the greatest.
     """
 
+    devig: Method = "shin"
     book_sum: Annotated[float, Meta(ge=1.0, le=3.0)] = 1.05
     method: Method = "multiplicative"
     ladder: str = "betfair"

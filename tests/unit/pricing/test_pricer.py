@@ -138,6 +138,31 @@ def test_each_line_of_an_asian_handicap_is_a_book_of_its_own() -> None:
     assert [["1@-0.5", "2@0.5"], ["1@0.25", "2@-0.25"]] == [[selection.key for selection in group] for group in groups]
 
 
+def test_bookmaker_odds_lose_their_margin_and_get_ours() -> None:
+    quotes = [BookChange(f"s-{key}", quote=odds) for key, odds in (("home", 2.1), ("draw", 3.4), ("away", 3.9))]
+    definition = a_definition(selections=("home", "draw", "away"))
+    offered = price_of(a_market(definition, *quotes), devig="shin", method="odds_ratio", book_sum=1.05)
+    assert {"home": 2040, "draw": 3300, "away": 3800} == prices(offered)
+
+
+def test_bookmaker_odds_are_believed_whole_or_not_at_all() -> None:
+    definition = a_definition(selections=("home", "draw", "away"))
+    whole_book = [BookChange(f"s-{key}", quote=odds) for key, odds in (("home", 2.1), ("draw", 3.4), ("away", 3.9))]
+    assert ("suspended", "no_price") == status(price_of(a_market(definition, *whole_book[:2])))
+    withdrawn = [*whole_book, BookChange("s-draw", quote=0.0)]
+    assert ("suspended", "no_price") == status(price_of(a_market(definition, *withdrawn)))
+
+
+def test_bookmaker_odds_of_several_winners() -> None:
+    quotes = [BookChange(f"s-{key}", quote=1.8) for key in "abcd"]
+    offered = price_of(a_market(a_definition(selections=tuple("abcd"), winners=2, type="place"), *quotes), book_sum=1.0)
+    assert {2000} == set(prices(offered).values())
+
+
+def status(offered: OfferedMarket) -> tuple[str, str | None]:
+    return offered.state.status, offered.state.reason
+
+
 KEYS = ("a", "b", "c", "d")
 METHODS = ("multiplicative", "power", "odds_ratio")
 CHANGES = st.lists(
@@ -147,6 +172,7 @@ CHANGES = st.lists(
         st.floats(0.001, 0.2),
         st.floats(0.0, 50.0),
         st.one_of(st.none(), st.floats(1.01, 900.0)),
+        st.one_of(st.none(), st.none(), st.none(), st.sampled_from([0.0, 2.0, 3.5, 4.2])),
     ),
     max_size=40,
 )
@@ -166,19 +192,21 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
     profiles = {
         "first": Profile(method=method, book_sum=book_sum, greatest_odds=greatest, exchange=LIMITS),
         "second": Profile(book_sum=1.1, least_odds=1.2),
-        "third": Profile(book_sum=1.02, exchange=LIMITS),
+        "third": Profile(book_sum=1.02, exchange=LIMITS, devig="power"),
     }
     definition = a_definition(selections=KEYS)
     market = a_market(definition)
     pricer = Pricer(profiles)
     offer = Offer(tuple(profiles))
     offer.put_event(an_event())
-    for key, odds, spread, size, last in changes:
+    for key, odds, spread, size, last, quote in changes:
         from oddsengine.books.source_book import SelectionBook
 
         rows = [] if odds is None else [(0, odds, size)]
         lay = [] if odds is None else [(0, odds * (1 + spread), size)]
-        market.books.setdefault(f"s-{key}", SelectionBook()).apply(BookChange("", back_levels=rows, lay_levels=lay, last=last))
+        market.books.setdefault(f"s-{key}", SelectionBook()).apply(
+            BookChange("", back_levels=rows, lay_levels=lay, last=last, quote=quote)
+        )
         offered = pricer.offered(market, definition)
         if isinstance(offered, list):
             offer.put_prices(definition.id, offered)
