@@ -17,7 +17,7 @@ from which Newton's method on a convex or concave function can't overshoot, or k
 
 from __future__ import annotations
 
-from math import fsum, isfinite, log, sqrt
+from math import fsum, inf, isfinite, log, sqrt
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from oddsengine.pricing.errors import MarginError
@@ -31,8 +31,8 @@ METHODS: Final[tuple[str, ...]] = get_args(Method)
 SEVERAL_WINNERS: Final = frozenset({"multiplicative", "power", "odds_ratio"})
 
 _MAX_STEPS: Final = 200
-#: A step this small relative to the parameter changes no digit that matters.
-_TOLERANCE: Final = 1e-15
+#: Newton's error after a step is of the order of the step's square: after one this small no digit is left to gain.
+_LAST_STEP: Final = 1e-9
 
 
 def fair_probabilities(odds: Sequence[float], method: str = "shin", winners: int = 1) -> list[float]:
@@ -141,7 +141,7 @@ def _power(values: Sequence[float], target: float) -> list[float]:
         slope = fsum([power * lg for power, lg in zip(powers, logs, strict=True)]) / total
         step = (log(total) - wanted) / slope
         k -= step
-        if abs(step) <= _TOLERANCE * abs(k):
+        if abs(step) <= _LAST_STEP * abs(k):
             break
     if not k > 0.0:
         raise _NoAnswer(f"the exponent would be {k:g}")
@@ -151,7 +151,7 @@ def _power(values: Sequence[float], target: float) -> list[float]:
 def _odds_ratio(values: Sequence[float], target: float) -> list[float]:
     """Find c with sum(v / (v + c (1 - v))) = target; target / sum is close to a line in c."""
     pairs = [(value, 1.0 - value) for value in values]
-    low, high = 0.0, float("inf")
+    low, high = 0.0, inf
     c = fsum(values) / target
     for _ in range(_MAX_STEPS):
         terms = [(value / (value + c * rest), rest / (value + c * rest)) for value, rest in pairs]
@@ -162,13 +162,14 @@ def _odds_ratio(values: Sequence[float], target: float) -> list[float]:
             high = c
         slope = -fsum([term * per_c for term, per_c in terms])
         step = (total - target) * total / (target * slope)
-        following = c - step
-        if not low < following < high:
-            following = (low + high) / 2 if high < float("inf") else c * 2
-        moved = abs(following - c)
-        c = following
-        if moved <= _TOLERANCE * c:
+        if step == 0.0:
             break
+        if low < c - step < high:
+            c -= step
+            if abs(step) <= _LAST_STEP * c:
+                break
+        else:
+            c = (low + high) / 2 if high < inf else c * 2
     return [value / (value + c * rest) for value, rest in pairs]
 
 
@@ -190,7 +191,7 @@ def _shin_remove(inverse: Sequence[float], winners: float) -> list[float]:
         slope = fsum([(z - square / 2) / root for square, root in zip(squares, roots, strict=True)]) + 2 - outcomes
         step = excess / slope
         z -= step
-        if abs(step) <= _TOLERANCE:
+        if abs(step) <= _LAST_STEP:
             break
     if not -1.0 < z < 1.0:
         raise _NoAnswer(f"the share of insiders would be {z:g}")
@@ -213,7 +214,7 @@ def _shin_apply(probabilities: Sequence[float], book_sum: float) -> list[float]:
         slope = fsum([spread / root for (_, spread), root in zip(pairs, roots, strict=True)]) / 2
         step = (wanted - fsum(roots)) / slope
         z += step
-        if abs(step) <= _TOLERANCE:
+        if abs(step) <= _LAST_STEP:
             break
     return [wanted * sqrt(square + z * spread) for square, spread in pairs]
 
@@ -227,7 +228,7 @@ def _goto_remove(inverse: Sequence[float], winners: float) -> list[float]:
 def _goto_apply(probabilities: Sequence[float], book_sum: float) -> list[float]:
     """Find s with sum(q) = B where u = sqrt(1-q) solves u^2 + s u = 1 - p; each q rises with s."""
     fours = [4.0 * (1.0 - probability) for probability in probabilities]
-    low, high = -float("inf"), float("inf")
+    low, high = -inf, inf
     s = 0.0
     for _ in range(_MAX_STEPS):
         roots = [sqrt(s * s + four) for four in fours]
@@ -238,13 +239,17 @@ def _goto_apply(probabilities: Sequence[float], book_sum: float) -> list[float]:
         else:
             high = s
         slope = fsum([half * (1.0 - s / root) for half, root in zip(halves, roots, strict=True)])
-        following = s + (book_sum - total) / slope
-        if not low < following < high and low > -float("inf") and high < float("inf"):
-            following = (low + high) / 2
-        moved = abs(following - s)
-        s = following
-        if moved <= _TOLERANCE * max(1.0, abs(s)):
+        step = (book_sum - total) / slope
+        if step == 0.0:
             break
+        if low < s + step < high:
+            s += step
+            if abs(step) <= _LAST_STEP:
+                break
+        elif isfinite(low) and isfinite(high):
+            s = (low + high) / 2
+        else:
+            s += step
     quoted = [1.0 - ((sqrt(s * s + four) - s) / 2) ** 2 for four in fours]
     if not isfinite(s):
         raise _NoAnswer("no step reaches the book sum")
