@@ -31,13 +31,14 @@ format: $(VENV)/.test ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.test ## run the benchmarks; one: make bench ARGS=pipeline
+bench: $(VENV)/.bench ## run the benchmarks; one: make bench ARGS=pipeline
 	$(BIN)/python -m bench $(or $(ARGS),pipeline)
 
 lock: ## renew requirements/*.txt from pyproject.toml
 	@command -v uv >/dev/null || { echo "install uv first (pip install uv)"; exit 1; }
 	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements/run.txt
-	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml --group test --group dev --group bench -o requirements/test.txt
+	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml --group test --group dev -o requirements/test.txt
+	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml --group test --group dev --group bench -o requirements/bench.txt
 
 clean: ## remove what was installed and built here
 	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -55,4 +56,9 @@ $(VENV)/.run: $(VENV)/bin/python requirements/run.txt pyproject.toml
 $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@echo "installing what the tests need into $(VENV)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/test.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test requirements/bench.txt
+	@echo "installing what the benchmarks need into $(VENV)"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/bench.txt
 	@touch $@

@@ -32,5 +32,31 @@ def pipeline(
     show(scenario.run(recording, rounds), json)
 
 
+@app.command()
+def pricing(json: JsonOption = None) -> None:
+    """Markets a second for removing and applying margin, beside the packages shin and penaltyblog."""
+    from bench import pricing as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+
+    show(scenario.run(), json)
+
+
+@app.command()
+def calibration(
+    folder: Annotated[Path, typer.Argument(help="Seasons as football-data.co.uk gives them, *.csv.xz.")] = Path(
+        "../shared/data/football_data"
+    ),
+    plot: Annotated[Path | None, typer.Option(help="Draw the reliability plot to this PNG.")] = None,
+    json: JsonOption = None,
+) -> None:
+    """Log loss and Brier score of every method against recorded results."""
+    from bench import calibration as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+
+    try:
+        rows = scenario.run(folder, plot)
+    except FileNotFoundError as error:
+        raise typer.BadParameter(str(error)) from error
+    show(rows, json)
+
+
 if __name__ == "__main__":
     app()
