@@ -7,6 +7,7 @@ rounds counts; the rounds are interleaved.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import shin
@@ -41,16 +42,12 @@ def _speed(call: Callable[[], object]) -> float:
 
 def _measures(odds: list[float]) -> dict[str, Callable[[], object]]:
     fair = fair_probabilities(odds, "power")
-    measures: dict[str, Callable[[], object]] = {
-        "shin (Rust)": lambda: shin.calculate_implied_probabilities(odds),
-        **{
-            f"penaltyblog {method}": lambda method=method: calculate_implied(odds, method=method)  # type: ignore[misc]
-            for method in ("shin", "power", "odds_ratio")
-        },
-    }
+    measures: dict[str, Callable[[], object]] = {"shin (Rust)": partial(shin.calculate_implied_probabilities, odds)}
+    for method in ("shin", "power", "odds_ratio"):
+        measures[f"penaltyblog {method}"] = partial(calculate_implied, odds, method=method)
     for method in METHODS:
-        measures[f"fair {method}"] = lambda method=method: fair_probabilities(odds, method)  # type: ignore[misc]
-        measures[f"quote {method}"] = lambda method=method: quote_odds(fair, 1.05, method)  # type: ignore[misc]
+        measures[f"fair {method}"] = partial(fair_probabilities, odds, method)
+        measures[f"quote {method}"] = partial(quote_odds, fair, 1.05, method)
     return measures
 
 
@@ -70,10 +67,10 @@ def run() -> list[Row]:
             for name, measure in measures.items():
                 best[name] = max(best[name], _speed(measure))
         scenario = f"pricing, {outcomes} outcomes"
-        references = {"fair shin": ["shin (Rust)", "penaltyblog shin"]}
+        references: dict[str, list[str | None]] = {"fair shin": ["shin (Rust)", "penaltyblog shin"]}
         references |= {f"fair {method}": [f"penaltyblog {method}"] for method in ("power", "odds_ratio")}
         for name, value in best.items():
-            for reference in references.get(name, [None]):  # type: ignore[list-item]
+            for reference in references.get(name, [None]):
                 row = Row(scenario=scenario, metric=name, value=value, unit="markets/s", reference=reference)
                 if reference is not None:
                     row.goal = _goal(outcomes, name, reference)

@@ -18,8 +18,10 @@ from which Newton's method on a convex or concave function can't overshoot, or k
 from __future__ import annotations
 
 from math import fsum, inf, isfinite, log, sqrt
+from operator import mul, truediv
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from oddsengine.pricing import _three_outcomes
 from oddsengine.pricing.errors import MarginError
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ SEVERAL_WINNERS: Final = frozenset({"multiplicative", "power", "odds_ratio"})
 
 _MAX_STEPS: Final = 200
 #: Newton's error after a step is of the order of the step's square: after one this small no digit is left to gain.
-_LAST_STEP: Final = 1e-9
+_LAST_STEP: Final = 1e-8
 
 
 def fair_probabilities(odds: Sequence[float], method: str = "shin", winners: int = 1) -> list[float]:
@@ -46,8 +48,13 @@ def fair_probabilities(odds: Sequence[float], method: str = "shin", winners: int
     Raises:
         MarginError: if the numbers have no answer by this method; it names them.
     """
-    _check_odds(odds, method, winners)
+    _check_shape(odds, winners, method, winners)
+    # Not a number and infinity are caught by their inverses; the culprit is looked for only where there is one.
+    if not min(odds) > 1.0:
+        raise _bad_odds(odds, method, winners)
     inverse = [1.0 / price for price in odds]
+    if not 0.0 < min(inverse) <= fsum(inverse):
+        raise _bad_odds(odds, method, winners)
     try:
         fair = _REMOVE[method](inverse, float(winners))
     except (ArithmeticError, ValueError, _NoAnswer) as error:
@@ -86,22 +93,20 @@ class _NoAnswer(Exception):
     """The equation has no solution for these numbers."""
 
 
-def _check_odds(odds: Sequence[float], method: str, winners: int) -> None:
-    _check_shape(odds, winners, method, winners)
-    for price in odds:
-        if not (price > 1.0 and isfinite(price)):
-            raise MarginError(method, f"decimal odds are finite and over 1, not {price!r}", odds, winners)
+def _bad_odds(odds: Sequence[float], method: str, winners: int) -> MarginError:
+    culprit = next(price for price in odds if not (price > 1.0 and isfinite(price)))
+    return MarginError(method, f"decimal odds are finite and over 1, not {culprit!r}", odds, winners)
 
 
 def _check_probabilities(probabilities: Sequence[float], book_sum: float, method: str, winners: int) -> None:
     _check_shape(probabilities, book_sum, method, winners)
     if not (book_sum > 0.0 and isfinite(book_sum)):
         raise MarginError(method, f"a book sum is finite and over 0, not {book_sum!r}", probabilities, book_sum)
-    for probability in probabilities:
-        if not 0.0 < probability < 1.0:
-            raise MarginError(method, f"a probability lies between 0 and 1, not {probability!r}", probabilities, book_sum)
+    if not (min(probabilities) > 0.0 and max(probabilities) < 1.0):
+        culprit = next((value for value in probabilities if not 0.0 < value < 1.0), probabilities[0])
+        raise MarginError(method, f"a probability lies between 0 and 1, not {culprit!r}", probabilities, book_sum)
     total = fsum(probabilities)
-    if abs(total - winners) > 1e-6 * winners:
+    if not abs(total - winners) <= 1e-6 * winners:
         raise MarginError(method, f"the probabilities sum to {total:.9g}, not to {winners}", probabilities, book_sum)
 
 
@@ -131,37 +136,55 @@ def _shift(values: Sequence[float], target: float) -> list[float]:
 
 
 def _power(values: Sequence[float], target: float) -> list[float]:
+    if len(values) == 3:  # noqa: PLR2004 - football's market, written out
+        k, powers = _three_outcomes.power((values[0], values[1], values[2]), target, _LAST_STEP, _MAX_STEPS)
+    else:
+        k, powers = _power_of_many(values, target)
+    if not k > 0.0:
+        raise _NoAnswer(f"the exponent would be {k:g}")
+    return powers
+
+
+def _power_of_many(values: Sequence[float], target: float) -> tuple[float, list[float]]:
     """Find k with sum(v^k) = target; ln sum(v^k) is convex and falls with k, and nearly a line."""
     logs = [log(value) for value in values]
     wanted = log(target)
     k = 1.0
+    powers = list(values)
     for _ in range(_MAX_STEPS):
-        powers = [value**k for value in values]
         total = fsum(powers)
-        slope = fsum([power * lg for power, lg in zip(powers, logs, strict=True)]) / total
-        step = (log(total) - wanted) / slope
+        step = (log(total) - wanted) * total / fsum(map(mul, powers, logs))
         k -= step
+        powers = [value**k for value in values]
         if abs(step) <= _LAST_STEP * abs(k):
             break
-    if not k > 0.0:
-        raise _NoAnswer(f"the exponent would be {k:g}")
-    return [value**k for value in values]
+    return k, powers
 
 
 def _odds_ratio(values: Sequence[float], target: float) -> list[float]:
+    if len(values) == 2:  # noqa: PLR2004 - a quadratic in c
+        return _odds_ratio_of_two(values[0], values[1], target)
+    if len(values) == 3:  # noqa: PLR2004 - football's market, written out
+        found = _three_outcomes.odds_ratio((values[0], values[1], values[2]), target, _LAST_STEP, _MAX_STEPS)
+        if found is not None:
+            return found
+    return _odds_ratio_of_many(values, target)
+
+
+def _odds_ratio_of_many(values: Sequence[float], target: float) -> list[float]:
     """Find c with sum(v / (v + c (1 - v))) = target; target / sum is close to a line in c."""
-    pairs = [(value, 1.0 - value) for value in values]
+    rests = [1.0 - value for value in values]
+    products = list(map(mul, values, rests))
     low, high = 0.0, inf
     c = fsum(values) / target
     for _ in range(_MAX_STEPS):
-        terms = [(value / (value + c * rest), rest / (value + c * rest)) for value, rest in pairs]
-        total = fsum([term for term, _ in terms])
+        divisors = [value + c * rest for value, rest in zip(values, rests, strict=True)]
+        total = fsum(map(truediv, values, divisors))
         if total > target:
             low = c
         else:
             high = c
-        slope = -fsum([term * per_c for term, per_c in terms])
-        step = (total - target) * total / (target * slope)
+        step = (target - total) * total / (target * fsum(map(truediv, products, map(mul, divisors, divisors))))
         if step == 0.0:
             break
         if low < c - step < high:
@@ -170,7 +193,17 @@ def _odds_ratio(values: Sequence[float], target: float) -> list[float]:
                 break
         else:
             c = (low + high) / 2 if high < inf else c * 2
-    return [value / (value + c * rest) for value, rest in pairs]
+    return [value / (value + c * rest) for value, rest in zip(values, rests, strict=True)]
+
+
+def _odds_ratio_of_two(first: float, second: float, target: float) -> list[float]:
+    rest_1, rest_2 = 1.0 - first, 1.0 - second
+    # Products first: then the order of the two does not matter to the last digit.
+    squared = target * (rest_1 * rest_2)
+    linear = (target - 1.0) * (first * rest_2 + second * rest_1)
+    constant = (target - 2.0) * (first * second)
+    c = (sqrt(linear * linear - 4.0 * (squared * constant)) - linear) / (2.0 * squared)
+    return [first / (first + c * rest_1), second / (second + c * rest_2)]
 
 
 # -- methods with two directions -----------------------------------------------------------------------------------
@@ -182,21 +215,31 @@ def _shin_remove(inverse: Sequence[float], winners: float) -> list[float]:
     if outcomes == 2:  # noqa: PLR2004 - the closed form
         return _shift(inverse, winners)
     book_sum = fsum(inverse)
-    squares = [4.0 * value * value / book_sum for value in inverse]
+    if outcomes == 3:  # noqa: PLR2004 - football's market, written out
+        z = _three_outcomes.shin_insiders((inverse[0], inverse[1], inverse[2]), _LAST_STEP, _MAX_STEPS)
+    else:
+        z = _insiders(inverse, book_sum)
+    if not -1.0 < z < 1.0:
+        raise _NoAnswer(f"the share of insiders would be {z:g}")
+    rest, factor = 1.0 - z, 4.0 * (1.0 - z) / book_sum
+    return [(sqrt(z * z + factor * value * value) - z) / (2.0 * rest) for value in inverse]
+
+
+def _insiders(inverse: Sequence[float], book_sum: float) -> float:
+    outcomes = len(inverse)
+    factor = 4.0 / book_sum
+    squares = [factor * value * value for value in inverse]
     z = 0.0
     for _ in range(_MAX_STEPS):
-        rest = 1.0 - z
-        roots = [sqrt(z * z + rest * square) for square in squares]
+        rest, square_z = 1.0 - z, z * z
+        roots = [sqrt(square_z + rest * square) for square in squares]
         excess = fsum(roots) + (2 - outcomes) * z - 2.0
-        slope = fsum([(z - square / 2) / root for square, root in zip(squares, roots, strict=True)]) + 2 - outcomes
+        slope = fsum(map(truediv, [z - square / 2 for square in squares], roots)) + 2 - outcomes
         step = excess / slope
         z -= step
         if abs(step) <= _LAST_STEP:
             break
-    if not -1.0 < z < 1.0:
-        raise _NoAnswer(f"the share of insiders would be {z:g}")
-    rest = 1.0 - z
-    return [(sqrt(z * z + rest * square) - z) / (2.0 * rest) for square in squares]
+    return z
 
 
 def _shin_apply(probabilities: Sequence[float], book_sum: float) -> list[float]:
@@ -207,16 +250,16 @@ def _shin_apply(probabilities: Sequence[float], book_sum: float) -> list[float]:
         raise _NoAnswer(f"no share of insiders makes a book sum of {greatest * greatest:.6g} or more")
     if len(probabilities) == 2:  # noqa: PLR2004 - the closed form
         return _shift(probabilities, book_sum)
-    pairs = [(probability * probability, probability - probability * probability) for probability in probabilities]
+    squares = [probability * probability for probability in probabilities]
+    spreads = [probability - square for probability, square in zip(probabilities, squares, strict=True)]
     z = 0.0
     for _ in range(_MAX_STEPS):
-        roots = [sqrt(square + z * spread) for square, spread in pairs]
-        slope = fsum([spread / root for (_, spread), root in zip(pairs, roots, strict=True)]) / 2
-        step = (wanted - fsum(roots)) / slope
+        roots = [sqrt(square + z * spread) for square, spread in zip(squares, spreads, strict=True)]
+        step = 2.0 * (wanted - fsum(roots)) / fsum(map(truediv, spreads, roots))
         z += step
         if abs(step) <= _LAST_STEP:
             break
-    return [wanted * sqrt(square + z * spread) for square, spread in pairs]
+    return [wanted * sqrt(square + z * spread) for square, spread in zip(squares, spreads, strict=True)]
 
 
 def _goto_remove(inverse: Sequence[float], winners: float) -> list[float]:
