@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
 
 class Taste(NamedTuple):
-    """What tells audiences of one channel apart: the profile's place in `prices`, and the pace in milliseconds."""
+    """What tells audiences of one channel apart: the profile's place in `prices`, the format, the pace in milliseconds."""
 
     profile: int
+    odds_format: str
     interval_ms: int
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from oddsengine.markets.odds import to_decimal
+from oddsengine.markets.formats import PRINTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,8 +38,9 @@ def message(op: str, fields: Mapping[str, Any]) -> bytes:
     return orjson.dumps({"op": op, **fields})
 
 
-def market_change(change: MarketChange, profile: int) -> bytes:
-    """Encode what changed of a market, with the prices of one profile (its place in `prices`)."""
+def market_change(change: MarketChange, profile: int, odds_format: str = "decimal") -> bytes:
+    """Encode what changed of a market, with the prices of one profile (its place in `prices`) in one format."""
+    printer = PRINTERS[odds_format]
     fields: dict[str, Any] = {"id": change.id, "v": change.v}
     identity = change.identity
     if identity is not None:
@@ -56,7 +57,7 @@ def market_change(change: MarketChange, profile: int) -> bytes:
     selections: dict[str, Any] = {}
     for key, selection in change.selections.items():
         price = selection.prices[profile]
-        fields_of_selection: dict[str, Any] = {"price": None if price is None else price / 1000}
+        fields_of_selection: dict[str, Any] = {"price": None if price is None else printer(price)}
         if selection.name is not None:
             fields_of_selection["name"] = selection.name
         if selection.status is not None:
@@ -67,8 +68,9 @@ def market_change(change: MarketChange, profile: int) -> bytes:
     return orjson.dumps(fields)
 
 
-def market(record: MarketRecord, profile: int) -> bytes:
-    """Encode a market whole, with the prices of one profile."""
+def market(record: MarketRecord, profile: int, odds_format: str = "decimal") -> bytes:
+    """Encode a market whole, with the prices of one profile in one format."""
+    printer = PRINTERS[odds_format]
     identity, state = record.identity, record.state
     return orjson.dumps(
         {
@@ -85,7 +87,7 @@ def market(record: MarketRecord, profile: int) -> bytes:
             "selections": {
                 key: {
                     "name": selection.name,
-                    "price": None if (price := selection.prices[profile]) is None else to_decimal(price),
+                    "price": None if (price := selection.prices[profile]) is None else printer(price),
                     "status": selection.status,
                 }
                 for key, selection in record.selections.items()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from oddsengine.books.changes import Changes
     from oddsengine.books.offer import EventEntry, Offer
+    from oddsengine.gateway.audience import Taste
 
 
 class Flush:
@@ -30,7 +31,8 @@ class Flush:
         #: channel -> indexes into changes.markets; those under changes.urgent are urgent
         self._markets: dict[str, list[int]] = {}
         self._gone: dict[str, list[bytes]] = {}
-        self._encoded: dict[tuple[int, int], bytes] = {}
+        #: (index, profile, format) -> the change encoded
+        self._encoded: dict[tuple[int, int, str], bytes] = {}
         for event in changes.events:
             entry = offer.events[event.id]
             channels = [*_channels(entry), *(f"market:{market}" for market in entry.markets)]
@@ -51,25 +53,27 @@ class Flush:
         """Name the channels it says something to."""
         return self._events.keys() | self._markets.keys() | self._gone.keys()
 
-    def delta(self, channel: str, profile: int, at: str) -> bytes:
+    def delta(self, channel: str, taste: Taste, at: str) -> bytes:
         """Give all it says to a channel."""
-        markets = [self._market(index, profile) for index in self._markets.get(channel, ())]
+        markets = [self._market(index, taste) for index in self._markets.get(channel, ())]
         events, gone = self._events.get(channel, []), self._gone.get(channel, [])
         return encode.delta(channel, at, self._ts_ms, events, [*markets, *gone])
 
-    def urgent(self, channel: str, profile: int, at: str) -> bytes | None:
+    def urgent(self, channel: str, taste: Taste, at: str) -> bytes | None:
         """Give only the markets that stopped taking bets; None if there are none."""
-        markets = [self._market(index, profile) for index in self._markets.get(channel, ()) if index < self._changes.urgent]
+        markets = [self._market(index, taste) for index in self._markets.get(channel, ()) if index < self._changes.urgent]
         return encode.delta(channel, at, self._ts_ms, [], markets) if markets else None
 
     def market_count(self, channel: str) -> int:
         """Count the market changes in a channel's message."""
         return len(self._markets.get(channel, ()))
 
-    def _market(self, index: int, profile: int) -> bytes:
-        fragment = self._encoded.get((index, profile))
+    def _market(self, index: int, taste: Taste) -> bytes:
+        key = (index, taste.profile, taste.odds_format)
+        fragment = self._encoded.get(key)
         if fragment is None:
-            fragment = self._encoded[index, profile] = encode.market_change(self._changes.markets[index], profile)
+            change = self._changes.markets[index]
+            fragment = self._encoded[key] = encode.market_change(change, taste.profile, taste.odds_format)
         return fragment
 
 

@@ -14,6 +14,7 @@ from oddsengine.gateway import encode
 from oddsengine.gateway.codes import ErrorCode
 from oddsengine.gateway.messages import QuoteAnswer, QuotesCheck, QuoteToCheck
 from oddsengine.gateway.replica import UnknownChannel
+from oddsengine.markets.formats import FORMATS
 from oddsengine.markets.ids import EventId, MarketId
 from oddsengine.markets.odds import to_milli
 from oddsengine.streams.positions import write_at
@@ -90,8 +91,9 @@ class HttpApi:
         entry = self._replica.offers[self._replica.shard_of(key)].events.get(EventId(key))
         if entry is None:
             return error(404, ErrorCode.NOT_FOUND, f"no event {key!r} is on offer")
+        odds_format = _format(request)
         profile = self._profile()
-        markets = [encode.market(record, profile) for record in entry.markets.values()]
+        markets = [encode.market(record, profile, odds_format) for record in entry.markets.values()]
         return _json(encode.event_change(_event(entry))[:-1] + b',"markets":[' + b",".join(markets) + b"]}")
 
     async def market(self, request: web.Request) -> web.Response:
@@ -100,7 +102,7 @@ class HttpApi:
         record = self._market(key)
         if record is None:
             return error(404, ErrorCode.NOT_FOUND, f"no market {key!r} is on offer")
-        return _json(encode.market(record, self._profile()))
+        return _json(encode.market(record, self._profile(), _format(request)))
 
     async def explain(self, request: web.Request) -> web.Response:
         """Say why a market's prices are what they are."""
@@ -121,7 +123,7 @@ class HttpApi:
             channel = self._replica.channel(name)
         except UnknownChannel as unknown:
             return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
-        return _json(whole_snapshot(self._replica, channel, self._profile()))
+        return _json(whole_snapshot(self._replica, channel, self._profile(), _format(request)))
 
     async def check_quotes(self, request: web.Request) -> web.Response:
         """Tell for each quote whether its price is still on offer."""
@@ -163,13 +165,21 @@ class HttpApi:
         }
 
 
-def whole_snapshot(replica: Replica, channel: Channel, profile: int) -> bytes:
+def _format(request: web.Request) -> str:
+    """Read the parameter `format`."""
+    wanted = request.query.get("format", "decimal")
+    if wanted not in FORMATS:
+        raise web.HTTPBadRequest(reason=f"no format {wanted!r}; the formats are {', '.join(FORMATS)}")
+    return wanted
+
+
+def whole_snapshot(replica: Replica, channel: Channel, profile: int, odds_format: str) -> bytes:
     """Encode a channel whole, in one part."""
     events: list[bytes] = []
     markets: list[bytes] = []
     for changes in replica.whole(channel):
         events += [encode.event_change(event) for event in changes.events]
-        markets += [encode.market_change(market, profile) for market in changes.markets]
+        markets += [encode.market_change(market, profile, odds_format) for market in changes.markets]
     return encode.snapshot(channel.name, write_at(replica.at(channel)), events, markets)
 
 

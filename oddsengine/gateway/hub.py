@@ -17,6 +17,7 @@ from oddsengine.gateway.flush import Flush
 from oddsengine.gateway.messages import INTERVAL_CLASSES_MS, Ping, Subscribe, Unsubscribe
 from oddsengine.gateway.replica import UnknownChannel
 from oddsengine.gateway.session import Session, Subscription
+from oddsengine.markets.formats import FORMATS
 from oddsengine.streams.positions import read_at, write_at
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 BACKLOG_LIMIT_BYTES: Final = 128 * 1024
 #: Markets in one part of a snapshot: parts stay well under a megabyte.
 SNAPSHOT_PART_MARKETS: Final = 500
-_FORMATS: Final = ("decimal",)
 
 
 class HubCounters:
@@ -137,8 +137,8 @@ class Hub:
     # -- subscribing ----------------------------------------------------------------------------------------------
 
     def _subscribe(self, session: Session, request: Subscribe) -> None:
-        if request.format not in _FORMATS:
-            text = f"no format {request.format!r}; the formats are {', '.join(_FORMATS)}"
+        if request.format not in FORMATS:
+            text = f"no format {request.format!r}; the formats are {', '.join(FORMATS)}"
             self.refuse(session, ErrorCode.UNSUPPORTED_FORMAT, text, request.id)
             return
         resume: At | None = None
@@ -158,7 +158,7 @@ class Hub:
         if not channels:
             return
         interval_ms = next(step for step in INTERVAL_CLASSES_MS if step >= request.min_interval_ms)
-        taste = Taste(session.profile, interval_ms)
+        taste = Taste(session.profile, request.format, interval_ms)
         resumable = {
             channel.name
             for channel in channels
@@ -269,9 +269,9 @@ class Hub:
         positions: dict[tuple[int, ...], str] = {}
         for name in flush.channels():
             for audience in self._audiences[name].values():
-                profile = audience.taste.profile
-                if audience.taste.interval_ms:
-                    urgent = flush.urgent(name, profile, write_at(audience.at))
+                taste = audience.taste
+                if taste.interval_ms:
+                    urgent = flush.urgent(name, taste, write_at(audience.at))
                     if urgent is not None:
                         self._write(list(audience.members), encode.frame(urgent))
                     continue
@@ -279,11 +279,11 @@ class Hub:
                 at = positions.get(shards)
                 if at is None:
                     at = positions[shards] = write_at(self.replica.at(audience.channel))
-                self._write(list(audience.members), encode.frame(flush.delta(name, profile, at)))
+                self._write(list(audience.members), encode.frame(flush.delta(name, taste, at)))
                 self.counters.deltas += flush.market_count(name) * len(audience.members)
 
     def _send_snapshot(self, sessions: list[Session], audience: Audience) -> None:
-        for payload in snapshot_messages(self.replica, audience.channel, audience.taste.profile):
+        for payload in snapshot_messages(self.replica, audience.channel, audience.taste):
             self._write(sessions, encode.frame(payload))
         self.counters.snapshots += len(sessions)
 
@@ -374,11 +374,14 @@ class Hub:
             self._write(list(audience.members), encode.frame(payload))
 
     def _diff(self, audience: Audience, since: At) -> bytes | None:
+        taste = audience.taste
         events: list[bytes] = []
         markets: list[bytes] = []
         for changes in self.replica.diff(audience.channel, since):
             events += [encode.event_change(event) for event in changes.events]
-            markets += [encode.market_change(market, audience.taste.profile) for market in changes.markets]
+            markets += [
+                encode.market_change(market, audience.taste.profile, audience.taste.odds_format) for market in changes.markets
+            ]
             for removal in changes.removals:
                 (markets if removal.what == "market" else events).append(encode.removal(removal))
         if not events and not markets:
@@ -413,13 +416,13 @@ class Hub:
         return at
 
 
-def snapshot_messages(replica: Replica, channel: Channel, profile: int) -> Iterable[bytes]:
+def snapshot_messages(replica: Replica, channel: Channel, taste: Taste) -> Iterable[bytes]:
     """Encode a channel whole, in parts."""
     events: list[bytes] = []
     markets: list[bytes] = []
     for changes in replica.whole(channel):
         events += [encode.event_change(event) for event in changes.events]
-        markets += [encode.market_change(market, profile) for market in changes.markets]
+        markets += [encode.market_change(market, taste.profile, taste.odds_format) for market in changes.markets]
     at = write_at(replica.at(channel))
     parts = max(1, -(-len(markets) // SNAPSHOT_PART_MARKETS))
     for part in range(parts):

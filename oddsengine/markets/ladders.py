@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.markets.formats import TRADITIONAL_FRACTIONS, parse_odds
 from oddsengine.markets.odds import OddsMilli
 
 if TYPE_CHECKING:
@@ -77,4 +78,19 @@ def _ticks(increments: Sequence[tuple[int, int]]) -> list[int]:
 
 BETFAIR: Final = Ladder("betfair", _ticks(BETFAIR_INCREMENTS))
 
-LADDERS: Final[dict[str, Ladder]] = {BETFAIR.name: BETFAIR}
+#: The fractions that British bookmakers quote.
+TRADITIONAL: Final = Ladder("traditional", [parse_odds(text, "fractional") for text in TRADITIONAL_FRACTIONS])
+
+#: American odds as US books quote them, (from, step) on the winning side of evens; the losing side mirrors it.
+_AMERICAN_STEPS: Final = (
+    *((100, 5), (200, 10), (300, 20), (500, 25), (700, 50), (1000, 100), (2000, 500), (5000, 1000), (10_000, 0)),
+)
+AMERICAN: Final = Ladder(
+    "american",
+    sorted({parse_odds(f"{sign}{value}", "american") for value in _ticks(_AMERICAN_STEPS) for sign in "+-"}),
+)
+
+DECIMAL_2: Final = Ladder("decimal_2", range(1_010, 1_000_001, 10))
+DECIMAL_3: Final = Ladder("decimal_3", range(1_001, 1_000_001))
+
+LADDERS: Final[dict[str, Ladder]] = {ladder.name: ladder for ladder in (BETFAIR, TRADITIONAL, AMERICAN, DECIMAL_2, DECIMAL_3)}

@@ -157,6 +157,20 @@ async def test_an_interval_gathers_changes(here: Served) -> None:
         assert messages < final - version
 
 
+async def test_each_subscriber_gets_the_format_it_asked_for(here: Served) -> None:
+    async with here.socket() as first, here.socket() as second:
+        await first.subscribed("event:e1", format="fractional")
+        await second.subscribed("event:e1", format="american")
+        seen = [(await socket.until("snapshot"))["markets"][0]["selections"]["home"]["price"] for socket in (first, second)]
+        assert ["9/10", -111] == seen
+        move(here, 2.2)
+        seen = [(await socket.until("delta"))["markets"][0]["selections"]["home"]["price"] for socket in (first, second)]
+        assert ["1/1", 100] == seen
+    market = await here.get(f"/v1/markets/{MARKET}?format=hong_kong")
+    assert 1.0 == market["selections"]["home"]["price"]
+    assert "no format 'roman'" in (await here.get(f"/v1/markets/{MARKET}?format=roman", 400))["error"]["message"]
+
+
 async def test_what_can_not_be_done_is_refused_and_the_rest_is_done(here: Served) -> None:
     async with here.socket() as socket:
         await socket.receive()

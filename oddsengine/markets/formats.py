@@ -1,0 +1,155 @@
+"""Odds as people write them: decimal, fractional, American, Hong Kong, Malay, Indonesian, implied percent.
+
+With d the decimal odds, stake included: fractional and Hong Kong say d - 1; American says what 100 wins (over evens) or
+what must be staked to win 100 (under, negative); Malay says d - 1 up to evens and -1/(d - 1) over; Indonesian the other way
+round; percent says 100/d.
+
+Printing and parsing again gives the same thousandths: for fractional by the table of traditional fractions, else exactly;
+for American on the American ladder, off it the nearest whole number is printed; for the others by printing enough digits.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import isfinite
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+from oddsengine.markets.odds import OddsMilli
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OddsFormat = Literal["decimal", "fractional", "american", "hong_kong", "malay", "indonesian", "percent"]
+FORMATS: Final[tuple[str, ...]] = get_args(OddsFormat)
+
+#: The fractions that British bookmakers quote, as they write them, rising.
+_FRACTIONS: Final = """
+    1/100 1/66 1/50 1/33 1/25 1/20 1/16 1/14 1/12 1/10 1/9 1/8 1/7 2/13 1/6 2/11 1/5 2/9 1/4 2/7 3/10 1/3 4/11 2/5
+    4/9 1/2 8/15 4/7 8/13 4/6 8/11 4/5 5/6 10/11 1/1 11/10 6/5 5/4 11/8 6/4 13/8 7/4 15/8 2/1 9/4 5/2 11/4 3/1
+    10/3 7/2 4/1 9/2 5/1 11/2 6/1 13/2 7/1 15/2 8/1 17/2 9/1 10/1 11/1 12/1 14/1 16/1 18/1 20/1 22/1 25/1 28/1
+    33/1 40/1 50/1 66/1 80/1 100/1 125/1 150/1 200/1 250/1 300/1 400/1 500/1 1000/1
+"""
+TRADITIONAL_FRACTIONS: Final = tuple(_FRACTIONS.split())
+_EVENS: Final = 2000
+#: Enough for every thousandth up to odds of 1000 to be told from its neighbours after -1/(d-1).
+_DIGITS: Final = 9
+
+
+def _from_fraction(text: str) -> int:
+    return round(1000 * (1 + Fraction(text)))
+
+
+#: thousandths -> the traditional fraction they stand for
+_TRADITIONAL: Final[dict[int, str]] = {_from_fraction(text): text for text in TRADITIONAL_FRACTIONS}
+
+
+def print_odds(odds_milli: int, odds_format: str) -> float | int | str:
+    """Write odds in a format: fractional as a text, the others as numbers.
+
+    Args:
+        odds_milli: decimal odds in thousandths, over 1000.
+        odds_format: one of `FORMATS`.
+
+    Raises:
+        ValueError: if there is no such format.
+    """
+    printer = PRINTERS.get(odds_format)
+    if printer is None:
+        raise ValueError(f"no format {odds_format!r}; the formats are {', '.join(FORMATS)}")
+    return printer(odds_milli)
+
+
+def parse_odds(text: str, odds_format: str) -> OddsMilli:
+    """Read odds written in a format, rounded to thousandths.
+
+    Raises:
+        ValueError: if it is none of that format; says what one looks like.
+    """
+    reader = _READERS.get(odds_format)
+    if reader is None:
+        raise ValueError(f"no format {odds_format!r}; the formats are {', '.join(FORMATS)}")
+    try:
+        decimal = reader(text.strip())
+    except (ValueError, ZeroDivisionError):
+        decimal = 0.0
+    if not (decimal > 1.0 and isfinite(decimal)):
+        raise ValueError(f"{text!r} are no {odds_format} odds; they look like {print_odds(2500, odds_format)}")
+    return OddsMilli(round(decimal * 1000))
+
+
+def _decimal(odds_milli: int) -> float:
+    return odds_milli / 1000
+
+
+def _fractional(odds_milli: int) -> str:
+    traditional = _TRADITIONAL.get(odds_milli)
+    if traditional is not None:
+        return traditional
+    exact = Fraction(odds_milli - 1000, 1000)
+    return f"{exact.numerator}/{exact.denominator}"
+
+
+def _american(odds_milli: int) -> int:
+    return round((odds_milli - 1000) / 10) if odds_milli >= _EVENS else -round(100_000 / (odds_milli - 1000))
+
+
+def _hong_kong(odds_milli: int) -> float:
+    return (odds_milli - 1000) / 1000
+
+
+def _malay(odds_milli: int) -> float:
+    return _hong_kong(odds_milli) if odds_milli <= _EVENS else -round(1000 / (odds_milli - 1000), _DIGITS)
+
+
+def _indonesian(odds_milli: int) -> float:
+    return _hong_kong(odds_milli) if odds_milli >= _EVENS else -round(1000 / (odds_milli - 1000), _DIGITS)
+
+
+def _percent(odds_milli: int) -> float:
+    return round(100_000 / odds_milli, _DIGITS)
+
+
+def _parse_fractional(text: str) -> float:
+    return float(1 + Fraction(text)) if "/" in text and Fraction(text) > 0 else 0.0
+
+
+def _parse_american(text: str) -> float:
+    value = float(text)
+    if abs(value) < 100:  # noqa: PLR2004 - evens are 100
+        return 0.0
+    return 1 + value / 100 if value > 0 else 1 - 100 / value
+
+
+def _parse_signed(text: str) -> float:
+    """Read Malay and Indonesian alike: the sign says which way round it is."""
+    value = float(text)
+    return 1 + value if value > 0 else 1 - 1 / value
+
+
+def _parse_malay(text: str) -> float:
+    return _parse_signed(text) if -1 <= float(text) <= 1 else 0.0
+
+
+def _parse_indonesian(text: str) -> float:
+    return _parse_signed(text) if abs(float(text)) >= 1 else 0.0
+
+
+#: format -> how it prints thousandths
+PRINTERS: Final[dict[str, Callable[[int], float | int | str]]] = {
+    "decimal": _decimal,
+    "fractional": _fractional,
+    "american": _american,
+    "hong_kong": _hong_kong,
+    "malay": _malay,
+    "indonesian": _indonesian,
+    "percent": _percent,
+}
+_READERS: Final[dict[str, Callable[[str], float]]] = {
+    "decimal": float,
+    "fractional": _parse_fractional,
+    "american": _parse_american,
+    "hong_kong": lambda text: 1 + float(text),
+    "malay": _parse_malay,
+    "indonesian": _parse_indonesian,
+    "percent": lambda text: 100 / float(text.removesuffix("%")),
+}

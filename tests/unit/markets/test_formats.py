@@ -1,0 +1,87 @@
+"""Odds as people write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddsengine.markets.formats import FORMATS, TRADITIONAL_FRACTIONS, parse_odds, print_odds
+from oddsengine.markets.ladders import AMERICAN, LADDERS, TRADITIONAL
+
+
+@pytest.mark.parametrize("odds_format", [name for name in FORMATS if name != "american"])
+@given(odds=st.integers(1001, 1_000_000))
+def test_printed_and_read_again_odds_are_the_same(odds_format: str, odds: int) -> None:
+    assert odds == parse_odds(str(print_odds(odds, odds_format)), odds_format)
+
+
+def test_every_traditional_fraction_is_printed_as_bookmakers_write_it() -> None:
+    for text in TRADITIONAL_FRACTIONS:
+        assert text == print_odds(parse_odds(text, "fractional"), "fractional")
+    assert len(TRADITIONAL_FRACTIONS) == len(TRADITIONAL.ticks)
+
+
+def test_american_odds_are_exact_on_their_ladder() -> None:
+    for tick in AMERICAN.ticks:
+        assert tick == parse_odds(str(print_odds(tick, "american")), "american")
+    assert {100, -110, 150, 10_000, -10_000} <= {print_odds(tick, "american") for tick in AMERICAN.ticks}
+
+
+@given(odds=st.integers(1001, 1_000_000))
+def test_american_odds_off_their_ladder_are_the_nearest_whole_number(odds: int) -> None:
+    printed = print_odds(odds, "american")
+    assert isinstance(printed, int)
+    assert abs(printed) >= 100
+    assert parse_odds(str(printed), "american") == pytest.approx(odds, rel=0.006)
+
+
+@pytest.mark.parametrize(
+    ("odds", "printed"),
+    [
+        (2500, (2.5, "6/4", 150, 1.5, -0.666666667, 1.5, 40.0)),
+        (2000, (2.0, "1/1", 100, 1.0, 1.0, 1.0, 50.0)),
+        (1500, (1.5, "1/2", -200, 0.5, 0.5, -2.0, 66.666666667)),
+        (2050, (2.05, "21/20", 105, 1.05, -0.952380952, 1.05, 48.780487805)),
+    ],
+)
+def test_all_formats_of_some_odds(odds: int, printed: tuple[object, ...]) -> None:
+    assert printed == tuple(print_odds(odds, name) for name in FORMATS)
+
+
+@pytest.mark.parametrize(
+    ("text", "odds_format"),
+    [
+        ("1.0", "decimal"),
+        ("two", "decimal"),
+        ("nan", "decimal"),
+        ("inf", "decimal"),
+        ("6", "fractional"),
+        ("6/0", "fractional"),
+        ("-6/4", "fractional"),
+        ("99", "american"),
+        ("-99", "american"),
+        ("0", "hong_kong"),
+        ("1.5", "malay"),
+        ("0", "malay"),
+        ("0.5", "indonesian"),
+        ("0%", "percent"),
+        ("100%", "percent"),
+    ],
+)
+def test_what_are_no_odds_of_a_format_is_refused_with_an_example(text: str, odds_format: str) -> None:
+    with pytest.raises(ValueError, match=f"are no {odds_format} odds; they look like"):
+        parse_odds(text, odds_format)
+
+
+def test_unknown_formats_are_refused_with_the_known_ones() -> None:
+    for call in (lambda: parse_odds("2", "roman"), lambda: print_odds(2000, "roman")):
+        with pytest.raises(ValueError, match="the formats are decimal, fractional"):
+            call()
+
+
+@pytest.mark.parametrize("name", LADDERS)
+@given(quoted=st.floats(1.0, 1500.0))
+def test_rounding_onto_any_ladder_never_lengthens_the_odds(name: str, quoted: float) -> None:
+    price = LADDERS[name].at_or_below(quoted * 1000)
+    assert price is None or price <= quoted * 1000
