@@ -85,7 +85,7 @@ def _whole_way(lines: list[bytes], a_flush: int, profiles: int = 1) -> float:
             if type(event) is UpdateBatch:
                 pipeline.receive(event, 0)
         if number % a_flush == 0:
-            pipeline.flush(0)
+            pipeline.flush(0, 0)
             batch = offer.cut(0)
             if batch is not None:
                 prepare(offer, batch)

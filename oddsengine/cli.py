@@ -78,9 +78,10 @@ def run(
     """Run feeds, engine and gateway in one process (with an embedded Redis unless the config gives a URL)."""
     from oddsengine.commands.run import run as run_service  # noqa: PLC0415
 
-    settings = _listening(_read_settings(config), port, host)
+    path = (config or demo_config()).absolute()
+    settings = _listening(_read_settings(path), port, host)
     configure_logging(settings.log.level)
-    _run_loop(run_service(settings))
+    _run_loop(run_service(settings, path, lambda changed: _listening(_read_settings(changed), port, host)))
 
 
 @app.command()

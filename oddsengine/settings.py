@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from oddsengine.pricing.profile import Profile
+from oddsengine.pricing.rules import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -195,7 +196,7 @@ class _Reader:
             self.problem(path, "must be a table")
             return None
         before = len(self.problems)
-        known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        known = {field.encode_name: field for field in msgspec.structs.fields(kind) if not field.name.startswith("_")}
         self.check_names(path, value, known, "key")
         good: dict[str, Any] = {}
         for key, part in value.items():
@@ -204,6 +205,9 @@ class _Reader:
                 continue
             if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
                 good[field.name] = self.convert((*path, key), part, field.type)
+                continue
+            if field.type == tuple[Rule, ...]:
+                good[field.name] = tuple(self._rules((*path, key), part))
                 continue
             try:
                 good[field.name] = msgspec.convert(part, field.type)
@@ -216,6 +220,17 @@ class _Reader:
         except (ValueError, TypeError) as error:
             self.problem(path, str(error))
             return None
+
+    def _rules(self, path: tuple[str, ...], value: Any) -> Iterable[Rule]:
+        """Convert an array of rules, each knowing where it stands."""
+        if not isinstance(value, list):
+            self.problem(path, "must be an array of tables ([[...]])")
+            return
+        for number, part in enumerate(value):
+            place = (*path, str(number))
+            rule = self.convert(place, part, Rule)
+            if rule is not None:
+                yield msgspec.structs.replace(rule, _place=f"{Path(self._name).name}:{self._lines.get(place)}")
 
 
 def _readable(error: msgspec.ValidationError, kind: Any, value: Any) -> str:
@@ -242,9 +257,14 @@ def _line_numbers(text: str) -> dict[tuple[str, ...], int]:
     """Note on which line each table and key stands; the TOML reader does not tell."""
     lines: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
+    counted: dict[tuple[str, ...], int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         if header := _HEADER.match(line):
             table = _dotted(header[1])
+            if line.lstrip().startswith("[["):
+                counted[table] = counted.get(table, -1) + 1
+                lines.setdefault(table, number)
+                table = (*table, str(counted[table]))
             lines.setdefault(table, number)
         elif key := _KEY.match(line):
             lines.setdefault((*table, *_dotted(key[1])), number)

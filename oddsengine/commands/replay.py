@@ -145,8 +145,9 @@ def replay_through(paths: list[Path], adapter: str, settings: Settings) -> tuple
         flushed_ms = 0
 
         def flush(now_ms: int) -> None:
+            pipeline.pass_time(now_ms)
             for shard, offer in enumerate(pipeline.offers):
-                pipeline.flush(shard)
+                pipeline.flush(shard, now_ms)
                 batch = offer.cut(now_ms)
                 if batch is not None:
                     counts.batches += 1

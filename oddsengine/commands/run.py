@@ -11,19 +11,27 @@ import structlog
 
 from feeds.feed import installed_feeds
 from feeds.supervisor import FeedState, Supervisor
+from oddsengine.commands.reload import Reloader
 from oddsengine.commands.service import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from oddsengine.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
 
-async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
-    """Run until SIGINT or SIGTERM (or until `stop` is set), then drain and return."""
-    stop = stop or asyncio.Event()
+async def run(settings: Settings, config: Path, read: Callable[[Path], Settings]) -> None:
+    """Run until SIGINT or SIGTERM, then drain and return; SIGHUP and a change of the file reload the profiles.
+
+    Args:
+        settings: the configuration.
+        config: the file it came from.
+        read: reads that file again; raises ConfigError.
+    """
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
@@ -36,8 +44,11 @@ async def run(settings: Settings, *, stop: asyncio.Event | None = None) -> None:
         for source, feed_settings in settings.feeds.items():
             feed = await stack.enter_async_context(plugins[feed_settings.adapter].open(source, feed_settings.config))
             supervisors.append(Supervisor(source, feed, service.engine.receive))
+        reloader = Reloader(config, read, settings, service.engine.adopt)
+        loop.add_signal_handler(signal.SIGHUP, reloader.ask)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(supervisor.run(), name=supervisor.source) for supervisor in supervisors]
+            tasks.append(group.create_task(reloader.run(), name="reload"))
             _log.info("serving", url=f"http://{settings.gateway.host}:{service.port}", feeds=list(settings.feeds))
             await stop.wait()
             _log.info("stopping")

@@ -66,6 +66,12 @@ class Engine:
         for writer in self.writers:
             writer.wake()
 
+    def adopt(self, profiles: Mapping[str, Profile]) -> None:
+        """Price by other rules from the next flush on. Raises ValueError if the profiles are not the same ones."""
+        self.pipeline.adopt(Pricer(profiles))
+        for writer in self.writers:
+            writer.wake()
+
     async def take_over(self) -> None:
         """Become the owner of every shard; do this before the first update comes."""
         await asyncio.gather(*(writer.take_over() for writer in self.writers))
@@ -78,7 +84,7 @@ class Engine:
 
     def explain(self, market: MarketId) -> dict[str, Any] | None:
         """Say why a market's prices are what they are; None if it is not on offer."""
-        return explain(self.pipeline, market)
+        return explain(self.pipeline, market, self._now_ms())
 
     def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
         """Give the engine's metrics (see `oddsengine.telemetry.metrics`)."""

@@ -10,29 +10,34 @@ if TYPE_CHECKING:
     from oddsengine.books.source_book import SourceBook, SourceMarket
     from oddsengine.engine.pipeline import Pipeline
     from oddsengine.markets.ids import MarketId
-    from oddsengine.pricing.book import PricedSelection
     from oddsengine.pricing.pricer import PricedMarket
-    from oddsengine.pricing.profile import Profile
+    from oddsengine.pricing.profile import Resolved
 
 
-def explain(pipeline: Pipeline, market: MarketId) -> dict[str, Any] | None:
+def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any] | None:
     """Describe, for each selection, what each source said and when, and each profile's steps to the published price.
 
     None for a market that is not on offer.
+
+    Args:
+        pipeline: the engine's.
+        market: whose prices to explain.
+        now_ms: Unix milliseconds, for rules on the time to the start.
     """
     offer = pipeline.offers[pipeline.shard_of_market(market)]
     record = offer.markets.get(market)
     if record is None:
         return None
     quoting = list(pipeline.quoting(market))
-    priced: dict[str, PricedMarket] = {}
+    priced: dict[str, tuple[Resolved, PricedMarket]] = {}
     priced_by: str | None = None
     for book, source_market in quoting:
         definition = source_market.definition
         if definition is not None and book.health == "live":
             priced_by = book.source
             if definition.status == "open":
-                priced = pipeline.pricer.explain(source_market, definition)
+                event = book.events.get(definition.event)
+                priced = pipeline.pricer.explain(source_market, definition, event, now_ms)
             break
     return {
         "market": market,
@@ -47,8 +52,8 @@ def explain(pipeline: Pipeline, market: MarketId) -> dict[str, Any] | None:
                 "status": selection.status,
                 "said": [said for book, source_market in quoting if (said := _said(book, source_market, key))],
                 "profiles": {
-                    name: _steps(name, profile, priced[name].selections.get(key) if name in priced else None, published)
-                    for (name, profile), published in zip(pipeline.pricer.profiles.items(), selection.prices, strict=True)
+                    name: _steps(name, key, priced.get(name), published)
+                    for name, published in zip(pipeline.pricer.profiles, selection.prices, strict=True)
                 },
             }
             for key, selection in record.selections.items()
@@ -89,22 +94,28 @@ def _said(book: SourceBook, market: SourceMarket, key: str) -> dict[str, Any] | 
     return None
 
 
-def _steps(name: str, profile: Profile, priced: PricedSelection | None, published: int | None) -> dict[str, Any]:
+def _steps(name: str, key: str, priced: tuple[Resolved, PricedMarket] | None, published: int | None) -> dict[str, Any]:
     steps: list[dict[str, Any]] = []
-    if priced is not None and priced.raw is not None:
-        steps = [
-            {"step": "implied", "basis": priced.basis, "probability": priced.raw},
-            {"step": "coherent", "probability": priced.fair},
-            {"step": "margin", "method": profile.method, "book_sum": profile.book_sum, "odds": priced.quoted},
-            {
-                "step": "ladder",
-                "ladder": profile.ladder,
-                "odds": to_decimal(priced.price) if priced.price is not None else None,
-            },
-        ]
+    fair: float | None = None
+    places: tuple[str, ...] = ()
+    if priced is not None:
+        (settings, places), market = priced
+        selection = market.selections.get(key)
+        if selection is not None and selection.raw is not None:
+            fair = selection.fair
+            steps = [
+                {"step": "implied", "basis": selection.basis, "probability": selection.raw},
+                {"step": "coherent", "probability": selection.fair},
+                {"step": "margin", "method": settings.method, "book_sum": settings.book_sum, "odds": selection.quoted},
+                {
+                    "step": "ladder",
+                    "ladder": settings.ladder,
+                    "odds": to_decimal(selection.price) if selection.price is not None else None,
+                },
+            ]
     return {
-        "rule": f"profiles.{name}",
-        "fair": priced.fair if priced is not None else None,
+        "rule": [f"profiles.{name}", *places],
+        "fair": fair,
         "steps": steps,
         "price": to_decimal(published) if published is not None else None,
     }

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from oddsengine.books.changes import MarketRecord
+    from oddsengine.books.select import Choice
     from oddsengine.books.source_book import SourceMarket
+    from oddsengine.markets.events import Event
     from oddsengine.markets.feed_updates import UpdateBatch
     from oddsengine.markets.ids import EventId, MarketId
     from oddsengine.pricing.pricer import Pricer
@@ -82,8 +84,13 @@ class Pipeline:
                 for market in names.values():
                     self._mark(market)
 
-    def flush(self, shard: int) -> None:
-        """Price what was marked in a shard and put it on offer; the offer then cuts the batch."""
+    def flush(self, shard: int, now_ms: int) -> None:
+        """Price what was marked in a shard and put it on offer; the offer then cuts the batch.
+
+        Args:
+            shard: which.
+            now_ms: Unix milliseconds, for rules on the time to an event's start.
+        """
         offer = self.offers[shard]
         events = self._dirty_events[shard]
         if events:
@@ -100,7 +107,7 @@ class Pipeline:
         if markets:
             self._dirty[shard] = set()
             for market in sorted(markets) if len(markets) > 1 else markets:
-                self._reprice(offer, market)
+                self._reprice(offer, market, now_ms)
 
     def _name(self, source: str, source_id: str, market: MarketId) -> None:
         names = self._markets_of[source]
@@ -132,7 +139,32 @@ class Pipeline:
                 if source_id is not None and source_id in book.markets:
                     yield book, book.markets[source_id]
 
-    def _reprice(self, offer: Offer, market: MarketId) -> None:
+    def adopt(self, pricer: Pricer) -> None:
+        """Price everything anew by other rules; what comes out the same is not published again.
+
+        Raises:
+            ValueError: if the profiles are not those whose prices are on offer, in their order.
+        """
+        if list(pricer.profiles) != list(self.pricer.profiles):
+            raise ValueError(
+                f"profiles can't be added, removed or put in another order while running: "
+                f"{', '.join(self.pricer.profiles)} are on offer, {', '.join(pricer.profiles)} were given"
+            )
+        self.pricer = pricer
+        for names in self._markets_of.values():
+            for market in names.values():
+                self._mark(market)
+
+    def pass_time(self, now_ms: int) -> None:
+        """Mark the markets for which another rule may hold by now; call about once a second."""
+        for market in self.pricer.due(now_ms):
+            self._mark(market)
+
+    def event_of(self, choice: Choice) -> Event | None:
+        """Give the event of a market as the source that prices it describes it."""
+        return self.books[choice.market.source].events.get(choice.definition.event)
+
+    def _reprice(self, offer: Offer, market: MarketId, now_ms: int) -> None:
         choice = choose(self.quoting(market))
         if choice is None:
             self.pricer.forget(market)
@@ -140,13 +172,14 @@ class Pipeline:
         elif choice.reason is not None:
             offer.put_market(self.pricer.suspended(choice.definition, choice.reason))
         else:
-            offered = self.pricer.offered(choice.market, choice.definition)
+            event = self.event_of(choice)
+            offered = self.pricer.offered(choice.market, choice.definition, event, now_ms)
             if isinstance(offered, list):
                 if not offered or offer.put_prices(market, offered):
                     return
                 # What is on offer is not what these prices are a change of: say it all.
                 self.pricer.forget(market)
-                offered = self.pricer.offered(choice.market, choice.definition)
+                offered = self.pricer.offered(choice.market, choice.definition, event, now_ms)
             if not isinstance(offered, list):
                 offer.put_market(offered)
         if choice is not None and choice.definition.event not in offer.events:

@@ -50,6 +50,7 @@ class ShardWriter:
         self._keep_closed_ms = round(keep_closed_s * 1000)
         self._wake = asyncio.Event()
         self._next_retire_ms = 0
+        self._next_pass_ms = 0
         self.flushes = 0
         self.claims = 0
 
@@ -87,7 +88,10 @@ class ShardWriter:
             if now_ms >= self._next_retire_ms:
                 self._next_retire_ms = now_ms + round(_RETIRE_EVERY_S * 1000)
                 self._pipeline.retire(self._shard, now_ms, self._keep_closed_ms)
-            self._pipeline.flush(self._shard)
+            if now_ms >= self._next_pass_ms:
+                self._next_pass_ms = now_ms + round(SIGN_OF_LIFE_S * 1000)
+                self._pipeline.pass_time(now_ms)
+            self._pipeline.flush(self._shard, now_ms)
             due = now_ms - last_write_ms >= SIGN_OF_LIFE_S * 1000
             batch = offer.cut(now_ms, sign_of_life=due)
             if batch is not None:

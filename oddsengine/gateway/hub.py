@@ -379,9 +379,7 @@ class Hub:
         markets: list[bytes] = []
         for changes in self.replica.diff(audience.channel, since):
             events += [encode.event_change(event) for event in changes.events]
-            markets += [
-                encode.market_change(market, audience.taste.profile, audience.taste.odds_format) for market in changes.markets
-            ]
+            markets += [encode.market_change(market, taste.profile, taste.odds_format) for market in changes.markets]
             for removal in changes.removals:
                 (markets if removal.what == "market" else events).append(encode.removal(removal))
         if not events and not markets:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from oddsengine.books.changes import MarketIdentity, MarketState
 from oddsengine.books.offer import OfferedMarket, OfferedSelection
+from oddsengine.markets.events import Event
+from oddsengine.markets.feed_updates import MarketDefinition
 from oddsengine.pricing.book import MovingBook, PricedSelection, coherence, price_book
 from oddsengine.pricing.fair import ExchangeLimits, fair_from_exchange, fair_from_quotes
+from oddsengine.pricing.profile import Resolved, resolve
+from oddsengine.pricing.rules import MarketContext, brackets, minutes_until_next_bracket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from oddsengine.books.source_book import SelectionBook, SourceMarket
-    from oddsengine.markets.feed_updates import MarketDefinition, SelectionDefinition
+    from oddsengine.markets.feed_updates import SelectionDefinition
     from oddsengine.markets.ids import MarketId
     from oddsengine.pricing.fair import Fair
     from oddsengine.pricing.profile import Profile
@@ -80,18 +85,39 @@ class _Group:
 class _Working:
     """What is kept of a market between two pricings; thrown away when the market's nature or its books change."""
 
-    __slots__ = ("books", "definition", "groups", "offered_open", "size")
+    __slots__ = ("books", "definition", "groups", "offered_open", "resolved", "size")
 
-    def __init__(self, market: SourceMarket, definition: MarketDefinition, groups: list[list[_Group]]) -> None:
+    def __init__(
+        self,
+        market: SourceMarket,
+        definition: MarketDefinition,
+        resolved: tuple[Resolved, ...],
+        groups: list[tuple[_Belief, list[int], list[_Group]]],
+    ) -> None:
         self.definition = definition
+        self.resolved = resolved
         self.books = market.books
         self.size = len(market.books)
-        #: a list of groups for each distinct belief
+        #: for each distinct belief the places of its profiles in `prices`, and the groups as it sees them
         self.groups = groups
         self.offered_open = False
 
-    def fits(self, market: SourceMarket, definition: MarketDefinition) -> bool:
-        return self.definition is definition and self.books is market.books and self.size == len(market.books)
+    def fits(self, market: SourceMarket, definition: MarketDefinition, resolved: tuple[Resolved, ...]) -> bool:
+        return (
+            self.definition is definition
+            and self.resolved is resolved
+            and self.books is market.books
+            and self.size == len(market.books)
+        )
+
+
+class _Situation(NamedTuple):
+    """What rules were resolved from, what they resolved to, and until when (Unix ms) that holds if nothing else changes."""
+
+    definition: MarketDefinition
+    event: Event | None
+    resolved: tuple[Resolved, ...]
+    until_ms: float
 
 
 class Pricer:
@@ -103,19 +129,23 @@ class Pricer:
 
     def __init__(self, profiles: Mapping[str, Profile]) -> None:
         self.profiles = dict(profiles)
-        #: belief -> places in `prices`
-        self._by_belief: dict[_Belief, list[int]] = {}
-        for place, profile in enumerate(self.profiles.values()):
-            self._by_belief.setdefault(_Belief(profile.exchange, profile.devig), []).append(place)
+        self._edges = brackets([rule for profile in self.profiles.values() for rule in profile.rules])
+        #: context, time to the start replaced by its bracket -> what holds for every profile; one object a context
+        self._resolved: dict[MarketContext, tuple[Resolved, ...]] = {}
+        self._situations: dict[MarketId, _Situation] = {}
         self._working: dict[MarketId, _Working] = {}
         self._identities: dict[MarketId, tuple[MarketDefinition, MarketIdentity]] = {}
 
-    def offered(self, market: SourceMarket, definition: MarketDefinition) -> OfferedMarket | PriceChanges:
+    def offered(
+        self, market: SourceMarket, definition: MarketDefinition, event: Event | None = None, now_ms: int = 0
+    ) -> OfferedMarket | PriceChanges:
         """Price a market as its source says it stands.
 
         Args:
             market: the source's books.
             definition: `market.definition`, which is known by now.
+            event: the event it belongs to, for the rules.
+            now_ms: Unix milliseconds, for rules on the time to the start.
 
         Returns:
             The whole market, or, where all but prices is as at the last call, only the prices that changed.
@@ -124,9 +154,10 @@ class Pricer:
             return self._closed_or_suspended(definition, "provider")
         if not definition.winners:
             return self.suspended(definition, "not_priceable")
+        resolved = self.resolved(market.source, definition, event, now_ms)
         working = self._working.get(definition.id)
-        if working is None or not working.fits(market, definition):
-            working = self._working[definition.id] = self._begin(market, definition)
+        if working is None or not working.fits(market, definition, resolved):
+            working = self._working[definition.id] = self._begin(market, definition, resolved)
         changed, refusal = self._move(working)
         if refusal is not None:
             # One profile's doubt is about the market, not about the profile: what may be wrong is open to nobody.
@@ -144,21 +175,65 @@ class Pricer:
             },
         )
 
+    def resolved(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> tuple[Resolved, ...]:
+        """Give what holds for a market, one entry a profile; the same object until something it rests on changes."""
+        situation = self._situations.get(definition.id)
+        if (
+            situation is not None
+            and situation.definition is definition
+            and situation.event is event
+            and now_ms < situation.until_ms
+        ):
+            return situation.resolved
+        start_ms = event.start_ms if event is not None else None
+        minutes = None if start_ms is None else (start_ms - now_ms) / 60_000
+        bracket = None if minutes is None else next((edge for edge in reversed(self._edges) if minutes <= edge), inf)
+        context = MarketContext(
+            sport=event.sport if event is not None else "",
+            competition=event.competition.id if event is not None else "",
+            type=definition.type,
+            period=definition.period,
+            source=source,
+            in_play=definition.in_play,
+            minutes_to_start=bracket,
+        )
+        resolved = self._resolved.get(context)
+        if resolved is None:
+            resolved = tuple(resolve(profile, context) for profile in self.profiles.values())
+            self._resolved[context] = resolved
+        until_ms = now_ms + 60_000 * minutes_until_next_bracket(self._edges, minutes)
+        self._situations[definition.id] = _Situation(definition, event, resolved, until_ms)
+        return resolved
+
+    def due(self, now_ms: int) -> list[MarketId]:
+        """List the markets for which another rule may hold by now, only because time has passed."""
+        if not self._edges:
+            return []
+        return [market for market, situation in self._situations.items() if situation.until_ms <= now_ms]
+
     def suspended(self, definition: MarketDefinition, reason: str) -> OfferedMarket:
         """Say that a market is suspended for a reason of ours; a closed one stays closed."""
         return self._closed_or_suspended(definition, reason)
 
-    def explain(self, market: SourceMarket, definition: MarketDefinition) -> dict[str, PricedMarket]:
-        """Give every number behind a market's prices, by profile."""
-        return {name: _price_plainly(market, definition, profile) for name, profile in self.profiles.items()}
+    def explain(
+        self, market: SourceMarket, definition: MarketDefinition, event: Event | None = None, now_ms: int = 0
+    ) -> dict[str, tuple[Resolved, PricedMarket]]:
+        """Give what held for a market and every number behind its prices, by profile."""
+        resolved = self.resolved(market.source, definition, event, now_ms)
+        return {
+            name: (each, _price_plainly(market, definition, each.settings))
+            for name, each in zip(self.profiles, resolved, strict=True)
+        }
 
     def forget(self, market: MarketId) -> None:
         """Drop what is remembered of a market that is gone."""
         self._working.pop(market, None)
         self._identities.pop(market, None)
+        self._situations.pop(market, None)
 
     def _closed_or_suspended(self, definition: MarketDefinition, reason: str) -> OfferedMarket:
         self._working.pop(definition.id, None)
+        self._situations.pop(definition.id, None)
         closed = definition.status == "closed"
         state = MarketState("closed" if closed else "suspended", None if closed else reason, definition.in_play)
         no_prices = (None,) * len(self.profiles)
@@ -176,25 +251,33 @@ class Pricer:
         self._identities[definition.id] = (definition, identity)
         return identity
 
-    def _begin(self, market: SourceMarket, definition: MarketDefinition) -> _Working:
-        profiles = list(self.profiles.values())
+    @staticmethod
+    def _begin(market: SourceMarket, definition: MarketDefinition, resolved: tuple[Resolved, ...]) -> _Working:
+        places_by_belief: dict[_Belief, list[int]] = {}
+        for place, (settings, _) in enumerate(resolved):
+            places_by_belief.setdefault(_Belief(settings.exchange, settings.devig), []).append(place)
+        together = priced_together(definition)
         groups = [
-            [
-                _Group(selections, market, definition.winners, [profiles[place] for place in places])
-                for selections in priced_together(definition)
-            ]
-            for places in self._by_belief.values()
+            (
+                belief,
+                places,
+                [
+                    _Group(selections, market, definition.winners, [resolved[place].settings for place in places])
+                    for selections in together
+                ],
+            )
+            for belief, places in places_by_belief.items()
         ]
         for book in market.books.values():
             book.moved = True
-        return _Working(market, definition, groups)
+        return _Working(market, definition, resolved, groups)
 
     def _move(self, working: _Working) -> tuple[dict[str, None], str | None]:
         """Price what moved; give the selections with another price, and why the market can't be open, if it can't."""
         changed: dict[str, None] = {}
         any_price = False
         touched = [book for book in working.books.values() if book.moved]
-        for belief, groups in zip(self._by_belief, working.groups, strict=True):
+        for belief, _, groups in working.groups:
             for group in groups:
                 moved = group.imply(belief)
                 # Most changes of a book are deep in it and move no probability.
@@ -213,7 +296,7 @@ class Pricer:
 
     def _prices(self, working: _Working, key: str) -> tuple[int | None, ...]:
         prices: list[int | None] = [None] * len(self.profiles)
-        for places, groups in zip(self._by_belief.values(), working.groups, strict=True):
+        for _, places, groups in working.groups:
             for group in groups:
                 for at, selection in enumerate(group.selections):
                     if selection.key == key:

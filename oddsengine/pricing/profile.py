@@ -2,41 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-from msgspec import Meta
 
 from oddsengine.markets.ladders import LADDERS, Ladder
 from oddsengine.pricing.fair import ExchangeLimits
 from oddsengine.pricing.margin import Method
+from oddsengine.pricing.rules import BookSum, GreatestOdds, LeastOdds, Rule
+
+if TYPE_CHECKING:
+    from oddsengine.pricing.rules import MarketContext
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one profile prices.
 
     `devig` removes a bookmaker's margin from its prices. `book_sum` is the sum of inverse odds to aim at, per winner (1.05
-    is a margin of 5 %), `method` spreads it over the selections; `ladder` names the odds that
-    may be offered, and a price is always rounded down onto it, so that the book sum is never under the target;
-    `least_odds` and `greatest_odds` are decimal: a selection quoted shorter than the least has no price, one quoted
-    longer than the greatest gets the greatest.
+    is a margin of 5 %), `method` spreads it over the selections; `ladder` names the odds that may be offered, and a price
+    is always rounded down onto it, so that the book sum is never under the target; `least_odds` and `greatest_odds` are
+    decimal: a selection quoted shorter than the least has no price, one quoted longer than the greatest gets the
+    greatest. `rules` refine all that for some markets.
     """
 
     devig: Method = "shin"
-    book_sum: Annotated[float, Meta(ge=1.0, le=3.0)] = 1.05
+    book_sum: BookSum = 1.05
     method: Method = "multiplicative"
     ladder: str = "betfair"
-    least_odds: Annotated[float, Meta(ge=1.001)] = 1.01
-    greatest_odds: Annotated[float, Meta(gt=1.0)] = 1000.0
+    least_odds: LeastOdds = 1.01
+    greatest_odds: GreatestOdds = 1000.0
     exchange: ExchangeLimits = ExchangeLimits()
+    rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.ladder not in LADDERS:
-            raise ValueError(f"no ladder {self.ladder!r}; the ladders are {', '.join(sorted(LADDERS))}")
-        if self.least_odds >= self.greatest_odds:
-            raise ValueError(f"least_odds {self.least_odds:g} is not under greatest_odds {self.greatest_odds:g}")
+        for ladder in (self.ladder, *(rule.ladder for rule in self.rules if rule.ladder is not None)):
+            if ladder not in LADDERS:
+                raise ValueError(f"no ladder {ladder!r}; the ladders are {', '.join(sorted(LADDERS))}")
+        # Any rules may come together on one market: no combination of theirs may contradict itself.
+        least = max([self.least_odds, *(rule.least_odds for rule in self.rules if rule.least_odds is not None)])
+        greatest = min([self.greatest_odds, *(rule.greatest_odds for rule in self.rules if rule.greatest_odds is not None)])
+        if least >= greatest:
+            raise ValueError(f"least_odds {least:g} is not under greatest_odds {greatest:g}")
 
     @property
     def ladder_ticks(self) -> Ladder:
         """The ladder itself."""
         return LADDERS[self.ladder]
+
+
+class Resolved(NamedTuple):
+    """What holds for one market: the settings, and the places of the rules that made them, in order."""
+
+    settings: Profile
+    places: tuple[str, ...]
+
+
+def resolve(profile: Profile, context: MarketContext) -> Resolved:
+    """Apply a profile's rules that match, in their order."""
+    places: list[str] = []
+    for rule in profile.rules:
+        if rule.matches(context):
+            profile = rule.refine(profile)
+            places.append(rule.place)
+    return Resolved(profile, tuple(places))

@@ -188,3 +188,55 @@ async def test_watch_follows_moving_prices() -> None:
         assert 0 == watching.returncode, err.decode()
         assert "Traceback" not in err.decode()
         del out
+
+
+async def market_of(url: str, event: str) -> dict[str, Any]:
+    found = await get(f"{url}/v1/events/{event}")
+    (market,) = [market for market in found["markets"] if market["type"] == "total" and market["line"] == 3.5]
+    assert isinstance(market, dict)
+    return market
+
+
+async def test_rules_are_reloaded_whole_or_not_at_all(tmp_path: Path) -> None:
+    """By a change of the file and by SIGHUP; a bad file changes nothing."""
+    config = tmp_path / "odds.toml"
+
+    def write(book_sum: str) -> None:
+        config.write_text(
+            f'[profiles.default]\nbook_sum = {book_sum}\nladder = "decimal_3"\n[gateway]\nport = 0\n'
+            '[feeds.sim]\nadapter = "simulator"\nmatches = 1\n[feeds.sim.pace]\nbefore_s = 10000.0\n'
+        )
+
+    async def shown(book_sum: float) -> None:
+        """Wait until the prices on offer have this book sum."""
+        async with asyncio.timeout(60):
+            while True:
+                market = await market_of(url, event)
+                prices = [selection["price"] for selection in market["selections"].values()]
+                if None not in prices and abs(sum(1 / price for price in prices) - book_sum) < 0.003:
+                    return
+                await asyncio.sleep(0.05)
+
+    write("1.05")
+    process, url = await start("run", "--config", str(config), cwd=tmp_path)
+    try:
+        async with asyncio.timeout(60):
+            while not (events := (await get(f"{url}/v1/events"))["events"]):
+                await asyncio.sleep(0.05)
+        event = events[0]["id"]
+        await shown(1.05)
+        write("1.10")
+        process.send_signal(signal.SIGHUP)
+        await shown(1.10)
+        write("0.5")
+        assert process.stderr is not None
+        async with asyncio.timeout(60):
+            async for line in process.stderr:
+                if b"config not reloaded" in line:
+                    assert b"odds.toml:2: profiles.default.book_sum" in line
+                    break
+        await shown(1.10)
+        write("1.20")
+        await shown(1.20)
+    finally:
+        await stop(process)

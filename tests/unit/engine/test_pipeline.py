@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.markets.feed_updates import MarketGone, MarketUpdate, SourceStatus
@@ -19,8 +21,8 @@ def a_pipeline(*sources: str, shards: int = 1) -> Pipeline:
     return Pipeline(Pricer({"default": Profile()}), sources or ("src",), shards)
 
 
-def flushed(pipeline: Pipeline) -> Any:
-    pipeline.flush(0)
+def flushed(pipeline: Pipeline, now_ms: int = 0) -> Any:
+    pipeline.flush(0, now_ms)
     pipeline.offers[0].cut(0)
     return pipeline.offers[0].markets.get(MARKET)
 
@@ -146,7 +148,7 @@ def test_the_explanation_shows_the_numbers_that_were_published() -> None:
     pipeline.receive(live(), 1)
     say(pipeline, *GOOD)
     market = flushed(pipeline)
-    explanation = explain(pipeline, MARKET)
+    explanation = explain(pipeline, MARKET, 0)
     assert explanation is not None
     assert (market.v, "open", "src") == (explanation["v"], explanation["status"], explanation["priced_by"])
     for key, selection in market.selections.items():
@@ -157,10 +159,10 @@ def test_the_explanation_shows_the_numbers_that_were_published() -> None:
         assert 1 == shown["said"][0]["updated_ms"]
     say(pipeline, SourceStatus("down", "cut"))
     flushed(pipeline)
-    suspended = explain(pipeline, MARKET)
+    suspended = explain(pipeline, MARKET, 0)
     assert suspended is not None
     assert ("suspended", "source_down", None) == (suspended["status"], suspended["reason"], suspended["priced_by"])
-    assert explain(pipeline, MarketId("e9/none")) is None
+    assert explain(pipeline, MarketId("e9/none"), 0) is None
 
 
 def test_events_are_spread_over_shards_and_each_is_whole_in_one() -> None:
@@ -175,8 +177,22 @@ def test_events_are_spread_over_shards_and_each_is_whole_in_one() -> None:
             ),
         )
     for shard in range(4):
-        pipeline.flush(shard)
+        pipeline.flush(shard, 0)
         pipeline.offers[shard].cut(0)
     assert 20 == sum(len(offer.markets) for offer in pipeline.offers)
     assert all(offer.markets for offer in pipeline.offers)
     assert all(market.identity.event in offer.events for offer in pipeline.offers for market in offer.markets.values())
+
+
+def test_other_rules_reprice_what_they_touch_once() -> None:
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    say(pipeline, *GOOD)
+    version = flushed(pipeline).v
+    pipeline.adopt(Pricer({"default": Profile()}))
+    assert version == flushed(pipeline).v, "the same rules change nothing"
+    pipeline.adopt(Pricer({"default": Profile(book_sum=1.25)}))
+    market = flushed(pipeline)
+    assert (version + 1, (1600,)) == (market.v, market.selections["home"].prices)
+    with pytest.raises(ValueError, match="default are on offer, other were given"):
+        pipeline.adopt(Pricer({"other": Profile()}))

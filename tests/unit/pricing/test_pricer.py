@@ -213,7 +213,7 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
         else:
             offer.put_market(offered)
         record = offer.markets[definition.id]
-        plain = pricer.explain(market, definition)
+        plain = {name: priced for name, (_, priced) in pricer.explain(market, definition).items()}
         refusal = next((each.refusal for each in plain.values() if each.refusal), None)
         assert refusal == record.state.reason
         if refusal is None:
