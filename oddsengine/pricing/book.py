@@ -26,6 +26,7 @@ COHERENT = (0.75, 1.34)
 _ON_TICK = 1e-9
 #: Ranges are drawn in by this share of their ends, so that inside them no rounding error can reach another price.
 _INSET = 1e-12
+_NOWHERE = (inf, -inf)
 
 
 class PricedSelection(NamedTuple):
@@ -117,14 +118,16 @@ class MovingBook:
         profile: prices them.
     """
 
-    __slots__ = ("_ceilings", "_floors", "_profile", "_size", "_winners", "prices")
+    __slots__ = ("_ceilings", "_floors", "_profile", "_ranges", "_size", "_winners", "prices")
 
     def __init__(self, size: int, winners: int, profile: Profile) -> None:
         self._size = size
         self._winners = winners
         self._profile = profile
         self.prices: list[int | None] = [None] * size
-        # An empty range: everything is priced at the first move.
+        #: between these quoted odds each price stays; at first nowhere, so that everything is priced
+        self._ranges = [_NOWHERE] * size
+        #: the same for the common scale
         self._floors = [inf] * size
         self._ceilings = [-inf] * size
 
@@ -145,7 +148,13 @@ class MovingBook:
         scale = 1.0 / (factor * profile.book_sum)
         floors, ceilings = self._floors, self._ceilings
         for place in moved:
-            floors[place] = inf
+            inverse = inverses[place]
+            low, high = self._ranges[place]
+            if inverse is not None and low <= scale * inverse < high:
+                # Moved, but not to another price: the common case, and without a search in the ladder.
+                floors[place], ceilings[place] = low / inverse, high / inverse
+            else:
+                floors[place] = inf
         if max(floors) <= scale < min(ceilings):
             return []
         due = [place for place in range(self._size) if not floors[place] <= scale < ceilings[place]]
@@ -155,10 +164,13 @@ class MovingBook:
             if inverse is None:
                 fresh.append(None)
                 floors[place], ceilings[place] = -inf, inf
+                self._ranges[place] = _NOWHERE
                 continue
             price, low, high = round_price(scale * inverse, profile)
             fresh.append(price)
-            floors[place], ceilings[place] = low / inverse * (1 + _INSET), high / inverse * (1 - _INSET)
+            low, high = low * (1 + _INSET), high * (1 - _INSET)
+            self._ranges[place] = (low, high)
+            floors[place], ceilings[place] = low / inverse, high / inverse
         return self._set(fresh, due)
 
     def _set(self, fresh: list[int | None], places: Sequence[int]) -> list[int]:
