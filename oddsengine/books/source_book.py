@@ -145,10 +145,10 @@ class SourceMarket:
     """One market at one source; `definition` is None until the source has said what it is.
 
     `definitions` holds what was last said of each selection, those no longer in the definition included.
-    `updated_ms` is the publish time of its last change (Unix milliseconds).
+    `updated_ms` is the source's publish time of its last change, `heard_ms` our time when it came (Unix milliseconds).
     """
 
-    __slots__ = ("books", "definition", "definitions", "source", "source_id", "updated_ms")
+    __slots__ = ("books", "definition", "definitions", "heard_ms", "source", "source_id", "updated_ms")
 
     def __init__(self, source: str, source_id: str) -> None:
         self.source = source
@@ -157,6 +157,7 @@ class SourceMarket:
         self.definitions: dict[str, SelectionDefinition] = {}
         self.books: dict[str, SelectionBook] = {}
         self.updated_ms = 0
+        self.heard_ms = 0
 
     def define(self, definition: MarketDefinition) -> None:
         """Take a new definition, whole."""
@@ -179,12 +180,13 @@ class SourceBook:
         self.markets: dict[str, SourceMarket] = {}
         self.events: dict[EventId, Event] = {}
 
-    def apply(self, update: FeedUpdate, published_ms: int) -> None:
+    def apply(self, update: FeedUpdate, published_ms: int, heard_ms: int = 0) -> None:
         """Apply one update.
 
         Args:
             update: what the source said.
             published_ms: when it said so, Unix milliseconds.
+            heard_ms: when it was heard, by our clock, Unix milliseconds.
         """
         # Ordered by how often each comes; a market update is over 99 in 100.
         if type(update) is MarketUpdate:
@@ -196,6 +198,7 @@ class SourceBook:
                 market.books = {}
                 market.definitions = {}
             market.updated_ms = published_ms
+            market.heard_ms = heard_ms
             if update.definition is not None:
                 market.define(update.definition)
             books = market.books

@@ -106,6 +106,7 @@ def _steps(name: str, key: str, priced: tuple[Resolved, PricedMarket] | None, pu
             steps = [
                 {"step": "implied", "basis": selection.basis, "probability": selection.raw},
                 {"step": "coherent", "probability": selection.fair},
+                *([{"step": "tilt", "skew": settings.skew, "shift": settings.shift}] if settings.is_tilted else []),
                 {"step": "margin", "method": settings.method, "book_sum": settings.book_sum, "odds": selection.quoted},
                 {
                     "step": "ladder",

@@ -58,14 +58,14 @@ class Pipeline:
 
         Args:
             batch: the updates.
-            now_ms: Unix milliseconds, used where the provider gave no time.
+            now_ms: our clock, Unix milliseconds; stands in where the provider gave no time.
         """
         source = batch.source
         book = self.books[source]
         names = self._markets_of[source]
         published_ms = batch.published_ms if batch.published_ms is not None else now_ms
         for update in batch.updates:
-            book.apply(update, published_ms)
+            book.apply(update, published_ms, now_ms)
             if type(update) is MarketUpdate:
                 if update.definition is not None:
                     self._name(source, update.market, update.definition.id)

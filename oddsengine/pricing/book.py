@@ -27,6 +27,8 @@ _ON_TICK = 1e-9
 #: Ranges are drawn in by this share of their ends, so that inside them no rounding error can reach another price.
 _INSET = 1e-12
 _NOWHERE = (inf, -inf)
+#: The least inverse probability after a shift.
+_CERTAIN = 1.0001
 
 
 class PricedSelection(NamedTuple):
@@ -60,12 +62,13 @@ def coherence(probabilities: Sequence[float | None], winners: int) -> float | No
     return None
 
 
-def price_book(raw: Sequence[Fair | None], winners: int, profile: Profile) -> list[PricedSelection] | None:
+def price_book(keys: Sequence[str], raw: Sequence[Fair | None], winners: int, profile: Profile) -> list[PricedSelection] | None:
     """Price a set of selections; None if their probabilities contradict each other."""
     factor = coherence([None if answer is None else answer.probability for answer in raw], winners)
     if factor is None:
         return None
-    quotes = quote_book([None if answer is None else 1.0 / answer.probability for answer in raw], factor, winners, profile)
+    inverses = [None if answer is None else 1.0 / answer.probability for answer in raw]
+    quotes = quote_book(keys, inverses, factor, winners, profile)
     return [
         NOTHING
         if answer is None or quoted is None
@@ -76,11 +79,15 @@ def price_book(raw: Sequence[Fair | None], winners: int, profile: Profile) -> li
     ]
 
 
-def quote_book(inverses: Sequence[float | None], factor: float, winners: int, profile: Profile) -> list[float | None]:
-    """Put the profile's margin on inverse probabilities; decimal odds, not rounded.
+def quote_book(
+    keys: Sequence[str], inverses: Sequence[float | None], factor: float, winners: int, profile: Profile
+) -> list[float | None]:
+    """Put the profile's skew, shifts and margin on inverse probabilities; decimal odds, not rounded.
 
     A method that has no answer for these numbers, or an incomplete book, is quoted in proportion.
     """
+    if profile.is_tilted:
+        inverses, factor = _tilted(keys, inverses, factor, profile), 1.0
     if profile.method != "multiplicative" and None not in inverses and winners < len(inverses):
         fair = [factor / inverse for inverse in inverses if inverse is not None]
         try:
@@ -89,6 +96,22 @@ def quote_book(inverses: Sequence[float | None], factor: float, winners: int, pr
             pass
     scale = 1.0 / (factor * profile.book_sum)
     return [None if inverse is None else scale * inverse for inverse in inverses]
+
+
+def _tilted(keys: Sequence[str], inverses: Sequence[float | None], factor: float, profile: Profile) -> list[float | None]:
+    """Skew and shift probabilities so that they sum to what they did: what one gains the others lose."""
+    fair = [None if inverse is None else factor / inverse for inverse in inverses]
+    shift = profile.shift
+    tilted = [
+        None if probability is None else probability**profile.skew * (1.0 + shift.get(key, 0.0))
+        for key, probability in zip(keys, fair, strict=True)
+    ]
+    known = [probability for probability in tilted if probability is not None]
+    if not known:
+        return [None] * len(keys)
+    back = fsum([probability for probability in fair if probability is not None]) / fsum(known)
+    # A probability may not reach 1 however much is shifted onto it.
+    return [None if probability is None else max(1.0 / (probability * back), _CERTAIN) for probability in tilted]
 
 
 def round_price(quoted: float, profile: Profile) -> tuple[int | None, float, float]:
@@ -113,14 +136,16 @@ class MovingBook:
     """One profile's prices of a set of selections, kept up to date as some of them move.
 
     Args:
-        size: how many selections.
+        keys: of the selections.
         winners: how many of them win.
         profile: prices them.
     """
 
-    __slots__ = ("_ceilings", "_floors", "_profile", "_ranges", "_size", "_winners", "prices")
+    __slots__ = ("_ceilings", "_floors", "_keys", "_profile", "_ranges", "_size", "_winners", "prices")
 
-    def __init__(self, size: int, winners: int, profile: Profile) -> None:
+    def __init__(self, keys: Sequence[str], winners: int, profile: Profile) -> None:
+        size = len(keys)
+        self._keys = keys
         self._size = size
         self._winners = winners
         self._profile = profile
@@ -140,8 +165,8 @@ class MovingBook:
             moved: the places whose inverse is another than at the last call.
         """
         profile = self._profile
-        if profile.method != "multiplicative":
-            quotes = quote_book(inverses, factor, self._winners, profile)
+        if profile.method != "multiplicative" or profile.is_tilted:
+            quotes = quote_book(self._keys, inverses, factor, self._winners, profile)
             return self._set(
                 [None if quoted is None else round_price(quoted, profile)[0] for quoted in quotes], range(self._size)
             )

@@ -58,7 +58,7 @@ class _Group:
         #: whether a bookmaker prices it
         self.quoted = False
         self.any_price = False
-        self.moving = [MovingBook(len(selections), self.winners, profile) for profile in profiles]
+        self.moving = [MovingBook([selection.key for selection in selections], self.winners, profile) for profile in profiles]
 
     def imply(self, belief: _Belief) -> list[int]:
         """Take over what the books that moved imply; tell whose probability is another now."""
@@ -85,7 +85,7 @@ class _Group:
 class _Working:
     """What is kept of a market between two pricings; thrown away when the market's nature or its books change."""
 
-    __slots__ = ("books", "definition", "groups", "offered_open", "resolved", "size")
+    __slots__ = ("books", "definition", "groups", "market", "max_age_ms", "offered_open", "resolved", "size")
 
     def __init__(
         self,
@@ -95,7 +95,10 @@ class _Working:
         groups: list[tuple[_Belief, list[int], list[_Group]]],
     ) -> None:
         self.definition = definition
+        self.market = market
         self.resolved = resolved
+        #: how long its source may say nothing of it; infinity where no profile minds
+        self.max_age_ms = min((each.settings.max_age_s for each in resolved if each.settings.max_age_s), default=inf) * 1000
         self.books = market.books
         self.size = len(market.books)
         #: for each distinct belief the places of its profiles in `prices`, and the groups as it sees them
@@ -109,6 +112,10 @@ class _Working:
             and self.books is market.books
             and self.size == len(market.books)
         )
+
+    def is_old(self, now_ms: int) -> bool:
+        """Tell whether the source has said nothing of the market for too long."""
+        return now_ms - self.market.heard_ms > self.max_age_ms
 
 
 class _Situation(NamedTuple):
@@ -158,6 +165,8 @@ class Pricer:
         working = self._working.get(definition.id)
         if working is None or not working.fits(market, definition, resolved):
             working = self._working[definition.id] = self._begin(market, definition, resolved)
+        if working.is_old(now_ms):
+            return self.suspended(definition, "source_old")
         changed, refusal = self._move(working)
         if refusal is not None:
             # One profile's doubt is about the market, not about the profile: what may be wrong is open to nobody.
@@ -206,10 +215,11 @@ class Pricer:
         return resolved
 
     def due(self, now_ms: int) -> list[MarketId]:
-        """List the markets for which another rule may hold by now, only because time has passed."""
+        """List the markets that must be looked at again only because time has passed: another rule, or too old."""
+        old = [market for market, working in self._working.items() if working.is_old(now_ms)]
         if not self._edges:
-            return []
-        return [market for market, situation in self._situations.items() if situation.until_ms <= now_ms]
+            return old
+        return old + [market for market, situation in self._situations.items() if situation.until_ms <= now_ms]
 
     def suspended(self, definition: MarketDefinition, reason: str) -> OfferedMarket:
         """Say that a market is suspended for a reason of ours; a closed one stays closed."""
@@ -326,7 +336,8 @@ def _price_plainly(market: SourceMarket, definition: MarketDefinition, profile: 
     for group in priced_together(definition):
         books = [market.books.get(selection.source_id) for selection in group]
         winners = min(definition.winners, len(group))
-        priced = price_book(_implied(books, winners, _Belief(profile.exchange, profile.devig)), winners, profile)
+        keys = [selection.key for selection in group]
+        priced = price_book(keys, _implied(books, winners, _Belief(profile.exchange, profile.devig)), winners, profile)
         if priced is None:
             return PricedMarket({}, "incoherent")
         selections.update({selection.key: answer for selection, answer in zip(group, priced, strict=True)})

@@ -9,7 +9,7 @@ import msgspec
 from oddsengine.markets.ladders import LADDERS, Ladder
 from oddsengine.pricing.fair import ExchangeLimits
 from oddsengine.pricing.margin import Method
-from oddsengine.pricing.rules import BookSum, GreatestOdds, LeastOdds, Rule
+from oddsengine.pricing.rules import BookSum, GreatestOdds, LeastOdds, MaxAge, Rule, Shift, Skew
 
 if TYPE_CHECKING:
     from oddsengine.pricing.rules import MarketContext
@@ -22,7 +22,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     is a margin of 5 %), `method` spreads it over the selections; `ladder` names the odds that may be offered, and a price
     is always rounded down onto it, so that the book sum is never under the target; `least_odds` and `greatest_odds` are
     decimal: a selection quoted shorter than the least has no price, one quoted longer than the greatest gets the
-    greatest. `rules` refine all that for some markets.
+    greatest. `skew` is the exponent put on fair probabilities before the margin (over 1 shortens favourites and lengthens
+    longshots), `shift` makes selections likelier by a share (`{home = 0.02}`); both leave the book sum as it is. A market
+    of which its source has said nothing for `max_age_s` seconds is suspended (0: however long). `rules` refine all that
+    for some markets.
     """
 
     devig: Method = "shin"
@@ -32,6 +35,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     least_odds: LeastOdds = 1.01
     greatest_odds: GreatestOdds = 1000.0
     exchange: ExchangeLimits = ExchangeLimits()
+    skew: Skew = 1.0
+    shift: dict[str, Shift] = {}
+    max_age_s: MaxAge = 0.0
     rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
@@ -43,6 +49,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         greatest = min([self.greatest_odds, *(rule.greatest_odds for rule in self.rules if rule.greatest_odds is not None)])
         if least >= greatest:
             raise ValueError(f"least_odds {least:g} is not under greatest_odds {greatest:g}")
+
+    @property
+    def is_tilted(self) -> bool:
+        """Whether fair probabilities are skewed or shifted."""
+        return self.skew != 1.0 or bool(self.shift)
 
     @property
     def ladder_ticks(self) -> Ladder:

@@ -25,7 +25,11 @@ BookSum = Annotated[float, Meta(ge=1.0, le=3.0)]
 LeastOdds = Annotated[float, Meta(ge=1.001)]
 GreatestOdds = Annotated[float, Meta(gt=1.0)]
 
-_SETTINGS = ("devig", "book_sum", "method", "ladder", "least_odds", "greatest_odds")
+Skew = Annotated[float, Meta(ge=0.5, le=2.0)]
+Shift = Annotated[float, Meta(ge=-0.5, le=0.5)]
+MaxAge = Annotated[float, Meta(ge=0)]
+
+_SETTINGS = ("devig", "book_sum", "method", "ladder", "least_odds", "greatest_odds", "skew", "shift", "max_age_s")
 _LIMITS = ("max_spread", "min_size", "last_traded")
 
 
@@ -63,6 +67,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ladder: str | None = None
     least_odds: LeastOdds | None = None
     greatest_odds: GreatestOdds | None = None
+    skew: Skew | None = None
+    shift: dict[str, Shift] | None = None
+    max_age_s: MaxAge | None = None
     max_spread: Annotated[float, Meta(ge=0)] | None = None
     min_size: Annotated[float, Meta(ge=0)] | None = None
     last_traded: bool | None = None

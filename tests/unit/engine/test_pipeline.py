@@ -196,3 +196,19 @@ def test_other_rules_reprice_what_they_touch_once() -> None:
     assert (version + 1, (1600,)) == (market.v, market.selections["home"].prices)
     with pytest.raises(ValueError, match="default are on offer, other were given"):
         pipeline.adopt(Pricer({"other": Profile()}))
+
+
+def test_a_market_its_source_says_nothing_of_for_too_long_is_suspended_until_it_does() -> None:
+    pipeline = Pipeline(Pricer({"patient": Profile(), "strict": Profile(max_age_s=5.0)}), ("src",))
+    pipeline.receive(live(), 0)
+    pipeline.receive(a_batch(*GOOD), 1000)
+
+    def at(now_ms: int) -> tuple[str, str | None]:
+        pipeline.pass_time(now_ms)
+        return state(flushed(pipeline, now_ms))
+
+    assert ("open", None) == at(1000)
+    assert ("open", None) == at(6000)
+    assert ("suspended", "source_old") == at(6001)
+    pipeline.receive(a_batch(MarketUpdate("1.1", books=[a_quote("home", 2.0)])), 9000)
+    assert ("open", None) == at(9000)

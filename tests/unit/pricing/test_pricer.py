@@ -159,6 +159,35 @@ def test_bookmaker_odds_of_several_winners() -> None:
     assert {2000} == set(prices(offered).values())
 
 
+def test_a_skew_shortens_the_favourite_and_lengthens_the_longshot() -> None:
+    market = a_market(a_definition(), a_quote("home", 1.5), a_quote("away", 3.0))
+    plain, skewed = (prices(price_of(market, ladder="decimal_3", skew=skew)) for skew in (1.0, 1.2))
+    assert skewed["home"] < plain["home"]  # type: ignore[operator]
+    assert skewed["away"] > plain["away"]  # type: ignore[operator]
+
+
+@given(
+    odds=st.lists(st.floats(2.2, 30.0), min_size=3, max_size=8),
+    skew=st.floats(0.5, 2.0),
+    shift=st.floats(-0.5, 0.5),
+    ladder=st.sampled_from(["betfair", "traditional", "american", "decimal_2", "decimal_3"]),
+    method=st.sampled_from(["multiplicative", "additive", "power", "odds_ratio", "shin", "goto"]),
+    book_sum=st.floats(1.0, 1.3),
+)
+def test_no_published_book_sum_is_below_the_target(
+    odds: list[float], skew: float, shift: float, ladder: str, method: Any, book_sum: float
+) -> None:
+    """Over all ladders, methods, skews and shifts; a missing price counts as none offered."""
+    total = fsum(1 / each for each in odds)
+    keys = tuple(f"k{number}" for number in range(len(odds)))
+    books = [a_quote(key, each * total) for key, each in zip(keys, odds, strict=True)]
+    market = a_market(a_definition(selections=keys), *books)
+    offered = price_of(market, skew=skew, shift={"k0": shift}, ladder=ladder, method=method, book_sum=book_sum)
+    published = list(prices(offered).values())
+    if None not in published:
+        assert fsum(1000 / price for price in published if price) >= book_sum - 1e-6
+
+
 def status(offered: OfferedMarket) -> tuple[str, str | None]:
     return offered.state.status, offered.state.reason
 
@@ -192,7 +221,7 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
     profiles = {
         "first": Profile(method=method, book_sum=book_sum, greatest_odds=greatest, exchange=LIMITS),
         "second": Profile(book_sum=1.1, least_odds=1.2),
-        "third": Profile(book_sum=1.02, exchange=LIMITS, devig="power"),
+        "third": Profile(book_sum=1.02, exchange=LIMITS, devig="power", skew=1.1, shift={"a": 0.1}),
     }
     definition = a_definition(selections=KEYS)
     market = a_market(definition)
