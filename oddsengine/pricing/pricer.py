@@ -85,7 +85,18 @@ class _Group:
 class _Working:
     """What is kept of a market between two pricings; thrown away when the market's nature or its books change."""
 
-    __slots__ = ("books", "definition", "groups", "market", "max_age_ms", "offered_open", "resolved", "size")
+    __slots__ = (
+        "books",
+        "definition",
+        "groups",
+        "market",
+        "max_age_ms",
+        "offered_open",
+        "resolved",
+        "seen",
+        "size",
+        "spike_limit",
+    )
 
     def __init__(
         self,
@@ -104,6 +115,20 @@ class _Working:
         #: for each distinct belief the places of its profiles in `prices`, and the groups as it sees them
         self.groups = groups
         self.offered_open = False
+
+        limits = [each.settings.spike_limit for each in resolved if each.settings.spike_limit]
+        self.spike_limit = min(limits, default=0.0)
+        #: the fair probabilities at the last pricing, kept only where spikes are looked for
+        self.seen: dict[str, float] | None = None
+
+    def fair(self) -> dict[str, float]:
+        """Give every fair probability there is, as the first profile sees it."""
+        return {
+            selection.key: probability * (group.factor or 1.0)
+            for group in self.groups[0][2]
+            for selection, probability in zip(group.selections, group.probabilities, strict=True)
+            if probability is not None
+        }
 
     def fits(self, market: SourceMarket, definition: MarketDefinition, resolved: tuple[Resolved, ...]) -> bool:
         return (
@@ -140,6 +165,8 @@ class Pricer:
         #: context, time to the start replaced by its bracket -> what holds for every profile; one object a context
         self._resolved: dict[MarketContext, tuple[Resolved, ...]] = {}
         self._situations: dict[MarketId, _Situation] = {}
+        #: market -> the probabilities a jump led to, and when it was heard of
+        self._spikes: dict[MarketId, tuple[dict[str, float], int]] = {}
         self._working: dict[MarketId, _Working] = {}
         self._identities: dict[MarketId, tuple[MarketDefinition, MarketIdentity]] = {}
 
@@ -158,6 +185,8 @@ class Pricer:
             The whole market, or, where all but prices is as at the last call, only the prices that changed.
         """
         if definition.status != "open":
+            # Whatever it reopens at is a new beginning, not a jump.
+            self._spikes.pop(definition.id, None)
             return self._closed_or_suspended(definition, "provider")
         if not definition.winners:
             return self.suspended(definition, "not_priceable")
@@ -168,6 +197,8 @@ class Pricer:
         if working.is_old(now_ms):
             return self.suspended(definition, "source_old")
         changed, refusal = self._move(working)
+        if refusal is None and working.spike_limit and self._is_spike(working):
+            refusal = "spike"
         if refusal is not None:
             # One profile's doubt is about the market, not about the profile: what may be wrong is open to nobody.
             return self.suspended(definition, refusal)
@@ -240,6 +271,7 @@ class Pricer:
         self._working.pop(market, None)
         self._identities.pop(market, None)
         self._situations.pop(market, None)
+        self._spikes.pop(market, None)
 
     def _closed_or_suspended(self, definition: MarketDefinition, reason: str) -> OfferedMarket:
         self._working.pop(definition.id, None)
@@ -304,6 +336,25 @@ class Pricer:
             book.moved = False
         return changed, None if any_price else "no_price"
 
+    def _is_spike(self, working: _Working) -> bool:
+        """Tell whether the probabilities have jumped and no later update has confirmed where to."""
+        fair, heard_ms = working.fair(), working.market.heard_ms
+        market = working.definition.id
+        pending = self._spikes.get(market)
+        if pending is not None:
+            jumped_to, jumped_ms = pending
+            if _jumped(jumped_to, fair, working.spike_limit):
+                self._spikes[market] = (fair, heard_ms)
+                return True
+            if heard_ms <= jumped_ms:
+                return True
+            del self._spikes[market]
+        elif working.seen is not None and _jumped(working.seen, fair, working.spike_limit):
+            self._spikes[market] = (fair, heard_ms)
+            return True
+        working.seen = fair
+        return False
+
     def _prices(self, working: _Working, key: str) -> tuple[int | None, ...]:
         prices: list[int | None] = [None] * len(self.profiles)
         for _, places, groups in working.groups:
@@ -360,6 +411,10 @@ def priced_together(definition: MarketDefinition) -> list[list[SelectionDefiniti
         line = selection.handicap if _side(selection) == first_side else -selection.handicap
         lines.setdefault(line, []).append(selection)
     return list(lines.values())
+
+
+def _jumped(before: dict[str, float], now: dict[str, float], limit: float) -> bool:
+    return any(key in before and abs(probability - before[key]) > limit * before[key] for key, probability in now.items())
 
 
 def _side(selection: SelectionDefinition) -> str:

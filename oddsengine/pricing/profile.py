@@ -9,7 +9,7 @@ import msgspec
 from oddsengine.markets.ladders import LADDERS, Ladder
 from oddsengine.pricing.fair import ExchangeLimits
 from oddsengine.pricing.margin import Method
-from oddsengine.pricing.rules import BookSum, GreatestOdds, LeastOdds, MaxAge, Rule, Shift, Skew
+from oddsengine.pricing.rules import BookSum, GreatestOdds, LeastOdds, MaxAge, Rule, Shift, Skew, SpikeLimit
 
 if TYPE_CHECKING:
     from oddsengine.pricing.rules import MarketContext
@@ -24,8 +24,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     decimal: a selection quoted shorter than the least has no price, one quoted longer than the greatest gets the
     greatest. `skew` is the exponent put on fair probabilities before the margin (over 1 shortens favourites and lengthens
     longshots), `shift` makes selections likelier by a share (`{home = 0.02}`); both leave the book sum as it is. A market
-    of which its source has said nothing for `max_age_s` seconds is suspended (0: however long). `rules` refine all that
-    for some markets.
+    of which its source has said nothing for `max_age_s` seconds is suspended (0: however long). A fair probability that
+    changes by more than the share `spike_limit` of itself at once suspends the market until another update confirms it
+    (0: any change is believed). `rules` refine all that for some markets.
     """
 
     devig: Method = "shin"
@@ -38,6 +39,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     skew: Skew = 1.0
     shift: dict[str, Shift] = {}
     max_age_s: MaxAge = 0.0
+    spike_limit: SpikeLimit = 0.0
     rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:

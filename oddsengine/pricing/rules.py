@@ -28,8 +28,9 @@ GreatestOdds = Annotated[float, Meta(gt=1.0)]
 Skew = Annotated[float, Meta(ge=0.5, le=2.0)]
 Shift = Annotated[float, Meta(ge=-0.5, le=0.5)]
 MaxAge = Annotated[float, Meta(ge=0)]
+SpikeLimit = Annotated[float, Meta(ge=0)]
 
-_SETTINGS = ("devig", "book_sum", "method", "ladder", "least_odds", "greatest_odds", "skew", "shift", "max_age_s")
+_SETTINGS = ("devig", "book_sum", "method", "ladder", "least_odds", "greatest_odds", "skew", "shift", "max_age_s", "spike_limit")
 _LIMITS = ("max_spread", "min_size", "last_traded")
 
 
@@ -70,6 +71,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     skew: Skew | None = None
     shift: dict[str, Shift] | None = None
     max_age_s: MaxAge | None = None
+    spike_limit: SpikeLimit | None = None
     max_spread: Annotated[float, Meta(ge=0)] | None = None
     min_size: Annotated[float, Meta(ge=0)] | None = None
     last_traded: bool | None = None

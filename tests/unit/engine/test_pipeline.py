@@ -212,3 +212,34 @@ def test_a_market_its_source_says_nothing_of_for_too_long_is_suspended_until_it_
     assert ("suspended", "source_old") == at(6001)
     pipeline.receive(a_batch(MarketUpdate("1.1", books=[a_quote("home", 2.0)])), 9000)
     assert ("open", None) == at(9000)
+
+
+def test_a_jump_is_not_believed_until_another_update_confirms_it() -> None:
+    pipeline = Pipeline(Pricer({"default": Profile(spike_limit=0.3)}), ("src",))
+    pipeline.receive(live(), 0)
+    pipeline.receive(a_batch(*GOOD), 1)
+
+    def said(home: float, away: float, now_ms: int) -> tuple[str, str | None]:
+        pipeline.receive(a_batch(MarketUpdate("1.1", books=[a_quote("home", home), a_quote("away", away)])), now_ms)
+        return state(flushed(pipeline, now_ms))
+
+    assert ("open", None) == state(flushed(pipeline))
+    assert ("open", None) == said(1.8, 2.25, 2), "a small move is believed"
+    assert ("suspended", "spike") == said(1.2, 6.0, 3)
+    pipeline.pricer.due(4)
+    pipeline._mark(MARKET)
+    assert ("suspended", "spike") == state(flushed(pipeline, 4)), "time alone confirms nothing"
+    assert ("suspended", "spike") == said(1.8, 2.25, 5), "another jump is no confirmation"
+    assert ("open", None) == said(1.8, 2.2, 6)
+
+
+def test_what_a_market_reopens_at_is_no_jump() -> None:
+    pipeline = Pipeline(Pricer({"default": Profile(spike_limit=0.3)}), ("src",))
+    pipeline.receive(live(), 0)
+    pipeline.receive(a_batch(*GOOD), 1)
+    flushed(pipeline)
+    pipeline.receive(a_batch(MarketUpdate("1.1", definition=a_definition(status="suspended"))), 2)
+    flushed(pipeline)
+    goal = MarketUpdate("1.1", definition=a_definition(), books=[a_quote("home", 1.2), a_quote("away", 6.0)])
+    pipeline.receive(a_batch(goal), 3)
+    assert ("open", None) == state(flushed(pipeline))
