@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from oddsengine.books.source_book import SourceBook, SourceMarket
     from oddsengine.engine.pipeline import Pipeline
     from oddsengine.markets.ids import MarketId
-    from oddsengine.pricing.pricer import PricedMarket
+    from oddsengine.pricing.market_book import PricedMarket
     from oddsengine.pricing.profile import Resolved
 
 

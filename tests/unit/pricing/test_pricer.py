@@ -15,7 +15,8 @@ from oddsengine.markets.feed_updates import BookChange, SelectionDefinition
 from oddsengine.markets.ids import SelectionKey
 from oddsengine.markets.ladders import BETFAIR
 from oddsengine.pricing.fair import ExchangeLimits, fair_from_exchange
-from oddsengine.pricing.pricer import Pricer, priced_together
+from oddsengine.pricing.market_book import priced_together
+from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile
 from tests.words import a_definition, a_quote
 

@@ -1,0 +1,80 @@
+"""Which rules hold for which market now, and until when."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+from oddsengine.markets.events import Event
+from oddsengine.markets.feed_updates import MarketDefinition
+from oddsengine.pricing.profile import Profile, Resolved, resolve
+from oddsengine.pricing.rules import MarketContext, brackets, minutes_until_next_bracket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from oddsengine.markets.ids import MarketId
+
+
+class _Situation(NamedTuple):
+    """What rules were resolved from, what they resolved to, and until when (Unix ms) that holds if nothing else changes."""
+
+    definition: MarketDefinition
+    event: Event | None
+    resolved: tuple[Resolved, ...]
+    until_ms: float
+
+
+class RuleBook:
+    """The profiles' rules, worked out for each market once and anew only when what they rest on changes.
+
+    Args:
+        profiles: in the order of every published `prices`.
+    """
+
+    def __init__(self, profiles: Iterable[Profile]) -> None:
+        self._profiles = tuple(profiles)
+        self._edges = brackets([rule for profile in self._profiles for rule in profile.rules])
+        #: context, time to the start replaced by its bracket -> what holds for every profile; one object a context
+        self._resolved: dict[MarketContext, tuple[Resolved, ...]] = {}
+        self._situations: dict[MarketId, _Situation] = {}
+
+    def resolved(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> tuple[Resolved, ...]:
+        """Give what holds for a market, one entry a profile; the same object until something it rests on changes."""
+        situation = self._situations.get(definition.id)
+        if (
+            situation is not None
+            and situation.definition is definition
+            and situation.event is event
+            and now_ms < situation.until_ms
+        ):
+            return situation.resolved
+        start_ms = event.start_ms if event is not None else None
+        minutes = None if start_ms is None else (start_ms - now_ms) / 60_000
+        bracket = None if minutes is None else next((edge for edge in reversed(self._edges) if minutes <= edge), inf)
+        context = MarketContext(
+            sport=event.sport if event is not None else "",
+            competition=event.competition.id if event is not None else "",
+            type=definition.type,
+            period=definition.period,
+            source=source,
+            in_play=definition.in_play,
+            minutes_to_start=bracket,
+        )
+        resolved = self._resolved.get(context)
+        if resolved is None:
+            resolved = tuple(resolve(profile, context) for profile in self._profiles)
+            self._resolved[context] = resolved
+        until_ms = now_ms + 60_000 * minutes_until_next_bracket(self._edges, minutes)
+        self._situations[definition.id] = _Situation(definition, event, resolved, until_ms)
+        return resolved
+
+    def due(self, now_ms: int) -> list[MarketId]:
+        """List the markets for which another rule may hold by now, only because time has passed."""
+        if not self._edges:
+            return []
+        return [market for market, situation in self._situations.items() if situation.until_ms <= now_ms]
+
+    def forget(self, market: MarketId) -> None:
+        """Drop what is remembered of a market."""
+        self._situations.pop(market, None)
