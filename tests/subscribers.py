@@ -102,7 +102,7 @@ class Sluggish:
                 await asyncio.sleep(self._pause_s)
                 with contextlib.suppress(TimeoutError):
                     while True:
-                        async with asyncio.timeout(0.05):
+                        async with asyncio.timeout(0.3):
                             self.rule.check(orjson.loads(await connection.recv()))
 
 

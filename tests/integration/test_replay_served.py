@@ -20,7 +20,7 @@ async def serve_to_all(recording: Path, channel: str, *, step: int) -> tuple[Ste
     """Replay in steps of some messages, each published before the next, so that no run sees fewer changes than another."""
     async with served(quick_settings(heartbeat_ms=1000), source="betfair") as here:
         steady, flaky = Steady(here, channel), Flaky(here, channel, cuts=50)
-        sluggish = Sluggish(here, channel, reads_every_s=1.0)
+        sluggish = Sluggish(here, channel, reads_every_s=10.0)
         async with running(steady, flaky, sluggish):
             problems: list[str] = []
             with Recordings([recording]) as recordings:

@@ -120,6 +120,15 @@ async def test_after_the_mischief_the_published_state_is_the_providers_truth(kin
         assert steady.rule.messages > 10
 
 
+async def test_what_came_in_the_wrong_order_is_put_right_by_the_next_image() -> None:
+    """Absolute values in the wrong order leave an older price standing; an image leaves nothing of them."""
+    async with provided() as provider:
+        provider.server.misbehave("reorder", 1.0)
+        await asyncio.sleep(1.2)
+        provider.server.misbehave("image")
+        await settle(provider)
+
+
 async def test_a_feed_that_falls_silent_is_suspended_and_comes_back() -> None:
     """Two and a half heartbeats without a word: the socket is open and means nothing."""
     async with provided() as provider:
