@@ -187,9 +187,7 @@ class Hub:
             self.counters.resumed += 1
             subscription.at = {shard: resume[shard] for shard in channel.shards}
             self._catch_up(session, subscription)
-        since = self.replica.is_stale(channel)
-        if since is not None:
-            self._send(session, encode.message("stale", {"channel": channel.name, "since": since}))
+        self._tell_health(session, subscription)
         if session.backlog_bytes > BACKLOG_LIMIT_BYTES:
             self._overfull.append(session)
         self._settle()
@@ -259,7 +257,19 @@ class Hub:
             for audience in audiences.values():
                 if shard in audience.channel.shards:
                     self._write(list(audience.members), encode.frame(payload))
+                    for session in audience.members:
+                        session.subscriptions[name].told_stale = op == "stale"
         self._settle()
+
+    def _tell_health(self, session: Session, subscription: Subscription) -> None:
+        """Tell one session what the others of its audience were told while it was not there to hear."""
+        channel = subscription.audience.channel
+        since = self.replica.is_stale(channel)
+        if (since is not None) == subscription.told_stale:
+            return
+        subscription.told_stale = since is not None
+        news = {"channel": channel.name} if since is None else {"channel": channel.name, "since": since}
+        self._send(session, encode.message("live" if since is None else "stale", news))
 
     # -- telling --------------------------------------------------------------------------------------------------
 
@@ -362,6 +372,7 @@ class Hub:
             self.counters.catch_ups += 1
         subscription.at = None
         audience.members[session] = None
+        self._tell_health(session, subscription)
 
     def _tell_since(self, audience: Audience) -> None:
         if not self.replica.covers(audience.channel, audience.at):

@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 
 class Subscription:
-    """A session's place in a channel: in its audience, or behind it at a position of its own (`at`)."""
+    """A session's place in a channel: in its audience, or behind it at a position of its own (`at`).
 
-    __slots__ = ("at", "audience")
+    `told_stale` is whether the client was last told that the channel may be out of date.
+    """
+
+    __slots__ = ("at", "audience", "told_stale")
 
     def __init__(self, audience: Audience) -> None:
         self.audience = audience
         self.at: At | None = None
+        self.told_stale = False
 
 
 class Session:
