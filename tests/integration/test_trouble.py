@@ -34,10 +34,22 @@ STEADY_PACE = Pace(minutes_per_s=2.0, before_s=10.0, goal_s=1.0)
 class Provider:
     """The simulated provider, the feed on it, and the service it feeds."""
 
-    def __init__(self, here: Served, server: SimulatorServer, supervisor: Supervisor) -> None:
+    def __init__(self, here: Served, server: SimulatorServer, ticking: asyncio.Task[None], supervisor: Supervisor) -> None:
         self.here = here
         self.server = server
+        self.ticking = ticking
         self.supervisor = supervisor
+
+    async def unplug(self) -> None:
+        await stopped(self.ticking)
+        await self.server.stop()
+
+    async def plug_in(self, port: int) -> None:
+        """Start a new server on the exchange, which does not know the clocks of the one before."""
+        self.server = SimulatorServer(self.server.exchange, time.monotonic, tick_s=0.05)
+        self.server.initial_clk = "another life"
+        await self.server.start(port=port)
+        self.ticking = asyncio.create_task(self.server.run())
 
     @property
     def live(self) -> bool:
@@ -79,6 +91,7 @@ async def provided(**settings: Any) -> AsyncIterator[Provider]:
     server = SimulatorServer(exchange, time.monotonic, tick_s=0.05)
     await server.start()
     ticking = asyncio.create_task(server.run())
+    provider: Provider | None = None
     try:
         async with served(quick_settings(keep_closed_s=1e6, **settings)) as here:
             here.service.engine.receive(UpdateBatch("src", None, [SourceStatus("down", "not connected yet")]))
@@ -86,19 +99,21 @@ async def provided(**settings: Any) -> AsyncIterator[Provider]:
             feed = Feed(codec, TcpTransport("127.0.0.1", server.port, tls=False))
             supervisor = Supervisor("src", feed, here.service.engine.receive, backoff_start_s=0.02)
             supervising = asyncio.create_task(supervisor.run())
-            provider = Provider(here, server, supervisor)
+            provider = Provider(here, server, ticking, supervisor)
             await until(lambda: provider.live and provider.open_markets() > 5, "open markets")
             try:
                 yield provider
             finally:
-                supervising.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await supervising
+                await stopped(supervising)
     finally:
-        ticking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await ticking
-        await server.stop()
+        await stopped(ticking if provider is None else provider.ticking)
+        await (server if provider is None else provider.server).stop()
+
+
+async def stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 async def settle(provider: Provider, *subscribers: Steady) -> None:
@@ -143,17 +158,11 @@ async def test_an_unplugged_provider_suspends_everything_and_a_new_one_is_resume
     """The new provider does not know the clocks of before."""
     async with provided() as provider:
         port = provider.server.port
-        await provider.server.stop()
+        await provider.unplug()
         await until(lambda: provider.open_markets() == 0, "suspension")
-        fresh = SimulatorServer(provider.server.exchange, time.monotonic, tick_s=0.05)
-        fresh.initial_clk = "another life"
-        await fresh.start(port=port)
-        provider.server = fresh
-        try:
-            await until(lambda: provider.open_markets() > 5, "reopening")
-            await settle(provider)
-        finally:
-            await fresh.stop()
+        await provider.plug_in(port)
+        await until(lambda: provider.open_markets() > 5, "reopening")
+        await settle(provider)
 
 
 async def test_a_refused_clock_costs_an_image() -> None:
