@@ -51,11 +51,15 @@ def _read_settings(config: Path | None) -> Settings:
 
 def _run_loop(work: Coroutine[Any, Any, None]) -> None:
     """Run in uvloop with aiofastnet's transports; our own errors become one line each and exit code 1."""
+    errors: list[BaseException] = []
     try:
         with asyncio.Runner(loop_factory=aiofastnet.loop_factory(uvloop.new_event_loop)) as runner:
             runner.run(work)
     except* (StreamError, FeedError, OSError) as group:
-        for error in _leaves(group):
+        errors = _leaves(group)
+    # Not inside `except*`: it would wrap the exit into a group, and print that with its traceback.
+    if errors:
+        for error in errors:
             typer.echo(f"error: {error}", err=True)
         sys.exit(1)
 
@@ -140,8 +144,8 @@ def watch(
 
     try:
         asyncio.run(watch_channel(url, channel, once=once))
-    except KeyboardInterrupt:
-        pass
+    except asyncio.CancelledError:
+        pass  # told to stop
     except ValueError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)

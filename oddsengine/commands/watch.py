@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,11 +67,15 @@ class _Table:
 
 
 async def watch(url: str, channel: str, *, once: bool = False) -> None:
-    """Show a channel until cancelled (or, with `once`, print it when its snapshot has come).
+    """Show a channel until SIGINT or SIGTERM (or, with `once`, print it when its snapshot has come).
 
     Raises:
         ValueError: if the gateway does not know the channel, or is none.
     """
+    loop, watching = asyncio.get_running_loop(), asyncio.current_task()
+    assert watching is not None  # noqa: S101 - this runs in it
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, watching.cancel)
     client = OddsClient(url, [channel])
     table = _Table(client, channel)
     console = Console()
