@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from oddsengine.markets.ladders import LADDERS, ladder_of_increments, ladder_of_ticks
 from oddsengine.pricing.profile import Profile
 from oddsengine.pricing.rules import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from oddsengine.markets.ladders import Ladder
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,6 +51,17 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class LadderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A ladder of the operator's own: decimal (from, step) pairs, the last (top, 0), or all of its odds."""
+
+    increments: tuple[tuple[float, float], ...] = ()
+    odds: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.increments) == bool(self.odds):
+            raise ValueError("give either increments or odds")
+
+
 class FeedSettings(msgspec.Struct, frozen=True):
     """A feed by its source name: the adapter's name and the adapter's own config block."""
 
@@ -56,13 +70,15 @@ class FeedSettings(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be configured. Feeds stand in order of preference."""
+    """Everything that can be configured. Feeds stand in order of preference, and so do tiers."""
 
     engine: EngineSettings = EngineSettings()
     redis: RedisSettings = RedisSettings()
     gateway: GatewaySettings = GatewaySettings()
     log: LogSettings = LogSettings()
     profiles: dict[str, Profile] = {}
+    #: tier -> ids or names of its competitions, or patterns of them
+    tiers: dict[str, tuple[str, ...]] = {}
     feeds: dict[str, FeedSettings] = {}
 
 
@@ -127,13 +143,21 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
         reason = str(error).partition(" (at ")[0]
         raise ConfigError([Problem(name, int(match[1]) if match else None, "", f"not TOML: {reason}")]) from error
     reader = _Reader(text, name)
-    reader.check_names((), table, [*_SECTIONS, "profiles", "feeds"], "section")
+    reader.check_names((), table, [*_SECTIONS, "ladders", "tiers", "profiles", "feeds"], "section")
     sections = {section: reader.convert((section,), table.get(section, {}), kind) for section, kind in _SECTIONS.items()}
+    ladders = {
+        key: ladder
+        for key, value in reader.tables(("ladders",), table.get("ladders", {}))
+        if (ladder := _ladder(reader, key, value)) is not None
+    }
+    reader.ladders = {*LADDERS, *ladders}
+    tiers = reader.convert(("tiers",), table.get("tiers", {}), dict[str, tuple[str, ...]])
     profiles = {
         key: profile
         for key, value in reader.tables(("profiles",), table.get("profiles", {}))
-        if (profile := reader.convert(("profiles", key), value, Profile)) is not None
+        if (profile := reader.convert(("profiles", key), value, Profile, _own_ladders=ladders)) is not None
     } or {"default": Profile()}
+    _check_tiers(reader, profiles, tiers or {})
     feeds = {
         key: feed
         for key, value in reader.tables(("feeds",), table.get("feeds", {}))
@@ -145,7 +169,31 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
         reader.problem(("gateway", "profile"), f"no profile {gateway.profile!r}; there are {_list(profiles)}{hint}")
     if reader.problems:
         raise ConfigError(reader.problems)
-    return Settings(**sections, profiles=profiles, feeds=feeds)
+    return Settings(**sections, profiles=profiles, tiers=tiers or {}, feeds=feeds)
+
+
+def _ladder(reader: _Reader, key: str, value: dict[str, Any]) -> Ladder | None:
+    given = reader.convert(("ladders", key), value, LadderSettings)
+    if given is None:
+        return None
+    if key in LADDERS:
+        reader.problem(("ladders", key), "is the name of a ladder we have; take another")
+        return None
+    try:
+        return ladder_of_increments(key, given.increments) if given.increments else ladder_of_ticks(key, given.odds)
+    except ValueError as error:
+        reader.problem(("ladders", key), str(error))
+        return None
+
+
+def _check_tiers(reader: _Reader, profiles: Mapping[str, Profile], tiers: Mapping[str, Any]) -> None:
+    for key, profile in profiles.items():
+        for number, rule in enumerate(profile.rules):
+            for tier in (rule.tier,) if isinstance(rule.tier, str) else rule.tier or ():
+                if tier not in tiers:
+                    hint = _suggestion(tier, tiers)
+                    path = ("profiles", key, "rules", str(number), "tier")
+                    reader.problem(path, f"no tier {tier!r}; there are {_list(tiers)}{hint}")
 
 
 def _feed(reader: _Reader, key: str, value: dict[str, Any], adapters: Mapping[str, type[msgspec.Struct]]) -> FeedSettings | None:
@@ -170,6 +218,7 @@ class _Reader:
         self._lines = _line_numbers(text)
         self._name = name
         self.problems: list[Problem] = []
+        self.ladders: set[str] = set()
 
     def problem(self, path: tuple[str, ...], message: str) -> None:
         line = next((self._lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._lines), None)
@@ -190,11 +239,13 @@ class _Reader:
             else:
                 self.problem((*path, key), "must be a table")
 
-    def convert(self, path: tuple[str, ...], value: Any, kind: type[msgspec.Struct]) -> Any:
-        """Convert a table, noting every problem; None if there was one."""
+    def convert(self, path: tuple[str, ...], value: Any, kind: Any, **given: Any) -> Any:
+        """Convert a table, with what else is given, noting every problem; None if there was one."""
         if not isinstance(value, dict):
             self.problem(path, "must be a table")
             return None
+        if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+            return self._converted(path, value, kind)
         before = len(self.problems)
         known = {field.encode_name: field for field in msgspec.structs.fields(kind) if not field.name.startswith("_")}
         self.check_names(path, value, known, "key")
@@ -209,16 +260,24 @@ class _Reader:
             if field.type == tuple[Rule, ...]:
                 good[field.name] = tuple(self._rules((*path, key), part))
                 continue
-            try:
-                good[field.name] = msgspec.convert(part, field.type)
-            except msgspec.ValidationError as error:
-                self.problem((*path, key), _readable(error, field.type, part))
+            if key == "ladder" and isinstance(part, str) and part not in self.ladders:
+                hint = _suggestion(part, self.ladders)
+                self.problem((*path, key), f"no ladder {part!r}; there are {_list(sorted(self.ladders))}{hint}")
+                continue
+            good[field.name] = self._converted((*path, key), part, field.type)
         if len(self.problems) > before:
             return None
         try:
-            return kind(**good)
+            return kind(**good, **given)
         except (ValueError, TypeError) as error:
             self.problem(path, str(error))
+            return None
+
+    def _converted(self, path: tuple[str, ...], value: Any, kind: Any) -> Any:
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            self.problem(path, _readable(error, kind, value))
             return None
 
     def _rules(self, path: tuple[str, ...], value: Any) -> Iterable[Rule]:

@@ -9,13 +9,12 @@ import msgspec
 import structlog
 from watchfiles import awatch
 
+from oddsengine.pricing.pricer import Pricer
 from oddsengine.settings import ConfigError, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
-
-    from oddsengine.pricing.profile import Profile
 
 _log = structlog.get_logger(__name__)
 
@@ -27,7 +26,7 @@ class Reloader:
         path: the file.
         read: reads it; raises ConfigError.
         settings: what holds now.
-        adopt: prices by other profiles; raises ValueError if it can't.
+        adopt: prices by other rules; raises ValueError if it can't.
     """
 
     def __init__(
@@ -35,7 +34,7 @@ class Reloader:
         path: Path,
         read: Callable[[Path], Settings],
         settings: Settings,
-        adopt: Callable[[Mapping[str, Profile]], None],
+        adopt: Callable[[Pricer], None],
     ) -> None:
         self._path = path
         self._read = read
@@ -60,8 +59,8 @@ class Reloader:
         """Read the file and price by its profiles; a bad one changes nothing. Tell whether it was taken."""
         try:
             settings = self._read(self._path)
-            if settings.profiles != self._settings.profiles:
-                self._adopt(settings.profiles)
+            if (settings.profiles, settings.tiers) != (self._settings.profiles, self._settings.tiers):
+                self._adopt(Pricer(settings.profiles, settings.tiers))
         except (ConfigError, ValueError) as error:
             _log.error("config not reloaded, the old one stays", file=str(self._path), problems=str(error).splitlines())
             return False
@@ -70,7 +69,7 @@ class Reloader:
             for name in ("engine", "redis", "gateway", "log", "feeds")
             if getattr(settings, name) != getattr(self._settings, name)
         ]
-        self._settings = msgspec.structs.replace(self._settings, profiles=settings.profiles)
+        self._settings = msgspec.structs.replace(self._settings, profiles=settings.profiles, tiers=settings.tiers)
         _log.info("config reloaded", file=str(self._path), needs_restart=fixed)
         return True
 

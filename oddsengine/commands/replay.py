@@ -136,7 +136,7 @@ def replay_through(paths: list[Path], adapter: str, settings: Settings) -> tuple
         Counts, the pipeline as it ended, and the seconds it took.
     """
     console = Console(stderr=True)
-    pipeline = Pipeline(Pricer(settings.profiles), [adapter], settings.engine.shards)
+    pipeline = Pipeline(Pricer(settings.profiles, settings.tiers), [adapter], settings.engine.shards)
     with Recordings(paths) as recordings:
         replay = Replay(recordings, adapter, lambda text: console.print(text, highlight=False, soft_wrap=True))
         counts = replay.counts

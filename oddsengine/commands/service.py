@@ -15,6 +15,7 @@ from oddsengine.engine.engine import Engine
 from oddsengine.gateway.app import Gateway
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.replica import Replica
+from oddsengine.pricing.pricer import Pricer
 from oddsengine.streams.embedded import EmbeddedRedis
 from oddsengine.streams.follower import Follower
 from oddsengine.streams.keys import shard_keys
@@ -71,7 +72,7 @@ async def serving(settings: Settings, sources: Sequence[str], metrics: Sequence[
         engine = Engine(
             writing,
             settings.redis.namespace,
-            settings.profiles,
+            Pricer(settings.profiles, settings.tiers),
             sources,
             shards=shards,
             keep_closed_s=settings.engine.keep_closed_s,

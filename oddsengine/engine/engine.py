@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.engine.shard_writer import ShardWriter
-from oddsengine.pricing.pricer import Pricer
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from redis.asyncio import Redis
 
     from oddsengine.markets.feed_updates import UpdateBatch
     from oddsengine.markets.ids import MarketId
-    from oddsengine.pricing.profile import Profile
+    from oddsengine.pricing.pricer import Pricer
 
 
 class Engine:
@@ -29,7 +28,7 @@ class Engine:
     Args:
         redis: a client that returns bytes.
         namespace: of the keys.
-        profiles: by name.
+        pricer: prices markets for every profile.
         sources: the names of the feeds, most preferred first.
         shards: how many sequences the changes are spread over.
         keep_closed_s: how long an ended event stays on offer.
@@ -40,14 +39,14 @@ class Engine:
         self,
         redis: Redis,
         namespace: str,
-        profiles: Mapping[str, Profile],
+        pricer: Pricer,
         sources: Sequence[str],
         *,
         shards: int,
         keep_closed_s: float,
         now_ms: Callable[[], int],
     ) -> None:
-        self.pipeline = Pipeline(Pricer(profiles), sources, shards)
+        self.pipeline = Pipeline(pricer, sources, shards)
         self._now_ms = now_ms
         self.writers = [
             ShardWriter(
@@ -66,9 +65,9 @@ class Engine:
         for writer in self.writers:
             writer.wake()
 
-    def adopt(self, profiles: Mapping[str, Profile]) -> None:
+    def adopt(self, pricer: Pricer) -> None:
         """Price by other rules from the next flush on. Raises ValueError if the profiles are not the same ones."""
-        self.pipeline.adopt(Pricer(profiles))
+        self.pipeline.adopt(pricer)
         for writer in self.writers:
             writer.wake()
 

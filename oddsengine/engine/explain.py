@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from oddsengine.markets.odds import to_decimal
+from oddsengine.pricing.guards import book_sum_guard, guards
 
 if TYPE_CHECKING:
     from oddsengine.books.source_book import SourceBook, SourceMarket
     from oddsengine.engine.pipeline import Pipeline
     from oddsengine.markets.ids import MarketId
-    from oddsengine.pricing.market_book import PricedMarket
+    from oddsengine.pricing.guards import Guard
+    from oddsengine.pricing.plain import PricedMarket
     from oddsengine.pricing.profile import Resolved
 
 
@@ -39,12 +41,25 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
                 event = book.events.get(definition.event)
                 priced = pipeline.pricer.explain(source_market, definition, event, now_ms)
             break
+    kept = pipeline.pricer.book(market)
     return {
         "market": market,
         "status": record.state.status,
         "reason": record.state.reason,
         "v": record.v,
         "priced_by": priced_by,
+        "guards": [] if kept is None else [_guard(guard) for guard in guards(kept, record.state.reason, now_ms)],
+        "profiles": {
+            name: _guard(
+                book_sum_guard(
+                    priced[name][0].settings if name in priced else profile,
+                    record.identity.winners,
+                    [selection.prices[place] for selection in record.selections.values() if selection.status == "active"],
+                    record.state.reason,
+                )
+            )
+            for place, (name, profile) in enumerate(pipeline.pricer.profiles.items())
+        },
         "sources": [_source(book, source_market) for book, source_market in quoting],
         "selections": {
             key: {
@@ -59,6 +74,10 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
             for key, selection in record.selections.items()
         },
     }
+
+
+def _guard(guard: Guard) -> dict[str, Any]:
+    return {"guard": guard.name, "limit": guard.limit, "value": guard.value, "suspends": guard.suspends}
 
 
 def _source(book: SourceBook, market: SourceMarket) -> dict[str, Any]:
@@ -111,9 +130,14 @@ def _steps(name: str, key: str, priced: tuple[Resolved, PricedMarket] | None, pu
                 {
                     "step": "ladder",
                     "ladder": settings.ladder,
+                    "rounding": settings.rounding,
                     "odds": to_decimal(selection.price) if selection.price is not None else None,
                 },
             ]
+            if published is not None and published != selection.price:
+                # The hold band keeps it, or it is on its way in steps.
+                held = {"hold_band": settings.hold_band, "max_step": settings.max_step}
+                steps.append({"step": "held", **held, "odds": to_decimal(published)})
     return {
         "rule": [f"profiles.{name}", *places],
         "fair": fair,

@@ -6,7 +6,8 @@ updates in the same flushes give the same published bytes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from oddsengine.books.offer import Offer
 from oddsengine.books.select import choose
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 RECOVERING = "recovering"
 #: Why a market is suspended that its sources offer no more.
 WITHDRAWN = "withdrawn"
+#: How often markets that others disturbed may disturb further ones in one flush; the rest waits for the next.
+_MOST_RIPPLES: Final = 8
 
 
 class Pipeline:
@@ -103,11 +106,21 @@ class Pipeline:
                         for market in self._homeless.pop(event, ()):
                             self._mark(market)
                         break
-        markets = self._dirty[shard]
-        if markets:
+        for _ in range(_MOST_RIPPLES):
+            markets = self._dirty[shard]
+            if not markets:
+                return
             self._dirty[shard] = set()
             for market in sorted(markets) if len(markets) > 1 else markets:
                 self._reprice(offer, market, now_ms)
+            self._mark_disturbed()
+
+    def _mark_disturbed(self) -> None:
+        disturbed = self.pricer.disturbed
+        if disturbed:
+            self.pricer.disturbed = set()
+            for market in disturbed:
+                self._mark(market)
 
     def _name(self, source: str, source_id: str, market: MarketId) -> None:
         names = self._markets_of[source]
@@ -151,6 +164,7 @@ class Pipeline:
                 f"{', '.join(self.pricer.profiles)} are on offer, {', '.join(pricer.profiles)} were given"
             )
         self.pricer = pricer
+        pricer.disturbed.clear()
         for names in self._markets_of.values():
             for market in names.values():
                 self._mark(market)
@@ -173,18 +187,22 @@ class Pipeline:
             offer.put_market(self.pricer.suspended(choice.definition, choice.reason))
         else:
             event = self.event_of(choice)
-            offered = self.pricer.offered(choice.market, choice.definition, event, now_ms)
+            others = partial(self._live_others, market, choice.market)
+            offered = self.pricer.offered(choice.market, choice.definition, event, now_ms, others)
             if isinstance(offered, list):
                 if not offered or offer.put_prices(market, offered):
                     return
                 # What is on offer is not what these prices are a change of: say it all.
                 self.pricer.forget(market)
-                offered = self.pricer.offered(choice.market, choice.definition, event, now_ms)
+                offered = self.pricer.offered(choice.market, choice.definition, event, now_ms, others)
             if not isinstance(offered, list):
                 offer.put_market(offered)
         if choice is not None and choice.definition.event not in offer.events:
             self._homeless.setdefault(choice.definition.event, set()).add(market)
             self.pricer.forget(market)
+
+    def _live_others(self, market: MarketId, chosen: SourceMarket) -> list[SourceMarket]:
+        return [other for book, other in self.quoting(market) if other is not chosen and book.health == "live"]
 
     def retire(self, shard: int, now_ms: int, keep_ms: int) -> None:
         """Remove events of which nothing can be bet on any more, once they have been so for a while.
@@ -200,6 +218,8 @@ class Pipeline:
                 self._dead_since.pop(event, None)
             elif now_ms - self._dead_since.setdefault(event, now_ms) >= keep_ms:
                 self._remove(offer, event)
+                # They are all gone together.
+                self.pricer.disturbed.clear()
 
     def _remove(self, offer: Offer, event: EventId) -> None:
         del self._dead_since[event]

@@ -27,6 +27,10 @@ BETFAIR_INCREMENTS: Final[tuple[tuple[int, int], ...]] = (
     (100_000, 10_000),
     (1_000_000, 0),
 )
+#: Odds that only give the stake back.
+EVENS_FOR_NOTHING: Final = 1_000
+_EXACT: Final = 1e-6
+_MOST_TICKS: Final = 1_000_000
 
 
 class Ladder:
@@ -58,11 +62,22 @@ class Ladder:
         position = bisect_left(self.ticks, odds_milli)
         return self.ticks[position] if position < len(self.ticks) else None
 
+    def below(self, odds_milli: float) -> OddsMilli | None:
+        """Find the greatest tick under these odds; None at the ladder's foot."""
+        position = bisect_left(self.ticks, odds_milli)
+        return self.ticks[position - 1] if position else None
+
     def around(self, odds_milli: float) -> tuple[OddsMilli | None, OddsMilli | None]:
         """Find the greatest tick not above these odds and the tick after it; None beyond the ladder's ends."""
         ticks = self.ticks
         position = bisect_right(ticks, odds_milli)
         return (ticks[position - 1] if position else None), (ticks[position] if position < len(ticks) else None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ladder) and (self.name, self.ticks) == (other.name, other.ticks)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def __contains__(self, odds_milli: int) -> bool:
         return self.at_or_below(odds_milli) == odds_milli
@@ -74,6 +89,45 @@ def _ticks(increments: Sequence[tuple[int, int]]) -> list[int]:
         ticks.extend(range(start, end, step))
     ticks.append(increments[-1][0])
     return ticks
+
+
+def ladder_of_increments(name: str, increments: Sequence[tuple[float, float]]) -> Ladder:
+    """Build a ladder from decimal (from, step) pairs, each step up to the next from; the last pair is the top, its step 0.
+
+    Raises:
+        ValueError: if the numbers make no ladder; says which and why.
+    """
+    exact = [(round(start * 1000), round(step * 1000)) for start, step in increments]
+    for (start, step), (asked_start, asked_step) in zip(exact, increments, strict=True):
+        if abs(start - asked_start * 1000) > _EXACT or abs(step - asked_step * 1000) > _EXACT:
+            raise ValueError(f"odds have at most three decimals, not {asked_start:g}, {asked_step:g}")
+    if len(exact) < 2 or exact[-1][1] != 0:  # noqa: PLR2004 - one part and the top
+        raise ValueError("a ladder has at least one (from, step) and ends with (top, 0)")
+    for (start, step), (end, _) in pairwise(exact):
+        if step <= 0 or end <= start or (end - start) % step:
+            raise ValueError(f"steps of {step / 1000:g} do not lead from {start / 1000:g} to {end / 1000:g}")
+    return _checked(Ladder(name, _ticks(exact)))
+
+
+def ladder_of_ticks(name: str, odds: Sequence[float]) -> Ladder:
+    """Build a ladder from its decimal odds, rising.
+
+    Raises:
+        ValueError: if they do not rise, or have more than three decimals.
+    """
+    ticks = [round(price * 1000) for price in odds]
+    for tick, price in zip(ticks, odds, strict=True):
+        if abs(tick - price * 1000) > _EXACT:
+            raise ValueError(f"odds have at most three decimals, not {price:g}")
+    return _checked(Ladder(name, ticks))
+
+
+def _checked(ladder: Ladder) -> Ladder:
+    if ladder.ticks[0] <= EVENS_FOR_NOTHING:
+        raise ValueError(f"odds are over 1, not {ladder.ticks[0] / 1000:g}")
+    if len(ladder.ticks) > _MOST_TICKS:
+        raise ValueError(f"a ladder has at most {_MOST_TICKS} ticks, not {len(ladder.ticks)}")
+    return ladder
 
 
 BETFAIR: Final = Ladder("betfair", _ticks(BETFAIR_INCREMENTS))

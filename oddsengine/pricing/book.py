@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from oddsengine.pricing.errors import MarginError
 from oddsengine.pricing.fair import Basis
 from oddsengine.pricing.margin import quote_odds
+from oddsengine.pricing.rounding import round_book, round_price
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 #: A whole book whose probabilities sum to less than the first or more than the second, per winner, contradicts itself.
 COHERENT = (0.75, 1.34)
-#: Thousandths added before rounding down onto a ladder, so that a price that is a tick but for float error stays on it.
-_ON_TICK = 1e-9
 #: Ranges are drawn in by this share of their ends, so that inside them no rounding error can reach another price.
 _INSET = 1e-12
 _NOWHERE = (inf, -inf)
@@ -34,8 +33,8 @@ _CERTAIN = 1.0001
 class PricedSelection(NamedTuple):
     """Every number on the way to one profile's price of one selection.
 
-    `raw` is what the source implies, `fair` the same made coherent with the other selections, `quoted` decimal odds
-    with margin before rounding, `price` thousandths on the ladder; None from the first step that had no answer.
+    `raw` is what the source implies, `fair` the same made coherent with the other selections and lines, `quoted` decimal
+    odds with margin before rounding, `price` thousandths on the ladder; None from the first step that had no answer.
     """
 
     raw: float | None
@@ -46,6 +45,13 @@ class PricedSelection(NamedTuple):
 
 
 NOTHING = PricedSelection(None, None, None, None, None)
+
+
+class PricedBook(NamedTuple):
+    """A priced set of selections; `refusal` says why it can't be open, if it can't."""
+
+    selections: list[PricedSelection]
+    refusal: str | None
 
 
 def coherence(probabilities: Sequence[float | None], winners: int) -> float | None:
@@ -62,21 +68,47 @@ def coherence(probabilities: Sequence[float | None], winners: int) -> float | No
     return None
 
 
-def price_book(keys: Sequence[str], raw: Sequence[Fair | None], winners: int, profile: Profile) -> list[PricedSelection] | None:
-    """Price a set of selections; None if their probabilities contradict each other."""
+def with_pooled(fair: Sequence[float | None], place: int, probability: float) -> list[float | None]:
+    """Put one selection at a probability and scale the others so that the sum of them all stays."""
+    own = fair[place]
+    if own is None:
+        return [*fair]
+    rest = (1.0 - probability) / (1.0 - own)
+    return [probability if at == place else None if other is None else other * rest for at, other in enumerate(fair)]
+
+
+def price_book(
+    keys: Sequence[str],
+    raw: Sequence[Fair | None],
+    winners: int,
+    profile: Profile,
+    pooled: tuple[int, float] | None = None,
+) -> PricedBook | None:
+    """Price a set of selections from nothing; None if their probabilities contradict each other.
+
+    Args:
+        keys: of the selections.
+        raw: what the source implies of them.
+        winners: how many of them win.
+        profile: prices them.
+        pooled: the place of a selection, and the probability that the other lines leave it.
+    """
     factor = coherence([None if answer is None else answer.probability for answer in raw], winners)
     if factor is None:
         return None
-    inverses = [None if answer is None else 1.0 / answer.probability for answer in raw]
-    quotes = quote_book(keys, inverses, factor, winners, profile)
-    return [
+    fair = [None if answer is None else answer.probability * factor for answer in raw]
+    if pooled is not None:
+        fair = with_pooled(fair, *pooled)
+    inverses = [None if probability is None else 1.0 / probability for probability in fair]
+    quotes = quote_book(keys, inverses, 1.0, winners, profile)
+    rounded = round_book(quotes, fair, winners, profile)
+    selections = [
         NOTHING
         if answer is None or quoted is None
-        else PricedSelection(
-            answer.probability, answer.basis, answer.probability * factor, quoted, round_price(quoted, profile)[0]
-        )
-        for answer, quoted in zip(raw, quotes, strict=True)
+        else PricedSelection(answer.probability, answer.basis, probability, quoted, price)
+        for answer, probability, quoted, price in zip(raw, fair, quotes, rounded.prices, strict=True)
     ]
+    return PricedBook(selections, rounded.refusal)
 
 
 def quote_book(
@@ -114,24 +146,6 @@ def _tilted(keys: Sequence[str], inverses: Sequence[float | None], factor: float
     return [None if probability is None else max(1.0 / (probability * back), _CERTAIN) for probability in tilted]
 
 
-def round_price(quoted: float, profile: Profile) -> tuple[int | None, float, float]:
-    """Round decimal odds down onto the profile's ladder.
-
-    Returns:
-        The price in thousandths, None under the profile's least odds; and the range of quoted odds, from the first up
-        to but not including the second, that all have this price.
-    """
-    least, greatest = profile.least_odds, profile.greatest_odds
-    if quoted < least:
-        return None, 0.0, least
-    price, following = profile.ladder_ticks.around((min(greatest, quoted)) * 1000.0 + _ON_TICK)
-    high = inf if following is None or following > greatest * 1000.0 + _ON_TICK else (following - _ON_TICK) / 1000.0
-    if price is None:
-        return None, least, high
-    low = (price - _ON_TICK) / 1000.0
-    return price, max(least, low), high
-
-
 class MovingBook:
     """One profile's prices of a set of selections, kept up to date as some of them move.
 
@@ -141,7 +155,19 @@ class MovingBook:
         profile: prices them.
     """
 
-    __slots__ = ("_ceilings", "_floors", "_keys", "_profile", "_ranges", "_size", "_winners", "prices")
+    __slots__ = (
+        "_ceilings",
+        "_each_alone",
+        "_floors",
+        "_keys",
+        "_profile",
+        "_ranges",
+        "_size",
+        "_winners",
+        "prices",
+        "refusal",
+        "settled",
+    )
 
     def __init__(self, keys: Sequence[str], winners: int, profile: Profile) -> None:
         size = len(keys)
@@ -149,27 +175,34 @@ class MovingBook:
         self._size = size
         self._winners = winners
         self._profile = profile
+        self._each_alone = profile.method == "multiplicative" and not profile.is_tilted and profile.rounds_plainly
         self.prices: list[int | None] = [None] * size
+        #: why the set can't be open by this profile, if it can't
+        self.refusal: str | None = None
+        #: whether every price has arrived where it is going
+        self.settled = True
         #: between these quoted odds each price stays; at first nowhere, so that everything is priced
         self._ranges = [_NOWHERE] * size
         #: the same for the common scale
         self._floors = [inf] * size
         self._ceilings = [-inf] * size
 
-    def move(self, inverses: list[float | None], factor: float, moved: Sequence[int]) -> list[int]:
+    def move(self, inverses: list[float | None], factor: float, moved: Sequence[int], *, fresh: bool = True) -> list[int]:
         """Price anew what has to be; tell which places have another price.
 
         Args:
             inverses: 1 / probability of every selection, None where there is none.
             factor: makes the probabilities sum to the number of winners.
             moved: the places whose inverse is another than at the last call.
+            fresh: whether nothing is on offer, so that no price of before holds back the new ones.
         """
         profile = self._profile
-        if profile.method != "multiplicative" or profile.is_tilted:
+        if not self._each_alone:
             quotes = quote_book(self._keys, inverses, factor, self._winners, profile)
-            return self._set(
-                [None if quoted is None else round_price(quoted, profile)[0] for quoted in quotes], range(self._size)
-            )
+            fair = [None if inverse is None else factor / inverse for inverse in inverses]
+            rounded = round_book(quotes, fair, self._winners, profile, None if fresh else self.prices)
+            self.refusal, self.settled = rounded.refusal, rounded.settled
+            return self._set(rounded.prices, range(self._size))
         scale = 1.0 / (factor * profile.book_sum)
         floors, ceilings = self._floors, self._ceilings
         for place in moved:
@@ -183,25 +216,25 @@ class MovingBook:
         if max(floors) <= scale < min(ceilings):
             return []
         due = [place for place in range(self._size) if not floors[place] <= scale < ceilings[place]]
-        fresh: list[int | None] = []
+        new: list[int | None] = []
         for place in due:
             inverse = inverses[place]
             if inverse is None:
-                fresh.append(None)
+                new.append(None)
                 floors[place], ceilings[place] = -inf, inf
                 self._ranges[place] = _NOWHERE
                 continue
             price, low, high = round_price(scale * inverse, profile)
-            fresh.append(price)
+            new.append(price)
             low, high = low * (1 + _INSET), high * (1 - _INSET)
             self._ranges[place] = (low, high)
             floors[place], ceilings[place] = low / inverse, high / inverse
-        return self._set(fresh, due)
+        return self._set(new, due)
 
-    def _set(self, fresh: list[int | None], places: Sequence[int]) -> list[int]:
+    def _set(self, new: list[int | None], places: Sequence[int]) -> list[int]:
         prices = self.prices
         changed = []
-        for place, price in zip(places, fresh, strict=True):
+        for place, price in zip(places, new, strict=True):
             if prices[place] != price:
                 prices[place] = price
                 changed.append(place)

@@ -7,12 +7,14 @@ space because odds are not symmetric.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from math import fsum
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from oddsengine.pricing.errors import MarginError
-from oddsengine.pricing.margin import SEVERAL_WINNERS, fair_probabilities
+from oddsengine.pricing.margin import SEVERAL_WINNERS, Method, fair_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 #: What a fair probability rests on; `last_traded` is the second choice and is flagged as such.
 Basis = Literal["book", "last_traded", "bookmaker"]
+
+_BEST_PRICES: Final = 3
 
 
 class Fair(NamedTuple):
@@ -33,13 +37,17 @@ class Fair(NamedTuple):
 class ExchangeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When an exchange's best prices may be believed.
 
-    `max_spread` is the greatest (back probability / lay probability - 1); `min_size` the least size on each side, in
-    the provider's currency; `last_traded` whether the last traded price may stand in.
+    `max_spread` is the greatest (back probability / lay probability - 1); `min_size` the least size on each side and
+    `min_depth` the least on each side within the best three prices, in the provider's currency (0: any); `last_traded`
+    whether the last traded price may stand in; `normalise` the method that makes what the books imply of a market's
+    selections sum to its winners (how old they may be: `max_age_s` of the profile).
     """
 
-    max_spread: float = 0.25
-    min_size: float = 2.0
+    max_spread: Annotated[float, Meta(ge=0)] = 0.25
+    min_size: Annotated[float, Meta(ge=0)] = 2.0
+    min_depth: Annotated[float, Meta(ge=0)] = 0.0
     last_traded: bool = True
+    normalise: Method = "multiplicative"
 
 
 def fair_from_exchange(back: PriceSize | None, lay: PriceSize | None, last: float | None, limits: ExchangeLimits) -> Fair | None:
@@ -62,20 +70,49 @@ def fair_from_exchange(back: PriceSize | None, lay: PriceSize | None, last: floa
     return None
 
 
-def fair_from_quotes(quotes: Sequence[float | None], winners: int, method: str) -> list[Fair | None]:
-    """Remove a bookmaker's margin from its prices of a whole set of selections.
+def is_deep_enough(back: Sequence[PriceSize], lay: Sequence[PriceSize], limits: ExchangeLimits) -> bool:
+    """Tell whether the best three prices of each side, best first, hold enough money to be believed."""
+    return all(fsum([size for _, size in side[:_BEST_PRICES]]) >= limits.min_depth for side in (back, lay))
 
-    All or nothing: without every price the margin can't be told from the probabilities, and a method that has no answer
-    for these numbers leaves none of them to be believed.
+
+def normalised(implied: list[Fair | None], winners: int, method: str) -> list[Fair | None]:
+    """Make what exchange books imply of a whole set of selections sum to its winners, by a method other than in proportion.
+
+    A set with a gap, or one for which the method has no answer, is left to be scaled in proportion.
+    """
+    given = [answer for answer in implied if answer is not None]
+    if len(given) < len(implied) or not 1 <= winners < len(given) or max(answer.probability for answer in given) >= 1.0:
+        return implied
+    if winners > 1 and method not in SEVERAL_WINNERS:
+        return implied
+    try:
+        fair = fair_probabilities([1.0 / answer.probability for answer in given], method, winners)
+    except MarginError:
+        return implied
+    return [Fair(probability, answer.basis) for probability, answer in zip(fair, given, strict=True)]
+
+
+def fair_from_quotes(
+    quotes: Sequence[float | None], winners: int, method: str, source_book_sum: float = 0.0
+) -> list[Fair | None]:
+    """Remove a bookmaker's margin from its prices of a set of selections.
+
+    All or nothing, unless its typical margin is known: without every price the margin can't be told from the
+    probabilities. A method that has no answer for these numbers leaves none of them to be believed.
 
     Args:
         quotes: decimal odds of every selection, None where there is none.
         winners: how many of them win.
         method: how to remove the margin; one that does not hold for several winners gives way to multiplicative.
+        source_book_sum: what its inverse odds typically sum to, per winner; 0 where that is not known.
     """
     nothing: list[Fair | None] = [None] * len(quotes)
     given = [quote for quote in quotes if quote is not None]
-    if len(given) < len(quotes) or not 1 <= winners < len(given):
+    if len(given) < len(quotes):
+        if not source_book_sum or fsum([1.0 / quote for quote in given]) > winners * source_book_sum:
+            return nothing
+        return [None if quote is None else Fair(1.0 / (quote * source_book_sum), "bookmaker") for quote in quotes]
+    if not 1 <= winners < len(given):
         return nothing
     if winners > 1 and method not in SEVERAL_WINNERS:
         method = "multiplicative"

@@ -1,68 +1,76 @@
-"""One market as it is priced: its probabilities for every belief, its prices for every profile, kept as books move.
-
-A belief is what profiles take for fair of what a source says; profiles that agree share their probabilities.
-"""
+"""One market as it is priced: its probabilities for every belief, its prices for every profile, kept as books move."""
 
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from oddsengine.pricing.book import MovingBook, PricedSelection, coherence, price_book
-from oddsengine.pricing.fair import ExchangeLimits, fair_from_exchange, fair_from_quotes
+from oddsengine.pricing.book import MovingBook, coherence, with_pooled
+from oddsengine.pricing.implied import Belief, implied, implied_by_exchange, priced_together
+from oddsengine.pricing.rounding import book_sum
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from oddsengine.books.source_book import SelectionBook, SourceMarket
-    from oddsengine.markets.feed_updates import MarketDefinition, SelectionDefinition
-    from oddsengine.pricing.fair import Fair
+    from oddsengine.markets.feed_updates import MarketDefinition
+    from oddsengine.pricing.implied import Together
     from oddsengine.pricing.profile import Profile, Resolved
 
 
-class PricedMarket(NamedTuple):
-    """One profile's prices of one market by selection key; `refusal` says why there are none."""
-
-    selections: dict[str, PricedSelection]
-    refusal: str | None
-
-
-class _Belief(NamedTuple):
-    """What a profile takes for fair of what a source says; profiles that agree share their probabilities."""
-
-    limits: ExchangeLimits
-    devig: str
-
-
-class _Group:
+class Group:
     """A set of selections whose probabilities sum to the number of winners, as profiles of one belief see it."""
 
-    __slots__ = ("any_price", "books", "factor", "inverses", "moving", "probabilities", "quoted", "selections", "winners")
+    __slots__ = (
+        "any_price",
+        "books",
+        "factor",
+        "inverses",
+        "line",
+        "moving",
+        "pooled",
+        "probabilities",
+        "quoted",
+        "rising",
+        "selections",
+        "stirred",
+        "winners",
+    )
 
-    def __init__(
-        self, selections: list[SelectionDefinition], market: SourceMarket, winners: int, profiles: list[Profile]
-    ) -> None:
+    def __init__(self, together: Together, market: SourceMarket, winners: int, profiles: list[Profile]) -> None:
+        selections = together.selections
         self.selections = selections
+        self.line = together.line
+        self.rising = together.rising
         self.books: list[SelectionBook | None] = [market.books.get(selection.source_id) for selection in selections]
         self.winners = min(winners, len(selections))
         self.probabilities: list[float | None] = [None] * len(selections)
         self.inverses: list[float | None] = [None] * len(selections)
         self.factor: float | None = None
-        #: whether a bookmaker prices it
+        #: whether the selections have to be seen together: a bookmaker prices them, or a method makes them sum
         self.quoted = False
         self.any_price = False
+        #: the probability that the other lines of its ladder leave to the rising side, None where they agree with it
+        self.pooled: float | None = None
+        #: the places to be priced anew, None where there is nothing to do
+        self.stirred: list[int] | None = []
         self.moving = [MovingBook([selection.key for selection in selections], self.winners, profile) for profile in profiles]
 
-    def imply(self, belief: _Belief) -> list[int]:
-        """Take over what the books that moved imply; tell whose probability is another now."""
+    def imply(self, belief: Belief) -> bool:
+        """Take over what the books that moved imply; tell whether the probabilities still go together."""
         books = self.books
         places = [place for place, book in enumerate(books) if book is not None and book.moved]
-        if not places:
-            return places
-        self.quoted = self.quoted or any(books[place].quote is not None for place in places)  # type: ignore[union-attr]
+        if not places and self.factor is not None:
+            return True
+        if not self.quoted:
+            self.quoted = belief.limits.normalise != "multiplicative" or any(
+                book is not None and book.quote is not None for book in books
+            )
         if self.quoted:
-            answers = _implied(books, self.winners, belief)
+            answers = implied(books, self.winners, belief)
             places = list(range(len(books)))
         else:
-            answers = [_from_exchange(books[place], belief.limits) for place in places]
+            answers = [implied_by_exchange(books[place], belief.limits) for place in places]
         moved: list[int] = []
         for place, answer in zip(places, answers, strict=True):
             probability = None if answer is None else answer.probability
@@ -70,7 +78,56 @@ class _Group:
                 self.probabilities[place] = probability
                 self.inverses[place] = None if probability is None else 1.0 / probability
                 moved.append(place)
-        return moved
+        # Most changes of a book are deep in it and move no probability.
+        if moved or self.factor is None:
+            self.factor = coherence(self.probabilities, self.winners)
+            self.any_price = any(self.probabilities)
+            self.stirred = moved if self.stirred is None else [*self.stirred, *moved]
+        return self.factor is not None
+
+    def rising_probability(self) -> float | None:
+        """Give the fair probability of the side that gets likelier with the line, by this line's own book."""
+        if self.rising is None or self.factor is None:
+            return None
+        probability = self.probabilities[self.rising]
+        return None if probability is None else probability * self.factor
+
+    def pool(self, probability: float | None) -> bool:
+        """Take what the other lines leave to the rising side; tell whether that is something else than before."""
+        if probability == self.pooled:
+            return False
+        self.pooled = probability
+        self.stirred = list(range(len(self.selections)))
+        return True
+
+    def fair(self) -> list[float | None]:
+        """Give the fair probabilities that are priced."""
+        factor = self.factor or 1.0
+        fair = [None if probability is None else probability * factor for probability in self.probabilities]
+        if self.pooled is not None and self.rising is not None:
+            return with_pooled(fair, self.rising, self.pooled)
+        return fair
+
+    def price(self, *, fresh: bool) -> set[int]:
+        """Price what was stirred; give the places with another price."""
+        stirred = self.stirred
+        if stirred is None or self.factor is None:
+            return set()
+        inverses, factor = self.inverses, self.factor
+        if self.pooled is not None:
+            inverses, factor = [None if each is None else 1.0 / each for each in self.fair()], 1.0
+            stirred = list(range(len(inverses)))
+        self.stirred = None
+        changed: set[int] = set()
+        for moving in self.moving:
+            changed.update(moving.move(inverses, factor, stirred, fresh=fresh))
+            if not moving.settled:
+                self.stirred = []
+        return changed
+
+    def best(self, place: int) -> int | None:
+        """Give the longest price of a selection in any profile of this belief, thousandths."""
+        return max((price for moving in self.moving if (price := moving.prices[place]) is not None), default=None)
 
 
 class MarketBook:
@@ -80,46 +137,68 @@ class MarketBook:
         market: the source's books.
         definition: what the source says the market is.
         resolved: what holds for it, one entry a profile.
+        before: the book it takes the place of: a jump from that one is a jump.
     """
 
     __slots__ = (
         "books",
         "definition",
         "groups",
+        "has_lines",
+        "has_steps",
+        "jumped",
+        "lines",
         "market",
         "max_age_ms",
         "offered_open",
+        "places",
+        "pool_limit",
         "resolved",
         "seen",
         "size",
         "spike_limit",
+        "suspend",
+        "whole_book",
     )
 
-    def __init__(self, market: SourceMarket, definition: MarketDefinition, resolved: tuple[Resolved, ...]) -> None:
+    def __init__(
+        self,
+        market: SourceMarket,
+        definition: MarketDefinition,
+        resolved: tuple[Resolved, ...],
+        before: MarketBook | None = None,
+    ) -> None:
         self.definition = definition
         self.market = market
         self.resolved = resolved
-        #: how long its source may say nothing of it; infinity where no profile minds
-        self.max_age_ms = min((each.settings.max_age_s for each in resolved if each.settings.max_age_s), default=inf) * 1000
         self.books = market.books
         self.size = len(market.books)
-        #: for each distinct belief the places of its profiles in `prices`, and the groups as it sees them
-        self.groups = _groups(market, definition, resolved)
         self.offered_open = False
-
-        limits = [each.settings.spike_limit for each in resolved if each.settings.spike_limit]
-        self.spike_limit = min(limits, default=0.0)
-        #: the fair probabilities at the last pricing, kept only where spikes are looked for
-        self.seen: dict[str, float] | None = None
-
-    def fair(self) -> dict[str, float]:
-        """Give every fair probability there is, as the first profile sees it."""
-        return {
-            selection.key: probability * (group.factor or 1.0)
-            for group in self.groups[0][2]
-            for selection, probability in zip(group.selections, group.probabilities, strict=True)
-            if probability is not None
+        settings = [each.settings for each in resolved]
+        # One profile's doubt is about the market, not about the profile: the strictest limit holds for all.
+        self.max_age_ms = min((each.max_age_s for each in settings if each.max_age_s), default=inf) * 1000
+        self.spike_limit = min((each.spike_limit for each in settings if each.spike_limit), default=0.0)
+        self.pool_limit = min(each.pool_limit for each in settings)
+        self.whole_book = any(each.whole_book for each in settings)
+        self.has_steps = any(each.max_step for each in settings)
+        self.suspend = any(each.suspend for each in settings)
+        #: the fair probabilities last believed, and those of a jump with when they were heard; kept where spikes are sought
+        self.seen: dict[str, float] | None = before.seen if before is not None else None
+        self.jumped: tuple[dict[str, float], int] | None = before.jumped if before is not None else None
+        #: for each distinct belief the places of its profiles in `prices`, and the groups as it sees them
+        self.places: dict[Belief, list[int]] = {}
+        for place, profile in enumerate(settings):
+            self.places.setdefault(Belief.of(profile), []).append(place)
+        together = priced_together(definition)
+        self.groups = {
+            belief: [Group(each, market, definition.winners, [settings[place] for place in places]) for each in together]
+            for belief, places in self.places.items()
         }
+        #: whether it stands on lines of a ladder, and on how many
+        self.has_lines = any(each.line is not None for each in together)
+        self.lines = len(together)
+        for book in market.books.values():
+            book.moved = True
 
     def fits(self, market: SourceMarket, definition: MarketDefinition, resolved: tuple[Resolved, ...]) -> bool:
         """Tell whether it can go on: the market is what it was, by the same rules, with the same books."""
@@ -134,111 +213,102 @@ class MarketBook:
         """Tell whether the source has said nothing of the market for too long."""
         return now_ms - self.market.heard_ms > self.max_age_ms
 
-    def move(self) -> tuple[dict[str, None], str | None]:
+    def is_due(self, now_ms: int) -> bool:
+        """Tell whether it has to be looked at only because time has passed: it has become too old, or goes in steps."""
+        return self.is_old(now_ms) or (self.has_steps and not self._is_settled())
+
+    def _is_settled(self) -> bool:
+        return all(moving.settled for groups in self.groups.values() for group in groups for moving in group.moving)
+
+    def imply(self) -> str | None:
+        """Take over what moved; say why the market can't be open, if it can't."""
+        together = True
+        for belief, groups in self.groups.items():
+            for group in groups:
+                together = group.imply(belief) and together
+        for book in self.books.values():
+            book.moved = False
+        return None if together else "incoherent"
+
+    def price(self) -> tuple[dict[str, None], str | None]:
         """Price what moved; give the selections with another price, and why the market can't be open, if it can't."""
         changed: dict[str, None] = {}
+        refusal: str | None = None
         any_price = False
-        touched = [book for book in self.books.values() if book.moved]
-        for belief, _, groups in self.groups:
+        for groups in self.groups.values():
             for group in groups:
-                moved = group.imply(belief)
-                # Most changes of a book are deep in it and move no probability.
-                if moved or group.factor is None:
-                    group.factor = coherence(group.probabilities, group.winners)
-                    if group.factor is None:
-                        return changed, "incoherent"
-                    for moving in group.moving:
-                        for place in moving.move(group.inverses, group.factor, moved):
-                            changed[group.selections[place].key] = None
-                    group.any_price = any(group.probabilities)
+                if group.stirred is not None:
+                    for place in sorted(group.price(fresh=not self.offered_open)):
+                        changed[group.selections[place].key] = None
+                    refusal = refusal or self._refusal(group)
+                elif not self.offered_open:
+                    refusal = refusal or self._refusal(group)
                 any_price = any_price or group.any_price
-        for book in touched:
-            book.moved = False
-        return changed, None if any_price else "no_price"
+        return changed, refusal or (None if any_price else "no_price")
+
+    def _refusal(self, group: Group) -> str | None:
+        own = group.rising_probability()
+        if group.pooled is not None and own is not None and abs(group.pooled - own) > self.pool_limit:
+            return "contradiction"
+        if self.whole_book and None in group.probabilities:
+            return "no_price"
+        return next((moving.refusal for moving in group.moving if moving.refusal is not None), None)
+
+    def has_arbitrage(self) -> bool:
+        """Tell whether a bettor could back every selection, each in its best profile, and not lose."""
+        if len(self.resolved) == 1:
+            return False
+        least = self.least_book_sum()
+        return least is not None and least < 1.0
+
+    def least_book_sum(self) -> float | None:
+        """Sum what backing every selection in its best profile costs, per winner, on the line where that is least."""
+        sums: list[float] = []
+        for number, group in enumerate(self._first_groups()):
+            total = book_sum([self._best(number, place) for place in range(len(group.selections))])
+            if total is not None:
+                sums.append(total / group.winners)
+        return min(sums, default=None)
+
+    def best_sides(self) -> Iterator[tuple[float, int | None, int | None]]:
+        """Give of each line the longest prices of its rising and its falling side in any profile, thousandths."""
+        for number, group in enumerate(self._first_groups()):
+            if group.line is not None and group.rising is not None and len(group.selections) == 2:  # noqa: PLR2004 - two sides
+                yield group.line, self._best(number, group.rising), self._best(number, 1 - group.rising)
+
+    def _best(self, number: int, place: int) -> int | None:
+        prices = (groups[number].best(place) for groups in self.groups.values())
+        return max((price for price in prices if price is not None), default=None)
+
+    def _first_groups(self) -> list[Group]:
+        return next(iter(self.groups.values()))
+
+    def fair(self) -> dict[str, float]:
+        """Give every fair probability there is, as the first profile sees it."""
+        return {
+            selection.key: probability
+            for group in self._first_groups()
+            for selection, probability in zip(group.selections, group.fair(), strict=True)
+            if probability is not None
+        }
+
+    def pooled(self, profile: int) -> dict[str, float]:
+        """Give the probabilities that other lines have changed, by selection, as a profile sees them."""
+        return {
+            group.selections[group.rising].key: group.pooled
+            for belief, groups in self.groups.items()
+            if profile in self.places[belief]
+            for group in groups
+            if group.pooled is not None and group.rising is not None
+        }
 
     def prices(self, key: str) -> tuple[int | None, ...]:
         """Give a selection's prices, one a profile."""
         prices: list[int | None] = [None] * len(self.resolved)
-        for _, places, groups in self.groups:
+        for belief, groups in self.groups.items():
             for group in groups:
                 for at, selection in enumerate(group.selections):
                     if selection.key == key:
-                        for place, book in zip(places, group.moving, strict=True):
+                        for place, book in zip(self.places[belief], group.moving, strict=True):
                             prices[place] = book.prices[at]
         return tuple(prices)
-
-
-def _groups(
-    market: SourceMarket, definition: MarketDefinition, resolved: tuple[Resolved, ...]
-) -> list[tuple[_Belief, list[int], list[_Group]]]:
-    """Begin the groups of every belief, with every book still to be looked at."""
-    places_by_belief: dict[_Belief, list[int]] = {}
-    for place, (settings, _) in enumerate(resolved):
-        places_by_belief.setdefault(_Belief(settings.exchange, settings.devig), []).append(place)
-    together = priced_together(definition)
-    groups = [
-        (
-            belief,
-            places,
-            [
-                _Group(selections, market, definition.winners, [resolved[place].settings for place in places])
-                for selections in together
-            ],
-        )
-        for belief, places in places_by_belief.items()
-    ]
-    for book in market.books.values():
-        book.moved = True
-    return groups
-
-
-def _implied(books: list[SelectionBook | None], winners: int, belief: _Belief) -> list[Fair | None]:
-    """Give what a source implies of a set of selections: a bookmaker by its prices, an exchange by its order books."""
-    if any(book is not None and book.quote is not None for book in books):
-        return fair_from_quotes([None if book is None else book.quote for book in books], winners, belief.devig)
-    return [_from_exchange(book, belief.limits) for book in books]
-
-
-def _from_exchange(book: SelectionBook | None, limits: ExchangeLimits) -> Fair | None:
-    if book is None:
-        return None
-    back, lay = book.best()
-    return fair_from_exchange(back, lay, book.last, limits)
-
-
-def price_plainly(market: SourceMarket, definition: MarketDefinition, profile: Profile) -> PricedMarket:
-    """Price a market from nothing, with every number on the way: the plain statement of what `MarketBook` keeps."""
-    if not definition.winners:
-        return PricedMarket({}, "not_priceable")
-    selections: dict[str, PricedSelection] = {}
-    for group in priced_together(definition):
-        books = [market.books.get(selection.source_id) for selection in group]
-        winners = min(definition.winners, len(group))
-        keys = [selection.key for selection in group]
-        priced = price_book(keys, _implied(books, winners, _Belief(profile.exchange, profile.devig)), winners, profile)
-        if priced is None:
-            return PricedMarket({}, "incoherent")
-        selections.update({selection.key: answer for selection, answer in zip(group, priced, strict=True)})
-    any_price = any(selection.raw is not None for selection in selections.values())
-    return PricedMarket(selections, None if any_price else "no_price")
-
-
-def priced_together(definition: MarketDefinition) -> list[list[SelectionDefinition]]:
-    """Part the active selections into the sets whose probabilities sum to the number of winners.
-
-    All of them, except in an Asian handicap market with many lines, where the two sides of each line are a set: the
-    first side at h and the other at -h.
-    """
-    active = [selection for selection in definition.selections if selection.status == "active"]
-    if definition.type != "asian_handicap" or not any(selection.handicap for selection in definition.selections):
-        return [active] if active else []
-    first_side = _side(definition.selections[0])
-    lines: dict[float, list[SelectionDefinition]] = {}
-    for selection in active:
-        line = selection.handicap if _side(selection) == first_side else -selection.handicap
-        lines.setdefault(line, []).append(selection)
-    return list(lines.values())
-
-
-def _side(selection: SelectionDefinition) -> str:
-    return selection.source_id.partition("@")[0]

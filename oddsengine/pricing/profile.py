@@ -2,55 +2,105 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from oddsengine.markets.ladders import LADDERS, Ladder
 from oddsengine.pricing.fair import ExchangeLimits
 from oddsengine.pricing.margin import Method
-from oddsengine.pricing.rules import BookSum, GreatestOdds, LeastOdds, MaxAge, Rule, Shift, Skew, SpikeLimit
+from oddsengine.pricing.rounding import Rounding
+from oddsengine.pricing.rules import (
+    BookSum,
+    GreatestOdds,
+    HoldBand,
+    LeastMargin,
+    LeastOdds,
+    MaxAge,
+    MaxStep,
+    PoolLimit,
+    Rule,
+    Shift,
+    Skew,
+    SourceBookSum,
+    SpikeLimit,
+    Tolerance,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from oddsengine.pricing.rules import MarketContext
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one profile prices.
+    """How one profile prices; docs/configuration.md says the same to operators.
 
-    `devig` removes a bookmaker's margin from its prices. `book_sum` is the sum of inverse odds to aim at, per winner (1.05
-    is a margin of 5 %), `method` spreads it over the selections; `ladder` names the odds that may be offered, and a price
-    is always rounded down onto it, so that the book sum is never under the target; `least_odds` and `greatest_odds` are
-    decimal: a selection quoted shorter than the least has no price, one quoted longer than the greatest gets the
-    greatest. `skew` is the exponent put on fair probabilities before the margin (over 1 shortens favourites and lengthens
-    longshots), `shift` makes selections likelier by a share (`{home = 0.02}`); both leave the book sum as it is. A market
-    of which its source has said nothing for `max_age_s` seconds is suspended (0: however long). A fair probability that
-    changes by more than the share `spike_limit` of itself at once suspends the market until another update confirms it
-    (0: any change is believed). `rules` refine all that for some markets.
+    What is believed: `devig` removes a bookmaker's margin from its prices; where some of them are missing the margin is
+    taken to be what `source_book_sum` says this source is used to ask (0: such a market has no fair price). `exchange`
+    says how far an order book is believed. The lines of an event's totals or handicaps that contradict each other are
+    pooled, none by more than `pool_limit` (probability); one that would have to move further is suspended.
+
+    What is asked: `book_sum` is the sum of inverse odds to aim at, per winner (1.05 is a margin of 5 %), `method` spreads
+    it over the selections. `skew` is the exponent put on fair probabilities before (over 1 shortens favourites and
+    lengthens longshots), `shift` makes selections likelier by a share (`{home = 0.02}`); both leave the book sum as it is.
+
+    What is offered: prices are rounded onto `ladder`, `down`, or `balanced` to come near the book sum asked for; per
+    winner it stays within `tolerance` of that (0: however far) and never falls under 1 + `least_margin`. A selection quoted
+    shorter than `least_odds` has no price, one quoted longer than `greatest_odds` gets those. A price that would move by no
+    more than the share `hold_band` stays, one that would move by more than the share `max_step` goes there in steps (0:
+    at once).
+
+    What is suspended: a market of which its source has said nothing for `max_age_s` seconds (0: however long); one where a
+    fair probability has changed by more than the share `spike_limit` of itself at once, until another update or source
+    confirms it (0: any change is believed); with `whole_book` one in which some selection has no fair price; with
+    `suspend` every one. `rules` refine all that for some markets.
     """
 
     devig: Method = "shin"
+    source_book_sum: SourceBookSum = 0.0
     book_sum: BookSum = 1.05
+    least_margin: LeastMargin = 0.0
     method: Method = "multiplicative"
     ladder: str = "betfair"
+    rounding: Rounding = "down"
+    tolerance: Tolerance = 0.0
     least_odds: LeastOdds = 1.01
     greatest_odds: GreatestOdds = 1000.0
     exchange: ExchangeLimits = ExchangeLimits()
     skew: Skew = 1.0
     shift: dict[str, Shift] = {}
+    hold_band: HoldBand = 0.0
+    max_step: MaxStep = 0.0
     max_age_s: MaxAge = 0.0
     spike_limit: SpikeLimit = 0.0
+    pool_limit: PoolLimit = 0.02
+    whole_book: bool = False
+    suspend: bool = False
     rules: tuple[Rule, ...] = ()
 
+    #: ladders of the operator's own, beside those we know
+    _own_ladders: dict[str, Ladder] = {}
+
     def __post_init__(self) -> None:
-        for ladder in (self.ladder, *(rule.ladder for rule in self.rules if rule.ladder is not None)):
-            if ladder not in LADDERS:
-                raise ValueError(f"no ladder {ladder!r}; the ladders are {', '.join(sorted(LADDERS))}")
+        ladders = {*LADDERS, *self._own_ladders}
+        for ladder in (self.ladder, *self._ruled("ladder")):
+            if ladder not in ladders:
+                raise ValueError(f"no ladder {ladder!r}; the ladders are {', '.join(sorted(ladders))}")
         # Any rules may come together on one market: no combination of theirs may contradict itself.
-        least = max([self.least_odds, *(rule.least_odds for rule in self.rules if rule.least_odds is not None)])
-        greatest = min([self.greatest_odds, *(rule.greatest_odds for rule in self.rules if rule.greatest_odds is not None)])
+        least = max([self.least_odds, *self._ruled("least_odds")])
+        greatest = min([self.greatest_odds, *self._ruled("greatest_odds")])
         if least >= greatest:
             raise ValueError(f"least_odds {least:g} is not under greatest_odds {greatest:g}")
+        if any(0.0 < known < 1.0 for known in (self.source_book_sum, *self._ruled("source_book_sum"))):
+            raise ValueError("source_book_sum is 1 or more, or 0 where it is not known")
+        asked = min([self.book_sum, *self._ruled("book_sum")])
+        floor = 1.0 + max([self.least_margin, *self._ruled("least_margin")])
+        if asked < floor:
+            raise ValueError(f"book_sum {asked:g} is under the floor of 1 + least_margin, {floor:g}")
+
+    def _ruled(self, name: str) -> Iterator[Any]:
+        return (value for rule in self.rules if (value := getattr(rule, name)) is not None)
 
     @property
     def is_tilted(self) -> bool:
@@ -60,7 +110,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def ladder_ticks(self) -> Ladder:
         """The ladder itself."""
-        return LADDERS[self.ladder]
+        return self._own_ladders.get(self.ladder) or LADDERS[self.ladder]
+
+    @property
+    def rounds_plainly(self) -> bool:
+        """Whether each price follows from its own quote alone."""
+        return self.rounding == "down" and not (self.tolerance or self.hold_band or self.max_step)
 
 
 class Resolved(NamedTuple):

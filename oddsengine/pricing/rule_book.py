@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,8 +12,9 @@ from oddsengine.pricing.profile import Profile, Resolved, resolve
 from oddsengine.pricing.rules import MarketContext, brackets, minutes_until_next_bracket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from oddsengine.markets.events import Competition
     from oddsengine.markets.ids import MarketId
 
 
@@ -30,10 +32,13 @@ class RuleBook:
 
     Args:
         profiles: in the order of every published `prices`.
+        tiers: the competitions of each tier, by id or name; `*` and `?` stand for what they do in file names.
     """
 
-    def __init__(self, profiles: Iterable[Profile]) -> None:
+    def __init__(self, profiles: Iterable[Profile], tiers: Mapping[str, tuple[str, ...]]) -> None:
         self._profiles = tuple(profiles)
+        self._tiers = tiers
+        self._tier_of: dict[Competition, str] = {}
         self._edges = brackets([rule for profile in self._profiles for rule in profile.rules])
         #: context, time to the start replaced by its bracket -> what holds for every profile; one object a context
         self._resolved: dict[MarketContext, tuple[Resolved, ...]] = {}
@@ -55,6 +60,7 @@ class RuleBook:
         context = MarketContext(
             sport=event.sport if event is not None else "",
             competition=event.competition.id if event is not None else "",
+            tier=self.tier(event.competition) if event is not None else "",
             type=definition.type,
             period=definition.period,
             source=source,
@@ -68,6 +74,21 @@ class RuleBook:
         until_ms = now_ms + 60_000 * minutes_until_next_bracket(self._edges, minutes)
         self._situations[definition.id] = _Situation(definition, event, resolved, until_ms)
         return resolved
+
+    def tier(self, competition: Competition) -> str:
+        """Name the first tier that a competition is in, empty if it is in none."""
+        known = self._tier_of.get(competition)
+        if known is None:
+            names = (competition.id, competition.name)
+            known = self._tier_of[competition] = next(
+                (
+                    tier
+                    for tier, patterns in self._tiers.items()
+                    if any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+                ),
+                "",
+            )
+        return known
 
     def due(self, now_ms: int) -> list[MarketId]:
         """List the markets for which another rule may hold by now, only because time has passed."""

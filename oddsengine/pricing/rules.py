@@ -1,7 +1,7 @@
 """Rules: what a trading team sets for some markets and not for others.
 
-A profile has settings and a list of rules. A rule matches on any of sport, competition, market type, period, source, in
-play or not, and time to the start; it sets any of the profile's settings. Later rules refine earlier ones.
+A profile has settings and a list of rules. A rule matches on any of sport, competition, tier, market type, period,
+source, in play or not, and time to the start; it sets any of the profile's settings. Later rules refine earlier ones.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from msgspec import Meta
 
 from oddsengine.markets.taxonomy import MarketType
 from oddsengine.pricing.margin import Method
+from oddsengine.pricing.rounding import Rounding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +26,40 @@ BookSum = Annotated[float, Meta(ge=1.0, le=3.0)]
 LeastOdds = Annotated[float, Meta(ge=1.001)]
 GreatestOdds = Annotated[float, Meta(gt=1.0)]
 
+LeastMargin = Annotated[float, Meta(ge=0.0, le=1.0)]
+Tolerance = Annotated[float, Meta(ge=0.0, le=1.0)]
 Skew = Annotated[float, Meta(ge=0.5, le=2.0)]
 Shift = Annotated[float, Meta(ge=-0.5, le=0.5)]
+HoldBand = Annotated[float, Meta(ge=0.0, le=0.5)]
+MaxStep = Annotated[float, Meta(ge=0.0, le=10.0)]
 MaxAge = Annotated[float, Meta(ge=0)]
 SpikeLimit = Annotated[float, Meta(ge=0)]
+PoolLimit = Annotated[float, Meta(ge=0.0, le=0.5)]
+SourceBookSum = Annotated[float, Meta(ge=0.0, le=2.0)]
 
-_SETTINGS = ("devig", "book_sum", "method", "ladder", "least_odds", "greatest_odds", "skew", "shift", "max_age_s", "spike_limit")
-_LIMITS = ("max_spread", "min_size", "last_traded")
+#: What a rule sets of a profile, and of how far an exchange is believed (`pricing.fair.ExchangeLimits`).
+_SETTINGS = (
+    "devig",
+    "source_book_sum",
+    "book_sum",
+    "least_margin",
+    "method",
+    "ladder",
+    "rounding",
+    "tolerance",
+    "least_odds",
+    "greatest_odds",
+    "skew",
+    "shift",
+    "hold_band",
+    "max_step",
+    "max_age_s",
+    "spike_limit",
+    "pool_limit",
+    "whole_book",
+    "suspend",
+)
+_LIMITS = ("max_spread", "min_size", "min_depth", "last_traded", "normalise")
 
 
 class MarketContext(NamedTuple):
@@ -39,6 +67,7 @@ class MarketContext(NamedTuple):
 
     sport: str
     competition: str
+    tier: str
     type: str
     period: str | None
     source: str
@@ -55,6 +84,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     sport: Names = None
     competition: Names = None
+    tier: Names = None
     type: MarketType | tuple[MarketType, ...] | None = None
     period: Names = None
     source: Names = None
@@ -63,18 +93,29 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     starts_after_min: float | None = None
 
     devig: Method | None = None
+    source_book_sum: SourceBookSum | None = None
     book_sum: BookSum | None = None
+    least_margin: LeastMargin | None = None
     method: Method | None = None
     ladder: str | None = None
+    rounding: Rounding | None = None
+    tolerance: Tolerance | None = None
     least_odds: LeastOdds | None = None
     greatest_odds: GreatestOdds | None = None
     skew: Skew | None = None
     shift: dict[str, Shift] | None = None
+    hold_band: HoldBand | None = None
+    max_step: MaxStep | None = None
     max_age_s: MaxAge | None = None
     spike_limit: SpikeLimit | None = None
+    pool_limit: PoolLimit | None = None
+    whole_book: bool | None = None
+    suspend: bool | None = None
     max_spread: Annotated[float, Meta(ge=0)] | None = None
     min_size: Annotated[float, Meta(ge=0)] | None = None
+    min_depth: Annotated[float, Meta(ge=0)] | None = None
     last_traded: bool | None = None
+    normalise: Method | None = None
 
     _place: str = ""
 
@@ -93,6 +134,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return (
             _names(self.sport, context.sport)
             and _names(self.competition, context.competition)
+            and _names(self.tier, context.tier)
             and _names(self.type, context.type)
             and _names(self.period, context.period)
             and _names(self.source, context.source)

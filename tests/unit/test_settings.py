@@ -50,7 +50,7 @@ def test_every_problem_is_named_not_only_the_first() -> None:
         "odds.toml:1: gatway: unknown section",
         "odds.toml:3: engine.shards: Expected `int` >= 1",
         "odds.toml:5: profiles.a.method: 'shinn' is not one of multiplicative",
-        "odds.toml:6: profiles.b: no ladder 'none'; the ladders are",
+        "odds.toml:7: profiles.b.ladder: no ladder 'none'; there are",
         "odds.toml:9: feeds.x.adapter: no adapter 'betfiar'",
         "odds.toml:10: feeds.y: adapter is missing",
         "odds.toml:12: gateway.profile: no profile 'c'",
@@ -58,7 +58,7 @@ def test_every_problem_is_named_not_only_the_first() -> None:
         "odds.toml:1: gatway: unknown section",
         "odds.toml:3: engine.shards: Expected `int` >= 1",
         "odds.toml:5: profiles.a.method: 'shinn' is not one of multiplicative",
-        "odds.toml:6: profiles.b: no ladder 'none'; the ladders are",
+        "odds.toml:7: profiles.b.ladder: no ladder 'none'; there are",
         "odds.toml:9: feeds.x.adapter: no adapter 'betfiar'",
         "odds.toml:10: feeds.y: adapter is missing",
         "odds.toml:12: gateway.profile: no profile 'c'",
@@ -89,3 +89,54 @@ def test_what_is_no_table_or_no_toml(text: str, message: str) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="can't be read"):
         load_settings(tmp_path / "none.toml", ADAPTERS)
+
+
+def test_a_ladder_of_the_operators_own() -> None:
+    text = """
+[ladders.coarse]
+increments = [[1.1, 0.1], [2.0, 0.5], [5.0, 0.0]]
+[ladders.listed]
+odds = [1.5, 2.0, 4.25]
+[profiles.default]
+ladder = "coarse"
+[[profiles.default.rules]]
+in_play = true
+ladder = "listed"
+"""
+    profile = parse_settings(text, "odds.toml", ADAPTERS).profiles["default"]
+    assert (1100, 1200) == profile.ladder_ticks.ticks[:2]
+    assert (4500, 5000) == profile.ladder_ticks.ticks[-2:]
+    assert (1500, 2000, 4250) == profile.rules[0].refine(profile).ladder_ticks.ticks
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[ladders.x]\nodds = [2.0, 1.5]\n", "odds.toml:1: ladders.x: the ticks of ladder 'x' must rise strictly"),
+        ("[ladders.x]\nodds = [1.0, 1.5]\n", "odds.toml:1: ladders.x: odds are over 1, not 1"),
+        ("[ladders.x]\nodds = [1.0005, 1.5]\n", "odds.toml:1: ladders.x: odds have at most three decimals, not 1.0005"),
+        (
+            "[ladders.x]\nincrements = [[1.1, 0.4], [2.0, 0.0]]\n",
+            "odds.toml:1: ladders.x: steps of 0.4 do not lead from 1.1 to 2",
+        ),
+        (
+            "[ladders.x]\nincrements = [[1.1, 0.1], [2.0, 0.1]]\n",
+            "odds.toml:1: ladders.x: a ladder has at least one (from, step)",
+        ),
+        ("[ladders.x]\n", "odds.toml:1: ladders.x: give either increments or odds"),
+        ("[ladders.betfair]\nodds = [2.0]\n", "odds.toml:1: ladders.betfair: is the name of a ladder we have"),
+        (
+            "[profiles.a]\nladder = 'betfare'\n",
+            "odds.toml:2: profiles.a.ladder: no ladder 'betfare'; there are american, betfair, decimal_2",
+        ),
+        (
+            "[tiers]\ntop = ['Cup']\n[profiles.a]\n[[profiles.a.rules]]\ntier = 'tap'\nbook_sum = 1.1\n",
+            "odds.toml:5: profiles.a.rules.0.tier: no tier 'tap'; there are top; did you mean 'top'?",
+        ),
+        ("[tiers]\ntop = 'Cup'\n", "odds.toml:1: tiers: Expected `array`, got `str`"),
+        ("[profiles.a]\nbook_sum = 1.02\nleast_margin = 0.03\n", "odds.toml:1: profiles.a: book_sum 1.02 is under the floor"),
+        ("[profiles.a]\nsource_book_sum = 0.5\n", "odds.toml:1: profiles.a: source_book_sum is 1 or more"),
+    ],
+)
+def test_bad_ladders_tiers_and_floors_are_named_with_their_line(text: str, message: str) -> None:
+    assert problems(text)[0].startswith(message), problems(text)

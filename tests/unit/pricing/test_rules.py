@@ -20,7 +20,7 @@ from oddsengine.pricing.rules import MarketContext, Rule, brackets, minutes_unti
 from oddsengine.settings import ConfigError, parse_settings
 from tests.words import a_batch, a_definition, a_quote, an_event, live
 
-HERE = MarketContext("football", "cup", "match_odds", "ft", "betfair", in_play=False, minutes_to_start=30.0)
+HERE = MarketContext("football", "cup", "top", "match_odds", "ft", "betfair", in_play=False, minutes_to_start=30.0)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,8 @@ HERE = MarketContext("football", "cup", "match_odds", "ft", "betfair", in_play=F
         ({"sport": ("tennis", "football")}, True),
         ({"sport": "tennis"}, False),
         ({"competition": "league"}, False),
+        ({"tier": ("top", "second")}, True),
+        ({"tier": "second"}, False),
         ({"type": "total"}, False),
         ({"period": "h1"}, False),
         ({"source": ("other",)}, False),
@@ -106,9 +108,9 @@ def test_a_rule_knows_where_it_stands() -> None:
         ("book_sun = 1.1", "odds.toml:7: profiles.default.rules.0.book_sun: unknown key"),
         ("type = 'totals'", "odds.toml:7: profiles.default.rules.0.type: "),
         ("book_sum = 0.9", "odds.toml:7: profiles.default.rules.0.book_sum: Expected `float` >= 1.0"),
-        ("sport = 'x'", "odds.toml:6: profiles.default.rules.0: the rule sets nothing; it can set devig, book_sum"),
+        ("sport = 'x'", "odds.toml:6: profiles.default.rules.0: the rule sets nothing; it can set devig, source_book_sum"),
         ("_place = 'x'", "odds.toml:7: profiles.default.rules.0._place: unknown key"),
-        ("ladder = 'x'", "odds.toml:2: profiles.default: no ladder 'x'"),
+        ("ladder = 'x'", "odds.toml:7: profiles.default.rules.0.ladder: no ladder 'x'"),
         ("least_odds = 2000.0", "odds.toml:2: profiles.default: least_odds 2000 is not under greatest_odds 1000"),
     ],
 )

@@ -1,0 +1,127 @@
+"""Totals and handicaps of one event: no line contradicts another, none is open that would."""
+
+from __future__ import annotations
+
+from math import fsum
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddsengine.engine.pipeline import Pipeline
+from oddsengine.markets.feed_updates import BookChange, EventUpdate, MarketUpdate, SelectionDefinition
+from oddsengine.markets.ids import MarketId, SelectionKey
+from oddsengine.pricing.lines import pooled
+from oddsengine.pricing.pricer import Pricer
+from oddsengine.pricing.profile import Profile
+from oddsengine.pricing.rules import Rule
+from tests.words import a_batch, a_definition, a_quote, an_event, live
+
+PROBABILITIES = st.lists(st.floats(0.0, 1.0), max_size=12)
+
+
+@given(PROBABILITIES)
+def test_pooled_probabilities_never_fall_and_keep_their_sum(probabilities: list[float]) -> None:
+    answer = pooled(probabilities)
+    assert sorted(answer) == answer
+    assert fsum(probabilities) == pytest.approx(fsum(answer), abs=1e-9)
+
+
+@given(PROBABILITIES.map(sorted))
+def test_what_never_falls_is_left_alone(probabilities: list[float]) -> None:
+    assert probabilities == pooled(probabilities)
+
+
+@given(PROBABILITIES, st.lists(st.floats(0.0, 1.0), min_size=12, max_size=12))
+def test_no_other_rising_sequence_is_nearer(probabilities: list[float], other: list[float]) -> None:
+    def distance(rising: list[float]) -> float:
+        return fsum((mine - own) ** 2 for mine, own in zip(rising, probabilities, strict=True))
+
+    assert distance(pooled(probabilities)) <= distance(sorted(other[: len(probabilities)])) + 1e-12
+
+
+class Totals:
+    """The totals of one event, each said by its fair odds of over."""
+
+    def __init__(self, **profile: Any) -> None:
+        self.pipeline = Pipeline(Pricer({"default": Profile(ladder="decimal_3", **profile)}), ("src",))
+        self.pipeline.receive(live(), 0)
+        self.pipeline.receive(a_batch(EventUpdate(an_event())), 0)
+
+    def say(self, line: float, over: float, **definition: Any) -> None:
+        definition = {"type": "total", "period": "ft", "line": line, **definition}
+        market = a_definition(f"e1/total/ft/{line:g}", ("over", "under"), **definition)
+        under = 1 / (1 - 1 / over)
+        books = [a_quote("over", over), a_quote("under", under)]
+        self.pipeline.receive(a_batch(MarketUpdate(f"1.{line:g}", image=True, definition=market, books=books)), 1)
+        self.pipeline.flush(0, 1)
+
+    def over(self, line: float) -> int | None:
+        return self.pipeline.offers[0].markets[MarketId(f"e1/total/ft/{line:g}")].selections["over"].prices[0]
+
+    def reason(self, line: float) -> str | None:
+        return self.pipeline.offers[0].markets[MarketId(f"e1/total/ft/{line:g}")].state.reason
+
+
+def test_lines_that_hardly_contradict_each_other_meet_in_the_middle() -> None:
+    totals = Totals()
+    totals.say(1.5, 1.50)
+    alone = totals.over(1.5)
+    totals.say(2.5, 1.48)
+    assert totals.over(1.5) == totals.over(2.5)
+    assert alone is not None
+    assert (totals.over(1.5) or 0) < alone, "the line that was there first moves too"
+    totals.say(2.5, 2.1)
+    assert alone == totals.over(1.5), "and back, once they agree"
+
+
+def test_lines_that_contradict_each_other_are_suspended_until_they_agree() -> None:
+    totals = Totals(pool_limit=0.02)
+    totals.say(1.5, 2.0)
+    totals.say(3.5, 4.0)
+    totals.say(2.5, 1.6)
+    assert ["contradiction", "contradiction", None] == [totals.reason(line) for line in (1.5, 2.5, 3.5)]
+    totals.say(2.5, 2.6)
+    assert [None, None, None] == [totals.reason(line) for line in (1.5, 2.5, 3.5)]
+
+
+def test_a_line_that_is_not_offered_has_no_say() -> None:
+    totals = Totals()
+    totals.say(1.5, 2.0)
+    totals.say(2.5, 1.6)
+    assert "contradiction" == totals.reason(1.5)
+    totals.say(2.5, 1.6, status="suspended")
+    assert (None, "provider") == (totals.reason(1.5), totals.reason(2.5))
+
+
+def test_the_lines_of_one_asian_handicap_market_agree_too() -> None:
+    pipeline = Pipeline(Pricer({"default": Profile(ladder="decimal_3")}), ("src",))
+    pipeline.receive(live(), 0)
+    selections = tuple(
+        SelectionDefinition(f"{side}@{line:g}", SelectionKey(f"{side}@{line:g}"), side, "active", line)
+        for home in (-0.5, 0.5)
+        for side, line in (("1", home), ("2", -home))
+    )
+    definition = a_definition("e1/asian_handicap", type="asian_handicap")
+    definition = msgspec.structs.replace(definition, selections=selections)
+    odds = {"1@-0.5": 1.95, "2@0.5": 1 / (1 - 1 / 1.95), "1@0.5": 2.0, "2@-0.5": 2.0}
+    books = [
+        BookChange(key, back_levels=[(0, each * 0.99, 50.0)], lay_levels=[(0, each * 1.01, 50.0)]) for key, each in odds.items()
+    ]
+    pipeline.receive(a_batch(EventUpdate(an_event()), MarketUpdate("1.1", True, definition, books)), 1)
+    pipeline.flush(0, 1)
+    prices = {key: record.prices[0] for key, record in pipeline.offers[0].markets[definition.id].selections.items()}
+    assert prices["1@-0.5"] == prices["1@0.5"]
+    assert prices["2@-0.5"] == prices["2@0.5"]
+
+
+def test_both_sides_of_two_lines_can_not_be_backed_without_a_risk() -> None:
+    """One line is already in play by its source, and a rule for that makes its over so long that under the next covers it."""
+    totals = Totals(book_sum=1.0, rules=(Rule(in_play=True, shift={"over": -0.2}),))
+    totals.say(1.5, 2.0, in_play=True)
+    totals.say(2.5, 2.04)
+    assert ["arbitrage", "arbitrage"] == [totals.reason(line) for line in (1.5, 2.5)]
+    totals.say(2.5, 2.04, in_play=True)
+    assert [None, None] == [totals.reason(line) for line in (1.5, 2.5)]
