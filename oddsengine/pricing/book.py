@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from oddsengine.pricing.errors import MarginError
 from oddsengine.pricing.fair import Basis
 from oddsengine.pricing.margin import quote_odds
-from oddsengine.pricing.rounding import round_book, round_price
+from oddsengine.pricing.rounding import Rounder, round_book, rounder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,48 +147,56 @@ def _tilted(keys: Sequence[str], inverses: Sequence[float | None], factor: float
 
 
 class MovingBook:
-    """One profile's prices of a set of selections, kept up to date as some of them move.
+    """Several profiles' prices of a set of selections, kept up to date as some of them move.
+
+    Profiles that spread their margin in proportion and round each price alone share one range for each selection: while
+    its fair odds stay in that, no such profile's price changes, however many they are.
 
     Args:
         keys: of the selections.
         winners: how many of them win.
-        profile: prices them.
+        profiles: price them.
     """
 
     __slots__ = (
+        "_alone",
         "_ceilings",
-        "_each_alone",
         "_floors",
         "_keys",
-        "_profile",
+        "_profiles",
         "_ranges",
         "_size",
+        "_together",
         "_winners",
         "prices",
         "refusal",
         "settled",
     )
 
-    def __init__(self, keys: Sequence[str], winners: int, profile: Profile) -> None:
+    def __init__(self, keys: Sequence[str], winners: int, profiles: Sequence[Profile]) -> None:
         size = len(keys)
         self._keys = keys
         self._size = size
         self._winners = winners
-        self._profile = profile
-        self._each_alone = profile.method == "multiplicative" and not profile.is_tilted and profile.rounds_plainly
-        self.prices: list[int | None] = [None] * size
-        #: why the set can't be open by this profile, if it can't
+        self._profiles = profiles
+        self._alone: list[tuple[int, float, Rounder]] = [
+            (place, profile.book_sum, rounder(profile)) for place, profile in enumerate(profiles) if profile.prices_each_alone
+        ]
+        self._together = [place for place, profile in enumerate(profiles) if not profile.prices_each_alone]
+        #: by profile, then by selection
+        self.prices: list[list[int | None]] = [[None] * size for _ in profiles]
+        #: why the set can't be open by some profile, if it can't
         self.refusal: str | None = None
         #: whether every price has arrived where it is going
         self.settled = True
-        #: between these quoted odds each price stays; at first nowhere, so that everything is priced
+        #: between these fair odds each selection's prices stay; at first nowhere, so that everything is priced
         self._ranges = [_NOWHERE] * size
-        #: the same for the common scale
+        #: the same for the factor that takes inverse probabilities to fair odds
         self._floors = [inf] * size
         self._ceilings = [-inf] * size
 
-    def move(self, inverses: list[float | None], factor: float, moved: Sequence[int], *, fresh: bool = True) -> list[int]:
-        """Price anew what has to be; tell which places have another price.
+    def move(self, inverses: list[float | None], factor: float, moved: Sequence[int], *, fresh: bool = True) -> set[int]:
+        """Price anew what has to be; tell which selections have another price.
 
         Args:
             inverses: 1 / probability of every selection, None where there is none.
@@ -196,14 +204,26 @@ class MovingBook:
             moved: the places whose inverse is another than at the last call.
             fresh: whether nothing is on offer, so that no price of before holds back the new ones.
         """
-        profile = self._profile
-        if not self._each_alone:
+        changed: set[int] = set()
+        if self._alone:
+            self._move_alone(inverses, 1.0 / factor, moved, changed)
+        if self._together:
+            self._move_together(inverses, factor, changed, fresh=fresh)
+        return changed
+
+    def _move_together(self, inverses: list[float | None], factor: float, changed: set[int], *, fresh: bool) -> None:
+        fair = [None if inverse is None else factor / inverse for inverse in inverses]
+        self.refusal, self.settled = None, True
+        for number in self._together:
+            profile = self._profiles[number]
             quotes = quote_book(self._keys, inverses, factor, self._winners, profile)
-            fair = [None if inverse is None else factor / inverse for inverse in inverses]
-            rounded = round_book(quotes, fair, self._winners, profile, None if fresh else self.prices)
-            self.refusal, self.settled = rounded.refusal, rounded.settled
-            return self._set(rounded.prices, range(self._size))
-        scale = 1.0 / (factor * profile.book_sum)
+            rounded = round_book(quotes, fair, self._winners, profile, None if fresh else self.prices[number])
+            self.refusal = self.refusal or rounded.refusal
+            self.settled = self.settled and rounded.settled
+            for place, price in enumerate(rounded.prices):
+                self._set(number, place, price, changed)
+
+    def _move_alone(self, inverses: list[float | None], scale: float, moved: Sequence[int], changed: set[int]) -> None:
         floors, ceilings = self._floors, self._ceilings
         for place in moved:
             inverse = inverses[place]
@@ -214,28 +234,33 @@ class MovingBook:
             else:
                 floors[place] = inf
         if max(floors) <= scale < min(ceilings):
-            return []
-        due = [place for place in range(self._size) if not floors[place] <= scale < ceilings[place]]
-        new: list[int | None] = []
-        for place in due:
-            inverse = inverses[place]
-            if inverse is None:
-                new.append(None)
-                floors[place], ceilings[place] = -inf, inf
-                self._ranges[place] = _NOWHERE
+            return
+        for place in range(self._size):
+            if floors[place] <= scale < ceilings[place]:
                 continue
-            price, low, high = round_price(scale * inverse, profile)
-            new.append(price)
-            low, high = low * (1 + _INSET), high * (1 - _INSET)
-            self._ranges[place] = (low, high)
-            floors[place], ceilings[place] = low / inverse, high / inverse
-        return self._set(new, due)
+            inverse = inverses[place]
+            low, high = (-inf, inf) if inverse is None else self._price_alone(place, scale * inverse, changed)
+            if inverse is None:
+                for number, _, _ in self._alone:
+                    self._set(number, place, None, changed)
+                self._ranges[place] = _NOWHERE
+                floors[place], ceilings[place] = low, high
+            else:
+                self._ranges[place] = (low, high)
+                floors[place], ceilings[place] = low / inverse, high / inverse
 
-    def _set(self, new: list[int | None], places: Sequence[int]) -> list[int]:
-        prices = self.prices
-        changed = []
-        for place, price in zip(places, new, strict=True):
-            if prices[place] != price:
-                prices[place] = price
-                changed.append(place)
-        return changed
+    def _price_alone(self, place: int, fair_odds: float, changed: set[int]) -> tuple[float, float]:
+        """Price one selection for every profile; give the fair odds between which all those prices stay."""
+        lows, highs = [], []
+        for number, book_sum, round_down in self._alone:
+            price, low, high = round_down(fair_odds / book_sum)
+            self._set(number, place, price, changed)
+            lows.append(low * book_sum)
+            highs.append(high * book_sum)
+        return max(lows) * (1 + _INSET), min(highs) * (1 - _INSET)
+
+    def _set(self, number: int, place: int, price: int | None, changed: set[int]) -> None:
+        prices = self.prices[number]
+        if prices[place] != price:
+            prices[place] = price
+            changed.add(place)

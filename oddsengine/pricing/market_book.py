@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import fsum, inf
 from typing import TYPE_CHECKING
 
 from oddsengine.pricing.book import MovingBook, coherence, with_pooled
 from oddsengine.pricing.implied import Belief, implied, implied_by_exchange, priced_together
-from oddsengine.pricing.rounding import book_sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +36,7 @@ class Group:
         "winners",
     )
 
-    def __init__(self, together: Together, market: SourceMarket, winners: int, profiles: list[Profile]) -> None:
+    def __init__(self, together: Together, market: SourceMarket, winners: int, belief: Belief, profiles: list[Profile]) -> None:
         selections = together.selections
         self.selections = selections
         self.line = together.line
@@ -48,13 +47,13 @@ class Group:
         self.inverses: list[float | None] = [None] * len(selections)
         self.factor: float | None = None
         #: whether the selections have to be seen together: a bookmaker prices them, or a method makes them sum
-        self.quoted = False
+        self.quoted = belief.limits.normalise != "multiplicative"
         self.any_price = False
         #: the probability that the other lines of its ladder leave to the rising side, None where they agree with it
         self.pooled: float | None = None
         #: the places to be priced anew, None where there is nothing to do
         self.stirred: list[int] | None = []
-        self.moving = [MovingBook([selection.key for selection in selections], self.winners, profile) for profile in profiles]
+        self.moving = MovingBook([selection.key for selection in selections], self.winners, profiles)
 
     def imply(self, belief: Belief) -> bool:
         """Take over what the books that moved imply; tell whether the probabilities still go together."""
@@ -63,9 +62,9 @@ class Group:
         if not places and self.factor is not None:
             return True
         if not self.quoted:
-            self.quoted = belief.limits.normalise != "multiplicative" or any(
-                book is not None and book.quote is not None for book in books
-            )
+            for place in places:
+                if books[place].quote is not None:  # type: ignore[union-attr]
+                    self.quoted = True
         if self.quoted:
             answers = implied(books, self.winners, belief)
             places = list(range(len(books)))
@@ -118,16 +117,14 @@ class Group:
             inverses, factor = [None if each is None else 1.0 / each for each in self.fair()], 1.0
             stirred = list(range(len(inverses)))
         self.stirred = None
-        changed: set[int] = set()
-        for moving in self.moving:
-            changed.update(moving.move(inverses, factor, stirred, fresh=fresh))
-            if not moving.settled:
-                self.stirred = []
+        changed = self.moving.move(inverses, factor, stirred, fresh=fresh)
+        if not self.moving.settled:
+            self.stirred = []
         return changed
 
     def best(self, place: int) -> int | None:
         """Give the longest price of a selection in any profile of this belief, thousandths."""
-        return max((price for moving in self.moving if (price := moving.prices[place]) is not None), default=None)
+        return max((price for prices in self.moving.prices if (price := prices[place]) is not None), default=None)
 
 
 class MarketBook:
@@ -141,6 +138,7 @@ class MarketBook:
     """
 
     __slots__ = (
+        "_where",
         "books",
         "definition",
         "groups",
@@ -150,6 +148,7 @@ class MarketBook:
         "lines",
         "market",
         "max_age_ms",
+        "may_be_beaten",
         "offered_open",
         "places",
         "pool_limit",
@@ -180,6 +179,10 @@ class MarketBook:
         self.spike_limit = min((each.spike_limit for each in settings if each.spike_limit), default=0.0)
         self.pool_limit = min(each.pool_limit for each in settings)
         self.whole_book = any(each.whole_book for each in settings)
+        #: whether the best of all profiles can sum to less than the best of one: not where all scale the same probabilities
+        self.may_be_beaten = len(settings) > 1 and not (
+            len({Belief.of(each) for each in settings}) == 1 and all(each.prices_each_alone for each in settings)
+        )
         self.has_steps = any(each.max_step for each in settings)
         self.suspend = any(each.suspend for each in settings)
         #: the fair probabilities last believed, and those of a jump with when they were heard; kept where spikes are sought
@@ -191,8 +194,14 @@ class MarketBook:
             self.places.setdefault(Belief.of(profile), []).append(place)
         together = priced_together(definition)
         self.groups = {
-            belief: [Group(each, market, definition.winners, [settings[place] for place in places]) for each in together]
+            belief: [Group(each, market, definition.winners, belief, [settings[place] for place in places]) for each in together]
             for belief, places in self.places.items()
+        }
+        #: selection -> its group and its place in that
+        self._where = {
+            str(selection.key): (number, at)
+            for number, each in enumerate(together)
+            for at, selection in enumerate(each.selections)
         }
         #: whether it stands on lines of a ladder, and on how many
         self.has_lines = any(each.line is not None for each in together)
@@ -218,7 +227,7 @@ class MarketBook:
         return self.is_old(now_ms) or (self.has_steps and not self._is_settled())
 
     def _is_settled(self) -> bool:
-        return all(moving.settled for groups in self.groups.values() for group in groups for moving in group.moving)
+        return all(group.moving.settled for groups in self.groups.values() for group in groups)
 
     def imply(self) -> str | None:
         """Take over what moved; say why the market can't be open, if it can't."""
@@ -252,11 +261,11 @@ class MarketBook:
             return "contradiction"
         if self.whole_book and None in group.probabilities:
             return "no_price"
-        return next((moving.refusal for moving in group.moving if moving.refusal is not None), None)
+        return group.moving.refusal
 
     def has_arbitrage(self) -> bool:
         """Tell whether a bettor could back every selection, each in its best profile, and not lose."""
-        if len(self.resolved) == 1:
+        if not self.may_be_beaten:
             return False
         least = self.least_book_sum()
         return least is not None and least < 1.0
@@ -265,9 +274,14 @@ class MarketBook:
         """Sum what backing every selection in its best profile costs, per winner, on the line where that is least."""
         sums: list[float] = []
         for number, group in enumerate(self._first_groups()):
-            total = book_sum([self._best(number, place) for place in range(len(group.selections))])
-            if total is not None:
-                sums.append(total / group.winners)
+            by_profile = [prices for groups in self.groups.values() for prices in groups[number].moving.prices]
+            inverses = [
+                1000.0 / (max(prices) if None not in prices else max(price or 0 for price in prices))
+                for prices in zip(*by_profile, strict=True)
+                if any(prices)
+            ]
+            if len(inverses) == len(group.selections):
+                sums.append(fsum(inverses) / group.winners)
         return min(sums, default=None)
 
     def best_sides(self) -> Iterator[tuple[float, int | None, int | None]]:
@@ -304,11 +318,14 @@ class MarketBook:
 
     def prices(self, key: str) -> tuple[int | None, ...]:
         """Give a selection's prices, one a profile."""
+        where = self._where.get(key)
+        if where is None:
+            return (None,) * len(self.resolved)
+        number, at = where
+        if len(self.groups) == 1:
+            return tuple([own[at] for own in self._first_groups()[number].moving.prices])
         prices: list[int | None] = [None] * len(self.resolved)
         for belief, groups in self.groups.items():
-            for group in groups:
-                for at, selection in enumerate(group.selections):
-                    if selection.key == key:
-                        for place, book in zip(self.places[belief], group.moving, strict=True):
-                            prices[place] = book.prices[at]
+            for place, own in zip(self.places[belief], groups[number].moving.prices, strict=True):
+                prices[place] = own[at]
         return tuple(prices)

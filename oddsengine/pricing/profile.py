@@ -117,6 +117,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Whether each price follows from its own quote alone."""
         return self.rounding == "down" and not (self.tolerance or self.hold_band or self.max_step)
 
+    @property
+    def prices_each_alone(self) -> bool:
+        """Whether each price follows from the selection's own fair odds: no book of such profiles can be beaten by another."""
+        return self.method == "multiplicative" and self.rounds_plainly and not self.is_tilted
+
 
 class Resolved(NamedTuple):
     """What holds for one market: the settings, and the places of the rules that made them, in order."""

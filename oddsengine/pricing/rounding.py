@@ -8,15 +8,17 @@ and neither ever keeps a price on which the bettor would have the edge.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from math import fsum, inf
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from oddsengine.pricing.profile import Profile
 
 Rounding = Literal["down", "balanced"]
+Rounder: TypeAlias = "Callable[[float], tuple[int | None, float, float]]"
 
 #: Thousandths added before rounding down onto a ladder, so that a price that is a tick but for float error stays on it.
 ON_TICK = 1e-9
@@ -38,22 +40,32 @@ def book_sum(prices: Sequence[int | None]) -> float | None:
     return fsum(known) if len(known) == len(prices) else None
 
 
-def round_price(quoted: float, profile: Profile) -> tuple[int | None, float, float]:
-    """Round decimal odds down onto the profile's ladder.
+def rounder(profile: Profile) -> Rounder:
+    """Make the function that rounds decimal odds down onto a profile's ladder.
 
-    Returns:
-        The price in thousandths, None under the profile's least odds; and the range of quoted odds, from the first up
-        to but not including the second, that all have this price.
+    It gives the price in thousandths, None under the profile's least odds; and the range of quoted odds, from the first
+    up to but not including the second, that all have this price.
     """
+    ticks = profile.ladder_ticks.ticks
+    count = len(ticks)
     least, greatest = profile.least_odds, profile.greatest_odds
-    if quoted < least:
-        return None, 0.0, least
-    price, following = profile.ladder_ticks.around((min(greatest, quoted)) * 1000.0 + ON_TICK)
-    high = inf if following is None or following > greatest * 1000.0 + ON_TICK else (following - ON_TICK) / 1000.0
-    if price is None:
-        return None, least, high
-    low = (price - ON_TICK) / 1000.0
-    return price, max(least, low), high
+    greatest_milli = greatest * 1000.0 + ON_TICK
+
+    def round_down(quoted: float) -> tuple[int | None, float, float]:
+        if quoted < least:
+            return None, 0.0, least
+        # Bound to locals and searched here: this is what a moved price costs, once a profile.
+        position = bisect_right(ticks, quoted * 1000.0 + ON_TICK if quoted < greatest else greatest_milli)
+        high = inf
+        if position < count and ticks[position] <= greatest_milli:
+            high = (ticks[position] - ON_TICK) / 1000.0
+        if not position:
+            return None, least, high
+        price = ticks[position - 1]
+        low = (price - ON_TICK) / 1000.0
+        return price, max(least, low), high
+
+    return round_down
 
 
 def round_book(
@@ -75,7 +87,8 @@ def round_book(
     Returns:
         The prices; `refusal` is `book_sum` where the ladder has none within the profile's tolerance.
     """
-    prices = [None if quoted is None else round_price(quoted, profile)[0] for quoted in quotes]
+    round_down = rounder(profile)
+    prices = [None if quoted is None else round_down(quoted)[0] for quoted in quotes]
     target = _target(quotes, prices, profile)
     if target is None:
         # Not a whole book: there is no sum to keep, but each price is still on its bettor-proof side.

@@ -1,4 +1,4 @@
-"""The solvers of `margin` written out for three outcomes, the market that football is priced in.
+"""The solvers of `margin` written out for two and three outcomes, the markets most of sport is priced in.
 
 They do step for step what the general solvers do, in plain variables: `python -m bench pricing` paid for them with 1.4 to
 1.9 times the speed. A property test holds them equal to the general ones.
@@ -6,10 +6,32 @@ They do step for step what the general solvers do, in plain variables: `python -
 
 from __future__ import annotations
 
-from math import fsum, log, sqrt
+from math import exp, fsum, log, sqrt
+
+#: A step of the power method smaller than this leaves an error of its square: one straight line from there takes it
+#: below 1e-12, for half the price of another step.
+_NEARLY = 6e-5
 
 
-def power(values: tuple[float, float, float], target: float, last_step: float, most_steps: int) -> tuple[float, list[float]]:
+def power_of_two(values: tuple[float, float], target: float, most_steps: int) -> tuple[float, list[float]]:
+    """Find k with sum(v^k) = target; give it and the powers."""
+    log_a, log_b = log(values[0]), log(values[1])
+    wanted = log(target)
+    k = 1.0
+    power_a, power_b = values
+    for _ in range(most_steps):
+        total = fsum((power_a, power_b))
+        slope = fsum((power_a * log_a, power_b * log_b)) / total
+        step = (log(total) - wanted) / slope
+        k -= step
+        power_a, power_b = exp(k * log_a), exp(k * log_b)
+        if -_NEARLY * k <= step <= _NEARLY * k:
+            rest = (log(fsum((power_a, power_b))) - wanted) / slope
+            return k - rest, [power_a * (1.0 - rest * log_a), power_b * (1.0 - rest * log_b)]
+    return k, [power_a, power_b]
+
+
+def power_of_three(values: tuple[float, float, float], target: float, most_steps: int) -> tuple[float, list[float]]:
     """Find k with sum(v^k) = target; give it and the powers."""
     a, b, c = values
     log_a, log_b, log_c = log(a), log(b), log(c)
@@ -18,11 +40,17 @@ def power(values: tuple[float, float, float], target: float, last_step: float, m
     power_a, power_b, power_c = a, b, c
     for _ in range(most_steps):
         total = fsum((power_a, power_b, power_c))
-        step = (log(total) - wanted) * total / fsum((power_a * log_a, power_b * log_b, power_c * log_c))
+        slope = fsum((power_a * log_a, power_b * log_b, power_c * log_c)) / total
+        step = (log(total) - wanted) / slope
         k -= step
-        power_a, power_b, power_c = a**k, b**k, c**k
-        if -last_step * k <= step <= last_step * k:
-            break
+        power_a, power_b, power_c = exp(k * log_a), exp(k * log_b), exp(k * log_c)
+        if -_NEARLY * k <= step <= _NEARLY * k:
+            rest = (log(fsum((power_a, power_b, power_c))) - wanted) / slope
+            return k - rest, [
+                power_a * (1.0 - rest * log_a),
+                power_b * (1.0 - rest * log_b),
+                power_c * (1.0 - rest * log_c),
+            ]
     return k, [power_a, power_b, power_c]
 
 
