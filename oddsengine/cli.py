@@ -17,7 +17,9 @@ from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine import __version__
 from oddsengine.markets.ladders import LADDERS
-from oddsengine.pricing import METHODS, PricingError
+from oddsengine.pricing import METHODS
+from oddsengine.pricing.profile import Profile, resolve
+from oddsengine.pricing.rules import MarketContext
 from oddsengine.settings import ConfigError, Settings, demo_config, load_settings
 from oddsengine.streams.errors import StreamError
 from oddsengine.telemetry.logs import configure_logging
@@ -162,29 +164,47 @@ def check(config: Annotated[Path, typer.Argument(help="TOML config file.", dir_o
 
 
 @app.command()
-def price(
+def price(  # noqa: PLR0913 - each is an option of the command line
     odds: Annotated[list[float], typer.Argument(help="Decimal odds of every outcome, as a bookmaker quotes them.")],
-    devig: Annotated[str, typer.Option(help=f"How to remove the margin: {', '.join(METHODS)}.")] = "shin",
-    margin: Annotated[str, typer.Option(help="How to put ours on; the same methods.")] = "odds_ratio",
-    book_sum: Annotated[float, typer.Option(help="The sum of our inverse odds: winners x (1 + margin).")] = 1.05,
+    devig: Annotated[str | None, typer.Option(help=f"How to remove the margin: {', '.join(METHODS)}. [default: shin]")] = None,
+    margin: Annotated[str | None, typer.Option(help="How to put ours on; the same methods. [default: odds_ratio]")] = None,
+    book_sum: Annotated[
+        float | None, typer.Option(help="The sum of our inverse odds: winners x (1 + margin). [default: 1.05 x winners]")
+    ] = None,
     winners: Annotated[int, typer.Option(help="How many outcomes win.")] = 1,
-    ladder: Annotated[str, typer.Option(help=f"Where prices may stand: {', '.join(LADDERS)}.")] = "betfair",
+    ladder: Annotated[str | None, typer.Option(help=f"Where prices may stand: {', '.join(LADDERS)}. [default: betfair]")] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Price by a profile of this file and its rules.", dir_okay=False)
+    ] = None,
+    profile: Annotated[str, typer.Option(help="Which profile of the file.")] = "default",
+    sport: Annotated[str, typer.Option(help="For the rules: the market's sport.")] = "",
+    competition: Annotated[str, typer.Option(help="For the rules: its competition.")] = "",
+    tier: Annotated[str, typer.Option(help="For the rules: its competition's tier.")] = "",
+    market_type: Annotated[str, typer.Option("--type", help="For the rules: its type.")] = "match_odds",
+    in_play: Annotated[bool, typer.Option("--in-play", help="For the rules: it is in play.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Price a market from quoted odds and show each step."""
     from oddsengine.commands import price as pricing  # noqa: PLC0415 - other commands start faster without
 
-    if ladder not in LADDERS:
-        raise typer.BadParameter(f"no ladder {ladder!r}; there are {', '.join(LADDERS)}", param_hint="--ladder")
+    profiles = _read_settings(config).profiles if config is not None else {"default": Profile(method="odds_ratio")}
+    if profile not in profiles:
+        raise typer.BadParameter(f"no profile {profile!r}; there are {', '.join(profiles)}", param_hint="--profile")
+    context = MarketContext(sport, competition, tier, market_type, None, "", in_play, None)
+    resolved = resolve(profiles[profile], context)
+    given = {"devig": devig, "method": margin, "ladder": ladder, "book_sum": None if book_sum is None else book_sum / winners}
+    asked = {name: value for name, value in given.items() if value is not None}
     try:
-        result = pricing.price(odds, devig=devig, margin=margin, book_sum=book_sum, winners=winners, ladder=LADDERS[ladder])
-    except PricingError as error:
+        settings = msgspec.structs.replace(resolved.settings, rules=(), **asked)
+        resolved = resolved._replace(settings=settings)
+        result = pricing.price(odds, resolved, winners)
+    except ValueError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
     if as_json:
         typer.echo(json.dumps(result))
     else:
-        pricing.show(result, devig=devig, margin=margin, ladder=ladder)
+        pricing.show(result, resolved)
 
 
 def _listening(settings: Settings, port: int | None, host: str | None = None) -> Settings:

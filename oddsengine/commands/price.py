@@ -9,42 +9,53 @@ from rich.console import Console
 from rich.table import Table
 
 from oddsengine.pricing import fair_probabilities, quote_odds
+from oddsengine.pricing.book import quote_book
+from oddsengine.pricing.guards import book_sum_guard
+from oddsengine.pricing.rounding import round_book
 
 if TYPE_CHECKING:
-    from oddsengine.markets.ladders import Ladder
+    from oddsengine.pricing.profile import Resolved
 
 
-def price(odds: list[float], *, devig: str, margin: str, book_sum: float, winners: int, ladder: Ladder) -> dict[str, Any]:
-    """Price a market from decimal odds.
+def price(odds: list[float], resolved: Resolved, winners: int = 1) -> dict[str, Any]:
+    """Price a market from decimal odds, as the engine prices it.
 
     Args:
         odds: decimal odds of every outcome.
-        devig: the method that removes the margin in them.
-        margin: the method that puts ours on.
-        book_sum: the sum of our inverse odds.
+        resolved: what holds for the market, and the rules that made it.
         winners: how many outcomes win.
-        ladder: what prices are rounded down onto.
 
     Raises:
         MarginError: if a method has no answer for these numbers.
     """
-    fair = fair_probabilities(odds, devig, winners)
-    quoted = quote_odds(fair, book_sum, margin, winners)
-    prices = [ladder.at_or_below(value * 1000 + 1e-9) for value in quoted]
+    profile = resolved.settings
+    fair = fair_probabilities(odds, profile.devig, winners)
+    keys = [str(number) for number in range(1, len(odds) + 1)]
+    if profile.is_tilted:
+        quoted = quote_book(keys, [1 / probability for probability in fair], 1.0, winners, profile)
+    else:
+        # Not by way of the book, which would quote in proportion what the method has no answer for.
+        quoted = [*quote_odds(fair, profile.book_sum * winners, profile.method, winners)]
+    rounded = round_book(quoted, list(fair), winners, profile)
+    guard = book_sum_guard(profile, winners, rounded.prices, rounded.refusal)
     return {
+        "rules": list(resolved.places),
         "book_sum_in": fsum(1 / value for value in odds),
-        "book_sum_asked": book_sum,
-        "book_sum_out": fsum(1000 / value for value in prices if value is not None),
+        "book_sum_asked": profile.book_sum * winners,
+        "book_sum_out": fsum(1000 / value for value in rounded.prices if value is not None),
         "outcomes": [
-            {"odds": given, "implied": 1 / given, "fair": probability, "quoted": ours, "price": value and value / 1000}
-            for given, probability, ours, value in zip(odds, fair, quoted, prices, strict=True)
+            {"odds": each, "implied": 1 / each, "fair": probability, "quoted": ours, "price": value and value / 1000}
+            for each, probability, ours, value in zip(odds, fair, quoted, rounded.prices, strict=True)
         ],
+        "guards": [guard._asdict()],
     }
 
 
-def show(result: dict[str, Any], *, devig: str, margin: str, ladder: str) -> None:
+def show(result: dict[str, Any], resolved: Resolved) -> None:
     """Print a result as a table."""
-    table = Table(title=f"{devig} out, {margin} in, {ladder} ladder", title_justify="left")
+    profile = resolved.settings
+    title = f"{profile.devig} out, {profile.method} in, {profile.ladder} ladder, rounded {profile.rounding}"
+    table = Table(title=title, title_justify="left")
     for heading in ("odds given", "implied", "fair", "fair odds", "quoted", "price"):
         table.add_column(heading, justify="right")
     for outcome in result["outcomes"]:
@@ -58,9 +69,14 @@ def show(result: dict[str, Any], *, devig: str, margin: str, ladder: str) -> Non
             price_text,
         )
     console = Console()
+    if result["rules"]:
+        console.print(f"rules: {', '.join(result['rules'])}", highlight=False)
     console.print(table)
     console.print(
         f"book sum: {result['book_sum_in']:.4f} given, {result['book_sum_asked']:.4f} asked, "
         f"{result['book_sum_out']:.4f} after the ladder",
         highlight=False,
     )
+    for guard in result["guards"]:
+        if guard["suspends"]:
+            console.print(f"suspended: {guard['name']}, {guard['value']:.4f} where {guard['limit']} is allowed", highlight=False)

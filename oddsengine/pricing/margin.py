@@ -48,7 +48,9 @@ def fair_probabilities(odds: Sequence[float], method: str = "shin", winners: int
     Raises:
         MarginError: if the numbers have no answer by this method; it names them.
     """
-    _check_shape(odds, winners, method, winners)
+    remove = _REMOVE.get(method, _scale)
+    if method not in _REMOVE or winners != 1 or len(odds) < 2:  # noqa: PLR2004 - the usual shape needs no closer look
+        _check_shape(odds, winners, method, winners)
     # Not a number and infinity are caught by their inverses; the culprit is looked for only where there is one.
     if not min(odds) > 1.0:
         raise _bad_odds(odds, method, winners)
@@ -56,7 +58,7 @@ def fair_probabilities(odds: Sequence[float], method: str = "shin", winners: int
     if not 0.0 < min(inverse) <= fsum(inverse):
         raise _bad_odds(odds, method, winners)
     try:
-        fair = _REMOVE[method](inverse, float(winners))
+        fair = remove(inverse, float(winners))
     except (ArithmeticError, ValueError, _NoAnswer) as error:
         raise MarginError(method, str(error), odds, winners) from None
     if min(fair) <= 0.0 or max(fair) >= 1.0:
