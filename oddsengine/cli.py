@@ -16,6 +16,7 @@ import uvloop
 from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine import __version__
+from oddsengine.gateway.auth import UnusableKey
 from oddsengine.markets.ladders import LADDERS
 from oddsengine.pricing import METHODS
 from oddsengine.pricing.profile import Profile, resolve
@@ -57,7 +58,7 @@ def _run_loop(work: Coroutine[Any, Any, None]) -> None:
     try:
         with asyncio.Runner(loop_factory=aiofastnet.loop_factory(uvloop.new_event_loop)) as runner:
             runner.run(work)
-    except* (StreamError, FeedError, OSError) as group:
+    except* (StreamError, FeedError, UnusableKey, OSError) as group:
         errors = _leaves(group)
     # Not inside `except*`: it would wrap the exit into a group, and print that with its traceback.
     if errors:
@@ -88,6 +89,49 @@ def run(
     settings = _listening(_read_settings(path), port, host)
     configure_logging(settings.log.level)
     _run_loop(run_service(settings, path, lambda changed: _listening(_read_settings(changed), port, host)))
+
+
+@app.command()
+def engine(
+    config: ConfigOption = None,
+    port: Annotated[int, typer.Option(help="Serve /healthz, /metrics and explanations on this port; 0: a free one.")] = 0,
+) -> None:
+    """Run feeds and engine only: own the shards and publish to the config's Redis."""
+    from oddsengine.commands.run import run_engine  # noqa: PLC0415
+
+    path = (config or demo_config()).absolute()
+    settings = _with_redis(_read_settings(path), "engine")
+    configure_logging(settings.log.level)
+    _run_loop(run_engine(settings, path, _read_settings, port))
+
+
+@app.command()
+def gateway(
+    config: ConfigOption = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that share the port; default: the config's.", min=1)] = None,
+    port: Annotated[int | None, typer.Option(help="Listen on this port instead of the config's.")] = None,
+    host: Annotated[str | None, typer.Option(help="Listen on this address instead of the config's.")] = None,
+    share_port: Annotated[bool, typer.Option("--share-port", hidden=True)] = False,
+) -> None:
+    """Run gateways only: follow the config's Redis and serve subscribers."""
+    from oddsengine.commands import gateway as serving  # noqa: PLC0415
+
+    path = (config or demo_config()).absolute()
+    settings = _with_redis(_listening(_read_settings(path), port, host), "gateway")
+    configure_logging(settings.log.level)
+    count = workers or settings.gateway.workers
+    if count == 1:
+        _run_loop(serving.serve(settings, reuse_port=share_port))
+    else:
+        arguments = ["gateway", "--config", str(path), "--host", settings.gateway.host]
+        _run_loop(serving.supervise(count, settings.gateway.host, settings.gateway.port, arguments))
+
+
+def _with_redis(settings: Settings, role: str) -> Settings:
+    if not settings.redis.url:
+        text = f"redis.url is empty: {role} and the other processes need a Redis that all of them reach"
+        raise typer.BadParameter(text, param_hint="--config")
+    return settings
 
 
 @app.command()

@@ -6,12 +6,15 @@ import difflib
 import re
 import tomllib
 from importlib.resources import files
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
+from oddsengine.gateway.auth import AuthSettings, KeySettings
+from oddsengine.gateway.limits import LimitSettings
 from oddsengine.markets.ladders import LADDERS, ladder_of_increments, ladder_of_ticks
 from oddsengine.pricing.profile import Profile
 from oddsengine.pricing.rules import Rule
@@ -37,12 +40,25 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where subscribers connect; `profile` names the prices they see."""
+    """Where subscribers connect, and how they are served; docs/configuration.md says what each key means."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     heartbeat_ms: Annotated[int, Meta(ge=500, le=60_000)] = 5000
     profile: str = "default"
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    history_s: Annotated[float, Meta(ge=0, le=600)] = 10.0
+    suspend_stale_s: Annotated[float, Meta(ge=0)] = 10.0
+    origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    tls_cert: str = ""
+    tls_key: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("tls_cert and tls_key belong together")
+        for network in self.trusted_proxies:
+            ip_network(network)
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     engine: EngineSettings = EngineSettings()
     redis: RedisSettings = RedisSettings()
     gateway: GatewaySettings = GatewaySettings()
+    auth: AuthSettings = AuthSettings()
+    limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
     profiles: dict[str, Profile] = {}
     #: tier -> ids or names of its competitions, or patterns of them
@@ -86,6 +104,8 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "engine": EngineSettings,
     "redis": RedisSettings,
     "gateway": GatewaySettings,
+    "auth": AuthSettings,
+    "limits": LimitSettings,
     "log": LogSettings,
 }
 
@@ -260,6 +280,9 @@ class _Reader:
             if field.type == tuple[Rule, ...]:
                 good[field.name] = tuple(self._rules((*path, key), part))
                 continue
+            if field.type == tuple[KeySettings, ...]:
+                good[field.name] = tuple(each for _, each in self._array((*path, key), part, KeySettings))
+                continue
             if key == "ladder" and isinstance(part, str) and part not in self.ladders:
                 hint = _suggestion(part, self.ladders)
                 self.problem((*path, key), f"no ladder {part!r}; there are {_list(sorted(self.ladders))}{hint}")
@@ -282,14 +305,19 @@ class _Reader:
 
     def _rules(self, path: tuple[str, ...], value: Any) -> Iterable[Rule]:
         """Convert an array of rules, each knowing where it stands."""
+        for place, rule in self._array(path, value, Rule):
+            yield msgspec.structs.replace(rule, _place=f"{Path(self._name).name}:{self._lines.get(place)}")
+
+    def _array(self, path: tuple[str, ...], value: Any, kind: Any) -> Iterable[tuple[tuple[str, ...], Any]]:
+        """Convert an array of tables; give each with its place, without those that can't be used."""
         if not isinstance(value, list):
             self.problem(path, "must be an array of tables ([[...]])")
             return
         for number, part in enumerate(value):
             place = (*path, str(number))
-            rule = self.convert(place, part, Rule)
-            if rule is not None:
-                yield msgspec.structs.replace(rule, _place=f"{Path(self._name).name}:{self._lines.get(place)}")
+            found = self.convert(place, part, kind)
+            if found is not None:
+                yield place, found
 
 
 def _readable(error: msgspec.ValidationError, kind: Any, value: Any) -> str:

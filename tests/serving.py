@@ -11,6 +11,9 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
 from oddsengine.commands.service import Service, serving
+from oddsengine.gateway.auth import AuthSettings
+from oddsengine.gateway.limits import LimitSettings
+from oddsengine.pricing.profile import Profile
 from oddsengine.settings import EngineSettings, GatewaySettings, Settings
 from tests.words import a_batch, live
 
@@ -23,14 +26,21 @@ PATIENCE_S = 30
 
 
 def quick_settings(
-    *, shards: int = 1, heartbeat_ms: int = 5000, keep_closed_s: float = 600.0, feeds: dict[str, FeedSettings] | None = None
+    *,
+    shards: int = 1,
+    keep_closed_s: float = 600.0,
+    feeds: dict[str, FeedSettings] | None = None,
+    profiles: dict[str, Profile] | None = None,
+    auth: AuthSettings | None = None,
+    limits: LimitSettings | None = None,
+    **gateway: Any,
 ) -> Settings:
-    from oddsengine.pricing.profile import Profile
-
     return Settings(
         engine=EngineSettings(shards=shards, keep_closed_s=keep_closed_s),
-        gateway=GatewaySettings(port=0, heartbeat_ms=heartbeat_ms),
-        profiles={"default": Profile()},
+        gateway=GatewaySettings(port=0, **gateway),
+        profiles=profiles or {"default": Profile()},
+        auth=auth or AuthSettings(),
+        limits=limits or LimitSettings(),
         feeds=feeds or {},
     )
 

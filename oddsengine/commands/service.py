@@ -1,10 +1,12 @@
-"""Engine, followers and gateway wired into one running service; what `run` and `replay --serve` start."""
+"""The roles a process can play, wired: an engine, a gateway, or both with a Redis of their own."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -12,7 +14,10 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from oddsengine.engine.engine import Engine
-from oddsengine.gateway.app import Gateway
+from oddsengine.gateway.access import SessionLimits
+from oddsengine.gateway.app import Gateway, engine_app
+from oddsengine.gateway.auth import Authenticator
+from oddsengine.gateway.door import Door
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.replica import Replica
 from oddsengine.pricing.pricer import Pricer
@@ -22,13 +27,20 @@ from oddsengine.streams.keys import shard_keys
 from oddsengine.telemetry.metrics import build_registry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from typing import Any
 
+    from prometheus_client import CollectorRegistry
+
+    from oddsengine.markets.ids import MarketId
     from oddsengine.settings import Settings
     from oddsengine.telemetry.metrics import Source
 
 _SWEEP_S: Final = 0.02
 _HEARTBEAT_CHECK_S: Final = 0.5
+_CERTIFICATE_CHECK_S: Final = 5.0
+#: Connections waiting to be accepted: a whole shop of clients comes back at once after a restart.
+_LISTEN_BACKLOG: Final = 4096
 #: Above the longest blocking read, below the time after which a shard counts as stale.
 _SOCKET_TIMEOUT_S: Final = 2.0
 _log = structlog.get_logger(__name__)
@@ -40,15 +52,25 @@ def now_ms() -> int:
 
 
 class Service:
-    """What runs, for those who start it: the engine to feed, and where the gateway listens."""
+    """What runs in one process that plays every role, for those who start it."""
 
-    def __init__(self, engine: Engine, gateway: Gateway, hub: Hub, followers: list[Follower]) -> None:
+    def __init__(self, engine: Engine, serving: GatewayService, embedded_redis: EmbeddedRedis | None) -> None:
         self.engine = engine
+        self.gateway = serving.gateway
+        self.hub = serving.hub
+        self.followers = serving.followers
+        self.port = serving.port
+        self.embedded_redis = embedded_redis
+
+
+class GatewayService:
+    """A running gateway, and where it listens."""
+
+    def __init__(self, gateway: Gateway, hub: Hub, followers: list[Follower]) -> None:
         self.gateway = gateway
         self.hub = hub
         self.followers = followers
         self.port = 0
-        self.embedded_redis: EmbeddedRedis | None = None
 
 
 @asynccontextmanager
@@ -60,56 +82,113 @@ async def serving(settings: Settings, sources: Sequence[str], metrics: Sequence[
         sources: the names of the feeds that will speak, most preferred first.
         metrics: what else `/metrics` shows.
     """
+    async with (
+        redis_of(settings) as (url, embedded),
+        engine_running(settings, url, sources) as engine,
+        gateway_running(settings, url, engine.explain, [engine.samples, *metrics]) as gateway,
+    ):
+        yield Service(engine, gateway, embedded)
+
+
+@asynccontextmanager
+async def redis_of(settings: Settings) -> AsyncIterator[tuple[str, EmbeddedRedis | None]]:
+    """Give the URL of the configured Redis, or start one of our own and keep it running."""
+    if settings.redis.url:
+        yield settings.redis.url, None
+        return
+    async with EmbeddedRedis() as embedded, asyncio.TaskGroup() as group:
+        keeping = group.create_task(embedded.keep_running(), name="redis")
+        try:
+            yield embedded.url, embedded
+        finally:
+            await end_tasks([keeping])
+
+
+@asynccontextmanager
+async def engine_running(settings: Settings, url: str, sources: Sequence[str]) -> AsyncIterator[Engine]:
+    """Own every shard and publish; raises an ExceptionGroup of `Fenced` when another engine has taken over."""
     async with AsyncExitStack() as stack:
-        embedded: EmbeddedRedis | None = None
-        url = settings.redis.url
-        if not url:
-            embedded = await stack.enter_async_context(EmbeddedRedis())
-            url = embedded.url
         writing = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S)
         stack.push_async_callback(writing.aclose)
-        shards = settings.engine.shards
         engine = Engine(
             writing,
             settings.redis.namespace,
             Pricer(settings.profiles, settings.tiers),
             sources,
-            shards=shards,
+            shards=settings.engine.shards,
             keep_closed_s=settings.engine.keep_closed_s,
             now_ms=now_ms,
         )
-        replica = Replica(shards)
+        await engine.take_over()
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(engine.run(), name="engine")
+            try:
+                yield engine
+            finally:
+                await end_tasks([running])
+
+
+@asynccontextmanager
+async def gateway_running(
+    settings: Settings,
+    url: str,
+    explain: Callable[[MarketId], dict[str, Any] | None] | None = None,
+    metrics: Sequence[Source] = (),
+    *,
+    reuse_port: bool = False,
+) -> AsyncIterator[GatewayService]:
+    """Follow every shard and serve subscribers; drain on leaving.
+
+    Args:
+        settings: the configuration.
+        url: the Redis to follow.
+        explain: explains a market; None where no engine runs in this process.
+        metrics: what else `/metrics` shows.
+        reuse_port: whether other processes may listen on the same port.
+    """
+    async with AsyncExitStack() as stack:
+        gateway_settings, limits = settings.gateway, settings.limits
+        replica = Replica(settings.engine.shards)
         hub = Hub(
             replica,
             time.monotonic,
             now_ms,
-            heartbeat_ms=settings.gateway.heartbeat_ms,
-            profile=settings.gateway.profile,
+            heartbeat_ms=gateway_settings.heartbeat_ms,
+            profile=gateway_settings.profile,
+            stalled_s=limits.stalled_s,
+            history_ms=round(gateway_settings.history_s * 1000),
+            suspend_stale_s=gateway_settings.suspend_stale_s,
         )
         followers: list[Follower] = []
-        for shard in range(shards):
+        for shard in range(settings.engine.shards):
             reading = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S)
             stack.push_async_callback(reading.aclose)
             keys = shard_keys(settings.redis.namespace, shard)
             followers.append(Follower(reading, shard, keys, replica.offers[shard], hub, time.monotonic))
-        registry = build_registry([engine.samples, lambda: _gateway_samples(hub, followers), *metrics])
-        gateway = Gateway(hub, registry, engine.explain)
-        service = Service(engine, gateway, hub, followers)
-        service.embedded_redis = embedded
-        await engine.take_over()
+        door = _door(settings)
+        registry = build_registry([*metrics, lambda: _gateway_samples(hub, door, followers)])
+        gateway = Gateway(hub, door, registry, explain)
+        service = GatewayService(gateway, hub, followers)
+        certificate = _tls(settings)
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(engine.run(), name="engine"),
                 group.create_task(_sweeping(hub), name="sweep"),
                 group.create_task(_heartbeats(hub), name="heartbeats"),
                 *(group.create_task(follower.run(), name="follower") for follower in followers),
             ]
-            if embedded is not None:
-                tasks.append(group.create_task(embedded.keep_running(), name="redis"))
+            if certificate is not None:
+                tasks.append(group.create_task(_renewing(certificate, settings), name="certificate"))
             runner = web.AppRunner(gateway.app, access_log=None, shutdown_timeout=2.0)
             try:
                 await runner.setup()
-                site = web.TCPSite(runner, settings.gateway.host, settings.gateway.port)
+                site = web.TCPSite(
+                    runner,
+                    gateway_settings.host,
+                    gateway_settings.port,
+                    backlog=_LISTEN_BACKLOG,
+                    ssl_context=certificate,
+                    reuse_port=reuse_port or None,
+                )
                 await site.start()
                 service.port = runner.addresses[0][1]
                 yield service
@@ -119,6 +198,27 @@ async def serving(settings: Settings, sources: Sequence[str], metrics: Sequence[
                 await end_tasks(tasks)
 
 
+@asynccontextmanager
+async def engine_api(
+    explain: Callable[[MarketId], dict[str, Any] | None], registry: CollectorRegistry, host: str, port: int
+) -> AsyncIterator[int]:
+    """Serve what only an engine knows: `/healthz`, `/metrics` and explanations; give the port.
+
+    Args:
+        explain: explains a market.
+        registry: what `/metrics` shows.
+        host: where to listen.
+        port: 0 takes a free one.
+    """
+    runner = web.AppRunner(engine_app(explain, registry), access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
 async def end_tasks(tasks: list[asyncio.Task[None]]) -> None:
     """Cancel tasks until they have ended: the Redis client can swallow a cancellation that meets a reply."""
     pending = {task for task in tasks if not task.done()}
@@ -126,6 +226,44 @@ async def end_tasks(tasks: list[asyncio.Task[None]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=0.5)
+
+
+def _door(settings: Settings) -> Door:
+    limits, gateway = settings.limits, settings.gateway
+    of_a_session = SessionLimits(sessions=limits.sessions, channels=limits.channels, messages_per_s=limits.messages_per_s)
+    authenticator = Authenticator(settings.auth, of_a_session)
+    authenticator.check_keys()
+    if authenticator.anonymous is not None:
+        _log.warning("no token is needed", anonymous=authenticator.anonymous.role.name)
+    return Door(authenticator, limits, gateway.origins, gateway.trusted_proxies, time.monotonic)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.gateway.tls_cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.gateway.tls_cert, settings.gateway.tls_key)
+    return context
+
+
+async def _renewing(context: ssl.SSLContext, settings: Settings) -> None:
+    """Serve a renewed certificate to whoever connects from then on; one that can't be used is reported."""
+    cert, key = settings.gateway.tls_cert, settings.gateway.tls_key
+    loaded = _modified(cert, key)
+    while True:
+        await asyncio.sleep(_CERTIFICATE_CHECK_S)
+        try:
+            found = _modified(cert, key)
+            if found != loaded:
+                context.load_cert_chain(cert, key)
+                loaded = found
+                _log.info("certificate renewed", file=cert)
+        except (OSError, ssl.SSLError) as error:
+            _log.error("certificate not renewed, the old one stays", file=cert, error=str(error))
+
+
+def _modified(*files: str) -> list[int]:
+    return [Path(file).stat().st_mtime_ns for file in files]
 
 
 async def _sweeping(hub: Hub) -> None:
@@ -140,7 +278,7 @@ async def _heartbeats(hub: Hub) -> None:
         hub.heartbeat()
 
 
-def _gateway_samples(hub: Hub, followers: list[Follower]) -> Iterable[tuple[str, tuple[str, ...], float]]:
+def _gateway_samples(hub: Hub, door: Door, followers: list[Follower]) -> Iterable[tuple[str, tuple[str, ...], float]]:
     counters = hub.counters
     yield "odds_sessions", (), len(hub.sessions)
     yield "odds_sessions_opened", (), counters.opened
@@ -152,6 +290,14 @@ def _gateway_samples(hub: Hub, followers: list[Follower]) -> Iterable[tuple[str,
     yield "odds_fell_behind", (), counters.fell_behind
     yield "odds_catch_ups", (), counters.catch_ups
     yield "odds_bad_messages", (), counters.bad_messages
+    yield "odds_stalled", (), counters.stalled
+    yield "odds_refused", ("token",), door.authenticator.refused
+    yield "odds_refused", ("expired",), counters.expired
+    yield "odds_refused", ("origin",), door.refused_origins
+    yield "odds_refused", ("sessions_per_address",), door.refused_sessions
+    yield "odds_refused", ("handshakes",), door.handshakes.refused
+    yield "odds_refused", ("requests",), door.requests.refused
+    yield "odds_refused", ("session_limit",), counters.over_limit
     for shard, follower in enumerate(followers):
         yield "odds_shard_rescans", (str(shard),), follower.rescans
         yield "odds_shard_stale", (str(shard),), follower.stale

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
+import orjson
 import structlog
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from oddsengine.gateway.codes import ErrorCode
-from oddsengine.gateway.http_api import HttpApi, error
+from oddsengine.gateway.codes import ErrorCode, error
+from oddsengine.gateway.door import Refused
+from oddsengine.gateway.http_api import HttpApi
 from oddsengine.gateway.stream import StreamEndpoint
+from oddsengine.markets.ids import MarketId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +24,8 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
     from prometheus_client import CollectorRegistry
 
+    from oddsengine.gateway.door import Door
     from oddsengine.gateway.hub import Hub
-    from oddsengine.markets.ids import MarketId
 
 _PAGE: Final = {
     "index.html": "text/html",
@@ -47,6 +51,7 @@ class Gateway:
 
     Args:
         hub: sessions and audiences.
+        door: who is let in.
         registry: what `/metrics` shows.
         explain: explains a market; None where no engine runs in this process.
     """
@@ -54,27 +59,25 @@ class Gateway:
     def __init__(
         self,
         hub: Hub,
+        door: Door,
         registry: CollectorRegistry,
         explain: Callable[[MarketId], dict[str, Any] | None] | None = None,
     ) -> None:
         self.hub = hub
-        self.stream = StreamEndpoint(hub)
-        self._registry = registry
+        self.stream = StreamEndpoint(hub, door)
         self.app = web.Application(middlewares=[_errors], client_max_size=4 * 1024 * 1024)
         self.app.add_routes(
             [
-                web.get("/healthz", self._healthz),
+                web.get("/healthz", _healthz),
                 web.get("/readyz", self._readyz),
-                web.get("/metrics", self._metrics),
+                web.get("/metrics", _metrics(registry)),
                 web.get("/v1/stream", self.stream.handle),
-                *HttpApi(hub.replica, explain, hub.profile_place).routes(),
+                web.get("/v1/sse", self.stream.handle_events),
+                *HttpApi(hub.replica, explain, hub.profile_place, door, hub.history, hub.now_ms).routes(),
                 web.get("/", _page("index.html")),
                 *(web.get(f"/{name}", _page(name)) for name in _PAGE if name != "index.html"),
             ]
         )
-
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         """Ready is: every shard loaded and current, and not about to stop."""
@@ -85,8 +88,42 @@ class Gateway:
             return error(503, ErrorCode.NOT_READY, f"shards not current: {', '.join(map(str, stale))}")
         return web.json_response({"status": "ready"})
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+def engine_app(explain: Callable[[MarketId], dict[str, Any] | None], registry: CollectorRegistry) -> web.Application:
+    """Build what an engine without a gateway serves; it is for the installation's own network, and asks for no token.
+
+    Args:
+        explain: explains a market.
+        registry: what `/metrics` shows.
+    """
+
+    async def explained(request: web.Request) -> web.Response:
+        key = unquote(request.match_info["id"])
+        explanation = explain(MarketId(key))
+        if explanation is None:
+            return error(404, ErrorCode.NOT_FOUND, f"no market {key!r} is on offer")
+        return web.Response(body=orjson.dumps(explanation), content_type="application/json")
+
+    app = web.Application(middlewares=[_errors])
+    app.add_routes(
+        [
+            web.get("/healthz", _healthz),
+            web.get("/metrics", _metrics(registry)),
+            web.get("/v1/markets/{id:.+}/explain", explained),
+        ]
+    )
+    return app
+
+
+async def _healthz(_request: web.Request) -> web.Response:
+    return web.json_response({"status": "ok"})
+
+
+def _metrics(registry: CollectorRegistry) -> Handler:
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return handler
 
 
 def _page(name: str) -> Handler:
@@ -104,6 +141,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every error in the API's form; one that is ours is logged and says nothing of our inside."""
     try:
         return await handler(request)
+    except Refused as refused:
+        return refused.response
     except web.HTTPException as problem:
         if problem.status < 400:  # noqa: PLR2004 - a redirect is no error
             raise

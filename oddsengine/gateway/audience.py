@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from oddsengine.gateway.encode import JSON, Encoding
+from oddsengine.gateway.framing import Framing
+
 if TYPE_CHECKING:
     from oddsengine.gateway.replica import At, Channel
     from oddsengine.gateway.session import Session
 
 
 class Taste(NamedTuple):
-    """What tells audiences of one channel apart: the profile's place in `prices`, the format, the pace in milliseconds."""
+    """What tells audiences of one channel apart.
+
+    The profile's place in `prices`, the odds format, the pace in milliseconds, the encoding, and how it is framed.
+    """
 
     profile: int
     odds_format: str
     interval_ms: int
+    encoding: Encoding = JSON
+    framing: Framing = Framing()
 
 
 class Audience:

@@ -1,8 +1,15 @@
-"""Every code a client can be told: closing codes of the socket, error codes of messages and HTTP."""
+"""Every code a client can be told: closing codes of the socket, error codes of messages and HTTP, and the error body."""
 
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+import orjson
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Close(IntEnum):
@@ -23,8 +30,16 @@ class ErrorCode(StrEnum):
     BAD_MESSAGE = "bad_message"
     BAD_REQUEST = "bad_request"
     UNKNOWN_CHANNEL = "unknown_channel"
+    UNAUTHORISED = "unauthorised"
+    FORBIDDEN = "forbidden"
     UNSUPPORTED_FORMAT = "unsupported_format"
     OVER_LIMIT = "over_limit"
     NOT_FOUND = "not_found"
     NOT_READY = "not_ready"
     INTERNAL = "internal"
+
+
+def error(status: int, code: ErrorCode, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Answer with an error in the API's form."""
+    body = orjson.dumps({"error": {"code": code, "message": text}})
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)

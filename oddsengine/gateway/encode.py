@@ -1,44 +1,79 @@
-"""What clients are sent, as pure functions from changes to JSON bytes.
+"""What clients are sent, as pure functions from changes to bytes, in JSON or MessagePack.
 
-A change is encoded once into a fragment; a message is a join of fragments with a head and a tail. WebSocket framing is
-here too (RFC 6455, section 5.2), because a frame is built once for a whole audience.
+A change is encoded once into a fragment; a message is a join of fragments with a head and a tail.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
 import orjson
 
 from oddsengine.markets.formats import PRINTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
     from oddsengine.books.changes import EventChange, MarketChange, MarketRecord, Removal
 
-_FIN_TEXT = 0x81
-_LENGTH_16 = 126
-_LENGTH_64 = 127
+
+class Encoding(NamedTuple):
+    """A subprotocol's way of writing: `value` encodes anything, `array` and `table` join what is encoded already."""
+
+    name: str
+    is_text: bool
+    value: Callable[[Any], bytes]
+    array: Callable[[Sequence[bytes]], bytes]
+    table: Callable[[Sequence[tuple[str, bytes]]], bytes]
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
-def frame(payload: bytes) -> bytes:
-    """Wrap a text message into one unmasked WebSocket frame."""
-    length = len(payload)
-    if length < _LENGTH_16:
-        return bytes((_FIN_TEXT, length)) + payload
-    if length < 1 << 16:
-        return bytes((_FIN_TEXT, _LENGTH_16)) + length.to_bytes(2, "big") + payload
-    return bytes((_FIN_TEXT, _LENGTH_64)) + length.to_bytes(8, "big") + payload
+def _json_array(items: Sequence[bytes]) -> bytes:
+    return b"[" + b",".join(items) + b"]"
 
 
-def message(op: str, fields: Mapping[str, Any]) -> bytes:
+def _json_table(fields: Sequence[tuple[str, bytes]]) -> bytes:
+    return b"{" + b",".join([b'"%b":%b' % (key.encode(), value) for key, value in fields]) + b"}"
+
+
+_msgpack_value = msgspec.msgpack.Encoder().encode
+
+
+def _msgpack_array(items: Sequence[bytes]) -> bytes:
+    """Join as the MessagePack specification's array family: fixarray, array 16, array 32."""
+    count = len(items)
+    if count < 1 << 4:
+        head = bytes((0x90 | count,))
+    elif count < 1 << 16:
+        head = b"\xdc" + count.to_bytes(2, "big")
+    else:
+        head = b"\xdd" + count.to_bytes(4, "big")
+    return head + b"".join(items)
+
+
+def _msgpack_table(fields: Sequence[tuple[str, bytes]]) -> bytes:
+    """Join as a fixmap: our messages have fewer than 16 fields."""
+    return bytes((0x80 | len(fields),)) + b"".join([_msgpack_value(key) + value for key, value in fields])
+
+
+JSON: Final = Encoding("json", True, orjson.dumps, _json_array, _json_table)
+MSGPACK: Final = Encoding("msgpack", False, _msgpack_value, _msgpack_array, _msgpack_table)
+
+
+def message(op: str, fields: Mapping[str, Any], encoding: Encoding = JSON) -> bytes:
     """Encode a small message with its operation first."""
-    return orjson.dumps({"op": op, **fields})
+    return encoding.value({"op": op, **fields})
 
 
-def market_change(change: MarketChange, profile: int, odds_format: str = "decimal") -> bytes:
+def market_change(change: MarketChange, profile: int, odds_format: str = "decimal", encoding: Encoding = JSON) -> bytes:
     """Encode what changed of a market, with the prices of one profile (its place in `prices`) in one format."""
     printer = PRINTERS[odds_format]
     fields: dict[str, Any] = {"id": change.id, "v": change.v}
@@ -65,11 +100,11 @@ def market_change(change: MarketChange, profile: int, odds_format: str = "decima
         selections[key] = fields_of_selection
     if selections or identity is not None:
         fields["selections"] = selections
-    return orjson.dumps(fields)
+    return encoding.value(fields)
 
 
 def market(record: MarketRecord, profile: int, odds_format: str = "decimal") -> bytes:
-    """Encode a market whole, with the prices of one profile in one format."""
+    """Encode a market whole in JSON, with the prices of one profile in one format."""
     printer = PRINTERS[odds_format]
     identity, state = record.identity, record.state
     return orjson.dumps(
@@ -96,7 +131,7 @@ def market(record: MarketRecord, profile: int, odds_format: str = "decimal") -> 
     )
 
 
-def event_change(change: EventChange) -> bytes:
+def event_change(change: EventChange, encoding: Encoding = JSON) -> bytes:
     """Encode what changed of an event; one with its sport is the whole event."""
     fields: dict[str, Any] = {"id": change.id}
     description = change.description
@@ -111,41 +146,49 @@ def event_change(change: EventChange) -> bytes:
     progress = change.progress
     if progress is not None:
         fields |= {"in_play": progress.in_play, "score": progress.score, "clock": progress.clock}
-    return orjson.dumps(fields)
+    return encoding.value(fields)
 
 
-def removal(gone: Removal) -> bytes:
+def removal(gone: Removal, encoding: Encoding = JSON) -> bytes:
     """Encode that a market or an event is no longer on offer."""
-    return orjson.dumps({"id": gone.id, "removed": True})
+    return encoding.value({"id": gone.id, "removed": True})
 
 
-def delta(channel: str, at: str, ts_ms: int, events: Sequence[bytes], markets: Sequence[bytes]) -> bytes:
+def delta(
+    channel: str, at: str, ts_ms: int, events: Sequence[bytes], markets: Sequence[bytes], encoding: Encoding = JSON
+) -> bytes:
     """Join encoded changes into a delta message."""
-    parts = [b'{"op":"delta","channel":', orjson.dumps(channel), b',"at":"', at.encode(), b'","ts":', b"%d" % ts_ms]
+    value = encoding.value
+    fields = [("op", value("delta")), ("channel", value(channel)), ("at", value(at)), ("ts", value(ts_ms))]
     if events:
-        parts += (b',"events":[', b",".join(events), b"]")
+        fields.append(("events", encoding.array(events)))
     if markets:
-        parts += (b',"markets":[', b",".join(markets), b"]")
-    parts.append(b"}")
-    return b"".join(parts)
+        fields.append(("markets", encoding.array(markets)))
+    return encoding.table(fields)
 
 
 def snapshot(
-    channel: str, at: str, events: Iterable[bytes], markets: Iterable[bytes], *, part: int = 1, last: bool = True
+    channel: str,
+    at: str,
+    events: Sequence[bytes],
+    markets: Sequence[bytes],
+    *,
+    part: int = 1,
+    last: bool = True,
+    encoding: Encoding = JSON,
 ) -> bytes:
     """Join encoded events and markets into one part of a snapshot message."""
-    return b"".join(
-        (
-            b'{"op":"snapshot","channel":',
-            orjson.dumps(channel),
-            b',"at":"',
-            at.encode(),
-            b'","part":%d,"last":%s,"events":[' % (part, b"true" if last else b"false"),
-            b",".join(events),
-            b'],"markets":[',
-            b",".join(markets),
-            b"]}",
-        )
+    value = encoding.value
+    return encoding.table(
+        [
+            ("op", value("snapshot")),
+            ("channel", value(channel)),
+            ("at", value(at)),
+            ("part", value(part)),
+            ("last", value(last)),
+            ("events", encoding.array(events)),
+            ("markets", encoding.array(markets)),
+        ]
     )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from oddsengine.books.changes import Changes
     from oddsengine.books.offer import EventEntry, Offer
     from oddsengine.gateway.audience import Taste
+    from oddsengine.gateway.encode import Encoding
 
 
 class Flush:
@@ -27,27 +28,23 @@ class Flush:
     def __init__(self, offer: Offer, changes: Changes, wanted: Container[str], ts_ms: int) -> None:
         self._changes = changes
         self._ts_ms = ts_ms
-        self._events: dict[str, list[bytes]] = {}
-        #: channel -> indexes into changes.markets; those under changes.urgent are urgent
+        #: channel -> indexes into changes.events, .markets (those under changes.urgent are urgent) and .removals
+        self._events: dict[str, list[int]] = {}
         self._markets: dict[str, list[int]] = {}
-        self._gone: dict[str, list[bytes]] = {}
-        #: (index, profile, format) -> the change encoded
-        self._encoded: dict[tuple[int, int, str], bytes] = {}
-        for event in changes.events:
+        self._gone: dict[str, list[int]] = {}
+        #: what was encoded already
+        self._encoded: dict[tuple[str, int, int, str, Encoding], bytes] = {}
+        for index, event in enumerate(changes.events):
             entry = offer.events[event.id]
-            channels = [*_channels(entry), *(f"market:{market}" for market in entry.markets)]
-            _add(self._events, wanted, channels, encode.event_change(event))
+            _add(self._events, wanted, [*_channels(entry), *(f"market:{market}" for market in entry.markets)], index)
         for index, market in enumerate(changes.markets):
             entry = offer.events[offer.markets[market.id].identity.event]
-            for channel in (*_channels(entry), f"market:{market.id}"):
-                if channel in wanted:
-                    self._markets.setdefault(channel, []).append(index)
-        for removal in changes.removals:
+            _add(self._markets, wanted, (*_channels(entry), f"market:{market.id}"), index)
+        for index, removal in enumerate(changes.removals):
             channels = [f"event:{removal.event}", f"sport:{removal.sport}", f"competition:{removal.competition}"]
             if removal.what == "market":
-                _add(self._gone, wanted, [*channels, f"market:{removal.id}"], encode.removal(removal))
-            else:
-                _add(self._events, wanted, channels, encode.removal(removal))
+                channels.append(f"market:{removal.id}")
+            _add(self._gone, wanted, channels, index)
 
     def channels(self) -> Iterable[str]:
         """Name the channels it says something to."""
@@ -55,25 +52,36 @@ class Flush:
 
     def delta(self, channel: str, taste: Taste, at: str) -> bytes:
         """Give all it says to a channel."""
+        events = [self._event(index, taste) for index in self._events.get(channel, ())]
         markets = [self._market(index, taste) for index in self._markets.get(channel, ())]
-        events, gone = self._events.get(channel, []), self._gone.get(channel, [])
-        return encode.delta(channel, at, self._ts_ms, events, [*markets, *gone])
+        for index in self._gone.get(channel, ()):
+            removal = self._changes.removals[index]
+            (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
+        return encode.delta(channel, at, self._ts_ms, events, markets, taste.encoding)
 
     def urgent(self, channel: str, taste: Taste, at: str) -> bytes | None:
         """Give only the markets that stopped taking bets; None if there are none."""
         markets = [self._market(index, taste) for index in self._markets.get(channel, ()) if index < self._changes.urgent]
-        return encode.delta(channel, at, self._ts_ms, [], markets) if markets else None
+        return encode.delta(channel, at, self._ts_ms, [], markets, taste.encoding) if markets else None
 
     def market_count(self, channel: str) -> int:
         """Count the market changes in a channel's message."""
         return len(self._markets.get(channel, ()))
 
     def _market(self, index: int, taste: Taste) -> bytes:
-        key = (index, taste.profile, taste.odds_format)
+        key = ("market", index, taste.profile, taste.odds_format, taste.encoding)
         fragment = self._encoded.get(key)
         if fragment is None:
             change = self._changes.markets[index]
-            fragment = self._encoded[key] = encode.market_change(change, taste.profile, taste.odds_format)
+            fragment = encode.market_change(change, taste.profile, taste.odds_format, taste.encoding)
+            self._encoded[key] = fragment
+        return fragment
+
+    def _event(self, index: int, taste: Taste) -> bytes:
+        key = ("event", index, 0, "", taste.encoding)
+        fragment = self._encoded.get(key)
+        if fragment is None:
+            fragment = self._encoded[key] = encode.event_change(self._changes.events[index], taste.encoding)
         return fragment
 
 
@@ -82,7 +90,7 @@ def _channels(entry: EventEntry) -> tuple[str, str, str]:
     return f"event:{entry.record.id}", sport, competition
 
 
-def _add(table: dict[str, list[bytes]], wanted: Container[str], channels: Iterable[str], fragment: bytes) -> None:
+def _add(table: dict[str, list[int]], wanted: Container[str], channels: Iterable[str], index: int) -> None:
     for channel in channels:
         if channel in wanted:
-            table.setdefault(channel, []).append(fragment)
+            table.setdefault(channel, []).append(index)

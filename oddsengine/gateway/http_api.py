@@ -11,7 +11,8 @@ from aiohttp import web
 
 from oddsengine.books.changes import EventChange
 from oddsengine.gateway import encode
-from oddsengine.gateway.codes import ErrorCode
+from oddsengine.gateway.access import Access, Role
+from oddsengine.gateway.codes import ErrorCode, error
 from oddsengine.gateway.messages import QuoteAnswer, QuotesCheck, QuoteToCheck
 from oddsengine.gateway.replica import UnknownChannel
 from oddsengine.markets.formats import FORMATS
@@ -20,20 +21,18 @@ from oddsengine.markets.odds import to_milli
 from oddsengine.streams.positions import write_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.typedefs import Handler
 
     from oddsengine.books.changes import MarketRecord
     from oddsengine.books.offer import EventEntry
+    from oddsengine.gateway.door import Door
+    from oddsengine.gateway.history import PriceHistory, WasOnOffer
     from oddsengine.gateway.replica import Channel, Replica
 
 _JSON: Final = "application/json"
 _decode_check = msgspec.json.Decoder(QuotesCheck).decode
-
-
-def error(status: int, code: ErrorCode, text: str) -> web.Response:
-    """Answer with an error in the API's form."""
-    body = orjson.dumps({"error": {"code": code, "message": text}})
-    return web.Response(status=status, body=body, content_type=_JSON)
 
 
 class HttpApi:
@@ -42,31 +41,48 @@ class HttpApi:
     Args:
         replica: what is published.
         explain: explains a market; None where no engine runs in this process.
-        profile: the place of the profile whose prices are shown.
+        profile: the place of the profile that somebody sees.
+        door: who is let in.
+        history: what was on offer before.
+        now_ms: the wall clock, Unix milliseconds.
     """
 
     def __init__(
         self,
         replica: Replica,
         explain: Callable[[MarketId], dict[str, Any] | None] | None,
-        profile: Callable[[], int],
+        profile: Callable[[Access], int],
+        door: Door,
+        history: PriceHistory,
+        now_ms: Callable[[], int],
     ) -> None:
         self._replica = replica
         self._explain = explain
         self._profile = profile
+        self._door = door
+        self._history = history
+        self._now_ms = now_ms
 
     def routes(self) -> list[web.RouteDef]:
         """List the API's routes."""
         return [
-            web.get("/v1/events", self.events),
-            web.get("/v1/events/{id:.+}", self.event),
-            web.get("/v1/markets/{id:.+}/explain", self.explain),
-            web.get("/v1/markets/{id:.+}", self.market),
-            web.get("/v1/snapshot", self.snapshot),
-            web.post("/v1/quotes/check", self.check_quotes),
+            web.get("/v1/events", self._for(Role.subscriber, self.events)),
+            web.get("/v1/events/{id:.+}", self._for(Role.subscriber, self.event)),
+            web.get("/v1/markets/{id:.+}/explain", self._for(Role.trader, self.explain)),
+            web.get("/v1/markets/{id:.+}", self._for(Role.subscriber, self.market)),
+            web.get("/v1/snapshot", self._for(Role.subscriber, self.snapshot)),
+            web.post("/v1/quotes/check", self._for(Role.service, self.check_quotes)),
         ]
 
-    async def events(self, request: web.Request) -> web.Response:
+    def _for(self, role: Role, handler: Callable[[web.Request, Access], Awaitable[web.Response]]) -> Handler:
+        """Let only those in who have at least this role."""
+
+        async def granted(request: web.Request) -> web.Response:
+            return await handler(request, await self._door.granted(request, role))
+
+        return granted
+
+    async def events(self, request: web.Request, access: Access) -> web.Response:
         """List events, filtered by `sport`, `competition` and `in_play`."""
         sport, competition = request.query.get("sport"), request.query.get("competition")
         wanted = request.query.get("in_play")
@@ -82,87 +98,104 @@ class HttpApi:
             if (sport is None or entry.record.description.sport == sport)
             and (competition is None or entry.record.description.competition.id == competition)
             and (wanted is None or entry.record.progress.in_play == (wanted == "true"))
+            and _may_see(access, entry)
         ]
         return _json(b'{"events":[' + b",".join(fragments) + b"]}")
 
-    async def event(self, request: web.Request) -> web.Response:
+    async def event(self, request: web.Request, access: Access) -> web.Response:
         """Give one event with its markets."""
         key = unquote(request.match_info["id"])
         entry = self._replica.offers[self._replica.shard_of(key)].events.get(EventId(key))
-        if entry is None:
+        if entry is None or not _may_see(access, entry):
             return error(404, ErrorCode.NOT_FOUND, f"no event {key!r} is on offer")
         odds_format = _format(request)
-        profile = self._profile()
-        markets = [encode.market(record, profile, odds_format) for record in entry.markets.values()]
+        profile = self._profile(access)
+        markets = [encode.market(self._replica.shown(record), profile, odds_format) for record in entry.markets.values()]
         return _json(encode.event_change(_event(entry))[:-1] + b',"markets":[' + b",".join(markets) + b"]}")
 
-    async def market(self, request: web.Request) -> web.Response:
+    async def market(self, request: web.Request, access: Access) -> web.Response:
         """Give one market."""
         key = unquote(request.match_info["id"])
-        record = self._market(key)
+        record = self._market(key, access)
         if record is None:
             return error(404, ErrorCode.NOT_FOUND, f"no market {key!r} is on offer")
-        return _json(encode.market(record, self._profile(), _format(request)))
+        return _json(encode.market(self._replica.shown(record), self._profile(access), _format(request)))
 
-    async def explain(self, request: web.Request) -> web.Response:
+    async def explain(self, request: web.Request, access: Access) -> web.Response:
         """Say why a market's prices are what they are."""
         key = unquote(request.match_info["id"])
         if self._explain is None:
             return error(503, ErrorCode.NOT_READY, "no engine runs in this process; ask the one that does")
-        explanation = self._explain(MarketId(key))
+        explanation = self._explain(MarketId(key)) if self._market(key, access) is not None else None
         if explanation is None:
             return error(404, ErrorCode.NOT_FOUND, f"no market {key!r} is on offer")
         return _json(orjson.dumps(explanation))
 
-    async def snapshot(self, request: web.Request) -> web.Response:
+    async def snapshot(self, request: web.Request, access: Access) -> web.Response:
         """Give a channel whole, as the body of one snapshot message."""
         name = request.query.get("channel")
         if name is None:
             return error(400, ErrorCode.BAD_REQUEST, "the parameter channel is missing")
+        if not access.may_hear(name):
+            return error(403, ErrorCode.FORBIDDEN, f"{name!r} is not granted")
         try:
             channel = self._replica.channel(name)
         except UnknownChannel as unknown:
             return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
-        return _json(whole_snapshot(self._replica, channel, self._profile(), _format(request)))
+        return _json(whole_snapshot(self._replica, channel, self._profile(access), _format(request)))
 
-    async def check_quotes(self, request: web.Request) -> web.Response:
+    async def check_quotes(self, request: web.Request, access: Access) -> web.Response:
         """Tell for each quote whether its price is still on offer."""
         try:
             body = _decode_check(await request.read())
         except msgspec.DecodeError as problem:
             return error(400, ErrorCode.BAD_REQUEST, str(problem))
-        profile = self._profile()
-        return _json(orjson.dumps({"quotes": [self._check(quote, profile) for quote in body.quotes]}))
+        profile, now_ms = self._profile(access), self._now_ms()
+        return _json(orjson.dumps({"quotes": [self._check(quote, access, profile, now_ms) for quote in body.quotes]}))
 
-    def _market(self, key: str) -> MarketRecord | None:
-        shard = self._replica.shard_of(key.partition("/")[0])
-        return self._replica.offers[shard].markets.get(MarketId(key))
+    def _market(self, key: str, access: Access) -> MarketRecord | None:
+        offer = self._replica.offers[self._replica.shard_of(key.partition("/")[0])]
+        record = offer.markets.get(MarketId(key))
+        if record is None or access.may_hear(f"market:{key}"):
+            return record
+        return record if _may_see(access, offer.events[record.identity.event]) else None
 
-    def _check(self, quote: QuoteToCheck, profile: int) -> dict[str, Any]:
-        record = self._market(quote.market)
+    def _check(self, quote: QuoteToCheck, access: Access, profile: int, now_ms: int) -> dict[str, Any]:
+        record = self._market(quote.market, access)
         selection = record.selections.get(quote.selection) if record is not None else None
         current: float | None = None
+        was: WasOnOffer | None = None
         if record is None or selection is None:
             result: QuoteAnswer = "unknown"
         else:
+            asked = to_milli(quote.price)
             price = selection.prices[profile]
             current = None if price is None else price / 1000
-            shard = self._replica.shard_of(record.identity.event)
-            if shard in self._replica.stale_since:
+            was = self._history.was_on_offer(record.id, quote.selection, asked, profile, quote.v, now_ms)
+            if self._replica.shard_of(record.identity.event) in self._replica.stale_since:
                 result = "stale"
             elif record.state.status == "closed":
                 result = "closed"
             elif price is None:
                 result = "suspended"
             else:
-                result = "ok" if price == to_milli(quote.price) else "price_changed"
+                result = "ok" if price == asked else "price_changed"
         return {
             "market": quote.market,
             "selection": quote.selection,
             "result": result,
             "price": current,
             "v": record.v if record is not None else None,
+            "was_on_offer": None if was is None else was._asdict(),
         }
+
+
+def _may_see(access: Access, entry: EventEntry) -> bool:
+    """Tell whether an event is in any channel that is granted."""
+    if "*" in access.channels:
+        return True
+    _, *scopes = entry.scopes()
+    return any(access.may_hear(channel) for channel in (f"event:{entry.record.id}", *scopes))
 
 
 def _format(request: web.Request) -> str:

@@ -12,25 +12,30 @@ from typing import TYPE_CHECKING, Final
 
 from oddsengine.gateway import encode
 from oddsengine.gateway.audience import Audience, Taste
-from oddsengine.gateway.codes import ErrorCode
+from oddsengine.gateway.codes import Close, ErrorCode
+from oddsengine.gateway.encode import JSON, Encoding
 from oddsengine.gateway.flush import Flush
+from oddsengine.gateway.framing import TEXT, Framing
+from oddsengine.gateway.history import PriceHistory
+from oddsengine.gateway.limits import Bucket
 from oddsengine.gateway.messages import INTERVAL_CLASSES_MS, Ping, Subscribe, Unsubscribe
 from oddsengine.gateway.replica import UnknownChannel
 from oddsengine.gateway.session import Session, Subscription
 from oddsengine.markets.formats import FORMATS
-from oddsengine.streams.positions import read_at, write_at
+from oddsengine.streams.positions import ORIGIN, read_at, write_at
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from oddsengine.books.changes import Changes
+    from oddsengine.books.changes import Batch, Changes
+    from oddsengine.gateway.access import Access
     from oddsengine.gateway.messages import ClientMessage, RequestId
     from oddsengine.gateway.replica import At, Channel, Replica
     from oddsengine.markets.ids import EventId
 
-#: A client that lets more than this pile up has fallen behind.
-BACKLOG_LIMIT_BYTES: Final = 128 * 1024
+#: A client that lets more than this pile up beyond what the kernel takes has fallen behind.
+BACKLOG_LIMIT_BYTES: Final = 0
 #: Markets in one part of a snapshot: parts stay well under a megabyte.
 SNAPSHOT_PART_MARKETS: Final = 500
 
@@ -38,7 +43,20 @@ SNAPSHOT_PART_MARKETS: Final = 500
 class HubCounters:
     """What the hub has done since it started; read by the metrics."""
 
-    __slots__ = ("bad_messages", "bytes", "catch_ups", "deltas", "fell_behind", "frames", "opened", "resumed", "snapshots")
+    __slots__ = (
+        "bad_messages",
+        "bytes",
+        "catch_ups",
+        "deltas",
+        "expired",
+        "fell_behind",
+        "frames",
+        "opened",
+        "over_limit",
+        "resumed",
+        "snapshots",
+        "stalled",
+    )
 
     def __init__(self) -> None:
         self.opened = 0
@@ -50,6 +68,9 @@ class HubCounters:
         self.fell_behind = 0
         self.catch_ups = 0
         self.bad_messages = 0
+        self.over_limit = 0
+        self.expired = 0
+        self.stalled = 0
 
 
 class Hub:
@@ -60,7 +81,10 @@ class Hub:
         clock: monotonic seconds.
         now_ms: the wall clock, Unix milliseconds.
         heartbeat_ms: how long a session may hear nothing.
-        profile: the profile whose prices are shown.
+        profile: the profile whose prices are shown to those whose token names none.
+        stalled_s: how long a socket may take nothing of what is written to it.
+        history_ms: how long what was on offer is remembered.
+        suspend_stale_s: after how long a stale shard's markets are shown as suspended; 0: never.
     """
 
     def __init__(
@@ -71,13 +95,19 @@ class Hub:
         *,
         heartbeat_ms: int = 5000,
         profile: str | None = None,
+        stalled_s: float = 30.0,
+        history_ms: int = 0,
+        suspend_stale_s: float = 0.0,
     ) -> None:
         self.replica = replica
         self.counters = HubCounters()
+        self.history = PriceHistory(history_ms)
         self.heartbeat_ms = heartbeat_ms
         self._clock = clock
-        self._now_ms = now_ms
+        self.now_ms = now_ms
         self._profile = profile
+        self._stalled_s = stalled_s
+        self._suspend_stale_s = suspend_stale_s
         self._ids = random.SystemRandom()
         self.sessions: dict[Session, None] = {}
         self._audiences: dict[str, dict[Taste, Audience]] = {}
@@ -89,16 +119,40 @@ class Hub:
 
     # -- sessions -------------------------------------------------------------------------------------------------
 
-    def open(self, transport: asyncio.Transport) -> Session:
-        """Begin a session and welcome it."""
-        session = Session(f"{self._ids.getrandbits(64):016x}", transport, self.profile_place())
+    def open(
+        self,
+        transport: asyncio.Transport,
+        access: Access | None = None,
+        encoding: Encoding = JSON,
+        framing: Framing = TEXT,
+    ) -> Session:
+        """Begin a session and welcome it; without access it has to say who it is first."""
+        session = Session(f"{self._ids.getrandbits(64):016x}", transport, encoding, framing)
         self.sessions[session] = None
         self.counters.opened += 1
-        self._send(
-            session,
-            encode.message("welcome", {"version": 1, "session": session.session_id, "heartbeat_ms": self.heartbeat_ms}),
-        )
+        if access is not None:
+            self.grant(session, access)
+        welcome = {"version": 1, "session": session.session_id, "heartbeat_ms": self.heartbeat_ms}
+        self._send(session, "welcome", welcome)
         return session
+
+    def grant(self, session: Session, access: Access) -> None:
+        """Let a session do what somebody may; channels it may no longer hear are taken from it."""
+        session.access = access
+        rate = access.limits.messages_per_s
+        session.messages = Bucket(rate, max(1.0, 2 * rate)) if rate else None
+        for name in [name for name in session.subscriptions if not access.may_hear(name)]:
+            self._leave(session, session.subscriptions.pop(name).audience)
+            self.refuse(session, ErrorCode.FORBIDDEN, f"{name} is not granted any more")
+
+    def authenticated(self, session: Session, request: RequestId) -> None:
+        """Tell a client that its token is good, and for how long."""
+        expires_s = session.access.expires_s if session.access is not None else None
+        self._send(session, "authenticated", {"id": request, "expires_ms": expires_s and round(expires_s * 1000)})
+
+    def sessions_of(self, subject: str) -> int:
+        """Count the open sessions of one bearer of tokens."""
+        return sum(session.access is not None and session.access.subject == subject for session in self.sessions)
 
     def close(self, session: Session) -> None:
         """Forget a session whose socket is gone."""
@@ -117,22 +171,29 @@ class Hub:
                 subscription = session.subscriptions.pop(name, None)
                 if subscription is not None:
                     self._leave(session, subscription.audience)
-            self._send(session, encode.message("unsubscribed", {"id": request.id, "channels": request.channels}))
+            self._send(session, "unsubscribed", {"id": request.id, "channels": request.channels})
         elif isinstance(request, Ping):
-            self._send(session, encode.message("pong", {"id": request.id}))
+            self._send(session, "pong", {"id": request.id})
 
     def refuse(self, session: Session, code: ErrorCode, text: str, request: RequestId = None) -> None:
         """Tell a client that what it sent can't be done, and why."""
-        self._send(session, encode.message("error", {"id": request, "code": code, "message": text}))
+        self._send(session, "error", {"id": request, "code": code, "message": text})
 
     def farewell(self, session: Session, reason: str, reconnect_ms: int) -> None:
         """Tell a client that it will be disconnected, and when to come back."""
-        self._send(session, encode.message("bye", {"reason": reason, "reconnect_ms": reconnect_ms}))
+        self._send(session, "bye", {"reason": reason, "reconnect_ms": reconnect_ms})
 
-    def profile_place(self) -> int:
-        """Give the place of the shown profile in every `prices`."""
+    def profile_place(self, access: Access | None = None) -> int:
+        """Give the place of the profile that somebody sees in every `prices`."""
         profiles = self.replica.offers[0].profiles
-        return profiles.index(self._profile) if self._profile in profiles else 0
+        for name in (access.profile if access is not None else None, self._profile):
+            if name in profiles:
+                return profiles.index(name)
+        return 0
+
+    def has_profile(self, name: str) -> bool:
+        """Tell whether a profile is published."""
+        return name in self.replica.offers[0].profiles
 
     # -- subscribing ----------------------------------------------------------------------------------------------
 
@@ -148,8 +209,18 @@ class Hub:
             except ValueError:
                 self.refuse(session, ErrorCode.BAD_REQUEST, "resume: not an `at` of this service", request.id)
                 return
+        access = session.access
+        assert access is not None  # noqa: S101 - nobody gets here without
+        most = access.limits.channels
         channels: list[Channel] = []
         for name in request.channels:
+            if not access.may_hear(name):
+                self.refuse(session, ErrorCode.FORBIDDEN, f"{name!r} is not granted", request.id)
+                continue
+            if most and name not in session.subscriptions and len(session.subscriptions) + len(channels) >= most:
+                self.counters.over_limit += 1
+                self.refuse(session, ErrorCode.OVER_LIMIT, f"{name!r}: a session has at most {most} channels", request.id)
+                continue
             try:
                 channels.append(self.replica.channel(name))
             except UnknownChannel as error:
@@ -158,7 +229,7 @@ class Hub:
         if not channels:
             return
         interval_ms = next(step for step in INTERVAL_CLASSES_MS if step >= request.min_interval_ms)
-        taste = Taste(session.profile, request.format, interval_ms)
+        taste = Taste(self.profile_place(access), request.format, interval_ms, session.encoding, session.framing)
         resumable = {
             channel.name
             for channel in channels
@@ -169,7 +240,7 @@ class Hub:
             "channels": [channel.name for channel in channels],
             "resumed": len(resumable) == len(channels),
         }
-        self._send(session, encode.message("subscribed", answer))
+        self._send(session, "subscribed", answer)
         for channel in channels:
             self._join(session, channel, taste, resume if channel.name in resumable else None)
 
@@ -217,9 +288,16 @@ class Hub:
 
     # -- what the followers tell ----------------------------------------------------------------------------------
 
+    def applied(self, shard: int, batch: Batch) -> None:
+        """Remember what a batch put on offer; every one comes here, while `changed` may tell of several at once."""
+        self.history.note(batch, self.replica.offers[shard].markets)
+
     def changed(self, shard: int, touched: set[EventId], published_ms: int) -> None:
         """Tell every audience of what has just been applied to a shard."""
         del touched  # the offer itself knows what changed since what was told last
+        if shard in self.replica.shut:
+            self._reopen(shard)
+            return
         offer = self.replica.offers[shard]
         told = self._told[shard]
         if not offer.has_diff_since(told.epoch, told.seq):
@@ -234,6 +312,7 @@ class Hub:
     def replaced(self, shard: int) -> None:
         """Send everyone who draws from a shard its channel anew: earlier positions have no diff to this one."""
         self._told[shard] = self.replica.position(shard)
+        self.history.forget()
         for audiences in list(self._audiences.values()):
             for audience in list(audiences.values()):
                 if shard in audience.channel.shards:
@@ -243,20 +322,53 @@ class Hub:
 
     def went_stale(self, shard: int) -> None:
         """Warn everyone who draws from a shard."""
-        self.replica.stale_since[shard] = self._now_ms()
+        self.replica.stale_since[shard] = self.now_ms()
         self._announce("stale", shard, {"since": self.replica.stale_since[shard]})
 
     def went_live(self, shard: int) -> None:
         """Give the all-clear to everyone who draws from a shard."""
         self.replica.stale_since.pop(shard, None)
         self._announce("live", shard, {})
+        if shard in self.replica.shut:
+            self._reopen(shard)
+
+    def _watch_stale(self) -> None:
+        """Show the markets of a shard as suspended once it has been stale for the configured time."""
+        now_ms = self.now_ms()
+        for shard, since_ms in self.replica.stale_since.items():
+            late = self._suspend_stale_s and since_ms and now_ms - since_ms > self._suspend_stale_s * 1000
+            if late and shard not in self.replica.shut:
+                closing = self.replica.closing(shard)
+                self.replica.shut.add(shard)
+                self._forget_positions(shard)
+                if closing:
+                    self._broadcast(shard, closing, now_ms)
+                    self._settle()
+
+    def _reopen(self, shard: int) -> None:
+        """Show a shard's markets as they are again."""
+        self.replica.shut.discard(shard)
+        self._forget_positions(shard)
+        self.replaced(shard)
+
+    def _forget_positions(self, shard: int) -> None:
+        """Make everyone who is to catch up on a shard get a snapshot: what was shown of it was not what it was."""
+        self._told[shard] = self.replica.position(shard)
+        for session in self._behind:
+            for subscription in session.subscriptions.values():
+                if subscription.at is not None and shard in subscription.at:
+                    subscription.at[shard] = ORIGIN
+        for audiences in self._audiences.values():
+            for audience in audiences.values():
+                if shard in audience.at:
+                    audience.at[shard] = ORIGIN
 
     def _announce(self, op: str, shard: int, fields: dict[str, object]) -> None:
         for name, audiences in self._audiences.items():
-            payload = encode.message(op, {"channel": name, **fields})
-            for audience in audiences.values():
+            for taste, audience in audiences.items():
                 if shard in audience.channel.shards:
-                    self._write(list(audience.members), encode.frame(payload))
+                    payload = encode.message(op, {"channel": name, **fields}, taste.encoding)
+                    self._write(list(audience.members), taste.framing.wrap(payload))
                     for session in audience.members:
                         session.subscriptions[name].told_stale = op == "stale"
         self._settle()
@@ -269,7 +381,7 @@ class Hub:
             return
         subscription.told_stale = since is not None
         news = {"channel": channel.name} if since is None else {"channel": channel.name, "since": since}
-        self._send(session, encode.message("live" if since is None else "stale", news))
+        self._send(session, "live" if since is None else "stale", news)
 
     # -- telling --------------------------------------------------------------------------------------------------
 
@@ -281,20 +393,21 @@ class Hub:
             for audience in self._audiences[name].values():
                 taste = audience.taste
                 if taste.interval_ms:
-                    urgent = flush.urgent(name, taste, write_at(audience.at))
+                    before = write_at(audience.at)
+                    urgent = flush.urgent(name, taste, before)
                     if urgent is not None:
-                        self._write(list(audience.members), encode.frame(urgent))
+                        self._write(list(audience.members), taste.framing.wrap(urgent, before))
                     continue
                 shards = audience.channel.shards
                 at = positions.get(shards)
                 if at is None:
                     at = positions[shards] = write_at(self.replica.at(audience.channel))
-                self._write(list(audience.members), encode.frame(flush.delta(name, taste, at)))
+                self._write(list(audience.members), taste.framing.wrap(flush.delta(name, taste, at), at))
                 self.counters.deltas += flush.market_count(name) * len(audience.members)
 
     def _send_snapshot(self, sessions: list[Session], audience: Audience) -> None:
-        for payload in snapshot_messages(self.replica, audience.channel, audience.taste):
-            self._write(sessions, encode.frame(payload))
+        for payload, at in snapshot_messages(self.replica, audience.channel, audience.taste):
+            self._write(sessions, audience.taste.framing.wrap(payload, at))
         self.counters.snapshots += len(sessions)
 
     def _write(self, sessions: list[Session], framed: bytes) -> None:
@@ -310,8 +423,8 @@ class Hub:
             if transport.get_write_buffer_size() > BACKLOG_LIMIT_BYTES:
                 self._overfull.append(session)
 
-    def _send(self, session: Session, payload: bytes) -> None:
-        session.send(payload)
+    def _send(self, session: Session, op: str, fields: Mapping[str, object], at: str | None = None) -> None:
+        session.send(encode.message(op, fields, session.encoding), at)
         session.last_sent_s = self._clock()
 
     # -- the slow ones --------------------------------------------------------------------------------------------
@@ -324,6 +437,7 @@ class Hub:
         for session in self._overfull:
             if session not in self._behind:
                 self._behind[session] = None
+                session.backlog_seen, session.progress_s = session.backlog_bytes, self._clock()
                 self.counters.fell_behind += 1
             for subscription in session.subscriptions.values():
                 if subscription.at is None:
@@ -339,9 +453,12 @@ class Hub:
     def sweep(self) -> None:
         """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""
         for session in list(self._behind):
+            backlog = session.backlog_bytes
             if session.transport.is_closing():
                 self._behind.pop(session, None)
-            elif not session.backlog_bytes:
+            elif backlog:
+                self._watch_progress(session, backlog)
+            else:
                 self._behind.pop(session, None)
                 for subscription in session.subscriptions.values():
                     if subscription.at is not None:
@@ -354,6 +471,16 @@ class Hub:
                     audience.due_ms = now_ms + audience.taste.interval_ms
                     self._tell_since(audience)
         self._settle()
+
+    def _watch_progress(self, session: Session, backlog: int) -> None:
+        """Hang up on a client that has taken nothing for too long."""
+        now_s = self._clock()
+        if backlog < session.backlog_seen:
+            session.backlog_seen, session.progress_s = backlog, now_s
+        elif now_s - session.progress_s > self._stalled_s:
+            self.counters.stalled += 1
+            self._behind.pop(session, None)
+            session.end(Close.OVERLOADED, "not reading")
 
     def _catch_up(self, session: Session, subscription: Subscription) -> None:
         """Bring one subscription from its own position to the present with one message, and back into its audience."""
@@ -368,7 +495,7 @@ class Hub:
         else:
             payload = self._diff(audience, at)
             if payload is not None:
-                self._write([session], encode.frame(payload))
+                self._write([session], audience.taste.framing.wrap(payload, write_at(self.replica.at(audience.channel))))
             self.counters.catch_ups += 1
         subscription.at = None
         audience.members[session] = None
@@ -382,38 +509,43 @@ class Hub:
         payload = self._diff(audience, audience.at)
         audience.at = self.replica.at(audience.channel)
         if payload is not None:
-            self._write(list(audience.members), encode.frame(payload))
+            self._write(list(audience.members), audience.taste.framing.wrap(payload, write_at(audience.at)))
 
     def _diff(self, audience: Audience, since: At) -> bytes | None:
         taste = audience.taste
         events: list[bytes] = []
         markets: list[bytes] = []
         for changes in self.replica.diff(audience.channel, since):
-            events += [encode.event_change(event) for event in changes.events]
-            markets += [encode.market_change(market, taste.profile, taste.odds_format) for market in changes.markets]
+            events += [encode.event_change(event, taste.encoding) for event in changes.events]
+            markets += [
+                encode.market_change(market, taste.profile, taste.odds_format, taste.encoding) for market in changes.markets
+            ]
             for removal in changes.removals:
-                (markets if removal.what == "market" else events).append(encode.removal(removal))
+                (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
         if not events and not markets:
             return None
         at = write_at(self.replica.at(audience.channel))
-        return encode.delta(audience.channel.name, at, self._now_ms(), events, markets)
+        return encode.delta(audience.channel.name, at, self.now_ms(), events, markets, taste.encoding)
 
     def heartbeat(self) -> None:
-        """Send a sign of life to every session that heard nothing for the heartbeat time; call about once a second."""
-        now_s = self._clock()
-        quiet = [
-            session
-            for session in self.sessions
-            if (now_s - session.last_sent_s) * 1000 >= self.heartbeat_ms and session not in self._behind
-        ]
-        ts = self._now_ms()
-        current = encode.frame(encode.message("heartbeat", {"at": write_at(self._told), "ts": ts}))
-        for session in quiet:
-            if any(subscription.audience.taste.interval_ms for subscription in session.subscriptions.values()):
-                at = write_at(self._oldest(session))
-                self._write([session], encode.frame(encode.message("heartbeat", {"at": at, "ts": ts})))
-            else:
-                self._write([session], current)
+        """Give a sign of life to every session that heard nothing for the heartbeat time, and end those whose token has ended.
+
+        Call about once a second.
+        """
+        self._watch_stale()
+        now_s, ts = self._clock(), self.now_ms()
+        current = write_at(self._told)
+        for session in list(self.sessions):
+            access = session.access
+            if access is not None and access.expires_s is not None and access.expires_s * 1000 <= ts:
+                self.counters.expired += 1
+                session.end(Close.UNAUTHORISED, "token expired")
+            elif (now_s - session.last_sent_s) * 1000 >= self.heartbeat_ms and session not in self._behind:
+                paced = any(subscription.audience.taste.interval_ms for subscription in session.subscriptions.values())
+                at = write_at(self._oldest(session)) if paced else current
+                self._send(session, "heartbeat", {"at": at, "ts": ts}, at if session.subscriptions else None)
+                if session.backlog_bytes > BACKLOG_LIMIT_BYTES:
+                    self._overfull.append(session)
         self._settle()
 
     def _oldest(self, session: Session) -> At:
@@ -425,21 +557,25 @@ class Hub:
         return at
 
 
-def snapshot_messages(replica: Replica, channel: Channel, taste: Taste) -> Iterable[bytes]:
-    """Encode a channel whole, in parts."""
+def snapshot_messages(replica: Replica, channel: Channel, taste: Taste) -> Iterable[tuple[bytes, str | None]]:
+    """Encode a channel whole, in parts; with the last goes the position a client then has."""
     events: list[bytes] = []
     markets: list[bytes] = []
+    encoding = taste.encoding
     for changes in replica.whole(channel):
-        events += [encode.event_change(event) for event in changes.events]
-        markets += [encode.market_change(market, taste.profile, taste.odds_format) for market in changes.markets]
+        events += [encode.event_change(event, encoding) for event in changes.events]
+        markets += [encode.market_change(market, taste.profile, taste.odds_format, encoding) for market in changes.markets]
     at = write_at(replica.at(channel))
     parts = max(1, -(-len(markets) // SNAPSHOT_PART_MARKETS))
     for part in range(parts):
-        yield encode.snapshot(
+        last = part == parts - 1
+        payload = encode.snapshot(
             channel.name,
             at,
             events if part == 0 else [],
             markets[part * SNAPSHOT_PART_MARKETS : (part + 1) * SNAPSHOT_PART_MARKETS],
             part=part + 1,
-            last=part == parts - 1,
+            last=last,
+            encoding=encoding,
         )
+        yield payload, at if last else None

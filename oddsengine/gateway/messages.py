@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-PROTOCOL = "odds.v1.json"
+#: Subprotocols, the preferred one first; without one it is JSON.
+PROTOCOL_JSON = "odds.v1.json"
+PROTOCOL_MSGPACK = "odds.v1.msgpack"
 VERSION = 1
 MAX_CHANNELS_A_MESSAGE = 1000
 #: Intervals are rounded up to one of these, so that subscribers share audiences; milliseconds.
@@ -34,15 +36,23 @@ class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe", kw_only=Tru
     channels: Channels
 
 
+class Authenticate(msgspec.Struct, tag_field="op", tag="auth", kw_only=True):
+    """Say who one is, first of all or again before the token before ends."""
+
+    id: RequestId = None
+    token: str
+
+
 class Ping(msgspec.Struct, tag_field="op", tag="ping", kw_only=True):
     """Ask for a pong."""
 
     id: RequestId = None
 
 
-ClientMessage = Subscribe | Unsubscribe | Ping
+ClientMessage = Subscribe | Unsubscribe | Authenticate | Ping
 
 decode_client_message = msgspec.json.Decoder(ClientMessage).decode
+decode_client_msgpack = msgspec.msgpack.Decoder(ClientMessage).decode
 
 
 class QuoteToCheck(msgspec.Struct, kw_only=True):

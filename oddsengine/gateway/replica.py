@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
+from oddsengine.books.changes import Changes, MarketChange, MarketRecord, MarketState, SelectionChange
 from oddsengine.books.offer import BEGINNING, Offer
 from oddsengine.markets.ids import EventId, shard_of
-from oddsengine.streams.positions import Position
+from oddsengine.streams.positions import ORIGIN, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oddsengine.books.changes import Changes
     from oddsengine.books.offer import EventEntry
 
+#: Why a market is shown suspended while its shard has been stale for too long.
+STALE: Final = "stale"
 #: What a subscriber has: its position in each shard that its channel draws from.
 At = dict[int, Position]
+
+
+def suspended(change: MarketChange) -> MarketChange:
+    """Show a whole market as suspended because it may be out of date, unless it takes no bets anyway."""
+    state = change.state
+    if state is None or state.status != "open":
+        return change
+    selections = {
+        key: SelectionChange(selection.name, selection.status, (None,) * len(selection.prices))
+        for key, selection in change.selections.items()
+    }
+    return MarketChange(change.id, change.v, change.identity, MarketState("suspended", STALE, state.in_play), selections)
+
+
+def _all_selections(record: MarketRecord) -> dict[str, SelectionChange]:
+    return {key: SelectionChange(None, None, selection.prices) for key, selection in record.selections.items()}
 
 
 class Channel(NamedTuple):
@@ -40,6 +60,8 @@ class Replica:
         self.offers = [Offer(()) for _ in range(shards)]
         #: shards that can't be trusted to be current, with the time it was noticed (Unix milliseconds)
         self.stale_since: dict[int, int] = dict.fromkeys(range(shards), 0)
+        #: shards stale for so long that none of their markets is shown as open
+        self.shut: set[int] = set()
         self._all_shards = tuple(range(shards))
 
     @property
@@ -71,7 +93,9 @@ class Replica:
         return shard_of(EventId(event), len(self.offers))
 
     def position(self, shard: int) -> Position:
-        """Give a shard's present position."""
+        """Give a shard's present position; of a shut one a position that has no diff, since it is not shown as it is."""
+        if shard in self.shut:
+            return ORIGIN
         offer = self.offers[shard]
         return Position(offer.epoch, offer.seq)
 
@@ -98,7 +122,30 @@ class Replica:
     def whole(self, channel: Channel) -> Iterator[Changes]:
         """Give all that is on offer in a channel, shard by shard."""
         for shard in channel.shards:
-            yield self.offers[shard].changes_since(BEGINNING, channel.name)
+            changes = self.offers[shard].changes_since(BEGINNING, channel.name)
+            if shard in self.shut:
+                changes = Changes(changes.events, [suspended(market) for market in changes.markets], changes.removals)
+            yield changes
+
+    def closing(self, shard: int) -> Changes:
+        """Give the suspension of every market of a shard that is open."""
+        markets = [
+            suspended(MarketChange(record.id, record.v, None, record.state, _all_selections(record)))
+            for record in self.offers[shard].markets.values()
+            if record.state.status == "open"
+        ]
+        return Changes([], markets, [], len(markets))
+
+    def shown(self, record: MarketRecord) -> MarketRecord:
+        """Give a market as it is shown: suspended, if its shard is shut."""
+        if self.shard_of(record.identity.event) not in self.shut or record.state.status != "open":
+            return record
+        selections = {
+            key: msgspec.structs.replace(selection, prices=(None,) * len(selection.prices))
+            for key, selection in record.selections.items()
+        }
+        state = MarketState("suspended", STALE, record.state.in_play)
+        return msgspec.structs.replace(record, state=state, selections=selections)
 
     def is_stale(self, channel: Channel) -> int | None:
         """Tell since when (Unix milliseconds) a channel may be out of date; None if it is current."""

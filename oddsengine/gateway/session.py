@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway import encode
+from oddsengine.gateway.encode import JSON, Encoding
+from oddsengine.gateway.framing import TEXT, Framing, close_frame
 
 if TYPE_CHECKING:
     import asyncio
 
+    from oddsengine.gateway.access import Access
     from oddsengine.gateway.audience import Audience
+    from oddsengine.gateway.limits import Bucket
     from oddsengine.gateway.replica import At
 
 
@@ -33,22 +36,52 @@ class Session:
     Args:
         session_id: told to the client, for support.
         transport: where frames are written, whole.
-        profile: the place of its prices in every `prices`.
+        encoding: of the messages.
+        framing: how they are wrapped.
     """
 
-    __slots__ = ("bad_messages", "last_sent_s", "profile", "session_id", "subscriptions", "transport")
+    __slots__ = (
+        "access",
+        "backlog_seen",
+        "bad_messages",
+        "encoding",
+        "framing",
+        "last_sent_s",
+        "messages",
+        "progress_s",
+        "session_id",
+        "subscriptions",
+        "transport",
+    )
 
-    def __init__(self, session_id: str, transport: asyncio.Transport, profile: int) -> None:
+    def __init__(self, session_id: str, transport: asyncio.Transport, encoding: Encoding = JSON, framing: Framing = TEXT) -> None:
         self.session_id = session_id
         self.transport = transport
-        self.profile = profile
+        self.encoding = encoding
+        self.framing = framing
+        #: what it may see; None until it has said who it is
+        self.access: Access | None = None
+        #: how many messages it may still send, None where nothing limits them
+        self.messages: Bucket | None = None
         self.subscriptions: dict[str, Subscription] = {}
         self.last_sent_s = 0.0
         self.bad_messages = 0
+        #: while it is behind: how much it had not taken when that was last less than before, and when that was
+        self.backlog_seen = 0
+        self.progress_s = 0.0
 
-    def send(self, payload: bytes) -> None:
+    def send(self, payload: bytes, at: str | None = None) -> None:
         """Write one message; the kernel or the transport's buffer takes it at once."""
-        self.transport.write(encode.frame(payload))
+        self.transport.write(self.framing.wrap(payload, at))
+
+    def end(self, code: int, reason: str) -> None:
+        """Say why and hang up; what the client has not taken by then is dropped if it does not read."""
+        if not self.framing.are_events:
+            self.transport.write(close_frame(code, reason))
+        if self.backlog_bytes:
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     @property
     def backlog_bytes(self) -> int:

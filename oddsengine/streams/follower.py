@@ -41,6 +41,10 @@ class Listener(Protocol):
         """The shard's offer was loaded anew; earlier positions may have no diff."""
         ...
 
+    def applied(self, shard: int, batch: Batch) -> None:
+        """One batch was applied; `changed` follows, perhaps after others."""
+        ...
+
     def changed(self, shard: int, touched: set[EventId], published_ms: int) -> None:
         """Changes were applied to these events."""
         ...
@@ -155,6 +159,7 @@ class Follower:
                 self._position = ORIGIN
                 return False
             touched |= self._offer.apply(position.seq, batch)
+            self._listener.applied(self._shard, batch)
             published_ms = batch.ts_ms
             self._position = position
         self._tell(touched, published_ms)

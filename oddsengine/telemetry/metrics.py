@@ -35,6 +35,8 @@ COUNTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "odds_resumed": ("Subscriptions resumed with a diff.", ()),
     "odds_fell_behind": ("Times a subscriber did not read fast enough.", ()),
     "odds_catch_ups": ("Diffs that brought a subscriber up to date.", ()),
+    "odds_stalled": ("Subscribers cut off because they took nothing for too long.", ()),
+    "odds_refused": ("Requests, sessions and messages refused, by what limited them.", ("why",)),
     "odds_bad_messages": ("Messages from subscribers that could not be read.", ()),
 }
 GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {

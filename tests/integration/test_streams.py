@@ -61,6 +61,9 @@ class Reader:
     def replaced(self, _shard: int) -> None:
         self.told.append("replaced")
 
+    def applied(self, _shard: int, _batch: Any) -> None:
+        pass
+
     def changed(self, _shard: int, touched: set[Any], _published_ms: int) -> None:
         self.told.append(f"changed {','.join(sorted(touched))}")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from oddsengine.books.offer import Offer
+from oddsengine.gateway.access import Access
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.messages import Subscribe
 from oddsengine.gateway.replica import Replica
@@ -77,7 +78,7 @@ class Gateway:
 
     def joins(self, *channels: str, interval_ms: int = 0) -> tuple[Session, Wire]:
         wire = Wire()
-        session = self.hub.open(wire)
+        session = self.hub.open(wire, Access(subject="test"))
         self.hub.handle(session, Subscribe(channels=list(channels), min_interval_ms=interval_ms))
         return session, wire
 
@@ -104,7 +105,7 @@ def test_a_client_that_does_not_read_costs_a_position_and_then_gets_one_diff() -
         gateway.hub.sweep()
     assert b"" == wire.written, "nothing is written to a full socket"
     assert [session] == list(gateway.hub._behind)
-    wire.backlog = 0
+    wire.reads, wire.backlog = True, 0
     gateway.hub.sweep()
     (delta,) = wire.messages()
     assert ("delta", {"e1": 3.18}) == (delta["op"], prices([delta]))

@@ -1,0 +1,124 @@
+"""Who is let in: where a request comes from, how often, from which page, and with what token."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from oddsengine.gateway.auth import Unauthorised
+from oddsengine.gateway.codes import ErrorCode, error
+from oddsengine.gateway.limits import Addresses, Rates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aiohttp import web
+
+    from oddsengine.gateway.access import Access, Role
+    from oddsengine.gateway.auth import Authenticator
+    from oddsengine.gateway.limits import LimitSettings
+
+_BEARER: Final = "Bearer "
+
+
+class Refused(Exception):
+    """A request that is not let in, with the answer that says why."""
+
+    def __init__(self, response: web.Response) -> None:
+        self.response = response
+        super().__init__(response.status)
+
+
+class Door:
+    """Decides on each request before anything is done for it.
+
+    Args:
+        authenticator: checks tokens.
+        limits: what one address may use.
+        origins: the pages that may connect, as `https://shop.example`; empty for any.
+        trusted_proxies: networks whose `X-Forwarded-For` is believed.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        limits: LimitSettings,
+        origins: Sequence[str],
+        trusted_proxies: Sequence[str],
+        clock: Callable[[], float],
+    ) -> None:
+        self.authenticator = authenticator
+        self.limits = limits
+        self.handshakes = Rates(limits.handshakes_per_s, clock)
+        self.requests = Rates(limits.requests_per_s, clock)
+        self._origins = frozenset(origins)
+        self._addresses = Addresses(trusted_proxies)
+        self._open: dict[str, int] = {}
+        self.refused_origins = 0
+        self.refused_sessions = 0
+
+    async def access(self, request: web.Request) -> Access | None:
+        """Tell what the bearer of a request's token may do; without one, what anybody may, None if nothing.
+
+        Raises:
+            Refused: if the token is not good.
+        """
+        header = request.headers.get("Authorization", "")
+        if not header:
+            return self.authenticator.anonymous
+        if not header.startswith(_BEARER):
+            raise Refused(error(401, ErrorCode.UNAUTHORISED, "Authorization is not a Bearer token", _challenge()))
+        try:
+            return await self.authenticator.access(header.removeprefix(_BEARER).strip())
+        except Unauthorised as problem:
+            raise Refused(error(401, ErrorCode.UNAUTHORISED, str(problem), _challenge())) from None
+
+    async def granted(self, request: web.Request, role: Role) -> Access:
+        """Let an HTTP request in, or raise `Refused`.
+
+        Args:
+            request: the request.
+            role: what it needs at least.
+        """
+        self._hurry(self.requests, request)
+        access = await self.access(request)
+        if access is None:
+            raise Refused(error(401, ErrorCode.UNAUTHORISED, "a token is needed", _challenge()))
+        if access.role < role:
+            raise Refused(error(403, ErrorCode.FORBIDDEN, f"needs the role {role.name}, not {access.role.name}"))
+        return access
+
+    def admit(self, request: web.Request) -> str:
+        """Let a request for a session in and give its address, or raise `Refused`; `leave` when the session ends."""
+        origin = request.headers.get("Origin")
+        if self._origins and origin is not None and origin not in self._origins:
+            self.refused_origins += 1
+            raise Refused(error(403, ErrorCode.FORBIDDEN, f"origin {origin} is not allowed"))
+        self._hurry(self.handshakes, request)
+        address = self._addresses.of(request)
+        most = self.limits.sessions_per_address
+        if most and self._open.get(address, 0) >= most:
+            self.refused_sessions += 1
+            text = f"at most {most} sessions from one address"
+            raise Refused(error(429, ErrorCode.OVER_LIMIT, text, {"Retry-After": "5"}))
+        self._open[address] = self._open.get(address, 0) + 1
+        return address
+
+    def leave(self, address: str) -> None:
+        """Count a session of an address out."""
+        left = self._open.get(address, 0) - 1
+        if left > 0:
+            self._open[address] = left
+        else:
+            self._open.pop(address, None)
+
+    def _hurry(self, rates: Rates, request: web.Request) -> None:
+        wait_s = rates.wait_s(self._addresses.of(request))
+        if wait_s:
+            retry = {"Retry-After": str(ceil(wait_s))}
+            raise Refused(error(429, ErrorCode.OVER_LIMIT, f"too many requests; try again in {wait_s:.1f} s", retry))
+
+
+def _challenge() -> dict[str, str]:
+    return {"WWW-Authenticate": "Bearer"}

@@ -1,0 +1,76 @@
+"""Ready WebSocket frames (RFC 6455, section 5.2) and server-sent events: built once for a whole audience.
+
+With permessage-deflate (RFC 7692) each message is compressed on its own, without what was sent before, so that one
+compressed frame serves everyone who negotiated it; a receiver can always read such frames, whatever it keeps itself.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final, NamedTuple
+
+_FIN_TEXT: Final = 0x81
+_FIN_BINARY: Final = 0x82
+_FIN_CLOSE: Final = 0x88
+#: RSV1: this message is compressed (RFC 7692, section 7.2.1).
+_COMPRESSED: Final = 0x40
+_LENGTH_16: Final = 126
+_LENGTH_64: Final = 127
+#: What a flushed deflate block ends with and the sender leaves out (RFC 7692, section 7.2.1).
+_TAIL: Final = b"\x00\x00\xff\xff"
+#: Below this size compression only costs.
+_WORTH_COMPRESSING: Final = 128
+_LEVEL: Final = 6
+#: zlib can't make raw deflate with a window of 256 bytes, and a wider one may not be sent instead.
+_LEAST_BITS: Final = 9
+
+
+class Framing(NamedTuple):
+    """How messages are wrapped for a session: as text or binary frames, with a window of permessage-deflate, or as events."""
+
+    is_text: bool = True
+    deflate_bits: int = 0
+    are_events: bool = False
+
+    def wrap(self, payload: bytes, at: str | None = None) -> bytes:
+        """Wrap one message; `at` is the position a client has with it, if it has one."""
+        if self.are_events:
+            return event(payload, at)
+        return frame(payload, text=self.is_text, deflate_bits=self.deflate_bits)
+
+
+#: Text, not compressed: what everybody understands.
+TEXT: Final = Framing()
+
+
+def frame(payload: bytes, *, text: bool = True, deflate_bits: int = 0) -> bytes:
+    """Wrap one message into one unmasked frame.
+
+    Args:
+        payload: the message.
+        text: whether it is UTF-8 text, else binary.
+        deflate_bits: the negotiated window (8 to 15), 0 for none.
+    """
+    head = _FIN_TEXT if text else _FIN_BINARY
+    if deflate_bits >= _LEAST_BITS and len(payload) >= _WORTH_COMPRESSING:
+        compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -deflate_bits)
+        payload = (compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_TAIL)
+        head |= _COMPRESSED
+    length = len(payload)
+    if length < _LENGTH_16:
+        return bytes((head, length)) + payload
+    if length < 1 << 16:
+        return bytes((head, _LENGTH_16)) + length.to_bytes(2, "big") + payload
+    return bytes((head, _LENGTH_64)) + length.to_bytes(8, "big") + payload
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """Build a closing frame (RFC 6455, section 5.5.1)."""
+    payload = code.to_bytes(2, "big") + reason.encode()[:123]
+    return bytes((_FIN_CLOSE, len(payload))) + payload
+
+
+def event(payload: bytes, at: str | None = None) -> bytes:
+    """Wrap one message into a server-sent event (HTML Living Standard, section 9.2); `at` becomes its id."""
+    head = b"" if at is None else b"id: " + at.encode() + b"\n"
+    return head + b"data: " + payload + b"\n\n"

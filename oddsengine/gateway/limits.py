@@ -1,0 +1,119 @@
+"""How much one client may use, so that one at its limit does not slow another: addresses, proxies, rates."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aiohttp import web
+
+#: Addresses remembered: the ones unseen for longest are forgotten first.
+_ADDRESSES_KEPT: Final = 100_000
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one address may use; 0: as much as it likes. What one session may use is `gateway.access.SessionLimits`.
+
+    `sessions_per_address` open at once, `handshakes_per_s` and `requests_per_s` (HTTP) with bursts of twice that,
+    `message_bytes` the longest message a client may send.
+    """
+
+    sessions_per_address: Annotated[int, Meta(ge=0)] = 0
+    handshakes_per_s: Annotated[float, Meta(ge=0)] = 0.0
+    requests_per_s: Annotated[float, Meta(ge=0)] = 0.0
+    message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
+    sessions: Annotated[int, Meta(ge=0)] = 0
+    channels: Annotated[int, Meta(ge=0)] = 2000
+    messages_per_s: Annotated[float, Meta(ge=0)] = 100.0
+    #: how long a socket may take nothing of what is written to it
+    stalled_s: Annotated[float, Meta(gt=0)] = 30.0
+
+
+class Bucket:
+    """A token bucket: `rate` a second, `burst` at once.
+
+    Args:
+        rate: refill a second, over 0.
+        burst: the most it holds.
+    """
+
+    __slots__ = ("_burst", "_filled_s", "_level", "_rate")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = self._level = burst
+        self._filled_s = 0.0
+
+    def take(self, now_s: float) -> float:
+        """Take one; give 0.0, or in how many seconds there will be one again."""
+        level = min(self._burst, self._level + max(0.0, now_s - self._filled_s) * self._rate)
+        self._filled_s = now_s
+        if level < 1.0:
+            self._level = level
+            return (1.0 - level) / self._rate
+        self._level = level - 1.0
+        return 0.0
+
+
+class Rates:
+    """One bucket a client.
+
+    Args:
+        rate: a second for each client; 0 limits nobody.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, rate: float, clock: Callable[[], float]) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._buckets: dict[str, Bucket] = {}
+        self.refused = 0
+
+    def wait_s(self, client: str) -> float:
+        """Count one for a client; give 0.0, or in how many seconds it may come again."""
+        if not self._rate:
+            return 0.0
+        # Taken out and put back: the first in the table is the one unseen for longest.
+        bucket = self._buckets.pop(client, None) or Bucket(self._rate, max(1.0, 2 * self._rate))
+        self._buckets[client] = bucket
+        if len(self._buckets) > _ADDRESSES_KEPT:
+            del self._buckets[next(iter(self._buckets))]
+        wait = bucket.take(self._clock())
+        self.refused += wait > 0
+        return wait
+
+
+class Addresses:
+    """Tells where a request comes from: by the socket, or by what proxies that are trusted say.
+
+    Args:
+        trusted_proxies: networks, as `10.0.0.0/8`, whose `X-Forwarded-For` is believed.
+    """
+
+    def __init__(self, trusted_proxies: Sequence[str]) -> None:
+        self._trusted = [ip_network(network) for network in trusted_proxies]
+
+    def of(self, request: web.Request) -> str:
+        """Give the client's address: the last one that no trusted proxy has as its own."""
+        address = request.remote or ""
+        if not self._trusted:
+            return address
+        said = [part.strip() for value in request.headers.getall("X-Forwarded-For", ()) for part in value.split(",")]
+        for hop in reversed(said):
+            if not self._is_trusted(address):
+                break
+            address = hop
+        return address
+
+    def _is_trusted(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._trusted)

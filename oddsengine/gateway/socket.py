@@ -1,0 +1,80 @@
+"""One WebSocket as RFC 6455 has it: accepted, read whole message by whole message, closed by the rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from oddsengine.gateway.framing import Framing
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+
+#: The socket is closed if the client takes no part in the closing handshake for this long.
+_CLOSE_TIMEOUT_S: Final = 2.0
+#: The codes a closing frame may carry (RFC 6455, section 7.4; the registry at IANA goes up to 1014).
+_PROTOCOL_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015)})
+_OWN_CODES: Final = range(3000, 5000)
+
+
+class MessageSocket:
+    """A server's end of a WebSocket; frames are written to `transport` ready made, in the `framing` that was negotiated.
+
+    Args:
+        protocols: the subprotocols we speak, the preferred one first.
+        max_bytes: the longest message a client may send, decompressed.
+        compress: whether permessage-deflate may be negotiated.
+    """
+
+    def __init__(self, protocols: Sequence[str], max_bytes: int, *, compress: bool = True) -> None:
+        self._socket = web.WebSocketResponse(
+            protocols=protocols, compress=compress, max_msg_size=max_bytes, timeout=_CLOSE_TIMEOUT_S, autoclose=False
+        )
+        self._request: web.Request | None = None
+
+    async def accept(self, request: web.Request) -> None:
+        """Do the opening handshake. Raises web.HTTPBadRequest if it is none."""
+        await self._socket.prepare(request)
+        self._request = request
+
+    @property
+    def response(self) -> web.StreamResponse:
+        """What the request's handler returns in the end."""
+        return self._socket
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """Where to write frames; None once the socket is gone."""
+        return self._request.transport if self._request is not None else None
+
+    @property
+    def protocol(self) -> str | None:
+        """The subprotocol agreed on."""
+        return self._socket.ws_protocol
+
+    def framing(self, *, text: bool = True) -> Framing:
+        """Give the framing agreed on."""
+        return Framing(text, int(self._socket.compress))
+
+    async def receive(self) -> str | bytes | None:
+        """Wait for the next whole message; None once the socket is closed, by whomever."""
+        received = await self._socket.receive()
+        if received.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
+            data: str | bytes = received.data
+            return data
+        if received.type is WSMsgType.CLOSE:
+            await self._socket.close(code=_answer_to(received.data))
+        return None
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close from our side and wait for the client's answer, a while."""
+        await self._socket.close(code=code, message=reason.encode())
+
+
+def _answer_to(code: int) -> int:
+    """Say the client's code back; a code nobody may send is against the protocol."""
+    if not code:
+        return WSCloseCode.OK
+    return code if code in _PROTOCOL_CODES or code in _OWN_CODES else WSCloseCode.PROTOCOL_ERROR

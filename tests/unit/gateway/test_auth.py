@@ -1,0 +1,181 @@
+"""Tokens: the good ones give what they claim, the others nothing, with the reason."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import pytest
+from aiohttp import web
+
+from oddsengine.gateway.access import Role, SessionLimits
+from oddsengine.gateway.auth import Authenticator, AuthSettings, KeySettings, Unauthorised, UnusableKey
+from tests.tokens import SECRET, a_token, ec_key, public_pem, published, rsa_key, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIMITS = SessionLimits(channels=7)
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> KeySettings:
+    return KeySettings(algorithm="HS256", file=written(tmp_path / "secret", SECRET))
+
+
+def checking(*keys: KeySettings, **settings: Any) -> Authenticator:
+    return Authenticator(AuthSettings(keys=keys, **settings), LIMITS)
+
+
+async def reason(authenticator: Authenticator, token: str) -> str:
+    with pytest.raises(Unauthorised) as refused:
+        await authenticator.access(token)
+    return str(refused.value)
+
+
+async def test_a_good_token_gives_what_it_claims(secret: KeySettings) -> None:
+    token = a_token(profile="gold", channels=["sport:foot*"], role="service", limits={"sessions": 2}, other="ignored")
+    access = await checking(secret).access(token)
+    assert ("somebody", "gold", Role.service, 2) == (access.subject, access.profile, access.role, access.limits.sessions)
+    assert [True, False] == [access.may_hear(channel) for channel in ("sport:football", "sport:tennis")]
+
+
+async def test_a_token_that_claims_nothing_is_a_subscriber_to_all(secret: KeySettings) -> None:
+    access = await checking(secret).access(a_token())
+    assert (Role.subscriber, None, LIMITS) == (access.role, access.profile, access.limits)
+    assert access.may_hear("event:any")
+
+
+async def test_expiry_issuer_and_audience(secret: KeySettings) -> None:
+    assert "expired" in await reason(checking(secret), a_token(lasts_s=-60))
+    assert await checking(secret, leeway_s=120).access(a_token(lasts_s=-60))
+    strict = checking(secret, issuer="us", audience="odds")
+    assert await strict.access(a_token(iss="us", aud="odds"))
+    assert "issuer" in await reason(strict, a_token(iss="them", aud="odds"))
+    assert "Audience" in await reason(strict, a_token(iss="us", aud="other"))
+    assert "aud" in await reason(strict, a_token(iss="us"))
+    unending = jwt.encode({"sub": "x"}, SECRET, "HS256")
+    assert "exp" in await reason(checking(secret), unending)
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "x" * 10_000, "…", a_token("another secret of more than 32 bytes!!")])
+async def test_what_is_no_token_of_ours_is_refused(secret: KeySettings, token: str) -> None:
+    authenticator = checking(secret)
+    await reason(authenticator, token)
+    assert 1 == authenticator.refused
+
+
+async def test_claims_of_the_wrong_kind_are_named(secret: KeySettings) -> None:
+    assert "channels" in await reason(checking(secret), a_token(channels="all"))
+    assert "role" in await reason(checking(secret), a_token(role="king"))
+
+
+async def test_none_is_no_algorithm(secret: KeySettings) -> None:
+    def part(value: dict[str, Any]) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    for algorithm in ("none", "None", "NONE"):
+        token = f"{part({'alg': algorithm})}.{part({'exp': 9e9})}."
+        assert "no key" in await reason(checking(secret), token)
+
+
+async def test_a_public_key_is_no_shared_secret(tmp_path: Path) -> None:
+    """A token signed with HMAC by the text of the public key, which everybody has."""
+    key = rsa_key()
+    public = public_pem(key)
+
+    def part(value: bytes) -> str:
+        return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+    signed = ".".join((part(b'{"alg":"HS256"}'), part(b'{"exp":9000000000}')))
+    forged = f"{signed}.{part(hmac.new(public, signed.encode(), hashlib.sha256).digest())}"
+    authenticator = checking(KeySettings(algorithm="RS256", file=written(tmp_path / "public.pem", public)))
+    assert "no key" in await reason(authenticator, forged)
+    assert await authenticator.access(a_token(key, "RS256"))
+
+
+async def test_elliptic_keys_and_key_ids(tmp_path: Path) -> None:
+    first, second = ec_key(), ec_key()
+    authenticator = checking(
+        KeySettings(algorithm="ES256", kid="one", file=written(tmp_path / "1", public_pem(first))),
+        KeySettings(algorithm="ES256", kid="two", file=written(tmp_path / "2", public_pem(second))),
+    )
+    assert await authenticator.access(a_token(second, "ES256", kid="two"))
+    await reason(authenticator, a_token(second, "ES256", kid="one"))
+    assert "no key" in await reason(authenticator, a_token(first, "ES256"))
+
+
+async def test_a_key_file_is_read_again_when_it_changes(tmp_path: Path, secret: KeySettings) -> None:
+    authenticator = checking(secret)
+    assert await authenticator.access(a_token())
+    other = "the secret that took the other one's place"
+    written(tmp_path / "secret", other)
+    os.utime(tmp_path / "secret", ns=(1, 1))
+    assert await authenticator.access(a_token(other))
+    await reason(authenticator, a_token())
+
+
+async def test_published_keys_are_fetched_and_fetched_again_as_they_rotate(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = rsa_key(), rsa_key()
+    document = published(a=first)
+
+    async def keys(_request: web.Request) -> web.Response:
+        return web.Response(body=document, content_type="application/json")
+
+    app = web.Application()
+    app.add_routes([web.get("/keys", keys)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/keys"
+        authenticator = checking(KeySettings(jwks_url=url))
+        assert await authenticator.access(a_token(first, "RS256", kid="a"))
+        document = published(b=second)
+        assert "no key" in await reason(authenticator, a_token(second, "RS256", kid="b")), "not asked for twice at once"
+        monkeypatch.setattr("oddsengine.gateway.auth._JWKS_RETRY_S", 0.0)
+        assert await authenticator.access(a_token(second, "RS256", kid="b"))
+        assert "no key" in await reason(authenticator, a_token(SECRET, "HS256", kid="b"))
+        document = b"nonsense"
+        assert "no key" in await reason(authenticator, a_token(first, "RS256", kid="a"))
+        assert await authenticator.access(a_token(second, "RS256", kid="b")), "what was known stays good"
+    finally:
+        await runner.cleanup()
+
+
+def test_keys_that_are_none_are_named_at_the_start(tmp_path: Path) -> None:
+    short = KeySettings(algorithm="HS256", file=written(tmp_path / "short", "short"))
+    for key, problem in (
+        (short, "under 32 bytes"),
+        (KeySettings(algorithm="RS256", file=str(tmp_path / "gone")), "No such file"),
+        (KeySettings(algorithm="RS256", file=short.file), "RS256 key"),
+        (KeySettings(algorithm="HS256", env="NO_SUCH_VARIABLE"), "NO_SUCH_VARIABLE of a key is not set"),
+    ):
+        with pytest.raises(UnusableKey, match=problem):
+            checking(key).check_keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ({"algorithm": "HS256"}, "exactly one of"),
+        ({"algorithm": "HS256", "file": "a", "env": "b"}, "exactly one of"),
+        ({"file": "a"}, "algorithm is missing"),
+        ({"jwks_url": "https://x", "algorithm": "HS256"}, "HS algorithms need a secret"),
+    ],
+)
+def test_key_settings_that_contradict_themselves(key: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        KeySettings(**key)
+
+
+def test_anonymous_is_let_in_only_where_config_says_so_or_nobody_has_a_key(secret: KeySettings) -> None:
+    assert Role.trader == AuthSettings().anonymous_role
+    assert AuthSettings(keys=(secret,)).anonymous_role is None
+    assert Role.subscriber == AuthSettings(keys=(secret,), anonymous="subscriber").anonymous_role
+    assert AuthSettings(anonymous="").anonymous_role is None
