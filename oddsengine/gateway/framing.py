@@ -71,6 +71,10 @@ def close_frame(code: int, reason: str) -> bytes:
 
 
 def event(payload: bytes, at: str | None = None) -> bytes:
-    """Wrap one message into a server-sent event (HTML Living Standard, section 9.2); `at` becomes its id."""
+    """Wrap one message into a server-sent event (HTML Living Standard, section 9.2) in a chunk of its own (RFC 9112, 7.1).
+
+    `at` becomes its id, which a browser gives back as `Last-Event-ID`.
+    """
     head = b"" if at is None else b"id: " + at.encode() + b"\n"
-    return head + b"data: " + payload + b"\n\n"
+    text = head + b"data: " + payload + b"\n\n"
+    return b"%x\r\n%b\r\n" % (len(text), text)

@@ -93,8 +93,8 @@ class StreamEndpoint:
             response = web.StreamResponse(
                 headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
             )
-            # Frames are written ready made, past the response: no length, no chunks, the end is the end of the connection.
-            response.force_close()
+            # Events are written past the response, each ready made as a chunk of its body.
+            response.enable_chunked_encoding()
             await response.prepare(request)
             transport = request.transport
             if transport is None:

@@ -1,0 +1,245 @@
+"""Who is let in and what they may see, over real sockets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from oddsengine.gateway.auth import AuthSettings, KeySettings
+from oddsengine.gateway.limits import LimitSettings
+from oddsengine.pricing.profile import Profile
+from tests.serving import PATIENCE_S, Served, Socket, quick_settings, served, until
+from tests.tokens import SECRET, a_token, written
+from tests.words import a_definition, a_market_said, a_quote
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROFILES = {"default": Profile(book_sum=1.25, ladder="decimal_3"), "gold": Profile(book_sum=1.0, ladder="decimal_3")}
+
+
+@pytest.fixture
+def auth(tmp_path: Path) -> AuthSettings:
+    key = KeySettings(algorithm="HS256", file=written(tmp_path / "secret", SECRET))
+    return AuthSettings(keys=(key,), timeout_s=0.5, leeway_s=0.0)
+
+
+async def with_a_market(here: Served) -> None:
+    here.say(*a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+    await here.published()
+
+
+def bearing(token: str) -> dict[str, Any]:
+    return {"additional_headers": {"Authorization": f"Bearer {token}"}}
+
+
+async def closed(socket: Socket) -> int:
+    """Read on until the socket is closed; give the code."""
+    import asyncio
+
+    async with asyncio.timeout(PATIENCE_S):
+        try:
+            while True:
+                await socket.connection.recv()
+        except ConnectionClosed as end:
+            return end.rcvd.code if end.rcvd is not None else 1006
+
+
+async def home_price(socket: Socket) -> Any:
+    await socket.subscribed("event:e1")
+    return (await socket.until("snapshot"))["markets"][0]["selections"]["home"]["price"]
+
+
+async def test_a_token_says_whose_prices_are_seen(auth: AuthSettings) -> None:
+    async with served(quick_settings(auth=auth, profiles=PROFILES)) as here:
+        await with_a_market(here)
+        async with here.socket(**bearing(a_token(profile="gold"))) as gold, here.socket(**bearing(a_token())) as plain:
+            assert (2.0, 1.6) == (await home_price(gold), await home_price(plain))
+            here.say(*a_market_said(a_definition(), a_quote("home", 4.0), a_quote("away", 4 / 3)))
+            found = [(await each.until("delta"))["markets"][0]["selections"]["home"]["price"] for each in (gold, plain)]
+            assert [4.0, 3.2] == found
+        headers = {"Authorization": f"Bearer {a_token(profile='gold', role='service')}"}
+        async with here.http.get(f"{here.base}/v1/markets/e1%2Fmatch_odds", headers=headers) as response:
+            assert 4.0 == (await response.json())["selections"]["home"]["price"]
+        body = b'{"quotes":[{"market":"e1/match_odds","selection":"home","price":4.0}]}'
+        async with here.http.post(f"{here.base}/v1/quotes/check", data=body, headers=headers) as response:
+            assert "ok" == (await response.json())["quotes"][0]["result"]
+
+
+async def test_a_token_may_come_as_the_first_message(auth: AuthSettings) -> None:
+    async with served(quick_settings(auth=auth)) as here:
+        await with_a_market(here)
+        async with here.socket() as socket:
+            await socket.send(op="auth", id=1, token=a_token())
+            assert 1 == (await socket.until("authenticated"))["id"]
+            assert await home_price(socket)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [(None, 4408), ({"op": "auth", "token": "x"}, 4401), ({"op": "subscribe", "channels": ["event:e1"]}, 4401)],
+)
+async def test_without_a_good_token_in_time_the_socket_is_closed(auth: AuthSettings, message: Any, code: int) -> None:
+    async with served(quick_settings(auth=auth)) as here, here.socket() as socket:
+        if message is not None:
+            await socket.send(**message)
+        assert code == await closed(socket)
+
+
+async def test_a_bad_token_in_the_header_is_refused_with_the_reason(auth: AuthSettings) -> None:
+    async with served(quick_settings(auth=auth)) as here:
+        for header in ("Bearer nonsense", "Basic abc"):
+            with pytest.raises(InvalidStatus) as refused:
+                async with here.socket(additional_headers={"Authorization": header}):
+                    pass
+            assert 401 == refused.value.response.status_code
+        await here.get("/v1/events", 401)
+        await here.get("/healthz")
+
+
+async def test_a_session_ends_with_its_token_unless_it_brings_another(auth: AuthSettings) -> None:
+    async with served(quick_settings(auth=auth)) as here:
+        await with_a_market(here)
+        async with (
+            here.socket(**bearing(a_token(lasts_s=1.0))) as ending,
+            here.socket(**bearing(a_token(lasts_s=1.0))) as lasting,
+        ):
+            await ending.subscribed("event:e1")
+            await lasting.subscribed("event:e1")
+            await lasting.send(op="auth", id=2, token=a_token())
+            assert 4401 == await closed(ending)
+            await lasting.send(op="ping", id=3)
+            await lasting.until("pong")
+
+
+async def test_another_profile_needs_another_session(auth: AuthSettings) -> None:
+    async with served(quick_settings(auth=auth, profiles=PROFILES)) as here:
+        await with_a_market(here)
+        async with here.socket(**bearing(a_token())) as socket:
+            await socket.subscribed("event:e1")
+            await socket.send(op="auth", token=a_token(profile="gold"))
+            assert 4403 == await closed(socket)
+
+
+async def test_channels_are_those_granted(auth: AuthSettings) -> None:
+    async with served(quick_settings(auth=auth)) as here:
+        await with_a_market(here)
+        token = a_token(channels=["event:*"])
+        async with here.socket(**bearing(token)) as socket:
+            await socket.send(op="subscribe", id=1, channels=["sport:football", "event:e1"])
+            assert ("forbidden", 1) == ((refusal := await socket.until("error"))["code"], refusal["id"])
+            assert ["event:e1"] == (await socket.until("subscribed"))["channels"]
+            await socket.send(op="auth", token=a_token(channels=["sport:tennis"]))
+            assert "forbidden" == (await socket.until("error"))["code"]
+            assert not here.service.hub._audiences
+        for channels, status in ((["sport:tennis"], 404), (["sport:football"], 200), (["market:e1/match_odds"], 200)):
+            headers = {"Authorization": f"Bearer {a_token(channels=channels)}"}
+            async with here.http.get(f"{here.base}/v1/markets/e1%2Fmatch_odds", headers=headers) as response:
+                assert status == response.status
+            async with here.http.get(f"{here.base}/v1/events", headers=headers) as response:
+                assert (channels == ["sport:football"]) == bool((await response.json())["events"])
+            async with here.http.get(f"{here.base}/v1/snapshot?channel=competition:cup", headers=headers) as response:
+                assert 403 == response.status
+
+
+@pytest.mark.parametrize(("role", "allowed"), [("subscriber", 1), ("service", 2), ("trader", 3), ("admin", 3)])
+async def test_roles(auth: AuthSettings, role: str, allowed: int) -> None:
+    async with served(quick_settings(auth=auth)) as here:
+        await with_a_market(here)
+        headers = {"Authorization": f"Bearer {a_token(role=role)}"}
+        statuses = []
+        for method, path in (("GET", "/v1/events"), ("POST", "/v1/quotes/check"), ("GET", "/v1/markets/e1%2Fmatch_odds/explain")):
+            body = b'{"quotes":[{"market":"x","selection":"y","price":2}]}' if method == "POST" else None
+            async with here.http.request(method, here.base + path, headers=headers, data=body) as response:
+                statuses.append(response.status)
+        assert [200] * allowed + [403] * (3 - allowed) == statuses
+
+
+async def test_a_token_has_so_many_sessions(auth: AuthSettings) -> None:
+    token = a_token(limits={"sessions": 1})
+    async with served(quick_settings(auth=auth)) as here, here.socket(**bearing(token)) as first:
+        await first.until("welcome")
+        async with here.socket(**bearing(token)) as second:
+            assert 4429 == await closed(second)
+        async with here.socket(**bearing(a_token(sub="another"))) as other:
+            await other.send(op="ping", id=1)
+            await other.until("pong")
+
+
+async def test_a_session_has_so_many_channels_and_messages() -> None:
+    async with served(quick_settings(limits=LimitSettings(channels=1, messages_per_s=2.0))) as here:
+        await with_a_market(here)
+        async with here.socket() as socket, here.socket() as neighbour:
+            await socket.send(op="subscribe", id=1, channels=["sport:football", "event:e1"])
+            assert "over_limit" == (await socket.until("error"))["code"]
+            for number in range(8):
+                await socket.send(op="ping", id=number)
+            assert 4429 == await closed(socket)
+            await neighbour.send(op="ping", id=1)
+            await neighbour.until("pong")
+            assert 2 == here.service.hub.counters.over_limit
+
+
+async def test_an_address_has_so_many_sessions_handshakes_and_requests() -> None:
+    async def refused(here: Served, **options: Any) -> None:
+        with pytest.raises(InvalidStatus) as caught:
+            async with here.socket(**options):
+                pass
+        assert 429 == caught.value.response.status_code
+        assert int(caught.value.response.headers["Retry-After"]) >= 1
+
+    async with served(quick_settings(limits=LimitSettings(sessions_per_address=1))) as here:
+        async with here.socket():
+            await refused(here)
+        await until(lambda: not here.service.hub.sessions, "the end of the session")
+        async with here.socket() as again:
+            await again.until("welcome")
+    async with served(quick_settings(limits=LimitSettings(handshakes_per_s=0.5, requests_per_s=0.5))) as here:
+        async with here.socket():
+            pass
+        await refused(here)
+        await here.get("/v1/events")
+        async with here.http.get(f"{here.base}/v1/events") as response:
+            assert (429, "over_limit") == (response.status, (await response.json())["error"]["code"])
+            assert int(response.headers["Retry-After"]) >= 1
+
+
+async def test_addresses_are_taken_from_trusted_proxies_only() -> None:
+    limits = LimitSettings(sessions_per_address=1)
+    for proxies, shared in ((("127.0.0.0/8",), False), ((), True)):
+        async with (
+            served(quick_settings(limits=limits, trusted_proxies=proxies)) as here,
+            here.socket(additional_headers={"X-Forwarded-For": "1.2.3.4, 5.6.7.8"}),
+        ):
+            try:
+                async with here.socket(additional_headers={"X-Forwarded-For": "1.2.3.4, 5.6.7.9"}) as socket:
+                    await socket.until("welcome")
+                    assert not shared
+            except InvalidStatus:
+                assert shared
+
+
+async def test_only_pages_of_allowed_origins_connect() -> None:
+    async with served(quick_settings(origins=("https://shop.example",))) as here:
+        async with here.socket(origin="https://shop.example") as socket:
+            await socket.until("welcome")
+        async with here.socket() as no_page:
+            await no_page.until("welcome")
+        with pytest.raises(InvalidStatus) as refused:
+            async with here.socket(origin="https://evil.example"):
+                pass
+        assert 403 == refused.value.response.status_code
+
+
+async def test_messages_that_are_too_long_close_the_socket_of_their_sender_only() -> None:
+    async with (
+        served(quick_settings(limits=LimitSettings(message_bytes=1024))) as here,
+        here.socket() as socket,
+        here.socket() as neighbour,
+    ):
+        await socket.connection.send("x" * 2000)
+        assert 1009 == await closed(socket)
+        await neighbour.send(op="ping", id=1)
+        await neighbour.until("pong")

@@ -1,0 +1,209 @@
+"""The same truth over every wire: JSON, MessagePack, compressed, as server-sent events, late, slow, and out of touch."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import orjson
+import pytest
+from websockets.asyncio.client import connect
+
+from oddsengine.gateway.limits import LimitSettings
+from tests.serving import PATIENCE_S, Served, quick_settings, served, until
+from tests.words import a_definition, a_market_said, a_quote
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+CHANNEL = "event:e1"
+
+
+def say_price(here: Served, home: float) -> None:
+    away = 1 / (1 - 1 / home)
+    here.say(*a_market_said(a_definition(), a_quote("home", home), a_quote("away", away)))
+
+
+async def with_a_market(here: Served) -> None:
+    say_price(here, 2.0)
+    await here.published()
+
+
+async def test_messagepack_says_what_json_says() -> None:
+    async with served() as here:
+        await with_a_market(here)
+        url = here.base.replace("http", "ws") + "/v1/stream"
+        async with here.socket() as plain, connect(url, subprotocols=["odds.v1.msgpack"], compression=None) as packed:  # type: ignore[list-item]
+            assert "odds.v1.msgpack" == packed.subprotocol
+            await packed.send(msgspec.msgpack.encode({"op": "subscribe", "id": 1, "channels": [CHANNEL]}))
+            await plain.subscribed(CHANNEL)
+            found = [msgspec.msgpack.decode(await packed.recv()) for _ in range(3)]
+            assert ["welcome", "subscribed", "snapshot"] == [message["op"] for message in found]
+            assert await plain.until("snapshot") == found[-1]
+            say_price(here, 4.0)
+            assert await plain.until("delta") == msgspec.msgpack.decode(await packed.recv())
+            await packed.send("{}")
+            await packed.wait_closed()
+            assert 4400 == packed.close_code
+
+
+async def test_compressed_frames_are_the_same_messages() -> None:
+    async with served() as here:
+        await with_a_market(here)
+        url = here.base.replace("http", "ws") + "/v1/stream"
+        async with here.socket() as plain, connect(url) as compressed:
+            assert "permessage-deflate" in str(compressed.response and compressed.response.headers["Sec-WebSocket-Extensions"])
+            await plain.subscribed(CHANNEL)
+            await compressed.send(orjson.dumps({"op": "subscribe", "id": 1, "channels": [CHANNEL]}).decode())
+            found = [orjson.loads(await compressed.recv()) for _ in range(3)]
+            assert await plain.until("snapshot") == found[-1]
+            for price in (3.0, 4.0, 5.0):
+                say_price(here, price)
+                assert await plain.until("delta") == orjson.loads(await compressed.recv())
+
+
+@asynccontextmanager
+async def events(here: Served, query: str, **headers: str) -> AsyncIterator[Any]:
+    async with here.http.get(f"{here.base}/v1/sse?{query}", headers=headers) as response:
+        assert 200 == response.status, await response.text()
+
+        async def next_event() -> tuple[str | None, dict[str, Any]]:
+            at: str | None = None
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    line = (await response.content.readline()).decode().rstrip("\n")
+                    if line.startswith("id: "):
+                        at = line[4:]
+                    elif line.startswith("data: "):
+                        return at, orjson.loads(line[6:])
+                    else:
+                        assert not line
+
+        yield next_event
+
+
+async def test_server_sent_events_resume_where_they_were() -> None:
+    async with served() as here:
+        await with_a_market(here)
+        async with events(here, f"channel={CHANNEL}") as following:
+            found = [await following() for _ in range(3)]
+            assert ["welcome", "subscribed", "snapshot"] == [message["op"] for _, message in found]
+            assert found[-1][0] == found[-1][1]["at"]
+            say_price(here, 4.0)
+            at, delta = await following()
+            assert ("delta", delta["at"]) == (delta["op"], at)
+        await until(lambda: not here.service.hub.sessions, "the end of the session")
+        say_price(here, 5.0)
+        await here.published()
+        async with events(here, f"channel={CHANNEL}", **{"Last-Event-ID": str(at)}) as resumed:
+            found = [await resumed() for _ in range(3)]
+            assert ["welcome", "subscribed", "delta"] == [message["op"] for _, message in found]
+            assert found[1][1]["resumed"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 400),
+        ("channel=a&channel=b", 400),
+        ("channel=event:none", 404),
+        ("channel=x", 404),
+        ("channel=event:e1&format=x", 400),
+    ],
+)
+async def test_server_sent_events_refuse_what_they_can_not_do(query: str, status: int) -> None:
+    async with served() as here:
+        await with_a_market(here)
+        found = await here.get(f"/v1/sse?{query}", status)
+        assert found["error"]["message"]
+
+
+async def test_a_price_that_was_on_offer_a_moment_ago_is_known() -> None:
+    async with served(quick_settings(history_s=60.0)) as here:
+        await with_a_market(here)
+        before = (await here.get("/v1/events/e1"))["markets"][0]
+        say_price(here, 4.0)
+        await here.published()
+
+        async def checked(price: float, **quote: Any) -> dict[str, Any]:
+            body = orjson.dumps({"quotes": [{"market": "e1/match_odds", "selection": "home", "price": price, **quote}]})
+            (answer,) = (await here.post("/v1/quotes/check", body))["quotes"]
+            assert isinstance(answer, dict)
+            return answer
+
+        old_price = before["selections"]["home"]["price"]
+        old = await checked(old_price, v=before["v"])
+        assert ("price_changed", before["v"]) == (old["result"], old["was_on_offer"]["v"])
+        assert old["was_on_offer"]["from_ms"] <= old["was_on_offer"]["until_ms"] <= time.time() * 1000
+        now = await checked(old["price"])
+        assert ("ok", None) == (now["result"], now["was_on_offer"]["until_ms"])
+        assert (await checked(99.0))["was_on_offer"] is None
+
+
+async def test_a_client_that_never_reads_is_cut_off_and_costs_the_others_nothing() -> None:
+    async with served(quick_settings(limits=LimitSettings(stalled_s=1.0))) as here:
+        for number in range(40):
+            definition = a_definition(f"e{number}/match_odds", tuple(f"s{place}" for place in range(40)), type="winner")
+            books = [a_quote(f"s{place}", 40.0) for place in range(40)]
+            here.say(*a_market_said(definition, *books, source_id=f"1.{number}"))
+        await here.published()
+        reader, writer = await asyncio.open_connection("127.0.0.1", here.service.port)
+        writer.write(
+            b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        subscribe = orjson.dumps({"op": "subscribe", "channels": ["sport:football"]})
+        frame = bytes((0x81, 0x80 | len(subscribe), 0, 0, 0, 0)) + subscribe
+        async with here.socket() as neighbour:
+            await neighbour.subscribed("event:e1")
+
+            def fill() -> bool:
+                writer.write(frame)
+                return here.service.hub.counters.fell_behind > 0
+
+            await until(fill, "a full socket")
+            await until(lambda: here.service.hub.counters.stalled == 1, "the end of the one that does not read")
+            await neighbour.send(op="ping", id=1)
+            await neighbour.until("pong")
+            assert 1 == len(here.service.hub.sessions)
+        writer.close()
+
+
+async def test_markets_out_of_touch_for_too_long_are_shown_suspended_and_come_back() -> None:
+    import os
+    import signal
+
+    async with served(quick_settings(suspend_stale_s=0.5)) as here:
+        await with_a_market(here)
+        embedded = here.service.embedded_redis
+        assert embedded is not None
+        assert embedded.pid is not None
+        async with here.socket() as socket:
+            await socket.subscribed(CHANNEL)
+            await socket.until("snapshot")
+            os.kill(embedded.pid, signal.SIGSTOP)
+            try:
+                await socket.until("stale")
+                (market,) = (await socket.until("delta"))["markets"]
+                assert ("suspended", "stale") == (market["status"], market["reason"])
+                assert [None, None] == [selection["price"] for selection in market["selections"].values()]
+                over_http = await here.get("/v1/markets/e1%2Fmatch_odds")
+                assert ("suspended", "stale", None) == (
+                    over_http["status"],
+                    over_http["reason"],
+                    over_http["selections"]["home"]["price"],
+                )
+                async with here.socket() as late:
+                    await late.subscribed(CHANNEL)
+                    assert "stale" == (await late.until("snapshot"))["markets"][0]["reason"]
+            finally:
+                os.kill(embedded.pid, signal.SIGCONT)
+            (market,) = (await socket.until("snapshot"))["markets"]
+            assert "open" == market["status"]
+            say_price(here, 4.0)
+            assert (await socket.until("delta"))["markets"]
