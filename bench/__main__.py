@@ -58,5 +58,16 @@ def calibration(
     show(rows, json)
 
 
+@app.command()
+def conformance(
+    quick: Annotated[bool, typer.Option("--quick", help="Only the sections that take seconds (1-7 and 10).")] = False,
+    json: JsonOption = None,
+) -> None:
+    """Autobahn's WebSocket cases against the gateway's own socket."""
+    from bench import conformance as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+
+    show(scenario.run(quick=quick), json)
+
+
 if __name__ == "__main__":
     app()

@@ -165,7 +165,7 @@ async def gateway_running(
             stack.push_async_callback(reading.aclose)
             keys = shard_keys(settings.redis.namespace, shard)
             followers.append(Follower(reading, shard, keys, replica.offers[shard], hub, time.monotonic))
-        door = _door(settings)
+        door = build_door(settings)
         registry = build_registry([*metrics, lambda: _gateway_samples(hub, door, followers)])
         gateway = Gateway(hub, door, registry, explain)
         service = GatewayService(gateway, hub, followers)
@@ -228,7 +228,8 @@ async def end_tasks(tasks: list[asyncio.Task[None]]) -> None:
         _, pending = await asyncio.wait(pending, timeout=0.5)
 
 
-def _door(settings: Settings) -> Door:
+def build_door(settings: Settings) -> Door:
+    """Make who decides on who is let in. Raises UnusableKey if a configured key is none."""
     limits, gateway = settings.limits, settings.gateway
     of_a_session = SessionLimits(sessions=limits.sessions, channels=limits.channels, messages_per_s=limits.messages_per_s)
     authenticator = Authenticator(settings.auth, of_a_session)

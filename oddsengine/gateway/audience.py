@@ -8,6 +8,8 @@ from oddsengine.gateway.encode import JSON, Encoding
 from oddsengine.gateway.framing import Framing
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from oddsengine.gateway.replica import At, Channel
     from oddsengine.gateway.session import Session
 
@@ -29,14 +31,22 @@ class Audience:
     """The subscriptions that are at the audience's position.
 
     `at` is what all its members have. A member that falls behind leaves it and comes back once it has caught up.
-    `due_ms` is when an audience with an interval may next be told (monotonic milliseconds).
+    `told_s` is when they were last told anything (monotonic seconds), `due_ms` when one with an interval may next be (monotonic
+    milliseconds).
     """
 
-    __slots__ = ("at", "channel", "due_ms", "members", "taste")
+    __slots__ = ("at", "channel", "due_ms", "members", "taste", "told_s")
 
     def __init__(self, channel: Channel, taste: Taste, at: At) -> None:
         self.channel = channel
         self.taste = taste
         self.at = at
         self.due_ms = 0.0
-        self.members: dict[Session, None] = {}
+        self.told_s = 0.0
+        #: each with its socket's `write` and `get_write_buffer_size`, looked up once: a frame costs little more than its send
+        self.members: dict[Session, tuple[Callable[[bytes], None], Callable[[], int]]] = {}
+
+    def join(self, session: Session) -> None:
+        """Make a session that is at the audience's position a member."""
+        transport = session.transport
+        self.members[session] = transport.write, transport.get_write_buffer_size

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from oddsengine.books.changes import Batch, MarketRecord
+    from oddsengine.books.changes import Batch
     from oddsengine.markets.ids import MarketId
 
 
-class Version(NamedTuple):
-    """A market's prices as of one version; each selection's has one entry a profile, thousandths."""
-
-    v: int
-    from_ms: int
-    prices: dict[str, tuple[int | None, ...]]
+#: A market's version, when it was published (Unix milliseconds), and the selections whose prices it changed. Plain tuples:
+#: the garbage collector stops looking at those, and there are many.
+Version: TypeAlias = tuple[int, int, tuple[tuple[str, tuple[int | None, ...]], ...]]
 
 
 class WasOnOffer(NamedTuple):
@@ -35,28 +30,28 @@ class PriceHistory:
         keep_ms: how long a version is kept after it was replaced; 0 keeps none.
     """
 
+    #: Versions kept however old: one may be the last word on a selection that hardly moves.
+    _KEPT_ALWAYS: ClassVar = 4
+
     def __init__(self, keep_ms: int) -> None:
         self._keep_ms = keep_ms
         self._versions: dict[MarketId, deque[Version]] = {}
 
-    def note(self, batch: Batch, markets: Mapping[MarketId, MarketRecord]) -> None:
-        """Take in what a batch has just changed.
-
-        Args:
-            batch: the batch, which has been applied.
-            markets: the markets as they now stand.
-        """
+    def note(self, batch: Batch) -> None:
+        """Take in what a batch has just changed."""
         if not self._keep_ms:
             return
+        now_ms = batch.ts_ms
         for change in batch.markets:
-            record = markets.get(change.id)
-            if record is None:
+            if not change.selections:
                 continue
-            versions = self._versions.setdefault(change.id, deque())
-            prices = {key: selection.prices for key, selection in record.selections.items()}
-            versions.append(Version(change.v, batch.ts_ms, prices))
-            # The second oldest is when the oldest ended.
-            while len(versions) > 1 and versions[1].from_ms < batch.ts_ms - self._keep_ms:
+            versions = self._versions.get(change.id)
+            if versions is None:
+                versions = self._versions[change.id] = deque()
+            prices = tuple([(key, selection.prices) for key, selection in change.selections.items()])
+            versions.append((change.v, now_ms, prices))
+            # What replaced the oldest was published so long ago that nobody may ask for the oldest any more.
+            while len(versions) > self._KEPT_ALWAYS and versions[self._KEPT_ALWAYS][1] < now_ms - self._keep_ms:
                 versions.popleft()
         for removal in batch.removals:
             self._versions.pop(removal.id, None)  # type: ignore[call-overload]
@@ -79,12 +74,13 @@ class PriceHistory:
             now_ms: Unix milliseconds.
         """
         until_ms: int | None = None
-        for version in reversed(self._versions.get(market, ())):
+        for version, from_ms, changed in reversed(self._versions.get(market, ())):
             if until_ms is not None and until_ms < now_ms - self._keep_ms:
                 return None
-            prices = version.prices.get(selection)
-            # A version may say nothing new of this selection: what was quoted at v holds for every later one alike.
-            if prices is not None and prices[profile] == price and (v is None or version.v <= v or until_ms is None):
-                return WasOnOffer(version.v, version.from_ms, until_ms)
-            until_ms = version.from_ms
+            for key, prices in changed:
+                if key == selection:
+                    # What was quoted at v is what the last version up to v said of this selection.
+                    if prices[profile] == price and (v is None or version <= v or until_ms is None):
+                        return WasOnOffer(version, from_ms, until_ms)
+                    until_ms = from_ms
         return None

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from oddsengine.gateway.replica import At, Channel, Replica
     from oddsengine.markets.ids import EventId
 
-#: A client that lets more than this pile up beyond what the kernel takes has fallen behind.
-BACKLOG_LIMIT_BYTES: Final = 0
 #: Markets in one part of a snapshot: parts stay well under a megabyte.
 SNAPSHOT_PART_MARKETS: Final = 500
+#: Snapshots kept ready for those who come at once, as after a restart.
+_SNAPSHOTS_KEPT: Final = 64
 
 
 class HubCounters:
@@ -112,6 +112,8 @@ class Hub:
         self.sessions: dict[Session, None] = {}
         self._audiences: dict[str, dict[Taste, Audience]] = {}
         self._behind: dict[Session, None] = {}
+        #: (channel, taste) -> its position and its snapshot's frames, least recently asked for first
+        self._snapshots: dict[tuple[str, Taste], tuple[At, list[bytes]]] = {}
         #: sessions whose socket was found full in what is being written now
         self._overfull: list[Session] = []
         #: what of each shard has been told to those without an interval
@@ -149,6 +151,11 @@ class Hub:
         """Tell a client that its token is good, and for how long."""
         expires_s = session.access.expires_s if session.access is not None else None
         self._send(session, "authenticated", {"id": request, "expires_ms": expires_s and round(expires_s * 1000)})
+
+    @property
+    def is_anybody_behind(self) -> bool:
+        """Whether some session has not taken all that was written to it."""
+        return bool(self._behind)
 
     def sessions_of(self, subject: str) -> int:
         """Count the open sessions of one bearer of tokens."""
@@ -253,13 +260,13 @@ class Hub:
         if resume is None:
             # An audience with an interval stays where its other members are: it may tell this one again what it knows.
             self._send_snapshot([session], audience)
-            audience.members[session] = None
+            audience.join(session)
         else:
             self.counters.resumed += 1
             subscription.at = {shard: resume[shard] for shard in channel.shards}
             self._catch_up(session, subscription)
         self._tell_health(session, subscription)
-        if session.backlog_bytes > BACKLOG_LIMIT_BYTES:
+        if session.backlog_bytes:
             self._overfull.append(session)
         self._settle()
 
@@ -290,7 +297,8 @@ class Hub:
 
     def applied(self, shard: int, batch: Batch) -> None:
         """Remember what a batch put on offer; every one comes here, while `changed` may tell of several at once."""
-        self.history.note(batch, self.replica.offers[shard].markets)
+        del shard  # markets of different shards have different ids
+        self.history.note(batch)
 
     def changed(self, shard: int, touched: set[EventId], published_ms: int) -> None:
         """Tell every audience of what has just been applied to a shard."""
@@ -368,7 +376,7 @@ class Hub:
             for taste, audience in audiences.items():
                 if shard in audience.channel.shards:
                     payload = encode.message(op, {"channel": name, **fields}, taste.encoding)
-                    self._write(list(audience.members), taste.framing.wrap(payload))
+                    self._tell(audience, taste.framing.wrap(payload))
                     for session in audience.members:
                         session.subscriptions[name].told_stale = op == "stale"
         self._settle()
@@ -389,6 +397,7 @@ class Hub:
         """Write one flush to every audience without an interval, and its suspensions to those with one."""
         flush = Flush(self.replica.offers[shard], changes, self._audiences, ts_ms)
         positions: dict[tuple[int, ...], str] = {}
+        due: list[tuple[Audience, bytes]] = []
         for name in flush.channels():
             for audience in self._audiences[name].values():
                 taste = audience.taste
@@ -396,31 +405,80 @@ class Hub:
                     before = write_at(audience.at)
                     urgent = flush.urgent(name, taste, before)
                     if urgent is not None:
-                        self._write(list(audience.members), taste.framing.wrap(urgent, before))
+                        self._tell(audience, taste.framing.wrap(urgent, before))
                     continue
                 shards = audience.channel.shards
                 at = positions.get(shards)
                 if at is None:
                     at = positions[shards] = write_at(self.replica.at(audience.channel))
-                self._write(list(audience.members), taste.framing.wrap(flush.delta(name, taste, at), at))
+                due.append((audience, taste.framing.wrap(flush.delta(name, taste, at), at)))
                 self.counters.deltas += flush.market_count(name) * len(audience.members)
+        if len(due) == 1:
+            self._tell(*due[0])
+        elif due:
+            self._tell_together(due)
+
+    def _tell(self, audience: Audience, framed: bytes) -> None:
+        """Write a ready frame to every member of an audience; those that do not keep up fall behind."""
+        members = audience.members
+        audience.told_s = self._clock()
+        self.counters.frames += len(members)
+        self.counters.bytes += len(framed) * len(members)
+        for session, (write, backlog) in members.items():
+            write(framed)
+            if backlog():
+                self._overfull.append(session)
+
+    def _tell_together(self, due: list[tuple[Audience, bytes]]) -> None:
+        """Write to every session all that is due to it in one go: a send costs more than the bytes in it."""
+        now_s = self._clock()
+        gathered: dict[Session, list[bytes]] = {}
+        for audience, framed in due:
+            audience.told_s = now_s
+            self.counters.frames += len(audience.members)
+            self.counters.bytes += len(framed) * len(audience.members)
+            for session in audience.members:
+                frames = gathered.get(session)
+                if frames is None:
+                    gathered[session] = [framed]
+                else:
+                    frames.append(framed)
+        for session, frames in gathered.items():
+            transport = session.transport
+            transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+            if transport.get_write_buffer_size():
+                self._overfull.append(session)
 
     def _send_snapshot(self, sessions: list[Session], audience: Audience) -> None:
-        for payload, at in snapshot_messages(self.replica, audience.channel, audience.taste):
-            self._write(sessions, audience.taste.framing.wrap(payload, at))
+        for framed in self._snapshot_frames(audience):
+            self._write(sessions, framed)
         self.counters.snapshots += len(sessions)
 
+    def _snapshot_frames(self, audience: Audience) -> list[bytes]:
+        """Give a channel's snapshot ready to write; many who come at once share it."""
+        channel = audience.channel
+        key, now = (channel.name, audience.taste._replace(interval_ms=0)), self.replica.at(channel)
+        known = self._snapshots.pop(key, None)
+        frames = known[1] if known is not None and known[0] == now else None
+        if frames is None:
+            messages = snapshot_messages(self.replica, channel, audience.taste)
+            frames = [audience.taste.framing.wrap(payload, at) for payload, at in messages]
+        # Put back last: what was asked for longest ago goes first.
+        self._snapshots[key] = now, frames
+        if len(self._snapshots) > _SNAPSHOTS_KEPT:
+            del self._snapshots[next(iter(self._snapshots))]
+        return frames
+
     def _write(self, sessions: list[Session], framed: bytes) -> None:
-        """Write a ready frame to every session given; those that do not keep up fall behind."""
+        """Write a ready frame to these sessions; those that do not keep up fall behind."""
         now_s = self._clock()
-        counters = self.counters
-        counters.frames += len(sessions)
-        counters.bytes += len(framed) * len(sessions)
+        self.counters.frames += len(sessions)
+        self.counters.bytes += len(framed) * len(sessions)
         for session in sessions:
             transport = session.transport
             transport.write(framed)
             session.last_sent_s = now_s
-            if transport.get_write_buffer_size() > BACKLOG_LIMIT_BYTES:
+            if transport.get_write_buffer_size():
                 self._overfull.append(session)
 
     def _send(self, session: Session, op: str, fields: Mapping[str, object], at: str | None = None) -> None:
@@ -498,7 +556,7 @@ class Hub:
                 self._write([session], audience.taste.framing.wrap(payload, write_at(self.replica.at(audience.channel))))
             self.counters.catch_ups += 1
         subscription.at = None
-        audience.members[session] = None
+        audience.join(session)
         self._tell_health(session, subscription)
 
     def _tell_since(self, audience: Audience) -> None:
@@ -509,7 +567,7 @@ class Hub:
         payload = self._diff(audience, audience.at)
         audience.at = self.replica.at(audience.channel)
         if payload is not None:
-            self._write(list(audience.members), audience.taste.framing.wrap(payload, write_at(audience.at)))
+            self._tell(audience, audience.taste.framing.wrap(payload, write_at(audience.at)))
 
     def _diff(self, audience: Audience, since: At) -> bytes | None:
         taste = audience.taste
@@ -540,13 +598,17 @@ class Hub:
             if access is not None and access.expires_s is not None and access.expires_s * 1000 <= ts:
                 self.counters.expired += 1
                 session.end(Close.UNAUTHORISED, "token expired")
-            elif (now_s - session.last_sent_s) * 1000 >= self.heartbeat_ms and session not in self._behind:
+            elif (now_s - self._last_told_s(session)) * 1000 >= self.heartbeat_ms and session not in self._behind:
                 paced = any(subscription.audience.taste.interval_ms for subscription in session.subscriptions.values())
                 at = write_at(self._oldest(session)) if paced else current
                 self._send(session, "heartbeat", {"at": at, "ts": ts}, at if session.subscriptions else None)
-                if session.backlog_bytes > BACKLOG_LIMIT_BYTES:
+                if session.backlog_bytes:
                     self._overfull.append(session)
         self._settle()
+
+    def _last_told_s(self, session: Session) -> float:
+        """Tell when a session that keeps up last heard something, by itself or with an audience."""
+        return max([session.last_sent_s, *(each.audience.told_s for each in session.subscriptions.values())])
 
     def _oldest(self, session: Session) -> At:
         """Give the position from which a session can resume all its channels."""

@@ -1,0 +1,108 @@
+"""Autobahn's case files, driven by kosoku against the gateway's own socket with an echo handler.
+
+Each row is a section: how many of its cases passed, beside how many there are. A case passes as in Autobahn's own report:
+its behaviour and its close are OK, NON-STRICT or INFORMATIONAL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+from kosoku import FailureError, run_fuzzingclient
+from rich.console import Console
+
+from bench.report import Row
+from oddsengine.gateway.socket import MessageSocket
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+#: The cases that take seconds; 9, 12 and 13 (limits, compression) take minutes.
+QUICK: Final = tuple(f"{section}.*" for section in (1, 2, 3, 4, 5, 6, 7, 10))
+_LONGEST_BYTES: Final = 64 * 1024 * 1024
+_PARALLELISM: Final = 4
+
+
+async def echo(request: web.Request) -> web.StreamResponse:
+    """Say back every message as it came."""
+    socket = MessageSocket((), _LONGEST_BYTES)
+    await socket.accept(request)
+    while (received := await socket.receive()) is not None:
+        text = isinstance(received, str)
+        payload = received.encode() if isinstance(received, str) else received
+        transport = socket.transport
+        if transport is not None:
+            transport.write(socket.framing(text=text).wrap(payload))
+    return socket.response
+
+
+@asynccontextmanager
+async def echoing() -> AsyncIterator[str]:
+    """Serve `echo`; give its address."""
+    app = web.Application()
+    app.add_routes([web.get("/{anything:.*}", echo)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def results(cases: Sequence[str]) -> list[Any]:
+    """Run the cases that match; give kosoku's results."""
+    async with echoing() as address:
+        try:
+            return list(await run_fuzzingclient(f"ws://{address}", list(cases), concurrency=_PARALLELISM))
+        except FailureError as failure:
+            return failure.results
+
+
+def run(*, quick: bool) -> list[Row]:
+    """Run every case, or the quick sections; give one row a section."""
+    found = asyncio.run(results(QUICK if quick else ("*",)))
+    console = Console(stderr=True)
+    passed: Counter[int] = Counter()
+    total: Counter[int] = Counter()
+    for result in found:
+        section = int(result.case_id.partition(".")[0])
+        total[section] += 1
+        passed[section] += result.passed
+        if not result.passed:
+            console.print(
+                f"{result.case_id}: {result.behavior.value}, close {result.behavior_close.value}: "
+                f"{result.result} {result.result_close}",
+                highlight=False,
+            )
+    rows = [
+        Row(
+            scenario="conformance",
+            metric=f"section {section} passed",
+            value=passed[section],
+            unit="cases",
+            reference="cases",
+            ratio=passed[section] / total[section],
+            goal=1.0,
+            met=passed[section] == total[section],
+        )
+        for section in sorted(total)
+    ]
+    everything = sum(total.values())
+    rows.append(
+        Row(
+            scenario="conformance",
+            metric="all passed",
+            value=sum(passed.values()),
+            unit="cases",
+            reference="cases",
+            ratio=sum(passed.values()) / everything,
+            goal=1.0,
+            met=sum(passed.values()) == everything,
+        )
+    )
+    return rows

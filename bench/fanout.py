@@ -1,0 +1,185 @@
+"""How many frames and deltas a second reach a thousand subscribers from one core, beside the floor and others.
+
+- *frames*: one delta a frame to everyone, as fast as it goes: our gateway fed from memory, `websockets.broadcast`, and a
+  C program that sends the same bytes and does nothing else (the floor).
+- *deltas*: all on one event, from a publisher process through Redis, against nats-server's WebSocket listener and a
+  publisher of its own: the greatest rate at which 99 in 100 deltas arrive within 100 ms.
+- *zipf*: 2,000 events, each subscriber on ten of them, some far more popular than others; the same measure.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import time
+from contextlib import contextmanager
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from bench.load import SERVER_CORE, Receiver, Talker, compiled, module, receiving, started, subscribing
+from bench.reference_nats import NatsFeed, nats_running, nats_subscribing
+from bench.report import Row, compared
+from bench.system import system_running
+from oddsengine.gateway.encode import delta
+from oddsengine.gateway.framing import frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+SECONDS: Final = 3.0
+_WITHIN_MS: Final = 100.0
+_ROUNDS: Final = 3
+_MARKETS: Final = 2000
+_EVENTS: Final = 2000
+_CHANNELS: Final = 10
+_GROWTH: Final = 1.4
+#: A rate is kept up if so much of it arrives.
+_KEPT_UP: Final = 0.97
+
+
+def one_delta() -> bytes:
+    """A message of one changed price, as everyone gets it."""
+    change = b'{"id":"e0/total/ft/12","v":123456,"selections":{"home":{"price":2.02}}}'
+    return delta("event:e0", "0-6b04fee6-1e240", 1_764_000_000_000, [], [change])
+
+
+@contextmanager
+def _floor(subscribers: int) -> Iterator[tuple[Talker, int]]:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(frame(one_delta()))
+        file.flush()
+        with started([str(compiled("floor")), str(subscribers), file.name], SERVER_CORE) as talker:
+            yield talker, int(talker.line())
+
+
+def _floor_frames(subscribers: int) -> float:
+    with _floor(subscribers) as (floor, port), receiving(port, ["{}"] * subscribers, sample_every=subscribers, spin=True):
+        time.sleep(SECONDS)
+        said = floor.ask("stop")
+    return float(said["frames"] / said["seconds"])
+
+
+def _server_frames(name: str, arguments: Sequence[str], messages: Sequence[str]) -> tuple[float, float]:
+    """Give frames a second of a server that goes as fast as it can, and how busy the receiver was."""
+    with module(name, *arguments, cores=SERVER_CORE) as server:
+        port = int(server.line())
+        with receiving(port, messages, sample_every=len(messages), spin=True) as receiver:
+            time.sleep(0.5)
+            server.tell("go")
+            time.sleep(0.5)
+            receiver.reset()
+            time.sleep(SECONDS)
+            report = receiver.report()
+            server.ask("stop")
+    return report.frames_per_s, report.busy
+
+
+def frames(subscribers: int) -> list[Row]:
+    """Measure frames a second at one delta a frame; sides take turns, and the middle of each side's rounds counts."""
+    seen: dict[str, list[float]] = {"ours": [], "broadcast": [], "floor": []}
+    busy = 0.0
+    for _ in range(_ROUNDS):
+        ours, busy_now = _server_frames("bench.hub_server", [], [subscribing(["event:e0"])] * subscribers)
+        theirs, _ = _server_frames("bench.broadcast_server", [str(len(one_delta()))], ["{}"] * subscribers)
+        for name, value in (("ours", ours), ("broadcast", theirs), ("floor", _floor_frames(subscribers))):
+            seen[name].append(value)
+        busy = max(busy, busy_now)
+    middle = {name: median(values) for name, values in seen.items()}
+
+    def row(metric: str, value: float, reference: str | None = None, goal: float | None = None) -> Row:
+        return Row(scenario="fanout", metric=metric, value=value, unit="frames/s", reference=reference, goal=goal)
+
+    return [
+        compared(row("one delta a frame", middle["ours"], "floor in C", 0.85), middle["floor"]),
+        compared(row("one delta a frame", middle["ours"], "websockets.broadcast"), middle["broadcast"]),
+        row("floor in C", middle["floor"]),
+        row("websockets.broadcast", middle["broadcast"]),
+        Row(scenario="fanout", metric="receiver's CPU (it spins)", value=busy, unit="of a core"),
+    ]
+
+
+def _best_rate(receiver: Receiver, set_rate: Callable[[float], None], start: float, fan: float) -> tuple[float, float]:
+    """Raise the rate until deltas are late or do not all come; give the best deltas a second and its p99."""
+    best = (0.0, 0.0)
+    rate = start
+    misses = 0
+    while misses < 2:
+        set_rate(rate)
+        time.sleep(1.0)
+        receiver.reset()
+        time.sleep(SECONDS)
+        report = receiver.report()
+        if report.p99_ms <= _WITHIN_MS and report.deltas_per_s >= _KEPT_UP * rate * fan:
+            best = max(best, (report.deltas_per_s, report.p99_ms))
+            misses = 0
+            rate *= _GROWTH
+        else:
+            # Once more at the same rate: the machine may have been busy with something else.
+            misses += 1
+    set_rate(0.0)
+    return best
+
+
+def _compete(scenario: str, goal: float, ours: tuple[float, float], theirs: tuple[float, float]) -> list[Row]:
+    return [
+        compared(
+            Row(
+                scenario=scenario,
+                metric="deltas at p99 <= 100 ms",
+                value=ours[0],
+                unit="deltas/s",
+                reference="nats-server",
+                goal=goal,
+            ),
+            theirs[0],
+        ),
+        Row(scenario=scenario, metric="nats-server at p99 <= 100 ms", value=theirs[0], unit="deltas/s"),
+        Row(scenario=scenario, metric="our p99 there", value=ours[1], unit="ms"),
+        Row(scenario=scenario, metric="nats-server's p99 there", value=theirs[1], unit="ms"),
+    ]
+
+
+def deltas(subscribers: int) -> list[Row]:
+    """Measure deltas a second on one event."""
+    ours_all = [subscribing(["event:e0"])] * subscribers
+    theirs_all = [nats_subscribing(["e0"])] * subscribers
+    with system_running(events=1, markets=_MARKETS) as system, receiving(system.port, ours_all) as receiver:
+        ours = _best_rate(receiver, system.set_rate, 200.0, subscribers)
+    with (
+        nats_running() as nats,
+        NatsFeed(nats.port, 1, _MARKETS) as feed,
+        receiving(nats.websocket_port, theirs_all, path="/") as receiver,
+    ):
+        theirs = _best_rate(receiver, feed.set_rate, 50.0, subscribers)
+    return _compete("fanout, one event", 5.0, ours, theirs)
+
+
+def zipf(subscribers: int) -> list[Row]:
+    """Measure deltas a second where interests differ."""
+    chance = random.Random(7)  # noqa: S311 - the same interests in every run
+    weights = [1 / (rank + 1) for rank in range(_EVENTS)]
+    interests: list[list[int]] = []
+    while len(interests) < subscribers:
+        chosen = dict.fromkeys(chance.choices(range(_EVENTS), weights, k=4 * _CHANNELS))
+        if len(chosen) >= _CHANNELS:
+            interests.append(list(chosen)[:_CHANNELS])
+    fan = subscribers * _CHANNELS / _EVENTS
+    ours_all = [subscribing([f"event:e{number}" for number in chosen]) for chosen in interests]
+    theirs_all = [nats_subscribing([f"e{number}" for number in chosen]) for chosen in interests]
+    with (
+        system_running(events=_EVENTS, markets=1) as system,
+        receiving(system.port, ours_all, sample_every=1) as receiver,
+    ):
+        ours = _best_rate(receiver, system.set_rate, 2000.0, fan)
+    with (
+        nats_running() as nats,
+        NatsFeed(nats.port, _EVENTS, 1) as feed,
+        receiving(nats.websocket_port, theirs_all, path="/", sample_every=1) as receiver,
+    ):
+        theirs = _best_rate(receiver, feed.set_rate, 2000.0, fan)
+    return _compete("fanout, Zipf", 3.0, ours, theirs)
+
+
+def run(subscribers: int = 1000) -> list[Row]:
+    """Measure all three."""
+    return [*frames(subscribers), *deltas(subscribers), *zipf(subscribers)]

@@ -1,0 +1,99 @@
+"""Publishes price changes at a rate that it is told: the engine's end of a load, in a process of its own.
+
+`python -m bench.feeder REDIS_URL EVENTS MARKETS_AN_EVENT`; then `{"rate": deltas a second}` on stdin, answered with what
+was published since the last. Events are `e0`, `e1` ..; every market has a home and an away side of which one moves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+import time
+from typing import Final
+
+from redis.asyncio import Redis
+
+from oddsengine.books.changes import MarketIdentity, MarketState
+from oddsengine.books.offer import Offer, OfferedMarket, OfferedSelection
+from oddsengine.markets.events import Competition, Event
+from oddsengine.markets.ids import EventId, MarketId
+from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.publisher import Publisher, prepare
+
+_FLUSHES_PER_S: Final = 50
+
+
+def offered(events: int, markets: int) -> Offer:
+    """Make an offer of so many events and markets."""
+    offer = Offer(("default",))
+    offer.open_epoch(1)
+    for number in range(events):
+        event = EventId(f"e{number}")
+        offer.put_event(Event(id=event, sport="football", competition=Competition("bench", "Bench"), name=f"Event {number}"))
+        for market in range(markets):
+            selections = {key: OfferedSelection(key.title(), "active", (2000,)) for key in ("home", "away")}
+            offer.put_market(
+                OfferedMarket(
+                    MarketId(f"{event}/total/ft/{market}"),
+                    MarketIdentity(event, "total", "ft", float(market), 1),
+                    MarketState("open", None, in_play=True),
+                    selections,
+                )
+            )
+    return offer
+
+
+def shuffled(events: int, markets: int) -> list[MarketId]:
+    """Name every market in the order in which they move: popular events are not the first, and every run is alike."""
+    names = [MarketId(f"e{event}/total/ft/{market}") for event in range(events) for market in range(markets)]
+    random.Random(7).shuffle(names)  # noqa: S311 - every run is alike
+    return names
+
+
+async def _feed(url: str, events: int, markets: int) -> None:
+    offer = offered(events, markets)
+    redis = Redis.from_url(url)
+    publisher = Publisher(redis, 0, shard_keys("odds", 0), offer)
+    now_ms = time.time_ns() // 1_000_000
+    offer.cut(now_ms)
+    await publisher.claim(now_ms)
+    names = shuffled(events, markets)
+    rate, published, place, price = 0.0, 0, 0, 2020
+    due_s = started_s = time.monotonic()
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    command = asyncio.create_task(reader.readline())
+    print(json.dumps({"ready": True}), flush=True)
+    owed, last_write_s = 0.0, 0.0
+    while True:
+        if command.done():
+            line = command.result()
+            if not line:
+                break
+            seconds = time.monotonic() - started_s
+            print(json.dumps({"published": published, "rate": published / seconds}), flush=True)
+            rate = float(json.loads(line)["rate"])
+            published, started_s = 0, time.monotonic()
+            command = asyncio.create_task(reader.readline())
+        due_s = max(due_s + 1 / _FLUSHES_PER_S, time.monotonic() - 0.2)
+        await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+        owed += rate / _FLUSHES_PER_S
+        count = int(owed)
+        owed -= count
+        for _ in range(count):
+            if place == len(names):
+                place, price = 0, 4000 - price + 20
+            offer.put_prices(names[place], [("home", (price,))])
+            place += 1
+        batch = offer.cut(time.time_ns() // 1_000_000, sign_of_life=time.monotonic() - last_write_s > 1)
+        if batch is not None:
+            await publisher.publish(prepare(offer, batch))
+            last_write_s = time.monotonic()
+            published += count
+    await redis.aclose()
+
+
+if __name__ == "__main__":
+    asyncio.run(_feed(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

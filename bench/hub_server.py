@@ -1,0 +1,67 @@
+"""A gateway fed from memory as fast as it can tell its sessions: what fan-out itself costs, without Redis.
+
+`python -m bench.hub_server`; prints its port; `go` on stdin begins, `stop` ends and is answered with what was written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import sys
+import time
+
+import aiofastnet
+import uvloop
+from aiohttp import web
+
+from bench.feeder import offered
+from oddsengine.commands.service import build_door
+from oddsengine.gateway.app import Gateway
+from oddsengine.gateway.hub import Hub
+from oddsengine.gateway.replica import Replica
+from oddsengine.markets.ids import MarketId
+from oddsengine.settings import Settings
+from oddsengine.telemetry.logs import configure_logging
+from oddsengine.telemetry.metrics import build_registry
+
+
+async def _serve() -> None:
+    configure_logging("error")
+    owner = offered(1, 50)
+    owner.cut(0)
+    replica = Replica(1)
+    # The replica has records of its own, as if they had come through the stream.
+    replica.offers[0].load(1, owner.seq, copy.deepcopy(list(owner.records())))
+    replica.stale_since.clear()
+    hub = Hub(replica, time.monotonic, lambda: time.time_ns() // 1_000_000)
+    gateway = Gateway(hub, build_door(Settings()), build_registry([]))
+    runner = web.AppRunner(gateway.app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
+    print(runner.addresses[0][1], flush=True)
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while (await reader.readline()).strip() == b"go":
+        stop = asyncio.create_task(reader.readline())
+        frames, start, market = hub.counters.frames, time.monotonic(), 0
+        while not stop.done():
+            market = (market + 1) % 50
+            owner.put_prices(MarketId(f"e0/total/ft/{market}"), [("home", (2000 + hub.counters.frames % 997,))])
+            now_ms = time.time_ns() // 1_000_000
+            batch = owner.cut(now_ms)
+            if batch is not None:
+                touched = replica.offers[0].apply(owner.seq, batch)
+                hub.changed(0, touched, now_ms)
+            # Let the loop take what clients say, and sockets that are full drain: nobody is to fall behind for good.
+            await asyncio.sleep(0)
+            while hub.is_anybody_behind:
+                await asyncio.sleep(0)
+                hub.sweep()
+        print(json.dumps({"frames": hub.counters.frames - frames, "seconds": time.monotonic() - start}), flush=True)
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=aiofastnet.loop_factory(uvloop.new_event_loop)) as loop:
+        loop.run(_serve())

@@ -1,0 +1,184 @@
+"""The load generator's parts: what is compiled, what is started, on which core, and how it is asked.
+
+The server under test has the first core to itself; everything else (feeder, Redis, receiver) shares the others. Whether the
+generator is the bottleneck is seen in each run: the receiver reports its own CPU, and a row says how busy it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_NATIVE: Final = Path(__file__).parent / "native"
+_CORES: Final = sorted(os.sched_getaffinity(0))
+#: Where the server under test runs, and where all else does.
+SERVER_CORE: Final = {_CORES[0]}
+LOAD_CORES: Final = set(_CORES[1:]) or SERVER_CORE
+# Whoever measures, and the Redis it starts, leave the server's core to the server.
+os.sched_setaffinity(0, LOAD_CORES)
+
+
+class NoCompiler(Exception):
+    """The load generator is written in C and there is nothing to compile it with."""
+
+
+def compiled(name: str) -> Path:
+    """Compile one of `bench/native`, unless that was done already; give the program."""
+    source = _NATIVE / f"{name}.c"
+    program = Path(tempfile.gettempdir()) / f"oddsengine-bench-{os.getuid()}" / name
+    if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
+        return program
+    program.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        subprocess.run(["cc", "-O2", "-o", str(program), str(source)], check=True)
+    except FileNotFoundError:
+        raise NoCompiler("no C compiler: install one (apt-get install gcc libc6-dev) to run this benchmark") from None
+    return program
+
+
+class Talker:
+    """A child process that answers each line with a line."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def line(self) -> str:
+        """Read the next line it says."""
+        line = self._out.readline()
+        if not line:
+            raise RuntimeError(f"{self.process.args!r} ended with {self.process.wait()}")
+        return line.strip()
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """Say a line and read the JSON that answers it."""
+        self.tell(command)
+        return dict(json.loads(self.line()))
+
+    def tell(self, command: str) -> None:
+        """Say a line."""
+        assert self.process.stdin is not None  # noqa: S101 - it was started with a pipe
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+
+    @property
+    def _out(self) -> IO[str]:
+        assert self.process.stdout is not None  # noqa: S101 - it was started with a pipe
+        return self.process.stdout
+
+    def cpu_s(self) -> float:
+        """Tell how many seconds of CPU it has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_bytes(self) -> int:
+        """Tell how much memory it has."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def started(command: Sequence[str], cores: set[int]) -> Iterator[Talker]:
+    """Run a child process on these cores; it ends with its stdin, or by its process id."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),  # noqa: PLW1509 - nothing is threaded here
+    )
+    try:
+        yield Talker(process)
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(2)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def module(name: str, *arguments: str, cores: set[int]) -> Iterator[Talker]:
+    """Run one of the bench's own modules."""
+    with started([sys.executable, "-m", name, *arguments], cores) as talker:
+        yield talker
+
+
+class Report:
+    """What a receiver saw since its last reset, for all its connections."""
+
+    def __init__(self, said: dict[str, Any], connections: int, sampled: int, cpu_s: float) -> None:
+        self.seconds: float = said["seconds"]
+        self.frames_per_s = said["frames"] / self.seconds
+        self.deltas_per_s = said["deltas"] * connections / sampled / self.seconds
+        self.bytes_per_s = said["bytes"] / self.seconds
+        self.closed: int = said["closed"]
+        self.p50_ms, self.p99_ms, self.p999_ms, self.max_ms = said["p50"], said["p99"], said["p999"], said["max"]
+        self.busy = cpu_s / self.seconds
+
+
+class Receiver:
+    """Many WebSockets in one C process."""
+
+    def __init__(self, talker: Talker, connections: int, sample_every: int) -> None:
+        self._talker = talker
+        self._connections = connections
+        self._sampled = -(-connections // sample_every)
+        self._cpu_s = 0.0
+
+    def reset(self) -> None:
+        """Begin to count anew."""
+        self._cpu_s = self._talker.ask("reset")["cpu_s"]
+
+    def report(self) -> Report:
+        """Tell what came since."""
+        said = self._talker.ask("report")
+        return Report(said, self._connections, self._sampled, said["cpu_s"] - self._cpu_s)
+
+
+@contextmanager
+def receiving(
+    port: int,
+    messages: Sequence[str],
+    *,
+    path: str = "/v1/stream",
+    sample_every: int = 20,
+    stall_every: int = 0,
+    spin: bool = False,
+) -> Iterator[Receiver]:
+    """Open one WebSocket a message.
+
+    Args:
+        port: on loopback.
+        messages: the first message of each connection.
+        path: what is asked for.
+        sample_every: how many connections are only counted for each that is read closely.
+        stall_every: every so-manieth connection is never read; 0: none.
+        spin: whether the receiver never sleeps, so that the server does not pay for waking it.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".messages") as file:
+        file.writelines(message.replace("\r", "\\r").replace("\n", "\\n") + "\n" for message in messages)
+        file.flush()
+        command = [str(compiled("receiver")), "127.0.0.1", str(port), path, file.name]
+        command += [str(sample_every), str(stall_every), str(int(spin))]
+        with started(command, LOAD_CORES) as talker:
+            json.loads(talker.line())
+            yield Receiver(talker, len(messages), sample_every)
+
+
+def subscribing(channels: Sequence[str]) -> str:
+    """Give the message that subscribes to channels."""
+    return json.dumps({"op": "subscribe", "id": 1, "channels": list(channels)})

@@ -1,0 +1,14 @@
+"""Our end of a WebSocket keeps RFC 6455: Autobahn's cases, those that take seconds (`python -m bench conformance` runs all)."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.conformance import QUICK, results
+
+
+@pytest.mark.filterwarnings("default")
+async def test_every_quick_case_of_autobahn_passes() -> None:
+    found = await results(QUICK)
+    assert 247 == len(found)
+    assert [] == [(result.case_id, result.result, result.result_close) for result in found if not result.passed]
