@@ -58,6 +58,61 @@ def calibration(
     show(rows, json)
 
 
+SubscribersOption = Annotated[int, typer.Option("--subscribers", help="How many WebSockets.", min=10, max=10_000)]
+
+
+@app.command()
+def fanout(subscribers: SubscribersOption = 1000, json: JsonOption = None) -> None:
+    """Frames and deltas a second to many subscribers, beside a floor in C, websockets.broadcast and nats-server."""
+    from bench import fanout as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+
+    show(scenario.run(subscribers), json)
+
+
+@app.command()
+def latency(subscribers: SubscribersOption = 1000, json: JsonOption = None) -> None:
+    """Milliseconds from publishing to a thousand clients at half of saturation, and with one in ten never reading."""
+    from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+
+    show(scenario.latency(subscribers), json)
+
+
+@app.command()
+def memory(subscribers: SubscribersOption = 10_000, json: JsonOption = None) -> None:
+    """Bytes a socket."""
+    from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+
+    show(scenario.memory(subscribers), json)
+
+
+@app.command()
+def resume(subscribers: SubscribersOption = 5000, json: JsonOption = None) -> None:
+    """Seconds until everybody is current who comes back at once after a restart."""
+    from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+
+    show(scenario.resume(subscribers), json)
+
+
+@app.command()
+def snapshot(subscribers: SubscribersOption = 1000, json: JsonOption = None) -> None:
+    """Milliseconds of price checks and market queries while the gateway is half busy."""
+    from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+
+    show(scenario.snapshot(subscribers), json)
+
+
+@app.command()
+def soak(
+    subscribers: SubscribersOption = 100,
+    minutes: Annotated[float, typer.Option(help="How long.")] = 10.0,
+    json: JsonOption = None,
+) -> None:
+    """A long run with churn, disconnects and stalls; what clients end with is compared with the snapshot."""
+    from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+
+    show(scenario.soak(subscribers, minutes), json)
+
+
 @app.command()
 def conformance(
     quick: Annotated[bool, typer.Option("--quick", help="Only the sections that take seconds (1-7 and 10).")] = False,

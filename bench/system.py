@@ -48,7 +48,7 @@ class System:
 @contextmanager
 def system_running(events: int, markets: int) -> Iterator[System]:
     """Start it all, and wait until the gateway is ready."""
-    with _redis() as url, module("bench.feeder", url, str(events), str(markets), cores=LOAD_CORES) as feeder:
+    with redis_running() as url, module("bench.feeder", url, str(events), str(markets), cores=LOAD_CORES) as feeder:
         feeder.line()
         port = free_port()
         with gateway_running(url, port) as gateway:
@@ -91,7 +91,7 @@ def _await_ready(port: int) -> None:
 
 
 @contextmanager
-def _redis() -> Iterator[str]:
+def redis_running() -> Iterator[str]:
     """Run an embedded Redis beside the load."""
     ready: list[str] = []
     begun, ended = threading.Event(), threading.Event()

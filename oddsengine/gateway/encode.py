@@ -158,6 +158,15 @@ def delta(
     channel: str, at: str, ts_ms: int, events: Sequence[bytes], markets: Sequence[bytes], encoding: Encoding = JSON
 ) -> bytes:
     """Join encoded changes into a delta message."""
+    if encoding is JSON:
+        # Written out: with many small audiences this is an eighth of what a gateway does.
+        parts = [b'{"op":"delta","channel":', orjson.dumps(channel), b',"at":"', at.encode(), b'","ts":', b"%d" % ts_ms]
+        if events:
+            parts += (b',"events":[', b",".join(events), b"]")
+        if markets:
+            parts += (b',"markets":[', b",".join(markets), b"]")
+        parts.append(b"}")
+        return b"".join(parts)
     value = encoding.value
     fields = [("op", value("delta")), ("channel", value(channel)), ("at", value(at)), ("ts", value(ts_ms))]
     if events:

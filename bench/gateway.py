@@ -1,0 +1,245 @@
+"""The gateway as its users meet it: latency, memory a socket, everybody coming back at once, snapshots and checks, a long run.
+
+All go through Redis: a feeder process publishes, `oddsengine gateway` follows on a core of its own. Latency is from the
+engine's publish time, which every delta carries in milliseconds, to its receipt by the load generator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+import urllib.request
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from bench.load import LOAD_CORES, Receiver, Report, module, receiving, subscribing
+from bench.report import Row
+from bench.system import System, free_port, gateway_running, redis_running, system_running
+from oddsengine.client import OddsClient
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MARKETS: Final = 500
+_SECONDS: Final = 5.0
+_SATURATION_GROWTH: Final = 1.5
+#: A machine with two cores has room for no more than this in one process of clients.
+_MOST_CLIENTS: Final = 10_000
+
+
+def _everyone(subscribers: int) -> list[str]:
+    return [subscribing(["event:e0"])] * subscribers
+
+
+def _measured(system: System, receiver: Receiver, rate: float, seconds: float = _SECONDS) -> tuple[Report, float]:
+    """Publish at a rate for a while; give what was received, and the gateway's share of its core."""
+    system.set_rate(rate)
+    time.sleep(1.0)
+    receiver.reset()
+    begun_s, cpu_s = time.monotonic(), system.gateway.cpu_s()
+    time.sleep(seconds)
+    report = receiver.report()
+    return report, (system.gateway.cpu_s() - cpu_s) / (time.monotonic() - begun_s)
+
+
+def _saturation(system: System, receiver: Receiver) -> float:
+    """Find the rate at which the gateway's core is all but taken."""
+    rate = 500.0
+    while True:
+        _, busy = _measured(system, receiver, rate, 2.0)
+        if busy > 0.9 or rate > 60_000:
+            return rate
+        rate *= _SATURATION_GROWTH
+
+
+def latency(subscribers: int) -> list[Row]:
+    """Measure latency at half of saturation, alone and with one client in ten never reading."""
+    rows: list[Row] = []
+    with system_running(events=1, markets=_MARKETS) as system:
+        with receiving(system.port, _everyone(subscribers)) as receiver:
+            rate = _saturation(system, receiver) / 2
+            alone, busy = _measured(system, receiver, rate)
+            system.set_rate(0.0)
+        rows += [
+            Row(scenario="latency", metric=metric, value=value, unit="ms", goal=goal, met=None if goal is None else value <= goal)
+            for metric, value, goal in (
+                ("p50 at half of saturation", alone.p50_ms, None),
+                ("p99 at half of saturation", alone.p99_ms, 25.0),
+                ("p99.9 at half of saturation", alone.p999_ms, None),
+                ("max at half of saturation", alone.max_ms, None),
+            )
+        ]
+        rows += [
+            Row(scenario="latency", metric="published there", value=rate, unit="deltas/s"),
+            Row(scenario="latency", metric="delivered there", value=alone.deltas_per_s, unit="deltas/s"),
+            Row(scenario="latency", metric="gateway's CPU there", value=busy, unit="of a core"),
+            Row(scenario="latency", metric="CPU a delivery", value=1e6 * busy / max(alone.deltas_per_s, 1.0), unit="us"),
+            Row(scenario="latency", metric="receiver's CPU there", value=alone.busy, unit="of its core"),
+        ]
+        before = system.gateway.resident_bytes()
+        with receiving(system.port, _everyone(subscribers), stall_every=10) as receiver:
+            stalled, _ = _measured(system, receiver, rate)
+            grown = system.gateway.resident_bytes() - before
+            system.set_rate(0.0)
+        row = Row(
+            scenario="latency", metric="p99 with 10 % stalled", value=stalled.p99_ms, unit="ms", reference="p99 alone", goal=1.1
+        )
+        row.ratio = stalled.p99_ms / max(alone.p99_ms, 0.1)
+        row.met = row.ratio <= 1.1
+        rows.append(row)
+        a_client = grown / (subscribers / 10)
+        rows.append(
+            Row(
+                scenario="latency",
+                metric="memory a stalled client",
+                value=a_client,
+                unit="bytes",
+                goal=1024,
+                met=a_client <= 1024,
+            )
+        )
+    return rows
+
+
+def memory(subscribers: int = _MOST_CLIENTS) -> list[Row]:
+    """Measure what an idle, subscribed socket costs."""
+    with system_running(events=1, markets=10) as system:
+        with receiving(system.port, _everyone(100), sample_every=100):
+            pass
+        time.sleep(1.0)
+        before = system.gateway.resident_bytes()
+        with receiving(system.port, _everyone(subscribers), sample_every=subscribers) as receiver:
+            _measured(system, receiver, 50.0, 3.0)
+            grown = system.gateway.resident_bytes() - before
+            report = receiver.report()
+    value = grown / subscribers
+    return [
+        Row(
+            scenario="memory", metric=f"a socket of {subscribers:,}", value=value, unit="bytes", goal=20_480, met=value <= 20_480
+        ),
+        Row(scenario="memory", metric="closed by the gateway", value=report.closed, unit="sockets"),
+    ]
+
+
+def resume(subscribers: int = 5000) -> list[Row]:
+    """Measure how long it takes until everybody is current again who comes back at once after a restart of the gateway."""
+    with redis_running() as url, module("bench.feeder", url, "1", str(_MARKETS), cores=LOAD_CORES) as feeder:
+        feeder.line()
+        port = free_port()
+        with gateway_running(url, port):
+            feeder.ask('{"rate": 500}')
+            time.sleep(1.0)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/snapshot?channel=event:e0") as response:
+                at = json.load(response)["at"]
+        messages = [json.dumps({"op": "subscribe", "id": 1, "channels": ["event:e0"], "resume": at})] * subscribers
+        with gateway_running(url, port):
+            begun_s = time.monotonic()
+            with receiving(port, messages, sample_every=subscribers) as receiver:
+                connected_s = time.monotonic() - begun_s
+                # Everybody has had its diff once a delta has come to all of them since.
+                receiver.reset()
+                while receiver.report().frames_per_s * receiver.report().seconds < subscribers:
+                    time.sleep(0.02)
+                value = time.monotonic() - begun_s
+    return [
+        Row(scenario="resume", metric=f"{subscribers:,} clients current", value=value, unit="s", goal=3.0, met=value <= 3.0),
+        Row(scenario="resume", metric="of that, handshakes", value=connected_s, unit="s"),
+    ]
+
+
+async def _asked(http: aiohttp.ClientSession, method: str, url: str, body: bytes | None, times: int) -> list[float]:
+    took: list[float] = []
+    for _ in range(times):
+        begun_s = time.perf_counter()
+        async with http.request(method, url, data=body) as response:
+            await response.read()
+        took.append(1000 * (time.perf_counter() - begun_s))
+        await asyncio.sleep(0.002)
+    return sorted(took)
+
+
+def snapshot(subscribers: int) -> list[Row]:
+    """Measure what a bet service waits for while the gateway is half busy."""
+    rows: list[Row] = []
+    with system_running(events=1, markets=_MARKETS) as system, receiving(system.port, _everyone(subscribers)) as receiver:
+        system.set_rate(_saturation(system, receiver) / 2)
+        quotes = [{"market": f"e0/total/ft/{number}", "selection": "home", "price": 2.02} for number in range(10)]
+        base = f"http://127.0.0.1:{system.port}"
+        asked = (
+            ("quotes/check of 10", "POST", f"{base}/v1/quotes/check", json.dumps({"quotes": quotes}).encode(), 2.0),
+            ("markets/{id}", "GET", f"{base}/v1/markets/e0%2Ftotal%2Fft%2F1", None, 2.0),
+            ("snapshot of an event", "GET", f"{base}/v1/snapshot?channel=event:e0", None, None),
+        )
+
+        async def measure() -> None:
+            async with aiohttp.ClientSession() as http:
+                for metric, method, url, body, goal in asked:
+                    took = await _asked(http, method, url, body, 500)
+                    value = took[int(len(took) * 0.99)]
+                    met = None if goal is None else value <= goal
+                    rows.append(Row(scenario="snapshot", metric=f"{metric}, p99", value=value, unit="ms", goal=goal, met=met))
+                    rows.append(Row(scenario="snapshot", metric=f"{metric}, p50", value=took[len(took) // 2], unit="ms"))
+
+        asyncio.run(measure())
+    return rows
+
+
+def soak(subscribers: int, minutes: float) -> list[Row]:
+    """Run with churn, disconnects and stalls; in the end every client that stayed must have what the snapshot says."""
+    chance = random.Random(7)  # noqa: S311 - the same mischief in every run
+    events = 20
+    with system_running(events=events, markets=20) as system:
+        before = system.gateway.resident_bytes()
+        clients = [
+            OddsClient(f"127.0.0.1:{system.port}", [f"event:e{number % events}"]) for number in range(min(subscribers, 100))
+        ]
+        wrong = asyncio.run(_soaked(system, clients, chance, minutes))
+        grown = system.gateway.resident_bytes() - before
+    return [
+        Row(
+            scenario="soak",
+            metric=f"of {len(clients)} clients not equal to the snapshot",
+            value=wrong,
+            unit="clients",
+            goal=0,
+            met=wrong == 0,
+        ),
+        Row(scenario="soak", metric="reconnects", value=sum(client.reconnects for client in clients), unit=""),
+        Row(scenario="soak", metric="resumed", value=sum(client.resumed for client in clients), unit=""),
+        Row(scenario="soak", metric="memory grown", value=grown / 1e6, unit="MB"),
+    ]
+
+
+async def _soaked(system: System, clients: Sequence[OddsClient], chance: random.Random, minutes: float) -> int:
+    tasks = [asyncio.create_task(_follow(client, chance, time.monotonic() + 60 * minutes)) for client in clients]
+    system.set_rate(2000.0)
+    await asyncio.sleep(60 * minutes)
+    await asyncio.to_thread(system.set_rate, 0.0)
+    await asyncio.sleep(3.0)
+    wrong = 0
+    async with aiohttp.ClientSession() as http:
+        for client in clients:
+            url = f"http://127.0.0.1:{system.port}/v1/snapshot?channel={client.channels[0]}"
+            async with http.get(url) as response:
+                truth = {market["id"]: market for market in (await response.json())["markets"]}
+            wrong += truth != client.state.markets
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return wrong
+
+
+async def _follow(client: OddsClient, chance: random.Random, until_s: float) -> None:
+    """Follow a channel; now and then hang up, or do not read for a while, until it is time to be left in peace."""
+    while True:
+        messages = client.messages()
+        async for _ in messages:
+            if time.monotonic() < until_s and chance.random() < 0.001:
+                if chance.random() < 0.5:
+                    break
+                await asyncio.sleep(chance.uniform(0.5, 3.0))
+        await messages.aclose()  # type: ignore[attr-defined]
+        client.reconnects += 1
