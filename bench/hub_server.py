@@ -55,7 +55,7 @@ async def _serve() -> None:
                 hub.changed(0, touched, now_ms)
             # Let the loop take what clients say, and sockets that are full drain: nobody is to fall behind for good.
             await asyncio.sleep(0)
-            while hub.is_anybody_behind:
+            while hub.is_busy:
                 await asyncio.sleep(0)
                 hub.sweep()
         print(json.dumps({"frames": hub.counters.frames - frames, "seconds": time.monotonic() - start}), flush=True)

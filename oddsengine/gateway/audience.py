@@ -8,8 +8,6 @@ from oddsengine.gateway.encode import JSON, Encoding
 from oddsengine.gateway.framing import Framing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from oddsengine.gateway.replica import At, Channel
     from oddsengine.gateway.session import Session
 
@@ -43,10 +41,14 @@ class Audience:
         self.at = at
         self.due_ms = 0.0
         self.told_s = 0.0
-        #: each with its socket's `write` and `get_write_buffer_size`, looked up once: a frame costs little more than its send
-        self.members: dict[Session, tuple[Callable[[bytes], None], Callable[[], int]]] = {}
+        self.members: dict[Session, None] = {}
 
     def join(self, session: Session) -> None:
         """Make a session that is at the audience's position a member."""
-        transport = session.transport
-        self.members[session] = transport.write, transport.get_write_buffer_size
+        self.members[session] = None
+        session.stamp = object()
+
+    def leave(self, session: Session) -> None:
+        """Let a session go, if it is a member."""
+        self.members.pop(session, None)
+        session.stamp = object()

@@ -7,11 +7,15 @@ stays at its position; once it drains it gets one diff and is up to date. Its co
 
 from __future__ import annotations
 
+import asyncio
 import random
+from itertools import repeat
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.gateway import encode
 from oddsengine.gateway.audience import Audience, Taste
+from oddsengine.gateway.broadcast import Broadcast
 from oddsengine.gateway.codes import Close, ErrorCode
 from oddsengine.gateway.encode import JSON, Encoding
 from oddsengine.gateway.flush import Flush
@@ -25,7 +29,6 @@ from oddsengine.markets.formats import FORMATS
 from oddsengine.streams.positions import ORIGIN, read_at, write_at
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterable, Mapping
 
     from oddsengine.books.changes import Batch, Changes
@@ -33,11 +36,14 @@ if TYPE_CHECKING:
     from oddsengine.gateway.messages import ClientMessage, RequestId
     from oddsengine.gateway.replica import At, Channel, Replica
     from oddsengine.markets.ids import EventId
+    from oddsengine.streams.positions import Position
 
 #: Markets in one part of a snapshot: parts stay well under a megabyte.
 SNAPSHOT_PART_MARKETS: Final = 500
 #: Snapshots kept ready for those who come at once, as after a restart.
 _SNAPSHOTS_KEPT: Final = 64
+#: How long a flush writes before others come in between.
+_SLICE_S: Final = 0.001
 
 
 class HubCounters:
@@ -112,12 +118,20 @@ class Hub:
         self.sessions: dict[Session, None] = {}
         self._audiences: dict[str, dict[Taste, Audience]] = {}
         self._behind: dict[Session, None] = {}
+        #: (channel, taste, since) -> the encoded diff to `_diffs_at`, while that is the present
+        self._diffs: dict[tuple[str, Taste, tuple[Position, ...]], bytes | None] = {}
+        self._diffs_at: At = {}
         #: (channel, taste) -> its position and its snapshot's frames, least recently asked for first
         self._snapshots: dict[tuple[str, Taste], tuple[At, list[bytes]]] = {}
         #: sessions whose socket was found full in what is being written now
         self._overfull: list[Session] = []
         #: what of each shard has been told to those without an interval
         self._told = replica.at()
+        #: what all who have no interval certainly have: of a flush that is on its way, what was told before it
+        self._safe = dict(self._told)
+        self._broadcast: Broadcast | None = None
+        #: shards that changed while a flush was on its way, with when that was published
+        self._waiting: dict[int, int] = {}
 
     # -- sessions -------------------------------------------------------------------------------------------------
 
@@ -153,9 +167,9 @@ class Hub:
         self._send(session, "authenticated", {"id": request, "expires_ms": expires_s and round(expires_s * 1000)})
 
     @property
-    def is_anybody_behind(self) -> bool:
-        """Whether some session has not taken all that was written to it."""
-        return bool(self._behind)
+    def is_busy(self) -> bool:
+        """Whether a flush is on its way, or some session has not taken all that was written to it."""
+        return self._broadcast is not None or bool(self._behind)
 
     def sessions_of(self, subject: str) -> int:
         """Count the open sessions of one bearer of tokens."""
@@ -278,7 +292,7 @@ class Hub:
         return audience
 
     def _leave(self, session: Session, audience: Audience) -> None:
-        audience.members.pop(session, None)
+        audience.leave(session)
         if not audience.members and not self._has_laggards(audience):
             audiences = self._audiences.get(audience.channel.name)
             if audiences is not None and audiences.get(audience.taste) is audience:
@@ -305,7 +319,13 @@ class Hub:
         del touched  # the offer itself knows what changed since what was told last
         if shard in self.replica.shut:
             self._reopen(shard)
-            return
+        elif self._broadcast is not None:
+            self._waiting[shard] = published_ms
+        else:
+            self._flush(shard, published_ms)
+
+    def _flush(self, shard: int, published_ms: int) -> None:
+        """Tell what changed in a shard since it was last told."""
         offer = self.replica.offers[shard]
         told = self._told[shard]
         if not offer.has_diff_since(told.epoch, told.seq):
@@ -314,12 +334,41 @@ class Hub:
         changes = offer.changes_since(told.seq)
         self._told[shard] = self.replica.position(shard)
         if changes:
-            self._broadcast(shard, changes, published_ms)
-            self._settle()
+            self._tell_all(shard, changes, published_ms)
+        else:
+            self._safe[shard] = self._told[shard]
+
+    def _go_on(self) -> None:
+        """Write the next slice of the flush that is on its way; after the last one, what changed meanwhile."""
+        broadcast = self._broadcast
+        if broadcast is None:
+            return
+        if broadcast.advance(self._clock, _SLICE_S):
+            self._finished(broadcast)
+            if self._waiting and self._broadcast is None:
+                shard = next(iter(self._waiting))
+                self._flush(shard, self._waiting.pop(shard))
+        else:
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _hurry(self) -> None:
+        """Write all that is left of the flush that is on its way, before something that may not come in between."""
+        if self._broadcast is not None and self._broadcast.advance(self._clock, inf):
+            self._finished(self._broadcast)
+
+    def _finished(self, broadcast: Broadcast) -> None:
+        self._broadcast = None
+        # Those it passed over are where they were before it, the others where it took them.
+        self._fall_behind(broadcast.missed)
+        self._safe = dict(self._told)
+        self._overfull += broadcast.overfull
+        self._settle()
 
     def replaced(self, shard: int) -> None:
         """Send everyone who draws from a shard its channel anew: earlier positions have no diff to this one."""
-        self._told[shard] = self.replica.position(shard)
+        self._hurry()
+        self._waiting.pop(shard, None)
+        self._told[shard] = self._safe[shard] = self.replica.position(shard)
         self.history.forget()
         for audiences in list(self._audiences.values()):
             for audience in list(audiences.values()):
@@ -346,12 +395,12 @@ class Hub:
         for shard, since_ms in self.replica.stale_since.items():
             late = self._suspend_stale_s and since_ms and now_ms - since_ms > self._suspend_stale_s * 1000
             if late and shard not in self.replica.shut:
+                self._hurry()
                 closing = self.replica.closing(shard)
                 self.replica.shut.add(shard)
                 self._forget_positions(shard)
                 if closing:
-                    self._broadcast(shard, closing, now_ms)
-                    self._settle()
+                    self._tell_all(shard, closing, now_ms)
 
     def _reopen(self, shard: int) -> None:
         """Show a shard's markets as they are again."""
@@ -361,7 +410,7 @@ class Hub:
 
     def _forget_positions(self, shard: int) -> None:
         """Make everyone who is to catch up on a shard get a snapshot: what was shown of it was not what it was."""
-        self._told[shard] = self.replica.position(shard)
+        self._told[shard] = self._safe[shard] = self.replica.position(shard)
         for session in self._behind:
             for subscription in session.subscriptions.values():
                 if subscription.at is not None and shard in subscription.at:
@@ -372,6 +421,7 @@ class Hub:
                     audience.at[shard] = ORIGIN
 
     def _announce(self, op: str, shard: int, fields: dict[str, object]) -> None:
+        self._hurry()
         for name, audiences in self._audiences.items():
             for taste, audience in audiences.items():
                 if shard in audience.channel.shards:
@@ -393,8 +443,8 @@ class Hub:
 
     # -- telling --------------------------------------------------------------------------------------------------
 
-    def _broadcast(self, shard: int, changes: Changes, ts_ms: int) -> None:
-        """Write one flush to every audience without an interval, and its suspensions to those with one."""
+    def _tell_all(self, shard: int, changes: Changes, ts_ms: int) -> None:
+        """Begin to write a flush to every audience without an interval, and write its suspensions to those with one."""
         flush = Flush(self.replica.offers[shard], changes, self._audiences, ts_ms)
         positions: dict[tuple[int, ...], str] = {}
         due: list[tuple[Audience, bytes]] = []
@@ -410,44 +460,28 @@ class Hub:
                 shards = audience.channel.shards
                 at = positions.get(shards)
                 if at is None:
-                    at = positions[shards] = write_at(self.replica.at(audience.channel))
+                    # Not the replica's: it may have more of other shards than has been told.
+                    at = positions[shards] = write_at({each: self._told[each] for each in shards})
                 due.append((audience, taste.framing.wrap(flush.delta(name, taste, at), at)))
                 self.counters.deltas += flush.market_count(name) * len(audience.members)
-        if len(due) == 1:
-            self._tell(*due[0])
-        elif due:
-            self._tell_together(due)
-
-    def _tell(self, audience: Audience, framed: bytes) -> None:
-        """Write a ready frame to every member of an audience; those that do not keep up fall behind."""
-        members = audience.members
-        audience.told_s = self._clock()
-        self.counters.frames += len(members)
-        self.counters.bytes += len(framed) * len(members)
-        for session, (write, backlog) in members.items():
-            write(framed)
-            if backlog():
-                self._overfull.append(session)
-
-    def _tell_together(self, due: list[tuple[Audience, bytes]]) -> None:
-        """Write to every session all that is due to it in one go: a send costs more than the bytes in it."""
+        self._settle()
         now_s = self._clock()
-        gathered: dict[Session, list[bytes]] = {}
         for audience, framed in due:
             audience.told_s = now_s
             self.counters.frames += len(audience.members)
             self.counters.bytes += len(framed) * len(audience.members)
-            for session in audience.members:
-                frames = gathered.get(session)
-                if frames is None:
-                    gathered[session] = [framed]
-                else:
-                    frames.append(framed)
-        for session, frames in gathered.items():
-            transport = session.transport
-            transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
-            if transport.get_write_buffer_size():
-                self._overfull.append(session)
+        if len(due) == 1:
+            ((audience, framed),) = due
+            self._broadcast = Broadcast(list(audience.members), repeat(framed))
+        else:
+            gathered = _gathered(due)
+            self._broadcast = Broadcast(list(gathered), map(b"".join, gathered.values()))
+        self._go_on()
+
+    def _tell(self, audience: Audience, framed: bytes) -> None:
+        """Write a ready frame to every member of an audience at once."""
+        audience.told_s = self._clock()
+        self._write(list(audience.members), framed)
 
     def _send_snapshot(self, sessions: list[Session], audience: Audience) -> None:
         for framed in self._snapshot_frames(audience):
@@ -492,21 +526,26 @@ class Hub:
 
         Until then a session would lose what its other channels are still to be told of the same flush.
         """
-        for session in self._overfull:
+        self._fall_behind(self._overfull)
+        self._overfull.clear()
+
+    def _fall_behind(self, sessions: list[Session]) -> None:
+        for session in sessions:
+            if session not in self.sessions:
+                continue
             if session not in self._behind:
                 self._behind[session] = None
                 session.backlog_seen, session.progress_s = session.backlog_bytes, self._clock()
-                self.counters.fell_behind += 1
+                self.counters.fell_behind += bool(session.backlog_seen)
             for subscription in session.subscriptions.values():
                 if subscription.at is None:
                     audience = subscription.audience
                     subscription.at = self._position_of(audience)
-                    audience.members.pop(session, None)
-        self._overfull.clear()
+                    audience.leave(session)
 
     def _position_of(self, audience: Audience) -> At:
-        """Tell what the members of an audience have: all there is, unless they are told at intervals."""
-        return audience.at if audience.taste.interval_ms else self.replica.at(audience.channel)
+        """Tell what the members of an audience have: all that was told, unless they are told at intervals."""
+        return audience.at if audience.taste.interval_ms else {shard: self._safe[shard] for shard in audience.channel.shards}
 
     def sweep(self) -> None:
         """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""
@@ -570,6 +609,17 @@ class Hub:
             self._tell(audience, audience.taste.framing.wrap(payload, write_at(audience.at)))
 
     def _diff(self, audience: Audience, since: At) -> bytes | None:
+        """Encode what changed in a channel since positions; many who were at the same place share it."""
+        now = self.replica.at(audience.channel)
+        if self._diffs_at != now:
+            self._diffs.clear()
+            self._diffs_at = now
+        key = (audience.channel.name, audience.taste._replace(interval_ms=0), tuple(since[shard] for shard in now))
+        if key not in self._diffs:
+            self._diffs[key] = self._encoded_diff(audience, since, write_at(now))
+        return self._diffs[key]
+
+    def _encoded_diff(self, audience: Audience, since: At, at: str) -> bytes | None:
         taste = audience.taste
         events: list[bytes] = []
         markets: list[bytes] = []
@@ -582,7 +632,6 @@ class Hub:
                 (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
         if not events and not markets:
             return None
-        at = write_at(self.replica.at(audience.channel))
         return encode.delta(audience.channel.name, at, self.now_ms(), events, markets, taste.encoding)
 
     def heartbeat(self) -> None:
@@ -592,7 +641,7 @@ class Hub:
         """
         self._watch_stale()
         now_s, ts = self._clock(), self.now_ms()
-        current = write_at(self._told)
+        current = write_at(self._safe)
         for session in list(self.sessions):
             access = session.access
             if access is not None and access.expires_s is not None and access.expires_s * 1000 <= ts:
@@ -612,11 +661,24 @@ class Hub:
 
     def _oldest(self, session: Session) -> At:
         """Give the position from which a session can resume all its channels."""
-        at = dict(self._told)
+        at = dict(self._safe)
         for subscription in session.subscriptions.values():
             for shard, position in self._position_of(subscription.audience).items():
                 at[shard] = min(at[shard], position)
         return at
+
+
+def _gathered(due: list[tuple[Audience, bytes]]) -> dict[Session, list[bytes]]:
+    """Put together what is due to each session, so that it goes out in one write: a send costs more than the bytes in it."""
+    gathered: dict[Session, list[bytes]] = {}
+    for audience, framed in due:
+        for session in audience.members:
+            frames = gathered.get(session)
+            if frames is None:
+                gathered[session] = [framed]
+            else:
+                frames.append(framed)
+    return gathered
 
 
 def snapshot_messages(replica: Replica, channel: Channel, taste: Taste) -> Iterable[tuple[bytes, str | None]]:

@@ -9,6 +9,7 @@ from oddsengine.gateway.framing import TEXT, Framing, close_frame
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from oddsengine.gateway.access import Access
     from oddsengine.gateway.audience import Audience
@@ -42,6 +43,7 @@ class Session:
 
     __slots__ = (
         "access",
+        "backlog",
         "backlog_seen",
         "bad_messages",
         "encoding",
@@ -50,13 +52,20 @@ class Session:
         "messages",
         "progress_s",
         "session_id",
+        "stamp",
         "subscriptions",
         "transport",
+        "write",
     )
 
     def __init__(self, session_id: str, transport: asyncio.Transport, encoding: Encoding = JSON, framing: Framing = TEXT) -> None:
         self.session_id = session_id
         self.transport = transport
+        #: looked up once: a frame is to cost little more than its send
+        self.write: Callable[[bytes], None] = transport.write
+        self.backlog: Callable[[], int] = transport.get_write_buffer_size
+        #: another object whenever it leaves or joins an audience
+        self.stamp: object = None
         self.encoding = encoding
         self.framing = framing
         #: what it may see; None until it has said who it is
@@ -72,7 +81,7 @@ class Session:
 
     def send(self, payload: bytes, at: str | None = None) -> None:
         """Write one message; the kernel or the transport's buffer takes it at once."""
-        self.transport.write(self.framing.wrap(payload, at))
+        self.write(self.framing.wrap(payload, at))
 
     def end(self, code: int, reason: str) -> None:
         """Say why and hang up; what the client has not taken by then is dropped if it does not read."""
