@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MARKETS: Final = 500
 _SECONDS: Final = 5.0
 _SATURATION_GROWTH: Final = 1.5
+_WITHIN_MS: Final = 100.0
 #: A machine with two cores has room for no more than this in one process of clients.
 _MOST_CLIENTS: Final = 10_000
 
@@ -46,11 +47,11 @@ def _measured(system: System, receiver: Receiver, rate: float, seconds: float = 
 
 
 def _saturation(system: System, receiver: Receiver) -> float:
-    """Find the rate at which the gateway's core is all but taken."""
+    """Find the greatest rate at which 99 in 100 deltas still come within 100 ms."""
     rate = 500.0
     while True:
-        _, busy = _measured(system, receiver, rate, 2.0)
-        if busy > 0.9 or rate > 60_000:
+        report, _ = _measured(system, receiver, rate * _SATURATION_GROWTH, 2.0)
+        if report.p99_ms > _WITHIN_MS or report.deltas_per_s == 0.0:
             return rate
         rate *= _SATURATION_GROWTH
 

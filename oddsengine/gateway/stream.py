@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -27,8 +26,6 @@ from oddsengine.gateway.socket import MessageSocket
 from oddsengine.markets.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from oddsengine.gateway.access import Access
     from oddsengine.gateway.door import Door
     from oddsengine.gateway.hub import Hub
@@ -59,7 +56,10 @@ class StreamEndpoint:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until it is closed."""
         access = await self._door.access(request)
-        with self._admitted(request):
+        # Plain try and finally: a context manager a socket is a kilobyte a socket.
+        address = self._door.admit(request)
+        session: Session | None = None
+        try:
             socket = MessageSocket((PROTOCOL_JSON, PROTOCOL_MSGPACK), self._door.limits.message_bytes)
             await socket.accept(request)
             transport = socket.transport
@@ -67,12 +67,14 @@ class StreamEndpoint:
                 return socket.response
             encoding = MSGPACK if socket.protocol == PROTOCOL_MSGPACK else JSON
             session = self._hub.open(transport, access, encoding, socket.framing(text=encoding.is_text))
-            with self._kept(session, socket):
-                if access is not None and not self._fits(session, access):
-                    await socket.close(Close.OVER_LIMIT, "too many sessions with this token")
-                else:
-                    await self._converse(socket, session)
+            self._sockets[session] = socket
+            if access is not None and not self._fits(session, access):
+                await socket.close(Close.OVER_LIMIT, "too many sessions with this token")
+            else:
+                await self._converse(socket, session)
             return socket.response
+        finally:
+            self._end(address, session)
 
     async def handle_events(self, request: web.Request) -> web.StreamResponse:
         """Serve one channel as server-sent events until the client goes away."""
@@ -89,7 +91,9 @@ class StreamEndpoint:
             self._hub.replica.channel(name)
         except UnknownChannel as unknown:
             return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
-        with self._admitted(request):
+        address = self._door.admit(request)
+        session: Session | None = None
+        try:
             response = web.StreamResponse(
                 headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
             )
@@ -100,26 +104,17 @@ class StreamEndpoint:
             if transport is None:
                 return response
             session = self._hub.open(transport, access, JSON, Framing(are_events=True))
-            with self._kept(session, None):
-                self._hub.handle(session, subscribe)
-                while not transport.is_closing():  # noqa: ASYNC110 - a transport tells nobody that it closes
-                    await asyncio.sleep(0.25)
+            self._sockets[session] = None
+            self._hub.handle(session, subscribe)
+            while not transport.is_closing():  # noqa: ASYNC110 - a transport tells nobody that it closes
+                await asyncio.sleep(0.25)
             return response
-
-    @contextmanager
-    def _admitted(self, request: web.Request) -> Iterator[None]:
-        address = self._door.admit(request)
-        try:
-            yield
         finally:
-            self._door.leave(address)
+            self._end(address, session)
 
-    @contextmanager
-    def _kept(self, session: Session, socket: MessageSocket | None) -> Iterator[None]:
-        self._sockets[session] = socket
-        try:
-            yield
-        finally:
+    def _end(self, address: str, session: Session | None) -> None:
+        self._door.leave(address)
+        if session is not None:
             self._sockets.pop(session, None)
             self._hub.close(session)
 
