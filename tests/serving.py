@@ -116,10 +116,15 @@ class Socket:
 
     async def until(self, op: str) -> dict[str, Any]:
         """Read on to the next message of an operation."""
-        while True:
-            message = await self.receive()
-            if message["op"] == op:
-                return message
+        heard: list[dict[str, Any]] = []
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    heard.append(await self.receive())
+                    if heard[-1]["op"] == op:
+                        return heard[-1]
+        except TimeoutError:
+            raise AssertionError(f"no {op} came, but {str(heard)[:2000]}") from None
 
     async def subscribed(self, *channels: str, **options: Any) -> dict[str, Any]:
         await self.send(op="subscribe", id=1, channels=list(channels), **options)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from oddsengine.commands.service import end_tasks, gateway_running
+from oddsengine.commands.service import gateway_running
+from oddsengine.tasks import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

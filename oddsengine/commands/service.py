@@ -24,6 +24,7 @@ from oddsengine.pricing.pricer import Pricer
 from oddsengine.streams.embedded import EmbeddedRedis
 from oddsengine.streams.follower import Follower
 from oddsengine.streams.keys import shard_keys
+from oddsengine.tasks import end_tasks
 from oddsengine.telemetry.metrics import build_registry
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ async def redis_of(settings: Settings) -> AsyncIterator[tuple[str, EmbeddedRedis
 
 @asynccontextmanager
 async def engine_running(settings: Settings, url: str, sources: Sequence[str]) -> AsyncIterator[Engine]:
-    """Own every shard and publish; raises an ExceptionGroup of `Fenced` when another engine has taken over."""
+    """Own every shard and publish; raises `Fenced`, in a group, when another engine has taken over."""
     async with AsyncExitStack() as stack:
         writing = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S)
         stack.push_async_callback(writing.aclose)
@@ -217,15 +218,6 @@ async def engine_api(
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
-
-
-async def end_tasks(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel tasks until they have ended: the Redis client can swallow a cancellation that meets a reply."""
-    pending = {task for task in tasks if not task.done()}
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=0.5)
 
 
 def build_door(settings: Settings) -> Door:

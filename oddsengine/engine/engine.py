@@ -10,6 +10,7 @@ from oddsengine.engine.pipeline import Pipeline
 from oddsengine.engine.shard_writer import ShardWriter
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher
+from oddsengine.tasks import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -76,10 +77,15 @@ class Engine:
         await asyncio.gather(*(writer.take_over() for writer in self.writers))
 
     async def run(self) -> None:
-        """Publish until cancelled. Raises an ExceptionGroup of `Fenced` when another engine has taken over."""
-        async with asyncio.TaskGroup() as group:
-            for writer in self.writers:
-                group.create_task(writer.run())
+        """Publish until cancelled. Raises `Fenced` when another engine has taken over."""
+        # No task group: it hands a cancellation on once only, and a writer may not get it.
+        tasks = [asyncio.create_task(writer.run(), name="writer") for writer in self.writers]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            await end_tasks(tasks)
 
     def explain(self, market: MarketId) -> dict[str, Any] | None:
         """Say why a market's prices are what they are; None if it is not on offer."""
