@@ -10,6 +10,7 @@ import copy
 import json
 import sys
 import time
+from typing import Final
 
 import aiofastnet
 import uvloop
@@ -24,6 +25,9 @@ from oddsengine.markets.ids import MarketId
 from oddsengine.settings import Settings
 from oddsengine.telemetry.logs import configure_logging
 from oddsengine.telemetry.metrics import build_registry
+
+#: As often as a gateway does.
+_SWEEP_S: Final = 0.02
 
 
 async def _serve() -> None:
@@ -44,7 +48,7 @@ async def _serve() -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while (await reader.readline()).strip() == b"go":
         stop = asyncio.create_task(reader.readline())
-        frames, start, market = hub.counters.frames, time.monotonic(), 0
+        frames, start, market, swept_s = hub.counters.frames, time.monotonic(), 0, 0.0
         while not stop.done():
             market = (market + 1) % 50
             owner.put_prices(MarketId(f"e0/total/ft/{market}"), [("home", (2000 + hub.counters.frames % 997,))])
@@ -57,7 +61,9 @@ async def _serve() -> None:
             await asyncio.sleep(0)
             while hub.is_busy:
                 await asyncio.sleep(0)
-                hub.sweep()
+                if time.monotonic() - swept_s > _SWEEP_S:
+                    swept_s = time.monotonic()
+                    hub.sweep()
         print(json.dumps({"frames": hub.counters.frames - frames, "seconds": time.monotonic() - start}), flush=True)
     await runner.cleanup()
 

@@ -135,7 +135,7 @@ class Receiver:
 
     def __init__(self, talker: Talker, connections: int, sample_every: int) -> None:
         self._talker = talker
-        self._connections = connections
+        self.connections = connections
         self._sampled = -(-connections // sample_every)
         self._cpu_s = 0.0
 
@@ -146,7 +146,7 @@ class Receiver:
     def report(self) -> Report:
         """Tell what came since."""
         said = self._talker.ask("report")
-        return Report(said, self._connections, self._sampled, said["cpu_s"] - self._cpu_s)
+        return Report(said, self.connections, self._sampled, said["cpu_s"] - self._cpu_s)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.session import Session
 
 #: Looking at the clock after so many frames costs nothing against sending them.
-_FRAMES_A_LOOK: Final = 50
+_FRAMES_A_LOOK: Final = 100
 
 
 class Broadcast:

@@ -220,3 +220,47 @@ def test_a_closed_session_leaves_nothing_behind() -> None:
     gateway.hub.close(session)
     assert ({}, {}, {}) == (gateway.hub.sessions, gateway.hub._behind, gateway.hub._audiences)
     assert EventId("e1") in gateway.replica.offers[0].events
+
+
+async def test_a_flush_is_written_in_slices_and_what_comes_in_between_is_in_order() -> None:
+    """Law: whatever happens between two slices, nobody hears an older price after a newer one, and all end with the newest."""
+    gateway = Gateway()
+    gateway.publish(e1=2000)
+    ticks = iter(range(10**9))
+    gateway.hub._clock = lambda: float(next(ticks))  # type: ignore[assignment]
+    everyone = [gateway.joins("event:e1") for _ in range(450)]
+    heard: dict[int, list[Any]] = {place: [] for place in range(len(everyone))}
+
+    def listen() -> int:
+        """Note what each has heard since; give how many have heard anything."""
+        found = 0
+        for place, (_, wire) in enumerate(everyone):
+            news = [prices([message])["e1"] for message in wire.messages() if message["op"] in {"delta", "snapshot"}]
+            heard[place] += news
+            found += bool(news)
+        return found
+
+    listen()
+    gateway.publish(e1=2100)
+    assert 0 < listen() < 450, "the first slice only"
+    gateway.publish(e1=2200)
+    late_session, _ = late = gateway.joins("event:e1")
+    everyone.append(late)
+    heard[450] = []
+    leaving, _ = everyone[449]
+    gateway.hub.close(leaving)
+    resubscribing, _ = everyone[448]
+    gateway.hub.handle(resubscribing, Subscribe(channels=["event:e1"]))
+    for _ in range(30):
+        await asyncio.sleep(0)
+        listen()
+    gateway.hub.sweep()
+    listen()
+    assert not gateway.hub.is_busy
+    for place, news in heard.items():
+        assert sorted(news) == news, place
+        if place != 449:
+            assert 2.2 == news[-1], place
+    assert [2.0] == heard[449]
+    assert [2.2] == list(dict.fromkeys(heard[450]))
+    assert late_session in gateway.hub.sessions
