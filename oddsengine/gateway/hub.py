@@ -341,15 +341,15 @@ class Hub:
     def _go_on(self) -> None:
         """Write the next slice of the flush that is on its way; after the last one, what changed meanwhile."""
         broadcast = self._broadcast
-        if broadcast is None:
-            return
-        if broadcast.advance(self._clock, _SLICE_S):
+        if broadcast is not None:
+            if not broadcast.advance(self._clock, _SLICE_S):
+                asyncio.get_running_loop().call_soon(self._go_on)
+                return
             self._finished(broadcast)
-            if self._waiting and self._broadcast is None:
-                shard = next(iter(self._waiting))
-                self._flush(shard, self._waiting.pop(shard))
-        else:
-            asyncio.get_running_loop().call_soon(self._go_on)
+        # Also where somebody had to hurry and the flush is over by now: what waited for it must not wait for another change.
+        while self._waiting and self._broadcast is None:
+            shard = next(iter(self._waiting))
+            self._flush(shard, self._waiting.pop(shard))
 
     def _hurry(self) -> None:
         """Write all that is left of the flush that is on its way, before something that may not come in between."""

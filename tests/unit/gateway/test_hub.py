@@ -264,3 +264,18 @@ async def test_a_flush_is_written_in_slices_and_what_comes_in_between_is_in_orde
     assert [2.0] == heard[449]
     assert [2.2] == list(dict.fromkeys(heard[450]))
     assert late_session in gateway.hub.sessions
+
+
+async def test_what_waited_for_a_flush_is_told_also_when_that_had_to_be_hurried() -> None:
+    gateway = Gateway()
+    gateway.publish(e1=2000)
+    ticks = iter(range(10**9))
+    gateway.hub._clock = lambda: float(next(ticks))  # type: ignore[assignment]
+    everyone = [gateway.joins("event:e1")[1] for _ in range(450)]
+    gateway.publish(e1=2100)
+    gateway.publish(e1=2200)
+    gateway.hub.went_stale(0)
+    gateway.hub.went_live(0)
+    for _ in range(30):
+        await asyncio.sleep(0)
+    assert {2.2} == {prices(wire.messages())["e1"] for wire in everyone}
