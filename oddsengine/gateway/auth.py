@@ -6,6 +6,7 @@ secret (RFC 8725, section 2.1) are refused by construction.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -234,15 +235,20 @@ class _PublishedKeys:
         self._settings = settings
         self._keys: list[jwt.PyJWK] = []
         self._fetched_s = float("-inf")
+        self._fetching = asyncio.Lock()
 
     async def matching(self, kid: str, algorithm: str) -> list[Any]:
         """Give the keys that may have signed such a token."""
+        if self._is_due(kid, algorithm):
+            # Everybody who comes back after a restart waits for the same answer.
+            async with self._fetching:
+                if self._is_due(kid, algorithm):
+                    await self._fetch()
+        return self._find(kid, algorithm)
+
+    def _is_due(self, kid: str, algorithm: str) -> bool:
         age_s = time.monotonic() - self._fetched_s
-        found = self._find(kid, algorithm)
-        if age_s > _JWKS_REFRESH_S or (not found and age_s > _JWKS_RETRY_S):
-            await self._fetch()
-            found = self._find(kid, algorithm)
-        return found
+        return age_s > _JWKS_REFRESH_S or (age_s > _JWKS_RETRY_S and not self._find(kid, algorithm))
 
     def _find(self, kid: str, algorithm: str) -> list[Any]:
         if self._settings.algorithm is not None and algorithm != self._settings.algorithm:
@@ -256,7 +262,6 @@ class _PublishedKeys:
         ]
 
     async def _fetch(self) -> None:
-        self._fetched_s = time.monotonic()
         url = self._settings.jwks_url
         try:
             timeout = aiohttp.ClientTimeout(total=_JWKS_TIMEOUT_S)
@@ -267,6 +272,7 @@ class _PublishedKeys:
         except (aiohttp.ClientError, TimeoutError, ValueError, jwt.PyJWTError) as error:
             # The keys known so far stay good.
             _log.error("keys not fetched", url=url, error=repr(error))
+        self._fetched_s = time.monotonic()
 
 
 async def _candidates(key: _FixedKey | _PublishedKeys, kid: str, algorithm: str) -> Any:

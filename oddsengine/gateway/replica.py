@@ -104,12 +104,14 @@ class Replica:
         return {shard: self.position(shard) for shard in (channel.shards if channel else self._all_shards)}
 
     def covers(self, channel: Channel, at: At) -> bool:
-        """Tell whether a diff since these positions can be given."""
-        return all(shard in at and self.offers[shard].has_diff_since(at[shard].epoch, at[shard].seq) for shard in channel.shards)
+        """Tell whether a diff since these positions can be given; of a shut shard none can, it is not shown as it is."""
+        return self.shut.isdisjoint(channel.shards) and all(
+            shard in at and self.offers[shard].has_diff_since(at[shard].epoch, at[shard].seq) for shard in channel.shards
+        )
 
     def is_ahead(self, channel: Channel, at: At) -> bool:
         """Tell whether a client has seen, elsewhere, what has not come here yet."""
-        return any(
+        return self.shut.isdisjoint(channel.shards) and any(
             shard in at and at[shard].epoch == self.offers[shard].epoch and at[shard].seq > self.offers[shard].seq
             for shard in channel.shards
         )

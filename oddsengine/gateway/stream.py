@@ -55,11 +55,11 @@ class StreamEndpoint:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until it is closed."""
-        access = await self._door.access(request)
         # Plain try and finally: a context manager a socket is a kilobyte a socket.
         address = self._door.admit(request)
         session: Session | None = None
         try:
+            access = await self._door.access(request)
             socket = MessageSocket((PROTOCOL_JSON, PROTOCOL_MSGPACK), self._door.limits.message_bytes)
             await socket.accept(request)
             transport = socket.transport

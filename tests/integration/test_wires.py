@@ -185,7 +185,7 @@ async def test_markets_out_of_touch_for_too_long_are_shown_suspended_and_come_ba
         assert embedded.pid is not None
         async with here.socket() as socket:
             await socket.subscribed(CHANNEL)
-            await socket.until("snapshot")
+            before = (await socket.until("snapshot"))["at"]
             os.kill(embedded.pid, signal.SIGSTOP)
             try:
                 await socket.until("stale")
@@ -201,6 +201,9 @@ async def test_markets_out_of_touch_for_too_long_are_shown_suspended_and_come_ba
                 async with here.socket() as late:
                     await late.subscribed(CHANNEL)
                     assert "stale" == (await late.until("snapshot"))["markets"][0]["reason"]
+                async with here.socket() as resuming:
+                    assert not (await resuming.subscribed(CHANNEL, resume=before))["resumed"]
+                    assert "stale" == (await resuming.until("snapshot"))["markets"][0]["reason"]
             finally:
                 os.kill(embedded.pid, signal.SIGCONT)
             (market,) = (await socket.until("snapshot"))["markets"]
