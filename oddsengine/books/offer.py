@@ -109,6 +109,12 @@ class Offer:
         #: whether anything may have been put since the last cut
         self._staged = False
 
+    def place(self, profile: str | None) -> int | None:
+        """Tell a profile's place in every `prices`, the first for None; None if there is no such profile."""
+        if profile is None:
+            return 0
+        return self.profiles.index(profile) if profile in self.profiles else None
+
     @property
     def floor(self) -> int:
         """The oldest position of this epoch that has a diff."""

@@ -73,7 +73,7 @@ class Gateway:
                 web.get("/metrics", _metrics(registry)),
                 web.get("/v1/stream", self.stream.handle),
                 web.get("/v1/sse", self.stream.handle_events),
-                *HttpApi(hub.replica, explain, hub.profile_place, door, hub.history, hub.now_ms).routes(),
+                *HttpApi(hub.replica, explain, hub.profile_of, door, hub.history, hub.now_ms).routes(),
                 web.get("/", _page("index.html")),
                 *(web.get(f"/{name}", _page(name)) for name in _PAGE if name != "index.html"),
             ]

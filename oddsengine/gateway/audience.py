@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class Taste(NamedTuple):
     """What tells audiences of one channel apart.
 
-    The profile's place in `prices`, the odds format, the pace in milliseconds, the encoding, and how it is framed.
+    The profile (None: the first), the odds format, the pace in milliseconds, the encoding, and how it is framed.
     """
 
-    profile: int
+    profile: str | None
     odds_format: str
     interval_ms: int
     encoding: Encoding = JSON

@@ -73,8 +73,15 @@ def message(op: str, fields: Mapping[str, Any], encoding: Encoding = JSON) -> by
     return encoding.value({"op": op, **fields})
 
 
-def market_change(change: MarketChange, profile: int, odds_format: str = "decimal", encoding: Encoding = JSON) -> bytes:
-    """Encode what changed of a market, with the prices of one profile (its place in `prices`) in one format."""
+def market_change(change: MarketChange, place: int | None, odds_format: str = "decimal", encoding: Encoding = JSON) -> bytes:
+    """Encode what changed of a market, with the prices of one profile in one format.
+
+    Args:
+        change: what changed.
+        place: the profile's place in `prices`; None where it is not published, then there are no prices.
+        odds_format: how prices are written.
+        encoding: how everything is.
+    """
     printer = PRINTERS[odds_format]
     fields: dict[str, Any] = {"id": change.id, "v": change.v}
     identity = change.identity
@@ -91,7 +98,7 @@ def market_change(change: MarketChange, profile: int, odds_format: str = "decima
         fields |= {"status": state.status, "reason": state.reason, "in_play": state.in_play}
     selections: dict[str, Any] = {}
     for key, selection in change.selections.items():
-        price = selection.prices[profile]
+        price = None if place is None else selection.prices[place]
         fields_of_selection: dict[str, Any] = {"price": None if price is None else printer(price)}
         if selection.name is not None:
             fields_of_selection["name"] = selection.name
@@ -103,8 +110,8 @@ def market_change(change: MarketChange, profile: int, odds_format: str = "decima
     return encoding.value(fields)
 
 
-def market(record: MarketRecord, profile: int, odds_format: str = "decimal") -> bytes:
-    """Encode a market whole in JSON, with the prices of one profile in one format."""
+def market(record: MarketRecord, place: int | None, odds_format: str = "decimal") -> bytes:
+    """Encode a market whole in JSON, with the prices of one profile (see `market_change`) in one format."""
     printer = PRINTERS[odds_format]
     identity, state = record.identity, record.state
     return orjson.dumps(
@@ -122,7 +129,7 @@ def market(record: MarketRecord, profile: int, odds_format: str = "decimal") -> 
             "selections": {
                 key: {
                     "name": selection.name,
-                    "price": None if (price := selection.prices[profile]) is None else printer(price),
+                    "price": None if place is None or (price := selection.prices[place]) is None else printer(price),
                     "status": selection.status,
                 }
                 for key, selection in record.selections.items()

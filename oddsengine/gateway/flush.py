@@ -26,6 +26,7 @@ class Flush:
     """
 
     def __init__(self, offer: Offer, changes: Changes, wanted: Container[str], ts_ms: int) -> None:
+        self._offer = offer
         self._changes = changes
         self._ts_ms = ts_ms
         #: channel -> indexes into changes.events, .markets (those under changes.urgent are urgent) and .removals
@@ -33,7 +34,7 @@ class Flush:
         self._markets: dict[str, list[int]] = {}
         self._gone: dict[str, list[int]] = {}
         #: what was encoded already
-        self._encoded: dict[tuple[str, int, int, str, Encoding], bytes] = {}
+        self._encoded: dict[tuple[str, int, str | None, str, Encoding], bytes] = {}
         for index, event in enumerate(changes.events):
             entry = offer.events[event.id]
             _add(self._events, wanted, [*_channels(entry), *(f"market:{market}" for market in entry.markets)], index)
@@ -73,12 +74,13 @@ class Flush:
         fragment = self._encoded.get(key)
         if fragment is None:
             change = self._changes.markets[index]
-            fragment = encode.market_change(change, taste.profile, taste.odds_format, taste.encoding)
+            place = self._offer.place(taste.profile)
+            fragment = encode.market_change(change, place, taste.odds_format, taste.encoding)
             self._encoded[key] = fragment
         return fragment
 
     def _event(self, index: int, taste: Taste) -> bytes:
-        key = ("event", index, 0, "", taste.encoding)
+        key = ("event", index, None, "", taste.encoding)
         fragment = self._encoded.get(key)
         if fragment is None:
             fragment = self._encoded[key] = encode.event_change(self._changes.events[index], taste.encoding)

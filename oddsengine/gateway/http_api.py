@@ -41,7 +41,7 @@ class HttpApi:
     Args:
         replica: what is published.
         explain: explains a market; None where no engine runs in this process.
-        profile: the place of the profile that somebody sees.
+        profile: names the profile that somebody sees.
         door: who is let in.
         history: what was on offer before.
         now_ms: the wall clock, Unix milliseconds.
@@ -51,7 +51,7 @@ class HttpApi:
         self,
         replica: Replica,
         explain: Callable[[MarketId], dict[str, Any] | None] | None,
-        profile: Callable[[Access], int],
+        profile: Callable[[Access], str | None],
         door: Door,
         history: PriceHistory,
         now_ms: Callable[[], int],
@@ -105,12 +105,13 @@ class HttpApi:
     async def event(self, request: web.Request, access: Access) -> web.Response:
         """Give one event with its markets."""
         key = unquote(request.match_info["id"])
-        entry = self._replica.offers[self._replica.shard_of(key)].events.get(EventId(key))
+        offer = self._replica.offers[self._replica.shard_of(key)]
+        entry = offer.events.get(EventId(key))
         if entry is None or not _may_see(access, entry):
             return error(404, ErrorCode.NOT_FOUND, f"no event {key!r} is on offer")
         odds_format = _format(request)
-        profile = self._profile(access)
-        markets = [encode.market(self._replica.shown(record), profile, odds_format) for record in entry.markets.values()]
+        place = offer.place(self._profile(access))
+        markets = [encode.market(self._replica.shown(record), place, odds_format) for record in entry.markets.values()]
         return _json(encode.event_change(_event(entry))[:-1] + b',"markets":[' + b",".join(markets) + b"]}")
 
     async def market(self, request: web.Request, access: Access) -> web.Response:
@@ -119,7 +120,8 @@ class HttpApi:
         record = self._market(key, access)
         if record is None:
             return error(404, ErrorCode.NOT_FOUND, f"no market {key!r} is on offer")
-        return _json(encode.market(self._replica.shown(record), self._profile(access), _format(request)))
+        place = self._place(record, access)
+        return _json(encode.market(self._replica.shown(record), place, _format(request)))
 
     async def explain(self, request: web.Request, access: Access) -> web.Response:
         """Say why a market's prices are what they are."""
@@ -150,8 +152,11 @@ class HttpApi:
             body = _decode_check(await request.read())
         except msgspec.DecodeError as problem:
             return error(400, ErrorCode.BAD_REQUEST, str(problem))
-        profile, now_ms = self._profile(access), self._now_ms()
-        return _json(orjson.dumps({"quotes": [self._check(quote, access, profile, now_ms) for quote in body.quotes]}))
+        now_ms = self._now_ms()
+        return _json(orjson.dumps({"quotes": [self._check(quote, access, now_ms) for quote in body.quotes]}))
+
+    def _place(self, record: MarketRecord, access: Access) -> int | None:
+        return self._replica.offers[self._replica.shard_of(record.identity.event)].place(self._profile(access))
 
     def _market(self, key: str, access: Access) -> MarketRecord | None:
         offer = self._replica.offers[self._replica.shard_of(key.partition("/")[0])]
@@ -160,7 +165,7 @@ class HttpApi:
             return record
         return record if _may_see(access, offer.events[record.identity.event]) else None
 
-    def _check(self, quote: QuoteToCheck, access: Access, profile: int, now_ms: int) -> dict[str, Any]:
+    def _check(self, quote: QuoteToCheck, access: Access, now_ms: int) -> dict[str, Any]:
         record = self._market(quote.market, access)
         selection = record.selections.get(quote.selection) if record is not None else None
         current: float | None = None
@@ -169,9 +174,11 @@ class HttpApi:
             result: QuoteAnswer = "unknown"
         else:
             asked = to_milli(quote.price)
-            price = selection.prices[profile]
+            place = self._place(record, access)
+            price = None if place is None else selection.prices[place]
             current = None if price is None else price / 1000
-            was = self._history.was_on_offer(record.id, quote.selection, asked, profile, quote.v, now_ms)
+            if place is not None:
+                was = self._history.was_on_offer(record.id, quote.selection, asked, place, quote.v, now_ms)
             if self._replica.shard_of(record.identity.event) in self._replica.stale_since:
                 result = "stale"
             elif record.state.status == "closed":
@@ -206,13 +213,14 @@ def _format(request: web.Request) -> str:
     return wanted
 
 
-def whole_snapshot(replica: Replica, channel: Channel, profile: int, odds_format: str) -> bytes:
+def whole_snapshot(replica: Replica, channel: Channel, profile: str | None, odds_format: str) -> bytes:
     """Encode a channel whole, in one part."""
     events: list[bytes] = []
     markets: list[bytes] = []
-    for changes in replica.whole(channel):
+    for offer, changes in replica.whole(channel):
+        place = offer.place(profile)
         events += [encode.event_change(event) for event in changes.events]
-        markets += [encode.market_change(market, profile, odds_format) for market in changes.markets]
+        markets += [encode.market_change(market, place, odds_format) for market in changes.markets]
     return encode.snapshot(channel.name, write_at(replica.at(channel)), events, markets)
 
 

@@ -204,17 +204,9 @@ class Hub:
         """Tell a client that it will be disconnected, and when to come back."""
         self._send(session, "bye", {"reason": reason, "reconnect_ms": reconnect_ms})
 
-    def profile_place(self, access: Access | None = None) -> int:
-        """Give the place of the profile that somebody sees in every `prices`."""
-        profiles = self.replica.offers[0].profiles
-        for name in (access.profile if access is not None else None, self._profile):
-            if name in profiles:
-                return profiles.index(name)
-        return 0
-
-    def has_profile(self, name: str) -> bool:
-        """Tell whether a profile is published."""
-        return name in self.replica.offers[0].profiles
+    def profile_of(self, access: Access) -> str | None:
+        """Name the profile whose prices somebody sees; None for the first."""
+        return access.profile if access.profile is not None else self._profile
 
     # -- subscribing ----------------------------------------------------------------------------------------------
 
@@ -250,7 +242,7 @@ class Hub:
         if not channels:
             return
         interval_ms = next(step for step in INTERVAL_CLASSES_MS if step >= request.min_interval_ms)
-        taste = Taste(self.profile_place(access), request.format, interval_ms, session.encoding, session.framing)
+        taste = Taste(self.profile_of(access), request.format, interval_ms, session.encoding, session.framing)
         resumable = {
             channel.name
             for channel in channels
@@ -623,11 +615,10 @@ class Hub:
         taste = audience.taste
         events: list[bytes] = []
         markets: list[bytes] = []
-        for changes in self.replica.diff(audience.channel, since):
+        for offer, changes in self.replica.diff(audience.channel, since):
+            place = offer.place(taste.profile)
             events += [encode.event_change(event, taste.encoding) for event in changes.events]
-            markets += [
-                encode.market_change(market, taste.profile, taste.odds_format, taste.encoding) for market in changes.markets
-            ]
+            markets += [encode.market_change(market, place, taste.odds_format, taste.encoding) for market in changes.markets]
             for removal in changes.removals:
                 (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
         if not events and not markets:
@@ -686,9 +677,10 @@ def snapshot_messages(replica: Replica, channel: Channel, taste: Taste) -> Itera
     events: list[bytes] = []
     markets: list[bytes] = []
     encoding = taste.encoding
-    for changes in replica.whole(channel):
+    for offer, changes in replica.whole(channel):
+        place = offer.place(taste.profile)
         events += [encode.event_change(event, encoding) for event in changes.events]
-        markets += [encode.market_change(market, taste.profile, taste.odds_format, encoding) for market in changes.markets]
+        markets += [encode.market_change(market, place, taste.odds_format, encoding) for market in changes.markets]
     at = write_at(replica.at(channel))
     parts = max(1, -(-len(markets) // SNAPSHOT_PART_MARKETS))
     for part in range(parts):

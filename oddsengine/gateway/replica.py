@@ -116,18 +116,18 @@ class Replica:
             for shard in channel.shards
         )
 
-    def diff(self, channel: Channel, at: At) -> Iterator[Changes]:
+    def diff(self, channel: Channel, at: At) -> Iterator[tuple[Offer, Changes]]:
         """Give what changed since positions that are covered, shard by shard."""
         for shard in channel.shards:
-            yield self.offers[shard].changes_since(at[shard].seq, channel.name)
+            yield self.offers[shard], self.offers[shard].changes_since(at[shard].seq, channel.name)
 
-    def whole(self, channel: Channel) -> Iterator[Changes]:
+    def whole(self, channel: Channel) -> Iterator[tuple[Offer, Changes]]:
         """Give all that is on offer in a channel, shard by shard."""
         for shard in channel.shards:
             changes = self.offers[shard].changes_since(BEGINNING, channel.name)
             if shard in self.shut:
                 changes = Changes(changes.events, [suspended(market) for market in changes.markets], changes.removals)
-            yield changes
+            yield self.offers[shard], changes
 
     def closing(self, shard: int) -> Changes:
         """Give the suspension of every market of a shard that is open."""

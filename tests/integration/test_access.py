@@ -68,6 +68,19 @@ async def test_a_token_says_whose_prices_are_seen(auth: AuthSettings) -> None:
             assert "ok" == (await response.json())["quotes"][0]["result"]
 
 
+async def test_a_token_of_a_profile_that_is_not_published_sees_no_prices(auth: AuthSettings) -> None:
+    """Not those of another profile: a wrong price costs more than none."""
+    async with served(quick_settings(auth=auth, profiles=PROFILES)) as here:
+        await with_a_market(here)
+        token = a_token(profile="platinum", role="service")
+        async with here.socket(**bearing(token)) as socket:
+            assert await home_price(socket) is None
+        body = b'{"quotes":[{"market":"e1/match_odds","selection":"home","price":1.6}]}'
+        headers = {"Authorization": f"Bearer {token}"}
+        async with here.http.post(f"{here.base}/v1/quotes/check", data=body, headers=headers) as response:
+            assert "suspended" == (await response.json())["quotes"][0]["result"]
+
+
 async def test_a_token_may_come_as_the_first_message(auth: AuthSettings) -> None:
     async with served(quick_settings(auth=auth)) as here:
         await with_a_market(here)
