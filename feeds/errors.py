@@ -2,6 +2,9 @@
 
 FeedError
 +-- BadMessage          the provider's: one message can't be read
++-- MissingSecret       the operator's: a key or password is not where the config says
++-- ContinuityLost      nobody's or the provider's: what we hold can't be trusted any more
+|   +-- WentStale       it may be wrong though the connection is open: silent, frozen, or never recovered
 +-- ProviderRefused     the provider's word that it will not go on
     +-- fatal           (attribute) the operator's to mend: key, login, subscription
 """
@@ -25,6 +28,34 @@ class BadMessage(FeedError):
         self.where = where
         self.reason = reason
         super().__init__(f"{where}: {reason}")
+
+
+class MissingSecret(FeedError):
+    """A secret that is not where the config says it is.
+
+    Args:
+        what: what it is for, such as `an application key`.
+        variable: the environment variable looked in.
+        file: the file looked in, empty if none was given.
+    """
+
+    def __init__(self, what: str, variable: str, file: str) -> None:
+        self.variable = variable
+        self.file = file
+        places = f"the environment variable {variable} is not set" + (f" and the file {file} can't be read" if file else "")
+        super().__init__(f"{places}; the feed needs {what} there")
+
+
+class ContinuityLost(FeedError):
+    """The connection ended or can't be trusted any more; `reason` says how."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class WentStale(ContinuityLost):
+    """What the provider said last may be wrong by now though the connection is open."""
 
 
 class ProviderRefused(FeedError):

@@ -1,6 +1,8 @@
-"""What a feed is: a provider seen through a codec without I/O and a transport that carries its bytes.
+"""What a feed is: a provider seen through a codec without I/O, and what carries its bytes.
 
-A package offers its feed as an entry point of the group `oddsengine.feeds` whose object is a `FeedPlugin`.
+A package offers its feed as an entry point of the group `oddsengine.feeds` whose object is a `FeedPlugin`. A codec that only
+streams implements `Codec`; what else it can do (ask over HTTP, watch the time, fetch a sample) are abilities of their own, and
+`Feed` says which of them it has.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from feeds.errors import ProviderRefused
+from feeds.http import HttpClient
 from oddsengine.markets.feed_updates import UpdateBatch
 
 if TYPE_CHECKING:
-    import asyncio
     from contextlib import AbstractAsyncContextManager
+
+    from feeds.http import Request, Response
 
 ENTRY_POINTS = "oddsengine.feeds"
 
@@ -37,8 +41,21 @@ class Dropped(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Sample(msgspec.Struct, frozen=True):
+    """What the provider says when asked again for what it should have streamed: whole images, to be held against ours."""
+
+    batches: list[UpdateBatch]
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """What a provider lets us use, and what is left of it; `used` and `remaining` are in the provider's own units."""
+
+    used: float
+    remaining: float
+
+
 #: What comes out of a codec, in order. After a refusal nothing more comes on this connection.
-CodecEvent: TypeAlias = UpdateBatch | Rejected | Dropped | ProviderRefused
+CodecEvent: TypeAlias = UpdateBatch | Rejected | Dropped | Sample | Quota | ProviderRefused
 
 
 class Codec(Protocol):
@@ -51,6 +68,10 @@ class Codec(Protocol):
         """Begin a new connection: forget what belonged to the last one, keep what a resume needs."""
         ...
 
+    def start_afresh(self) -> None:
+        """Forget what a resume would continue: the next connection begins with a whole snapshot."""
+        ...
+
     def receive_data(self, data: bytes) -> list[CodecEvent]:
         """Take bytes as they come off the wire; never raises for what is in them."""
         ...
@@ -61,31 +82,86 @@ class Codec(Protocol):
 
     @property
     def silence_limit_s(self) -> float:
-        """Seconds without any bytes after which the connection is dead."""
+        """Seconds without any bytes (for a feed that only polls: without a good answer) after which nothing can be trusted."""
         ...
 
 
-class RecordingReader(Protocol):
-    """Reads one recorded line at a time."""
+class Asking(Protocol):
+    """The ability to ask over HTTP: what is due, and what becomes of the answers."""
 
-    def read_line(self, line: bytes) -> list[CodecEvent]:
-        """Turn one recorded message into events; never raises for bad content, it rejects it."""
+    def next_request(self, now_ms: int) -> Request | None:
+        """Hand over the next request that is due, each once; None if none is. A failed one becomes due again."""
+        ...
+
+    def next_due_ms(self) -> int | None:
+        """Tell when a request will be due (Unix milliseconds); None if only an answer or a message can make one due."""
+        ...
+
+    def receive_response(self, response: Response) -> list[CodecEvent]:
+        """Take an answer, or that there was none; never raises for what is in it."""
+        ...
+
+
+class Timed(Protocol):
+    """The ability to say something only because time has passed, such as that a market has reached its cut-off."""
+
+    def pass_time(self, now_ms: int) -> list[CodecEvent]:
+        """Say what the time (Unix milliseconds) makes of what is known; called several times a second."""
+        ...
+
+
+class Sampling(Protocol):
+    """The ability to fetch again what was streamed, so that a quiet market can be told from a frozen feed."""
+
+    def ask_sample(self) -> None:
+        """Make a sample due; it comes as a `Sample`, if it comes."""
+        ...
+
+
+class Connection(Protocol):
+    """An open connection to a provider."""
+
+    async def read(self) -> bytes:
+        """Wait for bytes; empty when the provider has closed. Raises OSError if the connection broke; may be cancelled."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes. Raises OSError if the connection broke."""
         ...
 
 
 class Transport(Protocol):
     """Connects to the provider; called anew for each attempt."""
 
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection. Raises OSError (which TLS and DNS errors are) if it can't be opened."""
+    def connect(self) -> AbstractAsyncContextManager[Connection]:
+        """Open a connection for as long as the context lasts.
+
+        Raises OSError (which TLS and DNS errors are) or FeedError if it can't be opened.
+        """
         ...
 
 
 class Feed(NamedTuple):
-    """A provider ready to be connected to."""
+    """A provider ready to be connected to, by stream, by requests, or by both.
 
+    `sources` are the names its updates carry: one, or one a bookmaker. The abilities are the codec itself where it has them.
+    """
+
+    sources: tuple[str, ...]
     codec: Codec
-    transport: Transport
+    transport: Transport | None = None
+    asking: Asking | None = None
+    http: HttpClient | None = None
+    timed: Timed | None = None
+    sampling: Sampling | None = None
+
+
+class RecordingReader(Protocol):
+    """Reads one line of a provider's own recordings at a time."""
+
+    def read_line(self, line: bytes) -> list[CodecEvent]:
+        """Turn one recorded message into events; never raises for bad content, it rejects it."""
+        ...
 
 
 class FeedPlugin(Protocol):
@@ -96,17 +172,29 @@ class FeedPlugin(Protocol):
         """The type of the provider's config block."""
         ...
 
-    def open(self, source: str, config: Any) -> AbstractAsyncContextManager[Feed]:
+    def sources(self, name: str, config: Any) -> tuple[str, ...]:
+        """Name the sources of a feed, most preferred first: its own name, or one a bookmaker it quotes."""
+        ...
+
+    def open(self, name: str, config: Any) -> AbstractAsyncContextManager[Feed]:
         """Make the feed ready, with whatever it needs for as long as it is open.
 
         Args:
-            source: the name its updates carry.
+            name: the feed's name in the config.
             config: an instance of `config_type`.
 
         Raises:
             feeds.errors.FeedError: if the config lacks something, such as a secret.
         """
         ...
+
+    def offline(self, name: str, config: Any) -> Feed:
+        """Build the feed's codec alone, without secrets and connections, to play recordings through."""
+        ...
+
+
+class OwnRecordings(Protocol):
+    """The ability of a plugin to read recordings in the provider's own form, one message a line."""
 
     def recording_reader(self, source: str) -> RecordingReader:
         """Build what reads this provider's recordings."""

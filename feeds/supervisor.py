@@ -1,61 +1,72 @@
-"""Keeps one feed alive, and knows when it is not.
+"""Keeps one feed alive, and knows when it is not: the shell around `feeds.states`.
 
-    down ── connect ──> connecting ── opened ──> recovering ── the codec says live ──> live
-      ^                     |                        |                                  |
-      └──── failed, closed, silent past the limit, refused: every market of the source is suspended ────┘
-
-While a feed is not live its source's word is not to be trusted: the supervisor says so in the same stream of updates in
-which the codec says that it is live again, so order alone keeps a wrong price from staying open.
+One loop reads the stream, one asks what is due over HTTP, one watches the time. All three hand what comes to the codec and what
+the codec says to the sink, in the order in which it came.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from enum import Enum
-from typing import TYPE_CHECKING, Final
+import time
+from typing import TYPE_CHECKING, Final, Protocol
 
-import stamina
 import structlog
 
-from feeds.errors import FeedError, ProviderRefused
-from feeds.feed import Dropped, Rejected
+from feeds.errors import ContinuityLost, FeedError, ProviderRefused, WentStale
+from feeds.feed import Dropped, Quota, Rejected, Sample
+from feeds.lag import LagMeter
+from feeds.recording.packet import Packet, data_packet, response_packet
+from feeds.retry import Retry
+from feeds.states import FeedState, Happening, Standing
+from feeds.supervision import Supervision
+from feeds.watchdog import Watchdog
 from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.tasks import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from feeds.feed import CodecEvent, Feed
+    from feeds.feed import CodecEvent, Connection, Feed
+    from feeds.http import HttpClient
+    from oddsengine.markets.feed_updates import SourceHealth
 
-CONNECT_TIMEOUT_S: Final = 10.0
-BACKOFF_START_S: Final = 0.25
-BACKOFF_CEILING_S: Final = 30.0
-_READ_BYTES: Final = 256 * 1024
+#: How often the time is looked at: limits are kept to within this.
+WATCH_S: Final = 0.05
+#: A lag has to fall to this share of its limit before the source is trusted again.
+_CAUGHT_UP: Final = 0.5
 
 _log = structlog.get_logger(__name__)
 
 
-class FeedState(Enum):
-    """Where a feed stands."""
+class Sink(Protocol):
+    """Who takes what feeds say; called in the event loop, must not block."""
 
-    DOWN = "down"
-    CONNECTING = "connecting"
-    RECOVERING = "recovering"
-    LIVE = "live"
+    def receive(self, batch: UpdateBatch) -> None:
+        """Take updates of one source."""
+        ...
+
+    def agrees(self, batch: UpdateBatch) -> bool:
+        """Tell whether images say what is held already; changes nothing."""
+        ...
 
 
-class ContinuityLost(FeedError):
-    """The connection ended or can't be trusted any more; `reason` says how."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class FeedCounters:
     """What one feed has done since it started; read by the metrics."""
 
-    __slots__ = ("bytes", "connections", "dropped", "failures", "messages", "rejected")
+    __slots__ = (
+        "bytes",
+        "connections",
+        "continuity_lost",
+        "dropped",
+        "failures",
+        "messages",
+        "rejected",
+        "samples",
+    )
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -64,129 +75,332 @@ class FeedCounters:
         self.dropped = 0
         self.connections = 0
         self.failures = 0
+        self.continuity_lost = 0
+        self.samples = 0
 
 
 class Supervisor:
     """Runs one feed until cancelled.
 
     Args:
-        source: the name the feed's updates carry.
-        feed: its codec and transport.
-        sink: takes each batch of updates; called in the event loop, must not block.
-        backoff_start_s: the first wait after a failure; doubles up to `BACKOFF_CEILING_S`, with jitter.
+        name: the feed's name.
+        feed: what it is made of.
+        sink: takes what it says.
+        supervision: its limits and waits.
+        tap: takes what is received as it is received, to record it.
+        now_ms: the wall clock, Unix milliseconds.
+        clock: monotonic seconds.
     """
 
     def __init__(
         self,
-        source: str,
+        name: str,
         feed: Feed,
-        sink: Callable[[UpdateBatch], None],
+        sink: Sink,
+        supervision: Supervision | None = None,
         *,
-        backoff_start_s: float = BACKOFF_START_S,
+        tap: Callable[[Packet], None] | None = None,
+        now_ms: Callable[[], int] = _wall_ms,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.source = source
+        self.name = name
         self._feed = feed
         self._sink = sink
-        self._backoff_start_s = backoff_start_s
-        self.state = FeedState.DOWN
-        self.reason = "not connected yet"
+        self._supervision = supervision or Supervision()
+        self._tap = tap
+        self._now_ms = now_ms
+        self._clock = clock
+        self.standing = Standing(now_ms)
+        self.retry = Retry(name, self._supervision)
+        self.lag = LagMeter()
         self.counters = FeedCounters()
+        self.quota: Quota | None = None
+        #: when the provider last said anything, Unix milliseconds
+        self.heard_ms: int | None = None
+        #: what makes the source late: `provider` (it says so) or `measured`
+        self._behind: dict[str, str] = {}
+        self._watchdog = self._new_watchdog()
+        self._connection: Connection | None = None
+        self._something_due = asyncio.Event()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Name the sources that the feed speaks for."""
+        return self._feed.sources
+
+    @property
+    def http(self) -> HttpClient | None:
+        """What asks over HTTP, with its counts; None where nothing does."""
+        return self._feed.http
+
+    @property
+    def state(self) -> FeedState:
+        """Where the feed stands."""
+        return self.standing.state
+
+    @property
+    def reason(self) -> str:
+        """Why it stands there."""
+        return self.standing.reason
 
     async def run(self) -> None:
-        """Connect, read, and connect again; returns only if the provider refused for good."""
+        """Connect, stay, and connect again until cancelled."""
         while True:
-            # Each context starts its waits anew; it ends when a session had been live, so only failures in a row add up.
-            async for attempt in stamina.retry_context(
-                on=(OSError, FeedError),
-                attempts=None,
-                timeout=None,
-                wait_initial=self._backoff_start_s,
-                wait_max=BACKOFF_CEILING_S,
-                wait_jitter=self._backoff_start_s,
-            ):
-                with attempt:
-                    if not await self._session():
-                        return
-            await asyncio.sleep(self._backoff_start_s)
+            # Each round counts its failures anew; it ends with a session that had been live, so only failures in a row add up.
+            async for attempt in self.retry.attempts():
+                self.retry.breaker.messages.clear()
+                with attempt, self.retry.breaker:
+                    await self._session()
+                    self.retry.failures = 0
+            await asyncio.sleep(self.retry.wait_s(1))
 
-    async def _session(self) -> bool:
-        """Hold one connection to its end; tell whether to go on. Raises if it never became live."""
-        self.state, self.reason = FeedState.CONNECTING, "connecting"
+    async def _session(self) -> None:
+        """Hold one connection to its end. Raises if it never became live."""
+        self._move(Happening.CONNECT, "connecting")
         was_live = False
         try:
             await self._converse()
-        except ProviderRefused as refusal:
-            was_live = self._lost(str(refusal))
-            if refusal.fatal:
-                _log.error("feed given up", source=self.source, reason=str(refusal))
-                return False
-            if not was_live:
-                raise
         except (OSError, FeedError) as error:
-            was_live = self._lost(str(error) or type(error).__name__)
+            was_live = self.state in {FeedState.LIVE, FeedState.LAGGING}
+            self._lost(error, was_live=was_live)
             if not was_live:
                 raise
-        return True
 
-    def _lost(self, reason: str) -> bool:
-        """Say that the source can't be trusted from here on; tell whether it could be before."""
-        was_live = self.state is FeedState.LIVE
-        self.state, self.reason = FeedState.DOWN, reason
+    def _lost(self, error: OSError | FeedError, *, was_live: bool) -> None:
+        """Say that the source can't be trusted from here on."""
+        reason = str(error) or type(error).__name__
+        health: SourceHealth = "stale" if isinstance(error, WentStale) else "down"
         self.counters.failures += 1
-        _log.warning("feed lost", source=self.source, reason=reason, was_live=was_live)
-        self._sink(UpdateBatch(self.source, None, [SourceStatus("down", reason)]))
-        return was_live
+        self._move(Happening.WENT_STALE if health == "stale" else Happening.LOST, reason)
+        if was_live:
+            self.counters.continuity_lost += 1
+            _log.warning("continuity lost", feed=self.name, health=health, reason=reason, heard_ms=self.heard_ms)
+        elif isinstance(error, ProviderRefused) and error.fatal:
+            _log.error("feed refused, probing on", feed=self.name, reason=reason, probe_s=self._supervision.breaker_probe_s)
+        else:
+            _log.warning("feed not connected", feed=self.name, reason=reason)
+        self._say(health, reason)
 
     async def _converse(self) -> None:
-        codec = self._feed.codec
+        feed, timeout_s = self._feed, self._supervision.connect_timeout_s
+        if feed.transport is None:
+            await self._hold(None)
+            return
+        opening = feed.transport.connect()
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                reader, writer = await self._feed.transport.connect()
+            async with asyncio.timeout(timeout_s):
+                connection = await opening.__aenter__()
         except TimeoutError:
-            raise ContinuityLost(f"no connection within {CONNECT_TIMEOUT_S:g} s") from None
-        self.counters.connections += 1
-        self.state, self.reason = FeedState.RECOVERING, "connected"
+            raise ContinuityLost(f"no connection within {timeout_s:g} s") from None
         try:
-            codec.connection_made()
-            while True:
-                limit = codec.silence_limit_s
-                try:
-                    async with asyncio.timeout(limit):
-                        if outgoing := codec.data_to_send():
-                            writer.write(outgoing)
-                            await writer.drain()
-                        data = await reader.read(_READ_BYTES)
-                except TimeoutError:
-                    raise ContinuityLost(f"nothing heard for {limit:g} s") from None
-                if not data:
-                    raise ContinuityLost("the provider closed the connection")
-                self.counters.bytes += len(data)
-                for event in codec.receive_data(data):
-                    self._take(event)
+            await self._hold(connection)
         finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            await opening.__aexit__(None, None, None)
 
-    def _take(self, event: CodecEvent) -> None:
-        if isinstance(event, UpdateBatch):
-            self.counters.messages += 1
-            for update in event.updates:
-                if isinstance(update, SourceStatus):
-                    self._note(update)
-            self._sink(event)
-        elif isinstance(event, Rejected):
-            self.counters.rejected += 1
-            _log.warning(
-                "provider message rejected", source=self.source, where=event.where, reason=event.reason, excerpt=event.excerpt
-            )
-        elif isinstance(event, Dropped):
-            self.counters.dropped += 1
-        else:
-            raise event
+    async def _hold(self, connection: Connection | None) -> None:
+        self._move(Happening.OPENED, "connected")
+        self.counters.connections += 1
+        self._connection = connection
+        self._behind.clear()
+        self._watchdog = self._new_watchdog()
+        self._feed.codec.connection_made()
+        self._note(Packet(at_ms=self._now_ms(), kind="opened"))
+        loops = [self._watching()]
+        if connection is not None:
+            loops.append(self._reading(connection))
+        if self._feed.asking is not None:
+            loops.append(self._asking())
+        tasks = [asyncio.create_task(loop, name=self.name) for loop in loops]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self._connection = None
+            await end_tasks(tasks)
 
-    def _note(self, status: SourceStatus) -> None:
+    def _new_watchdog(self) -> Watchdog:
+        limits = self._supervision
+        can_sample = self._feed.sampling is not None
+        return Watchdog(limits.quiet_in_play_s, limits.quiet_s, can_sample=can_sample, now_s=self._clock())
+
+    # -- the three loops ------------------------------------------------------------------------------------------
+
+    async def _reading(self, connection: Connection) -> None:
+        codec = self._feed.codec
+        while True:
+            await self._write()
+            data = await connection.read()
+            if not data:
+                raise ContinuityLost("the provider closed the connection")
+            self.counters.bytes += len(data)
+            self._heard()
+            if self._tap is not None:
+                self._tap(data_packet(self._now_ms(), data))
+            self._take(codec.receive_data(data))
+            self._something_due.set()
+
+    async def _asking(self) -> None:
+        asking, http = self._feed.asking, self._feed.http
+        if asking is None or http is None:
+            raise FeedError(f"feed {self.name} asks over HTTP but has no client for it")
+        failures = 0
+        while True:
+            request = asking.next_request(self._now_ms())
+            if request is None:
+                await self._until_due(asking.next_due_ms())
+                continue
+            response = await http.fetch(request)
+            if self._tap is not None:
+                self._tap(response_packet(response))
+            self.counters.bytes += len(response.body)
+            if response.is_good:
+                failures = 0
+                if self._feed.transport is None:
+                    self._heard()
+            else:
+                failures += 1
+            self._take(asking.receive_response(response))
+            await self._write()
+            if not response.is_good:
+                wait_s = self.retry.wait_s(failures)
+                # A provider that says when to come back is not asked earlier.
+                await asyncio.sleep(max(wait_s, response.retry_after_s or 0.0))
+
+    async def _until_due(self, due_ms: int | None) -> None:
+        self._something_due.clear()
+        wait_s = None if due_ms is None else max(0.0, (due_ms - self._now_ms()) / 1000)
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._something_due.wait()
+        except TimeoutError:
+            pass  # it is due
+
+    async def _watching(self) -> None:
+        began_s = self._clock()
+        while True:
+            await asyncio.sleep(WATCH_S)
+            now_s = self._clock()
+            if self._feed.timed is not None:
+                self._pass_time()
+            if self.state is FeedState.RECOVERING and now_s - began_s > self._supervision.recovery_timeout_s:
+                raise WentStale(f"no complete recovery within {self._supervision.recovery_timeout_s:g} s")
+            limit_s = self._feed.codec.silence_limit_s
+            verdict = self._watchdog.verdict(now_s, limit_s)
+            if verdict == "silent":
+                what = "nothing heard" if self._feed.transport is not None else "no good answer"
+                raise WentStale(f"{what} for {limit_s:g} s")
+            if self.state is FeedState.RECOVERING:
+                continue
+            if verdict == "frozen":
+                raise self._frozen(f"nothing moved for {self._watchdog.quiet_limit_s:g} s and no sample confirms it")
+            if verdict == "sample" and self._feed.sampling is not None:
+                self._watchdog.asked(now_s)
+                self.counters.samples += 1
+                self._feed.sampling.ask_sample()
+                self._something_due.set()
+                await self._write()
+
+    def _pass_time(self) -> None:
+        timed = self._feed.timed
+        now_ms = self._now_ms()
+        if timed is not None and (events := timed.pass_time(now_ms)):
+            self._note(Packet(at_ms=now_ms, kind="time"))
+            self._take(events)
+
+    def _frozen(self, reason: str) -> WentStale:
+        """Make the next connection begin afresh: what a frozen stream would resume from is worth nothing."""
+        self._feed.codec.start_afresh()
+        self._note(Packet(at_ms=self._now_ms(), kind="afresh"))
+        return WentStale(reason)
+
+    async def _write(self) -> None:
+        data = self._feed.codec.data_to_send()
+        if data and self._connection is not None:
+            await self._connection.write(data)
+
+    # -- what the codec says --------------------------------------------------------------------------------------
+
+    def _take(self, events: list[CodecEvent]) -> None:
+        for event in events:
+            if isinstance(event, UpdateBatch):
+                self._pass_on(event)
+            elif isinstance(event, Rejected):
+                self.counters.rejected += 1
+                _log.warning(
+                    "provider message rejected", feed=self.name, where=event.where, reason=event.reason, excerpt=event.excerpt
+                )
+            elif isinstance(event, Dropped):
+                self.counters.dropped += 1
+            elif isinstance(event, Quota):
+                self.quota = event
+            elif isinstance(event, Sample):
+                self._compare(event)
+            else:
+                raise event
+
+    def _pass_on(self, batch: UpdateBatch) -> None:
+        self.counters.messages += 1
+        self._watchdog.take(batch, self._clock())
+        for update in batch.updates:
+            if isinstance(update, SourceStatus):
+                self._follow(update)
+        self._sink.receive(batch)
+        if batch.published_ms is not None and self._supervision.lag_limit_s:
+            self._measure(batch.published_ms)
+        if "measured" in self._behind and any(isinstance(update, SourceStatus) for update in batch.updates):
+            # The provider's word that it is live does not make its messages come in time.
+            self._say("lagging", self._behind["measured"])
+
+    def _follow(self, status: SourceStatus) -> None:
+        """Go along with what the provider says of itself."""
         if status.health == "live":
-            self.state = FeedState.LIVE
-        self.reason = status.reason
-        _log.info("feed status", source=self.source, health=status.health, reason=status.reason)
+            self._move(Happening.RECOVERED, status.reason)
+            self._behind.pop("provider", None)
+            if not self._behind:
+                self._move(Happening.CAUGHT_UP, status.reason)
+        elif status.health == "lagging":
+            self._behind["provider"] = status.reason
+            self._move(Happening.BEHIND, status.reason)
+
+    def _measure(self, published_ms: int) -> None:
+        lag_s = self.lag.observe(published_ms, self._now_ms()) / 1000
+        limit_s = self._supervision.lag_limit_s
+        if lag_s > limit_s and "measured" not in self._behind:
+            reason = self._behind["measured"] = f"{lag_s:.1f} s behind, more than {limit_s:g} s"
+            self._move(Happening.BEHIND, reason)
+            self._say("lagging", reason)
+        elif lag_s < limit_s * _CAUGHT_UP and self._behind.pop("measured", None) is not None:
+            self._caught_up()
+
+    def _caught_up(self) -> None:
+        if not self._behind and self._move(Happening.CAUGHT_UP, "caught up"):
+            self._say("live", "caught up")
+
+    def _compare(self, sample: Sample) -> None:
+        """Hold a sample against what the engine holds, then take it over."""
+        awaited = self._watchdog.awaits_sample
+        if awaited and not all(self._sink.agrees(batch) for batch in sample.batches):
+            raise self._frozen("frozen: a fresh sample says something else than what was streamed")
+        for batch in sample.batches:
+            self._sink.receive(batch)
+        self._watchdog.confirmed(self._clock())
+
+    def _heard(self) -> None:
+        self._watchdog.heard(self._clock())
+        self.heard_ms = self._now_ms()
+
+    def _say(self, health: SourceHealth, reason: str) -> None:
+        self._note(Packet(at_ms=self._now_ms(), kind="status", text=reason, health=health))
+        for source in self._feed.sources:
+            self._sink.receive(UpdateBatch(source, None, [SourceStatus(health, reason)]))
+
+    def _move(self, happening: Happening, reason: str) -> bool:
+        moved = self.standing.move(happening, reason)
+        if moved:
+            _log.info("feed state", feed=self.name, state=self.state.value, reason=reason)
+        return moved
+
+    def _note(self, packet: Packet) -> None:
+        if self._tap is not None:
+            self._tap(packet)

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from feeds.supervision import Supervision
+from oddsengine.books.select import SelectionRule
 from oddsengine.gateway.auth import AuthSettings, KeySettings
 from oddsengine.gateway.limits import LimitSettings
 from oddsengine.markets.ladders import LADDERS, ladder_of_increments, ladder_of_ticks
+from oddsengine.matching.matcher import MatchingSettings
 from oddsengine.pricing.profile import Profile
 from oddsengine.pricing.rules import Rule
 
@@ -79,10 +82,11 @@ class LadderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class FeedSettings(msgspec.Struct, frozen=True):
-    """A feed by its source name: the adapter's name and the adapter's own config block."""
+    """A feed by its name: the adapter's name, the adapter's own config block, and how it is supervised."""
 
     adapter: str
     config: Any
+    supervision: Supervision = Supervision()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +102,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     #: tier -> ids or names of its competitions, or patterns of them
     tiers: dict[str, tuple[str, ...]] = {}
     feeds: dict[str, FeedSettings] = {}
+    matching: MatchingSettings = MatchingSettings()
+    selection: tuple[SelectionRule, ...] = ()
 
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -107,6 +113,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "auth": AuthSettings,
     "limits": LimitSettings,
     "log": LogSettings,
+    "matching": MatchingSettings,
 }
 
 
@@ -163,7 +170,7 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
         reason = str(error).partition(" (at ")[0]
         raise ConfigError([Problem(name, int(match[1]) if match else None, "", f"not TOML: {reason}")]) from error
     reader = _Reader(text, name)
-    reader.check_names((), table, [*_SECTIONS, "ladders", "tiers", "profiles", "feeds"], "section")
+    reader.check_names((), table, [*_SECTIONS, "ladders", "tiers", "profiles", "feeds", "selection"], "section")
     sections = {section: reader.convert((section,), table.get(section, {}), kind) for section, kind in _SECTIONS.items()}
     ladders = {
         key: ladder
@@ -183,13 +190,15 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
         for key, value in reader.tables(("feeds",), table.get("feeds", {}))
         if (feed := _feed(reader, key, value, adapters)) is not None
     }
+    selection = tuple(each for _, each in reader.array(("selection",), table.get("selection", []), SelectionRule))
+    _check_sources(reader, selection, feeds)
     gateway = sections["gateway"]
     if isinstance(gateway, GatewaySettings) and gateway.profile not in profiles:
         hint = _suggestion(gateway.profile, profiles)
         reader.problem(("gateway", "profile"), f"no profile {gateway.profile!r}; there are {_list(profiles)}{hint}")
     if reader.problems:
         raise ConfigError(reader.problems)
-    return Settings(**sections, profiles=profiles, tiers=tiers or {}, feeds=feeds)
+    return Settings(**sections, profiles=profiles, tiers=tiers or {}, feeds=feeds, selection=selection)
 
 
 def _ladder(reader: _Reader, key: str, value: dict[str, Any]) -> Ladder | None:
@@ -216,6 +225,15 @@ def _check_tiers(reader: _Reader, profiles: Mapping[str, Profile], tiers: Mappin
                     reader.problem(path, f"no tier {tier!r}; there are {_list(tiers)}{hint}")
 
 
+def _check_sources(reader: _Reader, rules: tuple[SelectionRule, ...], feeds: Mapping[str, FeedSettings]) -> None:
+    for number, rule in enumerate(rules):
+        for field, sources in (("sources", rule.sources), ("weights", tuple(rule.weights))):
+            for source in sources:
+                if source.partition(".")[0] not in feeds:
+                    hint = _suggestion(source, feeds)
+                    reader.problem(("selection", str(number), field), f"no feed {source!r}; there are {_list(feeds)}{hint}")
+
+
 def _feed(reader: _Reader, key: str, value: dict[str, Any], adapters: Mapping[str, type[msgspec.Struct]]) -> FeedSettings | None:
     value = dict(value)
     adapter = value.pop("adapter", None)
@@ -227,8 +245,11 @@ def _feed(reader: _Reader, key: str, value: dict[str, Any], adapters: Mapping[st
         hint = _suggestion(str(adapter), adapters)
         reader.problem(("feeds", key, "adapter"), f"no adapter {adapter!r}; those installed are {_list(adapters)}{hint}")
         return None
+    if "." in key:
+        reader.problem(("feeds", key), "a feed's name has no dot: what follows one names a bookmaker it quotes")
+    supervision = reader.convert(("feeds", key, "supervision"), value.pop("supervision", {}), Supervision)
     config = reader.convert(("feeds", key), value, kind)
-    return None if config is None else FeedSettings(adapter, config)
+    return None if config is None or supervision is None else FeedSettings(adapter, config, supervision)
 
 
 class _Reader:
@@ -281,7 +302,7 @@ class _Reader:
                 good[field.name] = tuple(self._rules((*path, key), part))
                 continue
             if field.type == tuple[KeySettings, ...]:
-                good[field.name] = tuple(each for _, each in self._array((*path, key), part, KeySettings))
+                good[field.name] = tuple(each for _, each in self.array((*path, key), part, KeySettings))
                 continue
             if key == "ladder" and isinstance(part, str) and part not in self.ladders:
                 hint = _suggestion(part, self.ladders)
@@ -305,10 +326,10 @@ class _Reader:
 
     def _rules(self, path: tuple[str, ...], value: Any) -> Iterable[Rule]:
         """Convert an array of rules, each knowing where it stands."""
-        for place, rule in self._array(path, value, Rule):
+        for place, rule in self.array(path, value, Rule):
             yield msgspec.structs.replace(rule, _place=f"{Path(self._name).name}:{self._lines.get(place)}")
 
-    def _array(self, path: tuple[str, ...], value: Any, kind: Any) -> Iterable[tuple[tuple[str, ...], Any]]:
+    def array(self, path: tuple[str, ...], value: Any, kind: Any) -> Iterable[tuple[tuple[str, ...], Any]]:
         """Convert an array of tables; give each with its place, without those that can't be used."""
         if not isinstance(value, list):
             self.problem(path, "must be an array of tables ([[...]])")

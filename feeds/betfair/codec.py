@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from feeds.betfair.account import Account, AccountUrls
 from feeds.betfair.market_stream import MarketStream, decode
 from feeds.errors import BadMessage, ProviderRefused
-from feeds.feed import CodecEvent, Dropped, Rejected
+from feeds.feed import CodecEvent, Dropped, Rejected, Sample
 from oddsengine.markets.feed_updates import MarketGone, SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
+    from feeds.betfair.account import CatalogueMarket
     from feeds.betfair.messages import Message
+    from feeds.http import Request, Response
 
 CRLF: Final = b"\r\n"
 #: A line longer than this is not Betfair: segments keep images far below it.
@@ -33,6 +36,10 @@ _EXCERPT = 120
 FATAL_CODES: Final = frozenset(
     {"NO_APP_KEY", "INVALID_APP_KEY", "NOT_AUTHORIZED", "INVALID_INPUT", "SUBSCRIPTION_LIMIT_EXCEEDED"}
 )
+
+
+#: The session token is good no more; a new login mends it.
+SESSION_CODES: Final = frozenset({"NO_SESSION", "INVALID_SESSION_INFORMATION"})
 
 
 class State(Enum):
@@ -75,14 +82,27 @@ class BetfairCodec:
         app_key: Betfair application key.
         session_token: Betfair session token ("ssoid").
         subscription: what to ask for.
+        account: keeps the session and asks for names; None: the session token lasts and ids stand in for names.
     """
 
-    def __init__(self, source: str, app_key: str, session_token: str, subscription: Subscription) -> None:
+    def __init__(
+        self,
+        source: str,
+        app_key: str,
+        session_token: str | None,
+        subscription: Subscription,
+        account: Account | None = None,
+    ) -> None:
         self.source = source
         self._app_key = app_key
-        self._session_token = session_token
+        self.account = account or Account(None, session_token, AccountUrls("", ""), keep_alive_s=0, names=False)
+        self.account.on_session = self._authenticate
+        self.account.on_names = self._name
         self._subscription = subscription
         self._stream = MarketStream(source)
+        self._stream.wants_names = self.account.wants_names
+        self._named: list[CodecEvent] = []
+        self._is_sampling = False
         self._state = State.WAITING
         self._buffer = b""
         self._outgoing: list[bytes] = []
@@ -107,9 +127,35 @@ class BetfairCodec:
         self._state = State.WAITING
         self._buffer = b""
         self._outgoing.clear()
+        self._is_sampling = False
+        self.account.connection_made()
         self._stream.subscription = None
         self._stream.lagging = False
         self._stream.forget_segments()
+
+    def start_afresh(self) -> None:
+        """Forget the clocks: the next subscription begins with an image."""
+        self._initial_clk = self._clk = None
+
+    def ask_sample(self) -> None:
+        """Subscribe once more, for an image of everything; the stream goes on under the new subscription."""
+        if self._state is State.LIVE:
+            self._is_sampling = True
+            self._subscribe(afresh=True)
+
+    def next_request(self, now_ms: int) -> Request | None:
+        """Ask what the account needs."""
+        return self.account.next_request(now_ms)
+
+    def next_due_ms(self) -> int | None:
+        """Tell when the account needs something."""
+        return self.account.next_due_ms()
+
+    def receive_response(self, response: Response) -> list[CodecEvent]:
+        """Take an answer to the account; names that came with it are said."""
+        events = self.account.receive_response(response)
+        named, self._named = self._named, []
+        return events + named
 
     def data_to_send(self) -> bytes:
         """Hand over what must be written now."""
@@ -156,12 +202,18 @@ class BetfairCodec:
             self._status(message, events)
         elif message.op == "connection":
             self._advance("connection")
-            self._authenticate()
+            if self.account.session_token is not None:
+                self._authenticate()
         else:
             events.append(Dropped(f"op {message.op}"))
 
     def _market_change(self, message: Message, events: list[CodecEvent]) -> None:
         stream_events = self._stream.receive(message)
+        if self._stream.unnamed:
+            self.account.want_names(self._stream.unnamed)
+            self._stream.unnamed = []
+        if self._is_sampling and message.ct == "SUB_IMAGE" and message.segment_type in {None, "NONE", "SEG_END"}:
+            stream_events = self._as_sample(stream_events)
         events += stream_events
         if any(isinstance(event, Dropped) for event in stream_events):
             return
@@ -176,6 +228,12 @@ class BetfairCodec:
         if complete and message.ct in recovery and self._state is not State.LIVE and message.status is None:
             self._advance("recovered")
             events.append(UpdateBatch(self.source, message.pt, [SourceStatus("live", f"{message.ct} applied")]))
+
+    def _as_sample(self, events: list[CodecEvent]) -> list[CodecEvent]:
+        if any(isinstance(event, Dropped) for event in events):
+            return events
+        self._is_sampling = False
+        return [Sample([event for event in events if isinstance(event, UpdateBatch)])]
 
     def _status(self, message: Message, events: list[CodecEvent]) -> None:
         if message.status_code == "SUCCESS":
@@ -194,7 +252,10 @@ class BetfairCodec:
             return
         if code == "INVALID_CLOCK":
             self._initial_clk = self._clk = None
-        raise ProviderRefused(code, message.error_message or "no reason given", fatal=code in FATAL_CODES)
+        fatal = code in FATAL_CODES or (code in SESSION_CODES and not self.account.can_log_in)
+        if code in SESSION_CODES:
+            self.account.session_ended()
+        raise ProviderRefused(code, message.error_message or "no reason given", fatal=fatal)
 
     def _advance(self, what: str) -> None:
         following = TRANSITIONS.get((self._state, what))
@@ -203,9 +264,16 @@ class BetfairCodec:
         self._state = following
 
     def _authenticate(self) -> None:
-        self._send({"op": "authentication", "appKey": self._app_key, "session": self._session_token})
+        """Say who we are, as soon as there are a connection and a session."""
+        if self._state is State.AUTHENTICATING:
+            self._send({"op": "authentication", "appKey": self._app_key, "session": self.account.session_token})
 
-    def _subscribe(self) -> None:
+    def _name(self, found: list[CatalogueMarket], asked: list[str]) -> None:
+        batch = self._stream.name(found, asked)
+        if batch.updates:
+            self._named.append(batch)
+
+    def _subscribe(self, *, afresh: bool = False) -> None:
         wanted = self._subscription
         message: dict[str, object] = {
             "op": "marketSubscription",
@@ -215,7 +283,7 @@ class BetfairCodec:
             "heartbeatMs": wanted.heartbeat_ms,
             "segmentationEnabled": True,
         }
-        self._resuming = self._clk is not None and self._initial_clk is not None
+        self._resuming = not afresh and self._clk is not None and self._initial_clk is not None
         if self._resuming:
             message |= {"initialClk": self._initial_clk, "clk": self._clk}
         self._stream.subscription = self._send(message)

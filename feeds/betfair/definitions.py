@@ -16,6 +16,7 @@ from oddsengine.markets.ids import EventId, SelectionKey, event_id, line_text, m
 from oddsengine.markets.taxonomy import MarketType
 
 if TYPE_CHECKING:
+    from feeds.betfair.account import CatalogueMarket
     from feeds.betfair.messages import Definition, RunnerDefinition
     from oddsengine.markets.taxonomy import MarketStatus, SelectionStatus
 
@@ -100,11 +101,14 @@ def market_status(status: str) -> MarketStatus:
     return _MARKET_STATUS.get(status, "suspended")
 
 
-def to_event(source: str, definition: Definition, *, in_play: bool) -> Event:
-    """Say what a definition tells of its event; the stream itself names neither competition nor score."""
+def to_event(source: str, definition: Definition, *, in_play: bool, names: CatalogueMarket | None = None) -> Event:
+    """Say what a definition tells of its event; the stream itself names neither competition nor score, the catalogue does."""
     sport = SPORTS.get(definition.event_type_id, f"betfair-{definition.event_type_id or 'unknown'}")
     extra = definition.simulated
-    if extra is not None:
+    event_name = names.event.name if names is not None and names.event is not None else definition.event_name
+    if names is not None and names.competition is not None:
+        competition = Competition(f"{source}.{names.competition.id}", names.competition.name)
+    elif extra is not None:
         competition = Competition(f"{source}.{extra.competition_id}", extra.competition_name)
     else:
         place = definition.venue or definition.country_code or "unknown"
@@ -113,8 +117,8 @@ def to_event(source: str, definition: Definition, *, in_play: bool) -> Event:
         id=event_id(source, definition.event_id),
         sport=sport,
         competition=competition,
-        name=definition.event_name or f"Event {definition.event_id}",
-        participants=_participants(definition.event_name),
+        name=event_name or f"Event {definition.event_id}",
+        participants=_participants(event_name),
         start_ms=_time_ms(definition.market_time),
         in_play=in_play,
         score=extra.score if extra else None,
@@ -122,14 +126,15 @@ def to_event(source: str, definition: Definition, *, in_play: bool) -> Event:
     )
 
 
-def to_market(source: str, market: str, definition: Definition) -> MarketDefinition:
+def to_market(source: str, market: str, definition: Definition, names: CatalogueMarket | None = None) -> MarketDefinition:
     """Translate a definition whole: type, period, line, roles and statuses."""
     runners = sorted(definition.runners, key=lambda runner: runner.sortPriority)
     kind = _kind(definition.market_type)
     if kind.type == "match_odds" and not any(runner.id == DRAW for runner in runners):
         kind = kind._replace(type="moneyline")
     event = event_id(source, definition.event_id)
-    roles = _roles(kind, runners, definition.event_name)
+    event_name = names.event.name if names is not None and names.event is not None else definition.event_name
+    roles = _roles(kind, runners, event_name)
     return MarketDefinition(
         id=market_id(event, *_id_parts(kind, market, definition)),
         event=event,
@@ -143,7 +148,7 @@ def to_market(source: str, market: str, definition: Definition) -> MarketDefinit
             SelectionDefinition(
                 source_id=runner_ref(runner.id, runner.hc or 0.0),
                 key=key,
-                name=runner.name or fallback,
+                name=(names.runner_name(runner.id, runner.hc or 0.0) if names is not None else None) or runner.name or fallback,
                 status=_RUNNER_STATUS.get(runner.status, "suspended"),
                 handicap=runner.hc or 0.0,
             )

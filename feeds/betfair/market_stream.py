@@ -30,6 +30,8 @@ from oddsengine.markets.feed_updates import (
 )
 
 if TYPE_CHECKING:
+    from feeds.betfair.account import CatalogueMarket
+    from feeds.betfair.messages import Definition
     from oddsengine.markets.events import Event
     from oddsengine.markets.ids import EventId
 
@@ -103,6 +105,12 @@ class MarketStream:
         self._events: dict[EventId, Event] = {}
         self._in_play: dict[EventId, set[str]] = {}
         self._refs: dict[tuple[int, float], str] = {}
+        #: whether events wait until their markets' names have come from the catalogue
+        self.wants_names = False
+        #: markets whose names are wanted, for whoever asks for them to take out
+        self.unnamed: list[str] = []
+        self._names: dict[str, CatalogueMarket | None] = {}
+        self._definitions: dict[str, Definition] = {}
 
     def read_line(self, line: bytes) -> list[CodecEvent]:
         """Read one recorded message (see `feeds.feed.RecordingReader`)."""
@@ -168,6 +176,8 @@ class MarketStream:
 
     def _forget(self, market: str) -> None:
         self._known.discard(market)
+        self._definitions.pop(market, None)
+        self._names.pop(market, None)
         for playing in self._in_play.values():
             playing.discard(market)
 
@@ -180,17 +190,41 @@ class MarketStream:
         if definition is None:
             updates.append(MarketUpdate(market, image, None, books))
             return
+        names: CatalogueMarket | None = None
+        if self.wants_names:
+            if market not in self._definitions:
+                self.unnamed.append(market)
+            self._definitions[market] = definition
+            names = self._names.get(market)
         event = event_of(self.source, definition)
         playing = self._in_play.setdefault(event, set())
         if definition.in_play and definition.status != "CLOSED":
             playing.add(market)
         else:
             playing.discard(market)
-        described = to_event(self.source, definition, in_play=bool(playing))
+        if not self.wants_names or market in self._names:
+            self._describe(event, to_event(self.source, definition, in_play=bool(playing), names=names), updates)
+        updates.append(MarketUpdate(market, image, to_market(self.source, market, definition, names), books))
+
+    def name(self, found: list[CatalogueMarket], asked: list[str]) -> UpdateBatch:
+        """Take the names of markets; those asked for that have none are described by their ids from here on."""
+        by_id = {each.market_id: each for each in found}
+        updates: list[FeedUpdate] = []
+        for market in asked:
+            definition = self._definitions.get(market)
+            names = self._names[market] = by_id.get(market)
+            if definition is None:
+                continue
+            event = event_of(self.source, definition)
+            in_play = bool(self._in_play.get(event))
+            self._describe(event, to_event(self.source, definition, in_play=in_play, names=names), updates)
+            updates.append(MarketUpdate(market, definition=to_market(self.source, market, definition, names)))
+        return UpdateBatch(self.source, None, updates)
+
+    def _describe(self, event: EventId, described: Event, updates: list[FeedUpdate]) -> None:
         if self._events.get(event) != described:
             self._events[event] = described
             updates.append(EventUpdate(described))
-        updates.append(MarketUpdate(market, image, to_market(self.source, market, definition), books))
 
     def _book(self, runner: RunnerChange) -> BookChange:
         key = (runner.id, runner.hc)

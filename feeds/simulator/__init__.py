@@ -47,22 +47,27 @@ def simulated_exchange(config: SimulatorConfig, start_ms: int) -> Exchange:
 class _Simulator:
     config_type = SimulatorConfig
 
+    def sources(self, name: str, config: SimulatorConfig) -> tuple[str, ...]:
+        del config
+        return (name,)
+
     @asynccontextmanager
     async def open(self, source: str, config: SimulatorConfig) -> AsyncIterator[Feed]:
         server = SimulatorServer(simulated_exchange(config, round(time.time() * 1000)), time.monotonic)
         await server.start(port=config.port)
         ticking = asyncio.create_task(server.run())
         try:
-            subscription = Subscription(heartbeat_ms=_HEARTBEAT_MS)
-            yield Feed(
-                BetfairCodec(source, "simulated", "simulated", subscription),
-                TcpTransport("127.0.0.1", server.port, tls=False),
-            )
+            yield self.offline(source, config)._replace(transport=TcpTransport("127.0.0.1", server.port, tls=False))
         finally:
             ticking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await ticking
             await server.stop()
+
+    def offline(self, name: str, config: SimulatorConfig) -> Feed:
+        del config
+        codec = BetfairCodec(name, "simulated", "simulated", Subscription(heartbeat_ms=_HEARTBEAT_MS))
+        return Feed((name,), codec, sampling=codec)
 
     def recording_reader(self, source: str) -> RecordingReader:
         return MarketStream(source)

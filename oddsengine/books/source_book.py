@@ -42,6 +42,7 @@ class SelectionBook:
         "back",
         "back_display",
         "back_levels",
+        "fair",
         "last",
         "lay",
         "lay_display",
@@ -59,6 +60,7 @@ class SelectionBook:
         self.lay_display: dict[int, PriceSize] = {}
         self.last: float | None = None
         self.quote: float | None = None
+        self.fair: float | None = None
         self._best_back: PriceSize | None = None
         self._best_lay: PriceSize | None = None
         self._stale_best = False
@@ -145,10 +147,11 @@ class SourceMarket:
     """One market at one source; `definition` is None until the source has said what it is.
 
     `definitions` holds what was last said of each selection, those no longer in the definition included.
-    `updated_ms` is the source's publish time of its last change, `heard_ms` our time when it came (Unix milliseconds).
+    `updated_ms` is the source's publish time of its last change, `heard_ms` our time when it came, `open_since_ms` our time when
+    the source opened it last (Unix milliseconds).
     """
 
-    __slots__ = ("books", "definition", "definitions", "heard_ms", "source", "source_id", "updated_ms")
+    __slots__ = ("books", "definition", "definitions", "heard_ms", "open_since_ms", "source", "source_id", "updated_ms")
 
     def __init__(self, source: str, source_id: str) -> None:
         self.source = source
@@ -158,9 +161,12 @@ class SourceMarket:
         self.books: dict[str, SelectionBook] = {}
         self.updated_ms = 0
         self.heard_ms = 0
+        self.open_since_ms = 0
 
     def define(self, definition: MarketDefinition) -> None:
         """Take a new definition, whole."""
+        if definition.status == "open" and (self.definition is None or self.definition.status != "open"):
+            self.open_since_ms = self.heard_ms
         self.definition = definition
         for selection in definition.selections:
             self.definitions[selection.source_id] = selection
@@ -177,6 +183,8 @@ class SourceBook:
         self.source = source
         self.health: SourceHealth = "down"
         self.health_reason = "not connected yet"
+        #: our time when it last became live, Unix milliseconds
+        self.live_since_ms = 0
         self.markets: dict[str, SourceMarket] = {}
         self.events: dict[EventId, Event] = {}
 
@@ -212,5 +220,7 @@ class SourceBook:
         elif type(update) is MarketGone:
             self.markets.pop(update.market, None)
         elif type(update) is SourceStatus:
+            if update.health == "live" and self.health != "live":
+                self.live_since_ms = heard_ms
             self.health = update.health
             self.health_reason = update.reason

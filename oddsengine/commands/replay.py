@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 import orjson
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from feeds.feed import RecordingReader
+    from feeds.feed import OwnRecordings, RecordingReader
     from oddsengine.settings import Settings
 
 #: At full speed, how long to read on before what was read gets its turn to be published, and how long that is.
@@ -62,7 +62,7 @@ class Replay:
         self._report = report
         self.source = adapter
         self.counts = ReplayCounts()
-        plugin = installed_feeds()[adapter]
+        plugin = cast("OwnRecordings", installed_feeds()[adapter])
         # Each stream is a session of its own: an image in one says nothing of what another names.
         self._readers: list[RecordingReader] = [plugin.recording_reader(adapter) for _ in recordings.names]
 

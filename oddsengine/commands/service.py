@@ -28,12 +28,11 @@ from oddsengine.tasks import end_tasks
 from oddsengine.telemetry.metrics import build_registry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-    from typing import Any
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from prometheus_client import CollectorRegistry
 
-    from oddsengine.markets.ids import MarketId
+    from oddsengine.gateway.http_api import EngineView
     from oddsengine.settings import Settings
     from oddsengine.telemetry.metrics import Source
 
@@ -86,7 +85,7 @@ async def serving(settings: Settings, sources: Sequence[str], metrics: Sequence[
     async with (
         redis_of(settings) as (url, embedded),
         engine_running(settings, url, sources) as engine,
-        gateway_running(settings, url, engine.explain, [engine.samples, *metrics]) as gateway,
+        gateway_running(settings, url, engine, [engine.samples, *metrics]) as gateway,
     ):
         yield Service(engine, gateway, embedded)
 
@@ -119,6 +118,8 @@ async def engine_running(settings: Settings, url: str, sources: Sequence[str]) -
             shards=settings.engine.shards,
             keep_closed_s=settings.engine.keep_closed_s,
             now_ms=now_ms,
+            selection=settings.selection,
+            matching=settings.matching,
         )
         await engine.take_over()
         async with asyncio.TaskGroup() as group:
@@ -133,7 +134,7 @@ async def engine_running(settings: Settings, url: str, sources: Sequence[str]) -
 async def gateway_running(
     settings: Settings,
     url: str,
-    explain: Callable[[MarketId], dict[str, Any] | None] | None = None,
+    engine: EngineView | None = None,
     metrics: Sequence[Source] = (),
     *,
     reuse_port: bool = False,
@@ -143,7 +144,7 @@ async def gateway_running(
     Args:
         settings: the configuration.
         url: the Redis to follow.
-        explain: explains a market; None where no engine runs in this process.
+        engine: what only an engine knows; None where none runs in this process.
         metrics: what else `/metrics` shows.
         reuse_port: whether other processes may listen on the same port.
     """
@@ -168,7 +169,7 @@ async def gateway_running(
             followers.append(Follower(reading, shard, keys, replica.offers[shard], hub, time.monotonic))
         door = build_door(settings)
         registry = build_registry([*metrics, lambda: _gateway_samples(hub, door, followers)])
-        gateway = Gateway(hub, door, registry, explain)
+        gateway = Gateway(hub, door, registry, engine)
         service = GatewayService(gateway, hub, followers)
         certificate = _tls(settings)
         async with asyncio.TaskGroup() as group:
@@ -200,18 +201,16 @@ async def gateway_running(
 
 
 @asynccontextmanager
-async def engine_api(
-    explain: Callable[[MarketId], dict[str, Any] | None], registry: CollectorRegistry, host: str, port: int
-) -> AsyncIterator[int]:
-    """Serve what only an engine knows: `/healthz`, `/metrics` and explanations; give the port.
+async def engine_api(engine: EngineView, registry: CollectorRegistry, host: str, port: int) -> AsyncIterator[int]:
+    """Serve what only an engine knows: `/healthz`, `/metrics`, explanations, feeds and unmatched events; give the port.
 
     Args:
-        explain: explains a market.
+        engine: the engine.
         registry: what `/metrics` shows.
         host: where to listen.
         port: 0 takes a free one.
     """
-    runner = web.AppRunner(engine_app(explain, registry), access_log=None, shutdown_timeout=2.0)
+    runner = web.AppRunner(engine_app(engine, registry), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

@@ -18,9 +18,23 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from oddsengine.books.select import SelectionRule
+    from oddsengine.markets.events import Event
     from oddsengine.markets.feed_updates import UpdateBatch
     from oddsengine.markets.ids import MarketId
+    from oddsengine.matching.matcher import MatchingSettings
     from oddsengine.pricing.pricer import Pricer
+
+
+def _described(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "sport": event.sport,
+        "competition": event.competition.name,
+        "name": event.name,
+        "participants": event.participants,
+        "start": event.start_ms,
+    }
 
 
 class Engine:
@@ -34,21 +48,27 @@ class Engine:
         shards: how many sequences the changes are spread over.
         keep_closed_s: how long an ended event stays on offer.
         now_ms: the wall clock, Unix milliseconds.
+        selection: how markets choose their sources.
+        matching: when events of different feeds are one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is wired once
         self,
         redis: Redis,
         namespace: str,
         pricer: Pricer,
         sources: Sequence[str],
         *,
+        selection: Sequence[SelectionRule] = (),
+        matching: MatchingSettings | None = None,
         shards: int,
         keep_closed_s: float,
         now_ms: Callable[[], int],
     ) -> None:
-        self.pipeline = Pipeline(pricer, sources, shards)
+        self.pipeline = Pipeline(pricer, sources, shards, selection, matching)
         self._now_ms = now_ms
+        #: tells how every feed stands; set by whoever runs them
+        self.describe_feeds: Callable[[], list[dict[str, Any]]] = list
         self.writers = [
             ShardWriter(
                 self.pipeline,
@@ -65,6 +85,10 @@ class Engine:
         self.pipeline.receive(batch, self._now_ms())
         for writer in self.writers:
             writer.wake()
+
+    def agrees(self, batch: UpdateBatch) -> bool:
+        """Tell whether fresh images of a source say what is held of it already; changes nothing."""
+        return self.pipeline.agrees(batch)
 
     def adopt(self, pricer: Pricer) -> None:
         """Price by other rules from the next flush on. Raises ValueError if the profiles are not the same ones."""
@@ -91,6 +115,24 @@ class Engine:
         """Say why a market's prices are what they are; None if it is not on offer."""
         return explain(self.pipeline, market, self._now_ms())
 
+    def feeds(self) -> list[dict[str, Any]]:
+        """Tell how every feed stands, since when and why."""
+        return self.describe_feeds()
+
+    def unmatched(self) -> list[dict[str, Any]]:
+        """List the pairs of events that may be one, likeliest first, for a person to settle in the config."""
+        translator = self.pipeline.translator
+        if translator is None:
+            return []
+        return [
+            {
+                "events": [_described(doubt.event), _described(doubt.candidate)],
+                "score": round(doubt.score, 3),
+                "reason": doubt.reason,
+            }
+            for doubt in translator.matcher.doubts
+        ]
+
     def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
         """Give the engine's metrics (see `oddsengine.telemetry.metrics`)."""
         for shard, writer in enumerate(self.writers):
@@ -100,3 +142,5 @@ class Engine:
             yield "odds_shard_claims", labels, writer.claims
             yield "odds_markets", labels, len(offer.markets)
             yield "odds_events", labels, len(offer.events)
+        if self.pipeline.translator is not None:
+            yield "odds_unmatched", (), len(self.pipeline.translator.matcher.doubts)

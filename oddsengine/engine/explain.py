@@ -33,14 +33,12 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
     quoting = list(pipeline.quoting(market))
     priced: dict[str, tuple[Resolved, PricedMarket]] = {}
     priced_by: str | None = None
-    for book, source_market in quoting:
-        definition = source_market.definition
-        if definition is not None and book.health == "live":
-            priced_by = book.source
-            if definition.status == "open":
-                event = book.events.get(definition.event)
-                priced = pipeline.pricer.explain(source_market, definition, event, now_ms)
-            break
+    choice, consensus = pipeline.choose(market, now_ms, remember=False)
+    if choice is not None and choice.reason is None:
+        priced_by = choice.market.source
+        if choice.definition.status == "open":
+            event = pipeline.event_of(choice.market, choice.definition)
+            priced = pipeline.pricer.explain(choice.market, choice.definition, event, now_ms)
     kept = pipeline.pricer.book(market)
     return {
         "market": market,
@@ -48,6 +46,7 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
         "reason": record.state.reason,
         "v": record.v,
         "priced_by": priced_by,
+        "consensus": None if consensus is None else {"used": consensus.used, "outliers": consensus.outliers},
         "guards": [] if kept is None else [_guard(guard) for guard in guards(kept, record.state.reason, now_ms)],
         "profiles": {
             name: _guard(

@@ -9,21 +9,26 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.books.agree import agrees
 from oddsengine.books.offer import Offer
-from oddsengine.books.select import choose
+from oddsengine.books.select import Blend, Selector
 from oddsengine.books.source_book import SourceBook
+from oddsengine.engine.blender import CONSENSUS, Blender
 from oddsengine.markets.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
-from oddsengine.markets.ids import shard_of
+from oddsengine.markets.ids import EventId, shard_of
+from oddsengine.matching.matcher import Matcher, MatchingSettings, feed_of
+from oddsengine.matching.translator import Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from oddsengine.books.changes import MarketRecord
-    from oddsengine.books.select import Choice
+    from oddsengine.books.select import Choice, SelectionRule
     from oddsengine.books.source_book import SourceMarket
     from oddsengine.markets.events import Event
-    from oddsengine.markets.feed_updates import UpdateBatch
-    from oddsengine.markets.ids import EventId, MarketId
+    from oddsengine.markets.feed_updates import FeedUpdate, MarketDefinition, UpdateBatch
+    from oddsengine.markets.ids import MarketId
+    from oddsengine.pricing.consensus import Consensus
     from oddsengine.pricing.pricer import Pricer
 
 #: Why a market is suspended while its state of before a change of owner has not been confirmed.
@@ -41,10 +46,26 @@ class Pipeline:
         pricer: prices markets for every profile.
         sources: source names, most preferred first.
         shards: how many sequences the changes are spread over.
+        selection: how markets choose their sources.
+        matching: when events of different feeds are one.
     """
 
-    def __init__(self, pricer: Pricer, sources: Sequence[str], shards: int = 1) -> None:
+    def __init__(
+        self,
+        pricer: Pricer,
+        sources: Sequence[str],
+        shards: int = 1,
+        selection: Sequence[SelectionRule] = (),
+        matching: MatchingSettings | None = None,
+    ) -> None:
         self.pricer = pricer
+        self.selector = Selector(selection)
+        self._chooses = bool(selection)
+        #: None where one feed speaks alone and nothing can be matched
+        self.translator: Translator | None = None
+        if len({feed_of(source) for source in sources}) > 1:
+            self.translator = Translator(Matcher(matching or MatchingSettings()))
+        self._blender = Blender()
         self.books = {source: SourceBook(source) for source in sources}
         self.offers = [Offer(tuple(pricer.profiles)) for _ in range(shards)]
         self._dirty: list[set[MarketId]] = [set() for _ in range(shards)]
@@ -67,7 +88,7 @@ class Pipeline:
         book = self.books[source]
         names = self._markets_of[source]
         published_ms = batch.published_ms if batch.published_ms is not None else now_ms
-        for update in batch.updates:
+        for update in batch.updates if self.translator is None else self._translated(source, batch.updates):
             book.apply(update, published_ms, now_ms)
             if type(update) is MarketUpdate:
                 if update.definition is not None:
@@ -81,11 +102,55 @@ class Pipeline:
             elif type(update) is MarketGone:
                 market = names.pop(update.market, None)
                 if market is not None:
-                    self._quoted_by[market].pop(source, None)
-                    self._mark(market)
+                    self._gone(source, update.market, market)
             elif type(update) is SourceStatus:
                 for market in names.values():
                     self._mark(market)
+                # Who describes an event depends on who can be trusted.
+                for event in book.events if len(self.books) > 1 else ():
+                    self._dirty_events[shard_of(event, len(self.offers))].add(event)
+
+    def agrees(self, batch: UpdateBatch) -> bool:
+        """Tell whether fresh images of a source say what is held of it already; changes nothing."""
+        return agrees(self.books[batch.source], batch)
+
+    def _translated(self, source: str, updates: Iterable[FeedUpdate]) -> Iterator[FeedUpdate]:
+        """Say updates in the ids of the events they were matched to."""
+        translator = self.translator
+        assert translator is not None  # noqa: S101 - the caller looked
+        for update in updates:
+            if type(update) is EventUpdate:
+                event, moved = translator.event(update.event)
+                if moved:
+                    self._move(update.event.id)
+                yield EventUpdate(event)
+            elif type(update) is MarketUpdate and update.definition is not None:
+                definition = translator.market(source, update.market, update.definition)
+                yield MarketUpdate(update.market, update.image, definition, update.books)
+            else:
+                yield update
+
+    def _gone(self, source: str, source_id: str, market: MarketId) -> None:
+        self._quoted_by[market].pop(source, None)
+        self._mark(market)
+        if self.translator is not None:
+            self.translator.gone(source, source_id, EventId(market.partition("/")[0]))
+
+    def _move(self, event: EventId) -> None:
+        """Put what was said of a feed's own event where it belongs since it was matched."""
+        translator = self.translator
+        assert translator is not None  # noqa: S101 - the caller looked
+        for source, source_id, definition in translator.markets_of(event):
+            held = self.books[source].markets.get(source_id)
+            if held is not None:
+                held.define(definition)
+                self._name(source, source_id, definition.id)
+                self._mark(definition.id)
+        placement = translator.matcher.placement(event)
+        if placement is not None and placement.event != event:
+            offer = self.offers[shard_of(event, len(self.offers))]
+            if event in offer.events:
+                self._withdraw(offer, event)
 
     def flush(self, shard: int, now_ms: int) -> None:
         """Price what was marked in a shard and put it on offer; the offer then cuts the batch.
@@ -100,12 +165,11 @@ class Pipeline:
             self._dirty_events[shard] = set()
             # Sets have no order of their own that is the same in every process; published bytes must be.
             for event in sorted(events):
-                for book in self.books.values():
-                    if event in book.events:
-                        offer.put_event(book.events[event])
-                        for market in self._homeless.pop(event, ()):
-                            self._mark(market)
-                        break
+                described = self._described(event)
+                if described is not None:
+                    offer.put_event(described)
+                    for market in self._homeless.pop(event, ()):
+                        self._mark(market)
         for _ in range(_MOST_RIPPLES):
             markets = self._dirty[shard]
             if not markets:
@@ -114,6 +178,13 @@ class Pipeline:
             for market in sorted(markets) if len(markets) > 1 else markets:
                 self._reprice(offer, market, now_ms)
             self._mark_disturbed()
+
+    def _described(self, event: EventId) -> Event | None:
+        """Give an event as the first source that can be trusted describes it, else as the first that does."""
+        describing = [book for book in self.books.values() if event in book.events]
+        if not describing:
+            return None
+        return next((book for book in describing if book.health == "live"), describing[0]).events[event]
 
     def _mark_disturbed(self) -> None:
         disturbed = self.pricer.disturbed
@@ -173,20 +244,41 @@ class Pipeline:
         """Mark the markets for which another rule may hold by now; call about once a second."""
         for market in self.pricer.due(now_ms):
             self._mark(market)
+        for market in self.selector.due(now_ms):
+            self._mark(market)
 
-    def event_of(self, choice: Choice) -> Event | None:
+    def event_of(self, market: SourceMarket, definition: MarketDefinition) -> Event | None:
         """Give the event of a market as the source that prices it describes it."""
-        return self.books[choice.market.source].events.get(choice.definition.event)
+        book = self.books.get(market.source)
+        event = book.events.get(definition.event) if book is not None else None
+        return event if event is not None or len(self.books) == 1 else self._described(definition.event)
+
+    def choose(self, market: MarketId, now_ms: int, *, remember: bool = True) -> tuple[Choice | None, Consensus | None]:
+        """Choose who prices a market; where several do together, also what they agreed on.
+
+        Args:
+            market: which.
+            now_ms: Unix milliseconds.
+            remember: whether the choice is made for good, so that later ones return to a better source only after a while.
+        """
+        quoting = list(self.quoting(market))
+        event = self._described(EventId(market.partition("/")[0])) if self._chooses else None
+        choice = self.selector.choose(market, quoting, event, now_ms, remember=remember)
+        if not isinstance(choice, Blend):
+            return choice, None
+        definition = self._blender.defined(market, choice.members[0][1])
+        settings = self.pricer.believed(CONSENSUS, definition, event, now_ms)
+        return self._blender.blended(market, choice, settings)
 
     def _reprice(self, offer: Offer, market: MarketId, now_ms: int) -> None:
-        choice = choose(self.quoting(market))
+        choice, _ = self.choose(market, now_ms)
         if choice is None:
             self.pricer.forget(market)
             offer.suspend(market, WITHDRAWN)
         elif choice.reason is not None:
             offer.put_market(self.pricer.suspended(choice.definition, choice.reason))
         else:
-            event = self.event_of(choice)
+            event = self.event_of(choice.market, choice.definition)
             others = partial(self._live_others, market, choice.market)
             offered = self.pricer.offered(choice.market, choice.definition, event, now_ms, others)
             if isinstance(offered, list):
@@ -222,12 +314,22 @@ class Pipeline:
                 self.pricer.disturbed.clear()
 
     def _remove(self, offer: Offer, event: EventId) -> None:
-        del self._dead_since[event]
         for market in offer.events[event].markets:
-            for source, source_id in self._quoted_by.pop(market, {}).items():
+            for source, source_id in self._quoted_by.get(market, {}).items():
                 self.books[source].markets.pop(source_id, None)
                 self._markets_of[source].pop(source_id, None)
+        self._withdraw(offer, event)
+        if self.translator is not None:
+            self.translator.forget(event)
+
+    def _withdraw(self, offer: Offer, event: EventId) -> None:
+        """Take an event off the offer, with what is remembered of its markets."""
+        self._dead_since.pop(event, None)
+        for market in offer.events[event].markets:
+            self._quoted_by.pop(market, None)
             self.pricer.forget(market)
+            self.selector.forget(market)
+            self._blender.forget(market)
         for book in self.books.values():
             book.events.pop(event, None)
         offer.remove_event(event)

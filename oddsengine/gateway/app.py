@@ -18,13 +18,13 @@ from oddsengine.gateway.stream import StreamEndpoint
 from oddsengine.markets.ids import MarketId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from aiohttp.typedefs import Handler
     from prometheus_client import CollectorRegistry
 
     from oddsengine.gateway.door import Door
+    from oddsengine.gateway.http_api import EngineView
     from oddsengine.gateway.hub import Hub
 
 _PAGE: Final = {
@@ -53,7 +53,7 @@ class Gateway:
         hub: sessions and audiences.
         door: who is let in.
         registry: what `/metrics` shows.
-        explain: explains a market; None where no engine runs in this process.
+        engine: what only an engine knows; None where none runs in this process.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Gateway:
         hub: Hub,
         door: Door,
         registry: CollectorRegistry,
-        explain: Callable[[MarketId], dict[str, Any] | None] | None = None,
+        engine: EngineView | None = None,
     ) -> None:
         self.hub = hub
         self.stream = StreamEndpoint(hub, door)
@@ -73,7 +73,7 @@ class Gateway:
                 web.get("/metrics", _metrics(registry)),
                 web.get("/v1/stream", self.stream.handle),
                 web.get("/v1/sse", self.stream.handle_events),
-                *HttpApi(hub.replica, explain, hub.profile_of, door, hub.history, hub.now_ms).routes(),
+                *HttpApi(hub.replica, engine, hub.profile_of, door, hub.history, hub.now_ms).routes(),
                 web.get("/", _page("index.html")),
                 *(web.get(f"/{name}", _page(name)) for name in _PAGE if name != "index.html"),
             ]
@@ -89,20 +89,26 @@ class Gateway:
         return web.json_response({"status": "ready"})
 
 
-def engine_app(explain: Callable[[MarketId], dict[str, Any] | None], registry: CollectorRegistry) -> web.Application:
+def engine_app(engine: EngineView, registry: CollectorRegistry) -> web.Application:
     """Build what an engine without a gateway serves; it is for the installation's own network, and asks for no token.
 
     Args:
-        explain: explains a market.
+        engine: the engine.
         registry: what `/metrics` shows.
     """
 
     async def explained(request: web.Request) -> web.Response:
         key = unquote(request.match_info["id"])
-        explanation = explain(MarketId(key))
+        explanation = engine.explain(MarketId(key))
         if explanation is None:
             return error(404, ErrorCode.NOT_FOUND, f"no market {key!r} is on offer")
         return web.Response(body=orjson.dumps(explanation), content_type="application/json")
+
+    async def feeds(_request: web.Request) -> web.Response:
+        return web.Response(body=orjson.dumps({"feeds": engine.feeds()}), content_type="application/json")
+
+    async def unmatched(_request: web.Request) -> web.Response:
+        return web.Response(body=orjson.dumps({"unmatched": engine.unmatched()}), content_type="application/json")
 
     app = web.Application(middlewares=[_errors])
     app.add_routes(
@@ -110,6 +116,8 @@ def engine_app(explain: Callable[[MarketId], dict[str, Any] | None], registry: C
             web.get("/healthz", _healthz),
             web.get("/metrics", _metrics(registry)),
             web.get("/v1/markets/{id:.+}/explain", explained),
+            web.get("/v1/feeds", feeds),
+            web.get("/v1/unmatched", unmatched),
         ]
     )
     return app

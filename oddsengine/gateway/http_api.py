@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote
 
 import msgspec
@@ -35,12 +35,28 @@ _JSON: Final = "application/json"
 _decode_check = msgspec.json.Decoder(QuotesCheck).decode
 
 
+class EngineView(Protocol):
+    """What only a process with an engine can tell."""
+
+    def explain(self, market: MarketId) -> dict[str, Any] | None:
+        """Say why a market's prices are what they are; None if it is not on offer."""
+        ...
+
+    def feeds(self) -> list[dict[str, Any]]:
+        """Tell how every feed stands, since when and why."""
+        ...
+
+    def unmatched(self) -> list[dict[str, Any]]:
+        """List the pairs of events that may be one."""
+        ...
+
+
 class HttpApi:
     """Handlers over one replica.
 
     Args:
         replica: what is published.
-        explain: explains a market; None where no engine runs in this process.
+        engine: what only an engine knows; None where none runs in this process.
         profile: names the profile that somebody sees.
         door: who is let in.
         history: what was on offer before.
@@ -50,14 +66,14 @@ class HttpApi:
     def __init__(
         self,
         replica: Replica,
-        explain: Callable[[MarketId], dict[str, Any] | None] | None,
+        engine: EngineView | None,
         profile: Callable[[Access], str | None],
         door: Door,
         history: PriceHistory,
         now_ms: Callable[[], int],
     ) -> None:
         self._replica = replica
-        self._explain = explain
+        self._engine = engine
         self._profile = profile
         self._door = door
         self._history = history
@@ -69,6 +85,8 @@ class HttpApi:
             web.get("/v1/events", self._for(Role.subscriber, self.events)),
             web.get("/v1/events/{id:.+}", self._for(Role.subscriber, self.event)),
             web.get("/v1/markets/{id:.+}/explain", self._for(Role.trader, self.explain)),
+            web.get("/v1/feeds", self._for(Role.trader, self.feeds)),
+            web.get("/v1/unmatched", self._for(Role.trader, self.unmatched)),
             web.get("/v1/markets/{id:.+}", self._for(Role.subscriber, self.market)),
             web.get("/v1/snapshot", self._for(Role.subscriber, self.snapshot)),
             web.post("/v1/quotes/check", self._for(Role.service, self.check_quotes)),
@@ -126,12 +144,20 @@ class HttpApi:
     async def explain(self, request: web.Request, access: Access) -> web.Response:
         """Say why a market's prices are what they are."""
         key = unquote(request.match_info["id"])
-        if self._explain is None:
-            return error(503, ErrorCode.NOT_READY, "no engine runs in this process; ask the one that does")
-        explanation = self._explain(MarketId(key)) if self._market(key, access) is not None else None
+        if self._engine is None:
+            return _no_engine()
+        explanation = self._engine.explain(MarketId(key)) if self._market(key, access) is not None else None
         if explanation is None:
             return error(404, ErrorCode.NOT_FOUND, f"no market {key!r} is on offer")
         return _json(orjson.dumps(explanation))
+
+    async def feeds(self, _request: web.Request, _access: Access) -> web.Response:
+        """Tell how every feed stands."""
+        return _no_engine() if self._engine is None else _json(orjson.dumps({"feeds": self._engine.feeds()}))
+
+    async def unmatched(self, _request: web.Request, _access: Access) -> web.Response:
+        """List the pairs of events that may be one."""
+        return _no_engine() if self._engine is None else _json(orjson.dumps({"unmatched": self._engine.unmatched()}))
 
     async def snapshot(self, request: web.Request, access: Access) -> web.Response:
         """Give a channel whole, as the body of one snapshot message."""
@@ -203,6 +229,10 @@ def _may_see(access: Access, entry: EventEntry) -> bool:
         return True
     _, *scopes = entry.scopes()
     return any(access.may_hear(channel) for channel in (f"event:{entry.record.id}", *scopes))
+
+
+def _no_engine() -> web.Response:
+    return error(503, ErrorCode.NOT_READY, "no engine runs in this process; ask the one that does")
 
 
 def _format(request: web.Request) -> str:

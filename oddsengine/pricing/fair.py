@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from oddsengine.markets.feed_updates import PriceSize
 
 #: What a fair probability rests on; `last_traded` is the second choice and is flagged as such.
-Basis = Literal["book", "last_traded", "bookmaker"]
+Basis = Literal["book", "last_traded", "bookmaker", "consensus"]
 
 _BEST_PRICES: Final = 3
 

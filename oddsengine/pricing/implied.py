@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.markets.feed_updates import SelectionDefinition
-from oddsengine.pricing.fair import ExchangeLimits, fair_from_exchange, fair_from_quotes, is_deep_enough, normalised
+from oddsengine.pricing.fair import ExchangeLimits, Fair, fair_from_exchange, fair_from_quotes, is_deep_enough, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oddsengine.books.source_book import SelectionBook
     from oddsengine.markets.feed_updates import MarketDefinition
-    from oddsengine.pricing.fair import Fair
     from oddsengine.pricing.profile import Profile
 
 #: The market types whose lines form a ladder, and the selection that gets likelier as the line rises.
@@ -46,6 +45,8 @@ class Together(NamedTuple):
 
 def implied(books: Sequence[SelectionBook | None], winners: int, belief: Belief) -> list[Fair | None]:
     """Give what a source implies of a set of selections: a bookmaker by its prices, an exchange by its order books."""
+    if any(book is not None and book.fair is not None for book in books):
+        return [None if book is None or book.fair is None else Fair(book.fair, "consensus") for book in books]
     if any(book is not None and book.quote is not None for book in books):
         quotes = [None if book is None else book.quote for book in books]
         return fair_from_quotes(quotes, winners, belief.devig, belief.source_book_sum)

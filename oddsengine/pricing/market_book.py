@@ -63,7 +63,8 @@ class Group:
             return True
         if not self.quoted:
             for place in places:
-                if books[place].quote is not None:  # type: ignore[union-attr]
+                book = books[place]
+                if book is not None and (book.quote is not None or book.fair is not None):
                     self.quoted = True
         if self.quoted:
             answers = implied(books, self.winners, belief)

@@ -94,6 +94,10 @@ class Pricer:
             },
         )
 
+    def believed(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> Profile:
+        """Give the settings by which several sources are put together: those of the first profile."""
+        return self._rules.resolved(source, definition, event, now_ms)[0].settings
+
     def due(self, now_ms: int) -> list[MarketId]:
         """List the markets to be looked at again only because time has passed: another rule, too old, or on their way."""
         due = [market for market, book in self._books.items() if book.offered_open and book.is_due(now_ms)]

@@ -18,7 +18,9 @@ from feeds.feed import Feed
 from feeds.simulator import SimulatorConfig, simulated_exchange
 from feeds.simulator.fixtures import Pace
 from feeds.simulator.server import SimulatorServer
-from feeds.supervisor import FeedState, Supervisor
+from feeds.states import FeedState
+from feeds.supervision import Supervision
+from feeds.supervisor import Supervisor
 from feeds.transport import TcpTransport
 from oddsengine.books.dump import dump_market
 from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
@@ -96,8 +98,8 @@ async def provided(**settings: Any) -> AsyncIterator[Provider]:
         async with served(quick_settings(keep_closed_s=1e6, **settings)) as here:
             here.service.engine.receive(UpdateBatch("src", None, [SourceStatus("down", "not connected yet")]))
             codec = BetfairCodec("src", "key", "token", Subscription(heartbeat_ms=500))
-            feed = Feed(codec, TcpTransport("127.0.0.1", server.port, tls=False))
-            supervisor = Supervisor("src", feed, here.service.engine.receive, backoff_start_s=0.02)
+            feed = Feed(("src",), codec, TcpTransport("127.0.0.1", server.port, tls=False), sampling=codec)
+            supervisor = Supervisor("src", feed, here.service.engine, Supervision(backoff_start_s=0.02, backoff_ceiling_s=0.5))
             supervising = asyncio.create_task(supervisor.run())
             provider = Provider(here, server, ticking, supervisor)
             await until(lambda: provider.live and provider.open_markets() > 5, "open markets")

@@ -1,0 +1,67 @@
+"""The words of Odds-API.io v3 as types: only what the engine uses.
+
+Source: Odds-API.io documentation, "WebSocket", "Get events", "Get odds for multiple events".
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+Number = float | str
+
+
+class Price(msgspec.Struct):
+    """One line of a market; numbers come as text."""
+
+    home: Number | None = None
+    draw: Number | None = None
+    away: Number | None = None
+    over: Number | None = None
+    under: Number | None = None
+    yes: Number | None = None
+    no: Number | None = None
+    hdp: Number | None = None
+
+
+class Market(msgspec.Struct, rename="camel"):
+    """A market of one bookmaker with its lines."""
+
+    name: str
+    odds: list[Price]
+    updated_at: str | None = None
+
+
+class StreamMessage(msgspec.Struct):
+    """What the stream says: the whole market list of one event at one bookmaker, or that there is none any more."""
+
+    type: str
+    id: str | int = ""
+    bookie: str = ""
+    timestamp: float = 0.0
+    markets: list[msgspec.Raw] = []
+
+
+class Slug(msgspec.Struct):
+    """A sport or league."""
+
+    name: str
+    slug: str = ""
+
+
+class EventDetails(msgspec.Struct):
+    """One event; `status` is `pending`, `live`, `settled` or `cancelled`."""
+
+    id: str | int
+    home: str
+    away: str
+    date: str
+    sport: Slug
+    league: Slug | None = None
+    status: str = "pending"
+
+
+class EventOdds(msgspec.Struct):
+    """The odds of one event by bookmaker, each bookmaker's read alone."""
+
+    id: str | int
+    bookmakers: dict[str, msgspec.Raw] = {}

@@ -1,0 +1,72 @@
+"""The words of the OpticOdds v3 API as types: only what the engine uses.
+
+Source: OpticOdds API reference, "/fixtures/active", "/fixtures/odds", "/stream/odds/{sport}".
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Named(msgspec.Struct):
+    """A sport or league."""
+
+    id: str
+    name: str = ""
+
+
+class Fixture(msgspec.Struct):
+    """One event."""
+
+    id: str
+    start_date: str
+    home_team_display: str
+    away_team_display: str
+    sport: Named
+    league: Named
+    status: str = ""
+    is_live: bool = False
+
+
+class Fixtures(msgspec.Struct):
+    """A page of fixtures, each read alone."""
+
+    data: list[msgspec.Raw]
+    page: int = 1
+    total_pages: int = 1
+
+
+class Entry(msgspec.Struct):
+    """The odds of one selection at one sportsbook; `timestamp` is Unix seconds."""
+
+    id: str
+    fixture_id: str
+    sportsbook: str
+    market: str
+    name: str
+    price: float | None = None
+    points: float | None = None
+    is_main: bool = False
+    is_live: bool = False
+    timestamp: float = 0.0
+
+
+class FixtureOdds(msgspec.Struct):
+    """A fixture's odds in the snapshot, each read alone."""
+
+    id: str
+    odds: list[msgspec.Raw] = []
+
+
+class OddsPage(msgspec.Struct):
+    """The snapshot of some fixtures."""
+
+    data: list[FixtureOdds]
+
+
+class StreamMessage(msgspec.Struct):
+    """The data of an `odds` or `locked-odds` event, each entry read alone."""
+
+    data: list[msgspec.Raw]
+    entry_id: str = ""
+    type: str = ""

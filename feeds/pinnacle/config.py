@@ -1,0 +1,27 @@
+"""The config block of a feed of Pinnacle's lines."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class PinnacleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to poll and how often.
+
+    `sports` are the provider's sport ids (29: football). Each of the two endpoints is asked once in `interval_s` for each sport:
+    the provider allows one request in two minutes for each, more for those it has agreed more with. Prices not confirmed for
+    `max_age_s` are withdrawn.
+    """
+
+    url: str = "https://api.pinnacle.com"
+    username_env: str = "PINNACLE_USERNAME"
+    password_env: str = "PINNACLE_PASSWORD"  # noqa: S105 - the name of a variable, not a secret
+    password_file: str = ""
+    ca_file: str = ""
+    sports: Annotated[tuple[int, ...], Meta(min_length=1)] = (29,)
+    interval_s: Annotated[float, Meta(gt=0)] = 120.0
+    max_age_s: Annotated[float, Meta(gt=0)] = 300.0
+    timeout_s: Annotated[float, Meta(gt=0)] = 10.0

@@ -1,0 +1,68 @@
+"""The markets that every bookmaker has, in the domain's words: two and three ways, totals, handicaps.
+
+Ids, types, periods and roles are the same whoever quotes them, so that markets of matched events are the same market.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from oddsengine.markets.feed_updates import MarketDefinition, SelectionDefinition
+from oddsengine.markets.ids import EventId, SelectionKey, line_text, market_id
+from oddsengine.markets.taxonomy import MarketStatus
+
+if TYPE_CHECKING:
+    from oddsengine.markets.taxonomy import MarketType
+
+
+class Stage(NamedTuple):
+    """How a market stands, whatever its type."""
+
+    status: MarketStatus = "open"
+    in_play: bool = False
+
+
+def match_result(event: EventId, home: str, away: str, stage: Stage, *, three_way: bool, period: str = "ft") -> MarketDefinition:
+    """Define who wins: with a draw `match_odds`, without one `moneyline`."""
+    kind: MarketType = "match_odds" if three_way else "moneyline"
+    draw = [("draw", "The Draw")] if three_way else []
+    named = [("home", home), *draw, ("away", away)]
+    return _defined(event, kind, period, None, named, stage, (kind, "" if period == "ft" else period))
+
+
+def total(event: EventId, line: float, stage: Stage, *, period: str = "ft") -> MarketDefinition:
+    """Define over and under a line."""
+    named = [("under", f"Under {line:g}"), ("over", f"Over {line:g}")]
+    return _defined(event, "total", period, line, named, stage, ("total", period, line_text(line)))
+
+
+def asian_handicap(event: EventId, line: float, home: str, away: str, stage: Stage, *, period: str = "ft") -> MarketDefinition:
+    """Define a two-way handicap; `line` is the home side's head start."""
+    named = [("home", home), ("away", away)]
+    return _defined(event, "asian_handicap", period, line, named, stage, ("asian_handicap", period, line_text(line)))
+
+
+def both_to_score(event: EventId, stage: Stage) -> MarketDefinition:
+    """Define whether both sides score."""
+    return _defined(event, "both_to_score", "ft", None, [("yes", "Yes"), ("no", "No")], stage, ("both_to_score",))
+
+
+def _defined(
+    event: EventId,
+    kind: MarketType,
+    period: str,
+    line: float | None,
+    named: list[tuple[str, str]],
+    stage: Stage,
+    parts: tuple[str, ...],
+) -> MarketDefinition:
+    return MarketDefinition(
+        id=market_id(event, *parts),
+        event=event,
+        type=kind,
+        period=period,
+        line=line,
+        status=stage.status,
+        in_play=stage.in_play,
+        selections=tuple(SelectionDefinition(key, SelectionKey(key), name, "active") for key, name in named),
+    )

@@ -1,0 +1,39 @@
+"""The Odds API feed; quirks and sources in README.md beside this file."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from feeds.feed import Feed
+from feeds.http import HttpClient, http_session
+from feeds.secret import read_secret, trust
+from feeds.theoddsapi.codec import TheOddsApiCodec
+from feeds.theoddsapi.config import TheOddsApiConfig
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["FEED", "TheOddsApiCodec", "TheOddsApiConfig"]
+
+
+class _TheOddsApi:
+    config_type = TheOddsApiConfig
+
+    def sources(self, name: str, config: TheOddsApiConfig) -> tuple[str, ...]:
+        return tuple(f"{name}.{bookmaker}" for bookmaker in config.bookmakers)
+
+    @asynccontextmanager
+    async def open(self, name: str, config: TheOddsApiConfig) -> AsyncIterator[Feed]:
+        key = read_secret("an API key of The Odds API", config.api_key_env, config.api_key_file)
+        async with http_session(config.timeout_s, trust(config.ca_file)) as session:
+            http = HttpClient(session, config.url, lambda: time.time_ns() // 1_000_000, params={"apiKey": key})
+            yield self.offline(name, config)._replace(http=http)
+
+    def offline(self, name: str, config: TheOddsApiConfig) -> Feed:
+        codec = TheOddsApiCodec(name, config)
+        return Feed(self.sources(name, config), codec, asking=codec, timed=codec)
+
+
+FEED = _TheOddsApi()

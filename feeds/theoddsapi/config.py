@@ -1,0 +1,41 @@
+"""The config block of a feed of The Odds API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class TheOddsApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to poll, and how the month's credits are spent.
+
+    Each of `bookmakers` is a source of its own, `<feed>.<bookmaker>`. A call for one sport costs `markets` x regions credits, ten
+    bookmakers counting as a region. What is left is spread evenly to the month's end (`resets_day` of each month, UTC), sports
+    with an event near or in play getting more of it; no sport is polled more often than every `least_interval_s` nor more seldom
+    than every `greatest_interval_s`. Prices not fetched for `max_age_s` are withdrawn; those that the provider itself has not
+    looked at for `max_update_age_s` are suspended.
+    """
+
+    url: str = "https://api.the-odds-api.com"
+    api_key_env: str = "THE_ODDS_API_KEY"
+    api_key_file: str = ""
+    ca_file: str = ""
+    sports: Annotated[tuple[str, ...], Meta(min_length=1)] = ("soccer_epl",)
+    bookmakers: Annotated[tuple[str, ...], Meta(min_length=1)] = ("pinnacle",)
+    markets: Annotated[tuple[Literal["h2h", "spreads", "totals"], ...], Meta(min_length=1)] = ("h2h", "totals")
+    monthly_credits: Annotated[int, Meta(ge=1)] = 20_000
+    reserve_credits: Annotated[int, Meta(ge=0)] = 100
+    resets_day: Annotated[int, Meta(ge=1, le=28)] = 1
+    least_interval_s: Annotated[float, Meta(gt=0)] = 20.0
+    greatest_interval_s: Annotated[float, Meta(gt=0)] = 600.0
+    near_min: Annotated[float, Meta(ge=0)] = 120.0
+    max_age_s: Annotated[float, Meta(gt=0)] = 120.0
+    max_update_age_s: Annotated[float, Meta(gt=0)] = 300.0
+    timeout_s: Annotated[float, Meta(gt=0)] = 10.0
+
+    @property
+    def call_credits(self) -> int:
+        """What one call costs."""
+        return len(self.markets) * -(-len(self.bookmakers) // 10)

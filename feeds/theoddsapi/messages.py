@@ -1,0 +1,43 @@
+"""The words of The Odds API v4 as types: only what the engine uses.
+
+Source: The Odds API documentation, "GET odds".
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Outcome(msgspec.Struct):
+    """One price; `point` is the line or the side's handicap."""
+
+    name: str
+    price: float
+    point: float | None = None
+
+
+class Market(msgspec.Struct):
+    """One market of a bookmaker; spreads and totals may hold several lines."""
+
+    key: str
+    outcomes: list[Outcome]
+    last_update: str | None = None
+
+
+class Bookmaker(msgspec.Struct):
+    """What one bookmaker quotes on an event; its markets are read one by one."""
+
+    key: str
+    markets: list[msgspec.Raw] = []
+
+
+class OddsEvent(msgspec.Struct):
+    """One event; its bookmakers are read one by one."""
+
+    id: str
+    sport_key: str
+    commence_time: str
+    home_team: str | None = None
+    away_team: str | None = None
+    sport_title: str = ""
+    bookmakers: list[msgspec.Raw] = []

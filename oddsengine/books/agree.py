@@ -1,0 +1,51 @@
+"""Whether a provider's fresh images say what is held of it already: how a quiet market is told from a frozen feed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oddsengine.books.source_book import SelectionBook, SourceBook
+from oddsengine.markets.feed_updates import MarketGone, MarketUpdate
+
+if TYPE_CHECKING:
+    from oddsengine.books.source_book import SourceMarket
+    from oddsengine.markets.feed_updates import UpdateBatch
+
+
+def agrees(book: SourceBook, batch: UpdateBatch) -> bool:
+    """Tell whether nothing in a batch of images is news; changes nothing."""
+    for update in batch.updates:
+        if type(update) is MarketGone:
+            held = book.markets.get(update.market)
+            # A closed market leaves a provider's images without a word.
+            if held is not None and (held.definition is None or held.definition.status != "closed"):
+                return False
+        elif type(update) is MarketUpdate:
+            held = book.markets.get(update.market)
+            if held is None or not update.image:
+                return False
+            fresh = SourceBook(batch.source)
+            fresh.apply(update, 0)
+            if not _same(held, fresh.markets[update.market]):
+                return False
+    return True
+
+
+def _same(held: SourceMarket, fresh: SourceMarket) -> bool:
+    if held.definition is not None and fresh.definition is not None and held.definition.status != fresh.definition.status:
+        return False
+    empty = SelectionBook()
+    keys = {*held.books, *fresh.books}
+    return all(_rows(held.books.get(key, empty)) == _rows(fresh.books.get(key, empty)) for key in keys)
+
+
+def _rows(book: SelectionBook) -> tuple[object, ...]:
+    return (
+        book.back,
+        book.lay,
+        book.back_levels,
+        book.lay_levels,
+        book.back_display,
+        book.lay_display,
+        book.quote,
+    )

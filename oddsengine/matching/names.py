@@ -1,0 +1,230 @@
+"""How providers write names, brought to one form.
+
+`Nott'm Forest`, `NOTTINGHAM FOREST FC` and `Nottingham F.` are one name.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Letters that Unicode does not take apart.
+_LETTERS: Final = str.maketrans(
+    {"ø": "o", "ł": "l", "ß": "ss", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"}
+)
+#: Words that say only that it is a club.
+_CLUB: Final = frozenset(
+    {
+        "fc",
+        "cf",
+        "afc",
+        "sc",
+        "ac",
+        "cd",
+        "ud",
+        "sd",
+        "ad",
+        "rc",
+        "as",
+        "ss",
+        "us",
+        "bk",
+        "if",
+        "fk",
+        "sk",
+        "nk",
+        "hc",
+        "bc",
+        "kk",
+        "ca",
+        "cs",
+        "sv",
+        "vfb",
+        "vfl",
+        "tsv",
+        "fsv",
+        "rb",
+        "club",
+        "de",
+        "the",
+        "of",
+        "and",
+        "cp",
+        "jk",
+        "ff",
+    }
+)
+#: Words that many clubs share: they tell two of them apart, but say little by themselves.
+GENERIC: Final = frozenset(
+    {
+        "united",
+        "city",
+        "town",
+        "rovers",
+        "wanderers",
+        "athletic",
+        "albion",
+        "county",
+        "hotspur",
+        "rangers",
+        "real",
+        "sporting",
+        "racing",
+        "olympique",
+        "dynamo",
+        "dinamo",
+        "lokomotiv",
+        "spartak",
+        "zenit",
+        "atletico",
+        "deportivo",
+        "inter",
+        "national",
+        "nacional",
+        "university",
+        "state",
+        "college",
+        "hove",
+        "palace",
+        "villa",
+        "forest",
+    }
+)
+#: How words are cut short.
+_ABBREVIATIONS: Final = {
+    "utd": "united",
+    "ut": "united",
+    "man": "manchester",
+    "manch": "manchester",
+    "mun": "manchester united",
+    "mcfc": "manchester city",
+    "mufc": "manchester united",
+    "nott": "nottingham",
+    "nottm": "nottingham",
+    "notts": "nottingham",
+    "shef": "sheffield",
+    "sheff": "sheffield",
+    "wed": "wednesday",
+    "weds": "wednesday",
+    "ath": "athletic",
+    "atl": "atletico",
+    "atletico": "atletico",
+    "st": "saint",
+    "utah": "utah",
+    "nth": "north",
+    "sth": "south",
+    "bor": "borussia",
+    "mgladbach": "monchengladbach",
+    "wan": "wanderers",
+    "wand": "wanderers",
+    "wndrs": "wanderers",
+    "rov": "rovers",
+    "rvrs": "rovers",
+    "rgrs": "rangers",
+    "cty": "city",
+    "twn": "town",
+    "pal": "palace",
+    "vil": "villa",
+    "univ": "university",
+    "intl": "international",
+    "int": "international",
+}
+#: What a whole name is called by those who know: kept to those that can mean no other.
+_NICKNAMES: Final = {
+    "spurs": "tottenham hotspur",
+    "wolves": "wolverhampton wanderers",
+    "gunners": "arsenal",
+    "psg": "paris saint germain",
+    "barca": "barcelona",
+    "internazionale": "inter milan",
+    "inter": "inter milan",
+    "bayern": "bayern munich",
+    "bayern munchen": "bayern munich",
+    "gladbach": "borussia monchengladbach",
+    "bvb": "borussia dortmund",
+    "west brom": "west bromwich albion",
+    "wba": "west bromwich albion",
+    "qpr": "queens park rangers",
+    "brighton": "brighton hove albion",
+    "saints": "southampton",
+    "villa": "aston villa",
+    "palace": "crystal palace",
+    "forest": "nottingham forest",
+    "hammers": "west ham united",
+    "toon": "newcastle united",
+    "man u": "manchester united",
+    "man c": "manchester city",
+}
+#: What makes another side of the same club of it; both sides must have it, or neither.
+_QUALIFIERS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
+    ("women", re.compile(r"\b(women|womens|ladies|lady|fem|femenino|feminin|frauen|wfc|w)\b")),
+    ("youth", re.compile(r"\bu\s?(\d\d)\b|\bunder\s?(\d\d)\b|\b(youth|juniors?|academy)\b")),
+    ("reserves", re.compile(r"\b(reserves?|res|ii|b|2)\b")),
+)
+_NOT_WORDS: Final = re.compile(r"[^a-z0-9 ]+")
+_APOSTROPHES: Final = re.compile("['`\u2019\u00b4]")
+
+
+class Name(NamedTuple):
+    """A name in one form: its words, and what side of the club it is (`women`, `youth 21`, `reserves`)."""
+
+    words: tuple[str, ...]
+    qualifiers: frozenset[str]
+
+    def __str__(self) -> str:
+        return " ".join((*self.words, *sorted(self.qualifiers)))
+
+
+class NameBook:
+    """Brings names to one form, each once.
+
+    Args:
+        aliases: a name -> the other names it goes by, of the operator's own.
+    """
+
+    def __init__(self, aliases: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        self._known: dict[str, Name] = {}
+        self._aliases = dict(_NICKNAMES)
+        for name, others in (aliases or {}).items():
+            for other in others:
+                self._aliases[" ".join(_plain(other))] = " ".join(_plain(name))
+
+    def read(self, text: str) -> Name:
+        """Bring a name to one form."""
+        name = self._known.get(text)
+        if name is None:
+            name = self._known[text] = self._read(text)
+        return name
+
+    def _read(self, text: str) -> Name:
+        rest = " ".join(_plain(text))
+        qualifiers: set[str] = set()
+        for qualifier, pattern in _QUALIFIERS:
+            found = pattern.search(rest)
+            # A name that is nothing but the word is a name.
+            if found is not None and found.group().strip() != rest:
+                age = next((group for group in found.groups() if group and group.isdigit()), "")
+                qualifiers.add(f"{qualifier} {age}".strip())
+                rest = " ".join(pattern.sub(" ", rest).split())
+        return Name(tuple(self._expanded(rest)), frozenset(qualifiers))
+
+    def _expanded(self, text: str) -> list[str]:
+        text = self._aliases.get(text, text)
+        words = text.split()
+        bare = [word for word in words if word not in _CLUB] or words
+        joined = self._aliases.get(" ".join(bare))
+        if joined is not None:
+            return joined.split()
+        spelled = [part for word in bare for part in _ABBREVIATIONS.get(word, word).split()]
+        return self._aliases.get(" ".join(spelled), " ".join(spelled)).split()
+
+
+def _plain(text: str) -> list[str]:
+    """Take off accents, case and signs."""
+    apart = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    bare = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    return _NOT_WORDS.sub(" ", _APOSTROPHES.sub("", bare).replace("&", " ")).split()
