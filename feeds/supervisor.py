@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from feeds.feed import CodecEvent, Connection, Feed
     from feeds.http import HttpClient
-    from oddsengine.markets.feed_updates import SourceHealth
+    from oddsengine.markets.feed_updates import FeedUpdate, SourceHealth
 
 #: How often the time is looked at: limits are kept to within this.
 WATCH_S: Final = 0.05
@@ -120,6 +120,10 @@ class Supervisor:
         #: what makes the source late: `provider` (it says so) or `measured`
         self._behind: dict[str, str] = {}
         self._watchdog = self._new_watchdog()
+        #: whether the last connection stood still though it claimed to be live, and the claim that has to be proven since
+        self._was_frozen = False
+        self._unproven: SourceStatus | None = None
+        self._is_said_live = False
         self._connection: Connection | None = None
         self._something_due = asyncio.Event()
 
@@ -202,6 +206,7 @@ class Supervisor:
         self.counters.connections += 1
         self._connection = connection
         self._behind.clear()
+        self._unproven = None
         self._watchdog = self._new_watchdog()
         self._feed.codec.connection_made()
         self._note(Packet(at_ms=self._now_ms(), kind="opened"))
@@ -310,6 +315,7 @@ class Supervisor:
 
     def _frozen(self, reason: str) -> WentStale:
         """Make the next connection begin afresh: what a frozen stream would resume from is worth nothing."""
+        self._was_frozen = True
         self._feed.codec.start_afresh()
         self._note(Packet(at_ms=self._now_ms(), kind="afresh"))
         return WentStale(reason)
@@ -340,28 +346,42 @@ class Supervisor:
                 raise event
 
     def _pass_on(self, batch: UpdateBatch) -> None:
+        """Hand a batch to the sink; what the codec says of its source is a claim, and goes on only if we agree."""
         self.counters.messages += 1
-        self._watchdog.take(batch, self._clock())
-        for update in batch.updates:
-            if isinstance(update, SourceStatus):
-                self._follow(update)
+        claims = [update for update in batch.updates if isinstance(update, SourceStatus)]
+        if claims:
+            for claim in claims:
+                self._follow(claim)
+            rest: list[FeedUpdate] = [update for update in batch.updates if not isinstance(update, SourceStatus)]
+            if not rest:
+                return
+            batch = UpdateBatch(batch.source, batch.published_ms, rest)
+        moved = self._watchdog.take(batch, self._clock())
         self._sink.receive(batch)
+        if self._unproven is not None and moved:
+            claim, self._unproven = self._unproven, None
+            self._follow(claim)
         if batch.published_ms is not None and self._supervision.lag_limit_s:
             self._measure(batch.published_ms)
-        if "measured" in self._behind and any(isinstance(update, SourceStatus) for update in batch.updates):
-            # The provider's word that it is live does not make its messages come in time.
-            self._say("lagging", self._behind["measured"])
 
-    def _follow(self, status: SourceStatus) -> None:
-        """Go along with what the provider says of itself."""
-        if status.health == "live":
-            self._move(Happening.RECOVERED, status.reason)
+    def _follow(self, claim: SourceStatus) -> None:
+        """Go along with what the provider says of itself, as far as it can be believed."""
+        if claim.health == "live" and self._was_frozen:
+            # It said so before and stood still; now it has to move first.
+            self._was_frozen, self._unproven = False, claim
+        elif claim.health == "live" and self._unproven is None:
             self._behind.pop("provider", None)
-            if not self._behind:
-                self._move(Happening.CAUGHT_UP, status.reason)
-        elif status.health == "lagging":
-            self._behind["provider"] = status.reason
-            self._move(Happening.BEHIND, status.reason)
+            if self._move(Happening.RECOVERED, claim.reason) or not self._behind:
+                self._move(Happening.CAUGHT_UP, claim.reason)
+                self._say_live(claim.reason)
+        elif claim.health == "lagging":
+            self._behind["provider"] = claim.reason
+            self._move(Happening.BEHIND, claim.reason)
+            self._say("lagging", claim.reason)
+
+    def _say_live(self, reason: str) -> None:
+        if self.state is FeedState.LIVE and not self._is_said_live:
+            self._say("live", reason)
 
     def _measure(self, published_ms: int) -> None:
         lag_s = self.lag.observe(published_ms, self._now_ms()) / 1000
@@ -375,7 +395,7 @@ class Supervisor:
 
     def _caught_up(self) -> None:
         if not self._behind and self._move(Happening.CAUGHT_UP, "caught up"):
-            self._say("live", "caught up")
+            self._say_live("caught up")
 
     def _compare(self, sample: Sample) -> None:
         """Hold a sample against what the engine holds, then take it over."""
@@ -391,6 +411,7 @@ class Supervisor:
         self.heard_ms = self._now_ms()
 
     def _say(self, health: SourceHealth, reason: str) -> None:
+        self._is_said_live = health == "live"
         self._note(Packet(at_ms=self._now_ms(), kind="status", text=reason, health=health))
         for source in self._feed.sources:
             self._sink.receive(UpdateBatch(source, None, [SourceStatus(health, reason)]))

@@ -51,12 +51,14 @@ class Watchdog:
         """Note that the provider said anything at all."""
         self.heard_s = now_s
 
-    def take(self, batch: UpdateBatch, now_s: float) -> None:
-        """Note what a batch shows: which markets are in play, and that something moved."""
+    def take(self, batch: UpdateBatch, now_s: float) -> bool:
+        """Note what a batch shows: which markets are in play, and whether anything moved, which is also told."""
+        moved = False
         for update in batch.updates:
             if type(update) is MarketUpdate:
                 self.moved_s = now_s
                 self._asked_s = None
+                moved = True
                 definition = update.definition
                 if definition is not None:
                     key = (batch.source, update.market)
@@ -66,6 +68,7 @@ class Watchdog:
                         self._in_play.discard(key)
             elif type(update) is MarketGone:
                 self._in_play.discard((batch.source, update.market))
+        return moved
 
     def asked(self, now_s: float) -> None:
         """Note that a sample is on its way."""

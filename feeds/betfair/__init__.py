@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from feeds.betfair.account import Account, AccountUrls
 from feeds.betfair.codec import BetfairCodec
 from feeds.betfair.config import BetfairConfig
+from feeds.betfair.emulator import BetfairEmulator
 from feeds.betfair.market_stream import MarketStream
 from feeds.feed import Feed
 from feeds.http import HttpClient, http_session
@@ -18,7 +19,8 @@ from feeds.transport import TcpTransport
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from feeds.feed import RecordingReader
+    from feeds.emulation.truth import Truth
+    from feeds.feed import Emulator, RecordingReader
 
 __all__ = ["FEED", "BetfairCodec", "BetfairConfig", "MarketStream"]
 
@@ -51,6 +53,12 @@ class _Betfair:
 
     def recording_reader(self, source: str) -> RecordingReader:
         return MarketStream(source)
+
+    def emulator(self, truth: Truth) -> Emulator:
+        return BetfairEmulator(truth)
+
+    def emulated_secrets(self) -> dict[str, str]:
+        return {"BETFAIR_APP_KEY": "emulated", "BETFAIR_SESSION_TOKEN": "emulated-session"}
 
 
 def _feed(name: str, codec: BetfairCodec) -> Feed:

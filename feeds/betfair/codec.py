@@ -102,6 +102,7 @@ class BetfairCodec:
         self._stream = MarketStream(source)
         self._stream.wants_names = self.account.wants_names
         self._named: list[CodecEvent] = []
+        self._newest_pt = 0
         self._is_sampling = False
         self._state = State.WAITING
         self._buffer = b""
@@ -128,6 +129,7 @@ class BetfairCodec:
         self._buffer = b""
         self._outgoing.clear()
         self._is_sampling = False
+        self._newest_pt = 0
         self.account.connection_made()
         self._stream.subscription = None
         self._stream.lagging = False
@@ -208,6 +210,13 @@ class BetfairCodec:
             events.append(Dropped(f"op {message.op}"))
 
     def _market_change(self, message: Message, events: list[CodecEvent]) -> None:
+        if message.pt is not None:
+            if message.pt < self._newest_pt and self._is_current(message):
+                # Rows are absolute: an older one that comes later would stand. Only an image leaves nothing of it.
+                self.start_afresh()
+                text = f"a message of {message.pt} came after one of {self._newest_pt}; starting from an image"
+                raise ProviderRefused("OUT_OF_ORDER", text, fatal=False)
+            self._newest_pt = message.pt
         stream_events = self._stream.receive(message)
         if self._stream.unnamed:
             self.account.want_names(self._stream.unnamed)
@@ -228,6 +237,9 @@ class BetfairCodec:
         if complete and message.ct in recovery and self._state is not State.LIVE and message.status is None:
             self._advance("recovered")
             events.append(UpdateBatch(self.source, message.pt, [SourceStatus("live", f"{message.ct} applied")]))
+
+    def _is_current(self, message: Message) -> bool:
+        return message.id is None or self._stream.subscription is None or message.id == self._stream.subscription
 
     def _as_sample(self, events: list[CodecEvent]) -> list[CodecEvent]:
         if any(isinstance(event, Dropped) for event in events):

@@ -11,11 +11,15 @@ from feeds.feed import Feed
 from feeds.http import HttpClient, http_session
 from feeds.oddsapiio.codec import OddsApiIoCodec
 from feeds.oddsapiio.config import OddsApiIoConfig
+from feeds.oddsapiio.emulator import OddsApiIoEmulator
 from feeds.secret import read_secret, trust
 from feeds.transport import WebSocketTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from feeds.emulation.truth import Truth
+    from feeds.feed import Emulator
 
 __all__ = ["FEED", "OddsApiIoCodec", "OddsApiIoConfig"]
 
@@ -40,6 +44,12 @@ class _OddsApiIo:
     def offline(self, name: str, config: OddsApiIoConfig) -> Feed:
         codec = OddsApiIoCodec(name, config)
         return Feed(self.sources(name, config), codec, asking=codec, sampling=codec)
+
+    def emulator(self, truth: Truth) -> Emulator:
+        return OddsApiIoEmulator(truth)
+
+    def emulated_secrets(self) -> dict[str, str]:
+        return {"ODDS_API_IO_KEY": "emulated"}
 
 
 FEED = _OddsApiIo()

@@ -20,6 +20,7 @@ from feeds.errors import ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected, Sample
 from feeds.http import Request
 from feeds.oddsapiio.messages import EventDetails, EventOdds, Market, Price, Slug, StreamMessage
+from feeds.ordering import is_older
 from feeds.prefetch import Chunk, Listing, Prefetch
 from feeds.quote_sheet import QuoteSheet, decimal_odds
 from feeds.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
@@ -223,7 +224,8 @@ class OddsApiIoCodec:
                 # The stream may have been quicker than the answer, on this connection.
                 streamed = self._waiting.pop(place, None) or (self._known.get(place) if self._is_live else None)
                 fetched = said.get(place, _Listed([], 0))
-                self._known[place] = streamed if streamed is not None and streamed.at_ms > fetched.at_ms else fetched
+                is_late = streamed is not None and (not fetched.at_ms or is_older(fetched.at_ms, streamed.at_ms))
+                self._known[place] = streamed if streamed is not None and is_late else fetched
                 updates += self._requoted(bookmaker, event)
             batch = UpdateBatch(self._source(bookmaker), None, updates)
             if self._sampling and self._is_live:
@@ -259,13 +261,13 @@ class OddsApiIoCodec:
         place = (bookmaker, event)
         if key not in self._prefetch.ready:
             waiting = self._waiting.get(place)
-            if waiting is None or listed.at_ms >= waiting.at_ms:
+            if waiting is None or not is_older(listed.at_ms, waiting.at_ms):
                 self._waiting[place] = listed
             if key not in self._prefetch.known and self._prefetch.is_complete:
                 self._prefetch.relist()
             return
         known = self._known.get(place)
-        if known is not None and listed.at_ms < known.at_ms:
+        if known is not None and is_older(listed.at_ms, known.at_ms):
             events.append(Dropped("older than what is known"))
             return
         self._known[place] = listed

@@ -10,11 +10,15 @@ from feeds.feed import Feed
 from feeds.http import HttpClient, http_session
 from feeds.opticodds.codec import OpticOddsCodec
 from feeds.opticodds.config import OpticOddsConfig
+from feeds.opticodds.emulator import OpticOddsEmulator
 from feeds.secret import read_secret, trust
 from feeds.transport import EventStreamTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from feeds.emulation.truth import Truth
+    from feeds.feed import Emulator
 
 __all__ = ["FEED", "OpticOddsCodec", "OpticOddsConfig"]
 
@@ -38,6 +42,12 @@ class _OpticOdds:
 
     def offline(self, name: str, config: OpticOddsConfig) -> Feed:
         return _feed(self.sources(name, config), OpticOddsCodec(name, config))
+
+    def emulator(self, truth: Truth) -> Emulator:
+        return OpticOddsEmulator(truth)
+
+    def emulated_secrets(self) -> dict[str, str]:
+        return {"OPTICODDS_API_KEY": "emulated"}
 
 
 def _feed(sources: tuple[str, ...], codec: OpticOddsCodec) -> Feed:

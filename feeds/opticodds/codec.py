@@ -23,6 +23,7 @@ from feeds.event_stream import EventStreamReader
 from feeds.feed import CodecEvent, Dropped, Rejected, Sample
 from feeds.http import Request
 from feeds.opticodds.messages import Entry, Fixture, Fixtures, OddsPage, StreamMessage
+from feeds.ordering import is_older
 from feeds.prefetch import Chunk, Listing, Prefetch
 from feeds.quote_sheet import QuoteSheet, decimal_odds, from_american
 from feeds.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
@@ -236,7 +237,7 @@ class OpticOddsCodec:
                 continue
             entries = said[entry.sportsbook][event]
             known = entries.get(entry.id)
-            if known is None or known.timestamp <= entry.timestamp:
+            if known is None or not is_older(entry.timestamp * 1000, known.timestamp * 1000):
                 entries[entry.id] = _locked(entry) if locked else entry
         for sportsbook, book in self._books.items():
             self._replace(sportsbook, book, said[sportsbook], events)
@@ -248,7 +249,9 @@ class OpticOddsCodec:
             # The stream may have been quicker than the answer; what is newer than all of the answer was not yet in it.
             newest = max((entry.timestamp for entry in entries.values()), default=0.0)
             newer = {
-                key: old for key, old in known.items() if old.timestamp > (entries[key].timestamp if key in entries else newest)
+                key: old
+                for key, old in known.items()
+                if is_older((entries[key].timestamp if key in entries else newest) * 1000, old.timestamp * 1000)
             }
             book.entries[event] = {**entries, **newer}
             updates += self._requoted(event, book)
@@ -282,7 +285,7 @@ class OpticOddsCodec:
             book = self._books[entry.sportsbook]
             entries = book.entries.setdefault(fixture, {})
             known = entries.get(entry.id)
-            if known is not None and known.timestamp > entry.timestamp:
+            if known is not None and is_older(entry.timestamp * 1000, known.timestamp * 1000):
                 events.append(Dropped("older than what is known"))
                 continue
             entries[entry.id] = _locked(entry) if locked else entry

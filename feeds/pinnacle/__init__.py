@@ -11,10 +11,14 @@ from feeds.feed import Feed
 from feeds.http import HttpClient, http_session
 from feeds.pinnacle.codec import PinnacleCodec
 from feeds.pinnacle.config import PinnacleConfig
+from feeds.pinnacle.emulator import PinnacleEmulator
 from feeds.secret import read_secret, trust
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from feeds.emulation.truth import Truth
+    from feeds.feed import Emulator
 
 __all__ = ["FEED", "PinnacleCodec", "PinnacleConfig"]
 
@@ -38,6 +42,12 @@ class _Pinnacle:
     def offline(self, name: str, config: PinnacleConfig) -> Feed:
         codec = PinnacleCodec(name, config)
         return Feed((name,), codec, asking=codec, timed=codec, sampling=codec)
+
+    def emulator(self, truth: Truth) -> Emulator:
+        return PinnacleEmulator(truth)
+
+    def emulated_secrets(self) -> dict[str, str]:
+        return {"PINNACLE_USERNAME": "emulated", "PINNACLE_PASSWORD": "emulated"}
 
 
 FEED = _Pinnacle()

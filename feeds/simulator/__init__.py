@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
-from feeds.betfair import BetfairCodec, MarketStream
-from feeds.betfair.codec import Subscription
+from feeds.betfair.codec import BetfairCodec, Subscription
+from feeds.betfair.market_stream import MarketStream
+from feeds.betfair.stream_server import StreamServer
 from feeds.feed import Feed
 from feeds.simulator.exchange import Exchange
 from feeds.simulator.fixtures import Pace, Schedule
-from feeds.simulator.server import SimulatorServer
 from feeds.transport import TcpTransport
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from feeds.feed import RecordingReader
 
-__all__ = ["FEED", "SimulatorConfig", "SimulatorServer", "simulated_exchange"]
+__all__ = ["FEED", "SimulatorConfig", "simulated_exchange"]
 
 _HEARTBEAT_MS = 500
 
@@ -53,7 +53,7 @@ class _Simulator:
 
     @asynccontextmanager
     async def open(self, source: str, config: SimulatorConfig) -> AsyncIterator[Feed]:
-        server = SimulatorServer(simulated_exchange(config, round(time.time() * 1000)), time.monotonic)
+        server = StreamServer(simulated_exchange(config, round(time.time() * 1000)), time.monotonic)
         await server.start(port=config.port)
         ticking = asyncio.create_task(server.run())
         try:

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from feeds.simulator.goals import Score
+from feeds.emulation.goals import Score
 from oddsengine.markets.ladders import BETFAIR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from feeds.emulation.goals import Outlook
     from feeds.simulator.fixtures import Match, Pace, Standing
-    from feeds.simulator.goals import Outlook
     from oddsengine.markets.feed_updates import PriceSize
 
 TICK_S: Final = 0.2

@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from feeds.simulator.goals import MATCH_MINUTES, Outlook, Score
+from feeds.emulation.goals import MATCH_MINUTES, Outlook, Score
 
 COMPETITIONS: Final = (
     (

@@ -11,9 +11,13 @@ from feeds.http import HttpClient, http_session
 from feeds.secret import read_secret, trust
 from feeds.theoddsapi.codec import TheOddsApiCodec
 from feeds.theoddsapi.config import TheOddsApiConfig
+from feeds.theoddsapi.emulator import TheOddsApiEmulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from feeds.emulation.truth import Truth
+    from feeds.feed import Emulator
 
 __all__ = ["FEED", "TheOddsApiCodec", "TheOddsApiConfig"]
 
@@ -34,6 +38,12 @@ class _TheOddsApi:
     def offline(self, name: str, config: TheOddsApiConfig) -> Feed:
         codec = TheOddsApiCodec(name, config)
         return Feed(self.sources(name, config), codec, asking=codec, timed=codec)
+
+    def emulator(self, truth: Truth) -> Emulator:
+        return TheOddsApiEmulator(truth)
+
+    def emulated_secrets(self) -> dict[str, str]:
+        return {"THE_ODDS_API_KEY": "emulated"}
 
 
 FEED = _TheOddsApi()

@@ -37,7 +37,10 @@ class CreditBudget:
         """Tell whether a call can be afforded; a new month brings new credits."""
         if self._told_ms is not None and now_ms >= self.resets_ms(self._told_ms):
             self.remaining, self._told_ms = float(self._config.monthly_credits), None
-        return self.remaining - self._config.reserve_credits >= self._config.call_credits
+        if self.remaining - self._config.reserve_credits >= self._config.call_credits:
+            return True
+        # Credits can be bought: now and then one call finds out.
+        return self._told_ms is not None and now_ms - self._told_ms >= self._config.greatest_interval_s * 1000
 
     def interval_s(self, pressure: Pressure, now_ms: int) -> float:
         """Tell how long to wait between two calls for one sport."""

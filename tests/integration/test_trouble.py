@@ -14,10 +14,10 @@ import pytest
 
 from feeds.betfair import BetfairCodec
 from feeds.betfair.codec import Subscription
+from feeds.betfair.stream_server import StreamServer
 from feeds.feed import Feed
 from feeds.simulator import SimulatorConfig, simulated_exchange
 from feeds.simulator.fixtures import Pace
-from feeds.simulator.server import SimulatorServer
 from feeds.states import FeedState
 from feeds.supervision import Supervision
 from feeds.supervisor import Supervisor
@@ -36,7 +36,7 @@ STEADY_PACE = Pace(minutes_per_s=2.0, before_s=10.0, goal_s=1.0)
 class Provider:
     """The simulated provider, the feed on it, and the service it feeds."""
 
-    def __init__(self, here: Served, server: SimulatorServer, ticking: asyncio.Task[None], supervisor: Supervisor) -> None:
+    def __init__(self, here: Served, server: StreamServer, ticking: asyncio.Task[None], supervisor: Supervisor) -> None:
         self.here = here
         self.server = server
         self.ticking = ticking
@@ -48,7 +48,7 @@ class Provider:
 
     async def plug_in(self, port: int) -> None:
         """Start a new server on the exchange, which does not know the clocks of the one before."""
-        self.server = SimulatorServer(self.server.exchange, time.monotonic, tick_s=0.05)
+        self.server = StreamServer(self.server.exchange, time.monotonic, tick_s=0.05)
         self.server.initial_clk = "another life"
         await self.server.start(port=port)
         self.ticking = asyncio.create_task(self.server.run())
@@ -90,7 +90,7 @@ class Provider:
 @asynccontextmanager
 async def provided(**settings: Any) -> AsyncIterator[Provider]:
     exchange = simulated_exchange(SimulatorConfig(seed=11, matches=5, pace=STEADY_PACE), round(time.time() * 1000))
-    server = SimulatorServer(exchange, time.monotonic, tick_s=0.05)
+    server = StreamServer(exchange, time.monotonic, tick_s=0.05)
     await server.start()
     ticking = asyncio.create_task(server.run())
     provider: Provider | None = None
@@ -149,9 +149,9 @@ async def test_what_came_in_the_wrong_order_is_put_right_by_the_next_image() -> 
 async def test_a_feed_that_falls_silent_is_suspended_and_comes_back() -> None:
     """Two and a half heartbeats without a word: the socket is open and means nothing."""
     async with provided() as provider:
-        provider.server.misbehave("stall", 60.0)
+        provider.server.misbehave("half_open", 60.0)
         await until(lambda: provider.open_markets() == 0, "suspension")
-        provider.server.misbehave("stall", 0.0)
+        provider.server.misbehave("half_open", 0.0)
         await until(lambda: provider.open_markets() > 5, "reopening")
         await settle(provider)
 
@@ -170,7 +170,7 @@ async def test_an_unplugged_provider_suspends_everything_and_a_new_one_is_resume
 async def test_a_refused_clock_costs_an_image() -> None:
     async with provided() as provider:
         provider.server.misbehave("refuse_clk", 60.0)
-        provider.server.misbehave("drop")
+        provider.server.misbehave("drop", 0.0)
         await until(lambda: provider.supervisor.counters.dropped > 0, "the refusal")
         await settle(provider)
 
@@ -178,7 +178,7 @@ async def test_a_refused_clock_costs_an_image() -> None:
 async def test_a_dropped_connection_resumes_without_an_image() -> None:
     async with provided() as provider:
         before = provider.supervisor.counters.connections
-        provider.server.misbehave("drop")
+        provider.server.misbehave("drop", 0.0)
         await until(lambda: provider.supervisor.counters.connections > before and provider.live, "the return")
         assert 0 == provider.supervisor.counters.dropped
         await settle(provider)

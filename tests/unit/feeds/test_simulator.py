@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.emulation.goals import Outlook, Score
 from feeds.simulator import SimulatorConfig, simulated_exchange
 from feeds.simulator.fixtures import Schedule
-from feeds.simulator.goals import Outlook, Score
 from tests.simulated import QUICK, START_MS
 
 RATES = st.floats(0.05, 3.0)

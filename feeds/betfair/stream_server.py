@@ -1,7 +1,7 @@
-"""The simulated provider: a TCP server that speaks the Betfair Exchange Stream protocol.
+"""The stream of an emulated exchange: a TCP server that speaks the Betfair Exchange Stream protocol.
 
 It understands `authentication`, `marketSubscription` (with `initialClk` and `clk` to resume) and `heartbeat`, and one
-operation of its own, from any connection: `{"op":"misbehave","kind":"stall","seconds":10}` (see `Mischief`).
+operation of its own, from any connection: `{"op":"misbehave","kind":"stall","seconds":10}` (see `MISCHIEF`).
 """
 
 from __future__ import annotations
@@ -9,32 +9,72 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 import orjson
-import structlog
 
-from feeds.simulator.exchange import TICK_S
+from feeds.emulation.mischief import Mischief
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import ssl
+    from collections.abc import Callable, Sequence
 
-    from feeds.simulator.exchange import Exchange
-
+#: Real seconds between two ticks.
+TICK_S: Final = 0.2
 CRLF: Final = b"\r\n"
 #: Ticks that can be resumed from.
 _HISTORY_TICKS: Final = 600
 _SEGMENT_MARKETS: Final = 5
-_log = structlog.get_logger(__name__)
 
-#: What the provider can do wrong on demand.
-#: drop: close every connection. stall: say nothing at all, connections stay open. garbage: a line that is no JSON.
-#: truncate: half a message, then close. duplicate: each message twice. reorder: two ticks the wrong way round.
-#: segment: images in segments. busy: `status: 503`, no data. refuse_clk: resumes get INVALID_CLOCK.
-#: image: an image that nobody asked for.
-Mischief = Literal["drop", "stall", "garbage", "truncate", "duplicate", "reorder", "segment", "busy", "refuse_clk", "image"]
-_ONE_OFF: Final = frozenset({"drop", "garbage", "truncate", "image"})
+#: What the provider can do wrong on demand; `feeds.emulation.mischief` says what each is.
+MISCHIEF: Final = frozenset(
+    {
+        "drop",
+        "half_open",
+        "stall",
+        "drip",
+        "garbage",
+        "truncate",
+        "duplicate",
+        "reorder",
+        "restart",
+        "refuse_clk",
+        "busy",
+        "segment",
+        "image",
+        "skew",
+    }
+)
+#: What comes through in a tick where bytes only drip.
+_DRIP_BYTES: Final = 400
+
+
+class Tradable(Protocol):
+    """What an exchange trades: markets that it can describe whole."""
+
+    @property
+    def ticks(self) -> int:
+        """How many ticks have passed."""
+        ...
+
+    @property
+    def pt_ms(self) -> int:
+        """The publish time, Unix milliseconds."""
+        ...
+
+    @property
+    def markets(self) -> Sequence[Any]:
+        """Every market there is now."""
+        ...
+
+    def tick(self) -> list[dict[str, Any]]:
+        """Go one tick on and give the market changes it brings, in the provider's words."""
+        ...
+
+    def image(self, market: Any) -> dict[str, Any]:
+        """Describe a market whole."""
+        ...
 
 
 class _Request(msgspec.Struct, rename="camel"):
@@ -49,8 +89,8 @@ class _Request(msgspec.Struct, rename="camel"):
     seconds: float = 5.0
 
 
-class SimulatorServer:
-    """Serves one simulated exchange on loopback.
+class StreamServer:
+    """Serves one exchange, simulated or emulated, on loopback.
 
     Args:
         exchange: what it trades.
@@ -58,7 +98,7 @@ class SimulatorServer:
         tick_s: real seconds a tick takes; 0 to tick only when told (`step`).
     """
 
-    def __init__(self, exchange: Exchange, clock: Callable[[], float], *, tick_s: float = TICK_S) -> None:
+    def __init__(self, exchange: Tradable, clock: Callable[[], float], *, tick_s: float = TICK_S) -> None:
         self.exchange = exchange
         self._clock = clock
         self._tick_s = tick_s
@@ -66,7 +106,7 @@ class SimulatorServer:
         self._sessions: set[_Session] = set()
         self._handlers: set[asyncio.Task[None]] = set()
         self._history: deque[tuple[int, list[dict[str, Any]]]] = deque(maxlen=_HISTORY_TICKS)
-        self._until: dict[str, float] = {}
+        self._mischief = Mischief(clock, MISCHIEF)
         self._held: list[dict[str, Any]] | None = None
         #: a paused market stands still; heartbeats go on
         self.paused = False
@@ -80,14 +120,19 @@ class SimulatorServer:
         return int(self._server.sockets[0].getsockname()[1])
 
     @property
+    def kinds(self) -> frozenset[str]:
+        """Name what it can do wrong."""
+        return MISCHIEF
+
+    @property
     def connections(self) -> int:
         """How many sessions are open."""
         return len(self._sessions)
 
-    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    async def start(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Begin to listen; `port` 0 takes a free one."""
         self.step()
-        self._server = await asyncio.start_server(self._serve, host, port)
+        self._server = await asyncio.start_server(self._serve, host, port, ssl=tls)
 
     async def stop(self) -> None:
         """Close every connection and stop listening."""
@@ -109,6 +154,8 @@ class SimulatorServer:
 
     def step(self) -> None:
         """Go one tick on and tell every subscriber."""
+        for session in self._sessions:
+            session.drip()
         if self.paused:
             self._broadcast([])
             return
@@ -128,28 +175,30 @@ class SimulatorServer:
         """Do something wrong, once or for a while (`seconds`, at most until told `seconds` 0).
 
         Raises:
-            ValueError: if `kind` is not a `Mischief`.
+            ValueError: if `kind` is not one of `MISCHIEF`.
         """
-        if kind not in get_args(Mischief):
-            raise ValueError(f"no such mischief {kind!r}; there are {', '.join(get_args(Mischief))}")
-        _log.info("misbehaving", kind=kind, seconds=seconds)
-        if kind not in _ONE_OFF:
-            self._until[kind] = self._clock() + seconds
-            return
+        self._mischief.begin(kind, seconds)
+        if kind == "restart":
+            self._history.clear()
+            self.initial_clk = f"sim-restarted-{self.exchange.pt_ms:x}"
         for session in list(self._sessions):
-            if kind == "drop":
+            if kind in {"drop", "restart"}:
                 session.close()
             elif kind == "garbage":
                 session.write_raw(b'{"op":"mcm","id":\x00\xff, this is no JSON' + CRLF)
             elif kind == "truncate":
                 session.write_raw(b'{"op":"mcm","clk":"AAAA","mc":[{"id":"1.3000')
                 session.close()
-            elif session.subscription is not None:
+            elif kind == "image" and session.subscription is not None:
                 session.send_image()
 
-    def is_on(self, kind: Mischief) -> bool:
+    def is_on(self, kind: str) -> bool:
         """Tell whether a lasting mischief is going on."""
-        return self._clock() < self._until.get(kind, float("-inf"))
+        return self._mischief.is_on(kind)
+
+    async def over(self, kind: str) -> None:
+        """Wait until a mischief is over."""
+        await self._mischief.over(kind)
 
     def clk(self) -> str:
         """Write the present tick as a clock."""
@@ -168,8 +217,10 @@ class SimulatorServer:
         return [change for number, changes in self._history if number > tick for change in changes]
 
     def _broadcast(self, changes: list[dict[str, Any]]) -> None:
-        if self.is_on("stall"):
+        if self.is_on("half_open"):
             return
+        if self.is_on("stall"):
+            changes = []
         for session in list(self._sessions):
             if session.subscription is not None:
                 session.send_changes(changes)
@@ -182,7 +233,9 @@ class SimulatorServer:
             self._handlers.add(handler)
             handler.add_done_callback(self._handlers.discard)
         try:
-            await session.converse(reader)
+            await self._mischief.over("half_open")
+            if not self.is_on("drop"):
+                await session.converse(reader)
         except OSError:
             pass  # the subscriber went away
         finally:
@@ -195,7 +248,7 @@ class SimulatorServer:
 class _Session:
     """One subscriber's connection."""
 
-    def __init__(self, server: SimulatorServer, writer: asyncio.StreamWriter, clock: Callable[[], float]) -> None:
+    def __init__(self, server: StreamServer, writer: asyncio.StreamWriter, clock: Callable[[], float]) -> None:
         self._server = server
         self._writer = writer
         self._clock = clock
@@ -203,12 +256,14 @@ class _Session:
         self._heartbeat_ms = 5000
         self._last_sent_s = clock()
         self._tells_busy = False
+        self._dripping = b""
         self.subscription: int | None = None
 
     async def converse(self, reader: asyncio.StreamReader) -> None:
         self._send({"op": "connection", "connectionId": f"sim-{id(self):x}"})
         while True:
             line = await reader.readline()
+            await self._server.over("half_open")
             if not line:
                 return
             try:
@@ -315,9 +370,20 @@ class _Session:
         self.write_raw(orjson.dumps(message) + CRLF)
 
     def write_raw(self, data: bytes) -> None:
-        if not self._writer.is_closing():
+        if self._writer.is_closing():
+            return
+        if self._dripping or self._server.is_on("drip"):
+            self._dripping += data
+        else:
             self._writer.write(data)
-            self._last_sent_s = self._clock()
+        self._last_sent_s = self._clock()
+
+    def drip(self) -> None:
+        """Let through what may come through in a tick."""
+        if self._dripping and not self._writer.is_closing():
+            size = _DRIP_BYTES if self._server.is_on("drip") else len(self._dripping)
+            self._writer.write(self._dripping[:size])
+            self._dripping = self._dripping[size:]
 
     def close(self) -> None:
         self._writer.close()
