@@ -120,9 +120,9 @@ class Supervisor:
         #: what makes the source late: `provider` (it says so) or `measured`
         self._behind: dict[str, str] = {}
         self._watchdog = self._new_watchdog()
-        #: whether the last connection stood still though it claimed to be live, and the claim that has to be proven since
+        #: whether the last connection stood still though it claimed to be live, and whether this one has to move to be believed
         self._was_frozen = False
-        self._unproven: SourceStatus | None = None
+        self._is_unproven = False
         self._is_said_live = False
         self._connection: Connection | None = None
         self._something_due = asyncio.Event()
@@ -159,15 +159,15 @@ class Supervisor:
             await asyncio.sleep(self.retry.wait_s(1))
 
     async def _session(self) -> None:
-        """Hold one connection to its end. Raises if it never became live."""
+        """Hold one connection to its end. Raises if it was not live for long enough to count as a success."""
         self._move(Happening.CONNECT, "connecting")
-        was_live = False
+        began_s = self._clock()
         try:
             await self._converse()
         except (OSError, FeedError) as error:
             was_live = self.state in {FeedState.LIVE, FeedState.LAGGING}
             self._lost(error, was_live=was_live)
-            if not was_live:
+            if not was_live or self._clock() - began_s < self._supervision.backoff_ceiling_s:
                 raise
 
     def _lost(self, error: OSError | FeedError, *, was_live: bool) -> None:
@@ -206,7 +206,7 @@ class Supervisor:
         self.counters.connections += 1
         self._connection = connection
         self._behind.clear()
-        self._unproven = None
+        self._is_unproven = False
         self._watchdog = self._new_watchdog()
         self._feed.codec.connection_made()
         self._note(Packet(at_ms=self._now_ms(), kind="opened"))
@@ -316,9 +316,12 @@ class Supervisor:
     def _frozen(self, reason: str) -> WentStale:
         """Make the next connection begin afresh: what a frozen stream would resume from is worth nothing."""
         self._was_frozen = True
+        self._start_afresh()
+        return WentStale(reason)
+
+    def _start_afresh(self) -> None:
         self._feed.codec.start_afresh()
         self._note(Packet(at_ms=self._now_ms(), kind="afresh"))
-        return WentStale(reason)
 
     async def _write(self) -> None:
         data = self._feed.codec.data_to_send()
@@ -358,9 +361,10 @@ class Supervisor:
             batch = UpdateBatch(batch.source, batch.published_ms, rest)
         moved = self._watchdog.take(batch, self._clock())
         self._sink.receive(batch)
-        if self._unproven is not None and moved:
-            claim, self._unproven = self._unproven, None
-            self._follow(claim)
+        if self._is_unproven and moved:
+            # What it did not tell while it stood still it may never tell.
+            self._start_afresh()
+            raise ContinuityLost("it moves again; starting from a whole snapshot")
         if batch.published_ms is not None and self._supervision.lag_limit_s:
             self._measure(batch.published_ms)
 
@@ -368,8 +372,8 @@ class Supervisor:
         """Go along with what the provider says of itself, as far as it can be believed."""
         if claim.health == "live" and self._was_frozen:
             # It said so before and stood still; now it has to move first.
-            self._was_frozen, self._unproven = False, claim
-        elif claim.health == "live" and self._unproven is None:
+            self._was_frozen, self._is_unproven = False, True
+        elif claim.health == "live" and not self._is_unproven:
             self._behind.pop("provider", None)
             if self._move(Happening.RECOVERED, claim.reason) or not self._behind:
                 self._move(Happening.CAUGHT_UP, claim.reason)

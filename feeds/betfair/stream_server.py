@@ -107,7 +107,7 @@ class StreamServer:
         self._handlers: set[asyncio.Task[None]] = set()
         self._history: deque[tuple[int, list[dict[str, Any]]]] = deque(maxlen=_HISTORY_TICKS)
         self._mischief = Mischief(clock, MISCHIEF)
-        self._held: list[dict[str, Any]] | None = None
+        self._held: tuple[list[dict[str, Any]], int] | None = None
         #: a paused market stands still; heartbeats go on
         self.paused = False
         #: a provider that starts anew does not know the clocks of before
@@ -157,19 +157,22 @@ class StreamServer:
         for session in self._sessions:
             session.drip()
         if self.paused:
-            self._broadcast([])
+            held, self._held = self._held, None
+            self._broadcast(*(held or ([], self.exchange.pt_ms)))
             return
         changes = self.exchange.tick()
         self._history.append((self.exchange.ticks, changes))
+        told = (changes, self.exchange.pt_ms)
         if self.is_on("reorder"):
             if self._held is None:
-                self._held = changes
+                self._held = told
                 return
-            changes, self._held = self._held, None
-            self._broadcast(self._history[-1][1])
+            self._broadcast(*told)
+            told, self._held = self._held, None
         elif self._held is not None:
-            changes, self._held = [*self._held, *changes], None
-        self._broadcast(changes)
+            self._broadcast(*self._held)
+            self._held = None
+        self._broadcast(*told)
 
     def misbehave(self, kind: str, seconds: float = 5.0) -> None:
         """Do something wrong, once or for a while (`seconds`, at most until told `seconds` 0).
@@ -216,14 +219,14 @@ class StreamServer:
             return None
         return [change for number, changes in self._history if number > tick for change in changes]
 
-    def _broadcast(self, changes: list[dict[str, Any]]) -> None:
+    def _broadcast(self, changes: list[dict[str, Any]], pt_ms: int) -> None:
         if self.is_on("half_open"):
             return
         if self.is_on("stall"):
             changes = []
         for session in list(self._sessions):
             if session.subscription is not None:
-                session.send_changes(changes)
+                session.send_changes(changes, pt_ms)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session = _Session(self, writer, self._clock)
@@ -325,7 +328,7 @@ class _Session:
         for kind, part in zip(kinds, slices, strict=True):
             self._send_change("SUB_IMAGE", part, segment=kind)
 
-    def send_changes(self, changes: list[dict[str, Any]]) -> None:
+    def send_changes(self, changes: list[dict[str, Any]], pt_ms: int) -> None:
         if self._server.is_on("busy"):
             self._tells_busy = True
             self._send({"op": "mcm", "id": self.subscription, "status": 503})
@@ -336,18 +339,20 @@ class _Session:
             self.send_image()
             return
         if changes:
-            self._send_change(None, changes)
+            self._send_change(None, changes, pt_ms=pt_ms)
             if self._server.is_on("duplicate"):
-                self._send_change(None, changes)
+                self._send_change(None, changes, pt_ms=pt_ms)
         elif (self._clock() - self._last_sent_s) * 1000 >= self._heartbeat_ms:
             self._send_change("HEARTBEAT", [])
 
-    def _send_change(self, ct: str | None, changes: list[dict[str, Any]], segment: str | None = None) -> None:
+    def _send_change(
+        self, ct: str | None, changes: list[dict[str, Any]], segment: str | None = None, pt_ms: int | None = None
+    ) -> None:
         message: dict[str, Any] = {
             "op": "mcm",
             "id": self.subscription,
             "clk": self._server.clk(),
-            "pt": self._server.exchange.pt_ms,
+            "pt": self._server.exchange.pt_ms if pt_ms is None else pt_ms,
         }
         if ct is not None:
             message["ct"] = ct

@@ -54,6 +54,7 @@ SPORTS: Final[dict[int, str]] = {
 PERIODS: Final[dict[int, str]] = {0: "ft", 1: "h1", 2: "h2"}
 _NO_CURSORS: Final = frozenset({0, 1})
 _UNAUTHORISED: Final = frozenset({401, 403})
+_RETRY_MS: Final = 1_000
 _EXCERPT: Final = 120
 
 _decode_fixtures = msgspec.json.Decoder(Fixtures).decode
@@ -201,9 +202,8 @@ class PinnacleCodec:
             else:
                 (self._sampled if what == "sample" else self._odds)(sport, response, events, whole=whole)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            # Whatever it said is lost: only a snapshot mends that.
-            endpoint.cursor = None
-            endpoint.due_ms = response.at_ms
+            # Nothing is lost: the cursor stands, and the same is asked again.
+            endpoint.due_ms = response.at_ms + min(round(self._config.interval_s * 1000), _RETRY_MS)
             events.append(Rejected(f"{what} of sport {sport.number}", str(error), _excerpt(response.body)))
             return events
         if not self._is_live and all(each.is_current for each in self._sports.values()):

@@ -99,7 +99,9 @@ async def provided(**settings: Any) -> AsyncIterator[Provider]:
             here.service.engine.receive(UpdateBatch("src", None, [SourceStatus("down", "not connected yet")]))
             codec = BetfairCodec("src", "key", "token", Subscription(heartbeat_ms=500))
             feed = Feed(("src",), codec, TcpTransport("127.0.0.1", server.port, tls=False), sampling=codec)
-            supervisor = Supervisor("src", feed, here.service.engine, Supervision(backoff_start_s=0.02, backoff_ceiling_s=0.5))
+            supervisor = Supervisor(
+                "src", feed, here.service.engine, Supervision(backoff_start_s=0.02, backoff_ceiling_s=0.5, breaker_failures=1000)
+            )
             supervising = asyncio.create_task(supervisor.run())
             provider = Provider(here, server, ticking, supervisor)
             await until(lambda: provider.live and provider.open_markets() > 5, "open markets")
