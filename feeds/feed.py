@@ -44,9 +44,13 @@ class Dropped(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """What the provider says when asked again for what it should have streamed: whole images, to be held against ours."""
+    """What the provider says when asked again for what it should have streamed, to be held against what is held.
+
+    It may come in parts; `is_last` is the one with which all of it was said.
+    """
 
     batches: list[UpdateBatch]
+    is_last: bool = True
 
 
 class Quota(msgspec.Struct, frozen=True):

@@ -331,9 +331,11 @@ class Supervisor:
     # -- what the codec says --------------------------------------------------------------------------------------
 
     def _take(self, events: list[CodecEvent]) -> None:
+        """Take all that a codec said, and only then give up what has to be: it will not say any of it again."""
+        trouble: FeedError | None = None
         for event in events:
             if isinstance(event, UpdateBatch):
-                self._pass_on(event)
+                trouble = self._pass_on(event) or trouble
             elif isinstance(event, Rejected):
                 self.counters.rejected += 1
                 _log.warning(
@@ -344,12 +346,17 @@ class Supervisor:
             elif isinstance(event, Quota):
                 self.quota = event
             elif isinstance(event, Sample):
-                self._compare(event)
+                trouble = self._compare(event) or trouble
             else:
-                raise event
+                trouble = trouble or event
+        if trouble is not None:
+            raise trouble
 
-    def _pass_on(self, batch: UpdateBatch) -> None:
-        """Hand a batch to the sink; what the codec says of its source is a claim, and goes on only if we agree."""
+    def _pass_on(self, batch: UpdateBatch) -> FeedError | None:
+        """Hand a batch to the sink; what the codec says of its source is a claim, and goes on only if we agree.
+
+        Gives why the connection has to be given up, if it has to be.
+        """
         self.counters.messages += 1
         claims = [update for update in batch.updates if isinstance(update, SourceStatus)]
         if claims:
@@ -357,16 +364,17 @@ class Supervisor:
                 self._follow(claim)
             rest: list[FeedUpdate] = [update for update in batch.updates if not isinstance(update, SourceStatus)]
             if not rest:
-                return
+                return None
             batch = UpdateBatch(batch.source, batch.published_ms, rest)
         moved = self._watchdog.take(batch, self._clock())
         self._sink.receive(batch)
         if self._is_unproven and moved:
             # What it did not tell while it stood still it may never tell.
             self._start_afresh()
-            raise ContinuityLost("it moves again; starting from a whole snapshot")
+            return ContinuityLost("it moves again; starting from a whole snapshot")
         if batch.published_ms is not None and self._supervision.lag_limit_s:
             self._measure(batch.published_ms)
+        return None
 
     def _follow(self, claim: SourceStatus) -> None:
         """Go along with what the provider says of itself, as far as it can be believed."""
@@ -401,14 +409,17 @@ class Supervisor:
         if not self._behind and self._move(Happening.CAUGHT_UP, "caught up"):
             self._say_live("caught up")
 
-    def _compare(self, sample: Sample) -> None:
-        """Hold a sample against what the engine holds, then take it over."""
-        awaited = self._watchdog.awaits_sample
-        if awaited and not all(self._sink.agrees(batch) for batch in sample.batches):
-            raise self._frozen("frozen: a fresh sample says something else than what was streamed")
+    def _compare(self, sample: Sample) -> FeedError | None:
+        """Hold a sample against what the engine holds, then take it over; gives why the connection is given up, if it is."""
+        agrees = all(self._sink.agrees(batch) for batch in sample.batches)
+        proves_frozen = self._watchdog.awaits_sample and not agrees
         for batch in sample.batches:
             self._sink.receive(batch)
-        self._watchdog.confirmed(self._clock())
+        if sample.is_last:
+            self._watchdog.confirmed(self._clock())
+        if proves_frozen:
+            return self._frozen("frozen: a fresh sample says something else than what was streamed")
+        return None
 
     def _heard(self) -> None:
         self._watchdog.heard(self._clock())

@@ -85,7 +85,6 @@ class OddsApiIoCodec:
         self._prefetch = Prefetch(_EVENTS_A_QUESTION, _REFRESH_MS)
         self._is_live = False
         self._sampling = False
-        self._sample: list[UpdateBatch] = []
 
     @property
     def silence_limit_s(self) -> float:
@@ -144,7 +143,7 @@ class OddsApiIoCodec:
 
     def ask_sample(self) -> None:
         """Fetch the odds of every known event again."""
-        self._sampling, self._sample = True, []
+        self._sampling = self._is_live
         self._prefetch.refetch()
 
     def receive_response(self, response: Response) -> list[CodecEvent]:
@@ -165,10 +164,7 @@ class OddsApiIoCodec:
         else:
             self._snapshot(raws, request.key.split(","), events)
         if self._prefetch.is_complete:
-            if self._sampling:
-                self._sampling = False
-                events.append(Sample(self._sample))
-                self._sample = []
+            self._sampling = False
             if not self._is_live:
                 self._is_live = True
                 live = SourceStatus("live", "prefetch and stream are together")
@@ -216,6 +212,7 @@ class OddsApiIoCodec:
                 at_ms = max((_time_ms(market.updated_at) for market in markets), default=0)
                 said[bookmaker.lower(), event_id(self._name, str(odds.id))] = _Listed(markets, at_ms)
         self._prefetch.fetched(asked)
+        batches: list[UpdateBatch] = []
         for bookmaker in self._sheets:
             updates: list[FeedUpdate] = []
             for key in asked:
@@ -227,11 +224,11 @@ class OddsApiIoCodec:
                 is_late = streamed is not None and (not fetched.at_ms or is_older(fetched.at_ms, streamed.at_ms))
                 self._known[place] = streamed if streamed is not None and is_late else fetched
                 updates += self._requoted(bookmaker, event)
-            batch = UpdateBatch(self._source(bookmaker), None, updates)
-            if self._sampling and self._is_live:
-                self._sample.append(batch)
-            elif updates:
-                events.append(batch)
+            batches.append(UpdateBatch(self._source(bookmaker), None, updates))
+        if self._sampling:
+            events.append(Sample(batches, self._prefetch.is_complete))
+        else:
+            events += [batch for batch in batches if batch.updates]
 
     # -- the stream -----------------------------------------------------------------------------------------------
 

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from aiohttp import WSCloseCode, web
+from aiohttp import web
 
 from feeds.emulation.web import Json, WebEmulator, cut, cut_off
+from oddsengine.tasks import end_tasks
 
 if TYPE_CHECKING:
     from feeds.emulation.truth import TrueEvent, TrueMarket, Truth
@@ -147,30 +148,23 @@ class OddsApiIoEmulator(WebEmulator):
         queue: asyncio.Queue[str] = asyncio.Queue()
         self._sockets[socket], self._queues[socket] = request, queue
         queue.put_nowait('{"type":"welcome"}')
-        reading = asyncio.create_task(_read(socket))
+        writing = asyncio.create_task(self._write(socket, queue))
         try:
-            while not reading.done():
-                getting = asyncio.ensure_future(queue.get())
-                await asyncio.wait({getting, reading}, return_when=asyncio.FIRST_COMPLETED)
-                if not getting.done():
-                    getting.cancel()
-                    break
-                if mischief.is_on("half_open"):
-                    continue
-                await socket.send_str(getting.result())
-        except (OSError, RuntimeError):
-            pass  # the subscriber went away
+            async for _ in socket:
+                pass  # pings are answered by reading
         finally:
-            reading.cancel()
+            await end_tasks([writing])
             del self._sockets[socket], self._queues[socket]
-            if not socket.closed and request.transport is not None and not request.transport.is_closing():
-                await socket.close(code=WSCloseCode.GOING_AWAY)
         return socket
 
-
-async def _read(socket: web.WebSocketResponse) -> None:
-    async for _ in socket:
-        pass  # pings are answered by reading
+    async def _write(self, socket: web.WebSocketResponse, queue: asyncio.Queue[str]) -> None:
+        while True:
+            text = await queue.get()
+            if not self.mischief.is_on("half_open"):
+                try:
+                    await socket.send_str(text)
+                except (OSError, RuntimeError):
+                    return  # the subscriber went away
 
 
 def _iso(ms: int, timespec: str = "seconds") -> str:

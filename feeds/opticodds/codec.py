@@ -88,7 +88,6 @@ class OpticOddsCodec:
         self._waiting: list[tuple[Entry, bool]] = []
         self._prefetch = Prefetch(_FIXTURES_A_QUESTION, _REFRESH_MS)
         self._sampling = False
-        self._sample: list[UpdateBatch] = []
 
     @property
     def silence_limit_s(self) -> float:
@@ -158,7 +157,7 @@ class OpticOddsCodec:
 
     def ask_sample(self) -> None:
         """Fetch the odds of every known fixture again."""
-        self._sampling, self._sample = True, []
+        self._sampling = self._is_live
         self._prefetch.refetch()
 
     def receive_response(self, response: Response) -> list[CodecEvent]:
@@ -178,10 +177,7 @@ class OpticOddsCodec:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return [*events, Rejected(f"answer for {request.name} {request.key}".strip(), str(error), _excerpt(response.body))]
         if self._prefetch.is_complete:
-            if self._sampling:
-                self._sampling = False
-                events.append(Sample(self._sample))
-                self._sample = []
+            self._sampling = False
             if not self._is_live:
                 self._is_live = True
                 live = SourceStatus("live", "snapshot and stream are together")
@@ -239,10 +235,13 @@ class OpticOddsCodec:
             known = entries.get(entry.id)
             if known is None or not is_older(entry.timestamp * 1000, known.timestamp * 1000):
                 entries[entry.id] = _locked(entry) if locked else entry
-        for sportsbook, book in self._books.items():
-            self._replace(sportsbook, book, said[sportsbook], events)
+        batches = [self._replaced(sportsbook, book, said[sportsbook]) for sportsbook, book in self._books.items()]
+        if self._sampling:
+            events.append(Sample(batches, self._prefetch.is_complete))
+        else:
+            events += [batch for batch in batches if batch.updates]
 
-    def _replace(self, sportsbook: str, book: _Book, said: Mapping[EventId, dict[str, Entry]], events: list[CodecEvent]) -> None:
+    def _replaced(self, sportsbook: str, book: _Book, said: Mapping[EventId, dict[str, Entry]]) -> UpdateBatch:
         updates: list[FeedUpdate] = []
         for event, entries in said.items():
             known = book.entries.get(event, {})
@@ -255,10 +254,7 @@ class OpticOddsCodec:
             }
             book.entries[event] = {**entries, **newer}
             updates += self._requoted(event, book)
-        if self._sampling and self._is_live:
-            self._sample.append(UpdateBatch(self._source(sportsbook), None, updates))
-        elif updates:
-            events.append(UpdateBatch(self._source(sportsbook), None, updates))
+        return UpdateBatch(self._source(sportsbook), None, updates)
 
     # -- the stream -----------------------------------------------------------------------------------------------
 
