@@ -124,5 +124,45 @@ def conformance(
     show(scenario.run(quick=quick), json)
 
 
+ProvidersOption = Annotated[list[str] | None, typer.Option("--provider", help="Only this one; may be repeated.")]
+EventsOption = Annotated[int, typer.Option("--events", help="Matches at each provider, of six markets.", min=1, max=500)]
+
+
+def _providers(wanted: list[str] | None) -> list[str]:
+    from bench.chaos.faults import FAULTS  # noqa: PLC0415 - each scenario brings its own dependencies
+
+    for name in wanted or ():
+        if name not in FAULTS:
+            raise typer.BadParameter(f"no provider {name!r}; there are {', '.join(FAULTS)}", param_hint="--provider")
+    return wanted or list(FAULTS)
+
+
+@app.command()
+def chaos(
+    provider: ProvidersOption = None,
+    events: EventsOption = 40,
+    markdown: Annotated[Path | None, typer.Option(help="Also write docs/operations.md's table to this file.")] = None,
+    json: JsonOption = None,
+) -> None:
+    """Every fault of every provider while its markets move: when they left it, when all was well again, what was wrong."""
+    from bench.chaos import run as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+
+    show(scenario.run(_providers(provider), events, markdown), json)
+
+
+@app.command()
+def storm(
+    provider: ProvidersOption = None,
+    seconds: Annotated[float, typer.Option(help="How long, for each provider.")] = 600.0,
+    events: EventsOption = 40,
+    json: JsonOption = None,
+) -> None:
+    """Reconnects without end, and what the process holds in memory meanwhile."""
+    from bench.chaos import run as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+
+    rows = [row for name in _providers(provider) for row in scenario.storm(name, seconds, events)]
+    show(rows, json)
+
+
 if __name__ == "__main__":
     app()

@@ -251,10 +251,12 @@ class Supervisor:
             raise FeedError(f"feed {self.name} asks over HTTP but has no client for it")
         failures = 0
         while True:
-            request = asking.next_request(self._now_ms())
+            asked_ms = self._now_ms()
+            request = asking.next_request(asked_ms)
             if request is None:
                 await self._until_due(asking.next_due_ms())
                 continue
+            self._note(Packet(at_ms=asked_ms, kind="asked"))
             response = await http.fetch(request)
             if self._tap is not None:
                 self._tap(response_packet(response))
@@ -303,6 +305,7 @@ class Supervisor:
                 self._watchdog.asked(now_s)
                 self.counters.samples += 1
                 self._feed.sampling.ask_sample()
+                self._note(Packet(at_ms=self._now_ms(), kind="sample"))
                 self._something_due.set()
                 await self._write()
 

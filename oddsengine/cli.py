@@ -84,6 +84,9 @@ def run(
     config: ConfigOption = None,
     port: Annotated[int | None, typer.Option(help="Listen on this port instead of the config's.")] = None,
     host: Annotated[str | None, typer.Option(help="Listen on this address instead of the config's.")] = None,
+    record_to: Annotated[
+        Path | None, typer.Option("--record", help="Also record what the feeds receive to this folder.", file_okay=False)
+    ] = None,
 ) -> None:
     """Run feeds, engine and gateway in one process (with an embedded Redis unless the config gives a URL)."""
     from oddsengine.commands.run import run as run_service  # noqa: PLC0415
@@ -91,7 +94,7 @@ def run(
     path = (config or demo_config()).absolute()
     settings = _listening(_read_settings(path), port, host)
     configure_logging(settings.log.level)
-    _run_loop(run_service(settings, path, lambda changed: _listening(_read_settings(changed), port, host)))
+    _run_loop(run_service(settings, path, lambda changed: _listening(_read_settings(changed), port, host), record_to))
 
 
 @app.command()
@@ -143,7 +146,7 @@ def replay(
         list[Path], typer.Argument(help="Recordings: files (plain, .gz, .bz2, .xz), folders, tar archives.", exists=True)
     ],
     config: ConfigOption = None,
-    adapter: Annotated[str, typer.Option(help="Whose recordings they are.")] = "betfair",
+    adapter: Annotated[str, typer.Option(help="Whose recordings they are, if they do not say so.")] = "betfair",
     speed: Annotated[str | None, typer.Option(help="Times real time, or 'max'. Default: 1 with --serve, else max.")] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the replay to subscribers, as `run` does.")] = False,
     port: Annotated[int | None, typer.Option(help="With --serve, listen on this port instead of the config's.")] = None,
@@ -151,8 +154,14 @@ def replay(
         str | None,
         typer.Option(help="Print each market's source book as of these publish times (ms, comma-separated) as JSON lines."),
     ] = None,
+    published: Annotated[
+        Path | None, typer.Option(help="Write what would be published to this file, a batch a line; the same at any speed.")
+    ] = None,
 ) -> None:
-    """Take recordings through the real adapter and pipeline, several merged by publish time."""
+    """Take recordings through the real adapter and pipeline, several merged by time.
+
+    Those of `oddsengine record` say whose they are; give all parts of one, or its folder.
+    """
     from oddsengine.commands import replay as replaying  # noqa: PLC0415 - other commands start faster without
 
     if adapter not in installed_feeds():
@@ -167,9 +176,11 @@ def replay(
             configure_logging(settings.log.level)
             _run_loop(replaying.replay_and_serve(files, adapter, settings, _speed(speed or "1")))
             return
-        if speed not in {None, "max"}:
-            raise typer.BadParameter("a --speed other than max needs --serve: without subscribers there is nobody to wait for")
-        counts, pipeline, seconds = replaying.replay_through(files, adapter, settings)
+        if speed not in {None, "max"} and published is None:
+            text = "a --speed other than max needs --serve or --published: otherwise there is nobody to wait for"
+            raise typer.BadParameter(text)
+        pace = _speed(speed or "max")
+        counts, pipeline, seconds = replaying.replay_through(files, adapter, settings, pace, published)
     except FeedError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
@@ -180,6 +191,47 @@ def replay(
         f"{counts.changes:,} market changes in {counts.batches:,} stream batches of {counts.bytes:,} bytes\n"
         f"{sum(len(offer.markets) for offer in pipeline.offers):,} markets on offer at the end, {open_now:,} open"
     )
+
+
+@app.command()
+def record(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files; made if it is not there.", file_okay=False)],
+    config: ConfigOption = None,
+    feed: Annotated[list[str] | None, typer.Option(help="Only this feed of the config; may be repeated.")] = None,
+    rotate_mb: Annotated[float, typer.Option(help="Begin another file after so many MB, before compression.", min=0.01)] = 256,
+    rotate_min: Annotated[float, typer.Option(help="Begin another file after so many minutes.", min=0.01)] = 60,
+) -> None:
+    """Record what the config's feeds receive, raw and with receive times, for `replay`."""
+    from oddsengine.commands.record import record as record_feeds  # noqa: PLC0415 - other commands start faster without
+
+    settings = _read_settings(config)
+    for name in feed or ():
+        if name not in settings.feeds:
+            known = ", ".join(settings.feeds) or "none"
+            raise typer.BadParameter(f"no feed {name!r} in the config; there are {known}", param_hint="--feed")
+    feeds = {name: each for name, each in settings.feeds.items() if feed is None or name in feed}
+    if not feeds:
+        raise typer.BadParameter("the config has no feeds to record", param_hint="--config")
+    configure_logging(settings.log.level)
+    _run_loop(record_feeds(feeds, out, round(rotate_mb * 1_000_000), rotate_min * 60))
+
+
+@app.command()
+def emulate(
+    provider: Annotated[str, typer.Argument(help="betfair, theoddsapi, pinnacle, opticodds, oddsapiio, or an installed one.")],
+    port: Annotated[int, typer.Option(help="Listen on this port; 0: a free one.", min=0, max=65535)] = 0,
+    host: Annotated[str, typer.Option(help="Listen on this address.")] = "127.0.0.1",
+    events: Annotated[int, typer.Option(help="How many matches.", min=1, max=5000)] = 40,
+    seed: Annotated[int, typer.Option(help="Of the matches; two providers of one seed quote the same ones.")] = 1,
+) -> None:
+    """Emulate a provider on loopback: its real protocol, prices that move, and misbehaviour on demand."""
+    from oddsengine.commands import emulate as emulating  # noqa: PLC0415 - other commands start faster without
+
+    if provider not in emulating.emulators():
+        text = f"no provider {provider!r} to emulate; there are {', '.join(emulating.emulators())}"
+        raise typer.BadParameter(text, param_hint="PROVIDER")
+    configure_logging("warning")
+    _run_loop(emulating.emulate(provider, host, port, events, seed))
 
 
 @app.command()

@@ -33,6 +33,7 @@ _GARBAGE: Final = Fault("garbage", ("garbage",), 0.5, None, "the message can't b
 _TRUNCATE: Final = Fault("truncated message", ("truncate",), 0.5, None, "the message can't be read")
 _RESTART: Final = Fault("provider restarted", ("restart",), 0.5, None, "cursors that are not known any more")
 _GAP: Final = Fault("snapshot older than the stream", ("drop", "gap"), 1.0, CUT, "the cut; then time stamps")
+_CERTIFICATE: Final = Fault("certificate not trusted", ("certificate",), 1.5, CUT, "the cut; then the handshake")
 _STREAM_STALL: Final = Fault("stall with pings answered", ("stall",), 4.0, QUIET, "the quiet limit and a sample")
 _POLLED: Final = (
     Fault("connection cut", ("drop",), 3.0, SILENCE, "the age of prices"),
@@ -40,6 +41,7 @@ _POLLED: Final = (
     Fault("HTTP 500", ("http_500",), 3.0, SILENCE, "the age of prices"),
     Fault("HTTP 429", ("http_429",), 3.0, SILENCE, "the age of prices"),
     Fault("HTTP timeout", ("http_timeout",), 3.5, SILENCE, "the age of prices"),
+    Fault("certificate not trusted", ("certificate",), 3.0, SILENCE, "the age of prices"),
     Fault("key refused", ("unauthorised",), 1.0, 0.15, "the refusal, with the next poll"),
     _GARBAGE,
     _TRUNCATE,
@@ -58,6 +60,7 @@ FAULTS: Final[dict[str, tuple[Fault, ...]]] = {
         _REORDER,
         _RESTART,
         Fault("clk refused", ("drop", "refuse_clk"), 1.0, CUT, "the cut"),
+        _CERTIFICATE,
         Fault("says it is behind", ("busy",), 1.5, 0.1, "status 503, with the next tick"),
         _SKEW,
     ),
@@ -84,6 +87,7 @@ FAULTS: Final[dict[str, tuple[Fault, ...]]] = {
         _RESTART,
         _GAP,
         Fault("HTTP 500 while reconnecting", ("drop", "http_500"), 1.0, CUT, "the cut"),
+        _CERTIFICATE,
         Fault("HTTP timeout while reconnecting", ("drop", "http_timeout"), 2.0, CUT, "the cut"),
         _SKEW,
     ),
@@ -98,6 +102,7 @@ FAULTS: Final[dict[str, tuple[Fault, ...]]] = {
         _RESTART,
         _GAP,
         Fault("HTTP 500 while reconnecting", ("drop", "http_500"), 1.0, CUT, "the cut"),
+        _CERTIFICATE,
         Fault("HTTP 429 while reconnecting", ("drop", "http_429"), 1.0, CUT, "the cut"),
         _SKEW,
     ),

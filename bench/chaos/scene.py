@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bench.chaos.faults import FALLBACKS, Fault
 from bench.chaos.stage import PATIENCE_S, is_near, staged, until
-from feeds.emulation.mischief import ONCE
 from oddsengine.books.select import SelectionRule
 
 if TYPE_CHECKING:
@@ -88,16 +87,14 @@ async def play(stage: Stage, adapter: str, fault: Fault, slack_s: float = 0.0) -
         fault: how.
         slack_s: what a loaded machine is given beyond the allowance.
     """
-    emulator = stage.emulators[adapter]
     began_s = time.monotonic()
     stage.watcher.forget_before(began_s)
     for kind in fault.kinds:
-        emulator.misbehave(kind, fault.seconds)
+        stage.misbehave(adapter, kind, fault.seconds)
     await asyncio.sleep(fault.seconds)
     ended_s = time.monotonic()
     for kind in fault.kinds:
-        if kind not in ONCE:
-            emulator.misbehave(kind, 0.0)
+        stage.misbehave(adapter, kind, 0.0)
     healed_s = await settle(stage, adapter)
     judge = _Judge(stage, adapter, began_s, ended_s)
     left_s = None if fault.limit_s is None else judge.left_s()
@@ -120,16 +117,17 @@ class _Judge:
         """Tell when the last market that the provider had priced was suspended, or priced by the other one."""
         latest_s = self._began_s
         for identity, market in self._first.items():
-            for told in self._stage.watcher.told.get(identity, ()):
-                if not self._began_s < told.at_s < self._ended_s:
+            other = self._second.get(identity)
+            away_s = self._began_s
+            for told in reversed(self._stage.watcher.told.get(identity, [])):
+                if told.at_s >= self._ended_s:
                     continue
-                other = self._second.get(identity)
                 mine = self._stage.was_true(self._adapter, market, told, told.at_s, _FRESH_S, TOLERANCE)
-                if told.implied is None or (
-                    not mine and self._stage.was_true(self._fallback, other, told, told.at_s, _FRESH_S, TOLERANCE)
-                ):
-                    latest_s = max(latest_s, told.at_s)
+                theirs = self._stage.was_true(self._fallback, other, told, told.at_s, _FRESH_S, TOLERANCE)
+                if told.at_s <= self._began_s or (told.implied is not None and (mine or not theirs)):
                     break
+                away_s = told.at_s
+            latest_s = max(latest_s, away_s)
         return latest_s - self._began_s
 
     def wrong(self, limit_s: float | None, slack_s: float) -> Iterator[str]:

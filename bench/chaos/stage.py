@@ -6,10 +6,14 @@ import asyncio
 import os
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from bench.chaos.certificates import Certificates
+from feeds.emulation.mischief import ONCE
 from feeds.emulation.truth import Truth
 from feeds.feed import installed_feeds
 from feeds.states import FeedState
@@ -22,6 +26,7 @@ from oddsengine.settings import EngineSettings, FeedSettings, GatewaySettings, S
 from oddsengine.tasks import end_tasks
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from feeds.emulation.truth import TrueMarket
@@ -137,14 +142,30 @@ class Stage:
     """Everything running."""
 
     def __init__(
-        self, service: Service, emulators: Mapping[str, Emulator], supervisors: list[Supervisor], watcher: Watcher
+        self,
+        service: Service,
+        emulators: Mapping[str, Emulator],
+        supervisors: list[Supervisor],
+        watcher: Watcher,
+        certificates: Certificates,
     ) -> None:
+        self._certificates = certificates
+        #: what each provider shows who connects
+        self.tls: dict[str, ssl.SSLContext] = {}
         self.service = service
         self.emulators = emulators
         self.supervisors = {each.name: each for each in supervisors}
         self.watcher = watcher
         #: feed -> tick -> when it was, monotonic seconds
         self.ticked: dict[str, dict[int, float]] = {name: {} for name in emulators}
+
+    def misbehave(self, name: str, kind: str, seconds: float) -> None:
+        """Let a provider do something wrong; 0 seconds end it."""
+        if kind == "certificate":
+            self.tls[name].load_cert_chain(self._certificates.bad if seconds else self._certificates.good)
+            kind, seconds = "drop", min(seconds, 0.3)
+        if seconds or kind not in ONCE:
+            self.emulators[name].misbehave(kind, seconds)
 
     def is_live(self, name: str) -> bool:
         """Tell whether a feed is live, by its supervisor."""
@@ -233,14 +254,17 @@ async def staged(
         emulators: dict[str, Emulator] = {}
         feeds: dict[str, FeedSettings] = {}
         start_ms = time.time_ns() // 1_000_000
+        certificates = Certificates(Path(stack.enter_context(TemporaryDirectory(prefix="oddsengine-chaos-"))))
+        tls: dict[str, ssl.SSLContext] = {}
         for name in adapters:
             truth = Truth(seed, events, start_ms, move_share=move_share, bias=(biases or {}).get(name, 0.0))
             emulator = plugins[name].emulator(truth)
-            await emulator.start()
+            tls[name] = certificates.server()
+            await emulator.start(tls=tls[name])
             stack.push_async_callback(emulator.stop)
             emulators[name] = emulator
             os.environ.update(plugins[name].emulated_secrets())
-            block = {**emulator.config(), **BLOCKS[name], **(blocks or {}).get(name, {})}
+            block = {**emulator.config(), "ca_file": str(certificates.trusted), **BLOCKS[name], **(blocks or {}).get(name, {})}
             feeds[name] = FeedSettings(name, msgspec.convert(block, plugins[name].config_type), supervision)
         settings = Settings(
             engine=EngineSettings(keep_closed_s=1e6),
@@ -253,7 +277,8 @@ async def staged(
         await until(lambda: service.hub.replica.ready, "readiness")
         supervisors = await stack.enter_async_context(feeding(feeds, service.engine))
         watcher = Watcher(f"http://127.0.0.1:{service.port}")
-        stage = Stage(service, emulators, supervisors, watcher)
+        stage = Stage(service, emulators, supervisors, watcher, certificates)
+        stage.tls = tls
         watching = [asyncio.create_task(watcher.run()), asyncio.create_task(stage.watch_ticks())]
         try:
             for name in adapters:

@@ -200,11 +200,11 @@ class BetfairEmulator:
 
     def config(self) -> dict[str, Any]:
         """Give what a feed's config block needs to reach it."""
-        http = f"http://127.0.0.1:{self.web.port}"
+        http = self.web.base_url
         return {
             "host": "127.0.0.1",
             "port": self.stream.port,
-            "tls": False,
+            "tls": self.web.scheme == "https",
             "api_url": f"{http}/rest",
             "login_url": f"{http}/api/certlogin",
             "keep_alive_url": f"{http}/api/keepAlive",

@@ -74,6 +74,7 @@ class WebEmulator:
         self._once: set[str] = set()
         self.requests = 0
         self.port = 0
+        self.scheme = "http"
         #: a paused truth stands still
         self.paused = False
 
@@ -81,6 +82,7 @@ class WebEmulator:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Begin to listen and to tick; `port` 0 takes a free one."""
+        self.scheme = "http" if tls is None else "https"
         self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
@@ -126,6 +128,11 @@ class WebEmulator:
         return found
 
     # -- answering ------------------------------------------------------------------------------------------------
+
+    @property
+    def base_url(self) -> str:
+        """Where it is reached."""
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     @property
     def kinds(self) -> frozenset[str]:

@@ -40,7 +40,7 @@ class OddsApiIoEmulator(WebEmulator):
 
     def config(self) -> dict[str, Any]:
         """Give what a feed's config block needs to reach it."""
-        return {"url": f"http://127.0.0.1:{self.port}", "stream_url": f"ws://127.0.0.1:{self.port}/v3/ws"}
+        return {"url": self.base_url, "stream_url": f"{self.base_url.replace('http', 'ws', 1)}/v3/ws"}
 
     def _mischief(self, kind: str) -> None:
         if kind in {"drop", "restart"}:

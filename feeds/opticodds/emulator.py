@@ -51,7 +51,7 @@ class OpticOddsEmulator(WebEmulator):
 
     def config(self) -> dict[str, Any]:
         """Give what a feed's config block needs to reach it."""
-        return {"url": f"http://127.0.0.1:{self.port}"}
+        return {"url": self.base_url}
 
     def _mischief(self, kind: str) -> None:
         if kind == "restart":

@@ -40,7 +40,7 @@ class PinnacleEmulator(WebEmulator):
 
     def config(self) -> dict[str, Any]:
         """Give what a feed's config block needs to reach it."""
-        return {"url": f"http://127.0.0.1:{self.port}", "interval_s": 1.0}
+        return {"url": self.base_url, "interval_s": 1.0}
 
     def _mischief(self, kind: str) -> None:
         if kind == "restart":

@@ -34,13 +34,14 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Packet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that was received, or said by the supervisor; `at_ms` is our clock, Unix milliseconds.
+    """One thing that was received, asked or said by the supervisor; `at_ms` is our clock, Unix milliseconds.
 
+    `opened`, `afresh`, `sample`, `asked` and `time` are what the codec was told; `status` is what the supervisor said.
     `text` or, where it is none, `raw` (base64) are the bytes of `data` and of a `response`.
     """
 
     at_ms: int
-    kind: Literal["opened", "afresh", "data", "response", "time", "status"]
+    kind: Literal["opened", "afresh", "sample", "asked", "data", "response", "time", "status"]
     text: str | None = None
     raw: bytes | None = None
     request: Request | None = None

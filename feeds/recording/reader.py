@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 #: A bz2 decompressor holds some 4 MB; more streams than this are unpacked to disk first.
 OPEN_STREAMS: Final = 64
 _PIECE_BYTES: Final = 64 * 1024
-_PT = re.compile(rb'"pt"\s*:\s*(\d+)')
+#: When a line was: our own packets begin with it, Betfair's messages hold it.
+_TIME = re.compile(rb'^\{"at_ms":(\d+)|"pt"\s*:\s*(\d+)')
 _SUFFIXES: Final[dict[str, Callable[[IO[bytes]], IO[bytes]]]] = {
     ".gz": lambda raw: cast("IO[bytes]", gzip.GzipFile(fileobj=raw)),
     ".bz2": bz2.BZ2File,
@@ -98,6 +99,10 @@ class Recordings:
         """Name each stream, in the order of `RecordedLine.stream`."""
         return [member.name for member in self._members]
 
+    def first_lines(self) -> list[bytes]:
+        """Read the first line of each stream, in the order of `names`; empty where there is none."""
+        return [next(self._raw_lines(member, count=False), b"") for member in self._members]
+
     @property
     def damaged(self) -> list[tuple[str, str]]:
         """Name the streams that ended in the middle of their compression, and why."""
@@ -139,13 +144,13 @@ class Recordings:
     def _lines_of(self, stream: int, member: _Member) -> Iterator[RecordedLine]:
         pt_ms = 0
         for number, data in enumerate(self._raw_lines(member), start=1):
-            found = _PT.search(data)
+            found = _TIME.search(data)
             if found is not None:
-                pt_ms = int(found[1])
+                pt_ms = int(found[1] or found[2])
             if data:
                 yield RecordedLine(pt_ms, stream, number, data)
 
-    def _raw_lines(self, member: _Member) -> Iterator[bytes]:
+    def _raw_lines(self, member: _Member, *, count: bool = True) -> Iterator[bytes]:
         if len(self._members) > OPEN_STREAMS:
             yield from self._pieces(member.path)
             return
@@ -154,11 +159,12 @@ class Recordings:
             try:
                 for line in _decompressed(raw, member.path.name):
                     position = raw.tell()
-                    self.read_bytes += position - before
+                    self.read_bytes += (position - before) if count else 0
                     before = position
                     yield line.rstrip(b"\r\n")
             except (OSError, EOFError, lzma.LZMAError) as error:
-                self._damaged.append((member.name, str(error)))
+                if count:
+                    self._damaged.append((member.name, str(error)))
 
     def _pieces(self, path: Path) -> Iterator[bytes]:
         """Read an unpacked stream without keeping it open: there may be more streams than files may be open."""

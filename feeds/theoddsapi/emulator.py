@@ -33,7 +33,7 @@ class TheOddsApiEmulator(WebEmulator):
 
     def config(self) -> dict[str, Any]:
         """Give what a feed's config block needs to reach it."""
-        return {"url": f"http://127.0.0.1:{self.port}"}
+        return {"url": self.base_url}
 
     async def _odds(self, request: web.Request) -> Json:
         markets = request.query.get("markets", "h2h").split(",")

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 import structlog
 
 from oddsengine.commands.feeding import describe, feeding, samples, sources_of
+from oddsengine.commands.record import ROTATE_BYTES, ROTATE_S, recording
 from oddsengine.commands.reload import Reloader
 from oddsengine.commands.service import engine_api, engine_running, serving
 from oddsengine.telemetry.metrics import build_registry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
+    from feeds.recording.recorder import Recorder
     from feeds.supervisor import Supervisor
     from oddsengine.engine.engine import Engine
     from oddsengine.settings import Settings
@@ -25,19 +27,23 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-async def run(settings: Settings, config: Path, read: Callable[[Path], Settings]) -> None:
+async def run(settings: Settings, config: Path, read: Callable[[Path], Settings], record_to: Path | None = None) -> None:
     """Play every role until SIGINT or SIGTERM, then drain and return; SIGHUP and a change of the file reload the profiles.
 
     Args:
         settings: the configuration.
         config: the file it came from.
         read: reads that file again; raises ConfigError.
+        record_to: the folder that what the feeds receive is recorded to; None: it is not.
     """
     stop = _stopping()
     supervisors: list[Supervisor] = []
     async with serving(settings, sources_of(settings.feeds), [lambda: samples(supervisors)]) as service:
         reloader = Reloader(config, read, settings, service.engine.adopt)
-        async with _feeding(settings, service.engine, reloader, supervisors):
+        async with (
+            recording(settings.feeds, record_to, ROTATE_BYTES, ROTATE_S) as recorders,
+            _feeding(settings, service.engine, reloader, supervisors, recorders),
+        ):
             _log.info("serving", url=f"http://{settings.gateway.host}:{service.port}", feeds=list(settings.feeds))
             await stop.wait()
             _log.info("stopping")
@@ -74,9 +80,16 @@ def _stopping() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def _feeding(settings: Settings, engine: Engine, reloader: Reloader, supervisors: list[Supervisor]) -> AsyncIterator[None]:
+async def _feeding(
+    settings: Settings,
+    engine: Engine,
+    reloader: Reloader,
+    supervisors: list[Supervisor],
+    recorders: Mapping[str, Recorder] | None = None,
+) -> AsyncIterator[None]:
     """Run the configured feeds, whose supervisors are put into a list that others hold, and the reloader."""
-    async with feeding(settings.feeds, engine) as running:
+    taps = {name: recorder.take for name, recorder in (recorders or {}).items()}
+    async with feeding(settings.feeds, engine, taps) as running:
         supervisors += running
         engine.describe_feeds = lambda: describe(supervisors)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)

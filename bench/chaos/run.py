@@ -1,0 +1,139 @@
+"""`python -m bench chaos` and `storm`: every fault of every provider, and reconnects for minutes on end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from rich.console import Console
+from rich.progress import Progress
+
+from bench.chaos.faults import FAULTS
+from bench.chaos.scene import ALLOWANCE_S, play, settle, stage_for
+from bench.report import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.chaos.scene import Outcome
+
+_STORM_CUT_S: Final = 0.25
+_SAMPLE_S: Final = 5.0
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+def run(providers: Sequence[str], events: int, markdown: Path | None) -> list[Row]:
+    """Play every fault of some providers.
+
+    Args:
+        providers: whose.
+        events: matches at each provider, of six markets.
+        markdown: where to write the table that docs/operations.md shows.
+    """
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    outcomes = asyncio.run(_play(providers, events))
+    if markdown is not None:
+        markdown.write_text(_table(outcomes), encoding="utf-8")
+    return [row for outcome in outcomes for row in _rows(outcome)]
+
+
+async def _play(providers: Sequence[str], events: int) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("faults", total=sum(len(FAULTS[provider]) for provider in providers))
+        for provider in providers:
+            async with stage_for(provider, events) as stage:
+                await settle(stage, provider)
+                for fault in FAULTS[provider]:
+                    progress.update(task, description=f"{provider}: {fault.name}")
+                    outcomes.append(await play(stage, provider, fault))
+                    progress.advance(task)
+                    for wrong in outcomes[-1].wrong[:3]:
+                        console.print(f"{provider}: {fault.name}: {wrong}", style="red")
+    return outcomes
+
+
+def _rows(outcome: Outcome) -> list[Row]:
+    name = f"{outcome.adapter}: {outcome.fault.name}"
+    rows = [
+        Row(scenario="chaos", metric=f"{name}, wrongly open", value=len(outcome.wrong), unit="seen", met=not outcome.wrong),
+        Row(scenario="chaos", metric=f"{name}, healed after", value=outcome.healed_s, unit="s"),
+    ]
+    if outcome.left_s is not None and outcome.fault.limit_s is not None:
+        within_s = outcome.fault.limit_s + ALLOWANCE_S
+        reference = f"limit {outcome.fault.limit_s:g} s + {ALLOWANCE_S:g} s"
+        met = outcome.left_s <= within_s
+        rows.insert(
+            0, Row(scenario="chaos", metric=f"{name}, left", value=outcome.left_s, unit="s", reference=reference, met=met)
+        )
+    return rows
+
+
+def _table(outcomes: list[Outcome]) -> str:
+    lines = [
+        "| provider | fault | noticed by | limit | all markets away after | healed after | wrongly open |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for outcome in outcomes:
+        fault = outcome.fault
+        limit = "-" if fault.limit_s is None else f"{fault.limit_s:g} s"
+        left = "-" if outcome.left_s is None else f"{outcome.left_s:.2f} s"
+        cells = (outcome.adapter, fault.name, fault.noticed_by, limit, left, f"{outcome.healed_s:.1f} s", len(outcome.wrong))
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines) + "\n"
+
+
+def storm(provider: str, seconds: float, events: int) -> list[Row]:
+    """Cut a provider's connections all the time, and look at what the process holds in memory.
+
+    Args:
+        provider: whose.
+        seconds: how long.
+        events: matches at each provider, of six markets.
+    """
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    held, connections = asyncio.run(_storm(provider, seconds, events))
+    third = max(1, len(held) // 3)
+    # The first third fills caches and histories to their limits.
+    middle, last = held[third : 2 * third], held[2 * third :]
+    growth = (sum(last) / max(len(last), 1)) / (sum(middle) / max(len(middle), 1))
+    return [
+        Row(scenario="storm", metric=f"{provider}: connections opened", value=connections, unit=""),
+        Row(
+            scenario="storm", metric=f"{provider}: memory, middle third", value=sum(middle) / max(len(middle), 1) / 1e6, unit="MB"
+        ),
+        Row(scenario="storm", metric=f"{provider}: memory, last third", value=sum(last) / max(len(last), 1) / 1e6, unit="MB"),
+        Row(
+            scenario="storm", metric=f"{provider}: last over middle", value=growth, unit="x", reference="1.02", met=growth <= 1.02
+        ),
+    ]
+
+
+async def _storm(provider: str, seconds: float, events: int) -> tuple[list[float], int]:
+    held: list[float] = []
+    console = Console(stderr=True)
+    async with stage_for(provider, events) as stage:
+        await settle(stage, provider)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+            task = progress.add_task(f"cutting {provider}", total=seconds)
+            began_s = sampled_s = time.monotonic()
+            while (now_s := time.monotonic()) - began_s < seconds:
+                stage.misbehave(provider, "drop", 0.05)
+                await asyncio.sleep(_STORM_CUT_S)
+                stage.watcher.forget_before(now_s)
+                if now_s - sampled_s >= _SAMPLE_S:
+                    sampled_s = now_s
+                    held.append(_resident_bytes())
+                    progress.update(task, completed=now_s - began_s)
+        await settle(stage, provider)
+        return held, stage.supervisors[provider].counters.connections
+
+
+def _resident_bytes() -> float:
+    return float(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE_BYTES

@@ -1,0 +1,123 @@
+"""Writes what a feed receives to files: compressed, begun anew now and then, whole up to the last seconds if the process dies."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from feeds.errors import FeedError
+from feeds.recording.packet import FORMAT, Header, encode_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from feeds.recording.packet import Packet
+
+_LEVEL: Final = 5
+_SAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+class Recorder:
+    """Records one feed.
+
+    `take` may be called from the event loop: it only encodes. `write` does the I/O, from a thread if one likes; calls must not
+    overlap.
+
+    Args:
+        folder: where the files are written; made if it is not there.
+        feed: the feed's name.
+        adapter: the name of its adapter.
+        config: its config block, which holds no secrets.
+        began_ms: when the recording begins, Unix milliseconds.
+        rotate_bytes: after how many bytes, before compression, another file is begun.
+        rotate_s: after how many seconds.
+
+    Raises:
+        FeedError: if the folder can't be made.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        feed: str,
+        adapter: str,
+        config: msgspec.Struct,
+        began_ms: int,
+        *,
+        rotate_bytes: int = 256 * 1024 * 1024,
+        rotate_s: float = 3600.0,
+    ) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FeedError(f"{folder} can't be made: {error.strerror}") from error
+        self._folder = folder
+        self._header = Header(
+            oddsengine_recording=FORMAT,
+            feed=feed,
+            adapter=adapter,
+            began_ms=began_ms,
+            part=0,
+            config=msgspec.Raw(msgspec.json.encode(config)),
+        )
+        self._rotate_bytes = rotate_bytes
+        self._rotate_ms = rotate_s * 1000
+        self._taken: list[Packet] = []
+        self._file: gzip.GzipFile | None = None
+        self._file_bytes = 0
+        self._file_began_ms = 0
+        self._last_ms = 0
+        self.packets = 0
+        self.bytes = 0
+        self.files: list[Path] = []
+
+    def take(self, packet: Packet) -> None:
+        """Keep a packet for the next `write`; times only grow, so that recordings can be merged by them."""
+        if packet.at_ms < self._last_ms:
+            packet = msgspec.structs.replace(packet, at_ms=self._last_ms)
+        self._last_ms = packet.at_ms
+        self._taken.append(packet)
+
+    def write(self) -> None:
+        """Write what was taken. Raises OSError if that can't be done; nothing taken is lost then."""
+        taken, self._taken = self._taken, []
+        for place, packet in enumerate(taken):
+            try:
+                self._write(packet)
+            except OSError:
+                self._taken = taken[place:] + self._taken
+                raise
+        if self._file is not None:
+            self._file.flush()
+
+    def close(self) -> None:
+        """Write the rest and end the file."""
+        self.write()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, packet: Packet) -> None:
+        late = packet.at_ms - self._file_began_ms >= self._rotate_ms
+        if self._file is None or self._file_bytes >= self._rotate_bytes or late:
+            self._begin(packet.at_ms)
+        assert self._file is not None  # noqa: S101 - just begun
+        line = encode_line(packet) + b"\n"
+        self._file.write(line)
+        self._file_bytes += len(line)
+        self.packets += 1
+        self.bytes += len(line)
+
+    def _begin(self, at_ms: int) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._header = msgspec.structs.replace(self._header, part=self._header.part + 1)
+        name = f"{_SAFE.sub('_', self._header.feed)}-{self._header.began_ms}-{self._header.part:04d}.jsonl.gz"
+        path = self._folder / name
+        self._file = gzip.GzipFile(path, "wb", compresslevel=_LEVEL, mtime=0)
+        self._file.write(encode_line(self._header) + b"\n")
+        self._file_bytes, self._file_began_ms = 0, at_ms
+        self.files.append(path)
