@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_FILE_WIDTH = 160
+
+
 class Row(msgspec.Struct, kw_only=True):
     """One figure. `ratio` is value over the reference's; `goal` is the least ratio wanted, None where none is set."""
 
@@ -49,6 +52,8 @@ def show(rows: list[Row], json_file: Path | None) -> None:
             "" if row.goal is None else f"{row.goal:g}",
             "" if row.met is None else ("yes" if row.met else "NO"),
         )
-    Console().print(table)
+    console = Console()
+    # A file or a pipe has no width of its own.
+    (console if console.is_terminal else Console(width=_FILE_WIDTH)).print(table)
     if json_file is not None:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))

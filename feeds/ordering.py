@@ -1,4 +1,7 @@
-"""Which of two words of a provider about the same thing is the newer one, by the provider's own clock, which may be set."""
+"""Which of two words of a stream about the same thing is the newer one, by the provider's own clock, which may be set.
+
+Not for snapshots: what they hold may have been said hours ago.
+"""
 
 from __future__ import annotations
 

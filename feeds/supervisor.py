@@ -299,6 +299,8 @@ class Supervisor:
                 raise WentStale(f"{what} for {limit_s:g} s")
             if self.state is FeedState.RECOVERING:
                 continue
+            if verdict == "contradicted":
+                raise self._frozen("frozen: a fresh sample says something else than what was streamed")
             if verdict == "frozen":
                 raise self._frozen(f"nothing moved for {self._watchdog.quiet_limit_s:g} s and no sample confirms it")
             if verdict == "sample" and self._feed.sampling is not None:
@@ -349,7 +351,7 @@ class Supervisor:
             elif isinstance(event, Quota):
                 self.quota = event
             elif isinstance(event, Sample):
-                trouble = self._compare(event) or trouble
+                self._compare(event)
             else:
                 trouble = trouble or event
         if trouble is not None:
@@ -412,17 +414,12 @@ class Supervisor:
         if not self._behind and self._move(Happening.CAUGHT_UP, "caught up"):
             self._say_live("caught up")
 
-    def _compare(self, sample: Sample) -> FeedError | None:
-        """Hold a sample against what the engine holds, then take it over; gives why the connection is given up, if it is."""
+    def _compare(self, sample: Sample) -> None:
+        """Hold a sample against what the engine holds, then take it over."""
         agrees = all(self._sink.agrees(batch) for batch in sample.batches)
-        proves_frozen = self._watchdog.awaits_sample and not agrees
         for batch in sample.batches:
             self._sink.receive(batch)
-        if sample.is_last:
-            self._watchdog.confirmed(self._clock())
-        if proves_frozen:
-            return self._frozen("frozen: a fresh sample says something else than what was streamed")
-        return None
+        self._watchdog.sampled(self._clock(), agrees=agrees, is_last=sample.is_last)
 
     def _heard(self) -> None:
         self._watchdog.heard(self._clock())

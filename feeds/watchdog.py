@@ -2,8 +2,9 @@
 
 Three signs, each weaker than the next is dear: something is heard at all (heartbeats, pings, answers); something moves, where
 something should be moving because a market is in play; and a sample, fetched anew, says what we hold. A feed that is heard but
-does not move is asked for a sample after half its limit; one that confirms what we hold makes it quiet, anything else makes
-it stale when the limit is reached.
+does not move is asked for a sample after half its limit. One that confirms what we hold makes it quiet. One that says something
+else proves the stream frozen, unless the stream says it too in a moment: a sample can be quicker. No answer makes the feed
+stale when the limit is reached.
 
 Pure: time is an argument, in seconds of a monotonic clock.
 """
@@ -18,9 +19,11 @@ from oddsengine.markets.feed_updates import MarketGone, MarketUpdate
 if TYPE_CHECKING:
     from oddsengine.markets.feed_updates import UpdateBatch
 
-Verdict = Literal["fine", "sample", "silent", "frozen"]
+Verdict = Literal["fine", "sample", "silent", "frozen", "contradicted"]
 #: The share of the limit after which a sample is asked for.
 _ASK_AT: Final = 0.5
+#: The share of the limit that a stream has to say what a sample has said.
+_FOLLOWS_WITHIN: Final = 0.2
 
 
 class Watchdog:
@@ -41,6 +44,7 @@ class Watchdog:
         self.heard_s = now_s
         self.moved_s = now_s
         self._asked_s: float | None = None
+        self._contradicted_s: float | None = None
 
     @property
     def quiet_limit_s(self) -> float:
@@ -57,7 +61,7 @@ class Watchdog:
         for update in batch.updates:
             if type(update) is MarketUpdate:
                 self.moved_s = now_s
-                self._asked_s = None
+                self._asked_s = self._contradicted_s = None
                 moved = True
                 definition = update.definition
                 if definition is not None:
@@ -74,15 +78,13 @@ class Watchdog:
         """Note that a sample is on its way."""
         self._asked_s = now_s
 
-    def confirmed(self, now_s: float) -> None:
-        """Note that a sample says what we hold: the market is quiet."""
-        self.moved_s = now_s
-        self._asked_s = None
-
-    @property
-    def awaits_sample(self) -> bool:
-        """Whether nothing has moved since a sample was asked for: one that says something else proves the stream frozen."""
-        return self._asked_s is not None
+    def sampled(self, now_s: float, *, agrees: bool, is_last: bool) -> None:
+        """Note what a sample, or a part of one, shows: whether it says what we hold."""
+        if not agrees and self._asked_s is not None and self._contradicted_s is None:
+            self._contradicted_s = now_s
+        if is_last and self._contradicted_s is None:
+            self.moved_s = now_s
+            self._asked_s = None
 
     def verdict(self, now_s: float, silence_limit_s: float) -> Verdict:
         """Judge the feed.
@@ -94,6 +96,8 @@ class Watchdog:
         if now_s - self.heard_s > silence_limit_s:
             return "silent"
         still_s, limit_s = now_s - self.moved_s, self.quiet_limit_s
+        if self._contradicted_s is not None and now_s - self._contradicted_s > limit_s * _FOLLOWS_WITHIN:
+            return "contradicted"
         if still_s > limit_s:
             return "frozen"
         if self._can_sample and self._asked_s is None and still_s > limit_s * _ASK_AT:

@@ -25,6 +25,7 @@ BIAS: Final = 0.3
 #: How old the truth behind an open price may be where no fault limits it: a poll or a flush.
 _FRESH_S: Final = 1.0
 _HOLD_S: Final = 0.3
+_MOVING_S: Final = 0.6
 
 
 class Outcome(NamedTuple):
@@ -87,6 +88,8 @@ async def play(stage: Stage, adapter: str, fault: Fault, slack_s: float = 0.0) -
         fault: how.
         slack_s: what a loaded machine is given beyond the allowance.
     """
+    # Nothing may still be quiet from the last settling.
+    await asyncio.sleep(_MOVING_S)
     began_s = time.monotonic()
     stage.watcher.forget_before(began_s)
     for kind in fault.kinds:

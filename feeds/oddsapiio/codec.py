@@ -221,8 +221,7 @@ class OddsApiIoCodec:
                 # The stream may have been quicker than the answer, on this connection.
                 streamed = self._waiting.pop(place, None) or (self._known.get(place) if self._is_live else None)
                 fetched = said.get(place, _Listed([], 0))
-                is_late = streamed is not None and (not fetched.at_ms or is_older(fetched.at_ms, streamed.at_ms))
-                self._known[place] = streamed if streamed is not None and is_late else fetched
+                self._known[place] = streamed if streamed is not None and streamed.at_ms > fetched.at_ms else fetched
                 updates += self._requoted(bookmaker, event)
             batches.append(UpdateBatch(self._source(bookmaker), None, updates))
         if self._sampling:

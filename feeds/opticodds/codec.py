@@ -233,7 +233,7 @@ class OpticOddsCodec:
                 continue
             entries = said[entry.sportsbook][event]
             known = entries.get(entry.id)
-            if known is None or not is_older(entry.timestamp * 1000, known.timestamp * 1000):
+            if known is None or known.timestamp <= entry.timestamp:
                 entries[entry.id] = _locked(entry) if locked else entry
         batches = [self._replaced(sportsbook, book, said[sportsbook]) for sportsbook, book in self._books.items()]
         if self._sampling:
@@ -248,9 +248,7 @@ class OpticOddsCodec:
             # The stream may have been quicker than the answer; what is newer than all of the answer was not yet in it.
             newest = max((entry.timestamp for entry in entries.values()), default=0.0)
             newer = {
-                key: old
-                for key, old in known.items()
-                if is_older((entries[key].timestamp if key in entries else newest) * 1000, old.timestamp * 1000)
+                key: old for key, old in known.items() if old.timestamp > (entries[key].timestamp if key in entries else newest)
             }
             book.entries[event] = {**entries, **newer}
             updates += self._requoted(event, book)

@@ -1,0 +1,114 @@
+"""A feed in one file: a bookmaker that sends lines of text over TCP.
+
+MATCH|7|Ashford Rovers|Bramley Town|2026-12-05T15:00:00Z     a match
+PRICE|7|2.10|3.40|3.60                                       its prices: home, draw, away; 0 withdraws one
+READY                                                        everything has been said once
+PING                                                         every second
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from feeds.feed import Feed, Rejected
+from feeds.quote_sheet import QuoteSheet
+from feeds.standard_markets import Stage, match_result
+from feeds.transport import TcpTransport
+from oddsengine.markets.events import Competition, Event
+from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.markets.ids import event_id
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from feeds.feed import CodecEvent
+    from oddsengine.markets.feed_updates import FeedUpdate
+
+
+class LineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the bookmaker listens."""
+
+    host: str = "127.0.0.1"
+    port: int
+
+
+class LineCodec:
+    """The protocol without I/O: bytes in, updates out."""
+
+    silence_limit_s = 3.0  # three pings
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._buffer = b""
+        self._sheet = QuoteSheet()  # says only what differs
+        self._matches: dict[str, Event] = {}
+
+    def connection_made(self) -> None:
+        self._buffer = b""
+
+    def start_afresh(self) -> None:
+        """Nothing to forget: every connection begins with everything."""
+
+    def data_to_send(self) -> bytes:
+        return b""
+
+    def receive_data(self, data: bytes) -> list[CodecEvent]:
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        events: list[CodecEvent] = []
+        for line in lines:
+            text = line.decode("utf-8", "replace").strip()
+            try:
+                updates = self._line(*text.split("|"))
+            except (ValueError, KeyError, TypeError) as error:
+                # One bad line costs itself and no other; it is counted and logged.
+                events.append(Rejected("line", f"{type(error).__name__}: {error}", text[:80]))
+                continue
+            if updates:
+                events.append(UpdateBatch(self._name, None, updates))
+        return events
+
+    def _line(self, kind: str, match: str = "", *words: str) -> list[FeedUpdate]:
+        if kind == "MATCH":
+            home, away, start = words
+            self._matches[match] = Event(
+                id=event_id(self._name, match),
+                sport="football",
+                competition=Competition(f"{self._name}.all", "All matches"),
+                name=f"{home} v {away}",
+                participants=(home, away),
+                start_ms=round(datetime.fromisoformat(start).timestamp() * 1000),
+            )
+            return self._sheet.describe(self._matches[match])
+        if kind == "PRICE":
+            event = self._matches[match]
+            market = match_result(event.id, *event.participants, Stage(), three_way=True)
+            odds = dict(zip(("home", "draw", "away"), map(float, words), strict=True))
+            return self._sheet.quote(market, {key: price for key, price in odds.items() if price})
+        if kind == "READY":
+            return [SourceStatus("live", "everything has been said")]
+        if kind != "PING":
+            raise ValueError(f"unknown word {kind!r}")
+        return []
+
+
+class _LineFeed:
+    config_type = LineConfig
+
+    def sources(self, name: str, config: LineConfig) -> tuple[str, ...]:
+        del config
+        return (name,)
+
+    @asynccontextmanager
+    async def open(self, name: str, config: LineConfig) -> AsyncIterator[Feed]:
+        yield self.offline(name, config)._replace(transport=TcpTransport(config.host, config.port, tls=False))
+
+    def offline(self, name: str, config: LineConfig) -> Feed:
+        del config
+        return Feed((name,), LineCodec(name))
+
+
+FEED = _LineFeed()

@@ -1,0 +1,70 @@
+"""The vocabulary of the adapters' tests: answers, and what of an adapter's words reaches a source book."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from feeds.feed import Rejected, Sample
+from feeds.http import Request, Response
+from oddsengine.books.source_book import SourceBook
+from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from feeds.feed import CodecEvent
+
+
+def an_answer(request: Request | None, body: Any = b"", status: int = 200, at_ms: int = 0, **headers: str) -> Response:
+    """What came of a request; a body that is no bytes is made JSON."""
+    assert request is not None, "nothing was asked"
+    data = body if isinstance(body, bytes) else orjson.dumps(body)
+    named = {key.replace("_", "-"): value for key, value in headers.items()}
+    return Response(request=request, status=status, at_ms=at_ms, body=data, headers=named)
+
+
+class Heard:
+    """All that a codec has said, as a source's book holds it."""
+
+    def __init__(self) -> None:
+        self.books: dict[str, SourceBook] = {}
+        self.rejected: list[Rejected] = []
+        self.statuses: list[tuple[str, str]] = []
+        self.samples: list[Sample] = []
+        self.others: list[Any] = []
+
+    def hear(self, events: Iterable[CodecEvent]) -> Heard:
+        for event in events:
+            if isinstance(event, UpdateBatch):
+                self._apply(event)
+            elif isinstance(event, Sample):
+                self.samples.append(event)
+                for batch in event.batches:
+                    self._apply(batch)
+            elif isinstance(event, Rejected):
+                self.rejected.append(event)
+            else:
+                self.others.append(event)
+        return self
+
+    def _apply(self, batch: UpdateBatch) -> None:
+        book = self.books.setdefault(batch.source, SourceBook(batch.source))
+        for update in batch.updates:
+            book.apply(update, 0)
+            if isinstance(update, SourceStatus):
+                self.statuses.append((batch.source, update.health))
+
+    def quotes(self, source: str) -> dict[str, dict[str, float]]:
+        """Market -> selection -> price, of what is open."""
+        return {
+            key: {name: book.quote for name, book in market.books.items() if book.quote is not None}
+            for key, market in self.books[source].markets.items()
+            if market.definition is not None and market.definition.status == "open"
+        }
+
+    def status(self, source: str, market: str) -> str:
+        definition = self.books[source].markets[market].definition
+        assert definition is not None
+        return definition.status

@@ -1,0 +1,36 @@
+"""Server-sent events, cut anywhere."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feeds import event_stream
+from feeds.errors import BadMessage
+from feeds.event_stream import EventStreamReader, ServerSentEvent
+
+STREAM = b': hello\r\nevent: odds\r\nid: 1-2\r\nretry: 5000\r\ndata: {"a":1}\r\ndata: {"b":2}\r\n\r\ndata:x\n\nevent: ping\ndata: {}\r\r'
+EXPECTED = [
+    ServerSentEvent("odds", b'{"a":1}\n{"b":2}', "1-2"),
+    ServerSentEvent("message", b"x", "1-2"),
+    ServerSentEvent("ping", b"{}", "1-2"),
+]
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=12))
+def test_the_cuts_change_nothing(cuts: list[int]) -> None:
+    reader = EventStreamReader()
+    edges = [0, *sorted(cuts), len(STREAM)]
+    found = [event for begin, end in zip(edges, edges[1:], strict=False) for event in reader.feed(STREAM[begin:end])]
+    # The last line end may be the first half of a CRLF; what follows tells.
+    found += reader.feed(b"\n")
+    assert EXPECTED == found
+
+
+def test_an_event_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "MAX_EVENT_BYTES", 100)
+    reader = EventStreamReader()
+    with pytest.raises(BadMessage, match="over 100 bytes"):
+        for _ in range(20):
+            reader.feed(b"data: 0123456789\n")

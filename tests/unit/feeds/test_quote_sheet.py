@@ -1,0 +1,83 @@
+"""What a bookmaker quotes, said as what differs."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feeds.quote_sheet import QuoteSheet, decimal_odds, from_american
+from feeds.standard_markets import Stage, asian_handicap, match_result, total
+from oddsengine.books.source_book import SourceBook
+from oddsengine.markets.feed_updates import EventUpdate, MarketGone, MarketUpdate
+from oddsengine.markets.ids import EventId
+from tests.words import an_event
+
+EVENT = EventId("e1")
+ODDS = st.dictionaries(st.sampled_from(["home", "draw", "away"]), st.sampled_from([1.5, 2.0, 3.25]))
+SAID = st.lists(
+    st.tuples(st.sampled_from(["result", "over", "line"]), ODDS, st.sampled_from(["open", "suspended"]), st.booleans()),
+    max_size=20,
+)
+
+
+def a_market(kind: str, status: str):
+    stage = Stage(status)  # type: ignore[arg-type]
+    if kind == "result":
+        return match_result(EVENT, "A", "B", stage, three_way=True)
+    return total(EVENT, 2.5, stage) if kind == "over" else asian_handicap(EVENT, -0.5, "A", "B", stage)
+
+
+@given(SAID)
+def test_whoever_follows_what_differs_holds_what_was_said(said: list) -> None:
+    sheet, book = QuoteSheet(), SourceBook("src")
+    expected: dict[str, tuple[str, dict[str, float]]] = {}
+    for kind, quotes, status, withdrawn in said:
+        market = a_market(kind, status)
+        if withdrawn:
+            updates = sheet.keep_markets(EVENT, [key for key in expected if key != market.id])
+            expected.pop(market.id, None)
+        else:
+            updates = sheet.quote(market, quotes)
+            expected[market.id] = (status, quotes)
+        for update in updates:
+            book.apply(update, 0)
+    held = {
+        key: (market.definition.status, {name: each.quote for name, each in market.books.items() if each.quote is not None})
+        for key, market in book.markets.items()
+        if market.definition is not None
+    }
+    assert expected == held
+
+
+@given(ODDS)
+def test_the_same_again_says_nothing(quotes: dict[str, float]) -> None:
+    sheet = QuoteSheet()
+    assert sheet.quote(a_market("result", "open"), quotes)
+    assert [] == sheet.quote(a_market("result", "open"), quotes)
+    assert sheet.describe(an_event())
+    assert [] == sheet.describe(an_event())
+
+
+def test_an_event_whose_last_market_was_withdrawn_is_described_again_with_the_next() -> None:
+    """Whoever has forgotten the event meanwhile must be told what it is."""
+    sheet = QuoteSheet()
+    sheet.describe(an_event("e1"))
+    market = a_market("result", "open")
+    sheet.quote(market, {"home": 2.0})
+    assert [MarketGone(market.id)] == sheet.keep_markets(EVENT, ())
+    kinds = [type(update) for update in sheet.quote(market, {"home": 2.0})]
+    assert [EventUpdate, MarketUpdate] == kinds
+
+
+@pytest.mark.parametrize(
+    ("written", "odds"),
+    [("2.05", 2.05), (1.5, 1.5), ("1", None), (0, None), ("", None), ("x", None), (None, None), ("inf", None), ("nan", None)],
+)
+def test_decimal_odds_as_providers_write_them(written: object, odds: float | None) -> None:
+    assert odds == decimal_odds(written)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("american", "odds"), [(150, 2.5), (-200, 1.5), (100, 2.0), (-100, 2.0), (50, None)])
+def test_american_odds(american: float, odds: float | None) -> None:
+    assert odds == from_american(american)
