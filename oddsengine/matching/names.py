@@ -9,6 +9,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rapidfuzz.distance import JaroWinkler
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,6 +22,9 @@ _LETTERS: Final = str.maketrans(
 _CLUB: Final = frozenset(
     {
         "fc",
+        "football",
+        "futbol",
+        "calcio",
         "cf",
         "afc",
         "sc",
@@ -62,6 +67,7 @@ _CLUB: Final = frozenset(
 GENERIC: Final = frozenset(
     {
         "united",
+        "wednesday",
         "city",
         "town",
         "rovers",
@@ -82,7 +88,6 @@ GENERIC: Final = frozenset(
         "zenit",
         "atletico",
         "deportivo",
-        "inter",
         "national",
         "nacional",
         "university",
@@ -97,6 +102,8 @@ GENERIC: Final = frozenset(
 #: How words are cut short.
 _ABBREVIATIONS: Final = {
     "utd": "united",
+    "untd": "united",
+    "pk": "park",
     "ut": "united",
     "man": "manchester",
     "manch": "manchester",
@@ -156,17 +163,34 @@ _NICKNAMES: Final = {
     "forest": "nottingham forest",
     "hammers": "west ham united",
     "toon": "newcastle united",
+    "boro": "middlesbrough",
+    "pompey": "portsmouth",
+    "mancity": "manchester city",
+    "manutd": "manchester united",
+    "manunited": "manchester united",
+    "brighton ha": "brighton hove albion",
     "man u": "manchester united",
     "man c": "manchester city",
 }
-#: What makes another side of the same club of it; both sides must have it, or neither.
+#: What makes another side of the same club of it; both sides must have it, or neither. A letter alone does so only in brackets
+#: or at the end: `Bolton W.` are wanderers.
 _QUALIFIERS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
-    ("women", re.compile(r"\b(women|womens|ladies|lady|fem|femenino|feminin|frauen|wfc|w)\b")),
-    ("youth", re.compile(r"\bu\s?(\d\d)\b|\bunder\s?(\d\d)\b|\b(youth|juniors?|academy)\b")),
-    ("reserves", re.compile(r"\b(reserves?|res|ii|b|2)\b")),
+    ("women", re.compile(r"\b(women|womens|ladies|lady|fem|femenino|feminin|frauen|wfc)\b|\(w\)| w$")),
+    ("youth", re.compile(r"\bu\s?-?(\d\d)\b|\bunder\s?-?(\d\d)\b|\b(youth|juniors?|academy)\b")),
+    ("reserves", re.compile(r"\b(reserves?|res|ii)\b|\(b\)| b$| 2$")),
 )
-_NOT_WORDS: Final = re.compile(r"[^a-z0-9 ]+")
+_NOT_WORDS: Final = re.compile(r"[^a-z0-9~ ]+")
 _APOSTROPHES: Final = re.compile("['`\u2019\u00b4]")
+#: `B'ham`, `L'pool`: what was left out in the middle of a word, kept as `b~ham`; `Queen's` is none.
+_CONTRACTED: Final = re.compile("\\b([a-z])['`\u2019\u00b4](?=[a-z]{3})")
+#: `F.C.`, `Q.P.R.`: letters that are one word.
+_DOTTED: Final = re.compile(r"\b(?:[a-z]\.){2,}")
+#: `(ENG)`, `[BRA]`: where it comes from.
+_COUNTRY: Final = re.compile(r"[(\[][a-z]{2,3}[)\]]")
+#: `upon Tyne`, `on Trent`: where it lies.
+_PLACE: Final = re.compile(r"\b(?:upon|on)[ -]\w+")
+_MISSPELT: Final = 0.94
+_LEAST_MISSPELT: Final = 5
 
 
 class Name(NamedTuple):
@@ -191,7 +215,7 @@ class NameBook:
         self._aliases = dict(_NICKNAMES)
         for name, others in (aliases or {}).items():
             for other in others:
-                self._aliases[" ".join(_plain(other))] = " ".join(_plain(name))
+                self._aliases[" ".join(_words(_folded(other)))] = " ".join(_words(_folded(name)))
 
     def read(self, text: str) -> Name:
         """Bring a name to one form."""
@@ -201,7 +225,7 @@ class NameBook:
         return name
 
     def _read(self, text: str) -> Name:
-        rest = " ".join(_plain(text))
+        rest = _folded(text)
         qualifiers: set[str] = set()
         for qualifier, pattern in _QUALIFIERS:
             found = pattern.search(rest)
@@ -209,8 +233,8 @@ class NameBook:
             if found is not None and found.group().strip() != rest:
                 age = next((group for group in found.groups() if group and group.isdigit()), "")
                 qualifiers.add(f"{qualifier} {age}".strip())
-                rest = " ".join(pattern.sub(" ", rest).split())
-        return Name(tuple(self._expanded(rest)), frozenset(qualifiers))
+                rest = pattern.sub(" ", rest).strip()
+        return Name(tuple(self._expanded(" ".join(_words(rest)))), frozenset(qualifiers))
 
     def _expanded(self, text: str) -> list[str]:
         text = self._aliases.get(text, text)
@@ -219,12 +243,27 @@ class NameBook:
         joined = self._aliases.get(" ".join(bare))
         if joined is not None:
             return joined.split()
-        spelled = [part for word in bare for part in _ABBREVIATIONS.get(word, word).split()]
+        spelled = [part for word in bare for part in _ABBREVIATIONS.get(word, _spelled(word)).split()]
         return self._aliases.get(" ".join(spelled), " ".join(spelled)).split()
 
 
-def _plain(text: str) -> list[str]:
-    """Take off accents, case and signs."""
+def _folded(text: str) -> str:
+    """Take off accents and case."""
     apart = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
-    bare = "".join(letter for letter in apart if not unicodedata.combining(letter))
-    return _NOT_WORDS.sub(" ", _APOSTROPHES.sub("", bare).replace("&", " ")).split()
+    return " ".join("".join(letter for letter in apart if not unicodedata.combining(letter)).split())
+
+
+def _words(folded: str) -> list[str]:
+    """Take off signs, countries and places."""
+    plain = _DOTTED.sub(lambda letters: letters.group().replace(".", "") + " ", _COUNTRY.sub(" ", folded) + " ")
+    plain = _APOSTROPHES.sub("", _CONTRACTED.sub(r"\1~", plain))
+    shorter = _NOT_WORDS.sub(" ", _PLACE.sub(" ", plain)).split()
+    return shorter or _NOT_WORDS.sub(" ", folded).split()
+
+
+def _spelled(word: str) -> str:
+    """Put a general word right that is misspelt."""
+    if len(word) < _LEAST_MISSPELT or word in GENERIC:
+        return word
+    best = max(sorted(GENERIC), key=lambda general: JaroWinkler.similarity(word, general))
+    return best if JaroWinkler.similarity(word, best) >= _MISSPELT else word

@@ -20,13 +20,15 @@ _GENERIC_WEIGHT: Final = 0.35
 _INITIAL_WEIGHT: Final = 0.3
 #: Words less alike than this are not the same word.
 _SAME_WORD: Final = 0.86
-_ABBREVIATED: Final = 0.9
+_ABBREVIATED: Final = 0.93
+_JOINED: Final = 0.97
 _ACRONYM: Final = 0.92
 #: What a name is worth whose own words are all in the other, which only adds a general one (`Leeds`, `Leeds United`).
 _ADDS_GENERAL: Final = 0.94
 #: What is left of a score where both have a general word that the other has not (`Manchester United`, `Manchester City`).
 _CONFLICT: Final = 0.6
 _LEAST_ABBREVIATION: Final = 2
+_CERTAIN: Final = 0.95
 
 
 class EventScore(NamedTuple):
@@ -47,11 +49,10 @@ def name_score(one: Name, other: Name) -> float:
 def _words_score(one: tuple[str, ...], other: tuple[str, ...]) -> float:
     if one == other:
         return 1.0
-    if not one or not other:
-        return 0.0
-    for short, long in ((one, other), (other, one)):
-        if len(short) == 1 and len(long) > 1 and short[0] == "".join(word[0] for word in long):
-            return _ACRONYM
+    if "".join(one) == "".join(other):
+        return _JOINED
+    if _is_acronym(one, other) or _is_acronym(other, one):
+        return _ACRONYM
     pairs = sorted(
         ((_word_score(left, right), i, j) for i, left in enumerate(one) for j, right in enumerate(other)), reverse=True
     )
@@ -64,13 +65,22 @@ def _words_score(one: tuple[str, ...], other: tuple[str, ...]) -> float:
             weight = min(_weight(one[i]), _weight(other[j]))
             matched += 2 * weight * score
             worth += 2 * weight
-    rest = [one[i] for i in left_rest] + [other[j] for j in right_rest]
+    return _combined(matched, worth, [one[i] for i in left_rest], [other[j] for j in right_rest])
+
+
+def _is_acronym(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    return len(one) == 1 and len(other) > 1 and one[0] == "".join(word[0] for word in other)
+
+
+def _combined(matched: float, worth: float, left_rest: list[str], right_rest: list[str]) -> float:
+    """Put together what the paired words are alike, what they could be, and the words of each name that have no partner."""
+    rest = [*left_rest, *right_rest]
     total = worth + sum(map(_weight, rest))
     score = matched / total if total else 0.0
-    if matched and (not left_rest or not right_rest) and all(word in GENERIC for word in rest):
+    if worth >= 1.0 and not (left_rest and right_rest) and all(word in GENERIC for word in rest):
         # Nothing contradicts; only the general part of the name was left out.
-        return max(score, _ADDS_GENERAL * matched / worth) if worth >= 1.0 else score
-    if any(one[i] in GENERIC for i in left_rest) and any(other[j] in GENERIC for j in right_rest):
+        return max(score, _ADDS_GENERAL * matched / worth)
+    if any(word in GENERIC for word in left_rest) and any(word in GENERIC for word in right_rest):
         return score * _CONFLICT
     return score
 
@@ -85,13 +95,17 @@ def _word_score(one: str, other: str) -> float:
     short, long = sorted((one, other), key=len)
     if len(short) == 1:
         return _ABBREVIATED if long.startswith(short) else 0.0
+    likeness = float(JaroWinkler.similarity(one, other))
+    begin, mark, end = short.partition("~")
+    if mark and long.startswith(begin) and long.endswith(end):
+        return max(likeness, _ABBREVIATED)
     if len(short) >= _LEAST_ABBREVIATION and long.startswith(short):
-        return _ABBREVIATED
-    return float(JaroWinkler.similarity(one, other))
+        return max(likeness, _ABBREVIATED)
+    return likeness
 
 
 def event_score(one: tuple[Name, ...], other: tuple[Name, ...]) -> EventScore:
-    """Tell how alike the participants of two events are; of two sides the worse one counts most."""
+    """Tell how alike the participants of two events are; the worse side counts most, unless the other is certain."""
     if len(one) != len(other) or not one:
         return EventScore(0.0, swapped=False)
     straight = _sides([name_score(left, right) for left, right in zip(one, other, strict=True)])
@@ -100,4 +114,8 @@ def event_score(one: tuple[Name, ...], other: tuple[Name, ...]) -> EventScore:
 
 
 def _sides(scores: list[float]) -> float:
-    return 0.7 * min(scores) + 0.3 * sum(scores) / len(scores)
+    worst, best = min(scores), max(scores)
+    if best >= _CERTAIN:
+        # A side plays one match at a time: who is its opponent is more than half known.
+        return 0.4 * worst + 0.6 * best
+    return 0.85 * worst + 0.15 * best

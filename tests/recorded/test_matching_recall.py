@@ -1,0 +1,104 @@
+"""Precision and recall of matching, on nine recorded seasons under the names that providers give the clubs."""
+
+from __future__ import annotations
+
+import csv
+import lzma
+from datetime import UTC, datetime
+from itertools import cycle
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oddsengine.markets.events import Competition, Event
+from oddsengine.markets.ids import EventId
+from oddsengine.matching.matcher import Matcher, MatchingSettings
+from tests.recorded.spellings import SPELLINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.recorded
+
+
+class Fixture:
+    def __init__(self, season: str, number: int, row: dict[str, str]) -> None:
+        self.key = f"{season}-{number}"
+        day, month, year = map(int, row["Date"].split("/"))
+        # All of a day at one time: whoever tells them apart does so by their names.
+        self.start_ms = round(datetime(2000 + year % 100, month, day, 15, tzinfo=UTC).timestamp() * 1000)
+        self.home, self.away = row["HomeTeam"], row["AwayTeam"]
+
+
+def seasons(folder: Path) -> Iterator[Fixture]:
+    for file in sorted((folder / "football_data").glob("*.csv.xz")):
+        with lzma.open(file, "rt", encoding="utf-8-sig", errors="replace") as lines:
+            for number, row in enumerate(csv.DictReader(lines)):
+                yield Fixture(file.stem, number, row)
+
+
+def an_event(feed: str, fixture: Fixture, home: str, away: str, mark: str = "") -> Event:
+    return Event(
+        id=EventId(f"{feed}.{fixture.key}{mark}"),
+        sport="football",
+        competition=Competition("epl", "EPL"),
+        name=f"{home} v {away}",
+        participants=(home, away),
+        start_ms=fixture.start_ms,
+    )
+
+
+def test_precision_and_recall_on_recorded_fixtures(data: Path, record_property: pytest.RecordProperty) -> None:
+    """Every third fixture is not in the first feed, and its women's and youth sides play on the same day: none may be merged."""
+    assert sum(map(len, SPELLINGS.values())) >= 300
+    spelled = {club: cycle(names) for club, names in SPELLINGS.items()}
+    matcher = Matcher(MatchingSettings())
+    fixtures = list(seasons(data))
+    matchable: set[str] = set()
+    for number, fixture in enumerate(fixtures):
+        if number % 3:
+            matcher.place(an_event("first", fixture, fixture.home, fixture.away))
+            matchable.add(fixture.key)
+    merged = right = doubtful = swapped = 0
+    for number, fixture in enumerate(fixtures):
+        home, away = next(spelled[fixture.home]), next(spelled[fixture.away])
+        turned = number % 7 == 0
+        sides = (away, home) if turned else (home, away)
+        placement = matcher.place(an_event("second", fixture, *sides))
+        doubtful += f"second.{fixture.key}" in matcher._doubts
+        if placement.event.startswith("first."):
+            merged += 1
+            right += placement.event == f"first.{fixture.key}"
+            swapped += placement.swapped == turned
+        for mark in (" Women", " U21"):
+            decoy = matcher.place(an_event("third", fixture, home + mark, away + mark, mark.strip()))
+            assert not decoy.event.startswith("first."), decoy
+    precision, recall = right / merged, right / len(matchable)
+    record_property("precision", precision)
+    record_property("recall", recall)
+    record_property("doubtful", doubtful)
+    assert precision == 1.0
+    assert swapped == merged, "home and away turned round are noticed"
+    assert recall >= 0.96
+    missed = len(matchable) - right
+    assert doubtful >= 0.8 * missed, "what is not merged is listed for a person"
+
+
+def test_every_spelling_is_its_own_club_before_any_other(data: Path) -> None:
+    """Against every other club of the seasons, with the opponent alike."""
+    from oddsengine.matching.names import NameBook
+    from oddsengine.matching.score import name_score
+
+    names = NameBook()
+    clubs = sorted({fixture.home for fixture in seasons(data)})
+    assert set(clubs) == set(SPELLINGS)
+    missed = []
+    for club, spellings in SPELLINGS.items():
+        for spelling in spellings:
+            scores = {other: name_score(names.read(spelling), names.read(other)) for other in clubs}
+            best = max(scores, key=scores.__getitem__)
+            if best != club or sorted(scores.values())[-2] >= scores[club]:
+                missed.append((spelling, club, best, round(scores[club], 2), round(scores[best], 2)))
+    total = sum(map(len, SPELLINGS.values()))
+    assert len(missed) <= total * 0.01, missed
