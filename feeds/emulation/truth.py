@@ -27,6 +27,9 @@ _SECOND: Final = ("bridge", "combe", "dale", "field", "ford", "gate", "ham", "le
 _LAST: Final = ("United", "City", "Rovers", "Town", "Athletic", "Albion", "Wanderers")
 LEAGUES: Final = (("101", "Northern League"), ("102", "Harbour Cup"), ("103", "Coast Division"))
 _KEPT_MOVES: Final = 500
+#: Goals a match that a side may be expected to score: further out some outcomes are too certain to have a price.
+_LEAST_RATE: Final = 0.8
+_GREATEST_RATE: Final = 2.2
 _FIRST_START_MS: Final = 2 * 3_600_000
 
 
@@ -134,7 +137,7 @@ class Truth:
             if self._random.random() < self._move_share:
                 for side in (0, 1):
                     rate = event.rates[side] * (1 + self._random.uniform(-0.06, 0.06))
-                    event.rates[side] = min(max(rate, 0.5), 2.6)
+                    event.rates[side] = min(max(rate, _LEAST_RATE), _GREATEST_RATE)
                 changed += self._reprice(event)
             for market in event.markets:
                 if market.status == "suspended" and self.ticks >= market.suspended_until:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,10 @@ from feeds import event_stream
 from feeds.errors import BadMessage
 from feeds.event_stream import EventStreamReader, ServerSentEvent
 
-STREAM = b': hello\r\nevent: odds\r\nid: 1-2\r\nretry: 5000\r\ndata: {"a":1}\r\ndata: {"b":2}\r\n\r\ndata:x\n\nevent: ping\ndata: {}\r\r'
+STREAM = (
+    b': hello\r\nevent: odds\r\nid: 1-2\r\nretry: 5000\r\ndata: {"a":1}\r\ndata: {"b":2}\r\n\r\n'
+    b"data:x\n\nevent: ping\ndata: {}\r\r"
+)
 EXPECTED = [
     ServerSentEvent("odds", b'{"a":1}\n{"b":2}', "1-2"),
     ServerSentEvent("message", b"x", "1-2"),
@@ -22,7 +27,7 @@ EXPECTED = [
 def test_the_cuts_change_nothing(cuts: list[int]) -> None:
     reader = EventStreamReader()
     edges = [0, *sorted(cuts), len(STREAM)]
-    found = [event for begin, end in zip(edges, edges[1:], strict=False) for event in reader.feed(STREAM[begin:end])]
+    found = [event for begin, end in pairwise(edges) for event in reader.feed(STREAM[begin:end])]
     # The last line end may be the first half of a CRLF; what follows tells.
     found += reader.feed(b"\n")
     assert EXPECTED == found

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from feeds.quote_sheet import QuoteSheet, decimal_odds, from_american
 from feeds.standard_markets import Stage, asian_handicap, match_result, total
 from oddsengine.books.source_book import SourceBook
-from oddsengine.markets.feed_updates import EventUpdate, MarketGone, MarketUpdate
+from oddsengine.markets.feed_updates import EventUpdate, MarketDefinition, MarketGone, MarketUpdate
 from oddsengine.markets.ids import EventId
 from tests.words import an_event
 
@@ -21,7 +21,7 @@ SAID = st.lists(
 )
 
 
-def a_market(kind: str, status: str):
+def a_market(kind: str, status: str) -> MarketDefinition:
     stage = Stage(status)  # type: ignore[arg-type]
     if kind == "result":
         return match_result(EVENT, "A", "B", stage, three_way=True)

@@ -151,7 +151,7 @@ def test_a_refused_key_is_the_operators_to_mend() -> None:
 
 
 @given(st.integers(1, 100_000), st.integers(0, 27 * 86_400), st.integers(1, 5))
-def test_calls_at_the_even_pace_last_to_the_end_of_the_month(credits: int, second: int, sports: int) -> None:
+def test_calls_at_the_even_pace_last_to_the_end_of_the_month(left: int, second: int, sports: int) -> None:
     config = TheOddsApiConfig(
         sports=tuple(f"s{number}" for number in range(sports)),
         monthly_credits=100_000,
@@ -161,11 +161,11 @@ def test_calls_at_the_even_pace_last_to_the_end_of_the_month(credits: int, secon
     )
     budget = CreditBudget(config)
     now = 1_793_491_200_000 + second * 1000  # in November 2026
-    budget.tell(float(credits), 0.0, now)
+    budget.tell(float(left), 0.0, now)
     left_s = (budget.resets_ms(now) - now) / 1000
     even_s = budget.interval_s("near", now) * 2.0
     spent = left_s / even_s * sports * config.call_credits
-    assert spent <= credits * 1.001
+    assert spent <= left * 1.001
     assert budget.interval_s("in_play", now) < budget.interval_s("near", now) < budget.interval_s("idle", now)
 
 

@@ -1,0 +1,27 @@
+"""Every fault of every provider, while its markets move, judged by what a subscriber is told.
+
+That everything happens within its limits is measured by `python -m bench chaos`; here the limits are those of a loaded machine,
+and what must hold whatever the time does: nothing is open on what is not true, nobody else is disturbed, and everything heals.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.chaos.faults import FAULTS
+from bench.chaos.scene import play, settle, stage_for
+
+#: What a loaded machine is given beyond every limit.
+SLACK_S = 5.0
+
+
+@pytest.mark.parametrize("adapter", list(FAULTS))
+@pytest.mark.timeout(400)
+async def test_no_fault_leaves_a_wrong_price_open_and_every_one_heals(adapter: str) -> None:
+    wrong: list[str] = []
+    async with stage_for(adapter, events=10) as stage:
+        await settle(stage, adapter)
+        for fault in FAULTS[adapter]:
+            outcome = await play(stage, adapter, fault, SLACK_S)
+            wrong += [f"{fault.name}: {each}" for each in outcome.wrong[:3]]
+    assert [] == wrong

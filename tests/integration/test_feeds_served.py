@@ -1,0 +1,156 @@
+"""Feeds in a whole service: how they stand is shown, doubts are listed, and anybody can bring a feed of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import orjson
+import pytest
+
+from feeds.betfair.codec import BetfairCodec, Subscription
+from feeds.feed import Feed
+from feeds.states import FeedState
+from feeds.supervision import Supervision
+from feeds.supervisor import Supervisor
+from feeds.transport import TcpTransport
+from oddsengine.commands.feeding import describe, samples
+from oddsengine.commands.service import serving
+from oddsengine.markets.feed_updates import EventUpdate
+from tests.integration.test_trouble import stopped
+from tests.serving import Served, quick_settings, until
+from tests.words import a_batch, an_event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from oddsengine.markets.feed_updates import UpdateBatch
+
+ROOT = Path(__file__).parents[2]
+
+
+class Anybody:
+    """Takes what a feed says."""
+
+    def __init__(self) -> None:
+        self.batches: list[UpdateBatch] = []
+
+    def receive(self, batch: UpdateBatch) -> None:
+        self.batches.append(batch)
+
+    def agrees(self, batch: UpdateBatch) -> bool:
+        del batch
+        return True
+
+
+async def test_a_provider_that_is_never_there_is_probed_and_shown_as_down() -> None:
+    codec = BetfairCodec("line", "key", "token", Subscription())
+    feed = Feed(("line",), codec, TcpTransport("127.0.0.1", 1, tls=False))
+    supervision = Supervision(backoff_start_s=0.001, backoff_ceiling_s=0.002, breaker_failures=3, breaker_probe_s=0.2)
+    supervisor = Supervisor("line", feed, Anybody(), supervision)
+    running = asyncio.create_task(supervisor.run())
+    await until(lambda: supervisor.retry.is_open, "the breaker")
+    failures = supervisor.counters.failures
+    await until(lambda: supervisor.counters.failures > failures, "a probe")
+    shown = describe([supervisor])[0]
+    assert ("line", "down") == (shown["feed"], shown["state"])
+    assert "Connect call failed" in shown["reason"]
+    assert ("odds_feed_breaker_open", ("line",), True) in list(samples([supervisor]))
+    await stopped(running)
+
+
+@pytest.fixture
+async def line_server() -> AsyncIterator[Any]:
+    """The bookmaker of the example feed."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        writer.write(b"MATCH|7|Ashford Rovers|Bramley Town|2026-12-05T15:00:00Z\nnonsense\nPRICE|7|2.10|3.40|3.60\nREADY\n")
+        await writer.drain()
+        while not writer.is_closing():
+            writer.write(b"PING\n")
+            await asyncio.sleep(0.2)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await server.wait_closed()
+
+
+async def test_a_feed_of_ones_own_is_found_by_its_entry_point_and_serves_prices(line_server: Any, tmp_path: Path) -> None:
+    """The example of docs/adding-a-feed.md, installed outside this tree and run by the real command."""
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / "docs" / "example-feed", source)
+    site = tmp_path / "site"
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--target",
+        str(site),
+        str(source),
+    ]
+    installed = await asyncio.to_thread(subprocess.run, install, capture_output=True, text=True, check=False)
+    assert 0 == installed.returncode, installed.stderr
+    port = line_server.sockets[0].getsockname()[1]
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[gateway]\nport = 0\n[profiles.default]\nbook_sum = 1.05\n[feeds.mine]\nadapter = "line"\nport = {port}\n'
+    )
+    command = [str(Path(sys.executable).parent / "oddsengine"), "run", "--config", str(config)]
+    process = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, "PYTHONPATH": str(site)}, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stderr is not None
+        base = ""
+        rejected = False
+        async with asyncio.timeout(60):
+            while not (base and rejected):
+                line = orjson.loads(await process.stderr.readline())
+                base = line.get("url", base) if line["event"] == "serving" else base
+                rejected = rejected or (line["event"] == "provider message rejected" and "nonsense" in line["excerpt"])
+        async with aiohttp.ClientSession() as http:
+
+            async def market() -> Any:
+                async with http.get(f"{base}/v1/markets/mine.7%2Fmatch_odds") as response:
+                    return await response.json() if response.status == 200 else None
+
+            async with asyncio.timeout(30):
+                while (found := await market()) is None or found["status"] != "open":
+                    await asyncio.sleep(0.05)
+            assert "Ashford Rovers" == found["selections"]["home"]["name"]
+            async with http.get(f"{base}/v1/feeds") as response:
+                (shown,) = (await response.json())["feeds"]
+            assert ("mine", FeedState.LIVE.value) == (shown["feed"], shown["state"])
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def test_doubtful_pairs_are_listed_for_a_person() -> None:
+    async with serving(quick_settings(), ["b", "p"]) as service, aiohttp.ClientSession() as http:
+        await until(lambda: service.hub.replica.ready, "readiness")
+        here = Served(service, http)
+        for key, start in (("b.1", 0), ("p.9", 150 * 60_000)):
+            event = an_event(key, participants=("Leeds", "Fulham"), start_ms=start)
+            service.engine.receive(a_batch(EventUpdate(event), source=key[0]))
+        (doubt,) = (await here.get("/v1/unmatched"))["unmatched"]
+        assert ["p.9", "b.1"] == [event["id"] for event in doubt["events"]]
+        assert 0.6 <= doubt["score"] < 0.86
+        assert {"feeds": []} == await here.get("/v1/feeds")
