@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 import time
+from base64 import b64encode
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, cast
 
@@ -201,7 +202,7 @@ def replay_through(
         adapter: whose they are, where they do not say so.
         settings: the configuration; its feeds are not used.
         speed: times real time; None for as fast as it goes.
-        published: where to write the batches, one a line.
+        published: where to write the batches, one a line: JSON with the time, the shard, the position and the bytes in base64.
 
     Returns:
         Counts, the pipeline as it ended, and the seconds it took.
@@ -231,7 +232,8 @@ def replay_through(
                     if isinstance(payload, bytes):
                         counts.bytes += len(payload)
                         if out is not None:
-                            out.write(payload + b"\n")
+                            line = {"at": now_ms, "shard": shard, "seq": offer.seq, "batch": b64encode(payload).decode()}
+                            out.write(orjson.dumps(line) + b"\n")
 
         with _progress(console) as progress:
             task = progress.add_task("replaying", total=recordings.total_bytes, note="")

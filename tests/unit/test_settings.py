@@ -140,3 +140,55 @@ ladder = "listed"
 )
 def test_bad_ladders_tiers_and_floors_are_named_with_their_line(text: str, message: str) -> None:
     assert problems(text)[0].startswith(message), problems(text)
+
+
+def test_feeds_are_supervised_matched_and_selected_as_the_file_says() -> None:
+    from feeds.feed import installed_feeds
+
+    text = """
+[matching]
+accept = 0.9
+same = [["p.1", "b.2"]]
+aliases = { "Olympique Lyonnais" = ["OL"] }
+[[selection]]
+sport = "football"
+mode = "consensus"
+sources = ["p", "t.bet365"]
+[feeds.p]
+adapter = "pinnacle"
+[feeds.p.supervision]
+quiet_in_play_s = 20
+[feeds.t]
+adapter = "theoddsapi"
+bookmakers = ["bet365"]
+"""
+    settings = parse_settings(text, "x.toml", {name: plugin.config_type for name, plugin in installed_feeds().items()})
+    assert 20.0 == settings.feeds["p"].supervision.quiet_in_play_s
+    assert (0.9, (("p.1", "b.2"),)) == (settings.matching.accept, settings.matching.same)
+    assert ("consensus", ("p", "t.bet365")) == (settings.selection[0].mode, settings.selection[0].sources)
+
+
+def test_what_is_wrong_with_feeds_and_selection_is_named() -> None:
+    from feeds.feed import installed_feeds
+
+    text = """
+[matching]
+doubt = 0.95
+[[selection]]
+mode = "concensus"
+[[selection]]
+sources = ["pinacle"]
+[feeds.pinnacle]
+adapter = "pinnacle"
+[feeds.pinnacle.supervision]
+quiet_s = -1
+[feeds."a.b"]
+adapter = "pinnacle"
+"""
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(text, "x.toml", {name: plugin.config_type for name, plugin in installed_feeds().items()})
+    problems = str(caught.value)
+    assert "matching: doubt (0.95) may not be above accept (0.86)" in problems
+    assert "did you mean 'consensus'?" in problems
+    assert "a feed's name has no dot" in problems
+    assert "feeds.pinnacle.supervision.quiet_s: Expected `float` >= 0.0" in problems

@@ -1,0 +1,108 @@
+"""Recording what feeds receive, and playing it again, by the real commands against an emulated provider."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from base64 import b64decode
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+COMMAND = str(Path(sys.executable).parent / "oddsengine")
+EXTRA = {
+    "theoddsapi": 'bookmakers = ["book"]\nleast_interval_s = 0.1\n',
+    "opticodds": 'sportsbooks = ["book"]\n',
+    "pinnacle": "",
+    "oddsapiio": "",
+    "betfair": "",
+}
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, check=False, env={**os.environ, **environment})
+
+
+def words(process: subprocess.CompletedProcess[str]) -> str:
+    """Read a usage error out of its frame."""
+    return " ".join(process.stderr.replace("│", " ").split())
+
+
+@pytest.fixture
+async def emulated(request: Any, tmp_path: Path) -> AsyncIterator[tuple[Path, dict[str, str]]]:
+    """An emulated provider, the config that it prints, and its secrets."""
+    provider = request.param
+    command = [COMMAND, "emulate", provider, "--events", "3"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    block, secrets = "", {}
+    async with asyncio.timeout(60):
+        while not (line := (await process.stdout.readline()).decode()).startswith("kinds"):
+            if line.startswith("[feeds") or " = " in line:
+                block += line
+            elif line.startswith("export "):
+                key, _, value = line.removeprefix("export ").strip().partition("=")
+                secrets[key] = value
+    config = tmp_path / "config.toml"
+    config.write_text(block + EXTRA[provider])
+    try:
+        yield config, secrets
+    finally:
+        process.send_signal(signal.SIGINT)
+        await process.stdout.read()
+        assert 0 == await process.wait()
+
+
+@pytest.mark.parametrize("emulated", sorted(EXTRA), indirect=True)
+async def test_a_recording_played_again_publishes_the_same_bytes(emulated: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    """In whatever process, at whatever speed; and neither keys nor tokens are in it."""
+    config, secrets = emulated
+    folder = tmp_path / "recording"
+    command = [COMMAND, "record", "--config", str(config), "--out", str(folder), "--rotate-mb", "0.02"]
+    recording = await asyncio.create_subprocess_exec(*command, env={**os.environ, **secrets}, stderr=asyncio.subprocess.DEVNULL)
+    async with asyncio.timeout(60):
+        while not (folder.is_dir() and len(list(folder.iterdir())) >= 2):
+            await asyncio.sleep(0.1)
+    recording.send_signal(signal.SIGINT)
+    assert 0 == await recording.wait()
+    published = []
+    for seed, speed in (("1", "max"), ("2", "50")):
+        out = tmp_path / f"published-{seed}"
+        done = await asyncio.to_thread(
+            run, "replay", str(folder), "--published", str(out), "--speed", speed, "--config", str(config), PYTHONHASHSEED=seed
+        )
+        assert 0 == done.returncode, done.stderr
+        assert "0 rejected" in done.stdout
+        published.append(out.read_bytes())
+    assert published[0] == published[1]
+    batches = [b64decode(orjson.loads(line)["batch"]) for line in published[0].splitlines()]
+    assert any(b"open" in batch for batch in batches)
+    parts = sorted(folder.iterdir())
+    unpacked = await asyncio.to_thread(subprocess.run, ["gzip", "-dc", *map(str, parts)], capture_output=True, check=True)
+    for secret in secrets.values():
+        assert secret.encode() not in unpacked.stdout
+    missing = await asyncio.to_thread(run, "replay", str(parts[1]))
+    assert 1 == missing.returncode
+    assert "part 1 is missing: give them all" in missing.stderr
+
+
+def test_what_can_not_be_recorded_or_emulated_is_told(tmp_path: Path) -> None:
+    nobody = run("emulate", "nobody")
+    assert 2 == nobody.returncode
+    assert "there are betfair" in words(nobody)
+    none = run("record", "--out", str(tmp_path), "--feed", "x")
+    assert 2 == none.returncode
+    assert "no feed 'x' in the config" in words(none)
+    config = tmp_path / "c.toml"
+    config.write_text('[feeds.p]\nadapter = "pinnacle"\n')
+    secret = run("record", "--out", str(tmp_path), "--config", str(config), PINNACLE_USERNAME="")
+    assert 1 == secret.returncode
+    assert "the environment variable PINNACLE_USERNAME is not set; the feed needs a Pinnacle user name there" in secret.stderr
