@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from feeds.answers import excerpt, failed
 from feeds.errors import ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected, Sample
 from feeds.http import Request
@@ -44,11 +45,9 @@ SPORTS: Final[dict[str, str]] = {
 _EVENTS_A_QUESTION: Final = 10
 _REFRESH_MS: Final = 60_000
 _OVER: Final = frozenset({"settled", "cancelled"})
-_UNAUTHORISED: Final = frozenset({401, 403})
 #: A timestamp above this is in milliseconds.
 _MILLISECONDS: Final = 1e11
 _MAX_LINE_BYTES: Final = 16 * 1024 * 1024
-_EXCERPT: Final = 120
 
 _decode_message = msgspec.json.Decoder(StreamMessage).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -116,7 +115,7 @@ class OddsApiIoCodec:
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     # It may have been about anything, and nothing is sent twice.
                     text = "a message could not be read; fetching everything anew"
-                    events += [Rejected("message", str(error), _excerpt(line)), ProviderRefused("UNREADABLE", text, fatal=False)]
+                    events += [Rejected("message", str(error), excerpt(line)), ProviderRefused("UNREADABLE", text, fatal=False)]
                     return events
                 self._message(message, events)
         if len(self._buffer) > _MAX_LINE_BYTES:
@@ -150,15 +149,14 @@ class OddsApiIoCodec:
         """Take an answer; see `feeds.feed.Asking`."""
         self._prefetch.answered()
         request = response.request
+        what = f"answer for {request.name} {request.key}".strip()
         if not response.is_good:
-            if response.status in _UNAUTHORISED:
-                return [ProviderRefused(f"HTTP {response.status}", response.problem, fatal=True)]
-            return [Rejected(f"answer for {request.name} {request.key}".strip(), response.problem, "")]
+            return [failed(response, what)]
         events: list[CodecEvent] = []
         try:
             raws = _decode_list(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return [Rejected(f"answer for {request.name} {request.key}".strip(), str(error), _excerpt(response.body))]
+            return [Rejected(what, str(error), excerpt(response.body))]
         if request.name == "events":
             self._list(raws, response.at_ms, events)
         else:
@@ -179,7 +177,7 @@ class OddsApiIoCodec:
                 details = _decode_details(raw)
                 described = self._described(details)
             except (msgspec.DecodeError, ValueError) as error:
-                events.append(Rejected("event", str(error), _excerpt(bytes(raw))))
+                events.append(Rejected("event", str(error), excerpt(bytes(raw))))
                 continue
             if details.status in _OVER:
                 continue
@@ -205,7 +203,7 @@ class OddsApiIoCodec:
             try:
                 odds = _decode_odds(raw)
             except msgspec.DecodeError as error:
-                events.append(Rejected("odds of an event", str(error), _excerpt(bytes(raw))))
+                events.append(Rejected("odds of an event", str(error), excerpt(bytes(raw))))
                 continue
             for bookmaker, raw_markets in odds.bookmakers.items():
                 markets = self._markets(raw_markets, f"{bookmaker} on event {odds.id}", events)
@@ -280,7 +278,7 @@ class OddsApiIoCodec:
         try:
             raws = _decode_list(raw)
         except msgspec.DecodeError as error:
-            events.append(Rejected(f"markets of {where}", str(error), _excerpt(bytes(raw))))
+            events.append(Rejected(f"markets of {where}", str(error), excerpt(bytes(raw))))
             return []
         return [market for each in raws for market in self._market(each, where, events)]
 
@@ -290,7 +288,7 @@ class OddsApiIoCodec:
         try:
             return [_decode_market(raw)]
         except msgspec.DecodeError as error:
-            events.append(Rejected(f"market of {where}", str(error), _excerpt(bytes(raw))))
+            events.append(Rejected(f"market of {where}", str(error), excerpt(bytes(raw))))
             return []
 
     def _described(self, details: EventDetails) -> Event:
@@ -354,7 +352,3 @@ def _time_ms(text: str | None) -> int:
         return 0 if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
     except ValueError:
         return 0
-
-
-def _excerpt(data: bytes) -> str:
-    return data[:_EXCERPT].decode("utf-8", "replace")

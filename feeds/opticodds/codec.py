@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from feeds.answers import excerpt, failed
 from feeds.errors import BadMessage, ProviderRefused
 from feeds.event_stream import EventStreamReader
 from feeds.feed import CodecEvent, Dropped, Rejected, Sample
@@ -48,9 +49,7 @@ SPORTS: Final[dict[str, str]] = {
 #: The provider allows five fixtures in one question.
 _FIXTURES_A_QUESTION: Final = 5
 _REFRESH_MS: Final = 60_000
-_UNAUTHORISED: Final = frozenset({401, 403})
 _AMERICAN: Final = 100.0
-_EXCERPT: Final = 120
 
 _decode_fixtures = msgspec.json.Decoder(Fixtures).decode
 _decode_fixture = msgspec.json.Decoder(Fixture).decode
@@ -127,7 +126,7 @@ class OpticOddsCodec:
         except BadMessage as error:
             self.start_afresh()
             events += [
-                Rejected(error.where, error.reason, data[:_EXCERPT].decode("utf-8", "replace")),
+                Rejected(error.where, error.reason, excerpt(data)),
                 ProviderRefused("UNREADABLE", "an event could not be read; fetching everything anew", fatal=False),
             ]
         return events
@@ -164,10 +163,9 @@ class OpticOddsCodec:
         """Take an answer; see `feeds.feed.Asking`."""
         self._prefetch.answered()
         request = response.request
+        what = f"answer for {request.name} {request.key}".strip()
         if not response.is_good:
-            if response.status in _UNAUTHORISED:
-                return [ProviderRefused(f"HTTP {response.status}", response.problem, fatal=True)]
-            return [Rejected(f"answer for {request.name} {request.key}".strip(), response.problem, "")]
+            return [failed(response, what)]
         events: list[CodecEvent] = []
         try:
             if request.name == "fixtures":
@@ -175,7 +173,7 @@ class OpticOddsCodec:
             else:
                 self._snapshot(response, events)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return [*events, Rejected(f"answer for {request.name} {request.key}".strip(), str(error), _excerpt(response.body))]
+            return [*events, Rejected(what, str(error), excerpt(response.body))]
         if self._prefetch.is_complete:
             self._sampling = False
             if not self._is_live:
@@ -193,7 +191,7 @@ class OpticOddsCodec:
                 fixture = _decode_fixture(raw)
                 described = self._described(fixture)
             except (msgspec.DecodeError, ValueError) as error:
-                events.append(Rejected("fixture", str(error), _excerpt(bytes(raw))))
+                events.append(Rejected("fixture", str(error), excerpt(bytes(raw))))
                 continue
             event = described.id
             listed.append(fixture.id)
@@ -299,7 +297,7 @@ class OpticOddsCodec:
         try:
             entry = _decode_entry(raw)
         except msgspec.DecodeError as error:
-            events.append(Rejected("entry", str(error), _excerpt(bytes(raw))))
+            events.append(Rejected("entry", str(error), excerpt(bytes(raw))))
             # It may have been a lock: what it belongs to can't be told, so everything is held against a snapshot.
             self.ask_sample()
             return None
@@ -394,7 +392,3 @@ def _odds(price: float | None) -> float | None:
     if price is not None and abs(price) >= _AMERICAN:
         return from_american(price)
     return decimal_odds(price)
-
-
-def _excerpt(data: bytes) -> str:
-    return data[:_EXCERPT].decode("utf-8", "replace")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from feeds.errors import ProviderRefused
+from feeds.answers import Polled, excerpt, failed
 from feeds.feed import CodecEvent, Rejected, Sample
 from feeds.http import Request
 from feeds.pinnacle.messages import Fixture, Fixtures, Odds, Period
@@ -53,9 +53,7 @@ SPORTS: Final[dict[int, str]] = {
 }
 PERIODS: Final[dict[int, str]] = {0: "ft", 1: "h1", 2: "h2"}
 _NO_CURSORS: Final = frozenset({0, 1})
-_UNAUTHORISED: Final = frozenset({401, 403})
 _RETRY_MS: Final = 1_000
-_EXCERPT: Final = 120
 
 _decode_fixtures = msgspec.json.Decoder(Fixtures).decode
 _decode_fixture = msgspec.json.Decoder(Fixture).decode
@@ -97,7 +95,7 @@ class _Sport:
         return self.fixtures, self.odds
 
 
-class PinnacleCodec:
+class PinnacleCodec(Polled):
     """One account's polling.
 
     Args:
@@ -133,14 +131,6 @@ class PinnacleCodec:
         for sport in self._sports.values():
             for endpoint in sport.endpoints:
                 endpoint.cursor = None
-
-    def receive_data(self, data: bytes) -> list[CodecEvent]:
-        """Refuse bytes: there is no stream."""
-        return [Rejected("stream", "this feed has none", data[:_EXCERPT].decode("utf-8", "replace"))]
-
-    def data_to_send(self) -> bytes:
-        """Send nothing."""
-        return b""
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
@@ -190,9 +180,7 @@ class PinnacleCodec:
         endpoint.is_asked = False
         if not response.is_good:
             endpoint.due_ms = response.at_ms
-            if response.status in _UNAUTHORISED:
-                return [ProviderRefused(f"HTTP {response.status}", response.problem, fatal=True)]
-            return [Rejected(f"{what} of sport {sport.number}", response.problem, "")]
+            return [failed(response, f"{what} of sport {sport.number}")]
         endpoint.due_ms = response.at_ms + round(self._config.interval_s * 1000)
         whole = not any(key == "since" for key, _ in response.request.params)
         events: list[CodecEvent] = []
@@ -204,7 +192,7 @@ class PinnacleCodec:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             # Nothing is lost: the cursor stands, and the same is asked again.
             endpoint.due_ms = response.at_ms + min(round(self._config.interval_s * 1000), _RETRY_MS)
-            events.append(Rejected(f"{what} of sport {sport.number}", str(error), _excerpt(response.body)))
+            events.append(Rejected(f"{what} of sport {sport.number}", str(error), excerpt(response.body)))
             return events
         if not self._is_live and all(each.is_current for each in self._sports.values()):
             self._is_live = True
@@ -253,7 +241,7 @@ class PinnacleCodec:
                     fixture = _decode_fixture(raw)
                     start_ms = round(datetime.fromisoformat(fixture.starts).timestamp() * 1000)
                 except (msgspec.DecodeError, ValueError) as error:
-                    events.append(Rejected(f"fixture of league {league.id}", str(error), _excerpt(bytes(raw))))
+                    events.append(Rejected(f"fixture of league {league.id}", str(error), excerpt(bytes(raw))))
                     continue
                 event = event_id(self._name, str(fixture.id))
                 named[event] = fixture
@@ -344,7 +332,7 @@ class PinnacleCodec:
                         period = _decode_period(raw)
                     except msgspec.DecodeError as error:
                         # It may have changed anything in the event: gone until it is heard again.
-                        events.append(Rejected(f"period of event {odds.id}", str(error), _excerpt(bytes(raw))))
+                        events.append(Rejected(f"period of event {odds.id}", str(error), excerpt(bytes(raw))))
                         updates += sheet.forget(event)
                         break
                     updates += self._period(event, fixture, period, sheet, response.at_ms)
@@ -401,7 +389,3 @@ def _time_ms(text: str | None) -> int | None:
         return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
     except ValueError:
         return None
-
-
-def _excerpt(data: bytes) -> str:
-    return data[:_EXCERPT].decode("utf-8", "replace")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from feeds.errors import ProviderRefused
+from feeds.answers import Polled, excerpt, failed
 from feeds.feed import CodecEvent, Quota, Rejected, Sample
 from feeds.http import Request
 from feeds.quote_sheet import QuoteSheet, decimal_odds
@@ -42,9 +42,7 @@ SPORTS: Final[dict[str, str]] = {
     "rugbyunion": "rugby_union",
     "rugbyleague": "rugby_league",
 }
-_UNAUTHORISED: Final = frozenset({401, 403})
 _RETRY_MS: Final = 1_000
-_EXCERPT: Final = 120
 
 _decode_events = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_event = msgspec.json.Decoder(OddsEvent).decode
@@ -64,7 +62,7 @@ class _Sport:
         self.events: set[EventId] = set()
 
 
-class TheOddsApiCodec:
+class TheOddsApiCodec(Polled):
     """One key's polling.
 
     Args:
@@ -90,17 +88,6 @@ class TheOddsApiCodec:
         self._is_live = False
         for sport in self._sports.values():
             sport.due_ms, sport.is_asked, sport.good_ms = 0, False, None
-
-    def start_afresh(self) -> None:
-        """Do nothing: every answer is whole."""
-
-    def receive_data(self, data: bytes) -> list[CodecEvent]:
-        """Refuse bytes: there is no stream."""
-        return [Rejected("stream", "this feed has none", data[:_EXCERPT].decode("utf-8", "replace"))]
-
-    def data_to_send(self) -> bytes:
-        """Send nothing."""
-        return b""
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
@@ -144,7 +131,7 @@ class TheOddsApiCodec:
             raw_events = _decode_events(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             sport.due_ms = response.at_ms + _RETRY_MS
-            return [*events, Rejected(f"answer for {sport.key}", str(error), _excerpt(response.body))]
+            return [*events, Rejected(f"answer for {sport.key}", str(error), excerpt(response.body))]
         updates: dict[str, list[FeedUpdate]] = {bookmaker: [] for bookmaker in self._sheets}
         seen: set[EventId] = set()
         sport.starts_ms = []
@@ -197,9 +184,8 @@ class TheOddsApiCodec:
     def _failed(self, response: Response) -> CodecEvent:
         if b"OUT_OF_USAGE_CREDITS" in response.body:
             self.budget.tell(0.0, self.budget.used, response.at_ms)
-        elif response.status in _UNAUTHORISED:
-            return ProviderRefused(f"HTTP {response.status}", response.problem, fatal=True)
-        return Rejected(f"answer for {response.request.key}", response.problem, "")
+            return Rejected(f"answer for {response.request.key}", response.problem, "")
+        return failed(response, f"answer for {response.request.key}")
 
     def _pressure(self, sport: _Sport, now_ms: int) -> Pressure:
         if any(start <= now_ms for start in sport.starts_ms):
@@ -221,7 +207,7 @@ class TheOddsApiCodec:
             said = _decode_event(raw)
             start_ms = round(datetime.fromisoformat(said.commence_time).timestamp() * 1000)
         except (msgspec.DecodeError, ValueError) as error:
-            events.append(Rejected(f"event in {sport.key}", str(error), _excerpt(bytes(raw))))
+            events.append(Rejected(f"event in {sport.key}", str(error), excerpt(bytes(raw))))
             return
         event = event_id(self._name, said.id)
         seen.add(event)
@@ -233,7 +219,7 @@ class TheOddsApiCodec:
             try:
                 bookmaker = _decode_bookmaker(raw_bookmaker)
             except msgspec.DecodeError as error:
-                events.append(Rejected(f"bookmaker of event {said.id}", str(error), _excerpt(bytes(raw_bookmaker))))
+                events.append(Rejected(f"bookmaker of event {said.id}", str(error), excerpt(bytes(raw_bookmaker))))
                 continue
             quoted[bookmaker.key] = bookmaker.markets
         for key, sheet in self._sheets.items():
@@ -246,7 +232,7 @@ class TheOddsApiCodec:
                 try:
                     market = _decode_market(raw_market)
                 except msgspec.DecodeError as error:
-                    events.append(Rejected(f"market of {key} on event {said.id}", str(error), _excerpt(bytes(raw_market))))
+                    events.append(Rejected(f"market of {key} on event {said.id}", str(error), excerpt(bytes(raw_market))))
                     continue
                 fresh = self._is_fresh(market, response)
                 for definition, quotes in _markets(event, said, market, Stage("open" if fresh else "suspended", in_play)):
@@ -310,7 +296,3 @@ def _time_ms(text: str | None) -> int | None:
 
 def _quotes(outcomes: list[tuple[str | None, Outcome]]) -> dict[str, float]:
     return {key: odds for key, outcome in outcomes if key is not None and (odds := decimal_odds(outcome.price)) is not None}
-
-
-def _excerpt(data: bytes) -> str:
-    return data[:_EXCERPT].decode("utf-8", "replace")

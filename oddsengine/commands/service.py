@@ -19,6 +19,7 @@ from oddsengine.gateway.app import Gateway, engine_app
 from oddsengine.gateway.auth import Authenticator
 from oddsengine.gateway.door import Door
 from oddsengine.gateway.hub import Hub
+from oddsengine.gateway.listener import Handshakes, listening
 from oddsengine.gateway.replica import Replica
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.streams.embedded import EmbeddedRedis
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 _SWEEP_S: Final = 0.02
 _HEARTBEAT_CHECK_S: Final = 0.5
 _CERTIFICATE_CHECK_S: Final = 5.0
-#: Connections waiting to be accepted: a whole shop of clients comes back at once after a restart.
-_LISTEN_BACKLOG: Final = 4096
 #: Above the longest blocking read, below the time after which a shard counts as stale.
 _SOCKET_TIMEOUT_S: Final = 2.0
 _log = structlog.get_logger(__name__)
@@ -168,8 +167,9 @@ async def gateway_running(
             keys = shard_keys(settings.redis.namespace, shard)
             followers.append(Follower(reading, shard, keys, replica.offers[shard], hub, time.monotonic))
         door = build_door(settings)
-        registry = build_registry([*metrics, lambda: _gateway_samples(hub, door, followers)])
-        gateway = Gateway(hub, door, registry, engine)
+        handshakes = Handshakes(limits.handshake_s, time.monotonic)
+        registry = build_registry([*metrics, lambda: _gateway_samples(hub, door, handshakes, followers)])
+        gateway = Gateway(hub, door, registry, engine, handshakes)
         service = GatewayService(gateway, hub, followers)
         certificate = _tls(settings)
         async with asyncio.TaskGroup() as group:
@@ -180,20 +180,15 @@ async def gateway_running(
             ]
             if certificate is not None:
                 tasks.append(group.create_task(_renewing(certificate, settings), name="certificate"))
+            tasks.append(group.create_task(handshakes.watch(), name="handshakes"))
             runner = web.AppRunner(gateway.app, access_log=None, shutdown_timeout=2.0)
             try:
                 await runner.setup()
-                site = web.TCPSite(
-                    runner,
-                    gateway_settings.host,
-                    gateway_settings.port,
-                    backlog=_LISTEN_BACKLOG,
-                    ssl_context=certificate,
-                    reuse_port=reuse_port or None,
-                )
-                await site.start()
-                service.port = runner.addresses[0][1]
-                yield service
+                assert runner.server is not None  # noqa: S101 - it was set up
+                accepting = handshakes.accepting(runner.server)
+                host, port = gateway_settings.host, gateway_settings.port
+                async with listening(accepting, host, port, certificate, reuse_port=reuse_port) as service.port:
+                    yield service
             finally:
                 await gateway.stream.drain()
                 await runner.cleanup()
@@ -270,7 +265,9 @@ async def _heartbeats(hub: Hub) -> None:
         hub.heartbeat()
 
 
-def _gateway_samples(hub: Hub, door: Door, followers: list[Follower]) -> Iterable[tuple[str, tuple[str, ...], float]]:
+def _gateway_samples(
+    hub: Hub, door: Door, handshakes: Handshakes, followers: list[Follower]
+) -> Iterable[tuple[str, tuple[str, ...], float]]:
     counters = hub.counters
     yield "odds_sessions", (), len(hub.sessions)
     yield "odds_sessions_opened", (), counters.opened
@@ -290,6 +287,7 @@ def _gateway_samples(hub: Hub, door: Door, followers: list[Follower]) -> Iterabl
     yield "odds_refused", ("handshakes",), door.handshakes.refused
     yield "odds_refused", ("requests",), door.requests.refused
     yield "odds_refused", ("session_limit",), counters.over_limit
+    yield "odds_refused", ("slow_handshake",), handshakes.cut_off
     for shard, follower in enumerate(followers):
         yield "odds_shard_rescans", (str(shard),), follower.rescans
         yield "odds_shard_stale", (str(shard),), follower.stale

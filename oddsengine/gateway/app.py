@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
@@ -11,9 +12,11 @@ import structlog
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from oddsengine.gateway.api_documents import asyncapi, openapi, page
 from oddsengine.gateway.codes import ErrorCode, error
 from oddsengine.gateway.door import Refused
 from oddsengine.gateway.http_api import HttpApi
+from oddsengine.gateway.listener import Handshakes
 from oddsengine.gateway.stream import StreamEndpoint
 from oddsengine.markets.ids import MarketId
 
@@ -54,6 +57,7 @@ class Gateway:
         door: who is let in.
         registry: what `/metrics` shows.
         engine: what only an engine knows; None where none runs in this process.
+        handshakes: notes who has said what it wants.
     """
 
     def __init__(
@@ -62,10 +66,12 @@ class Gateway:
         door: Door,
         registry: CollectorRegistry,
         engine: EngineView | None = None,
+        handshakes: Handshakes | None = None,
     ) -> None:
         self.hub = hub
         self.stream = StreamEndpoint(hub, door)
-        self.app = web.Application(middlewares=[_errors], client_max_size=4 * 1024 * 1024)
+        self.handshakes = handshakes or Handshakes(0.0, time.monotonic)
+        self.app = web.Application(middlewares=[self.handshakes.middleware, _errors], client_max_size=4 * 1024 * 1024)
         self.app.add_routes(
             [
                 web.get("/healthz", _healthz),
@@ -74,6 +80,9 @@ class Gateway:
                 web.get("/v1/stream", self.stream.handle),
                 web.get("/v1/sse", self.stream.handle_events),
                 *HttpApi(hub.replica, engine, hub.profile_of, door, hub.history, hub.now_ms).routes(),
+                web.get("/docs", _document("text/html", page())),
+                web.get("/docs/openapi.json", _document("application/json", orjson.dumps(openapi()).decode())),
+                web.get("/docs/asyncapi.json", _document("application/json", orjson.dumps(asyncapi()).decode())),
                 web.get("/", _page("index.html")),
                 *(web.get(f"/{name}", _page(name)) for name in _PAGE if name != "index.html"),
             ]
@@ -140,6 +149,13 @@ def _page(name: str) -> Handler:
 
     async def handler(_request: web.Request) -> web.Response:
         return web.Response(body=body, content_type=_PAGE[name], charset="utf-8", headers=_PAGE_HEADERS)
+
+    return handler
+
+
+def _document(kind: str, text: str) -> Handler:
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(text=text, content_type=kind, charset="utf-8", headers=_PAGE_HEADERS)
 
     return handler
 

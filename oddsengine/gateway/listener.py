@@ -1,0 +1,96 @@
+"""Accepts connections, and cuts off those that take too long to say what they want (RFC 9110 allows 408, or just closing)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Callable
+
+    from aiohttp.typedefs import Handler
+
+#: Connections waiting to be accepted: a whole shop of clients comes back at once after a restart.
+_BACKLOG: Final = 4096
+_LOOK_S: Final = 0.25
+
+
+class Handshakes:
+    """Knows the connections that have not said what they want yet.
+
+    Args:
+        limit_s: how long they may take; 0: for ever.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, limit_s: float, clock: Callable[[], float]) -> None:
+        self._limit_s = limit_s
+        self._clock = clock
+        self._waiting: dict[asyncio.BaseProtocol, float] = {}
+        #: connections that were cut off
+        self.cut_off = 0
+
+    def accepting(self, server: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
+        """Note each connection that a server accepts."""
+        if not self._limit_s:
+            return server
+
+        def accept() -> asyncio.Protocol:
+            protocol = server()
+            self._waiting[protocol] = self._clock()
+            return protocol
+
+        return accept
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Note that a connection has said what it wants; a body still on its way is part of that."""
+        if not request.can_read_body:
+            self._waiting.pop(request.protocol, None)
+            return await handler(request)
+        try:
+            return await handler(request)
+        finally:
+            self._waiting.pop(request.protocol, None)
+
+    async def watch(self) -> None:
+        """Cut off whoever takes too long, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            now_s = self._clock()
+            # In the order in which they came: the first that may go on waiting is the last to look at.
+            for protocol, since_s in list(self._waiting.items()):
+                if now_s - since_s <= self._limit_s:
+                    break
+                del self._waiting[protocol]
+                transport = getattr(protocol, "transport", None)
+                if transport is not None:
+                    self.cut_off += 1
+                    transport.abort()
+
+
+@asynccontextmanager
+async def listening(
+    server: Callable[[], asyncio.Protocol], host: str, port: int, certificate: ssl.SSLContext | None, *, reuse_port: bool
+) -> AsyncIterator[int]:
+    """Accept connections for as long as the context lasts; give the port.
+
+    Args:
+        server: makes what serves a connection.
+        host: the address.
+        port: 0 takes a free one.
+        certificate: for TLS; None for plain TCP.
+        reuse_port: whether other processes may listen on the same port.
+    """
+    loop = asyncio.get_running_loop()
+    listener = await loop.create_server(
+        server, host, port, ssl=certificate, backlog=_BACKLOG, reuse_port=reuse_port or None, reuse_address=True
+    )
+    try:
+        yield int(listener.sockets[0].getsockname()[1])
+    finally:
+        listener.close()

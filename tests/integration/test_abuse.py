@@ -1,0 +1,188 @@
+"""Clients that do what no client may: nothing crashes, nothing is kept of them, and those who behave do not notice."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import struct
+import zlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from oddsengine.gateway.limits import LimitSettings
+from oddsengine.gateway.session import Session
+from tests.serving import Served, quick_settings, served, until
+from tests.subscribers import Steady, end_equal, running
+from tests.words import a_definition, a_market_said, a_quote
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+HELLO = (
+    b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+BAD_MESSAGES = 10_000
+A_SOCKET = 21  # one more than is forgiven
+
+
+@asynccontextmanager
+async def in_good_company(**limits: Any) -> AsyncIterator[tuple[Served, Steady]]:
+    """A service with a market that moves and a subscriber who behaves; in the end that one has everything."""
+    async with served(quick_settings(limits=LimitSettings(**limits))) as here:
+        here.say(*a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        steady = Steady(here, "sport:football")
+        async with running(steady):
+            await until(lambda: bool(steady.state.markets), "the snapshot")
+            moving = asyncio.create_task(_move(here))
+            try:
+                yield here, steady
+            finally:
+                moving.cancel()
+            before = steady.rule.messages
+            here.say(*a_market_said(a_definition(), a_quote("home", 2.5), a_quote("away", 1.7)))
+            await until(lambda: steady.rule.messages > before, "the next delta")
+            await end_equal(here, "sport:football", steady)
+            assert 0 == steady.client.reconnects, "who behaves is not cut off"
+            await until(lambda: len(here.service.hub.sessions) == 1, "the others' end")
+        await until(lambda: len(here.service.hub.sessions) == 0, "the end")
+    gc.collect()
+    assert not [each for each in gc.get_objects() if isinstance(each, Session)], "nothing is kept of a session"
+
+
+async def _move(here: Served) -> None:
+    while True:
+        for odds in (2.0, 2.1):
+            here.say(*a_market_said(a_definition(), a_quote("home", odds), a_quote("away", 2.0)))
+            await asyncio.sleep(0.01)
+
+
+async def raw(here: Served, *, upgraded: bool = True, extra: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", here.service.port)
+    if upgraded:
+        writer.write(HELLO + extra + b"\r\n")
+        assert b"101" in await reader.readline()
+        while await reader.readline() != b"\r\n":
+            pass
+    return reader, writer
+
+
+async def ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Read what comes until the server has closed."""
+    try:
+        async with asyncio.timeout(30):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.transport.abort()
+
+
+def masked(payload: bytes, opcode: int = 1, *, first: int = 0x80) -> bytes:
+    """A client's frame; the mask is zero."""
+    size = len(payload)
+    length = bytes((0x80 | size,)) if size < 126 else bytes((0x80 | 126,)) + struct.pack("!H", size)
+    return bytes((first | opcode,)) + length + b"\0\0\0\0" + payload
+
+
+async def test_a_handshake_that_never_ends_is_cut_off() -> None:
+    async with in_good_company(handshake_s=0.5) as (here, _):
+        slow = []
+        for sent in (b"", b"GET /v1", HELLO, b"\x16\x03\x01", b"POST /v1/quotes/check HTTP/1.1\r\nHost: x\r\n"):
+            reader, writer = await raw(here, upgraded=False)
+            writer.write(sent)
+            slow.append(ended(reader, writer))
+        await asyncio.gather(*slow)
+        async with here.socket() as fine:
+            await asyncio.sleep(1.0)
+            await fine.subscribed("sport:football")
+
+
+async def test_a_message_that_is_too_long_ends_its_session_alone() -> None:
+    async with in_good_company(message_bytes=2000) as (here, _), here.socket() as client:
+        await client.connection.send("x" * 2001)
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                await client.connection.recv()
+        assert closed.value.rcvd is not None
+        assert 1009 == closed.value.rcvd.code
+
+
+async def test_a_compressed_bomb_is_not_unpacked() -> None:
+    """A kilobyte that would be a megabyte."""
+    async with in_good_company(message_bytes=10_000) as (here, _):
+        reader, writer = await raw(here, extra=b"Sec-WebSocket-Extensions: permessage-deflate\r\n")
+        squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
+        bomb = (squeeze.compress(b"[" * 1_000_000) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
+        assert len(bomb) < 2_000
+        writer.write(masked(bomb, first=0xC0))
+        assert struct.pack("!H", 1009) in await ended(reader, writer)
+
+
+async def test_a_half_closed_socket_is_an_end() -> None:
+    async with in_good_company() as (here, _):
+        reader, writer = await raw(here)
+        writer.write(masked(b'{"op":"subscribe","channels":["sport:football"]}'))
+        await until(lambda: len(here.service.hub.sessions) == 2, "the session")
+        writer.write_eof()
+        assert b"subscribed" in await ended(reader, writer)
+
+
+def malformed(seed: random.Random) -> bytes:
+    """Bytes that are no message, or nearly one."""
+    kind = seed.randrange(5)
+    good = orjson.dumps({"op": "subscribe", "id": 1, "channels": ["sport:football"], "min_interval_ms": 0})
+    if kind == 0:
+        return seed.randbytes(seed.randrange(1, 80)).hex().encode()
+    if kind == 1:
+        cut = bytearray(good)
+        cut[seed.randrange(len(cut))] = seed.randrange(32, 127)
+        return bytes(cut[: seed.randrange(1, len(cut))])
+    if kind == 2:
+        return orjson.dumps({"op": seed.choice(["subscribe", "dance", "", 5]), "channels": seed.choice([[], 5, "x", None, [1]])})
+    if kind == 3:
+        return b"[" * seed.randrange(1, 2000)
+    return orjson.dumps({"op": "subscribe", "channels": ["sport:x"], "min_interval_ms": seed.choice([-1, 1e9, "x"])})
+
+
+@pytest.mark.timeout(300)
+async def test_ten_thousand_malformed_messages() -> None:
+    seed = random.Random(7)
+    async with in_good_company() as (here, _):
+        url = here.base.replace("http", "ws") + "/v1/stream"
+        before = here.service.hub.counters.bad_messages
+        sent = 0
+        while sent < BAD_MESSAGES:
+            async with connect(url, compression=None) as client:
+                try:
+                    for _ in range(A_SOCKET):
+                        await client.send(malformed(seed).decode("latin-1"))
+                        sent += 1
+                    while True:
+                        await client.recv()
+                except ConnectionClosed as closed:
+                    assert closed.rcvd is not None
+                    assert 4400 == closed.rcvd.code
+        assert here.service.hub.counters.bad_messages - before >= BAD_MESSAGES * 0.95
+
+
+async def test_frames_that_are_none() -> None:
+    """Random bytes where frames should be, of every kind of malice the protocol knows."""
+    seed = random.Random(7)
+    async with in_good_company() as (here, _):
+        for number in range(150):
+            reader, writer = await raw(here)
+            noise = seed.randbytes(seed.randrange(1, 300)) if number % 2 else bytes([number]) * 64
+            writer.write(masked(b'{"op":"ping"}') + noise)
+            await writer.drain()
+            if number % 3:
+                writer.transport.abort()
+            else:
+                writer.write_eof()
+                await ended(reader, writer)
