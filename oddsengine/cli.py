@@ -239,12 +239,13 @@ def watch(
     url: Annotated[str, typer.Argument(help="A gateway: localhost:8080, or the stream's full URL.")],
     channel: Annotated[str, typer.Argument(help="sport:<key>, competition:<id>, event:<id> or market:<id>.")],
     once: Annotated[bool, typer.Option("--once", help="Print the channel as it stands and exit.")] = False,
+    token: Annotated[str | None, typer.Option(envvar="ODDSENGINE_TOKEN", help="Access token, where one is needed.")] = None,
 ) -> None:
     """Show a channel as a live table in the terminal."""
     from oddsengine.commands.watch import watch as watch_channel  # noqa: PLC0415 - other commands start faster without
 
     try:
-        asyncio.run(watch_channel(url, channel, once=once))
+        asyncio.run(watch_channel(url, channel, once=once, token=token))
     except asyncio.CancelledError:
         pass  # told to stop
     except ValueError as error:

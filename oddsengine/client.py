@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.typing import Subprotocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
 _BACKOFF_START_S: Final = 0.1
 _BACKOFF_CEILING_S: Final = 5.0
@@ -83,9 +84,13 @@ class OddsClient:
         url: the stream's, `ws://host:port/v1/stream`; a bare `http://host:port` is completed.
         channels: what to subscribe to.
         min_interval_ms: how often to be told at most.
+        token: gives the token for each connection; None where none is needed.
     """
 
-    def __init__(self, url: str, channels: Sequence[str], *, min_interval_ms: int = 0) -> None:
+    def __init__(
+        self, url: str, channels: Sequence[str], *, min_interval_ms: int = 0, token: Callable[[], str] | None = None
+    ) -> None:
+        self._token = token
         self.url = stream_url(url)
         self.channels = list(channels)
         self.min_interval_ms = min_interval_ms
@@ -123,7 +128,11 @@ class OddsClient:
 
     async def _connection(self) -> AsyncIterator[dict[str, Any]]:
         self._complete.clear()
-        async with connect(self.url, compression=None, max_size=None, subprotocols=["odds.v1.json"]) as socket:  # type: ignore[list-item]
+        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token()}"}
+        subprotocols = [Subprotocol("odds.v1.json")]
+        async with connect(
+            self.url, compression=None, max_size=None, subprotocols=subprotocols, additional_headers=headers
+        ) as socket:
             heartbeat_s = 5.0
             while True:
                 async with asyncio.timeout(heartbeat_s * _SILENT_HEARTBEATS):

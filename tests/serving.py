@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import msgspec
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
 from oddsengine.commands.service import Service, serving
 from oddsengine.gateway.auth import AuthSettings
 from oddsengine.gateway.limits import LimitSettings
+from oddsengine.gateway.server_messages import ServerMessage
 from oddsengine.pricing.profile import Profile
 from oddsengine.settings import EngineSettings, GatewaySettings, Settings
 from tests.words import a_batch, live
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from oddsengine.settings import FeedSettings
 
 PATIENCE_S = 30
+decode_server_message = msgspec.json.Decoder(ServerMessage).decode
 
 
 def quick_settings(
@@ -110,7 +113,10 @@ class Socket:
 
     async def receive(self) -> dict[str, Any]:
         async with asyncio.timeout(PATIENCE_S):
-            message = orjson.loads(await self.connection.recv())
+            received = await self.connection.recv()
+        # Whatever is sent in any test is what the API's documents say.
+        decode_server_message(received)
+        message = orjson.loads(received)
         assert isinstance(message, dict)
         return message
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 30.0
 _TICK_WATCH_S: Final = 0.01
+_TICKS_KEPT: Final = 2_000
 #: Limits as short as can be told apart, so that a fault takes seconds.
 QUICK: Final = Supervision(
     connect_timeout_s=1.0,
@@ -205,7 +206,9 @@ class Stage:
         while True:
             now_s = time.monotonic()
             for name, emulator in self.emulators.items():
-                self.ticked[name].setdefault(emulator.truth.ticks, now_s)
+                ticks = emulator.truth.ticks
+                self.ticked[name].setdefault(ticks, now_s)
+                self.ticked[name].pop(ticks - _TICKS_KEPT, None)
             await asyncio.sleep(_TICK_WATCH_S)
 
 

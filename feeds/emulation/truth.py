@@ -26,7 +26,7 @@ _FIRST: Final = ("Alder", "Bram", "Cold", "Dun", "Elm", "Fern", "Glen", "Hart", 
 _SECOND: Final = ("bridge", "combe", "dale", "field", "ford", "gate", "ham", "lea", "minster", "port", "stead", "wick")
 _LAST: Final = ("United", "City", "Rovers", "Town", "Athletic", "Albion", "Wanderers")
 LEAGUES: Final = (("101", "Northern League"), ("102", "Harbour Cup"), ("103", "Coast Division"))
-_KEPT_MOVES: Final = 500
+_KEPT_MOVES: Final = 60
 #: Goals a match that a side may be expected to score: further out some outcomes are too certain to have a price.
 _LEAST_RATE: Final = 0.8
 _GREATEST_RATE: Final = 2.2

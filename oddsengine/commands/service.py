@@ -280,6 +280,9 @@ def _gateway_samples(
     yield "odds_catch_ups", (), counters.catch_ups
     yield "odds_bad_messages", (), counters.bad_messages
     yield "odds_stalled", (), counters.stalled
+    yield "odds_suspensions", (), counters.suspended
+    yield "odds_suspension_seconds", (), counters.suspended_s
+    yield "odds_suspension_worst_seconds", (), counters.suspended_worst_s
     yield "odds_refused", ("token",), door.authenticator.refused
     yield "odds_refused", ("expired",), counters.expired
     yield "odds_refused", ("origin",), door.refused_origins

@@ -66,8 +66,14 @@ class _Table:
         return line
 
 
-async def watch(url: str, channel: str, *, once: bool = False) -> None:
+async def watch(url: str, channel: str, *, once: bool = False, token: str | None = None) -> None:
     """Show a channel until SIGINT or SIGTERM (or, with `once`, print it when its snapshot has come).
+
+    Args:
+        url: a gateway's.
+        channel: what to show.
+        once: whether to print it and return.
+        token: who is watching, where a token is needed.
 
     Raises:
         ValueError: if the gateway does not know the channel, or is none.
@@ -76,7 +82,7 @@ async def watch(url: str, channel: str, *, once: bool = False) -> None:
     assert watching is not None  # noqa: S101 - this runs in it
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, watching.cancel)
-    client = OddsClient(url, [channel])
+    client = OddsClient(url, [channel], token=None if token is None else lambda: token)
     table = _Table(client, channel)
     console = Console()
     if once:

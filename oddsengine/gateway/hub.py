@@ -62,6 +62,9 @@ class HubCounters:
         "resumed",
         "snapshots",
         "stalled",
+        "suspended",
+        "suspended_s",
+        "suspended_worst_s",
     )
 
     def __init__(self) -> None:
@@ -77,6 +80,10 @@ class HubCounters:
         self.over_limit = 0
         self.expired = 0
         self.stalled = 0
+        #: flushes with suspensions that were written out, and the seconds from stream entry to the last socket: all and the most
+        self.suspended = 0
+        self.suspended_s = 0.0
+        self.suspended_worst_s = 0.0
 
 
 class Hub:
@@ -130,8 +137,10 @@ class Hub:
         #: what all who have no interval certainly have: of a flush that is on its way, what was told before it
         self._safe = dict(self._told)
         self._broadcast: Broadcast | None = None
-        #: shards that changed while a flush was on its way, with when that was published
-        self._waiting: dict[int, int] = {}
+        #: when the suspensions of the flush on its way were published, Unix milliseconds; None if it has none
+        self._suspending_ms: int | None = None
+        #: shards that changed while a flush was on its way, with when the first and the last of that was published
+        self._waiting: dict[int, tuple[int, int]] = {}
 
     # -- sessions -------------------------------------------------------------------------------------------------
 
@@ -312,12 +321,13 @@ class Hub:
         if shard in self.replica.shut:
             self._reopen(shard)
         elif self._broadcast is not None:
-            self._waiting[shard] = published_ms
+            first_ms, _ = self._waiting.get(shard, (published_ms, 0))
+            self._waiting[shard] = first_ms, published_ms
         else:
-            self._flush(shard, published_ms)
+            self._flush(shard, published_ms, published_ms)
 
-    def _flush(self, shard: int, published_ms: int) -> None:
-        """Tell what changed in a shard since it was last told."""
+    def _flush(self, shard: int, first_ms: int, published_ms: int) -> None:
+        """Tell what changed in a shard since it was last told: when the first and the last of it was published."""
         offer = self.replica.offers[shard]
         told = self._told[shard]
         if not offer.has_diff_since(told.epoch, told.seq):
@@ -326,6 +336,7 @@ class Hub:
         changes = offer.changes_since(told.seq)
         self._told[shard] = self.replica.position(shard)
         if changes:
+            self._suspending_ms = first_ms if changes.urgent else None
             self._tell_all(shard, changes, published_ms)
         else:
             self._safe[shard] = self._told[shard]
@@ -341,7 +352,7 @@ class Hub:
         # Also where somebody had to hurry and the flush is over by now: what waited for it must not wait for another change.
         while self._waiting and self._broadcast is None:
             shard = next(iter(self._waiting))
-            self._flush(shard, self._waiting.pop(shard))
+            self._flush(shard, *self._waiting.pop(shard))
 
     def _hurry(self) -> None:
         """Write all that is left of the flush that is on its way, before something that may not come in between."""
@@ -350,6 +361,8 @@ class Hub:
 
     def _finished(self, broadcast: Broadcast) -> None:
         self._broadcast = None
+        if self._suspending_ms is not None:
+            self._note_suspension((self.now_ms() - self._suspending_ms) / 1000)
         # Those it passed over are where they were before it, the others where it took them.
         self._fall_behind(broadcast.missed)
         self._safe = dict(self._told)
@@ -469,6 +482,13 @@ class Hub:
             gathered = _gathered(due)
             self._broadcast = Broadcast(list(gathered), map(b"".join, gathered.values()))
         self._go_on()
+
+    def _note_suspension(self, seconds: float) -> None:
+        counters = self.counters
+        counters.suspended += 1
+        counters.suspended_s += seconds
+        counters.suspended_worst_s = max(counters.suspended_worst_s, seconds)
+        self._suspending_ms = None
 
     def _tell(self, audience: Audience, framed: bytes) -> None:
         """Write a ready frame to every member of an audience at once."""

@@ -41,6 +41,8 @@ COUNTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "odds_fell_behind": ("Times a subscriber did not read fast enough.", ()),
     "odds_catch_ups": ("Diffs that brought a subscriber up to date.", ()),
     "odds_stalled": ("Subscribers cut off because they took nothing for too long.", ()),
+    "odds_suspensions": ("Flushes with suspensions that were written to every subscriber.", ()),
+    "odds_suspension_seconds": ("Seconds from stream entry to the last socket of those flushes, all together.", ()),
     "odds_refused": ("Requests, sessions and messages refused, by what limited them.", ("why",)),
     "odds_bad_messages": ("Messages from subscribers that could not be read.", ()),
 }
@@ -57,6 +59,7 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "odds_shard_stale": ("Whether a shard may be out of date here.", ("shard",)),
     "odds_markets": ("Markets on offer.", ("shard",)),
     "odds_events": ("Events on offer.", ("shard",)),
+    "odds_suspension_worst_seconds": ("The most that a flush with suspensions took from stream entry to the last socket.", ()),
     "odds_sessions": ("Sockets open now.", ()),
 }
 

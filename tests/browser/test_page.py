@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 
+from oddsengine.gateway.auth import AuthSettings, KeySettings
 from oddsengine.markets.feed_updates import EventUpdate, MarketUpdate, SourceStatus
 from tests.serving import Served, quick_settings, served
+from tests.tokens import SECRET, a_token
 from tests.words import a_definition, a_market_said, a_quote, an_event
 
 if TYPE_CHECKING:
@@ -157,3 +160,30 @@ async def test_an_event_that_ends_leaves_the_page(page: Any) -> None:
         pipeline.retire(0, 10_000, 1)
         pipeline.retire(0, 20_000, 1)
         await page.locator('[data-event="e1"]').wait_for(state="detached")
+
+
+async def test_a_page_that_needs_a_token_asks_for_one_and_keeps_it(page: Any) -> None:
+    auth = AuthSettings(keys=(KeySettings(algorithm="HS256", env="PAGE_TOKEN_KEY"),))
+    os.environ["PAGE_TOKEN_KEY"] = SECRET
+    async with served(quick_settings(auth=auth)) as here:
+        here.say(*said())
+        await here.published()
+        await page.goto(here.base)
+        await page.locator("#login").wait_for()
+        await page.locator("#token").fill(a_token())
+        await page.locator("#login button").click()
+        await price(page, "home", "1.90")
+        assert not await page.locator("#login").is_visible()
+        await page.reload()
+        await price(page, "home", "1.90")
+
+
+async def test_a_token_may_come_with_the_link_and_does_not_stay_in_it(page: Any) -> None:
+    auth = AuthSettings(keys=(KeySettings(algorithm="HS256", env="PAGE_TOKEN_KEY"),))
+    os.environ["PAGE_TOKEN_KEY"] = SECRET
+    async with served(quick_settings(auth=auth)) as here:
+        here.say(*said())
+        await here.published()
+        await page.goto(f"{here.base}/#token={a_token()}")
+        await price(page, "home", "1.90")
+        assert "token" not in page.url

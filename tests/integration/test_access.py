@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from bench.chaos.certificates import Certificates
+from oddsengine.client import OddsClient
+from oddsengine.commands.service import serving
 from oddsengine.gateway.auth import AuthSettings, KeySettings
 from oddsengine.gateway.limits import LimitSettings
 from oddsengine.pricing.profile import Profile
@@ -37,8 +44,6 @@ def bearing(token: str) -> dict[str, Any]:
 
 async def closed(socket: Socket) -> int:
     """Read on until the socket is closed; give the code."""
-    import asyncio
-
     async with asyncio.timeout(PATIENCE_S):
         try:
             while True:
@@ -256,3 +261,53 @@ async def test_messages_that_are_too_long_close_the_socket_of_their_sender_only(
         assert 1009 == await closed(socket)
         await neighbour.send(op="ping", id=1)
         await neighbour.until("pong")
+
+
+async def test_our_own_client_brings_its_token(auth: AuthSettings) -> None:
+    async with served(quick_settings(auth=auth, profiles=PROFILES)) as here:
+        await with_a_market(here)
+        client = OddsClient(here.base, ["sport:football"], token=a_token)
+        async with contextlib.aclosing(client.messages()) as messages:
+            async for message in messages:
+                if message["op"] == "snapshot":
+                    break
+        assert client.state.markets
+        nobody = OddsClient(here.base, ["sport:football"], token=lambda: "rubbish")
+        with pytest.raises(ValueError, match="answered 401"):
+            await anext(nobody.messages())
+
+
+async def test_a_renewed_certificate_is_shown_to_whoever_connects_from_then_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sockets that are open stay so; a certificate that can't be used is reported and changes nothing."""
+    monkeypatch.setattr("oddsengine.commands.service._CERTIFICATE_CHECK_S", 0.05)
+    certificates = Certificates(tmp_path)
+    served_file = tmp_path / "served.pem"
+    served_file.write_bytes(certificates.good.read_bytes())
+
+    async def shown(port: int) -> bytes:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        writer.transport.abort()
+        del reader
+        return ssl.DER_cert_to_PEM_cert(found).encode()
+
+    settings = quick_settings(tls_cert=str(served_file), tls_key=str(served_file))
+    async with serving(settings, ["src"]) as service:
+        trusted = ssl.create_default_context(cafile=str(certificates.trusted))
+        async with connect(f"wss://127.0.0.1:{service.port}/v1/stream", ssl=trusted) as socket:
+            assert await shown(service.port) in certificates.good.read_bytes()
+            served_file.write_bytes(b"rubbish")
+            await asyncio.sleep(0.2)
+            assert await shown(service.port) in certificates.good.read_bytes()
+            served_file.write_bytes(certificates.bad.read_bytes())
+            async with asyncio.timeout(30):
+                while await shown(service.port) not in certificates.bad.read_bytes():
+                    await asyncio.sleep(0.05)
+            await socket.send('{"op":"ping","id":1}')
+            async with asyncio.timeout(30):
+                while '"pong"' not in str(await socket.recv()):
+                    pass

@@ -6,7 +6,14 @@ import { OddsView } from "./view.js";
 
 const PING_MS = 2000;
 const SPORTS_MS = 30_000;
-const STATE_TEXT = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", stale: "Prices may be out of date" };
+const STATE_TEXT = {
+  connecting: "Connecting",
+  live: "Live",
+  reconnecting: "Reconnecting",
+  stale: "Prices may be out of date",
+  refused: "A token is needed",
+};
+const TOKEN = "oddsengine.token";
 
 const byId = (id) => document.getElementById(id);
 const store = new OddsStore();
@@ -48,6 +55,28 @@ function showState(state, detail) {
   document.body.dataset.connection = state;
 }
 
+// A token comes in the fragment, which browsers send to nobody, and is kept for this tab alone.
+const given = new URLSearchParams(location.hash.slice(1)).get("token");
+if (given) {
+  sessionStorage.setItem(TOKEN, given);
+  history.replaceState(null, "", location.pathname + location.search);
+}
+const token = () => sessionStorage.getItem(TOKEN) ?? undefined;
+
+function askForToken() {
+  byId("login").hidden = false;
+  byId("empty").hidden = true;
+  byId("token").focus();
+}
+
+byId("login").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem(TOKEN, byId("token").value.trim());
+  byId("login").hidden = true;
+  client.start();
+  findSports();
+});
+
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
 const client = new OddsClient(`${scheme}//${location.host}/v1/stream`, [], {
   message(message) {
@@ -61,7 +90,8 @@ const client = new OddsClient(`${scheme}//${location.host}/v1/stream`, [], {
     schedule();
   },
   state: showState,
-});
+  refused: askForToken,
+}, token);
 
 byId("filters").addEventListener("click", (event) => {
   const button = event.target.closest("button");
@@ -80,7 +110,10 @@ setInterval(() => {
 /** Subscribe to every sport on offer; new ones turn up as their first event does. */
 async function findSports() {
   try {
-    const { events } = await (await fetch("/v1/events")).json();
+    const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
+    const answer = await fetch("/v1/events", { headers });
+    if (answer.status === 401) return askForToken();
+    const { events } = await answer.json();
     for (const sport of new Set(events.map((event) => event.sport))) client.add(`sport:${sport}`);
   } catch {
     // the stream shows the state of the connection; this is tried again

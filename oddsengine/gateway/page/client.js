@@ -4,14 +4,18 @@ const BACKOFF_START_MS = 250;
 const BACKOFF_CEILING_MS = 10_000;
 // Two heartbeats may go missing before a silent socket is given up.
 const SILENT_HEARTBEATS = 2.5;
+/** Closing codes of a token that is not good, or not there in time. */
+const UNAUTHORISED = new Set([4401, 4403, 4408]);
 
 export class OddsClient {
   /**
    * @param {string} url of the stream, ws: or wss:
    * @param {string[]} channels to subscribe to
-   * @param {{message: (m: object) => void, state: (s: string, detail?: string) => void}} listener
+   * @param {{message: (m: object) => void, state: (s: string, detail?: string) => void, refused?: () => void}} listener
+   * @param {() => string | undefined} token gives the token for each connection, if one is needed
    */
-  constructor(url, channels, listener) {
+  constructor(url, channels, listener, token = () => undefined) {
+    this.token = token;
     this.url = url;
     this.channels = channels;
     this.listener = listener;
@@ -55,6 +59,7 @@ export class OddsClient {
 
   #connect() {
     this.listener.state("connecting");
+    this.welcomed = false;
     const socket = new WebSocket(this.url, "odds.v1.json");
     this.socket = socket;
     this.complete.clear();
@@ -71,6 +76,13 @@ export class OddsClient {
     };
     socket.onclose = (event) => {
       if (this.socket !== socket || this.stopped) return;
+      if (UNAUTHORISED.has(event.code)) {
+        // Asking again with the same token would end the same way.
+        this.stop();
+        this.listener.state("refused", event.reason);
+        this.listener.refused?.();
+        return;
+      }
       this.#reconnect(event.reason);
     };
   }
@@ -78,12 +90,12 @@ export class OddsClient {
   #take(message) {
     switch (message.op) {
       case "welcome":
-        this.failures = 0;
         this.heartbeatMs = message.heartbeat_ms;
-        this.listener.state("live");
-        // Each channel resumes from what was last seen on it, so each is asked for on its own.
-        this.welcomed = true;
-        for (const channel of this.channels) this.#subscribe(channel);
+        if (this.token()) this.#send({ op: "auth", token: this.token() });
+        else this.#begin();
+        return;
+      case "authenticated":
+        this.#begin();
         return;
       case "heartbeat":
         // It speaks for every channel whose first message has come on this connection.
@@ -112,6 +124,14 @@ export class OddsClient {
         break;
     }
     this.listener.message(message);
+  }
+
+  #begin() {
+    this.failures = 0;
+    this.listener.state("live");
+    // Each channel resumes from what was last seen on it, so each is asked for on its own.
+    this.welcomed = true;
+    for (const channel of this.channels) this.#subscribe(channel);
   }
 
   #subscribe(channel) {
