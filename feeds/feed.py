@@ -151,6 +151,7 @@ class Feed(NamedTuple):
     """A provider ready to be connected to, by stream, by requests, or by both.
 
     `sources` are the names its updates carry: one, or one a bookmaker. The abilities are the codec itself where it has them.
+    `pace_s` is how often it is asked at most: nothing can move faster than that.
     """
 
     sources: tuple[str, ...]
@@ -160,6 +161,7 @@ class Feed(NamedTuple):
     http: HttpClient | None = None
     timed: Timed | None = None
     sampling: Sampling | None = None
+    pace_s: float = 0.0
 
 
 class RecordingReader(Protocol):

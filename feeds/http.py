@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 _OK: Final = 200
 _LIMIT_BYTES: Final = 256 * 1024 * 1024
 #: Headers of answers that codecs read; the rest is not kept.
-_KEPT_HEADERS: Final = frozenset(
-    {"retry-after", "x-requests-remaining", "x-requests-used", "x-requests-last", "date", "age", "content-type"}
-)
+_KEPT_HEADERS: Final = frozenset({"retry-after", "x-requests-remaining", "x-requests-used", "date"})
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: How often the time is looked at: limits are kept to within this.
 WATCH_S: Final = 0.05
+#: The quiet limits of a feed that is polled are at least so many of its turns.
+_QUIET_TURNS: Final = 6
 #: A lag has to fall to this share of its limit before the source is trusted again.
 _CAUGHT_UP: Final = 0.5
 
@@ -227,7 +229,10 @@ class Supervisor:
     def _new_watchdog(self) -> Watchdog:
         limits = self._supervision
         can_sample = self._feed.sampling is not None
-        return Watchdog(limits.quiet_in_play_s, limits.quiet_s, can_sample=can_sample, now_s=self._clock())
+        # Where one asks now and then, a sample takes its turns too.
+        least_s = _QUIET_TURNS * self._feed.pace_s
+        in_play_s, otherwise_s = (max(limit, least_s) if limit else 0.0 for limit in (limits.quiet_in_play_s, limits.quiet_s))
+        return Watchdog(in_play_s, otherwise_s, can_sample=can_sample, now_s=self._clock())
 
     # -- the three loops ------------------------------------------------------------------------------------------
 

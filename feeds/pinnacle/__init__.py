@@ -41,7 +41,7 @@ class _Pinnacle:
 
     def offline(self, name: str, config: PinnacleConfig) -> Feed:
         codec = PinnacleCodec(name, config)
-        return Feed((name,), codec, asking=codec, timed=codec, sampling=codec)
+        return Feed((name,), codec, asking=codec, timed=codec, sampling=codec, pace_s=config.interval_s)
 
     def emulator(self, truth: Truth) -> Emulator:
         return PinnacleEmulator(truth)

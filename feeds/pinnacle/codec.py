@@ -7,7 +7,7 @@ Rules (Pinnacle lines API documentation):
 - A call with `since` brings changed periods, each complete: a market missing in one is gone. An empty body: nothing changed.
 - Fixtures and odds have cursors of their own, one a sport; 0 and 1 are never cursors.
 - A period is suspended by `status` 2, by its fixture being unavailable, and by its `cutoff` passing.
-- Event, fixture and odds of one sport are asked in turn and in its own time; 429 is answered by waiting.
+- Each endpoint is asked in its own time, in recoveries and samples too; 429 is answered by waiting.
 """
 
 from __future__ import annotations
@@ -165,10 +165,9 @@ class PinnacleCodec(Polled):
         return min((each.due_ms for sport in self._sports.values() for _, each in self._open_endpoints(sport)), default=None)
 
     def ask_sample(self) -> None:
-        """Make a snapshot of every sport due."""
+        """Ask for a snapshot of every sport, in its turn: the provider allows no more."""
         for sport in self._sports.values():
             sport.wants_sample, sport.sample = True, None
-            sport.odds.due_ms = 0
 
     def receive_response(self, response: Response) -> list[CodecEvent]:
         """Take an answer; see `feeds.feed.Asking`."""
@@ -277,8 +276,6 @@ class PinnacleCodec(Polled):
         sport.held += self._applied(sport, said, response, self._sheet, events, whole=whole)
         # Only what was asked without being in the provider's cache is current, and only that is said.
         sport.is_current = sport.is_current or not whole
-        if whole:
-            sport.odds.due_ms = response.at_ms
         sport.odds.cursor = None if said.last in _NO_CURSORS else said.last
         sport.good_ms = response.at_ms
         if sport.is_current and sport.held:
@@ -293,7 +290,6 @@ class PinnacleCodec(Polled):
         sheet = sport.sample or QuoteSheet()
         self._applied(sport, said, response, sheet, events, whole=whole)
         sport.sample_cursor = said.last
-        sport.odds.due_ms = response.at_ms
         if whole:
             return
         sport.wants_sample, sport.sample = False, None

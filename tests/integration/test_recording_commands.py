@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 from base64 import b64decode
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
-import pytest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,10 +36,9 @@ def words(process: subprocess.CompletedProcess[str]) -> str:
     return " ".join(process.stderr.replace("│", " ").split())
 
 
-@pytest.fixture
-async def emulated(request: Any, tmp_path: Path) -> AsyncIterator[tuple[Path, dict[str, str]]]:
+@asynccontextmanager
+async def emulated(provider: str, folder: Path) -> AsyncIterator[tuple[Path, dict[str, str]]]:
     """An emulated provider, the config that it prints, and its secrets."""
-    provider = request.param
     command = [COMMAND, "emulate", provider, "--events", "3"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
@@ -51,7 +50,7 @@ async def emulated(request: Any, tmp_path: Path) -> AsyncIterator[tuple[Path, di
             elif line.startswith("export "):
                 key, _, value = line.removeprefix("export ").strip().partition("=")
                 secrets[key] = value
-    config = tmp_path / "config.toml"
+    config = folder / f"{provider}.toml"
     config.write_text(block + EXTRA[provider])
     try:
         yield config, secrets
@@ -61,11 +60,8 @@ async def emulated(request: Any, tmp_path: Path) -> AsyncIterator[tuple[Path, di
         assert 0 == await process.wait()
 
 
-@pytest.mark.parametrize("emulated", sorted(EXTRA), indirect=True)
-async def test_a_recording_played_again_publishes_the_same_bytes(emulated: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
-    """In whatever process, at whatever speed; and neither keys nor tokens are in it."""
-    config, secrets = emulated
-    folder = tmp_path / "recording"
+async def recorded(config: Path, secrets: dict[str, str], folder: Path) -> list[Path]:
+    """Record until there are two files; give them all."""
     command = [COMMAND, "record", "--config", str(config), "--out", str(folder), "--rotate-mb", "0.02"]
     recording = await asyncio.create_subprocess_exec(*command, env={**os.environ, **secrets}, stderr=asyncio.subprocess.DEVNULL)
     async with asyncio.timeout(60):
@@ -73,25 +69,38 @@ async def test_a_recording_played_again_publishes_the_same_bytes(emulated: tuple
             await asyncio.sleep(0.1)
     recording.send_signal(signal.SIGINT)
     assert 0 == await recording.wait()
-    published = []
-    for seed, speed in (("1", "max"), ("2", "50")):
-        out = tmp_path / f"published-{seed}"
-        done = await asyncio.to_thread(
-            run, "replay", str(folder), "--published", str(out), "--speed", speed, "--config", str(config), PYTHONHASHSEED=seed
-        )
-        assert 0 == done.returncode, done.stderr
-        assert "0 rejected" in done.stdout
-        published.append(out.read_bytes())
-    assert published[0] == published[1]
-    batches = [b64decode(orjson.loads(line)["batch"]) for line in published[0].splitlines()]
+    return sorted(folder.iterdir())
+
+
+async def published(folder: Path, config: Path, seed: str, speed: str) -> bytes:
+    """Replay a recording; give what would be published."""
+    out = folder.parent / f"{folder.name}-published-{seed}"
+    arguments = ("replay", str(folder), "--published", str(out), "--speed", speed, "--config", str(config))
+    done = await asyncio.to_thread(run, *arguments, PYTHONHASHSEED=seed)
+    assert 0 == done.returncode, done.stderr
+    assert "0 rejected" in done.stdout
+    return out.read_bytes()
+
+
+async def play_again(provider: str, tmp_path: Path) -> None:
+    folder = tmp_path / provider
+    async with emulated(provider, tmp_path) as (config, secrets):
+        parts = await recorded(config, secrets, folder)
+        first, second = await published(folder, config, "1", "max"), await published(folder, config, "2", "50")
+    assert first == second
+    batches = [b64decode(orjson.loads(line)["batch"]) for line in first.splitlines()]
     assert any(b"open" in batch for batch in batches)
-    parts = sorted(folder.iterdir())
     unpacked = await asyncio.to_thread(subprocess.run, ["gzip", "-dc", *map(str, parts)], capture_output=True, check=True)
     for secret in secrets.values():
         assert secret.encode() not in unpacked.stdout
     missing = await asyncio.to_thread(run, "replay", str(parts[1]))
     assert 1 == missing.returncode
     assert "part 1 is missing: give them all" in missing.stderr
+
+
+async def test_a_recording_played_again_publishes_the_same_bytes(tmp_path: Path) -> None:
+    """Of every provider, in whatever process, at whatever speed; and neither keys nor tokens are in it."""
+    await asyncio.gather(*(play_again(provider, tmp_path) for provider in EXTRA))
 
 
 def test_what_can_not_be_recorded_or_emulated_is_told(tmp_path: Path) -> None:
