@@ -36,6 +36,8 @@ class Certificates:
         """Make a server's context; load another file into it to change what it shows from then on."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.good)
+        # Sessions kept for clients to resume would be the emulator's memory, not ours.
+        context.num_tickets = 0
         return context
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from oddsengine.books.agree import agrees
 from oddsengine.books.offer import Offer
 from oddsengine.books.select import Blend, Selector
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from oddsengine.books.changes import MarketRecord
+    from oddsengine.books.offer import EventEntry
     from oddsengine.books.select import Choice, SelectionRule
     from oddsengine.books.source_book import SourceMarket
     from oddsengine.markets.events import Event
@@ -74,6 +77,8 @@ class Pipeline:
         self._quoted_by: dict[MarketId, dict[str, str]] = {}
         self._markets_of: dict[str, dict[str, MarketId]] = {source: {} for source in sources}
         self._dead_since: dict[EventId, int] = {}
+        #: events as they were last put on offer
+        self._published: dict[EventId, Event] = {}
         #: markets whose event nobody has described yet
         self._homeless: dict[EventId, set[MarketId]] = {}
 
@@ -167,6 +172,7 @@ class Pipeline:
             for event in sorted(events):
                 described = self._described(event)
                 if described is not None:
+                    described = self._published[event] = _in_its_place(described, offer.events.get(event))
                     offer.put_event(described)
                     for market in self._homeless.pop(event, ()):
                         self._mark(market)
@@ -248,10 +254,12 @@ class Pipeline:
             self._mark(market)
 
     def event_of(self, market: SourceMarket, definition: MarketDefinition) -> Event | None:
-        """Give the event of a market as the source that prices it describes it."""
+        """Give the event of a market as it is on offer, else as the source that prices it describes it."""
+        event = self._published.get(definition.event)
+        if event is not None:
+            return event
         book = self.books.get(market.source)
-        event = book.events.get(definition.event) if book is not None else None
-        return event if event is not None or len(self.books) == 1 else self._described(definition.event)
+        return None if book is None else book.events.get(definition.event)
 
     def choose(self, market: MarketId, now_ms: int, *, remember: bool = True) -> tuple[Choice | None, Consensus | None]:
         """Choose who prices a market; where several do together, also what they agreed on.
@@ -262,7 +270,7 @@ class Pipeline:
             remember: whether the choice is made for good, so that later ones return to a better source only after a while.
         """
         quoting = list(self.quoting(market))
-        event = self._described(EventId(market.partition("/")[0])) if self._chooses else None
+        event = self._published.get(EventId(market.partition("/")[0])) if self._chooses else None
         choice = self.selector.choose(market, quoting, event, now_ms, remember=remember)
         if not isinstance(choice, Blend):
             return choice, None
@@ -325,6 +333,7 @@ class Pipeline:
     def _withdraw(self, offer: Offer, event: EventId) -> None:
         """Take an event off the offer, with what is remembered of its markets."""
         self._dead_since.pop(event, None)
+        self._published.pop(event, None)
         for market in offer.events[event].markets:
             self._quoted_by.pop(market, None)
             self.pricer.forget(market)
@@ -333,6 +342,16 @@ class Pipeline:
         for book in self.books.values():
             book.events.pop(event, None)
         offer.remove_event(event)
+
+
+def _in_its_place(event: Event, entry: EventEntry | None) -> Event:
+    """Keep an event in the sport and competition it was first published in: subscribers follow it there."""
+    if entry is None:
+        return event
+    description = entry.record.description
+    if (event.sport, event.competition) == (description.sport, description.competition):
+        return event
+    return msgspec.structs.replace(event, sport=description.sport, competition=description.competition)
 
 
 def _is_dead(market: MarketRecord) -> bool:

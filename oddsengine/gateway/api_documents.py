@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any, Final, NamedTuple, get_args
 
@@ -13,6 +14,7 @@ from oddsengine.gateway.codes import Close
 from oddsengine.gateway.messages import PROTOCOL_JSON, PROTOCOL_MSGPACK, ClientMessage, QuotesCheck
 from oddsengine.markets.formats import FORMATS
 
+_CODE: Final = re.compile(r"`([^`]+)`")
 _REFS: Final = "#/components/schemas/{name}"
 _LICENCE: Final = {"name": "Apache 2.0", "identifier": "Apache-2.0"}
 _SUMMARY: Final = "Live odds: snapshots, price checks and a stream of every change."
@@ -211,7 +213,7 @@ def page() -> str:
     for route in ROUTES:
         query = "&amp;".join(f"{each.name}=" for each in route.parameters if each.where == "query")
         request = f"{route.method.upper()} {escape(route.path)}{'?' + query if query else ''}"
-        parts.append(_row(f"<code>{request}</code>", escape(route.summary), route.role))
+        parts.append(_row(f"<code>{request}</code>", _text(route.summary), route.role))
     parts.append("</table>")
     for heading, operation in (("What clients send", "ask"), ("What gateways send", "tell")):
         parts.append(f"<h2>{heading}</h2><table><tr><th>op</th><th>Meaning</th><th>Fields</th></tr>")
@@ -220,11 +222,16 @@ def page() -> str:
             message = stream["components"]["messages"][name]
             fields = [field for field in stream["components"]["schemas"][name]["properties"] if field != "op"]
             codes = " ".join(f"<code>{escape(field)}</code>" for field in fields)
-            parts.append(_row(f"<code>{message['name']}</code>", escape(message["summary"]), codes))
+            parts.append(_row(f"<code>{message['name']}</code>", _text(message["summary"]), codes))
         parts.append("</table>")
     codes = "".join(_row(f"<code>{code.value}</code>", code.name.lower().replace("_", " ")) for code in Close)
     parts.append(f"<h2>Closing codes</h2><table>{codes}</table></main></body></html>")
     return "".join(parts)
+
+
+def _text(text: str) -> str:
+    """Escape a text, and set what stands in backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def _row(*cells: str) -> str:

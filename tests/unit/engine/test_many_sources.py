@@ -169,13 +169,16 @@ def test_a_suspension_by_the_first_source(primary_suspends: bool) -> None:
     assert (("suspended", "provider") if primary_suspends else ("open", None)) == (status, reason)
 
 
-def test_an_event_is_described_by_who_can_be_trusted() -> None:
+def test_an_event_is_described_by_who_can_be_trusted_but_stays_where_its_subscribers_follow_it() -> None:
+    import msgspec
+
     floor = Floor("b", "p").match("b", a_match("b.1")).match("p", a_match("p.9", "Leeds", "Fulham")).flushed()
-    described = floor.pipeline.offers[0].events[EventId("b.1")].record.description
-    assert "b.league" == described.competition.id
+    floor.say("p", EventUpdate(msgspec.structs.replace(a_match("p.9", "Leeds", "Fulham"), in_play=True, score="1-0")))
+    record = floor.flushed().pipeline.offers[0].events[EventId("b.1")].record
+    assert (False, "b.league") == (record.progress.in_play, record.description.competition.id)
     floor.say("b", SourceStatus("down", "cut")).flushed()
-    described = floor.pipeline.offers[0].events[EventId("b.1")].record.description
-    assert "p.league" == described.competition.id
+    assert (True, "1-0") == (record.progress.in_play, record.progress.score)
+    assert "b.league" == record.description.competition.id
 
 
 def test_an_event_that_ended_is_forgotten_by_every_feed() -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.markets.feed_updates import MarketGone, MarketUpdate, SourceStatus
+from oddsengine.markets.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.markets.ids import EventId, MarketId
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile
-from tests.words import a_batch, a_definition, a_market_said, a_quote, live
+from tests.words import a_batch, a_definition, a_market_said, a_quote, an_event, live
 
 MARKET = MarketId("e1/match_odds")
 
@@ -114,6 +114,18 @@ def test_a_market_known_before_its_event_is_published_with_it() -> None:
     assert flushed(pipeline) is None
     say(pipeline, event)
     assert ("open", None) == state(flushed(pipeline))
+
+
+def test_an_event_stays_in_the_competition_it_was_first_published_in() -> None:
+    """Those who follow the competition would be left with prices that nobody takes back."""
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    say(pipeline, *GOOD)
+    flushed(pipeline)
+    say(pipeline, EventUpdate(an_event("e1", competition="other", in_play=True)))
+    flushed(pipeline)
+    record = pipeline.offers[0].events[EventId("e1")].record
+    assert ("cup", True) == (record.description.competition.id, record.progress.in_play)
 
 
 def test_an_ended_event_is_removed_after_a_while_and_leaves_nothing_behind() -> None:
