@@ -165,7 +165,7 @@ class Supervisor:
         self._move(Happening.CONNECT, "connecting")
         began_s = self._clock()
         try:
-            await self._converse()
+            await self._converse_guarded()
         except (OSError, FeedError) as error:
             was_live = self.state in {FeedState.LIVE, FeedState.LAGGING}
             self._lost(error, was_live=was_live)
@@ -186,6 +186,17 @@ class Supervisor:
         else:
             _log.warning("feed not connected", feed=self.name, reason=reason)
         self._say(health, reason)
+
+    async def _converse_guarded(self) -> None:
+        """Make a fault of the adapter cost this feed its connection, not the process and with it all the other feeds."""
+        try:
+            await self._converse()
+        except (OSError, FeedError):
+            raise
+        except Exception as error:
+            _log.exception("adapter failed", feed=self.name)
+            self._start_afresh()
+            raise ContinuityLost(f"the adapter failed: {error!r}") from error
 
     async def _converse(self) -> None:
         feed, timeout_s = self._feed, self._supervision.connect_timeout_s
@@ -393,9 +404,8 @@ class Supervisor:
             self._was_frozen, self._is_unproven = False, True
         elif claim.health == "live" and not self._is_unproven:
             self._behind.pop("provider", None)
-            if self._move(Happening.RECOVERED, claim.reason) or not self._behind:
-                self._move(Happening.CAUGHT_UP, claim.reason)
-                self._say_live(claim.reason)
+            self._move(Happening.RECOVERED, claim.reason)
+            self._settle(claim.reason)
         elif claim.health == "lagging":
             self._behind["provider"] = claim.reason
             self._move(Happening.BEHIND, claim.reason)
@@ -413,11 +423,17 @@ class Supervisor:
             self._move(Happening.BEHIND, reason)
             self._say("lagging", reason)
         elif lag_s < limit_s * _CAUGHT_UP and self._behind.pop("measured", None) is not None:
-            self._caught_up()
+            self._settle("caught up")
 
-    def _caught_up(self) -> None:
-        if not self._behind and self._move(Happening.CAUGHT_UP, "caught up"):
-            self._say_live("caught up")
+    def _settle(self, reason: str) -> None:
+        """Call a source that is whole late as long as anything makes it late, and live as soon as nothing does."""
+        if not self._behind:
+            self._move(Happening.CAUGHT_UP, reason)
+            self._say_live(reason)
+            return
+        behind = next(iter(self._behind.values()))
+        if self._move(Happening.BEHIND, behind):
+            self._say("lagging", behind)
 
     def _compare(self, sample: Sample) -> None:
         """Hold a sample against what the engine holds, then take it over."""

@@ -25,6 +25,8 @@ from tests.words import betfair_market
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import pytest
+
     from oddsengine.markets.feed_updates import UpdateBatch
 
 QUICK = Supervision(lag_limit_s=1.0, quiet_in_play_s=1.0, backoff_start_s=0.01, backoff_ceiling_s=0.02, breaker_failures=1000)
@@ -53,6 +55,7 @@ class Provider:
     def __init__(self) -> None:
         self.port = 0
         self.image = betfair_market(inPlay=True)
+        self.image_age_ms = 0
         self.has_images = True
         self.subscription = 0
         self._writer: asyncio.StreamWriter | None = None
@@ -67,7 +70,7 @@ class Provider:
                 if request["op"] == "marketSubscription":
                     self.subscription = request["id"]
                     if self.has_images:
-                        self.say(self.image, ct="SUB_IMAGE", initialClk="i")
+                        self.say(self.image, ct="SUB_IMAGE", initialClk="i", pt=self.now_ms() - self.image_age_ms)
         except ConnectionError:
             pass
         finally:
@@ -170,3 +173,36 @@ async def test_a_recovery_that_never_ends_is_given_up() -> None:
         provider.close()
         text = "no complete recovery within 0.3 s"
         await until(lambda: any(text == change.reason for change in supervisor.standing.changes), "the end")
+
+
+async def test_a_fault_of_the_adapter_costs_its_feed_the_connection_and_nobody_else_anything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with supervised() as (provider, supervisor, book):
+        with monkeypatch.context() as patch:
+            patch.setattr(BetfairCodec, "receive_data", divide_by_zero)
+            provider.say(price(2.0))
+            await until(lambda: supervisor.counters.continuity_lost == 1, "the loss")
+            assert "down" == book.healths[-1]
+            text = "the adapter failed: ZeroDivisionError('integer division or modulo by zero')"
+            assert text in [change.reason for change in supervisor.standing.changes]
+        await until(lambda: supervisor.state is FeedState.LIVE, "live again")
+        assert "live" == book.healths[-1]
+
+
+def divide_by_zero(_: BetfairCodec, data: bytes) -> list[Any]:
+    return [len(data) // 0]
+
+
+async def test_a_recovery_does_not_make_up_for_messages_that_come_late() -> None:
+    """The image after a reconnection is whole, and a second and a half old."""
+    limits = Supervision(lag_limit_s=1.0, quiet_in_play_s=0.0, backoff_start_s=0.01, backoff_ceiling_s=0.02)
+    async with supervised(limits) as (provider, supervisor, book):
+        provider.image_age_ms = 1_500
+        provider.close()
+        await until(lambda: supervisor.state is FeedState.LAGGING, "the lag")
+        assert ["live", "down"] == book.healths[:2]
+        assert {"lagging"} == set(book.healths[2:])
+        provider.say(price(2.2))
+        await until(lambda: supervisor.state is FeedState.LIVE, "catching up")
+        assert "live" == book.healths[-1]
