@@ -22,6 +22,7 @@ from oddsengine.gateway.app import Gateway
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.replica import Replica
 from oddsengine.markets.ids import MarketId
+from oddsengine.memory import tune_memory
 from oddsengine.settings import Settings
 from oddsengine.telemetry.logs import configure_logging
 from oddsengine.telemetry.metrics import build_registry
@@ -69,5 +70,6 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
+    tune_memory()
     with asyncio.Runner(loop_factory=aiofastnet.loop_factory(uvloop.new_event_loop)) as loop:
         loop.run(_serve())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from feeds.feed import installed_feeds
 from oddsengine import __version__
 from oddsengine.gateway.auth import UnusableKey
 from oddsengine.markets.ladders import LADDERS
+from oddsengine.memory import tune_memory
 from oddsengine.pricing import METHODS
 from oddsengine.pricing.profile import Profile, resolve
 from oddsengine.pricing.rules import MarketContext
@@ -56,8 +56,7 @@ def _read_settings(config: Path | None) -> Settings:
 def _run_loop(work: Coroutine[Any, Any, None]) -> None:
     """Run in uvloop with aiofastnet's transports; our own errors become one line each and exit code 1."""
     errors: list[BaseException] = []
-    # What is on offer is no garbage, and looking through all of it for some takes a tenth of a second: look seldom.
-    gc.set_threshold(100_000, 50, 100)
+    tune_memory()
     try:
         with asyncio.Runner(loop_factory=aiofastnet.loop_factory(uvloop.new_event_loop)) as runner:
             runner.run(work)
