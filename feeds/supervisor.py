@@ -231,11 +231,14 @@ class Supervisor:
         tasks = [asyncio.create_task(loop, name=self.name) for loop in loops]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            while done:
+                done.pop().result()
         finally:
             self._connection = None
             await end_tasks(tasks)
+            # What a task failed with leads back to this frame, and so to the tasks: a circle that would keep every lost
+            # connection, with its buffers, until the collector comes.
+            tasks.clear()
 
     def _new_watchdog(self) -> Watchdog:
         limits = self._supervision

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -206,3 +208,16 @@ async def test_a_recovery_does_not_make_up_for_messages_that_come_late() -> None
         provider.say(price(2.2))
         await until(lambda: supervisor.state is FeedState.LIVE, "catching up")
         assert "live" == book.healths[-1]
+
+
+async def test_a_lost_connection_is_gone_at_once_without_the_collector() -> None:
+    """It has large buffers, and the collector comes seldom."""
+    async with supervised() as (provider, supervisor, _):
+        gc.disable()
+        try:
+            lost = weakref.ref(supervisor._connection)
+            provider.close()
+            await until(lambda: supervisor.counters.connections == 2 and supervisor.state is FeedState.LIVE, "another one")
+            assert lost() is None
+        finally:
+            gc.enable()
