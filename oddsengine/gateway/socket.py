@@ -66,11 +66,20 @@ class MessageSocket:
             return data
         if received.type is WSMsgType.CLOSE:
             await self._socket.close(code=_answer_to(received.data))
+        self._let_go()
         return None
 
     async def close(self, code: int, reason: str) -> None:
         """Close from our side and wait for the client's answer, a while."""
         await self._socket.close(code=code, message=reason.encode())
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Drop the way that led to the end: it leads back to the socket, and would keep it until the collector comes."""
+        error = self._socket.exception()
+        while error is not None:
+            error.__traceback__ = None
+            error = error.__context__
 
 
 def _answer_to(code: int) -> int:

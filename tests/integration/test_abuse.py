@@ -6,12 +6,14 @@ import asyncio
 import gc
 import random
 import struct
+import weakref
 import zlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from aiohttp import web
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -132,6 +134,23 @@ async def test_a_half_closed_socket_is_an_end() -> None:
         await until(lambda: len(here.service.hub.sessions) == 2, "the session")
         writer.write_eof()
         assert b"subscribed" in await ended(reader, writer)
+
+
+async def test_a_connection_that_breaks_is_gone_at_once_without_the_collector() -> None:
+    """The collector is told to come seldom, and there may be thousands of these an hour."""
+    async with in_good_company() as (here, _):
+        gc.disable()
+        try:
+            reader, writer = await raw(here)
+            await until(lambda: len(here.service.hub.sessions) == 2, "the session")
+            held = weakref.WeakSet(each for each in gc.get_objects() if isinstance(each, web.WebSocketResponse))
+            assert 2 == len(held)
+            assert b"welcome" in await reader.read(1000)
+            writer.transport.abort()
+            await until(lambda: len(here.service.hub.sessions) == 1, "the end")
+            await until(lambda: len(held) == 1, "letting go")
+        finally:
+            gc.enable()
 
 
 def malformed(seed: random.Random) -> bytes:

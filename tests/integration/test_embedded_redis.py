@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from oddsengine.streams.embedded import EmbeddedRedis, find_server
 from oddsengine.streams.errors import NoRedis
+from oddsengine.tasks import end_tasks
 
 PARENT = """
 import asyncio
@@ -78,9 +79,7 @@ async def test_it_is_started_again_when_it_ends() -> None:
                     break
                 await asyncio.sleep(0.02)
         await client.aclose()
-        keeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeping
+        await end_tasks([keeping])
 
 
 async def test_a_server_that_can_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
