@@ -136,7 +136,7 @@ async def test_after_the_mischief_the_published_state_is_the_providers_truth(kin
                 provider.server.misbehave(kind, 0.4)
                 await asyncio.sleep(0.6)
             await settle(provider, steady)
-        assert steady.rule.messages > 10
+        assert steady.rule.messages > 3, "it moved meanwhile"
 
 
 async def test_what_came_in_the_wrong_order_is_put_right_by_the_next_image() -> None:
