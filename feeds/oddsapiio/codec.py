@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from feeds.answers import excerpt, failed
+from feeds.answers import excerpt
 from feeds.errors import ProviderRefused
-from feeds.feed import CodecEvent, Dropped, Rejected, Sample
+from feeds.feed import CodecEvent, Dropped, Rejected
 from feeds.http import Request
 from feeds.oddsapiio.messages import EventDetails, EventOdds, Market, Price, Slug, StreamMessage
 from feeds.ordering import is_older
-from feeds.prefetch import Chunk, Listing, Prefetch
+from feeds.prefetch import Chunk, Listing
 from feeds.quote_sheet import QuoteSheet, decimal_odds
+from feeds.snapshot_and_stream import SnapshotAndStream
 from feeds.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
 from oddsengine.markets.events import Competition, Event
-from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.markets.feed_updates import UpdateBatch
 from oddsengine.markets.ids import EventId, event_id
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ SPORTS: Final[dict[str, str]] = {
 }
 #: The provider gives the odds of ten events in one answer.
 _EVENTS_A_QUESTION: Final = 10
-_REFRESH_MS: Final = 60_000
 _OVER: Final = frozenset({"settled", "cancelled"})
 #: A timestamp above this is in milliseconds.
 _MILLISECONDS: Final = 1e11
@@ -63,7 +63,7 @@ class _Listed(NamedTuple):
     at_ms: int
 
 
-class OddsApiIoCodec:
+class OddsApiIoCodec(SnapshotAndStream):
     """One key's stream.
 
     Args:
@@ -72,6 +72,7 @@ class OddsApiIoCodec:
     """
 
     def __init__(self, name: str, config: OddsApiIoConfig) -> None:
+        super().__init__(_EVENTS_A_QUESTION)
         self._name = name
         self._config = config
         self._buffer = b""
@@ -81,9 +82,6 @@ class OddsApiIoCodec:
         self._known: dict[tuple[str, EventId], _Listed] = {}
         #: the same, said by the stream before the event was fetched
         self._waiting: dict[tuple[str, EventId], _Listed] = {}
-        self._prefetch = Prefetch(_EVENTS_A_QUESTION, _REFRESH_MS)
-        self._is_live = False
-        self._sampling = False
 
     @property
     def silence_limit_s(self) -> float:
@@ -92,17 +90,12 @@ class OddsApiIoCodec:
 
     def connection_made(self) -> None:
         """Begin a new stream; the state is fetched beside it."""
+        super().connection_made()
         self._buffer = b""
-        self._is_live = self._sampling = False
         self._waiting.clear()
-        self._prefetch.restart()
 
     def start_afresh(self) -> None:
         """Do nothing: every connection fetches the state."""
-
-    def data_to_send(self) -> bytes:
-        """Send nothing."""
-        return b""
 
     def receive_data(self, data: bytes) -> list[CodecEvent]:
         """Take bytes of the stream; see `feeds.feed.Codec`."""
@@ -136,38 +129,15 @@ class OddsApiIoCodec:
             return Request(name="odds", key=some, url="/v3/odds/multi", params=params)
         return None
 
-    def next_due_ms(self) -> int | None:
-        """Tell when the list of events is looked at again."""
-        return self._prefetch.due_ms()
+    def _sources(self) -> list[str]:
+        return [self._source(bookmaker) for bookmaker in self._sheets]
 
-    def ask_sample(self) -> None:
-        """Fetch the odds of every known event again."""
-        self._sampling = self._is_live
-        self._prefetch.refetch()
-
-    def receive_response(self, response: Response) -> list[CodecEvent]:
-        """Take an answer; see `feeds.feed.Asking`."""
-        self._prefetch.answered()
-        request = response.request
-        what = f"answer for {request.name} {request.key}".strip()
-        if not response.is_good:
-            return [failed(response, what)]
-        events: list[CodecEvent] = []
-        try:
-            raws = _decode_list(response.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return [Rejected(what, str(error), excerpt(response.body))]
-        if request.name == "events":
+    def _take_answer(self, response: Response, events: list[CodecEvent]) -> None:
+        raws = _decode_list(response.body)
+        if response.request.name == "events":
             self._list(raws, response.at_ms, events)
         else:
-            self._snapshot(raws, request.key.split(","), events)
-        if self._prefetch.is_complete:
-            self._sampling = False
-            if not self._is_live:
-                self._is_live = True
-                live = SourceStatus("live", "prefetch and stream are together")
-                events += [UpdateBatch(self._source(bookmaker), None, [live]) for bookmaker in self._sheets]
-        return events
+            self._snapshot(raws, response.request.key.split(","), events)
 
     def _list(self, raws: list[msgspec.Raw], now_ms: int, events: list[CodecEvent]) -> None:
         updates: dict[str, list[FeedUpdate]] = {bookmaker: [] for bookmaker in self._sheets}
@@ -222,10 +192,7 @@ class OddsApiIoCodec:
                 self._known[place] = streamed if streamed is not None and streamed.at_ms > fetched.at_ms else fetched
                 updates += self._requoted(bookmaker, event)
             batches.append(UpdateBatch(self._source(bookmaker), None, updates))
-        if self._sampling:
-            events.append(Sample(batches, self._prefetch.is_complete))
-        else:
-            events += [batch for batch in batches if batch.updates]
+        events += self._fetched(batches)
 
     # -- the stream -----------------------------------------------------------------------------------------------
 

@@ -18,18 +18,19 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from feeds.answers import excerpt, failed
+from feeds.answers import excerpt
 from feeds.errors import BadMessage, ProviderRefused
 from feeds.event_stream import EventStreamReader
-from feeds.feed import CodecEvent, Dropped, Rejected, Sample
+from feeds.feed import CodecEvent, Dropped, Rejected
 from feeds.http import Request
 from feeds.opticodds.messages import Entry, Fixture, Fixtures, OddsPage, StreamMessage
 from feeds.ordering import is_older
-from feeds.prefetch import Chunk, Listing, Prefetch
+from feeds.prefetch import Chunk, Listing
 from feeds.quote_sheet import QuoteSheet, decimal_odds, from_american
+from feeds.snapshot_and_stream import SnapshotAndStream
 from feeds.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
 from oddsengine.markets.events import Competition, Event
-from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.markets.feed_updates import UpdateBatch
 from oddsengine.markets.ids import EventId, event_id
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ SPORTS: Final[dict[str, str]] = {
 }
 #: The provider allows five fixtures in one question.
 _FIXTURES_A_QUESTION: Final = 5
-_REFRESH_MS: Final = 60_000
 _AMERICAN: Final = 100.0
 
 _decode_fixtures = msgspec.json.Decoder(Fixtures).decode
@@ -67,7 +67,7 @@ class _Book:
         self.entries: dict[EventId, dict[str, Entry]] = {}
 
 
-class OpticOddsCodec:
+class OpticOddsCodec(SnapshotAndStream):
     """One sport's stream.
 
     Args:
@@ -76,17 +76,15 @@ class OpticOddsCodec:
     """
 
     def __init__(self, name: str, config: OpticOddsConfig) -> None:
+        super().__init__(_FIXTURES_A_QUESTION)
         self._name = name
         self._config = config
         self._reader = EventStreamReader()
         self._books = {sportsbook: _Book() for sportsbook in config.sportsbooks}
         self._fixtures: dict[EventId, Fixture] = {}
         self.last_entry_id = ""
-        self._is_live = False
         #: what the stream said before the snapshot of its fixture came: (entry, locked)
         self._waiting: list[tuple[Entry, bool]] = []
-        self._prefetch = Prefetch(_FIXTURES_A_QUESTION, _REFRESH_MS)
-        self._sampling = False
 
     @property
     def silence_limit_s(self) -> float:
@@ -104,18 +102,13 @@ class OpticOddsCodec:
 
     def connection_made(self) -> None:
         """Begin a new stream; the snapshot is fetched beside it."""
+        super().connection_made()
         self._reader = EventStreamReader()
-        self._is_live = self._sampling = False
         self._waiting.clear()
-        self._prefetch.restart()
 
     def start_afresh(self) -> None:
         """Forget where the stream stood."""
         self.last_entry_id = ""
-
-    def data_to_send(self) -> bytes:
-        """Send nothing."""
-        return b""
 
     def receive_data(self, data: bytes) -> list[CodecEvent]:
         """Take bytes of the stream; see `feeds.feed.Codec`."""
@@ -150,37 +143,14 @@ class OpticOddsCodec:
             return Request(name="odds", key=some, url="/api/v3/fixtures/odds", params=params)
         return None
 
-    def next_due_ms(self) -> int | None:
-        """Tell when the list of fixtures is looked at again."""
-        return self._prefetch.due_ms()
+    def _sources(self) -> list[str]:
+        return [self._source(sportsbook) for sportsbook in self._books]
 
-    def ask_sample(self) -> None:
-        """Fetch the odds of every known fixture again."""
-        self._sampling = self._is_live
-        self._prefetch.refetch()
-
-    def receive_response(self, response: Response) -> list[CodecEvent]:
-        """Take an answer; see `feeds.feed.Asking`."""
-        self._prefetch.answered()
-        request = response.request
-        what = f"answer for {request.name} {request.key}".strip()
-        if not response.is_good:
-            return [failed(response, what)]
-        events: list[CodecEvent] = []
-        try:
-            if request.name == "fixtures":
-                self._fixtures_page(response, events)
-            else:
-                self._snapshot(response, events)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return [*events, Rejected(what, str(error), excerpt(response.body))]
-        if self._prefetch.is_complete:
-            self._sampling = False
-            if not self._is_live:
-                self._is_live = True
-                live = SourceStatus("live", "snapshot and stream are together")
-                events += [UpdateBatch(self._source(sportsbook), None, [live]) for sportsbook in self._books]
-        return events
+    def _take_answer(self, response: Response, events: list[CodecEvent]) -> None:
+        if response.request.name == "fixtures":
+            self._fixtures_page(response, events)
+        else:
+            self._snapshot(response, events)
 
     def _fixtures_page(self, response: Response, events: list[CodecEvent]) -> None:
         page = _decode_fixtures(response.body)
@@ -234,10 +204,7 @@ class OpticOddsCodec:
             if known is None or known.timestamp <= entry.timestamp:
                 entries[entry.id] = _locked(entry) if locked else entry
         batches = [self._replaced(sportsbook, book, said[sportsbook]) for sportsbook, book in self._books.items()]
-        if self._sampling:
-            events.append(Sample(batches, self._prefetch.is_complete))
-        else:
-            events += [batch for batch in batches if batch.updates]
+        events += self._fetched(batches)
 
     def _replaced(self, sportsbook: str, book: _Book, said: Mapping[EventId, dict[str, Entry]]) -> UpdateBatch:
         updates: list[FeedUpdate] = []
