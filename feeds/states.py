@@ -18,10 +18,14 @@ from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import structlog
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _KEPT_CHANGES: Final = 50
+
+_log = structlog.get_logger(__name__)
 
 
 class FeedState(Enum):
@@ -81,10 +85,12 @@ class Standing:
     """Where one feed stands, since when and why, with the last changes.
 
     Args:
+        feed: its name, for the log.
         now_ms: the wall clock, Unix milliseconds.
     """
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
+    def __init__(self, feed: str, now_ms: Callable[[], int]) -> None:
+        self._feed = feed
         self._now_ms = now_ms
         self.state = FeedState.DOWN
         self.reason = "not connected yet"
@@ -98,6 +104,7 @@ class Standing:
             return False
         self.state, self.reason, self.since_ms = state, reason, self._now_ms()
         self.changes.append(Change(self.since_ms, happening, state, reason))
+        _log.info("feed state", feed=self._feed, state=state.value, reason=reason)
         return True
 
 

@@ -14,11 +14,11 @@ import structlog
 
 from feeds.errors import ContinuityLost, FeedError, ProviderRefused, WentStale
 from feeds.feed import Dropped, Quota, Rejected, Sample
-from feeds.lag import LagMeter
 from feeds.recording.packet import Packet, data_packet, response_packet
 from feeds.retry import Retry
 from feeds.states import FeedState, Happening, Standing
 from feeds.supervision import Supervision
+from feeds.trust import Trust
 from feeds.watchdog import Watchdog
 from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.tasks import end_tasks
@@ -28,14 +28,13 @@ if TYPE_CHECKING:
 
     from feeds.feed import CodecEvent, Connection, Feed
     from feeds.http import HttpClient
+    from feeds.lag import LagMeter
     from oddsengine.markets.feed_updates import FeedUpdate, SourceHealth
 
 #: How often the time is looked at: limits are kept to within this.
 WATCH_S: Final = 0.05
 #: The quiet limits of a feed that is polled are at least so many of its turns.
 _QUIET_TURNS: Final = 6
-#: A lag has to fall to this share of its limit before the source is trusted again.
-_CAUGHT_UP: Final = 0.5
 
 _log = structlog.get_logger(__name__)
 
@@ -112,20 +111,14 @@ class Supervisor:
         self._tap = tap
         self._now_ms = now_ms
         self._clock = clock
-        self.standing = Standing(now_ms)
+        self.standing = Standing(name, now_ms)
+        self._trust = Trust(self.standing, self._supervision.lag_limit_s, self._say)
         self.retry = Retry(name, self._supervision)
-        self.lag = LagMeter()
         self.counters = FeedCounters()
         self.quota: Quota | None = None
         #: when the provider last said anything, Unix milliseconds
         self.heard_ms: int | None = None
-        #: what makes the source late: `provider` (it says so) or `measured`
-        self._behind: dict[str, str] = {}
         self._watchdog = self._new_watchdog()
-        #: whether the last connection stood still though it claimed to be live, and whether this one has to move to be believed
-        self._was_frozen = False
-        self._is_unproven = False
-        self._is_said_live = False
         self._connection: Connection | None = None
         self._something_due = asyncio.Event()
 
@@ -138,6 +131,11 @@ class Supervisor:
     def http(self) -> HttpClient | None:
         """What asks over HTTP, with its counts; None where nothing does."""
         return self._feed.http
+
+    @property
+    def lag(self) -> LagMeter:
+        """How late its messages come."""
+        return self._trust.lag
 
     @property
     def state(self) -> FeedState:
@@ -162,7 +160,7 @@ class Supervisor:
 
     async def _session(self) -> None:
         """Hold one connection to its end. Raises if it was not live for long enough to count as a success."""
-        self._move(Happening.CONNECT, "connecting")
+        self.standing.move(Happening.CONNECT, "connecting")
         began_s = self._clock()
         try:
             await self._converse_guarded()
@@ -177,7 +175,7 @@ class Supervisor:
         reason = str(error) or type(error).__name__
         health: SourceHealth = "stale" if isinstance(error, WentStale) else "down"
         self.counters.failures += 1
-        self._move(Happening.WENT_STALE if health == "stale" else Happening.LOST, reason)
+        self.standing.move(Happening.WENT_STALE if health == "stale" else Happening.LOST, reason)
         if was_live:
             self.counters.continuity_lost += 1
             _log.warning("continuity lost", feed=self.name, health=health, reason=reason, heard_ms=self.heard_ms)
@@ -185,7 +183,7 @@ class Supervisor:
             _log.error("feed refused, probing on", feed=self.name, reason=reason, probe_s=self._supervision.breaker_probe_s)
         else:
             _log.warning("feed not connected", feed=self.name, reason=reason)
-        self._say(health, reason)
+        self._trust.say(health, reason)
 
     async def _converse_guarded(self) -> None:
         """Make a fault of the adapter cost this feed its connection, not the process and with it all the other feeds."""
@@ -215,11 +213,10 @@ class Supervisor:
             await opening.__aexit__(None, None, None)
 
     async def _hold(self, connection: Connection | None) -> None:
-        self._move(Happening.OPENED, "connected")
+        self.standing.move(Happening.OPENED, "connected")
         self.counters.connections += 1
         self._connection = connection
-        self._behind.clear()
-        self._is_unproven = False
+        self._trust.connection_made()
         self._watchdog = self._new_watchdog()
         self._feed.codec.connection_made()
         self._note(Packet(at_ms=self._now_ms(), kind="opened"))
@@ -339,7 +336,7 @@ class Supervisor:
 
     def _frozen(self, reason: str) -> WentStale:
         """Make the next connection begin afresh: what a frozen stream would resume from is worth nothing."""
-        self._was_frozen = True
+        self._trust.stood_still()
         self._start_afresh()
         return WentStale(reason)
 
@@ -385,58 +382,20 @@ class Supervisor:
         claims = [update for update in batch.updates if isinstance(update, SourceStatus)]
         if claims:
             for claim in claims:
-                self._follow(claim)
+                self._trust.follow(claim)
             rest: list[FeedUpdate] = [update for update in batch.updates if not isinstance(update, SourceStatus)]
             if not rest:
                 return None
             batch = UpdateBatch(batch.source, batch.published_ms, rest)
         moved = self._watchdog.take(batch, self._clock())
         self._sink.receive(batch)
-        if self._is_unproven and moved:
+        if self._trust.is_unproven and moved:
             # What it did not tell while it stood still it may never tell.
             self._start_afresh()
             return ContinuityLost("it moves again; starting from a whole snapshot")
-        if batch.published_ms is not None and self._supervision.lag_limit_s:
-            self._measure(batch.published_ms)
+        if batch.published_ms is not None:
+            self._trust.measure(batch.published_ms, self._now_ms())
         return None
-
-    def _follow(self, claim: SourceStatus) -> None:
-        """Go along with what the provider says of itself, as far as it can be believed."""
-        if claim.health == "live" and self._was_frozen:
-            # It said so before and stood still; now it has to move first.
-            self._was_frozen, self._is_unproven = False, True
-        elif claim.health == "live" and not self._is_unproven:
-            self._behind.pop("provider", None)
-            self._move(Happening.RECOVERED, claim.reason)
-            self._settle(claim.reason)
-        elif claim.health == "lagging":
-            self._behind["provider"] = claim.reason
-            self._move(Happening.BEHIND, claim.reason)
-            self._say("lagging", claim.reason)
-
-    def _say_live(self, reason: str) -> None:
-        if self.state is FeedState.LIVE and not self._is_said_live:
-            self._say("live", reason)
-
-    def _measure(self, published_ms: int) -> None:
-        lag_s = self.lag.observe(published_ms, self._now_ms()) / 1000
-        limit_s = self._supervision.lag_limit_s
-        if lag_s > limit_s and "measured" not in self._behind:
-            reason = self._behind["measured"] = f"{lag_s:.1f} s behind, more than {limit_s:g} s"
-            self._move(Happening.BEHIND, reason)
-            self._say("lagging", reason)
-        elif lag_s < limit_s * _CAUGHT_UP and self._behind.pop("measured", None) is not None:
-            self._settle("caught up")
-
-    def _settle(self, reason: str) -> None:
-        """Call a source that is whole late as long as anything makes it late, and live as soon as nothing does."""
-        if not self._behind:
-            self._move(Happening.CAUGHT_UP, reason)
-            self._say_live(reason)
-            return
-        behind = next(iter(self._behind.values()))
-        if self._move(Happening.BEHIND, behind):
-            self._say("lagging", behind)
 
     def _compare(self, sample: Sample) -> None:
         """Hold a sample against what the engine holds, then take it over."""
@@ -450,16 +409,9 @@ class Supervisor:
         self.heard_ms = self._now_ms()
 
     def _say(self, health: SourceHealth, reason: str) -> None:
-        self._is_said_live = health == "live"
         self._note(Packet(at_ms=self._now_ms(), kind="status", text=reason, health=health))
         for source in self._feed.sources:
             self._sink.receive(UpdateBatch(source, None, [SourceStatus(health, reason)]))
-
-    def _move(self, happening: Happening, reason: str) -> bool:
-        moved = self.standing.move(happening, reason)
-        if moved:
-            _log.info("feed state", feed=self.name, state=self.state.value, reason=reason)
-        return moved
 
     def _note(self, packet: Packet) -> None:
         if self._tap is not None:

@@ -25,7 +25,7 @@ def test_whatever_is_connected_can_be_lost() -> None:
 @given(WALK)
 def test_what_the_table_does_not_name_changes_nothing_and_every_change_is_kept(walk: list[Happening]) -> None:
     clock = iter(range(1_000_000))
-    standing = Standing(lambda: next(clock))
+    standing = Standing("src", lambda: next(clock))
     moves = 0
     for what in walk:
         before = standing.state
