@@ -34,6 +34,7 @@ _TRUNCATE: Final = Fault("truncated message", ("truncate",), 0.5, None, "the mes
 _RESTART: Final = Fault("provider restarted", ("restart",), 0.5, None, "cursors that are not known any more")
 _GAP: Final = Fault("snapshot older than the stream", ("drop", "gap"), 1.0, CUT, "the cut; then time stamps")
 _CERTIFICATE: Final = Fault("certificate not trusted", ("certificate",), 1.5, CUT, "the cut; then the handshake")
+_HTTP_500: Final = Fault("HTTP 500 while reconnecting", ("drop", "http_500"), 1.0, CUT, "the cut")
 _STREAM_STALL: Final = Fault("stall with pings answered", ("stall",), 4.0, QUIET, "the quiet limit and a sample")
 _POLLED: Final = (
     Fault("connection cut", ("drop",), 3.0, SILENCE, "the age of prices"),
@@ -86,7 +87,7 @@ FAULTS: Final[dict[str, tuple[Fault, ...]]] = {
         _REORDER,
         _RESTART,
         _GAP,
-        Fault("HTTP 500 while reconnecting", ("drop", "http_500"), 1.0, CUT, "the cut"),
+        _HTTP_500,
         _CERTIFICATE,
         Fault("HTTP timeout while reconnecting", ("drop", "http_timeout"), 2.0, CUT, "the cut"),
         _SKEW,
@@ -101,7 +102,7 @@ FAULTS: Final[dict[str, tuple[Fault, ...]]] = {
         _REORDER,
         _RESTART,
         _GAP,
-        Fault("HTTP 500 while reconnecting", ("drop", "http_500"), 1.0, CUT, "the cut"),
+        _HTTP_500,
         _CERTIFICATE,
         Fault("HTTP 429 while reconnecting", ("drop", "http_429"), 1.0, CUT, "the cut"),
         _SKEW,
