@@ -16,7 +16,10 @@ _FILE_WIDTH = 160
 
 
 class Row(msgspec.Struct, kw_only=True):
-    """One figure. `ratio` is value over the reference's; `goal` is the least ratio wanted (of memory the most), None where none is set."""
+    """One figure.
+
+    `ratio` is value over the reference's; `goal` is the least ratio wanted (of memory the most), None where none is set.
+    """
 
     scenario: str
     metric: str
