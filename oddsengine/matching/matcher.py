@@ -17,6 +17,8 @@ from oddsengine.matching.names import NameBook
 from oddsengine.matching.score import event_score
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from oddsengine.matching.names import Name
 
 #: Starts this near are the same; further ones cost up to `_FAR_COST` at the edge of the window.
@@ -95,7 +97,7 @@ class Matcher:
         self._names = NameBook(settings.aliases)
         self._same = {frozenset(pair) for pair in settings.same}
         self._apart = {frozenset(pair) for pair in settings.apart}
-        self._partner = {one: other for pair in settings.same for one, other in (pair, pair[::-1])}
+        self._groups = _groups(settings.same)
         self._placed: dict[EventId, Placement] = {}
         self._known: dict[EventId, _Known] = {}
         #: (sport, hour of the start, None where it is not known) -> events under their first ids
@@ -148,9 +150,9 @@ class Matcher:
 
     def _decide(self, event: Event) -> Placement:
         self._doubts.pop(event.id, None)
-        partner = self._partner.get(event.id)
-        if partner is not None:
-            placed = self._placed.get(partner)  # type: ignore[call-overload]
+        group = self._groups.get(event.id)
+        if group is not None:
+            placed = next((self._placed[other] for other in group if other in self._placed and other != event.id), None)
             if placed is not None:
                 turned = event_score(self._read(event), self._known[placed.event].names).swapped
                 return Placement(placed.event, swapped=turned, basis="table")
@@ -184,7 +186,7 @@ class Matcher:
             for candidate in self._hours.get(key, ())
             if feed not in (known := self._known[candidate]).feeds
             and frozenset((event.id, candidate)) not in self._apart
-            and candidate not in self._partner
+            and all(feed != feed_of(other) for other in self._groups.get(candidate, ()))
             and (start_ms is None or known.event.start_ms is None or abs(known.event.start_ms - start_ms) <= window_ms)
         ]
 
@@ -216,6 +218,16 @@ class Matcher:
         self._hours_of(known.event).discard(event.id)
         known.event, known.names = event, self._read(event)
         self._hours_of(event).add(event.id)
+
+
+def _groups(pairs: Iterable[tuple[str, str]]) -> dict[EventId, tuple[EventId, ...]]:
+    """Put pairs together that share an event; gives for each event all that are one with it, itself too."""
+    groups: dict[EventId, tuple[EventId, ...]] = {}
+    for pair in pairs:
+        one, other = map(EventId, pair)
+        group = tuple(dict.fromkeys((*groups.get(one, (one,)), *groups.get(other, (other,)))))
+        groups.update(dict.fromkeys(group, group))
+    return groups
 
 
 def _is_like(one: Event, other: Event) -> bool:

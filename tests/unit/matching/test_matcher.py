@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -92,6 +93,20 @@ def test_the_table_settles_what_names_can_not() -> None:
     assert ("b.1", "table") == (placement.event, placement.basis)
     assert "p.8" == matcher.place(a_match("p.8", "Derby", "Stoke")).event
     assert [] == matcher.doubts
+
+
+@pytest.mark.parametrize("order", list(permutations(("b.1", "p.9", "o.7"))))
+def test_pairs_of_the_table_that_share_an_event_are_one_in_whatever_order_they_come(order: tuple[str, ...]) -> None:
+    matcher = a_matcher(same=(("b.1", "p.9"), ("b.1", "o.7")))
+    sides = {"b.1": ("Ajax", "Feyenoord"), "p.9": ("Wholly", "Other"), "o.7": ("Quite", "Unlike")}
+    assert {order[0]} == {matcher.place(a_match(event, *sides[event])).event for event in order}
+
+
+def test_an_event_of_the_table_is_still_found_by_name_by_a_feed_that_the_table_does_not_name() -> None:
+    matcher = a_matcher(same=(("b.1", "p.9"),))
+    matcher.place(a_match("b.1"))
+    assert "b.1" == matcher.place(a_match("o.7")).event
+    assert "p.8" == matcher.place(a_match("p.8")).event, "the table says who it is at that feed"
 
 
 def test_an_event_that_becomes_known_better_is_looked_at_again() -> None:
