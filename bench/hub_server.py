@@ -12,8 +12,6 @@ import sys
 import time
 from typing import Final
 
-import aiofastnet
-import uvloop
 from aiohttp import web
 
 from bench.feeder import offered
@@ -21,8 +19,8 @@ from oddsengine.commands.service import build_door
 from oddsengine.gateway.app import Gateway
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.replica import Replica
+from oddsengine.loop import new_runner
 from oddsengine.markets.ids import MarketId
-from oddsengine.memory import tune_memory
 from oddsengine.settings import Settings
 from oddsengine.telemetry.logs import configure_logging
 from oddsengine.telemetry.metrics import build_registry
@@ -70,6 +68,5 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
-    tune_memory()
-    with asyncio.Runner(loop_factory=aiofastnet.loop_factory(uvloop.new_event_loop)) as loop:
+    with new_runner() as loop:
         loop.run(_serve())

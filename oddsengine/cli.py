@@ -8,17 +8,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import aiofastnet
 import msgspec
 import typer
-import uvloop
 
 from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine import __version__
 from oddsengine.gateway.auth import UnusableKey
+from oddsengine.loop import new_runner
 from oddsengine.markets.ladders import LADDERS
-from oddsengine.memory import tune_memory
 from oddsengine.pricing import METHODS
 from oddsengine.pricing.profile import Profile, resolve
 from oddsengine.pricing.rules import MarketContext
@@ -54,11 +52,10 @@ def _read_settings(config: Path | None) -> Settings:
 
 
 def _run_loop(work: Coroutine[Any, Any, None]) -> None:
-    """Run in uvloop with aiofastnet's transports; our own errors become one line each and exit code 1."""
+    """Run to the end; our own errors become one line each and exit code 1."""
     errors: list[BaseException] = []
-    tune_memory()
     try:
-        with asyncio.Runner(loop_factory=aiofastnet.loop_factory(uvloop.new_event_loop)) as runner:
+        with new_runner() as runner:
             runner.run(work)
     except* (StreamError, FeedError, UnusableKey, OSError) as group:
         errors = _leaves(group)

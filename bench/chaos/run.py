@@ -16,7 +16,7 @@ from rich.progress import Progress
 from bench.chaos.faults import FAULTS
 from bench.chaos.scene import ALLOWANCE_S, play, settle, stage_for
 from bench.report import Row
-from oddsengine.memory import tune_memory
+from oddsengine.loop import new_runner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,8 +101,8 @@ def storm(provider: str, seconds: float, events: int) -> list[Row]:
         events: matches at each provider, of six markets.
     """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    tune_memory()
-    held, connections = asyncio.run(_storm(provider, seconds, events))
+    with new_runner() as runner:
+        held, connections = runner.run(_storm(provider, seconds, events))
     third = max(1, len(held) // 3)
     # The first third fills caches and histories to their limits.
     middle_mb, last_mb = (sum(part) / max(len(part), 1) / 1e6 for part in (held[third : 2 * third], held[2 * third :]))
