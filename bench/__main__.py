@@ -153,7 +153,7 @@ def chaos(
 @app.command()
 def storm(
     provider: ProvidersOption = None,
-    seconds: Annotated[float, typer.Option(help="How long, for each provider.")] = 600.0,
+    seconds: Annotated[float, typer.Option(help="How long, for each provider.", min=30)] = 600.0,
     events: EventsOption = 40,
     json: JsonOption = None,
 ) -> None:

@@ -97,7 +97,7 @@ def storm(provider: str, seconds: float, events: int) -> list[Row]:
 
     Args:
         provider: whose.
-        seconds: how long.
+        seconds: how long; at least six samples of the memory, one every 5 s.
         events: matches at each provider, of six markets.
     """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
