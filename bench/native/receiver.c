@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define BUFFER (1 << 18)
+#define AT_ONCE 500 /* handshakes on their way */
 #define BUCKETS 200000 /* of a tenth of a millisecond */
 
 struct connection {
@@ -36,6 +37,11 @@ struct connection {
     char *text;             /* a sampled connection's present frame */
     size_t text_length, text_room;
     int closed;
+};
+
+struct message {
+    char *text;
+    size_t length;
 };
 
 static uint64_t frames, bytes, deltas, closed;
@@ -121,30 +127,36 @@ static void send_all(int fd, const void *data, size_t length) {
     }
 }
 
-static int greet(struct sockaddr_in *to, const char *path, const char *message, size_t size, struct connection *c) {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0) die("socket");
-    if (connect(fd, (struct sockaddr *)to, sizeof *to)) die("connect");
+/* A handshake is asked for and, later, answered, so that many are on their way at once: clients that come back do not queue up. */
+static void ask(struct sockaddr_in *to, const char *path, struct connection *c) {
+    c->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (c->fd < 0) die("socket");
+    if (connect(c->fd, (struct sockaddr *)to, sizeof *to)) die("connect");
     int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     char request[512];
     int length = snprintf(request, sizeof request,
                           "GET %s HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                           "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
                           path);
-    send_all(fd, request, length);
-    /* Byte by byte up to the empty line: what follows it is frames already. */
-    char tail[4] = {0}, status[16] = {0};
-    for (int i = 0;; i++) {
-        char byte;
-        if (recv(fd, &byte, 1, 0) != 1) die("handshake");
-        if (i < 15) status[i] = byte;
-        memmove(tail, tail + 1, 3);
-        tail[3] = byte;
-        if (!memcmp(tail, "\r\n\r\n", 4)) break;
-    }
-    if (strncmp(status, "HTTP/1.1 101", 12)) {
-        fprintf(stderr, "handshake refused: %s\n", status);
+    send_all(c->fd, request, length);
+}
+
+static void greet(struct connection *c, const char *message, size_t size) {
+    /* Up to the empty line: what follows it is frames already. */
+    char answer[2048];
+    ssize_t got, length = 0;
+    char *end = NULL;
+    do {
+        got = recv(c->fd, answer, sizeof answer - 1, MSG_PEEK);
+        if (got <= 0 || got == sizeof answer - 1) die("handshake");
+        if (got == length) usleep(100); /* the rest is still on its way */
+        answer[length = got] = 0;
+        end = strstr(answer, "\r\n\r\n");
+    } while (!end);
+    if (recv(c->fd, answer, end + 4 - answer, 0) != end + 4 - answer) die("handshake");
+    if (strncmp(answer, "HTTP/1.1 101", 12)) {
+        fprintf(stderr, "handshake refused: %.*s\n", (int)(strchr(answer, '\r') - answer), answer);
         exit(1);
     }
     unsigned char head[8] = {0x81};
@@ -159,10 +171,8 @@ static int greet(struct sockaddr_in *to, const char *path, const char *message, 
         head_length = 4;
     }
     memset(head + head_length, 0, 4); /* a mask of zeros leaves the text as it is */
-    send_all(fd, head, head_length + 4);
-    send_all(fd, message, size);
-    c->fd = fd;
-    return fd;
+    send_all(c->fd, head, head_length + 4);
+    send_all(c->fd, message, size);
 }
 
 static size_t unescape(char *text) {
@@ -217,19 +227,32 @@ int main(int argc, char **argv) {
     struct connection **all = NULL;
     char *line = NULL;
     size_t line_room = 0;
+    struct message *texts = NULL;
     while (getline(&line, &line_room, messages) > 0) {
         struct connection *c = calloc(1, sizeof *c);
-        if (count == room) all = realloc(all, (room = room ? room * 2 : 1024) * sizeof *all);
+        if (count == room) {
+            room = room ? room * 2 : 1024;
+            all = realloc(all, room * sizeof *all);
+            texts = realloc(texts, room * sizeof *texts);
+        }
         all[count] = c;
         c->sampled = count % sample_every == 0;
-        greet(&to, argv[3], line, unescape(line), c);
+        texts[count].length = unescape(line);
+        texts[count].text = memcpy(malloc(texts[count].length + 1), line, texts[count].length);
+        count++;
+    }
+    for (int asked = 0, i = 0; i < count; i++) {
+        struct connection *c = all[i];
+        while (asked < count && asked < i + AT_ONCE) ask(&to, argv[3], all[asked++]);
+        greet(c, texts[i].text, texts[i].length);
+        free(texts[i].text);
         fcntl(c->fd, F_SETFL, O_NONBLOCK);
-        if (!stall_every || count % stall_every != stall_every - 1) {
+        if (!stall_every || i % stall_every != stall_every - 1) {
             struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
             epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &event);
         }
-        count++;
     }
+    free(texts);
     struct epoll_event input = {.events = EPOLLIN, .data.ptr = NULL};
     epoll_ctl(epoll, EPOLL_CTL_ADD, 0, &input);
     double since = now_ms();

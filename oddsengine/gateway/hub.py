@@ -17,73 +17,29 @@ from oddsengine.gateway import encode
 from oddsengine.gateway.audience import Audience, Taste
 from oddsengine.gateway.broadcast import Broadcast
 from oddsengine.gateway.codes import Close, ErrorCode
+from oddsengine.gateway.counters import HubCounters
 from oddsengine.gateway.encode import JSON, Encoding
 from oddsengine.gateway.flush import Flush
 from oddsengine.gateway.framing import TEXT, Framing
 from oddsengine.gateway.history import PriceHistory
 from oddsengine.gateway.limits import Bucket
-from oddsengine.gateway.messages import INTERVAL_CLASSES_MS, Ping, Subscribe, Unsubscribe
-from oddsengine.gateway.replica import UnknownChannel
+from oddsengine.gateway.messages import Ping, Subscribe, Unsubscribe
+from oddsengine.gateway.renderings import Renderings
 from oddsengine.gateway.session import Session, Subscription
-from oddsengine.markets.formats import FORMATS
-from oddsengine.streams.positions import ORIGIN, read_at, write_at
+from oddsengine.gateway.subscribing import Refusal, resolve
+from oddsengine.streams.positions import ORIGIN, write_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from oddsengine.books.changes import Batch, Changes
     from oddsengine.gateway.access import Access
     from oddsengine.gateway.messages import ClientMessage, RequestId
     from oddsengine.gateway.replica import At, Channel, Replica
     from oddsengine.markets.ids import EventId
-    from oddsengine.streams.positions import Position
 
-#: Markets in one part of a snapshot: parts stay well under a megabyte.
-SNAPSHOT_PART_MARKETS: Final = 500
-#: Snapshots kept ready for those who come at once, as after a restart.
-_SNAPSHOTS_KEPT: Final = 64
 #: How long a flush writes before others come in between.
 _SLICE_S: Final = 0.001
-
-
-class HubCounters:
-    """What the hub has done since it started; read by the metrics."""
-
-    __slots__ = (
-        "bad_messages",
-        "bytes",
-        "catch_ups",
-        "deltas",
-        "expired",
-        "fell_behind",
-        "frames",
-        "opened",
-        "over_limit",
-        "resumed",
-        "snapshots",
-        "stalled",
-        "suspended",
-        "suspended_s",
-        "suspended_worst_s",
-    )
-
-    def __init__(self) -> None:
-        self.opened = 0
-        self.frames = 0
-        self.bytes = 0
-        self.deltas = 0
-        self.snapshots = 0
-        self.resumed = 0
-        self.fell_behind = 0
-        self.catch_ups = 0
-        self.bad_messages = 0
-        self.over_limit = 0
-        self.expired = 0
-        self.stalled = 0
-        #: flushes with suspensions that were written out, and the seconds from stream entry to the last socket: all and the most
-        self.suspended = 0
-        self.suspended_s = 0.0
-        self.suspended_worst_s = 0.0
 
 
 class Hub:
@@ -125,11 +81,7 @@ class Hub:
         self.sessions: dict[Session, None] = {}
         self._audiences: dict[str, dict[Taste, Audience]] = {}
         self._behind: dict[Session, None] = {}
-        #: (channel, taste, since) -> the encoded diff to `_diffs_at`, while that is the present
-        self._diffs: dict[tuple[str, Taste, tuple[Position, ...]], bytes | None] = {}
-        self._diffs_at: At = {}
-        #: (channel, taste) -> its position and its snapshot's frames, least recently asked for first
-        self._snapshots: dict[tuple[str, Taste], tuple[At, list[bytes]]] = {}
+        self._renderings = Renderings(replica, now_ms)
         #: sessions whose socket was found full in what is being written now
         self._overfull: list[Session] = []
         #: what of each shard has been told to those without an interval
@@ -220,51 +172,19 @@ class Hub:
     # -- subscribing ----------------------------------------------------------------------------------------------
 
     def _subscribe(self, session: Session, request: Subscribe) -> None:
-        if request.format not in FORMATS:
-            text = f"no format {request.format!r}; the formats are {', '.join(FORMATS)}"
-            self.refuse(session, ErrorCode.UNSUPPORTED_FORMAT, text, request.id)
-            return
-        resume: At | None = None
-        if request.resume is not None:
-            try:
-                resume = read_at(request.resume)
-            except ValueError:
-                self.refuse(session, ErrorCode.BAD_REQUEST, "resume: not an `at` of this service", request.id)
-                return
         access = session.access
         assert access is not None  # noqa: S101 - nobody gets here without
-        most = access.limits.channels
-        channels: list[Channel] = []
-        for name in request.channels:
-            if not access.may_hear(name):
-                self.refuse(session, ErrorCode.FORBIDDEN, f"{name!r} is not granted", request.id)
-                continue
-            if most and name not in session.subscriptions and len(session.subscriptions) + len(channels) >= most:
-                self.counters.over_limit += 1
-                self.refuse(session, ErrorCode.OVER_LIMIT, f"{name!r}: a session has at most {most} channels", request.id)
-                continue
-            try:
-                channels.append(self.replica.channel(name))
-            except UnknownChannel as error:
-                # The others are subscribed all the same: one bad name takes down nobody.
-                self.refuse(session, ErrorCode.UNKNOWN_CHANNEL, str(error), request.id)
-        if not channels:
+        subscribed = resolve(request, session, self.replica, self.profile_of(access))
+        refusals = [subscribed] if isinstance(subscribed, Refusal) else subscribed.refusals
+        for code, text in refusals:
+            self.counters.over_limit += code is ErrorCode.OVER_LIMIT
+            self.refuse(session, code, text, request.id)
+        if isinstance(subscribed, Refusal) or not subscribed.channels:
             return
-        interval_ms = next(step for step in INTERVAL_CLASSES_MS if step >= request.min_interval_ms)
-        taste = Taste(self.profile_of(access), request.format, interval_ms, session.encoding, session.framing)
-        resumable = {
-            channel.name
-            for channel in channels
-            if resume is not None and (self.replica.covers(channel, resume) or self.replica.is_ahead(channel, resume))
-        }
-        answer = {
-            "id": request.id,
-            "channels": [channel.name for channel in channels],
-            "resumed": len(resumable) == len(channels),
-        }
-        self._send(session, "subscribed", answer)
-        for channel in channels:
-            self._join(session, channel, taste, resume if channel.name in resumable else None)
+        names = [channel.name for channel, _ in subscribed.channels]
+        self._send(session, "subscribed", {"id": request.id, "channels": names, "resumed": subscribed.resumed})
+        for channel, at in subscribed.channels:
+            self._join(session, channel, subscribed.taste, at)
 
     def _join(self, session: Session, channel: Channel, taste: Taste, resume: At | None) -> None:
         previous = session.subscriptions.pop(channel.name, None)
@@ -278,7 +198,7 @@ class Hub:
             audience.join(session)
         else:
             self.counters.resumed += 1
-            subscription.at = {shard: resume[shard] for shard in channel.shards}
+            subscription.at = resume
             self._catch_up(session, subscription)
         self._tell_health(session, subscription)
         if session.backlog_bytes:
@@ -294,19 +214,12 @@ class Hub:
 
     def _leave(self, session: Session, audience: Audience) -> None:
         audience.leave(session)
-        if not audience.members and not self._has_laggards(audience):
+        if not audience.members:
             audiences = self._audiences.get(audience.channel.name)
             if audiences is not None and audiences.get(audience.taste) is audience:
                 del audiences[audience.taste]
                 if not audiences:
                     del self._audiences[audience.channel.name]
-
-    def _has_laggards(self, audience: Audience) -> bool:
-        name = audience.channel.name
-        return any(
-            (subscription := session.subscriptions.get(name)) is not None and subscription.audience is audience
-            for session in self._behind
-        )
 
     # -- what the followers tell ----------------------------------------------------------------------------------
 
@@ -496,24 +409,9 @@ class Hub:
         self._write(list(audience.members), framed)
 
     def _send_snapshot(self, sessions: list[Session], audience: Audience) -> None:
-        for framed in self._snapshot_frames(audience):
+        for framed in self._renderings.snapshot(audience):
             self._write(sessions, framed)
         self.counters.snapshots += len(sessions)
-
-    def _snapshot_frames(self, audience: Audience) -> list[bytes]:
-        """Give a channel's snapshot ready to write; many who come at once share it."""
-        channel = audience.channel
-        key, now = (channel.name, audience.taste._replace(interval_ms=0)), self.replica.at(channel)
-        known = self._snapshots.pop(key, None)
-        frames = known[1] if known is not None and known[0] == now else None
-        if frames is None:
-            messages = snapshot_messages(self.replica, channel, audience.taste)
-            frames = [audience.taste.framing.wrap(payload, at) for payload, at in messages]
-        # Put back last: what was asked for longest ago goes first.
-        self._snapshots[key] = now, frames
-        if len(self._snapshots) > _SNAPSHOTS_KEPT:
-            del self._snapshots[next(iter(self._snapshots))]
-        return frames
 
     def _write(self, sessions: list[Session], framed: bytes) -> None:
         """Write a ready frame to these sessions; those that do not keep up fall behind."""
@@ -602,7 +500,7 @@ class Hub:
                 return
             self._send_snapshot([session], audience)
         else:
-            payload = self._diff(audience, at)
+            payload = self._renderings.diff(audience, at)
             if payload is not None:
                 self._write([session], audience.taste.framing.wrap(payload, write_at(self.replica.at(audience.channel))))
             self.counters.catch_ups += 1
@@ -615,35 +513,10 @@ class Hub:
             audience.at = self.replica.at(audience.channel)
             self._send_snapshot(list(audience.members), audience)
             return
-        payload = self._diff(audience, audience.at)
+        payload = self._renderings.diff(audience, audience.at)
         audience.at = self.replica.at(audience.channel)
         if payload is not None:
             self._tell(audience, audience.taste.framing.wrap(payload, write_at(audience.at)))
-
-    def _diff(self, audience: Audience, since: At) -> bytes | None:
-        """Encode what changed in a channel since positions; many who were at the same place share it."""
-        now = self.replica.at(audience.channel)
-        if self._diffs_at != now:
-            self._diffs.clear()
-            self._diffs_at = now
-        key = (audience.channel.name, audience.taste._replace(interval_ms=0), tuple(since[shard] for shard in now))
-        if key not in self._diffs:
-            self._diffs[key] = self._encoded_diff(audience, since, write_at(now))
-        return self._diffs[key]
-
-    def _encoded_diff(self, audience: Audience, since: At, at: str) -> bytes | None:
-        taste = audience.taste
-        events: list[bytes] = []
-        markets: list[bytes] = []
-        for offer, changes in self.replica.diff(audience.channel, since):
-            place = offer.place(taste.profile)
-            events += [encode.event_change(event, taste.encoding) for event in changes.events]
-            markets += [encode.market_change(market, place, taste.odds_format, taste.encoding) for market in changes.markets]
-            for removal in changes.removals:
-                (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
-        if not events and not markets:
-            return None
-        return encode.delta(audience.channel.name, at, self.now_ms(), events, markets, taste.encoding)
 
     def heartbeat(self) -> None:
         """Give a sign of life to every session that heard nothing for the heartbeat time, and end those whose token has ended.
@@ -690,28 +563,3 @@ def _gathered(due: list[tuple[Audience, bytes]]) -> dict[Session, list[bytes]]:
             else:
                 frames.append(framed)
     return gathered
-
-
-def snapshot_messages(replica: Replica, channel: Channel, taste: Taste) -> Iterable[tuple[bytes, str | None]]:
-    """Encode a channel whole, in parts; with the last goes the position a client then has."""
-    events: list[bytes] = []
-    markets: list[bytes] = []
-    encoding = taste.encoding
-    for offer, changes in replica.whole(channel):
-        place = offer.place(taste.profile)
-        events += [encode.event_change(event, encoding) for event in changes.events]
-        markets += [encode.market_change(market, place, taste.odds_format, encoding) for market in changes.markets]
-    at = write_at(replica.at(channel))
-    parts = max(1, -(-len(markets) // SNAPSHOT_PART_MARKETS))
-    for part in range(parts):
-        last = part == parts - 1
-        payload = encode.snapshot(
-            channel.name,
-            at,
-            events if part == 0 else [],
-            markets[part * SNAPSHOT_PART_MARKETS : (part + 1) * SNAPSHOT_PART_MARKETS],
-            part=part + 1,
-            last=last,
-            encoding=encoding,
-        )
-        yield payload, at if last else None
