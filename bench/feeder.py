@@ -16,7 +16,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from oddsengine.books.changes import MarketIdentity, MarketState
-from oddsengine.books.offer import Offer, OfferedMarket, OfferedSelection
+from oddsengine.books.owned_offer import OfferedMarket, OfferedSelection, OwnedOffer
 from oddsengine.markets.events import Competition, Event
 from oddsengine.markets.ids import EventId, MarketId
 from oddsengine.streams.keys import shard_keys
@@ -25,9 +25,9 @@ from oddsengine.streams.publisher import Publisher, prepare
 _FLUSHES_PER_S: Final = 50
 
 
-def offered(events: int, markets: int) -> Offer:
+def offered(events: int, markets: int) -> OwnedOffer:
     """Make an offer of so many events and markets."""
-    offer = Offer(("default",))
+    offer = OwnedOffer(("default",))
     offer.open_epoch(1)
     for number in range(events):
         event = EventId(f"e{number}")

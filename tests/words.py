@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from oddsengine.books.changes import MarketIdentity, MarketState
-from oddsengine.books.offer import OfferedMarket, OfferedSelection
+from oddsengine.books.owned_offer import OfferedMarket, OfferedSelection
 from oddsengine.markets.events import Competition, Event
 from oddsengine.markets.feed_updates import (
     BookChange,

@@ -20,6 +20,8 @@ class Tombstones:
 
     def __init__(self, kept: int) -> None:
         self.floor = 0
+        #: the newest position at which anything was removed
+        self.newest = 0
         self._kept = kept
         self._buried: deque[Tombstone] = deque()
         #: (what, id) -> the position of its newest removal
@@ -31,7 +33,7 @@ class Tombstones:
 
     def clear(self) -> None:
         """Begin anew, as a new epoch does."""
-        self.floor = 0
+        self.floor = self.newest = 0
         self._buried.clear()
         self._newest.clear()
         self._dropped.clear()
@@ -46,7 +48,7 @@ class Tombstones:
     def bury(self, removal: Removal, seq: int) -> None:
         """Remember a removal at a position."""
         self._buried.append(Tombstone(removal, seq))
-        self._newest[removal.what, removal.id] = seq
+        self._newest[removal.what, removal.id] = self.newest = seq
 
     def forget_oldest(self) -> None:
         """Drop those over the number kept; only once they were told, or a batch would lack them."""

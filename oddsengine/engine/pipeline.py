@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from oddsengine.books.agree import agrees
-from oddsengine.books.offer import Offer
+from oddsengine.books.owned_offer import OwnedOffer
 from oddsengine.books.select import Blend, Selector
 from oddsengine.books.source_book import SourceBook
 from oddsengine.engine.blender import CONSENSUS, Blender
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from oddsengine.books.changes import MarketRecord
-    from oddsengine.books.offer import EventEntry
+    from oddsengine.books.recency import EventEntry
     from oddsengine.books.select import Choice, SelectionRule
     from oddsengine.books.source_book import SourceMarket
     from oddsengine.markets.events import Event
@@ -70,7 +70,7 @@ class Pipeline:
             self.translator = Translator(Matcher(matching or MatchingSettings()))
         self._blender = Blender()
         self.books = {source: SourceBook(source) for source in sources}
-        self.offers = [Offer(tuple(pricer.profiles)) for _ in range(shards)]
+        self.offers = [OwnedOffer(tuple(pricer.profiles)) for _ in range(shards)]
         self._dirty: list[set[MarketId]] = [set() for _ in range(shards)]
         self._dirty_events: list[set[EventId]] = [set() for _ in range(shards)]
         #: market -> the sources that quote it and their own ids for it
@@ -278,7 +278,7 @@ class Pipeline:
         settings = self.pricer.believed(CONSENSUS, definition, event, now_ms)
         return self._blender.blended(market, choice, settings)
 
-    def _reprice(self, offer: Offer, market: MarketId, now_ms: int) -> None:
+    def _reprice(self, offer: OwnedOffer, market: MarketId, now_ms: int) -> None:
         choice, _ = self.choose(market, now_ms)
         if choice is None:
             self.pricer.forget(market)
@@ -321,7 +321,7 @@ class Pipeline:
                 # They are all gone together.
                 self.pricer.disturbed.clear()
 
-    def _remove(self, offer: Offer, event: EventId) -> None:
+    def _remove(self, offer: OwnedOffer, event: EventId) -> None:
         for market in offer.events[event].markets:
             for source, source_id in self._quoted_by.get(market, {}).items():
                 self.books[source].markets.pop(source_id, None)
@@ -330,7 +330,7 @@ class Pipeline:
         if self.translator is not None:
             self.translator.forget(event)
 
-    def _withdraw(self, offer: Offer, event: EventId) -> None:
+    def _withdraw(self, offer: OwnedOffer, event: EventId) -> None:
         """Take an event off the offer, with what is remembered of its markets."""
         self._dead_since.pop(event, None)
         self._published.pop(event, None)

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
     from oddsengine.books.changes import Changes
-    from oddsengine.books.offer import EventEntry, Offer
+    from oddsengine.books.offer import Offer
+    from oddsengine.books.recency import EventEntry
     from oddsengine.gateway.audience import Taste
     from oddsengine.gateway.encode import Encoding
 
@@ -88,7 +89,7 @@ class Flush:
 
 
 def _channels(entry: EventEntry) -> tuple[str, str, str]:
-    _, sport, competition = entry.scopes()
+    _, sport, competition = entry.scopes
     return f"event:{entry.record.id}", sport, competition
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from oddsengine.books.changes import MarketRecord
-    from oddsengine.books.offer import EventEntry
+    from oddsengine.books.recency import EventEntry
     from oddsengine.gateway.door import Door
     from oddsengine.gateway.history import PriceHistory, WasOnOffer
     from oddsengine.gateway.replica import Channel, Replica
@@ -227,7 +227,7 @@ def _may_see(access: Access, entry: EventEntry) -> bool:
     """Tell whether an event is in any channel that is granted."""
     if "*" in access.channels:
         return True
-    _, *scopes = entry.scopes()
+    _, *scopes = entry.scopes
     return any(access.may_hear(channel) for channel in (f"event:{entry.record.id}", *scopes))
 
 

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from oddsengine.books.changes import Changes, MarketChange, MarketRecord, MarketState, SelectionChange
-from oddsengine.books.offer import BEGINNING, Offer
+from oddsengine.books.offer import BEGINNING
+from oddsengine.books.replica_offer import ReplicaOffer
 from oddsengine.markets.ids import EventId, shard_of
 from oddsengine.streams.positions import ORIGIN, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oddsengine.books.offer import EventEntry
+    from oddsengine.books.offer import Offer
+    from oddsengine.books.recency import EventEntry
 
 #: Why a market is shown suspended while its shard has been stale for too long.
 STALE: Final = "stale"
@@ -57,7 +59,7 @@ class Replica:
     """
 
     def __init__(self, shards: int) -> None:
-        self.offers = [Offer(()) for _ in range(shards)]
+        self.offers = [ReplicaOffer(()) for _ in range(shards)]
         #: shards that can't be trusted to be current, with the time it was noticed (Unix milliseconds)
         self.stale_since: dict[int, int] = dict.fromkeys(range(shards), 0)
         #: shards stale for so long that none of their markets is shown as open

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from oddsengine.books.offer import Offer
+    from oddsengine.books.replica_offer import ReplicaOffer
     from oddsengine.markets.ids import EventId
     from oddsengine.streams.keys import ShardKeys
 
@@ -88,7 +88,7 @@ class Follower:
     """
 
     def __init__(
-        self, redis: Redis, shard: int, keys: ShardKeys, offer: Offer, listener: Listener, clock: Callable[[], float]
+        self, redis: Redis, shard: int, keys: ShardKeys, offer: ReplicaOffer, listener: Listener, clock: Callable[[], float]
     ) -> None:
         self._redis = redis
         self._shard = shard

@@ -16,7 +16,7 @@ from oddsengine.streams.positions import Position, parse_stream_id
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from oddsengine.books.offer import Offer
+    from oddsengine.books.owned_offer import OwnedOffer
     from oddsengine.streams.keys import ShardKeys
 
 #: Some 30 minutes at ten flushes a second: longer than any follower may lag before it scans the snapshot again.
@@ -36,7 +36,7 @@ class Publication(msgspec.Struct, frozen=True):
     arguments: tuple[bytes | str | int, ...]
 
 
-def prepare(offer: Offer, batch: Batch) -> Publication:
+def prepare(offer: OwnedOffer, batch: Batch) -> Publication:
     """Encode the batch just cut from an offer, with the snapshot fields it makes new."""
     records, obsolete = offer.records_of(batch)
     fields: list[bytes | str | int] = []
@@ -56,7 +56,7 @@ class Publisher:
         offer: what is published; the publisher opens its epochs.
     """
 
-    def __init__(self, redis: Redis, shard: int, keys: ShardKeys, offer: Offer) -> None:
+    def __init__(self, redis: Redis, shard: int, keys: ShardKeys, offer: OwnedOffer) -> None:
         self._redis = redis
         self._shard = shard
         self._keys = list(keys)

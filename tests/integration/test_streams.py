@@ -11,7 +11,9 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from oddsengine.books.changes import Batch
-from oddsengine.books.offer import BEGINNING, Offer
+from oddsengine.books.offer import BEGINNING
+from oddsengine.books.owned_offer import OwnedOffer
+from oddsengine.books.replica_offer import ReplicaOffer
 from oddsengine.commands.service import end_tasks
 from oddsengine.streams import follower as follower_module
 from oddsengine.streams.errors import Fenced, PositionLost
@@ -31,7 +33,7 @@ class Owner:
     """An offer and its publisher."""
 
     def __init__(self, redis: Redis) -> None:
-        self.offer = Offer(("default",))
+        self.offer = OwnedOffer(("default",))
         self.publisher = Publisher(redis, 0, KEYS, self.offer)
 
     async def claimed(self, now_ms: int = 1_000_000) -> Owner:
@@ -54,7 +56,7 @@ class Reader:
     """A follower, its replica, and what it told."""
 
     def __init__(self, redis: Redis) -> None:
-        self.offer = Offer(())
+        self.offer = ReplicaOffer(())
         self.told: list[str] = []
         self.follower = Follower(redis, 0, KEYS, self.offer, self, time.monotonic)
 

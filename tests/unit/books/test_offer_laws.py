@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from oddsengine.books.changes import Batch, Changes, MarketIdentity, MarketState, Record
-from oddsengine.books.offer import ALL, BEGINNING, Offer, OfferedMarket, OfferedSelection
+from oddsengine.books.offer import BEGINNING, Offer
+from oddsengine.books.owned_offer import OfferedMarket, OfferedSelection, OwnedOffer
+from oddsengine.books.recency import ALL
+from oddsengine.books.replica_offer import ReplicaOffer
 from oddsengine.markets.events import Competition, Event
 from oddsengine.markets.ids import EventId, MarketId
 
@@ -92,9 +95,9 @@ class Positions(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.owner = Offer(("default",), tombstones_kept=4)
+        self.owner = OwnedOffer(("default",), tombstones_kept=4)
         self.owner.open_epoch(7)
-        self.replica = Offer()
+        self.replica = ReplicaOffer()
         self.restart_replica()
         self.remembered: list[tuple[int, dict[str, Told]]] = []
         self.remember()
@@ -168,10 +171,10 @@ class Positions(RuleBasedStateMachine):
     @rule()
     def restart_replica(self) -> None:
         """A gateway that starts now reads the snapshot; what was staged and not cut is not in it."""
-        if self.owner._staged:
+        if self.owner.has_staged:
             return
         records = [msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=Record) for record in self.owner.records()]
-        self.replica = Offer()
+        self.replica = ReplicaOffer()
         self.replica.load(self.owner.epoch, self.owner.seq, records)
 
     @invariant()
@@ -214,7 +217,7 @@ TestPositions = Positions.TestCase
 @given(st.integers(0, 30))
 def test_a_position_older_than_the_oldest_tombstone_has_no_diff(removals: int) -> None:
     """Removed markets leave a tombstone; a position older than the oldest tombstone kept gets a snapshot."""
-    offer = Offer(("default",), tombstones_kept=10)
+    offer = OwnedOffer(("default",), tombstones_kept=10)
     offer.open_epoch(1)
     offer.put_event(Event(id=EventId("e1"), sport="s", competition=Competition("c", "c"), name="e"))
     for number in range(removals):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from oddsengine.books.offer import Offer
+from oddsengine.books.owned_offer import OwnedOffer
 from oddsengine.gateway.access import Access
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.messages import Subscribe
@@ -58,7 +58,7 @@ class Gateway:
     """A hub fed by hand from an offer."""
 
     def __init__(self) -> None:
-        self.owner = Offer(("default",))
+        self.owner = OwnedOffer(("default",))
         self.owner.open_epoch(1)
         self.replica = Replica(1)
         self.replica.offers[0].load(1, 0, self.owner.records())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddsengine.books.offer import OfferedMarket
+from oddsengine.books.owned_offer import OfferedMarket
 from oddsengine.books.source_book import SourceMarket
 from oddsengine.markets.feed_updates import BookChange, SelectionDefinition
 from oddsengine.markets.ids import SelectionKey
@@ -216,7 +216,7 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
     changes: Any, method: Any, book_sum: float, greatest: float
 ) -> None:
     """Law: prices at the cost of what moved are the plain prices; several profiles at once change nothing."""
-    from oddsengine.books.offer import Offer
+    from oddsengine.books.owned_offer import OwnedOffer
     from tests.words import an_event
 
     profiles = {
@@ -227,7 +227,7 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
     definition = a_definition(selections=KEYS)
     market = a_market(definition)
     pricer = Pricer(profiles)
-    offer = Offer(tuple(profiles))
+    offer = OwnedOffer(tuple(profiles))
     offer.put_event(an_event())
     for key, odds, spread, size, last, quote in changes:
         from oddsengine.books.source_book import SelectionBook

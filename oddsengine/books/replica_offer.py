@@ -1,0 +1,108 @@
+"""The other end of the offer: the batches of its owner are applied, each at its position, as often as they come."""
+
+from __future__ import annotations
+
+from oddsengine.books.changes import (
+    Batch,
+    EventChange,
+    EventRecord,
+    MarketChange,
+    MarketRecord,
+    Removal,
+    SelectionRecord,
+)
+from oddsengine.books.offer import Offer
+from oddsengine.markets.ids import EventId, MarketId
+
+
+class ReplicaOffer(Offer):
+    """A copy of the offer of a shard that another process publishes, or this one in another role."""
+
+    def apply(self, seq: int, batch: Batch) -> set[EventId]:
+        """Apply the batch of a position; tell which events it touched.
+
+        What is at or past the position already (read from a later snapshot) is left as it is.
+        """
+        touched: set[EventId] = set()
+        for removal in batch.removals:
+            self._apply_removal(removal, seq)
+            touched.add(removal.event)
+        for event in batch.events:
+            self._apply_event(event, seq)
+            touched.add(event.id)
+        for market in batch.markets:
+            event_id = self._apply_market(market, seq)
+            if event_id is not None:
+                touched.add(event_id)
+        self.seq = max(self.seq, seq)
+        self._tombstones.forget_oldest()
+        return touched
+
+    def _apply_removal(self, removal: Removal, seq: int) -> None:
+        entry = self.events.get(removal.event)
+        if entry is not None and removal.what == "market":
+            record = entry.markets.get(MarketId(removal.id))
+            if record is not None:
+                if record.at > seq:
+                    return
+                del self.markets[record.id], entry.markets[record.id]
+                self._recency.touch(entry, seq)
+        elif entry is not None:
+            if entry.record.description_at > seq:
+                return
+            for market in entry.markets:
+                del self.markets[market]
+            self._recency.leave(entry)
+            del self.events[removal.event]
+        self._tombstones.bury(removal, seq)
+
+    def _apply_event(self, change: EventChange, seq: int) -> None:
+        entry = self.events.get(change.id)
+        if entry is None:
+            if change.description is not None and change.progress is not None:
+                self._add_event(EventRecord(change.id, change.description, seq, change.progress, seq), seq)
+            return
+        record = entry.record
+        if change.description is not None and record.description_at < seq:
+            self._redescribe(entry, change.description)
+            record.description_at = seq
+        if change.progress is not None and record.progress_at < seq:
+            record.progress = change.progress
+            record.progress_at = seq
+        self._recency.touch(entry, max(entry.touched, seq))
+
+    def _apply_market(self, change: MarketChange, seq: int) -> EventId | None:
+        record = self.markets.get(change.id)
+        if record is not None and record.at >= seq:
+            return record.identity.event
+        if change.identity is not None:
+            entry = self.events.get(change.identity.event)
+            if entry is None or change.state is None:
+                return None
+            record = MarketRecord(change.id, change.identity, seq, change.state, seq, change.v, seq, {})
+            self.markets[change.id] = entry.markets[change.id] = record
+        elif record is None:
+            return None
+        else:
+            entry = self.events[record.identity.event]
+            if change.state is not None:
+                record.state = change.state
+                record.state_at = seq
+            record.v = change.v
+            record.at = seq
+        selections = record.selections
+        for key, new in change.selections.items():
+            selection = selections.get(key)
+            if selection is None:
+                selections[key] = SelectionRecord(new.name or key, new.status or "suspended", new.prices, seq, seq, seq)
+            else:
+                if new.name is not None:
+                    selection.name = new.name
+                    selection.name_at = seq
+                if new.status is not None:
+                    selection.status = new.status
+                    selection.status_at = seq
+                selection.prices = new.prices
+                selection.at = seq
+        self._recency.touch(entry, seq)
+        return record.identity.event
