@@ -54,8 +54,8 @@ async def _serve() -> None:
             now_ms = time.time_ns() // 1_000_000
             batch = owner.cut(now_ms)
             if batch is not None:
-                touched = replica.offers[0].apply(owner.seq, batch)
-                hub.changed(0, touched, now_ms)
+                replica.offers[0].apply(owner.seq, batch)
+                hub.changed(0, [batch])
             # Let the loop take what clients say, and sockets that are full drain: nobody is to fall behind for good.
             await asyncio.sleep(0)
             while hub.is_busy:

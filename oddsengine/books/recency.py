@@ -15,24 +15,25 @@ ALL = ""
 
 
 class EventEntry:
-    """An event on offer, with its markets, its scopes, and the position at which anything of it last changed."""
+    """An event on offer, with its markets, and the position at which anything of it last changed (`touched`).
 
-    __slots__ = ("markets", "record", "scopes", "touched")
+    `scopes` are those whose recency it is part of, `channels` those that tell of it, besides one for each of its markets.
+    """
+
+    __slots__ = ("channels", "markets", "record", "scopes", "touched")
 
     def __init__(self, record: EventRecord) -> None:
         self.record = record
         self.markets: dict[MarketId, MarketRecord] = {}
         self.touched = 0
-        self.scopes = _scopes(record.description)
+        self.describe(record.description)
 
     def describe(self, description: EventDescription) -> None:
         """Take another description; an event that is in a `Recency` has to leave it first and enter again."""
         self.record.description = description
-        self.scopes = _scopes(description)
-
-
-def _scopes(description: EventDescription) -> tuple[str, str, str]:
-    return ALL, f"sport:{description.sport}", f"competition:{description.competition.id}"
+        sport, competition = f"sport:{description.sport}", f"competition:{description.competition.id}"
+        self.scopes = ALL, sport, competition
+        self.channels = f"event:{self.record.id}", sport, competition
 
 
 class Recency:

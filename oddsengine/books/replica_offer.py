@@ -12,31 +12,30 @@ from oddsengine.books.changes import (
     SelectionRecord,
 )
 from oddsengine.books.offer import Offer
-from oddsengine.markets.ids import EventId, MarketId
+from oddsengine.markets.ids import MarketId
 
 
 class ReplicaOffer(Offer):
     """A copy of the offer of a shard that another process publishes, or this one in another role."""
 
-    def apply(self, seq: int, batch: Batch) -> set[EventId]:
-        """Apply the batch of a position; tell which events it touched.
+    @property
+    def horizon(self) -> int:
+        """The newest position that the snapshot held: batches up to it may say what was there already, or was overtaken."""
+        return self._recency.horizon
+
+    def apply(self, seq: int, batch: Batch) -> None:
+        """Apply the batch of a position.
 
         What is at or past the position already (read from a later snapshot) is left as it is.
         """
-        touched: set[EventId] = set()
         for removal in batch.removals:
             self._apply_removal(removal, seq)
-            touched.add(removal.event)
         for event in batch.events:
             self._apply_event(event, seq)
-            touched.add(event.id)
         for market in batch.markets:
-            event_id = self._apply_market(market, seq)
-            if event_id is not None:
-                touched.add(event_id)
+            self._apply_market(market, seq)
         self.seq = max(self.seq, seq)
         self._tombstones.forget_oldest()
-        return touched
 
     def _apply_removal(self, removal: Removal, seq: int) -> None:
         entry = self.events.get(removal.event)
@@ -71,18 +70,18 @@ class ReplicaOffer(Offer):
             record.progress_at = seq
         self._recency.touch(entry, max(entry.touched, seq))
 
-    def _apply_market(self, change: MarketChange, seq: int) -> EventId | None:
+    def _apply_market(self, change: MarketChange, seq: int) -> None:
         record = self.markets.get(change.id)
         if record is not None and record.at >= seq:
-            return record.identity.event
+            return
         if change.identity is not None:
             entry = self.events.get(change.identity.event)
             if entry is None or change.state is None:
-                return None
+                return
             record = MarketRecord(change.id, change.identity, seq, change.state, seq, change.v, seq, {})
             self.markets[change.id] = entry.markets[change.id] = record
         elif record is None:
-            return None
+            return
         else:
             entry = self.events[record.identity.event]
             if change.state is not None:
@@ -105,4 +104,3 @@ class ReplicaOffer(Offer):
                 selection.prices = new.prices
                 selection.at = seq
         self._recency.touch(entry, seq)
-        return record.identity.event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.gateway.encode import JSON, Encoding
+from oddsengine.gateway.encode import JSON, Encoding, delta_head
 from oddsengine.gateway.framing import Framing
 
 if TYPE_CHECKING:
@@ -28,17 +28,18 @@ class Taste(NamedTuple):
 class Audience:
     """The subscriptions that are at the audience's position.
 
-    `at` is what all its members have. A member that falls behind leaves it and comes back once it has caught up.
-    `told_s` is when they were last told anything (monotonic seconds), `due_ms` when one with an interval may next be (monotonic
-    milliseconds).
+    `at` is what all its members have, `head` what all its deltas begin with. A member that falls behind leaves it and comes
+    back once it has caught up. `told_s` is when they were last told anything (monotonic seconds), `due_ms` when one with an
+    interval may next be (monotonic milliseconds).
     """
 
-    __slots__ = ("at", "channel", "due_ms", "members", "taste", "told_s")
+    __slots__ = ("at", "channel", "due_ms", "head", "members", "taste", "told_s")
 
     def __init__(self, channel: Channel, taste: Taste, at: At) -> None:
         self.channel = channel
         self.taste = taste
         self.at = at
+        self.head = delta_head(channel.name, taste.encoding)
         self.due_ms = 0.0
         self.told_s = 0.0
         self.members: dict[Session, None] = {}

@@ -5,9 +5,9 @@ A change is encoded once into a fragment; a message is a join of fragments with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import orjson
@@ -15,25 +15,23 @@ import orjson
 from oddsengine.markets.formats import PRINTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from oddsengine.books.changes import EventChange, MarketChange, MarketRecord, Removal
 
 
-class Encoding(NamedTuple):
-    """A subprotocol's way of writing: `value` encodes anything, `array` and `table` join what is encoded already."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Encoding:
+    """A subprotocol's way of writing: `value` encodes anything, `array` and `table` join what is encoded already.
+
+    There is one of each, and it is equal to itself alone.
+    """
 
     name: str
     is_text: bool
     value: Callable[[Any], bytes]
     array: Callable[[Sequence[bytes]], bytes]
     table: Callable[[Sequence[tuple[str, bytes]]], bytes]
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return hash(self.name)
 
 
 def _json_array(items: Sequence[bytes]) -> bytes:
@@ -161,26 +159,35 @@ def removal(gone: Removal, encoding: Encoding = JSON) -> bytes:
     return encoding.value({"id": gone.id, "removed": True})
 
 
+def delta_head(channel: str, encoding: Encoding = JSON) -> bytes:
+    """Encode what is the same in all deltas of a channel."""
+    value = encoding.value
+    if encoding is JSON:
+        return b'{"op":"delta","channel":' + value(channel) + b',"at":"'
+    return b"".join([value("op"), value("delta"), value("channel"), value(channel), value("at")])
+
+
 def delta(
-    channel: str, at: str, ts_ms: int, events: Sequence[bytes], markets: Sequence[bytes], encoding: Encoding = JSON
+    head: bytes, at: str, ts_ms: int, events: Sequence[bytes], markets: Sequence[bytes], encoding: Encoding = JSON
 ) -> bytes:
-    """Join encoded changes into a delta message."""
+    """Join encoded changes into a delta message; `head` is the channel's `delta_head`."""
     if encoding is JSON:
         # Written out: with many small audiences this is an eighth of what a gateway does.
-        parts = [b'{"op":"delta","channel":', orjson.dumps(channel), b',"at":"', at.encode(), b'","ts":', b"%d" % ts_ms]
-        if events:
-            parts += (b',"events":[', b",".join(events), b"]")
-        if markets:
-            parts += (b',"markets":[', b",".join(markets), b"]")
-        parts.append(b"}")
-        return b"".join(parts)
+        stamp = b'%b%b","ts":%d' % (head, at.encode(), ts_ms)
+        if not events:
+            return b'%b,"markets":[%b]}' % (stamp, b",".join(markets)) if markets else stamp + b"}"
+        if not markets:
+            return b'%b,"events":[%b]}' % (stamp, b",".join(events))
+        return b'%b,"events":[%b],"markets":[%b]}' % (stamp, b",".join(events), b",".join(markets))
     value = encoding.value
-    fields = [("op", value("delta")), ("channel", value(channel)), ("at", value(at)), ("ts", value(ts_ms))]
+    parts = [b"", head, value(at), value("ts"), value(ts_ms)]
     if events:
-        fields.append(("events", encoding.array(events)))
+        parts += [value("events"), encoding.array(events)]
     if markets:
-        fields.append(("markets", encoding.array(markets)))
-    return encoding.table(fields)
+        parts += [value("markets"), encoding.array(markets)]
+    # A fixmap (MessagePack specification, map family) of the four fields and what else there is.
+    parts[0] = bytes((0x80 | 4 + bool(events) + bool(markets),))
+    return b"".join(parts)
 
 
 def snapshot(

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
     from oddsengine.books.changes import Changes
     from oddsengine.books.offer import Offer
-    from oddsengine.books.recency import EventEntry
-    from oddsengine.gateway.audience import Taste
-    from oddsengine.gateway.encode import Encoding
+    from oddsengine.gateway.audience import Audience, Taste
 
 
 class Flush:
@@ -34,14 +32,30 @@ class Flush:
         self._events: dict[str, list[int]] = {}
         self._markets: dict[str, list[int]] = {}
         self._gone: dict[str, list[int]] = {}
-        #: what was encoded already
-        self._encoded: dict[tuple[str, int, str | None, str, Encoding], bytes] = {}
+        #: what was encoded already of changes.events and .markets, in each way in which it was
+        self._encoded_events: dict[encode.Encoding, list[bytes | None]] = {}
+        self._encoded_markets: dict[tuple[str | None, str, encode.Encoding], list[bytes | None]] = {}
+        events = offer.events
         for index, event in enumerate(changes.events):
-            entry = offer.events[event.id]
-            _add(self._events, wanted, [*_channels(entry), *(f"market:{market}" for market in entry.markets)], index)
+            entry = events.get(event.id)
+            if entry is not None:
+                _add(self._events, wanted, [*entry.channels, *(f"market:{market}" for market in entry.markets)], index)
+        records, markets = offer.markets, self._markets
         for index, market in enumerate(changes.markets):
-            entry = offer.events[offer.markets[market.id].identity.event]
-            _add(self._markets, wanted, (*_channels(entry), f"market:{market.id}"), index)
+            record = records.get(market.id)
+            if record is None:
+                continue  # of something that the snapshot lacked; it was logged there
+            # Written out: this is done for every change there is.
+            for channel in events[record.identity.event].channels:
+                if channel in wanted:
+                    indexes = markets.get(channel)
+                    if indexes is None:
+                        markets[channel] = [index]
+                    else:
+                        indexes.append(index)
+            channel = f"market:{market.id}"
+            if channel in wanted:
+                markets[channel] = [index]
         for index, removal in enumerate(changes.removals):
             channels = [f"event:{removal.event}", f"sport:{removal.sport}", f"competition:{removal.competition}"]
             if removal.what == "market":
@@ -50,47 +64,57 @@ class Flush:
 
     def channels(self) -> Iterable[str]:
         """Name the channels it says something to."""
-        return self._events.keys() | self._markets.keys() | self._gone.keys()
+        if self._events or self._gone:
+            return self._events.keys() | self._markets.keys() | self._gone.keys()
+        return self._markets.keys()
 
-    def delta(self, channel: str, taste: Taste, at: str) -> bytes:
-        """Give all it says to a channel."""
-        events = [self._event(index, taste) for index in self._events.get(channel, ())]
-        markets = [self._market(index, taste) for index in self._markets.get(channel, ())]
-        for index in self._gone.get(channel, ()):
-            removal = self._changes.removals[index]
-            (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
-        return encode.delta(channel, at, self._ts_ms, events, markets, taste.encoding)
+    def delta(self, audience: Audience, at: str) -> bytes:
+        """Give all it says to an audience's channel."""
+        channel, taste = audience.channel.name, audience.taste
+        markets = self._markets_of(taste, self._markets.get(channel, ()))
+        events: list[bytes] = []
+        if self._events or self._gone:
+            events += [self._event(index, taste.encoding) for index in self._events.get(channel, ())]
+            for index in self._gone.get(channel, ()):
+                removal = self._changes.removals[index]
+                (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
+        return encode.delta(audience.head, at, self._ts_ms, events, markets, taste.encoding)
 
-    def urgent(self, channel: str, taste: Taste, at: str) -> bytes | None:
+    def urgent(self, audience: Audience, at: str) -> bytes | None:
         """Give only the markets that stopped taking bets; None if there are none."""
-        markets = [self._market(index, taste) for index in self._markets.get(channel, ()) if index < self._changes.urgent]
-        return encode.delta(channel, at, self._ts_ms, [], markets, taste.encoding) if markets else None
+        indexes = [index for index in self._markets.get(audience.channel.name, ()) if index < self._changes.urgent]
+        if not indexes:
+            return None
+        encoding = audience.taste.encoding
+        return encode.delta(audience.head, at, self._ts_ms, [], self._markets_of(audience.taste, indexes), encoding)
 
     def market_count(self, channel: str) -> int:
         """Count the market changes in a channel's message."""
         return len(self._markets.get(channel, ()))
 
-    def _market(self, index: int, taste: Taste) -> bytes:
-        key = ("market", index, taste.profile, taste.odds_format, taste.encoding)
-        fragment = self._encoded.get(key)
+    def _markets_of(self, taste: Taste, indexes: Iterable[int]) -> list[bytes]:
+        profile, odds_format, encoding = key = taste.profile, taste.odds_format, taste.encoding
+        changes = self._changes.markets
+        encoded = self._encoded_markets.get(key)
+        if encoded is None:
+            encoded = self._encoded_markets[key] = [None] * len(changes)
+        fragments: list[bytes] = []
+        for index in indexes:
+            fragment = encoded[index]
+            if fragment is None:
+                place = self._offer.place(profile)
+                fragment = encoded[index] = encode.market_change(changes[index], place, odds_format, encoding)
+            fragments.append(fragment)
+        return fragments
+
+    def _event(self, index: int, encoding: encode.Encoding) -> bytes:
+        encoded = self._encoded_events.get(encoding)
+        if encoded is None:
+            encoded = self._encoded_events[encoding] = [None] * len(self._changes.events)
+        fragment = encoded[index]
         if fragment is None:
-            change = self._changes.markets[index]
-            place = self._offer.place(taste.profile)
-            fragment = encode.market_change(change, place, taste.odds_format, taste.encoding)
-            self._encoded[key] = fragment
+            fragment = encoded[index] = encode.event_change(self._changes.events[index], encoding)
         return fragment
-
-    def _event(self, index: int, taste: Taste) -> bytes:
-        key = ("event", index, None, "", taste.encoding)
-        fragment = self._encoded.get(key)
-        if fragment is None:
-            fragment = self._encoded[key] = encode.event_change(self._changes.events[index], taste.encoding)
-        return fragment
-
-
-def _channels(entry: EventEntry) -> tuple[str, str, str]:
-    _, sport, competition = entry.scopes
-    return f"event:{entry.record.id}", sport, competition
 
 
 def _add(table: dict[str, list[int]], wanted: Container[str], channels: Iterable[str], index: int) -> None:

@@ -13,6 +13,7 @@ from itertools import repeat
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.books.merge import merged
 from oddsengine.gateway import encode
 from oddsengine.gateway.audience import Audience, Taste
 from oddsengine.gateway.broadcast import Broadcast
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access import Access
     from oddsengine.gateway.messages import ClientMessage, RequestId
     from oddsengine.gateway.replica import At, Channel, Replica
-    from oddsengine.markets.ids import EventId
 
 #: How long a flush writes before others come in between.
 _SLICE_S: Final = 0.001
@@ -91,8 +91,8 @@ class Hub:
         self._broadcast: Broadcast | None = None
         #: when the suspensions of the flush on its way were published, Unix milliseconds; None if it has none
         self._suspending_ms: int | None = None
-        #: shards that changed while a flush was on its way, with when the first and the last of that was published
-        self._waiting: dict[int, tuple[int, int]] = {}
+        #: what was applied to shards and not told yet; while a flush is on its way it waits
+        self._waiting: dict[int, list[Batch]] = {}
 
     # -- sessions -------------------------------------------------------------------------------------------------
 
@@ -223,34 +223,36 @@ class Hub:
 
     # -- what the followers tell ----------------------------------------------------------------------------------
 
-    def applied(self, shard: int, batch: Batch) -> None:
-        """Remember what a batch put on offer; every one comes here, while `changed` may tell of several at once."""
-        del shard  # markets of different shards have different ids
-        self.history.note(batch)
-
-    def changed(self, shard: int, touched: set[EventId], published_ms: int) -> None:
+    def changed(self, shard: int, batches: list[Batch]) -> None:
         """Tell every audience of what has just been applied to a shard."""
-        del touched  # the offer itself knows what changed since what was told last
+        for batch in batches:
+            self.history.note(batch)
         if shard in self.replica.shut:
             self._reopen(shard)
-        elif self._broadcast is not None:
-            first_ms, _ = self._waiting.get(shard, (published_ms, 0))
-            self._waiting[shard] = first_ms, published_ms
-        else:
-            self._flush(shard, published_ms, published_ms)
+            return
+        waiting = self._waiting.get(shard)
+        if waiting is not None:
+            waiting += batches
+            return
+        self._waiting[shard] = batches
+        if self._broadcast is None:
+            self._flush(shard)
 
-    def _flush(self, shard: int, first_ms: int, published_ms: int) -> None:
-        """Tell what changed in a shard since it was last told: when the first and the last of it was published."""
+    def _flush(self, shard: int) -> None:
+        """Tell what changed in a shard since it was last told."""
+        batches = self._waiting.pop(shard)
         offer = self.replica.offers[shard]
         told = self._told[shard]
         if not offer.has_diff_since(told.epoch, told.seq):
             self.replaced(shard)
             return
-        changes = offer.changes_since(told.seq)
+        # The batches say it themselves, unless the snapshot knew some of it before them.
+        are_all_news = told.seq + len(batches) == offer.seq and told.seq >= offer.horizon
+        changes = merged(batches) if are_all_news else offer.changes_since(told.seq)
         self._told[shard] = self.replica.position(shard)
         if changes:
-            self._suspending_ms = first_ms if changes.urgent else None
-            self._tell_all(shard, changes, published_ms)
+            self._suspending_ms = batches[0].ts_ms if changes.urgent else None
+            self._tell_all(shard, changes, batches[-1].ts_ms)
         else:
             self._safe[shard] = self._told[shard]
 
@@ -264,8 +266,7 @@ class Hub:
             self._finished(broadcast)
         # Also where somebody had to hurry and the flush is over by now: what waited for it must not wait for another change.
         while self._waiting and self._broadcast is None:
-            shard = next(iter(self._waiting))
-            self._flush(shard, *self._waiting.pop(shard))
+            self._flush(next(iter(self._waiting)))
 
     def _hurry(self) -> None:
         """Write all that is left of the flush that is on its way, before something that may not come in between."""
@@ -366,12 +367,13 @@ class Hub:
         flush = Flush(self.replica.offers[shard], changes, self._audiences, ts_ms)
         positions: dict[tuple[int, ...], str] = {}
         due: list[tuple[Audience, bytes]] = []
+        counters, now_s = self.counters, self._clock()
         for name in flush.channels():
             for audience in self._audiences[name].values():
                 taste = audience.taste
                 if taste.interval_ms:
                     before = write_at(audience.at)
-                    urgent = flush.urgent(name, taste, before)
+                    urgent = flush.urgent(audience, before)
                     if urgent is not None:
                         self._tell(audience, taste.framing.wrap(urgent, before))
                     continue
@@ -380,14 +382,14 @@ class Hub:
                 if at is None:
                     # Not the replica's: it may have more of other shards than has been told.
                     at = positions[shards] = write_at({each: self._told[each] for each in shards})
-                due.append((audience, taste.framing.wrap(flush.delta(name, taste, at), at)))
-                self.counters.deltas += flush.market_count(name) * len(audience.members)
+                framed = taste.framing.wrap(flush.delta(audience, at), at)
+                due.append((audience, framed))
+                members = len(audience.members)
+                audience.told_s = now_s
+                counters.deltas += flush.market_count(name) * members
+                counters.frames += members
+                counters.bytes += len(framed) * members
         self._settle()
-        now_s = self._clock()
-        for audience, framed in due:
-            audience.told_s = now_s
-            self.counters.frames += len(audience.members)
-            self.counters.bytes += len(framed) * len(audience.members)
         if len(due) == 1:
             ((audience, framed),) = due
             self._broadcast = Broadcast(list(audience.members), repeat(framed))

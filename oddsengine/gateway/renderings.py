@@ -81,7 +81,7 @@ class Renderings:
                 (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
         if not events and not markets:
             return None
-        return encode.delta(audience.channel.name, at, self._now_ms(), events, markets, taste.encoding)
+        return encode.delta(audience.head, at, self._now_ms(), events, markets, taste.encoding)
 
 
 def snapshot_messages(replica: Replica, channel: Channel, taste: Taste) -> Iterable[tuple[bytes, str | None]]:

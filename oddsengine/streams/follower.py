@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from oddsengine.books.replica_offer import ReplicaOffer
-    from oddsengine.markets.ids import EventId
     from oddsengine.streams.keys import ShardKeys
 
 #: An idle owner writes every second, so silence this long means trouble.
@@ -41,12 +40,8 @@ class Listener(Protocol):
         """The shard's offer was loaded anew; earlier positions may have no diff."""
         ...
 
-    def applied(self, shard: int, batch: Batch) -> None:
-        """One batch was applied; `changed` follows, perhaps after others."""
-        ...
-
-    def changed(self, shard: int, touched: set[EventId], published_ms: int) -> None:
-        """Changes were applied to these events."""
+    def changed(self, shard: int, batches: list[Batch]) -> None:
+        """Batches of following positions were applied, the last one of them at the offer's present position."""
         ...
 
     def went_stale(self, shard: int) -> None:
@@ -143,35 +138,34 @@ class Follower:
         return self._apply(entries)
 
     def _apply(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> bool:
-        touched: set[EventId] = set()
-        published_ms = 0
+        applied: list[Batch] = []
         for stream_id, fields in entries:
             position = parse_stream_id(stream_id)
             if position.epoch != self._position.epoch or position.seq != self._position.seq + 1:
                 _log.info("sequence broken, scanning", shard=self._shard, at=self._position, next=position)
                 self._position = ORIGIN
-                self._tell(touched, published_ms)
+                self._tell(applied)
                 return False
             try:
                 batch = _decode_batch(fields[BATCH_FIELD])
             except (msgspec.DecodeError, KeyError) as error:
                 _log.error("stream entry unreadable, scanning", shard=self._shard, at=position, error=repr(error))
+                self._tell(applied)
                 self._position = ORIGIN
                 return False
-            touched |= self._offer.apply(position.seq, batch)
-            self._listener.applied(self._shard, batch)
-            published_ms = batch.ts_ms
+            self._offer.apply(position.seq, batch)
+            applied.append(batch)
             self._position = position
-        self._tell(touched, published_ms)
+        self._tell(applied)
         self._last_entry_s = self._clock()
         if self.stale:
             self.stale = False
             self._listener.went_live(self._shard)
         return True
 
-    def _tell(self, touched: set[EventId], published_ms: int) -> None:
-        if touched:
-            self._listener.changed(self._shard, touched, published_ms)
+    def _tell(self, applied: list[Batch]) -> None:
+        if applied:
+            self._listener.changed(self._shard, applied)
 
     def _watch_silence(self) -> None:
         if not self.stale and self._clock() - self._last_entry_s > STALE_AFTER_S:

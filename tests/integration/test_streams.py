@@ -63,11 +63,10 @@ class Reader:
     def replaced(self, _shard: int) -> None:
         self.told.append("replaced")
 
-    def applied(self, _shard: int, _batch: Any) -> None:
-        pass
-
-    def changed(self, _shard: int, touched: set[Any], _published_ms: int) -> None:
-        self.told.append(f"changed {','.join(sorted(touched))}")
+    def changed(self, _shard: int, batches: list[Batch]) -> None:
+        touched = {self.offer.markets[market.id].identity.event for batch in batches for market in batch.markets}
+        if touched:
+            self.told.append(f"changed {','.join(sorted(touched))}")
 
     def went_stale(self, _shard: int) -> None:
         self.told.append("stale")

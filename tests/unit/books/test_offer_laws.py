@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from oddsengine.books.changes import Batch, Changes, MarketIdentity, MarketState, Record
+from oddsengine.books.merge import merged
 from oddsengine.books.offer import BEGINNING, Offer
 from oddsengine.books.owned_offer import OfferedMarket, OfferedSelection, OwnedOffer
 from oddsengine.books.recency import ALL
@@ -100,6 +101,7 @@ class Positions(RuleBasedStateMachine):
         self.replica = ReplicaOffer()
         self.restart_replica()
         self.remembered: list[tuple[int, dict[str, Told]]] = []
+        self.batches: list[Batch] = []
         self.remember()
 
     def remember(self) -> None:
@@ -166,6 +168,7 @@ class Positions(RuleBasedStateMachine):
             assert msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=Record) == record
         sent = msgspec.msgpack.decode(msgspec.msgpack.encode(batch), type=Batch)
         self.replica.apply(self.owner.seq, sent)
+        self.batches.append(sent)
         self.remember()
 
     @rule()
@@ -186,6 +189,15 @@ class Positions(RuleBasedStateMachine):
             for scope in SCOPES:
                 state = copy.deepcopy(states[scope]).apply(self.replica.changes_since(seq, scope))
                 assert told_all(self.replica, scope) == state, (seq, scope)
+
+    @invariant()
+    def batches_merged_say_what_the_diff_says(self) -> None:
+        for place in {0, len(self.batches) - 2, len(self.batches) - 1} & set(range(len(self.batches))):
+            _, states = self.remembered[place]
+            changes = merged(self.batches[place:])
+            assert told_all(self.replica, ALL) == copy.deepcopy(states[ALL]).apply(changes), place
+            stopped = [change.state is not None and change.state.status != "open" for change in changes.markets]
+            assert [True] * changes.urgent + [False] * (len(stopped) - changes.urgent) == stopped
 
     @invariant()
     def the_replica_is_what_was_last_cut(self) -> None:

@@ -73,8 +73,8 @@ class Gateway:
             self.owner.put_market(an_offer_of(f"{event}/match_odds", {"home": price}))
         batch = self.owner.cut(0)
         assert batch is not None
-        touched = self.replica.offers[0].apply(self.owner.seq, batch)
-        self.hub.changed(0, touched, 0)
+        self.replica.offers[0].apply(self.owner.seq, batch)
+        self.hub.changed(0, [batch])
 
     def joins(self, *channels: str, interval_ms: int = 0) -> tuple[Session, Wire]:
         wire = Wire()
