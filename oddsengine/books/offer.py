@@ -197,6 +197,7 @@ class Offer:
 
     def _add_event(self, record: EventRecord, seq: int) -> None:
         entry = self.events[record.id] = EventEntry(record)
+        self._recency.enter(entry)
         self._recency.touch(entry, seq)
 
     def _redescribe(self, entry: EventEntry, description: EventDescription) -> None:

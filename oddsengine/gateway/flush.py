@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from oddsengine.books.changes import Changes
     from oddsengine.books.offer import Offer
     from oddsengine.gateway.audience import Audience, Taste
+    from oddsengine.gateway.audiences import Audiences
 
 
 class Flush:
@@ -20,11 +21,12 @@ class Flush:
     Args:
         offer: the shard's offer, the changes applied.
         changes: what changed.
-        wanted: the channels that somebody listens to; the others are not looked at.
+        audiences: who listens; channels without any are not looked at.
         ts_ms: when it was published, Unix milliseconds.
     """
 
-    def __init__(self, offer: Offer, changes: Changes, wanted: Container[str], ts_ms: int) -> None:
+    def __init__(self, offer: Offer, changes: Changes, audiences: Audiences, ts_ms: int) -> None:
+        wanted = audiences.by_channel
         self._offer = offer
         self._changes = changes
         self._ts_ms = ts_ms
@@ -53,8 +55,7 @@ class Flush:
                         markets[channel] = [index]
                     else:
                         indexes.append(index)
-            channel = f"market:{market.id}"
-            if channel in wanted:
+            if audiences.market_channels and (channel := f"market:{market.id}") in wanted:
                 markets[channel] = [index]
         for index, removal in enumerate(changes.removals):
             channels = [f"event:{removal.event}", f"sport:{removal.sport}", f"competition:{removal.competition}"]

@@ -227,8 +227,7 @@ def _may_see(access: Access, entry: EventEntry) -> bool:
     """Tell whether an event is in any channel that is granted."""
     if "*" in access.channels:
         return True
-    _, *scopes = entry.scopes
-    return any(access.may_hear(channel) for channel in (f"event:{entry.record.id}", *scopes))
+    return any(access.may_hear(channel) for channel in entry.channels)
 
 
 def _no_engine() -> web.Response:

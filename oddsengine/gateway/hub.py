@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from oddsengine.books.merge import merged
 from oddsengine.gateway import encode
-from oddsengine.gateway.audience import Audience, Taste
+from oddsengine.gateway.audiences import Audiences
 from oddsengine.gateway.broadcast import Broadcast
 from oddsengine.gateway.codes import Close, ErrorCode
 from oddsengine.gateway.counters import HubCounters
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from oddsengine.books.changes import Batch, Changes
     from oddsengine.gateway.access import Access
+    from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.messages import ClientMessage, RequestId
     from oddsengine.gateway.replica import At, Channel, Replica
 
@@ -79,7 +80,7 @@ class Hub:
         self._suspend_stale_s = suspend_stale_s
         self._ids = random.SystemRandom()
         self.sessions: dict[Session, None] = {}
-        self._audiences: dict[str, dict[Taste, Audience]] = {}
+        self.audiences = Audiences(replica)
         self._behind: dict[Session, None] = {}
         self._renderings = Renderings(replica, now_ms)
         #: sessions whose socket was found full in what is being written now
@@ -119,7 +120,7 @@ class Hub:
         rate = access.limits.messages_per_s
         session.messages = Bucket(rate, max(1.0, 2 * rate)) if rate else None
         for name in [name for name in session.subscriptions if not access.may_hear(name)]:
-            self._leave(session, session.subscriptions.pop(name).audience)
+            self.audiences.leave(session, session.subscriptions.pop(name).audience)
             self.refuse(session, ErrorCode.FORBIDDEN, f"{name} is not granted any more")
 
     def authenticated(self, session: Session, request: RequestId) -> None:
@@ -141,7 +142,7 @@ class Hub:
         self.sessions.pop(session, None)
         self._behind.pop(session, None)
         for subscription in session.subscriptions.values():
-            self._leave(session, subscription.audience)
+            self.audiences.leave(session, subscription.audience)
         session.subscriptions.clear()
 
     def handle(self, session: Session, request: ClientMessage) -> None:
@@ -152,7 +153,7 @@ class Hub:
             for name in request.channels:
                 subscription = session.subscriptions.pop(name, None)
                 if subscription is not None:
-                    self._leave(session, subscription.audience)
+                    self.audiences.leave(session, subscription.audience)
             self._send(session, "unsubscribed", {"id": request.id, "channels": request.channels})
         elif isinstance(request, Ping):
             self._send(session, "pong", {"id": request.id})
@@ -189,8 +190,8 @@ class Hub:
     def _join(self, session: Session, channel: Channel, taste: Taste, resume: At | None) -> None:
         previous = session.subscriptions.pop(channel.name, None)
         if previous is not None:
-            self._leave(session, previous.audience)
-        audience = self._audience(channel, taste)
+            self.audiences.leave(session, previous.audience)
+        audience = self.audiences.get(channel, taste)
         subscription = session.subscriptions[channel.name] = Subscription(audience)
         if resume is None:
             # An audience with an interval stays where its other members are: it may tell this one again what it knows.
@@ -204,22 +205,6 @@ class Hub:
         if session.backlog_bytes:
             self._overfull.append(session)
         self._settle()
-
-    def _audience(self, channel: Channel, taste: Taste) -> Audience:
-        audiences = self._audiences.setdefault(channel.name, {})
-        audience = audiences.get(taste)
-        if audience is None:
-            audience = audiences[taste] = Audience(channel, taste, self.replica.at(channel))
-        return audience
-
-    def _leave(self, session: Session, audience: Audience) -> None:
-        audience.leave(session)
-        if not audience.members:
-            audiences = self._audiences.get(audience.channel.name)
-            if audiences is not None and audiences.get(audience.taste) is audience:
-                del audiences[audience.taste]
-                if not audiences:
-                    del self._audiences[audience.channel.name]
 
     # -- what the followers tell ----------------------------------------------------------------------------------
 
@@ -289,11 +274,10 @@ class Hub:
         self._waiting.pop(shard, None)
         self._told[shard] = self._safe[shard] = self.replica.position(shard)
         self.history.forget()
-        for audiences in list(self._audiences.values()):
-            for audience in list(audiences.values()):
-                if shard in audience.channel.shards:
-                    audience.at = self.replica.at(audience.channel)
-                    self._send_snapshot(list(audience.members), audience)
+        for audience in self.audiences:
+            if shard in audience.channel.shards:
+                audience.at = self.replica.at(audience.channel)
+                self._send_snapshot(list(audience.members), audience)
         self._settle()
 
     def went_stale(self, shard: int) -> None:
@@ -334,20 +318,19 @@ class Hub:
             for subscription in session.subscriptions.values():
                 if subscription.at is not None and shard in subscription.at:
                     subscription.at[shard] = ORIGIN
-        for audiences in self._audiences.values():
-            for audience in audiences.values():
-                if shard in audience.at:
-                    audience.at[shard] = ORIGIN
+        for audience in self.audiences:
+            if shard in audience.at:
+                audience.at[shard] = ORIGIN
 
     def _announce(self, op: str, shard: int, fields: dict[str, object]) -> None:
         self._hurry()
-        for name, audiences in self._audiences.items():
-            for taste, audience in audiences.items():
-                if shard in audience.channel.shards:
-                    payload = encode.message(op, {"channel": name, **fields}, taste.encoding)
-                    self._tell(audience, taste.framing.wrap(payload))
-                    for session in audience.members:
-                        session.subscriptions[name].told_stale = op == "stale"
+        for audience in self.audiences:
+            if shard in audience.channel.shards:
+                name, taste = audience.channel.name, audience.taste
+                payload = encode.message(op, {"channel": name, **fields}, taste.encoding)
+                self._tell(audience, taste.framing.wrap(payload))
+                for session in audience.members:
+                    session.subscriptions[name].told_stale = op == "stale"
         self._settle()
 
     def _tell_health(self, session: Session, subscription: Subscription) -> None:
@@ -364,12 +347,12 @@ class Hub:
 
     def _tell_all(self, shard: int, changes: Changes, ts_ms: int) -> None:
         """Begin to write a flush to every audience without an interval, and write its suspensions to those with one."""
-        flush = Flush(self.replica.offers[shard], changes, self._audiences, ts_ms)
+        flush = Flush(self.replica.offers[shard], changes, self.audiences, ts_ms)
         positions: dict[tuple[int, ...], str] = {}
         due: list[tuple[Audience, bytes]] = []
         counters, now_s = self.counters, self._clock()
         for name in flush.channels():
-            for audience in self._audiences[name].values():
+            for audience in self.audiences.by_channel[name].values():
                 taste = audience.taste
                 if taste.interval_ms:
                     before = write_at(audience.at)
@@ -474,11 +457,10 @@ class Hub:
                         self._catch_up(session, subscription)
         self._settle()
         now_ms = self._clock() * 1000
-        for audiences in list(self._audiences.values()):
-            for audience in list(audiences.values()):
-                if audience.taste.interval_ms and audience.due_ms <= now_ms:
-                    audience.due_ms = now_ms + audience.taste.interval_ms
-                    self._tell_since(audience)
+        for audience in list(self.audiences.paced):
+            if audience.due_ms <= now_ms:
+                audience.due_ms = now_ms + audience.taste.interval_ms
+                self._tell_since(audience)
         self._settle()
 
     def _watch_progress(self, session: Session, backlog: int) -> None:
@@ -495,7 +477,7 @@ class Hub:
         """Bring one subscription from its own position to the present with one message, and back into its audience."""
         at = subscription.at
         assert at is not None  # noqa: S101 - only those behind have one
-        audience = subscription.audience = self._audience(subscription.audience.channel, subscription.audience.taste)
+        audience = subscription.audience = self.audiences.get(subscription.audience.channel, subscription.audience.taste)
         if not self.replica.covers(audience.channel, at):
             if self.replica.is_ahead(audience.channel, at):
                 self._behind[session] = None  # what it has seen elsewhere has not come here yet

@@ -218,7 +218,7 @@ def test_a_closed_session_leaves_nothing_behind() -> None:
     wire.reads, wire.backlog = False, 200_000
     gateway.publish(e1=2100)
     gateway.hub.close(session)
-    assert ({}, {}, {}) == (gateway.hub.sessions, gateway.hub._behind, gateway.hub._audiences)
+    assert ({}, {}, 0) == (gateway.hub.sessions, gateway.hub._behind, len(gateway.hub.audiences))
     assert EventId("e1") in gateway.replica.offers[0].events
 
 
