@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from oddsengine.gateway.broadcast import Roster
 from oddsengine.gateway.encode import JSON, Encoding, delta_head
 from oddsengine.gateway.framing import Framing
 
@@ -33,7 +34,7 @@ class Audience:
     interval may next be (monotonic milliseconds).
     """
 
-    __slots__ = ("at", "channel", "due_ms", "head", "members", "taste", "told_s")
+    __slots__ = ("_roster", "at", "channel", "due_ms", "head", "members", "taste", "told_s")
 
     def __init__(self, channel: Channel, taste: Taste, at: At) -> None:
         self.channel = channel
@@ -43,13 +44,23 @@ class Audience:
         self.due_ms = 0.0
         self.told_s = 0.0
         self.members: dict[Session, None] = {}
+        self._roster: Roster | None = None
 
     def join(self, session: Session) -> None:
         """Make a session that is at the audience's position a member."""
         self.members[session] = None
-        session.stamp = object()
+        self._roster = None
 
     def leave(self, session: Session) -> None:
         """Let a session go, if it is a member."""
-        self.members.pop(session, None)
-        session.stamp = object()
+        if session in self.members:
+            del self.members[session]
+            self._roster = None
+
+    @property
+    def roster(self) -> Roster:
+        """List its members; the same list until one joins or leaves."""
+        roster = self._roster
+        if roster is None:
+            roster = self._roster = Roster.of(self.members)
+        return roster

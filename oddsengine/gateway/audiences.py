@@ -26,6 +26,8 @@ class Audiences:
         self.by_channel: dict[str, dict[Taste, Audience]] = {}
         #: those that are told at intervals
         self.paced: dict[Audience, None] = {}
+        #: while a flush is on its way: who joined or left an audience meanwhile, so that it is not for them any more
+        self.moved: set[Session] | None = None
         #: how many channels of single markets there are: mostly none, and then no change has to be looked up in them
         self.market_channels = 0
 
@@ -49,9 +51,21 @@ class Audiences:
                 self.paced[audience] = None
         return audience
 
+    def join(self, session: Session, audience: Audience) -> None:
+        """Make a session that is at the audience's position a member."""
+        audience.join(session)
+        if self.moved is not None:
+            self.moved.add(session)
+
+    def lose(self, session: Session, audience: Audience) -> None:
+        """Take a session that falls behind out of its audience, which waits for it."""
+        audience.leave(session)
+        if self.moved is not None:
+            self.moved.add(session)
+
     def leave(self, session: Session, audience: Audience) -> None:
         """Take a session out of its audience, and drop that if nobody is left in it; who is behind finds another one."""
-        audience.leave(session)
+        self.lose(session, audience)
         name = audience.channel.name
         audiences = self.by_channel.get(name)
         if audience.members or audiences is None or audiences.get(audience.taste) is not audience:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from oddsengine.books.merge import merged
 from oddsengine.gateway import encode
 from oddsengine.gateway.audiences import Audiences
-from oddsengine.gateway.broadcast import Broadcast
+from oddsengine.gateway.broadcast import Broadcast, Roster
 from oddsengine.gateway.codes import Close, ErrorCode
 from oddsengine.gateway.counters import HubCounters
 from oddsengine.gateway.encode import JSON, Encoding
@@ -196,7 +196,7 @@ class Hub:
         if resume is None:
             # An audience with an interval stays where its other members are: it may tell this one again what it knows.
             self._send_snapshot([session], audience)
-            audience.join(session)
+            self.audiences.join(session, audience)
         else:
             self.counters.resumed += 1
             subscription.at = resume
@@ -259,7 +259,7 @@ class Hub:
             self._finished(self._broadcast)
 
     def _finished(self, broadcast: Broadcast) -> None:
-        self._broadcast = None
+        self._broadcast = self.audiences.moved = None
         if self._suspending_ms is not None:
             self._note_suspension((self.now_ms() - self._suspending_ms) / 1000)
         # Those it passed over are where they were before it, the others where it took them.
@@ -373,12 +373,13 @@ class Hub:
                 counters.frames += members
                 counters.bytes += len(framed) * members
         self._settle()
+        moved = self.audiences.moved = set()
         if len(due) == 1:
             ((audience, framed),) = due
-            self._broadcast = Broadcast(list(audience.members), repeat(framed))
+            self._broadcast = Broadcast(audience.roster, repeat(framed), moved)
         else:
             gathered = _gathered(due)
-            self._broadcast = Broadcast(list(gathered), map(b"".join, gathered.values()))
+            self._broadcast = Broadcast(Roster.of(gathered), map(b"".join, gathered.values()), moved)
         self._go_on()
 
     def _note_suspension(self, seconds: float) -> None:
@@ -436,7 +437,7 @@ class Hub:
                 if subscription.at is None:
                     audience = subscription.audience
                     subscription.at = self._position_of(audience)
-                    audience.leave(session)
+                    self.audiences.lose(session, audience)
 
     def _position_of(self, audience: Audience) -> At:
         """Tell what the members of an audience have: all that was told, unless they are told at intervals."""
@@ -489,7 +490,7 @@ class Hub:
                 self._write([session], audience.taste.framing.wrap(payload, write_at(self.replica.at(audience.channel))))
             self.counters.catch_ups += 1
         subscription.at = None
-        audience.join(session)
+        self.audiences.join(session, audience)
         self._tell_health(session, subscription)
 
     def _tell_since(self, audience: Audience) -> None:

@@ -52,7 +52,6 @@ class Session:
         "messages",
         "progress_s",
         "session_id",
-        "stamp",
         "subscriptions",
         "transport",
         "write",
@@ -64,8 +63,6 @@ class Session:
         #: looked up once: a frame is to cost little more than its send
         self.write: Callable[[bytes], None] = transport.write
         self.backlog: Callable[[], int] = transport.get_write_buffer_size
-        #: another object whenever it leaves or joins an audience
-        self.stamp: object = None
         self.encoding = encoding
         self.framing = framing
         #: what it may see; None until it has said who it is
