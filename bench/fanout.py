@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 3.0
 _WITHIN_MS: Final = 100.0
-_ROUNDS: Final = 3
+_ROUNDS: Final = 5
 _MARKETS: Final = 2000
 _EVENTS: Final = 2000
 _CHANNELS: Final = 10

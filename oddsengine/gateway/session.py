@@ -60,8 +60,8 @@ class Session:
     def __init__(self, session_id: str, transport: asyncio.Transport, encoding: Encoding = JSON, framing: Framing = TEXT) -> None:
         self.session_id = session_id
         self.transport = transport
-        #: looked up once: a frame is to cost little more than its send
-        self.write: Callable[[bytes], None] = transport.write
+        #: looked up once, and without the check of the thread where the transport offers that: to cost little more than the send
+        self.write: Callable[[bytes], None] = getattr(transport, "write_nocheck", transport.write)
         self.backlog: Callable[[], int] = transport.get_write_buffer_size
         self.encoding = encoding
         self.framing = framing
