@@ -23,8 +23,9 @@ def tune_memory() -> None:
     snapshot the buffers of every connection share the heap with what stays, and holes add up. `python -m bench storm` shows it.
     Does nothing about that where the C library is another one.
     """
-    # What is on offer is no garbage, and looking through all of it for some takes a tenth of a second: look seldom.
-    gc.set_threshold(100_000, 50, 100)
+    # What is on offer is no garbage, and looking through all of it for some takes a tenth of a second: look seldom. What is
+    # young is looked through in a millisecond.
+    gc.set_threshold(20_000, 100, 100)
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
         library.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from oddsengine.telemetry.metrics import Source
 
 _SWEEP_S: Final = 0.02
-_HEARTBEAT_CHECK_S: Final = 0.5
+#: All sessions are looked at twice a second, some at a time.
+_HEARTBEAT_CHECK_S: Final = 0.02
+_HEARTBEAT_SHARE: Final = 0.04
 _CERTIFICATE_CHECK_S: Final = 5.0
 #: Above the longest blocking read, below the time after which a shard counts as stale.
 _SOCKET_TIMEOUT_S: Final = 2.0
@@ -262,7 +264,7 @@ async def _sweeping(hub: Hub) -> None:
 async def _heartbeats(hub: Hub) -> None:
     while True:
         await asyncio.sleep(_HEARTBEAT_CHECK_S)
-        hub.heartbeat()
+        hub.heartbeat(_HEARTBEAT_SHARE)
 
 
 def _gateway_samples(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from oddsengine.markets.ids import MarketId
 
 if TYPE_CHECKING:
     from oddsengine.books.changes import Batch
-    from oddsengine.markets.ids import MarketId
 
 
-#: A market's version, when it was published (Unix milliseconds), and the selections whose prices it changed. Plain tuples:
-#: the garbage collector stops looking at those, and there are many.
-Version: TypeAlias = tuple[int, int, tuple[tuple[str, tuple[int | None, ...]], ...]]
+#: A version of a selection, when it was published (Unix milliseconds), and its prices. A plain tuple: the garbage collector
+#: stops looking at those, and there are many.
+Version: TypeAlias = tuple[int, int, tuple[int | None, ...]]
 
 
 class WasOnOffer(NamedTuple):
@@ -30,35 +30,46 @@ class PriceHistory:
         keep_ms: how long a version is kept after it was replaced; 0 keeps none.
     """
 
-    #: Versions kept however old: one may be the last word on a selection that hardly moves.
-    _KEPT_ALWAYS: ClassVar = 4
-
     def __init__(self, keep_ms: int) -> None:
         self._keep_ms = keep_ms
-        self._versions: dict[MarketId, deque[Version]] = {}
+        self._versions: dict[MarketId, dict[str, list[Version]]] = {}
+        self._noted: list[Batch] = []
 
     def note(self, batch: Batch) -> None:
-        """Take in what a batch has just changed."""
-        if not self._keep_ms:
-            return
+        """Take in what a batch has just changed; the work is done later, by `settle`."""
+        if self._keep_ms:
+            self._noted.append(batch)
+
+    def settle(self) -> None:
+        """Do what `note` left; call every few ms."""
+        for batch in self._noted:
+            self._take_in(batch)
+        self._noted.clear()
+
+    def _take_in(self, batch: Batch) -> None:
         now_ms = batch.ts_ms
+        oldest_ms = now_ms - self._keep_ms
         for change in batch.markets:
-            if not change.selections:
-                continue
-            versions = self._versions.get(change.id)
-            if versions is None:
-                versions = self._versions[change.id] = deque()
-            prices = tuple([(key, selection.prices) for key, selection in change.selections.items()])
-            versions.append((change.v, now_ms, prices))
-            # What replaced the oldest was published so long ago that nobody may ask for the oldest any more.
-            while len(versions) > self._KEPT_ALWAYS and versions[self._KEPT_ALWAYS][1] < now_ms - self._keep_ms:
-                versions.popleft()
+            selections = self._versions.get(change.id)
+            if selections is None:
+                selections = self._versions[change.id] = {}
+            for key, selection in change.selections.items():
+                versions = selections.get(key)
+                if versions is None:
+                    selections[key] = [(change.v, now_ms, selection.prices)]
+                    continue
+                versions.append((change.v, now_ms, selection.prices))
+                # What replaced the oldest was published so long ago that nobody may ask for the oldest any more.
+                while versions[1][1] < oldest_ms:
+                    del versions[0]
         for removal in batch.removals:
-            self._versions.pop(removal.id, None)  # type: ignore[call-overload]
+            if removal.what == "market":
+                self._versions.pop(MarketId(removal.id), None)
 
     def forget(self) -> None:
         """Drop everything: what is on offer was loaded anew, and what was in between is not known."""
         self._versions.clear()
+        self._noted.clear()
 
     def was_on_offer(
         self, market: MarketId, selection: str, price: int, profile: int, v: int | None, now_ms: int
@@ -73,14 +84,13 @@ class PriceHistory:
             v: the version it came with, None for whichever.
             now_ms: Unix milliseconds.
         """
+        self.settle()
         until_ms: int | None = None
-        for version, from_ms, changed in reversed(self._versions.get(market, ())):
+        for version, from_ms, prices in reversed(self._versions.get(market, {}).get(selection, ())):
             if until_ms is not None and until_ms < now_ms - self._keep_ms:
                 return None
-            for key, prices in changed:
-                if key == selection:
-                    # What was quoted at v is what the last version up to v said of this selection.
-                    if prices[profile] == price and (v is None or version <= v or until_ms is None):
-                        return WasOnOffer(version, from_ms, until_ms)
-                    until_ms = from_ms
+            # What was quoted at v is what the last version up to v said.
+            if prices[profile] == price and (v is None or version <= v or until_ms is None):
+                return WasOnOffer(version, from_ms, until_ms)
+            until_ms = from_ms
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from itertools import repeat
-from math import inf
+from math import ceil, inf
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.books.merge import merged
@@ -40,7 +40,11 @@ if TYPE_CHECKING:
     from oddsengine.gateway.replica import At, Channel, Replica
 
 #: How long a flush writes before others come in between.
-_SLICE_S: Final = 0.001
+_SLICE_S: Final = 0.00025
+#: Turns of the event loop for others between two slices: a request is read in one, handled in the next, answered by the third.
+_TURNS: Final = 3
+#: More changes than this are a piece of work by themselves to apply, to encode and to write: others come in between.
+_FLUSHED_AT_ONCE: Final = 50
 
 
 class Hub:
@@ -83,6 +87,8 @@ class Hub:
         self.audiences = Audiences(replica)
         self._behind: dict[Session, None] = {}
         self._renderings = Renderings(replica, now_ms)
+        #: sessions still to be looked at in this round of heartbeats
+        self._round: dict[Session, None] = {}
         #: sessions whose socket was found full in what is being written now
         self._overfull: list[Session] = []
         #: what of each shard has been told to those without an interval
@@ -92,6 +98,8 @@ class Hub:
         self._broadcast: Broadcast | None = None
         #: when the suspensions of the flush on its way were published, Unix milliseconds; None if it has none
         self._suspending_ms: int | None = None
+        #: whether the next slice or flush waits for its turn of the event loop
+        self._gives_way = False
         #: what was applied to shards and not told yet; while a flush is on its way it waits
         self._waiting: dict[int, list[Batch]] = {}
 
@@ -131,7 +139,7 @@ class Hub:
     @property
     def is_busy(self) -> bool:
         """Whether a flush is on its way, or some session has not taken all that was written to it."""
-        return self._broadcast is not None or bool(self._behind)
+        return self._broadcast is not None or bool(self._waiting) or bool(self._behind)
 
     def sessions_of(self, subject: str) -> int:
         """Count the open sessions of one bearer of tokens."""
@@ -141,6 +149,7 @@ class Hub:
         """Forget a session whose socket is gone."""
         self.sessions.pop(session, None)
         self._behind.pop(session, None)
+        self._round.pop(session, None)
         for subscription in session.subscriptions.values():
             self.audiences.leave(session, subscription.audience)
         session.subscriptions.clear()
@@ -220,7 +229,10 @@ class Hub:
             waiting += batches
             return
         self._waiting[shard] = batches
-        if self._broadcast is None:
+        if sum([len(batch.markets) for batch in batches]) > _FLUSHED_AT_ONCE:
+            asyncio.get_running_loop().call_soon(self.history.settle)
+            self._give_way(_TURNS)
+        elif self._broadcast is None:
             self._flush(shard)
 
     def _flush(self, shard: int) -> None:
@@ -246,12 +258,25 @@ class Hub:
         broadcast = self._broadcast
         if broadcast is not None:
             if not broadcast.advance(self._clock, _SLICE_S):
-                asyncio.get_running_loop().call_soon(self._go_on)
+                self._give_way(_TURNS)
                 return
             self._finished(broadcast)
         # Also where somebody had to hurry and the flush is over by now: what waited for it must not wait for another change.
         while self._waiting and self._broadcast is None:
             self._flush(next(iter(self._waiting)))
+
+    def _give_way(self, turns: int) -> None:
+        """Go on after some turns of the event loop."""
+        if not self._gives_way:
+            self._gives_way = True
+            asyncio.get_running_loop().call_soon(self._pass_turn, turns - 1)
+
+    def _pass_turn(self, turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(self._pass_turn, turns - 1)
+        else:
+            self._gives_way = False
+            self._go_on()
 
     def _hurry(self) -> None:
         """Write all that is left of the flush that is on its way, before something that may not come in between."""
@@ -380,7 +405,10 @@ class Hub:
         else:
             gathered = _gathered(due)
             self._broadcast = Broadcast(Roster.of(gathered), map(b"".join, gathered.values()), moved)
-        self._go_on()
+        if len(changes.markets) > _FLUSHED_AT_ONCE:
+            self._give_way(_TURNS)
+        else:
+            self._go_on()
 
     def _note_suspension(self, seconds: float) -> None:
         counters = self.counters
@@ -445,6 +473,7 @@ class Hub:
 
     def sweep(self) -> None:
         """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""
+        self.history.settle()
         for session in list(self._behind):
             backlog = session.backlog_bytes
             if session.transport.is_closing():
@@ -503,25 +532,35 @@ class Hub:
         if payload is not None:
             self._tell(audience, audience.taste.framing.wrap(payload, write_at(audience.at)))
 
-    def heartbeat(self) -> None:
+    def heartbeat(self, share: float = 1.0) -> None:
         """Give a sign of life to every session that heard nothing for the heartbeat time, and end those whose token has ended.
 
-        Call about once a second.
+        Args:
+            share: how many of all sessions to look at in this call, in turn; all of them should be within a second.
         """
         self._watch_stale()
         now_s, ts = self._clock(), self.now_ms()
         current = write_at(self._safe)
-        for session in list(self.sessions):
+        ready: dict[tuple[Encoding, Framing, bool], bytes] = {}
+        if not self._round:
+            self._round = dict(self.sessions)
+        for _ in range(min(ceil(len(self.sessions) * share), len(self._round))):
+            session, _ = self._round.popitem()
             access = session.access
             if access is not None and access.expires_s is not None and access.expires_s * 1000 <= ts:
                 self.counters.expired += 1
                 session.end(Close.UNAUTHORISED, "token expired")
             elif (now_s - self._last_told_s(session)) * 1000 >= self.heartbeat_ms and session not in self._behind:
                 paced = any(subscription.audience.taste.interval_ms for subscription in session.subscriptions.values())
-                at = write_at(self._oldest(session)) if paced else current
-                self._send(session, "heartbeat", {"at": at, "ts": ts}, at if session.subscriptions else None)
-                if session.backlog_bytes:
-                    self._overfull.append(session)
+                kind = session.encoding, session.framing, bool(session.subscriptions)
+                framed = None if paced else ready.get(kind)
+                if framed is None:
+                    at = write_at(self._oldest(session)) if paced else current
+                    payload = encode.message("heartbeat", {"at": at, "ts": ts}, session.encoding)
+                    framed = session.framing.wrap(payload, at if session.subscriptions else None)
+                    if not paced:
+                        ready[kind] = framed
+                self._write([session], framed)
         self._settle()
 
     def _last_told_s(self, session: Session) -> float:

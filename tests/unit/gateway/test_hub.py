@@ -251,7 +251,7 @@ async def test_a_flush_is_written_in_slices_and_what_comes_in_between_is_in_orde
     gateway.hub.close(leaving)
     resubscribing, _ = everyone[448]
     gateway.hub.handle(resubscribing, Subscribe(channels=["event:e1"]))
-    for _ in range(30):
+    for _ in range(500):
         await asyncio.sleep(0)
         listen()
     gateway.hub.sweep()
@@ -276,6 +276,32 @@ async def test_what_waited_for_a_flush_is_told_also_when_that_had_to_be_hurried(
     gateway.publish(e1=2200)
     gateway.hub.went_stale(0)
     gateway.hub.went_live(0)
-    for _ in range(30):
+    for _ in range(500):
         await asyncio.sleep(0)
     assert {2.2} == {prices(wire.messages())["e1"] for wire in everyone}
+
+
+async def test_a_large_flush_lets_others_in_first_and_is_told_all_the_same() -> None:
+    gateway = Gateway()
+    gateway.publish(**{f"e{number}": 2000 for number in range(80)})
+    _, wire = gateway.joins(*(f"event:e{number}" for number in range(80)))
+    wire.messages()
+    gateway.publish(**{f"e{number}": 2100 for number in range(80)})
+    assert gateway.hub.is_busy
+    assert [] == wire.messages()
+    while gateway.hub.is_busy:
+        await asyncio.sleep(0)
+    assert {f"e{number}": 2.1 for number in range(80)} == prices(wire.messages())
+
+
+def test_signs_of_life_a_few_sessions_at_a_time_reach_everyone_once() -> None:
+    gateway = Gateway()
+    wires = [gateway.joins()[1] for _ in range(10)]
+    for wire in wires:
+        wire.messages()
+    gateway.now_s = 6.0
+    gateway.hub.heartbeat(0.3)
+    assert 3 == sum(bool(wire.written) for wire in wires)
+    for _ in range(3):
+        gateway.hub.heartbeat(0.3)
+    assert [["heartbeat"]] * 10 == [[message["op"] for message in wire.messages()] for wire in wires]
