@@ -79,7 +79,7 @@ class Gateway:
                 web.get("/metrics", _metrics(registry)),
                 web.get("/v1/stream", self.stream.handle),
                 web.get("/v1/sse", self.stream.handle_events),
-                *HttpApi(hub.replica, engine, hub.profile_of, door, hub.history, hub.now_ms).routes(),
+                *HttpApi(hub, engine, door).routes(),
                 web.get("/docs", _document("text/html", page())),
                 web.get("/docs/openapi.json", _document("application/json", orjson.dumps(openapi()).decode())),
                 web.get("/docs/asyncapi.json", _document("application/json", orjson.dumps(asyncapi()).decode())),

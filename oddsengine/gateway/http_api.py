@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from oddsengine.books.changes import MarketRecord
     from oddsengine.books.recency import EventEntry
     from oddsengine.gateway.door import Door
-    from oddsengine.gateway.history import PriceHistory, WasOnOffer
+    from oddsengine.gateway.history import WasOnOffer
+    from oddsengine.gateway.hub import Hub
     from oddsengine.gateway.replica import Channel, Replica
 
 _JSON: Final = "application/json"
@@ -52,32 +53,22 @@ class EngineView(Protocol):
 
 
 class HttpApi:
-    """Handlers over one replica.
+    """Handlers over what a hub tells its sessions.
 
     Args:
-        replica: what is published.
+        hub: what is published, what was before, and whose prices somebody sees.
         engine: what only an engine knows; None where none runs in this process.
-        profile: names the profile that somebody sees.
         door: who is let in.
-        history: what was on offer before.
-        now_ms: the wall clock, Unix milliseconds.
     """
 
-    def __init__(
-        self,
-        replica: Replica,
-        engine: EngineView | None,
-        profile: Callable[[Access], str | None],
-        door: Door,
-        history: PriceHistory,
-        now_ms: Callable[[], int],
-    ) -> None:
-        self._replica = replica
+    def __init__(self, hub: Hub, engine: EngineView | None, door: Door) -> None:
+        self._replica = hub.replica
         self._engine = engine
-        self._profile = profile
+        self._profile = hub.profile_of
         self._door = door
-        self._history = history
-        self._now_ms = now_ms
+        self._history = hub.history
+        self._now_ms = hub.now_ms
+        self._asked = hub.asked
 
     def routes(self) -> list[web.RouteDef]:
         """List the API's routes."""
@@ -96,6 +87,7 @@ class HttpApi:
         """Let only those in who have at least this role."""
 
         async def granted(request: web.Request) -> web.Response:
+            self._asked()
             return await handler(request, await self._door.granted(request, role))
 
         return granted

@@ -39,10 +39,14 @@ if TYPE_CHECKING:
     from oddsengine.gateway.messages import ClientMessage, RequestId
     from oddsengine.gateway.replica import At, Channel, Replica
 
-#: How long a flush writes before others come in between.
-_SLICE_S: Final = 0.00025
-#: Turns of the event loop for others between two slices: a request is read in one, handled in the next, answered by the third.
-_TURNS: Final = 3
+#: How long a flush writes before others come in between, and for how many turns of the event loop; a request over HTTP is read
+#: in one, handled in the next and answered by the third.
+_SLICE_S: Final = 0.0005
+_TURNS: Final = 1
+_SLICE_WHILE_ASKED_S: Final = 0.00025
+_TURNS_WHILE_ASKED: Final = 3
+#: Who has asked something over HTTP will ask again.
+_ASKED_S: Final = 1.0
 #: More changes than this are a piece of work by themselves to apply, to encode and to write: others come in between.
 _FLUSHED_AT_ONCE: Final = 50
 
@@ -98,6 +102,8 @@ class Hub:
         self._broadcast: Broadcast | None = None
         #: when the suspensions of the flush on its way were published, Unix milliseconds; None if it has none
         self._suspending_ms: int | None = None
+        #: when something was asked over HTTP last
+        self._asked_s = -inf
         #: whether the next slice or flush waits for its turn of the event loop
         self._gives_way = False
         #: what was applied to shards and not told yet; while a flush is on its way it waits
@@ -175,6 +181,10 @@ class Hub:
         """Tell a client that it will be disconnected, and when to come back."""
         self._send(session, "bye", {"reason": reason, "reconnect_ms": reconnect_ms})
 
+    def asked(self) -> None:
+        """Note a request over HTTP: while there are some, a flush lets others in between more often."""
+        self._asked_s = self._clock()
+
     def profile_of(self, access: Access) -> str | None:
         """Name the profile whose prices somebody sees; None for the first."""
         return access.profile if access.profile is not None else self._profile
@@ -231,7 +241,7 @@ class Hub:
         self._waiting[shard] = batches
         if sum([len(batch.markets) for batch in batches]) > _FLUSHED_AT_ONCE:
             asyncio.get_running_loop().call_soon(self.history.settle)
-            self._give_way(_TURNS)
+            self._give_way(_TURNS_WHILE_ASKED)
         elif self._broadcast is None:
             self._flush(shard)
 
@@ -257,8 +267,9 @@ class Hub:
         """Write the next slice of the flush that is on its way; after the last one, what changed meanwhile."""
         broadcast = self._broadcast
         if broadcast is not None:
-            if not broadcast.advance(self._clock, _SLICE_S):
-                self._give_way(_TURNS)
+            is_asked = self._clock() - self._asked_s < _ASKED_S
+            if not broadcast.advance(self._clock, _SLICE_WHILE_ASKED_S if is_asked else _SLICE_S):
+                self._give_way(_TURNS_WHILE_ASKED if is_asked else _TURNS)
                 return
             self._finished(broadcast)
         # Also where somebody had to hurry and the flush is over by now: what waited for it must not wait for another change.
@@ -406,7 +417,7 @@ class Hub:
             gathered = _gathered(due)
             self._broadcast = Broadcast(Roster.of(gathered), map(b"".join, gathered.values()), moved)
         if len(changes.markets) > _FLUSHED_AT_ONCE:
-            self._give_way(_TURNS)
+            self._give_way(_TURNS_WHILE_ASKED)
         else:
             self._go_on()
 
