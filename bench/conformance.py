@@ -31,12 +31,13 @@ async def echo(request: web.Request) -> web.StreamResponse:
     """Say back every message as it came."""
     socket = MessageSocket((), _LONGEST_BYTES)
     await socket.accept(request)
-    while (received := await socket.receive()) is not None:
-        text = isinstance(received, str)
-        payload = received.encode() if isinstance(received, str) else received
+    while (content := socket.content(received := await socket.receive())) is not None:
+        text = isinstance(content, str)
+        payload = content.encode() if isinstance(content, str) else content
         transport = socket.transport
         if transport is not None:
             transport.write(socket.framing(text=text).wrap(payload))
+    await socket.finish(received)
     return socket.response
 
 

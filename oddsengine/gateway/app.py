@@ -12,9 +12,9 @@ import structlog
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from oddsengine.gateway.answers import UNKNOWN, answering
 from oddsengine.gateway.api_documents import asyncapi, openapi, page
 from oddsengine.gateway.codes import ErrorCode, error
-from oddsengine.gateway.door import Refused
 from oddsengine.gateway.http_api import HttpApi
 from oddsengine.gateway.listener import Handshakes
 from oddsengine.gateway.stream import StreamEndpoint
@@ -69,23 +69,25 @@ class Gateway:
         handshakes: Handshakes | None = None,
     ) -> None:
         self.hub = hub
-        self.stream = StreamEndpoint(hub, door)
-        self.handshakes = handshakes or Handshakes(0.0, time.monotonic)
-        self.app = web.Application(middlewares=[self.handshakes.middleware, _errors], client_max_size=4 * 1024 * 1024)
+        handshakes = handshakes or Handshakes(0.0, time.monotonic)
+        self.stream = StreamEndpoint(hub, door, handshakes)
+        self.app = web.Application(client_max_size=4 * 1024 * 1024)
+        routes = [
+            web.get("/healthz", _healthz),
+            web.get("/readyz", self._readyz),
+            web.get("/metrics", _metrics(registry)),
+            web.get("/v1/sse", self.stream.handle_events),
+            *HttpApi(hub, engine, door).routes(),
+            web.get("/docs", _document("text/html", page())),
+            web.get("/docs/openapi.json", _document("application/json", orjson.dumps(openapi()).decode())),
+            web.get("/docs/asyncapi.json", _document("application/json", orjson.dumps(asyncapi()).decode())),
+            web.get("/", _page("index.html")),
+            *(web.get(f"/{name}", _page(name)) for name in _PAGE if name != "index.html"),
+            UNKNOWN,
+        ]
+        self.app.add_routes([web.get("/v1/stream", self.stream.handle)])
         self.app.add_routes(
-            [
-                web.get("/healthz", _healthz),
-                web.get("/readyz", self._readyz),
-                web.get("/metrics", _metrics(registry)),
-                web.get("/v1/stream", self.stream.handle),
-                web.get("/v1/sse", self.stream.handle_events),
-                *HttpApi(hub, engine, door).routes(),
-                web.get("/docs", _document("text/html", page())),
-                web.get("/docs/openapi.json", _document("application/json", orjson.dumps(openapi()).decode())),
-                web.get("/docs/asyncapi.json", _document("application/json", orjson.dumps(asyncapi()).decode())),
-                web.get("/", _page("index.html")),
-                *(web.get(f"/{name}", _page(name)) for name in _PAGE if name != "index.html"),
-            ]
+            web.RouteDef(route.method, route.path, handshakes.noting(answering(route.handler)), route.kwargs) for route in routes
         )
 
     async def _readyz(self, _request: web.Request) -> web.Response:
@@ -119,16 +121,13 @@ def engine_app(engine: EngineView, registry: CollectorRegistry) -> web.Applicati
     async def unmatched(_request: web.Request) -> web.Response:
         return web.Response(body=orjson.dumps({"unmatched": engine.unmatched()}), content_type="application/json")
 
-    app = web.Application(middlewares=[_errors])
-    app.add_routes(
-        [
-            web.get("/healthz", _healthz),
-            web.get("/metrics", _metrics(registry)),
-            web.get("/v1/markets/{id:.+}/explain", explained),
-            web.get("/v1/feeds", feeds),
-            web.get("/v1/unmatched", unmatched),
-        ]
-    )
+    app = web.Application()
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/metrics", _metrics(registry))
+    app.router.add_get("/v1/markets/{id:.+}/explain", answering(explained))
+    app.router.add_get("/v1/feeds", answering(feeds))
+    app.router.add_get("/v1/unmatched", answering(unmatched))
+    app.add_routes([UNKNOWN])
     return app
 
 
@@ -158,20 +157,3 @@ def _document(kind: str, text: str) -> Handler:
         return web.Response(text=text, content_type=kind, charset="utf-8", headers=_PAGE_HEADERS)
 
     return handler
-
-
-@web.middleware
-async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error in the API's form; one that is ours is logged and says nothing of our inside."""
-    try:
-        return await handler(request)
-    except Refused as refused:
-        return refused.response
-    except web.HTTPException as problem:
-        if problem.status < 400:  # noqa: PLR2004 - a redirect is no error
-            raise
-        code = ErrorCode.NOT_FOUND if problem.status == 404 else ErrorCode.BAD_REQUEST  # noqa: PLR2004
-        return error(problem.status, code, problem.reason)
-    except Exception:  # noqa: BLE001 - the last resort; the error is logged whole
-        _log.exception("request failed", path=request.path)
-        return error(500, ErrorCode.INTERNAL, "internal error; it has been logged")

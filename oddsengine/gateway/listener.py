@@ -6,12 +6,11 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable
 
+    from aiohttp import web
     from aiohttp.typedefs import Handler
 
 #: Connections waiting to be accepted: a whole shop of clients comes back at once after a restart.
@@ -46,16 +45,23 @@ class Handshakes:
 
         return accept
 
-    @web.middleware
-    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Note that a connection has said what it wants; a body still on its way is part of that."""
-        if not request.can_read_body:
-            self._waiting.pop(request.protocol, None)
-            return await handler(request)
-        try:
-            return await handler(request)
-        finally:
-            self._waiting.pop(request.protocol, None)
+    def done(self, request: web.BaseRequest) -> None:
+        """Note that a connection has said what it wants."""
+        self._waiting.pop(request.protocol, None)
+
+    def noting(self, handler: Handler) -> Handler:
+        """Note it for each request of a handler; a body still on its way is part of what it wants."""
+
+        async def noted(request: web.Request) -> web.StreamResponse:
+            if not request.can_read_body:
+                self.done(request)
+                return await handler(request)
+            try:
+                return await handler(request)
+            finally:
+                self.done(request)
+
+        return noted
 
     async def watch(self) -> None:
         """Cut off whoever takes too long, until cancelled."""

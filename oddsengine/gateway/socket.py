@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -10,7 +11,9 @@ from oddsengine.gateway.framing import Framing
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
+
+    from aiohttp import WSMessage
 
 #: The socket is closed if the client takes no part in the closing handshake for this long.
 _CLOSE_TIMEOUT_S: Final = 2.0
@@ -55,19 +58,26 @@ class MessageSocket:
         return self._socket.ws_protocol
 
     def framing(self, *, text: bool = True) -> Framing:
-        """Give the framing agreed on."""
-        return Framing(text, int(self._socket.compress))
+        """Give the framing agreed on; sockets that agreed on the same share it."""
+        return _framing(text, int(self._socket.compress))
 
-    async def receive(self) -> str | bytes | None:
-        """Wait for the next whole message; None once the socket is closed, by whomever."""
-        received = await self._socket.receive()
+    def receive(self) -> Awaitable[WSMessage]:
+        """Wait for what comes next; `content` says what that is."""
+        return self._socket.receive()
+
+    @staticmethod
+    def content(received: WSMessage) -> str | bytes | None:
+        """Give the whole message that was received; None if that was the end, by whomever: then `finish`."""
         if received.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
             data: str | bytes = received.data
             return data
+        return None
+
+    async def finish(self, received: WSMessage) -> None:
+        """Answer the client's end."""
         if received.type is WSMsgType.CLOSE:
             await self._socket.close(code=_answer_to(received.data))
         self._let_go()
-        return None
 
     async def close(self, code: int, reason: str) -> None:
         """Close from our side and wait for the client's answer, a while."""
@@ -80,6 +90,9 @@ class MessageSocket:
         while error is not None:
             error.__traceback__ = None
             error = error.__context__
+
+
+_framing = lru_cache(Framing)
 
 
 def _answer_to(code: int) -> int:

@@ -9,8 +9,10 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from oddsengine.gateway.answers import refusal
 from oddsengine.gateway.auth import Unauthorised
 from oddsengine.gateway.codes import Close, ErrorCode, error
+from oddsengine.gateway.door import Refused
 from oddsengine.gateway.encode import JSON, MSGPACK
 from oddsengine.gateway.framing import Framing
 from oddsengine.gateway.messages import (
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access import Access
     from oddsengine.gateway.door import Door
     from oddsengine.gateway.hub import Hub
+    from oddsengine.gateway.listener import Handshakes
     from oddsengine.gateway.messages import ClientMessage
     from oddsengine.gateway.session import Session
 
@@ -39,16 +42,27 @@ _DRAIN_S: Final = 3.0
 _log = structlog.get_logger(__name__)
 
 
+class _End(Exception):
+    """A session that has to be closed, with the code and the reason its client is told."""
+
+    def __init__(self, code: Close, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(code, reason)
+
+
 class StreamEndpoint:
     """Accepts sessions and feeds what they say to the hub.
 
     Args:
         hub: who is told what.
         door: who is let in.
+        handshakes: is told who has said what it wants.
     """
 
-    def __init__(self, hub: Hub, door: Door) -> None:
+    def __init__(self, hub: Hub, door: Door, handshakes: Handshakes) -> None:
         self._hub = hub
+        self._handshakes = handshakes
         self._door = door
         self._sockets: dict[Session, MessageSocket | None] = {}
         self.draining = False
@@ -56,9 +70,11 @@ class StreamEndpoint:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one socket until it is closed."""
         # Plain try and finally: a context manager a socket is a kilobyte a socket.
-        address = self._door.admit(request)
+        self._handshakes.done(request)
+        address: str | None = None
         session: Session | None = None
         try:
+            address = self._door.admit(request)
             access = await self._door.access(request)
             socket = MessageSocket((PROTOCOL_JSON, PROTOCOL_MSGPACK), self._door.limits.message_bytes)
             await socket.accept(request)
@@ -72,7 +88,9 @@ class StreamEndpoint:
                 await socket.close(Close.OVER_LIMIT, "too many sessions with this token")
             else:
                 await self._converse(socket, session)
-            return socket.response
+            return socket.response  # noqa: TRY300 - an `else` would let what it raises through
+        except (Refused, web.HTTPException) as problem:
+            return refusal(problem)
         finally:
             self._end(address, session)
 
@@ -112,8 +130,9 @@ class StreamEndpoint:
         finally:
             self._end(address, session)
 
-    def _end(self, address: str, session: Session | None) -> None:
-        self._door.leave(address)
+    def _end(self, address: str | None, session: Session | None) -> None:
+        if address is not None:
+            self._door.leave(address)
         if session is not None:
             self._sockets.pop(session, None)
             self._hub.close(session)
@@ -125,77 +144,73 @@ class StreamEndpoint:
         return fits
 
     async def _converse(self, socket: MessageSocket, session: Session) -> None:
-        if session.access is None and not await self._introduced(socket, session):
-            return
-        hub = self._hub
-        loop = asyncio.get_running_loop()
-        while (request := await self._request(socket, session)) is not None:
-            if session.messages is not None and session.messages.take(loop.time()):
-                hub.counters.over_limit += 1
-                await socket.close(Close.OVER_LIMIT, "too many messages")
-                return
-            if isinstance(request, Authenticate):
-                if not await self._reintroduced(socket, session, request):
-                    return
-            else:
-                hub.handle(session, request)
+        # All in one coroutine, as far as it waits for the client: each has a frame, and each socket has them all.
+        try:
+            if session.access is None:
+                await self._introduced(socket, session)
+            while (content := socket.content(received := await socket.receive())) is not None:
+                request = self._request(session, content)
+                if isinstance(request, Authenticate):
+                    await self._reintroduced(session, request)
+                elif request is not None:
+                    self._hub.handle(session, request)
+            await socket.finish(received)
+        except _End as end:
+            await socket.close(end.code, end.reason)
 
-    async def _introduced(self, socket: MessageSocket, session: Session) -> bool:
-        """Wait for a good token as the first message; else say why not and close."""
+    async def _introduced(self, socket: MessageSocket, session: Session) -> None:
+        """Wait for a good token as the first message."""
+        request: ClientMessage | None = None
         try:
             async with asyncio.timeout(self._door.authenticator.timeout_s):
-                request = await self._request(socket, session)
+                while request is None:
+                    content = socket.content(received := await socket.receive())
+                    if content is None:
+                        await socket.finish(received)
+                        raise _End(Close.UNAUTHORISED, "a token is needed first")
+                    request = self._request(session, content)
         except TimeoutError:
-            await socket.close(Close.AUTH_TIMEOUT, "no token in time")
-            return False
-        if request is None:
-            return False
+            raise _End(Close.AUTH_TIMEOUT, "no token in time") from None
         if not isinstance(request, Authenticate):
-            await socket.close(Close.UNAUTHORISED, "a token is needed first")
-            return False
-        return await self._reintroduced(socket, session, request)
+            raise _End(Close.UNAUTHORISED, "a token is needed first")
+        await self._reintroduced(session, request)
 
-    async def _reintroduced(self, socket: MessageSocket, session: Session, request: Authenticate) -> bool:
+    async def _reintroduced(self, session: Session, request: Authenticate) -> None:
         before = session.access
         try:
             access = await self._door.authenticator.access(request.token)
         except Unauthorised as problem:
             self._hub.refuse(session, ErrorCode.UNAUTHORISED, str(problem), request.id)
-            await socket.close(Close.UNAUTHORISED, "token refused")
-            return False
+            raise _End(Close.UNAUTHORISED, "token refused") from None
         if before is not None and session.subscriptions and before.profile != access.profile:
             self._hub.refuse(session, ErrorCode.FORBIDDEN, "another profile needs another session", request.id)
-            await socket.close(Close.FORBIDDEN, "another profile")
-            return False
+            raise _End(Close.FORBIDDEN, "another profile")
         if not self._fits(session, access):
-            await socket.close(Close.OVER_LIMIT, "too many sessions with this token")
-            return False
+            raise _End(Close.OVER_LIMIT, "too many sessions with this token")
         self._hub.grant(session, access)
         self._hub.authenticated(session, request.id)
-        return True
 
-    async def _request(self, socket: MessageSocket, session: Session) -> ClientMessage | None:
-        """Read on to the next message that is one; None once the socket is closed."""
+    def _request(self, session: Session, content: str | bytes) -> ClientMessage | None:
+        """Read one message; None if it is none, which the client is told."""
         hub = self._hub
-        while (received := await socket.receive()) is not None:
-            if isinstance(received, str) != session.encoding.is_text:
-                hub.counters.bad_messages += 1
-                await socket.close(Close.BAD_MESSAGE, "messages are JSON text, or MessagePack by subprotocol")
-                return None
-            try:
-                request: ClientMessage = (
-                    decode_client_message(received) if isinstance(received, str) else decode_client_msgpack(received)
-                )
-            except (msgspec.DecodeError, UnicodeEncodeError) as problem:
-                hub.counters.bad_messages += 1
-                session.bad_messages += 1
-                hub.refuse(session, ErrorCode.BAD_MESSAGE, str(problem))
-                if session.bad_messages > BAD_MESSAGES_ALLOWED:
-                    await socket.close(Close.BAD_MESSAGE, "too many bad messages")
-                    return None
-            else:
-                return request
-        return None
+        if session.messages is not None and session.messages.take(asyncio.get_running_loop().time()):
+            hub.counters.over_limit += 1
+            raise _End(Close.OVER_LIMIT, "too many messages")
+        if isinstance(content, str) != session.encoding.is_text:
+            hub.counters.bad_messages += 1
+            raise _End(Close.BAD_MESSAGE, "messages are JSON text, or MessagePack by subprotocol")
+        try:
+            request: ClientMessage = (
+                decode_client_message(content) if isinstance(content, str) else decode_client_msgpack(content)
+            )
+        except (msgspec.DecodeError, UnicodeEncodeError) as problem:
+            hub.counters.bad_messages += 1
+            session.bad_messages += 1
+            hub.refuse(session, ErrorCode.BAD_MESSAGE, str(problem))
+            if session.bad_messages > BAD_MESSAGES_ALLOWED:
+                raise _End(Close.BAD_MESSAGE, "too many bad messages") from None
+            return None
+        return request
 
     async def drain(self, *, spread_ms: int = 2000) -> None:
         """Say goodbye to every session, each with its own time to come back, and close them with 1012.

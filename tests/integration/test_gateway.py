@@ -289,6 +289,13 @@ async def test_http_errors_say_what_and_why(here: Served) -> None:
         assert body["error"]["message"]
 
 
+async def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(here: Served) -> None:
+    for method, path, allowed in (("POST", "/v1/events", "GET, HEAD"), ("GET", "/v1/quotes/check", "POST")):
+        async with here.http.request(method, here.base + path) as response:
+            assert (405, allowed) == (response.status, response.headers["Allow"]), path
+            assert "bad_request" == (await response.json())["error"]["code"]
+
+
 async def test_explain_shows_the_published_numbers(here: Served) -> None:
     explanation = await here.get(f"/v1/markets/{quote(MARKET, safe='')}/explain")
     market = await here.get(f"/v1/markets/{quote(MARKET, safe='')}")
