@@ -25,7 +25,7 @@ def tune_memory() -> None:
     """
     # What is on offer is no garbage, and looking through all of it for some takes a tenth of a second: look seldom. What is
     # young is looked through in a millisecond.
-    gc.set_threshold(20_000, 100, 100)
+    gc.set_threshold(5_000, 400, 100)
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
         library.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
