@@ -58,59 +58,73 @@ def calibration(
     show(rows, json)
 
 
+PlotOption = Annotated[Path | None, typer.Option("--plot", help="Also draw the rows to this PNG.")]
+RateOption = Annotated[float | None, typer.Option("--rate", help="Deltas a second to publish; else it finds the rate.", min=1)]
 SubscribersOption = Annotated[int, typer.Option("--subscribers", help="How many WebSockets.", min=10, max=10_000)]
 
 
 @app.command()
-def fanout(subscribers: SubscribersOption = 1000, json: JsonOption = None) -> None:
+def fanout(
+    subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
+) -> None:
     """Frames and deltas a second to many subscribers, beside a floor in C, websockets.broadcast and nats-server."""
     from bench import fanout as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
-    show(scenario.run(subscribers), json)
+    show(scenario.run(subscribers, rate), json, plot)
 
 
 @app.command()
-def latency(subscribers: SubscribersOption = 1000, json: JsonOption = None) -> None:
+def latency(
+    subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
+) -> None:
     """Milliseconds from publishing to a thousand clients at half of saturation, and with one in ten never reading."""
     from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
-    show(scenario.latency(subscribers), json)
+    show(scenario.latency(subscribers, rate), json, plot)
 
 
 @app.command()
-def memory(subscribers: SubscribersOption = 10_000, json: JsonOption = None) -> None:
+def memory(
+    subscribers: SubscribersOption = 10_000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
+) -> None:
     """Bytes a socket."""
     from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
-    show(scenario.memory(subscribers), json)
+    show(scenario.memory(subscribers, rate), json, plot)
 
 
 @app.command()
-def resume(subscribers: SubscribersOption = 5000, json: JsonOption = None) -> None:
+def resume(
+    subscribers: SubscribersOption = 5000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
+) -> None:
     """Seconds until everybody is current who comes back at once after a restart."""
     from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
-    show(scenario.resume(subscribers), json)
+    show(scenario.resume(subscribers, rate), json, plot)
 
 
 @app.command()
-def snapshot(subscribers: SubscribersOption = 1000, json: JsonOption = None) -> None:
+def snapshot(
+    subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
+) -> None:
     """Milliseconds of price checks and market queries while the gateway is half busy."""
     from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
-    show(scenario.snapshot(subscribers), json)
+    show(scenario.snapshot(subscribers, rate), json, plot)
 
 
 @app.command()
 def soak(
     subscribers: SubscribersOption = 100,
     minutes: Annotated[float, typer.Option(help="How long.")] = 10.0,
+    rate: Annotated[float, typer.Option(help="Deltas a second to publish.", min=1)] = 2000.0,
     json: JsonOption = None,
+    plot: PlotOption = None,
 ) -> None:
     """A long run with churn, disconnects and stalls; what clients end with is compared with the snapshot."""
     from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
-    show(scenario.soak(subscribers, minutes), json)
+    show(scenario.soak(subscribers, minutes, rate), json, plot)
 
 
 @app.command()

@@ -8,6 +8,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from bench.plot import draw
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,8 +41,8 @@ def compared(row: Row, reference_value: float) -> Row:
     return row
 
 
-def show(rows: list[Row], json_file: Path | None) -> None:
-    """Print rows as a table, and write them to a file if one is named."""
+def show(rows: list[Row], json_file: Path | None, plot_file: Path | None = None) -> None:
+    """Print rows as a table, write them to a file and draw them to a PNG if one is named."""
     table = Table()
     for heading in ("scenario", "metric", "value", "unit", "reference", "ratio", "goal", "met"):
         table.add_column(heading, justify="right" if heading in {"value", "ratio", "goal"} else "left")
@@ -60,3 +62,5 @@ def show(rows: list[Row], json_file: Path | None) -> None:
     (console if console.is_terminal else Console(width=_FILE_WIDTH)).print(table)
     if json_file is not None:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
+    if plot_file is not None:
+        draw(rows, plot_file)
