@@ -25,6 +25,7 @@ from oddsengine.pricing.pricer import Pricer
 from oddsengine.streams.embedded import EmbeddedRedis
 from oddsengine.streams.follower import Follower
 from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.seats import Seats
 from oddsengine.tasks import end_tasks
 from oddsengine.telemetry.metrics import build_registry
 
@@ -171,13 +172,17 @@ async def gateway_running(
         door = build_door(settings)
         handshakes = Handshakes(limits.handshake_s, time.monotonic)
         registry = build_registry([*metrics, lambda: _gateway_samples(hub, door, handshakes, followers)])
-        gateway = Gateway(hub, door, registry, engine, handshakes)
+        counting = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S)
+        stack.push_async_callback(counting.aclose)
+        seats = Seats(counting, settings.redis.namespace)
+        gateway = Gateway(hub, door, registry, engine, handshakes, seats)
         service = GatewayService(gateway, hub, followers)
         certificate = _tls(settings)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(_sweeping(hub), name="sweep"),
                 group.create_task(_heartbeats(hub), name="heartbeats"),
+                group.create_task(seats.keep(), name="seats"),
                 *(group.create_task(follower.run(), name="follower") for follower in followers),
             ]
             if certificate is not None:

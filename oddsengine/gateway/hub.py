@@ -111,15 +111,20 @@ class Hub:
 
     # -- sessions -------------------------------------------------------------------------------------------------
 
+    def new_id(self) -> str:
+        """Make an id for a session, different from all others in all gateways."""
+        return f"{self._ids.getrandbits(64):016x}"
+
     def open(
         self,
         transport: asyncio.Transport,
         access: Access | None = None,
         encoding: Encoding = JSON,
         framing: Framing = TEXT,
+        session_id: str | None = None,
     ) -> Session:
         """Begin a session and welcome it; without access it has to say who it is first."""
-        session = Session(f"{self._ids.getrandbits(64):016x}", transport, encoding, framing)
+        session = Session(session_id or self.new_id(), transport, encoding, framing)
         self.sessions[session] = None
         self.counters.opened += 1
         if access is not None:
@@ -146,10 +151,6 @@ class Hub:
     def is_busy(self) -> bool:
         """Whether a flush is on its way, or some session has not taken all that was written to it."""
         return self._broadcast is not None or bool(self._waiting) or bool(self._behind)
-
-    def sessions_of(self, subject: str) -> int:
-        """Count the open sessions of one bearer of tokens."""
-        return sum(session.access is not None and session.access.subject == subject for session in self.sessions)
 
     def close(self, session: Session) -> None:
         """Forget a session whose socket is gone."""

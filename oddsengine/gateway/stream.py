@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.listener import Handshakes
     from oddsengine.gateway.messages import ClientMessage
     from oddsengine.gateway.session import Session
+    from oddsengine.streams.seats import Seats
 
 #: A client that goes on sending rubbish is closed.
 BAD_MESSAGES_ALLOWED: Final = 20
@@ -58,10 +59,12 @@ class StreamEndpoint:
         hub: who is told what.
         door: who is let in.
         handshakes: is told who has said what it wants.
+        seats: counts the sessions of each bearer of tokens.
     """
 
-    def __init__(self, hub: Hub, door: Door, handshakes: Handshakes) -> None:
+    def __init__(self, hub: Hub, door: Door, handshakes: Handshakes, seats: Seats) -> None:
         self._hub = hub
+        self._seats = seats
         self._handshakes = handshakes
         self._door = door
         self._sockets: dict[Session, MessageSocket | None] = {}
@@ -84,7 +87,7 @@ class StreamEndpoint:
             encoding = MSGPACK if socket.protocol == PROTOCOL_MSGPACK else JSON
             session = self._hub.open(transport, access, encoding, socket.framing(text=encoding.is_text))
             self._sockets[session] = socket
-            if access is not None and not self._fits(session, access):
+            if access is not None and not await self._fits(access, session.session_id):
                 await socket.close(Close.OVER_LIMIT, "too many sessions with this token")
             else:
                 await self._converse(socket, session)
@@ -99,6 +102,20 @@ class StreamEndpoint:
         access = await self._door.access(request)
         if access is None:
             return error(401, ErrorCode.UNAUTHORISED, "a token is needed", {"WWW-Authenticate": "Bearer"})
+        subscribe = self._granted(request, access)
+        if isinstance(subscribe, web.Response):
+            return subscribe
+        session_id = self._hub.new_id()
+        if not await self._fits(access, session_id):
+            retry = {"Retry-After": "5"}
+            return error(429, ErrorCode.OVER_LIMIT, "too many sessions with this token", retry)
+        try:
+            return await self._tell_events(request, access, subscribe, session_id)
+        finally:
+            self._seats.leave(access.subject, session_id)
+
+    def _granted(self, request: web.Request, access: Access) -> Subscribe | web.Response:
+        """Read what is asked for, if it is on offer and granted."""
         subscribe = _subscription(request)
         if isinstance(subscribe, web.Response):
             return subscribe
@@ -109,6 +126,11 @@ class StreamEndpoint:
             self._hub.replica.channel(name)
         except UnknownChannel as unknown:
             return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
+        return subscribe
+
+    async def _tell_events(
+        self, request: web.Request, access: Access, subscribe: Subscribe, session_id: str
+    ) -> web.StreamResponse:
         address = self._door.admit(request)
         session: Session | None = None
         try:
@@ -121,7 +143,7 @@ class StreamEndpoint:
             transport = request.transport
             if transport is None:
                 return response
-            session = self._hub.open(transport, access, JSON, Framing(are_events=True))
+            session = self._hub.open(transport, access, JSON, Framing(are_events=True), session_id)
             self._sockets[session] = None
             self._hub.handle(session, subscribe)
             while not transport.is_closing():  # noqa: ASYNC110 - a transport tells nobody that it closes
@@ -136,10 +158,12 @@ class StreamEndpoint:
         if session is not None:
             self._sockets.pop(session, None)
             self._hub.close(session)
+            if session.access is not None:
+                self._seats.leave(session.access.subject, session.session_id)
 
-    def _fits(self, session: Session, access: Access) -> bool:
+    async def _fits(self, access: Access, session_id: str) -> bool:
         most = access.limits.sessions
-        fits = not most or self._hub.sessions_of(access.subject) - (session.access is access) < most
+        fits = not most or await self._seats.take(access.subject, session_id, most)
         self._hub.counters.over_limit += not fits
         return fits
 
@@ -185,8 +209,10 @@ class StreamEndpoint:
         if before is not None and session.subscriptions and before.profile != access.profile:
             self._hub.refuse(session, ErrorCode.FORBIDDEN, "another profile needs another session", request.id)
             raise _End(Close.FORBIDDEN, "another profile")
-        if not self._fits(session, access):
+        if not await self._fits(access, session.session_id):
             raise _End(Close.OVER_LIMIT, "too many sessions with this token")
+        if before is not None and before.subject != access.subject:
+            self._seats.leave(before.subject, session.session_id)
         self._hub.grant(session, access)
         self._hub.authenticated(session, request.id)
 

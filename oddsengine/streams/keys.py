@@ -19,3 +19,8 @@ def shard_keys(namespace: str, shard: int) -> ShardKeys:
     """Name the keys of a shard; `namespace` keeps several installations in one Redis apart."""
     tag = f"{{{namespace}:{shard}}}"
     return ShardKeys(f"{tag}:changes", f"{tag}:snapshot")
+
+
+def seats_key(namespace: str, subject: str) -> str:
+    """Name the key under which the sessions of one bearer of tokens are counted."""
+    return f"{namespace}:sessions:{subject}"

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bench.chaos.certificates import Certificates
 from oddsengine.client import OddsClient
-from oddsengine.commands.service import serving
+from oddsengine.commands.service import gateway_running, serving
 from oddsengine.gateway.auth import AuthSettings, KeySettings
 from oddsengine.gateway.limits import LimitSettings
 from oddsengine.pricing.profile import Profile
@@ -184,6 +184,34 @@ async def test_a_token_has_so_many_sessions(auth: AuthSettings) -> None:
         async with here.socket(**bearing(a_token(sub="another"))) as other:
             await other.send(op="ping", id=1)
             await other.until("pong")
+
+
+async def test_a_token_has_so_many_sessions_in_all_gateways_and_ways_together(auth: AuthSettings) -> None:
+    token = a_token(limits={"sessions": 1})
+    settings = quick_settings(auth=auth)
+    async with served(settings) as here:
+        assert here.service.embedded_redis is not None
+        async with gateway_running(settings, here.service.embedded_redis.url) as another:
+            there = f"http://127.0.0.1:{another.port}"
+            await until(lambda: another.hub.replica.ready, "the other gateway")
+
+            async def answer(base: str) -> int:
+                headers = {"Authorization": f"Bearer {token}"}
+                async with here.http.get(f"{base}/v1/sse?channel=sport:football", headers=headers) as response:
+                    return response.status
+
+            async with here.socket(**bearing(token)) as first:
+                await first.until("welcome")
+                assert (429, 429) == (await answer(here.base), await answer(there))
+                async with connect(f"ws://127.0.0.1:{another.port}/v1/stream", **bearing(token)) as second:
+                    with pytest.raises(ConnectionClosed) as caught:
+                        while True:
+                            await second.recv()
+                    assert caught.value.rcvd is not None
+                    assert 4429 == caught.value.rcvd.code
+            async with asyncio.timeout(10):
+                while await answer(there) != 200:
+                    await asyncio.sleep(0.01)
 
 
 async def test_a_session_has_so_many_channels_and_messages() -> None:
