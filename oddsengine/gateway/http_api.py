@@ -68,7 +68,7 @@ class HttpApi:
         self._door = door
         self._history = hub.history
         self._now_ms = hub.now_ms
-        self._asked = hub.asked
+        self._asked = hub.pace.asked
 
     def routes(self) -> list[web.RouteDef]:
         """List the API's routes."""

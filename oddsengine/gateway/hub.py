@@ -11,7 +11,7 @@ import asyncio
 import random
 from itertools import repeat
 from math import ceil, inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from oddsengine.books.merge import merged
 from oddsengine.gateway import encode
@@ -25,6 +25,7 @@ from oddsengine.gateway.framing import TEXT, Framing
 from oddsengine.gateway.history import PriceHistory
 from oddsengine.gateway.limits import Bucket
 from oddsengine.gateway.messages import Ping, Subscribe, Unsubscribe
+from oddsengine.gateway.pace import Pace
 from oddsengine.gateway.renderings import Renderings
 from oddsengine.gateway.session import Session, Subscription
 from oddsengine.gateway.subscribing import Refusal, resolve
@@ -38,17 +39,6 @@ if TYPE_CHECKING:
     from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.messages import ClientMessage, RequestId
     from oddsengine.gateway.replica import At, Channel, Replica
-
-#: How long a flush writes before others come in between, and for how many turns of the event loop; a request over HTTP is read
-#: in one, handled in the next and answered by the third.
-_SLICE_S: Final = 0.0005
-_TURNS: Final = 1
-_SLICE_WHILE_ASKED_S: Final = 0.00025
-_TURNS_WHILE_ASKED: Final = 3
-#: Who has asked something over HTTP will ask again.
-_ASKED_S: Final = 1.0
-#: More changes than this are a piece of work by themselves to apply, to encode and to write: others come in between.
-_FLUSHED_AT_ONCE: Final = 50
 
 
 class Hub:
@@ -102,10 +92,7 @@ class Hub:
         self._broadcast: Broadcast | None = None
         #: when the suspensions of the flush on its way were published, Unix milliseconds; None if it has none
         self._suspending_ms: int | None = None
-        #: when something was asked over HTTP last
-        self._asked_s = -inf
-        #: whether the next slice or flush waits for its turn of the event loop
-        self._gives_way = False
+        self.pace = Pace(self._clock, self._go_on)
         #: what was applied to shards and not told yet; while a flush is on its way it waits
         self._waiting: dict[int, list[Batch]] = {}
 
@@ -182,10 +169,6 @@ class Hub:
         """Tell a client that it will be disconnected, and when to come back."""
         self._send(session, "bye", {"reason": reason, "reconnect_ms": reconnect_ms})
 
-    def asked(self) -> None:
-        """Note a request over HTTP: while there are some, a flush lets others in between more often."""
-        self._asked_s = self._clock()
-
     def profile_of(self, access: Access) -> str | None:
         """Name the profile whose prices somebody sees; None for the first."""
         return access.profile if access.profile is not None else self._profile
@@ -240,9 +223,9 @@ class Hub:
             waiting += batches
             return
         self._waiting[shard] = batches
-        if sum([len(batch.markets) for batch in batches]) > _FLUSHED_AT_ONCE:
+        if self.pace.is_much(sum([len(batch.markets) for batch in batches])):
             asyncio.get_running_loop().call_soon(self.history.settle)
-            self._give_way(_TURNS_WHILE_ASKED)
+            self.pace.give_way()
         elif self._broadcast is None:
             self._flush(shard)
 
@@ -268,27 +251,13 @@ class Hub:
         """Write the next slice of the flush that is on its way; after the last one, what changed meanwhile."""
         broadcast = self._broadcast
         if broadcast is not None:
-            is_asked = self._clock() - self._asked_s < _ASKED_S
-            if not broadcast.advance(self._clock, _SLICE_WHILE_ASKED_S if is_asked else _SLICE_S):
-                self._give_way(_TURNS_WHILE_ASKED if is_asked else _TURNS)
+            if not broadcast.advance(self._clock, self.pace.stretch_s):
+                self.pace.give_way()
                 return
             self._finished(broadcast)
         # Also where somebody had to hurry and the flush is over by now: what waited for it must not wait for another change.
         while self._waiting and self._broadcast is None:
             self._flush(next(iter(self._waiting)))
-
-    def _give_way(self, turns: int) -> None:
-        """Go on after some turns of the event loop."""
-        if not self._gives_way:
-            self._gives_way = True
-            asyncio.get_running_loop().call_soon(self._pass_turn, turns - 1)
-
-    def _pass_turn(self, turns: int) -> None:
-        if turns:
-            asyncio.get_running_loop().call_soon(self._pass_turn, turns - 1)
-        else:
-            self._gives_way = False
-            self._go_on()
 
     def _hurry(self) -> None:
         """Write all that is left of the flush that is on its way, before something that may not come in between."""
@@ -417,8 +386,8 @@ class Hub:
         else:
             gathered = _gathered(due)
             self._broadcast = Broadcast(Roster.of(gathered), map(b"".join, gathered.values()), moved)
-        if len(changes.markets) > _FLUSHED_AT_ONCE:
-            self._give_way(_TURNS_WHILE_ASKED)
+        if self.pace.is_much(len(changes.markets)):
+            self.pace.give_way()
         else:
             self._go_on()
 
