@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from oddsengine.books.changes import Changes
     from oddsengine.books.offer import Offer
+    from oddsengine.books.recency import EventEntry
     from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.audiences import Audiences
 
@@ -43,18 +44,19 @@ class Flush:
             if entry is not None:
                 _add(self._events, wanted, [*entry.channels, *(f"market:{market}" for market in entry.markets)], index)
         records, markets = offer.markets, self._markets
+        last: EventEntry | None = None
+        listed: list[list[int]] = []
         for index, market in enumerate(changes.markets):
             record = records.get(market.id)
             if record is None:
                 continue  # of something that the snapshot lacked; it was logged there
-            # Written out: this is done for every change there is.
-            for channel in events[record.identity.event].channels:
-                if channel in wanted:
-                    indexes = markets.get(channel)
-                    if indexes is None:
-                        markets[channel] = [index]
-                    else:
-                        indexes.append(index)
+            # Written out: this is done for every change there is, and changes of one event come together.
+            entry = events[record.identity.event]
+            if entry is not last:
+                last = entry
+                listed = [markets.setdefault(channel, []) for channel in entry.channels if channel in wanted]
+            for indexes in listed:
+                indexes.append(index)
             if audiences.market_channels and (channel := f"market:{market.id}") in wanted:
                 markets[channel] = [index]
         for index, removal in enumerate(changes.removals):
