@@ -7,19 +7,21 @@ its behaviour and its close are OK, NON-STRICT or INFORMATIONAL.
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections import Counter
 from contextlib import asynccontextmanager
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
-from kosoku import FailureError, run_fuzzingclient
+from kosoku import FailureError, _caseindex, run_fuzzingclient
 from rich.console import Console
 
 from bench.report import Row
 from oddsengine.gateway.socket import MessageSocket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
 #: The cases that take seconds; 9, 12 and 13 (limits, compression) take minutes.
 QUICK: Final = tuple(f"{section}.*" for section in (1, 2, 3, 4, 5, 6, 7, 10))
@@ -55,8 +57,31 @@ async def echoing() -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+def _mend_driver() -> None:
+    """Let the cases of compression hash what comes back.
+
+    They are from Python 2, where a string was bytes; kosoku (0.1.0) gives them short messages as strings of as many characters.
+    """
+    _caseindex.initialize_shims()
+    cases = importlib.import_module("case12_x_x")
+    for case in (*cases.Case12_X_X, *cases.Case13_X_X):
+        case.onMessage = _given_bytes(case.onMessage)
+
+
+def _given_bytes(on_message: Callable[..., None]) -> Callable[..., None]:
+    if hasattr(on_message, "__wrapped__"):
+        return on_message
+
+    @wraps(on_message)
+    def mended(case: Any, message: str | bytes, binary: bool) -> None:  # noqa: FBT001 - Autobahn's signature
+        on_message(case, message.encode("latin-1") if isinstance(message, str) else message, binary)
+
+    return mended
+
+
 async def results(cases: Sequence[str]) -> list[Any]:
     """Run the cases that match; give kosoku's results."""
+    _mend_driver()
     async with echoing() as address:
         try:
             return list(await run_fuzzingclient(f"ws://{address}", list(cases), concurrency=_PARALLELISM))
