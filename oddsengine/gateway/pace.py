@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: How long it writes before others come in between, and for how many turns of the event loop; a request over HTTP is read in
-#: one, handled in the next and answered by the third.
+#: one, wakes its connection in the next, gets a task in the third and is answered by the fourth.
 _STRETCH_S: Final = 0.0005
 _TURNS: Final = 1
 _STRETCH_WHILE_ASKED_S: Final = 0.00025
-_TURNS_WHILE_ASKED: Final = 3
+_TURNS_WHILE_ASKED: Final = 4
 #: Who has asked something over HTTP will ask again.
 _ASKED_S: Final = 1.0
 #: More changes than this are a piece of work by themselves to apply, to encode and to write.
