@@ -136,7 +136,7 @@ class Hub:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a flush is on its way, or some session has not taken all that was written to it."""
+        """Whether a flush is on its way or waits, or some session has not taken all that was written to it."""
         return self._broadcast is not None or bool(self._waiting) or bool(self._behind)
 
     def close(self, session: Session) -> None:
@@ -205,7 +205,7 @@ class Hub:
             subscription.at = resume
             self._catch_up(session, subscription)
         self._tell_health(session, subscription)
-        if session.backlog_bytes:
+        if session.backlog():
             self._overfull.append(session)
         self._settle()
 
@@ -414,10 +414,9 @@ class Hub:
         self.counters.frames += len(sessions)
         self.counters.bytes += len(framed) * len(sessions)
         for session in sessions:
-            transport = session.transport
-            transport.write(framed)
+            session.write(framed)
             session.last_sent_s = now_s
-            if transport.get_write_buffer_size():
+            if session.backlog():
                 self._overfull.append(session)
 
     def _send(self, session: Session, op: str, fields: Mapping[str, object], at: str | None = None) -> None:
@@ -440,7 +439,7 @@ class Hub:
                 continue
             if session not in self._behind:
                 self._behind[session] = None
-                session.backlog_seen, session.progress_s = session.backlog_bytes, self._clock()
+                session.backlog_seen, session.progress_s = session.backlog(), self._clock()
                 self.counters.fell_behind += bool(session.backlog_seen)
             for subscription in session.subscriptions.values():
                 if subscription.at is None:
@@ -456,7 +455,7 @@ class Hub:
         """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""
         self.history.settle()
         for session in list(self._behind):
-            backlog = session.backlog_bytes
+            backlog = session.backlog()
             if session.transport.is_closing():
                 self._behind.pop(session, None)
             elif backlog:

@@ -62,6 +62,7 @@ class Session:
         self.transport = transport
         #: looked up once, and without the check of the thread where the transport offers that: to cost little more than the send
         self.write: Callable[[bytes], None] = getattr(transport, "write_nocheck", transport.write)
+        #: tells what was written but not yet taken by the kernel, because the client does not read; bytes
         self.backlog: Callable[[], int] = transport.get_write_buffer_size
         self.encoding = encoding
         self.framing = framing
@@ -83,13 +84,8 @@ class Session:
     def end(self, code: int, reason: str) -> None:
         """Say why and hang up; what the client has not taken by then is dropped if it does not read."""
         if not self.framing.are_events:
-            self.transport.write(close_frame(code, reason))
-        if self.backlog_bytes:
+            self.write(close_frame(code, reason))
+        if self.backlog():
             self.transport.abort()
         else:
             self.transport.close()
-
-    @property
-    def backlog_bytes(self) -> int:
-        """What was written but not yet taken by the kernel, because the client does not read."""
-        return self.transport.get_write_buffer_size()

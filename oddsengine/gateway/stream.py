@@ -262,7 +262,7 @@ class StreamEndpoint:
         """Wait until clients have read what is on its way to them, but not for ever."""
         try:
             async with asyncio.timeout(_DRAIN_S):
-                while any(session.backlog_bytes for session in sessions if not session.transport.is_closing()):  # noqa: ASYNC110
+                while any(session.backlog() for session in sessions if not session.transport.is_closing()):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
         except TimeoutError:
             pass  # those that do not read are cut off
