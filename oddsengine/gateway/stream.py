@@ -95,7 +95,12 @@ class StreamEndpoint:
         except (Refused, web.HTTPException) as problem:
             return refusal(problem)
         finally:
-            self._end(address, session)
+            if session is not None:
+                self._end(session)
+                if session.access is not None:
+                    self._seats.leave(session.access.subject, session.session_id)
+            if address is not None:
+                self._door.leave(address)
 
     async def handle_events(self, request: web.Request) -> web.StreamResponse:
         """Serve one channel as server-sent events until the client goes away."""
@@ -105,14 +110,15 @@ class StreamEndpoint:
         subscribe = self._granted(request, access)
         if isinstance(subscribe, web.Response):
             return subscribe
+        address = self._door.admit(request)
         session_id = self._hub.new_id()
-        if not await self._fits(access, session_id):
-            retry = {"Retry-After": "5"}
-            return error(429, ErrorCode.OVER_LIMIT, "too many sessions with this token", retry)
         try:
+            if not await self._fits(access, session_id):
+                return error(429, ErrorCode.OVER_LIMIT, "too many sessions with this token", {"Retry-After": "5"})
             return await self._tell_events(request, access, subscribe, session_id)
         finally:
             self._seats.leave(access.subject, session_id)
+            self._door.leave(address)
 
     def _granted(self, request: web.Request, access: Access) -> Subscribe | web.Response:
         """Read what is asked for, if it is on offer and granted."""
@@ -131,35 +137,28 @@ class StreamEndpoint:
     async def _tell_events(
         self, request: web.Request, access: Access, subscribe: Subscribe, session_id: str
     ) -> web.StreamResponse:
-        address = self._door.admit(request)
-        session: Session | None = None
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        )
+        # Events are written past the response, each ready made as a chunk of its body.
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return response
+        session = self._hub.open(transport, access, JSON, Framing(are_events=True), session_id)
+        self._sockets[session] = None
         try:
-            response = web.StreamResponse(
-                headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-            )
-            # Events are written past the response, each ready made as a chunk of its body.
-            response.enable_chunked_encoding()
-            await response.prepare(request)
-            transport = request.transport
-            if transport is None:
-                return response
-            session = self._hub.open(transport, access, JSON, Framing(are_events=True), session_id)
-            self._sockets[session] = None
             self._hub.handle(session, subscribe)
             while not transport.is_closing():  # noqa: ASYNC110 - a transport tells nobody that it closes
                 await asyncio.sleep(0.25)
-            return response
         finally:
-            self._end(address, session)
+            self._end(session)
+        return response
 
-    def _end(self, address: str | None, session: Session | None) -> None:
-        if address is not None:
-            self._door.leave(address)
-        if session is not None:
-            self._sockets.pop(session, None)
-            self._hub.close(session)
-            if session.access is not None:
-                self._seats.leave(session.access.subject, session.session_id)
+    def _end(self, session: Session) -> None:
+        del self._sockets[session]
+        self._hub.close(session)
 
     async def _fits(self, access: Access, session_id: str) -> bool:
         most = access.limits.sessions

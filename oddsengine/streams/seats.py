@@ -51,11 +51,15 @@ class Seats:
         here = self._taken.setdefault(subject, {})
         if session not in here and len(here) >= most:
             return False
+        # At once, so that others who come while Redis is asked find it taken.
         here[session] = most
-        if await self._counted(subject, session, most):
-            return True
-        self._forget(subject, session)
-        return False
+        taken = False
+        try:
+            taken = await self._counted(subject, session, most)
+        finally:
+            if not taken:
+                self._forget(subject, session)
+        return taken
 
     def leave(self, subject: str, session: str) -> None:
         """Give a session's seat back, if it had one."""

@@ -65,3 +65,16 @@ async def test_without_redis_a_gateway_counts_its_own(redis_server: EmbeddedRedi
     seats.leave("shop", "b")
     await until(lambda: not seats._leaving, "the attempt to give it back")
     assert await seats.take("shop", "c", 2)
+
+
+async def test_who_goes_while_a_seat_is_asked_for_keeps_none(redis: Redis) -> None:
+    seats = Seats(redis, kept_s=0.3)
+    asking = asyncio.create_task(seats.take("shop", "a", 1))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    keeping = asyncio.create_task(seats.keep())
+    async with asyncio.timeout(10):
+        while not await seats.take("shop", "b", 1):
+            await asyncio.sleep(0.05)
+    keeping.cancel()
