@@ -37,6 +37,19 @@ class Roster(NamedTuple):
         return cls(listed, [session.write for session in listed], [session.backlog for session in listed])
 
 
+def gather(due: Iterable[tuple[Iterable[Session], bytes]]) -> dict[Session, list[bytes]]:
+    """Put together what is due to each session, so that it goes out in one write: a send costs more than the bytes in it."""
+    gathered: dict[Session, list[bytes]] = {}
+    for sessions, framed in due:
+        for session in sessions:
+            frames = gathered.get(session)
+            if frames is None:
+                gathered[session] = [framed]
+            else:
+                frames.append(framed)
+    return gathered
+
+
 class Broadcast:
     """What is still to be written of a flush.
 

@@ -41,3 +41,9 @@ class HubCounters:
         self.suspended = 0
         self.suspended_s = 0.0
         self.suspended_worst_s = 0.0
+
+    def note_suspension(self, seconds: float) -> None:
+        """Count a flush with suspensions that took so many seconds from the stream to the last socket."""
+        self.suspended += 1
+        self.suspended_s += seconds
+        self.suspended_worst_s = max(self.suspended_worst_s, seconds)

@@ -66,9 +66,9 @@ class HttpApi:
         self._engine = engine
         self._profile = hub.profile_of
         self._door = door
-        self._history = hub.history
+        self._history = hub.teller.history
         self._now_ms = hub.now_ms
-        self._asked = hub.pace.asked
+        self._asked = hub.teller.pace.asked
 
     def routes(self) -> list[web.RouteDef]:
         """List the API's routes."""

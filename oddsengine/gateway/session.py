@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway.encode import JSON, Encoding
+from oddsengine.gateway.encode import JSON, Encoding, message
 from oddsengine.gateway.framing import TEXT, Framing, close_frame
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from oddsengine.gateway.access import Access
     from oddsengine.gateway.audience import Audience
@@ -48,6 +48,7 @@ class Session:
         "bad_messages",
         "encoding",
         "framing",
+        "is_open",
         "last_sent_s",
         "messages",
         "progress_s",
@@ -72,14 +73,27 @@ class Session:
         self.messages: Bucket | None = None
         self.subscriptions: dict[str, Subscription] = {}
         self.last_sent_s = 0.0
+        self.is_open = True
         self.bad_messages = 0
         #: while it is behind: how much it had not taken when that was last less than before, and when that was
         self.backlog_seen = 0
         self.progress_s = 0.0
 
-    def send(self, payload: bytes, at: str | None = None) -> None:
-        """Write one message; the kernel or the transport's buffer takes it at once."""
-        self.write(self.framing.wrap(payload, at))
+    def tell(self, op: str, fields: Mapping[str, object], now_s: float) -> None:
+        """Write one small message; the kernel or the transport's buffer takes it at once.
+
+        Args:
+            op: its operation.
+            fields: what else it says.
+            now_s: monotonic seconds.
+        """
+        self.write(self.framing.wrap(message(op, fields, self.encoding)))
+        self.last_sent_s = now_s
+
+    @property
+    def last_told_s(self) -> float:
+        """When it last heard something, by itself or with an audience, if it keeps up; monotonic seconds."""
+        return max([self.last_sent_s, *(each.audience.told_s for each in self.subscriptions.values())])
 
     def end(self, code: int, reason: str) -> None:
         """Say why and hang up; what the client has not taken by then is dropped if it does not read."""

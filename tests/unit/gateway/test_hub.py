@@ -74,7 +74,7 @@ class Gateway:
         batch = self.owner.cut(0)
         assert batch is not None
         self.replica.offers[0].apply(self.owner.seq, batch)
-        self.hub.changed(0, [batch])
+        self.hub.teller.changed(0, [batch])
 
     def joins(self, *channels: str, interval_ms: int = 0) -> tuple[Session, Wire]:
         wire = Wire()
@@ -102,14 +102,14 @@ def test_a_client_that_does_not_read_costs_a_position_and_then_gets_one_diff() -
     wire.messages()
     for price in range(2200, 3200, 20):
         gateway.publish(e1=price)
-        gateway.hub.sweep()
+        gateway.hub.teller.sweep()
     assert b"" == wire.written, "nothing is written to a full socket"
-    assert [session] == list(gateway.hub._behind)
+    assert [session] == list(gateway.hub.teller.behind)
     wire.reads, wire.backlog = True, 0
-    gateway.hub.sweep()
+    gateway.hub.teller.sweep()
     (delta,) = wire.messages()
     assert ("delta", {"e1": 3.18}) == (delta["op"], prices([delta]))
-    assert {} == gateway.hub._behind
+    assert {} == gateway.hub.teller.behind
 
 
 def test_a_socket_that_fills_up_in_the_middle_of_a_flush_loses_nothing_of_it() -> None:
@@ -123,7 +123,7 @@ def test_a_socket_that_fills_up_in_the_middle_of_a_flush_loses_nothing_of_it() -
     heard = wire.messages()
     gateway.publish(e1=2300)
     wire.reads, wire.backlog = True, 0
-    gateway.hub.sweep()
+    gateway.hub.teller.sweep()
     heard += wire.messages()
     assert {"e1": 2.3, "e2": 2.2} == prices(heard)
 
@@ -145,22 +145,22 @@ def test_what_was_told_of_trouble_is_made_up_for() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
     _, wire = gateway.joins("event:e1")
-    gateway.hub.went_stale(0)
+    gateway.hub.teller.went_stale(0)
     assert "stale" == wire.messages()[-1]["op"]
     wire.reads, wire.backlog = False, 200_000
     gateway.publish(e1=2100)
     wire.messages()
-    gateway.hub.went_live(0)
+    gateway.hub.teller.went_live(0)
     assert b"" == wire.written
     wire.reads, wire.backlog = True, 0
-    gateway.hub.sweep()
+    gateway.hub.teller.sweep()
     assert ["live"] == [message["op"] for message in wire.messages()]
 
 
 def test_who_comes_while_a_shard_is_stale_is_told_so() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
-    gateway.hub.went_stale(0)
+    gateway.hub.teller.went_stale(0)
     _, wire = gateway.joins("event:e1")
     assert ["welcome", "subscribed", "snapshot", "stale"] == [message["op"] for message in wire.messages()]
 
@@ -170,12 +170,12 @@ def test_an_interval_starts_where_its_members_are_not_where_the_last_one_joined(
     gateway = Gateway()
     gateway.publish(e1=2000)
     _, first = gateway.joins("event:e1", interval_ms=1000)
-    gateway.hub.sweep()
+    gateway.hub.teller.sweep()
     first.messages()
     gateway.publish(e1=2100)
     gateway.joins("event:e1", interval_ms=1000)
     gateway.now_s = 1.5
-    gateway.hub.sweep()
+    gateway.hub.teller.sweep()
     assert {"e1": 2.1} == prices(first.messages())
 
 
@@ -184,7 +184,7 @@ def test_suspensions_come_first_in_a_flush_and_at_once_to_everyone() -> None:
     gateway.publish(e1=2000, e2=2000)
     _, wire = gateway.joins("sport:football")
     _, paced = gateway.joins("sport:football", interval_ms=10_000)
-    gateway.hub.sweep()
+    gateway.hub.teller.sweep()
     wire.messages()
     paced.messages()
     gateway.owner.put_market(an_offer_of("e1/match_odds", {"home": 2500}))
@@ -218,7 +218,7 @@ def test_a_closed_session_leaves_nothing_behind() -> None:
     wire.reads, wire.backlog = False, 200_000
     gateway.publish(e1=2100)
     gateway.hub.close(session)
-    assert ({}, {}, 0) == (gateway.hub.sessions, gateway.hub._behind, len(gateway.hub.audiences))
+    assert ({}, {}, 0) == (gateway.hub.sessions, gateway.hub.teller.behind, len(gateway.hub.teller.audiences))
     assert EventId("e1") in gateway.replica.offers[0].events
 
 
@@ -227,7 +227,7 @@ async def test_a_flush_is_written_in_slices_and_what_comes_in_between_is_in_orde
     gateway = Gateway()
     gateway.publish(e1=2000)
     ticks = iter(range(10**9))
-    gateway.hub._clock = lambda: float(next(ticks))  # type: ignore[assignment]
+    gateway.hub.teller._clock = lambda: float(next(ticks))  # type: ignore[assignment]
     everyone = [gateway.joins("event:e1") for _ in range(450)]
     heard: dict[int, list[Any]] = {place: [] for place in range(len(everyone))}
 
@@ -254,9 +254,9 @@ async def test_a_flush_is_written_in_slices_and_what_comes_in_between_is_in_orde
     for _ in range(500):
         await asyncio.sleep(0)
         listen()
-    gateway.hub.sweep()
+    gateway.hub.teller.sweep()
     listen()
-    assert not gateway.hub.is_busy
+    assert not gateway.hub.teller.is_busy
     for place, news in heard.items():
         assert sorted(news) == news, place
         if place != 449:
@@ -270,12 +270,12 @@ async def test_what_waited_for_a_flush_is_told_also_when_that_had_to_be_hurried(
     gateway = Gateway()
     gateway.publish(e1=2000)
     ticks = iter(range(10**9))
-    gateway.hub._clock = lambda: float(next(ticks))  # type: ignore[assignment]
+    gateway.hub.teller._clock = lambda: float(next(ticks))  # type: ignore[assignment]
     everyone = [gateway.joins("event:e1")[1] for _ in range(450)]
     gateway.publish(e1=2100)
     gateway.publish(e1=2200)
-    gateway.hub.went_stale(0)
-    gateway.hub.went_live(0)
+    gateway.hub.teller.went_stale(0)
+    gateway.hub.teller.went_live(0)
     for _ in range(500):
         await asyncio.sleep(0)
     assert {2.2} == {prices(wire.messages())["e1"] for wire in everyone}
@@ -287,9 +287,9 @@ async def test_a_large_flush_lets_others_in_first_and_is_told_all_the_same() -> 
     _, wire = gateway.joins(*(f"event:e{number}" for number in range(80)))
     wire.messages()
     gateway.publish(**{f"e{number}": 2100 for number in range(80)})
-    assert gateway.hub.is_busy
+    assert gateway.hub.teller.is_busy
     assert [] == wire.messages()
-    while gateway.hub.is_busy:
+    while gateway.hub.teller.is_busy:
         await asyncio.sleep(0)
     assert {f"e{number}": 2.1 for number in range(80)} == prices(wire.messages())
 

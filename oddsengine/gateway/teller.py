@@ -1,0 +1,428 @@
+"""Tells every audience what changes: one encoding for all of an audience, and nobody waits for a slow client.
+
+Everything here runs in the event loop without awaiting: changes are encoded and written in one go, or in stretches that know
+who moved between them, so a session's position is always exactly what was written to it. A client whose socket is full leaves
+its audiences and stays at its position; once it drains it gets one diff and is up to date. Its cost meanwhile is that one
+position.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import repeat
+from math import inf
+from typing import TYPE_CHECKING
+
+from oddsengine.books.merge import merged
+from oddsengine.gateway import encode
+from oddsengine.gateway.audiences import Audiences
+from oddsengine.gateway.broadcast import Broadcast, Roster, gather
+from oddsengine.gateway.codes import Close
+from oddsengine.gateway.flush import Flush
+from oddsengine.gateway.history import PriceHistory
+from oddsengine.gateway.pace import Pace
+from oddsengine.gateway.renderings import Renderings
+from oddsengine.gateway.session import Subscription
+from oddsengine.streams.positions import ORIGIN, write_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oddsengine.books.changes import Batch, Changes
+    from oddsengine.gateway.audience import Audience, Taste
+    from oddsengine.gateway.counters import HubCounters
+    from oddsengine.gateway.replica import At, Channel, Replica
+    from oddsengine.gateway.session import Session
+
+
+class Teller:
+    """All audiences of one gateway process; it listens to the followers (`oddsengine.streams.follower.Listener`).
+
+    Args:
+        replica: what is published.
+        counters: are kept up to date.
+        clock: monotonic seconds.
+        now_ms: the wall clock, Unix milliseconds.
+        stalled_s: how long a socket may take nothing of what is written to it.
+        history_ms: how long what was on offer is remembered.
+        suspend_stale_s: after how long a stale shard's markets are shown as suspended; 0: never.
+    """
+
+    def __init__(
+        self,
+        replica: Replica,
+        counters: HubCounters,
+        clock: Callable[[], float],
+        now_ms: Callable[[], int],
+        *,
+        stalled_s: float = 30.0,
+        history_ms: int = 0,
+        suspend_stale_s: float = 0.0,
+    ) -> None:
+        self.replica = replica
+        self.counters = counters
+        self.history = PriceHistory(history_ms)
+        self.audiences = Audiences(replica)
+        self.pace = Pace(clock, self._go_on)
+        self._clock = clock
+        self._now_ms = now_ms
+        self._stalled_s = stalled_s
+        self._suspend_stale_s = suspend_stale_s
+        self._renderings = Renderings(replica, now_ms)
+        #: sessions that are not in their audiences, until they have drained
+        self.behind: dict[Session, None] = {}
+        #: sessions whose socket was found full in what is being written now
+        self._overfull: list[Session] = []
+        #: what of each shard has been told to those without an interval
+        self._told = replica.at()
+        #: what all who have no interval certainly have: of a flush that is on its way, what was told before it
+        self._safe = dict(self._told)
+        self._broadcast: Broadcast | None = None
+        #: when the suspensions of the flush on its way were published, Unix milliseconds; None if it has none
+        self._suspending_ms: int | None = None
+        #: what was applied to shards and not told yet; while a flush is on its way it waits
+        self._waiting: dict[int, list[Batch]] = {}
+
+    # -- who is told ----------------------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a flush is on its way or waits, or some session has not taken all that was written to it."""
+        return self._broadcast is not None or bool(self._waiting) or bool(self.behind)
+
+    def join(self, session: Session, channel: Channel, taste: Taste, resume: At | None) -> None:
+        """Subscribe a session to a channel: from a position that `resolve` found good, else with a snapshot."""
+        self.leave(session, channel.name)
+        audience = self.audiences.get(channel, taste)
+        subscription = session.subscriptions[channel.name] = Subscription(audience)
+        if resume is None:
+            # An audience with an interval stays where its other members are: it may tell this one again what it knows.
+            self._send_snapshot([session], audience)
+            self.audiences.join(session, audience)
+        else:
+            self.counters.resumed += 1
+            subscription.at = resume
+            self._catch_up(session, subscription)
+        self._tell_health(session, subscription)
+        if session.backlog():
+            self._overfull.append(session)
+        self.settle()
+
+    def leave(self, session: Session, name: str) -> None:
+        """Let a session hear a channel no more; one that it does not hear is none."""
+        subscription = session.subscriptions.pop(name, None)
+        if subscription is not None:
+            self.audiences.leave(session, subscription.audience)
+
+    def forget(self, session: Session) -> None:
+        """Let a session go."""
+        self.behind.pop(session, None)
+        for name in list(session.subscriptions):
+            self.leave(session, name)
+
+    @property
+    def safe(self) -> At:
+        """The position that every session without an interval has, unless it is behind."""
+        return self._safe
+
+    def position(self, session: Session) -> At:
+        """Give the position from which a session can resume all its channels."""
+        at = dict(self._safe)
+        for subscription in session.subscriptions.values():
+            for shard, position in self._position_of(subscription.audience).items():
+                at[shard] = min(at[shard], position)
+        return at
+
+    # -- what the followers tell ----------------------------------------------------------------------------------
+
+    def changed(self, shard: int, batches: list[Batch]) -> None:
+        """Tell every audience of what has just been applied to a shard."""
+        for batch in batches:
+            self.history.note(batch)
+        if shard in self.replica.shut:
+            self._reopen(shard)
+            return
+        waiting = self._waiting.get(shard)
+        if waiting is not None:
+            waiting += batches
+            return
+        self._waiting[shard] = batches
+        if self.pace.is_much(sum([len(batch.markets) for batch in batches])):
+            asyncio.get_running_loop().call_soon(self.history.settle)
+            self.pace.give_way()
+        elif self._broadcast is None:
+            self._flush(shard)
+
+    def _flush(self, shard: int) -> None:
+        """Tell what changed in a shard since it was last told."""
+        batches = self._waiting.pop(shard)
+        offer = self.replica.offers[shard]
+        told = self._told[shard]
+        if not offer.has_diff_since(told.epoch, told.seq):
+            self.replaced(shard)
+            return
+        # The batches say it themselves, unless the snapshot knew some of it before them.
+        are_all_news = told.seq + len(batches) == offer.seq and told.seq >= offer.horizon
+        changes = merged(batches) if are_all_news else offer.changes_since(told.seq)
+        self._told[shard] = self.replica.position(shard)
+        if changes:
+            self._suspending_ms = batches[0].ts_ms if changes.urgent else None
+            self._tell_all(shard, changes, batches[-1].ts_ms)
+        else:
+            self._safe[shard] = self._told[shard]
+
+    def _go_on(self) -> None:
+        """Write the next slice of the flush that is on its way; after the last one, what changed meanwhile."""
+        broadcast = self._broadcast
+        if broadcast is not None:
+            if not broadcast.advance(self._clock, self.pace.stretch_s):
+                self.pace.give_way()
+                return
+            self._finished(broadcast)
+        # Also where somebody had to hurry and the flush is over by now: what waited for it must not wait for another change.
+        while self._waiting and self._broadcast is None:
+            self._flush(next(iter(self._waiting)))
+
+    def _hurry(self) -> None:
+        """Write all that is left of the flush that is on its way, before something that may not come in between."""
+        if self._broadcast is not None and self._broadcast.advance(self._clock, inf):
+            self._finished(self._broadcast)
+
+    def _finished(self, broadcast: Broadcast) -> None:
+        self._broadcast = self.audiences.moved = None
+        if self._suspending_ms is not None:
+            self.counters.note_suspension((self._now_ms() - self._suspending_ms) / 1000)
+            self._suspending_ms = None
+        # Those it passed over are where they were before it, the others where it took them.
+        self._fall_behind(broadcast.missed)
+        self._safe = dict(self._told)
+        self._overfull += broadcast.overfull
+        self.settle()
+
+    def replaced(self, shard: int) -> None:
+        """Send everyone who draws from a shard its channel anew: earlier positions have no diff to this one."""
+        self._hurry()
+        self._waiting.pop(shard, None)
+        self._told[shard] = self._safe[shard] = self.replica.position(shard)
+        self.history.forget()
+        for audience in self.audiences:
+            if shard in audience.channel.shards:
+                audience.at = self.replica.at(audience.channel)
+                self._send_snapshot(list(audience.members), audience)
+        self.settle()
+
+    def went_stale(self, shard: int) -> None:
+        """Warn everyone who draws from a shard."""
+        self.replica.stale_since[shard] = self._now_ms()
+        self._announce("stale", shard, {"since": self.replica.stale_since[shard]})
+
+    def went_live(self, shard: int) -> None:
+        """Give the all-clear to everyone who draws from a shard."""
+        self.replica.stale_since.pop(shard, None)
+        self._announce("live", shard, {})
+        if shard in self.replica.shut:
+            self._reopen(shard)
+
+    def _watch_stale(self) -> None:
+        """Show the markets of a shard as suspended once it has been stale for the configured time."""
+        now_ms = self._now_ms()
+        for shard, since_ms in self.replica.stale_since.items():
+            late = self._suspend_stale_s and since_ms and now_ms - since_ms > self._suspend_stale_s * 1000
+            if late and shard not in self.replica.shut:
+                self._hurry()
+                closing = self.replica.closing(shard)
+                self.replica.shut.add(shard)
+                self._forget_positions(shard)
+                if closing:
+                    self._tell_all(shard, closing, now_ms)
+
+    def _reopen(self, shard: int) -> None:
+        """Show a shard's markets as they are again."""
+        self.replica.shut.discard(shard)
+        self._forget_positions(shard)
+        self.replaced(shard)
+
+    def _forget_positions(self, shard: int) -> None:
+        """Make everyone who is to catch up on a shard get a snapshot: what was shown of it was not what it was."""
+        self._told[shard] = self._safe[shard] = self.replica.position(shard)
+        for session in self.behind:
+            for subscription in session.subscriptions.values():
+                if subscription.at is not None and shard in subscription.at:
+                    subscription.at[shard] = ORIGIN
+        for audience in self.audiences:
+            if shard in audience.at:
+                audience.at[shard] = ORIGIN
+
+    def _announce(self, op: str, shard: int, fields: dict[str, object]) -> None:
+        self._hurry()
+        for audience in self.audiences:
+            if shard in audience.channel.shards:
+                name, taste = audience.channel.name, audience.taste
+                payload = encode.message(op, {"channel": name, **fields}, taste.encoding)
+                self._tell(audience, taste.framing.wrap(payload))
+                for session in audience.members:
+                    session.subscriptions[name].told_stale = op == "stale"
+        self.settle()
+
+    def _tell_health(self, session: Session, subscription: Subscription) -> None:
+        """Tell one session what the others of its audience were told while it was not there to hear."""
+        channel = subscription.audience.channel
+        since = self.replica.is_stale(channel)
+        if (since is not None) == subscription.told_stale:
+            return
+        subscription.told_stale = since is not None
+        news = {"channel": channel.name} if since is None else {"channel": channel.name, "since": since}
+        session.tell("live" if since is None else "stale", news, self._clock())
+
+    # -- telling --------------------------------------------------------------------------------------------------
+
+    def _tell_all(self, shard: int, changes: Changes, ts_ms: int) -> None:
+        """Begin to write a flush to every audience without an interval, and write its suspensions to those with one."""
+        flush = Flush(self.replica.offers[shard], changes, self.audiences, ts_ms)
+        positions: dict[tuple[int, ...], str] = {}
+        due: list[tuple[Audience, bytes]] = []
+        counters, now_s = self.counters, self._clock()
+        for name in flush.channels():
+            for audience in self.audiences.by_channel[name].values():
+                taste = audience.taste
+                if taste.interval_ms:
+                    before = write_at(audience.at)
+                    urgent = flush.urgent(audience, before)
+                    if urgent is not None:
+                        self._tell(audience, taste.framing.wrap(urgent, before))
+                    continue
+                shards = audience.channel.shards
+                at = positions.get(shards)
+                if at is None:
+                    # Not the replica's: it may have more of other shards than has been told.
+                    at = positions[shards] = write_at({each: self._told[each] for each in shards})
+                framed = taste.framing.wrap(flush.delta(audience, at), at)
+                due.append((audience, framed))
+                members = len(audience.members)
+                audience.told_s = now_s
+                counters.deltas += flush.market_count(name) * members
+                counters.frames += members
+                counters.bytes += len(framed) * members
+        self.settle()
+        moved = self.audiences.moved = set()
+        if len(due) == 1:
+            ((audience, framed),) = due
+            self._broadcast = Broadcast(audience.roster, repeat(framed), moved)
+        else:
+            gathered = gather((audience.members, framed) for audience, framed in due)
+            self._broadcast = Broadcast(Roster.of(gathered), map(b"".join, gathered.values()), moved)
+        if self.pace.is_much(len(changes.markets)):
+            self.pace.give_way()
+        else:
+            self._go_on()
+
+    def _tell(self, audience: Audience, framed: bytes) -> None:
+        """Write a ready frame to every member of an audience at once."""
+        audience.told_s = self._clock()
+        self.write(list(audience.members), framed)
+
+    def _send_snapshot(self, sessions: list[Session], audience: Audience) -> None:
+        for framed in self._renderings.snapshot(audience):
+            self.write(sessions, framed)
+        self.counters.snapshots += len(sessions)
+
+    def write(self, sessions: list[Session], framed: bytes) -> None:
+        """Write a ready frame to these sessions; those that do not keep up fall behind."""
+        now_s = self._clock()
+        self.counters.frames += len(sessions)
+        self.counters.bytes += len(framed) * len(sessions)
+        for session in sessions:
+            session.write(framed)
+            session.last_sent_s = now_s
+            if session.backlog():
+                self._overfull.append(session)
+
+    # -- the slow ones --------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Take those whose sockets are full out of their audiences; only once all frames of a flush are written.
+
+        Until then a session would lose what its other channels are still to be told of the same flush.
+        """
+        self._fall_behind(self._overfull)
+        self._overfull.clear()
+
+    def _fall_behind(self, sessions: list[Session]) -> None:
+        for session in sessions:
+            if not session.is_open:
+                continue
+            if session not in self.behind:
+                self.behind[session] = None
+                session.backlog_seen, session.progress_s = session.backlog(), self._clock()
+                self.counters.fell_behind += bool(session.backlog_seen)
+            for subscription in session.subscriptions.values():
+                if subscription.at is None:
+                    audience = subscription.audience
+                    subscription.at = self._position_of(audience)
+                    self.audiences.lose(session, audience)
+
+    def _position_of(self, audience: Audience) -> At:
+        """Tell what the members of an audience have: all that was told, unless they are told at intervals."""
+        return audience.at if audience.taste.interval_ms else {shard: self._safe[shard] for shard in audience.channel.shards}
+
+    def sweep(self) -> None:
+        """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""
+        self.history.settle()
+        self._watch_stale()
+        for session in list(self.behind):
+            backlog = session.backlog()
+            if session.transport.is_closing():
+                self.behind.pop(session, None)
+            elif backlog:
+                self._watch_progress(session, backlog)
+            else:
+                self.behind.pop(session, None)
+                for subscription in session.subscriptions.values():
+                    if subscription.at is not None:
+                        self._catch_up(session, subscription)
+        self.settle()
+        now_ms = self._clock() * 1000
+        for audience in list(self.audiences.paced):
+            if audience.due_ms <= now_ms:
+                audience.due_ms = now_ms + audience.taste.interval_ms
+                self._tell_since(audience)
+        self.settle()
+
+    def _watch_progress(self, session: Session, backlog: int) -> None:
+        """Hang up on a client that has taken nothing for too long."""
+        now_s = self._clock()
+        if backlog < session.backlog_seen:
+            session.backlog_seen, session.progress_s = backlog, now_s
+        elif now_s - session.progress_s > self._stalled_s:
+            self.counters.stalled += 1
+            self.behind.pop(session, None)
+            session.end(Close.OVERLOADED, "not reading")
+
+    def _catch_up(self, session: Session, subscription: Subscription) -> None:
+        """Bring one subscription from its own position to the present with one message, and back into its audience."""
+        at = subscription.at
+        assert at is not None  # noqa: S101 - only those behind have one
+        audience = subscription.audience = self.audiences.get(subscription.audience.channel, subscription.audience.taste)
+        if not self.replica.covers(audience.channel, at):
+            if self.replica.is_ahead(audience.channel, at):
+                self.behind[session] = None  # what it has seen elsewhere has not come here yet
+                return
+            self._send_snapshot([session], audience)
+        else:
+            payload = self._renderings.diff(audience, at)
+            if payload is not None:
+                self.write([session], audience.taste.framing.wrap(payload, write_at(self.replica.at(audience.channel))))
+            self.counters.catch_ups += 1
+        subscription.at = None
+        self.audiences.join(session, audience)
+        self._tell_health(session, subscription)
+
+    def _tell_since(self, audience: Audience) -> None:
+        if not self.replica.covers(audience.channel, audience.at):
+            audience.at = self.replica.at(audience.channel)
+            self._send_snapshot(list(audience.members), audience)
+            return
+        payload = self._renderings.diff(audience, audience.at)
+        audience.at = self.replica.at(audience.channel)
+        if payload is not None:
+            self._tell(audience, audience.taste.framing.wrap(payload, write_at(audience.at)))
