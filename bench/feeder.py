@@ -1,7 +1,8 @@
 """Publishes price changes at a rate that it is told: the engine's end of a load, in a process of its own.
 
-`python -m bench.feeder REDIS_URL EVENTS MARKETS_AN_EVENT`; then `{"rate": deltas a second}` on stdin, answered with what
-was published since the last. Events are `e0`, `e1` ..; every market has a home and an away side of which one moves.
+`python -m bench.feeder REDIS_URL EVENTS MARKETS_AN_EVENT MARKETS_OF_THE_BUSIEST`; then `{"rate": deltas a second}` on stdin,
+answered with what was published since the last. Events are `e0`, `e1` ..; every market has a home and an away side of which one
+moves, and all markets move equally often.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import random
 import sys
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from redis.asyncio import Redis
 
@@ -22,14 +23,22 @@ from oddsengine.markets.ids import EventId, MarketId
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher, prepare
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _FLUSHES_PER_S: Final = 50
 
 
-def offered(events: int, markets: int) -> OwnedOffer:
-    """Make an offer of so many events and markets."""
+def market_counts(events: int, markets: int, busiest: int = 0) -> list[int]:
+    """Tell how many markets each event has: as Zipf's law has it from the busiest down, and never fewer than `markets`."""
+    return [max(markets, busiest // rank) for rank in range(1, events + 1)]
+
+
+def offered(counts: Sequence[int]) -> OwnedOffer:
+    """Make an offer of an event for each of these counts of markets."""
     offer = OwnedOffer(("default",))
     offer.open_epoch(1)
-    for number in range(events):
+    for number, markets in enumerate(counts):
         event = EventId(f"e{number}")
         offer.put_event(Event(id=event, sport="football", competition=Competition("bench", "Bench"), name=f"Event {number}"))
         for market in range(markets):
@@ -45,21 +54,21 @@ def offered(events: int, markets: int) -> OwnedOffer:
     return offer
 
 
-def shuffled(events: int, markets: int) -> list[MarketId]:
+def shuffled(counts: Sequence[int]) -> list[MarketId]:
     """Name every market in the order in which they move: popular events are not the first, and every run is alike."""
-    names = [MarketId(f"e{event}/total/ft/{market}") for event in range(events) for market in range(markets)]
+    names = [MarketId(f"e{event}/total/ft/{market}") for event, markets in enumerate(counts) for market in range(markets)]
     random.Random(7).shuffle(names)  # noqa: S311 - every run is alike
     return names
 
 
-async def _feed(url: str, events: int, markets: int) -> None:
-    offer = offered(events, markets)
+async def _feed(url: str, counts: Sequence[int]) -> None:
+    offer = offered(counts)
     redis = Redis.from_url(url)
     publisher = Publisher(redis, 0, shard_keys("odds", 0), offer)
     now_ms = time.time_ns() // 1_000_000
     offer.cut(now_ms)
     await publisher.claim(now_ms)
-    names = shuffled(events, markets)
+    names = shuffled(counts)
     rate, published, place, price = 0.0, 0, 0, 2020
     due_s = started_s = time.monotonic()
     reader = asyncio.StreamReader()
@@ -96,4 +105,4 @@ async def _feed(url: str, events: int, markets: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_feed(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(_feed(sys.argv[1], market_counts(*map(int, sys.argv[2:]))))

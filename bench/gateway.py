@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from bench.load import LOAD_CORES, Receiver, Report, module, receiving, subscribing
+from bench.load import LOAD_CORES, Receiver, Report, first_on_its_core, module, receiving, subscribing
 from bench.report import Row
 from bench.system import System, free_port, gateway_running, redis_running, system_running
 from oddsengine.client import OddsClient
@@ -165,7 +165,7 @@ def memory(subscribers: int = _MOST_CLIENTS, rate: float | None = None) -> list[
 
 def resume(subscribers: int = 5000, rate: float | None = None) -> list[Row]:
     """Measure how long it takes until everybody is current again who comes back at once after a restart of the gateway."""
-    with redis_running() as url, module("bench.feeder", url, "1", str(_MARKETS), cores=LOAD_CORES) as feeder:
+    with redis_running() as url, module("bench.feeder", url, "1", str(_MARKETS), "0", cores=LOAD_CORES) as feeder:
         feeder.line()
         port = free_port()
         with gateway_running(url, port):
@@ -220,7 +220,8 @@ def _read_answer(connection: socket.socket) -> None:
 def snapshot(subscribers: int, rate: float | None = None) -> list[Row]:
     """Measure what a bet service waits for while the gateway is half busy, beside the same while it is idle.
 
-    The client is a bare socket: what it does itself is a small part of what is measured.
+    The client is a bare socket: what it does itself is a small part of what is measured. It goes before the load on its core
+    where the system permits it.
     """
     rows: list[Row] = []
     quotes = json.dumps(
@@ -237,7 +238,8 @@ def snapshot(subscribers: int, rate: float | None = None) -> list[Row]:
     )
     with system_running(events=1, markets=_MARKETS) as system, receiving(system.port, _everyone(subscribers)) as receiver:
         half = rate or _saturation(system, receiver) / 2
-        with socket.create_connection(("127.0.0.1", system.port)) as connection:
+        with socket.create_connection(("127.0.0.1", system.port)) as connection, first_on_its_core() as goes_first:
+            rows.append(Row(scenario="snapshot", metric="client goes before the load", value=goes_first, unit="(1: yes)"))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for metric, request, goal in asked:
                 system.set_rate(0.0)

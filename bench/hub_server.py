@@ -31,7 +31,7 @@ _SWEEP_S: Final = 0.02
 
 async def _serve() -> None:
     configure_logging("error")
-    owner = offered(1, 50)
+    owner = offered([50])
     owner.cut(0)
     replica = Replica(1)
     # The replica has records of its own, as if they had come through the stream.

@@ -73,14 +73,13 @@ class NatsFeed:
 
     Args:
         port: nats-server's.
-        events: how many subjects, `e0`, `e1` ..
-        markets: an event's.
+        counts: how many markets each event has; its subject is `e0`, `e1` ..
     """
 
-    def __init__(self, port: int, events: int, markets: int) -> None:
+    def __init__(self, port: int, counts: Sequence[int]) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.sendall(b'CONNECT {"verbose":false}\r\n')
-        self._names = [(name.partition("/")[0], name) for name in shuffled(events, markets)]
+        self._names = [(name.partition("/")[0], name) for name in shuffled(counts)]
         self._rate = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)

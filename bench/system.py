@@ -46,9 +46,10 @@ class System:
 
 
 @contextmanager
-def system_running(events: int, markets: int) -> Iterator[System]:
-    """Start it all, and wait until the gateway is ready."""
-    with redis_running() as url, module("bench.feeder", url, str(events), str(markets), cores=LOAD_CORES) as feeder:
+def system_running(events: int, markets: int, busiest: int = 0) -> Iterator[System]:
+    """Start it all, and wait until the gateway is ready; see `bench.feeder.market_counts`."""
+    size = [str(events), str(markets), str(busiest)]
+    with redis_running() as url, module("bench.feeder", url, *size, cores=LOAD_CORES) as feeder:
         feeder.line()
         port = free_port()
         with gateway_running(url, port) as gateway:
