@@ -77,10 +77,10 @@ def fanout(
 def latency(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
-    """Milliseconds from publishing to a thousand clients at half of saturation, and with one in ten never reading."""
-    from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    """Milliseconds to a thousand clients at half of saturation: from the provider, from publishing, and with some not reading."""
+    from bench import gateway, journey  # noqa: PLC0415 - each scenario brings its own dependencies
 
-    show(scenario.latency(subscribers, rate), json, plot)
+    show([*journey.run(subscribers, rate), *gateway.latency(subscribers, rate)], json, plot)
 
 
 @app.command()

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 from bench.load import LOAD_CORES, Receiver, Report, first_on_its_core, module, receiving, subscribing
-from bench.report import Row
+from bench.reference_nats import NatsFeed, nats_running, nats_subscribing
+from bench.report import Row, compared
 from bench.system import System, free_port, gateway_running, redis_running, system_running
 from oddsengine.client import OddsClient
 
@@ -154,13 +155,26 @@ def memory(subscribers: int = _MOST_CLIENTS, rate: float | None = None) -> list[
             _measured(system, receiver, rate or 50.0, 3.0)
             grown = system.gateway.resident_bytes() - before
             report = receiver.report()
-    value = grown / subscribers
+    value, theirs, metric = grown / subscribers, _nats_memory(subscribers), f"a socket of {subscribers:,}"
     return [
-        Row(
-            scenario="memory", metric=f"a socket of {subscribers:,}", value=value, unit="bytes", goal=20_480, met=value <= 20_480
-        ),
+        Row(scenario="memory", metric=metric, value=value, unit="bytes", goal=20_480, met=value <= 20_480),
+        compared(Row(scenario="memory", metric=metric, value=value, unit="bytes", reference="nats-server"), theirs),
+        Row(scenario="memory", metric="nats-server, a socket", value=theirs, unit="bytes"),
         Row(scenario="memory", metric="closed by the gateway", value=report.closed, unit="sockets"),
     ]
+
+
+def _nats_memory(subscribers: int) -> float:
+    messages = [nats_subscribing(["e0"])] * subscribers
+    with nats_running() as nats, NatsFeed(nats.port, [10]) as feed:
+        with receiving(nats.websocket_port, messages[:100], path="/", sample_every=100):
+            pass
+        time.sleep(1.0)
+        before = nats.server.resident_bytes()
+        with receiving(nats.websocket_port, messages, path="/", sample_every=subscribers):
+            feed.set_rate(50.0)
+            time.sleep(4.0)
+            return (nats.server.resident_bytes() - before) / subscribers
 
 
 def resume(subscribers: int = 5000, rate: float | None = None) -> list[Row]:
@@ -181,14 +195,31 @@ def resume(subscribers: int = 5000, rate: float | None = None) -> list[Row]:
             with receiving(port, messages, sample_every=subscribers) as receiver:
                 connected_s = time.monotonic() - begun_s
                 # Everybody has had its diff once a delta has come to all of them since.
-                receiver.reset()
-                while receiver.report().frames_per_s * receiver.report().seconds < subscribers:
-                    time.sleep(0.02)
+                _await_frames(receiver, subscribers)
                 value = time.monotonic() - begun_s
+    metric, theirs = f"{subscribers:,} clients current", _nats_return(subscribers, rate or 10)
     return [
-        Row(scenario="resume", metric=f"{subscribers:,} clients current", value=value, unit="s", goal=3.0, met=value <= 3.0),
+        Row(scenario="resume", metric=metric, value=value, unit="s", goal=3.0, met=value <= 3.0),
+        compared(Row(scenario="resume", metric=metric, value=value, unit="s", reference="nats-server, nothing resumed"), theirs),
         Row(scenario="resume", metric="of that, handshakes", value=connected_s, unit="s"),
     ]
+
+
+def _await_frames(receiver: Receiver, count: int) -> None:
+    receiver.reset()
+    while (report := receiver.report()).frames_per_s * report.seconds < count:
+        time.sleep(0.02)
+
+
+def _nats_return(subscribers: int, rate: float) -> float:
+    """Tell how many seconds pass until everybody has subscribed at nats-server and had a message."""
+    with nats_running() as nats, NatsFeed(nats.port, [10]) as feed:
+        feed.set_rate(rate)
+        begun_s = time.monotonic()
+        messages = [nats_subscribing(["e0"])] * subscribers
+        with receiving(nats.websocket_port, messages, path="/", sample_every=subscribers) as receiver:
+            _await_frames(receiver, subscribers)
+            return time.monotonic() - begun_s
 
 
 def _asked(connection: socket.socket, request: bytes, times: int) -> list[float]:
@@ -249,10 +280,10 @@ def snapshot(subscribers: int, rate: float | None = None) -> list[Row]:
                 time.sleep(0.5)
                 took = _asked(connection, request.encode(), _TIMES)
                 value, reference = took[int(_TIMES * 0.99)], idle[int(_TIMES * 0.99)]
-                row = Row(scenario="snapshot", metric=f"{metric}, p99", value=value, unit="ms", reference="idle", goal=goal)
-                row.ratio = value / reference
-                row.met = None if goal is None else value <= goal
-                rows.append(row)
+                name, met = f"{metric}, p99", None if goal is None else value <= goal
+                rows.append(Row(scenario="snapshot", metric=name, value=value, unit="ms", goal=goal, met=met))
+                beside = Row(scenario="snapshot", metric=name, value=value, unit="ms", reference="idle")
+                rows.append(compared(beside, reference))
                 rows.append(Row(scenario="snapshot", metric=f"{metric}, p50", value=took[_TIMES // 2], unit="ms"))
     return rows
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from bench.feeder import shuffled
-from bench.load import SERVER_CORE, started
+from bench.load import SERVER_CORE, Talker, started
 from bench.system import free_port
 
 if TYPE_CHECKING:
@@ -29,28 +29,29 @@ websocket {{ listen: "127.0.0.1:{websocket_port}", no_tls: true, compression: fa
 
 
 class Nats(NamedTuple):
-    """Where it listens."""
+    """A running server, and where it listens."""
 
     port: int
     websocket_port: int
+    server: Talker
 
 
 @contextmanager
 def nats_running() -> Iterator[Nats]:
     """Run nats-server on the server's core, with one thread for Go code."""
-    nats = Nats(free_port(), free_port())
+    port, websocket_port = free_port(), free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "nats.conf"
-        config.write_text(_CONFIG.format(**nats._asdict()))
+        config.write_text(_CONFIG.format(port=port, websocket_port=websocket_port))
         with started([_program(), "-c", str(config), "-l", str(Path(folder) / "log")], SERVER_CORE) as server:
             for _ in range(200):
                 try:
-                    socket.create_connection(("127.0.0.1", nats.websocket_port), 1).close()
+                    socket.create_connection(("127.0.0.1", websocket_port), 1).close()
                     break
                 except OSError:
                     time.sleep(0.05)
             try:
-                yield nats
+                yield Nats(port, websocket_port, server)
             finally:
                 server.process.terminate()
 

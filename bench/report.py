@@ -20,7 +20,8 @@ _FILE_WIDTH = 160
 class Row(msgspec.Struct, kw_only=True):
     """One figure.
 
-    `ratio` is value over the reference's; `goal` is the least ratio wanted (of memory the most), None where none is set.
+    `ratio` is value over the reference's; `goal` is the least ratio wanted (of what should be little the most), or where there is
+    no ratio the most of the value; None where none is set.
     """
 
     scenario: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import threading
@@ -30,6 +31,24 @@ stalled_s = 600
 [log]
 level = "error"
 """
+
+_ENGINE_CONFIG = """
+[redis]
+url = "{url}"
+[profiles.default]
+book_sum = 1.05
+[feeds.betfair]
+adapter = "betfair"
+host = "127.0.0.1"
+port = {feed_port}
+tls = false
+names = false
+heartbeat_ms = 500
+[log]
+level = "error"
+"""
+#: The emulated provider takes any.
+_SECRETS = {"BETFAIR_APP_KEY": "bench", "BETFAIR_SESSION_TOKEN": "bench"}
 
 
 class System:
@@ -69,6 +88,21 @@ def gateway_running(url: str, port: int) -> Iterator[Talker]:
                 yield gateway
             finally:
                 gateway.process.terminate()
+
+
+@contextmanager
+def engine_running(url: str, feed_port: int) -> Iterator[Talker]:
+    """Run `oddsengine engine` beside the load, on one feed that speaks Betfair's stream protocol on a port of loopback."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "odds.toml"
+        config.write_text(_ENGINE_CONFIG.format(url=url, feed_port=feed_port))
+        command = [sys.executable, "-m", "oddsengine", "engine", "--config", str(config), "--port", str(free_port())]
+        os.environ.update(_SECRETS)
+        with started(command, LOAD_CORES) as engine:
+            try:
+                yield engine
+            finally:
+                engine.process.terminate()
 
 
 def free_port() -> int:
