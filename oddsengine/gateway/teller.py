@@ -17,12 +17,12 @@ from oddsengine.books.merge import merged
 from oddsengine.gateway import encode
 from oddsengine.gateway.audiences import Audiences
 from oddsengine.gateway.broadcast import Broadcast, Roster, gather
-from oddsengine.gateway.codes import Close
 from oddsengine.gateway.flush import Flush
 from oddsengine.gateway.history import PriceHistory
 from oddsengine.gateway.pace import Pace
 from oddsengine.gateway.renderings import Renderings
 from oddsengine.gateway.session import Subscription
+from oddsengine.gateway.stragglers import Stragglers
 from oddsengine.streams.positions import ORIGIN, write_at
 
 if TYPE_CHECKING:
@@ -66,11 +66,9 @@ class Teller:
         self.pace = Pace(clock, self._go_on)
         self._clock = clock
         self._now_ms = now_ms
-        self._stalled_s = stalled_s
         self._suspend_stale_s = suspend_stale_s
         self._renderings = Renderings(replica, now_ms)
-        #: sessions that are not in their audiences, until they have drained
-        self.behind: dict[Session, None] = {}
+        self.behind = Stragglers(counters, clock, stalled_s)
         #: sessions whose socket was found full in what is being written now
         self._overfull: list[Session] = []
         #: what of each shard has been told to those without an interval
@@ -116,7 +114,7 @@ class Teller:
 
     def forget(self, session: Session) -> None:
         """Let a session go."""
-        self.behind.pop(session, None)
+        self.behind.forget(session)
         for name in list(session.subscriptions):
             self.leave(session, name)
 
@@ -351,10 +349,7 @@ class Teller:
         for session in sessions:
             if not session.is_open:
                 continue
-            if session not in self.behind:
-                self.behind[session] = None
-                session.backlog_seen, session.progress_s = session.backlog(), self._clock()
-                self.counters.fell_behind += bool(session.backlog_seen)
+            self.behind.add(session)
             for subscription in session.subscriptions.values():
                 if subscription.at is None:
                     audience = subscription.audience
@@ -369,17 +364,10 @@ class Teller:
         """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""
         self.history.settle()
         self._watch_stale()
-        for session in list(self.behind):
-            backlog = session.backlog()
-            if session.transport.is_closing():
-                self.behind.pop(session, None)
-            elif backlog:
-                self._watch_progress(session, backlog)
-            else:
-                self.behind.pop(session, None)
-                for subscription in session.subscriptions.values():
-                    if subscription.at is not None:
-                        self._catch_up(session, subscription)
+        for session in self.behind.take_drained():
+            for subscription in session.subscriptions.values():
+                if subscription.at is not None:
+                    self._catch_up(session, subscription)
         self.settle()
         now_ms = self._clock() * 1000
         for audience in list(self.audiences.paced):
@@ -388,16 +376,6 @@ class Teller:
                 self._tell_since(audience)
         self.settle()
 
-    def _watch_progress(self, session: Session, backlog: int) -> None:
-        """Hang up on a client that has taken nothing for too long."""
-        now_s = self._clock()
-        if backlog < session.backlog_seen:
-            session.backlog_seen, session.progress_s = backlog, now_s
-        elif now_s - session.progress_s > self._stalled_s:
-            self.counters.stalled += 1
-            self.behind.pop(session, None)
-            session.end(Close.OVERLOADED, "not reading")
-
     def _catch_up(self, session: Session, subscription: Subscription) -> None:
         """Bring one subscription from its own position to the present with one message, and back into its audience."""
         at = subscription.at
@@ -405,7 +383,7 @@ class Teller:
         audience = subscription.audience = self.audiences.get(subscription.audience.channel, subscription.audience.taste)
         if not self.replica.covers(audience.channel, at):
             if self.replica.is_ahead(audience.channel, at):
-                self.behind[session] = None  # what it has seen elsewhere has not come here yet
+                self.behind.add(session)  # what it has seen elsewhere has not come here yet
                 return
             self._send_snapshot([session], audience)
         else:

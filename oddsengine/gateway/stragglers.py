@@ -1,0 +1,70 @@
+"""The slow ones: sessions that are out of their audiences until their sockets have drained, or for good if those never do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oddsengine.gateway.codes import Close
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from oddsengine.gateway.counters import HubCounters
+    from oddsengine.gateway.session import Session
+
+
+class Stragglers:
+    """Sessions that are behind.
+
+    Args:
+        counters: are kept up to date.
+        clock: monotonic seconds.
+        stalled_s: how long a socket may take nothing of what is written to it.
+    """
+
+    def __init__(self, counters: HubCounters, clock: Callable[[], float], stalled_s: float) -> None:
+        self._counters = counters
+        self._clock = clock
+        self._stalled_s = stalled_s
+        self._sessions: dict[Session, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(self._sessions)
+
+    def __contains__(self, session: object) -> bool:
+        return session in self._sessions
+
+    def add(self, session: Session) -> None:
+        """Watch a session from now on, unless it is watched already."""
+        if session not in self._sessions:
+            self._sessions[session] = None
+            session.backlog_seen, session.progress_s = session.backlog(), self._clock()
+            self._counters.fell_behind += bool(session.backlog_seen)
+
+    def forget(self, session: Session) -> None:
+        """Let a session go, if it is watched."""
+        self._sessions.pop(session, None)
+
+    def take_drained(self) -> Iterator[Session]:
+        """Give, one by one, who has taken all that was written to it and is watched no more; hang up on who takes nothing."""
+        for session in list(self._sessions):
+            backlog = session.backlog()
+            if session.transport.is_closing():
+                self.forget(session)
+            elif backlog:
+                self._watch_progress(session, backlog)
+            else:
+                self.forget(session)
+                yield session
+
+    def _watch_progress(self, session: Session, backlog: int) -> None:
+        now_s = self._clock()
+        if backlog < session.backlog_seen:
+            session.backlog_seen, session.progress_s = backlog, now_s
+        elif now_s - session.progress_s > self._stalled_s:
+            self._counters.stalled += 1
+            self.forget(session)
+            session.end(Close.OVERLOADED, "not reading")
