@@ -117,12 +117,12 @@ def snapshot(
 def soak(
     subscribers: SubscribersOption = 100,
     minutes: Annotated[float, typer.Option(help="How long.")] = 10.0,
-    rate: Annotated[float, typer.Option(help="Deltas a second to publish.", min=1)] = 2000.0,
+    rate: Annotated[float, typer.Option(help="Deltas a second to publish.", min=1)] = 10_000.0,
     json: JsonOption = None,
     plot: PlotOption = None,
 ) -> None:
     """A long run with churn, disconnects and stalls; what clients end with is compared with the snapshot."""
-    from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench import soak as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show(scenario.soak(subscribers, minutes, rate), json, plot)
 

@@ -1,4 +1,4 @@
-"""The gateway as its users meet it: latency, memory a socket, everybody coming back at once, snapshots and checks, a long run.
+"""The gateway as its users meet it: latency, memory a socket, everybody coming back at once, snapshots and checks.
 
 All go through Redis: a feeder process publishes, `oddsengine gateway` follows on a core of its own. Latency is from the
 engine's publish time, which every delta carries in milliseconds, to its receipt by the load generator.
@@ -6,25 +6,17 @@ engine's publish time, which every delta carries in milliseconds, to its receipt
 
 from __future__ import annotations
 
-import asyncio
 import json
-import random
 import socket
 import time
 import urllib.request
 from statistics import median
-from typing import TYPE_CHECKING, Final
-
-import aiohttp
+from typing import Final
 
 from bench.load import LOAD_CORES, Receiver, Report, first_on_its_core, module, receiving, subscribing
 from bench.reference_nats import NatsFeed, nats_running, nats_subscribing
 from bench.report import Row, compared
-from bench.system import System, free_port, gateway_running, redis_running, system_running
-from oddsengine.client import OddsClient
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from bench.system import System, fell_behind, free_port, gateway_running, redis_running, system_running
 
 _MARKETS: Final = 500
 _SECONDS: Final = 5.0
@@ -88,9 +80,9 @@ def latency(subscribers: int, rate: float | None = None) -> list[Row]:
                 alone.append(_filled_and_measured(system, receiver, rate))
                 without = system.gateway.resident_bytes()
             with receiving(system.port, _everyone(subscribers), stall_every=10) as receiver:
-                behind -= _fell_behind(system)
+                behind -= fell_behind(system.port)
                 stalled.append(_filled_and_measured(system, receiver, rate)[0])
-                behind += _fell_behind(system)
+                behind += fell_behind(system.port)
                 # As many are connected as were without the stalled.
                 grown.append((system.gateway.resident_bytes() - without) / (subscribers / 10))
     report, busy = sorted(alone, key=lambda each: each[0].p99_ms)[_ROUNDS // 2]
@@ -126,13 +118,6 @@ def latency(subscribers: int, rate: float | None = None) -> list[Row]:
         Row(scenario="latency", metric="of them fell behind, a round", value=behind / _ROUNDS, unit="clients"),
         Row(scenario="latency", metric="memory a stalled client", value=a_client, unit="bytes", goal=1024, met=a_client <= 1024),
     ]
-
-
-def _fell_behind(system: System) -> float:
-    """Tell how often a client has fallen behind, by the gateway's own metrics."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{system.port}/metrics") as response:
-        lines = response.read().decode().splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("odds_fell_behind_total"))
 
 
 def _filled_and_measured(system: System, receiver: Receiver, rate: float) -> tuple[Report, float]:
@@ -286,61 +271,3 @@ def snapshot(subscribers: int, rate: float | None = None) -> list[Row]:
                 rows.append(compared(beside, reference))
                 rows.append(Row(scenario="snapshot", metric=f"{metric}, p50", value=took[_TIMES // 2], unit="ms"))
     return rows
-
-
-def soak(subscribers: int, minutes: float, rate: float = 2000.0) -> list[Row]:
-    """Run with churn, disconnects and stalls; in the end every client that stayed must have what the snapshot says."""
-    chance = random.Random(7)  # noqa: S311 - the same mischief in every run
-    events = 20
-    with system_running(events=events, markets=20) as system:
-        before = system.gateway.resident_bytes()
-        clients = [
-            OddsClient(f"127.0.0.1:{system.port}", [f"event:e{number % events}"]) for number in range(min(subscribers, 100))
-        ]
-        wrong = asyncio.run(_soaked(system, clients, chance, minutes, rate))
-        grown = system.gateway.resident_bytes() - before
-    return [
-        Row(
-            scenario="soak",
-            metric=f"of {len(clients)} clients not equal to the snapshot",
-            value=wrong,
-            unit="clients",
-            goal=0,
-            met=wrong == 0,
-        ),
-        Row(scenario="soak", metric="reconnects", value=sum(client.reconnects for client in clients), unit=""),
-        Row(scenario="soak", metric="resumed", value=sum(client.resumed for client in clients), unit=""),
-        Row(scenario="soak", metric="memory grown", value=grown / 1e6, unit="MB"),
-    ]
-
-
-async def _soaked(system: System, clients: Sequence[OddsClient], chance: random.Random, minutes: float, rate: float) -> int:
-    tasks = [asyncio.create_task(_follow(client, chance, time.monotonic() + 60 * minutes)) for client in clients]
-    system.set_rate(rate)
-    await asyncio.sleep(60 * minutes)
-    await asyncio.to_thread(system.set_rate, 0.0)
-    await asyncio.sleep(3.0)
-    wrong = 0
-    async with aiohttp.ClientSession() as http:
-        for client in clients:
-            url = f"http://127.0.0.1:{system.port}/v1/snapshot?channel={client.channels[0]}"
-            async with http.get(url) as response:
-                truth = {market["id"]: market for market in (await response.json())["markets"]}
-            wrong += truth != client.state.markets
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    return wrong
-
-
-async def _follow(client: OddsClient, chance: random.Random, until_s: float) -> None:
-    """Follow a channel; now and then hang up, or do not read for a while, until it is time to be left in peace."""
-    while True:
-        messages = client.messages()
-        async for _ in messages:
-            if time.monotonic() < until_s and chance.random() < 0.001:
-                if chance.random() < 0.5:
-                    break
-                await asyncio.sleep(chance.uniform(0.5, 3.0))
-        await messages.aclose()  # type: ignore[attr-defined]
-        client.reconnects += 1

@@ -105,6 +105,13 @@ def engine_running(url: str, feed_port: int) -> Iterator[Talker]:
                 engine.process.terminate()
 
 
+def fell_behind(port: int) -> float:
+    """Tell how often a client of the gateway on a port has fallen behind, by its own metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
+        lines = response.read().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("odds_fell_behind_total"))
+
+
 def free_port() -> int:
     """Find a port that nobody listens on."""
     import socket  # noqa: PLC0415 - here only

@@ -170,13 +170,13 @@ async def gateway_running(
             stack.push_async_callback(reading.aclose)
             keys = shard_keys(settings.redis.namespace, shard)
             followers.append(Follower(reading, shard, keys, replica.offers[shard], hub.teller, time.monotonic))
-        door = build_door(settings)
-        handshakes = Handshakes(limits.handshake_s, time.monotonic)
-        registry = build_registry([*metrics, lambda: _gateway_samples(hub, door, handshakes, followers)])
         counting = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S)
         stack.push_async_callback(counting.aclose)
         seats = Seats(counting, settings.redis.namespace)
-        gateway = Gateway(hub, door, registry, engine, handshakes, seats)
+        door = build_door(settings, seats)
+        handshakes = Handshakes(limits.handshake_s, time.monotonic)
+        registry = build_registry([*metrics, lambda: _gateway_samples(hub, door, handshakes, followers)])
+        gateway = Gateway(hub, door, registry, engine, handshakes)
         service = GatewayService(gateway, hub, followers)
         certificate = _tls(settings)
         async with asyncio.TaskGroup() as group:
@@ -222,7 +222,7 @@ async def engine_api(engine: EngineView, registry: CollectorRegistry, host: str,
         await runner.cleanup()
 
 
-def build_door(settings: Settings) -> Door:
+def build_door(settings: Settings, seats: Seats | None = None) -> Door:
     """Make who decides on who is let in. Raises UnusableKey if a configured key is none."""
     limits, gateway = settings.limits, settings.gateway
     of_a_session = SessionLimits(sessions=limits.sessions, channels=limits.channels, messages_per_s=limits.messages_per_s)
@@ -230,7 +230,7 @@ def build_door(settings: Settings) -> Door:
     authenticator.check_keys()
     if authenticator.anonymous is not None:
         _log.warning("no token is needed", anonymous=authenticator.anonymous.role.name)
-    return Door(authenticator, limits, gateway.origins, gateway.trusted_proxies, time.monotonic)
+    return Door(authenticator, limits, gateway.origins, gateway.trusted_proxies, time.monotonic, seats)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

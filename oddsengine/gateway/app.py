@@ -19,7 +19,6 @@ from oddsengine.gateway.http_api import HttpApi
 from oddsengine.gateway.listener import Handshakes
 from oddsengine.gateway.stream import StreamEndpoint
 from oddsengine.markets.ids import MarketId
-from oddsengine.streams.seats import Seats
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +58,6 @@ class Gateway:
         registry: what `/metrics` shows.
         engine: what only an engine knows; None where none runs in this process.
         handshakes: notes who has said what it wants.
-        seats: counts the sessions of each bearer of tokens; None counts those here alone.
     """
 
     def __init__(
@@ -69,11 +67,10 @@ class Gateway:
         registry: CollectorRegistry,
         engine: EngineView | None = None,
         handshakes: Handshakes | None = None,
-        seats: Seats | None = None,
     ) -> None:
         self.hub = hub
         handshakes = handshakes or Handshakes(0.0, time.monotonic)
-        self.stream = StreamEndpoint(hub, door, handshakes, seats or Seats())
+        self.stream = StreamEndpoint(hub, door, handshakes)
         self.app = web.Application(client_max_size=4 * 1024 * 1024)
         routes = [
             web.get("/healthz", _healthz),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from oddsengine.gateway.auth import Unauthorised
 from oddsengine.gateway.codes import ErrorCode, error
 from oddsengine.gateway.limits import Addresses, Rates
+from oddsengine.streams.seats import Seats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ class Door:
         origins: the pages that may connect, as `https://shop.example`; empty for any.
         trusted_proxies: networks whose `X-Forwarded-For` is believed.
         clock: monotonic seconds.
+        seats: counts the sessions of each address and of each bearer of tokens; None counts those here alone.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Door:
         origins: Sequence[str],
         trusted_proxies: Sequence[str],
         clock: Callable[[], float],
+        seats: Seats | None = None,
     ) -> None:
         self.authenticator = authenticator
         self.limits = limits
@@ -54,7 +57,7 @@ class Door:
         self.requests = Rates(limits.requests_per_s, clock)
         self._origins = frozenset(origins)
         self._addresses = Addresses(trusted_proxies)
-        self._open: dict[str, int] = {}
+        self._seats = seats or Seats()
         self.refused_origins = 0
         self.refused_sessions = 0
 
@@ -89,7 +92,7 @@ class Door:
             raise Refused(error(403, ErrorCode.FORBIDDEN, f"needs the role {role.name}, not {access.role.name}"))
         return access
 
-    def admit(self, request: web.Request) -> str:
+    async def admit(self, request: web.Request, session_id: str) -> str:
         """Let a request for a session in and give its address, or raise `Refused`; `leave` when the session ends."""
         origin = request.headers.get("Origin")
         if self._origins and origin is not None and origin not in self._origins:
@@ -98,20 +101,24 @@ class Door:
         self._hurry(self.handshakes, request)
         address = self._addresses.of(request)
         most = self.limits.sessions_per_address
-        if most and self._open.get(address, 0) >= most:
+        if most and not await self._seats.take(f"address:{address}", session_id, most):
             self.refused_sessions += 1
             text = f"at most {most} sessions from one address"
             raise Refused(error(429, ErrorCode.OVER_LIMIT, text, {"Retry-After": "5"}))
-        self._open[address] = self._open.get(address, 0) + 1
         return address
 
-    def leave(self, address: str) -> None:
+    def leave(self, address: str, session_id: str) -> None:
         """Count a session of an address out."""
-        left = self._open.get(address, 0) - 1
-        if left > 0:
-            self._open[address] = left
-        else:
-            self._open.pop(address, None)
+        self._seats.leave(f"address:{address}", session_id)
+
+    async def fits(self, access: Access, session_id: str) -> bool:
+        """Count a session for the bearer of a token, unless that has as many as it may; `release` when it ends."""
+        most = access.limits.sessions
+        return not most or await self._seats.take(f"token:{access.subject}", session_id, most)
+
+    def release(self, access: Access, session_id: str) -> None:
+        """Count a session of a token's bearer out, if it was counted."""
+        self._seats.leave(f"token:{access.subject}", session_id)
 
     def _hurry(self, rates: Rates, request: web.Request) -> None:
         wait_s = rates.wait_s(self._addresses.of(request))

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from oddsengine.gateway.listener import Handshakes
     from oddsengine.gateway.messages import ClientMessage
     from oddsengine.gateway.session import Session
-    from oddsengine.streams.seats import Seats
 
 #: A client that goes on sending rubbish is closed.
 BAD_MESSAGES_ALLOWED: Final = 20
@@ -59,12 +58,10 @@ class StreamEndpoint:
         hub: who is told what.
         door: who is let in.
         handshakes: is told who has said what it wants.
-        seats: counts the sessions of each bearer of tokens.
     """
 
-    def __init__(self, hub: Hub, door: Door, handshakes: Handshakes, seats: Seats) -> None:
+    def __init__(self, hub: Hub, door: Door, handshakes: Handshakes) -> None:
         self._hub = hub
-        self._seats = seats
         self._handshakes = handshakes
         self._door = door
         self._sockets: dict[Session, MessageSocket | None] = {}
@@ -76,8 +73,9 @@ class StreamEndpoint:
         self._handshakes.done(request)
         address: str | None = None
         session: Session | None = None
+        session_id = self._hub.new_id()
         try:
-            address = self._door.admit(request)
+            address = await self._door.admit(request, session_id)
             access = await self._door.access(request)
             socket = MessageSocket((PROTOCOL_JSON, PROTOCOL_MSGPACK), self._door.limits.message_bytes)
             await socket.accept(request)
@@ -85,9 +83,9 @@ class StreamEndpoint:
             if transport is None:
                 return socket.response
             encoding = MSGPACK if socket.protocol == PROTOCOL_MSGPACK else JSON
-            session = self._hub.open(transport, access, encoding, socket.framing(text=encoding.is_text))
+            session = self._hub.open(transport, access, encoding, socket.framing(text=encoding.is_text), session_id)
             self._sockets[session] = socket
-            if access is not None and not await self._fits(access, session.session_id):
+            if access is not None and not await self._fits(access, session_id):
                 await socket.close(Close.OVER_LIMIT, "too many sessions with this token")
             else:
                 await self._converse(socket, session)
@@ -98,9 +96,9 @@ class StreamEndpoint:
             if session is not None:
                 self._end(session)
                 if session.access is not None:
-                    self._seats.leave(session.access.subject, session.session_id)
+                    self._door.release(session.access, session_id)
             if address is not None:
-                self._door.leave(address)
+                self._door.leave(address, session_id)
 
     async def handle_events(self, request: web.Request) -> web.StreamResponse:
         """Serve one channel as server-sent events until the client goes away."""
@@ -110,15 +108,15 @@ class StreamEndpoint:
         subscribe = self._granted(request, access)
         if isinstance(subscribe, web.Response):
             return subscribe
-        address = self._door.admit(request)
         session_id = self._hub.new_id()
+        address = await self._door.admit(request, session_id)
         try:
             if not await self._fits(access, session_id):
                 return error(429, ErrorCode.OVER_LIMIT, "too many sessions with this token", {"Retry-After": "5"})
             return await self._tell_events(request, access, subscribe, session_id)
         finally:
-            self._seats.leave(access.subject, session_id)
-            self._door.leave(address)
+            self._door.release(access, session_id)
+            self._door.leave(address, session_id)
 
     def _granted(self, request: web.Request, access: Access) -> Subscribe | web.Response:
         """Read what is asked for, if it is on offer and granted."""
@@ -161,8 +159,7 @@ class StreamEndpoint:
         self._hub.close(session)
 
     async def _fits(self, access: Access, session_id: str) -> bool:
-        most = access.limits.sessions
-        fits = not most or await self._seats.take(access.subject, session_id, most)
+        fits = await self._door.fits(access, session_id)
         self._hub.counters.over_limit += not fits
         return fits
 
@@ -211,7 +208,7 @@ class StreamEndpoint:
         if not await self._fits(access, session.session_id):
             raise _End(Close.OVER_LIMIT, "too many sessions with this token")
         if before is not None and before.subject != access.subject:
-            self._seats.leave(before.subject, session.session_id)
+            self._door.release(before, session.session_id)
         self._hub.grant(session, access)
         self._hub.authenticated(session, request.id)
 

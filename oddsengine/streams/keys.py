@@ -22,5 +22,5 @@ def shard_keys(namespace: str, shard: int) -> ShardKeys:
 
 
 def seats_key(namespace: str, subject: str) -> str:
-    """Name the key under which the sessions of one bearer of tokens are counted."""
+    """Name the key under which the sessions of one client are counted."""
     return f"{namespace}:sessions:{subject}"

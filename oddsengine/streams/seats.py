@@ -1,4 +1,4 @@
-"""How many sessions the bearer of a token has, counted in Redis for all gateways together."""
+"""How many sessions a client has, by whatever it is told apart, counted in Redis for all gateways together."""
 
 from __future__ import annotations
 

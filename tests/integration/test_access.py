@@ -214,6 +214,29 @@ async def test_a_token_has_so_many_sessions_in_all_gateways_and_ways_together(au
                     await asyncio.sleep(0.01)
 
 
+async def test_an_address_has_so_many_sessions_in_all_gateways_together() -> None:
+    settings = quick_settings(limits=LimitSettings(sessions_per_address=2))
+    async with served(settings) as here:
+        assert here.service.embedded_redis is not None
+        async with gateway_running(settings, here.service.embedded_redis.url) as another:
+            there = f"ws://127.0.0.1:{another.port}/v1/stream"
+            await until(lambda: another.hub.replica.ready, "the other gateway")
+            async with here.socket(), connect(there):
+                for refusing in (here.socket, lambda: connect(there)):
+                    with pytest.raises(InvalidStatus) as caught:
+                        async with refusing():
+                            pass
+                    assert 429 == caught.value.response.status_code
+            await until(lambda: not another.hub.sessions and not here.service.hub.sessions, "the end of the sessions")
+            async with asyncio.timeout(10):
+                while True:
+                    try:
+                        async with connect(there):
+                            break
+                    except InvalidStatus:
+                        await asyncio.sleep(0.01)
+
+
 async def test_a_session_has_so_many_channels_and_messages() -> None:
     async with served(quick_settings(limits=LimitSettings(channels=1, messages_per_s=2.0))) as here:
         await with_a_market(here)

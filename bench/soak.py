@@ -1,0 +1,107 @@
+"""A long run with churn, hang-ups and stalls: what clients end with is compared with what the gateway says is so."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+
+from bench.relay import Relay
+from bench.report import Row
+from bench.system import System, fell_behind, system_running
+from oddsengine.client import OddsClient
+from oddsengine.tasks import end_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EVENTS: Final = 20
+_MARKETS: Final = 20
+#: Each is a client in Python; more of them would measure themselves.
+_MOST_CLIENTS: Final = 100
+#: Of so many one hears everything, over a path that stalls; the others hear an event each.
+_RELAYED: Final = 20
+_STALL_EVERY_S: Final = 5.0
+_LONGEST_STALL_S: Final = 20.0
+#: After the last price, for those who are still catching up.
+_SETTLING_S: Final = 5.0
+
+
+def soak(subscribers: int, minutes: float, rate: float = 10_000.0) -> list[Row]:
+    """Run with mischief until shortly before the end; then every client must have what the snapshot says, price for price."""
+    with system_running(events=_EVENTS, markets=_MARKETS) as system:
+        clients, wrong, early = asyncio.run(_soaked(system, min(subscribers, _MOST_CLIENTS), minutes, rate))
+        grown, behind = system.gateway.resident_bytes() - early, fell_behind(system.port)
+    metric = f"of {len(clients)} clients not equal to the snapshot"
+    return [
+        Row(scenario="soak", metric=metric, value=wrong, unit="clients", goal=0, met=wrong == 0),
+        Row(scenario="soak", metric="reconnects", value=sum(client.reconnects for client in clients), unit=""),
+        Row(scenario="soak", metric="resumed", value=sum(client.resumed for client in clients), unit=""),
+        Row(scenario="soak", metric="fell behind and caught up", value=behind, unit=""),
+        Row(scenario="soak", metric="memory grown after the first quarter", value=grown / 1e6, unit="MB"),
+    ]
+
+
+async def _soaked(system: System, subscribers: int, minutes: float, rate: float) -> tuple[Sequence[OddsClient], int, int]:
+    """Give the clients, how many of them were wrong in the end, and the gateway's memory after a quarter of the time."""
+    chance = random.Random(7)  # noqa: S311 - the same mischief in every run
+    relay = Relay(system.port)
+    until_s = time.monotonic() + 60 * minutes
+    async with relay.listening():
+        clients = [
+            OddsClient(f"127.0.0.1:{relay.port}", ["sport:football"])
+            if number % _RELAYED == 0
+            else OddsClient(f"127.0.0.1:{system.port}", [f"event:e{number % _EVENTS}"])
+            for number in range(subscribers)
+        ]
+        tasks = [asyncio.create_task(_follow(client, chance, until_s)) for client in clients]
+        tasks.append(asyncio.create_task(_stall(relay, chance, until_s)))
+        await asyncio.to_thread(system.set_rate, rate)
+        # Prices go on moving for as long as the longest stall after the last mischief, so that all catch up while they do.
+        await asyncio.sleep(15 * minutes)
+        early = system.gateway.resident_bytes()
+        await asyncio.sleep(45 * minutes + _LONGEST_STALL_S)
+        await asyncio.to_thread(system.set_rate, 0.0)
+        await asyncio.sleep(_SETTLING_S)
+        wrong = await _unequal(system.port, clients)
+        await end_tasks(tasks)
+    return clients, wrong, early
+
+
+async def _unequal(port: int, clients: Sequence[OddsClient]) -> int:
+    """Count the clients whose state is not that of the snapshot of their channel."""
+    wrong = 0
+    async with aiohttp.ClientSession() as http:
+        for client in clients:
+            async with http.get(f"http://127.0.0.1:{port}/v1/snapshot?channel={client.channels[0]}") as response:
+                truth = {market["id"]: market for market in (await response.json())["markets"]}
+            wrong += truth != client.state.markets
+    return wrong
+
+
+async def _follow(client: OddsClient, chance: random.Random, until_s: float) -> None:
+    """Follow a channel; now and then hang up, or do not read for a while, until it is time to be left in peace."""
+    while True:
+        messages = client.messages()
+        async for _ in messages:
+            if time.monotonic() < until_s and chance.random() < 0.001:
+                if chance.random() < 0.5:
+                    break
+                await asyncio.sleep(chance.uniform(0.5, 3.0))
+        await messages.aclose()  # type: ignore[attr-defined]
+        client.reconnects += 1
+
+
+async def _stall(relay: Relay, chance: random.Random, until_s: float) -> None:
+    """Let the path of somebody stall every now and then, for longer than its socket has room for."""
+    stalls: set[asyncio.Task[None]] = set()
+    while time.monotonic() < until_s:
+        await asyncio.sleep(chance.expovariate(1 / _STALL_EVERY_S))
+        if paths := relay.paths:
+            stall = asyncio.create_task(chance.choice(paths).stall(chance.uniform(1.0, _LONGEST_STALL_S)))
+            stalls.add(stall)
+            stall.add_done_callback(stalls.discard)
+    await asyncio.gather(*stalls)
