@@ -23,7 +23,7 @@ from bench.load import SERVER_CORE, Receiver, Talker, compiled, module, receivin
 from bench.reference_nats import NatsFeed, nats_running, nats_subscribing
 from bench.report import Row, compared
 from bench.system import system_running
-from oddsengine.gateway.encode import delta, delta_head
+from oddsengine.gateway.encode import delta, delta_head, delta_stamp
 from oddsengine.gateway.framing import frame
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ _FIRST_READINGS: Final = 50_000.0
 def one_delta() -> bytes:
     """A message of one changed price, as everyone gets it."""
     change = b'{"id":"e0/total/ft/12","v":123456,"selections":{"home":{"price":2.02}}}'
-    return delta(delta_head("event:e0"), "0-6b04fee6-1e240", 1_764_000_000_000, [], [change])
+    stamp = delta_stamp("0-6b04fee6-1e240", 1_764_000_000_000)
+    return b"".join(delta(delta_head("event:e0"), stamp, [], [change]))
 
 
 @contextmanager

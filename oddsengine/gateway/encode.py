@@ -167,27 +167,40 @@ def delta_head(channel: str, encoding: Encoding = JSON) -> bytes:
     return b"".join([value("op"), value("delta"), value("channel"), value(channel), value("at")])
 
 
+def delta_stamp(at: str, ts_ms: int, encoding: Encoding = JSON) -> bytes:
+    """Encode what is the same in the deltas of all channels at one position: that, and when it was published."""
+    if encoding is JSON:
+        return b'%b","ts":%d' % (at.encode(), ts_ms)
+    value = encoding.value
+    return b"".join([value(at), value("ts"), value(ts_ms)])
+
+
 def delta(
-    head: bytes, at: str, ts_ms: int, events: Sequence[bytes], markets: Sequence[bytes], encoding: Encoding = JSON
-) -> bytes:
-    """Join encoded changes into a delta message; `head` is the channel's `delta_head`."""
+    head: bytes, stamp: bytes, events: Sequence[bytes], markets: Sequence[bytes], encoding: Encoding = JSON
+) -> tuple[bytes, ...]:
+    """Put encoded changes together as the parts of a delta message, which are joined once they are framed.
+
+    Args:
+        head: the channel's `delta_head`.
+        stamp: the position's `delta_stamp`.
+        events: encoded changes of events, and removals.
+        markets: those of markets.
+        encoding: how all that is encoded.
+    """
     if encoding is JSON:
         # Written out: with many small audiences this is an eighth of what a gateway does.
-        stamp = b'%b%b","ts":%d' % (head, at.encode(), ts_ms)
         if not events:
-            return b'%b,"markets":[%b]}' % (stamp, b",".join(markets)) if markets else stamp + b"}"
+            return (head, stamp, b',"markets":[', b",".join(markets), b"]}") if markets else (head, stamp, b"}")
         if not markets:
-            return b'%b,"events":[%b]}' % (stamp, b",".join(events))
-        return b'%b,"events":[%b],"markets":[%b]}' % (stamp, b",".join(events), b",".join(markets))
-    value = encoding.value
-    parts = [b"", head, value(at), value("ts"), value(ts_ms)]
-    if events:
-        parts += [value("events"), encoding.array(events)]
-    if markets:
-        parts += [value("markets"), encoding.array(markets)]
+            return head, stamp, b',"events":[', b",".join(events), b"]}"
+        return head, stamp, b',"events":[', b",".join(events), b'],"markets":[', b",".join(markets), b"]}"
     # A fixmap (MessagePack specification, map family) of the four fields and what else there is.
-    parts[0] = bytes((0x80 | 4 + bool(events) + bool(markets),))
-    return b"".join(parts)
+    parts = [bytes((0x80 | 4 + bool(events) + bool(markets),)), head, stamp]
+    if events:
+        parts += [encoding.value("events"), encoding.array(events)]
+    if markets:
+        parts += [encoding.value("markets"), encoding.array(markets)]
+    return tuple(parts)
 
 
 def snapshot(

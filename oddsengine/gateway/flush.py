@@ -30,7 +30,7 @@ class Flush:
         wanted = audiences.by_channel
         self._offer = offer
         self._changes = changes
-        self._ts_ms = ts_ms
+        self.ts_ms = ts_ms
         #: channel -> indexes into changes.events, .markets (those under changes.urgent are urgent) and .removals
         self._events: dict[str, list[int]] = {}
         self._markets: dict[str, list[int]] = {}
@@ -71,8 +71,8 @@ class Flush:
             return self._events.keys() | self._markets.keys() | self._gone.keys()
         return self._markets.keys()
 
-    def delta(self, audience: Audience, at: str) -> bytes:
-        """Give all it says to an audience's channel."""
+    def delta(self, audience: Audience, stamp: bytes) -> tuple[bytes, ...]:
+        """Give all it says to an audience's channel, in parts (see `encode.delta`)."""
         channel, taste = audience.channel.name, audience.taste
         markets = self._markets_of(taste, self._markets.get(channel, ()))
         events: list[bytes] = []
@@ -81,15 +81,16 @@ class Flush:
             for index in self._gone.get(channel, ()):
                 removal = self._changes.removals[index]
                 (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
-        return encode.delta(audience.head, at, self._ts_ms, events, markets, taste.encoding)
+        return encode.delta(audience.head, stamp, events, markets, taste.encoding)
 
-    def urgent(self, audience: Audience, at: str) -> bytes | None:
-        """Give only the markets that stopped taking bets; None if there are none."""
+    def urgent(self, audience: Audience, at: str) -> tuple[bytes, ...] | None:
+        """Give only the markets that stopped taking bets; None if there are none. Its members are at `at` then."""
         indexes = [index for index in self._markets.get(audience.channel.name, ()) if index < self._changes.urgent]
         if not indexes:
             return None
         encoding = audience.taste.encoding
-        return encode.delta(audience.head, at, self._ts_ms, [], self._markets_of(audience.taste, indexes), encoding)
+        stamp = encode.delta_stamp(at, self.ts_ms, encoding)
+        return encode.delta(audience.head, stamp, [], self._markets_of(audience.taste, indexes), encoding)
 
     def market_count(self, channel: str) -> int:
         """Count the market changes in a channel's message."""

@@ -7,6 +7,7 @@ compressed frame serves everyone who negotiated it; a receiver can always read s
 from __future__ import annotations
 
 import zlib
+from struct import Struct
 from typing import Final, NamedTuple
 
 _FIN_TEXT: Final = 0x81
@@ -18,6 +19,8 @@ _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
 #: What a flushed deflate block ends with and the sender leaves out (RFC 7692, section 7.2.1).
 _TAIL: Final = b"\x00\x00\xff\xff"
+_pack_16: Final = Struct(">BBH").pack
+_pack_64: Final = Struct(">BBQ").pack
 #: Below this size compression only costs.
 _WORTH_COMPRESSING: Final = 128
 _LEVEL: Final = 6
@@ -32,11 +35,14 @@ class Framing(NamedTuple):
     deflate_bits: int = 0
     are_events: bool = False
 
-    def wrap(self, payload: bytes, at: str | None = None) -> bytes:
-        """Wrap one message; `at` is the position a client has with it, if it has one."""
+    def wrap(self, *parts: bytes, at: str | None = None) -> bytes:
+        """Wrap one message, given in parts or whole; `at` is the position a client has with it, if it has one."""
         if self.are_events:
-            return event(payload, at)
-        return frame(payload, text=self.is_text, deflate_bits=self.deflate_bits)
+            return event(b"".join(parts), at)
+        if self.deflate_bits:
+            return frame(b"".join(parts), text=self.is_text, deflate_bits=self.deflate_bits)
+        head = _head(_FIN_TEXT if self.is_text else _FIN_BINARY, sum(map(len, parts)))
+        return b"".join((head, *parts))
 
 
 #: Text, not compressed: what everybody understands.
@@ -56,12 +62,15 @@ def frame(payload: bytes, *, text: bool = True, deflate_bits: int = 0) -> bytes:
         compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -deflate_bits)
         payload = (compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_TAIL)
         head |= _COMPRESSED
-    length = len(payload)
+    return _head(head, len(payload)) + payload
+
+
+def _head(first: int, length: int) -> bytes:
     if length < _LENGTH_16:
-        return bytes((head, length)) + payload
+        return bytes((first, length))
     if length < 1 << 16:
-        return bytes((head, _LENGTH_16)) + length.to_bytes(2, "big") + payload
-    return bytes((head, _LENGTH_64)) + length.to_bytes(8, "big") + payload
+        return _pack_16(first, _LENGTH_16, length)
+    return _pack_64(first, _LENGTH_64, length)
 
 
 def close_frame(code: int, reason: str) -> bytes:

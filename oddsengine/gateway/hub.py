@@ -178,7 +178,7 @@ class Hub:
                 if framed is None:
                     at = write_at(self.teller.position(session)) if paced else current
                     payload = encode.message("heartbeat", {"at": at, "ts": ts}, session.encoding)
-                    framed = session.framing.wrap(payload, at if session.subscriptions else None)
+                    framed = session.framing.wrap(payload, at=at if session.subscriptions else None)
                     if not paced:
                         ready[kind] = framed
                 self.teller.write([session], framed)

@@ -46,7 +46,7 @@ class Renderings:
         frames = known[1] if known is not None and known[0] == now else None
         if frames is None:
             messages = snapshot_messages(self._replica, channel, audience.taste)
-            frames = [audience.taste.framing.wrap(payload, at) for payload, at in messages]
+            frames = [audience.taste.framing.wrap(payload, at=at) for payload, at in messages]
         # Put back last: what was asked for longest ago goes first.
         self._snapshots[key] = now, frames
         if len(self._snapshots) > _SNAPSHOTS_KEPT:
@@ -81,7 +81,8 @@ class Renderings:
                 (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
         if not events and not markets:
             return None
-        return encode.delta(audience.head, at, self._now_ms(), events, markets, taste.encoding)
+        stamp = encode.delta_stamp(at, self._now_ms(), taste.encoding)
+        return b"".join(encode.delta(audience.head, stamp, events, markets, taste.encoding))
 
 
 def snapshot_messages(replica: Replica, channel: Channel, taste: Taste) -> Iterable[tuple[bytes, str | None]]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from oddsengine.books.changes import Batch, Changes
     from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.counters import HubCounters
+    from oddsengine.gateway.encode import Encoding
     from oddsengine.gateway.replica import At, Channel, Replica
     from oddsengine.gateway.session import Session
 
@@ -277,7 +278,7 @@ class Teller:
     def _tell_all(self, shard: int, changes: Changes, ts_ms: int) -> None:
         """Begin to write a flush to every audience without an interval, and write its suspensions to those with one."""
         flush = Flush(self.replica.offers[shard], changes, self.audiences, ts_ms)
-        positions: dict[tuple[int, ...], str] = {}
+        stamps: dict[tuple[tuple[int, ...], Encoding], tuple[str, bytes]] = {}
         due: list[tuple[Audience, bytes]] = []
         counters, now_s = self.counters, self._clock()
         for name in flush.channels():
@@ -287,14 +288,16 @@ class Teller:
                     before = write_at(audience.at)
                     urgent = flush.urgent(audience, before)
                     if urgent is not None:
-                        self._tell(audience, taste.framing.wrap(urgent, before))
+                        self._tell(audience, taste.framing.wrap(*urgent, at=before))
                     continue
-                shards = audience.channel.shards
-                at = positions.get(shards)
-                if at is None:
+                key = shards, encoding = audience.channel.shards, taste.encoding
+                stamped = stamps.get(key)
+                if stamped is None:
                     # Not the replica's: it may have more of other shards than has been told.
-                    at = positions[shards] = write_at({each: self._told[each] for each in shards})
-                framed = taste.framing.wrap(flush.delta(audience, at), at)
+                    at = write_at({each: self._told[each] for each in shards})
+                    stamped = stamps[key] = at, encode.delta_stamp(at, ts_ms, encoding)
+                at, stamp = stamped
+                framed = taste.framing.wrap(*flush.delta(audience, stamp), at=at)
                 due.append((audience, framed))
                 members = len(audience.members)
                 audience.told_s = now_s
@@ -389,7 +392,7 @@ class Teller:
         else:
             payload = self._renderings.diff(audience, at)
             if payload is not None:
-                self.write([session], audience.taste.framing.wrap(payload, write_at(self.replica.at(audience.channel))))
+                self.write([session], audience.taste.framing.wrap(payload, at=write_at(self.replica.at(audience.channel))))
             self.counters.catch_ups += 1
         subscription.at = None
         self.audiences.join(session, audience)
@@ -403,4 +406,4 @@ class Teller:
         payload = self._renderings.diff(audience, audience.at)
         audience.at = self.replica.at(audience.channel)
         if payload is not None:
-            self._tell(audience, audience.taste.framing.wrap(payload, write_at(audience.at)))
+            self._tell(audience, audience.taste.framing.wrap(payload, at=write_at(audience.at)))
