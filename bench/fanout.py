@@ -22,6 +22,7 @@ from bench.feeder import market_counts
 from bench.load import SERVER_CORE, Receiver, Talker, compiled, module, receiving, started, subscribing
 from bench.reference_nats import NatsFeed, nats_running, nats_subscribing
 from bench.report import Row, compared
+from bench.search import Measured, best
 from bench.system import system_running
 from oddsengine.gateway.encode import delta, delta_head, delta_stamp
 from oddsengine.gateway.framing import frame
@@ -37,14 +38,12 @@ _EVENTS: Final = 2000
 _CHANNELS: Final = 10
 #: The most popular event's markets, as a final has them.
 _BUSIEST: Final = 500
-_GROWTH: Final = 1.4
 #: A rate is kept up if so much of it arrives.
 _KEPT_UP: Final = 0.97
-#: Where even the first rate is too much, this much less is tried, so many times.
-_RETREAT: Final = 4.0
-_RETREATS: Final = 4
 #: Where the search begins with many events: deltas delivered a second.
 _FIRST_READINGS: Final = 50_000.0
+#: One in so many is read closely there: to read everybody so takes what the load has.
+_ZIPF_SAMPLED: Final = 10
 
 
 def one_delta() -> bytes:
@@ -109,63 +108,48 @@ def frames(subscribers: int) -> list[Row]:
     ]
 
 
-def _best_rate(
-    receiver: Receiver, set_rate: Callable[[float], None], start: float, fan: float, *, only: bool = False
-) -> tuple[float, float]:
-    """Raise the rate until deltas are late or do not all come; give the best deltas a second and its p99.
+def _competed(receiver: Receiver, set_rate: Callable[[float], None], rate: float | None, start: float, fan: float) -> Measured:
+    """Give what comes at the greatest rate at which deltas are not late and all come.
 
     Args:
         receiver: the subscribers.
         set_rate: has so many deltas a second published.
-        start: the rate to begin at.
+        rate: measure there and leave it at that, however late or few they are; None to search.
+        start: the rate to begin the search at.
         fan: the subscribers of each delta.
-        only: whether to measure at `start` and leave it at that, however late or few they are.
     """
-    best = (0.0, 0.0)
-    rate = start
-    misses = retreats = 0
-    while misses < 2:
-        set_rate(rate)
+
+    def measure(published: float) -> Measured:
+        set_rate(published)
         time.sleep(1.0)
         receiver.reset()
         time.sleep(SECONDS)
         report = receiver.report()
-        if only:
-            best = report.deltas_per_s, report.p99_ms
-            break
-        if report.p99_ms <= _WITHIN_MS and report.deltas_per_s >= _KEPT_UP * rate * fan:
-            best = max(best, (report.deltas_per_s, report.p99_ms))
-            misses = 0
-            rate *= _GROWTH
-        else:
-            # Once more at the same rate: the machine may have been busy with something else.
-            misses += 1
-            if misses == 2 and not best[0] and retreats < _RETREATS:
-                rate /= _RETREAT
-                misses, retreats = 0, retreats + 1
+        kept_up = report.p99_ms <= _WITHIN_MS and report.deltas_per_s >= _KEPT_UP * published * fan
+        return Measured(report.deltas_per_s, report.p99_ms, kept_up)
+
+    found = best(measure, start) if rate is None else measure(rate)
     set_rate(0.0)
-    return best
+    return found
 
 
-def _compete(
-    scenario: str, goal: float | None, ours: tuple[float, float], theirs: tuple[float, float], rate: float | None
-) -> list[Row]:
+def _compete(scenario: str, goal: float | None, ours: Measured, theirs: Measured, rate: float | None) -> list[Row]:
     at = "at p99 <= 100 ms" if rate is None else f"at {rate:,.0f} published"
     return [
         compared(
             Row(
                 scenario=scenario,
                 metric=f"deltas {at}",
-                value=ours[0],
+                value=ours.deltas_per_s,
                 unit="deltas/s",
                 reference="nats-server",
                 goal=goal if rate is None else None,
             ),
-            theirs[0],
+            theirs.deltas_per_s,
         ),
-        Row(scenario=scenario, metric=f"nats-server {at}", value=theirs[0], unit="deltas/s"),
-        Row(scenario=scenario, metric="our p99 there", value=ours[1], unit="ms"),
-        Row(scenario=scenario, metric="nats-server's p99 there", value=theirs[1], unit="ms"),
+        Row(scenario=scenario, metric=f"nats-server {at}", value=theirs.deltas_per_s, unit="deltas/s"),
+        Row(scenario=scenario, metric="our p99 there", value=ours.p99_ms, unit="ms"),
+        Row(scenario=scenario, metric="nats-server's p99 there", value=theirs.p99_ms, unit="ms"),
     ]
 
 
@@ -174,13 +158,13 @@ def deltas(subscribers: int, rate: float | None = None) -> list[Row]:
     ours_all = [subscribing(["event:e0"])] * subscribers
     theirs_all = [nats_subscribing(["e0"])] * subscribers
     with system_running(events=1, markets=_MARKETS) as system, receiving(system.port, ours_all) as receiver:
-        ours = _best_rate(receiver, system.set_rate, rate or 200.0, subscribers, only=rate is not None)
+        ours = _competed(receiver, system.set_rate, rate, 200.0, subscribers)
     with (
         nats_running() as nats,
         NatsFeed(nats.port, [_MARKETS]) as feed,
         receiving(nats.websocket_port, theirs_all, path="/") as receiver,
     ):
-        theirs = _best_rate(receiver, feed.set_rate, rate or 50.0, subscribers, only=rate is not None)
+        theirs = _competed(receiver, feed.set_rate, rate, 50.0, subscribers)
     return _compete("fanout, one event", 5.0, ours, theirs, rate)
 
 
@@ -200,21 +184,23 @@ def zipf(subscribers: int, rate: float | None = None, busiest: int = _BUSIEST) -
         if len(chosen) >= _CHANNELS:
             interests.append(list(chosen)[:_CHANNELS])
     counts = market_counts(_EVENTS, 1, busiest)
-    # All markets move equally often: so many subscribers has a change.
-    fan = sum(counts[event] for chosen in interests for event in chosen) / sum(counts)
+    # All markets move equally often: so many subscribers has a change, if the others are as those that are read closely.
+    sampled = interests[::_ZIPF_SAMPLED]
+    fan = subscribers / len(sampled) * sum(counts[event] for chosen in sampled for event in chosen) / sum(counts)
+    start = _FIRST_READINGS / fan
     ours_all = [subscribing([f"event:e{number}" for number in chosen]) for chosen in interests]
     theirs_all = [nats_subscribing([f"e{number}" for number in chosen]) for chosen in interests]
     with (
         system_running(_EVENTS, 1, busiest) as system,
-        receiving(system.port, ours_all, sample_every=1) as receiver,
+        receiving(system.port, ours_all, sample_every=_ZIPF_SAMPLED) as receiver,
     ):
-        ours = _best_rate(receiver, system.set_rate, rate or _FIRST_READINGS / fan, fan, only=rate is not None)
+        ours = _competed(receiver, system.set_rate, rate, start, fan)
     with (
         nats_running() as nats,
         NatsFeed(nats.port, counts) as feed,
-        receiving(nats.websocket_port, theirs_all, path="/", sample_every=1) as receiver,
+        receiving(nats.websocket_port, theirs_all, path="/", sample_every=_ZIPF_SAMPLED) as receiver,
     ):
-        theirs = _best_rate(receiver, feed.set_rate, rate or _FIRST_READINGS / fan, fan, only=rate is not None)
+        theirs = _competed(receiver, feed.set_rate, rate, start, fan)
     return _compete(f"fanout, Zipf, {sum(counts):,} markets", 3.0, ours, theirs, rate)
 
 

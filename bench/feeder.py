@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from oddsengine.books.changes import MarketIdentity, MarketState
 from oddsengine.books.owned_offer import OfferedMarket, OfferedSelection, OwnedOffer
+from oddsengine.loop import new_runner
 from oddsengine.markets.events import Competition, Event
 from oddsengine.markets.ids import EventId, MarketId
 from oddsengine.streams.keys import shard_keys
@@ -105,4 +106,5 @@ async def _feed(url: str, counts: Sequence[int]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_feed(sys.argv[1], market_counts(*map(int, sys.argv[2:]))))
+    with new_runner() as runner:
+        runner.run(_feed(sys.argv[1], market_counts(*map(int, sys.argv[2:]))))

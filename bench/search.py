@@ -1,0 +1,57 @@
+"""Finds the greatest rate that a system keeps up with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_GROWTH: Final = 1.4
+#: Where even the first rate is too much, this much less is tried, so many times.
+_RETREAT: Final = 4.0
+_RETREATS: Final = 4
+#: How often the span between the best rate and one that was too much is halved: that leaves 4 % of it.
+_REFINEMENTS: Final = 3
+
+
+class Measured(NamedTuple):
+    """What came at a rate: deltas delivered a second, the 99th percentile of their latency, and whether that was good enough."""
+
+    deltas_per_s: float
+    p99_ms: float
+    kept_up: bool
+
+
+def best(measure: Callable[[float], Measured], start: float) -> Measured:
+    """Find the greatest rate that is kept up with, and give what came at it; nothing if not even a small part of `start` is.
+
+    Args:
+        measure: tries a rate.
+        start: the rate to begin at, over 0.
+    """
+    rate, found = start, _tried(measure, start)
+    for _ in range(_RETREATS):
+        if found.kept_up:
+            break
+        rate /= _RETREAT
+        found = _tried(measure, rate)
+    if not found.kept_up:
+        return Measured(0.0, 0.0, kept_up=False)
+    too_much = rate * _GROWTH
+    while (higher := _tried(measure, too_much)).kept_up:
+        rate, found, too_much = too_much, higher, too_much * _GROWTH
+    for _ in range(_REFINEMENTS):
+        between = (rate * too_much) ** 0.5
+        middle = _tried(measure, between)
+        if middle.kept_up:
+            rate, found = between, middle
+        else:
+            too_much = between
+    return found
+
+
+def _tried(measure: Callable[[float], Measured], rate: float) -> Measured:
+    """Measure a rate, and once more if it is not kept up with: the machine may have been busy with something else."""
+    measured = measure(rate)
+    return measured if measured.kept_up else measure(rate)

@@ -1,0 +1,29 @@
+"""The greatest rate that is kept up with is found, wherever the search begins and whatever else the machine does."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.search import Measured, best
+
+
+@given(capacity=st.floats(10.0, 1e6), start=st.floats(1.0, 1000.0))
+def test_what_is_found_is_kept_up_with_and_little_more_is_not(capacity: float, start: float) -> None:
+    found = best(lambda rate: Measured(rate, 1.0, kept_up=rate <= capacity), min(start, capacity * 100))
+    assert capacity * 0.95 <= found.deltas_per_s <= capacity
+
+
+def test_one_bad_moment_of_the_machine_does_not_count() -> None:
+    tried: list[float] = []
+
+    def measure(rate: float) -> Measured:
+        tried.append(rate)
+        return Measured(rate, 1.0, kept_up=rate <= 1000 and len(tried) % 2 == 0)
+
+    assert best(measure, 500.0).deltas_per_s == pytest.approx(1000, rel=0.05)
+
+
+def test_who_keeps_up_with_nothing_has_nothing() -> None:
+    assert best(lambda rate: Measured(rate, 1.0, kept_up=False), 1000.0).deltas_per_s == 0
