@@ -24,6 +24,8 @@ _SATURATION_GROWTH: Final = 1.5
 _WITHIN_MS: Final = 100.0
 _KEPT_UP: Final = 0.97
 _FILLING_S: Final = 15.0
+#: By then what a client does not read is still in the kernel.
+_NOT_FULL_YET_S: Final = 1.5
 _ROUNDS: Final = 3
 _HTTP: Final = "HTTP/1.1\r\nHost: bench\r\n"
 #: Requests of each kind: the 99th percentile is the eleventh from above.
@@ -78,13 +80,14 @@ def latency(subscribers: int, rate: float | None = None) -> list[Row]:
         for _ in range(_ROUNDS):
             with receiving(system.port, _everyone(subscribers)) as receiver:
                 alone.append(_filled_and_measured(system, receiver, rate))
-                without = system.gateway.resident_bytes()
             with receiving(system.port, _everyone(subscribers), stall_every=10) as receiver:
                 behind -= fell_behind(system.port)
+                system.set_rate(rate)
+                time.sleep(_NOT_FULL_YET_S)
+                before = system.gateway.resident_bytes()
                 stalled.append(_filled_and_measured(system, receiver, rate)[0])
                 behind += fell_behind(system.port)
-                # As many are connected as were without the stalled.
-                grown.append((system.gateway.resident_bytes() - without) / (subscribers / 10))
+                grown.append((system.gateway.resident_bytes() - before) / (subscribers / 10))
     report, busy = sorted(alone, key=lambda each: each[0].p99_ms)[_ROUNDS // 2]
     rows = [
         Row(scenario="latency", metric=metric, value=value, unit="ms", goal=goal, met=None if goal is None else value <= goal)
@@ -117,6 +120,8 @@ def latency(subscribers: int, rate: float | None = None) -> list[Row]:
         ),
         Row(scenario="latency", metric="of them fell behind, a round", value=behind / _ROUNDS, unit="clients"),
         Row(scenario="latency", metric="memory a stalled client", value=a_client, unit="bytes", goal=1024, met=a_client <= 1024),
+        # The first time the heap grows by the frames that sockets took in part; it keeps that room for the next.
+        Row(scenario="latency", metric="memory a stalled client, the worst round", value=max(grown), unit="bytes"),
     ]
 
 
