@@ -16,11 +16,11 @@ from typing import Final
 from bench.load import LOAD_CORES, Receiver, Report, first_on_its_core, module, receiving, subscribing
 from bench.reference_nats import NatsFeed, nats_running, nats_subscribing
 from bench.report import Row, compared
+from bench.search import saturation
 from bench.system import System, fell_behind, free_port, gateway_running, redis_running, system_running
 
 _MARKETS: Final = 500
 _SECONDS: Final = 5.0
-_SATURATION_GROWTH: Final = 1.5
 _WITHIN_MS: Final = 100.0
 _KEPT_UP: Final = 0.97
 _FILLING_S: Final = 15.0
@@ -51,13 +51,12 @@ def _measured(system: System, receiver: Receiver, rate: float, seconds: float = 
 
 def _saturation(system: System, receiver: Receiver) -> float:
     """Find the greatest rate at which 99 in 100 deltas still come within 100 ms."""
-    rate = 500.0
-    while True:
-        wanted = rate * _SATURATION_GROWTH
-        report, _ = _measured(system, receiver, wanted, 2.0)
-        if report.p99_ms > _WITHIN_MS or report.deltas_per_s < _KEPT_UP * wanted * receiver.connections:
-            return rate
-        rate *= _SATURATION_GROWTH
+
+    def keeps_up(rate: float) -> bool:
+        report, _ = _measured(system, receiver, rate, 2.0)
+        return report.p99_ms <= _WITHIN_MS and report.deltas_per_s >= _KEPT_UP * rate * receiver.connections
+
+    return saturation(keeps_up)
 
 
 def latency(subscribers: int, rate: float | None = None) -> list[Row]:

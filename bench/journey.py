@@ -17,6 +17,7 @@ from bench.load import LOAD_CORES, Receiver, Report, Talker, module, receiving, 
 from bench.provider import CHANNEL
 from bench.reference_nats import NatsFeed, nats_running, nats_subscribing
 from bench.report import Row
+from bench.search import saturation
 from bench.system import engine_running, free_port, gateway_running, redis_running
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 _MARKETS: Final = 2000
 _SECONDS: Final = 5.0
 _ROUNDS: Final = 3
-_GROWTH: Final = 1.5
 _WITHIN_MS: Final = 100.0
 _KEPT_UP: Final = 0.97
 _READY_S: Final = 60.0
@@ -56,7 +56,7 @@ class _Way:
         self._set_rate(rate)
         time.sleep(1.0)
         self._receiver.reset()
-        cpu_s, began_s = (self._engine.cpu_s(), self._gateway.cpu_s()), time.monotonic()
+        cpu_s, began_s = self._cpu_s(), time.monotonic()
         self._set_rate(rate)
         time.sleep(seconds)
         said, everyone = self._set_rate(rate), self._receiver.report()
@@ -66,13 +66,13 @@ class _Way:
 
     def saturation(self) -> float:
         """Find the greatest rate at which 99 in 100 prices are everywhere within 100 ms."""
-        rate = 500.0
-        while True:
-            seen = self.measured(rate * _GROWTH, 2.0)
-            kept_up = seen.everyone.deltas_per_s >= _KEPT_UP * rate * _GROWTH * self._receiver.connections
-            if not kept_up or seen.journey["p99"] > _WITHIN_MS:
-                return rate
-            rate *= _GROWTH
+
+        def keeps_up(rate: float) -> bool:
+            seen = self.measured(rate, 2.0)
+            all_come = seen.everyone.deltas_per_s >= _KEPT_UP * rate * self._receiver.connections
+            return all_come and seen.journey["p99"] <= _WITHIN_MS
+
+        return saturation(keeps_up)
 
     def _set_rate(self, rate: float) -> dict[str, Any]:
         return self._provider.ask(json.dumps({"rate": rate}))

@@ -144,7 +144,10 @@ class Report:
         self.deltas_per_s = said["deltas"] * connections / sampled / self.seconds
         self.bytes_per_s = said["bytes"] / self.seconds
         self.closed: int = said["closed"]
-        self.p50_ms, self.p99_ms, self.p999_ms, self.max_ms = said["p50"], said["p99"], said["p999"], said["max"]
+        self.p50_ms: float = said["p50"]
+        self.p99_ms: float = said["p99"]
+        self.p999_ms: float = said["p999"]
+        self.max_ms: float = said["max"]
         self.busy = cpu_s / self.seconds
 
 

@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _GROWTH: Final = 1.4
+#: Where only about how much is too much is asked: from here on, in steps of this.
+_ROUGH_START: Final = 500.0
+_ROUGH_GROWTH: Final = 1.5
 #: Where even the first rate is too much, this much less is tried, so many times.
 _RETREAT: Final = 4.0
 _RETREATS: Final = 4
@@ -49,6 +52,14 @@ def best(measure: Callable[[float], Measured], start: float) -> Measured:
         else:
             too_much = between
     return found
+
+
+def saturation(keeps_up: Callable[[float], bool]) -> float:
+    """Find about the greatest rate that is kept up with: one step more is too much. The first rate is taken for granted."""
+    rate = _ROUGH_START
+    while keeps_up(rate * _ROUGH_GROWTH):
+        rate *= _ROUGH_GROWTH
+    return rate
 
 
 def _tried(measure: Callable[[float], Measured], rate: float) -> Measured:

@@ -60,9 +60,9 @@ async def _soaked(system: System, subscribers: int, minutes: float, rate: float)
         tasks = [asyncio.create_task(_follow(client, chance, until_s)) for client in clients]
         tasks.append(asyncio.create_task(_stall(relay, chance, until_s)))
         await asyncio.to_thread(system.set_rate, rate)
-        # Prices go on moving for as long as the longest stall after the last mischief, so that all catch up while they do.
         await asyncio.sleep(15 * minutes)
         early = system.gateway.resident_bytes()
+        # Prices go on moving for as long as the longest stall after the last mischief, so that all catch up while they do.
         await asyncio.sleep(45 * minutes + _LONGEST_STALL_S)
         await asyncio.to_thread(system.set_rate, 0.0)
         await asyncio.sleep(_SETTLING_S)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.search import Measured, best
+from bench.search import Measured, best, saturation
 
 
 @given(capacity=st.floats(10.0, 1e6), start=st.floats(1.0, 1000.0))
@@ -27,3 +27,8 @@ def test_one_bad_moment_of_the_machine_does_not_count() -> None:
 
 def test_who_keeps_up_with_nothing_has_nothing() -> None:
     assert best(lambda rate: Measured(rate, 1.0, kept_up=False), 1000.0).deltas_per_s == 0
+
+
+@given(capacity=st.floats(501.0, 1e6))
+def test_one_step_more_than_saturation_is_too_much(capacity: float) -> None:
+    assert capacity / 1.5 <= saturation(lambda rate: rate <= capacity) <= capacity
