@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -74,6 +75,14 @@ class Talker:
         assert self.process.stdout is not None  # noqa: S101 - it was started with a pipe
         return self.process.stdout
 
+    def pause(self) -> None:
+        """Let it stand still, so that others have its core."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let it go on where it was paused; it may not have been."""
+        self.process.send_signal(signal.SIGCONT)
+
     def cpu_s(self) -> float:
         """Tell how many seconds of CPU it has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -97,6 +106,7 @@ def started(command: Sequence[str], cores: set[int]) -> Iterator[Talker]:
     try:
         yield Talker(process)
     finally:
+        process.send_signal(signal.SIGCONT)  # while it stands still it does not hear that it is to end
         if process.stdin is not None:
             process.stdin.close()
         try:
@@ -155,18 +165,18 @@ class Receiver:
     """Many WebSockets in one C process."""
 
     def __init__(self, talker: Talker, connections: int, sample_every: int) -> None:
-        self._talker = talker
+        self.talker = talker
         self.connections = connections
         self._sampled = -(-connections // sample_every)
         self._cpu_s = 0.0
 
     def reset(self) -> None:
         """Begin to count anew."""
-        self._cpu_s = self._talker.ask("reset")["cpu_s"]
+        self._cpu_s = self.talker.ask("reset")["cpu_s"]
 
     def report(self) -> Report:
         """Tell what came since."""
-        said = self._talker.ask("report")
+        said = self.talker.ask("report")
         return Report(said, self.connections, self._sampled, said["cpu_s"] - self._cpu_s)
 
 

@@ -2,8 +2,8 @@
  *
  *   floor SUBSCRIBERS FRAME_FILE
  *
- * Prints its port; once so many WebSockets are open it sends rounds of the frame until its stdin ends, then prints
- * {"frames":..,"seconds":..} of its sending. A socket that is full is waited for.
+ * Prints its port; once so many WebSockets are open and a line came on stdin it sends rounds of the frame until there is more on
+ * stdin, or its end, then prints {"frames":..,"seconds":..} of its sending. A socket that is full is waited for.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -60,6 +60,8 @@ int main(int argc, char **argv) {
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         fcntl(fd, F_SETFL, O_NONBLOCK);
     }
+    char line[64];
+    if (!fgets(line, sizeof line, stdin)) return 1;
     uint64_t frames = 0;
     double start = now_s();
     struct pollfd input = {.fd = 0, .events = POLLIN};

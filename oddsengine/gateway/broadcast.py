@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 #: Looking at the clock after so many frames costs nothing against sending them.
-_FRAMES_A_LOOK: Final = 16
+_FRAMES_A_LOOK: Final = 32
 
 
 class Roster(NamedTuple):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 #: How long it writes before others come in between, and for how many turns of the event loop; a request over HTTP is read in
 #: one, wakes its connection in the next, gets a task in the third and is answered by the fourth.
-_STRETCH_S: Final = 0.0005
+_STRETCH_S: Final = 0.001
 _TURNS: Final = 1
 _STRETCH_WHILE_ASKED_S: Final = 0.00025
 _TURNS_WHILE_ASKED: Final = 4
