@@ -6,11 +6,12 @@
   publisher of its own: the greatest rate at which 99 in 100 deltas arrive within 100 ms.
 - *zipf*: 2,000 events, each subscriber on ten of them, some far more popular than others; the same measure. Once popular events
   also have more markets, as in a sportsbook, and once all have alike: then a change is for five subscribers, and what counts is
-  what a change costs by itself.
+  what a change costs by itself. That has no goal: a row says how many changes come through Redis at all, whatever the gateway.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 import tempfile
@@ -20,11 +21,11 @@ from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bench.feeder import market_counts
-from bench.load import SERVER_CORE, Receiver, Talker, compiled, receiving, started, subscribing
+from bench.load import LOAD_CORES, SERVER_CORE, Receiver, Talker, compiled, module, receiving, started, subscribing
 from bench.reference_nats import NatsFeed, nats_running, nats_subscribing
 from bench.report import Row, compared
 from bench.search import Measured, best
-from bench.system import system_running
+from bench.system import redis_running, system_running
 from oddsengine.gateway.encode import delta, delta_head, delta_stamp
 from oddsengine.gateway.framing import frame
 
@@ -49,6 +50,8 @@ _ALIKE: Final = 5
 _KEPT_UP: Final = 0.97
 #: Where the search begins with many events: deltas delivered a second.
 _FIRST_READINGS: Final = 50_000.0
+#: Changes a second.
+_MORE_THAN_ANY: Final = 1_000_000.0
 #: One in so many is read closely there: to read everybody so takes what the load has.
 _ZIPF_SAMPLED: Final = 10
 
@@ -220,7 +223,27 @@ def zipf(subscribers: int, rate: float | None = None, *, alike: bool = False) ->
         receiving(nats.websocket_port, theirs_all, path="/", sample_every=_ZIPF_SAMPLED) as receiver,
     ):
         theirs = _competed(receiver, feed.set_rate, rate, start, fan)
-    return _compete("fanout, Zipf, all alike" if alike else "fanout, Zipf", 3.0, ours, theirs, rate)
+    if not alike:
+        return _compete("fanout, Zipf", 3.0, ours, theirs, rate)
+    scenario = "fanout, Zipf, all alike"
+    most = Row(
+        scenario=scenario,
+        metric="most that feeder and Redis let through",
+        value=_let_through() * fan,
+        unit="deltas/s",
+        reference="nats-server",
+    )
+    return [*_compete(scenario, None, ours, theirs, rate), compared(most, theirs.deltas_per_s)]
+
+
+def _let_through() -> float:
+    """Tell how many changes a second of alike events feeder and Redis can publish on one core, with nobody listening."""
+    arguments = [str(_EVENTS), str(_ALIKE), "0"]
+    with redis_running() as url, module("bench.feeder", url, *arguments, cores=LOAD_CORES) as feeder:
+        feeder.line()
+        feeder.ask(json.dumps({"rate": _MORE_THAN_ANY}))
+        time.sleep(SECONDS)
+        return float(feeder.ask(json.dumps({"rate": 0.0}))["rate"])
 
 
 def run(subscribers: int = 1000, rate: float | None = None) -> list[Row]:
