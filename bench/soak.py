@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -78,7 +79,16 @@ async def _unequal(port: int, clients: Sequence[OddsClient]) -> int:
         for client in clients:
             async with http.get(f"http://127.0.0.1:{port}/v1/snapshot?channel={client.channels[0]}") as response:
                 truth = {market["id"]: market for market in (await response.json())["markets"]}
-            wrong += truth != client.state.markets
+            differing = [
+                key for key in truth.keys() | client.state.markets.keys() if truth.get(key) != client.state.markets.get(key)
+            ]
+            if differing:
+                wrong += 1
+                channel, named = client.channels[0], ", ".join(sorted(differing)[:3])
+                print(
+                    f"{channel} via {client.url}: {len(differing)} of {len(truth)} differ: {named}; at {client.at}",
+                    file=sys.stderr,
+                )
     return wrong
 
 
@@ -100,7 +110,8 @@ async def _stall(relay: Relay, chance: random.Random, until_s: float) -> None:
     stalls: set[asyncio.Task[None]] = set()
     while time.monotonic() < until_s:
         await asyncio.sleep(chance.expovariate(1 / _STALL_EVERY_S))
-        if paths := relay.paths:
+        # Not after the end, however long the wait was: a path that stalls while states are compared says nothing of the gateway.
+        if time.monotonic() < until_s and (paths := relay.paths):
             stall = asyncio.create_task(chance.choice(paths).stall(chance.uniform(1.0, _LONGEST_STALL_S)))
             stalls.add(stall)
             stall.add_done_callback(stalls.discard)
