@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _BACKOFF_START_S: Final = 0.1
 _BACKOFF_CEILING_S: Final = 5.0
 _SILENT_HEARTBEATS: Final = 2.5
+#: A gateway that has fallen silent will not take part in the closing handshake either; meanwhile prices grow old.
+_CLOSE_TIMEOUT_S: Final = 0.1
 
 
 class OddsState:
@@ -131,7 +133,12 @@ class OddsClient:
         headers = {} if self._token is None else {"Authorization": f"Bearer {self._token()}"}
         subprotocols = [Subprotocol("odds.v1.json")]
         async with connect(
-            self.url, compression=None, max_size=None, subprotocols=subprotocols, additional_headers=headers
+            self.url,
+            compression=None,
+            max_size=None,
+            subprotocols=subprotocols,
+            additional_headers=headers,
+            close_timeout=_CLOSE_TIMEOUT_S,
         ) as socket:
             heartbeat_s = 5.0
             while True:
