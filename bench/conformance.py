@@ -17,6 +17,7 @@ from aiohttp import web
 from kosoku import FailureError, _caseindex, run_fuzzingclient
 from rich.console import Console
 
+from bench.progress import doing
 from bench.report import Row
 from oddsengine.gateway.socket import MessageSocket
 
@@ -33,13 +34,13 @@ async def echo(request: web.Request) -> web.StreamResponse:
     """Say back every message as it came."""
     socket = MessageSocket((), _LONGEST_BYTES)
     await socket.accept(request)
-    while (content := socket.content(received := await socket.receive())) is not None:
+    while (content := socket.content(await socket.receive())) is not None:
         text = isinstance(content, str)
         payload = content.encode() if isinstance(content, str) else content
         transport = socket.transport
         if transport is not None:
             transport.write(socket.framing(text=text).wrap(payload))
-    await socket.finish(received)
+    await socket.finish()
     return socket.response
 
 
@@ -91,6 +92,7 @@ async def results(cases: Sequence[str]) -> list[Any]:
 
 def run(*, quick: bool) -> list[Row]:
     """Run every case, or the quick sections; give one row a section."""
+    doing("Autobahn's cases" + (", the quick sections" if quick else ": some minutes"))
     found = asyncio.run(results(QUICK if quick else ("*",)))
     console = Console(stderr=True)
     passed: Counter[int] = Counter()

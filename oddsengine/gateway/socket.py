@@ -31,11 +31,15 @@ class MessageSocket:
         compress: whether permessage-deflate may be negotiated.
     """
 
+    __slots__ = ("_end", "_request", "_socket")
+
     def __init__(self, protocols: Sequence[str], max_bytes: int, *, compress: bool = True) -> None:
         self._socket = web.WebSocketResponse(
             protocols=protocols, compress=compress, max_msg_size=max_bytes, timeout=_CLOSE_TIMEOUT_S, autoclose=False
         )
         self._request: web.Request | None = None
+        #: what was received instead of a message
+        self._end: WSMessage | None = None
 
     async def accept(self, request: web.Request) -> None:
         """Do the opening handshake. Raises web.HTTPBadRequest if it is none."""
@@ -65,18 +69,23 @@ class MessageSocket:
         """Wait for what comes next; `content` says what that is."""
         return self._socket.receive()
 
-    @staticmethod
-    def content(received: WSMessage) -> str | bytes | None:
+    def content(self, received: WSMessage) -> str | bytes | None:
         """Give the whole message that was received; None if that was the end, by whomever: then `finish`."""
         if received.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
             data: str | bytes = received.data
             return data
+        self._end = received
         return None
 
-    async def finish(self, received: WSMessage) -> None:
+    @property
+    def has_ended(self) -> bool:
+        """Whether the end was received."""
+        return self._end is not None
+
+    async def finish(self) -> None:
         """Answer the client's end."""
-        if received.type is WSMsgType.CLOSE:
-            await self._socket.close(code=_answer_to(received.data))
+        if self._end is not None and self._end.type is WSMsgType.CLOSE:
+            await self._socket.close(code=_answer_to(self._end.data))
         self._let_go()
 
     async def close(self, code: int, reason: str) -> None:

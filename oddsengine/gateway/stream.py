@@ -168,13 +168,12 @@ class StreamEndpoint:
         try:
             if session.access is None:
                 await self._introduced(socket, session)
-            while (content := socket.content(received := await socket.receive())) is not None:
-                request = self._request(session, content)
-                if isinstance(request, Authenticate):
-                    await self._reintroduced(session, request)
-                elif request is not None:
-                    self._hub.handle(session, request)
-            await socket.finish(received)
+            while not socket.has_ended:
+                # No message has a name here: each socket would keep its last one while it waits for the next.
+                authenticate = self._handle(session, socket.content(await socket.receive()))
+                if authenticate is not None:
+                    await self._reintroduced(session, authenticate)
+            await socket.finish()
         except _End as end:
             await socket.close(end.code, end.reason)
 
@@ -184,9 +183,9 @@ class StreamEndpoint:
         try:
             async with asyncio.timeout(self._door.authenticator.timeout_s):
                 while request is None:
-                    content = socket.content(received := await socket.receive())
+                    content = socket.content(await socket.receive())
                     if content is None:
-                        await socket.finish(received)
+                        await socket.finish()
                         raise _End(Close.UNAUTHORISED, "a token is needed first")
                     request = self._request(session, content)
         except TimeoutError:
@@ -211,6 +210,15 @@ class StreamEndpoint:
             self._door.release(before, session.session_id)
         self._hub.grant(session, access)
         self._hub.authenticated(session, request.id)
+
+    def _handle(self, session: Session, content: str | bytes | None) -> Authenticate | None:
+        """Do what a message asks for; give back a token, which takes time to check."""
+        request = None if content is None else self._request(session, content)
+        if isinstance(request, Authenticate):
+            return request
+        if request is not None:
+            self._hub.handle(session, request)
+        return None
 
     def _request(self, session: Session, content: str | bytes) -> ClientMessage | None:
         """Read one message; None if it is none, which the client is told."""
