@@ -25,7 +25,7 @@ class Relay:
 
     def __init__(self, port: int) -> None:
         self._gateway_port = port
-        self._paths: set[_Path] = set()
+        self._paths: dict[_Path, asyncio.Task[None]] = {}
         self.port = 0
 
     @asynccontextmanager
@@ -37,6 +37,11 @@ class Relay:
             yield
         finally:
             server.close()
+            # A connection that is cancelled prints a traceback; it is told to hang up instead.
+            served = list(self._paths.values())
+            for path in self.paths:
+                path.hang_up()
+            await asyncio.gather(*served)
 
     @property
     def paths(self) -> list[_Path]:
@@ -50,16 +55,19 @@ class Relay:
         await asyncio.get_running_loop().sock_connect(upstream, ("127.0.0.1", self._gateway_port))
         from_gateway, to_gateway = await asyncio.open_connection(sock=upstream, limit=_WINDOW_BYTES)
         path = _Path()
-        self._paths.add(path)
+        served = asyncio.current_task()
+        assert served is not None  # noqa: S101 - a server runs this in one
+        self._paths[path] = served
         ways = [
             asyncio.create_task(_copy(from_client, to_gateway, None)),
             asyncio.create_task(_copy(from_gateway, to_client, path)),
+            asyncio.create_task(path.hung_up()),
         ]
         try:
             # Where one side hangs up, so does the other.
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._paths.discard(path)
+            del self._paths[path]
             await end_tasks(ways)
             to_gateway.close()
             to_client.close()
@@ -71,12 +79,21 @@ class _Path:
     def __init__(self) -> None:
         self._runs = asyncio.Event()
         self._runs.set()
+        self._ends = asyncio.Event()
 
     async def stall(self, seconds: float) -> None:
         """Take nothing from the gateway for a while."""
         self._runs.clear()
         await asyncio.sleep(seconds)
         self._runs.set()
+
+    def hang_up(self) -> None:
+        """End it on both sides."""
+        self._ends.set()
+
+    async def hung_up(self) -> None:
+        """Wait until it is to end."""
+        await self._ends.wait()
 
     async def runs(self) -> None:
         """Wait until it takes something again."""
