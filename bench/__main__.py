@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 
+from bench.missing import NotInstalled
 from bench.report import show
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -16,6 +20,8 @@ JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the 
 @app.callback()
 def _root() -> None:
     """Benchmarks of the odds engine, each beside a reference measured in the same run."""
+    # What the parts log is not what was asked for.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 @app.command()
@@ -179,4 +185,7 @@ def storm(
 
 
 if __name__ == "__main__":
-    app()
+    try:
+        app()
+    except NotInstalled as missing:
+        sys.exit(f"error: {missing}")

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bench.feeder import market_counts
 from bench.load import LOAD_CORES, SERVER_CORE, Receiver, Talker, compiled, module, receiving, started, subscribing
-from bench.reference_nats import NatsFeed, nats_running, nats_subscribing
+from bench.progress import doing, steps
+from bench.reference_nats import NatsFeed, find_nats, nats_running, nats_subscribing
 from bench.report import Row, compared
 from bench.search import Measured, best
 from bench.system import redis_running, system_running
@@ -115,7 +116,7 @@ def frames(subscribers: int) -> list[Row]:
         }
         sides = {_OURS: ours} | {name: stack.enter_context(_side(command, nobody)) for name, command in others.items()}
         values: dict[str, list[float]] = {name: [] for name in sides}
-        for turn in range(_TURNS):
+        for turn in steps(range(_TURNS), "frames: ours, the floor and websockets.broadcast in turns"):
             # Nobody is always the one after the same other.
             for name in list(sides)[:: 1 if turn % 2 else -1]:
                 values[name].append(sides[name].frames_per_s())
@@ -130,10 +131,13 @@ def frames(subscribers: int) -> list[Row]:
     return rows
 
 
-def _competed(receiver: Receiver, set_rate: Callable[[float], None], rate: float | None, start: float, fan: float) -> Measured:
+def _competed(
+    who: str, receiver: Receiver, set_rate: Callable[[float], None], rate: float | None, start: float, fan: float
+) -> Measured:
     """Give what comes at the greatest rate at which deltas are not late and all come.
 
     Args:
+        who: for those who watch.
         receiver: the subscribers.
         set_rate: has so many deltas a second published.
         rate: measure there and leave it at that, however late or few they are; None to search.
@@ -150,6 +154,7 @@ def _competed(receiver: Receiver, set_rate: Callable[[float], None], rate: float
         kept_up = report.p99_ms <= _WITHIN_MS and report.deltas_per_s >= _KEPT_UP * published * fan
         return Measured(report.deltas_per_s, report.p99_ms, kept_up)
 
+    doing(who)
     found = best(measure, start) if rate is None else measure(rate)
     set_rate(0.0)
     return found
@@ -180,13 +185,13 @@ def deltas(subscribers: int, rate: float | None = None) -> list[Row]:
     ours_all = [subscribing(["event:e0"])] * subscribers
     theirs_all = [nats_subscribing(["e0"])] * subscribers
     with system_running(events=1, markets=_MARKETS) as system, receiving(system.port, ours_all) as receiver:
-        ours = _competed(receiver, system.set_rate, rate, 200.0, subscribers)
+        ours = _competed("one event: ours", receiver, system.set_rate, rate, 200.0, subscribers)
     with (
         nats_running() as nats,
         NatsFeed(nats.port, [_MARKETS]) as feed,
         receiving(nats.websocket_port, theirs_all, path="/") as receiver,
     ):
-        theirs = _competed(receiver, feed.set_rate, rate, 50.0, subscribers)
+        theirs = _competed("one event: nats-server", receiver, feed.set_rate, rate, 50.0, subscribers)
     return _compete("fanout, one event", 5.0, ours, theirs, rate)
 
 
@@ -205,6 +210,7 @@ def zipf(subscribers: int, rate: float | None = None, *, alike: bool = False) ->
         chosen = dict.fromkeys(chance.choices(range(_EVENTS), weights, k=4 * _CHANNELS))
         if len(chosen) >= _CHANNELS:
             interests.append(list(chosen)[:_CHANNELS])
+    scenario = "fanout, Zipf, all alike" if alike else "fanout, Zipf"
     least, busiest = (_ALIKE, 0) if alike else (1, _BUSIEST)
     counts = market_counts(_EVENTS, least, busiest)
     # All markets move equally often: so many subscribers has a change, if the others are as those that are read closely.
@@ -217,14 +223,13 @@ def zipf(subscribers: int, rate: float | None = None, *, alike: bool = False) ->
         system_running(_EVENTS, least, busiest) as system,
         receiving(system.port, ours_all, sample_every=_ZIPF_SAMPLED) as receiver,
     ):
-        ours = _competed(receiver, system.set_rate, rate, start, fan)
+        ours = _competed(f"{scenario}: ours", receiver, system.set_rate, rate, start, fan)
     with (
         nats_running() as nats,
         NatsFeed(nats.port, counts) as feed,
         receiving(nats.websocket_port, theirs_all, path="/", sample_every=_ZIPF_SAMPLED) as receiver,
     ):
-        theirs = _competed(receiver, feed.set_rate, rate, start, fan)
-    scenario = "fanout, Zipf, all alike" if alike else "fanout, Zipf"
+        theirs = _competed(f"{scenario}: nats-server", receiver, feed.set_rate, rate, start, fan)
     rows = _compete(scenario, 3.0, ours, theirs, rate)
     if not alike:
         return rows
@@ -250,6 +255,7 @@ def _let_through() -> float:
 
 def run(subscribers: int = 1000, rate: float | None = None) -> list[Row]:
     """Measure all; with a rate of deltas a second to publish only what comes of that."""
+    find_nats()  # now, not after minutes
     return [
         *([] if rate else frames(subscribers)),
         *deltas(subscribers, rate),

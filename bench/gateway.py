@@ -14,7 +14,8 @@ from statistics import median
 from typing import Final
 
 from bench.load import LOAD_CORES, Receiver, Report, first_on_its_core, module, receiving, subscribing
-from bench.reference_nats import NatsFeed, nats_running, nats_subscribing
+from bench.progress import doing, steps
+from bench.reference_nats import NatsFeed, find_nats, nats_running, nats_subscribing
 from bench.report import Row, compared
 from bench.search import saturation
 from bench.system import System, fell_behind, free_port, gateway_running, redis_running, system_running
@@ -71,12 +72,13 @@ def latency(subscribers: int, rate: float | None = None) -> list[Row]:
     stalled: list[Report] = []
     grown: list[float] = []
     behind = 0.0
+    doing("publication to client")
     with system_running(events=1, markets=_MARKETS) as system:
         if rate is None:
             with receiving(system.port, _everyone(subscribers)) as receiver:
                 rate = _saturation(system, receiver) / 2
                 system.set_rate(0.0)
-        for _ in range(_ROUNDS):
+        for _ in steps(range(_ROUNDS), f"{rate:,.0f} published a second, alone and with one in ten not reading"):
             with receiving(system.port, _everyone(subscribers)) as receiver:
                 alone.append(_filled_and_measured(system, receiver, rate))
             with receiving(system.port, _everyone(subscribers), stall_every=10) as receiver:
@@ -135,6 +137,8 @@ def _filled_and_measured(system: System, receiver: Receiver, rate: float) -> tup
 
 def memory(subscribers: int = _MOST_CLIENTS, rate: float | None = None) -> list[Row]:
     """Measure what an idle, subscribed socket costs."""
+    find_nats()  # now, not after all else
+    doing(f"{subscribers:,} sockets: ours")
     with system_running(events=1, markets=10) as system:
         with receiving(system.port, _everyone(100), sample_every=100):
             pass
@@ -154,6 +158,7 @@ def memory(subscribers: int = _MOST_CLIENTS, rate: float | None = None) -> list[
 
 
 def _nats_memory(subscribers: int) -> float:
+    doing(f"{subscribers:,} sockets: nats-server")
     messages = [nats_subscribing(["e0"])] * subscribers
     with nats_running() as nats, NatsFeed(nats.port, [10]) as feed:
         with receiving(nats.websocket_port, messages[:100], path="/", sample_every=100):
@@ -168,6 +173,8 @@ def _nats_memory(subscribers: int) -> float:
 
 def resume(subscribers: int = 5000, rate: float | None = None) -> list[Row]:
     """Measure how long it takes until everybody is current again who comes back at once after a restart of the gateway."""
+    find_nats()  # now, not after all else
+    doing(f"{subscribers:,} clients come back: ours")
     with redis_running() as url, module("bench.feeder", url, "1", str(_MARKETS), "0", cores=LOAD_CORES) as feeder:
         feeder.line()
         port = free_port()
@@ -202,6 +209,7 @@ def _await_frames(receiver: Receiver, count: int) -> None:
 
 def _nats_return(subscribers: int, rate: float) -> float:
     """Tell how many seconds pass until everybody has subscribed at nats-server and had a message."""
+    doing(f"{subscribers:,} clients come back: nats-server")
     with nats_running() as nats, NatsFeed(nats.port, [10]) as feed:
         feed.set_rate(rate)
         begun_s = time.monotonic()
@@ -257,11 +265,12 @@ def snapshot(subscribers: int, rate: float | None = None) -> list[Row]:
         ("snapshot of an event", f"GET /v1/snapshot?channel=event:e0 {_HTTP}\r\n", None),
     )
     with system_running(events=1, markets=_MARKETS) as system, receiving(system.port, _everyone(subscribers)) as receiver:
+        doing("half of saturation")
         half = rate or _saturation(system, receiver) / 2
         with socket.create_connection(("127.0.0.1", system.port)) as connection, first_on_its_core() as goes_first:
             rows.append(Row(scenario="snapshot", metric="client goes before the load", value=goes_first, unit="(1: yes)"))
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for metric, request, goal in asked:
+            for metric, request, goal in steps(asked, f"asked while idle and at {half:,.0f} published a second"):
                 system.set_rate(0.0)
                 time.sleep(0.5)
                 idle = _asked(connection, request.encode(), _TIMES)

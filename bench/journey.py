@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bench.load import LOAD_CORES, Receiver, Report, Talker, module, receiving, subscribing
+from bench.progress import doing, steps
 from bench.provider import CHANNEL
-from bench.reference_nats import NatsFeed, nats_running, nats_subscribing
+from bench.reference_nats import NatsFeed, find_nats, nats_running, nats_subscribing
 from bench.report import Row
 from bench.search import saturation
 from bench.system import engine_running, free_port, gateway_running, redis_running
@@ -123,11 +124,15 @@ def run(subscribers: int, rate: float | None = None) -> list[Row]:
         subscribers: of all markets.
         rate: moves a second; None for half of what saturates the way.
     """
+    find_nats()  # now, not after minutes
+    doing("provider to client")
     with _way(subscribers) as way:
         if rate is None:
             rate = way.saturation() / 2
-        rounds = sorted((way.measured(rate) for _ in range(_ROUNDS)), key=lambda seen: seen.journey["p99"])
+        turns = steps(range(_ROUNDS), f"{rate:,.0f} moves a second")
+        rounds = sorted((way.measured(rate) for _ in turns), key=lambda seen: seen.journey["p99"])
     seen = rounds[_ROUNDS // 2]
+    doing("nats-server, as many")
     nats = _nats(subscribers, rate)
     rows = [Row(scenario="journey", metric="prices moved", value=rate, unit="moves/s")]
     for name, key, goal in (("p50", "p50", None), ("p99", "p99", 25.0), ("p99.9", "p999", None), ("max", "max", None)):

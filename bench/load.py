@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from bench.missing import NotInstalled
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -28,10 +30,6 @@ LOAD_CORES: Final = set(_CORES[1:]) or SERVER_CORE
 os.sched_setaffinity(0, LOAD_CORES)
 
 
-class NoCompiler(Exception):
-    """The load generator is written in C and there is nothing to compile it with."""
-
-
 def compiled(name: str) -> Path:
     """Compile one of `bench/native`, unless that was done already; give the program."""
     source = _NATIVE / f"{name}.c"
@@ -42,7 +40,7 @@ def compiled(name: str) -> Path:
     try:
         subprocess.run(["cc", "-O2", "-o", str(program), str(source)], check=True)
     except FileNotFoundError:
-        raise NoCompiler("no C compiler: install one (apt-get install gcc libc6-dev) to run this benchmark") from None
+        raise NotInstalled("no C compiler; install one: apt-get install gcc libc6-dev") from None
     return program
 
 

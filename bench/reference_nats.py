@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
+import sysconfig
 import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from bench.feeder import shuffled
 from bench.load import SERVER_CORE, Talker, started
+from bench.missing import NotInstalled
 from bench.system import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_NAME: Final = "nats-server"
 _FLUSHES_PER_S: Final = 50
 _CONFIG = """
 listen: 127.0.0.1:{port}
@@ -43,7 +48,7 @@ def nats_running() -> Iterator[Nats]:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "nats.conf"
         config.write_text(_CONFIG.format(port=port, websocket_port=websocket_port))
-        with started([_program(), "-c", str(config), "-l", str(Path(folder) / "log")], SERVER_CORE) as server:
+        with started([find_nats(), "-c", str(config), "-l", str(Path(folder) / "log")], SERVER_CORE) as server:
             for _ in range(200):
                 try:
                     socket.create_connection(("127.0.0.1", websocket_port), 1).close()
@@ -56,11 +61,14 @@ def nats_running() -> Iterator[Nats]:
                 server.process.terminate()
 
 
-def _program() -> str:
-    found = subprocess.run(["nats-server", "--version"], capture_output=True, check=False)
-    if found.returncode:
-        raise RuntimeError("nats-server does not start; install requirements/bench.txt")
-    return "nats-server"
+@cache
+def find_nats() -> str:
+    """Find nats-server, where its wheel puts it or on the path. Raises NotInstalled where there is none that starts."""
+    beside = Path(sysconfig.get_path("scripts")) / _NAME
+    found = str(beside) if beside.exists() else shutil.which(_NAME)
+    if found is None or subprocess.run([found, "--version"], capture_output=True, check=False).returncode:
+        raise NotInstalled(f"no {_NAME} that starts; install it: pip install -r requirements/bench.txt")
+    return found
 
 
 def nats_subscribing(subjects: Sequence[str]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from bench.progress import doing
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -59,10 +61,15 @@ def saturation(keeps_up: Callable[[float], bool]) -> float:
     rate = _ROUGH_START
     while keeps_up(rate * _ROUGH_GROWTH):
         rate *= _ROUGH_GROWTH
+        doing(f"keeps up with {rate:,.0f} published a second")
     return rate
 
 
 def _tried(measure: Callable[[float], Measured], rate: float) -> Measured:
     """Measure a rate, and once more if it is not kept up with: the machine may have been busy with something else."""
     measured = measure(rate)
-    return measured if measured.kept_up else measure(rate)
+    if not measured.kept_up:
+        measured = measure(rate)
+    keeps = "keeps up" if measured.kept_up else "does not keep up"
+    doing(f"{rate:,.0f} published a second: {keeps}, {measured.deltas_per_s:,.0f} delivered, p99 {measured.p99_ms:.0f} ms")
+    return measured

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
+from bench.progress import doing, steps
 from bench.relay import Relay
 from bench.report import Row
 from bench.system import System, fell_behind, system_running
@@ -29,6 +30,7 @@ _STALL_EVERY_S: Final = 5.0
 _LONGEST_STALL_S: Final = 20.0
 #: After the last price, for those who are still catching up.
 _SETTLING_S: Final = 5.0
+_PARTS: Final = 100
 
 
 def soak(subscribers: int, minutes: float, rate: float = 10_000.0) -> list[Row]:
@@ -49,7 +51,7 @@ def soak(subscribers: int, minutes: float, rate: float = 10_000.0) -> list[Row]:
 async def _soaked(system: System, subscribers: int, minutes: float, rate: float) -> tuple[Sequence[OddsClient], int, int]:
     """Give the clients, how many of them were wrong in the end, and the gateway's memory after a quarter of the time."""
     chance = random.Random(7)  # noqa: S311 - the same mischief in every run
-    relay = Relay(system.port)
+    relay, early = Relay(system.port), 0
     until_s = time.monotonic() + 60 * minutes
     async with relay.listening():
         clients = [
@@ -61,10 +63,13 @@ async def _soaked(system: System, subscribers: int, minutes: float, rate: float)
         tasks = [asyncio.create_task(_follow(client, chance, until_s)) for client in clients]
         tasks.append(asyncio.create_task(_stall(relay, chance, until_s)))
         await asyncio.to_thread(system.set_rate, rate)
-        await asyncio.sleep(15 * minutes)
-        early = system.gateway.resident_bytes()
+        for part in steps(range(_PARTS), f"{minutes:g} minutes of mischief, {rate:,.0f} deltas a second"):
+            if part == _PARTS // 4:
+                early = system.gateway.resident_bytes()
+            await asyncio.sleep(60 * minutes / _PARTS)
         # Prices go on moving for as long as the longest stall after the last mischief, so that all catch up while they do.
-        await asyncio.sleep(45 * minutes + _LONGEST_STALL_S)
+        doing("everybody catches up")
+        await asyncio.sleep(_LONGEST_STALL_S)
         await asyncio.to_thread(system.set_rate, 0.0)
         await asyncio.sleep(_SETTLING_S)
         wrong = await _unequal(system.port, clients)

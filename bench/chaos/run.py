@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from rich.console import Console
 from rich.progress import Progress
 
@@ -38,7 +36,6 @@ def run(providers: Sequence[str], events: int, markdown: Path | None) -> list[Ro
         events: matches at each provider, of six markets.
         markdown: where to write the table that docs/operations.md shows.
     """
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     outcomes = asyncio.run(_play(providers, events))
     if markdown is not None:
         markdown.write_text(_table(outcomes), encoding="utf-8")
@@ -100,7 +97,6 @@ def storm(provider: str, seconds: float, events: int) -> list[Row]:
         seconds: how long; at least six samples of the memory, one every 5 s.
         events: matches at each provider, of six markets.
     """
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with new_runner() as runner:
         held, connections = runner.run(_storm(provider, seconds, events))
     third = max(1, len(held) // 3)
