@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from oddsengine.gateway.http_api import EngineView
-    from oddsengine.gateway.teller import Teller
     from oddsengine.settings import Settings
     from oddsengine.telemetry.metrics import Source
 
@@ -169,7 +168,7 @@ async def gateway_running(
             reading = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S)
             stack.push_async_callback(reading.aclose)
             keys = shard_keys(settings.redis.namespace, shard)
-            followers.append(Follower(reading, shard, keys, replica.offers[shard], hub.teller, time.monotonic))
+            followers.append(Follower(reading, shard, keys, replica.offers[shard], hub.freshness, time.monotonic))
         counting = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S)
         stack.push_async_callback(counting.aclose)
         seats = Seats(counting, settings.redis.namespace)
@@ -181,7 +180,7 @@ async def gateway_running(
         certificate = _tls(settings)
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(_sweeping(hub.teller), name="sweep"),
+                group.create_task(_sweeping(hub), name="sweep"),
                 group.create_task(_heartbeats(hub), name="heartbeats"),
                 group.create_task(seats.keep(), name="seats"),
                 *(group.create_task(follower.run(), name="follower") for follower in followers),
@@ -261,10 +260,10 @@ def _modified(*files: str) -> list[int]:
     return [Path(file).stat().st_mtime_ns for file in files]
 
 
-async def _sweeping(teller: Teller) -> None:
+async def _sweeping(hub: Hub) -> None:
     while True:
         await asyncio.sleep(_SWEEP_S)
-        teller.sweep()
+        hub.sweep()
 
 
 async def _heartbeats(hub: Hub) -> None:

@@ -11,6 +11,7 @@ from oddsengine.gateway.codes import Close, ErrorCode
 from oddsengine.gateway.counters import HubCounters
 from oddsengine.gateway.encode import JSON, Encoding
 from oddsengine.gateway.framing import TEXT, Framing
+from oddsengine.gateway.freshness import Freshness
 from oddsengine.gateway.limits import Bucket
 from oddsengine.gateway.messages import Ping, Subscribe, Unsubscribe
 from oddsengine.gateway.session import Session
@@ -62,8 +63,9 @@ class Hub:
             now_ms,
             stalled_s=stalled_s,
             history_ms=history_ms,
-            suspend_stale_s=suspend_stale_s,
         )
+        #: what the followers tell
+        self.freshness = Freshness(self.teller, now_ms, suspend_stale_s=suspend_stale_s)
         self.heartbeat_ms = heartbeat_ms
         self._clock = clock
         self.now_ms = now_ms
@@ -153,6 +155,11 @@ class Hub:
         self._send(session, "subscribed", {"id": request.id, "channels": names, "resumed": subscribed.resumed})
         for channel, at in subscribed.channels:
             self.teller.join(session, channel, subscribed.taste, at)
+
+    def sweep(self) -> None:
+        """Look after those who are late: stale shards, slow sessions, audiences whose interval is over; call every few ms."""
+        self.freshness.watch()
+        self.teller.sweep()
 
     def heartbeat(self, share: float = 1.0) -> None:
         """Give a sign of life to every session that heard nothing for the heartbeat time, and end those whose token has ended.

@@ -44,14 +44,12 @@ class Session:
     __slots__ = (
         "access",
         "backlog",
-        "backlog_seen",
         "bad_messages",
         "encoding",
         "framing",
         "is_open",
         "last_sent_s",
         "messages",
-        "progress_s",
         "session_id",
         "subscriptions",
         "transport",
@@ -75,9 +73,6 @@ class Session:
         self.last_sent_s = 0.0
         self.is_open = True
         self.bad_messages = 0
-        #: while it is behind: how much it had not taken when that was last less than before, and when that was
-        self.backlog_seen = 0
-        self.progress_s = 0.0
 
     def tell(self, op: str, fields: Mapping[str, object], now_s: float) -> None:
         """Write one small message; the kernel or the transport's buffer takes it at once.

@@ -26,7 +26,8 @@ class Stragglers:
         self._counters = counters
         self._clock = clock
         self._stalled_s = stalled_s
-        self._sessions: dict[Session, None] = {}
+        #: how much each had not taken when that was last less than before (bytes), and when that was (monotonic seconds)
+        self._sessions: dict[Session, tuple[int, float]] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -40,9 +41,9 @@ class Stragglers:
     def add(self, session: Session) -> None:
         """Watch a session from now on, unless it is watched already."""
         if session not in self._sessions:
-            self._sessions[session] = None
-            session.backlog_seen, session.progress_s = session.backlog(), self._clock()
-            self._counters.fell_behind += bool(session.backlog_seen)
+            backlog = session.backlog()
+            self._sessions[session] = backlog, self._clock()
+            self._counters.fell_behind += bool(backlog)
 
     def forget(self, session: Session) -> None:
         """Let a session go, if it is watched."""
@@ -62,9 +63,10 @@ class Stragglers:
 
     def _watch_progress(self, session: Session, backlog: int) -> None:
         now_s = self._clock()
-        if backlog < session.backlog_seen:
-            session.backlog_seen, session.progress_s = backlog, now_s
-        elif now_s - session.progress_s > self._stalled_s:
+        before, progress_s = self._sessions[session]
+        if backlog < before:
+            self._sessions[session] = backlog, now_s
+        elif now_s - progress_s > self._stalled_s:
             self._counters.stalled += 1
             self.forget(session)
             session.end(Close.OVERLOADED, "not reading")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Teller:
-    """All audiences of one gateway process; it listens to the followers (`oddsengine.streams.follower.Listener`).
+    """All audiences of one gateway process; `freshness` says what the followers read.
 
     Args:
         replica: what is published.
@@ -46,7 +46,6 @@ class Teller:
         now_ms: the wall clock, Unix milliseconds.
         stalled_s: how long a socket may take nothing of what is written to it.
         history_ms: how long what was on offer is remembered.
-        suspend_stale_s: after how long a stale shard's markets are shown as suspended; 0: never.
     """
 
     def __init__(
@@ -58,7 +57,6 @@ class Teller:
         *,
         stalled_s: float = 30.0,
         history_ms: int = 0,
-        suspend_stale_s: float = 0.0,
     ) -> None:
         self.replica = replica
         self.counters = counters
@@ -67,7 +65,6 @@ class Teller:
         self.pace = Pace(clock, self._go_on)
         self._clock = clock
         self._now_ms = now_ms
-        self._suspend_stale_s = suspend_stale_s
         self._renderings = Renderings(replica, now_ms)
         self.behind = Stragglers(counters, clock, stalled_s)
         #: sessions whose socket was found full in what is being written now
@@ -132,15 +129,22 @@ class Teller:
                 at[shard] = min(at[shard], position)
         return at
 
-    # -- what the followers tell ----------------------------------------------------------------------------------
+    def _tell_health(self, session: Session, subscription: Subscription) -> None:
+        """Tell one session what the others of its audience were told while it was not there to hear."""
+        channel = subscription.audience.channel
+        since = self.replica.is_stale(channel)
+        if (since is not None) == subscription.told_stale:
+            return
+        subscription.told_stale = since is not None
+        news = {"channel": channel.name} if since is None else {"channel": channel.name, "since": since}
+        session.tell("live" if since is None else "stale", news, self._clock())
+
+    # -- what the followers read ----------------------------------------------------------------------------------
 
     def changed(self, shard: int, batches: list[Batch]) -> None:
         """Tell every audience of what has just been applied to a shard."""
         for batch in batches:
             self.history.note(batch)
-        if shard in self.replica.shut:
-            self._reopen(shard)
-            return
         waiting = self._waiting.get(shard)
         if waiting is not None:
             waiting += batches
@@ -166,7 +170,7 @@ class Teller:
         self._told[shard] = self.replica.position(shard)
         if changes:
             self._suspending_ms = batches[0].ts_ms if changes.urgent else None
-            self._tell_all(shard, changes, batches[-1].ts_ms)
+            self.tell_all(shard, changes, batches[-1].ts_ms)
         else:
             self._safe[shard] = self._told[shard]
 
@@ -182,7 +186,7 @@ class Teller:
         while self._waiting and self._broadcast is None:
             self._flush(next(iter(self._waiting)))
 
-    def _hurry(self) -> None:
+    def hurry(self) -> None:
         """Write all that is left of the flush that is on its way, before something that may not come in between."""
         if self._broadcast is not None and self._broadcast.advance(self._clock, inf):
             self._finished(self._broadcast)
@@ -200,7 +204,7 @@ class Teller:
 
     def replaced(self, shard: int) -> None:
         """Send everyone who draws from a shard its channel anew: earlier positions have no diff to this one."""
-        self._hurry()
+        self.hurry()
         self._waiting.pop(shard, None)
         self._told[shard] = self._safe[shard] = self.replica.position(shard)
         self.history.forget()
@@ -210,38 +214,7 @@ class Teller:
                 self._send_snapshot(list(audience.members), audience)
         self.settle()
 
-    def went_stale(self, shard: int) -> None:
-        """Warn everyone who draws from a shard."""
-        self.replica.stale_since[shard] = self._now_ms()
-        self._announce("stale", shard, {"since": self.replica.stale_since[shard]})
-
-    def went_live(self, shard: int) -> None:
-        """Give the all-clear to everyone who draws from a shard."""
-        self.replica.stale_since.pop(shard, None)
-        self._announce("live", shard, {})
-        if shard in self.replica.shut:
-            self._reopen(shard)
-
-    def _watch_stale(self) -> None:
-        """Show the markets of a shard as suspended once it has been stale for the configured time."""
-        now_ms = self._now_ms()
-        for shard, since_ms in self.replica.stale_since.items():
-            late = self._suspend_stale_s and since_ms and now_ms - since_ms > self._suspend_stale_s * 1000
-            if late and shard not in self.replica.shut:
-                self._hurry()
-                closing = self.replica.closing(shard)
-                self.replica.shut.add(shard)
-                self._forget_positions(shard)
-                if closing:
-                    self._tell_all(shard, closing, now_ms)
-
-    def _reopen(self, shard: int) -> None:
-        """Show a shard's markets as they are again."""
-        self.replica.shut.discard(shard)
-        self._forget_positions(shard)
-        self.replaced(shard)
-
-    def _forget_positions(self, shard: int) -> None:
+    def forget_positions(self, shard: int) -> None:
         """Make everyone who is to catch up on a shard get a snapshot: what was shown of it was not what it was."""
         self._told[shard] = self._safe[shard] = self.replica.position(shard)
         for session in self.behind:
@@ -252,30 +225,9 @@ class Teller:
             if shard in audience.at:
                 audience.at[shard] = ORIGIN
 
-    def _announce(self, op: str, shard: int, fields: dict[str, object]) -> None:
-        self._hurry()
-        for audience in self.audiences:
-            if shard in audience.channel.shards:
-                name, taste = audience.channel.name, audience.taste
-                payload = encode.message(op, {"channel": name, **fields}, taste.encoding)
-                self._tell(audience, taste.framing.wrap(payload))
-                for session in audience.members:
-                    session.subscriptions[name].told_stale = op == "stale"
-        self.settle()
-
-    def _tell_health(self, session: Session, subscription: Subscription) -> None:
-        """Tell one session what the others of its audience were told while it was not there to hear."""
-        channel = subscription.audience.channel
-        since = self.replica.is_stale(channel)
-        if (since is not None) == subscription.told_stale:
-            return
-        subscription.told_stale = since is not None
-        news = {"channel": channel.name} if since is None else {"channel": channel.name, "since": since}
-        session.tell("live" if since is None else "stale", news, self._clock())
-
     # -- telling --------------------------------------------------------------------------------------------------
 
-    def _tell_all(self, shard: int, changes: Changes, ts_ms: int) -> None:
+    def tell_all(self, shard: int, changes: Changes, ts_ms: int) -> None:
         """Begin to write a flush to every audience without an interval, and write its suspensions to those with one."""
         flush = Flush(self.replica.offers[shard], changes, self.audiences, ts_ms)
         stamps: dict[tuple[tuple[int, ...], Encoding], tuple[str, bytes]] = {}
@@ -288,7 +240,7 @@ class Teller:
                     before = write_at(audience.at)
                     urgent = flush.urgent(audience, before)
                     if urgent is not None:
-                        self._tell(audience, taste.framing.wrap(*urgent, at=before))
+                        self.tell(audience, taste.framing.wrap(*urgent, at=before))
                     continue
                 key = shards, encoding = audience.channel.shards, taste.encoding
                 stamped = stamps.get(key)
@@ -317,7 +269,7 @@ class Teller:
         else:
             self._go_on()
 
-    def _tell(self, audience: Audience, framed: bytes) -> None:
+    def tell(self, audience: Audience, framed: bytes) -> None:
         """Write a ready frame to every member of an audience at once."""
         audience.told_s = self._clock()
         self.write(list(audience.members), framed)
@@ -366,7 +318,6 @@ class Teller:
     def sweep(self) -> None:
         """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""
         self.history.settle()
-        self._watch_stale()
         for session in self.behind.take_drained():
             for subscription in session.subscriptions.values():
                 if subscription.at is not None:
@@ -406,4 +357,4 @@ class Teller:
         payload = self._renderings.diff(audience, audience.at)
         audience.at = self.replica.at(audience.channel)
         if payload is not None:
-            self._tell(audience, audience.taste.framing.wrap(payload, at=write_at(audience.at)))
+            self.tell(audience, audience.taste.framing.wrap(payload, at=write_at(audience.at)))
