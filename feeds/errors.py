@@ -47,10 +47,16 @@ class MissingSecret(FeedError):
 
 
 class ContinuityLost(FeedError):
-    """The connection ended or can't be trusted any more; `reason` says how."""
+    """The connection ended or can't be trusted any more.
 
-    def __init__(self, reason: str) -> None:
+    Args:
+        reason: says how.
+        afresh: whether what is held of it is worth nothing, so that the next connection must not resume from it.
+    """
+
+    def __init__(self, reason: str, *, afresh: bool = False) -> None:
         self.reason = reason
+        self.afresh = afresh
         super().__init__(reason)
 
 

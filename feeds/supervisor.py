@@ -1,19 +1,20 @@
 """Keeps one feed alive, and knows when it is not: the shell around `feeds.states`.
 
-One loop reads the stream, one asks what is due over HTTP, one watches the time. All three hand what comes to the codec and what
-the codec says to the sink, in the order in which it came.
+One loop reads the stream, one asks what is due over HTTP, one watches the time. All three hand what comes to the codec, and what
+the codec says to the intake, in the order in which it came.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from feeds.counters import FeedCounters
 from feeds.errors import ContinuityLost, FeedError, ProviderRefused, WentStale
-from feeds.feed import Dropped, Quota, Rejected, Sample
+from feeds.intake import Intake
 from feeds.recording.packet import Packet, data_packet, response_packet
 from feeds.retry import Retry
 from feeds.states import FeedState, Happening, Standing
@@ -26,10 +27,11 @@ from oddsengine.tasks import end_tasks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from feeds.feed import CodecEvent, Connection, Feed
+    from feeds.feed import Connection, Feed, Quota
     from feeds.http import HttpClient
+    from feeds.intake import Sink
     from feeds.lag import LagMeter
-    from oddsengine.markets.feed_updates import FeedUpdate, SourceHealth
+    from oddsengine.markets.feed_updates import SourceHealth
 
 #: How often the time is looked at: limits are kept to within this.
 WATCH_S: Final = 0.05
@@ -39,45 +41,8 @@ _QUIET_TURNS: Final = 6
 _log = structlog.get_logger(__name__)
 
 
-class Sink(Protocol):
-    """Who takes what feeds say; called in the event loop, must not block."""
-
-    def receive(self, batch: UpdateBatch) -> None:
-        """Take updates of one source."""
-        ...
-
-    def agrees(self, batch: UpdateBatch) -> bool:
-        """Tell whether images say what is held already; changes nothing."""
-        ...
-
-
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-class FeedCounters:
-    """What one feed has done since it started; read by the metrics."""
-
-    __slots__ = (
-        "bytes",
-        "connections",
-        "continuity_lost",
-        "dropped",
-        "failures",
-        "messages",
-        "rejected",
-        "samples",
-    )
-
-    def __init__(self) -> None:
-        self.bytes = 0
-        self.messages = 0
-        self.rejected = 0
-        self.dropped = 0
-        self.connections = 0
-        self.failures = 0
-        self.continuity_lost = 0
-        self.samples = 0
 
 
 class Supervisor:
@@ -115,7 +80,7 @@ class Supervisor:
         self._trust = Trust(self.standing, self._supervision.lag_limit_s, self._say)
         self.retry = Retry(name, self._supervision)
         self.counters = FeedCounters()
-        self.quota: Quota | None = None
+        self._intake = Intake(name, sink, self._trust, self.counters, now_ms, clock)
         #: when the provider last said anything, Unix milliseconds
         self.heard_ms: int | None = None
         self._watchdog = self._new_watchdog()
@@ -136,6 +101,11 @@ class Supervisor:
     def lag(self) -> LagMeter:
         """How late its messages come."""
         return self._trust.lag
+
+    @property
+    def quota(self) -> Quota | None:
+        """What may still be asked, as the provider last said it; None where it says nothing of it."""
+        return self._intake.quota
 
     @property
     def state(self) -> FeedState:
@@ -175,6 +145,9 @@ class Supervisor:
         reason = str(error) or type(error).__name__
         health: SourceHealth = "stale" if isinstance(error, WentStale) else "down"
         self.counters.failures += 1
+        if isinstance(error, ContinuityLost) and error.afresh:
+            self._feed.codec.start_afresh()
+            self._note(Packet(at_ms=self._now_ms(), kind="afresh"))
         self.standing.move(Happening.WENT_STALE if health == "stale" else Happening.LOST, reason)
         if was_live:
             self.counters.continuity_lost += 1
@@ -193,8 +166,7 @@ class Supervisor:
             raise
         except Exception as error:
             _log.exception("adapter failed", feed=self.name)
-            self._start_afresh()
-            raise ContinuityLost(f"the adapter failed: {error!r}") from error
+            raise ContinuityLost(f"the adapter failed: {error!r}", afresh=True) from error
 
     async def _converse(self) -> None:
         feed, timeout_s = self._feed, self._supervision.connect_timeout_s
@@ -258,7 +230,7 @@ class Supervisor:
             self._heard()
             if self._tap is not None:
                 self._tap(data_packet(self._now_ms(), data))
-            self._take(codec.receive_data(data))
+            self._intake.take(codec.receive_data(data), self._watchdog)
             self._something_due.set()
 
     async def _asking(self) -> None:
@@ -283,7 +255,7 @@ class Supervisor:
                     self._heard()
             else:
                 failures += 1
-            self._take(asking.receive_response(response))
+            self._intake.take(asking.receive_response(response), self._watchdog)
             await self._write()
             if not response.is_good:
                 wait_s = self.retry.wait_s(failures)
@@ -332,77 +304,17 @@ class Supervisor:
         now_ms = self._now_ms()
         if timed is not None and (events := timed.pass_time(now_ms)):
             self._note(Packet(at_ms=now_ms, kind="time"))
-            self._take(events)
+            self._intake.take(events, self._watchdog)
 
     def _frozen(self, reason: str) -> WentStale:
         """Make the next connection begin afresh: what a frozen stream would resume from is worth nothing."""
         self._trust.stood_still()
-        self._start_afresh()
-        return WentStale(reason)
-
-    def _start_afresh(self) -> None:
-        self._feed.codec.start_afresh()
-        self._note(Packet(at_ms=self._now_ms(), kind="afresh"))
+        return WentStale(reason, afresh=True)
 
     async def _write(self) -> None:
         data = self._feed.codec.data_to_send()
         if data and self._connection is not None:
             await self._connection.write(data)
-
-    # -- what the codec says --------------------------------------------------------------------------------------
-
-    def _take(self, events: list[CodecEvent]) -> None:
-        """Take all that a codec said, and only then give up what has to be: it will not say any of it again."""
-        trouble: FeedError | None = None
-        for event in events:
-            if isinstance(event, UpdateBatch):
-                trouble = self._pass_on(event) or trouble
-            elif isinstance(event, Rejected):
-                self.counters.rejected += 1
-                _log.warning(
-                    "provider message rejected", feed=self.name, where=event.where, reason=event.reason, excerpt=event.excerpt
-                )
-            elif isinstance(event, Dropped):
-                self.counters.dropped += 1
-            elif isinstance(event, Quota):
-                self.quota = event
-            elif isinstance(event, Sample):
-                self._compare(event)
-            else:
-                trouble = trouble or event
-        if trouble is not None:
-            raise trouble
-
-    def _pass_on(self, batch: UpdateBatch) -> FeedError | None:
-        """Hand a batch to the sink; what the codec says of its source is a claim, and goes on only if we agree.
-
-        Gives why the connection has to be given up, if it has to be.
-        """
-        self.counters.messages += 1
-        claims = [update for update in batch.updates if isinstance(update, SourceStatus)]
-        if claims:
-            for claim in claims:
-                self._trust.follow(claim)
-            rest: list[FeedUpdate] = [update for update in batch.updates if not isinstance(update, SourceStatus)]
-            if not rest:
-                return None
-            batch = UpdateBatch(batch.source, batch.published_ms, rest)
-        moved = self._watchdog.take(batch, self._clock())
-        self._sink.receive(batch)
-        if self._trust.is_unproven and moved:
-            # What it did not tell while it stood still it may never tell.
-            self._start_afresh()
-            return ContinuityLost("it moves again; starting from a whole snapshot")
-        if batch.published_ms is not None:
-            self._trust.measure(batch.published_ms, self._now_ms())
-        return None
-
-    def _compare(self, sample: Sample) -> None:
-        """Hold a sample against what the engine holds, then take it over."""
-        agrees = all(self._sink.agrees(batch) for batch in sample.batches)
-        for batch in sample.batches:
-            self._sink.receive(batch)
-        self._watchdog.sampled(self._clock(), agrees=agrees, is_last=sample.is_last)
 
     def _heard(self) -> None:
         self._watchdog.heard(self._clock())

@@ -15,8 +15,8 @@ from oddsengine.tasks import end_tasks
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
+    from feeds.intake import Sink
     from feeds.recording.packet import Packet
-    from feeds.supervisor import Sink
     from oddsengine.settings import FeedSettings
 
 
