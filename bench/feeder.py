@@ -2,7 +2,8 @@
 
 `python -m bench.feeder REDIS_URL EVENTS MARKETS_AN_EVENT MARKETS_OF_THE_BUSIEST`; then `{"rate": deltas a second}` on stdin,
 answered with what was published since the last. Events are `e0`, `e1` ..; every market has a home and an away side of which one
-moves, and all markets move equally often.
+moves, and all markets move equally often. With `"suspensions": true` one market of `e0` more opens and is suspended twice a
+second, each time shortly after prices were published, so that it meets them on their way.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _FLUSHES_PER_S: Final = 50
+#: Every so many flushes a market opens, and halfway between it is suspended.
+_SUSPENSION_EVERY: Final = 24
+_AFTER_PRICES_S: Final = 0.003
+_SUSPENDED: Final = EventId("e0")
 
 
 def market_counts(events: int, markets: int, busiest: int = 0) -> list[int]:
@@ -43,16 +48,17 @@ def offered(counts: Sequence[int]) -> OwnedOffer:
         event = EventId(f"e{number}")
         offer.put_event(Event(id=event, sport="football", competition=Competition("bench", "Bench"), name=f"Event {number}"))
         for market in range(markets):
-            selections = {key: OfferedSelection(key.title(), "active", (2000,)) for key in ("home", "away")}
-            offer.put_market(
-                OfferedMarket(
-                    MarketId(f"{event}/total/ft/{market}"),
-                    MarketIdentity(event, "total", "ft", float(market), 1),
-                    MarketState("open", None, in_play=True),
-                    selections,
-                )
-            )
+            offer.put_market(_market(event, market))
     return offer
+
+
+def _market(event: EventId, number: int) -> OfferedMarket:
+    return OfferedMarket(
+        MarketId(f"{event}/total/ft/{number}"),
+        MarketIdentity(event, "total", "ft", float(number), 1),
+        MarketState("open", None, in_play=True),
+        {key: OfferedSelection(key.title(), "active", (2000,)) for key in ("home", "away")},
+    )
 
 
 def shuffled(counts: Sequence[int]) -> list[MarketId]:
@@ -60,6 +66,30 @@ def shuffled(counts: Sequence[int]) -> list[MarketId]:
     names = [MarketId(f"e{event}/total/ft/{market}") for event, markets in enumerate(counts) for market in range(markets)]
     random.Random(7).shuffle(names)  # noqa: S311 - every run is alike
     return names
+
+
+class _Suspensions:
+    """Opens and suspends a market by turns, after prices were published."""
+
+    def __init__(self, offer: OwnedOffer, publisher: Publisher, market: OfferedMarket) -> None:
+        self._offer = offer
+        self._publisher = publisher
+        self._market = market
+        self._flushes = 0
+        self.are_wanted = False
+
+    async def follow_prices(self) -> None:
+        """Do what is due after a flush of prices."""
+        self._flushes += self.are_wanted
+        place = self._flushes % _SUSPENSION_EVERY if self.are_wanted else None
+        if place == 0:
+            self._offer.put_market(self._market)
+        elif place == _SUSPENSION_EVERY // 2:
+            await asyncio.sleep(_AFTER_PRICES_S)
+            self._offer.suspend(self._market.id, "bench")
+            batch = self._offer.cut(time.time_ns() // 1_000_000)
+            if batch is not None:
+                await self._publisher.publish(prepare(self._offer, batch))
 
 
 async def _feed(url: str, counts: Sequence[int]) -> None:
@@ -71,6 +101,7 @@ async def _feed(url: str, counts: Sequence[int]) -> None:
     await publisher.claim(now_ms)
     names = shuffled(counts)
     rate, published, place, price = 0.0, 0, 0, 2020
+    suspensions = _Suspensions(offer, publisher, _market(_SUSPENDED, counts[0]))
     due_s = started_s = time.monotonic()
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -84,7 +115,8 @@ async def _feed(url: str, counts: Sequence[int]) -> None:
                 break
             seconds = time.monotonic() - started_s
             print(json.dumps({"published": published, "rate": published / seconds}), flush=True)
-            rate = float(json.loads(line)["rate"])
+            asked = json.loads(line)
+            rate, suspensions.are_wanted = float(asked["rate"]), bool(asked.get("suspensions"))
             published, started_s = 0, time.monotonic()
             command = asyncio.create_task(reader.readline())
         due_s = max(due_s + 1 / _FLUSHES_PER_S, time.monotonic() - 0.2)
@@ -102,6 +134,7 @@ async def _feed(url: str, counts: Sequence[int]) -> None:
             await publisher.publish(prepare(offer, batch))
             last_write_s = time.monotonic()
             published += count
+        await suspensions.follow_prices()
     await redis.aclose()
 
 

@@ -18,7 +18,7 @@ from bench.progress import doing, steps
 from bench.reference_nats import NatsFeed, find_nats, nats_running, nats_subscribing
 from bench.report import Row, compared
 from bench.search import saturation
-from bench.system import System, fell_behind, free_port, gateway_running, redis_running, system_running
+from bench.system import System, counted, free_port, gateway_running, redis_running, system_running
 
 _MARKETS: Final = 500
 _SECONDS: Final = 5.0
@@ -28,6 +28,10 @@ _FILLING_S: Final = 15.0
 #: By then what a client does not read is still in the kernel.
 _NOT_FULL_YET_S: Final = 1.5
 _ROUNDS: Final = 3
+_FELL_BEHIND: Final = "odds_fell_behind_total"
+_SUSPENSIONS: Final = "odds_suspensions_total"
+_SUSPENSION_SECONDS: Final = "odds_suspension_seconds_total"
+_SUSPENDING_S: Final = 12.0
 _HTTP: Final = "HTTP/1.1\r\nHost: bench\r\n"
 #: Requests of each kind: the 99th percentile is the eleventh from above.
 _TIMES: Final = 1000
@@ -82,13 +86,15 @@ def latency(subscribers: int, rate: float | None = None) -> list[Row]:
             with receiving(system.port, _everyone(subscribers)) as receiver:
                 alone.append(_filled_and_measured(system, receiver, rate))
             with receiving(system.port, _everyone(subscribers), stall_every=10) as receiver:
-                behind -= fell_behind(system.port)
+                behind -= counted(system.port, _FELL_BEHIND)
                 system.set_rate(rate)
                 time.sleep(_NOT_FULL_YET_S)
                 before = system.gateway.resident_bytes()
                 stalled.append(_filled_and_measured(system, receiver, rate)[0])
-                behind += fell_behind(system.port)
+                behind += counted(system.port, _FELL_BEHIND)
                 grown.append((system.gateway.resident_bytes() - before) / (subscribers / 10))
+        with receiving(system.port, _everyone(subscribers)):
+            suspension_ms = _suspended(system, rate)
     report, busy = sorted(alone, key=lambda each: each[0].p99_ms)[_ROUNDS // 2]
     rows = [
         Row(scenario="latency", metric=metric, value=value, unit="ms", goal=goal, met=None if goal is None else value <= goal)
@@ -119,11 +125,30 @@ def latency(subscribers: int, rate: float | None = None) -> list[Row]:
             goal=1.1,
             met=ratio <= 1.1,
         ),
+        Row(
+            scenario="latency",
+            metric="suspension to the last socket, mean",
+            value=suspension_ms,
+            unit="ms",
+            reference="p99 of prices",
+            ratio=suspension_ms / max(report.p99_ms, 0.1),
+        ),
         Row(scenario="latency", metric="of them fell behind, a round", value=behind / _ROUNDS, unit="clients"),
         Row(scenario="latency", metric="memory a stalled client", value=a_client, unit="bytes", goal=1024, met=a_client <= 1024),
         # The first time the heap grows by the frames that sockets took in part; it keeps that room for the next.
         Row(scenario="latency", metric="memory a stalled client, the worst round", value=max(grown), unit="bytes"),
     ]
+
+
+def _suspended(system: System, rate: float) -> float:
+    """Tell how many milliseconds a suspension takes from the stream to the last socket, while prices are on their way."""
+    doing("suspensions in between")
+    count, seconds = counted(system.port, _SUSPENSIONS), counted(system.port, _SUSPENSION_SECONDS)
+    system.set_rate(rate, suspensions=True)
+    time.sleep(_SUSPENDING_S)
+    system.set_rate(0.0)
+    count, seconds = counted(system.port, _SUSPENSIONS) - count, counted(system.port, _SUSPENSION_SECONDS) - seconds
+    return 1000 * seconds / count
 
 
 def _filled_and_measured(system: System, receiver: Receiver, rate: float) -> tuple[Report, float]:

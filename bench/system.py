@@ -59,9 +59,9 @@ class System:
         self.feeder = feeder
         self.port = port
 
-    def set_rate(self, deltas_per_s: float) -> None:
-        """Publish at another rate."""
-        self.feeder.ask(json.dumps({"rate": deltas_per_s}))
+    def set_rate(self, deltas_per_s: float, *, suspensions: bool = False) -> None:
+        """Publish at another rate, and a suspension now and then."""
+        self.feeder.ask(json.dumps({"rate": deltas_per_s, "suspensions": suspensions}))
 
 
 @contextmanager
@@ -105,11 +105,11 @@ def engine_running(url: str, feed_port: int) -> Iterator[Talker]:
                 engine.process.terminate()
 
 
-def fell_behind(port: int) -> float:
-    """Tell how often a client of the gateway on a port has fallen behind, by its own metrics."""
+def counted(port: int, name: str) -> float:
+    """Read one of a gateway's own metrics, such as `odds_fell_behind_total`."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
         lines = response.read().decode().splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("odds_fell_behind_total"))
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
 
 
 def free_port() -> int:

@@ -82,6 +82,15 @@ class Broadcast:
                 break
         return self._place >= count
 
+    def give_up(self) -> dict[Session, bytes]:
+        """Write no more, and give what each was still to be told; those that have moved are `missed` as ever."""
+        left = dict(zip(self._roster.sessions[self._place :], self._payloads, strict=False))
+        self._place = len(self._roster.sessions)
+        for session in self._moved & left.keys():
+            del left[session]
+            self.missed.append(session)
+        return left
+
     def _write(self, start: int, end: int) -> None:
         roster, moved = self._roster, self._moved
         sessions = roster.sessions[start:end]

@@ -30,7 +30,7 @@ class Flush:
         wanted = audiences.by_channel
         self._offer = offer
         self._changes = changes
-        self._ts_ms = ts_ms
+        self.ts_ms = ts_ms
         #: channel -> indexes into changes.events, .markets (those under changes.urgent are urgent) and .removals
         self._events: dict[str, list[int]] = {}
         self._markets: dict[str, list[int]] = {}
@@ -89,7 +89,7 @@ class Flush:
         if not indexes:
             return None
         encoding = audience.taste.encoding
-        stamp = encode.delta_stamp(at, self._ts_ms, encoding)
+        stamp = encode.delta_stamp(at, self.ts_ms, encoding)
         return encode.delta(audience.head, stamp, [], self._markets_of(audience.taste, indexes), encoding)
 
     def market_count(self, channel: str) -> int:

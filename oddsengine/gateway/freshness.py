@@ -60,20 +60,12 @@ class Freshness:
         for shard, since_ms in self._replica.stale_since.items():
             late = self._suspend_stale_s and since_ms and now_ms - since_ms > self._suspend_stale_s * 1000
             if late and shard not in self._replica.shut:
-                self._shut(shard, now_ms)
-
-    def _shut(self, shard: int, now_ms: int) -> None:
-        self._teller.hurry()
-        closing = self._replica.closing(shard)
-        self._replica.shut.add(shard)
-        self._teller.forget_positions(shard)
-        if closing:
-            self._teller.tell_all(shard, closing, now_ms)
+                self._teller.hurry()
+                self._teller.tell_all(shard, self._replica.show_shut(shard), now_ms)
 
     def _reopen(self, shard: int) -> None:
         """Show a shard's markets as they are again."""
-        self._replica.shut.discard(shard)
-        self._teller.forget_positions(shard)
+        self._replica.show_again(shard)
         self._teller.replaced(shard)
 
     def _announce(self, op: str, shard: int, fields: dict[str, object]) -> None:

@@ -35,13 +35,13 @@ class Renderings:
         self._now_ms = now_ms
         #: (channel, taste) -> its position and the encoded diffs to it by where they begin, least recently asked for first
         self._diffs: dict[tuple[str, Taste], tuple[At, dict[tuple[Position, ...], bytes | None]]] = {}
-        #: (channel, taste) -> its position and its snapshot's frames, least recently asked for first
-        self._snapshots: dict[tuple[str, Taste], tuple[At, list[bytes]]] = {}
+        #: (channel, taste) -> its moment and its snapshot's frames, least recently asked for first
+        self._snapshots: dict[tuple[str, Taste], tuple[tuple[tuple[int, int, bool], ...], list[bytes]]] = {}
 
     def snapshot(self, audience: Audience) -> list[bytes]:
         """Give a channel's snapshot ready to write; many who come at once share it."""
         channel = audience.channel
-        key, now = (channel.name, audience.taste._replace(interval_ms=0)), self._replica.at(channel)
+        key, now = (channel.name, audience.taste._replace(interval_ms=0)), self._replica.moment(channel)
         known = self._snapshots.pop(key, None)
         frames = known[1] if known is not None and known[0] == now else None
         if frames is None:

@@ -64,6 +64,8 @@ class Replica:
         self.stale_since: dict[int, int] = dict.fromkeys(range(shards), 0)
         #: shards stale for so long that none of their markets is shown as open
         self.shut: set[int] = set()
+        #: where each shard was when it was last shut: what clients have seen since then is more than a diff would undo
+        self._shut_at = dict.fromkeys(range(shards), ORIGIN)
         self._all_shards = tuple(range(shards))
 
     @property
@@ -106,10 +108,15 @@ class Replica:
         return {shard: self.position(shard) for shard in (channel.shards if channel else self._all_shards)}
 
     def covers(self, channel: Channel, at: At) -> bool:
-        """Tell whether a diff since these positions can be given; of a shut shard none can, it is not shown as it is."""
-        return self.shut.isdisjoint(channel.shards) and all(
-            shard in at and self.offers[shard].has_diff_since(at[shard].epoch, at[shard].seq) for shard in channel.shards
-        )
+        """Tell whether a diff since these positions can be given: one has to be there for each shard."""
+        return all(shard in at and self._has_diff_since(shard, at[shard]) for shard in channel.shards)
+
+    def _has_diff_since(self, shard: int, position: Position) -> bool:
+        if shard in self.shut:
+            return position == ORIGIN  # who has seen it suspended has seen all there is to see
+        epoch, seq = self._shut_at[shard]
+        may_have_seen_it_shut = position.epoch == epoch and position.seq <= seq
+        return not may_have_seen_it_shut and self.offers[shard].has_diff_since(*position)
 
     def is_ahead(self, channel: Channel, at: At) -> bool:
         """Tell whether a client has seen, elsewhere, what has not come here yet."""
@@ -121,7 +128,8 @@ class Replica:
     def diff(self, channel: Channel, at: At) -> Iterator[tuple[Offer, Changes]]:
         """Give what changed since positions that are covered, shard by shard."""
         for shard in channel.shards:
-            yield self.offers[shard], self.offers[shard].changes_since(at[shard].seq, channel.name)
+            if shard not in self.shut:
+                yield self.offers[shard], self.offers[shard].changes_since(at[shard].seq, channel.name)
 
     def whole(self, channel: Channel) -> Iterator[tuple[Offer, Changes]]:
         """Give all that is on offer in a channel, shard by shard."""
@@ -131,7 +139,22 @@ class Replica:
                 changes = Changes(changes.events, [suspended(market) for market in changes.markets], changes.removals)
             yield self.offers[shard], changes
 
-    def closing(self, shard: int) -> Changes:
+    def show_shut(self, shard: int) -> Changes:
+        """Show none of a shard's markets as open from here on; give what that changes."""
+        closing = self._closing(shard)
+        self._shut_at[shard] = self.position(shard)
+        self.shut.add(shard)
+        return closing
+
+    def show_again(self, shard: int) -> None:
+        """Show a shard as it is from here on."""
+        self.shut.discard(shard)
+
+    def moment(self, channel: Channel) -> tuple[tuple[int, int, bool], ...]:
+        """Tell apart what a channel shows at different times."""
+        return tuple([(self.offers[shard].epoch, self.offers[shard].seq, shard in self.shut) for shard in channel.shards])
+
+    def _closing(self, shard: int) -> Changes:
         """Give the suspension of every market of a shard that is open."""
         markets = [
             suspended(MarketChange(record.id, record.v, None, record.state, _all_selections(record)))

@@ -9,7 +9,7 @@ from oddsengine.gateway.codes import ErrorCode
 from oddsengine.gateway.messages import INTERVAL_CLASSES_MS
 from oddsengine.gateway.replica import At, Channel, UnknownChannel
 from oddsengine.markets.formats import FORMATS
-from oddsengine.streams.positions import read_at
+from oddsengine.streams.positions import ORIGIN, read_at
 
 if TYPE_CHECKING:
     from oddsengine.gateway.messages import Subscribe
@@ -64,7 +64,8 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
             refusals.append(channel)
             continue
         new += is_new
-        says_all = all(shard in resume for shard in channel.shards)
+        # A shut shard has no position; where it was shut it may have been shown otherwise than here.
+        says_all = all(resume.get(shard, ORIGIN) != ORIGIN for shard in channel.shards)
         can_go_on = says_all and (replica.covers(channel, resume) or replica.is_ahead(channel, resume))
         channels.append((channel, {shard: resume[shard] for shard in channel.shards} if can_go_on else None))
     interval_ms = next(step for step in INTERVAL_CLASSES_MS if step >= request.min_interval_ms)

@@ -23,7 +23,7 @@ from oddsengine.gateway.pace import Pace
 from oddsengine.gateway.renderings import Renderings
 from oddsengine.gateway.session import Subscription
 from oddsengine.gateway.stragglers import Stragglers
-from oddsengine.streams.positions import ORIGIN, write_at
+from oddsengine.streams.positions import write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +76,8 @@ class Teller:
         self._broadcast: Broadcast | None = None
         #: when the suspensions of the flush on its way were published, Unix milliseconds; None if it has none
         self._suspending_ms: int | None = None
+        #: whether audiences with an interval are to be told as soon as no flush is on its way
+        self._are_paced_waiting = False
         #: what was applied to shards and not told yet; while a flush is on its way it waits
         self._waiting: dict[int, list[Batch]] = {}
 
@@ -146,11 +148,16 @@ class Teller:
         for batch in batches:
             self.history.note(batch)
         waiting = self._waiting.get(shard)
-        if waiting is not None:
+        if waiting is None:
+            self._waiting[shard] = batches
+        else:
             waiting += batches
+        if self._suspending_ms is None and any(batch.urgent for batch in batches):
+            # It waits for nothing but another suspension: else the last to be told would never be, while there are many.
+            self._flush(shard)
+        elif waiting is not None:
             return
-        self._waiting[shard] = batches
-        if self.pace.is_much(sum([len(batch.markets) for batch in batches])):
+        elif self.pace.is_much(sum([len(batch.markets) for batch in batches])):
             asyncio.get_running_loop().call_soon(self.history.settle)
             self.pace.give_way()
         elif self._broadcast is None:
@@ -167,12 +174,9 @@ class Teller:
         # The batches say it themselves, unless the snapshot knew some of it before them.
         are_all_news = told.seq + len(batches) == offer.seq and told.seq >= offer.horizon
         changes = merged(batches) if are_all_news else offer.changes_since(told.seq)
-        self._told[shard] = self.replica.position(shard)
-        if changes:
-            self._suspending_ms = batches[0].ts_ms if changes.urgent else None
-            self.tell_all(shard, changes, batches[-1].ts_ms)
-        else:
-            self._safe[shard] = self._told[shard]
+        if changes.urgent:
+            self._suspending_ms = next((batch.ts_ms for batch in batches if batch.urgent), batches[0].ts_ms)
+        self.tell_all(shard, changes, batches[-1].ts_ms)
 
     def _go_on(self) -> None:
         """Write the next slice of the flush that is on its way; after the last one, what changed meanwhile."""
@@ -191,6 +195,16 @@ class Teller:
         if self._broadcast is not None and self._broadcast.advance(self._clock, inf):
             self._finished(self._broadcast)
 
+    def _interrupt(self) -> dict[Session, bytes]:
+        """Stop the flush that is on its way, and give what those whom it has not reached are still to be told of it."""
+        broadcast = self._broadcast
+        if broadcast is None:
+            return {}
+        left = broadcast.give_up()
+        self._broadcast = self.audiences.moved = None
+        self._fall_behind([*broadcast.missed, *broadcast.overfull])
+        return left
+
     def _finished(self, broadcast: Broadcast) -> None:
         self._broadcast = self.audiences.moved = None
         if self._suspending_ms is not None:
@@ -201,6 +215,8 @@ class Teller:
         self._safe = dict(self._told)
         self._overfull += broadcast.overfull
         self.settle()
+        if self._are_paced_waiting:
+            self._tell_paced()
 
     def replaced(self, shard: int) -> None:
         """Send everyone who draws from a shard its channel anew: earlier positions have no diff to this one."""
@@ -214,60 +230,65 @@ class Teller:
                 self._send_snapshot(list(audience.members), audience)
         self.settle()
 
-    def forget_positions(self, shard: int) -> None:
-        """Make everyone who is to catch up on a shard get a snapshot: what was shown of it was not what it was."""
-        self._told[shard] = self._safe[shard] = self.replica.position(shard)
-        for session in self.behind:
-            for subscription in session.subscriptions.values():
-                if subscription.at is not None and shard in subscription.at:
-                    subscription.at[shard] = ORIGIN
-        for audience in self.audiences:
-            if shard in audience.at:
-                audience.at[shard] = ORIGIN
-
     # -- telling --------------------------------------------------------------------------------------------------
 
     def tell_all(self, shard: int, changes: Changes, ts_ms: int) -> None:
-        """Begin to write a flush to every audience without an interval, and write its suspensions to those with one."""
-        flush = Flush(self.replica.offers[shard], changes, self.audiences, ts_ms)
+        """Begin to write a flush: all of it to audiences without an interval, its suspensions to those with one.
+
+        One that is on its way already is interrupted: whom it has not reached is told both at once, and in their order.
+        """
+        self._told[shard] = self.replica.position(shard)
+        if not changes:
+            if self._broadcast is None:
+                self._safe[shard] = self._told[shard]
+            return
+        self.settle()
+        left = self._interrupt()
+        due = self._due(Flush(self.replica.offers[shard], changes, self.audiences, ts_ms))
+        moved = self.audiences.moved = set()
+        if len(due) == 1 and not left:
+            ((audience, framed),) = due
+            self._broadcast = Broadcast(audience.roster, repeat(framed), moved)
+        else:
+            gathered = gather((audience.members, framed) for audience, framed in due)
+            for session, earlier in left.items():
+                gathered[session] = [earlier, *gathered.get(session, ())]
+            self._broadcast = Broadcast(Roster.of(gathered), map(b"".join, gathered.values()), moved)
+        if self._suspending_ms is None and self.pace.is_much(len(changes.markets)):
+            self.pace.give_way()
+        else:
+            self._go_on()
+
+    def _due(self, flush: Flush) -> list[tuple[Audience, bytes]]:
+        """Frame what each audience is told of a flush."""
         stamps: dict[tuple[tuple[int, ...], Encoding], tuple[str, bytes]] = {}
         due: list[tuple[Audience, bytes]] = []
         counters, now_s = self.counters, self._clock()
         for name in flush.channels():
             for audience in self.audiences.by_channel[name].values():
                 taste = audience.taste
-                if taste.interval_ms:
-                    before = write_at(audience.at)
-                    urgent = flush.urgent(audience, before)
-                    if urgent is not None:
-                        self.tell(audience, taste.framing.wrap(*urgent, at=before))
-                    continue
-                key = shards, encoding = audience.channel.shards, taste.encoding
-                stamped = stamps.get(key)
-                if stamped is None:
-                    # Not the replica's: it may have more of other shards than has been told.
-                    at = write_at({each: self._told[each] for each in shards})
-                    stamped = stamps[key] = at, encode.delta_stamp(at, ts_ms, encoding)
-                at, stamp = stamped
-                framed = taste.framing.wrap(*flush.delta(audience, stamp), at=at)
-                due.append((audience, framed))
                 members = len(audience.members)
+                if taste.interval_ms:
+                    at = write_at(audience.at)
+                    urgent = flush.urgent(audience, at)
+                    if urgent is None:
+                        continue
+                    framed = taste.framing.wrap(*urgent, at=at)
+                else:
+                    key = shards, encoding = audience.channel.shards, taste.encoding
+                    stamped = stamps.get(key)
+                    if stamped is None:
+                        # Not the replica's: it may have more of other shards than has been told.
+                        at = write_at({each: self._told[each] for each in shards})
+                        stamped = stamps[key] = at, encode.delta_stamp(at, flush.ts_ms, encoding)
+                    at, stamp = stamped
+                    framed = taste.framing.wrap(*flush.delta(audience, stamp), at=at)
+                    counters.deltas += flush.market_count(name) * members
+                due.append((audience, framed))
                 audience.told_s = now_s
-                counters.deltas += flush.market_count(name) * members
                 counters.frames += members
                 counters.bytes += len(framed) * members
-        self.settle()
-        moved = self.audiences.moved = set()
-        if len(due) == 1:
-            ((audience, framed),) = due
-            self._broadcast = Broadcast(audience.roster, repeat(framed), moved)
-        else:
-            gathered = gather((audience.members, framed) for audience, framed in due)
-            self._broadcast = Broadcast(Roster.of(gathered), map(b"".join, gathered.values()), moved)
-        if self.pace.is_much(len(changes.markets)):
-            self.pace.give_way()
-        else:
-            self._go_on()
+        return due
 
     def tell(self, audience: Audience, framed: bytes) -> None:
         """Write a ready frame to every member of an audience at once."""
@@ -323,6 +344,15 @@ class Teller:
                 if subscription.at is not None:
                     self._catch_up(session, subscription)
         self.settle()
+        if self._broadcast is None:
+            self._tell_paced()
+        else:
+            # They are told what is newest. Who is in other audiences too would hear what is on its way to those after that.
+            self._are_paced_waiting = True
+
+    def _tell_paced(self) -> None:
+        """Tell the audiences whose interval is over what has changed since they were last told."""
+        self._are_paced_waiting = False
         now_ms = self._clock() * 1000
         for audience in list(self.audiences.paced):
             if audience.due_ms <= now_ms:

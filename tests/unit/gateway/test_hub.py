@@ -3,99 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import orjson
-
-from oddsengine.books.owned_offer import OwnedOffer
-from oddsengine.gateway.access import Access
-from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.messages import Subscribe
-from oddsengine.gateway.replica import Replica
 from oddsengine.markets.ids import EventId
-from tests.words import an_event, an_offer_of
-
-if TYPE_CHECKING:
-    from oddsengine.gateway.session import Session
-
-
-class Wire(asyncio.Transport):
-    """A transport whose client reads or does not."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = bytearray()
-        self.backlog = 0
-        self.reads = True
-
-    def write(self, data: Any) -> None:
-        self.written += data
-        if not self.reads:
-            self.backlog += len(data)
-
-    def get_write_buffer_size(self) -> int:
-        return self.backlog
-
-    def is_closing(self) -> bool:
-        return False
-
-    def messages(self) -> list[dict[str, Any]]:
-        """Take the messages written since the last call."""
-        found, data = [], bytes(self.written)
-        self.written.clear()
-        while data:
-            length, start = data[1], 2
-            if length == 126:
-                length, start = int.from_bytes(data[2:4], "big"), 4
-            elif length == 127:
-                length, start = int.from_bytes(data[2:10], "big"), 10
-            found.append(orjson.loads(data[start : start + length]))
-            data = data[start + length :]
-        return found
-
-
-class Gateway:
-    """A hub fed by hand from an offer."""
-
-    def __init__(self) -> None:
-        self.owner = OwnedOffer(("default",))
-        self.owner.open_epoch(1)
-        self.replica = Replica(1)
-        self.replica.offers[0].load(1, 0, self.owner.records())
-        self.replica.stale_since.clear()
-        self.now_s = 0.0
-        #: how much later it is each time somebody looks at the clock
-        self.tick_s = 0.0
-        self.hub = Hub(self.replica, self._clock, lambda: 0)
-
-    def _clock(self) -> float:
-        self.now_s += self.tick_s
-        return self.now_s
-
-    def publish(self, **prices: int) -> None:
-        """Publish a price of the home side for each event named."""
-        for event, price in prices.items():
-            self.owner.put_event(an_event(event))
-            self.owner.put_market(an_offer_of(f"{event}/match_odds", {"home": price}))
-        batch = self.owner.cut(0)
-        assert batch is not None
-        self.replica.offers[0].apply(self.owner.seq, batch)
-        self.hub.freshness.changed(0, [batch])
-
-    def joins(self, *channels: str, interval_ms: int = 0) -> tuple[Session, Wire]:
-        wire = Wire()
-        session = self.hub.open(wire, Access(subject="test"))
-        self.hub.handle(session, Subscribe(channels=list(channels), min_interval_ms=interval_ms))
-        return session, wire
-
-
-def prices(messages: list[dict[str, Any]]) -> dict[str, float]:
-    """The last price told of each event's home side."""
-    return {
-        market["id"].partition("/")[0]: market["selections"]["home"]["price"]
-        for message in messages
-        for market in message.get("markets", ())
-    }
+from tests.by_hand import Gateway, prices
+from tests.words import an_offer_of
 
 
 def test_a_client_that_does_not_read_costs_a_position_and_then_gets_one_diff() -> None:
@@ -169,6 +82,37 @@ def test_who_comes_while_a_shard_is_stale_is_told_so() -> None:
     gateway.hub.freshness.went_stale(0)
     _, wire = gateway.joins("event:e1")
     assert ["welcome", "subscribed", "snapshot", "stale"] == [message["op"] for message in wire.messages()]
+
+
+def test_a_shard_that_is_shut_is_shown_as_it_was_when_it_was_shut_last() -> None:
+    """A snapshot kept ready from an earlier time would lack what came in between."""
+    gateway = Gateway(suspend_stale_s=5.0)
+    gateway.publish(e1=2000)
+    for events in (["e1"], ["e1", "e2"]):
+        gateway.publish(**dict.fromkeys(events, 2000 + 100 * len(events)))
+        gateway.hub.freshness.went_live(0)
+        gateway.hub.freshness.went_stale(0)
+        gateway.now_s += 10.0
+        gateway.hub.sweep()
+        session, wire = gateway.joins("sport:football")
+        gateway.hub.close(session)
+        snapshot = wire.messages()[2]
+        assert events == [event["id"] for event in snapshot["events"]]
+        assert {"suspended"} == {market["status"] for market in snapshot["markets"]}
+
+
+def test_who_is_told_at_intervals_is_not_told_again_and_again_that_a_shard_is_shut() -> None:
+    gateway = Gateway(suspend_stale_s=5.0)
+    gateway.publish(e1=2000)
+    _, wire = gateway.joins("event:e1", interval_ms=1000)
+    gateway.hub.freshness.went_stale(0)
+    for _ in range(10):
+        gateway.now_s += 2.0
+        gateway.hub.sweep()
+    told = [message["op"] for message in wire.messages()]
+    assert ["stale", "delta", "snapshot"] == told[3:], "the warning, the suspension at once, and where that leaves it"
+    gateway.publish(e1=2100)
+    assert {"e1": 2.1} == prices(wire.messages())
 
 
 def test_an_interval_starts_where_its_members_are_not_where_the_last_one_joined() -> None:

@@ -1,0 +1,118 @@
+"""A hub fed by hand, on wires that take as much as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from oddsengine.books.owned_offer import OwnedOffer
+from oddsengine.gateway.access import Access
+from oddsengine.gateway.hub import Hub
+from oddsengine.gateway.messages import Subscribe
+from oddsengine.gateway.replica import Replica
+from oddsengine.markets.ids import MarketId
+from tests.words import an_event, an_offer_of
+
+if TYPE_CHECKING:
+    from oddsengine.gateway.session import Session
+
+
+#: A frame's opcode (RFC 6455, section 5.2).
+TEXT = 1
+
+
+class Wire(asyncio.Transport):
+    """A transport whose client reads or does not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self.backlog = 0
+        self.reads = True
+        self.is_shut = False
+
+    def write(self, data: Any) -> None:
+        self.written += data
+        if not self.reads:
+            self.backlog += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.backlog
+
+    def is_closing(self) -> bool:
+        return self.is_shut
+
+    def abort(self) -> None:
+        self.is_shut = True
+
+    def close(self) -> None:
+        self.is_shut = True
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Take the messages written since the last call."""
+        found, data = [], bytes(self.written)
+        self.written.clear()
+        while data:
+            length, start = data[1], 2
+            if length == 126:
+                length, start = int.from_bytes(data[2:4], "big"), 4
+            elif length == 127:
+                length, start = int.from_bytes(data[2:10], "big"), 10
+            if data[0] & 0x0F == TEXT:
+                found.append(orjson.loads(data[start : start + length]))
+            data = data[start + length :]
+        return found
+
+
+class Gateway:
+    """A hub fed by hand from an offer, whose clock goes by hand too."""
+
+    def __init__(self, *, suspend_stale_s: float = 0.0) -> None:
+        self.owner = OwnedOffer(("default",))
+        self.owner.open_epoch(1)
+        self.replica = Replica(1)
+        self.replica.offers[0].load(1, 0, self.owner.records())
+        self.replica.stale_since.clear()
+        self.now_s = 0.0
+        #: how much later it is each time somebody looks at the clock
+        self.tick_s = 0.0
+        self.hub = Hub(self.replica, self._clock, lambda: 1 + int(1000 * self.now_s), suspend_stale_s=suspend_stale_s)
+
+    def _clock(self) -> float:
+        self.now_s += self.tick_s
+        return self.now_s
+
+    def publish(self, **prices: int) -> None:
+        """Publish a price of the home side for each event named."""
+        for event, price in prices.items():
+            self.owner.put_event(an_event(event))
+            self.owner.put_market(an_offer_of(f"{event}/match_odds", {"home": price}))
+        self._flush()
+
+    def suspend(self, event: str) -> None:
+        """Publish that an event's market takes no bets."""
+        self.owner.suspend(MarketId(f"{event}/match_odds"), "doubt")
+        self._flush()
+
+    def _flush(self) -> None:
+        batch = self.owner.cut(0)
+        if batch is not None:
+            self.replica.offers[0].apply(self.owner.seq, batch)
+            self.hub.freshness.changed(0, [batch])
+
+    def joins(self, *channels: str, interval_ms: int = 0) -> tuple[Session, Wire]:
+        wire = Wire()
+        session = self.hub.open(wire, Access(subject="test"))
+        self.hub.handle(session, Subscribe(channels=list(channels), min_interval_ms=interval_ms))
+        return session, wire
+
+
+def prices(messages: list[dict[str, Any]]) -> dict[str, float]:
+    """The last price told of each event's home side."""
+    return {
+        market["id"].partition("/")[0]: market["selections"]["home"]["price"]
+        for message in messages
+        for market in message.get("markets", ())
+    }

@@ -1,0 +1,195 @@
+"""Laws of what each client hears, whatever happens between two slices of a flush."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from oddsengine.client import OddsState
+from oddsengine.gateway.messages import Subscribe, Unsubscribe
+from tests.by_hand import Gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from oddsengine.gateway.session import Session
+    from tests.by_hand import Wire
+
+_EVENTS = ("e1", "e2")
+_CHANNELS = (*(f"event:{event}" for event in _EVENTS), "market:e1/match_odds", "sport:football")
+#: More than are written between two looks at the clock, so that a flush takes some turns.
+_CROWD = 70
+_ACTORS = 4
+_SUSPEND_STALE_S = 60.0
+
+happenings = st.lists(
+    st.one_of(
+        st.tuples(st.just("price"), st.sets(st.sampled_from(_EVENTS), min_size=1), st.integers(1500, 9000)),
+        st.tuples(st.just("suspend"), st.sampled_from(_EVENTS)),
+        st.tuples(st.just("turn"), st.integers(1, 3)),
+        st.tuples(
+            st.just("join"), st.integers(0, _ACTORS - 1), st.sampled_from(_CHANNELS), st.sampled_from((0, 0, 1000)), st.booleans()
+        ),
+        st.tuples(st.just("leave"), st.integers(0, _ACTORS - 1), st.sampled_from(_CHANNELS)),
+        st.tuples(st.just("reconnect"), st.integers(0, _ACTORS - 1)),
+        st.tuples(st.just("stop reading"), st.integers(0, _ACTORS - 1)),
+        st.tuples(st.just("read on"), st.integers(0, _ACTORS - 1)),
+        st.tuples(st.sampled_from(("sweep", "stale", "long stale", "live"))),
+    ),
+    max_size=30,
+)
+
+
+class Client:
+    """One client: what it hears, checked as it hears it."""
+
+    def __init__(self, gateway: Gateway, *channels: str) -> None:
+        self._gateway = gateway
+        self.session: Session
+        self.wire: Wire
+        self.session, self.wire = gateway.joins(*channels)
+        self.state = OddsState()
+        self.at: dict[str, str] = {}
+        self._versions: dict[str, int] = {}
+
+    def listen(self) -> list[dict[str, Any]]:
+        """Take in what was written to it; no market's version is older than one it has heard of before."""
+        messages = self.wire.messages()
+        for message in messages:
+            self.state.apply(message)
+            if message["op"] in {"snapshot", "delta"}:
+                self.at[message["channel"]] = message["at"]
+            for market in message.get("markets", ()):
+                assert market["v"] >= self._versions.get(market["id"], 0), (market, message["op"])
+                self._versions[market["id"]] = market["v"]
+        if self.wire.is_shut:
+            self.reconnect()
+        return messages
+
+    def subscribe(self, channel: str, interval_ms: int, *, resume: bool) -> None:
+        at = self.at.get(channel) if resume else None
+        self._gateway.hub.handle(self.session, Subscribe(channels=[channel], min_interval_ms=interval_ms, resume=at))
+
+    def reconnect(self) -> None:
+        """Lose the connection with all that is on its way, and come back from where it was."""
+        channels = list(self.session.subscriptions)
+        self.wire.written.clear()
+        self._gateway.hub.close(self.session)
+        self.session, self.wire = self._gateway.joins()
+        for channel in channels:
+            self.subscribe(channel, 0, resume=True)
+
+    def drain(self) -> None:
+        self.wire.reads, self.wire.backlog = True, 0
+
+
+async def _happen(gateway: Gateway, actors: Sequence[Client], what: str, *of: Any) -> None:
+    if what == "price":
+        gateway.publish(**dict.fromkeys(sorted(of[0]), of[1]))
+    elif what == "suspend":
+        gateway.suspend(of[0])
+    elif what == "turn":
+        for _ in range(of[0]):
+            await asyncio.sleep(0)
+    elif what == "join":
+        actors[of[0]].subscribe(of[1], of[2], resume=of[3])
+    elif what == "leave":
+        gateway.hub.handle(actors[of[0]].session, Unsubscribe(channels=[of[1]]))
+    elif what == "reconnect":
+        actors[of[0]].reconnect()
+    elif what == "stop reading":
+        wire = actors[of[0]].wire
+        wire.reads, wire.backlog = False, max(wire.backlog, 1)
+    elif what == "read on":
+        actors[of[0]].drain()
+    elif what == "sweep":
+        gateway.hub.sweep()
+    elif what == "stale":
+        gateway.hub.freshness.went_stale(0)
+    elif what == "long stale":
+        gateway.hub.freshness.went_stale(0)
+        gateway.now_s += 2 * _SUSPEND_STALE_S
+        gateway.hub.sweep()
+    else:
+        gateway.hub.freshness.went_live(0)
+
+
+@settings(max_examples=300)
+@given(happenings)
+@example([("price", {"e1"}, 1500), ("price", {"e1"}, 1600), ("join", 0, "event:e1", 0, False), ("suspend", "e1")])
+@example([("price", {"e1", "e2"}, 1500), ("join", 0, "event:e1", 0, False), ("suspend", "e1")])
+@example(
+    [
+        *[("price", {"e1"}, 1500), ("join", 3, "event:e1", 0, False), ("turn", 2), ("join", 3, "event:e2", 0, False)],
+        *[("price", {"e1", "e2"}, 1600), ("suspend", "e1")],
+    ]
+)
+@example([("price", {"e1"}, 1500), ("long stale",), ("join", 0, "event:e1", 0, False), ("price", {"e1", "e2"}, 1500)])
+@example(
+    [
+        *[("price", {"e1"}, 1500), ("long stale",), ("join", 2, "sport:football", 0, False), ("price", {"e1", "e2"}, 1500)],
+        *[("leave", 2, "sport:football"), ("reconnect", 2)],
+    ]
+)
+@example([("join", 0, "market:e1/match_odds", 1000, False), ("price", {"e1"}, 1500), ("suspend", "e1"), ("price", {"e1"}, 1600)])
+def test_nobody_hears_the_past_and_all_end_with_the_present(story: list[tuple[Any, ...]]) -> None:
+    """Law: versions never go back for anybody, and once all have read, each has exactly what its channels have."""
+
+    async def play() -> None:
+        gateway = Gateway(suspend_stale_s=_SUSPEND_STALE_S)
+        gateway.publish(e1=2000, e2=2000)
+        gateway.tick_s = 0.01
+        crowd = [Client(gateway, "event:e1", "event:e2") for _ in range(_CROWD)]
+        actors = [Client(gateway, "event:e1", "event:e2") for _ in range(_ACTORS)]
+        everyone = [*crowd, *actors]
+        for happening in story:
+            await _happen(gateway, actors, *happening)
+            for client in actors:
+                client.listen()
+        gateway.hub.freshness.went_live(0)
+        for client in actors:
+            client.drain()
+        while gateway.hub.teller.is_busy:
+            await asyncio.sleep(0)
+            gateway.hub.sweep()
+        gateway.now_s += 10
+        gateway.hub.sweep()
+        everything = Client(gateway, "sport:football")
+        everything.listen()
+        for client in everyone:
+            client.listen()
+            for channel in client.session.subscriptions:
+                kind, _, key = channel.partition(":")
+                for market, truth in everything.state.markets.items():
+                    if kind == "sport" or market.startswith(f"{key}/") or market == key:
+                        assert truth == client.state.markets.get(market), channel
+
+    asyncio.run(play())
+
+
+async def test_a_suspension_comes_in_between() -> None:
+    """It reaches the first before the prices that are on their way have reached the last, and the last hears both in order."""
+    gateway = Gateway()
+    gateway.publish(e1=2000, e2=2000)
+    everyone = [Client(gateway, "event:e1") for _ in range(450)]
+    elsewhere = Client(gateway, "event:e2")
+    for client in [*everyone, elsewhere]:
+        client.listen()
+    gateway.tick_s = 1.0
+    gateway.publish(e1=2100, e2=2100)
+    assert [] == everyone[-1].listen(), "prices are on their way"
+    gateway.suspend("e1")
+    first = everyone[0].listen()
+    assert [2.1, None] == [message["markets"][0]["selections"]["home"]["price"] for message in first]
+    assert [] == everyone[-1].listen()
+    gateway.publish(e1=2200)
+    while gateway.hub.teller.is_busy:
+        await asyncio.sleep(0)
+    last = everyone[-1].listen()
+    assert [2.1, None, 2.2] == [message["markets"][0]["selections"]["home"]["price"] for message in last]
+    assert ["suspended", "open"] == [message["markets"][0]["status"] for message in last[1:]]
+    (delta,) = elsewhere.listen()
+    assert 2.1 == delta["markets"][0]["selections"]["home"]["price"], "whom it does not concern loses nothing by it"
