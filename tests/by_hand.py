@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import orjson
 
+from oddsengine.books.changes import Record
 from oddsengine.books.owned_offer import OwnedOffer
 from oddsengine.gateway.access import Access
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.messages import Subscribe
 from oddsengine.gateway.replica import Replica
-from oddsengine.markets.ids import MarketId
+from oddsengine.markets.ids import EventId, MarketId
 from tests.words import an_event, an_offer_of
 
 if TYPE_CHECKING:
     from oddsengine.gateway.session import Session
 
 
+_encode_record = msgspec.msgpack.Encoder().encode
+_decode_record = msgspec.msgpack.Decoder(Record).decode
 #: A frame's opcode (RFC 6455, section 5.2).
 TEXT = 1
 
@@ -67,13 +71,13 @@ class Wire(asyncio.Transport):
 
 
 class Gateway:
-    """A hub fed by hand from an offer, whose clock goes by hand too."""
+    """A hub fed by hand from an offer a shard, whose clock goes by hand too."""
 
-    def __init__(self, *, suspend_stale_s: float = 0.0) -> None:
-        self.owner = OwnedOffer(("default",))
-        self.owner.open_epoch(1)
-        self.replica = Replica(1)
-        self.replica.offers[0].load(1, 0, self.owner.records())
+    def __init__(self, *, shards: int = 1, suspend_stale_s: float = 0.0) -> None:
+        self.owners = [OwnedOffer(("default",)) for _ in range(shards)]
+        self.replica = Replica(shards)
+        for shard in range(shards):
+            self._load(shard)
         self.replica.stale_since.clear()
         self.now_s = 0.0
         #: how much later it is each time somebody looks at the clock
@@ -87,20 +91,42 @@ class Gateway:
     def publish(self, **prices: int) -> None:
         """Publish a price of the home side for each event named."""
         for event, price in prices.items():
-            self.owner.put_event(an_event(event))
-            self.owner.put_market(an_offer_of(f"{event}/match_odds", {"home": price}))
+            owner = self.owner_of(event)
+            owner.put_event(an_event(event))
+            owner.put_market(an_offer_of(f"{event}/match_odds", {"home": price}))
         self._flush()
 
     def suspend(self, event: str) -> None:
         """Publish that an event's market takes no bets."""
-        self.owner.suspend(MarketId(f"{event}/match_odds"), "doubt")
+        self.owner_of(event).suspend(MarketId(f"{event}/match_odds"), "doubt")
         self._flush()
 
+    def remove(self, event: str) -> None:
+        """Publish that an event is no longer on offer."""
+        self.owner_of(event).remove_event(EventId(event))
+        self._flush()
+
+    def change_owner(self, shard: int) -> None:
+        """Begin a new epoch of a shard, as a new owner does."""
+        self._load(shard)
+        self.hub.freshness.replaced(shard)
+
+    def owner_of(self, event: str) -> OwnedOffer:
+        return self.owners[self.replica.shard_of(event)]
+
+    def _load(self, shard: int) -> None:
+        owner = self.owners[shard]
+        owner.open_epoch(owner.epoch + 1)
+        # Through bytes: a replica of its own, not the same records.
+        records = [_decode_record(_encode_record(record)) for record in owner.records()]
+        self.replica.offers[shard].load(owner.epoch, owner.seq, records)
+
     def _flush(self) -> None:
-        batch = self.owner.cut(0)
-        if batch is not None:
-            self.replica.offers[0].apply(self.owner.seq, batch)
-            self.hub.freshness.changed(0, [batch])
+        for shard, owner in enumerate(self.owners):
+            batch = owner.cut(0)
+            if batch is not None:
+                self.replica.offers[shard].apply(owner.seq, batch)
+                self.hub.freshness.changed(shard, [batch])
 
     def joins(self, *channels: str, interval_ms: int = 0) -> tuple[Session, Wire]:
         wire = Wire()
