@@ -128,10 +128,10 @@ class Gateway:
                 self.replica.offers[shard].apply(owner.seq, batch)
                 self.hub.freshness.changed(shard, [batch])
 
-    def joins(self, *channels: str, interval_ms: int = 0) -> tuple[Session, Wire]:
+    def joins(self, *channels: str, interval_ms: int = 0, resume: str | None = None) -> tuple[Session, Wire]:
         wire = Wire()
         session = self.hub.open(wire, Access(subject="test"))
-        self.hub.handle(session, Subscribe(channels=list(channels), min_interval_ms=interval_ms))
+        self.hub.handle(session, Subscribe(channels=list(channels), min_interval_ms=interval_ms, resume=resume))
         return session, wire
 
 

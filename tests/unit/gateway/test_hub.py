@@ -101,6 +101,24 @@ def test_a_shard_that_is_shut_is_shown_as_it_was_when_it_was_shut_last() -> None
         assert {"suspended"} == {market["status"] for market in snapshot["markets"]}
 
 
+def test_who_last_saw_a_shard_shut_does_not_resume_where_it_is_shut_again() -> None:
+    gateway = Gateway(suspend_stale_s=5.0)
+    gateway.publish(e1=2000)
+    resume: str | None = None
+    for price in (2100, 2200):
+        gateway.publish(e1=price)
+        gateway.hub.freshness.went_live(0)
+        gateway.hub.freshness.went_stale(0)
+        gateway.now_s += 10.0
+        gateway.hub.sweep()
+        session, wire = gateway.joins("event:e1", resume=resume)
+        _, subscribed, snapshot, _ = wire.messages()
+        assert not subscribed["resumed"]
+        assert "snapshot" == snapshot["op"]
+        resume = snapshot["at"]
+        gateway.hub.close(session)
+
+
 def test_who_is_told_at_intervals_is_not_told_again_and_again_that_a_shard_is_shut() -> None:
     gateway = Gateway(suspend_stale_s=5.0)
     gateway.publish(e1=2000)

@@ -163,7 +163,10 @@ async def _happen(gateway: Gateway, actors: Sequence[Client], price: int, what: 
         *[("leave", 2, "sport:football"), ("reconnect", 2)],
     ],
 )
-@example(1, [("join", 0, "market:e1/match_odds", 1000, False), ("price", {"e1"}), ("suspend", "e1"), ("price", {"e1"})])
+@example(
+    1,
+    [("join", 0, "market:e1/match_odds", 1000, False), ("price", {"e1"}), ("suspend", "e1"), ("price", {"e1"}), ("sweep",)],
+)
 def test_nobody_hears_the_past_and_all_end_with_the_present(shards: int, story: list[tuple[Any, ...]]) -> None:
     """Law: nothing goes back for anybody, and once all have read, each has exactly what its channels have."""
 
