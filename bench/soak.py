@@ -106,7 +106,7 @@ async def _follow(client: OddsClient, chance: random.Random, until_s: float) -> 
                 if chance.random() < 0.5:
                     break
                 await asyncio.sleep(chance.uniform(0.5, 3.0))
-        await messages.aclose()  # type: ignore[attr-defined]
+        await messages.aclose()
         client.reconnects += 1
 
 

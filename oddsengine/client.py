@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidHandshake, WebSocketException
 from websockets.typing import Subprotocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
 _BACKOFF_START_S: Final = 0.1
 _BACKOFF_CEILING_S: Final = 5.0
@@ -104,7 +104,7 @@ class OddsClient:
         self.at: dict[str, str] = {}
         self._complete: set[str] = set()
 
-    async def messages(self) -> AsyncIterator[dict[str, Any]]:
+    async def messages(self) -> AsyncGenerator[dict[str, Any], None]:
         """Give every message after it was applied to `state`; reconnects and resumes for ever.
 
         Raises:
@@ -128,7 +128,7 @@ class OddsClient:
             failures += 1
             await asyncio.sleep(random.uniform(0, ceiling))  # noqa: S311 - spreading load, not secrets
 
-    async def _connection(self) -> AsyncIterator[dict[str, Any]]:
+    async def _connection(self) -> AsyncGenerator[dict[str, Any], None]:
         self._complete.clear()
         headers = {} if self._token is None else {"Authorization": f"Bearer {self._token()}"}
         subprotocols = [Subprotocol("odds.v1.json")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import orjson
@@ -70,7 +70,7 @@ async def test_every_channel_carries_the_change(here: Served) -> None:
         for _ in channels:
             assert "snapshot" == (await socket.receive())["op"]
         move(here, 2.4)
-        seen = {}
+        seen: dict[str, Any] = {}
         while len(seen) < len(channels):
             delta = await socket.until("delta")
             seen[delta["channel"]] = delta["markets"]

@@ -14,13 +14,13 @@ from oddsengine.books.changes import Batch
 from oddsengine.books.offer import BEGINNING
 from oddsengine.books.owned_offer import OwnedOffer
 from oddsengine.books.replica_offer import ReplicaOffer
-from oddsengine.commands.service import end_tasks
 from oddsengine.streams import follower as follower_module
 from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.streams.follower import Follower, read_top
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id, read_at, write_at
 from oddsengine.streams.publisher import Publisher, encode, prepare
+from oddsengine.tasks import end_tasks
 from tests.words import an_event, an_offer_of
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ async def test_entries_carry_the_position_as_their_id_without_holes(redis: Redis
     owner = await Owner(redis).claimed(now_ms=5_000_000)
     for price in (2000, 2100, 2200):
         await owner.offers(price)
-    ids = [entry[0].decode() for entry in await redis.xrange(KEYS.changes)]
+    entries: Any = await redis.xrange(KEYS.changes)
+    ids = [entry[0].decode() for entry in entries]
     assert ["5000-0", "5000-1", "5000-2", "5000-3"] == ids
 
 

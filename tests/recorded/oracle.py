@@ -11,7 +11,7 @@ from betfairlightweight.streaming.stream import MarketStream
 RANK = ("availableToBack", "availableToLay")
 
 
-class _Listener(StreamListener):
+class _Listener(StreamListener):  # type: ignore[misc]  # the reference has no types
     def _add_stream(self, unique_id: int, operation: str) -> Any:
         return MarketStream(self, unique_id)
 

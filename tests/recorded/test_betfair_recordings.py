@@ -76,8 +76,8 @@ def compare(path: Path) -> None:
     times = {lines[place * (len(lines) - 1) // (MOMENTS // 2)].pt_ms for place in range(MOMENTS // 2 + 1)}
     times |= {first + (last - first) * place // (MOMENTS // 2) for place in range(MOMENTS // 2 + 1)}
     ours: dict[int, dict[str, Any]] = {}
-    for line in dumped(path, sorted(times)):
-        ours.setdefault(line["at"], {})[line["market"]] = {key: line[key] for key in ("status", "in_play", "runners")}
+    for shown in dumped(path, sorted(times)):
+        ours.setdefault(shown["at"], {})[shown["market"]] = {key: shown[key] for key in ("status", "in_play", "runners")}
     oracle = Oracle()
     waiting = iter(lines)
     line: RecordedLine | None = next(waiting)

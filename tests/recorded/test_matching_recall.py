@@ -16,7 +16,7 @@ from oddsengine.matching.matcher import Matcher, MatchingSettings
 from tests.recorded.spellings import SPELLINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.recorded
@@ -49,7 +49,7 @@ def an_event(feed: str, fixture: Fixture, home: str, away: str, mark: str = "") 
     )
 
 
-def test_precision_and_recall_on_recorded_fixtures(data: Path, record_property: pytest.RecordProperty) -> None:
+def test_precision_and_recall_on_recorded_fixtures(data: Path, record_property: Callable[[str, object], None]) -> None:
     """Every third fixture is not in the first feed, and its women's and youth sides play on the same day: none may be merged."""
     assert sum(map(len, SPELLINGS.values())) >= 300
     spelled = {club: cycle(names) for club, names in SPELLINGS.items()}

@@ -50,7 +50,8 @@ class Floor:
         return self
 
     def match(self, source: str, event: Event, home: float = 2.0, away: float = 2.0, stage: Stage = OPEN) -> Floor:
-        definition = match_result(event.id, *event.participants, stage, three_way=False)
+        first, second = event.participants
+        definition = match_result(event.id, first, second, stage, three_way=False)
         books = [BookChange("home", quote=home), BookChange("away", quote=away)]
         return self.say(source, EventUpdate(event), MarketUpdate(definition.id, image=True, definition=definition, books=books))
 

@@ -52,7 +52,7 @@ def test_whatever_a_source_is_but_live_suspends_all_its_markets() -> None:
         pipeline.receive(live(), 1)
         say(pipeline, *GOOD)
         assert ("open", None) == state(flushed(pipeline))
-        say(pipeline, SourceStatus(health, "why"))  # type: ignore[arg-type]
+        say(pipeline, SourceStatus(health, "why"))
         market = flushed(pipeline)
         assert ("suspended", f"source_{health}") == state(market)
         assert {(None,)} == {selection.prices for selection in market.selections.values()}

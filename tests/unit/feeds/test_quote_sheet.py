@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ def a_market(kind: str, status: str) -> MarketDefinition:
 
 
 @given(SAID)
-def test_whoever_follows_what_differs_holds_what_was_said(said: list) -> None:
+def test_whoever_follows_what_differs_holds_what_was_said(said: list[tuple[Any, ...]]) -> None:
     sheet, book = QuoteSheet(), SourceBook("src")
     expected: dict[str, tuple[str, dict[str, float]]] = {}
     for kind, quotes, status, withdrawn in said:

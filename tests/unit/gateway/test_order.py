@@ -41,7 +41,7 @@ happenings = st.lists(
         st.tuples(st.just("reconnect"), st.integers(0, _ACTORS - 1)),
         st.tuples(st.just("stop reading"), st.integers(0, _ACTORS - 1)),
         st.tuples(st.just("read on"), st.integers(0, _ACTORS - 1)),
-        st.tuples(st.sampled_from(("sweep", "remove"))),
+        st.tuples(st.sampled_from(("sweep", "heartbeat", "remove"))),
         st.tuples(st.sampled_from(("stale", "long stale", "live", "change owner")), st.integers(0, 1)),
     ),
     max_size=30,
@@ -68,6 +68,8 @@ class Client:
             self.state.apply(message)
             if message["op"] in {"snapshot", "delta"}:
                 self.at[message["channel"]] = message["at"]
+            elif message["op"] == "heartbeat":
+                self.at = dict.fromkeys(self.at, message["at"])
             for market in message.get("markets", ()):
                 if not market.get("removed"):
                     self._check(market)
@@ -140,6 +142,9 @@ async def _happen(gateway: Gateway, actors: Sequence[Client], price: int, what: 
         actors[of[0]].drain()
     elif what == "sweep":
         gateway.hub.sweep()
+    elif what == "heartbeat":
+        gateway.now_s += gateway.hub.heartbeat_ms / 1000
+        gateway.hub.heartbeat()
     else:
         _trouble(gateway, what, of[0])
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.markets.formats import FORMATS, TRADITIONAL_FRACTIONS, parse_odds, print_odds
 from oddsengine.markets.ladders import AMERICAN, LADDERS, TRADITIONAL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize("odds_format", [name for name in FORMATS if name != "american"])
@@ -75,7 +80,8 @@ def test_what_are_no_odds_of_a_format_is_refused_with_an_example(text: str, odds
 
 
 def test_unknown_formats_are_refused_with_the_known_ones() -> None:
-    for call in (lambda: parse_odds("2", "roman"), lambda: print_odds(2000, "roman")):
+    calls: list[Callable[[], object]] = [lambda: parse_odds("2", "roman"), lambda: print_odds(2000, "roman")]
+    for call in calls:
         with pytest.raises(ValueError, match="the formats are decimal, fractional"):
             call()
 

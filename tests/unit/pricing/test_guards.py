@@ -125,9 +125,7 @@ def test_a_thin_book_is_not_believed() -> None:
 def test_books_are_made_to_sum_by_the_method_asked_for() -> None:
     found = []
     for method in ("multiplicative", "power"):
-        traded = Traded(
-            default=Profile(book_sum=1.0, ladder="decimal_3", exchange=ExchangeLimits(normalise=method))  # type: ignore[arg-type]
-        )
+        traded = Traded(default=Profile(book_sum=1.0, ladder="decimal_3", exchange=ExchangeLimits(normalise=method)))
         traded.say(home=1.2, away=4.5)
         found.append(traded.prices)
     assert found[0] != found[1]

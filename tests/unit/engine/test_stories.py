@@ -1,0 +1,150 @@
+"""Laws of what is published, whatever sources say in whatever order.
+
+The pipeline does little at a time: it prices what moved, and of that only the prices where nothing else can have changed. What
+comes of it must be what a pipeline would publish that hears everything for the first time, as it stands now.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oddsengine.books.select import SelectionRule
+from oddsengine.engine.pipeline import WITHDRAWN, Pipeline
+from oddsengine.markets.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
+from oddsengine.markets.ids import MarketId
+from oddsengine.pricing.pricer import Pricer
+from oddsengine.pricing.profile import Profile
+from tests.words import a_batch, a_definition, a_quote, an_event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oddsengine.books.changes import MarketRecord
+
+_SOURCES = ("feed.a", "feed.b")
+#: a source's own id -> the market
+_MARKETS = {"1.1": "e1/match_odds", "1.2": "e2/match_odds"}
+_SELECTIONS = ("home", "away", "draw")
+
+_sources = st.sampled_from(_SOURCES)
+_markets = st.sampled_from(tuple(_MARKETS))
+_odds = st.floats(1.2, 9.0).map(lambda odds: round(odds, 2))
+happenings = st.lists(
+    st.one_of(
+        st.tuples(st.just("quote"), _sources, _markets, st.sampled_from(_SELECTIONS), _odds),
+        st.tuples(st.just("take away"), _sources, _markets, st.sampled_from(_SELECTIONS)),
+        st.tuples(
+            st.just("define"),
+            _sources,
+            _markets,
+            st.sampled_from(("open", "open", "suspended", "closed")),
+            st.sets(st.sampled_from(_SELECTIONS), min_size=2),
+            st.sets(st.sampled_from(_SELECTIONS), max_size=1),
+            st.booleans(),
+        ),
+        st.tuples(st.just("gone"), _sources, _markets),
+        st.tuples(st.just("health"), _sources, st.sampled_from(("live", "live", "lagging", "stale", "down"))),
+        st.tuples(st.just("flush")),
+    ),
+    max_size=40,
+)
+
+
+def _beginning() -> Iterator[tuple[Any, ...]]:
+    """Have every source offer everything."""
+    for source in _SOURCES:
+        yield "health", source, "live"
+        for market in _MARKETS:
+            yield "define", source, market, "open", set(_SELECTIONS), set(), True
+            for selection in _SELECTIONS:
+                yield "quote", source, market, selection, 3.0
+    yield ("flush",)
+
+
+def _new_pipeline() -> Pipeline:
+    return Pipeline(Pricer({"default": Profile()}), _SOURCES, selection=[SelectionRule(hold_s=0.0)])
+
+
+def _tell(pipeline: Pipeline, what: str, source: str, *of: Any) -> None:
+    if what == "quote":
+        market, selection, odds = of
+        updates: list[Any] = [MarketUpdate(market, books=[a_quote(selection, odds)])]
+    elif what == "take away":
+        market, selection = of
+        nothing: list[tuple[int, float, float]] = [(0, 0.0, 0.0)]
+        updates = [MarketUpdate(market, books=[BookChange(f"s-{selection}", back_levels=nothing, lay_levels=nothing)])]
+    elif what == "define":
+        market, status, named, removed, image = of
+        selections = tuple(key for key in _SELECTIONS if key in named)
+        definition = a_definition(_MARKETS[market], selections, status=status, removed=tuple(removed))
+        updates = [EventUpdate(an_event(definition.event)), MarketUpdate(market, image, definition)]
+    elif what == "gone":
+        updates = [MarketGone(of[0])]
+    else:
+        updates = [SourceStatus(of[0], "test")]
+    pipeline.receive(a_batch(*updates, source=source), 1)
+
+
+def _told_anew(pipeline: Pipeline) -> Pipeline:
+    """Tell another pipeline all that the sources of this one say now."""
+    fresh = _new_pipeline()
+    for source, book in pipeline.books.items():
+        updates: list[Any] = [EventUpdate(event) for event in book.events.values()]
+        for market in book.markets.values():
+            books = [
+                BookChange(
+                    selection,
+                    back_levels=[(level, *row) for level, row in held.back_levels.items()],
+                    lay_levels=[(level, *row) for level, row in held.lay_levels.items()],
+                )
+                for selection, held in market.books.items()
+            ]
+            updates.append(MarketUpdate(market.source_id, True, market.definition, books))
+        fresh.receive(a_batch(*updates, SourceStatus(book.health, book.health_reason), source=source), 1)
+    fresh.flush(0, 1)
+    return fresh
+
+
+def _shown(record: MarketRecord) -> Any:
+    """Say what can be bet on in a market."""
+    selections = {
+        key: (selection.status, selection.prices)
+        for key, selection in record.selections.items()
+        if selection.status != "removed" or selection.prices != (None,)
+    }
+    return record.state.status, record.state.reason, selections
+
+
+def _is_offered(pipeline: Pipeline, market: MarketId) -> bool:
+    """Tell whether a live source offers a market open."""
+    return any(
+        book.health == "live" and held.definition is not None and held.definition.status == "open"
+        for book, held in pipeline.quoting(market)
+    )
+
+
+@settings(max_examples=300)
+@given(happenings)
+def test_what_is_published_depends_on_what_sources_say_now_and_on_nothing_else(story: list[tuple[Any, ...]]) -> None:
+    pipeline = _new_pipeline()
+    for happening in [*_beginning(), *story, ("flush",)]:
+        if happening != ("flush",):
+            _tell(pipeline, *happening)
+            continue
+        pipeline.flush(0, 1)
+        pipeline.offers[0].cut(1)
+        fresh = _told_anew(pipeline)
+        for market in map(MarketId, _MARKETS.values()):
+            here, anew = pipeline.offers[0].markets.get(market), fresh.offers[0].markets.get(market)
+            if anew is None:
+                # What is closed stays so.
+                assert here is None or _shown(here)[:2] in {("suspended", WITHDRAWN), ("closed", None)}
+                assert here is None or {(None,)} >= {selection.prices for selection in here.selections.values()}
+            else:
+                assert here is not None
+                assert _shown(anew) == _shown(here)
+            if here is not None and here.state.status == "open":
+                assert _is_offered(pipeline, market), "a market that may be wrong is suspended"
