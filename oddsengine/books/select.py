@@ -30,10 +30,10 @@ class SelectionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How some markets choose their sources; the first fields say which markets, and the last rule that matches holds.
 
     `mode` `priority` is the first healthy source, `consensus` the weighted median of all healthy ones, at least `min_sources` of
-    them, without those further than `outlier` (in probability) from it. `sources`: those that may price, most preferred first;
-    a feed's name stands for all its sources; empty: all, in the config's order. `hold_s`: how long a better source must have
-    been healthy before a market returns to it. `primary_suspends`: whether the first source's word that a market is suspended
-    holds over the others'.
+    them, without those that name other selections than the first or are further than `outlier` (in probability) from it.
+    `sources`: those that may price, most preferred first; a feed's name stands for all its sources; empty: all, in the config's
+    order. `hold_s`: how long a better source must have been healthy before a market returns to it. `primary_suspends`: whether
+    the first source's word that a market is suspended holds over the others'.
     """
 
     sport: str | tuple[str, ...] | None = None

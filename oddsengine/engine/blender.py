@@ -8,7 +8,7 @@ import msgspec
 
 from oddsengine.books.select import TOO_FEW_SOURCES, Choice
 from oddsengine.books.source_book import SelectionBook, SourceMarket
-from oddsengine.pricing.consensus import agree, opinion
+from oddsengine.pricing.consensus import agree, opinion, priced_selections
 
 if TYPE_CHECKING:
     from oddsengine.books.select import Blend
@@ -43,7 +43,8 @@ class Blender:
             for member, definition, weight in blend.members
             if (found := opinion(member, definition, settings, weight)) is not None
         ]
-        consensus = agree(opinions, said.winners, blend.rule.outlier, blend.rule.min_sources)
+        # Who holds the market to be another one, say without a draw, is no witness of this one's prices.
+        consensus = agree(opinions, said.winners, blend.rule.outlier, blend.rule.min_sources, priced_selections(said))
         if consensus is None:
             return Choice(first, said, TOO_FEW_SOURCES), None
         held = self._markets.get(market)

@@ -62,7 +62,14 @@ def opinion(market: SourceMarket, definition: MarketDefinition, profile: Profile
     return Opinion(market.source, fair, weight) if fair else None
 
 
-def agree(opinions: Sequence[Opinion], winners: int, outlier: float, min_sources: int) -> Consensus | None:
+def priced_selections(definition: MarketDefinition) -> set[str]:
+    """Name the selections that a market has prices for, if it has any."""
+    return {selection.key for group in priced_together(definition) for selection in group.selections}
+
+
+def agree(
+    opinions: Sequence[Opinion], winners: int, outlier: float, min_sources: int, selections: set[str] | None = None
+) -> Consensus | None:
     """Find the consensus of opinions on the same selections; None where too few are left.
 
     Args:
@@ -70,8 +77,10 @@ def agree(opinions: Sequence[Opinion], winners: int, outlier: float, min_sources
         winners: what the probabilities sum to.
         outlier: how far from the median, in probability, an opinion may be in any selection.
         min_sources: how many must be left.
+        selections: what they must be opinions on, neither more nor less; None: what the first one is on.
     """
-    selections = set(opinions[0].fair) if opinions else set()
+    if selections is None:
+        selections = set(opinions[0].fair) if opinions else set()
     comparable = [each for each in opinions if set(each.fair) == selections]
     if len(comparable) < min_sources:
         return None
@@ -79,7 +88,7 @@ def agree(opinions: Sequence[Opinion], winners: int, outlier: float, min_sources
     kept = [each for each in comparable if all(abs(each.fair[key] - middle[key]) <= outlier for key in selections)]
     if len(kept) < min_sources:
         return None
-    fair = {key: weighted_median([(each.fair[key], each.weight) for each in kept]) for key in opinions[0].fair}
+    fair = {key: weighted_median([(each.fair[key], each.weight) for each in kept]) for key in kept[0].fair}
     total = fsum(fair.values())
     out = tuple(each.source for each in opinions if each not in kept)
     return Consensus({key: each * winners / total for key, each in fair.items()}, tuple(each.source for each in kept), out)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oddsengine.books.select import SelectionRule
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from oddsengine.books.changes import MarketRecord
 
-_SOURCES = ("feed.a", "feed.b")
+_SOURCES = ("feed.a", "feed.b", "feed.c")
+_RULES = (SelectionRule(hold_s=0.0), SelectionRule(mode="consensus", outlier=0.3))
 #: a source's own id -> the market
 _MARKETS = {"1.1": "e1/match_odds", "1.2": "e2/match_odds"}
 _SELECTIONS = ("home", "away", "draw")
@@ -64,8 +65,8 @@ def _beginning() -> Iterator[tuple[Any, ...]]:
     yield ("flush",)
 
 
-def _new_pipeline() -> Pipeline:
-    return Pipeline(Pricer({"default": Profile()}), _SOURCES, selection=[SelectionRule(hold_s=0.0)])
+def _new_pipeline(rule: SelectionRule) -> Pipeline:
+    return Pipeline(Pricer({"default": Profile()}), _SOURCES, selection=[rule])
 
 
 def _tell(pipeline: Pipeline, what: str, source: str, *of: Any) -> None:
@@ -88,9 +89,9 @@ def _tell(pipeline: Pipeline, what: str, source: str, *of: Any) -> None:
     pipeline.receive(a_batch(*updates, source=source), 1)
 
 
-def _told_anew(pipeline: Pipeline) -> Pipeline:
+def _told_anew(pipeline: Pipeline, rule: SelectionRule) -> Pipeline:
     """Tell another pipeline all that the sources of this one say now."""
-    fresh = _new_pipeline()
+    fresh = _new_pipeline(rule)
     for source, book in pipeline.books.items():
         updates: list[Any] = [EventUpdate(event) for event in book.events.values()]
         for market in book.markets.values():
@@ -126,17 +127,28 @@ def _is_offered(pipeline: Pipeline, market: MarketId) -> bool:
     )
 
 
+#: Two of three come to hold that there is no draw, and the third has no price for it any more.
+_WITHOUT_A_DRAW = [
+    ("take away", "feed.a", "1.1", "draw"),
+    *[("define", source, "1.1", "open", {"home", "away"}, set(), True) for source in ("feed.b", "feed.c")],
+    *[("quote", source, "1.1", selection, 2.0) for source in ("feed.b", "feed.c") for selection in ("home", "away")],
+]
+
+
 @settings(max_examples=300)
-@given(happenings)
-def test_what_is_published_depends_on_what_sources_say_now_and_on_nothing_else(story: list[tuple[Any, ...]]) -> None:
-    pipeline = _new_pipeline()
+@given(st.sampled_from(_RULES), happenings)
+@example(_RULES[1], _WITHOUT_A_DRAW)
+def test_what_is_published_depends_on_what_sources_say_now_and_on_nothing_else(
+    rule: SelectionRule, story: list[tuple[Any, ...]]
+) -> None:
+    pipeline = _new_pipeline(rule)
     for happening in [*_beginning(), *story, ("flush",)]:
         if happening != ("flush",):
             _tell(pipeline, *happening)
             continue
         pipeline.flush(0, 1)
         pipeline.offers[0].cut(1)
-        fresh = _told_anew(pipeline)
+        fresh = _told_anew(pipeline, rule)
         for market in map(MarketId, _MARKETS.values()):
             here, anew = pipeline.offers[0].markets.get(market), fresh.offers[0].markets.get(market)
             if anew is None:
