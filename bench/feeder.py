@@ -32,7 +32,7 @@ _FLUSHES_PER_S: Final = 50
 #: Every so many flushes a market opens, and halfway between it is suspended.
 _SUSPENSION_EVERY: Final = 24
 _AFTER_PRICES_S: Final = 0.003
-_SUSPENDED: Final = EventId("e0")
+_SUSPENDED_IN: Final = EventId("e0")
 
 
 def market_counts(events: int, markets: int, busiest: int = 0) -> list[int]:
@@ -101,7 +101,7 @@ async def _feed(url: str, counts: Sequence[int]) -> None:
     await publisher.claim(now_ms)
     names = shuffled(counts)
     rate, published, place, price = 0.0, 0, 0, 2020
-    suspensions = _Suspensions(offer, publisher, _market(_SUSPENDED, counts[0]))
+    suspensions = _Suspensions(offer, publisher, _market(_SUSPENDED_IN, counts[0]))
     due_s = started_s = time.monotonic()
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

@@ -65,8 +65,8 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
             continue
         new += is_new
         # A shut shard has no position; where it was shut it may have been shown otherwise than here.
-        says_all = all(resume.get(shard, ORIGIN) != ORIGIN for shard in channel.shards)
-        can_go_on = says_all and (replica.covers(channel, resume) or replica.is_ahead(channel, resume))
+        knows_where = all(resume.get(shard, ORIGIN) != ORIGIN for shard in channel.shards)
+        can_go_on = knows_where and (replica.covers(channel, resume) or replica.is_ahead(channel, resume))
         channels.append((channel, {shard: resume[shard] for shard in channel.shards} if can_go_on else None))
     interval_ms = next(step for step in INTERVAL_CLASSES_MS if step >= request.min_interval_ms)
     taste = Taste(profile, request.format, interval_ms, session.encoding, session.framing)
