@@ -61,7 +61,7 @@ def one_delta() -> bytes:
     """A message of one changed price, as everyone gets it."""
     change = b'{"id":"e0/total/ft/12","v":123456,"selections":{"home":{"price":2.02}}}'
     stamp = delta_stamp("0-6b04fee6-1e240", 1_764_000_000_000)
-    return b"".join(delta(delta_head("event:e0"), stamp, [], [change]))
+    return delta(delta_head("event:e0"), stamp, [], [change])
 
 
 class _Side(NamedTuple):

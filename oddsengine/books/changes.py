@@ -1,7 +1,7 @@
 """The values that travel from the offer to its followers: changes, removals, and the batch that carries them.
 
 All carry absolute values, so applying one twice is harmless. They are MessagePack arrays on the stream; a field may be
-added at the end only.
+added at the end only. None of them can be part of a cycle, so the garbage collector is spared them (`gc=False`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class MarketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     in_play: bool
 
 
-class SelectionChange(msgspec.Struct, frozen=True, array_like=True):
+class SelectionChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A selection as it now stands; `name` and `status` are None where they are as they were.
 
     `prices` has one entry a profile, in thousandths, None where there is none to bet on.
@@ -44,7 +44,7 @@ class SelectionChange(msgspec.Struct, frozen=True, array_like=True):
     prices: tuple[int | None, ...]
 
 
-class MarketChange(msgspec.Struct, array_like=True):
+class MarketChange(msgspec.Struct, array_like=True, gc=False):
     """What changed of a market. One with an `identity` is the whole market and replaces all that was known of it."""
 
     id: MarketId
@@ -54,7 +54,7 @@ class MarketChange(msgspec.Struct, array_like=True):
     selections: dict[str, SelectionChange]
 
 
-class EventDescription(msgspec.Struct, frozen=True, array_like=True):
+class EventDescription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What seldom changes of an event; `start_ms` is Unix milliseconds."""
 
     sport: str
@@ -72,7 +72,7 @@ class EventProgress(msgspec.Struct, frozen=True, array_like=True, gc=False):
     clock: str | None
 
 
-class EventChange(msgspec.Struct, array_like=True):
+class EventChange(msgspec.Struct, array_like=True, gc=False):
     """What changed of an event."""
 
     id: EventId
@@ -90,7 +90,7 @@ class Removal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     competition: str
 
 
-class Changes(msgspec.Struct):
+class Changes(msgspec.Struct, gc=False):
     """What changed since a position. The first `urgent` of `markets` stopped taking bets: they are sent first."""
 
     events: list[EventChange]
@@ -102,7 +102,7 @@ class Changes(msgspec.Struct):
         return bool(self.events or self.markets or self.removals)
 
 
-class Batch(msgspec.Struct, array_like=True):
+class Batch(msgspec.Struct, array_like=True, gc=False):
     """One stream entry: what one flush published at `ts_ms` (Unix milliseconds); empty as a sign of life."""
 
     ts_ms: int
@@ -112,7 +112,7 @@ class Batch(msgspec.Struct, array_like=True):
     urgent: int = 0
 
 
-class SelectionRecord(msgspec.Struct, array_like=True):
+class SelectionRecord(msgspec.Struct, array_like=True, gc=False):
     """A selection and the positions at which anything of it, its status and its name last changed."""
 
     name: str
@@ -123,7 +123,7 @@ class SelectionRecord(msgspec.Struct, array_like=True):
     name_at: int
 
 
-class MarketRecord(msgspec.Struct, array_like=True, tag="m"):
+class MarketRecord(msgspec.Struct, array_like=True, tag="m", gc=False):
     """A market's whole published state with the positions of its parts; the value in the snapshot hash."""
 
     id: MarketId
@@ -136,7 +136,7 @@ class MarketRecord(msgspec.Struct, array_like=True, tag="m"):
     selections: dict[str, SelectionRecord]
 
 
-class EventRecord(msgspec.Struct, array_like=True, tag="e"):
+class EventRecord(msgspec.Struct, array_like=True, tag="e", gc=False):
     """An event's whole published state with the positions of its parts; the value in the snapshot hash."""
 
     id: EventId
@@ -146,14 +146,14 @@ class EventRecord(msgspec.Struct, array_like=True, tag="e"):
     progress_at: int
 
 
-class Tombstone(msgspec.Struct, array_like=True, tag="t"):
+class Tombstone(msgspec.Struct, array_like=True, tag="t", gc=False):
     """A removal and the position at which it was published; the value in the snapshot hash."""
 
     removal: Removal
     at: int
 
 
-class Meta(msgspec.Struct, array_like=True, tag="x"):
+class Meta(msgspec.Struct, array_like=True, tag="x", gc=False):
     """What the shard's prices mean: profile names in the order of `prices`, and the oldest position with a diff."""
 
     profiles: tuple[str, ...]

@@ -71,8 +71,8 @@ class Flush:
             return self._events.keys() | self._markets.keys() | self._gone.keys()
         return self._markets.keys()
 
-    def delta(self, audience: Audience, stamp: bytes) -> tuple[bytes, ...]:
-        """Give all it says to an audience's channel, in parts (see `encode.delta`)."""
+    def delta(self, audience: Audience, stamp: bytes) -> bytes:
+        """Give the message with all it says to an audience's channel, which ends at `stamp` (see `encode.delta_stamp`)."""
         channel, taste = audience.channel.name, audience.taste
         markets = self._markets_of(taste, self._markets.get(channel, ()))
         events: list[bytes] = []
@@ -83,7 +83,7 @@ class Flush:
                 (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
         return encode.delta(audience.head, stamp, events, markets, taste.encoding)
 
-    def urgent(self, audience: Audience, at: str) -> tuple[bytes, ...] | None:
+    def urgent(self, audience: Audience, at: str) -> bytes | None:
         """Give only the markets that stopped taking bets; None if there are none. Its members are at `at` then."""
         indexes = [index for index in self._markets.get(audience.channel.name, ()) if index < self._changes.urgent]
         if not indexes:

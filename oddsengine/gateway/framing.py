@@ -35,14 +35,11 @@ class Framing(NamedTuple):
     deflate_bits: int = 0
     are_events: bool = False
 
-    def wrap(self, *parts: bytes, at: str | None = None) -> bytes:
-        """Wrap one message, given in parts or whole; `at` is the position a client has with it, if it has one."""
+    def wrap(self, payload: bytes, at: str | None = None) -> bytes:
+        """Wrap one message; `at` is the position a client has with it, if it has one."""
         if self.are_events:
-            return event(b"".join(parts), at)
-        if self.deflate_bits:
-            return frame(b"".join(parts), text=self.is_text, deflate_bits=self.deflate_bits)
-        head = _head(_FIN_TEXT if self.is_text else _FIN_BINARY, sum(map(len, parts)))
-        return b"".join((head, *parts))
+            return event(payload, at)
+        return frame(payload, text=self.is_text, deflate_bits=self.deflate_bits)
 
 
 #: Text, not compressed: what everybody understands.

@@ -82,7 +82,7 @@ class Renderings:
         if not events and not markets:
             return None
         stamp = encode.delta_stamp(at, self._now_ms(), taste.encoding)
-        return b"".join(encode.delta(audience.head, stamp, events, markets, taste.encoding))
+        return encode.delta(audience.head, stamp, events, markets, taste.encoding)
 
 
 def snapshot_messages(replica: Replica, channel: Channel, taste: Taste) -> Iterable[tuple[bytes, str | None]]:

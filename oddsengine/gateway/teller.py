@@ -273,7 +273,7 @@ class Teller:
                     urgent = flush.urgent(audience, at)
                     if urgent is None:
                         continue
-                    framed = taste.framing.wrap(*urgent, at=at)
+                    framed = taste.framing.wrap(urgent, at)
                 else:
                     key = shards, encoding = audience.channel.shards, taste.encoding
                     stamped = stamps.get(key)
@@ -282,7 +282,7 @@ class Teller:
                         at = write_at({each: self._told[each] for each in shards})
                         stamped = stamps[key] = at, encode.delta_stamp(at, flush.ts_ms, encoding)
                     at, stamp = stamped
-                    framed = taste.framing.wrap(*flush.delta(audience, stamp), at=at)
+                    framed = taste.framing.wrap(flush.delta(audience, stamp), at)
                     counters.deltas += flush.market_count(name) * members
                 due.append((audience, framed))
                 audience.told_s = now_s

@@ -14,7 +14,7 @@ class Competition(msgspec.Struct, frozen=True, gc=False):
     name: str
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that is published of an event; `start_ms` is Unix time in milliseconds, score and clock are for display."""
 
     id: EventId

@@ -30,7 +30,7 @@ class SelectionDefinition(msgspec.Struct, frozen=True, gc=False):
     handicap: float = 0.0
 
 
-class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True):
+class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a source says a market is, whole: selections it does not name are no longer part of it."""
 
     id: MarketId
@@ -63,13 +63,13 @@ class BookChange(msgspec.Struct, gc=False):
     quote: float | None = None
 
 
-class EventUpdate(msgspec.Struct, frozen=True, tag="event"):
+class EventUpdate(msgspec.Struct, frozen=True, tag="event", gc=False):
     """An event as the source now describes it, whole."""
 
     event: Event
 
 
-class MarketUpdate(msgspec.Struct, tag="market"):
+class MarketUpdate(msgspec.Struct, tag="market", gc=False):
     """Changes of one market; `image` says that what is not in it is gone."""
 
     market: str
@@ -78,7 +78,7 @@ class MarketUpdate(msgspec.Struct, tag="market"):
     books: list[BookChange] = []
 
 
-class MarketGone(msgspec.Struct, frozen=True, tag="gone"):
+class MarketGone(msgspec.Struct, frozen=True, tag="gone", gc=False):
     """The source no longer offers this market."""
 
     market: str
@@ -88,7 +88,7 @@ class MarketGone(msgspec.Struct, frozen=True, tag="gone"):
 SourceHealth = Literal["live", "lagging", "stale", "down"]
 
 
-class SourceStatus(msgspec.Struct, frozen=True, tag="status"):
+class SourceStatus(msgspec.Struct, frozen=True, tag="status", gc=False):
     """How far the source can be trusted from here on."""
 
     health: SourceHealth
@@ -98,7 +98,7 @@ class SourceStatus(msgspec.Struct, frozen=True, tag="status"):
 FeedUpdate: TypeAlias = EventUpdate | MarketUpdate | MarketGone | SourceStatus
 
 
-class UpdateBatch(msgspec.Struct):
+class UpdateBatch(msgspec.Struct, gc=False):
     """Updates of one source that belong together, in order.
 
     `published_ms` is the provider's own publish time (Unix milliseconds), None where a message has none.
