@@ -94,17 +94,17 @@ class Gateway:
             owner = self.owner_of(event)
             owner.put_event(an_event(event))
             owner.put_market(an_offer_of(f"{event}/match_odds", {"home": price}))
-        self._flush()
+        self.flush()
 
     def suspend(self, event: str) -> None:
         """Publish that an event's market takes no bets."""
         self.owner_of(event).suspend(MarketId(f"{event}/match_odds"), "doubt")
-        self._flush()
+        self.flush()
 
     def remove(self, event: str) -> None:
         """Publish that an event is no longer on offer."""
         self.owner_of(event).remove_event(EventId(event))
-        self._flush()
+        self.flush()
 
     def change_owner(self, shard: int) -> None:
         """Begin a new epoch of a shard, as a new owner does."""
@@ -121,7 +121,8 @@ class Gateway:
         records = [_decode_record(_encode_record(record)) for record in owner.records()]
         self.replica.offers[shard].load(owner.epoch, owner.seq, records)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Publish what was put into the owners."""
         for shard, owner in enumerate(self.owners):
             batch = owner.cut(0)
             if batch is not None:

@@ -53,6 +53,11 @@ class MarketChange(msgspec.Struct, array_like=True, gc=False):
     state: MarketState | None
     selections: dict[str, SelectionChange]
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it stopped taking bets: that is told first."""
+        return self.state is not None and self.state.status != "open"
+
 
 class EventDescription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What seldom changes of an event; `start_ms` is Unix milliseconds."""

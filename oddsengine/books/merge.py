@@ -45,13 +45,9 @@ def merged(batches: Sequence[Batch]) -> Changes:
             else:
                 earlier_market = markets.get(market.id)
             markets[market.id] = market if earlier_market is None else _market(earlier_market, market)
-    urgent = [market for market in markets.values() if _is_urgent(market)]
-    calm = [market for market in markets.values() if not _is_urgent(market)] if urgent else list(markets.values())
+    urgent = [market for market in markets.values() if market.is_urgent]
+    calm = [market for market in markets.values() if not market.is_urgent] if urgent else list(markets.values())
     return Changes(list(events.values()), urgent + calm, list(removals.values()), len(urgent))
-
-
-def _is_urgent(change: MarketChange) -> bool:
-    return change.state is not None and change.state.status != "open"
 
 
 def _event(earlier: EventChange, later: EventChange) -> EventChange:

@@ -21,6 +21,7 @@ from oddsengine.books.changes import (
     MarketRecord,
     Meta,
     Record,
+    Removal,
     SelectionChange,
     Tombstone,
 )
@@ -134,18 +135,69 @@ class Offer:
             for entry in self._recency.since(scope, seq):
                 self._collect_event(entry, seq, changes, urgent)
         if seq != BEGINNING:
-            self._collect_removals(scope, seq, changes)
+            changes.removals += self.removals_since(seq, scope)
         changes.urgent = len(urgent)
         if urgent:
             changes.markets = urgent + changes.markets
         return changes
 
-    def _collect_event(self, entry: EventEntry, seq: int, changes: Changes, urgent: list[MarketChange]) -> None:
-        record = entry.record
+    def entries_since(self, seq: int, scope: str) -> Iterable[EventEntry]:
+        """Give the events of a scope of which anything may have changed after a position.
+
+        Args:
+            seq: the position.
+            scope: `sport:<key>`, `competition:<id>` or `event:<id>`.
+        """
+        kind, _, key = scope.partition(":")
+        if kind != "event":
+            return self._recency.since(scope, seq)
+        entry = self.events.get(EventId(key))
+        return () if entry is None or entry.touched <= seq else (entry,)
+
+    @staticmethod
+    def event_since(record: EventRecord, seq: int) -> EventChange | None:
+        """Say what of an event itself changed after a position, if anything."""
         if record.description_at > seq:
-            changes.events.append(EventChange(record.id, record.description, record.progress))
-        elif record.progress_at > seq:
-            changes.events.append(EventChange(record.id, None, record.progress))
+            return EventChange(record.id, record.description, record.progress)
+        return EventChange(record.id, None, record.progress) if record.progress_at > seq else None
+
+    @staticmethod
+    def market_since(market: MarketRecord, seq: int) -> MarketChange:
+        """Say what of a market changed after a position."""
+        whole = market.created_at > seq
+        state = market.state if whole or market.state_at > seq else None
+        selections = {
+            key: SelectionChange(
+                selection.name if whole or selection.name_at > seq else None,
+                selection.status if whole or selection.status_at > seq else None,
+                selection.prices,
+            )
+            for key, selection in market.selections.items()
+            if whole or selection.at > seq
+        }
+        return MarketChange(market.id, market.v, market.identity if whole else None, state, selections)
+
+    def removals_since(self, seq: int, scope: str = ALL) -> list[Removal]:
+        """List what was on offer in a scope (see `changes_since`), was removed after a position and has not come back."""
+        kind, _, key = scope.partition(":")
+        return [
+            removal
+            for removal in self._tombstones.since(seq)
+            # What came back stands among the changes, whole.
+            if removal.id not in (self.markets if removal.what == "market" else self.events)
+            and (
+                not kind
+                or (kind == "event" and key == removal.event)
+                or (kind == "sport" and key == removal.sport)
+                or (kind == "competition" and key == removal.competition)
+                or (kind == "market" and key == removal.id)
+            )
+        ]
+
+    def _collect_event(self, entry: EventEntry, seq: int, changes: Changes, urgent: list[MarketChange]) -> None:
+        event = self.event_since(entry.record, seq)
+        if event is not None:
+            changes.events.append(event)
         for market in entry.markets.values():
             if market.at > seq:
                 self._append_market(market, seq, changes, urgent)
@@ -160,38 +212,9 @@ class Offer:
         if market.at > seq:
             self._append_market(market, seq, changes, urgent)
 
-    @staticmethod
-    def _append_market(market: MarketRecord, seq: int, changes: Changes, urgent: list[MarketChange]) -> None:
-        whole = market.created_at > seq
-        state = market.state if whole or market.state_at > seq else None
-        selections = {
-            key: SelectionChange(
-                selection.name if whole or selection.name_at > seq else None,
-                selection.status if whole or selection.status_at > seq else None,
-                selection.prices,
-            )
-            for key, selection in market.selections.items()
-            if whole or selection.at > seq
-        }
-        change = MarketChange(market.id, market.v, market.identity if whole else None, state, selections)
-        if state is not None and state.status != "open":
-            urgent.append(change)
-        else:
-            changes.markets.append(change)
-
-    def _collect_removals(self, scope: str, seq: int, changes: Changes) -> None:
-        kind, _, key = scope.partition(":")
-        for removal in self._tombstones.since(seq):
-            if removal.id in (self.markets if removal.what == "market" else self.events):
-                continue  # it came back since; it stands among the changes, whole
-            if (
-                not kind
-                or (kind == "event" and key == removal.event)
-                or (kind == "sport" and key == removal.sport)
-                or (kind == "competition" and key == removal.competition)
-                or (kind == "market" and key == removal.id)
-            ):
-                changes.removals.append(removal)
+    def _append_market(self, market: MarketRecord, seq: int, changes: Changes, urgent: list[MarketChange]) -> None:
+        change = self.market_since(market, seq)
+        (urgent if change.is_urgent else changes.markets).append(change)
 
     # -- what both ends do to it ----------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway import encode
+from oddsengine.gateway import encode, parts
+from oddsengine.streams.positions import write_at
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from oddsengine.books.recency import EventEntry
     from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.audiences import Audiences
+    from oddsengine.gateway.replica import At
 
 
 class Flush:
@@ -24,13 +26,19 @@ class Flush:
         changes: what changed.
         audiences: who listens; channels without any are not looked at.
         ts_ms: when it was published, Unix milliseconds.
+        now: the positions that those told of it then have.
+        before: the ones that they had.
     """
 
-    def __init__(self, offer: Offer, changes: Changes, audiences: Audiences, ts_ms: int) -> None:
+    def __init__(self, offer: Offer, changes: Changes, audiences: Audiences, ts_ms: int, now: At, before: At) -> None:
         wanted = audiences.by_channel
         self._offer = offer
         self._changes = changes
-        self.ts_ms = ts_ms
+        self._ts_ms = ts_ms
+        self._now = now
+        self._before = before
+        #: the present position of channels that draw from these shards, and the stamp of their messages
+        self._stamps: dict[tuple[tuple[int, ...], encode.Encoding], tuple[str, bytes]] = {}
         #: channel -> indexes into changes.events, .markets (those under changes.urgent are urgent) and .removals
         self._events: dict[str, list[int]] = {}
         self._markets: dict[str, list[int]] = {}
@@ -71,26 +79,37 @@ class Flush:
             return self._events.keys() | self._markets.keys() | self._gone.keys()
         return self._markets.keys()
 
-    def delta(self, audience: Audience, stamp: bytes) -> bytes:
-        """Give the message with all it says to an audience's channel, which ends at `stamp` (see `encode.delta_stamp`)."""
-        channel, taste = audience.channel.name, audience.taste
-        markets = self._markets_of(taste, self._markets.get(channel, ()))
+    def all_of(self, audience: Audience) -> bytes:
+        """Frame all it says to an audience's channel."""
+        channel, taste = audience.channel, audience.taste
+        encoding = taste.encoding
+        key = channel.shards, encoding
+        stamped = self._stamps.get(key)
+        if stamped is None:
+            at = write_at({shard: self._now[shard] for shard in channel.shards})
+            stamped = self._stamps[key] = at, encode.delta_stamp(at, self._ts_ms, encoding)
+        markets = self._markets_of(taste, self._markets.get(channel.name, ()))
         events: list[bytes] = []
         if self._events or self._gone:
-            events += [self._event(index, taste.encoding) for index in self._events.get(channel, ())]
-            for index in self._gone.get(channel, ()):
+            events += [self._event(index, encoding) for index in self._events.get(channel.name, ())]
+            for index in self._gone.get(channel.name, ()):
                 removal = self._changes.removals[index]
-                (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
-        return encode.delta(audience.head, stamp, events, markets, taste.encoding)
+                (markets if removal.what == "market" else events).append(encode.removal(removal, encoding))
+        at, stamp = stamped
+        payload = encode.delta(audience.head, stamp, events, markets, encoding)
+        if len(payload) <= parts.PART_BYTES:
+            return taste.framing.wrap(payload, at)
+        before = write_at({shard: self._before[shard] for shard in channel.shards})
+        return b"".join(parts.delta_frames(audience.head, parts.Content(events, markets), at, before, self._ts_ms, taste))
 
-    def urgent(self, audience: Audience, at: str) -> bytes | None:
-        """Give only the markets that stopped taking bets; None if there are none. Its members are at `at` then."""
+    def urgent_of(self, audience: Audience) -> bytes | None:
+        """Frame only the markets that stopped taking bets; None if there are none. Its members stay at their position."""
         indexes = [index for index in self._markets.get(audience.channel.name, ()) if index < self._changes.urgent]
         if not indexes:
             return None
-        encoding = audience.taste.encoding
-        stamp = encode.delta_stamp(at, self.ts_ms, encoding)
-        return encode.delta(audience.head, stamp, [], self._markets_of(audience.taste, indexes), encoding)
+        at, taste = write_at(audience.at), audience.taste
+        content = parts.Content([], self._markets_of(taste, indexes))
+        return b"".join(parts.delta_frames(audience.head, content, at, at, self._ts_ms, taste))
 
     def market_count(self, channel: str) -> int:
         """Count the market changes in a channel's message."""

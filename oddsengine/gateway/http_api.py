@@ -12,6 +12,7 @@ from aiohttp import web
 from oddsengine.books.changes import EventChange
 from oddsengine.gateway import encode
 from oddsengine.gateway.access import Access, Role
+from oddsengine.gateway.audience import Taste
 from oddsengine.gateway.codes import ErrorCode, error
 from oddsengine.gateway.messages import QuoteAnswer, QuotesCheck, QuoteToCheck
 from oddsengine.gateway.replica import UnknownChannel
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from oddsengine.gateway.door import Door
     from oddsengine.gateway.history import WasOnOffer
     from oddsengine.gateway.hub import Hub
-    from oddsengine.gateway.replica import Channel, Replica
 
 _JSON: Final = "application/json"
 _decode_check = msgspec.json.Decoder(QuotesCheck).decode
@@ -66,6 +66,7 @@ class HttpApi:
         self._engine = engine
         self._profile = hub.profile_of
         self._door = door
+        self._renderings = hub.teller.renderings
         self._history = hub.teller.history
         self._now_ms = hub.now_ms
         self._asked = hub.teller.pace.asked
@@ -162,7 +163,8 @@ class HttpApi:
             channel = self._replica.channel(name)
         except UnknownChannel as unknown:
             return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
-        return _json(whole_snapshot(self._replica, channel, self._profile(access), _format(request)))
+        content, at = await self._renderings.whole(channel, Taste(self._profile(access), _format(request), 0))
+        return _json(encode.snapshot(channel.name, write_at(at), *content))
 
     async def check_quotes(self, request: web.Request, access: Access) -> web.Response:
         """Tell for each quote whether its price is still on offer."""
@@ -232,17 +234,6 @@ def _format(request: web.Request) -> str:
     if wanted not in FORMATS:
         raise web.HTTPBadRequest(reason=f"no format {wanted!r}; the formats are {', '.join(FORMATS)}")
     return wanted
-
-
-def whole_snapshot(replica: Replica, channel: Channel, profile: str | None, odds_format: str) -> bytes:
-    """Encode a channel whole, in one part."""
-    events: list[bytes] = []
-    markets: list[bytes] = []
-    for offer, changes in replica.whole(channel):
-        place = offer.place(profile)
-        events += [encode.event_change(event) for event in changes.events]
-        markets += [encode.market_change(market, place, odds_format) for market in changes.markets]
-    return encode.snapshot(channel.name, write_at(replica.at(channel)), events, markets)
 
 
 def _event(entry: EventEntry) -> EventChange:

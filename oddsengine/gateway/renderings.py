@@ -1,25 +1,47 @@
-"""What clients are sent of a channel, whole or since a position: encoded once for all who want the same from the same place."""
+"""What clients are sent of a channel, whole or since positions: encoded once for all who want the same from the same place.
+
+What is large is encoded in pieces, between which whoever else wants something comes in; who asks for it has to wait.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from oddsengine.gateway import encode
-from oddsengine.streams.positions import write_at
+from oddsengine.gateway.parts import Content, delta_frames, snapshot_frames
+from oddsengine.gateway.rendering import LargeRendering, rendered
+from oddsengine.streams.positions import Position, write_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from oddsengine.gateway.audience import Audience, Taste
+    from oddsengine.gateway.pace import Pace
     from oddsengine.gateway.replica import At, Channel, Replica
-    from oddsengine.streams.positions import Position
 
-#: Markets in one part of a snapshot: parts stay well under a megabyte.
-SNAPSHOT_PART_MARKETS: Final = 500
-#: Snapshots kept ready for those who come at once, as after a restart.
-_SNAPSHOTS_KEPT: Final = 64
-#: Channels whose diffs are kept ready for the same reason.
-_DIFFS_KEPT: Final = 256
+#: As many markets are encoded in about a millisecond: more are done in pieces.
+LARGE: Final = 300
+#: Frames kept ready for those who come at once, as after a restart.
+_KEPT_BYTES: Final = 16 * 1024 * 1024
+#: What keeping anything costs beside its bytes.
+_OVERHEAD_BYTES: Final = 500
+#: Large renderings kept, so that the next one to ask waits for no more than what has changed; and for how long.
+_LARGE_KEPT: Final = 16
+_LARGE_KEPT_S: Final = 30.0
+#: One that has not caught up with the changes in this time is finished in one go.
+_PATIENCE_S: Final = 1.0
+
+_Key: TypeAlias = "tuple[str, Taste, tuple[Position, ...] | None]"
+_Moment: TypeAlias = tuple[tuple[int, int, bool], ...]
+
+
+class _Large(NamedTuple):
+    """A large rendering, since when it has been asked for in vain (None: it has not), and when it was last asked for."""
+
+    rendering: LargeRendering
+    begun_s: float | None
+    asked_s: float
 
 
 class Renderings:
@@ -28,83 +50,137 @@ class Renderings:
     Args:
         replica: what is published.
         now_ms: the wall clock, Unix milliseconds.
+        clock: monotonic seconds.
+        pace: tells how long to work at a stretch.
+        on_ready: is called in the moment in which something large that was asked for is there: ask again now.
     """
 
-    def __init__(self, replica: Replica, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        replica: Replica,
+        now_ms: Callable[[], int],
+        clock: Callable[[], float],
+        pace: Pace,
+        on_ready: Callable[[], None],
+    ) -> None:
         self._replica = replica
         self._now_ms = now_ms
-        #: (channel, taste) -> its position and the encoded diffs to it by where they begin, least recently asked for first
-        self._diffs: dict[tuple[str, Taste], tuple[At, dict[tuple[Position, ...], bytes | None]]] = {}
-        #: (channel, taste) -> its moment and its snapshot's frames, least recently asked for first
-        self._snapshots: dict[tuple[str, Taste], tuple[tuple[tuple[int, int, bool], ...], list[bytes]]] = {}
+        self._clock = clock
+        self._pace = pace
+        self._on_ready = on_ready
+        #: the moment and the frames of each, least recently asked for first
+        self._ready: dict[_Key, tuple[_Moment, list[bytes]]] = {}
+        self._ready_bytes = 0
+        #: least recently asked for first
+        self._large: dict[_Key, _Large] = {}
+        #: those of them that somebody waits for
+        self._wanted: dict[_Key, None] = {}
+        self._is_working = False
+        #: wakes who waits for one of them
+        self._some_made = asyncio.Event()
 
-    def snapshot(self, audience: Audience) -> list[bytes]:
-        """Give a channel's snapshot ready to write; many who come at once share it."""
-        channel = audience.channel
-        key, now = (channel.name, audience.taste._replace(interval_ms=0)), self._replica.moment(channel)
-        known = self._snapshots.pop(key, None)
-        frames = known[1] if known is not None and known[0] == now else None
-        if frames is None:
-            messages = snapshot_messages(self._replica, channel, audience.taste)
-            frames = [audience.taste.framing.wrap(payload, at=at) for payload, at in messages]
-        # Put back last: what was asked for longest ago goes first.
-        self._snapshots[key] = now, frames
-        if len(self._snapshots) > _SNAPSHOTS_KEPT:
-            del self._snapshots[next(iter(self._snapshots))]
+    def frames(self, audience: Audience, since: At | None) -> list[bytes] | None:
+        """Give what brings a client to the present, ready to write: nothing if nothing changed, None if it has to wait.
+
+        Args:
+            audience: the channel, and how it is wanted.
+            since: the positions, which the replica covers, that the client has; None if it knows nothing.
+        """
+        channel, taste = audience.channel, audience.taste._replace(interval_ms=0)
+        key = _key(channel, taste, since)
+        moment = self._replica.moment(channel)
+        known = self._ready.get(key)
+        if known is not None and known[0] == moment:
+            self._keep(key, *known)
+            return known[1]
+        content = self._content(key, channel, taste, since)
+        if content is None:
+            return None
+        at = write_at(self._replica.at(channel))
+        if since is None:
+            frames = snapshot_frames(channel.name, content, at, taste)
+        elif content.events or content.markets:
+            frames = delta_frames(audience.head, content, at, write_at(since), self._now_ms(), taste)
+        else:
+            frames = []
+        self._keep(key, moment, frames)
         return frames
 
-    def diff(self, audience: Audience, since: At) -> bytes | None:
-        """Encode what changed in a channel since positions; many who were at the same place share it."""
-        now = self._replica.at(audience.channel)
-        key = audience.channel.name, audience.taste._replace(interval_ms=0)
-        known = self._diffs.pop(key, None)
-        if known is None or known[0] != now:
-            known = now, {}
-        self._diffs[key] = known
-        if len(self._diffs) > _DIFFS_KEPT:
-            del self._diffs[next(iter(self._diffs))]
-        diffs = known[1]
-        begin = tuple([since[shard] for shard in now])
-        if begin not in diffs:
-            diffs[begin] = self._encoded_diff(audience, since, write_at(now))
-        return diffs[begin]
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for what is being made."""
+        return bool(self._wanted)
 
-    def _encoded_diff(self, audience: Audience, since: At, at: str) -> bytes | None:
-        taste = audience.taste
-        events: list[bytes] = []
-        markets: list[bytes] = []
-        for offer, changes in self._replica.diff(audience.channel, since):
-            place = offer.place(taste.profile)
-            events += [encode.event_change(event, taste.encoding) for event in changes.events]
-            markets += [encode.market_change(market, place, taste.odds_format, taste.encoding) for market in changes.markets]
-            for removal in changes.removals:
-                (markets if removal.what == "market" else events).append(encode.removal(removal, taste.encoding))
-        if not events and not markets:
-            return None
-        stamp = encode.delta_stamp(at, self._now_ms(), taste.encoding)
-        return encode.delta(audience.head, stamp, events, markets, taste.encoding)
+    async def whole(self, channel: Channel, taste: Taste) -> tuple[Content, At]:
+        """Encode a channel whole, and tell at which positions that is."""
+        while (content := self._content(_key(channel, taste, None), channel, taste, None)) is None:
+            await self._some_made.wait()
+        return content, self._replica.at(channel)
+
+    def tidy(self) -> None:
+        """Forget what nobody has asked for in a while; call every few ms."""
+        oldest_s = self._clock() - _LARGE_KEPT_S
+        while self._large:
+            key, large = next(iter(self._large.items()))
+            if large.asked_s > oldest_s and len(self._large) <= _LARGE_KEPT:
+                return
+            del self._large[key]
+            self._made(key)
+
+    def _content(self, key: _Key, channel: Channel, taste: Taste, since: At | None) -> Content | None:
+        if not self._replica.is_over(LARGE, channel, since):
+            return rendered(self._replica, channel, taste, since)
+        now_s = self._clock()
+        large = self._large.pop(key, None) or _Large(LargeRendering(self._replica, channel, taste, since), None, now_s)
+        is_late = large.begun_s is not None and now_s - large.begun_s > _PATIENCE_S
+        is_done = large.rendering.advance(self._clock, inf if is_late else self._pace.stretch_s)
+        begun_s = None if is_done else large.begun_s or now_s
+        # Put back last: what was asked for longest ago goes first.
+        self._large[key] = _Large(large.rendering, begun_s, now_s)
+        if is_done:
+            self._made(key)
+            return large.rendering.content()
+        self._wanted[key] = None
+        self._work_soon()
+        return None
+
+    def _work(self) -> None:
+        """Encode the next piece of what somebody waits for."""
+        self._is_working = False
+        if not self._wanted:
+            return
+        key = next(iter(self._wanted))
+        large = self._large[key]
+        if large.rendering.advance(self._clock, self._pace.stretch_s):
+            self._large[key] = large._replace(begun_s=None)
+            self._made(key)
+            self._on_ready()
+        self._work_soon()
+
+    def _work_soon(self) -> None:
+        if self._wanted and not self._is_working:
+            self._is_working = True
+            asyncio.get_running_loop().call_soon(self._work)
+
+    def _made(self, key: _Key) -> None:
+        if key in self._wanted:
+            del self._wanted[key]
+            self._some_made.set()
+            self._some_made.clear()
+
+    def _keep(self, key: _Key, moment: _Moment, frames: list[bytes]) -> None:
+        ready = self._ready
+        before = ready.pop(key, None)
+        self._ready_bytes += _size(frames) - (0 if before is None else _size(before[1]))
+        # Put back last: what was asked for longest ago goes first.
+        ready[key] = moment, frames
+        while self._ready_bytes > _KEPT_BYTES and len(ready) > 1:
+            self._ready_bytes -= _size(ready.pop(next(iter(ready)))[1])
 
 
-def snapshot_messages(replica: Replica, channel: Channel, taste: Taste) -> Iterable[tuple[bytes, str | None]]:
-    """Encode a channel whole, in parts; with the last goes the position a client then has."""
-    events: list[bytes] = []
-    markets: list[bytes] = []
-    encoding = taste.encoding
-    for offer, changes in replica.whole(channel):
-        place = offer.place(taste.profile)
-        events += [encode.event_change(event, encoding) for event in changes.events]
-        markets += [encode.market_change(market, place, taste.odds_format, encoding) for market in changes.markets]
-    at = write_at(replica.at(channel))
-    parts = max(1, -(-len(markets) // SNAPSHOT_PART_MARKETS))
-    for part in range(parts):
-        last = part == parts - 1
-        payload = encode.snapshot(
-            channel.name,
-            at,
-            events if part == 0 else [],
-            markets[part * SNAPSHOT_PART_MARKETS : (part + 1) * SNAPSHOT_PART_MARKETS],
-            part=part + 1,
-            last=last,
-            encoding=encoding,
-        )
-        yield payload, at if last else None
+def _key(channel: Channel, taste: Taste, since: At | None) -> _Key:
+    return channel.name, taste, None if since is None else tuple([since[shard] for shard in channel.shards])
+
+
+def _size(frames: list[bytes]) -> int:
+    return _OVERHEAD_BYTES + sum(map(len, frames))

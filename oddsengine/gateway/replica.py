@@ -131,6 +131,21 @@ class Replica:
             if shard not in self.shut:
                 yield self.offers[shard], self.offers[shard].changes_since(at[shard].seq, channel.name)
 
+    def is_over(self, most: int, channel: Channel, at: At | None) -> bool:
+        """Tell whether those events of a channel in which anything changed since positions (None: ever) have so many markets.
+
+        A channel of a single market is never over any number.
+        """
+        if channel.name.startswith("market:"):
+            return False
+        count = 0
+        for shard in channel.shards:
+            for entry in self.offers[shard].entries_since(BEGINNING if at is None else at[shard].seq, channel.name):
+                count += len(entry.markets)
+                if count > most:
+                    return True
+        return False
+
     def whole(self, channel: Channel) -> Iterator[tuple[Offer, Changes]]:
         """Give all that is on offer in a channel, shard by shard."""
         for shard in channel.shards:

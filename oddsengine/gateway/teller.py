@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 from itertools import repeat
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from oddsengine.books.merge import merged
-from oddsengine.gateway import encode
 from oddsengine.gateway.audiences import Audiences
 from oddsengine.gateway.broadcast import Broadcast, Roster, gather
 from oddsengine.gateway.flush import Flush
@@ -23,7 +22,6 @@ from oddsengine.gateway.pace import Pace
 from oddsengine.gateway.renderings import Renderings
 from oddsengine.gateway.session import Subscription
 from oddsengine.gateway.stragglers import Stragglers
-from oddsengine.streams.positions import write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +29,11 @@ if TYPE_CHECKING:
     from oddsengine.books.changes import Batch, Changes
     from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.counters import HubCounters
-    from oddsengine.gateway.encode import Encoding
     from oddsengine.gateway.replica import At, Channel, Replica
     from oddsengine.gateway.session import Session
+
+#: What a client has that is to get a snapshot: no diff can be given since.
+NOTHING: Final[At] = {}
 
 
 class Teller:
@@ -65,7 +65,7 @@ class Teller:
         self.pace = Pace(clock, self._go_on)
         self._clock = clock
         self._now_ms = now_ms
-        self._renderings = Renderings(replica, now_ms)
+        self.renderings = Renderings(replica, now_ms, clock, self.pace, self._tell_late)
         self.behind = Stragglers(counters, clock, stalled_s)
         #: sessions whose socket was found full in what is being written now
         self._overfull: list[Session] = []
@@ -86,20 +86,18 @@ class Teller:
     @property
     def is_busy(self) -> bool:
         """Whether a flush is on its way or waits, or some session has not taken all that was written to it."""
-        return self._broadcast is not None or bool(self._waiting) or bool(self.behind)
+        return self._broadcast is not None or bool(self._waiting) or bool(self.behind) or self.renderings.is_busy
 
     def join(self, session: Session, channel: Channel, taste: Taste, resume: At | None) -> None:
         """Subscribe a session to a channel: from a position that `resolve` found good, else with a snapshot."""
         self.leave(session, channel.name)
-        audience = self.audiences.get(channel, taste)
-        subscription = session.subscriptions[channel.name] = Subscription(audience)
-        if resume is None:
-            # An audience with an interval stays where its other members are: it may tell this one again what it knows.
-            self._send_snapshot([session], audience)
-            self.audiences.join(session, audience)
+        subscription = session.subscriptions[channel.name] = Subscription(self.audiences.get(channel, taste))
+        subscription.at = NOTHING if resume is None else resume
+        self.counters.resumed += resume is not None
+        if session.backlog():
+            # It gets nothing more before it has taken what is on its way to it, however much it asks for.
+            self.behind.add(session)
         else:
-            self.counters.resumed += 1
-            subscription.at = resume
             self._catch_up(session, subscription)
         self._tell_health(session, subscription)
         if session.backlog():
@@ -226,8 +224,7 @@ class Teller:
         self.history.forget()
         for audience in self.audiences:
             if shard in audience.channel.shards:
-                audience.at = self.replica.at(audience.channel)
-                self._send_snapshot(list(audience.members), audience)
+                self._tell_anew(audience)
         self.settle()
 
     # -- telling --------------------------------------------------------------------------------------------------
@@ -237,6 +234,7 @@ class Teller:
 
         One that is on its way already is interrupted: whom it has not reached is told both at once, and in their order.
         """
+        before = dict(self._told)
         self._told[shard] = self.replica.position(shard)
         if not changes:
             if self._broadcast is None:
@@ -244,7 +242,9 @@ class Teller:
             return
         self.settle()
         left = self._interrupt()
-        due = self._due(Flush(self.replica.offers[shard], changes, self.audiences, ts_ms))
+        # What was told, not the replica's positions: it may have more of other shards.
+        flush = Flush(self.replica.offers[shard], changes, self.audiences, ts_ms, now=dict(self._told), before=before)
+        due = self._due(flush)
         moved = self.audiences.moved = set()
         if len(due) == 1 and not left:
             ((audience, framed),) = due
@@ -261,28 +261,17 @@ class Teller:
 
     def _due(self, flush: Flush) -> list[tuple[Audience, bytes]]:
         """Frame what each audience is told of a flush."""
-        stamps: dict[tuple[tuple[int, ...], Encoding], tuple[str, bytes]] = {}
         due: list[tuple[Audience, bytes]] = []
         counters, now_s = self.counters, self._clock()
         for name in flush.channels():
             for audience in self.audiences.by_channel[name].values():
-                taste = audience.taste
                 members = len(audience.members)
-                if taste.interval_ms:
-                    at = write_at(audience.at)
-                    urgent = flush.urgent(audience, at)
-                    if urgent is None:
+                if audience.taste.interval_ms:
+                    framed = flush.urgent_of(audience)
+                    if framed is None:
                         continue
-                    framed = taste.framing.wrap(urgent, at)
                 else:
-                    key = shards, encoding = audience.channel.shards, taste.encoding
-                    stamped = stamps.get(key)
-                    if stamped is None:
-                        # Not the replica's: it may have more of other shards than has been told.
-                        at = write_at({each: self._told[each] for each in shards})
-                        stamped = stamps[key] = at, encode.delta_stamp(at, flush.ts_ms, encoding)
-                    at, stamp = stamped
-                    framed = taste.framing.wrap(flush.delta(audience, stamp), at)
+                    framed = flush.all_of(audience)
                     counters.deltas += flush.market_count(name) * members
                 due.append((audience, framed))
                 audience.told_s = now_s
@@ -295,10 +284,20 @@ class Teller:
         audience.told_s = self._clock()
         self.write(list(audience.members), framed)
 
-    def _send_snapshot(self, sessions: list[Session], audience: Audience) -> None:
-        for framed in self._renderings.snapshot(audience):
-            self.write(sessions, framed)
-        self.counters.snapshots += len(sessions)
+    def _tell_anew(self, audience: Audience) -> None:
+        """Send every member of an audience its channel whole, as soon as that is there."""
+        audience.at = self.replica.at(audience.channel)
+        members = list(audience.members)
+        frames = self.renderings.frames(audience, None)
+        if frames is None:
+            for session in members:
+                session.subscriptions[audience.channel.name].at = NOTHING
+                self.audiences.lose(session, audience)
+                self.behind.add(session)
+            return
+        for framed in frames:
+            self.write(members, framed)
+        self.counters.snapshots += len(members)
 
     def write(self, sessions: list[Session], framed: bytes) -> None:
         """Write a ready frame to these sessions; those that do not keep up fall behind."""
@@ -339,16 +338,27 @@ class Teller:
     def sweep(self) -> None:
         """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""
         self.history.settle()
-        for session in self.behind.take_drained():
-            for subscription in session.subscriptions.values():
-                if subscription.at is not None:
-                    self._catch_up(session, subscription)
-        self.settle()
+        self.renderings.tidy()
+        self._tell_late()
+
+    def _tell_late(self) -> None:
+        self._catch_up_drained()
         if self._broadcast is None:
             self._tell_paced()
         else:
             # They are told what is newest. Who is in other audiences too would hear what is on its way to those after that.
             self._are_paced_waiting = True
+
+    def _catch_up_drained(self) -> None:
+        for session in self.behind.take_drained():
+            for subscription in session.subscriptions.values():
+                if subscription.at is None:
+                    continue
+                if session.backlog():
+                    self.behind.add(session)  # one thing at a time: what waits for it costs a position each
+                    break
+                self._catch_up(session, subscription)
+        self.settle()
 
     def _tell_paced(self) -> None:
         """Tell the audiences whose interval is over what has changed since they were last told."""
@@ -365,26 +375,31 @@ class Teller:
         at = subscription.at
         assert at is not None  # noqa: S101 - only those behind have one
         audience = subscription.audience = self.audiences.get(subscription.audience.channel, subscription.audience.taste)
-        if not self.replica.covers(audience.channel, at):
-            if self.replica.is_ahead(audience.channel, at):
-                self.behind.add(session)  # what it has seen elsewhere has not come here yet
-                return
-            self._send_snapshot([session], audience)
-        else:
-            payload = self._renderings.diff(audience, at)
-            if payload is not None:
-                self.write([session], audience.taste.framing.wrap(payload, at=write_at(self.replica.at(audience.channel))))
-            self.counters.catch_ups += 1
+        is_covered = self.replica.covers(audience.channel, at)
+        if not is_covered and self.replica.is_ahead(audience.channel, at):
+            self.behind.add(session)  # what it has seen elsewhere has not come here yet
+            return
+        frames = self.renderings.frames(audience, at if is_covered else None)
+        if frames is None:
+            self.behind.add(session)
+            return
+        for framed in frames:
+            self.write([session], framed)
+        self.counters.catch_ups += is_covered
+        self.counters.snapshots += not is_covered
+        # An audience with an interval stays where its other members are: it may tell this one again what it knows.
         subscription.at = None
         self.audiences.join(session, audience)
         self._tell_health(session, subscription)
 
     def _tell_since(self, audience: Audience) -> None:
         if not self.replica.covers(audience.channel, audience.at):
-            audience.at = self.replica.at(audience.channel)
-            self._send_snapshot(list(audience.members), audience)
+            self._tell_anew(audience)
             return
-        payload = self._renderings.diff(audience, audience.at)
+        frames = self.renderings.frames(audience, audience.at)
+        if frames is None:
+            audience.due_ms = 0.0  # it is being made
+            return
         audience.at = self.replica.at(audience.channel)
-        if payload is not None:
-            self.tell(audience, audience.taste.framing.wrap(payload, at=write_at(audience.at)))
+        for framed in frames:
+            self.tell(audience, framed)

@@ -6,10 +6,12 @@ import asyncio
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import example, given, settings
+import pytest
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from oddsengine.client import OddsState
+from oddsengine.gateway import parts, renderings
 from oddsengine.gateway.messages import Subscribe, Unsubscribe
 from tests.by_hand import Gateway
 
@@ -66,7 +68,7 @@ class Client:
         messages = self.wire.messages()
         for message in messages:
             self.state.apply(message)
-            if message["op"] in {"snapshot", "delta"}:
+            if message["op"] == "delta" or (message["op"] == "snapshot" and message["last"]):
                 self.at[message["channel"]] = message["at"]
             elif message["op"] == "heartbeat":
                 self.at = dict.fromkeys(self.at, message["at"])
@@ -149,8 +151,24 @@ async def _happen(gateway: Gateway, actors: Sequence[Client], price: int, what: 
         _trouble(gateway, what, of[0])
 
 
-@settings(max_examples=300)
-@given(st.integers(1, 2), happenings)
+async def _settled(gateway: Gateway) -> None:
+    gateway.hub.sweep()
+    while gateway.hub.teller.is_busy:
+        await asyncio.sleep(0)
+        gateway.hub.sweep()
+
+
+@pytest.fixture(params=["usual", "large"])
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether all channels are large and all messages long: then clients wait for what they are told, and get it in parts."""
+    if request.param == "large":
+        monkeypatch.setattr(renderings, "LARGE", 0)
+        monkeypatch.setattr(parts, "PART_BYTES", 150)
+    return str(request.param)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(shards=st.integers(1, 2), story=happenings)
 @example(1, [("price", {"e1"}), ("price", {"e1"}), ("join", 0, "event:e1", 0, False), ("suspend", "e1")])
 @example(1, [("price", {"e1", "e4"}), ("join", 0, "event:e1", 0, False), ("suspend", "e1")])
 @example(
@@ -172,7 +190,7 @@ async def _happen(gateway: Gateway, actors: Sequence[Client], price: int, what: 
     1,
     [("join", 0, "market:e1/match_odds", 1000, False), ("price", {"e1"}), ("suspend", "e1"), ("price", {"e1"}), ("sweep",)],
 )
-def test_nobody_hears_the_past_and_all_end_with_the_present(shards: int, story: list[tuple[Any, ...]]) -> None:
+def test_nobody_hears_the_past_and_all_end_with_the_present(size: str, shards: int, story: list[tuple[Any, ...]]) -> None:
     """Law: nothing goes back for anybody, and once all have read, each has exactly what its channels have."""
 
     async def play() -> None:
@@ -182,6 +200,7 @@ def test_nobody_hears_the_past_and_all_end_with_the_present(shards: int, story: 
         crowd = [Client(gateway, "event:e1", "event:e4") for _ in range(_CROWD)]
         actors = [Client(gateway, "event:e1", "event:e4") for _ in range(_ACTORS)]
         everyone = [*crowd, *actors]
+        await _settled(gateway)
         for number, happening in enumerate(story):
             await _happen(gateway, actors, 2100 + 100 * number, *happening)
             for client in actors:
@@ -190,12 +209,10 @@ def test_nobody_hears_the_past_and_all_end_with_the_present(shards: int, story: 
             gateway.hub.freshness.went_live(shard)
         for client in actors:
             client.drain()
-        while gateway.hub.teller.is_busy:
-            await asyncio.sleep(0)
-            gateway.hub.sweep()
+        await _settled(gateway)
         gateway.now_s += 10
-        gateway.hub.sweep()
         everything = Client(gateway, "sport:football")
+        await _settled(gateway)
         everything.listen()
         for client in everyone:
             client.listen()

@@ -1,0 +1,63 @@
+"""Long messages in parts: many clients refuse a message over a megabyte, and would do so again each time they came back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from oddsengine.gateway import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oddsengine.gateway.audience import Taste
+
+#: A part has no more than this of encoded events and markets, unless a single one has.
+PART_BYTES: Final = 256 * 1024
+
+
+class Content(NamedTuple):
+    """Encoded events and markets, in the order in which clients are to take them: all events first."""
+
+    events: list[bytes]
+    markets: list[bytes]
+
+    def parts(self) -> Iterator[tuple[Content, bool]]:
+        """Cut it into parts that are not too long, at least one; with each, whether it is the last."""
+        part, size = Content([], []), 0
+        for is_market, fragments in enumerate(self):
+            for fragment in fragments:
+                size += len(fragment)
+                if size > PART_BYTES and (part.events or part.markets):
+                    yield part, False
+                    part, size = Content([], []), len(fragment)
+                part[is_market].append(fragment)
+        yield part, True
+
+
+def snapshot_frames(channel: str, content: Content, at: str, taste: Taste) -> list[bytes]:
+    """Frame a channel whole; a client is at the position `at` with the last part."""
+    return [
+        taste.framing.wrap(
+            encode.snapshot(channel, at, *part, part=number, last=is_last, encoding=taste.encoding), at if is_last else None
+        )
+        for number, (part, is_last) in enumerate(content.parts(), 1)
+    ]
+
+
+def delta_frames(head: bytes, content: Content, at: str, before: str, ts_ms: int, taste: Taste) -> list[bytes]:
+    """Frame what changed; who has not had the last part is where it was.
+
+    Args:
+        head: the channel's `encode.delta_head`.
+        content: what changed.
+        at: the position a client has with all of it.
+        before: the one it had without.
+        ts_ms: when it was published, Unix milliseconds.
+        taste: how it is wanted.
+    """
+    frames: list[bytes] = []
+    for part, is_last in content.parts():
+        here = at if is_last else before
+        stamp = encode.delta_stamp(here, ts_ms, taste.encoding)
+        frames.append(taste.framing.wrap(encode.delta(head, stamp, *part, taste.encoding), here))
+    return frames

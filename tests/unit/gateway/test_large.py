@@ -1,0 +1,210 @@
+"""Large channels and long messages: made in pieces, told in parts, and nobody else waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oddsengine.client import OddsState
+from oddsengine.gateway.audience import Taste
+from oddsengine.gateway.encode import JSON
+from oddsengine.gateway.framing import TEXT
+from oddsengine.gateway.messages import Subscribe
+from oddsengine.gateway.parts import PART_BYTES
+from oddsengine.markets.ids import EventId
+from tests.by_hand import Gateway
+from tests.words import an_event, an_offer_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+EVENTS, MARKETS = 60, 40
+#: More than what comes between two slices of a large snapshot, and markets enough for several parts.
+EVERYTHING = "sport:football"
+
+
+async def a_large_offer(**options: Any) -> Gateway:
+    gateway = Gateway(**options)
+    for number in range(EVENTS):
+        owner = gateway.owner_of(f"e{number}")
+        owner.put_event(an_event(f"e{number}"))
+        for market in range(MARKETS):
+            owner.put_market(an_offer_of(f"e{number}/total/ft/{market}", {"over": 1900, "under": 1950}))
+    gateway.flush()
+    await turns(gateway)
+    return gateway
+
+
+def all_of(gateway: Gateway) -> OddsState:
+    """What a client of everything has to end with, by another way than the one that is tested: event by event."""
+    state = OddsState()
+    _, wire = gateway.joins(*(f"event:{event}" for offer in gateway.replica.offers for event in offer.events))
+    for message in wire.messages():
+        state.apply(message)
+    return state
+
+
+def heard(messages: Iterable[dict[str, Any]]) -> OddsState:
+    state = OddsState()
+    for message in messages:
+        state.apply(message)
+    return state
+
+
+async def turns(gateway: Gateway) -> None:
+    while gateway.hub.teller.is_busy:
+        await asyncio.sleep(0)
+        gateway.hub.sweep()
+
+
+async def test_others_hear_prices_while_a_large_snapshot_is_made_and_it_has_them_too() -> None:
+    gateway = await a_large_offer()
+    _, quick = gateway.joins("event:e1")
+    quick.messages()
+    gateway.tick_s = 0.01  # a piece ends with the first event
+    _, wire = gateway.joins(EVERYTHING)
+    assert ["welcome", "subscribed"] == [message["op"] for message in wire.messages()]
+    for price in (2100, 2200, 2300):
+        gateway.publish(e1=price)
+        (delta,) = quick.messages()
+        assert price / 1000 == delta["markets"][0]["selections"]["home"]["price"]
+        await asyncio.sleep(0)
+    assert not wire.written, "it is still being made"
+    await turns(gateway)
+    messages = wire.messages()
+    gateway.publish(e1=2400)
+    messages += wire.messages()
+    snapshot, deltas = [m for m in messages if m["op"] == "snapshot"], [m for m in messages if m["op"] == "delta"]
+    assert [number + 1 == len(snapshot) for number in range(len(snapshot))] == [part["last"] for part in snapshot]
+    assert len(snapshot) > 1
+    assert all("e1/match_odds" not in {market["id"] for market in delta["markets"]} for delta in deltas[:-1])
+    state = heard(messages)
+    assert 2.4 == state.markets["e1/match_odds"]["selections"]["home"]["price"]
+    assert all_of(gateway).markets == state.markets
+    assert all_of(gateway).events == state.events
+
+
+async def test_a_large_snapshot_is_made_anew_only_where_it_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from oddsengine.gateway import encode
+
+    gateway = await a_large_offer()
+    gateway.joins(EVERYTHING)
+    await turns(gateway)
+    encoded: list[str] = []
+    market_change = encode.market_change
+
+    def counted(change: Any, *arguments: Any) -> bytes:
+        encoded.append(change.id)
+        return market_change(change, *arguments)
+
+    monkeypatch.setattr(encode, "market_change", counted)
+    gateway.publish(e1=2100)
+    assert ["e1/match_odds"] == encoded
+    encoded.clear()
+    _, wire = gateway.joins(EVERYTHING)
+    assert ["e1/match_odds"] == encoded
+    gateway.owner_of("e2").remove_event(EventId("e2"))
+    gateway.flush()
+    gateway.joins(EVERYTHING)
+    assert ["e1/match_odds"] == encoded
+    assert (EVENTS - 1) * MARKETS + 1 == len(heard(wire.messages()).markets)
+
+
+@pytest.mark.parametrize("trouble", ["change owner", "shut", "removal"])
+async def test_what_happens_while_a_large_snapshot_is_made_is_in_it(trouble: str) -> None:
+    gateway = await a_large_offer(suspend_stale_s=1.0)
+    gateway.tick_s = 0.01
+    _, wire = gateway.joins(EVERYTHING)
+    await asyncio.sleep(0)
+    if trouble == "change owner":
+        gateway.owners[0].suspend_all("recovering")
+        gateway.change_owner(0)
+    elif trouble == "shut":
+        gateway.hub.freshness.went_stale(0)
+        gateway.now_s += 2
+        gateway.hub.sweep()
+    else:
+        gateway.owner_of("e7").remove_event(EventId("e7"))
+        gateway.flush()
+    await turns(gateway)
+    state = heard(wire.messages())
+    assert all_of(gateway).markets == state.markets
+    statuses = {market["status"] for market in state.markets.values()}
+    assert {"open" if trouble == "removal" else "suspended"} == statuses
+    assert ("e7" in state.events) == (trouble != "removal")
+
+
+async def test_a_large_diff_comes_in_parts_and_only_the_last_is_at_the_new_position() -> None:
+    gateway = await a_large_offer()
+    _, wire = gateway.joins(EVERYTHING)
+    await turns(gateway)
+    messages = wire.messages()
+    before = messages[-1]["at"]
+    gateway.owners[0].suspend_all("source_down")
+    gateway.flush()
+    await turns(gateway)
+    live = wire.messages()
+    _, late = gateway.joins(EVERYTHING, resume=before)
+    await turns(gateway)
+    _, resumed, *missed = late.messages()
+    assert resumed["resumed"]
+    for parts in (live, missed):
+        assert len(parts) > 1
+        assert {"delta"} == {part["op"] for part in parts}
+        *first, last = [part["at"] for part in parts]
+        assert {before} == set(first)
+        assert before != last
+        assert EVENTS * MARKETS == len({market["id"] for part in parts for market in part["markets"]})
+    assert live[-1]["at"] == missed[-1]["at"]
+
+
+async def test_no_message_is_long() -> None:
+    """Not even where one event has as many markets as a sport: half a megabyte is well under what clients take."""
+    gateway = Gateway()
+    owner = gateway.owner_of("e1")
+    owner.put_event(an_event("e1"))
+    for number in range(5000):
+        owner.put_market(an_offer_of(f"e1/total/ft/{number}", {"over": 1900, "under": 1950}))
+    _, wire = gateway.joins(EVERYTHING)
+    gateway.flush()
+    await turns(gateway)
+    data = bytes(wire.written)
+    assert len(data) > 2 * PART_BYTES
+    lengths = []
+    while data:
+        start, length = (2, data[1]) if data[1] < 126 else (4, int.from_bytes(data[2:4], "big"))
+        if data[1] == 127:
+            start, length = 10, int.from_bytes(data[2:10], "big")
+        lengths.append(length)
+        data = data[start + length :]
+    assert max(lengths) < 1.1 * PART_BYTES
+
+
+async def test_who_asks_again_and_again_without_reading_gets_nothing_more() -> None:
+    gateway = await a_large_offer()
+    session, wire = gateway.joins("event:e1")
+    wire.written.clear()
+    wire.reads, wire.backlog = False, 1
+    for _ in range(100):
+        gateway.hub.handle(session, Subscribe(channels=[f"event:e{number}" for number in range(EVENTS)]))
+        gateway.hub.sweep()
+    assert {"subscribed"} == {message["op"] for message in wire.messages()}
+    wire.reads, wire.backlog = True, 0
+    await turns(gateway)
+    assert EVENTS == len([message for message in wire.messages() if message["op"] == "snapshot"])
+
+
+async def test_an_http_snapshot_of_a_large_channel_waits_for_its_pieces() -> None:
+    gateway = await a_large_offer()
+    gateway.tick_s = 0.01
+    channel = gateway.replica.channel(EVERYTHING)
+    asked = asyncio.create_task(gateway.hub.teller.renderings.whole(channel, Taste(None, "decimal", 0, JSON, TEXT)))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        assert not asked.done()
+    content, at = await asked
+    assert EVENTS == len(content.events)
+    assert EVENTS * MARKETS == len(content.markets)
+    assert gateway.replica.at(channel) == at
