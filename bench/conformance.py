@@ -19,7 +19,7 @@ from rich.console import Console
 
 from bench.progress import doing
 from bench.report import Row
-from oddsengine.gateway.socket import MessageSocket
+from oddsengine.gateway.socket import Control, MessageSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -35,6 +35,8 @@ async def echo(request: web.Request) -> web.StreamResponse:
     socket = MessageSocket((), _LONGEST_BYTES)
     await socket.accept(request)
     while (content := socket.content(await socket.receive())) is not None:
+        if content is Control.FRAME:
+            continue
         text = isinstance(content, str)
         payload = content.encode() if isinstance(content, str) else content
         transport = socket.transport

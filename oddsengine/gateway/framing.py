@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 _FIN_TEXT: Final = 0x81
 _FIN_BINARY: Final = 0x82
 _FIN_CLOSE: Final = 0x88
+_FIN_PONG: Final = 0x8A
 #: RSV1: this message is compressed (RFC 7692, section 7.2.1).
 _COMPRESSED: Final = 0x40
 _LENGTH_16: Final = 126
@@ -74,6 +75,11 @@ def close_frame(code: int, reason: str) -> bytes:
     """Build a closing frame (RFC 6455, section 5.5.1)."""
     payload = code.to_bytes(2, "big") + reason.encode()[:123]
     return bytes((_FIN_CLOSE, len(payload))) + payload
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """Build the answer to a ping (RFC 6455, section 5.5.3), whose payload has at most 125 bytes."""
+    return bytes((_FIN_PONG, len(payload))) + payload
 
 
 def event(payload: bytes, at: str | None = None) -> bytes:

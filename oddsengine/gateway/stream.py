@@ -24,7 +24,7 @@ from oddsengine.gateway.messages import (
     decode_client_msgpack,
 )
 from oddsengine.gateway.replica import UnknownChannel
-from oddsengine.gateway.socket import MessageSocket
+from oddsengine.gateway.socket import Control, MessageSocket
 from oddsengine.markets.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 #: A client that goes on sending rubbish is closed.
 BAD_MESSAGES_ALLOWED: Final = 20
+#: A client that does not take what is on its way to it is not read either: what it asks for would pile up here. It is looked
+#: after again every so often.
+_UNREAD_BYTES: Final = 64 * 1024
+_LOOK_S: Final = 0.1
 #: How long clients are given to take what is on its way to them when we drain.
 _DRAIN_S: Final = 3.0
 _log = structlog.get_logger(__name__)
@@ -169,13 +173,18 @@ class StreamEndpoint:
             if session.access is None:
                 await self._introduced(socket, session)
             while not socket.has_ended:
+                while session.backlog() > _UNREAD_BYTES and not session.transport.is_closing():  # noqa: ASYNC110
+                    await asyncio.sleep(_LOOK_S)
                 # No message has a name here: each socket would keep its last one while it waits for the next.
                 authenticate = self._handle(session, socket.content(await socket.receive()))
                 if authenticate is not None:
                     await self._reintroduced(session, authenticate)
             await socket.finish()
         except _End as end:
-            await socket.close(end.code, end.reason)
+            if end.code in {Close.OVER_LIMIT, Close.BAD_MESSAGE}:
+                await socket.cut_off(end.code, end.reason)
+            else:
+                await socket.close(end.code, end.reason)
 
     async def _introduced(self, socket: MessageSocket, session: Session) -> None:
         """Wait for a good token as the first message."""
@@ -188,6 +197,8 @@ class StreamEndpoint:
                         await socket.finish()
                         raise _End(Close.UNAUTHORISED, "a token is needed first")
                     request = self._request(session, content)
+                    if content is Control.FRAME:
+                        self._forgive(session)
         except TimeoutError:
             raise _End(Close.AUTH_TIMEOUT, "no token in time") from None
         if not isinstance(request, Authenticate):
@@ -211,7 +222,7 @@ class StreamEndpoint:
         self._hub.grant(session, access)
         self._hub.authenticated(session, request.id)
 
-    def _handle(self, session: Session, content: str | bytes | None) -> Authenticate | None:
+    def _handle(self, session: Session, content: str | bytes | Control | None) -> Authenticate | None:
         """Do what a message asks for; give back a token, which takes time to check."""
         request = None if content is None else self._request(session, content)
         if isinstance(request, Authenticate):
@@ -220,12 +231,14 @@ class StreamEndpoint:
             self._hub.handle(session, request)
         return None
 
-    def _request(self, session: Session, content: str | bytes) -> ClientMessage | None:
-        """Read one message; None if it is none, which the client is told."""
+    def _request(self, session: Session, content: str | bytes | Control) -> ClientMessage | None:
+        """Read one message; None if it is none, which the client is told where it should be one."""
         hub = self._hub
         if session.messages is not None and session.messages.take(asyncio.get_running_loop().time()):
             hub.counters.over_limit += 1
             raise _End(Close.OVER_LIMIT, "too many messages")
+        if isinstance(content, Control):
+            return None
         if isinstance(content, str) != session.encoding.is_text:
             hub.counters.bad_messages += 1
             raise _End(Close.BAD_MESSAGE, "messages are JSON text, or MessagePack by subprotocol")
@@ -235,12 +248,17 @@ class StreamEndpoint:
             )
         except (msgspec.DecodeError, UnicodeEncodeError) as problem:
             hub.counters.bad_messages += 1
-            session.bad_messages += 1
             hub.refuse(session, ErrorCode.BAD_MESSAGE, str(problem))
-            if session.bad_messages > BAD_MESSAGES_ALLOWED:
-                raise _End(Close.BAD_MESSAGE, "too many bad messages") from None
+            self._forgive(session)
             return None
         return request
+
+    @staticmethod
+    def _forgive(session: Session) -> None:
+        """Let one bad message pass, but not too many of them."""
+        session.bad_messages += 1
+        if session.bad_messages > BAD_MESSAGES_ALLOWED:
+            raise _End(Close.BAD_MESSAGE, "too many bad messages") from None
 
     async def drain(self, *, spread_ms: int = 2000) -> None:
         """Say goodbye to every session, each with its own time to come back, and close them with 1012.

@@ -17,6 +17,7 @@ from aiohttp import web
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from oddsengine.gateway.auth import AuthSettings
 from oddsengine.gateway.limits import LimitSettings
 from oddsengine.gateway.session import Session
 from tests.serving import Served, quick_settings, served, until
@@ -32,6 +33,7 @@ HELLO = (
 )
 BAD_MESSAGES = 10_000
 A_SOCKET = 21  # one more than is forgiven
+MISBEHAVING = 10
 
 
 @asynccontextmanager
@@ -172,22 +174,25 @@ def malformed(seed: random.Random) -> bytes:
 
 @pytest.mark.timeout(300)
 async def test_ten_thousand_malformed_messages() -> None:
-    seed = random.Random(7)
     async with in_good_company() as (here, _):
         url = here.base.replace("http", "ws") + "/v1/stream"
         before = here.service.hub.counters.bad_messages
-        sent = 0
-        while sent < BAD_MESSAGES:
-            async with connect(url, compression=None) as client:
-                try:
-                    for _ in range(A_SOCKET):
-                        await client.send(malformed(seed).decode("latin-1"))
-                        sent += 1
-                    while True:
-                        await client.recv()
-                except ConnectionClosed as closed:
-                    assert closed.rcvd is not None
-                    assert 4400 == closed.rcvd.code
+
+        async def misbehave(seed: random.Random) -> None:
+            sent = 0
+            while sent < BAD_MESSAGES / MISBEHAVING:
+                async with connect(url, compression=None) as client:
+                    try:
+                        for _ in range(A_SOCKET):
+                            await client.send(malformed(seed).decode("latin-1"))
+                            sent += 1
+                        while True:
+                            await client.recv()
+                    except ConnectionClosed as closed:
+                        assert closed.rcvd is not None
+                        assert 4400 == closed.rcvd.code
+
+        await asyncio.gather(*(misbehave(random.Random(number)) for number in range(MISBEHAVING)))
         assert here.service.hub.counters.bad_messages - before >= BAD_MESSAGES * 0.95
 
 
@@ -205,3 +210,45 @@ async def test_frames_that_are_none() -> None:
             else:
                 writer.write_eof()
                 await ended(reader, writer)
+
+
+PING, PONG = 9, 10
+REQUESTS = 1000
+
+
+@pytest.mark.parametrize("opcode", [PING, PONG])
+async def test_a_flood_of_pings_ends_its_session_alone(opcode: int) -> None:
+    async with in_good_company() as (here, _):
+        reader, writer = await raw(here)
+        writer.write(masked(b"ohai", opcode))
+        if opcode == PING:
+            await reader.readuntil(b"\x8a\x04ohai")
+        writer.write(masked(b"", opcode) * 5000)
+        assert struct.pack("!H", 4429) in await ended(reader, writer)
+
+
+async def test_pings_do_not_count_as_a_token() -> None:
+    async with served(quick_settings(auth=AuthSettings(anonymous=""))) as here:
+        reader, writer = await raw(here)
+        writer.write(masked(b"", PING) * 5000)
+        assert struct.pack("!H", 4400) in await ended(reader, writer)
+
+
+async def test_who_does_not_read_is_not_read_either() -> None:
+    """Its answers would pile up: each of these asks for 30 kB."""
+    async with in_good_company(messages_per_s=0.0) as (here, _):
+        reader, writer = await raw(here)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await until(lambda: len(here.service.hub.sessions) == 2, "the session")
+        request = masked(orjson.dumps({"op": "unsubscribe", "channels": ["sport:" + "x" * 30_000]}))
+        most = 0
+        for _ in range(REQUESTS):
+            writer.write(request)
+            await asyncio.sleep(0)
+            most = max(most, *(session.backlog() for session in here.service.hub.sessions))
+        assert most < 500_000
+        writer.transport.resume_reading()  # type: ignore[attr-defined]
+        answers = 0
+        while answers < REQUESTS:
+            answers += (await reader.readuntil(b"}")).count(b"unsubscribed")
+        writer.close()
