@@ -194,7 +194,9 @@ async def gateway_running(
                 assert runner.server is not None  # noqa: S101 - it was set up
                 accepting = handshakes.accepting(runner.server)
                 host, port = gateway_settings.host, gateway_settings.port
-                async with listening(accepting, host, port, certificate, reuse_port=reuse_port) as service.port:
+                # Twice: who merely does not read is told why before the system cuts it off.
+                lost_s = 2 * limits.stalled_s
+                async with listening(accepting, host, port, certificate, reuse_port=reuse_port, lost_s=lost_s) as service.port:
                     yield service
             finally:
                 await gateway.stream.drain()

@@ -7,6 +7,7 @@ secret (RFC 8725, section 2.1) are refused by construction.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
 from pathlib import Path
@@ -97,7 +98,7 @@ class Claims(msgspec.Struct, kw_only=True):
     profile: str | None = None
     channels: list[str] | None = None
     role: RoleName = "subscriber"
-    limits: SessionLimits = SessionLimits()
+    limits: dict[str, Any] = {}
 
 
 class Authenticator:
@@ -105,7 +106,7 @@ class Authenticator:
 
     Args:
         settings: keys and who may come without a token.
-        limits: of those whose token says nothing about limits.
+        limits: of those whose token does not say otherwise; `sessions` are those of one token, so of nobody without one.
         now_s: the wall clock, Unix seconds.
     """
 
@@ -119,7 +120,8 @@ class Authenticator:
         self.timeout_s = settings.timeout_s
         self.refused = 0
         role = settings.anonymous_role
-        self.anonymous = None if role is None else Access(subject="anonymous", role=role, limits=limits)
+        of_anybody = msgspec.structs.replace(limits, sessions=0)
+        self.anonymous = None if role is None else Access(subject="anonymous", role=role, limits=of_anybody)
 
     def check_keys(self) -> None:
         """Read every key that is in a file or the environment. Raises UnusableKey naming the one that is none."""
@@ -151,7 +153,7 @@ class Authenticator:
         for key in self._keys:
             for candidate in [found async for found in _candidates(key, str(kid), str(algorithm))]:
                 try:
-                    return self._granted(jwt.decode(token, candidate, **self._checks(str(algorithm))))
+                    return self._granted(jwt.decode(token, candidate, **self._checks(str(algorithm))), token)
                 except jwt.PyJWTError as error:
                     reason = str(error) or type(error).__name__
         raise Unauthorised(reason)
@@ -166,17 +168,19 @@ class Authenticator:
             "options": {"require": ["exp"], "verify_aud": bool(settings.audience)},
         }
 
-    def _granted(self, claims: dict[str, Any]) -> Access:
+    def _granted(self, claims: dict[str, Any], token: str) -> Access:
         try:
             known = msgspec.convert(claims, Claims)
+            limits = msgspec.convert({**msgspec.structs.asdict(self._limits), **known.limits}, SessionLimits)
         except msgspec.ValidationError as error:
             raise Unauthorised(f"its claims: {error}") from None
         return Access(
-            subject=known.sub,
+            # Those whose tokens name nobody are not all the same.
+            subject=known.sub or f"bearer {hashlib.sha256(token.encode()).hexdigest()[:16]}",
             role=Role[known.role] if known.role in ROLES else Role.subscriber,
             profile=known.profile,
             channels=("*",) if known.channels is None else tuple(known.channels),
-            limits=known.limits if "limits" in claims else self._limits,
+            limits=limits,
             expires_s=known.exp + self._settings.leeway_s,
         )
 

@@ -99,7 +99,7 @@ class Door:
             self.refused_origins += 1
             raise Refused(error(403, ErrorCode.FORBIDDEN, f"origin {origin} is not allowed"))
         self._hurry(self.handshakes, request)
-        address = self._addresses.of(request)
+        address = self._client(request)
         most = self.limits.sessions_per_address
         if most and not await self._seats.take(f"address:{address}", session_id, most):
             self.refused_sessions += 1
@@ -121,10 +121,13 @@ class Door:
         self._seats.leave(f"token:{access.subject}", session_id)
 
     def _hurry(self, rates: Rates, request: web.Request) -> None:
-        wait_s = rates.wait_s(self._addresses.of(request))
+        wait_s = rates.wait_s(self._client(request))
         if wait_s:
             retry = {"Retry-After": str(ceil(wait_s))}
             raise Refused(error(429, ErrorCode.OVER_LIMIT, f"too many requests; try again in {wait_s:.1f} s", retry))
+
+    def _client(self, request: web.Request) -> str:
+        return self._addresses.client(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
 
 
 def _challenge() -> dict[str, str]:

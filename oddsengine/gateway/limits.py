@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Annotated, Final
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -11,10 +11,10 @@ from msgspec import Meta
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiohttp import web
-
 #: Addresses remembered: the ones unseen for longest are forgotten first.
 _ADDRESSES_KEPT: Final = 100_000
+
+_Address: TypeAlias = IPv4Address | IPv6Address | str
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,21 +100,41 @@ class Addresses:
     def __init__(self, trusted_proxies: Sequence[str]) -> None:
         self._trusted = [ip_network(network) for network in trusted_proxies]
 
-    def of(self, request: web.Request) -> str:
-        """Give the client's address: the last one that no trusted proxy has as its own."""
-        address = request.remote or ""
-        if not self._trusted:
-            return address
-        said = [part.strip() for value in request.headers.getall("X-Forwarded-For", ()) for part in value.split(",")]
-        for hop in reversed(said):
-            if not self._is_trusted(address):
-                break
-            address = hop
-        return address
+    def client(self, remote: str, forwarded: Sequence[str]) -> str:
+        """Name the client: by the last address that no trusted proxy has as its own.
 
-    def _is_trusted(self, address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._trusted)
+        Of an IPv6 address it is the network of 64 bits: a customer gets a whole one at least (RFC 6177), and could come from
+        another address of it each time.
+
+        Args:
+            remote: where the connection comes from.
+            forwarded: all values of `X-Forwarded-For`.
+        """
+        address = _parsed(remote)
+        if self._trusted:
+            for hop in reversed([part for value in forwarded for part in value.split(",")]):
+                if not self._is_trusted(address):
+                    break
+                address = _parsed(_without_port(hop.strip()))
+        if isinstance(address, IPv6Address):
+            return str(IPv6Network((int(address) >> 64 << 64, 64)))
+        return str(address)
+
+    def _is_trusted(self, address: _Address) -> bool:
+        return not isinstance(address, str) and any(address in network for network in self._trusted)
+
+
+def _parsed(text: str) -> _Address:
+    """Read an address; one of IPv4 written as IPv6 is what it is, and what is none stays as it is."""
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return text
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
+
+
+def _without_port(hop: str) -> str:
+    """Strip the port that some proxies add, as `192.0.2.1:4711` or `[2001:db8::1]:4711`."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -81,7 +82,13 @@ class Handshakes:
 
 @asynccontextmanager
 async def listening(
-    server: Callable[[], asyncio.Protocol], host: str, port: int, certificate: ssl.SSLContext | None, *, reuse_port: bool
+    server: Callable[[], asyncio.Protocol],
+    host: str,
+    port: int,
+    certificate: ssl.SSLContext | None,
+    *,
+    reuse_port: bool,
+    lost_s: float,
 ) -> AsyncIterator[int]:
     """Accept connections for as long as the context lasts; give the port.
 
@@ -91,11 +98,16 @@ async def listening(
         port: 0 takes a free one.
         certificate: for TLS; None for plain TCP.
         reuse_port: whether other processes may listen on the same port.
+        lost_s: a client that acknowledges nothing for this long is gone: one out of reach, or switched off, does not say so.
     """
     loop = asyncio.get_running_loop()
     listener = await loop.create_server(
         server, host, port, ssl=certificate, backlog=_BACKLOG, reuse_port=reuse_port or None, reuse_address=True
     )
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        for bound in listener.sockets:
+            # What it accepts has it from it (tcp(7)); left alone, Linux goes on trying for a quarter of an hour.
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * lost_s))
     try:
         yield int(listener.sockets[0].getsockname()[1])
     finally:

@@ -12,6 +12,7 @@ from aiohttp import web
 from oddsengine.gateway.answers import refusal
 from oddsengine.gateway.auth import Unauthorised
 from oddsengine.gateway.codes import Close, ErrorCode, error
+from oddsengine.gateway.departures import Departures
 from oddsengine.gateway.door import Refused
 from oddsengine.gateway.encode import JSON, MSGPACK
 from oddsengine.gateway.framing import Framing
@@ -69,6 +70,7 @@ class StreamEndpoint:
         self._handshakes = handshakes
         self._door = door
         self._sockets: dict[Session, MessageSocket | None] = {}
+        self._departures = Departures()
         self.draining = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -106,20 +108,22 @@ class StreamEndpoint:
 
     async def handle_events(self, request: web.Request) -> web.StreamResponse:
         """Serve one channel as server-sent events until the client goes away."""
-        access = await self._door.access(request)
-        if access is None:
-            return error(401, ErrorCode.UNAUTHORISED, "a token is needed", {"WWW-Authenticate": "Bearer"})
-        subscribe = self._granted(request, access)
-        if isinstance(subscribe, web.Response):
-            return subscribe
         session_id = self._hub.new_id()
         address = await self._door.admit(request, session_id)
         try:
+            access = await self._door.access(request)
+            if access is None:
+                return error(401, ErrorCode.UNAUTHORISED, "a token is needed", {"WWW-Authenticate": "Bearer"})
+            subscribe = self._granted(request, access)
+            if isinstance(subscribe, web.Response):
+                return subscribe
             if not await self._fits(access, session_id):
                 return error(429, ErrorCode.OVER_LIMIT, "too many sessions with this token", {"Retry-After": "5"})
-            return await self._tell_events(request, access, subscribe, session_id)
+            try:
+                return await self._tell_events(request, access, subscribe, session_id)
+            finally:
+                self._door.release(access, session_id)
         finally:
-            self._door.release(access, session_id)
             self._door.leave(address, session_id)
 
     def _granted(self, request: web.Request, access: Access) -> Subscribe | web.Response:
@@ -152,8 +156,7 @@ class StreamEndpoint:
         self._sockets[session] = None
         try:
             self._hub.handle(session, subscribe)
-            while not transport.is_closing():  # noqa: ASYNC110 - a transport tells nobody that it closes
-                await asyncio.sleep(0.25)
+            await self._departures.of(transport)
         finally:
             self._end(session)
         return response

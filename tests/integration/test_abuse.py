@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import random
+import socket
 import struct
 import weakref
 import zlib
@@ -252,3 +254,23 @@ async def test_who_does_not_read_is_not_read_either() -> None:
         while answers < REQUESTS:
             answers += (await reader.readuntil(b"}")).count(b"unsubscribed")
         writer.close()
+
+
+#: A filter of the Berkeley kind that lets nothing through: "ret 0".
+NOTHING_PASSES = struct.pack("HBBI", 0x06, 0, 0, 0)
+SO_ATTACH_FILTER = 26
+
+
+async def test_a_client_out_of_reach_is_given_up() -> None:
+    """It says nothing and acknowledges nothing, as one whose battery is empty."""
+    async with in_good_company(stalled_s=0.5) as (here, _):
+        reader, writer = await raw(here)
+        writer.write(masked(b'{"op":"subscribe","channels":["sport:football"]}'))
+        await reader.readuntil(b"snapshot")
+        assert 2 == len(here.service.hub.sessions)
+        buffer = ctypes.create_string_buffer(NOTHING_PASSES)
+        program = struct.pack("HL", 1, ctypes.addressof(buffer))
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+        await until(lambda: len(here.service.hub.sessions) == 1, "its end")
+        assert 0 == here.service.hub.counters.stalled, "its socket was never full"
+        writer.transport.abort()

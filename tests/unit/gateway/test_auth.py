@@ -51,6 +51,23 @@ async def test_a_token_that_claims_nothing_is_a_subscriber_to_all(secret: KeySet
     assert access.may_hear("event:any")
 
 
+async def test_limits_that_a_token_does_not_name_are_the_configured_ones(secret: KeySettings) -> None:
+    access = await checking(secret).access(a_token(limits={"sessions": 2, "messages_per_s": 0.5}))
+    assert SessionLimits(sessions=2, channels=7, messages_per_s=0.5) == access.limits
+    assert "sessions" in await reason(checking(secret), a_token(limits={"sessions": -1}))
+    assert "sockets" in await reason(checking(secret), a_token(limits={"sockets": 1}))
+
+
+async def test_who_is_not_named_is_only_counted_with_those_of_the_same_token(secret: KeySettings) -> None:
+    authenticator = checking(secret, anonymous="subscriber")
+    one, another = a_token(sub=""), a_token(sub="", jti="2")
+    first, again, other = [await authenticator.access(token) for token in (one, one, another)]
+    assert first.subject == again.subject != other.subject
+    of_many = Authenticator(AuthSettings(keys=(secret,), anonymous="subscriber"), SessionLimits(sessions=1, channels=7))
+    assert of_many.anonymous is not None
+    assert LIMITS == of_many.anonymous.limits, "each is somebody else"
+
+
 async def test_expiry_issuer_and_audience(secret: KeySettings) -> None:
     assert "expired" in await reason(checking(secret), a_token(lasts_s=-60))
     assert await checking(secret, leeway_s=120).access(a_token(lasts_s=-60))
