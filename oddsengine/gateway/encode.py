@@ -213,6 +213,15 @@ def snapshot(
 ) -> bytes:
     """Join encoded events and markets into one part of a snapshot message."""
     value = encoding.value
+    if encoding is JSON:
+        # Written out: a large channel's would be copied five times over.
+        head = b'{"op":"snapshot","channel":%b,"at":"%b","part":%d,"last":%b,"events":[' % (
+            value(channel),
+            at.encode(),
+            part,
+            value(last),
+        )
+        return b"".join((head, b",".join(events), b'],"markets":[', b",".join(markets), b"]}"))
     return encoding.table(
         [
             ("op", value("snapshot")),

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.audience import Taste
 
-#: A part has no more than this of encoded events and markets, unless a single one has.
-PART_BYTES: Final = 256 * 1024
+#: A part has no more than this of encoded events and markets, unless a single one has. Above `memory.LARGE_BYTES` each copy of
+#: it would be taken anew from the system, which costs several times the copying.
+PART_BYTES: Final = 128 * 1024
 
 
 class Content(NamedTuple):

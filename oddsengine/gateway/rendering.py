@@ -57,11 +57,13 @@ class _Market(NamedTuple):
 
 
 class _Event(NamedTuple):
-    """An event as it was at a position: its bytes, if it changed itself, and its markets."""
+    """An event as it was at a position: its bytes, if it changed itself, and its markets, also as lists of bytes."""
 
     seq: int
     encoded: bytes | None
     markets: dict[MarketId, _Market]
+    urgent: list[bytes]
+    calm: list[bytes]
 
 
 class LargeRendering:
@@ -109,8 +111,8 @@ class LargeRendering:
                 event = events[entry] = self._events[entry]
                 if event.encoded is not None:
                     content.events.append(event.encoded)
-                for _, is_urgent, encoded in event.markets.values():
-                    (content.markets if is_urgent else calm).append(encoded)
+                content.markets.extend(event.urgent)
+                calm += event.calm
         content.markets.extend(calm)
         if self._since is not None:
             for offer, seq, _ in self._sources():
@@ -141,4 +143,10 @@ class LargeRendering:
                 encoded = encode.market_change(shown, place, taste.odds_format, taste.encoding)
                 markets[market.id] = _Market(market.at, change.is_urgent, encoded)
         event = offer.event_since(entry.record, seq)
-        return _Event(offer.seq, None if event is None else encode.event_change(event, taste.encoding), markets)
+        return _Event(
+            offer.seq,
+            None if event is None else encode.event_change(event, taste.encoding),
+            markets,
+            [market.encoded for market in markets.values() if market.is_urgent],
+            [market.encoded for market in markets.values() if not market.is_urgent],
+        )
