@@ -83,10 +83,10 @@ def fanout(
 def latency(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
-    """Milliseconds to a thousand clients at half of saturation: from the provider, from publishing, and with some not reading."""
-    from bench import gateway, journey  # noqa: PLC0415 - each scenario brings its own dependencies
+    """Milliseconds to a thousand clients, from the provider and from publishing; with some not reading, with others joining."""
+    from bench import gateway, joins, journey  # noqa: PLC0415 - each scenario brings its own dependencies
 
-    show([*journey.run(subscribers, rate), *gateway.latency(subscribers, rate)], json, plot)
+    show([*journey.run(subscribers, rate), *gateway.latency(subscribers, rate), *joins.run(subscribers)], json, plot)
 
 
 @app.command()

@@ -129,6 +129,16 @@ class Gateway:
                 self.replica.offers[shard].apply(owner.seq, batch)
                 self.hub.freshness.changed(shard, [batch])
 
+    async def settled(self) -> None:
+        """Let everybody be told all there is to tell, while the clock stands still."""
+        tick_s, self.tick_s = self.tick_s, 0.0
+        await asyncio.sleep(0)
+        self.hub.sweep()
+        while self.hub.teller.is_busy:
+            await asyncio.sleep(0)
+            self.hub.sweep()
+        self.tick_s = tick_s
+
     def joins(self, *channels: str, interval_ms: int = 0, resume: str | None = None) -> tuple[Session, Wire]:
         wire = Wire()
         session = self.hub.open(wire, Access(subject="test"))

@@ -34,6 +34,8 @@ class Pace:
         self._go_on = go_on
         self._gives_way = False
         self._asked_s = -inf
+        #: when the time for what can wait is over in this turn of the event loop; None if there was nothing of it yet
+        self._turn_ends_s: float | None = None
 
     def asked(self) -> None:
         """Note a request over HTTP: while there are some, others are let in more often."""
@@ -43,6 +45,17 @@ class Pace:
     def stretch_s(self) -> float:
         """How long to write before giving way, in seconds."""
         return _STRETCH_WHILE_ASKED_S if self._is_asked else _STRETCH_S
+
+    def has_time(self) -> bool:
+        """Tell whether something that can wait may still be done in this turn of the event loop; the first may always."""
+        now_s = self._clock()
+        if self._turn_ends_s is None:
+            self._turn_ends_s = now_s + self.stretch_s
+            asyncio.get_running_loop().call_soon(self._turned)
+        return now_s <= self._turn_ends_s
+
+    def _turned(self) -> None:
+        self._turn_ends_s = None
 
     @staticmethod
     def is_much(changes: int) -> bool:

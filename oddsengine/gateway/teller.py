@@ -76,6 +76,8 @@ class Teller:
         self._broadcast: Broadcast | None = None
         #: when the suspensions of the flush on its way were published, Unix milliseconds; None if it has none
         self._suspending_ms: int | None = None
+        #: whether what there was no time for is about to go on
+        self._is_late_due = False
         #: whether audiences with an interval are to be told as soon as no flush is on its way
         self._are_paced_waiting = False
         #: what was applied to shards and not told yet; while a flush is on its way it waits
@@ -85,8 +87,9 @@ class Teller:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a flush is on its way or waits, or some session has not taken all that was written to it."""
-        return self._broadcast is not None or bool(self._waiting) or bool(self.behind) or self.renderings.is_busy
+        """Whether anybody is still to be told something, or has not taken all that was written to it."""
+        is_flushing = self._broadcast is not None or bool(self._waiting)
+        return is_flushing or self._is_late_due or bool(self.behind) or self.renderings.is_busy
 
     def join(self, session: Session, channel: Channel, taste: Taste, resume: At | None) -> None:
         """Subscribe a session to a channel: from a position that `resolve` found good, else with a snapshot."""
@@ -94,9 +97,10 @@ class Teller:
         subscription = session.subscriptions[channel.name] = Subscription(self.audiences.get(channel, taste))
         subscription.at = NOTHING if resume is None else resume
         self.counters.resumed += resume is not None
-        if session.backlog():
-            # It gets nothing more before it has taken what is on its way to it, however much it asks for.
+        if session.backlog() or not self.pace.has_time():
+            # It gets nothing more before it has taken what is on its way to it; and others do not wait for all it asks for.
             self.behind.add(session)
+            self._tell_late_soon()
         else:
             self._catch_up(session, subscription)
         self._tell_health(session, subscription)
@@ -288,8 +292,9 @@ class Teller:
         """Send every member of an audience its channel whole, as soon as that is there."""
         audience.at = self.replica.at(audience.channel)
         members = list(audience.members)
-        frames = self.renderings.frames(audience, None)
+        frames = self.renderings.frames(audience, None) if self.pace.has_time() else None
         if frames is None:
+            self._tell_late_soon()
             for session in members:
                 session.subscriptions[audience.channel.name].at = NOTHING
                 self.audiences.lose(session, audience)
@@ -341,7 +346,14 @@ class Teller:
         self.renderings.tidy()
         self._tell_late()
 
+    def _tell_late_soon(self) -> None:
+        """Go on with what there was no time for in this turn of the event loop."""
+        if not self._is_late_due:
+            self._is_late_due = True
+            asyncio.get_running_loop().call_soon(self._tell_late)
+
     def _tell_late(self) -> None:
+        self._is_late_due = False
         self._catch_up_drained()
         if self._broadcast is None:
             self._tell_paced()
@@ -357,6 +369,11 @@ class Teller:
                 if session.backlog():
                     self.behind.add(session)  # one thing at a time: what waits for it costs a position each
                     break
+                if not self.pace.has_time():
+                    self.behind.add(session)
+                    self._tell_late_soon()
+                    self.settle()
+                    return
                 self._catch_up(session, subscription)
         self.settle()
 
@@ -366,6 +383,9 @@ class Teller:
         now_ms = self._clock() * 1000
         for audience in list(self.audiences.paced):
             if audience.due_ms <= now_ms:
+                if not self.pace.has_time():
+                    self._tell_late_soon()
+                    break
                 audience.due_ms = now_ms + audience.taste.interval_ms
                 self._tell_since(audience)
         self.settle()

@@ -11,7 +11,7 @@ from tests.by_hand import Gateway, prices
 from tests.words import an_offer_of
 
 
-def test_a_client_that_does_not_read_costs_a_position_and_then_gets_one_diff() -> None:
+async def test_a_client_that_does_not_read_costs_a_position_and_then_gets_one_diff() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
     session, wire = gateway.joins("event:e1")
@@ -31,7 +31,7 @@ def test_a_client_that_does_not_read_costs_a_position_and_then_gets_one_diff() -
     assert [] == list(gateway.hub.teller.behind)
 
 
-def test_a_socket_that_fills_up_in_the_middle_of_a_flush_loses_nothing_of_it() -> None:
+async def test_a_socket_that_fills_up_in_the_middle_of_a_flush_loses_nothing_of_it() -> None:
     """It is subscribed to two events; the first one's frame is the one too many."""
     gateway = Gateway()
     gateway.publish(e1=2000, e2=2000)
@@ -47,7 +47,7 @@ def test_a_socket_that_fills_up_in_the_middle_of_a_flush_loses_nothing_of_it() -
     assert {"e1": 2.3, "e2": 2.2} == prices(heard)
 
 
-def test_others_do_not_feel_a_slow_one() -> None:
+async def test_others_do_not_feel_a_slow_one() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
     _, slow = gateway.joins("event:e1")
@@ -59,7 +59,7 @@ def test_others_do_not_feel_a_slow_one() -> None:
     assert 3 == len(quick.messages())
 
 
-def test_what_was_told_of_trouble_is_made_up_for() -> None:
+async def test_what_was_told_of_trouble_is_made_up_for() -> None:
     """A client that could not hear `live` would show its prices greyed for ever."""
     gateway = Gateway()
     gateway.publish(e1=2000)
@@ -76,7 +76,7 @@ def test_what_was_told_of_trouble_is_made_up_for() -> None:
     assert ["live"] == [message["op"] for message in wire.messages()]
 
 
-def test_who_comes_while_a_shard_is_stale_is_told_so() -> None:
+async def test_who_comes_while_a_shard_is_stale_is_told_so() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
     gateway.hub.freshness.went_stale(0)
@@ -84,7 +84,7 @@ def test_who_comes_while_a_shard_is_stale_is_told_so() -> None:
     assert ["welcome", "subscribed", "snapshot", "stale"] == [message["op"] for message in wire.messages()]
 
 
-def test_a_shard_that_is_shut_is_shown_as_it_was_when_it_was_shut_last() -> None:
+async def test_a_shard_that_is_shut_is_shown_as_it_was_when_it_was_shut_last() -> None:
     """A snapshot kept ready from an earlier time would lack what came in between."""
     gateway = Gateway(suspend_stale_s=5.0)
     gateway.publish(e1=2000)
@@ -93,7 +93,7 @@ def test_a_shard_that_is_shut_is_shown_as_it_was_when_it_was_shut_last() -> None
         gateway.hub.freshness.went_live(0)
         gateway.hub.freshness.went_stale(0)
         gateway.now_s += 10.0
-        gateway.hub.sweep()
+        await gateway.settled()
         session, wire = gateway.joins("sport:football")
         gateway.hub.close(session)
         snapshot = wire.messages()[2]
@@ -101,7 +101,7 @@ def test_a_shard_that_is_shut_is_shown_as_it_was_when_it_was_shut_last() -> None
         assert {"suspended"} == {market["status"] for market in snapshot["markets"]}
 
 
-def test_who_last_saw_a_shard_shut_does_not_resume_where_it_is_shut_again() -> None:
+async def test_who_last_saw_a_shard_shut_does_not_resume_where_it_is_shut_again() -> None:
     gateway = Gateway(suspend_stale_s=5.0)
     gateway.publish(e1=2000)
     resume: str | None = None
@@ -110,7 +110,7 @@ def test_who_last_saw_a_shard_shut_does_not_resume_where_it_is_shut_again() -> N
         gateway.hub.freshness.went_live(0)
         gateway.hub.freshness.went_stale(0)
         gateway.now_s += 10.0
-        gateway.hub.sweep()
+        await gateway.settled()
         session, wire = gateway.joins("event:e1", resume=resume)
         _, subscribed, snapshot, _ = wire.messages()
         assert not subscribed["resumed"]
@@ -119,21 +119,21 @@ def test_who_last_saw_a_shard_shut_does_not_resume_where_it_is_shut_again() -> N
         gateway.hub.close(session)
 
 
-def test_who_is_told_at_intervals_is_not_told_again_and_again_that_a_shard_is_shut() -> None:
+async def test_who_is_told_at_intervals_is_not_told_again_and_again_that_a_shard_is_shut() -> None:
     gateway = Gateway(suspend_stale_s=5.0)
     gateway.publish(e1=2000)
     _, wire = gateway.joins("event:e1", interval_ms=1000)
     gateway.hub.freshness.went_stale(0)
     for _ in range(10):
         gateway.now_s += 2.0
-        gateway.hub.sweep()
+        await gateway.settled()
     told = [message["op"] for message in wire.messages()]
     assert ["stale", "delta", "snapshot"] == told[3:], "the warning, the suspension at once, and where that leaves it"
     gateway.publish(e1=2100)
     assert {"e1": 2.1} == prices(wire.messages())
 
 
-def test_an_interval_starts_where_its_members_are_not_where_the_last_one_joined() -> None:
+async def test_an_interval_starts_where_its_members_are_not_where_the_last_one_joined() -> None:
     """A second subscriber's snapshot must not swallow what the first is still to be told."""
     gateway = Gateway()
     gateway.publish(e1=2000)
@@ -143,11 +143,11 @@ def test_an_interval_starts_where_its_members_are_not_where_the_last_one_joined(
     gateway.publish(e1=2100)
     gateway.joins("event:e1", interval_ms=1000)
     gateway.now_s = 1.5
-    gateway.hub.sweep()
+    await gateway.settled()
     assert {"e1": 2.1} == prices(first.messages())
 
 
-def test_suspensions_come_first_in_a_flush_and_at_once_to_everyone() -> None:
+async def test_suspensions_come_first_in_a_flush_and_at_once_to_everyone() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000, e2=2000)
     _, wire = gateway.joins("sport:football")
@@ -164,7 +164,7 @@ def test_suspensions_come_first_in_a_flush_and_at_once_to_everyone() -> None:
     assert ["e2/match_odds"] == [market["id"] for market in urgent["markets"]]
 
 
-def test_heartbeats_go_to_the_quiet_only() -> None:
+async def test_heartbeats_go_to_the_quiet_only() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000, e2=2000)
     _, busy = gateway.joins("event:e1")
@@ -179,7 +179,7 @@ def test_heartbeats_go_to_the_quiet_only() -> None:
     assert ("heartbeat", "0-1-2") == (beat["op"], beat["at"])
 
 
-def test_a_closed_session_leaves_nothing_behind() -> None:
+async def test_a_closed_session_leaves_nothing_behind() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
     session, wire = gateway.joins("event:e1", "sport:football")
@@ -196,6 +196,7 @@ async def test_a_flush_is_written_in_slices_and_what_comes_in_between_is_in_orde
     gateway.publish(e1=2000)
     gateway.tick_s = 1.0
     everyone = [gateway.joins("event:e1") for _ in range(450)]
+    await gateway.settled()
     heard: dict[int, list[Any]] = {place: [] for place in range(len(everyone))}
 
     def listen() -> int:
@@ -260,7 +261,7 @@ async def test_a_large_flush_lets_others_in_first_and_is_told_all_the_same() -> 
     assert {f"e{number}": 2.1 for number in range(80)} == prices(wire.messages())
 
 
-def test_signs_of_life_a_few_sessions_at_a_time_reach_everyone_once() -> None:
+async def test_signs_of_life_a_few_sessions_at_a_time_reach_everyone_once() -> None:
     gateway = Gateway()
     wires = [gateway.joins()[1] for _ in range(10)]
     for wire in wires:

@@ -33,14 +33,15 @@ async def a_large_offer(**options: Any) -> Gateway:
         for market in range(MARKETS):
             owner.put_market(an_offer_of(f"e{number}/total/ft/{market}", {"over": 1900, "under": 1950}))
     gateway.flush()
-    await turns(gateway)
+    await gateway.settled()
     return gateway
 
 
-def all_of(gateway: Gateway) -> OddsState:
+async def all_of(gateway: Gateway) -> OddsState:
     """What a client of everything has to end with, by another way than the one that is tested: event by event."""
     state = OddsState()
     _, wire = gateway.joins(*(f"event:{event}" for offer in gateway.replica.offers for event in offer.events))
+    await gateway.settled()
     for message in wire.messages():
         state.apply(message)
     return state
@@ -51,12 +52,6 @@ def heard(messages: Iterable[dict[str, Any]]) -> OddsState:
     for message in messages:
         state.apply(message)
     return state
-
-
-async def turns(gateway: Gateway) -> None:
-    while gateway.hub.teller.is_busy:
-        await asyncio.sleep(0)
-        gateway.hub.sweep()
 
 
 async def test_others_hear_prices_while_a_large_snapshot_is_made_and_it_has_them_too() -> None:
@@ -72,7 +67,7 @@ async def test_others_hear_prices_while_a_large_snapshot_is_made_and_it_has_them
         assert price / 1000 == delta["markets"][0]["selections"]["home"]["price"]
         await asyncio.sleep(0)
     assert not wire.written, "it is still being made"
-    await turns(gateway)
+    await gateway.settled()
     messages = wire.messages()
     gateway.publish(e1=2400)
     messages += wire.messages()
@@ -82,8 +77,8 @@ async def test_others_hear_prices_while_a_large_snapshot_is_made_and_it_has_them
     assert all("e1/match_odds" not in {market["id"] for market in delta["markets"]} for delta in deltas[:-1])
     state = heard(messages)
     assert 2.4 == state.markets["e1/match_odds"]["selections"]["home"]["price"]
-    assert all_of(gateway).markets == state.markets
-    assert all_of(gateway).events == state.events
+    assert (await all_of(gateway)).markets == state.markets
+    assert (await all_of(gateway)).events == state.events
 
 
 async def test_a_large_snapshot_is_made_anew_only_where_it_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +86,7 @@ async def test_a_large_snapshot_is_made_anew_only_where_it_has_changed(monkeypat
 
     gateway = await a_large_offer()
     gateway.joins(EVERYTHING)
-    await turns(gateway)
+    await gateway.settled()
     encoded: list[str] = []
     market_change = encode.market_change
 
@@ -128,9 +123,9 @@ async def test_what_happens_while_a_large_snapshot_is_made_is_in_it(trouble: str
     else:
         gateway.owner_of("e7").remove_event(EventId("e7"))
         gateway.flush()
-    await turns(gateway)
+    await gateway.settled()
     state = heard(wire.messages())
-    assert all_of(gateway).markets == state.markets
+    assert (await all_of(gateway)).markets == state.markets
     statuses = {market["status"] for market in state.markets.values()}
     assert {"open" if trouble == "removal" else "suspended"} == statuses
     assert ("e7" in state.events) == (trouble != "removal")
@@ -139,15 +134,15 @@ async def test_what_happens_while_a_large_snapshot_is_made_is_in_it(trouble: str
 async def test_a_large_diff_comes_in_parts_and_only_the_last_is_at_the_new_position() -> None:
     gateway = await a_large_offer()
     _, wire = gateway.joins(EVERYTHING)
-    await turns(gateway)
+    await gateway.settled()
     messages = wire.messages()
     before = messages[-1]["at"]
     gateway.owners[0].suspend_all("source_down")
     gateway.flush()
-    await turns(gateway)
+    await gateway.settled()
     live = wire.messages()
     _, late = gateway.joins(EVERYTHING, resume=before)
-    await turns(gateway)
+    await gateway.settled()
     _, resumed, *missed = late.messages()
     assert resumed["resumed"]
     for parts in (live, missed):
@@ -169,7 +164,7 @@ async def test_no_message_is_long() -> None:
         owner.put_market(an_offer_of(f"e1/total/ft/{number}", {"over": 1900, "under": 1950}))
     _, wire = gateway.joins(EVERYTHING)
     gateway.flush()
-    await turns(gateway)
+    await gateway.settled()
     data = bytes(wire.written)
     assert len(data) > 2 * PART_BYTES
     lengths = []
@@ -192,7 +187,7 @@ async def test_who_asks_again_and_again_without_reading_gets_nothing_more() -> N
         gateway.hub.sweep()
     assert {"subscribed"} == {message["op"] for message in wire.messages()}
     wire.reads, wire.backlog = True, 0
-    await turns(gateway)
+    await gateway.settled()
     assert EVENTS == len([message for message in wire.messages() if message["op"] == "snapshot"])
 
 
@@ -208,3 +203,20 @@ async def test_an_http_snapshot_of_a_large_channel_waits_for_its_pieces() -> Non
     assert EVENTS == len(content.events)
     assert EVENTS * MARKETS == len(content.markets)
     assert gateway.replica.at(channel) == at
+
+
+async def test_nobody_waits_for_all_that_another_asks_for() -> None:
+    gateway = await a_large_offer()
+    _, quick = gateway.joins("event:e1")
+    await gateway.settled()
+    quick.messages()
+    gateway.tick_s = 0.01
+    _, greedy = gateway.joins(*(f"event:e{number}" for number in range(EVENTS)))
+    at_once = [message["channel"] for message in greedy.messages() if message["op"] == "snapshot"]
+    assert ["event:e0"] == at_once
+    gateway.publish(e1=2100)
+    assert ["delta"] == [message["op"] for message in quick.messages()]
+    await gateway.settled()
+    later = [message["channel"] for message in greedy.messages() if message["op"] == "snapshot"]
+    assert {f"event:e{number}" for number in range(1, EVENTS)} == set(later)
+    assert EVENTS - 1 == len(later)

@@ -151,13 +151,6 @@ async def _happen(gateway: Gateway, actors: Sequence[Client], price: int, what: 
         _trouble(gateway, what, of[0])
 
 
-async def _settled(gateway: Gateway) -> None:
-    gateway.hub.sweep()
-    while gateway.hub.teller.is_busy:
-        await asyncio.sleep(0)
-        gateway.hub.sweep()
-
-
 @pytest.fixture(params=["usual", "large"])
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether all channels are large and all messages long: then clients wait for what they are told, and get it in parts."""
@@ -196,11 +189,11 @@ def test_nobody_hears_the_past_and_all_end_with_the_present(size: str, shards: i
     async def play() -> None:
         gateway = Gateway(shards=shards, suspend_stale_s=_SUSPEND_STALE_S)
         gateway.publish(e1=2000, e4=2000, e5=2000)
-        gateway.tick_s = 0.01
         crowd = [Client(gateway, "event:e1", "event:e4") for _ in range(_CROWD)]
         actors = [Client(gateway, "event:e1", "event:e4") for _ in range(_ACTORS)]
         everyone = [*crowd, *actors]
-        await _settled(gateway)
+        await gateway.settled()
+        gateway.tick_s = 0.01
         for number, happening in enumerate(story):
             await _happen(gateway, actors, 2100 + 100 * number, *happening)
             for client in actors:
@@ -209,10 +202,10 @@ def test_nobody_hears_the_past_and_all_end_with_the_present(size: str, shards: i
             gateway.hub.freshness.went_live(shard)
         for client in actors:
             client.drain()
-        await _settled(gateway)
+        await gateway.settled()
         gateway.now_s += 10
         everything = Client(gateway, "sport:football")
-        await _settled(gateway)
+        await gateway.settled()
         everything.listen()
         for client in everyone:
             client.listen()
