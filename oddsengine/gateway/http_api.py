@@ -66,7 +66,7 @@ class HttpApi:
         self._engine = engine
         self._profile = hub.profile_of
         self._door = door
-        self._renderings = hub.teller.renderings
+        self._renderings = hub.teller.late.renderings
         self._history = hub.teller.history
         self._now_ms = hub.now_ms
         self._asked = hub.teller.pace.asked

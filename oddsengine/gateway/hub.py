@@ -178,7 +178,7 @@ class Hub:
             if access is not None and access.expires_s is not None and access.expires_s * 1000 <= ts:
                 self.counters.expired += 1
                 session.end(Close.UNAUTHORISED, "token expired")
-            elif (now_s - session.last_told_s) * 1000 >= self.heartbeat_ms and session not in self.teller.behind:
+            elif (now_s - session.last_told_s) * 1000 >= self.heartbeat_ms and session not in self.teller.late.behind:
                 paced = any(subscription.audience.taste.interval_ms for subscription in session.subscriptions.values())
                 kind = session.encoding, session.framing, bool(session.subscriptions)
                 framed = None if paced else ready.get(kind)

@@ -18,10 +18,9 @@ from oddsengine.gateway.audiences import Audiences
 from oddsengine.gateway.broadcast import Broadcast, Roster, gather
 from oddsengine.gateway.flush import Flush
 from oddsengine.gateway.history import PriceHistory
+from oddsengine.gateway.latecomers import Latecomers
 from oddsengine.gateway.pace import Pace
-from oddsengine.gateway.renderings import Renderings
 from oddsengine.gateway.session import Subscription
-from oddsengine.gateway.stragglers import Stragglers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,8 +64,7 @@ class Teller:
         self.pace = Pace(clock, self._go_on)
         self._clock = clock
         self._now_ms = now_ms
-        self.renderings = Renderings(replica, now_ms, clock, self.pace, self._tell_late)
-        self.behind = Stragglers(counters, clock, stalled_s)
+        self.late = Latecomers(self, clock, now_ms, stalled_s)
         #: sessions whose socket was found full in what is being written now
         self._overfull: list[Session] = []
         #: what of each shard has been told to those without an interval
@@ -76,10 +74,6 @@ class Teller:
         self._broadcast: Broadcast | None = None
         #: when the suspensions of the flush on its way were published, Unix milliseconds; None if it has none
         self._suspending_ms: int | None = None
-        #: whether what there was no time for is about to go on
-        self._is_late_due = False
-        #: whether audiences with an interval are to be told as soon as no flush is on its way
-        self._are_paced_waiting = False
         #: what was applied to shards and not told yet; while a flush is on its way it waits
         self._waiting: dict[int, list[Batch]] = {}
 
@@ -88,8 +82,12 @@ class Teller:
     @property
     def is_busy(self) -> bool:
         """Whether anybody is still to be told something, or has not taken all that was written to it."""
-        is_flushing = self._broadcast is not None or bool(self._waiting)
-        return is_flushing or self._is_late_due or bool(self.behind) or self.renderings.is_busy
+        return self.is_flushing or bool(self._waiting) or self.late.is_busy
+
+    @property
+    def is_flushing(self) -> bool:
+        """Whether a flush is on its way."""
+        return self._broadcast is not None
 
     def join(self, session: Session, channel: Channel, taste: Taste, resume: At | None) -> None:
         """Subscribe a session to a channel: from a position that `resolve` found good, else with a snapshot."""
@@ -99,11 +97,10 @@ class Teller:
         self.counters.resumed += resume is not None
         if session.backlog() or not self.pace.has_time():
             # It gets nothing more before it has taken what is on its way to it; and others do not wait for all it asks for.
-            self.behind.add(session)
-            self._tell_late_soon()
+            self.late.put_off(session)
         else:
-            self._catch_up(session, subscription)
-        self._tell_health(session, subscription)
+            self.late.catch_up(session, subscription)
+        self.tell_health(session, subscription)
         if session.backlog():
             self._overfull.append(session)
         self.settle()
@@ -116,7 +113,7 @@ class Teller:
 
     def forget(self, session: Session) -> None:
         """Let a session go."""
-        self.behind.forget(session)
+        self.late.behind.forget(session)
         for name in list(session.subscriptions):
             self.leave(session, name)
 
@@ -133,7 +130,7 @@ class Teller:
                 at[shard] = min(at[shard], position)
         return at
 
-    def _tell_health(self, session: Session, subscription: Subscription) -> None:
+    def tell_health(self, session: Session, subscription: Subscription) -> None:
         """Tell one session what the others of its audience were told while it was not there to hear."""
         channel = subscription.audience.channel
         since = self.replica.is_stale(channel)
@@ -217,8 +214,7 @@ class Teller:
         self._safe = dict(self._told)
         self._overfull += broadcast.overfull
         self.settle()
-        if self._are_paced_waiting:
-            self._tell_paced()
+        self.late.flushed()
 
     def replaced(self, shard: int) -> None:
         """Send everyone who draws from a shard its channel anew: earlier positions have no diff to this one."""
@@ -228,7 +224,7 @@ class Teller:
         self.history.forget()
         for audience in self.audiences:
             if shard in audience.channel.shards:
-                self._tell_anew(audience)
+                self.tell_anew(audience)
         self.settle()
 
     # -- telling --------------------------------------------------------------------------------------------------
@@ -288,17 +284,16 @@ class Teller:
         audience.told_s = self._clock()
         self.write(list(audience.members), framed)
 
-    def _tell_anew(self, audience: Audience) -> None:
+    def tell_anew(self, audience: Audience) -> None:
         """Send every member of an audience its channel whole, as soon as that is there."""
         audience.at = self.replica.at(audience.channel)
         members = list(audience.members)
-        frames = self.renderings.frames(audience, None) if self.pace.has_time() else None
+        frames = self.late.renderings.frames(audience, None) if self.pace.has_time() else None
         if frames is None:
-            self._tell_late_soon()
             for session in members:
                 session.subscriptions[audience.channel.name].at = NOTHING
                 self.audiences.lose(session, audience)
-                self.behind.add(session)
+                self.late.put_off(session)
             return
         for framed in frames:
             self.write(members, framed)
@@ -329,7 +324,7 @@ class Teller:
         for session in sessions:
             if not session.is_open:
                 continue
-            self.behind.add(session)
+            self.late.behind.add(session)
             for subscription in session.subscriptions.values():
                 if subscription.at is None:
                     audience = subscription.audience
@@ -343,83 +338,4 @@ class Teller:
     def sweep(self) -> None:
         """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""
         self.history.settle()
-        self.renderings.tidy()
-        self._tell_late()
-
-    def _tell_late_soon(self) -> None:
-        """Go on with what there was no time for in this turn of the event loop."""
-        if not self._is_late_due:
-            self._is_late_due = True
-            asyncio.get_running_loop().call_soon(self._tell_late)
-
-    def _tell_late(self) -> None:
-        self._is_late_due = False
-        self._catch_up_drained()
-        if self._broadcast is None:
-            self._tell_paced()
-        else:
-            # They are told what is newest. Who is in other audiences too would hear what is on its way to those after that.
-            self._are_paced_waiting = True
-
-    def _catch_up_drained(self) -> None:
-        for session in self.behind.take_drained():
-            for subscription in session.subscriptions.values():
-                if subscription.at is None:
-                    continue
-                if session.backlog():
-                    self.behind.add(session)  # one thing at a time: what waits for it costs a position each
-                    break
-                if not self.pace.has_time():
-                    self.behind.add(session)
-                    self._tell_late_soon()
-                    self.settle()
-                    return
-                self._catch_up(session, subscription)
-        self.settle()
-
-    def _tell_paced(self) -> None:
-        """Tell the audiences whose interval is over what has changed since they were last told."""
-        self._are_paced_waiting = False
-        now_ms = self._clock() * 1000
-        for audience in list(self.audiences.paced):
-            if audience.due_ms <= now_ms:
-                if not self.pace.has_time():
-                    self._tell_late_soon()
-                    break
-                audience.due_ms = now_ms + audience.taste.interval_ms
-                self._tell_since(audience)
-        self.settle()
-
-    def _catch_up(self, session: Session, subscription: Subscription) -> None:
-        """Bring one subscription from its own position to the present with one message, and back into its audience."""
-        at = subscription.at
-        assert at is not None  # noqa: S101 - only those behind have one
-        audience = subscription.audience = self.audiences.get(subscription.audience.channel, subscription.audience.taste)
-        is_covered = self.replica.covers(audience.channel, at)
-        if not is_covered and self.replica.is_ahead(audience.channel, at):
-            self.behind.add(session)  # what it has seen elsewhere has not come here yet
-            return
-        frames = self.renderings.frames(audience, at if is_covered else None)
-        if frames is None:
-            self.behind.add(session)
-            return
-        for framed in frames:
-            self.write([session], framed)
-        self.counters.catch_ups += is_covered
-        self.counters.snapshots += not is_covered
-        # An audience with an interval stays where its other members are: it may tell this one again what it knows.
-        subscription.at = None
-        self.audiences.join(session, audience)
-        self._tell_health(session, subscription)
-
-    def _tell_since(self, audience: Audience) -> None:
-        if not self.replica.covers(audience.channel, audience.at):
-            self._tell_anew(audience)
-            return
-        frames = self.renderings.frames(audience, audience.at)
-        if frames is None:
-            audience.due_ms = 0.0  # it is being made
-            return
-        audience.at = self.replica.at(audience.channel)
-        for framed in frames:
-            self.tell(audience, framed)
+        self.late.sweep()

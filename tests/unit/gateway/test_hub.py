@@ -23,12 +23,12 @@ async def test_a_client_that_does_not_read_costs_a_position_and_then_gets_one_di
         gateway.publish(e1=price)
         gateway.hub.sweep()
     assert b"" == wire.written, "nothing is written to a full socket"
-    assert [session] == list(gateway.hub.teller.behind)
+    assert [session] == list(gateway.hub.teller.late.behind)
     wire.reads, wire.backlog = True, 0
     gateway.hub.sweep()
     (delta,) = wire.messages()
     assert ("delta", {"e1": 3.18}) == (delta["op"], prices([delta]))
-    assert [] == list(gateway.hub.teller.behind)
+    assert [] == list(gateway.hub.teller.late.behind)
 
 
 async def test_a_socket_that_fills_up_in_the_middle_of_a_flush_loses_nothing_of_it() -> None:
@@ -186,7 +186,7 @@ async def test_a_closed_session_leaves_nothing_behind() -> None:
     wire.reads, wire.backlog = False, 200_000
     gateway.publish(e1=2100)
     gateway.hub.close(session)
-    assert ({}, 0, 0) == (gateway.hub.sessions, len(gateway.hub.teller.behind), len(gateway.hub.teller.audiences))
+    assert ({}, 0, 0) == (gateway.hub.sessions, len(gateway.hub.teller.late.behind), len(gateway.hub.teller.audiences))
     assert EventId("e1") in gateway.replica.offers[0].events
 
 

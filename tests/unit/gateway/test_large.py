@@ -195,7 +195,7 @@ async def test_an_http_snapshot_of_a_large_channel_waits_for_its_pieces() -> Non
     gateway = await a_large_offer()
     gateway.tick_s = 0.01
     channel = gateway.replica.channel(EVERYTHING)
-    asked = asyncio.create_task(gateway.hub.teller.renderings.whole(channel, Taste(None, "decimal", 0, JSON, TEXT)))
+    asked = asyncio.create_task(gateway.hub.teller.late.renderings.whole(channel, Taste(None, "decimal", 0, JSON, TEXT)))
     for _ in range(3):
         await asyncio.sleep(0)
         assert not asked.done()

@@ -94,6 +94,14 @@ class Client:
         at = self.at.get(channel) if resume else None
         self._gateway.hub.handle(self.session, Subscribe(channels=[channel], min_interval_ms=interval_ms, resume=at))
 
+    def leave(self, channel: str) -> None:
+        """Hear a channel no more, and forget what no other one has told."""
+        self._gateway.hub.handle(self.session, Unsubscribe(channels=[channel]))
+        told = self.state._named_by
+        for key in told.pop(channel, set()).difference(*told.values()):
+            self.state.events.pop(key, None)
+            self.state.markets.pop(key, None)
+
     def reconnect(self) -> None:
         """Lose the connection with all that is on its way, and come back from where it was."""
         channels = list(self.session.subscriptions)
@@ -134,7 +142,7 @@ async def _happen(gateway: Gateway, actors: Sequence[Client], price: int, what: 
     elif what == "join":
         actors[of[0]].subscribe(of[1], of[2], resume=of[3])
     elif what == "leave":
-        gateway.hub.handle(actors[of[0]].session, Unsubscribe(channels=[of[1]]))
+        actors[of[0]].leave(of[1])
     elif what == "reconnect":
         actors[of[0]].reconnect()
     elif what == "stop reading":
