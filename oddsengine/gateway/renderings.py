@@ -6,7 +6,6 @@ What is large is encoded in pieces, between which whoever else wants something c
 from __future__ import annotations
 
 import asyncio
-from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from oddsengine.gateway.parts import Content, delta_frames, snapshot_frames
@@ -29,18 +28,18 @@ _OVERHEAD_BYTES: Final = 500
 #: Large renderings kept, so that the next one to ask waits for no more than what has changed; and for how long.
 _LARGE_KEPT: Final = 16
 _LARGE_KEPT_S: Final = 30.0
-#: One that has not caught up with the changes in this time is finished in one go.
-_PATIENCE_S: Final = 1.0
+#: After so many pieces the pieces of one are twice as long, so that it catches up with the changes however many there are.
+_PIECES: Final = 100
 
 _Key: TypeAlias = "tuple[str, Taste, tuple[Position, ...] | None]"
 _Moment: TypeAlias = tuple[tuple[int, int, bool], ...]
 
 
 class _Large(NamedTuple):
-    """A large rendering, since when it has been asked for in vain (None: it has not), and when it was last asked for."""
+    """A large rendering, the pieces of work done on it since it was last complete, and when it was last asked for."""
 
     rendering: LargeRendering
-    begun_s: float | None
+    pieces: int
     asked_s: float
 
 
@@ -120,25 +119,19 @@ class Renderings:
     def tidy(self) -> None:
         """Forget what nobody has asked for in a while; call every few ms."""
         oldest_s = self._clock() - _LARGE_KEPT_S
-        while self._large:
-            key, large = next(iter(self._large.items()))
+        for key, large in list(self._large.items()):
             if large.asked_s > oldest_s and len(self._large) <= _LARGE_KEPT:
                 return
-            del self._large[key]
-            self._made(key)
+            if key not in self._wanted:
+                del self._large[key]
 
     def _content(self, key: _Key, channel: Channel, taste: Taste, since: At | None) -> Content | None:
         if not self._replica.is_over(LARGE, channel, since):
             return rendered(self._replica, channel, taste, since)
-        now_s = self._clock()
-        large = self._large.pop(key, None) or _Large(LargeRendering(self._replica, channel, taste, since), None, now_s)
-        is_late = large.begun_s is not None and now_s - large.begun_s > _PATIENCE_S
-        is_done = large.rendering.advance(self._clock, inf if is_late else self._pace.stretch_s)
-        begun_s = None if is_done else large.begun_s or now_s
+        large = self._large.pop(key, None) or _Large(LargeRendering(self._replica, channel, taste, since), 0, 0.0)
         # Put back last: what was asked for longest ago goes first.
-        self._large[key] = _Large(large.rendering, begun_s, now_s)
-        if is_done:
-            self._made(key)
+        self._large[key] = large._replace(asked_s=self._clock())
+        if self._is_complete(key):
             return large.rendering.content()
         self._wanted[key] = None
         self._work_soon()
@@ -149,24 +142,25 @@ class Renderings:
         self._is_working = False
         if not self._wanted:
             return
-        key = next(iter(self._wanted))
-        large = self._large[key]
-        if large.rendering.advance(self._clock, self._pace.stretch_s):
-            self._large[key] = large._replace(begun_s=None)
-            self._made(key)
+        if self._is_complete(next(iter(self._wanted))):
             self._on_ready()
         self._work_soon()
+
+    def _is_complete(self, key: _Key) -> bool:
+        """Do a piece of work on a large rendering; tell whether it was the last."""
+        large = self._large[key]
+        is_complete = large.rendering.advance(self._clock, self._pace.stretch_s * 2 ** (large.pieces // _PIECES))
+        self._large[key] = large._replace(pieces=0 if is_complete else large.pieces + 1)
+        if is_complete and key in self._wanted:
+            del self._wanted[key]
+            self._some_made.set()
+            self._some_made.clear()
+        return is_complete
 
     def _work_soon(self) -> None:
         if self._wanted and not self._is_working:
             self._is_working = True
             asyncio.get_running_loop().call_soon(self._work)
-
-    def _made(self, key: _Key) -> None:
-        if key in self._wanted:
-            del self._wanted[key]
-            self._some_made.set()
-            self._some_made.clear()
 
     def _keep(self, key: _Key, moment: _Moment, frames: list[bytes]) -> None:
         ready = self._ready

@@ -220,3 +220,23 @@ async def test_nobody_waits_for_all_that_another_asks_for() -> None:
     later = [message["channel"] for message in greedy.messages() if message["op"] == "snapshot"]
     assert {f"event:e{number}" for number in range(1, EVENTS)} == set(later)
     assert EVENTS - 1 == len(later)
+
+
+async def test_a_large_snapshot_catches_up_with_whatever_changes() -> None:
+    """Twice as many events change in each turn as are encoded in a piece, at first."""
+    gateway = await a_large_offer()
+    gateway.tick_s = 0.01
+    _, wire = gateway.joins(EVERYTHING)
+    messages = wire.messages()
+    for turn in range(2000):
+        gateway.publish(**{f"e{(2 * turn + step) % EVENTS}": 2000 + 20 * turn for step in range(2)})
+        await asyncio.sleep(0)
+        messages += wire.messages()
+        if "snapshot" in {message["op"] for message in messages}:
+            break
+    else:
+        pytest.fail("it never came")
+    gateway.publish(e1=90_000)
+    await gateway.settled()
+    state = heard(messages + wire.messages())
+    assert (await all_of(gateway)).markets == state.markets
