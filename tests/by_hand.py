@@ -96,9 +96,10 @@ class Gateway:
             owner.put_market(an_offer_of(f"{event}/match_odds", {"home": price}))
         self.flush()
 
-    def suspend(self, event: str) -> None:
-        """Publish that an event's market takes no bets."""
-        self.owner_of(event).suspend(MarketId(f"{event}/match_odds"), "doubt")
+    def suspend(self, *events: str) -> None:
+        """Publish that these events' markets take no bets."""
+        for event in events:
+            self.owner_of(event).suspend(MarketId(f"{event}/match_odds"), "doubt")
         self.flush()
 
     def remove(self, event: str) -> None:

@@ -96,9 +96,8 @@ class Flush:
                 removal = self._changes.removals[index]
                 (markets if removal.what == "market" else events).append(encode.removal(removal, encoding))
         at, stamp = stamped
-        payload = encode.delta(audience.head, stamp, events, markets, encoding)
-        if len(payload) <= parts.PART_BYTES:
-            return taste.framing.wrap(payload, at)
+        if not parts.are_long(events, markets):
+            return taste.framing.wrap(encode.delta(audience.head, stamp, events, markets, encoding), at)
         before = write_at({shard: self._before[shard] for shard in channel.shards})
         return b"".join(parts.delta_frames(audience.head, parts.Content(events, markets), at, before, self._ts_ms, taste))
 

@@ -11,9 +11,20 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.audience import Taste
 
-#: A part has no more than this of encoded events and markets, unless a single one has. Above `memory.LARGE_BYTES` each copy of
-#: it would be taken anew from the system, which costs several times the copying.
+#: A part has no more than this of encoded events and markets, unless a single one has, or it has but few (below). Above
+#: `memory.LARGE_BYTES` each copy of it would be taken anew from the system, which costs several times the copying.
 PART_BYTES: Final = 128 * 1024
+
+
+#: Fewer fragments than these are never cut.
+FEW: Final = 50
+
+
+def are_long(events: list[bytes], markets: list[bytes]) -> bool:
+    """Tell whether a message with these is too long for one part."""
+    if len(events) + len(markets) < FEW:
+        return False
+    return sum(map(len, events)) + sum(map(len, markets)) > PART_BYTES
 
 
 class Content(NamedTuple):

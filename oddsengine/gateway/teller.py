@@ -9,6 +9,7 @@ position.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from itertools import repeat
 from math import inf
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ from oddsengine.gateway.flush import Flush
 from oddsengine.gateway.history import PriceHistory
 from oddsengine.gateway.latecomers import Latecomers
 from oddsengine.gateway.pace import Pace
+from oddsengine.gateway.pieces import Piece, cut
 from oddsengine.gateway.session import Subscription
 
 if TYPE_CHECKING:
@@ -72,6 +74,8 @@ class Teller:
         #: what all who have no interval certainly have: of a flush that is on its way, what was told before it
         self._safe = dict(self._told)
         self._broadcast: Broadcast | None = None
+        #: what is still to be encoded of the flush on its way
+        self._pieces: deque[Piece] = deque()
         #: when the suspensions of the flush on its way were published, Unix milliseconds; None if it has none
         self._suspending_ms: int | None = None
         #: what was applied to shards and not told yet; while a flush is on its way it waits
@@ -87,7 +91,7 @@ class Teller:
     @property
     def is_flushing(self) -> bool:
         """Whether a flush is on its way."""
-        return self._broadcast is not None
+        return self._broadcast is not None or bool(self._pieces)
 
     def join(self, session: Session, channel: Channel, taste: Taste, resume: At | None) -> None:
         """Subscribe a session to a channel: from a position that `resolve` found good, else with a snapshot."""
@@ -159,7 +163,7 @@ class Teller:
         elif self.pace.is_much(sum([len(batch.markets) for batch in batches])):
             asyncio.get_running_loop().call_soon(self.history.settle)
             self.pace.give_way()
-        elif self._broadcast is None:
+        elif not self.is_flushing:
             self._flush(shard)
 
     def _flush(self, shard: int) -> None:
@@ -175,7 +179,15 @@ class Teller:
         changes = merged(batches) if are_all_news else offer.changes_since(told.seq)
         if changes.urgent:
             self._suspending_ms = next((batch.ts_ms for batch in batches if batch.urgent), batches[0].ts_ms)
-        self.tell_all(shard, changes, batches[-1].ts_ms)
+        # Pieces of this shard that were not told yet are among the changes: what was told ends before them.
+        self._drop_pieces(shard)
+        at = self.replica.position(shard)
+        first, *others = cut(Piece(shard, changes, batches[-1].ts_ms, at), told)
+        self._pieces.extendleft(reversed(others))
+        self._tell(first)
+
+    def _drop_pieces(self, shard: int) -> None:
+        self._pieces = deque([piece for piece in self._pieces if piece.shard != shard])
 
     def _go_on(self) -> None:
         """Write the next slice of the flush that is on its way; after the last one, what changed meanwhile."""
@@ -185,14 +197,23 @@ class Teller:
                 self.pace.give_way()
                 return
             self._finished(broadcast)
+            if self._pieces:
+                self.pace.give_way()
+                return
+        elif self._pieces:
+            self._tell(self._pieces.popleft())
+            return
         # Also where somebody had to hurry and the flush is over by now: what waited for it must not wait for another change.
-        while self._waiting and self._broadcast is None:
+        while self._waiting and not self.is_flushing:
             self._flush(next(iter(self._waiting)))
 
     def hurry(self) -> None:
         """Write all that is left of the flush that is on its way, before something that may not come in between."""
-        if self._broadcast is not None and self._broadcast.advance(self._clock, inf):
-            self._finished(self._broadcast)
+        while self.is_flushing:
+            if self._broadcast is None:
+                self._tell(self._pieces.popleft())
+            elif self._broadcast.advance(self._clock, inf):
+                self._finished(self._broadcast)
 
     def _interrupt(self) -> dict[Session, bytes]:
         """Stop the flush that is on its way, and give what those whom it has not reached are still to be told of it."""
@@ -200,13 +221,13 @@ class Teller:
         if broadcast is None:
             return {}
         left = broadcast.give_up()
-        self._broadcast = self.audiences.moved = None
+        self._end_broadcast()
         self._fall_behind([*broadcast.missed, *broadcast.overfull])
         return left
 
     def _finished(self, broadcast: Broadcast) -> None:
-        self._broadcast = self.audiences.moved = None
-        if self._suspending_ms is not None:
+        self._end_broadcast()
+        if self._suspending_ms is not None and not any(piece.changes.urgent for piece in self._pieces):
             self.counters.note_suspension((self._now_ms() - self._suspending_ms) / 1000)
             self._suspending_ms = None
         # Those it passed over are where they were before it, the others where it took them.
@@ -214,11 +235,20 @@ class Teller:
         self._safe = dict(self._told)
         self._overfull += broadcast.overfull
         self.settle()
-        self.late.flushed()
+        if not self._pieces:
+            self.late.flushed()
+
+    def _end_broadcast(self) -> None:
+        self._broadcast = None
+        if not self._pieces:
+            # Until then who has moved may have seen already what is in them, and more.
+            self.audiences.moved = None
 
     def replaced(self, shard: int) -> None:
         """Send everyone who draws from a shard its channel anew: earlier positions have no diff to this one."""
+        self._drop_pieces(shard)
         self.hurry()
+        self._suspending_ms = None
         self._waiting.pop(shard, None)
         self._told[shard] = self._safe[shard] = self.replica.position(shard)
         self.history.forget()
@@ -230,12 +260,17 @@ class Teller:
     # -- telling --------------------------------------------------------------------------------------------------
 
     def tell_all(self, shard: int, changes: Changes, ts_ms: int) -> None:
-        """Begin to write a flush: all of it to audiences without an interval, its suspensions to those with one.
+        """Begin to write a flush: all of it to audiences without an interval, its suspensions to those with one."""
+        self._tell(Piece(shard, changes, ts_ms, self.replica.position(shard)))
 
-        One that is on its way already is interrupted: whom it has not reached is told both at once, and in their order.
+    def _tell(self, piece: Piece) -> None:
+        """Begin to write a flush, or a piece of one.
+
+        What is on its way already is interrupted: whom it has not reached is told both at once, and in their order.
         """
+        shard, changes, ts_ms, at = piece
         before = dict(self._told)
-        self._told[shard] = self.replica.position(shard)
+        self._told[shard] = at
         if not changes:
             if self._broadcast is None:
                 self._safe[shard] = self._told[shard]
@@ -245,7 +280,9 @@ class Teller:
         # What was told, not the replica's positions: it may have more of other shards.
         flush = Flush(self.replica.offers[shard], changes, self.audiences, ts_ms, now=dict(self._told), before=before)
         due = self._due(flush)
-        moved = self.audiences.moved = set()
+        if self.audiences.moved is None:
+            self.audiences.moved = set()
+        moved = self.audiences.moved
         if len(due) == 1 and not left:
             ((audience, framed),) = due
             self._broadcast = Broadcast(audience.roster, repeat(framed), moved)

@@ -13,6 +13,7 @@ from oddsengine.gateway.encode import JSON
 from oddsengine.gateway.framing import TEXT
 from oddsengine.gateway.messages import Subscribe
 from oddsengine.gateway.parts import PART_BYTES
+from oddsengine.gateway.pieces import SUSPENSIONS_AT_ONCE
 from oddsengine.markets.ids import EventId
 from tests.by_hand import Gateway
 from tests.words import an_event, an_offer_of
@@ -240,3 +241,23 @@ async def test_a_large_snapshot_catches_up_with_whatever_changes() -> None:
     await gateway.settled()
     state = heard(messages + wire.messages())
     assert (await all_of(gateway)).markets == state.markets
+
+
+async def test_the_first_of_very_many_suspensions_does_not_wait_for_the_last() -> None:
+    gateway = await a_large_offer()
+    _, wire = gateway.joins(EVERYTHING)
+    await gateway.settled()
+    before = wire.messages()[-1]["at"]
+    gateway.owners[0].suspend_all("source_down")
+    gateway.flush()
+    first = wire.messages()
+    assert SUSPENSIONS_AT_ONCE == sum(len(message["markets"]) for message in first)
+    _, late = gateway.joins("event:e1")
+    gateway.publish(e1=2100)
+    await gateway.settled()
+    rest = wire.messages()
+    assert {before} == {message["at"] for message in [*first, *rest][:-2]}, "a client that breaks off goes on from here"
+    state = heard([*first, *rest])
+    assert EVENTS * MARKETS + 1 == len(state.markets)
+    assert {"e1/match_odds"} == {market["id"] for market in state.markets.values() if market["status"] == "open"}
+    assert 2.1 == heard(late.messages()).markets["e1/match_odds"]["selections"]["home"]["price"]

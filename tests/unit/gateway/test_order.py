@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from oddsengine.client import OddsState
-from oddsengine.gateway import parts, renderings
+from oddsengine.gateway import parts, pieces, renderings
 from oddsengine.gateway.messages import Subscribe, Unsubscribe
 from tests.by_hand import Gateway
 
@@ -34,7 +34,7 @@ _SUSPEND_STALE_S = 60.0
 happenings = st.lists(
     st.one_of(
         st.tuples(st.just("price"), st.sets(st.sampled_from(_EVENTS), min_size=1)),
-        st.tuples(st.just("suspend"), st.sampled_from(_EVENTS)),
+        st.tuples(st.just("suspend"), st.sets(st.sampled_from(_EVENTS), min_size=1)),
         st.tuples(st.just("turn"), st.integers(1, 3)),
         st.tuples(
             st.just("join"), st.integers(0, _ACTORS - 1), st.sampled_from(_CHANNELS), st.sampled_from((0, 0, 1000)), st.booleans()
@@ -134,7 +134,7 @@ async def _happen(gateway: Gateway, actors: Sequence[Client], price: int, what: 
     if what == "price":
         gateway.publish(**dict.fromkeys(sorted(of[0]), price))
     elif what == "suspend":
-        gateway.suspend(of[0])
+        gateway.suspend(*sorted(of[0]))
     elif what == "remove":
         gateway.remove(_FLEETING)
     elif what == "turn":
@@ -162,22 +162,27 @@ async def _happen(gateway: Gateway, actors: Sequence[Client], price: int, what: 
 
 @pytest.fixture(params=["usual", "large"])
 def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Whether all channels are large and all messages long: then clients wait for what they are told, and get it in parts."""
+    """Whether all channels are large, all messages long and two suspensions very many.
+
+    Then clients wait for what they are told, and get it in parts, and flushes come in pieces.
+    """
     if request.param == "large":
         monkeypatch.setattr(renderings, "LARGE", 0)
         monkeypatch.setattr(parts, "PART_BYTES", 150)
+        monkeypatch.setattr(parts, "FEW", 0)
+        monkeypatch.setattr(pieces, "SUSPENSIONS_AT_ONCE", 1)
     return str(request.param)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shards=st.integers(1, 2), story=happenings)
-@example(1, [("price", {"e1"}), ("price", {"e1"}), ("join", 0, "event:e1", 0, False), ("suspend", "e1")])
-@example(1, [("price", {"e1", "e4"}), ("join", 0, "event:e1", 0, False), ("suspend", "e1")])
+@example(1, [("price", {"e1"}), ("price", {"e1"}), ("join", 0, "event:e1", 0, False), ("suspend", {"e1"})])
+@example(1, [("price", {"e1", "e4"}), ("join", 0, "event:e1", 0, False), ("suspend", {"e1"})])
 @example(
     1,
     [
         *[("price", {"e1"}), ("join", 3, "event:e1", 0, False), ("turn", 2), ("join", 3, "event:e4", 0, False)],
-        *[("price", {"e1", "e4"}), ("suspend", "e1")],
+        *[("price", {"e1", "e4"}), ("suspend", {"e1"})],
     ],
 )
 @example(1, [("price", {"e1"}), ("long stale", 0), ("join", 0, "event:e1", 0, False), ("price", {"e1", "e4"})])
@@ -190,7 +195,7 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 )
 @example(
     1,
-    [("join", 0, "market:e1/match_odds", 1000, False), ("price", {"e1"}), ("suspend", "e1"), ("price", {"e1"}), ("sweep",)],
+    [("join", 0, "market:e1/match_odds", 1000, False), ("price", {"e1"}), ("suspend", {"e1"}), ("price", {"e1"}), ("sweep",)],
 )
 def test_nobody_hears_the_past_and_all_end_with_the_present(size: str, shards: int, story: list[tuple[Any, ...]]) -> None:
     """Law: nothing goes back for anybody, and once all have read, each has exactly what its channels have."""
