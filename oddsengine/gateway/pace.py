@@ -15,6 +15,9 @@ _STRETCH_S: Final = 0.001
 _TURNS: Final = 1
 _STRETCH_WHILE_ASKED_S: Final = 0.00025
 _TURNS_WHILE_ASKED: Final = 4
+#: The share of the time that there is for what can wait, and the most of it in one turn.
+_LATE_SHARE: Final = 0.5
+_LATE_MOST_S: Final = 0.01
 #: Who has asked something over HTTP will ask again.
 _ASKED_S: Final = 1.0
 #: More changes than this are a piece of work by themselves to apply, to encode and to write.
@@ -34,8 +37,10 @@ class Pace:
         self._go_on = go_on
         self._gives_way = False
         self._asked_s = -inf
-        #: when the time for what can wait is over in this turn of the event loop; None if there was nothing of it yet
-        self._turn_ends_s: float | None = None
+        #: when the time for what can wait last began
+        self._late_begun_s = -inf
+        #: when it is over in this turn of the event loop; None if there was nothing of it yet
+        self._late_ends_s: float | None = None
 
     def asked(self) -> None:
         """Note a request over HTTP: while there are some, others are let in more often."""
@@ -49,13 +54,16 @@ class Pace:
     def has_time(self) -> bool:
         """Tell whether something that can wait may still be done in this turn of the event loop; the first may always."""
         now_s = self._clock()
-        if self._turn_ends_s is None:
-            self._turn_ends_s = now_s + self.stretch_s
+        if self._late_ends_s is None:
+            # Where turns are long because there is much to do, its share is not to become less.
+            share_s = min(_LATE_SHARE * (now_s - self._late_begun_s), _LATE_MOST_S)
+            self._late_begun_s = now_s
+            self._late_ends_s = now_s + max(share_s, self.stretch_s)
             asyncio.get_running_loop().call_soon(self._turned)
-        return now_s <= self._turn_ends_s
+        return now_s <= self._late_ends_s
 
     def _turned(self) -> None:
-        self._turn_ends_s = None
+        self._late_ends_s = None
 
     @staticmethod
     def is_much(changes: int) -> bool:
