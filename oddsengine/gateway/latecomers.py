@@ -88,10 +88,13 @@ class Latecomers:
     def _go_on_soon(self) -> None:
         if not self._is_to_go_on:
             self._is_to_go_on = True
-            asyncio.get_running_loop().call_soon(self._go_on)
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._is_to_go_on = False
+        self._go_on()
 
     def _go_on(self) -> None:
-        self._is_to_go_on = False
         self._catch_up_drained()
         # They are told what is newest. Who is in other audiences too would hear what is on its way to those after that.
         self._are_paced_waiting = self._teller.is_flushing

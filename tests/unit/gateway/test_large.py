@@ -19,7 +19,9 @@ from tests.by_hand import Gateway
 from tests.words import an_event, an_offer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from oddsengine.gateway.session import Session
 
 EVENTS, MARKETS = 60, 40
 #: More than what comes between two slices of a large snapshot, and markets enough for several parts.
@@ -261,3 +263,25 @@ async def test_the_first_of_very_many_suspensions_does_not_wait_for_the_last() -
     assert EVENTS * MARKETS + 1 == len(state.markets)
     assert {"e1/match_odds"} == {market["id"] for market in state.markets.values() if market["status"] == "open"}
     assert 2.1 == heard(late.messages()).markets["e1/match_odds"]["selections"]["home"]["price"]
+
+
+async def test_what_goes_on_later_goes_on_once_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often somebody looks meanwhile."""
+    gateway = await a_large_offer()
+    gateway.tick_s = 0.01
+    gateway.joins(*(f"event:e{number}" for number in range(EVENTS)))
+    late = gateway.hub.teller.late
+    for _ in range(10):
+        await asyncio.sleep(0)
+        gateway.hub.sweep()
+    calls = 0
+    take_drained = late.behind.take_drained
+
+    def counted() -> Iterator[Session]:
+        nonlocal calls
+        calls += 1
+        return take_drained()
+
+    monkeypatch.setattr(late.behind, "take_drained", counted)
+    await asyncio.sleep(0)
+    assert 1 == calls
