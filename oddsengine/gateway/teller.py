@@ -181,10 +181,7 @@ class Teller:
             self._suspending_ms = next((batch.ts_ms for batch in batches if batch.urgent), batches[0].ts_ms)
         # Pieces of this shard that were not told yet are among the changes: what was told ends before them.
         self._drop_pieces(shard)
-        at = self.replica.position(shard)
-        first, *others = cut(Piece(shard, changes, batches[-1].ts_ms, at), told)
-        self._pieces.extendleft(reversed(others))
-        self._tell(first)
+        self.tell_all(shard, changes, batches[-1].ts_ms)
 
     def _drop_pieces(self, shard: int) -> None:
         self._pieces = deque([piece for piece in self._pieces if piece.shard != shard])
@@ -261,7 +258,10 @@ class Teller:
 
     def tell_all(self, shard: int, changes: Changes, ts_ms: int) -> None:
         """Begin to write a flush: all of it to audiences without an interval, its suspensions to those with one."""
-        self._tell(Piece(shard, changes, ts_ms, self.replica.position(shard)))
+        whole = Piece(shard, changes, ts_ms, self.replica.position(shard))
+        first, *others = cut(whole, self._told[shard])
+        self._pieces.extendleft(reversed(others))
+        self._tell(first)
 
     def _tell(self, piece: Piece) -> None:
         """Begin to write a flush, or a piece of one.
