@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 #: A part has no more than this of encoded events and markets, unless a single one has, or it has but few (below). Above
 #: `memory.LARGE_BYTES` each copy of it would be taken anew from the system, which costs several times the copying.
 PART_BYTES: Final = 128 * 1024
-
-
 #: Fewer fragments than these are never cut.
 FEW: Final = 50
 
