@@ -131,7 +131,7 @@ class Renderings:
         large = self._large.pop(key, None) or _Large(LargeRendering(self._replica, channel, taste, since), 0, 0.0)
         # Put back last: what was asked for longest ago goes first.
         self._large[key] = large._replace(asked_s=self._clock())
-        if self._is_complete(key):
+        if self._work_on(key):
             return large.rendering.content()
         self._wanted[key] = None
         self._work_soon()
@@ -142,11 +142,11 @@ class Renderings:
         self._is_working = False
         if not self._wanted:
             return
-        if self._is_complete(next(iter(self._wanted))):
+        if self._work_on(next(iter(self._wanted))):
             self._on_ready()
         self._work_soon()
 
-    def _is_complete(self, key: _Key) -> bool:
+    def _work_on(self, key: _Key) -> bool:
         """Do a piece of work on a large rendering; tell whether it was the last."""
         large = self._large[key]
         is_complete = large.rendering.advance(self._clock, self._pace.stretch_s * 2 ** (large.pieces // _PIECES))
