@@ -39,35 +39,44 @@ class ExchangeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     `max_spread` is the greatest (back probability / lay probability - 1); `min_size` the least size on each side and
     `min_depth` the least on each side within the best three prices, in the provider's currency (0: any); `last_traded`
-    whether the last traded price may stand in; `normalise` the method that makes what the books imply of a market's
-    selections sum to its winners (how old they may be: `max_age_s` of the profile).
+    whether the last traded price may stand in (off by default: a trade has no age and may be from before a goal);
+    `normalise` the method that makes what the books imply of a market's selections sum to its winners (how old they may
+    be: `max_age_s` of the profile).
     """
 
     max_spread: Annotated[float, Meta(ge=0)] = 0.25
     min_size: Annotated[float, Meta(ge=0)] = 2.0
     min_depth: Annotated[float, Meta(ge=0)] = 0.0
-    last_traded: bool = True
+    last_traded: bool = False
     normalise: Method = "multiplicative"
 
 
-def fair_from_exchange(back: PriceSize | None, lay: PriceSize | None, last: float | None, limits: ExchangeLimits) -> Fair | None:
-    """Find a selection's fair probability from its best prices, else from its last trade, else None.
+def fair_from_exchange(
+    back: PriceSize | None, lay: PriceSize | None, last: float | None, limits: ExchangeLimits, *, is_deep: bool = True
+) -> Fair | None:
+    """Return a selection's fair probability from its best prices, else from its last trade, else None.
+
+    A last trade is used only if the limits allow it and it lies within the best back and lay, as far as these exist,
+    whatever their sizes and spread.
 
     Args:
         back: best (decimal odds, size) that can be backed.
         lay: best (decimal odds, size) that can be laid.
         last: decimal odds of the last trade.
         limits: when to believe them.
+        is_deep: whether the book holds the least depth; a shallow book still bounds the last trade.
     """
-    if back is not None and lay is not None:
+    if is_deep and back is not None and lay is not None:
         back_price, back_size = back
         lay_price, lay_size = lay
         # A crossed book (lay under back) is stale or half applied on one side: not to be believed.
         if back_price <= lay_price <= back_price * (1.0 + limits.max_spread) and min(back_size, lay_size) >= limits.min_size:
             return Fair((back_size / lay_price + lay_size / back_price) / (back_size + lay_size), "book")
-    if last is not None and last > 1.0 and limits.last_traded:
-        return Fair(1.0 / last, "last_traded")
-    return None
+    if last is None or last <= 1.0 or not limits.last_traded:
+        return None
+    if (back is not None and last < back[0]) or (lay is not None and last > lay[0]):
+        return None
+    return Fair(1.0 / last, "last_traded")
 
 
 def is_deep_enough(back: Sequence[PriceSize], lay: Sequence[PriceSize], limits: ExchangeLimits) -> bool:

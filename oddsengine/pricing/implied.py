@@ -61,9 +61,8 @@ def implied_by_exchange(book: SelectionBook | None, limits: ExchangeLimits) -> F
     if book is None:
         return None
     back, lay = book.best()
-    if limits.min_depth and not is_deep_enough(book.back_rows(), book.lay_rows(), limits):
-        back = None
-    return fair_from_exchange(back, lay, book.last, limits)
+    is_deep = not limits.min_depth or is_deep_enough(book.back_rows(), book.lay_rows(), limits)
+    return fair_from_exchange(back, lay, book.last, limits, is_deep=is_deep)
 
 
 def priced_together(definition: MarketDefinition) -> list[Together]:

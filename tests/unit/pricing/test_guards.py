@@ -115,7 +115,7 @@ def test_tiers_are_named_by_competition() -> None:
 def test_a_thin_book_is_not_believed() -> None:
     deep = [BookChange(f"s-{key}", back=[(1.98, 30.0), (1.97, 30.0)], lay=[(2.02, 70.0)]) for key in ("home", "away")]
     for min_depth, price in ((50.0, 1900), (70.0, None)):
-        limits = ExchangeLimits(min_depth=min_depth, last_traded=False)
+        limits = ExchangeLimits(min_depth=min_depth)
         traded = Traded(default=Profile(exchange=limits))
         traded.pipeline.receive(a_batch(EventUpdate(an_event()), MarketUpdate("1.1", definition=a_definition(), books=deep)), 1)
         traded.pipeline.flush(0, 1)

@@ -5,27 +5,27 @@ from __future__ import annotations
 from math import fsum
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddsengine.books.owned_offer import OfferedMarket
-from oddsengine.books.source_book import SourceMarket
+from oddsengine.books.source_book import SelectionBook, SourceMarket
 from oddsengine.markets.feed_updates import BookChange, SelectionDefinition
 from oddsengine.markets.ids import SelectionKey
 from oddsengine.markets.ladders import BETFAIR
 from oddsengine.pricing.fair import ExchangeLimits, fair_from_exchange
-from oddsengine.pricing.implied import priced_together
+from oddsengine.pricing.implied import implied_by_exchange, priced_together
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile
 from tests.words import a_definition, a_quote
 
 LIMITS = ExchangeLimits(max_spread=0.2, min_size=2.0)
+TRADED = ExchangeLimits(max_spread=0.2, min_size=2.0, last_traded=True)
 
 
 def a_market(definition: Any, *books: BookChange) -> SourceMarket:
-    from oddsengine.books.source_book import SelectionBook
-
     market = SourceMarket("src", "1.1")
     market.define(definition)
     for change in books:
@@ -63,14 +63,80 @@ def test_the_fair_price_lies_between_back_and_lay_nearer_the_thinner_side() -> N
         ((2.0, 50.0), (2.5, 50.0), "wider than the spread"),
         ((2.0, 1.0), (2.1, 50.0), "too little to back"),
         ((2.0, 50.0), (2.1, 1.0), "too little to lay"),
-        ((2.2, 50.0), (2.0, 50.0), "crossed"),
         (None, (2.0, 50.0), "nothing to back"),
     ],
 )
-def test_a_book_that_can_not_be_believed_gives_way_to_the_last_trade(back: Any, lay: Any, why: str) -> None:
-    assert (0.5, "last_traded") == fair_from_exchange(back, lay, 2.0, LIMITS), why
-    assert fair_from_exchange(back, lay, None, LIMITS) is None
-    assert fair_from_exchange(back, lay, 2.0, ExchangeLimits(last_traded=False, max_spread=0.2)) is None
+def test_a_book_that_can_not_be_believed_gives_way_to_the_last_trade_where_that_is_switched_on(
+    back: Any, lay: Any, why: str
+) -> None:
+    assert (0.5, "last_traded") == fair_from_exchange(back, lay, 2.0, TRADED), why
+    assert fair_from_exchange(back, lay, None, TRADED) is None
+    assert fair_from_exchange(back, lay, 2.0, LIMITS) is None
+
+
+@pytest.mark.parametrize(
+    ("back", "lay", "last"),
+    [
+        ((1.2, 500.0), (1.55, 500.0), 2.0),
+        ((1.2, 500.0), (1.55, 500.0), 1.19),
+        (None, (1.3, 500.0), 2.0),
+        ((2.0, 50.0), None, 1.9),
+        ((2.0, 1.0), (2.1, 1.0), 2.2),
+        ((2.2, 50.0), (2.0, 50.0), 2.1),
+    ],
+)
+def test_a_last_trade_that_contradicts_the_runners_own_book_is_not_used(back: Any, lay: Any, last: float) -> None:
+    """A crossed book has no price between its back and its lay."""
+    assert fair_from_exchange(back, lay, last, TRADED) is None
+
+
+def test_a_shallow_book_still_bounds_the_last_trade() -> None:
+    """A book under `min_depth` has no fair price of its own."""
+    book = SelectionBook()
+    limits = msgspec.structs.replace(TRADED, min_depth=50.0)
+    for last, fair in ((1.95, None), (2.0, (0.5, "last_traded")), (2.15, None)):
+        book.apply(BookChange("", back_levels=[(0, 2.0, 10.0)], lay_levels=[(0, 2.1, 10.0)], last=last))
+        assert fair == implied_by_exchange(book, limits)
+
+
+def traded_at(
+    key: str, last: float, *, back: tuple[float, float] | None = None, lay: tuple[float, float] | None = None
+) -> BookChange:
+    """An order book of at most one (odds, size) a side, and a last trade."""
+    sides = [[] if side is None else [(0, *side)] for side in (back, lay)]
+    return BookChange(f"s-{key}", back_levels=sides[0], lay_levels=sides[1], last=last)
+
+
+def test_a_last_trade_does_not_complete_a_book_by_default() -> None:
+    """A runner without offers has no price and leaves the other one under its own best lay."""
+    market = a_market(a_definition(), traded_at("home", 1.26, back=(1.25, 100.0), lay=(1.27, 100.0)), traded_at("away", 2.0))
+    assert {"home": 1190, "away": None} == prices(price_of(market))
+
+
+def test_a_book_that_reopens_is_not_priced_on_trades_of_before_by_default() -> None:
+    definition = a_definition(selections=("home", "draw", "away"))
+    market = a_market(definition, traded_at("home", 2.0, lay=(1.3, 500.0)), traded_at("draw", 3.6), traded_at("away", 4.2))
+    offered = price_of(market)
+    assert ("suspended", "no_price") == status(offered)
+    assert {None} == set(prices(offered).values())
+
+
+def test_a_wide_book_is_not_priced_on_its_last_trade_by_default() -> None:
+    market = a_market(
+        a_definition(),
+        traded_at("home", 2.0, back=(1.2, 500.0), lay=(1.55, 500.0)),
+        traded_at("away", 2.0, back=(2.0, 100.0), lay=(2.02, 100.0)),
+    )
+    assert {"home": None, "away": 1910} == prices(price_of(market))
+
+
+def test_a_wide_book_is_not_priced_on_a_last_trade_outside_it() -> None:
+    market = a_market(
+        a_definition(),
+        traded_at("home", 2.0, back=(1.2, 500.0), lay=(1.55, 500.0)),
+        traded_at("away", 2.0, back=(2.0, 100.0), lay=(2.02, 100.0)),
+    )
+    assert {"home": None, "away": 1910} == prices(price_of(market, exchange=ExchangeLimits(last_traded=True)))
 
 
 def test_a_market_is_quoted_with_its_margin_on_the_ladder() -> None:
@@ -133,8 +199,6 @@ def test_each_line_of_an_asian_handicap_is_a_book_of_its_own() -> None:
     lines = [("1@-0.5", -0.5), ("2@0.5", 0.5), ("1@0.25", 0.25), ("2@-0.25", -0.25)]
     definition = a_definition(type="asian_handicap")
     selections = tuple(SelectionDefinition(ref, SelectionKey(ref), ref, "active", handicap) for ref, handicap in lines)
-    import msgspec
-
     groups = priced_together(msgspec.structs.replace(definition, selections=selections))
     assert [["1@-0.5", "2@0.5"], ["1@0.25", "2@-0.25"]] == [[selection.key for selection in group.selections] for group in groups]
 
@@ -220,9 +284,9 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
     from tests.words import an_event
 
     profiles = {
-        "first": Profile(method=method, book_sum=book_sum, greatest_odds=greatest, exchange=LIMITS),
-        "second": Profile(book_sum=1.1, least_odds=1.2),
-        "third": Profile(book_sum=1.02, exchange=LIMITS, devig="power", skew=1.1, shift={"a": 0.1}),
+        "first": Profile(method=method, book_sum=book_sum, greatest_odds=greatest, exchange=TRADED),
+        "second": Profile(book_sum=1.1, least_odds=1.2, exchange=ExchangeLimits(last_traded=True)),
+        "third": Profile(book_sum=1.02, exchange=TRADED, devig="power", skew=1.1, shift={"a": 0.1}),
     }
     definition = a_definition(selections=KEYS)
     market = a_market(definition)
@@ -230,8 +294,6 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
     offer = OwnedOffer(tuple(profiles))
     offer.put_event(an_event())
     for key, odds, spread, size, last, quote in changes:
-        from oddsengine.books.source_book import SelectionBook
-
         rows = [] if odds is None else [(0, odds, size)]
         lay = [] if odds is None else [(0, odds * (1 + spread), size)]
         market.books.setdefault(f"s-{key}", SelectionBook()).apply(
