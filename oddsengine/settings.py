@@ -8,7 +8,7 @@ import tomllib
 from importlib.resources import files
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -42,6 +42,10 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     namespace: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$")] = "odds"
 
 
+#: An idle engine writes every second; less than two of these is not yet a silence.
+_MIN_SUSPEND_STALE_S: Final = 2.0
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where subscribers connect, and how they are served; docs/configuration.md says what each key means."""
 
@@ -51,13 +55,17 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     profile: str = "default"
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
     history_s: Annotated[float, Meta(ge=0, le=600)] = 10.0
-    suspend_stale_s: Annotated[float, Meta(ge=0)] = 10.0
+    suspend_stale_s: Annotated[float, Meta(ge=0)] = 3.0
     origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     tls_cert: str = ""
     tls_key: str = ""
 
     def __post_init__(self) -> None:
+        if 0 < self.suspend_stale_s < _MIN_SUSPEND_STALE_S:
+            raise ValueError(
+                f"suspend_stale_s: at least {_MIN_SUSPEND_STALE_S:g} (an idle engine writes every second), or 0 for never"
+            )
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ValueError("tls_cert and tls_key belong together")
         for network in self.trusted_proxies:

@@ -16,20 +16,29 @@ if TYPE_CHECKING:
 class Freshness:
     """Listens to the followers (`oddsengine.streams.follower.Listener`); the teller tells what they read.
 
-    A shard that goes stale is fresh, then *stale* (its audiences are warned), then after the configured time *shut* (its markets
-    are shown as suspended). Any sign of its owner makes it fresh again; one that was shut is shown anew.
+    A shard is fresh, then *stale* (its audiences are warned), then, the configured time after the last sign of its owner, *shut*
+    (its markets are shown as suspended). A shard whose owner was never heard counts from the start of this process: an unknown
+    age is too old. Any sign of its owner makes it fresh again; one that was shut is shown anew.
 
     Args:
         teller: tells all audiences.
+        clock: monotonic seconds.
         now_ms: the wall clock, Unix milliseconds.
-        suspend_stale_s: after how long a stale shard's markets are shown as suspended; 0: never.
+        suspend_stale_s: how long after the last sign of its owner a shard's markets are shown as suspended; 0: never.
     """
 
-    def __init__(self, teller: Teller, now_ms: Callable[[], int], *, suspend_stale_s: float = 0.0) -> None:
+    def __init__(
+        self, teller: Teller, clock: Callable[[], float], now_ms: Callable[[], int], *, suspend_stale_s: float = 0.0
+    ) -> None:
         self._teller = teller
         self._replica = teller.replica
+        self._clock = clock
         self._now_ms = now_ms
         self._suspend_stale_s = suspend_stale_s
+        #: when each shard's owner was last heard, monotonic seconds
+        self._heard_s = dict.fromkeys(range(len(self._replica.offers)), clock())
+        for shard in self._replica.stale_since:
+            self._replica.stale_since[shard] = now_ms()
 
     def replaced(self, shard: int) -> None:
         """Have everyone who draws from a shard sent its channel anew."""
@@ -37,6 +46,7 @@ class Freshness:
 
     def changed(self, shard: int, batches: list[Batch]) -> None:
         """Have every audience told of what has just been applied to a shard."""
+        self._heard_s[shard] = self._clock()
         if shard in self._replica.shut:
             self._reopen(shard)
         else:
@@ -49,19 +59,26 @@ class Freshness:
 
     def went_live(self, shard: int) -> None:
         """Give the all-clear to everyone who draws from a shard."""
+        self._heard_s[shard] = self._clock()
         self._replica.stale_since.pop(shard, None)
         self._announce("live", shard, {})
         if shard in self._replica.shut:
             self._reopen(shard)
 
     def watch(self) -> None:
-        """Show the markets of a shard as suspended once it has been stale for the configured time; call every few ms."""
-        now_ms = self._now_ms()
-        for shard, since_ms in self._replica.stale_since.items():
-            late = self._suspend_stale_s and since_ms and now_ms - since_ms > self._suspend_stale_s * 1000
-            if late and shard not in self._replica.shut:
+        """Show the markets of every shard as suspended whose owner was not heard for the configured time; call every few ms.
+
+        It looks at the silence itself: a follower whose server hangs can't say that it is stale.
+        """
+        if not self._suspend_stale_s:
+            return
+        now_s = self._clock()
+        for shard, heard_s in self._heard_s.items():
+            if now_s - heard_s > self._suspend_stale_s and shard not in self._replica.shut:
+                if shard not in self._replica.stale_since:
+                    self.went_stale(shard)
                 self._teller.hurry()
-                self._teller.tell_all(shard, self._replica.show_shut(shard), now_ms)
+                self._teller.tell_all(shard, self._replica.show_shut(shard), self._now_ms())
 
     def _reopen(self, shard: int) -> None:
         """Show a shard's markets as they are again."""

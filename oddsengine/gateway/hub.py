@@ -39,7 +39,7 @@ class Hub:
         profile: the profile whose prices are shown to those whose token names none.
         stalled_s: how long a socket may take nothing of what is written to it.
         history_ms: how long what was on offer is remembered.
-        suspend_stale_s: after how long a stale shard's markets are shown as suspended; 0: never.
+        suspend_stale_s: how long after the last sign of its owner a shard's markets are shown as suspended; 0: never.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Hub:
             history_ms=history_ms,
         )
         #: what the followers tell
-        self.freshness = Freshness(self.teller, now_ms, suspend_stale_s=suspend_stale_s)
+        self.freshness = Freshness(self.teller, clock, now_ms, suspend_stale_s=suspend_stale_s)
         self.heartbeat_ms = heartbeat_ms
         self._clock = clock
         self.now_ms = now_ms

@@ -112,20 +112,40 @@ class Follower:
                 await asyncio.sleep(_RETRY_S)
 
     async def _scan(self) -> bool:
-        """Load the snapshot, unless what we have is where the stream still goes on from; tell whether one was there."""
+        """Load the snapshot, unless the stream goes on from our position; return whether the state can be read on from.
+
+        A server that holds less than was read before (an old backup, a lagging replica, an emptied database) is not believed:
+        what it has may be open where it was suspended since. The state is kept, is stale at once, and waits for the lost
+        entries or for a new epoch.
+        """
         top = await read_top(self._redis, self._keys.changes)
-        if top == ORIGIN:
-            self._watch_silence()
+        if top == ORIGIN or top < self._furthest:
+            self._note_loss(top)
             await asyncio.sleep(_RETRY_S)
             return False
         if top.epoch == self._position.epoch and top.seq >= self._position.seq:
             return True
         records = await read_snapshot(self._redis, self._keys.snapshot)
+        if await read_top(self._redis, self._keys.changes) < top:
+            return False  # another server answered in the middle of the scan
         self._offer.load(top.epoch, top.seq, records)
         self._position = top
         self.rescans += 1
         self._listener.replaced(self._shard)
         return True
+
+    @property
+    def _furthest(self) -> Position:
+        """The newest position ever applied; `_position` is reset where the sequence breaks."""
+        return Position(self._offer.epoch, self._offer.seq)
+
+    def _note_loss(self, top: Position) -> None:
+        """Go stale at once if the stream lacks entries that were applied."""
+        if self._furthest > top and not self.stale:
+            _log.error("redis holds less than was read, keeping the state", shard=self._shard, read=self._furthest, top=top)
+            self._go_stale()
+        else:
+            self._watch_silence()
 
     async def _read_on(self) -> bool:
         """Read and apply what has come; tell whether the sequence is unbroken."""
@@ -169,5 +189,8 @@ class Follower:
 
     def _watch_silence(self) -> None:
         if not self.stale and self._clock() - self._last_entry_s > STALE_AFTER_S:
-            self.stale = True
-            self._listener.went_stale(self._shard)
+            self._go_stale()
+
+    def _go_stale(self) -> None:
+        self.stale = True
+        self._listener.went_stale(self._shard)

@@ -14,6 +14,7 @@ from oddsengine.books.changes import Batch
 from oddsengine.books.offer import BEGINNING
 from oddsengine.books.owned_offer import OwnedOffer
 from oddsengine.books.replica_offer import ReplicaOffer
+from oddsengine.markets.ids import MarketId
 from oddsengine.streams import follower as follower_module
 from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.streams.follower import Follower, read_top
@@ -24,7 +25,7 @@ from oddsengine.tasks import end_tasks
 from tests.words import an_event, an_offer_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 KEYS = shard_keys("test", 0)
 
@@ -156,6 +157,70 @@ async def test_an_epoch_grows_even_where_redis_forgot_everything(redis: Redis) -
     await redis.flushall()
     await owner.publisher.claim(7_000_000)
     assert owner.offer.epoch == 7001
+
+
+async def older_state(redis: Redis) -> Callable[[], Awaitable[None]]:
+    """Remember what Redis holds, to be brought back as an old backup or a lagging replica would bring it."""
+    dumps = {key: await redis.dump(key) for key in KEYS}
+
+    async def restore() -> None:
+        for key, dump in dumps.items():
+            assert dump is not None
+            await redis.restore(key, 0, dump, replace=True)
+
+    return restore
+
+
+async def current(owner: Owner, reader: Reader) -> None:
+    """Wait until a follower has what its owner published, and a sign that the owner is alive."""
+    await until(lambda: same(owner, reader))
+    await owner.flush(sign_of_life=True)
+    await until(lambda: not reader.follower.stale)
+
+
+async def test_a_follower_does_not_go_back_within_an_epoch(redis: Redis, reader: Reader) -> None:
+    """What was suspended since an older state must not be open again when Redis comes back with it."""
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    restore = await older_state(redis)
+    owner.offer.suspend(MarketId("e1/match_odds"), "source_down")
+    await owner.flush()
+    await current(owner, reader)
+    await restore()
+    await until(lambda: reader.follower.stale)
+    assert same(owner, reader), "the newer state is kept"
+    assert reader.told.count("replaced") == 1
+    new = await Owner(redis).claimed(now_ms=2_000_000)
+    await until(lambda: same(new, reader) and reader.offer.epoch == new.offer.epoch)
+
+
+async def test_a_follower_that_lost_its_connection_does_not_go_back_either(redis: Redis, reader: Reader) -> None:
+    """A reconnect reads the top first; it is compared with everything that was read, whatever broke in between."""
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    restore = await older_state(redis)
+    for price in (2100, 2200):
+        await owner.offers(price)
+    await current(owner, reader)
+    await restore()
+    await redis.client_kill_filter(_type="normal", skipme=True)
+    await until(lambda: reader.follower.stale)
+    assert same(owner, reader)
+
+
+async def test_a_follower_goes_on_where_lost_entries_come_back(redis: Redis, reader: Reader) -> None:
+    """A replica that lags has the same history: once it has caught up there is no need for a new epoch."""
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    behind = await older_state(redis)
+    await owner.offers(2100)
+    await current(owner, reader)
+    caught_up = await older_state(redis)
+    await behind()
+    await until(lambda: reader.follower.stale)
+    await caught_up()
+    await owner.offers(2200)
+    await until(lambda: same(owner, reader) and not reader.follower.stale)
 
 
 async def test_lost_data_is_noticed_before_anything_is_written_on_top(redis: Redis) -> None:

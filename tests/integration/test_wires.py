@@ -178,7 +178,7 @@ async def test_markets_out_of_touch_for_too_long_are_shown_suspended_and_come_ba
     import os
     import signal
 
-    async with served(quick_settings(suspend_stale_s=0.5)) as here:
+    async with served(quick_settings(suspend_stale_s=2.0)) as here:
         await with_a_market(here)
         embedded = here.service.embedded_redis
         assert embedded is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from oddsengine.gateway.freshness import Freshness
 from oddsengine.gateway.messages import Subscribe
 from oddsengine.markets.ids import EventId
 from tests.by_hand import Gateway, prices
@@ -82,6 +83,36 @@ async def test_who_comes_while_a_shard_is_stale_is_told_so() -> None:
     gateway.hub.freshness.went_stale(0)
     _, wire = gateway.joins("event:e1")
     assert ["welcome", "subscribed", "snapshot", "stale"] == [message["op"] for message in wire.messages()]
+
+
+async def test_markets_of_an_owner_that_was_never_heard_are_suspended() -> None:
+    """What has no known age is too old to be open."""
+    gateway = Gateway(suspend_stale_s=3.0)
+    gateway.publish(e1=2000)
+    _, wire = gateway.joins("event:e1")
+    wire.messages()
+    gateway.hub.freshness = Freshness(gateway.hub.teller, lambda: gateway.now_s, lambda: 1, suspend_stale_s=3.0)
+    gateway.now_s += 2.9
+    await gateway.settled()
+    assert [] == wire.messages()
+    gateway.now_s += 0.2
+    await gateway.settled()
+    stale, delta = wire.messages()
+    assert "stale" == stale["op"]
+    assert ("suspended", "stale") == (delta["markets"][0]["status"], delta["markets"][0]["reason"])
+
+
+async def test_a_follower_that_hangs_does_not_keep_markets_open() -> None:
+    """The hub looks at the silence itself: nobody says `went_stale` here."""
+    gateway = Gateway(suspend_stale_s=3.0)
+    gateway.publish(e1=2000)
+    _, wire = gateway.joins("event:e1")
+    wire.messages()
+    gateway.now_s += 3.1
+    await gateway.settled()
+    assert ["stale", "delta"] == [message["op"] for message in wire.messages()]
+    gateway.publish(e1=2100)
+    assert {"e1": 2.1} == prices(wire.messages())
 
 
 async def test_a_shard_that_is_shut_is_shown_as_it_was_when_it_was_shut_last() -> None:

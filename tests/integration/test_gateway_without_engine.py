@@ -1,0 +1,42 @@
+"""A gateway that starts while no engine writes: what it finds in Redis has no known age."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from oddsengine.books.owned_offer import OwnedOffer
+from oddsengine.commands.service import gateway_running
+from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.publisher import Publisher, prepare
+from tests.serving import Served, quick_settings
+from tests.words import an_event, an_offer_of
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+
+async def test_markets_are_suspended_and_no_quote_is_good(redis: Redis, redis_server: Any) -> None:
+    offer = OwnedOffer(("default",))
+    settings = quick_settings(suspend_stale_s=2.0)
+    publisher = Publisher(redis, 0, shard_keys(settings.redis.namespace, 0), offer)
+    await publisher.claim(1_000_000)
+    offer.put_event(an_event())
+    offer.put_market(an_offer_of("e1/match_odds", {"home": 2000}))
+    batch = offer.cut(0)
+    assert batch is not None
+    await publisher.publish(prepare(offer, batch))
+
+    async with gateway_running(settings, redis_server.url) as service, aiohttp.ClientSession() as http:
+        here = Served(service, http)  # type: ignore[arg-type]
+        async with here.socket() as socket:
+            await socket.subscribed("sport:football")
+            await socket.until("stale")
+            while (message := await socket.receive()).get("markets", [{}])[0].get("status") != "suspended":
+                assert message["op"] in {"snapshot", "delta", "heartbeat"}
+            assert "stale" == message["markets"][0]["reason"]
+        market = await here.get("/v1/markets/e1%2Fmatch_odds")
+        assert ("suspended", None) == (market["status"], market["selections"]["home"]["price"])
+        quote = b'{"quotes":[{"market":"e1/match_odds","selection":"home","price":2.0,"v":1}]}'
+        assert "ok" != (await here.post("/v1/quotes/check", quote))["quotes"][0]["result"]
