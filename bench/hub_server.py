@@ -16,11 +16,11 @@ from aiohttp import web
 
 from bench.feeder import offered
 from oddsengine.commands.service import build_door
+from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.app import Gateway
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.replica import Replica
 from oddsengine.loop import new_runner
-from oddsengine.markets.ids import MarketId
 from oddsengine.settings import Settings
 from oddsengine.telemetry.logs import configure_logging
 from oddsengine.telemetry.metrics import build_registry

@@ -14,7 +14,7 @@ import msgspec
 
 from feeds.errors import ProviderRefused
 from feeds.http import HttpClient
-from oddsengine.markets.feed_updates import UpdateBatch
+from oddsengine.domain.feed_updates import UpdateBatch
 
 if TYPE_CHECKING:
     import ssl

@@ -8,7 +8,7 @@ import structlog
 
 from feeds.errors import ContinuityLost
 from feeds.feed import Dropped, Quota, Rejected, Sample
-from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from feeds.feed import CodecEvent
     from feeds.trust import Trust
     from feeds.watchdog import Watchdog
-    from oddsengine.markets.feed_updates import FeedUpdate
+    from oddsengine.domain.feed_updates import FeedUpdate
 
 _log = structlog.get_logger(__name__)
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from oddsengine.markets.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate
+from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from oddsengine.markets.events import Event
-    from oddsengine.markets.feed_updates import FeedUpdate, MarketDefinition
-    from oddsengine.markets.ids import EventId
-    from oddsengine.markets.taxonomy import MarketStatus
+    from oddsengine.domain.events import Event
+    from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition
+    from oddsengine.domain.ids import EventId
+    from oddsengine.domain.taxonomy import MarketStatus
 
 
 class _Quoted:

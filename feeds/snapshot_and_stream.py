@@ -14,7 +14,7 @@ import msgspec
 from feeds.answers import excerpt, failed
 from feeds.feed import CodecEvent, Rejected, Sample
 from feeds.prefetch import Prefetch
-from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

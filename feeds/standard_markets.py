@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.markets.feed_updates import MarketDefinition, SelectionDefinition
-from oddsengine.markets.ids import EventId, SelectionKey, line_text, market_id
-from oddsengine.markets.taxonomy import MarketStatus
+from oddsengine.domain.feed_updates import MarketDefinition, SelectionDefinition
+from oddsengine.domain.ids import EventId, SelectionKey, line_text, market_id
+from oddsengine.domain.taxonomy import MarketStatus
 
 if TYPE_CHECKING:
-    from oddsengine.markets.taxonomy import MarketType
+    from oddsengine.domain.taxonomy import MarketType
 
 
 class Stage(NamedTuple):

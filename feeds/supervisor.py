@@ -21,7 +21,7 @@ from feeds.states import FeedState, Happening, Standing
 from feeds.supervision import Supervision
 from feeds.trust import Trust
 from feeds.watchdog import Watchdog
-from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.tasks import end_tasks
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from feeds.http import HttpClient
     from feeds.intake import Sink
     from feeds.lag import LagMeter
-    from oddsengine.markets.feed_updates import SourceHealth
+    from oddsengine.domain.feed_updates import SourceHealth
 
 #: How often the time is looked at: limits are kept to within this.
 WATCH_S: Final = 0.05

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feeds.states import Standing
-    from oddsengine.markets.feed_updates import SourceHealth, SourceStatus
+    from oddsengine.domain.feed_updates import SourceHealth, SourceStatus
 
 #: A lag has to fall to this share of its limit before the source is trusted again.
 _CAUGHT_UP: Final = 0.5

@@ -14,10 +14,10 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final, Literal
 
-from oddsengine.markets.feed_updates import MarketGone, MarketUpdate
+from oddsengine.domain.feed_updates import MarketGone, MarketUpdate
 
 if TYPE_CHECKING:
-    from oddsengine.markets.feed_updates import UpdateBatch
+    from oddsengine.domain.feed_updates import UpdateBatch
 
 Verdict = Literal["fine", "sample", "silent", "frozen", "contradicted"]
 #: The share of the limit after which a sample is asked for.

@@ -14,9 +14,9 @@ import typer
 from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine import __version__
+from oddsengine.domain.ladders import LADDERS
 from oddsengine.gateway.auth import UnusableKey
 from oddsengine.loop import new_runner
-from oddsengine.markets.ladders import LADDERS
 from oddsengine.pricing import METHODS
 from oddsengine.pricing.profile import Profile, resolve
 from oddsengine.pricing.rules import MarketContext

@@ -15,9 +15,9 @@ from msgspec import Meta
 
 from feeds.supervision import Supervision
 from oddsengine.books.select import SelectionRule
+from oddsengine.domain.ladders import LADDERS, ladder_of_increments, ladder_of_ticks
 from oddsengine.gateway.auth import AuthSettings, KeySettings
 from oddsengine.gateway.limits import LimitSettings
-from oddsengine.markets.ladders import LADDERS, ladder_of_increments, ladder_of_ticks
 from oddsengine.matching.matcher import MatchingSettings
 from oddsengine.pricing.profile import Profile
 from oddsengine.pricing.rules import Rule
@@ -25,7 +25,7 @@ from oddsengine.pricing.rules import Rule
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from oddsengine.markets.ladders import Ladder
+    from oddsengine.domain.ladders import Ladder
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

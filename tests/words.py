@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from oddsengine.books.changes import MarketIdentity, MarketState
 from oddsengine.books.owned_offer import OfferedMarket, OfferedSelection
-from oddsengine.markets.events import Competition, Event
-from oddsengine.markets.feed_updates import (
+from oddsengine.domain.changes import MarketIdentity, MarketState
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.feed_updates import (
     BookChange,
     EventUpdate,
     MarketDefinition,
@@ -18,7 +18,7 @@ from oddsengine.markets.feed_updates import (
     SourceStatus,
     UpdateBatch,
 )
-from oddsengine.markets.ids import EventId, MarketId, SelectionKey
+from oddsengine.domain.ids import EventId, MarketId, SelectionKey
 
 
 def an_event(key: str = "e1", *, sport: str = "football", competition: str = "cup", **fields: Any) -> Event:

@@ -18,15 +18,15 @@ from feeds.feed import Feed, Rejected
 from feeds.quote_sheet import QuoteSheet
 from feeds.standard_markets import Stage, match_result
 from feeds.transport import TcpTransport
-from oddsengine.markets.events import Competition, Event
-from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
-from oddsengine.markets.ids import event_id
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.domain.ids import event_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from feeds.feed import CodecEvent
-    from oddsengine.markets.feed_updates import FeedUpdate
+    from oddsengine.domain.feed_updates import FeedUpdate
 
 
 class LineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,7 +20,7 @@ from feeds.betfair.account import Account, AccountUrls
 from feeds.betfair.market_stream import MarketStream, decode
 from feeds.errors import BadMessage, ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected, Sample
-from oddsengine.markets.feed_updates import MarketGone, SourceStatus, UpdateBatch
+from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
     from feeds.betfair.account import CatalogueMarket

@@ -10,15 +10,15 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from oddsengine.markets.events import Competition, Event
-from oddsengine.markets.feed_updates import MarketDefinition, SelectionDefinition
-from oddsengine.markets.ids import EventId, SelectionKey, event_id, line_text, market_id
-from oddsengine.markets.taxonomy import MarketType
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.feed_updates import MarketDefinition, SelectionDefinition
+from oddsengine.domain.ids import EventId, SelectionKey, event_id, line_text, market_id
+from oddsengine.domain.taxonomy import MarketType
 
 if TYPE_CHECKING:
     from feeds.betfair.account import CatalogueMarket
     from feeds.betfair.messages import Definition, RunnerDefinition
-    from oddsengine.markets.taxonomy import MarketStatus, SelectionStatus
+    from oddsengine.domain.taxonomy import MarketStatus, SelectionStatus
 
 #: Betfair event types the engine has a word for; others are published as `betfair-<id>`.
 SPORTS: Final[dict[str, str]] = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from feeds.betfair.stream_server import StreamServer
 from feeds.emulation.truth import TICK_S
 from feeds.emulation.web import Json, WebEmulator
-from oddsengine.markets.ladders import BETFAIR
+from oddsengine.domain.ladders import BETFAIR
 from oddsengine.tasks import end_tasks
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from feeds.betfair.definitions import event_of, runner_ref, to_event, to_market
 from feeds.betfair.messages import MarketChange, MarketName, Message, RawMarketsMessage, RunnerChange
 from feeds.errors import BadMessage
 from feeds.feed import CodecEvent, Dropped, Rejected
-from oddsengine.markets.feed_updates import (
+from oddsengine.domain.feed_updates import (
     BookChange,
     EventUpdate,
     FeedUpdate,
@@ -32,8 +32,8 @@ from oddsengine.markets.feed_updates import (
 if TYPE_CHECKING:
     from feeds.betfair.account import CatalogueMarket
     from feeds.betfair.messages import Definition
-    from oddsengine.markets.events import Event
-    from oddsengine.markets.ids import EventId
+    from oddsengine.domain.events import Event
+    from oddsengine.domain.ids import EventId
 
 _EXCERPT = 120
 _decode = msgspec.json.Decoder(Message).decode

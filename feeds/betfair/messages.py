@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from oddsengine.markets.feed_updates import LevelPriceSize, PriceSize
+from oddsengine.domain.feed_updates import LevelPriceSize, PriceSize
 
 
 class RunnerChange(msgspec.Struct, gc=False):

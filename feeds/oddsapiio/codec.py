@@ -26,16 +26,16 @@ from feeds.prefetch import Chunk, Listing
 from feeds.quote_sheet import QuoteSheet, decimal_odds
 from feeds.snapshot_and_stream import SnapshotAndStream
 from feeds.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
-from oddsengine.markets.events import Competition, Event
-from oddsengine.markets.feed_updates import UpdateBatch
-from oddsengine.markets.ids import EventId, event_id
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.feed_updates import UpdateBatch
+from oddsengine.domain.ids import EventId, event_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from feeds.http import Response
     from feeds.oddsapiio.config import OddsApiIoConfig
-    from oddsengine.markets.feed_updates import FeedUpdate, MarketDefinition
+    from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition
 
 SPORTS: Final[dict[str, str]] = {
     "american-football": "american_football",

@@ -29,9 +29,9 @@ from feeds.prefetch import Chunk, Listing
 from feeds.quote_sheet import QuoteSheet, decimal_odds, from_american
 from feeds.snapshot_and_stream import SnapshotAndStream
 from feeds.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
-from oddsengine.markets.events import Competition, Event
-from oddsengine.markets.feed_updates import UpdateBatch
-from oddsengine.markets.ids import EventId, event_id
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.feed_updates import UpdateBatch
+from oddsengine.domain.ids import EventId, event_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from feeds.event_stream import ServerSentEvent
     from feeds.http import Response
     from feeds.opticodds.config import OpticOddsConfig
-    from oddsengine.markets.feed_updates import FeedUpdate, MarketDefinition
+    from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition
 
 SPORTS: Final[dict[str, str]] = {
     "soccer": "football",

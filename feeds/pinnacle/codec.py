@@ -23,16 +23,16 @@ from feeds.http import Request
 from feeds.pinnacle.messages import Fixture, Fixtures, Odds, Period
 from feeds.quote_sheet import QuoteSheet, decimal_odds
 from feeds.standard_markets import Stage, asian_handicap, match_result, total
-from oddsengine.markets.events import Competition, Event
-from oddsengine.markets.feed_updates import MarketGone, SourceStatus, UpdateBatch
-from oddsengine.markets.ids import EventId, event_id
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
+from oddsengine.domain.ids import EventId, event_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from feeds.http import Response
     from feeds.pinnacle.config import PinnacleConfig
-    from oddsengine.markets.feed_updates import FeedUpdate, MarketDefinition
+    from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition
 
 #: Pinnacle's sport ids that the engine has a word for; others are published as `pinnacle-<id>`.
 SPORTS: Final[dict[int, str]] = {

@@ -13,7 +13,7 @@ import msgspec
 
 from feeds.errors import BadMessage
 from feeds.http import Request, Response
-from oddsengine.markets.feed_updates import SourceHealth
+from oddsengine.domain.feed_updates import SourceHealth
 
 #: Raised when what is written changes its meaning.
 FORMAT: Final = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feeds.feed import Rejected, Sample
-from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
     from feeds.feed import CodecEvent, Feed

@@ -10,14 +10,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from feeds.emulation.goals import Score
-from oddsengine.markets.ladders import BETFAIR
+from oddsengine.domain.ladders import BETFAIR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feeds.emulation.goals import Outlook
     from feeds.simulator.fixtures import Match, Pace, Standing
-    from oddsengine.markets.feed_updates import PriceSize
+    from oddsengine.domain.feed_updates import PriceSize
 
 TICK_S: Final = 0.2
 #: How likely a market's book moves in one tick before the match, and while it is played.

@@ -23,15 +23,15 @@ from feeds.quote_sheet import QuoteSheet, decimal_odds
 from feeds.standard_markets import Stage, asian_handicap, match_result, total
 from feeds.theoddsapi.budget import CreditBudget
 from feeds.theoddsapi.messages import Bookmaker, Market, OddsEvent, Outcome
-from oddsengine.markets.events import Competition, Event
-from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
-from oddsengine.markets.ids import EventId, event_id
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.domain.ids import EventId, event_id
 
 if TYPE_CHECKING:
     from feeds.http import Response
     from feeds.theoddsapi.budget import Pressure
     from feeds.theoddsapi.config import TheOddsApiConfig
-    from oddsengine.markets.feed_updates import FeedUpdate, MarketDefinition
+    from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition
 
 #: The provider's sport groups (the part of its sport keys before the first `_`) that we have another word for.
 SPORTS: Final[dict[str, str]] = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oddsengine.books.source_book import SelectionBook, SourceBook
-from oddsengine.markets.feed_updates import MarketGone, MarketUpdate
+from oddsengine.domain.feed_updates import MarketGone, MarketUpdate
 
 if TYPE_CHECKING:
     from oddsengine.books.source_book import SourceMarket
-    from oddsengine.markets.feed_updates import UpdateBatch
+    from oddsengine.domain.feed_updates import UpdateBatch
 
 
 def agrees(book: SourceBook, batch: UpdateBatch) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.books.changes import Changes, EventChange, MarketChange, SelectionChange
-from oddsengine.markets.ids import EventId, MarketId
+from oddsengine.domain.changes import Changes, EventChange, MarketChange, SelectionChange
+from oddsengine.domain.ids import EventId, MarketId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oddsengine.books.changes import Batch, Removal
+    from oddsengine.domain.changes import Batch, Removal
 
 
 def merged(batches: Sequence[Batch]) -> Changes:

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.books.changes import (
+from oddsengine.books.recency import ALL, EventEntry, Recency
+from oddsengine.books.tombstones import Tombstones
+from oddsengine.domain.changes import (
     Changes,
     EventChange,
     EventDescription,
@@ -25,9 +27,7 @@ from oddsengine.books.changes import (
     SelectionChange,
     Tombstone,
 )
-from oddsengine.books.recency import ALL, EventEntry, Recency
-from oddsengine.books.tombstones import Tombstones
-from oddsengine.markets.ids import EventId, MarketId
+from oddsengine.domain.ids import EventId, MarketId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from oddsengine.books.changes import (
+from oddsengine.books.offer import Offer, record_key
+from oddsengine.domain.changes import (
     Batch,
     EventDescription,
     EventProgress,
@@ -25,15 +26,14 @@ from oddsengine.books.changes import (
     SelectionRecord,
     Tombstone,
 )
-from oddsengine.books.offer import Offer, record_key
-from oddsengine.markets.ids import EventId, MarketId
-from oddsengine.markets.taxonomy import SelectionStatus
+from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.domain.taxonomy import SelectionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from oddsengine.books.recency import EventEntry
-    from oddsengine.markets.events import Event
+    from oddsengine.domain.events import Event
 
 
 class OfferedSelection(NamedTuple):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from oddsengine.books.changes import EventDescription, EventRecord, MarketRecord
-    from oddsengine.markets.ids import MarketId
+    from oddsengine.domain.changes import EventDescription, EventRecord, MarketRecord
+    from oddsengine.domain.ids import MarketId
 
 #: The scope of every event.
 ALL = ""

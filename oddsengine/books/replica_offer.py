@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from oddsengine.books.changes import (
+from oddsengine.books.offer import Offer
+from oddsengine.domain.changes import (
     Batch,
     EventChange,
     EventRecord,
@@ -11,8 +12,7 @@ from oddsengine.books.changes import (
     Removal,
     SelectionRecord,
 )
-from oddsengine.books.offer import Offer
-from oddsengine.markets.ids import MarketId
+from oddsengine.domain.ids import MarketId
 
 
 class ReplicaOffer(Offer):

@@ -14,13 +14,13 @@ import msgspec
 from msgspec import Meta
 
 from oddsengine.books.source_book import SourceBook, SourceMarket
-from oddsengine.markets.feed_updates import MarketDefinition
+from oddsengine.domain.feed_updates import MarketDefinition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from oddsengine.markets.events import Event
-    from oddsengine.markets.ids import MarketId
+    from oddsengine.domain.events import Event
+    from oddsengine.domain.ids import MarketId
 
 #: Why a market with a consensus rule is suspended when too few sources are healthy.
 TOO_FEW_SOURCES = "too_few_sources"

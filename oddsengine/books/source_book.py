@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.markets.feed_updates import (
+from oddsengine.domain.feed_updates import (
     BookChange,
     EventUpdate,
     MarketGone,
@@ -16,8 +16,8 @@ from oddsengine.markets.feed_updates import (
 )
 
 if TYPE_CHECKING:
-    from oddsengine.markets.events import Event
-    from oddsengine.markets.feed_updates import (
+    from oddsengine.domain.events import Event
+    from oddsengine.domain.feed_updates import (
         FeedUpdate,
         LevelPriceSize,
         MarketDefinition,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         SelectionDefinition,
         SourceHealth,
     )
-    from oddsengine.markets.ids import EventId
+    from oddsengine.domain.ids import EventId
 
 
 class SelectionBook:

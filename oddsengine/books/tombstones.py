@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from oddsengine.books.changes import Removal, Tombstone
+from oddsengine.domain.changes import Removal, Tombstone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

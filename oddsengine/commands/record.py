@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from feeds.supervisor import Supervisor
-    from oddsengine.markets.feed_updates import UpdateBatch
+    from oddsengine.domain.feed_updates import UpdateBatch
     from oddsengine.settings import FeedSettings
 
 _WRITE_EVERY_S: Final = 0.5

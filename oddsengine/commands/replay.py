@@ -24,8 +24,8 @@ from feeds.recording.reader import Recordings
 from oddsengine.books.dump import dump_book
 from oddsengine.books.source_book import SourceBook
 from oddsengine.commands.service import serving
+from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.streams.publisher import prepare
 

@@ -12,8 +12,8 @@ from oddsengine.pricing.consensus import agree, opinion, priced_selections
 
 if TYPE_CHECKING:
     from oddsengine.books.select import Blend
-    from oddsengine.markets.feed_updates import MarketDefinition
-    from oddsengine.markets.ids import MarketId
+    from oddsengine.domain.feed_updates import MarketDefinition
+    from oddsengine.domain.ids import MarketId
     from oddsengine.pricing.consensus import Consensus
     from oddsengine.pricing.profile import Profile
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from oddsengine.books.select import SelectionRule
-    from oddsengine.markets.events import Event
-    from oddsengine.markets.feed_updates import UpdateBatch
-    from oddsengine.markets.ids import MarketId
+    from oddsengine.domain.events import Event
+    from oddsengine.domain.feed_updates import UpdateBatch
+    from oddsengine.domain.ids import MarketId
     from oddsengine.matching.matcher import MatchingSettings
     from oddsengine.pricing.pricer import Pricer
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from oddsengine.markets.odds import to_decimal
+from oddsengine.domain.odds import to_decimal
 from oddsengine.pricing.guards import book_sum_guard, guards
 
 if TYPE_CHECKING:
     from oddsengine.books.source_book import SourceBook, SourceMarket
+    from oddsengine.domain.ids import MarketId
     from oddsengine.engine.pipeline import Pipeline
-    from oddsengine.markets.ids import MarketId
     from oddsengine.pricing.guards import Guard
     from oddsengine.pricing.plain import PricedMarket
     from oddsengine.pricing.profile import Resolved

@@ -15,22 +15,22 @@ from oddsengine.books.agree import agrees
 from oddsengine.books.owned_offer import OwnedOffer
 from oddsengine.books.select import Blend, Selector
 from oddsengine.books.source_book import SourceBook
+from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
+from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.engine.blender import CONSENSUS, Blender
-from oddsengine.markets.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
-from oddsengine.markets.ids import EventId, shard_of
 from oddsengine.matching.matcher import Matcher, MatchingSettings, feed_of
 from oddsengine.matching.translator import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from oddsengine.books.changes import MarketRecord
     from oddsengine.books.recency import EventEntry
     from oddsengine.books.select import Choice, SelectionRule
     from oddsengine.books.source_book import SourceMarket
-    from oddsengine.markets.events import Event
-    from oddsengine.markets.feed_updates import FeedUpdate, MarketDefinition, UpdateBatch
-    from oddsengine.markets.ids import MarketId
+    from oddsengine.domain.changes import MarketRecord
+    from oddsengine.domain.events import Event
+    from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition, UpdateBatch
+    from oddsengine.domain.ids import MarketId
     from oddsengine.pricing.consensus import Consensus
     from oddsengine.pricing.pricer import Pricer
 

@@ -12,13 +12,13 @@ import structlog
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.answers import UNKNOWN, answering
 from oddsengine.gateway.api_documents import asyncapi, openapi, page
 from oddsengine.gateway.codes import ErrorCode, error
 from oddsengine.gateway.http_api import HttpApi
 from oddsengine.gateway.listener import Handshakes
 from oddsengine.gateway.stream import StreamEndpoint
-from oddsengine.markets.ids import MarketId
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import orjson
 
-from oddsengine.markets.formats import PRINTERS
+from oddsengine.domain.formats import PRINTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from oddsengine.books.changes import EventChange, MarketChange, MarketRecord, Removal
+    from oddsengine.domain.changes import EventChange, MarketChange, MarketRecord, Removal
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,9 +10,9 @@ from oddsengine.streams.positions import write_at
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-    from oddsengine.books.changes import Changes
     from oddsengine.books.offer import Offer
     from oddsengine.books.recency import EventEntry
+    from oddsengine.domain.changes import Changes
     from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.audiences import Audiences
     from oddsengine.gateway.replica import At

@@ -9,7 +9,7 @@ from oddsengine.gateway import encode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oddsengine.books.changes import Batch
+    from oddsengine.domain.changes import Batch
     from oddsengine.gateway.teller import Teller
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from oddsengine.markets.ids import MarketId
+from oddsengine.domain.ids import MarketId
 
 if TYPE_CHECKING:
-    from oddsengine.books.changes import Batch
+    from oddsengine.domain.changes import Batch
 
 
 #: A version of a selection, when it was published (Unix milliseconds), and its prices. A plain tuple: the garbage collector

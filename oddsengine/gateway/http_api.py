@@ -9,16 +9,16 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from oddsengine.books.changes import EventChange
+from oddsengine.domain.changes import EventChange
+from oddsengine.domain.formats import FORMATS
+from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.domain.odds import to_milli
 from oddsengine.gateway import encode
 from oddsengine.gateway.access import Access, Role
 from oddsengine.gateway.audience import Taste
 from oddsengine.gateway.codes import ErrorCode, error
 from oddsengine.gateway.messages import QuoteAnswer, QuotesCheck, QuoteToCheck
 from oddsengine.gateway.replica import UnknownChannel
-from oddsengine.markets.formats import FORMATS
-from oddsengine.markets.ids import EventId, MarketId
-from oddsengine.markets.odds import to_milli
 from oddsengine.streams.positions import write_at
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from oddsengine.books.changes import MarketRecord
     from oddsengine.books.recency import EventEntry
+    from oddsengine.domain.changes import MarketRecord
     from oddsengine.gateway.door import Door
     from oddsengine.gateway.history import WasOnOffer
     from oddsengine.gateway.hub import Hub

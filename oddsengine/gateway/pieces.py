@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from oddsengine.books.changes import Changes
+from oddsengine.domain.changes import Changes
 from oddsengine.streams.positions import Position
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.books.offer import BEGINNING
 from oddsengine.books.replica_offer import ReplicaOffer
+from oddsengine.domain.ids import MarketId
 from oddsengine.gateway import encode
 from oddsengine.gateway.parts import Content
 from oddsengine.gateway.replica import suspended
-from oddsengine.markets.ids import MarketId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from oddsengine.books.changes import Changes, MarketChange, MarketRecord, MarketState, SelectionChange
 from oddsengine.books.offer import BEGINNING
 from oddsengine.books.replica_offer import ReplicaOffer
-from oddsengine.markets.ids import EventId, shard_of
+from oddsengine.domain.changes import Changes, MarketChange, MarketRecord, MarketState, SelectionChange
+from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.streams.positions import ORIGIN, Position
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 from oddsengine.gateway.codes import ErrorCode
 from oddsengine.gateway.messages import QuoteAnswer, RequestId
-from oddsengine.markets.taxonomy import MarketStatus, MarketType, SelectionStatus
 
 At = Annotated[str, Meta(description="A position: opaque, valid on every gateway, to be given back as `resume`.")]
 UnixMs = Annotated[int, Meta(description="Unix time in milliseconds.")]

@@ -9,6 +9,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from oddsengine.domain.formats import FORMATS
 from oddsengine.gateway.answers import refusal
 from oddsengine.gateway.auth import Unauthorised
 from oddsengine.gateway.codes import Close, ErrorCode, error
@@ -26,7 +27,6 @@ from oddsengine.gateway.messages import (
 )
 from oddsengine.gateway.replica import UnknownChannel
 from oddsengine.gateway.socket import Control, MessageSocket
-from oddsengine.markets.formats import FORMATS
 
 if TYPE_CHECKING:
     from oddsengine.gateway.access import Access

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from oddsengine.domain.formats import FORMATS
 from oddsengine.gateway.audience import Taste
 from oddsengine.gateway.codes import ErrorCode
 from oddsengine.gateway.messages import INTERVAL_CLASSES_MS
 from oddsengine.gateway.replica import At, Channel, UnknownChannel
-from oddsengine.markets.formats import FORMATS
 from oddsengine.streams.positions import ORIGIN, read_at
 
 if TYPE_CHECKING:

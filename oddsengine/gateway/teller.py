@@ -27,7 +27,7 @@ from oddsengine.gateway.session import Subscription
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oddsengine.books.changes import Batch, Changes
+    from oddsengine.domain.changes import Batch, Changes
     from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.counters import HubCounters
     from oddsengine.gateway.replica import At, Channel, Replica

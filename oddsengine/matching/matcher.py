@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from oddsengine.markets.events import Event
-from oddsengine.markets.ids import EventId
+from oddsengine.domain.events import Event
+from oddsengine.domain.ids import EventId
 from oddsengine.matching.names import NameBook
 from oddsengine.matching.score import event_score
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from oddsengine.markets.ids import MarketId, SelectionKey, line_text
+from oddsengine.domain.ids import MarketId, SelectionKey, line_text
 
 if TYPE_CHECKING:
-    from oddsengine.markets.events import Event
-    from oddsengine.markets.feed_updates import MarketDefinition
+    from oddsengine.domain.events import Event
+    from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.matching.matcher import Placement
 
 #: Selections that mean the same whoever names them; others carry a provider's own ids.

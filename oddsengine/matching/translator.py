@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from oddsengine.matching.translate import translated_event, translated_market
 
 if TYPE_CHECKING:
-    from oddsengine.markets.events import Event
-    from oddsengine.markets.feed_updates import MarketDefinition
-    from oddsengine.markets.ids import EventId
+    from oddsengine.domain.events import Event
+    from oddsengine.domain.feed_updates import MarketDefinition
+    from oddsengine.domain.ids import EventId
     from oddsengine.matching.matcher import Matcher
 
 

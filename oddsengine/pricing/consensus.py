@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oddsengine.books.source_book import SourceMarket
-    from oddsengine.markets.feed_updates import MarketDefinition
+    from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.profile import Profile
 
 

@@ -19,7 +19,7 @@ from oddsengine.pricing.margin import SEVERAL_WINNERS, Method, fair_probabilitie
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oddsengine.markets.feed_updates import PriceSize
+    from oddsengine.domain.feed_updates import PriceSize
 
 #: What a fair probability rests on; `last_traded` is the second choice and is flagged as such.
 Basis = Literal["book", "last_traded", "bookmaker", "consensus"]

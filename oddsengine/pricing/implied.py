@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.markets.feed_updates import SelectionDefinition
+from oddsengine.domain.feed_updates import SelectionDefinition
 from oddsengine.pricing.fair import ExchangeLimits, Fair, fair_from_exchange, fair_from_quotes, is_deep_enough, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oddsengine.books.source_book import SelectionBook
-    from oddsengine.markets.feed_updates import MarketDefinition
+    from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.profile import Profile
 
 #: The market types whose lines form a ladder, and the selection that gets likelier as the line rises.

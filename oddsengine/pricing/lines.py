@@ -11,12 +11,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from oddsengine.markets.ids import MarketId
+from oddsengine.domain.ids import MarketId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from oddsengine.markets.ids import EventId
+    from oddsengine.domain.ids import EventId
     from oddsengine.pricing.implied import Belief
     from oddsengine.pricing.market_book import Group, MarketBook
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oddsengine.books.source_book import SelectionBook, SourceMarket
-    from oddsengine.markets.feed_updates import MarketDefinition
+    from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.implied import Together
     from oddsengine.pricing.profile import Profile, Resolved
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from oddsengine.books.changes import MarketIdentity, MarketState
 from oddsengine.books.owned_offer import OfferedMarket, OfferedSelection
+from oddsengine.domain.changes import MarketIdentity, MarketState
 from oddsengine.pricing.lines import LineLadders
 from oddsengine.pricing.market_book import MarketBook
 from oddsengine.pricing.plain import price_plainly
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from oddsengine.books.source_book import SourceMarket
-    from oddsengine.markets.events import Event
-    from oddsengine.markets.feed_updates import MarketDefinition
-    from oddsengine.markets.ids import MarketId
+    from oddsengine.domain.events import Event
+    from oddsengine.domain.feed_updates import MarketDefinition
+    from oddsengine.domain.ids import MarketId
     from oddsengine.pricing.plain import PricedMarket
     from oddsengine.pricing.profile import Profile, Resolved
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from oddsengine.markets.ladders import LADDERS, Ladder
+from oddsengine.domain.ladders import LADDERS, Ladder
 from oddsengine.pricing.fair import ExchangeLimits
 from oddsengine.pricing.margin import Method
 from oddsengine.pricing.rounding import Rounding

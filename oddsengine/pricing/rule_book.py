@@ -6,16 +6,16 @@ from fnmatch import fnmatchcase
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.markets.events import Event
-from oddsengine.markets.feed_updates import MarketDefinition
+from oddsengine.domain.events import Event
+from oddsengine.domain.feed_updates import MarketDefinition
 from oddsengine.pricing.profile import Profile, Resolved, resolve
 from oddsengine.pricing.rules import MarketContext, brackets, minutes_until_next_bracket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from oddsengine.markets.events import Competition
-    from oddsengine.markets.ids import MarketId
+    from oddsengine.domain.events import Competition
+    from oddsengine.domain.ids import MarketId
 
 
 class _Situation(NamedTuple):

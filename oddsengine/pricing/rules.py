@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from oddsengine.markets.taxonomy import MarketType
+from oddsengine.domain.taxonomy import MarketType
 from oddsengine.pricing.margin import Method
 from oddsengine.pricing.rounding import Rounding
 

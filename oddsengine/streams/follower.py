@@ -9,7 +9,7 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
-from oddsengine.books.changes import Batch, Record
+from oddsengine.domain.changes import Batch, Record
 from oddsengine.streams.keys import BATCH_FIELD
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
 

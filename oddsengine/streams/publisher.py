@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from oddsengine.books.changes import Batch
 from oddsengine.books.offer import record_key
+from oddsengine.domain.changes import Batch
 from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.streams.follower import read_snapshot, read_top
 from oddsengine.streams.positions import Position, parse_stream_id

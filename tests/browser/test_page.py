@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
+from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus
 from oddsengine.gateway.auth import AuthSettings, KeySettings
-from oddsengine.markets.feed_updates import EventUpdate, MarketUpdate, SourceStatus
 from tests.serving import Served, quick_settings, served
 from tests.tokens import SECRET, a_token
 from tests.words import a_definition, a_market_said, a_quote, an_event

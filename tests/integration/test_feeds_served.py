@@ -22,7 +22,7 @@ from feeds.supervisor import Supervisor
 from feeds.transport import TcpTransport
 from oddsengine.commands.feeding import describe, samples
 from oddsengine.commands.service import serving
-from oddsengine.markets.feed_updates import EventUpdate
+from oddsengine.domain.feed_updates import EventUpdate
 from tests.integration.test_trouble import stopped
 from tests.serving import Served, quick_settings, until
 from tests.words import a_batch, an_event
@@ -30,7 +30,7 @@ from tests.words import a_batch, an_event
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from oddsengine.markets.feed_updates import UpdateBatch
+    from oddsengine.domain.feed_updates import UpdateBatch
 
 ROOT = Path(__file__).parents[2]
 

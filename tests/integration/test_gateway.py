@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from websockets.exceptions import ConnectionClosed
 
-from oddsengine.markets.feed_updates import EventUpdate, MarketUpdate, SourceStatus
+from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus
 from tests.serving import Served, quick_settings, served, until
 from tests.words import a_definition, a_market_said, a_quote, an_event
 

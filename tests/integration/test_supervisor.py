@@ -19,7 +19,7 @@ from feeds.supervisor import Supervisor
 from feeds.transport import TcpTransport
 from oddsengine.books.agree import agrees
 from oddsengine.books.source_book import SourceBook
-from oddsengine.markets.feed_updates import SourceStatus
+from oddsengine.domain.feed_updates import SourceStatus
 from tests.integration.test_trouble import stopped
 from tests.serving import until
 from tests.words import betfair_market
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from oddsengine.markets.feed_updates import UpdateBatch
+    from oddsengine.domain.feed_updates import UpdateBatch
 
 QUICK = Supervision(lag_limit_s=1.0, quiet_in_play_s=1.0, backoff_start_s=0.01, backoff_ceiling_s=0.02, breaker_failures=1000)
 

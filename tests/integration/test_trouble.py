@@ -23,7 +23,7 @@ from feeds.supervision import Supervision
 from feeds.supervisor import Supervisor
 from feeds.transport import TcpTransport
 from oddsengine.books.dump import dump_market
-from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from tests.serving import Served, quick_settings, served, until
 from tests.subscribers import Steady, end_equal, running
 

@@ -13,7 +13,7 @@ from feeds.betfair.market_stream import MarketStream
 from feeds.feed import Rejected
 from feeds.recording.reader import RecordedLine, Recordings
 from oddsengine.books.source_book import SourceBook
-from oddsengine.markets.feed_updates import UpdateBatch
+from oddsengine.domain.feed_updates import UpdateBatch
 from tests.recorded.oracle import Oracle
 from tests.simulated import record_simulator
 

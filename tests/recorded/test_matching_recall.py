@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oddsengine.markets.events import Competition, Event
-from oddsengine.markets.ids import EventId
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.ids import EventId
 from oddsengine.matching.matcher import Matcher, MatchingSettings
 from tests.recorded.spellings import SPELLINGS
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from oddsengine.books.select import Blend, Choice, SelectionRule, Selector
 from oddsengine.books.source_book import SourceBook
-from oddsengine.markets.feed_updates import MarketUpdate, SourceStatus
-from oddsengine.markets.ids import MarketId
+from oddsengine.domain.feed_updates import MarketUpdate, SourceStatus
+from oddsengine.domain.ids import MarketId
 from tests.words import a_definition, an_event
 
 MARKET = MarketId("e1/match_odds")

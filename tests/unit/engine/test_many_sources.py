@@ -8,11 +8,11 @@ import pytest
 
 from feeds.standard_markets import Stage, asian_handicap, match_result, total
 from oddsengine.books.select import SelectionRule
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
+from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.markets.events import Competition, Event
-from oddsengine.markets.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
-from oddsengine.markets.ids import EventId, MarketId
 from oddsengine.matching.matcher import MatchingSettings
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
+from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.markets.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
-from oddsengine.markets.ids import EventId, MarketId
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile
 from tests.words import a_batch, a_definition, a_market_said, a_quote, an_event, live

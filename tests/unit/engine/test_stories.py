@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oddsengine.books.select import SelectionRule
+from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
+from oddsengine.domain.ids import MarketId
 from oddsengine.engine.pipeline import WITHDRAWN, Pipeline
-from oddsengine.markets.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
-from oddsengine.markets.ids import MarketId
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile
 from tests.words import a_batch, a_definition, a_quote, an_event
@@ -22,7 +22,7 @@ from tests.words import a_batch, a_definition, a_quote, an_event
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oddsengine.books.changes import MarketRecord
+    from oddsengine.domain.changes import MarketRecord
 
 _SOURCES = ("feed.a", "feed.b", "feed.c")
 _RULES = (SelectionRule(hold_s=0.0), SelectionRule(mode="consensus", outlier=0.3))

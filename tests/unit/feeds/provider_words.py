@@ -9,7 +9,7 @@ import orjson
 from feeds.feed import Rejected, Sample
 from feeds.http import Request, Response
 from oddsengine.books.source_book import SourceBook
-from oddsengine.markets.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,7 +12,7 @@ from feeds.betfair.codec import BetfairCodec, Subscription
 from feeds.errors import ProviderRefused
 from feeds.feed import Rejected, Sample
 from feeds.recording.packet import encode_line, response_packet
-from oddsengine.markets.feed_updates import EventUpdate, MarketUpdate, UpdateBatch
+from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, UpdateBatch
 from tests.unit.feeds.provider_words import an_answer
 from tests.words import betfair_market, mcm
 

@@ -10,7 +10,7 @@ import pytest
 from feeds.betfair.codec import BetfairCodec, State, Subscription
 from feeds.errors import ProviderRefused
 from feeds.feed import Dropped, Rejected
-from oddsengine.markets.feed_updates import MarketGone, SourceStatus, UpdateBatch
+from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
 from tests.words import betfair_market, mcm
 
 CONNECTION = orjson.dumps({"op": "connection", "connectionId": "x"})

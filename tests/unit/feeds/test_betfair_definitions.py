@@ -12,7 +12,7 @@ from feeds.betfair.messages import Definition
 from tests.words import betfair_market
 
 if TYPE_CHECKING:
-    from oddsengine.markets.feed_updates import MarketDefinition
+    from oddsengine.domain.feed_updates import MarketDefinition
 
 
 def a_market(*runners: int | tuple[int, float], **definition: Any) -> MarketDefinition:

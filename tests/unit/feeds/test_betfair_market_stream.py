@@ -8,7 +8,7 @@ from feeds.betfair.market_stream import MarketStream
 from feeds.feed import Dropped, Rejected
 from oddsengine.books.dump import dump_market
 from oddsengine.books.source_book import SourceBook
-from oddsengine.markets.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus, UpdateBatch
+from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus, UpdateBatch
 from tests.words import betfair_market, mcm
 
 

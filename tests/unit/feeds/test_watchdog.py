@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from feeds.watchdog import Watchdog
-from oddsengine.markets.feed_updates import MarketGone, MarketUpdate
+from oddsengine.domain.feed_updates import MarketGone, MarketUpdate
 from tests.words import a_batch, a_definition
 
 

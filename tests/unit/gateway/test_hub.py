@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from oddsengine.domain.ids import EventId
 from oddsengine.gateway.freshness import Freshness
 from oddsengine.gateway.messages import Subscribe
-from oddsengine.markets.ids import EventId
 from tests.by_hand import Gateway, prices
 from tests.words import an_offer_of
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oddsengine.client import OddsState
+from oddsengine.domain.ids import EventId
 from oddsengine.gateway.audience import Taste
 from oddsengine.gateway.encode import JSON
 from oddsengine.gateway.framing import TEXT
 from oddsengine.gateway.messages import Subscribe
 from oddsengine.gateway.parts import PART_BYTES
 from oddsengine.gateway.pieces import SUSPENSIONS_AT_ONCE
-from oddsengine.markets.ids import EventId
 from tests.by_hand import Gateway
 from tests.words import an_event, an_offer_of
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.markets.events import Competition, Event
-from oddsengine.markets.ids import EventId
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.ids import EventId
 from oddsengine.matching.matcher import Matcher, MatchingSettings
 
 KICK_OFF = 1_795_532_400_000

@@ -63,7 +63,7 @@ def test_an_opinion_is_a_source_without_its_margin_and_whole_or_none() -> None:
     definition = a_definition()
     market = SourceMarket("src", "1.1")
     from oddsengine.books.source_book import SelectionBook
-    from oddsengine.markets.feed_updates import BookChange
+    from oddsengine.domain.feed_updates import BookChange
 
     for key in ("s-home", "s-away"):
         market.books[key] = SelectionBook()

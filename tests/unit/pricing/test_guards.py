@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketUpdate
+from oddsengine.domain.ids import MarketId
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.markets.feed_updates import BookChange, EventUpdate, MarketUpdate
-from oddsengine.markets.ids import MarketId
 from oddsengine.pricing.fair import ExchangeLimits, fair_from_quotes
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile

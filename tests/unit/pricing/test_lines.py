@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketUpdate, SelectionDefinition
+from oddsengine.domain.ids import MarketId, SelectionKey
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.markets.feed_updates import BookChange, EventUpdate, MarketUpdate, SelectionDefinition
-from oddsengine.markets.ids import MarketId, SelectionKey
 from oddsengine.pricing.lines import pooled
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from oddsengine.books.owned_offer import OfferedMarket
 from oddsengine.books.source_book import SelectionBook, SourceMarket
-from oddsengine.markets.feed_updates import BookChange, SelectionDefinition
-from oddsengine.markets.ids import SelectionKey
-from oddsengine.markets.ladders import BETFAIR
+from oddsengine.domain.feed_updates import BookChange, SelectionDefinition
+from oddsengine.domain.ids import SelectionKey
+from oddsengine.domain.ladders import BETFAIR
 from oddsengine.pricing.fair import ExchangeLimits, fair_from_exchange
 from oddsengine.pricing.implied import implied_by_exchange, priced_together
 from oddsengine.pricing.pricer import Pricer

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.markets.ladders import LADDERS
+from oddsengine.domain.ladders import LADDERS
 from oddsengine.pricing import METHODS
 from oddsengine.pricing.book import quote_book
 from oddsengine.pricing.profile import Profile

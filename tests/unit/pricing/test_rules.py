@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.feed import installed_feeds
+from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate
+from oddsengine.domain.ids import MarketId
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.markets.feed_updates import EventUpdate, MarketUpdate
-from oddsengine.markets.ids import MarketId
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile, resolve
 from oddsengine.pricing.rules import MarketContext, Rule, brackets, minutes_until_next_bracket

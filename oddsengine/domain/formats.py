@@ -14,7 +14,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from oddsengine.markets.odds import OddsMilli
+from oddsengine.domain.odds import OddsMilli
 
 if TYPE_CHECKING:
     from collections.abc import Callable

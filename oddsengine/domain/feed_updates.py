@@ -10,9 +10,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from oddsengine.markets.events import Event
-from oddsengine.markets.ids import EventId, MarketId, SelectionKey
-from oddsengine.markets.taxonomy import MarketStatus, MarketType, SelectionStatus
+from oddsengine.domain.events import Event
+from oddsengine.domain.ids import EventId, MarketId, SelectionKey
+from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 
 #: (price in decimal odds, size in the provider's currency); size 0 deletes the price.
 PriceSize: TypeAlias = tuple[float, float]

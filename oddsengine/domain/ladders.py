@@ -6,8 +6,8 @@ from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from oddsengine.markets.formats import TRADITIONAL_FRACTIONS, parse_odds
-from oddsengine.markets.odds import OddsMilli
+from oddsengine.domain.formats import TRADITIONAL_FRACTIONS, parse_odds
+from oddsengine.domain.odds import OddsMilli
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

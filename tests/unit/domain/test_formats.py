@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.markets.formats import FORMATS, TRADITIONAL_FRACTIONS, parse_odds, print_odds
-from oddsengine.markets.ladders import AMERICAN, LADDERS, TRADITIONAL
+from oddsengine.domain.formats import FORMATS, TRADITIONAL_FRACTIONS, parse_odds, print_odds
+from oddsengine.domain.ladders import AMERICAN, LADDERS, TRADITIONAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from oddsengine.markets.events import Competition
-from oddsengine.markets.ids import EventId, MarketId
-from oddsengine.markets.taxonomy import MarketStatus, MarketType, SelectionStatus
+from oddsengine.domain.events import Competition
+from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 
 
 class MarketIdentity(msgspec.Struct, frozen=True, array_like=True, gc=False):

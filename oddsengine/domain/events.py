@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from oddsengine.markets.ids import EventId
+from oddsengine.domain.ids import EventId
 
 
 class Competition(msgspec.Struct, frozen=True, gc=False):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.markets.ids import EventId, event_id, line_text, market_id, shard_of
-from oddsengine.markets.ladders import BETFAIR, Ladder
-from oddsengine.markets.odds import to_decimal, to_milli
+from oddsengine.domain.ids import EventId, event_id, line_text, market_id, shard_of
+from oddsengine.domain.ladders import BETFAIR, Ladder
+from oddsengine.domain.odds import to_decimal, to_milli
 
 
 @given(st.integers(1000, 1_000_000))
