@@ -21,11 +21,11 @@ from betfairlightweight.streaming.listener import StreamListener
 from bench.report import Row, compared
 from feeds.betfair.market_stream import MarketStream
 from feeds.recording.reader import Recordings
-from oddsengine.books.source_book import SourceBook
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile
+from oddsengine.sourcing.source_book import SourceBook
 from oddsengine.streams.publisher import prepare
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ import msgspec
 from msgspec import Meta
 
 from feeds.supervision import Supervision
-from oddsengine.books.select import SelectionRule
 from oddsengine.domain.ladders import LADDERS, ladder_of_increments, ladder_of_ticks
 from oddsengine.gateway.auth import AuthSettings, KeySettings
 from oddsengine.gateway.limits import LimitSettings
-from oddsengine.matching.matcher import MatchingSettings
 from oddsengine.pricing.profile import Profile
 from oddsengine.pricing.rules import Rule
+from oddsengine.sourcing.matching.matcher import MatchingSettings
+from oddsengine.sourcing.source_selector import SelectionRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

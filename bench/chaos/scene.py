@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bench.chaos.faults import FALLBACKS, Fault
 from bench.chaos.stage import PATIENCE_S, is_near, staged, until
-from oddsengine.books.select import SelectionRule
+from oddsengine.sourcing.source_selector import SelectionRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from feeds.emulation.truth import TrueMarket
     from feeds.feed import Emulator
     from feeds.supervisor import Supervisor
-    from oddsengine.books.select import SelectionRule
     from oddsengine.commands.service import Service
+    from oddsengine.sourcing.source_selector import SelectionRule
 
 PATIENCE_S: Final = 30.0
 _TICK_WATCH_S: Final = 0.01

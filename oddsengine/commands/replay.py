@@ -21,12 +21,12 @@ from feeds.feed import Rejected, installed_feeds
 from feeds.recording.packet import decode_header, decode_packet
 from feeds.recording.player import Player
 from feeds.recording.reader import Recordings
-from oddsengine.books.dump import dump_book
-from oddsengine.books.source_book import SourceBook
 from oddsengine.commands.service import serving
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
+from oddsengine.sourcing.dump import dump_book
+from oddsengine.sourcing.source_book import SourceBook
 from oddsengine.streams.publisher import prepare
 
 if TYPE_CHECKING:

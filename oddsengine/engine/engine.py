@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from oddsengine.books.select import SelectionRule
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import UpdateBatch
     from oddsengine.domain.ids import MarketId
-    from oddsengine.matching.matcher import MatchingSettings
     from oddsengine.pricing.pricer import Pricer
+    from oddsengine.sourcing.matching.matcher import MatchingSettings
+    from oddsengine.sourcing.source_selector import SelectionRule
 
 
 def _described(event: Event) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from oddsengine.domain.odds import to_decimal
 from oddsengine.pricing.guards import book_sum_guard, guards
 
 if TYPE_CHECKING:
-    from oddsengine.books.source_book import SourceBook, SourceMarket
     from oddsengine.domain.ids import MarketId
     from oddsengine.engine.pipeline import Pipeline
     from oddsengine.pricing.guards import Guard
     from oddsengine.pricing.plain import PricedMarket
     from oddsengine.pricing.profile import Resolved
+    from oddsengine.sourcing.source_book import SourceBook, SourceMarket
 
 
 def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any] | None:

@@ -11,28 +11,28 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from oddsengine.books.agree import agrees
 from oddsengine.books.owned_offer import OwnedOffer
-from oddsengine.books.select import Blend, Selector
-from oddsengine.books.source_book import SourceBook
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.engine.blender import CONSENSUS, Blender
-from oddsengine.matching.matcher import Matcher, MatchingSettings, feed_of
-from oddsengine.matching.translator import Translator
+from oddsengine.sourcing.agreement import agrees
+from oddsengine.sourcing.matching.event_id_mapper import Translator
+from oddsengine.sourcing.matching.matcher import Matcher, MatchingSettings, feed_of
+from oddsengine.sourcing.source_book import SourceBook
+from oddsengine.sourcing.source_selector import Blend, Selector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from oddsengine.books.recency import EventEntry
-    from oddsengine.books.select import Choice, SelectionRule
-    from oddsengine.books.source_book import SourceMarket
     from oddsengine.domain.changes import MarketRecord
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition, UpdateBatch
     from oddsengine.domain.ids import MarketId
     from oddsengine.pricing.consensus import Consensus
     from oddsengine.pricing.pricer import Pricer
+    from oddsengine.sourcing.source_book import SourceMarket
+    from oddsengine.sourcing.source_selector import Choice, SelectionRule
 
 #: Why a market is suspended while its state of before a change of owner has not been confirmed.
 RECOVERING = "recovering"

@@ -10,9 +10,9 @@ from oddsengine.pricing.fair import ExchangeLimits, Fair, fair_from_exchange, fa
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oddsengine.books.source_book import SelectionBook
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.profile import Profile
+    from oddsengine.sourcing.source_book import SelectionBook
 
 #: The market types whose lines form a ladder, and the selection that gets likelier as the line rises.
 RISING_SIDE = {"total": "under", "handicap": "home", "asian_handicap": "home"}

@@ -11,10 +11,10 @@ from oddsengine.pricing.implied import Belief, implied, implied_by_exchange, pri
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oddsengine.books.source_book import SelectionBook, SourceMarket
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.implied import Together
     from oddsengine.pricing.profile import Profile, Resolved
+    from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 
 
 class Group:

@@ -10,9 +10,9 @@ from oddsengine.pricing.implied import Belief, implied, priced_together
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from oddsengine.books.source_book import SourceMarket
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.profile import Profile
+    from oddsengine.sourcing.source_book import SourceMarket
 
 
 class PricedMarket(NamedTuple):

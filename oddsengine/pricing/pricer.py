@@ -15,12 +15,12 @@ from oddsengine.pricing.spikes import is_spike
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from oddsengine.books.source_book import SourceMarket
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import MarketId
     from oddsengine.pricing.plain import PricedMarket
     from oddsengine.pricing.profile import Profile, Resolved
+    from oddsengine.sourcing.source_book import SourceMarket
 
 #: New prices of some selections, one a profile each; what is not named is as it was.
 PriceChanges: TypeAlias = list[tuple[str, tuple[int | None, ...]]]

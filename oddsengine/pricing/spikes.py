@@ -9,8 +9,8 @@ from oddsengine.pricing.plain import price_plainly
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from oddsengine.books.source_book import SourceMarket
     from oddsengine.pricing.market_book import MarketBook
+    from oddsengine.sourcing.source_book import SourceMarket
 
 
 def is_spike(book: MarketBook, witnesses: Callable[[], Iterable[SourceMarket]]) -> bool:

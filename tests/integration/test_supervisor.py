@@ -17,9 +17,9 @@ from feeds.states import FeedState, Happening
 from feeds.supervision import Supervision
 from feeds.supervisor import Supervisor
 from feeds.transport import TcpTransport
-from oddsengine.books.agree import agrees
-from oddsengine.books.source_book import SourceBook
 from oddsengine.domain.feed_updates import SourceStatus
+from oddsengine.sourcing.agreement import agrees
+from oddsengine.sourcing.source_book import SourceBook
 from tests.integration.test_trouble import stopped
 from tests.serving import until
 from tests.words import betfair_market

@@ -22,8 +22,8 @@ from feeds.states import FeedState
 from feeds.supervision import Supervision
 from feeds.supervisor import Supervisor
 from feeds.transport import TcpTransport
-from oddsengine.books.dump import dump_market
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.sourcing.dump import dump_market
 from tests.serving import Served, quick_settings, served, until
 from tests.subscribers import Steady, end_equal, running
 

@@ -12,8 +12,8 @@ import pytest
 from feeds.betfair.market_stream import MarketStream
 from feeds.feed import Rejected
 from feeds.recording.reader import RecordedLine, Recordings
-from oddsengine.books.source_book import SourceBook
 from oddsengine.domain.feed_updates import UpdateBatch
+from oddsengine.sourcing.source_book import SourceBook
 from tests.recorded.oracle import Oracle
 from tests.simulated import record_simulator
 

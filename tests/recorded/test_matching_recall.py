@@ -12,7 +12,7 @@ import pytest
 
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId
-from oddsengine.matching.matcher import Matcher, MatchingSettings
+from oddsengine.sourcing.matching.matcher import Matcher, MatchingSettings
 from tests.recorded.spellings import SPELLINGS
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ def test_precision_and_recall_on_recorded_fixtures(data: Path, record_property: 
 
 def test_every_spelling_is_its_own_club_before_any_other(data: Path) -> None:
     """Against every other club of the seasons, with the opponent alike."""
-    from oddsengine.matching.names import NameBook
-    from oddsengine.matching.score import name_score
+    from oddsengine.sourcing.matching.names import NameBook
+    from oddsengine.sourcing.matching.score import name_score
 
     names = NameBook()
     clubs = sorted({fixture.home for fixture in seasons(data)})

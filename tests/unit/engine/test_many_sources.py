@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from feeds.standard_markets import Stage, asian_handicap, match_result, total
-from oddsengine.books.select import SelectionRule
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.matching.matcher import MatchingSettings
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile
+from oddsengine.sourcing.matching.matcher import MatchingSettings
+from oddsengine.sourcing.source_selector import SelectionRule
 from tests.words import a_batch, live
 
 KICK_OFF = 1_795_532_400_000

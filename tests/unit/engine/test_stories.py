@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from oddsengine.books.select import SelectionRule
 from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import MarketId
 from oddsengine.engine.pipeline import WITHDRAWN, Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile
+from oddsengine.sourcing.source_selector import SelectionRule
 from tests.words import a_batch, a_definition, a_quote, an_event
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import orjson
 
 from feeds.feed import Rejected, Sample
 from feeds.http import Request, Response
-from oddsengine.books.source_book import SourceBook
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.sourcing.source_book import SourceBook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,9 +6,9 @@ import orjson
 
 from feeds.betfair.market_stream import MarketStream
 from feeds.feed import Dropped, Rejected
-from oddsengine.books.dump import dump_market
-from oddsengine.books.source_book import SourceBook
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus, UpdateBatch
+from oddsengine.sourcing.dump import dump_market
+from oddsengine.sourcing.source_book import SourceBook
 from tests.words import betfair_market, mcm
 
 

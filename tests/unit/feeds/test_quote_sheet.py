@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from feeds.quote_sheet import QuoteSheet, decimal_odds, from_american
 from feeds.standard_markets import Stage, asian_handicap, match_result, total
-from oddsengine.books.source_book import SourceBook
 from oddsengine.domain.feed_updates import EventUpdate, MarketDefinition, MarketGone, MarketUpdate
 from oddsengine.domain.ids import EventId
+from oddsengine.sourcing.source_book import SourceBook
 from tests.words import an_event
 
 EVENT = EventId("e1")

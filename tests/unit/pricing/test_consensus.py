@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.books.source_book import SourceMarket
 from oddsengine.pricing.consensus import Opinion, agree, opinion, weighted_median
 from oddsengine.pricing.profile import Profile
+from oddsengine.sourcing.source_book import SourceMarket
 from tests.words import a_definition, a_quote
 
 VALUES = st.lists(st.tuples(st.floats(0.01, 0.99), st.floats(0.1, 10)), min_size=1, max_size=9)
@@ -62,8 +62,8 @@ def test_too_few_are_no_consensus() -> None:
 def test_an_opinion_is_a_source_without_its_margin_and_whole_or_none() -> None:
     definition = a_definition()
     market = SourceMarket("src", "1.1")
-    from oddsengine.books.source_book import SelectionBook
     from oddsengine.domain.feed_updates import BookChange
+    from oddsengine.sourcing.source_book import SelectionBook
 
     for key in ("s-home", "s-away"):
         market.books[key] = SelectionBook()

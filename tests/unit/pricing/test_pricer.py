@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oddsengine.books.owned_offer import OfferedMarket
-from oddsengine.books.source_book import SelectionBook, SourceMarket
 from oddsengine.domain.feed_updates import BookChange, SelectionDefinition
 from oddsengine.domain.ids import SelectionKey
 from oddsengine.domain.ladders import BETFAIR
@@ -19,6 +18,7 @@ from oddsengine.pricing.fair import ExchangeLimits, fair_from_exchange
 from oddsengine.pricing.implied import implied_by_exchange, priced_together
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profile import Profile
+from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 from tests.words import a_definition, a_quote
 
 LIMITS = ExchangeLimits(max_spread=0.2, min_size=2.0)

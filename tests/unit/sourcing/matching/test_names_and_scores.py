@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.matching.names import NameBook
-from oddsengine.matching.score import event_score, name_score
+from oddsengine.sourcing.matching.names import NameBook
+from oddsengine.sourcing.matching.score import event_score, name_score
 
 NAMES = NameBook()
 TEAMS = st.sampled_from(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
-from oddsengine.books.source_book import SourceBook, SourceMarket
 from oddsengine.domain.feed_updates import MarketDefinition
+from oddsengine.sourcing.source_book import SourceBook, SourceMarket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

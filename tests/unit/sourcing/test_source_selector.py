@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.books.select import Blend, Choice, SelectionRule, Selector
-from oddsengine.books.source_book import SourceBook
 from oddsengine.domain.feed_updates import MarketUpdate, SourceStatus
 from oddsengine.domain.ids import MarketId
+from oddsengine.sourcing.source_book import SourceBook
+from oddsengine.sourcing.source_selector import Blend, Choice, SelectionRule, Selector
 from tests.words import a_definition, an_event
 
 MARKET = MarketId("e1/match_odds")

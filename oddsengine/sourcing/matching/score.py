@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rapidfuzz.distance import JaroWinkler
 
-from oddsengine.matching.names import GENERIC
+from oddsengine.sourcing.matching.names import GENERIC
 
 if TYPE_CHECKING:
-    from oddsengine.matching.names import Name
+    from oddsengine.sourcing.matching.names import Name
 
 _GENERIC_WEIGHT: Final = 0.35
 _INITIAL_WEIGHT: Final = 0.3

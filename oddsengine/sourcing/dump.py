@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oddsengine.books.source_book import SourceBook, SourceMarket
+    from oddsengine.sourcing.source_book import SourceBook, SourceMarket
 
 
 def dump_book(book: SourceBook, at_ms: int) -> Iterator[dict[str, Any]]:

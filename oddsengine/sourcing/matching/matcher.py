@@ -13,13 +13,13 @@ from msgspec import Meta
 
 from oddsengine.domain.events import Event
 from oddsengine.domain.ids import EventId
-from oddsengine.matching.names import NameBook
-from oddsengine.matching.score import event_score
+from oddsengine.sourcing.matching.names import NameBook
+from oddsengine.sourcing.matching.score import event_score
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from oddsengine.matching.names import Name
+    from oddsengine.sourcing.matching.names import Name
 
 #: Starts this near are the same; further ones cost up to `_FAR_COST` at the edge of the window.
 _NEAR_MS: Final = 15 * 60_000

@@ -1,7 +1,7 @@
 """What one source says now."""
 
-from oddsengine.books.source_book import SelectionBook, SourceBook
 from oddsengine.domain.feed_updates import BookChange, MarketGone, MarketUpdate
+from oddsengine.sourcing.source_book import SelectionBook, SourceBook
 from tests.words import a_definition
 
 

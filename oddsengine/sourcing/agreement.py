@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.books.source_book import SelectionBook, SourceBook
 from oddsengine.domain.feed_updates import MarketGone, MarketUpdate
+from oddsengine.sourcing.source_book import SelectionBook, SourceBook
 
 if TYPE_CHECKING:
-    from oddsengine.books.source_book import SourceMarket
     from oddsengine.domain.feed_updates import UpdateBatch
+    from oddsengine.sourcing.source_book import SourceMarket
 
 
 def agrees(book: SourceBook, batch: UpdateBatch) -> bool:

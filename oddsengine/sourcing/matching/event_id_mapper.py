@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.matching.translate import translated_event, translated_market
+from oddsengine.sourcing.matching.translate import translated_event, translated_market
 
 if TYPE_CHECKING:
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId
-    from oddsengine.matching.matcher import Matcher
+    from oddsengine.sourcing.matching.matcher import Matcher
 
 
 class Translator:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId
-from oddsengine.matching.matcher import Matcher, MatchingSettings
+from oddsengine.sourcing.matching.matcher import Matcher, MatchingSettings
 
 KICK_OFF = 1_795_532_400_000
 MINUTE = 60_000

@@ -11,7 +11,7 @@ from oddsengine.domain.ids import MarketId, SelectionKey, line_text
 if TYPE_CHECKING:
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import MarketDefinition
-    from oddsengine.matching.matcher import Placement
+    from oddsengine.sourcing.matching.matcher import Placement
 
 #: Selections that mean the same whoever names them; others carry a provider's own ids.
 ROLES: Final = frozenset({"home", "draw", "away", "over", "under", "yes", "no"})
