@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import orjson
 
-from oddsengine.books.owned_offer import OwnedOffer
 from oddsengine.domain.changes import Record
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.gateway.access import Access
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.messages import Subscribe
 from oddsengine.gateway.replica import Replica
+from oddsengine.offer.owned_offer import OwnedOffer
 from tests.words import an_event, an_offer_of
 
 if TYPE_CHECKING:

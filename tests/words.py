@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 
-from oddsengine.books.owned_offer import OfferedMarket, OfferedSelection
 from oddsengine.domain.changes import MarketIdentity, MarketState
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import (
@@ -19,6 +18,7 @@ from oddsengine.domain.feed_updates import (
     UpdateBatch,
 )
 from oddsengine.domain.ids import EventId, MarketId, SelectionKey
+from oddsengine.offer.owned_offer import OfferedMarket, OfferedSelection
 
 
 def an_event(key: str = "e1", *, sport: str = "football", competition: str = "cup", **fields: Any) -> Event:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from oddsengine.books.owned_offer import OwnedOffer
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.engine.blender import CONSENSUS, Blender
+from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.sourcing.agreement import agrees
 from oddsengine.sourcing.matching.event_id_mapper import Translator
 from oddsengine.sourcing.matching.matcher import Matcher, MatchingSettings, feed_of
@@ -24,11 +24,11 @@ from oddsengine.sourcing.source_selector import Blend, Selector
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from oddsengine.books.recency import EventEntry
     from oddsengine.domain.changes import MarketRecord
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition, UpdateBatch
     from oddsengine.domain.ids import MarketId
+    from oddsengine.offer.change_index import EventEntry
     from oddsengine.pricing.consensus import Consensus
     from oddsengine.pricing.pricer import Pricer
     from oddsengine.sourcing.source_book import SourceMarket

@@ -10,12 +10,12 @@ from oddsengine.streams.positions import write_at
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-    from oddsengine.books.offer import Offer
-    from oddsengine.books.recency import EventEntry
     from oddsengine.domain.changes import Changes
     from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.audiences import Audiences
     from oddsengine.gateway.replica import At
+    from oddsengine.offer.change_index import EventEntry
+    from oddsengine.offer.offer import Offer
 
 
 class Flush:

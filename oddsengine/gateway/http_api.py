@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from oddsengine.books.recency import EventEntry
     from oddsengine.domain.changes import MarketRecord
     from oddsengine.gateway.door import Door
     from oddsengine.gateway.history import WasOnOffer
     from oddsengine.gateway.hub import Hub
+    from oddsengine.offer.change_index import EventEntry
 
 _JSON: Final = "application/json"
 _decode_check = msgspec.json.Decoder(QuotesCheck).decode

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.books.offer import BEGINNING
-from oddsengine.books.replica_offer import ReplicaOffer
 from oddsengine.domain.ids import MarketId
 from oddsengine.gateway import encode
 from oddsengine.gateway.parts import Content
 from oddsengine.gateway.replica import suspended
+from oddsengine.offer.offer import BEGINNING
+from oddsengine.offer.replica_offer import ReplicaOffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from oddsengine.books.recency import EventEntry
     from oddsengine.gateway.audience import Taste
     from oddsengine.gateway.replica import At, Channel, Replica
+    from oddsengine.offer.change_index import EventEntry
 
 
 def rendered(replica: Replica, channel: Channel, taste: Taste, since: At | None) -> Content:

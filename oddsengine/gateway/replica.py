@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from oddsengine.books.offer import BEGINNING
-from oddsengine.books.replica_offer import ReplicaOffer
 from oddsengine.domain.changes import Changes, MarketChange, MarketRecord, MarketState, SelectionChange
 from oddsengine.domain.ids import EventId, shard_of
+from oddsengine.offer.offer import BEGINNING
+from oddsengine.offer.replica_offer import ReplicaOffer
 from oddsengine.streams.positions import ORIGIN, Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oddsengine.books.offer import Offer
-    from oddsengine.books.recency import EventEntry
+    from oddsengine.offer.change_index import EventEntry
+    from oddsengine.offer.offer import Offer
 
 #: Why a market is shown suspended while its shard has been stale for too long.
 STALE: Final = "stale"

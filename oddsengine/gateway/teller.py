@@ -14,7 +14,6 @@ from itertools import repeat
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from oddsengine.books.merge import merged
 from oddsengine.gateway.audiences import Audiences
 from oddsengine.gateway.broadcast import Broadcast, Roster, gather
 from oddsengine.gateway.flush import Flush
@@ -23,6 +22,7 @@ from oddsengine.gateway.latecomers import Latecomers
 from oddsengine.gateway.pace import Pace
 from oddsengine.gateway.pieces import Piece, cut
 from oddsengine.gateway.session import Subscription
+from oddsengine.offer.merge import merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from oddsengine.books.owned_offer import OfferedMarket, OfferedSelection
 from oddsengine.domain.changes import MarketIdentity, MarketState
+from oddsengine.offer.owned_offer import OfferedMarket, OfferedSelection
 from oddsengine.pricing.lines import LineLadders
 from oddsengine.pricing.market_book import MarketBook
 from oddsengine.pricing.plain import price_plainly

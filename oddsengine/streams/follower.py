@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from oddsengine.books.replica_offer import ReplicaOffer
+    from oddsengine.offer.replica_offer import ReplicaOffer
     from oddsengine.streams.keys import ShardKeys
 
 #: An idle owner writes every second, so silence this long means trouble.

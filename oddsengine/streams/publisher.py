@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from oddsengine.books.offer import record_key
 from oddsengine.domain.changes import Batch
+from oddsengine.offer.offer import record_key
 from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.streams.follower import read_snapshot, read_top
 from oddsengine.streams.positions import Position, parse_stream_id
@@ -16,7 +16,7 @@ from oddsengine.streams.positions import Position, parse_stream_id
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from oddsengine.books.owned_offer import OwnedOffer
+    from oddsengine.offer.owned_offer import OwnedOffer
     from oddsengine.streams.keys import ShardKeys
 
 #: Some 30 minutes at ten flushes a second: longer than any follower may lag before it scans the snapshot again.

@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from oddsengine.books.offer import BEGINNING
-from oddsengine.books.owned_offer import OwnedOffer
-from oddsengine.books.replica_offer import ReplicaOffer
 from oddsengine.domain.changes import Batch
 from oddsengine.domain.ids import MarketId
+from oddsengine.offer.offer import BEGINNING
+from oddsengine.offer.owned_offer import OwnedOffer
+from oddsengine.offer.replica_offer import ReplicaOffer
 from oddsengine.streams import follower as follower_module
 from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.streams.follower import Follower, read_top

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oddsengine.books.owned_offer import OfferedMarket
 from oddsengine.domain.feed_updates import BookChange, SelectionDefinition
 from oddsengine.domain.ids import SelectionKey
 from oddsengine.domain.ladders import BETFAIR
+from oddsengine.offer.owned_offer import OfferedMarket
 from oddsengine.pricing.fair import ExchangeLimits, fair_from_exchange
 from oddsengine.pricing.implied import implied_by_exchange, priced_together
 from oddsengine.pricing.pricer import Pricer
@@ -280,7 +280,7 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
     changes: Any, method: Any, book_sum: float, greatest: float
 ) -> None:
     """Law: prices at the cost of what moved are the plain prices; several profiles at once change nothing."""
-    from oddsengine.books.owned_offer import OwnedOffer
+    from oddsengine.offer.owned_offer import OwnedOffer
     from tests.words import an_event
 
     profiles = {

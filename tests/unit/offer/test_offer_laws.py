@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from oddsengine.books.merge import merged
-from oddsengine.books.offer import BEGINNING, Offer
-from oddsengine.books.owned_offer import OfferedMarket, OfferedSelection, OwnedOffer
-from oddsengine.books.recency import ALL
-from oddsengine.books.replica_offer import ReplicaOffer
 from oddsengine.domain.changes import Batch, Changes, MarketIdentity, MarketState, Record
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.offer.change_index import ALL
+from oddsengine.offer.merge import merged
+from oddsengine.offer.offer import BEGINNING, Offer
+from oddsengine.offer.owned_offer import OfferedMarket, OfferedSelection, OwnedOffer
+from oddsengine.offer.replica_offer import ReplicaOffer
 
 EVENTS = ["e1", "e2", "e3"]
 SPORT_OF = {"e1": "football", "e2": "football", "e3": "tennis"}

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.books.recency import ALL, EventEntry, Recency
-from oddsengine.books.tombstones import Tombstones
 from oddsengine.domain.changes import (
     Changes,
     EventChange,
@@ -28,6 +26,8 @@ from oddsengine.domain.changes import (
     Tombstone,
 )
 from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.offer.change_index import ALL, EventEntry, Recency
+from oddsengine.offer.tombstones import Tombstones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from oddsengine.books.offer import Offer
 from oddsengine.domain.changes import (
     Batch,
     EventChange,
@@ -13,6 +12,7 @@ from oddsengine.domain.changes import (
     SelectionRecord,
 )
 from oddsengine.domain.ids import MarketId
+from oddsengine.offer.offer import Offer
 
 
 class ReplicaOffer(Offer):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from oddsengine.books.offer import Offer, record_key
 from oddsengine.domain.changes import (
     Batch,
     EventDescription,
@@ -28,12 +27,13 @@ from oddsengine.domain.changes import (
 )
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.taxonomy import SelectionStatus
+from oddsengine.offer.offer import Offer, record_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from oddsengine.books.recency import EventEntry
     from oddsengine.domain.events import Event
+    from oddsengine.offer.change_index import EventEntry
 
 
 class OfferedSelection(NamedTuple):
