@@ -24,7 +24,7 @@ from feeds.recording.reader import Recordings
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
-from oddsengine.pricing.profile import Profile
+from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_book import SourceBook
 from oddsengine.streams.publisher import prepare
 

@@ -18,8 +18,8 @@ from oddsengine.domain.ladders import LADDERS
 from oddsengine.gateway.auth import UnusableKey
 from oddsengine.loop import new_runner
 from oddsengine.pricing import METHODS
-from oddsengine.pricing.profile import Profile, resolve
-from oddsengine.pricing.rules import MarketContext
+from oddsengine.pricing.profiles.profile import Profile, resolve
+from oddsengine.pricing.profiles.rules import MarketContext
 from oddsengine.settings import ConfigError, Settings, demo_config, load_settings
 from oddsengine.streams.errors import StreamError
 from oddsengine.telemetry.logs import configure_logging

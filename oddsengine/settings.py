@@ -17,8 +17,8 @@ from feeds.supervision import Supervision
 from oddsengine.domain.ladders import LADDERS, ladder_of_increments, ladder_of_ticks
 from oddsengine.gateway.auth import AuthSettings, KeySettings
 from oddsengine.gateway.limits import LimitSettings
-from oddsengine.pricing.profile import Profile
-from oddsengine.pricing.rules import Rule
+from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.pricing.profiles.rules import Rule
 from oddsengine.sourcing.matching.matcher import MatchingSettings
 from oddsengine.sourcing.source_selector import SelectionRule
 

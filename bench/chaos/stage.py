@@ -21,7 +21,7 @@ from feeds.supervision import Supervision
 from oddsengine.client import OddsClient
 from oddsengine.commands.feeding import feeding, sources_of
 from oddsengine.commands.service import serving
-from oddsengine.pricing.profile import Profile
+from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.settings import EngineSettings, FeedSettings, GatewaySettings, Settings
 from oddsengine.tasks import end_tasks
 

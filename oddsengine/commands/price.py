@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from oddsengine.pricing import fair_probabilities, quote_odds
-from oddsengine.pricing.book import quote_book
-from oddsengine.pricing.guards import book_sum_guard
-from oddsengine.pricing.rounding import round_book
+from oddsengine.pricing.guards.checks import book_sum_guard
+from oddsengine.pricing.market.incremental_book import quote_book
+from oddsengine.pricing.market.rounding import round_book
 
 if TYPE_CHECKING:
-    from oddsengine.pricing.profile import Resolved
+    from oddsengine.pricing.profiles.profile import Resolved
 
 
 def price(odds: list[float], resolved: Resolved, winners: int = 1) -> dict[str, Any]:

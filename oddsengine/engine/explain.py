@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from oddsengine.domain.odds import to_decimal
-from oddsengine.pricing.guards import book_sum_guard, guards
+from oddsengine.pricing.guards.checks import book_sum_guard, guards
 
 if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
     from oddsengine.engine.pipeline import Pipeline
-    from oddsengine.pricing.guards import Guard
-    from oddsengine.pricing.plain import PricedMarket
-    from oddsengine.pricing.profile import Resolved
+    from oddsengine.pricing.guards.checks import Guard
+    from oddsengine.pricing.market.reference import PricedMarket
+    from oddsengine.pricing.profiles.profile import Resolved
     from oddsengine.sourcing.source_book import SourceBook, SourceMarket
 
 

@@ -13,8 +13,8 @@ import msgspec
 
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, shard_of
-from oddsengine.engine.blender import CONSENSUS, Blender
 from oddsengine.offer.owned_offer import OwnedOffer
+from oddsengine.pricing.market.consensus_markets import CONSENSUS, Blender
 from oddsengine.sourcing.agreement import agrees
 from oddsengine.sourcing.matching.event_id_mapper import Translator
 from oddsengine.sourcing.matching.matcher import Matcher, MatchingSettings, feed_of
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition, UpdateBatch
     from oddsengine.domain.ids import MarketId
     from oddsengine.offer.change_index import EventEntry
-    from oddsengine.pricing.consensus import Consensus
+    from oddsengine.pricing.market.consensus import Consensus
     from oddsengine.pricing.pricer import Pricer
     from oddsengine.sourcing.source_book import SourceMarket
     from oddsengine.sourcing.source_selector import Choice, SelectionRule

@@ -4,6 +4,6 @@ The two functions here are the room's public face: odds to fair probabilities, a
 """
 
 from oddsengine.pricing.errors import MarginError, PricingError
-from oddsengine.pricing.margin import METHODS, fair_probabilities, quote_odds
+from oddsengine.pricing.methods.margin import METHODS, fair_probabilities, quote_odds
 
 __all__ = ["METHODS", "MarginError", "PricingError", "fair_probabilities", "quote_odds"]

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from oddsengine.domain.changes import MarketIdentity, MarketState
 from oddsengine.offer.owned_offer import OfferedMarket, OfferedSelection
-from oddsengine.pricing.lines import LineLadders
-from oddsengine.pricing.market_book import MarketBook
-from oddsengine.pricing.plain import price_plainly
-from oddsengine.pricing.rule_book import RuleBook
-from oddsengine.pricing.spikes import is_spike
+from oddsengine.pricing.guards.jump import is_spike
+from oddsengine.pricing.market.lines import LineLadders
+from oddsengine.pricing.market.market_book import MarketBook
+from oddsengine.pricing.market.reference import price_plainly
+from oddsengine.pricing.profiles.resolver import RuleBook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import MarketId
-    from oddsengine.pricing.plain import PricedMarket
-    from oddsengine.pricing.profile import Profile, Resolved
+    from oddsengine.pricing.market.reference import PricedMarket
+    from oddsengine.pricing.profiles.profile import Profile, Resolved
     from oddsengine.sourcing.source_book import SourceMarket
 
 #: New prices of some selections, one a profile each; what is not named is as it was.

@@ -16,7 +16,7 @@ from oddsengine.client import OddsClient
 from oddsengine.commands.service import gateway_running, serving
 from oddsengine.gateway.auth import AuthSettings, KeySettings
 from oddsengine.gateway.limits import LimitSettings
-from oddsengine.pricing.profile import Profile
+from oddsengine.pricing.profiles.profile import Profile
 from tests.serving import PATIENCE_S, Served, Socket, quick_settings, served, until
 from tests.tokens import SECRET, a_token, written
 from tests.words import a_definition, a_market_said, a_quote

@@ -13,7 +13,7 @@ from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
-from oddsengine.pricing.profile import Profile
+from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.matching.matcher import MatchingSettings
 from oddsengine.sourcing.source_selector import SelectionRule
 from tests.words import a_batch, live

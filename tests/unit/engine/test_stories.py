@@ -15,7 +15,7 @@ from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, 
 from oddsengine.domain.ids import MarketId
 from oddsengine.engine.pipeline import WITHDRAWN, Pipeline
 from oddsengine.pricing.pricer import Pricer
-from oddsengine.pricing.profile import Profile
+from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_selector import SelectionRule
 from tests.words import a_batch, a_definition, a_quote, an_event
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.pricing.consensus import Opinion, agree, opinion, weighted_median
-from oddsengine.pricing.profile import Profile
+from oddsengine.pricing.market.consensus import Opinion, agree, opinion, weighted_median
+from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_book import SourceMarket
 from tests.words import a_definition, a_quote
 

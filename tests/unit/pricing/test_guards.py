@@ -10,10 +10,10 @@ from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketUpdate
 from oddsengine.domain.ids import MarketId
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.pricing.fair import ExchangeLimits, fair_from_quotes
+from oddsengine.pricing.methods.fair import ExchangeLimits, fair_from_quotes
 from oddsengine.pricing.pricer import Pricer
-from oddsengine.pricing.profile import Profile
-from oddsengine.pricing.rules import Rule
+from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.pricing.profiles.rules import Rule
 from tests.words import a_batch, a_definition, a_quote, an_event, live
 
 MARKET = MarketId("e1/match_odds")

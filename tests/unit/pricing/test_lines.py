@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketUpdate, SelectionDefinition
 from oddsengine.domain.ids import MarketId, SelectionKey
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.pricing.lines import pooled
+from oddsengine.pricing.market.lines import pooled
 from oddsengine.pricing.pricer import Pricer
-from oddsengine.pricing.profile import Profile
-from oddsengine.pricing.rules import Rule
+from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.pricing.profiles.rules import Rule
 from tests.words import a_batch, a_definition, a_quote, an_event, live
 
 PROBABILITIES = st.lists(st.floats(0.0, 1.0), max_size=12)

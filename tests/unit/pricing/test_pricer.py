@@ -14,10 +14,10 @@ from oddsengine.domain.feed_updates import BookChange, SelectionDefinition
 from oddsengine.domain.ids import SelectionKey
 from oddsengine.domain.ladders import BETFAIR
 from oddsengine.offer.owned_offer import OfferedMarket
-from oddsengine.pricing.fair import ExchangeLimits, fair_from_exchange
-from oddsengine.pricing.implied import implied_by_exchange, priced_together
+from oddsengine.pricing.methods.fair import ExchangeLimits, fair_from_exchange
+from oddsengine.pricing.methods.implied import implied_by_exchange, priced_together
 from oddsengine.pricing.pricer import Pricer
-from oddsengine.pricing.profile import Profile
+from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 from tests.words import a_definition, a_quote
 

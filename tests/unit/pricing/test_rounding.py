@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from oddsengine.domain.ladders import LADDERS
 from oddsengine.pricing import METHODS
-from oddsengine.pricing.book import quote_book
-from oddsengine.pricing.profile import Profile
-from oddsengine.pricing.rounding import book_sum, round_book
+from oddsengine.pricing.market.incremental_book import quote_book
+from oddsengine.pricing.market.rounding import book_sum, round_book
+from oddsengine.pricing.profiles.profile import Profile
 
 FAIR = st.lists(st.floats(0.01, 1.0), min_size=2, max_size=8).map(lambda weights: [each / fsum(weights) for each in weights])
 

@@ -15,8 +15,8 @@ from oddsengine.domain.ids import MarketId
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
-from oddsengine.pricing.profile import Profile, resolve
-from oddsengine.pricing.rules import MarketContext, Rule, brackets, minutes_until_next_bracket
+from oddsengine.pricing.profiles.profile import Profile, resolve
+from oddsengine.pricing.profiles.rules import MarketContext, Rule, brackets, minutes_until_next_bracket
 from oddsengine.settings import ConfigError, parse_settings
 from tests.words import a_batch, a_definition, a_quote, an_event, live
 

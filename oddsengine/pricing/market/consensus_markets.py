@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from oddsengine.pricing.consensus import agree, opinion, priced_selections
+from oddsengine.pricing.market.consensus import agree, opinion, priced_selections
 from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 from oddsengine.sourcing.source_selector import TOO_FEW_SOURCES, Choice
 
 if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import MarketId
-    from oddsengine.pricing.consensus import Consensus
-    from oddsengine.pricing.profile import Profile
+    from oddsengine.pricing.market.consensus import Consensus
+    from oddsengine.pricing.profiles.profile import Profile
     from oddsengine.sourcing.source_selector import Blend
 
 #: The source that a market priced by consensus is said to come from.

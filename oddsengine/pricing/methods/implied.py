@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.domain.feed_updates import SelectionDefinition
-from oddsengine.pricing.fair import ExchangeLimits, Fair, fair_from_exchange, fair_from_quotes, is_deep_enough, normalised
+from oddsengine.pricing.methods.fair import ExchangeLimits, Fair, fair_from_exchange, fair_from_quotes, is_deep_enough, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oddsengine.domain.feed_updates import MarketDefinition
-    from oddsengine.pricing.profile import Profile
+    from oddsengine.pricing.profiles.profile import Profile
     from oddsengine.sourcing.source_book import SelectionBook
 
 #: The market types whose lines form a ladder, and the selection that gets likelier as the line rises.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.domain.events import Event
 from oddsengine.domain.feed_updates import MarketDefinition
-from oddsengine.pricing.profile import Profile, Resolved, resolve
-from oddsengine.pricing.rules import MarketContext, brackets, minutes_until_next_bracket
+from oddsengine.pricing.profiles.profile import Profile, Resolved, resolve
+from oddsengine.pricing.profiles.rules import MarketContext, brackets, minutes_until_next_bracket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -21,8 +21,8 @@ from math import fsum, inf, isfinite, log, sqrt
 from operator import mul, truediv
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from oddsengine.pricing import _few_outcomes
 from oddsengine.pricing.errors import MarginError
+from oddsengine.pricing.methods import closed_forms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,9 +139,9 @@ def _shift(values: Sequence[float], target: float) -> list[float]:
 
 def _power(values: Sequence[float], target: float) -> list[float]:
     if len(values) == 3:  # noqa: PLR2004 - football's market, written out
-        k, powers = _few_outcomes.power_of_three((values[0], values[1], values[2]), target, _MAX_STEPS)
+        k, powers = closed_forms.power_of_three((values[0], values[1], values[2]), target, _MAX_STEPS)
     elif len(values) == 2:  # noqa: PLR2004 - a market of two, written out
-        k, powers = _few_outcomes.power_of_two((values[0], values[1]), target, _MAX_STEPS)
+        k, powers = closed_forms.power_of_two((values[0], values[1]), target, _MAX_STEPS)
     else:
         k, powers = _power_of_many(values, target)
     if not k > 0.0:
@@ -169,7 +169,7 @@ def _odds_ratio(values: Sequence[float], target: float) -> list[float]:
     if len(values) == 2:  # noqa: PLR2004 - a quadratic in c
         return _odds_ratio_of_two(values[0], values[1], target)
     if len(values) == 3:  # noqa: PLR2004 - football's market, written out
-        found = _few_outcomes.odds_ratio((values[0], values[1], values[2]), target, _LAST_STEP, _MAX_STEPS)
+        found = closed_forms.odds_ratio((values[0], values[1], values[2]), target, _LAST_STEP, _MAX_STEPS)
         if found is not None:
             return found
     return _odds_ratio_of_many(values, target)
@@ -220,7 +220,7 @@ def _shin_remove(inverse: Sequence[float], winners: float) -> list[float]:
         return _shift(inverse, winners)
     book_sum = fsum(inverse)
     if outcomes == 3:  # noqa: PLR2004 - football's market, written out
-        z = _few_outcomes.shin_insiders((inverse[0], inverse[1], inverse[2]), _LAST_STEP, _MAX_STEPS)
+        z = closed_forms.shin_insiders((inverse[0], inverse[1], inverse[2]), _LAST_STEP, _MAX_STEPS)
     else:
         z = _insiders(inverse, book_sum)
     if not -1.0 < z < 1.0:

@@ -13,13 +13,13 @@ import msgspec
 from msgspec import Meta
 
 from oddsengine.domain.taxonomy import MarketType
-from oddsengine.pricing.margin import Method
-from oddsengine.pricing.rounding import Rounding
+from oddsengine.pricing.market.rounding import Rounding
+from oddsengine.pricing.methods.margin import Method
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oddsengine.pricing.profile import Profile
+    from oddsengine.pricing.profiles.profile import Profile
 
 Names = str | tuple[str, ...] | None
 BookSum = Annotated[float, Meta(ge=1.0, le=3.0)]

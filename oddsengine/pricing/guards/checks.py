@@ -9,14 +9,14 @@ from __future__ import annotations
 from math import fsum, isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.pricing.book import COHERENT
-from oddsengine.pricing.rounding import book_sum
+from oddsengine.pricing.market.incremental_book import COHERENT
+from oddsengine.pricing.market.rounding import book_sum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from oddsengine.pricing.market_book import Group, MarketBook
-    from oddsengine.pricing.profile import Profile
+    from oddsengine.pricing.market.market_book import Group, MarketBook
+    from oddsengine.pricing.profiles.profile import Profile
 
 
 class Guard(NamedTuple):

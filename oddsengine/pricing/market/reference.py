@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.pricing.book import PricedSelection, price_book
-from oddsengine.pricing.implied import Belief, implied, priced_together
+from oddsengine.pricing.market.incremental_book import PricedSelection, price_book
+from oddsengine.pricing.methods.implied import Belief, implied, priced_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from oddsengine.domain.feed_updates import MarketDefinition
-    from oddsengine.pricing.profile import Profile
+    from oddsengine.pricing.profiles.profile import Profile
     from oddsengine.sourcing.source_book import SourceMarket
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from math import fsum, inf
 from typing import TYPE_CHECKING
 
-from oddsengine.pricing.book import MovingBook, coherence, with_pooled
-from oddsengine.pricing.implied import Belief, implied, implied_by_exchange, priced_together
+from oddsengine.pricing.market.incremental_book import MovingBook, coherence, with_pooled
+from oddsengine.pricing.methods.implied import Belief, implied, implied_by_exchange, priced_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oddsengine.domain.feed_updates import MarketDefinition
-    from oddsengine.pricing.implied import Together
-    from oddsengine.pricing.profile import Profile, Resolved
+    from oddsengine.pricing.methods.implied import Together
+    from oddsengine.pricing.profiles.profile import Profile, Resolved
     from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 
 

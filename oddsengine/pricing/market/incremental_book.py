@@ -11,15 +11,15 @@ from math import fsum, inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.pricing.errors import MarginError
-from oddsengine.pricing.fair import Basis
-from oddsengine.pricing.margin import quote_odds
-from oddsengine.pricing.rounding import Rounder, round_book, rounder
+from oddsengine.pricing.market.rounding import Rounder, round_book, rounder
+from oddsengine.pricing.methods.fair import Basis
+from oddsengine.pricing.methods.margin import quote_odds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oddsengine.pricing.fair import Fair
-    from oddsengine.pricing.profile import Profile
+    from oddsengine.pricing.methods.fair import Fair
+    from oddsengine.pricing.profiles.profile import Profile
 
 #: A whole book whose probabilities sum to less than the first or more than the second, per winner, contradicts itself.
 COHERENT = (0.75, 1.34)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from oddsengine.pricing.errors import MarginError
-from oddsengine.pricing.margin import SEVERAL_WINNERS, Method, fair_probabilities
+from oddsengine.pricing.methods.margin import SEVERAL_WINNERS, Method, fair_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

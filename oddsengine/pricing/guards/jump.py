@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.pricing.plain import price_plainly
+from oddsengine.pricing.market.reference import price_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from oddsengine.pricing.market_book import MarketBook
+    from oddsengine.pricing.market.market_book import MarketBook
     from oddsengine.sourcing.source_book import SourceMarket
 
 

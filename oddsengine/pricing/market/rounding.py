@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from oddsengine.pricing.profile import Profile
+    from oddsengine.pricing.profiles.profile import Profile
 
 Rounding = Literal["down", "balanced"]
 Rounder: TypeAlias = "Callable[[float], tuple[int | None, float, float]]"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from oddsengine.domain.ladders import LADDERS, Ladder
-from oddsengine.pricing.fair import ExchangeLimits
-from oddsengine.pricing.margin import Method
-from oddsengine.pricing.rounding import Rounding
-from oddsengine.pricing.rules import (
+from oddsengine.pricing.market.rounding import Rounding
+from oddsengine.pricing.methods.fair import ExchangeLimits
+from oddsengine.pricing.methods.margin import Method
+from oddsengine.pricing.profiles.rules import (
     BookSum,
     GreatestOdds,
     HoldBand,
@@ -30,7 +30,7 @@ from oddsengine.pricing.rules import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oddsengine.pricing.rules import MarketContext
+    from oddsengine.pricing.profiles.rules import MarketContext
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from oddsengine.domain.ids import EventId
-    from oddsengine.pricing.implied import Belief
-    from oddsengine.pricing.market_book import Group, MarketBook
+    from oddsengine.pricing.market.market_book import Group, MarketBook
+    from oddsengine.pricing.methods.implied import Belief
 
 #: (event, market type, period)
 LadderKey: TypeAlias = "tuple[EventId, str, str | None]"
