@@ -27,8 +27,8 @@ from bench.reference_nats import NatsFeed, find_nats, nats_running, nats_subscri
 from bench.report import Row, compared
 from bench.search import Measured, best
 from bench.system import redis_running, system_running
-from oddsengine.gateway.encode import delta, delta_head, delta_stamp
-from oddsengine.gateway.framing import frame
+from oddsengine.gateway.protocol.encoders import delta, delta_head, delta_stamp
+from oddsengine.gateway.protocol.framing import frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

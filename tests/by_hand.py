@@ -12,7 +12,7 @@ from oddsengine.domain.changes import Record
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.gateway.access import Access
 from oddsengine.gateway.hub import Hub
-from oddsengine.gateway.messages import Subscribe
+from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.replica import Replica
 from oddsengine.offer.owned_offer import OwnedOffer
 from tests.words import an_event, an_offer_of

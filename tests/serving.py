@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from oddsengine.commands.service import Service, serving
 from oddsengine.gateway.auth import AuthSettings
 from oddsengine.gateway.limits import LimitSettings
-from oddsengine.gateway.server_messages import ServerMessage
+from oddsengine.gateway.protocol.server_messages import ServerMessage
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.settings import EngineSettings, GatewaySettings, Settings
 from tests.words import a_batch, live

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import web
 
-from oddsengine.gateway.codes import ErrorCode, error
 from oddsengine.gateway.door import Refused
+from oddsengine.gateway.protocol.codes import ErrorCode, error
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler

@@ -14,10 +14,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.answers import UNKNOWN, answering
-from oddsengine.gateway.api_documents import asyncapi, openapi, page
-from oddsengine.gateway.codes import ErrorCode, error
 from oddsengine.gateway.http_api import HttpApi
 from oddsengine.gateway.listener import Handshakes
+from oddsengine.gateway.protocol.api_documents import asyncapi, openapi, page
+from oddsengine.gateway.protocol.codes import ErrorCode, error
 from oddsengine.gateway.stream import StreamEndpoint
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.gateway.broadcast import Roster
-from oddsengine.gateway.encode import JSON, Encoding, delta_head
-from oddsengine.gateway.framing import Framing
+from oddsengine.gateway.protocol.encoders import JSON, Encoding, delta_head
+from oddsengine.gateway.protocol.framing import Framing
 
 if TYPE_CHECKING:
     from oddsengine.gateway.replica import At, Channel

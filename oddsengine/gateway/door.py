@@ -6,8 +6,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.gateway.auth import Unauthorised
-from oddsengine.gateway.codes import ErrorCode, error
 from oddsengine.gateway.limits import Addresses, Rates
+from oddsengine.gateway.protocol.codes import ErrorCode, error
 from oddsengine.streams.seats import Seats
 
 if TYPE_CHECKING:

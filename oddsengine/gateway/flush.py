@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway import encode, parts
+from oddsengine.gateway.protocol import chunking, encoders
 from oddsengine.streams.positions import write_at
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ class Flush:
         self._now = now
         self._before = before
         #: the present position of channels that draw from these shards, and the stamp of their messages
-        self._stamps: dict[tuple[tuple[int, ...], encode.Encoding], tuple[str, bytes]] = {}
+        self._stamps: dict[tuple[tuple[int, ...], encoders.Encoding], tuple[str, bytes]] = {}
         #: channel -> indexes into changes.events, .markets (those under changes.urgent are urgent) and .removals
         self._events: dict[str, list[int]] = {}
         self._markets: dict[str, list[int]] = {}
         self._gone: dict[str, list[int]] = {}
         #: what was encoded already of changes.events and .markets, in each way in which it was
-        self._encoded_events: dict[encode.Encoding, list[bytes | None]] = {}
-        self._encoded_markets: dict[tuple[str | None, str, encode.Encoding], list[bytes | None]] = {}
+        self._encoded_events: dict[encoders.Encoding, list[bytes | None]] = {}
+        self._encoded_markets: dict[tuple[str | None, str, encoders.Encoding], list[bytes | None]] = {}
         events = offer.events
         for index, event in enumerate(changes.events):
             entry = events.get(event.id)
@@ -87,19 +87,19 @@ class Flush:
         stamped = self._stamps.get(key)
         if stamped is None:
             at = write_at({shard: self._now[shard] for shard in channel.shards})
-            stamped = self._stamps[key] = at, encode.delta_stamp(at, self._ts_ms, encoding)
+            stamped = self._stamps[key] = at, encoders.delta_stamp(at, self._ts_ms, encoding)
         markets = self._markets_of(taste, self._markets.get(channel.name, ()))
         events: list[bytes] = []
         if self._events or self._gone:
             events += [self._event(index, encoding) for index in self._events.get(channel.name, ())]
             for index in self._gone.get(channel.name, ()):
                 removal = self._changes.removals[index]
-                (markets if removal.what == "market" else events).append(encode.removal(removal, encoding))
+                (markets if removal.what == "market" else events).append(encoders.removal(removal, encoding))
         at, stamp = stamped
-        if not parts.are_long(events, markets):
-            return taste.framing.wrap(encode.delta(audience.head, stamp, events, markets, encoding), at)
+        if not chunking.are_long(events, markets):
+            return taste.framing.wrap(encoders.delta(audience.head, stamp, events, markets, encoding), at)
         before = write_at({shard: self._before[shard] for shard in channel.shards})
-        return b"".join(parts.delta_frames(audience.head, parts.Content(events, markets), at, before, self._ts_ms, taste))
+        return b"".join(chunking.delta_frames(audience.head, chunking.Content(events, markets), at, before, self._ts_ms, taste))
 
     def urgent_of(self, audience: Audience) -> bytes | None:
         """Frame only the markets that stopped taking bets; None if there are none. Its members stay at their position."""
@@ -107,8 +107,8 @@ class Flush:
         if not indexes:
             return None
         at, taste = write_at(audience.at), audience.taste
-        content = parts.Content([], self._markets_of(taste, indexes))
-        return b"".join(parts.delta_frames(audience.head, content, at, at, self._ts_ms, taste))
+        content = chunking.Content([], self._markets_of(taste, indexes))
+        return b"".join(chunking.delta_frames(audience.head, content, at, at, self._ts_ms, taste))
 
     def market_count(self, channel: str) -> int:
         """Count the market changes in a channel's message."""
@@ -125,17 +125,17 @@ class Flush:
             fragment = encoded[index]
             if fragment is None:
                 place = self._offer.place(profile)
-                fragment = encoded[index] = encode.market_change(changes[index], place, odds_format, encoding)
+                fragment = encoded[index] = encoders.market_change(changes[index], place, odds_format, encoding)
             fragments.append(fragment)
         return fragments
 
-    def _event(self, index: int, encoding: encode.Encoding) -> bytes:
+    def _event(self, index: int, encoding: encoders.Encoding) -> bytes:
         encoded = self._encoded_events.get(encoding)
         if encoded is None:
             encoded = self._encoded_events[encoding] = [None] * len(self._changes.events)
         fragment = encoded[index]
         if fragment is None:
-            fragment = encoded[index] = encode.event_change(self._changes.events[index], encoding)
+            fragment = encoded[index] = encoders.event_change(self._changes.events[index], encoding)
         return fragment
 
 

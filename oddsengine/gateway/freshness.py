@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway import encode
+from oddsengine.gateway.protocol import encoders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +90,7 @@ class Freshness:
         for audience in self._teller.audiences:
             if shard in audience.channel.shards:
                 name, taste = audience.channel.name, audience.taste
-                payload = encode.message(op, {"channel": name, **fields}, taste.encoding)
+                payload = encoders.message(op, {"channel": name, **fields}, taste.encoding)
                 self._teller.tell(audience, taste.framing.wrap(payload))
                 for session in audience.members:
                     session.subscriptions[name].told_stale = op == "stale"

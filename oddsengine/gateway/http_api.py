@@ -13,11 +13,11 @@ from oddsengine.domain.changes import EventChange
 from oddsengine.domain.formats import FORMATS
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.odds import to_milli
-from oddsengine.gateway import encode
 from oddsengine.gateway.access import Access, Role
 from oddsengine.gateway.audience import Taste
-from oddsengine.gateway.codes import ErrorCode, error
-from oddsengine.gateway.messages import QuoteAnswer, QuotesCheck, QuoteToCheck
+from oddsengine.gateway.protocol import encoders
+from oddsengine.gateway.protocol.client_messages import QuoteAnswer, QuotesCheck, QuoteToCheck
+from oddsengine.gateway.protocol.codes import ErrorCode, error
 from oddsengine.gateway.replica import UnknownChannel
 from oddsengine.streams.positions import write_at
 
@@ -104,7 +104,7 @@ class HttpApi:
             text = f"unknown parameter {min(unknown)!r}; there are sport, competition and in_play"
             return error(400, ErrorCode.BAD_REQUEST, text)
         fragments = [
-            encode.event_change(_event(entry))
+            encoders.event_change(_event(entry))
             for entry in self._replica.events()
             if (sport is None or entry.record.description.sport == sport)
             and (competition is None or entry.record.description.competition.id == competition)
@@ -122,8 +122,8 @@ class HttpApi:
             return error(404, ErrorCode.NOT_FOUND, f"no event {key!r} is on offer")
         odds_format = _format(request)
         place = offer.place(self._profile(access))
-        markets = [encode.market(self._replica.shown(record), place, odds_format) for record in entry.markets.values()]
-        return _json(encode.event_change(_event(entry))[:-1] + b',"markets":[' + b",".join(markets) + b"]}")
+        markets = [encoders.market(self._replica.shown(record), place, odds_format) for record in entry.markets.values()]
+        return _json(encoders.event_change(_event(entry))[:-1] + b',"markets":[' + b",".join(markets) + b"]}")
 
     async def market(self, request: web.Request, access: Access) -> web.Response:
         """Give one market."""
@@ -132,7 +132,7 @@ class HttpApi:
         if record is None:
             return error(404, ErrorCode.NOT_FOUND, f"no market {key!r} is on offer")
         place = self._place(record, access)
-        return _json(encode.market(self._replica.shown(record), place, _format(request)))
+        return _json(encoders.market(self._replica.shown(record), place, _format(request)))
 
     async def explain(self, request: web.Request, access: Access) -> web.Response:
         """Say why a market's prices are what they are."""
@@ -164,7 +164,7 @@ class HttpApi:
         except UnknownChannel as unknown:
             return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
         content, at = await self._renderings.whole(channel, Taste(self._profile(access), _format(request), 0))
-        return _json(encode.snapshot(channel.name, write_at(at), *content))
+        return _json(encoders.snapshot(channel.name, write_at(at), *content))
 
     async def check_quotes(self, request: web.Request, access: Access) -> web.Response:
         """Tell for each quote whether its price is still on offer."""

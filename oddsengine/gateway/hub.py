@@ -6,14 +6,14 @@ import random
 from math import ceil
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway import encode
-from oddsengine.gateway.codes import Close, ErrorCode
 from oddsengine.gateway.counters import HubCounters
-from oddsengine.gateway.encode import JSON, Encoding
-from oddsengine.gateway.framing import TEXT, Framing
 from oddsengine.gateway.freshness import Freshness
 from oddsengine.gateway.limits import Bucket
-from oddsengine.gateway.messages import Ping, Subscribe, Unsubscribe
+from oddsengine.gateway.protocol import encoders
+from oddsengine.gateway.protocol.client_messages import Ping, Subscribe, Unsubscribe
+from oddsengine.gateway.protocol.codes import Close, ErrorCode
+from oddsengine.gateway.protocol.encoders import JSON, Encoding
+from oddsengine.gateway.protocol.framing import TEXT, Framing
 from oddsengine.gateway.session import Session
 from oddsengine.gateway.subscribing import Refusal, resolve
 from oddsengine.gateway.teller import Teller
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from oddsengine.gateway.access import Access
-    from oddsengine.gateway.messages import ClientMessage, RequestId
+    from oddsengine.gateway.protocol.client_messages import ClientMessage, RequestId
     from oddsengine.gateway.replica import Replica
 
 
@@ -184,7 +184,7 @@ class Hub:
                 framed = None if paced else ready.get(kind)
                 if framed is None:
                     at = write_at(self.teller.position(session)) if paced else current
-                    payload = encode.message("heartbeat", {"at": at, "ts": ts}, session.encoding)
+                    payload = encoders.message("heartbeat", {"at": at, "ts": ts}, session.encoding)
                     framed = session.framing.wrap(payload, at=at if session.subscriptions else None)
                     if not paced:
                         ready[kind] = framed

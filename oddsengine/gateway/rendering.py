@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.domain.ids import MarketId
-from oddsengine.gateway import encode
-from oddsengine.gateway.parts import Content
+from oddsengine.gateway.protocol import encoders
+from oddsengine.gateway.protocol.chunking import Content
 from oddsengine.gateway.replica import suspended
 from oddsengine.offer.offer import BEGINNING
 from oddsengine.offer.replica_offer import ReplicaOffer
@@ -31,12 +31,12 @@ def rendered(replica: Replica, channel: Channel, taste: Taste, since: At | None)
     content = Content([], [])
     for offer, changes in replica.whole(channel) if since is None else replica.diff(channel, since):
         place = offer.place(taste.profile)
-        content.events.extend([encode.event_change(event, taste.encoding) for event in changes.events])
+        content.events.extend([encoders.event_change(event, taste.encoding) for event in changes.events])
         content.markets.extend(
-            [encode.market_change(market, place, taste.odds_format, taste.encoding) for market in changes.markets]
+            [encoders.market_change(market, place, taste.odds_format, taste.encoding) for market in changes.markets]
         )
         for removal in changes.removals:
-            content[removal.what == "market"].append(encode.removal(removal, taste.encoding))
+            content[removal.what == "market"].append(encoders.removal(removal, taste.encoding))
     return content
 
 
@@ -117,7 +117,7 @@ class LargeRendering:
         if self._since is not None:
             for offer, seq, _ in self._sources():
                 for removal in offer.removals_since(seq, self._channel.name):
-                    content[removal.what == "market"].append(encode.removal(removal, self._taste.encoding))
+                    content[removal.what == "market"].append(encoders.removal(removal, self._taste.encoding))
         self._events = events  # what is gone is forgotten
         return content
 
@@ -140,12 +140,12 @@ class LargeRendering:
             elif market.at > seq:
                 change = offer.market_since(market, seq)
                 shown = suspended(change) if is_shut else change
-                encoded = encode.market_change(shown, place, taste.odds_format, taste.encoding)
+                encoded = encoders.market_change(shown, place, taste.odds_format, taste.encoding)
                 markets[market.id] = _Market(market.at, change.is_urgent, encoded)
         event = offer.event_since(entry.record, seq)
         return _Event(
             offer.seq,
-            None if event is None else encode.event_change(event, taste.encoding),
+            None if event is None else encoders.event_change(event, taste.encoding),
             markets,
             [market.encoded for market in markets.values() if market.is_urgent],
             [market.encoded for market in markets.values() if not market.is_urgent],

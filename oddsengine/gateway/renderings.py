@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from oddsengine.gateway.parts import Content, delta_frames, snapshot_frames
+from oddsengine.gateway.protocol.chunking import Content, delta_frames, snapshot_frames
 from oddsengine.gateway.rendering import LargeRendering, rendered
 from oddsengine.streams.positions import Position, write_at
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway.encode import JSON, Encoding, message
-from oddsengine.gateway.framing import TEXT, Framing, close_frame
+from oddsengine.gateway.protocol.encoders import JSON, Encoding, message
+from oddsengine.gateway.protocol.framing import TEXT, Framing, close_frame
 
 if TYPE_CHECKING:
     import asyncio

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from oddsengine.gateway.framing import Framing, close_frame, pong_frame
+from oddsengine.gateway.protocol.framing import Framing, close_frame, pong_frame
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway.codes import Close
+from oddsengine.gateway.protocol.codes import Close
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,12 +12,9 @@ from aiohttp import web
 from oddsengine.domain.formats import FORMATS
 from oddsengine.gateway.answers import refusal
 from oddsengine.gateway.auth import Unauthorised
-from oddsengine.gateway.codes import Close, ErrorCode, error
 from oddsengine.gateway.departures import Departures
 from oddsengine.gateway.door import Refused
-from oddsengine.gateway.encode import JSON, MSGPACK
-from oddsengine.gateway.framing import Framing
-from oddsengine.gateway.messages import (
+from oddsengine.gateway.protocol.client_messages import (
     PROTOCOL_JSON,
     PROTOCOL_MSGPACK,
     Authenticate,
@@ -25,6 +22,9 @@ from oddsengine.gateway.messages import (
     decode_client_message,
     decode_client_msgpack,
 )
+from oddsengine.gateway.protocol.codes import Close, ErrorCode, error
+from oddsengine.gateway.protocol.encoders import JSON, MSGPACK
+from oddsengine.gateway.protocol.framing import Framing
 from oddsengine.gateway.replica import UnknownChannel
 from oddsengine.gateway.socket import Control, MessageSocket
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.door import Door
     from oddsengine.gateway.hub import Hub
     from oddsengine.gateway.listener import Handshakes
-    from oddsengine.gateway.messages import ClientMessage
+    from oddsengine.gateway.protocol.client_messages import ClientMessage
     from oddsengine.gateway.session import Session
 
 #: A client that goes on sending rubbish is closed.

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.domain.formats import FORMATS
 from oddsengine.gateway.audience import Taste
-from oddsengine.gateway.codes import ErrorCode
-from oddsengine.gateway.messages import INTERVAL_CLASSES_MS
+from oddsengine.gateway.protocol.client_messages import INTERVAL_CLASSES_MS
+from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.replica import At, Channel, UnknownChannel
 from oddsengine.streams.positions import ORIGIN, read_at
 
 if TYPE_CHECKING:
-    from oddsengine.gateway.messages import Subscribe
+    from oddsengine.gateway.protocol.client_messages import Subscribe
     from oddsengine.gateway.replica import Replica
     from oddsengine.gateway.session import Session
 

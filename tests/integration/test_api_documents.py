@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from oddsengine.gateway.api_documents import ROUTES, asyncapi, openapi
+from oddsengine.gateway.protocol.api_documents import ROUTES, asyncapi, openapi
 from tests.serving import Served, served
 from tests.words import a_definition, a_market_said, a_quote
 

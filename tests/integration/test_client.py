@@ -9,8 +9,8 @@ from hashlib import sha1
 from typing import Final
 
 from oddsengine.client import OddsClient
-from oddsengine.gateway.encode import message
-from oddsengine.gateway.framing import frame
+from oddsengine.gateway.protocol.encoders import message
+from oddsengine.gateway.protocol.framing import frame
 
 #: RFC 6455, section 1.3.
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

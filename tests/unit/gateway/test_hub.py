@@ -7,7 +7,7 @@ from typing import Any
 
 from oddsengine.domain.ids import EventId
 from oddsengine.gateway.freshness import Freshness
-from oddsengine.gateway.messages import Subscribe
+from oddsengine.gateway.protocol.client_messages import Subscribe
 from tests.by_hand import Gateway, prices
 from tests.words import an_offer_of
 

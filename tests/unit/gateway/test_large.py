@@ -10,11 +10,11 @@ import pytest
 from oddsengine.client import OddsState
 from oddsengine.domain.ids import EventId
 from oddsengine.gateway.audience import Taste
-from oddsengine.gateway.encode import JSON
-from oddsengine.gateway.framing import TEXT
-from oddsengine.gateway.messages import Subscribe
-from oddsengine.gateway.parts import PART_BYTES
 from oddsengine.gateway.pieces import SUSPENSIONS_AT_ONCE
+from oddsengine.gateway.protocol.chunking import PART_BYTES
+from oddsengine.gateway.protocol.client_messages import Subscribe
+from oddsengine.gateway.protocol.encoders import JSON
+from oddsengine.gateway.protocol.framing import TEXT
 from tests.by_hand import Gateway
 from tests.words import an_event, an_offer_of
 
@@ -85,13 +85,13 @@ async def test_others_hear_prices_while_a_large_snapshot_is_made_and_it_has_them
 
 
 async def test_a_large_snapshot_is_made_anew_only_where_it_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from oddsengine.gateway import encode
+    from oddsengine.gateway.protocol import encoders
 
     gateway = await a_large_offer()
     gateway.joins(EVERYTHING)
     await gateway.settled()
     encoded: list[str] = []
-    market_change = encode.market_change
+    market_change = encoders.market_change
 
     def counted(change: Any, *arguments: Any) -> bytes:
         encoded.append(change.id)

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from oddsengine.client import OddsState
-from oddsengine.gateway import parts, pieces, renderings
-from oddsengine.gateway.messages import Subscribe, Unsubscribe
+from oddsengine.gateway import pieces, renderings
+from oddsengine.gateway.protocol import chunking
+from oddsengine.gateway.protocol.client_messages import Subscribe, Unsubscribe
 from tests.by_hand import Gateway
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
-from oddsengine.gateway.codes import ErrorCode
-from oddsengine.gateway.messages import QuoteAnswer, RequestId
+from oddsengine.gateway.protocol.client_messages import QuoteAnswer, RequestId
+from oddsengine.gateway.protocol.codes import ErrorCode
 
 At = Annotated[str, Meta(description="A position: opaque, valid on every gateway, to be given back as `resume`.")]
 UnixMs = Annotated[int, Meta(description="Unix time in milliseconds.")]

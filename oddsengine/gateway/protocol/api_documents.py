@@ -10,9 +10,9 @@ import msgspec
 
 from oddsengine import __version__
 from oddsengine.domain.formats import FORMATS
-from oddsengine.gateway import server_messages as server
-from oddsengine.gateway.codes import Close
-from oddsengine.gateway.messages import PROTOCOL_JSON, PROTOCOL_MSGPACK, ClientMessage, QuotesCheck
+from oddsengine.gateway.protocol import server_messages as server
+from oddsengine.gateway.protocol.client_messages import PROTOCOL_JSON, PROTOCOL_MSGPACK, ClientMessage, QuotesCheck
+from oddsengine.gateway.protocol.codes import Close
 
 _CODE: Final = re.compile(r"`([^`]+)`")
 _REFS: Final = "#/components/schemas/{name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from oddsengine.gateway import encode
+from oddsengine.gateway.protocol import encoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def snapshot_frames(channel: str, content: Content, at: str, taste: Taste) -> li
     """Frame a channel whole; a client is at the position `at` with the last part."""
     return [
         taste.framing.wrap(
-            encode.snapshot(channel, at, *part, part=number, last=is_last, encoding=taste.encoding), at if is_last else None
+            encoders.snapshot(channel, at, *part, part=number, last=is_last, encoding=taste.encoding), at if is_last else None
         )
         for number, (part, is_last) in enumerate(content.parts(), 1)
     ]
@@ -58,7 +58,7 @@ def delta_frames(head: bytes, content: Content, at: str, before: str, ts_ms: int
     """Frame what changed; who has not had the last part is where it was.
 
     Args:
-        head: the channel's `encode.delta_head`.
+        head: the channel's `encoders.delta_head`.
         content: what changed.
         at: the position a client has with all of it.
         before: the one it had without.
@@ -68,6 +68,6 @@ def delta_frames(head: bytes, content: Content, at: str, before: str, ts_ms: int
     frames: list[bytes] = []
     for part, is_last in content.parts():
         here = at if is_last else before
-        stamp = encode.delta_stamp(here, ts_ms, taste.encoding)
-        frames.append(taste.framing.wrap(encode.delta(head, stamp, *part, taste.encoding), here))
+        stamp = encoders.delta_stamp(here, ts_ms, taste.encoding)
+        frames.append(taste.framing.wrap(encoders.delta(head, stamp, *part, taste.encoding), here))
     return frames
