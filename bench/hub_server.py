@@ -19,7 +19,7 @@ from oddsengine.commands.service import build_door
 from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.app import Gateway
 from oddsengine.gateway.hub import Hub
-from oddsengine.gateway.replica import Replica
+from oddsengine.gateway.state.replica import Replica
 from oddsengine.loop import new_runner
 from oddsengine.settings import Settings
 from oddsengine.telemetry.logs import configure_logging

@@ -13,7 +13,7 @@ from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.gateway.access import Access
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.protocol.client_messages import Subscribe
-from oddsengine.gateway.replica import Replica
+from oddsengine.gateway.state.replica import Replica
 from oddsengine.offer.owned_offer import OwnedOffer
 from tests.words import an_event, an_offer_of
 

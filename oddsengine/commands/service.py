@@ -20,7 +20,7 @@ from oddsengine.gateway.auth import Authenticator
 from oddsengine.gateway.door import Door
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.listener import Handshakes, listening
-from oddsengine.gateway.replica import Replica
+from oddsengine.gateway.state.replica import Replica
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.streams.embedded import EmbeddedRedis
 from oddsengine.streams.follower import Follower

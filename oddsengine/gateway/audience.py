@@ -9,8 +9,8 @@ from oddsengine.gateway.protocol.encoders import JSON, Encoding, delta_head
 from oddsengine.gateway.protocol.framing import Framing
 
 if TYPE_CHECKING:
-    from oddsengine.gateway.replica import At, Channel
     from oddsengine.gateway.session import Session
+    from oddsengine.gateway.state.replica import At, Channel
 
 
 class Taste(NamedTuple):

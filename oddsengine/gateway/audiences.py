@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oddsengine.gateway.audience import Taste
-    from oddsengine.gateway.replica import Channel, Replica
     from oddsengine.gateway.session import Session
+    from oddsengine.gateway.state.replica import Channel, Replica
 
 
 class Audiences:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.changes import Changes
     from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.audiences import Audiences
-    from oddsengine.gateway.replica import At
+    from oddsengine.gateway.state.replica import At
     from oddsengine.offer.change_index import EventEntry
     from oddsengine.offer.offer import Offer
 

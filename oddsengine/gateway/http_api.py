@@ -18,7 +18,7 @@ from oddsengine.gateway.audience import Taste
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.client_messages import QuoteAnswer, QuotesCheck, QuoteToCheck
 from oddsengine.gateway.protocol.codes import ErrorCode, error
-from oddsengine.gateway.replica import UnknownChannel
+from oddsengine.gateway.state.replica import UnknownChannel
 from oddsengine.streams.positions import write_at
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.changes import MarketRecord
     from oddsengine.gateway.door import Door
-    from oddsengine.gateway.history import WasOnOffer
     from oddsengine.gateway.hub import Hub
+    from oddsengine.gateway.state.price_history import WasOnOffer
     from oddsengine.offer.change_index import EventEntry
 
 _JSON: Final = "application/json"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.access import Access
     from oddsengine.gateway.protocol.client_messages import ClientMessage, RequestId
-    from oddsengine.gateway.replica import Replica
+    from oddsengine.gateway.state.replica import Replica
 
 
 class Hub:

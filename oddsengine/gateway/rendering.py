@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.chunking import Content
-from oddsengine.gateway.replica import suspended
+from oddsengine.gateway.state.replica import suspended
 from oddsengine.offer.offer import BEGINNING
 from oddsengine.offer.replica_offer import ReplicaOffer
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oddsengine.gateway.audience import Taste
-    from oddsengine.gateway.replica import At, Channel, Replica
+    from oddsengine.gateway.state.replica import At, Channel, Replica
     from oddsengine.offer.change_index import EventEntry
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.pace import Pace
-    from oddsengine.gateway.replica import At, Channel, Replica
+    from oddsengine.gateway.state.replica import At, Channel, Replica
 
 #: As many markets are encoded in about a millisecond: more are done in pieces.
 LARGE: Final = 300

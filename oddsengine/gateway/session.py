@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access import Access
     from oddsengine.gateway.audience import Audience
     from oddsengine.gateway.limits import Bucket
-    from oddsengine.gateway.replica import At
+    from oddsengine.gateway.state.replica import At
 
 
 class Subscription:

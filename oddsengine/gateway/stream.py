@@ -25,8 +25,8 @@ from oddsengine.gateway.protocol.client_messages import (
 from oddsengine.gateway.protocol.codes import Close, ErrorCode, error
 from oddsengine.gateway.protocol.encoders import JSON, MSGPACK
 from oddsengine.gateway.protocol.framing import Framing
-from oddsengine.gateway.replica import UnknownChannel
 from oddsengine.gateway.socket import Control, MessageSocket
+from oddsengine.gateway.state.replica import UnknownChannel
 
 if TYPE_CHECKING:
     from oddsengine.gateway.access import Access

@@ -8,13 +8,13 @@ from oddsengine.domain.formats import FORMATS
 from oddsengine.gateway.audience import Taste
 from oddsengine.gateway.protocol.client_messages import INTERVAL_CLASSES_MS
 from oddsengine.gateway.protocol.codes import ErrorCode
-from oddsengine.gateway.replica import At, Channel, UnknownChannel
+from oddsengine.gateway.state.replica import At, Channel, UnknownChannel
 from oddsengine.streams.positions import ORIGIN, read_at
 
 if TYPE_CHECKING:
     from oddsengine.gateway.protocol.client_messages import Subscribe
-    from oddsengine.gateway.replica import Replica
     from oddsengine.gateway.session import Session
+    from oddsengine.gateway.state.replica import Replica
 
 
 class Refusal(NamedTuple):

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Final
 from oddsengine.gateway.audiences import Audiences
 from oddsengine.gateway.broadcast import Broadcast, Roster, gather
 from oddsengine.gateway.flush import Flush
-from oddsengine.gateway.history import PriceHistory
 from oddsengine.gateway.latecomers import Latecomers
 from oddsengine.gateway.pace import Pace
 from oddsengine.gateway.pieces import Piece, cut
 from oddsengine.gateway.session import Subscription
+from oddsengine.gateway.state.price_history import PriceHistory
 from oddsengine.offer.merge import merged
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from oddsengine.domain.changes import Batch, Changes
     from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.counters import HubCounters
-    from oddsengine.gateway.replica import At, Channel, Replica
     from oddsengine.gateway.session import Session
+    from oddsengine.gateway.state.replica import At, Channel, Replica
 
 #: What a client has that is to get a snapshot: no diff can be given since.
 NOTHING: Final[At] = {}
