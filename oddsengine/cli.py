@@ -15,7 +15,7 @@ from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine import __version__
 from oddsengine.domain.ladders import LADDERS
-from oddsengine.gateway.auth import UnusableKey
+from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.loop import new_runner
 from oddsengine.pricing import METHODS
 from oddsengine.pricing.profiles.profile import Profile, resolve

@@ -10,7 +10,7 @@ import orjson
 
 from oddsengine.domain.changes import Record
 from oddsengine.domain.ids import EventId, MarketId
-from oddsengine.gateway.access import Access
+from oddsengine.gateway.access.grants import Access
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.state.replica import Replica

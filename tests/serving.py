@@ -12,8 +12,8 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
 from oddsengine.commands.service import Service, serving
-from oddsengine.gateway.auth import AuthSettings
-from oddsengine.gateway.limits import LimitSettings
+from oddsengine.gateway.access.authentication import AuthSettings
+from oddsengine.gateway.access.rate_limits import LimitSettings
 from oddsengine.gateway.protocol.server_messages import ServerMessage
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.settings import EngineSettings, GatewaySettings, Settings

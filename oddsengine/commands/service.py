@@ -14,10 +14,11 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from oddsengine.engine.engine import Engine
-from oddsengine.gateway.access import SessionLimits
+from oddsengine.gateway.access.admission import Door
+from oddsengine.gateway.access.authentication import Authenticator
+from oddsengine.gateway.access.grants import SessionLimits
+from oddsengine.gateway.access.session_limiter import Seats
 from oddsengine.gateway.app import Gateway, engine_app
-from oddsengine.gateway.auth import Authenticator
-from oddsengine.gateway.door import Door
 from oddsengine.gateway.hub import Hub
 from oddsengine.gateway.listener import Handshakes, listening
 from oddsengine.gateway.state.replica import Replica
@@ -25,7 +26,6 @@ from oddsengine.pricing.pricer import Pricer
 from oddsengine.streams.embedded import EmbeddedRedis
 from oddsengine.streams.follower import Follower
 from oddsengine.streams.keys import shard_keys
-from oddsengine.streams.seats import Seats
 from oddsengine.tasks import end_tasks
 from oddsengine.telemetry.metrics import build_registry
 

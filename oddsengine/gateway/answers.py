@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import web
 
-from oddsengine.gateway.door import Refused
+from oddsengine.gateway.access.admission import Refused
 from oddsengine.gateway.protocol.codes import ErrorCode, error
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
     from prometheus_client import CollectorRegistry
 
-    from oddsengine.gateway.door import Door
+    from oddsengine.gateway.access.admission import Door
     from oddsengine.gateway.http_api import EngineView
     from oddsengine.gateway.hub import Hub
 

@@ -13,7 +13,7 @@ from oddsengine.domain.changes import EventChange
 from oddsengine.domain.formats import FORMATS
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.odds import to_milli
-from oddsengine.gateway.access import Access, Role
+from oddsengine.gateway.access.grants import Access, Role
 from oddsengine.gateway.audience import Taste
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.client_messages import QuoteAnswer, QuotesCheck, QuoteToCheck
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from oddsengine.domain.changes import MarketRecord
-    from oddsengine.gateway.door import Door
+    from oddsengine.gateway.access.admission import Door
     from oddsengine.gateway.hub import Hub
     from oddsengine.gateway.state.price_history import WasOnOffer
     from oddsengine.offer.change_index import EventEntry

@@ -6,9 +6,9 @@ import random
 from math import ceil
 from typing import TYPE_CHECKING
 
+from oddsengine.gateway.access.rate_limits import Bucket
 from oddsengine.gateway.counters import HubCounters
 from oddsengine.gateway.freshness import Freshness
-from oddsengine.gateway.limits import Bucket
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.client_messages import Ping, Subscribe, Unsubscribe
 from oddsengine.gateway.protocol.codes import Close, ErrorCode
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping
 
-    from oddsengine.gateway.access import Access
+    from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.protocol.client_messages import ClientMessage, RequestId
     from oddsengine.gateway.state.replica import Replica
 

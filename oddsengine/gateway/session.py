@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping
 
-    from oddsengine.gateway.access import Access
+    from oddsengine.gateway.access.grants import Access
+    from oddsengine.gateway.access.rate_limits import Bucket
     from oddsengine.gateway.audience import Audience
-    from oddsengine.gateway.limits import Bucket
     from oddsengine.gateway.state.replica import At
 
 

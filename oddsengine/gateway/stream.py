@@ -10,10 +10,10 @@ import structlog
 from aiohttp import web
 
 from oddsengine.domain.formats import FORMATS
+from oddsengine.gateway.access.admission import Refused
+from oddsengine.gateway.access.authentication import Unauthorised
 from oddsengine.gateway.answers import refusal
-from oddsengine.gateway.auth import Unauthorised
 from oddsengine.gateway.departures import Departures
-from oddsengine.gateway.door import Refused
 from oddsengine.gateway.protocol.client_messages import (
     PROTOCOL_JSON,
     PROTOCOL_MSGPACK,
@@ -29,8 +29,8 @@ from oddsengine.gateway.socket import Control, MessageSocket
 from oddsengine.gateway.state.replica import UnknownChannel
 
 if TYPE_CHECKING:
-    from oddsengine.gateway.access import Access
-    from oddsengine.gateway.door import Door
+    from oddsengine.gateway.access.admission import Door
+    from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.hub import Hub
     from oddsengine.gateway.listener import Handshakes
     from oddsengine.gateway.protocol.client_messages import ClientMessage

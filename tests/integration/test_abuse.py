@@ -19,8 +19,8 @@ from aiohttp import web
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from oddsengine.gateway.auth import AuthSettings
-from oddsengine.gateway.limits import LimitSettings
+from oddsengine.gateway.access.authentication import AuthSettings
+from oddsengine.gateway.access.rate_limits import LimitSettings
 from oddsengine.gateway.session import Session
 from tests.serving import Served, quick_settings, served, until
 from tests.subscribers import Steady, end_equal, running

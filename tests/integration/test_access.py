@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from bench.chaos.certificates import Certificates
 from oddsengine.client import OddsClient
 from oddsengine.commands.service import gateway_running, serving
-from oddsengine.gateway.auth import AuthSettings, KeySettings
-from oddsengine.gateway.limits import LimitSettings
+from oddsengine.gateway.access.authentication import AuthSettings, KeySettings
+from oddsengine.gateway.access.rate_limits import LimitSettings
 from oddsengine.pricing.profiles.profile import Profile
 from tests.serving import PATIENCE_S, Served, Socket, quick_settings, served, until
 from tests.tokens import SECRET, a_token, written

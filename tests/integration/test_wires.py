@@ -12,7 +12,7 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 
-from oddsengine.gateway.limits import LimitSettings
+from oddsengine.gateway.access.rate_limits import LimitSettings
 from tests.serving import PATIENCE_S, Served, quick_settings, served, until
 from tests.words import a_definition, a_market_said, a_quote
 

@@ -7,8 +7,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from oddsengine.gateway.access.session_limiter import Seats
 from oddsengine.streams.keys import seats_key
-from oddsengine.streams.seats import Seats
 from tests.serving import until
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import jwt
 import pytest
 from aiohttp import web
 
-from oddsengine.gateway.access import Role, SessionLimits
-from oddsengine.gateway.auth import Authenticator, AuthSettings, KeySettings, Unauthorised, UnusableKey
+from oddsengine.gateway.access.authentication import Authenticator, AuthSettings, KeySettings, Unauthorised, UnusableKey
+from oddsengine.gateway.access.grants import Role, SessionLimits
 from tests.tokens import SECRET, a_token, ec_key, public_pem, published, rsa_key, written
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ async def test_published_keys_are_fetched_and_fetched_again_as_they_rotate(monke
         assert await authenticator.access(a_token(first, "RS256", kid="a"))
         document = published(b=second)
         assert "no key" in await reason(authenticator, a_token(second, "RS256", kid="b")), "not asked for twice at once"
-        monkeypatch.setattr("oddsengine.gateway.auth._JWKS_RETRY_S", 0.0)
+        monkeypatch.setattr("oddsengine.gateway.access.authentication._JWKS_RETRY_S", 0.0)
         assert await authenticator.access(a_token(second, "RS256", kid="b"))
         assert "no key" in await reason(authenticator, a_token(SECRET, "HS256", kid="b"))
         document = b"nonsense"

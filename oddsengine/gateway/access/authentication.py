@@ -19,7 +19,7 @@ import msgspec
 import structlog
 from msgspec import Meta
 
-from oddsengine.gateway.access import ROLES, Access, Role, SessionLimits
+from oddsengine.gateway.access.grants import ROLES, Access, Role, SessionLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from oddsengine.gateway.limits import Addresses
+from oddsengine.gateway.access.rate_limits import Addresses
 
 
 @pytest.mark.parametrize(

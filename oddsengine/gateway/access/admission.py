@@ -5,19 +5,19 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from oddsengine.gateway.auth import Unauthorised
-from oddsengine.gateway.limits import Addresses, Rates
+from oddsengine.gateway.access.authentication import Unauthorised
+from oddsengine.gateway.access.rate_limits import Addresses, Rates
+from oddsengine.gateway.access.session_limiter import Seats
 from oddsengine.gateway.protocol.codes import ErrorCode, error
-from oddsengine.streams.seats import Seats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aiohttp import web
 
-    from oddsengine.gateway.access import Access, Role
-    from oddsengine.gateway.auth import Authenticator
-    from oddsengine.gateway.limits import LimitSettings
+    from oddsengine.gateway.access.authentication import Authenticator
+    from oddsengine.gateway.access.grants import Access, Role
+    from oddsengine.gateway.access.rate_limits import LimitSettings
 
 _BEARER: Final = "Bearer "
 
