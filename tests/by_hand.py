@@ -18,7 +18,7 @@ from oddsengine.offer.owned_offer import OwnedOffer
 from tests.words import an_event, an_offer_of
 
 if TYPE_CHECKING:
-    from oddsengine.gateway.session import Session
+    from oddsengine.gateway.fanout.session import Session
 
 
 _encode_record = msgspec.msgpack.Encoder().encode

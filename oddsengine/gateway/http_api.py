@@ -14,7 +14,7 @@ from oddsengine.domain.formats import FORMATS
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.odds import to_milli
 from oddsengine.gateway.access.grants import Access, Role
-from oddsengine.gateway.audience import Taste
+from oddsengine.gateway.fanout.audience import Taste
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.client_messages import QuoteAnswer, QuotesCheck, QuoteToCheck
 from oddsengine.gateway.protocol.codes import ErrorCode, error

@@ -14,8 +14,8 @@ from oddsengine.gateway.stragglers import Stragglers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oddsengine.gateway.audience import Audience
-    from oddsengine.gateway.session import Session, Subscription
+    from oddsengine.gateway.fanout.audience import Audience
+    from oddsengine.gateway.fanout.session import Session, Subscription
     from oddsengine.gateway.teller import Teller
 
 

@@ -14,7 +14,7 @@ from oddsengine.offer.replica_offer import ReplicaOffer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from oddsengine.gateway.audience import Taste
+    from oddsengine.gateway.fanout.audience import Taste
     from oddsengine.gateway.state.replica import At, Channel, Replica
     from oddsengine.offer.change_index import EventEntry
 

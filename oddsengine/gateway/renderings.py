@@ -15,8 +15,8 @@ from oddsengine.streams.positions import Position, write_at
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oddsengine.gateway.audience import Audience, Taste
-    from oddsengine.gateway.pace import Pace
+    from oddsengine.gateway.fanout.audience import Audience, Taste
+    from oddsengine.gateway.fanout.scheduler import Pace
     from oddsengine.gateway.state.replica import At, Channel, Replica
 
 #: As many markets are encoded in about a millisecond: more are done in pieces.

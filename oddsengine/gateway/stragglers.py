@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oddsengine.gateway.counters import HubCounters
-    from oddsengine.gateway.session import Session
+    from oddsengine.gateway.fanout.session import Session
 
 
 class Stragglers:

@@ -31,10 +31,10 @@ from oddsengine.gateway.state.replica import UnknownChannel
 if TYPE_CHECKING:
     from oddsengine.gateway.access.admission import Door
     from oddsengine.gateway.access.grants import Access
+    from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub import Hub
     from oddsengine.gateway.listener import Handshakes
     from oddsengine.gateway.protocol.client_messages import ClientMessage
-    from oddsengine.gateway.session import Session
 
 #: A client that goes on sending rubbish is closed.
 BAD_MESSAGES_ALLOWED: Final = 20

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.domain.formats import FORMATS
-from oddsengine.gateway.audience import Taste
+from oddsengine.gateway.fanout.audience import Taste
 from oddsengine.gateway.protocol.client_messages import INTERVAL_CLASSES_MS
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.state.replica import At, Channel, UnknownChannel
 from oddsengine.streams.positions import ORIGIN, read_at
 
 if TYPE_CHECKING:
+    from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.protocol.client_messages import Subscribe
-    from oddsengine.gateway.session import Session
     from oddsengine.gateway.state.replica import Replica
 
 

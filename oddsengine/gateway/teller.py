@@ -14,13 +14,13 @@ from itertools import repeat
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from oddsengine.gateway.audiences import Audiences
-from oddsengine.gateway.broadcast import Broadcast, Roster, gather
-from oddsengine.gateway.flush import Flush
+from oddsengine.gateway.fanout.audiences import Audiences
+from oddsengine.gateway.fanout.batches import Piece, cut
+from oddsengine.gateway.fanout.broadcast import Broadcast, Roster, gather
+from oddsengine.gateway.fanout.delta_encoder import Flush
+from oddsengine.gateway.fanout.scheduler import Pace
+from oddsengine.gateway.fanout.session import Subscription
 from oddsengine.gateway.latecomers import Latecomers
-from oddsengine.gateway.pace import Pace
-from oddsengine.gateway.pieces import Piece, cut
-from oddsengine.gateway.session import Subscription
 from oddsengine.gateway.state.price_history import PriceHistory
 from oddsengine.offer.merge import merged
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oddsengine.domain.changes import Batch, Changes
-    from oddsengine.gateway.audience import Audience, Taste
     from oddsengine.gateway.counters import HubCounters
-    from oddsengine.gateway.session import Session
+    from oddsengine.gateway.fanout.audience import Audience, Taste
+    from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.state.replica import At, Channel, Replica
 
 #: What a client has that is to get a snapshot: no diff can be given since.

@@ -9,7 +9,7 @@ from oddsengine.gateway.protocol import encoders
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oddsengine.gateway.audience import Taste
+    from oddsengine.gateway.fanout.audience import Taste
 
 #: A part has no more than this of encoded events and markets, unless a single one has, or it has but few (below). Above
 #: `memory.LARGE_BYTES` each copy of it would be taken anew from the system, which costs several times the copying.

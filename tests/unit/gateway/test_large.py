@@ -9,8 +9,8 @@ import pytest
 
 from oddsengine.client import OddsState
 from oddsengine.domain.ids import EventId
-from oddsengine.gateway.audience import Taste
-from oddsengine.gateway.pieces import SUSPENSIONS_AT_ONCE
+from oddsengine.gateway.fanout.audience import Taste
+from oddsengine.gateway.fanout.batches import SUSPENSIONS_AT_ONCE
 from oddsengine.gateway.protocol.chunking import PART_BYTES
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.protocol.encoders import JSON
@@ -21,7 +21,7 @@ from tests.words import an_event, an_offer_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from oddsengine.gateway.session import Session
+    from oddsengine.gateway.fanout.session import Session
 
 EVENTS, MARKETS = 60, 40
 #: More than what comes between two slices of a large snapshot, and markets enough for several parts.

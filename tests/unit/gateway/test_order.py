@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from oddsengine.client import OddsState
-from oddsengine.gateway import pieces, renderings
+from oddsengine.gateway import renderings
+from oddsengine.gateway.fanout import batches
 from oddsengine.gateway.protocol import chunking
 from oddsengine.gateway.protocol.client_messages import Subscribe, Unsubscribe
 from tests.by_hand import Gateway
@@ -19,7 +20,7 @@ from tests.by_hand import Gateway
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oddsengine.gateway.session import Session
+    from oddsengine.gateway.fanout.session import Session
     from tests.by_hand import Wire
 
 #: Where there are two shards, the first is in one of them and the others in the other one.

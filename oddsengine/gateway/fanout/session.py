@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.access.rate_limits import Bucket
-    from oddsengine.gateway.audience import Audience
+    from oddsengine.gateway.fanout.audience import Audience
     from oddsengine.gateway.state.replica import At
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
     from oddsengine.domain.changes import Changes
-    from oddsengine.gateway.audience import Audience, Taste
-    from oddsengine.gateway.audiences import Audiences
+    from oddsengine.gateway.fanout.audience import Audience, Taste
+    from oddsengine.gateway.fanout.audiences import Audiences
     from oddsengine.gateway.state.replica import At
     from oddsengine.offer.change_index import EventEntry
     from oddsengine.offer.offer import Offer

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from operator import call
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from oddsengine.gateway.session import Session
+from oddsengine.gateway.fanout.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway.audience import Audience
+from oddsengine.gateway.fanout.audience import Audience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oddsengine.gateway.audience import Taste
-    from oddsengine.gateway.session import Session
+    from oddsengine.gateway.fanout.audience import Taste
+    from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.state.replica import Channel, Replica
 
 

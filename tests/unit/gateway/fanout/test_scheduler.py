@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from oddsengine.gateway.pace import Pace
+from oddsengine.gateway.fanout.scheduler import Pace
 
 
 @pytest.mark.parametrize(("turn_s", "there_are_s"), [(0.0, 0.001), (0.001, 0.001), (0.016, 0.008), (5.0, 0.010)])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.gateway.broadcast import Roster
+from oddsengine.gateway.fanout.broadcast import Roster
 from oddsengine.gateway.protocol.encoders import JSON, Encoding, delta_head
 from oddsengine.gateway.protocol.framing import Framing
 
 if TYPE_CHECKING:
-    from oddsengine.gateway.session import Session
+    from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.state.replica import At, Channel
 
 
