@@ -20,7 +20,7 @@ from oddsengine.gateway.fanout.broadcast import Broadcast, Roster, gather
 from oddsengine.gateway.fanout.delta_encoder import Flush
 from oddsengine.gateway.fanout.scheduler import Pace
 from oddsengine.gateway.fanout.session import Subscription
-from oddsengine.gateway.latecomers import Latecomers
+from oddsengine.gateway.recovery.catch_up import Latecomers
 from oddsengine.gateway.state.price_history import PriceHistory
 from oddsengine.offer.merge import merged
 

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from oddsengine.client import OddsState
-from oddsengine.gateway import renderings
 from oddsengine.gateway.fanout import batches
 from oddsengine.gateway.protocol import chunking
 from oddsengine.gateway.protocol.client_messages import Subscribe, Unsubscribe
+from oddsengine.gateway.recovery import snapshot_cache
 from tests.by_hand import Gateway
 
 if TYPE_CHECKING:

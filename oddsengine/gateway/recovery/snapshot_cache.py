@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from oddsengine.gateway.protocol.chunking import Content, delta_frames, snapshot_frames
-from oddsengine.gateway.rendering import LargeRendering, rendered
+from oddsengine.gateway.recovery.snapshot_encoder import LargeRendering, rendered
 from oddsengine.streams.positions import Position, write_at
 
 if TYPE_CHECKING:

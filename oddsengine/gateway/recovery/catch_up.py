@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway.renderings import Renderings
-from oddsengine.gateway.stragglers import Stragglers
+from oddsengine.gateway.recovery.slow_consumers import Stragglers
+from oddsengine.gateway.recovery.snapshot_cache import Renderings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
