@@ -11,7 +11,7 @@ import orjson
 from oddsengine.domain.changes import Record
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.gateway.access.grants import Access
-from oddsengine.gateway.hub import Hub
+from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.offer.owned_offer import OwnedOffer

@@ -19,7 +19,7 @@ from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import SessionLimits
 from oddsengine.gateway.access.session_limiter import Seats
 from oddsengine.gateway.app import Gateway, engine_app
-from oddsengine.gateway.hub import Hub
+from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.listener import Handshakes, listening
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.pricing.pricer import Pricer

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.access.admission import Door
     from oddsengine.gateway.http_api import EngineView
-    from oddsengine.gateway.hub import Hub
+    from oddsengine.gateway.hub.hub import Hub
 
 _PAGE: Final = {
     "index.html": "text/html",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.changes import MarketRecord
     from oddsengine.gateway.access.admission import Door
-    from oddsengine.gateway.hub import Hub
+    from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.state.price_history import WasOnOffer
     from oddsengine.offer.change_index import EventEntry
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.admission import Door
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.fanout.session import Session
-    from oddsengine.gateway.hub import Hub
+    from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.listener import Handshakes
     from oddsengine.gateway.protocol.client_messages import ClientMessage
 

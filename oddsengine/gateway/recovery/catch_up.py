@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.fanout.audience import Audience
     from oddsengine.gateway.fanout.session import Session, Subscription
-    from oddsengine.gateway.teller import Teller
+    from oddsengine.gateway.hub.dispatcher import Teller
 
 
 class Latecomers:

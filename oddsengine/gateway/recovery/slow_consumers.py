@@ -9,8 +9,8 @@ from oddsengine.gateway.protocol.codes import Close
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from oddsengine.gateway.counters import HubCounters
     from oddsengine.gateway.fanout.session import Session
+    from oddsengine.gateway.hub.counters import HubCounters
 
 
 class Stragglers:

@@ -7,16 +7,16 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from oddsengine.gateway.access.rate_limits import Bucket
-from oddsengine.gateway.counters import HubCounters
 from oddsengine.gateway.fanout.session import Session
-from oddsengine.gateway.freshness import Freshness
+from oddsengine.gateway.hub.counters import HubCounters
+from oddsengine.gateway.hub.dispatcher import Teller
+from oddsengine.gateway.hub.staleness import Freshness
+from oddsengine.gateway.hub.subscribing import Refusal, resolve
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.client_messages import Ping, Subscribe, Unsubscribe
 from oddsengine.gateway.protocol.codes import Close, ErrorCode
 from oddsengine.gateway.protocol.encoders import JSON, Encoding
 from oddsengine.gateway.protocol.framing import TEXT, Framing
-from oddsengine.gateway.subscribing import Refusal, resolve
-from oddsengine.gateway.teller import Teller
 from oddsengine.streams.positions import write_at
 
 if TYPE_CHECKING:

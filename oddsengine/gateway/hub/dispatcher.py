@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oddsengine.domain.changes import Batch, Changes
-    from oddsengine.gateway.counters import HubCounters
     from oddsengine.gateway.fanout.audience import Audience, Taste
     from oddsengine.gateway.fanout.session import Session
+    from oddsengine.gateway.hub.counters import HubCounters
     from oddsengine.gateway.state.replica import At, Channel, Replica
 
 #: What a client has that is to get a snapshot: no diff can be given since.

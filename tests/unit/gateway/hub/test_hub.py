@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from oddsengine.domain.ids import EventId
-from oddsengine.gateway.freshness import Freshness
+from oddsengine.gateway.hub.staleness import Freshness
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from tests.by_hand import Gateway, prices
 from tests.words import an_offer_of

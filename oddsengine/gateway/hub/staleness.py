@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oddsengine.domain.changes import Batch
-    from oddsengine.gateway.teller import Teller
+    from oddsengine.gateway.hub.dispatcher import Teller
 
 
 class Freshness:
