@@ -19,7 +19,7 @@ from rich.console import Console
 
 from bench.progress import doing
 from bench.report import Row
-from oddsengine.gateway.socket import Control, MessageSocket
+from oddsengine.gateway.server.websocket import Control, MessageSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

@@ -17,8 +17,8 @@ from aiohttp import web
 from bench.feeder import offered
 from oddsengine.commands.service import build_door
 from oddsengine.domain.ids import MarketId
-from oddsengine.gateway.app import Gateway
 from oddsengine.gateway.hub.hub import Hub
+from oddsengine.gateway.server.app import Gateway
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.loop import new_runner
 from oddsengine.settings import Settings

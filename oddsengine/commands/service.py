@@ -18,9 +18,9 @@ from oddsengine.gateway.access.admission import Door
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import SessionLimits
 from oddsengine.gateway.access.session_limiter import Seats
-from oddsengine.gateway.app import Gateway, engine_app
 from oddsengine.gateway.hub.hub import Hub
-from oddsengine.gateway.listener import Handshakes, listening
+from oddsengine.gateway.server.app import Gateway, engine_app
+from oddsengine.gateway.server.listener import Handshakes, listening
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.streams.embedded import EmbeddedRedis
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from oddsengine.gateway.http_api import EngineView
+    from oddsengine.gateway.server.rest import EngineView
     from oddsengine.settings import Settings
     from oddsengine.telemetry.metrics import Source
 

@@ -12,8 +12,6 @@ from aiohttp import web
 from oddsengine.domain.formats import FORMATS
 from oddsengine.gateway.access.admission import Refused
 from oddsengine.gateway.access.authentication import Unauthorised
-from oddsengine.gateway.answers import refusal
-from oddsengine.gateway.departures import Departures
 from oddsengine.gateway.protocol.client_messages import (
     PROTOCOL_JSON,
     PROTOCOL_MSGPACK,
@@ -25,7 +23,9 @@ from oddsengine.gateway.protocol.client_messages import (
 from oddsengine.gateway.protocol.codes import Close, ErrorCode, error
 from oddsengine.gateway.protocol.encoders import JSON, MSGPACK
 from oddsengine.gateway.protocol.framing import Framing
-from oddsengine.gateway.socket import Control, MessageSocket
+from oddsengine.gateway.server.disconnect_watcher import Departures
+from oddsengine.gateway.server.error_answers import refusal
+from oddsengine.gateway.server.websocket import Control, MessageSocket
 from oddsengine.gateway.state.replica import UnknownChannel
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.hub import Hub
-    from oddsengine.gateway.listener import Handshakes
     from oddsengine.gateway.protocol.client_messages import ClientMessage
+    from oddsengine.gateway.server.listener import Handshakes
 
 #: A client that goes on sending rubbish is closed.
 BAD_MESSAGES_ALLOWED: Final = 20

@@ -13,12 +13,12 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from oddsengine.domain.ids import MarketId
-from oddsengine.gateway.answers import UNKNOWN, answering
-from oddsengine.gateway.http_api import HttpApi
-from oddsengine.gateway.listener import Handshakes
 from oddsengine.gateway.protocol.api_documents import asyncapi, openapi, page
 from oddsengine.gateway.protocol.codes import ErrorCode, error
-from oddsengine.gateway.stream import StreamEndpoint
+from oddsengine.gateway.server.error_answers import UNKNOWN, answering
+from oddsengine.gateway.server.listener import Handshakes
+from oddsengine.gateway.server.rest import HttpApi
+from oddsengine.gateway.server.stream_endpoint import StreamEndpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from oddsengine.gateway.access.admission import Door
-    from oddsengine.gateway.http_api import EngineView
     from oddsengine.gateway.hub.hub import Hub
+    from oddsengine.gateway.server.rest import EngineView
 
 _PAGE: Final = {
     "index.html": "text/html",
