@@ -15,15 +15,15 @@ from typing import Final
 from aiohttp import web
 
 from bench.feeder import offered
-from oddsengine.commands.service import build_door
 from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.server.app import Gateway
 from oddsengine.gateway.state.replica import Replica
-from oddsengine.loop import new_runner
-from oddsengine.settings import Settings
-from oddsengine.telemetry.logs import configure_logging
-from oddsengine.telemetry.metrics import build_registry
+from oddsengine.runtime.loop import new_runner
+from oddsengine.runtime.service import build_door
+from oddsengine.runtime.settings import Settings
+from oddsengine.runtime.telemetry.logs import configure_logging
+from oddsengine.runtime.telemetry.metrics import build_registry
 
 #: As often as a gateway does.
 _SWEEP_S: Final = 0.02

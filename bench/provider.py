@@ -18,7 +18,7 @@ import orjson
 
 from bench.load import first_on_its_core, subscribing
 from feeds.betfair.stream_server import StreamServer
-from oddsengine.tasks import end_tasks
+from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from oddsengine.tasks import end_tasks
+from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

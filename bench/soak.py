@@ -15,7 +15,7 @@ from bench.relay import Relay
 from bench.report import Row
 from bench.system import System, counted, system_running
 from oddsengine.client import OddsClient
-from oddsengine.tasks import end_tasks
+from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,8 +21,8 @@ from feeds.states import FeedState, Happening, Standing
 from feeds.supervision import Supervision
 from feeds.trust import Trust
 from feeds.watchdog import Watchdog
+from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
-from oddsengine.tasks import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

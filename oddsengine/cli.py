@@ -16,13 +16,13 @@ from feeds.feed import installed_feeds
 from oddsengine import __version__
 from oddsengine.domain.ladders import LADDERS
 from oddsengine.gateway.access.authentication import UnusableKey
-from oddsengine.loop import new_runner
 from oddsengine.pricing import METHODS
 from oddsengine.pricing.profiles.profile import Profile, resolve
 from oddsengine.pricing.profiles.rules import MarketContext
-from oddsengine.settings import ConfigError, Settings, demo_config, load_settings
+from oddsengine.runtime.loop import new_runner
+from oddsengine.runtime.settings import ConfigError, Settings, demo_config, load_settings
+from oddsengine.runtime.telemetry.logs import configure_logging
 from oddsengine.streams.errors import StreamError
-from oddsengine.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -11,18 +11,18 @@ import msgspec
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
-from oddsengine.commands.service import Service, serving
 from oddsengine.gateway.access.authentication import AuthSettings
 from oddsengine.gateway.access.rate_limits import LimitSettings
 from oddsengine.gateway.protocol.server_messages import ServerMessage
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.settings import EngineSettings, GatewaySettings, Settings
+from oddsengine.runtime.service import Service, serving
+from oddsengine.runtime.settings import EngineSettings, GatewaySettings, Settings
 from tests.words import a_batch, live
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from oddsengine.settings import FeedSettings
+    from oddsengine.runtime.settings import FeedSettings
 
 PATIENCE_S = 30
 decode_server_message = msgspec.json.Decoder(ServerMessage).decode

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from bench.chaos.faults import FAULTS
 from bench.chaos.scene import ALLOWANCE_S, play, settle, stage_for
 from bench.report import Row
-from oddsengine.loop import new_runner
+from oddsengine.runtime.loop import new_runner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,11 +19,11 @@ from feeds.feed import installed_feeds
 from feeds.states import FeedState
 from feeds.supervision import Supervision
 from oddsengine.client import OddsClient
-from oddsengine.commands.feeding import feeding, sources_of
-from oddsengine.commands.service import serving
+from oddsengine.common.tasks import end_tasks
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.settings import EngineSettings, FeedSettings, GatewaySettings, Settings
-from oddsengine.tasks import end_tasks
+from oddsengine.runtime.feed_runner import feeding, sources_of
+from oddsengine.runtime.service import serving
+from oddsengine.runtime.settings import EngineSettings, FeedSettings, GatewaySettings, Settings
 
 if TYPE_CHECKING:
     import ssl
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from feeds.emulation.truth import TrueMarket
     from feeds.feed import Emulator
     from feeds.supervisor import Supervisor
-    from oddsengine.commands.service import Service
+    from oddsengine.runtime.service import Service
     from oddsengine.sourcing.source_selector import SelectionRule
 
 PATIENCE_S: Final = 30.0

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from feeds.betfair.stream_server import StreamServer
 from feeds.emulation.truth import TICK_S
 from feeds.emulation.web import Json, WebEmulator
+from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.ladders import BETFAIR
-from oddsengine.tasks import end_tasks
 
 if TYPE_CHECKING:
     import ssl

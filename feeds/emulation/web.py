@@ -15,7 +15,7 @@ from aiohttp import web
 
 from feeds.emulation.mischief import KINDS, ONCE, Mischief
 from feeds.emulation.truth import TICK_S
-from oddsengine.tasks import end_tasks
+from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
     import ssl

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import web
 
 from feeds.emulation.web import Json, WebEmulator, cut, cut_off
-from oddsengine.tasks import end_tasks
+from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
     from feeds.emulation.truth import TrueEvent, TrueMarket, Truth

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from oddsengine.commands.service import gateway_running
-from oddsengine.tasks import end_tasks
+from oddsengine.common.tasks import end_tasks
+from oddsengine.runtime.service import gateway_running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from oddsengine.settings import Settings
+    from oddsengine.runtime.settings import Settings
 
 #: A worker that dies is started again, after a while that grows to the second if it dies at once again.
 _RESTART_START_S: Final = 0.2

@@ -14,8 +14,8 @@ from rich.live import Live
 from rich.table import Table
 
 from feeds.recording.recorder import Recorder
-from oddsengine.commands.feeding import feeding
-from oddsengine.tasks import end_tasks
+from oddsengine.common.tasks import end_tasks
+from oddsengine.runtime.feed_runner import feeding
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from feeds.supervisor import Supervisor
     from oddsengine.domain.feed_updates import UpdateBatch
-    from oddsengine.settings import FeedSettings
+    from oddsengine.runtime.settings import FeedSettings
 
 _WRITE_EVERY_S: Final = 0.5
 _SHOW_EVERY_S: Final = 0.5

@@ -21,10 +21,10 @@ from feeds.feed import Rejected, installed_feeds
 from feeds.recording.packet import decode_header, decode_packet
 from feeds.recording.player import Player
 from feeds.recording.reader import Recordings
-from oddsengine.commands.service import serving
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
+from oddsengine.runtime.service import serving
 from oddsengine.sourcing.dump import dump_book
 from oddsengine.sourcing.source_book import SourceBook
 from oddsengine.streams.publisher import prepare
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from feeds.feed import OwnRecordings, RecordingReader
     from feeds.recording.packet import Header
-    from oddsengine.settings import Settings
+    from oddsengine.runtime.settings import Settings
 
 #: At full speed, how long to read on before what was read gets its turn to be published, and how long that is.
 _TURN_S: Final = 0.002

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from oddsengine.commands.feeding import describe, feeding, samples, sources_of
 from oddsengine.commands.record import ROTATE_BYTES, ROTATE_S, recording
-from oddsengine.commands.reload import Reloader
-from oddsengine.commands.service import engine_api, engine_running, serving
-from oddsengine.telemetry.metrics import build_registry
+from oddsengine.runtime.feed_runner import describe, feeding, samples, sources_of
+from oddsengine.runtime.reload import Reloader
+from oddsengine.runtime.service import engine_api, engine_running, serving
+from oddsengine.runtime.telemetry.metrics import build_registry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from feeds.recording.recorder import Recorder
     from feeds.supervisor import Supervisor
     from oddsengine.engine.engine import Engine
-    from oddsengine.settings import Settings
+    from oddsengine.runtime.settings import Settings
 
 _log = structlog.get_logger(__name__)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.engine.shard_writer import ShardWriter
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher
-from oddsengine.tasks import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -134,7 +134,7 @@ class Engine:
         ]
 
     def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
-        """Give the engine's metrics (see `oddsengine.telemetry.metrics`)."""
+        """Give the engine's metrics (see `oddsengine.runtime.telemetry.metrics`)."""
         for shard, writer in enumerate(self.writers):
             labels = (str(shard),)
             offer = self.pipeline.offers[shard]

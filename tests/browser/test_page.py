@@ -99,7 +99,7 @@ async def test_in_play_score_and_clock(page: Any) -> None:
 async def test_the_server_restarts_and_the_page_goes_on_by_itself(page: Any) -> None:
     import msgspec
 
-    from oddsengine.settings import GatewaySettings
+    from oddsengine.runtime.settings import GatewaySettings
 
     settings = quick_settings()
     async with served(settings) as here:

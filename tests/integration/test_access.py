@@ -13,10 +13,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bench.chaos.certificates import Certificates
 from oddsengine.client import OddsClient
-from oddsengine.commands.service import gateway_running, serving
 from oddsengine.gateway.access.authentication import AuthSettings, KeySettings
 from oddsengine.gateway.access.rate_limits import LimitSettings
 from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.runtime.service import gateway_running, serving
 from tests.serving import PATIENCE_S, Served, Socket, quick_settings, served, until
 from tests.tokens import SECRET, a_token, written
 from tests.words import a_definition, a_market_said, a_quote
@@ -332,7 +332,7 @@ async def test_a_renewed_certificate_is_shown_to_whoever_connects_from_then_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sockets that are open stay so; a certificate that can't be used is reported and changes nothing."""
-    monkeypatch.setattr("oddsengine.commands.service._CERTIFICATE_CHECK_S", 0.05)
+    monkeypatch.setattr("oddsengine.runtime.service._CERTIFICATE_CHECK_S", 0.05)
     certificates = Certificates(tmp_path)
     served_file = tmp_path / "served.pem"
     served_file.write_bytes(certificates.good.read_bytes())

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from oddsengine.common.tasks import end_tasks
 from oddsengine.streams.embedded import EmbeddedRedis, find_server
 from oddsengine.streams.errors import NoRedis
-from oddsengine.tasks import end_tasks
 
 PARENT = """
 import asyncio
-from oddsengine.telemetry.logs import configure_logging
+from oddsengine.runtime.telemetry.logs import configure_logging
 configure_logging()
 from oddsengine.streams.embedded import EmbeddedRedis
 async def main():

@@ -20,9 +20,9 @@ from feeds.states import FeedState
 from feeds.supervision import Supervision
 from feeds.supervisor import Supervisor
 from feeds.transport import TcpTransport
-from oddsengine.commands.feeding import describe, samples
-from oddsengine.commands.service import serving
 from oddsengine.domain.feed_updates import EventUpdate
+from oddsengine.runtime.feed_runner import describe, samples
+from oddsengine.runtime.service import serving
 from tests.integration.test_trouble import stopped
 from tests.serving import Served, quick_settings, until
 from tests.words import a_batch, an_event

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from oddsengine.commands.service import gateway_running
 from oddsengine.offer.owned_offer import OwnedOffer
+from oddsengine.runtime.service import gateway_running
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher, prepare
 from tests.serving import Served, quick_settings

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.changes import Batch
 from oddsengine.domain.ids import MarketId
 from oddsengine.offer.offer import BEGINNING
@@ -21,7 +22,6 @@ from oddsengine.streams.follower import Follower, read_top
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id, read_at, write_at
 from oddsengine.streams.publisher import Publisher, encode, prepare
-from oddsengine.tasks import end_tasks
 from tests.words import an_event, an_offer_of
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from feeds.feed import installed_feeds
 from feeds.states import FeedState
 from feeds.supervisor import Supervisor
-from oddsengine.tasks import end_tasks
+from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from feeds.intake import Sink
     from feeds.recording.packet import Packet
-    from oddsengine.settings import FeedSettings
+    from oddsengine.runtime.settings import FeedSettings
 
 
 def sources_of(feeds: Mapping[str, FeedSettings]) -> list[str]:
@@ -80,7 +80,7 @@ def describe(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
 
 
 def samples(supervisors: Iterable[Supervisor]) -> Iterable[tuple[str, tuple[str, ...], float]]:
-    """Give the feeds' metrics (see `oddsengine.telemetry.metrics`)."""
+    """Give the feeds' metrics (see `oddsengine.runtime.telemetry.metrics`)."""
     now_ms = time.time_ns() // 1_000_000
     for each in supervisors:
         labels = (each.name,)

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
+from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.engine import Engine
 from oddsengine.gateway.access.admission import Door
 from oddsengine.gateway.access.authentication import Authenticator
@@ -23,11 +24,10 @@ from oddsengine.gateway.server.app import Gateway, engine_app
 from oddsengine.gateway.server.listener import Handshakes, listening
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.pricing.pricer import Pricer
+from oddsengine.runtime.telemetry.metrics import build_registry
 from oddsengine.streams.embedded import EmbeddedRedis
 from oddsengine.streams.follower import Follower
 from oddsengine.streams.keys import shard_keys
-from oddsengine.tasks import end_tasks
-from oddsengine.telemetry.metrics import build_registry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from oddsengine.gateway.server.rest import EngineView
-    from oddsengine.settings import Settings
-    from oddsengine.telemetry.metrics import Source
+    from oddsengine.runtime.settings import Settings
+    from oddsengine.runtime.telemetry.metrics import Source
 
 _SWEEP_S: Final = 0.02
 #: All sessions are looked at twice a second, some at a time.

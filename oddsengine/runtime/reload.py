@@ -10,7 +10,7 @@ import structlog
 from watchfiles import awatch
 
 from oddsengine.pricing.pricer import Pricer
-from oddsengine.settings import ConfigError, Settings
+from oddsengine.runtime.settings import ConfigError, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from feeds.feed import installed_feeds
-from oddsengine.settings import ConfigError, Settings, demo_config, load_settings, parse_settings
+from oddsengine.runtime.settings import ConfigError, Settings, demo_config, load_settings, parse_settings
 
 ADAPTERS = {name: plugin.config_type for name, plugin in installed_feeds().items()}
 CONFIGS = Path(__file__).parents[2] / "config"

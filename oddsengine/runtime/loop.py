@@ -7,7 +7,7 @@ import asyncio
 import aiofastnet
 import uvloop
 
-from oddsengine.memory import tune_memory
+from oddsengine.runtime.memory import tune_memory
 
 
 def new_runner() -> asyncio.Runner:
