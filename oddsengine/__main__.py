@@ -1,6 +1,6 @@
 """`python -m oddsengine` is the `oddsengine` command."""
 
-from oddsengine.cli import main
+from oddsengine.cli.app import main
 
 if __name__ == "__main__":
     main()

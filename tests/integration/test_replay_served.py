@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from feeds.recording.reader import Recordings
-from oddsengine.commands.replay import Replay
+from oddsengine.cli.replay import Replay
 from tests.serving import quick_settings, served
 from tests.subscribers import Flaky, Sluggish, Steady, end_equal, running
 

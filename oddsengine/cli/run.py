@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from oddsengine.commands.record import ROTATE_BYTES, ROTATE_S, recording
+from oddsengine.cli.record import ROTATE_BYTES, ROTATE_S, recording
 from oddsengine.runtime.feed_runner import describe, feeding, samples, sources_of
 from oddsengine.runtime.reload import Reloader
 from oddsengine.runtime.service import engine_api, engine_running, serving

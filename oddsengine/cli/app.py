@@ -85,7 +85,7 @@ def run(
     ] = None,
 ) -> None:
     """Run feeds, engine and gateway in one process (with an embedded Redis unless the config gives a URL)."""
-    from oddsengine.commands.run import run as run_service  # noqa: PLC0415
+    from oddsengine.cli.run import run as run_service  # noqa: PLC0415
 
     path = (config or demo_config()).absolute()
     settings = _listening(_read_settings(path), port, host)
@@ -99,7 +99,7 @@ def engine(
     port: Annotated[int, typer.Option(help="Serve /healthz, /metrics and explanations on this port; 0: a free one.")] = 0,
 ) -> None:
     """Run feeds and engine only: own the shards and publish to the config's Redis."""
-    from oddsengine.commands.run import run_engine  # noqa: PLC0415
+    from oddsengine.cli.run import run_engine  # noqa: PLC0415
 
     path = (config or demo_config()).absolute()
     settings = _with_redis(_read_settings(path), "engine")
@@ -116,7 +116,7 @@ def gateway(
     share_port: Annotated[bool, typer.Option("--share-port", hidden=True)] = False,
 ) -> None:
     """Run gateways only: follow the config's Redis and serve subscribers."""
-    from oddsengine.commands import gateway as serving  # noqa: PLC0415
+    from oddsengine.cli import gateway as serving  # noqa: PLC0415
 
     path = (config or demo_config()).absolute()
     settings = _with_redis(_listening(_read_settings(path), port, host), "gateway")
@@ -158,7 +158,7 @@ def replay(
 
     Those of `oddsengine record` say whose they are; give all parts of one, or its folder.
     """
-    from oddsengine.commands import replay as replaying  # noqa: PLC0415 - other commands start faster without
+    from oddsengine.cli import replay as replaying  # noqa: PLC0415 - other commands start faster without
 
     if adapter not in installed_feeds():
         raise typer.BadParameter(f"no adapter {adapter!r}; installed are {', '.join(sorted(installed_feeds()))}")
@@ -198,7 +198,7 @@ def record(
     rotate_min: Annotated[float, typer.Option(help="Begin another file after so many minutes.", min=0.01)] = 60,
 ) -> None:
     """Record what the config's feeds receive, raw and with receive times, for `replay`."""
-    from oddsengine.commands.record import record as record_feeds  # noqa: PLC0415 - other commands start faster without
+    from oddsengine.cli.record import record as record_feeds  # noqa: PLC0415 - other commands start faster without
 
     settings = _read_settings(config)
     for name in feed or ():
@@ -221,7 +221,7 @@ def emulate(
     seed: Annotated[int, typer.Option(help="Of the matches; two providers of one seed quote the same ones.")] = 1,
 ) -> None:
     """Emulate a provider on loopback: its real protocol, prices that move, and misbehaviour on demand."""
-    from oddsengine.commands import emulate as emulating  # noqa: PLC0415 - other commands start faster without
+    from oddsengine.cli import emulate as emulating  # noqa: PLC0415 - other commands start faster without
 
     if provider not in emulating.emulators():
         text = f"no provider {provider!r} to emulate; there are {', '.join(emulating.emulators())}"
@@ -238,7 +238,7 @@ def watch(
     token: Annotated[str | None, typer.Option(envvar="ODDSENGINE_TOKEN", help="Access token, where one is needed.")] = None,
 ) -> None:
     """Show a channel as a live table in the terminal."""
-    from oddsengine.commands.watch import watch as watch_channel  # noqa: PLC0415 - other commands start faster without
+    from oddsengine.cli.watch import watch as watch_channel  # noqa: PLC0415 - other commands start faster without
 
     try:
         asyncio.run(watch_channel(url, channel, once=once, token=token))
@@ -281,7 +281,7 @@ def price(  # noqa: PLR0913 - each is an option of the command line
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Price a market from quoted odds and show each step."""
-    from oddsengine.commands import price as pricing  # noqa: PLC0415 - other commands start faster without
+    from oddsengine.cli import price as pricing  # noqa: PLC0415 - other commands start faster without
 
     profiles = _read_settings(config).profiles if config is not None else {"default": Profile(method="odds_ratio")}
     if profile not in profiles:
