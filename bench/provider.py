@@ -17,7 +17,7 @@ import aiohttp
 import orjson
 
 from bench.load import first_on_its_core, subscribing
-from feeds.betfair.stream_server import StreamServer
+from feeds.emulators.betfair.stream_server import StreamServer
 from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:

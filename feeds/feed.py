@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import ssl
     from contextlib import AbstractAsyncContextManager
 
-    from feeds.emulation.truth import Truth
+    from feeds.emulators.core.market_model import Truth
     from feeds.http import Request, Response
 
 ENTRY_POINTS = "oddsengine.feeds"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from feeds.simulator import SimulatorConfig, simulated_exchange
-from feeds.simulator.fixtures import Pace
+from feeds.emulators.simulator import SimulatorConfig, simulated_exchange
+from feeds.emulators.simulator.fixtures import Pace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ QUIET: Final = 2.0
 
 
 class Fault(NamedTuple):
-    """One fault: what the emulator does (`feeds.emulation.mischief.KINDS`), for how long, and what has to notice it."""
+    """One fault: what the emulator does (`feeds.emulators.core.faults.KINDS`), for how long, and what has to notice it."""
 
     name: str
     kinds: tuple[str, ...]

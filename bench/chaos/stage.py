@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from bench.chaos.certificates import Certificates
-from feeds.emulation.mischief import ONCE
-from feeds.emulation.truth import Truth
+from feeds.emulators.core.faults import ONCE
+from feeds.emulators.core.market_model import Truth
 from feeds.feed import installed_feeds
 from feeds.states import FeedState
 from feeds.supervision import Supervision
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from feeds.emulation.truth import TrueMarket
+    from feeds.emulators.core.market_model import TrueMarket
     from feeds.feed import Emulator
     from feeds.supervisor import Supervisor
     from oddsengine.runtime.service import Service

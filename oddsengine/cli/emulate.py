@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 
-from feeds.emulation.mischief import KINDS
-from feeds.emulation.truth import Truth
+from feeds.emulators.core.faults import KINDS
+from feeds.emulators.core.market_model import Truth
 from feeds.feed import installed_feeds
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 import pytest
 
-from feeds.betfair.codec import BetfairCodec, Subscription
+from feeds.adapters.betfair.codec import BetfairCodec, Subscription
 from feeds.feed import Feed
 from feeds.states import FeedState
 from feeds.supervision import Supervision

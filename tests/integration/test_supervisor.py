@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from feeds.betfair.codec import BetfairCodec, Subscription
+from feeds.adapters.betfair.codec import BetfairCodec, Subscription
 from feeds.feed import Feed
 from feeds.states import FeedState, Happening
 from feeds.supervision import Supervision

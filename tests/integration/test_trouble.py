@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from feeds.betfair import BetfairCodec
-from feeds.betfair.codec import Subscription
-from feeds.betfair.stream_server import StreamServer
+from feeds.adapters.betfair import BetfairCodec
+from feeds.adapters.betfair.codec import Subscription
+from feeds.emulators.betfair.stream_server import StreamServer
+from feeds.emulators.simulator import SimulatorConfig, simulated_exchange
+from feeds.emulators.simulator.fixtures import Pace
 from feeds.feed import Feed
-from feeds.simulator import SimulatorConfig, simulated_exchange
-from feeds.simulator.fixtures import Pace
 from feeds.states import FeedState
 from feeds.supervision import Supervision
 from feeds.supervisor import Supervisor

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from feeds.betfair.market_stream import MarketStream
+from feeds.adapters.betfair.market_stream import MarketStream
 from feeds.feed import Rejected
 from feeds.recording.reader import RecordedLine, Recordings
 from oddsengine.domain.feed_updates import UpdateBatch

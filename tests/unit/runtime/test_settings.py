@@ -178,9 +178,9 @@ doubt = 0.95
 mode = "concensus"
 [[selection]]
 sources = ["pinacle"]
-[feeds.pinnacle]
+[feeds.adapters.pinnacle]
 adapter = "pinnacle"
-[feeds.pinnacle.supervision]
+[feeds.adapters.pinnacle.supervision]
 quiet_s = -1
 [feeds."a.b"]
 adapter = "pinnacle"
@@ -191,4 +191,4 @@ adapter = "pinnacle"
     assert "matching: doubt (0.95) may not be above accept (0.86)" in problems
     assert "did you mean 'consensus'?" in problems
     assert "a feed's name has no dot" in problems
-    assert "feeds.pinnacle.supervision.quiet_s: Expected `float` >= 0.0" in problems
+    assert "feeds.adapters.pinnacle.supervision.quiet_s: Expected `float` >= 0.0" in problems

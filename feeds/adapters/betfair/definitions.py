@@ -1,0 +1,231 @@
+"""From a Betfair market definition to the domain's market and event.
+
+Roles follow Betfair's order: in a two-team market the first runner by sortPriority is home, the second away (the other
+way round where the event is named "A @ B"), selection 58805 is the draw; in a totals market under comes before over.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.feed_updates import MarketDefinition, SelectionDefinition
+from oddsengine.domain.ids import EventId, SelectionKey, event_id, line_text, market_id
+from oddsengine.domain.taxonomy import MarketType
+
+if TYPE_CHECKING:
+    from feeds.adapters.betfair.account import CatalogueMarket
+    from feeds.adapters.betfair.messages import Definition, RunnerDefinition
+    from oddsengine.domain.taxonomy import MarketStatus, SelectionStatus
+
+#: Betfair event types the engine has a word for; others are published as `betfair-<id>`.
+SPORTS: Final[dict[str, str]] = {
+    "1": "football",
+    "2": "tennis",
+    "3": "golf",
+    "4": "cricket",
+    "5": "rugby_union",
+    "6": "boxing",
+    "7": "horse_racing",
+    "8": "motor_sport",
+    "1477": "rugby_league",
+    "3503": "darts",
+    "4339": "greyhound_racing",
+    "6422": "snooker",
+    "6423": "american_football",
+    "7511": "baseball",
+    "7522": "basketball",
+    "7524": "ice_hockey",
+    "26420387": "mixed_martial_arts",
+}
+#: Here one event is a whole meeting, so several markets of one type stand in it.
+_RACING: Final = frozenset({"7", "4339"})
+
+DRAW: Final = 58805
+
+_MARKET_STATUS: Final[dict[str, MarketStatus]] = {
+    "OPEN": "open",
+    "SUSPENDED": "suspended",
+    "INACTIVE": "suspended",
+    "CLOSED": "closed",
+}
+_RUNNER_STATUS: Final[dict[str, SelectionStatus]] = {
+    "ACTIVE": "active",
+    "REMOVED": "removed",
+    "REMOVED_VACANT": "removed",
+    "HIDDEN": "removed",
+    "WINNER": "winner",
+    "LOSER": "loser",
+    "PLACED": "placed",
+}
+
+_TOTAL = re.compile(r"^OVER_UNDER_(\d+)5$")
+_FIRST_HALF_TOTAL = re.compile(r"^FIRST_HALF_GOALS_(\d+)5$")
+_TEAM_HANDICAP = re.compile(r"^TEAM_([AB])_(\d+)$")
+
+
+class _Kind(NamedTuple):
+    type: MarketType
+    period: str | None = None
+    line: float | None = None
+    roles: str = ""  # "teams", "totals", "yes_no" or none
+
+
+_KINDS: Final[dict[str, _Kind]] = {
+    "MATCH_ODDS": _Kind("match_odds", "ft", None, "teams"),
+    "HALF_TIME": _Kind("match_odds", "h1", None, "teams"),
+    "MONEY_LINE": _Kind("moneyline", "ft", None, "teams"),
+    "DRAW_NO_BET": _Kind("asian_handicap", "ft", 0.0, "teams"),
+    "ASIAN_HANDICAP": _Kind("asian_handicap", "ft"),
+    "BOTH_TEAMS_TO_SCORE": _Kind("both_to_score", "ft", None, "yes_no"),
+    "CORRECT_SCORE": _Kind("correct_score", "ft"),
+    "HALF_TIME_SCORE": _Kind("correct_score", "h1"),
+    "WIN": _Kind("winner"),
+    "WINNER": _Kind("winner"),
+    "OUTRIGHT_WINNER": _Kind("winner"),
+    "TOURNAMENT_WINNER": _Kind("winner"),
+    "PLACE": _Kind("place"),
+    "OTHER_PLACE": _Kind("place"),
+}
+
+
+def runner_ref(runner_id: int, handicap: float) -> str:
+    """Write a runner as updates carry it: `47972`, with a handicap `47972@-0.25`."""
+    return f"{runner_id}@{line_text(handicap)}" if handicap else str(runner_id)
+
+
+def market_status(status: str) -> MarketStatus:
+    """Translate a market status; one we do not know may mean anything, so it suspends."""
+    return _MARKET_STATUS.get(status, "suspended")
+
+
+def to_event(source: str, definition: Definition, *, in_play: bool, names: CatalogueMarket | None = None) -> Event:
+    """Say what a definition tells of its event; the stream itself names neither competition nor score, the catalogue does."""
+    sport = SPORTS.get(definition.event_type_id, f"betfair-{definition.event_type_id or 'unknown'}")
+    extra = definition.simulated
+    event_name = names.event.name if names is not None and names.event is not None else definition.event_name
+    if names is not None and names.competition is not None:
+        competition = Competition(f"{source}.{names.competition.id}", names.competition.name)
+    elif extra is not None:
+        competition = Competition(f"{source}.{extra.competition_id}", extra.competition_name)
+    else:
+        place = definition.venue or definition.country_code or "unknown"
+        competition = Competition(f"{source}.{sport}.{place.lower().replace(' ', '_')}", place)
+    return Event(
+        id=event_id(source, definition.event_id),
+        sport=sport,
+        competition=competition,
+        name=event_name or f"Event {definition.event_id}",
+        participants=_participants(event_name),
+        start_ms=_time_ms(definition.market_time),
+        in_play=in_play,
+        score=extra.score if extra else None,
+        clock=extra.clock if extra else None,
+    )
+
+
+def to_market(source: str, market: str, definition: Definition, names: CatalogueMarket | None = None) -> MarketDefinition:
+    """Translate a definition whole: type, period, line, roles and statuses."""
+    runners = sorted(definition.runners, key=lambda runner: runner.sortPriority)
+    kind = _kind(definition.market_type)
+    if kind.type == "match_odds" and not any(runner.id == DRAW for runner in runners):
+        kind = kind._replace(type="moneyline")
+    event = event_id(source, definition.event_id)
+    event_name = names.event.name if names is not None and names.event is not None else definition.event_name
+    roles = _roles(kind, runners, event_name)
+    return MarketDefinition(
+        id=market_id(event, *_id_parts(kind, market, definition)),
+        event=event,
+        type=kind.type,
+        period=kind.period,
+        line=kind.line,
+        winners=_winners(definition),
+        status=market_status(definition.status),
+        in_play=definition.in_play,
+        selections=tuple(
+            SelectionDefinition(
+                source_id=runner_ref(runner.id, runner.hc or 0.0),
+                key=key,
+                name=(names.runner_name(runner.id, runner.hc or 0.0) if names is not None else None) or runner.name or fallback,
+                status=_RUNNER_STATUS.get(runner.status, "suspended"),
+                handicap=runner.hc or 0.0,
+            )
+            for runner, (key, fallback) in zip(runners, roles, strict=True)
+        ),
+    )
+
+
+def _kind(market_type: str) -> _Kind:
+    if known := _KINDS.get(market_type):
+        return known
+    if match := _TOTAL.match(market_type):
+        return _Kind("total", "ft", int(match[1]) + 0.5, "totals")
+    if match := _FIRST_HALF_TOTAL.match(market_type):
+        return _Kind("total", "h1", int(match[1]) + 0.5, "totals")
+    if match := _TEAM_HANDICAP.match(market_type):
+        goals = float(match[2])
+        return _Kind("handicap", "ft", goals if match[1] == "A" else -goals, "teams")
+    return _Kind("other")
+
+
+def _id_parts(kind: _Kind, market: str, definition: Definition) -> tuple[str, ...]:
+    if kind.type == "other" or (kind.type in {"winner", "place"} and definition.event_type_id in _RACING):
+        return (kind.type, market)
+    if kind.line is not None:
+        return (kind.type, kind.period or "ft", line_text(kind.line))
+    if kind.type == "asian_handicap":
+        return (kind.type, kind.period or "ft")
+    return (kind.type, kind.period if kind.period and kind.period != "ft" else "")
+
+
+def _winners(definition: Definition) -> int:
+    """Tell how many selections win; 0 where no such number exists (each way, lines, ranges), so that none is assumed."""
+    if definition.market_type == "EACH_WAY" or definition.betting_type in {"LINE", "RANGE"}:
+        return 0
+    return max(definition.number_of_winners, 0)
+
+
+def _roles(kind: _Kind, runners: list[RunnerDefinition], event_name: str | None) -> list[tuple[SelectionKey, str]]:
+    by_id = [(SelectionKey(runner_ref(runner.id, runner.hc or 0.0)), f"Runner {runner.id}") for runner in runners]
+    if kind.roles == "teams":
+        names = _participants(event_name) or ("Home", "Away")
+        order = ["away", "home"] if event_name and " @ " in event_name else ["home", "away"]
+        words = {"home": names[0], "away": names[1], "draw": "The Draw"}
+        teams = iter(order)
+        keys = ["draw" if runner.id == DRAW else next(teams, "") for runner in runners]
+    elif kind.roles == "totals" and kind.line is not None:
+        words = {side: f"{side.title()} {kind.line:g} goals" for side in ("under", "over")}
+        keys = ["under", "over"]
+    elif kind.roles == "yes_no":
+        words = {"yes": "Yes", "no": "No"}
+        keys = ["yes", "no"]
+    else:
+        return by_id
+    if len(keys) != len(runners) or len(set(keys)) != len(keys) or "" in keys:
+        return by_id
+    return [(SelectionKey(key), words[key]) for key in keys]
+
+
+def _participants(event_name: str | None) -> tuple[str, ...]:
+    """Read the two sides from an event's name, home first; Betfair writes `Home v Away`, and `Away @ Home` for US sports."""
+    for separator, turned in ((" v ", False), (" vs ", False), (" @ ", True)):
+        if event_name and separator in event_name:
+            first, _, second = event_name.partition(separator)
+            return (second.strip(), first.strip()) if turned else (first.strip(), second.strip())
+    return ()
+
+
+def _time_ms(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError:
+        return None
+
+
+def event_of(source: str, definition: Definition) -> EventId:
+    """Name the event a definition belongs to."""
+    return event_id(source, definition.event_id)

@@ -1,0 +1,131 @@
+"""Pinnacle's lines API on loopback."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from feeds.emulators.core.web import Json, WebEmulator
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from feeds.emulators.core.market_model import TrueEvent, Truth
+
+_SPORT: Final = 29
+
+
+class PinnacleEmulator(WebEmulator):
+    """Serves fixtures and odds of football with cursors and a cached snapshot.
+
+    Args:
+        truth: what it tells.
+        cache_s: how old a snapshot (a call without `since`) may be.
+        least_interval_s: how often one endpoint may be asked before it answers 429; 0: as often as one likes.
+        tick_s: real seconds a tick takes; 0: only when told.
+    """
+
+    def __init__(self, truth: Truth, *, cache_s: float = 1.0, least_interval_s: float = 0.0, tick_s: float = 0.1) -> None:
+        super().__init__(truth, frozenset({"restart"}), tick_s=tick_s, on_mischief=self._mischief)
+        self._cache_s = cache_s
+        self._least_interval_s = least_interval_s
+        self._cached: tuple[float, dict[str, Any]] | None = None
+        self._asked: dict[str, float] = {}
+        #: cursors of another life are unknown, and get everything
+        self._first_cursor = 1_000
+        self._first_tick = 0
+        self.route("GET", "/v1/fixtures", self._fixtures)
+        self.route("GET", "/v2/odds", self._odds)
+
+    def config(self) -> dict[str, Any]:
+        """Give what a feed's config block needs to reach it."""
+        return {"url": self.base_url, "interval_s": 1.0}
+
+    def _mischief(self, kind: str) -> None:
+        if kind == "restart":
+            self._first_cursor += 10_000_000
+            self._first_tick = self.truth.ticks
+            self._cached = None
+
+    def _cursor(self) -> int:
+        return self._first_cursor + self.truth.ticks - self._first_tick
+
+    def _since(self, request: web.Request) -> int | None:
+        """Give the tick after which changes are asked for; None for all."""
+        since = request.query.get("since")
+        if since is None or int(since) < self._first_cursor:
+            return None
+        return int(since) - self._first_cursor + self._first_tick
+
+    def _refusal(self, request: web.Request) -> Json | None:
+        if not request.headers.get("Authorization", "").startswith("Basic "):
+            return Json({"code": "INVALID_CREDENTIALS"}, 401)
+        now = time.monotonic()
+        key = f"{request.path}?{request.query.get('sportId')}"
+        early = now - self._asked.get(key, float("-inf")) < self._least_interval_s
+        self._asked[key] = now
+        return Json({"code": "TOO_MANY_REQUESTS"}, 429) if early else None
+
+    async def _fixtures(self, request: web.Request) -> Json:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        since = self._since(request)
+        if since is not None:
+            return Json(b"")
+        leagues: dict[str, dict[str, Any]] = {}
+        for event in self.truth.events:
+            league = leagues.setdefault(event.league_id, {"id": int(event.league_id), "name": event.league, "events": []})
+            league["events"].append(
+                {
+                    "id": 500_000 + event.number,
+                    "starts": _iso(event.start_ms),
+                    "home": event.home,
+                    "away": event.away,
+                    "status": "O",
+                    "liveStatus": 1 if event.in_play else 0,
+                }
+            )
+        return Json({"sportId": _SPORT, "last": self._cursor(), "league": list(leagues.values())})
+
+    async def _odds(self, request: web.Request) -> Json:
+        if (refusal := self._refusal(request)) is not None:
+            return refusal
+        since = self._since(request)
+        if since is None:
+            now = time.monotonic()
+            if self._cached is None or now - self._cached[0] > self._cache_s:
+                self._cached = (now, self._told(self.truth.events))
+            return Json(self._cached[1])
+        if self.mischief.is_on("stall"):
+            return Json(b"")
+        changed = [event for event in self.truth.events if any(market.changed_tick > since for market in event.markets)]
+        return Json(self._told(changed) if changed else b"")
+
+    def _told(self, events: list[TrueEvent]) -> dict[str, Any]:
+        leagues: dict[str, dict[str, Any]] = {}
+        for event in events:
+            league = leagues.setdefault(event.league_id, {"id": int(event.league_id), "events": []})
+            league["events"].append({"id": 500_000 + event.number, "periods": [_period(event)]})
+        return {"sportId": _SPORT, "last": self._cursor(), "leagues": list(leagues.values())}
+
+
+def _period(event: TrueEvent) -> dict[str, Any]:
+    """Tell the whole match; a market that is suspended is not in it."""
+    period: dict[str, Any] = {"lineId": event.number, "number": 0, "cutoff": _iso(event.start_ms + 5 * 3_600_000), "status": 1}
+    period |= {"spreads": [], "totals": []}
+    for market in event.markets:
+        if market.status != "open":
+            continue
+        odds = market.odds()
+        if market.kind == "result":
+            period["moneyline"] = odds
+        elif market.kind == "total":
+            period["totals"].append({"points": market.line, **odds})
+        elif market.kind == "handicap":
+            period["spreads"].append({"hdp": market.line, **odds})
+    return period
+
+
+def _iso(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

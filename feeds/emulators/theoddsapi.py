@@ -1,0 +1,100 @@
+"""The Odds API on loopback."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from feeds.emulators.core.web import Json, WebEmulator
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from feeds.emulators.core.market_model import TrueEvent, TrueMarket, Truth
+
+_KEYS: Final = {"result": "h2h", "total": "totals", "handicap": "spreads"}
+
+
+class TheOddsApiEmulator(WebEmulator):
+    """Serves `/v4/sports/{sport}/odds` for every sport alike, and counts credits.
+
+    Args:
+        truth: what it tells.
+        credits: how many there are.
+        tick_s: real seconds a tick takes; 0: only when told.
+    """
+
+    def __init__(self, truth: Truth, credits: int = 1_000_000, *, tick_s: float = 0.1) -> None:  # noqa: A002 - the provider's word
+        super().__init__(truth, frozenset({"quota"}), tick_s=tick_s)
+        self.remaining = credits
+        self.used = 0
+        self._last: list[dict[str, Any]] | None = None
+        self.route("GET", "/v4/sports/{sport}/odds", self._odds)
+
+    def config(self) -> dict[str, Any]:
+        """Give what a feed's config block needs to reach it."""
+        return {"url": self.base_url}
+
+    async def _odds(self, request: web.Request) -> Json:
+        markets = request.query.get("markets", "h2h").split(",")
+        bookmakers = request.query.get("bookmakers", "pinnacle").split(",")
+        cost = len(markets) * -(-len(bookmakers) // 10)
+        if "apiKey" not in request.query:
+            return Json({"message": "API key is missing"}, 401)
+        if self.mischief.is_on("quota") or self.remaining < cost:
+            headers = {"x-requests-remaining": "0", "x-requests-used": str(self.used)}
+            return Json({"message": "Usage quota has been reached", "error_code": "OUT_OF_USAGE_CREDITS"}, 401, headers)
+        self.remaining -= cost
+        self.used += cost
+        now_ms = self.now_ms()
+        sport = request.match_info["sport"]
+        headers = {
+            "x-requests-remaining": str(self.remaining),
+            "x-requests-used": str(self.used),
+            "x-requests-last": str(cost),
+        }
+        # A stalled provider goes on answering with what it knew, and its update times stand still.
+        if not self.mischief.is_on("stall") or self._last is None:
+            self._last = [self._event(event, sport, markets, bookmakers, now_ms) for event in self.truth.events]
+        return Json(self._last, headers=headers)
+
+    def _event(self, event: TrueEvent, sport: str, wanted: list[str], bookmakers: list[str], now_ms: int) -> dict[str, Any]:
+        by_key: dict[str, list[dict[str, Any]]] = {}
+        for market in event.markets:
+            key = _KEYS.get(market.kind)
+            if key in wanted and market.status == "open":
+                by_key.setdefault(str(key), []).extend(_outcomes(market))
+        updated = _iso(now_ms)
+        return {
+            "id": f"e{event.number:05d}",
+            "sport_key": sport,
+            "sport_title": event.league,
+            "commence_time": _iso(event.start_ms),
+            "home_team": event.home,
+            "away_team": event.away,
+            "bookmakers": [
+                {
+                    "key": bookmaker,
+                    "title": bookmaker.title(),
+                    "last_update": updated,
+                    "markets": [{"key": key, "last_update": updated, "outcomes": outcomes} for key, outcomes in by_key.items()],
+                }
+                for bookmaker in bookmakers
+            ],
+        }
+
+
+def _outcomes(market: TrueMarket) -> list[dict[str, Any]]:
+    event = market.event
+    names = {"home": event.home, "away": event.away, "draw": "Draw", "over": "Over", "under": "Under"}
+    outcomes: list[dict[str, Any]] = []
+    for role, odds in market.odds().items():
+        outcome: dict[str, Any] = {"name": names[role], "price": odds}
+        if market.line is not None:
+            outcome["point"] = -market.line if role == "away" else market.line
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _iso(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

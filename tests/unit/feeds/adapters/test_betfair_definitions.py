@@ -1,0 +1,101 @@
+"""From Betfair's definitions to the domain's markets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from feeds.adapters.betfair.definitions import DRAW, to_event, to_market
+from feeds.adapters.betfair.messages import Definition
+from tests.words import betfair_market
+
+if TYPE_CHECKING:
+    from oddsengine.domain.feed_updates import MarketDefinition
+
+
+def a_market(*runners: int | tuple[int, float], **definition: Any) -> MarketDefinition:
+    said = msgspec.convert(betfair_market("1.24", *runners, **definition)["marketDefinition"], Definition)
+    return to_market("betfair", "1.24", said)
+
+
+@pytest.mark.parametrize(
+    ("market_type", "runners", "identity", "keys"),
+    [
+        ("MATCH_ODDS", (1, 2, DRAW), ("betfair.900/match_odds", "match_odds", "ft", None), ["home", "away", "draw"]),
+        ("MATCH_ODDS", (1, 2), ("betfair.900/moneyline", "moneyline", "ft", None), ["home", "away"]),
+        ("HALF_TIME", (1, 2, DRAW), ("betfair.900/match_odds/h1", "match_odds", "h1", None), ["home", "away", "draw"]),
+        ("OVER_UNDER_25", (47972, 47973), ("betfair.900/total/ft/2.5", "total", "ft", 2.5), ["under", "over"]),
+        ("OVER_UNDER_105", (1, 2), ("betfair.900/total/ft/10.5", "total", "ft", 10.5), ["under", "over"]),
+        ("FIRST_HALF_GOALS_05", (1, 2), ("betfair.900/total/h1/0.5", "total", "h1", 0.5), ["under", "over"]),
+        ("BOTH_TEAMS_TO_SCORE", (30246, 110503), ("betfair.900/both_to_score", "both_to_score", "ft", None), ["yes", "no"]),
+        ("TEAM_B_1", (1, 2, DRAW), ("betfair.900/handicap/ft/-1", "handicap", "ft", -1.0), ["home", "away", "draw"]),
+        ("CORRECT_SCORE", (1, 2), ("betfair.900/correct_score", "correct_score", "ft", None), ["1", "2"]),
+        ("DRAW_NO_BET", (1, 2), ("betfair.900/asian_handicap/ft/0", "asian_handicap", "ft", 0.0), ["home", "away"]),
+        ("SOMETHING_NEW", (1, 2), ("betfair.900/other/1.24", "other", None, None), ["1", "2"]),
+    ],
+)
+def test_types_periods_lines_and_roles(
+    market_type: str, runners: tuple[int, ...], identity: tuple[object, ...], keys: list[str]
+) -> None:
+    market = a_market(*runners, marketType=market_type)
+    assert identity == (market.id, market.type, market.period, market.line)
+    assert keys == [selection.key for selection in market.selections]
+
+
+def test_a_meeting_has_many_races_so_a_race_is_named_by_its_market() -> None:
+    assert "betfair.900/winner/1.24" == a_market(marketType="WIN", eventTypeId="7").id
+    assert "betfair.900/winner" == a_market(marketType="WINNER", eventTypeId="3").id
+    place = a_market(1, 2, 3, 4, marketType="PLACE", eventTypeId="7", numberOfWinners=3)
+    assert ("place", 3) == (place.type, place.winners)
+
+
+def test_handicap_runners_keep_their_line_in_their_key() -> None:
+    market = a_market((47972, -0.25), (47973, 0.25), marketType="ASIAN_HANDICAP")
+    assert ["47972@-0.25", "47973@0.25"] == [selection.key for selection in market.selections]
+    assert "betfair.900/asian_handicap/ft" == market.id
+
+
+def test_each_way_lines_and_ranges_have_no_number_of_winners() -> None:
+    assert 0 == a_market(marketType="EACH_WAY", numberOfWinners=2).winners
+    assert 0 == a_market(marketType="TOTAL_RUNS", bettingType="LINE").winners
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("OPEN", "open"), ("SUSPENDED", "suspended"), ("INACTIVE", "suspended"), ("CLOSED", "closed"), ("NEW_WORD", "suspended")],
+)
+def test_a_status_we_do_not_know_suspends(theirs: str, ours: str) -> None:
+    assert ours == a_market(status=theirs).status
+
+
+def test_runner_statuses() -> None:
+    statuses = ["ACTIVE", "REMOVED", "REMOVED_VACANT", "HIDDEN", "WINNER", "LOSER", "PLACED", "NEW_WORD"]
+    market = a_market(runners=[{"id": place, "sortPriority": place, "status": status} for place, status in enumerate(statuses)])
+    assert ["active", "removed", "removed", "removed", "winner", "loser", "placed", "suspended"] == [
+        selection.status for selection in market.selections
+    ]
+
+
+def test_us_sports_name_the_away_side_first() -> None:
+    market = a_market(1, 2, marketType="MATCH_ODDS", eventName="Bears @ Lions")
+    assert [("away", "Bears"), ("home", "Lions")] == [(selection.key, selection.name) for selection in market.selections]
+
+
+def test_an_event_says_what_the_definition_knows() -> None:
+    said = msgspec.convert(
+        betfair_market(eventName="A v B", countryCode="GB", marketTime="2022-07-11T11:00:00.000Z")["marketDefinition"],
+        Definition,
+    )
+    event = to_event("betfair", said, in_play=True)
+    assert ("betfair.900", "football", "A v B", ("A", "B"), 1657537200000, True) == (
+        event.id, event.sport, event.name, event.participants, event.start_ms, event.in_play,
+    )  # fmt: skip
+    assert ("betfair.football.gb", "GB") == (event.competition.id, event.competition.name)
+
+
+def test_an_unreadable_time_or_sport_costs_only_itself() -> None:
+    said = msgspec.convert(betfair_market(marketTime="soon", eventTypeId="99")["marketDefinition"], Definition)
+    event = to_event("betfair", said, in_play=False)
+    assert (None, "betfair-99") == (event.start_ms, event.sport)

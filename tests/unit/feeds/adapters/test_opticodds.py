@@ -1,0 +1,188 @@
+"""OpticOdds: a stream of changes, and the snapshot that it continues."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from feeds.adapters.opticodds import OpticOddsCodec, OpticOddsConfig
+from feeds.errors import ProviderRefused
+from tests.unit.feeds.provider_words import Heard, an_answer
+
+FIXTURE = {
+    "id": "f1",
+    "start_date": "2026-11-24T18:00:00Z",
+    "home_team_display": "A",
+    "away_team_display": "B",
+    "sport": {"id": "soccer"},
+    "league": {"id": "epl", "name": "EPL"},
+}
+
+
+def an_entry(
+    role: str, price: float | None, at: float = 100.0, *, fixture: str = "f1", book: str = "book", **fields: Any
+) -> dict[str, Any]:
+    names = {"home": "A", "away": "B", "draw": "Draw"}
+    return {
+        "id": f"{fixture}:{book}:{role}",
+        "fixture_id": fixture,
+        "sportsbook": book,
+        "market": "Moneyline 3-Way",
+        "name": names.get(role, role),
+        "price": price,
+        "timestamp": at,
+        **fields,
+    }
+
+
+def result(at: float = 100.0, home: float = 2.1) -> list[dict[str, Any]]:
+    return [an_entry("home", home, at), an_entry("draw", 3.4, at), an_entry("away", 3.6, at)]
+
+
+def event(kind: str, *entries: dict[str, Any], number: int = 1) -> bytes:
+    data = orjson.dumps({"data": list(entries), "entry_id": f"1-{number}", "type": kind})
+    return f"event: {kind}\nid: 1-{number}\ndata: ".encode() + data + b"\n\n"
+
+
+class Streaming:
+    def __init__(self, *books: str) -> None:
+        self.codec = OpticOddsCodec("opt", OpticOddsConfig(sportsbooks=books or ("book",)))
+        self.codec.connection_made()
+        self.heard = Heard()
+
+    def answer(self, body: Any, status: int = 200) -> Heard:
+        request = self.codec.next_request(0)
+        return self.heard.hear(self.codec.receive_response(an_answer(request, body, status)))
+
+    def listed(self, *fixtures: dict[str, Any]) -> Heard:
+        return self.answer({"data": list(fixtures) or [FIXTURE], "page": 1, "total_pages": 1})
+
+    def fetched(self, *entries: dict[str, Any]) -> Heard:
+        return self.answer({"data": [{"id": "f1", "odds": list(entries)}]})
+
+    def say(self, data: bytes) -> Heard:
+        return self.heard.hear(self.codec.receive_data(data))
+
+    def recovered(self) -> Streaming:
+        self.listed()
+        self.fetched(*result())
+        return self
+
+
+MARKET = "opt.f1/match_odds"
+
+
+def test_live_is_who_has_stream_and_snapshot() -> None:
+    streaming = Streaming()
+    assert [] == streaming.listed().statuses
+    heard = streaming.fetched(*result())
+    assert [("opt.book", "live")] == heard.statuses
+    assert {MARKET: {"home": 2.1, "draw": 3.4, "away": 3.6}} == heard.quotes("opt.book")
+
+
+def test_what_the_stream_said_before_the_snapshot_came_is_applied_after_it_where_it_is_newer() -> None:
+    streaming = Streaming()
+    streaming.say(event("odds", an_entry("home", 2.5, 101.0), an_entry("away", 9.9, 99.0)))
+    streaming.listed()
+    streaming.say(event("locked-odds", an_entry("draw", 3.4, 102.0)))
+    assert {MARKET: {"home": 2.5, "away": 3.6}} == streaming.fetched(*result(100.0)).quotes("opt.book")
+
+
+def test_locked_odds_are_withdrawn_until_they_are_quoted_again() -> None:
+    streaming = Streaming().recovered()
+    heard = streaming.say(event("locked-odds", an_entry("home", 2.1, 101.0)))
+    assert {"draw": 3.4, "away": 3.6} == heard.quotes("opt.book")[MARKET]
+    heard = streaming.say(event("odds", an_entry("home", 2.2, 102.0)))
+    assert 2.2 == heard.quotes("opt.book")[MARKET]["home"]
+
+
+def test_a_word_that_comes_late_is_dropped_but_not_one_of_a_clock_that_was_set() -> None:
+    streaming = Streaming().recovered()
+    assert 2.1 == streaming.say(event("odds", an_entry("home", 9.9, 99.0))).quotes("opt.book")[MARKET]["home"]
+    assert 2.4 == streaming.say(event("odds", an_entry("home", 2.4, -80.0))).quotes("opt.book")[MARKET]["home"]
+
+
+def test_a_connection_goes_on_from_the_last_entry_and_fetches_the_snapshot_all_the_same() -> None:
+    streaming = Streaming().recovered()
+    streaming.say(event("odds", an_entry("home", 2.2, 101.0), number=7))
+    assert "1-7" == streaming.codec.stream_query()["last_entry_id"]
+    streaming.codec.connection_made()
+    streaming.listed()
+    assert 1 == len(streaming.heard.statuses)
+    assert 2 == len(streaming.fetched(*result(200.0, home=2.3)).statuses)
+    assert 2.3 == streaming.heard.quotes("opt.book")[MARKET]["home"]
+    streaming.codec.start_afresh()
+    assert "last_entry_id" not in streaming.codec.stream_query()
+
+
+@pytest.mark.parametrize(("price", "odds"), [(150, 2.5), (-200, 1.5), (2.5, 2.5), (1.0, None), (None, None)])
+def test_american_prices_are_told_from_decimal_ones(price: float | None, odds: float | None) -> None:
+    heard = Streaming().recovered().say(event("odds", an_entry("home", price, 101.0)))
+    assert odds == heard.quotes("opt.book")[MARKET].get("home")
+
+
+def test_lines_and_roles() -> None:
+    streaming = Streaming()
+    streaming.listed()
+    heard = streaming.fetched(
+        an_entry("Over 2.5", 1.9, market="Total Goals", points=2.5),
+        an_entry("Under 2.5", 2.0, market="Total Goals", points=2.5),
+        an_entry("A -0.5", 1.95, market="Asian Handicap", points=-0.5),
+        an_entry("B +0.5", 1.9, market="Asian Handicap", points=0.5),
+        an_entry("Yes", 1.8, market="Both Teams To Score"),
+        an_entry("No", 2.0, market="Both Teams To Score"),
+        an_entry("Whoever", 2.0, market="First Goalscorer"),
+    )
+    assert {
+        "opt.f1/total/ft/2.5": {"over": 1.9, "under": 2.0},
+        "opt.f1/asian_handicap/ft/-0.5": {"home": 1.95, "away": 1.9},
+        "opt.f1/both_to_score": {"yes": 1.8, "no": 2.0},
+    } == heard.quotes("opt.book")
+
+
+def test_an_entry_that_can_not_be_read_costs_a_look_at_everything_and_no_other() -> None:
+    streaming = Streaming().recovered()
+    heard = streaming.say(event("odds", {"id": 5}, an_entry("home", 2.2, 101.0)))
+    assert ["entry"] == [problem.where for problem in heard.rejected]
+    assert 2.2 == heard.quotes("opt.book")[MARKET]["home"]
+    request = streaming.codec.next_request(0)
+    assert request is not None
+    assert "odds" == request.name
+
+
+def test_an_event_that_can_not_be_read_ends_the_connection_and_the_next_begins_afresh() -> None:
+    streaming = Streaming().recovered()
+    heard = streaming.say(b"event: odds\nid: 1-9\ndata: {no json\n\n")
+    assert isinstance(heard.others[-1], ProviderRefused)
+    assert not heard.others[-1].fatal
+    assert "last_entry_id" not in streaming.codec.stream_query()
+
+
+def test_pings_only_show_that_it_lives() -> None:
+    heard = Streaming().recovered().say(b"event: ping\ndata: 2026\n\n")
+    assert [] == heard.rejected
+
+
+def test_a_fixture_nobody_has_named_makes_the_list_be_asked_for() -> None:
+    streaming = Streaming().recovered()
+    streaming.say(event("odds", an_entry("home", 2.0, 101.0, fixture="f2")))
+    request = streaming.codec.next_request(0)
+    assert request is not None
+    assert "fixtures" == request.name
+
+
+def test_a_fixture_that_is_listed_no_more_is_withdrawn() -> None:
+    streaming = Streaming().recovered()
+    streaming.codec._prefetch.relist()
+    assert {} == streaming.answer({"data": [], "page": 1, "total_pages": 1}).quotes("opt.book")
+
+
+def test_a_sample_says_whether_something_was_missed() -> None:
+    for home in (2.1, 2.6):
+        streaming = Streaming().recovered()
+        streaming.codec.ask_sample()
+        heard = streaming.fetched(*result(150.0, home=home))
+        assert heard.samples[-1].is_last
+        assert (home != 2.1) == any(batch.updates for batch in heard.samples[-1].batches)

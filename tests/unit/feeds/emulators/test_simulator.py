@@ -1,0 +1,84 @@
+"""The simulated provider's matches and markets."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feeds.emulators.core.goals import Outlook, Score
+from feeds.emulators.simulator import SimulatorConfig, simulated_exchange
+from feeds.emulators.simulator.fixtures import Schedule
+from tests.simulated import QUICK, START_MS
+
+RATES = st.floats(0.05, 3.0)
+SCORES = st.builds(Score, st.integers(0, 4), st.integers(0, 4))
+
+
+@given(SCORES, RATES, RATES)
+def test_probabilities_are_coherent(score: Score, home: float, away: float) -> None:
+    outlook = Outlook(score, home, away)
+    assert 1.0 == pytest.approx(sum(outlook.result()), abs=1e-6)
+    overs = [outlook.over(line) for line in (0.5, 1.5, 2.5, 3.5, 4.5)]
+    assert overs == sorted(overs, reverse=True)
+    finals = sum(outlook.final_score(Score(h, a)) for h in range(20) for a in range(20))
+    assert 1.0 == pytest.approx(finals, abs=1e-5)
+    assert 0 <= outlook.both_score() <= 1
+    handicaps = [outlook.handicap(line) for line in (-1.5, -0.75, -0.25, 0.0, 0.5, 1.25)]
+    assert handicaps == sorted(handicaps)
+
+
+def test_a_head_start_of_half_a_goal_is_win_or_draw() -> None:
+    outlook = Outlook(Score(0, 0), 1.2, 1.0)
+    home, draw, _ = outlook.result()
+    assert home + draw == pytest.approx(outlook.handicap(0.5), abs=1e-6)
+    assert home == pytest.approx(outlook.handicap(-0.5), abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_changes_tick_for_tick() -> None:
+    def changes(seed: int) -> list[object]:
+        exchange = simulated_exchange(SimulatorConfig(seed=seed, matches=4, pace=QUICK), START_MS)
+        return [exchange.tick() for _ in range(150)]
+
+    assert changes(3) == changes(3)
+    assert changes(3) != changes(4)
+
+
+def test_a_match_runs_from_before_kick_off_to_gone() -> None:
+    phases: list[str] = []
+    schedule = Schedule(1, 1, QUICK)
+    for tick in range(round(QUICK.life_s * 10)):
+        (match,) = schedule.matches(tick / 10)
+        phase = match.standing(tick / 10).phase
+        if not phases or phases[-1] != phase:
+            phases.append(phase)
+    assert ["before", "turning"] == phases[:2]
+    assert "ended" == phases[-1]
+
+
+def test_a_goal_suspends_every_open_market_of_its_match() -> None:
+    exchange = simulated_exchange(SimulatorConfig(seed=2, matches=3, pace=QUICK), START_MS)
+    seen = 0
+    for _ in range(300):
+        exchange.tick()
+        now_s = exchange.ticks * 0.2
+        for market in exchange.markets:
+            if market.match.standing(now_s).phase == "goal" and not market.closed:
+                seen += 1
+                assert "SUSPENDED" == market.definition["status"]
+    assert seen
+
+
+def test_settled_markets_have_their_winners() -> None:
+    exchange = simulated_exchange(SimulatorConfig(seed=2, matches=3, pace=QUICK), START_MS)
+    settled = 0
+    for _ in range(200):
+        exchange.tick()
+        for market in exchange.markets:
+            if market.closed and market.type == "MATCH_ODDS":
+                settled += 1
+                score = market.match.standing(exchange.ticks * 0.2).score
+                statuses = [runner["status"] for runner in market.definition["runners"]]
+                place = 0 if score.home > score.away else 1 if score.home < score.away else 2
+                assert ["WINNER" if number == place else "LOSER" for number in range(3)] == statuses
+    assert settled
