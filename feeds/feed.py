@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 import msgspec
 
 from feeds.errors import ProviderRefused
-from feeds.http import HttpClient
+from feeds.transports.http import HttpClient
 from oddsengine.domain.feed_updates import UpdateBatch
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from feeds.emulators.core.market_model import Truth
-    from feeds.http import Request, Response
+    from feeds.transports.http import Request, Response
 
 ENTRY_POINTS = "oddsengine.feeds"
 

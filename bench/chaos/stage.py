@@ -16,8 +16,8 @@ from bench.chaos.certificates import Certificates
 from feeds.emulators.core.faults import ONCE
 from feeds.emulators.core.market_model import Truth
 from feeds.feed import installed_feeds
-from feeds.states import FeedState
-from feeds.supervision import Supervision
+from feeds.supervision.settings import Supervision
+from feeds.supervision.states import FeedState
 from oddsengine.client import OddsClient
 from oddsengine.common.tasks import end_tasks
 from oddsengine.pricing.profiles.profile import Profile
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from feeds.emulators.core.market_model import TrueMarket
     from feeds.feed import Emulator
-    from feeds.supervisor import Supervisor
+    from feeds.supervision.supervisor import Supervisor
     from oddsengine.runtime.service import Service
     from oddsengine.sourcing.source_selector import SelectionRule
 

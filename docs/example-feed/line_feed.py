@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from feeds.feed import Feed, Rejected
-from feeds.quote_sheet import QuoteSheet
-from feeds.standard_markets import Stage, match_result
-from feeds.transport import TcpTransport
+from feeds.toolkit.quote_cache import QuoteSheet
+from feeds.toolkit.standard_markets import Stage, match_result
+from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.domain.ids import event_id

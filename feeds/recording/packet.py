@@ -12,7 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from feeds.errors import BadMessage
-from feeds.http import Request, Response
+from feeds.transports.http import Request, Response
 from oddsengine.domain.feed_updates import SourceHealth
 
 #: Raised when what is written changes its meaning.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Player:
-    """Plays one feed's packets, as `feeds.supervisor` took them when they came.
+    """Plays one feed's packets, as `feeds.supervision.supervisor` took them when they came.
 
     Args:
         feed: its codec, without connections.

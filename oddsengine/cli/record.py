@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-    from feeds.supervisor import Supervisor
+    from feeds.supervision.supervisor import Supervisor
     from oddsengine.domain.feed_updates import UpdateBatch
     from oddsengine.runtime.settings import FeedSettings
 

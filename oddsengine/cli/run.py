@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from feeds.recording.recorder import Recorder
-    from feeds.supervisor import Supervisor
+    from feeds.supervision.supervisor import Supervisor
     from oddsengine.engine.engine import Engine
     from oddsengine.runtime.settings import Settings
 

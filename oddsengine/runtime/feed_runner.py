@@ -8,15 +8,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from feeds.feed import installed_feeds
-from feeds.states import FeedState
-from feeds.supervisor import Supervisor
+from feeds.supervision.states import FeedState
+from feeds.supervision.supervisor import Supervisor
 from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
-    from feeds.intake import Sink
     from feeds.recording.packet import Packet
+    from feeds.supervision.event_handler import Sink
     from oddsengine.runtime.settings import FeedSettings
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from feeds.supervision import Supervision
+from feeds.supervision.settings import Supervision
 from oddsengine.domain.ladders import LADDERS, ladder_of_increments, ladder_of_ticks
 from oddsengine.gateway.access.authentication import AuthSettings, KeySettings
 from oddsengine.gateway.access.rate_limits import LimitSettings

@@ -16,10 +16,10 @@ import pytest
 
 from feeds.adapters.betfair.codec import BetfairCodec, Subscription
 from feeds.feed import Feed
-from feeds.states import FeedState
-from feeds.supervision import Supervision
-from feeds.supervisor import Supervisor
-from feeds.transport import TcpTransport
+from feeds.supervision.settings import Supervision
+from feeds.supervision.states import FeedState
+from feeds.supervision.supervisor import Supervisor
+from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import EventUpdate
 from oddsengine.runtime.feed_runner import describe, samples
 from oddsengine.runtime.service import serving

@@ -13,10 +13,10 @@ import orjson
 
 from feeds.adapters.betfair.codec import BetfairCodec, Subscription
 from feeds.feed import Feed
-from feeds.states import FeedState, Happening
-from feeds.supervision import Supervision
-from feeds.supervisor import Supervisor
-from feeds.transport import TcpTransport
+from feeds.supervision.settings import Supervision
+from feeds.supervision.states import FeedState, Happening
+from feeds.supervision.supervisor import Supervisor
+from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import SourceStatus
 from oddsengine.sourcing.agreement import agrees
 from oddsengine.sourcing.source_book import SourceBook

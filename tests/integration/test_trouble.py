@@ -18,10 +18,10 @@ from feeds.emulators.betfair.stream_server import StreamServer
 from feeds.emulators.simulator import SimulatorConfig, simulated_exchange
 from feeds.emulators.simulator.fixtures import Pace
 from feeds.feed import Feed
-from feeds.states import FeedState
-from feeds.supervision import Supervision
-from feeds.supervisor import Supervisor
-from feeds.transport import TcpTransport
+from feeds.supervision.settings import Supervision
+from feeds.supervision.states import FeedState
+from feeds.supervision.supervisor import Supervisor
+from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.sourcing.dump import dump_market
 from tests.serving import Served, quick_settings, served, until

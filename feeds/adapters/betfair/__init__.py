@@ -12,9 +12,9 @@ from feeds.adapters.betfair.config import BetfairConfig
 from feeds.adapters.betfair.market_stream import MarketStream
 from feeds.emulators.betfair.emulator import BetfairEmulator
 from feeds.feed import Feed
-from feeds.http import HttpClient, http_session
-from feeds.secret import trust
-from feeds.transport import TcpTransport
+from feeds.toolkit.credentials import trust
+from feeds.transports.byte_streams import TcpTransport
+from feeds.transports.http import HttpClient, http_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -16,12 +16,12 @@ import msgspec
 
 from feeds.errors import ProviderRefused
 from feeds.feed import CodecEvent, Rejected
-from feeds.http import Request
+from feeds.transports.http import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from feeds.http import Response
+    from feeds.transports.http import Response
 
 MARKETS_A_QUESTION: Final = 100
 #: How often a question for names may fail before the markets are published under their ids.

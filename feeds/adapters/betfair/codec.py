@@ -25,7 +25,7 @@ from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
 if TYPE_CHECKING:
     from feeds.adapters.betfair.account import CatalogueMarket
     from feeds.adapters.betfair.messages import Message
-    from feeds.http import Request, Response
+    from feeds.transports.http import Request, Response
 
 CRLF: Final = b"\r\n"
 #: A line longer than this is not Betfair: segments keep images far below it.

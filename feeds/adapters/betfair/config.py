@@ -11,7 +11,7 @@ from msgspec import Meta
 from feeds.adapters.betfair.account import Account, AccountUrls, Login
 from feeds.adapters.betfair.codec import Subscription
 from feeds.errors import FeedError
-from feeds.secret import read_secret, trust
+from feeds.toolkit.credentials import read_secret, trust
 
 
 class BetfairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

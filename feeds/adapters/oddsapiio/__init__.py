@@ -11,9 +11,9 @@ from feeds.adapters.oddsapiio.codec import OddsApiIoCodec
 from feeds.adapters.oddsapiio.config import OddsApiIoConfig
 from feeds.emulators.oddsapiio import OddsApiIoEmulator
 from feeds.feed import Feed
-from feeds.http import HttpClient, http_session
-from feeds.secret import read_secret, trust
-from feeds.transport import WebSocketTransport
+from feeds.toolkit.credentials import read_secret, trust
+from feeds.transports.byte_streams import WebSocketTransport
+from feeds.transports.http import HttpClient, http_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

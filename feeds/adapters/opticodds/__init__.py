@@ -10,9 +10,9 @@ from feeds.adapters.opticodds.codec import OpticOddsCodec
 from feeds.adapters.opticodds.config import OpticOddsConfig
 from feeds.emulators.opticodds import OpticOddsEmulator
 from feeds.feed import Feed
-from feeds.http import HttpClient, http_session
-from feeds.secret import read_secret, trust
-from feeds.transport import EventStreamTransport
+from feeds.toolkit.credentials import read_secret, trust
+from feeds.transports.byte_streams import EventStreamTransport
+from feeds.transports.http import HttpClient, http_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from feeds.adapters.opticodds.messages import Entry, Fixture, Fixtures, OddsPage, StreamMessage
-from feeds.answers import excerpt
 from feeds.errors import BadMessage, ProviderRefused
-from feeds.event_stream import EventStreamReader
 from feeds.feed import CodecEvent, Dropped, Rejected
-from feeds.http import Request
-from feeds.ordering import is_older
-from feeds.prefetch import Chunk, Listing
-from feeds.quote_sheet import QuoteSheet, decimal_odds, from_american
-from feeds.snapshot_and_stream import SnapshotAndStream
-from feeds.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
+from feeds.toolkit.answers import excerpt
+from feeds.toolkit.quote_cache import QuoteSheet, decimal_odds, from_american
+from feeds.toolkit.snapshot_fetcher import Chunk, Listing
+from feeds.toolkit.snapshot_sync import SnapshotAndStream
+from feeds.toolkit.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
+from feeds.toolkit.timestamps import is_older
+from feeds.transports.event_stream import EventStreamReader
+from feeds.transports.http import Request
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import UpdateBatch
 from oddsengine.domain.ids import EventId, event_id
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from feeds.adapters.opticodds.config import OpticOddsConfig
-    from feeds.event_stream import ServerSentEvent
-    from feeds.http import Response
+    from feeds.transports.event_stream import ServerSentEvent
+    from feeds.transports.http import Response
     from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition
 
 SPORTS: Final[dict[str, str]] = {

@@ -11,8 +11,8 @@ from feeds.adapters.pinnacle.codec import PinnacleCodec
 from feeds.adapters.pinnacle.config import PinnacleConfig
 from feeds.emulators.pinnacle import PinnacleEmulator
 from feeds.feed import Feed
-from feeds.http import HttpClient, http_session
-from feeds.secret import read_secret, trust
+from feeds.toolkit.credentials import read_secret, trust
+from feeds.transports.http import HttpClient, http_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

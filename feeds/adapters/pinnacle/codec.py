@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from feeds.adapters.pinnacle.messages import Fixture, Fixtures, Odds, Period
-from feeds.answers import Polled, excerpt, failed
 from feeds.feed import CodecEvent, Rejected, Sample
-from feeds.http import Request
-from feeds.quote_sheet import QuoteSheet, decimal_odds
-from feeds.standard_markets import Stage, asian_handicap, match_result, total
+from feeds.toolkit.answers import Polled, excerpt, failed
+from feeds.toolkit.quote_cache import QuoteSheet, decimal_odds
+from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, total
+from feeds.transports.http import Request
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
 from oddsengine.domain.ids import EventId, event_id
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from feeds.adapters.pinnacle.config import PinnacleConfig
-    from feeds.http import Response
+    from feeds.transports.http import Response
     from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition
 
 #: Pinnacle's sport ids that the engine has a word for; others are published as `pinnacle-<id>`.

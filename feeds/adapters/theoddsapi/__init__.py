@@ -10,8 +10,8 @@ from feeds.adapters.theoddsapi.codec import TheOddsApiCodec
 from feeds.adapters.theoddsapi.config import TheOddsApiConfig
 from feeds.emulators.theoddsapi import TheOddsApiEmulator
 from feeds.feed import Feed
-from feeds.http import HttpClient, http_session
-from feeds.secret import read_secret, trust
+from feeds.toolkit.credentials import read_secret, trust
+from feeds.transports.http import HttpClient, http_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

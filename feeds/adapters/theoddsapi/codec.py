@@ -18,11 +18,11 @@ import msgspec
 
 from feeds.adapters.theoddsapi.budget import CreditBudget
 from feeds.adapters.theoddsapi.messages import Bookmaker, Market, OddsEvent, Outcome
-from feeds.answers import Polled, excerpt, failed
 from feeds.feed import CodecEvent, Quota, Rejected, Sample
-from feeds.http import Request
-from feeds.quote_sheet import QuoteSheet, decimal_odds
-from feeds.standard_markets import Stage, asian_handicap, match_result, total
+from feeds.toolkit.answers import Polled, excerpt, failed
+from feeds.toolkit.quote_cache import QuoteSheet, decimal_odds
+from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, total
+from feeds.transports.http import Request
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.domain.ids import EventId, event_id
@@ -30,7 +30,7 @@ from oddsengine.domain.ids import EventId, event_id
 if TYPE_CHECKING:
     from feeds.adapters.theoddsapi.budget import Pressure
     from feeds.adapters.theoddsapi.config import TheOddsApiConfig
-    from feeds.http import Response
+    from feeds.transports.http import Response
     from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition
 
 #: The provider's sport groups (the part of its sport keys before the first `_`) that we have another word for.

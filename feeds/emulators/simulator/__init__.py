@@ -17,7 +17,7 @@ from feeds.emulators.betfair.stream_server import StreamServer
 from feeds.emulators.simulator.exchange import Exchange
 from feeds.emulators.simulator.fixtures import Pace, Schedule
 from feeds.feed import Feed
-from feeds.transport import TcpTransport
+from feeds.transports.byte_streams import TcpTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from feeds.standard_markets import Stage, asian_handicap, match_result, total
+from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, total
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, MarketId

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from feeds.feed import Rejected, Sample
-from feeds.http import Request, Response
+from feeds.transports.http import Request, Response
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.sourcing.source_book import SourceBook
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from feeds.answers import excerpt, failed
 from feeds.feed import CodecEvent, Rejected, Sample
-from feeds.prefetch import Prefetch
+from feeds.toolkit.answers import excerpt, failed
+from feeds.toolkit.snapshot_fetcher import Prefetch
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from feeds.http import Response
+    from feeds.transports.http import Response
 
 #: How long a list of events is good, in milliseconds.
 _REFRESH_MS: Final = 60_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from feeds.watchdog import Watchdog
+from feeds.supervision.watchdog import Watchdog
 from oddsengine.domain.feed_updates import MarketGone, MarketUpdate
 from tests.words import a_batch, a_definition
 

@@ -1,4 +1,4 @@
-"""Keeps one feed alive, and knows when it is not: the shell around `feeds.states`.
+"""Keeps one feed alive, and knows when it is not: the shell around `feeds.supervision.states`.
 
 One loop reads the stream, one asks what is due over HTTP, one watches the time. All three hand what comes to the codec, and what
 the codec says to the intake, in the order in which it came.
@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from feeds.counters import FeedCounters
 from feeds.errors import ContinuityLost, FeedError, ProviderRefused, WentStale
-from feeds.intake import Intake
 from feeds.recording.packet import Packet, data_packet, response_packet
-from feeds.retry import Retry
-from feeds.states import FeedState, Happening, Standing
-from feeds.supervision import Supervision
-from feeds.trust import Trust
-from feeds.watchdog import Watchdog
+from feeds.supervision.counters import FeedCounters
+from feeds.supervision.event_handler import Intake
+from feeds.supervision.health_tracker import Trust
+from feeds.supervision.retry import Retry
+from feeds.supervision.settings import Supervision
+from feeds.supervision.states import FeedState, Happening, Standing
+from feeds.supervision.watchdog import Watchdog
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feeds.feed import Connection, Feed, Quota
-    from feeds.http import HttpClient
-    from feeds.intake import Sink
-    from feeds.lag import LagMeter
+    from feeds.supervision.event_handler import Sink
+    from feeds.supervision.lag import LagMeter
+    from feeds.transports.http import HttpClient
     from oddsengine.domain.feed_updates import SourceHealth
 
 #: How often the time is looked at: limits are kept to within this.

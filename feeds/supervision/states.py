@@ -1,4 +1,4 @@
-"""The state machine that every feed goes through, as a table; `python -m feeds.states` draws it.
+"""The state machine that every feed goes through, as a table; `python -m feeds.supervision.states` draws it.
 
 A source is trusted while its feed is `live`, and in no other state. Every way out of `live` is said to the engine in the same
 stream of updates in which prices come, so order alone keeps a wrong price from staying open:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.prefetch import Chunk, Listing, Prefetch
+from feeds.toolkit.snapshot_fetcher import Chunk, Listing, Prefetch
 
 KEYS = st.lists(st.text("abcdefgh", min_size=1, max_size=2), unique=True, max_size=12)
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from purgatory.domain.model import OpenedState
 
 from feeds.errors import ContinuityLost, ProviderRefused
-from feeds.retry import Retry
-from feeds.supervision import Supervision
+from feeds.supervision.retry import Retry
+from feeds.supervision.settings import Supervision
 
 
 @given(st.integers(1, 100))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds import event_stream
 from feeds.errors import BadMessage
-from feeds.event_stream import EventStreamReader, ServerSentEvent
+from feeds.transports import event_stream
+from feeds.transports.event_stream import EventStreamReader, ServerSentEvent
 
 STREAM = (
     b': hello\r\nevent: odds\r\nid: 1-2\r\nretry: 5000\r\ndata: {"a":1}\r\ndata: {"b":2}\r\n\r\n'

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.errors import BadMessage, FeedError, MissingSecret
-from feeds.http import Request, Response
 from feeds.recording.packet import Packet, data_packet, decode_header, decode_packet, encode_line, response_packet
 from feeds.recording.recorder import Recorder
-from feeds.secret import read_secret, trust
+from feeds.toolkit.credentials import read_secret, trust
+from feeds.transports.http import Request, Response
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.states import TRANSITIONS, FeedState, Happening, Standing, diagram
+from feeds.supervision.states import TRANSITIONS, FeedState, Happening, Standing, diagram
 
 WALK = st.lists(st.sampled_from(Happening), max_size=40)
 

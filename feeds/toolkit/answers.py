@@ -9,7 +9,7 @@ from feeds.feed import Rejected
 
 if TYPE_CHECKING:
     from feeds.feed import CodecEvent
-    from feeds.http import Response
+    from feeds.transports.http import Response
 
 _UNAUTHORISED: Final = frozenset({401, 403})
 _EXCERPT: Final = 120

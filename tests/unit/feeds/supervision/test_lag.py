@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.lag import STEP_MS, WINDOW_MS, LagMeter
+from feeds.supervision.lag import STEP_MS, WINDOW_MS, LagMeter
 
 SKEW = st.integers(-600_000, 600_000)
 

@@ -13,11 +13,11 @@ from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from feeds.counters import FeedCounters
     from feeds.errors import FeedError
     from feeds.feed import CodecEvent
-    from feeds.trust import Trust
-    from feeds.watchdog import Watchdog
+    from feeds.supervision.counters import FeedCounters
+    from feeds.supervision.health_tracker import Trust
+    from feeds.supervision.watchdog import Watchdog
     from oddsengine.domain.feed_updates import FeedUpdate
 
 _log = structlog.get_logger(__name__)

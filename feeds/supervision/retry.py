@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from feeds.errors import FeedError, ProviderRefused
 
 if TYPE_CHECKING:
-    from feeds.supervision import Supervision
+    from feeds.supervision.settings import Supervision
 
 
 class Retry:

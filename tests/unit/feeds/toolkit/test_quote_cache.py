@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.quote_sheet import QuoteSheet, decimal_odds, from_american
-from feeds.standard_markets import Stage, asian_handicap, match_result, total
+from feeds.toolkit.quote_cache import QuoteSheet, decimal_odds, from_american
+from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, total
 from oddsengine.domain.feed_updates import EventUpdate, MarketDefinition, MarketGone, MarketUpdate
 from oddsengine.domain.ids import EventId
 from oddsengine.sourcing.source_book import SourceBook

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from feeds.lag import LagMeter
-from feeds.states import FeedState, Happening
+from feeds.supervision.lag import LagMeter
+from feeds.supervision.states import FeedState, Happening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from feeds.states import Standing
+    from feeds.supervision.states import Standing
     from oddsengine.domain.feed_updates import SourceHealth, SourceStatus
 
 #: A lag has to fall to this share of its limit before the source is trusted again.
