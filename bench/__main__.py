@@ -84,9 +84,13 @@ def latency(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Milliseconds to a thousand clients, from the provider and from publishing; with some not reading, with others joining."""
-    from bench import gateway, joins, journey  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench import (
+        end_to_end,  # noqa: PLC0415 - each scenario brings its own dependencies
+        gateway,  # noqa: PLC0415 - each scenario brings its own dependencies
+        subscribe_storm,  # noqa: PLC0415 - each scenario brings its own dependencies
+    )
 
-    show([*journey.run(subscribers, rate), *gateway.latency(subscribers, rate), *joins.run(subscribers)], json, plot)
+    show([*end_to_end.run(subscribers, rate), *gateway.latency(subscribers, rate), *subscribe_storm.run(subscribers)], json, plot)
 
 
 @app.command()
@@ -149,7 +153,7 @@ EventsOption = Annotated[int, typer.Option("--events", help="Matches at each pro
 
 
 def _providers(wanted: list[str] | None) -> list[str]:
-    from bench.chaos.faults import FAULTS  # noqa: PLC0415 - each scenario brings its own dependencies
+    from tests.support.faults.faults import FAULTS  # noqa: PLC0415 - each scenario brings its own dependencies
 
     for name in wanted or ():
         if name not in FAULTS:
@@ -165,7 +169,7 @@ def chaos(
     json: JsonOption = None,
 ) -> None:
     """Every fault of every provider while its markets move: when they left it, when all was well again, what was wrong."""
-    from bench.chaos import run as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench import faults as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show(scenario.run(_providers(provider), events, markdown), json)
 
@@ -178,7 +182,7 @@ def storm(
     json: JsonOption = None,
 ) -> None:
     """Reconnects without end, and what the process holds in memory meanwhile."""
-    from bench.chaos import run as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench import faults as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     rows = [row for name in _providers(provider) for row in scenario.storm(name, seconds, events)]
     show(rows, json)

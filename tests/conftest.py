@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from oddsengine.streams.embedded import EmbeddedRedis
-from tests.simulated import record_simulator
+from tests.support.simulated import record_simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus
 from oddsengine.gateway.access.authentication import AuthSettings, KeySettings
-from tests.serving import Served, quick_settings, served
-from tests.tokens import SECRET, a_token
-from tests.words import a_definition, a_market_said, a_quote, an_event
+from tests.support.builders import a_definition, a_market_said, a_quote, an_event
+from tests.support.service import Served, quick_settings, served
+from tests.support.tokens import SECRET, a_token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,8 +10,8 @@ import asyncio
 
 import pytest
 
-from bench.chaos.faults import FAULTS
-from bench.chaos.scene import play, settle, stage_for
+from tests.support.faults.faults import FAULTS
+from tests.support.faults.scenario import play, settle, stage_for
 
 #: What a loaded machine is given beyond every limit.
 SLACK_S = 5.0

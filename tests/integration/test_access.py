@@ -11,15 +11,15 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from bench.chaos.certificates import Certificates
 from oddsengine.client import OddsClient
 from oddsengine.gateway.access.authentication import AuthSettings, KeySettings
 from oddsengine.gateway.access.rate_limits import LimitSettings
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.service import gateway_running, serving
-from tests.serving import PATIENCE_S, Served, Socket, quick_settings, served, until
-from tests.tokens import SECRET, a_token, written
-from tests.words import a_definition, a_market_said, a_quote
+from tests.support.builders import a_definition, a_market_said, a_quote
+from tests.support.certificates import Certificates
+from tests.support.service import PATIENCE_S, Served, Socket, quick_settings, served, until
+from tests.support.tokens import SECRET, a_token, written
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from oddsengine.gateway.protocol.api_documents import ROUTES, asyncapi, openapi
-from tests.serving import Served, served
-from tests.words import a_definition, a_market_said, a_quote
+from tests.support.builders import a_definition, a_market_said, a_quote
+from tests.support.service import Served, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

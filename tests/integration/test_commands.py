@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from tests.serving import served, until
-from tests.words import a_definition, a_market_said, a_quote
+from tests.support.builders import a_definition, a_market_said, a_quote
+from tests.support.service import served, until
 
 if TYPE_CHECKING:
     from pathlib import Path

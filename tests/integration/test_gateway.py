@@ -12,8 +12,8 @@ import pytest_asyncio
 from websockets.exceptions import ConnectionClosed
 
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus
-from tests.serving import Served, quick_settings, served, until
-from tests.words import a_definition, a_market_said, a_quote, an_event
+from tests.support.builders import a_definition, a_market_said, a_quote, an_event
+from tests.support.service import Served, quick_settings, served, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,8 +10,8 @@ from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.runtime.service import gateway_running
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher, prepare
-from tests.serving import Served, quick_settings
-from tests.words import an_event, an_offer_of
+from tests.support.builders import an_event, an_offer_of
+from tests.support.service import Served, quick_settings
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -15,7 +15,7 @@ import orjson
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.serving import PATIENCE_S
+from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,8 +9,8 @@ import pytest
 
 from feeds.recording.reader import Recordings
 from oddsengine.cli.replay import Replay
-from tests.serving import quick_settings, served
-from tests.subscribers import Flaky, Sluggish, Steady, end_equal, running
+from tests.support.service import quick_settings, served
+from tests.support.subscribers import Flaky, Sluggish, Steady, end_equal, running
 
 if TYPE_CHECKING:
     from pathlib import Path

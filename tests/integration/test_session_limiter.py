@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from oddsengine.gateway.access.session_limiter import Seats
 from oddsengine.streams.keys import seats_key
-from tests.serving import until
+from tests.support.service import until
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

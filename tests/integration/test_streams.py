@@ -22,7 +22,7 @@ from oddsengine.streams.follower import Follower, read_top
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id, read_at, write_at
 from oddsengine.streams.publisher import Publisher, encode, prepare
-from tests.words import an_event, an_offer_of
+from tests.support.builders import an_event, an_offer_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from tests.integration.test_trouble import stopped
 
 from feeds.adapters.betfair.codec import BetfairCodec, Subscription
 from feeds.feed import Feed
@@ -20,9 +21,8 @@ from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import SourceStatus
 from oddsengine.sourcing.agreement import agrees
 from oddsengine.sourcing.source_book import SourceBook
-from tests.integration.test_trouble import stopped
-from tests.serving import until
-from tests.words import betfair_market
+from tests.support.builders import betfair_market
+from tests.support.service import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

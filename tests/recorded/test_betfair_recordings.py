@@ -15,7 +15,7 @@ from feeds.recording.reader import RecordedLine, Recordings
 from oddsengine.domain.feed_updates import UpdateBatch
 from oddsengine.sourcing.source_book import SourceBook
 from tests.recorded.oracle import Oracle
-from tests.simulated import record_simulator
+from tests.support.simulated import record_simulator
 
 if TYPE_CHECKING:
     from pathlib import Path

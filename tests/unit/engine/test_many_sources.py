@@ -16,7 +16,7 @@ from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.matching.matcher import MatchingSettings
 from oddsengine.sourcing.source_selector import SelectionRule
-from tests.words import a_batch, live
+from tests.support.builders import a_batch, live
 
 KICK_OFF = 1_795_532_400_000
 OPEN = Stage()

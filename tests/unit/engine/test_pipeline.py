@@ -12,7 +12,7 @@ from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
-from tests.words import a_batch, a_definition, a_market_said, a_quote, an_event, live
+from tests.support.builders import a_batch, a_definition, a_market_said, a_quote, an_event, live
 
 MARKET = MarketId("e1/match_odds")
 

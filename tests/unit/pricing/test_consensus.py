@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oddsengine.pricing.market.consensus import Opinion, agree, opinion, weighted_median
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_book import SourceMarket
-from tests.words import a_definition, a_quote
+from tests.support.builders import a_definition, a_quote
 
 VALUES = st.lists(st.tuples(st.floats(0.01, 0.99), st.floats(0.1, 10)), min_size=1, max_size=9)
 

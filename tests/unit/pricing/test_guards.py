@@ -14,7 +14,7 @@ from oddsengine.pricing.methods.fair import ExchangeLimits, fair_from_quotes
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import Rule
-from tests.words import a_batch, a_definition, a_quote, an_event, live
+from tests.support.builders import a_batch, a_definition, a_quote, an_event, live
 
 MARKET = MarketId("e1/match_odds")
 

@@ -17,7 +17,7 @@ from oddsengine.pricing.market.lines import pooled
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import Rule
-from tests.words import a_batch, a_definition, a_quote, an_event, live
+from tests.support.builders import a_batch, a_definition, a_quote, an_event, live
 
 PROBABILITIES = st.lists(st.floats(0.0, 1.0), max_size=12)
 

@@ -19,7 +19,7 @@ from oddsengine.pricing.methods.implied import implied_by_exchange, priced_toget
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
-from tests.words import a_definition, a_quote
+from tests.support.builders import a_definition, a_quote
 
 LIMITS = ExchangeLimits(max_spread=0.2, min_size=2.0)
 TRADED = ExchangeLimits(max_spread=0.2, min_size=2.0, last_traded=True)
@@ -281,7 +281,7 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
 ) -> None:
     """Law: prices at the cost of what moved are the plain prices; several profiles at once change nothing."""
     from oddsengine.offer.owned_offer import OwnedOffer
-    from tests.words import an_event
+    from tests.support.builders import an_event
 
     profiles = {
         "first": Profile(method=method, book_sum=book_sum, greatest_odds=greatest, exchange=TRADED),

@@ -18,7 +18,7 @@ from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile, resolve
 from oddsengine.pricing.profiles.rules import MarketContext, Rule, brackets, minutes_until_next_bracket
 from oddsengine.runtime.settings import ConfigError, parse_settings
-from tests.words import a_batch, a_definition, a_quote, an_event, live
+from tests.support.builders import a_batch, a_definition, a_quote, an_event, live
 
 HERE = MarketContext("football", "cup", "top", "match_odds", "ft", "betfair", in_play=False, minutes_to_start=30.0)
 

@@ -2,7 +2,7 @@
 
 from oddsengine.domain.feed_updates import BookChange, MarketGone, MarketUpdate
 from oddsengine.sourcing.source_book import SelectionBook, SourceBook
-from tests.words import a_definition
+from tests.support.builders import a_definition
 
 
 def test_a_size_of_zero_deletes_a_price_and_unknown_deletes_are_harmless() -> None:

@@ -12,7 +12,7 @@ from oddsengine.domain.feed_updates import MarketUpdate, SourceStatus
 from oddsengine.domain.ids import MarketId
 from oddsengine.sourcing.source_book import SourceBook
 from oddsengine.sourcing.source_selector import Blend, Choice, SelectionRule, Selector
-from tests.words import a_definition, an_event
+from tests.support.builders import a_definition, an_event
 
 MARKET = MarketId("e1/match_odds")
 

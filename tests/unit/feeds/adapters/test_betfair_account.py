@@ -13,8 +13,8 @@ from feeds.errors import ProviderRefused
 from feeds.feed import Rejected, Sample
 from feeds.recording.packet import encode_line, response_packet
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, UpdateBatch
-from tests.unit.feeds.provider_words import an_answer
-from tests.words import betfair_market, mcm
+from tests.support.builders import betfair_market, mcm
+from tests.support.provider_messages import an_answer
 
 URLS = AccountUrls("https://id/keepAlive", "https://api/rest")
 CONNECTION = b'{"op":"connection"}\r\n'

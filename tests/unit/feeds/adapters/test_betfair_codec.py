@@ -11,7 +11,7 @@ from feeds.adapters.betfair.codec import BetfairCodec, State, Subscription
 from feeds.errors import ProviderRefused
 from feeds.feed import Dropped, Rejected
 from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
-from tests.words import betfair_market, mcm
+from tests.support.builders import betfair_market, mcm
 
 CONNECTION = orjson.dumps({"op": "connection", "connectionId": "x"})
 

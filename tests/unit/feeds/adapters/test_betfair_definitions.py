@@ -9,7 +9,7 @@ import pytest
 
 from feeds.adapters.betfair.definitions import DRAW, to_event, to_market
 from feeds.adapters.betfair.messages import Definition
-from tests.words import betfair_market
+from tests.support.builders import betfair_market
 
 if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import MarketDefinition

@@ -9,7 +9,7 @@ from feeds.feed import Dropped, Rejected
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus, UpdateBatch
 from oddsengine.sourcing.dump import dump_market
 from oddsengine.sourcing.source_book import SourceBook
-from tests.words import betfair_market, mcm
+from tests.support.builders import betfair_market, mcm
 
 
 class Heard:

@@ -9,7 +9,7 @@ import pytest
 
 from feeds.adapters.oddsapiio import OddsApiIoCodec, OddsApiIoConfig
 from feeds.errors import ProviderRefused
-from tests.unit.feeds.provider_words import Heard, an_answer
+from tests.support.provider_messages import Heard, an_answer
 
 SPORT = {"name": "Football", "slug": "football"}
 EVENT = {"id": 7, "home": "A", "away": "B", "date": "2026-11-24T18:00:00Z", "sport": SPORT, "status": "pending"}

@@ -9,7 +9,7 @@ import pytest
 
 from feeds.adapters.opticodds import OpticOddsCodec, OpticOddsConfig
 from feeds.errors import ProviderRefused
-from tests.unit.feeds.provider_words import Heard, an_answer
+from tests.support.provider_messages import Heard, an_answer
 
 FIXTURE = {
     "id": "f1",

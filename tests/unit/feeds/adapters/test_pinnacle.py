@@ -8,7 +8,7 @@ import pytest
 
 from feeds.adapters.pinnacle import PinnacleCodec, PinnacleConfig
 from feeds.errors import ProviderRefused
-from tests.unit.feeds.provider_words import Heard, an_answer
+from tests.support.provider_messages import Heard, an_answer
 
 NOW = 1_795_532_400_000  # 2026-11-24T15:00:00Z
 MONEYLINE = {"home": 2.1, "draw": 3.4, "away": 3.6}

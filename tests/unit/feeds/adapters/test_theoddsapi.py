@@ -12,7 +12,7 @@ from feeds.adapters.theoddsapi import TheOddsApiCodec, TheOddsApiConfig
 from feeds.adapters.theoddsapi.budget import CreditBudget
 from feeds.errors import ProviderRefused
 from feeds.feed import Quota
-from tests.unit.feeds.provider_words import Heard, an_answer
+from tests.support.provider_messages import Heard, an_answer
 
 NOW = 1_795_532_400_000  # 2026-11-24T15:00:00Z
 CONFIG = TheOddsApiConfig(sports=("soccer_epl",), bookmakers=("pinnacle", "bet365"), markets=("h2h", "spreads", "totals"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from feeds.emulators.core.goals import Outlook, Score
 from feeds.emulators.simulator import SimulatorConfig, simulated_exchange
 from feeds.emulators.simulator.fixtures import Schedule
-from tests.simulated import QUICK, START_MS
+from tests.support.simulated import QUICK, START_MS
 
 RATES = st.floats(0.05, 3.0)
 SCORES = st.builds(Score, st.integers(0, 4), st.integers(0, 4))

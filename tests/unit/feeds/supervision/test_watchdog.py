@@ -6,7 +6,7 @@ from math import inf
 
 from feeds.supervision.watchdog import Watchdog
 from oddsengine.domain.feed_updates import MarketGone, MarketUpdate
-from tests.words import a_batch, a_definition
+from tests.support.builders import a_batch, a_definition
 
 
 def a_watchdog(*, can_sample: bool = True, quiet_in_play_s: float = 10.0, quiet_s: float = 0.0) -> Watchdog:

@@ -13,7 +13,7 @@ from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, 
 from oddsengine.domain.feed_updates import EventUpdate, MarketDefinition, MarketGone, MarketUpdate
 from oddsengine.domain.ids import EventId
 from oddsengine.sourcing.source_book import SourceBook
-from tests.words import an_event
+from tests.support.builders import an_event
 
 EVENT = EventId("e1")
 ODDS = st.dictionaries(st.sampled_from(["home", "draw", "away"]), st.sampled_from([1.5, 2.0, 3.25]))

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from oddsengine.gateway.access.authentication import Authenticator, AuthSettings, KeySettings, Unauthorised, UnusableKey
 from oddsengine.gateway.access.grants import Role, SessionLimits
-from tests.tokens import SECRET, a_token, ec_key, public_pem, published, rsa_key, written
+from tests.support.tokens import SECRET, a_token, ec_key, public_pem, published, rsa_key, written
 
 if TYPE_CHECKING:
     from pathlib import Path

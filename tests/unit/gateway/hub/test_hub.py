@@ -8,8 +8,8 @@ from typing import Any
 from oddsengine.domain.ids import EventId
 from oddsengine.gateway.hub.staleness import Freshness
 from oddsengine.gateway.protocol.client_messages import Subscribe
-from tests.by_hand import Gateway, prices
-from tests.words import an_offer_of
+from tests.support.builders import an_offer_of
+from tests.support.hub_harness import Gateway, prices
 
 
 async def test_a_client_that_does_not_read_costs_a_position_and_then_gets_one_diff() -> None:

@@ -15,13 +15,13 @@ from oddsengine.gateway.fanout import batches
 from oddsengine.gateway.protocol import chunking
 from oddsengine.gateway.protocol.client_messages import Subscribe, Unsubscribe
 from oddsengine.gateway.recovery import snapshot_cache
-from tests.by_hand import Gateway
+from tests.support.hub_harness import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oddsengine.gateway.fanout.session import Session
-    from tests.by_hand import Wire
+    from tests.support.hub_harness import Wire
 
 #: Where there are two shards, the first is in one of them and the others in the other one.
 _STAYING = ("e1", "e4")

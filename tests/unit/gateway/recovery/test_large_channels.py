@@ -15,8 +15,8 @@ from oddsengine.gateway.protocol.chunking import PART_BYTES
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.protocol.encoders import JSON
 from oddsengine.gateway.protocol.framing import TEXT
-from tests.by_hand import Gateway
-from tests.words import an_event, an_offer_of
+from tests.support.builders import an_event, an_offer_of
+from tests.support.hub_harness import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,8 +13,8 @@ import pytest
 from websockets.asyncio.client import connect
 
 from oddsengine.gateway.access.rate_limits import LimitSettings
-from tests.serving import PATIENCE_S, Served, quick_settings, served, until
-from tests.words import a_definition, a_market_said, a_quote
+from tests.support.builders import a_definition, a_market_said, a_quote
+from tests.support.service import PATIENCE_S, Served, quick_settings, served, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -17,7 +17,7 @@ from oddsengine.gateway.protocol.server_messages import ServerMessage
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.service import Service, serving
 from oddsengine.runtime.settings import EngineSettings, GatewaySettings, Settings
-from tests.words import a_batch, live
+from tests.support.builders import a_batch, live
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

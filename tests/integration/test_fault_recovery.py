@@ -24,8 +24,8 @@ from feeds.supervision.supervisor import Supervisor
 from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.sourcing.dump import dump_market
-from tests.serving import Served, quick_settings, served, until
-from tests.subscribers import Steady, end_equal, running
+from tests.support.service import Served, quick_settings, served, until
+from tests.support.subscribers import Steady, end_equal, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -17,7 +17,7 @@ from oddsengine.engine.pipeline import WITHDRAWN, Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_selector import SelectionRule
-from tests.words import a_batch, a_definition, a_quote, an_event
+from tests.support.builders import a_batch, a_definition, a_quote, an_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

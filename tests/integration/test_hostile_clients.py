@@ -22,9 +22,9 @@ from websockets.exceptions import ConnectionClosed
 from oddsengine.gateway.access.authentication import AuthSettings
 from oddsengine.gateway.access.rate_limits import LimitSettings
 from oddsengine.gateway.fanout.session import Session
-from tests.serving import Served, quick_settings, served, until
-from tests.subscribers import Steady, end_equal, running
-from tests.words import a_definition, a_market_said, a_quote
+from tests.support.builders import a_definition, a_market_said, a_quote
+from tests.support.service import Served, quick_settings, served, until
+from tests.support.subscribers import Steady, end_equal, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

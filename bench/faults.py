@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.chaos.faults import FAULTS
-from bench.chaos.scene import ALLOWANCE_S, play, settle, stage_for
 from bench.report import Row
 from oddsengine.runtime.loop import new_runner
+from tests.support.faults.faults import FAULTS
+from tests.support.faults.scenario import ALLOWANCE_S, play, settle, stage_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.chaos.scene import Outcome
+    from tests.support.faults.scenario import Outcome
 
 _STORM_CUT_S: Final = 0.25
 _SAMPLE_S: Final = 5.0

@@ -13,12 +13,12 @@ import orjson
 from websockets.asyncio.client import connect
 
 from oddsengine.client import OddsClient, OddsState
-from tests.serving import until
+from tests.support.service import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.serving import Served
+    from tests.support.service import Served
 
 
 class PriceRule:

@@ -15,7 +15,7 @@ from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.offer.owned_offer import OwnedOffer
-from tests.words import an_event, an_offer_of
+from tests.support.builders import an_event, an_offer_of
 
 if TYPE_CHECKING:
     from oddsengine.gateway.fanout.session import Session

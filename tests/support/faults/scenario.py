@@ -6,15 +6,15 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bench.chaos.faults import FALLBACKS, Fault
-from bench.chaos.stage import PATIENCE_S, is_near, staged, until
 from oddsengine.sourcing.source_selector import SelectionRule
+from tests.support.faults.faults import FALLBACKS, Fault
+from tests.support.faults.installation import PATIENCE_S, is_near, staged, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
 
-    from bench.chaos.stage import Identity, Stage, Told
+    from tests.support.faults.installation import Identity, Stage, Told
 
 #: What an affected market may take beyond the configured limit.
 ALLOWANCE_S: Final = 0.25

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from bench.chaos.certificates import Certificates
 from feeds.emulators.core.faults import ONCE
 from feeds.emulators.core.market_model import Truth
 from feeds.feed import installed_feeds
@@ -24,6 +23,7 @@ from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.feed_runner import feeding, sources_of
 from oddsengine.runtime.service import serving
 from oddsengine.runtime.settings import EngineSettings, FeedSettings, GatewaySettings, Settings
+from tests.support.certificates import Certificates
 
 if TYPE_CHECKING:
     import ssl
