@@ -84,11 +84,7 @@ def latency(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Milliseconds to a thousand clients, from the provider and from publishing; with some not reading, with others joining."""
-    from bench import (
-        end_to_end,  # noqa: PLC0415 - each scenario brings its own dependencies
-        gateway,  # noqa: PLC0415 - each scenario brings its own dependencies
-        subscribe_storm,  # noqa: PLC0415 - each scenario brings its own dependencies
-    )
+    from bench import end_to_end, gateway, subscribe_storm  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show([*end_to_end.run(subscribers, rate), *gateway.latency(subscribers, rate), *subscribe_storm.run(subscribers)], json, plot)
 

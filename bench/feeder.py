@@ -20,7 +20,8 @@ from redis.asyncio import Redis
 from oddsengine.domain.changes import MarketIdentity, MarketState
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId, MarketId
-from oddsengine.offer.owned_offer import OfferedMarket, OfferedSelection, OwnedOffer
+from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
+from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.runtime.loop import new_runner
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher, prepare

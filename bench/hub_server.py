@@ -55,10 +55,10 @@ async def _serve() -> None:
             batch = owner.cut(now_ms)
             if batch is not None:
                 replica.offers[0].apply(owner.seq, batch)
-                hub.freshness.changed(0, [batch])
+                hub.staleness.changed(0, [batch])
             # Let the loop take what clients say, and sockets that are full drain: nobody is to fall behind for good.
             await asyncio.sleep(0)
-            while hub.teller.is_busy:
+            while hub.dispatcher.is_busy:
                 await asyncio.sleep(0)
                 if time.monotonic() - swept_s > _SWEEP_S:
                     swept_s = time.monotonic()

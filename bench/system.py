@@ -27,7 +27,7 @@ url = "{url}"
 port = {port}
 heartbeat_ms = 60000
 [limits]
-stalled_s = 600
+slow_client_timeout_s = 600
 [log]
 level = "error"
 """

@@ -43,7 +43,7 @@ class Dropped(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Sample(msgspec.Struct, frozen=True):
+class VerificationSnapshot(msgspec.Struct, frozen=True):
     """What the provider says when asked again for what it should have streamed, to be held against what is held.
 
     It may come in parts; `is_last` is the one with which all of it was said.
@@ -61,7 +61,7 @@ class Quota(msgspec.Struct, frozen=True):
 
 
 #: What comes out of a codec, in order. After a refusal nothing more comes on this connection.
-CodecEvent: TypeAlias = UpdateBatch | Rejected | Dropped | Sample | Quota | ProviderRefused
+CodecEvent: TypeAlias = UpdateBatch | Rejected | Dropped | VerificationSnapshot | Quota | ProviderRefused
 
 
 class Codec(Protocol):
@@ -92,7 +92,7 @@ class Codec(Protocol):
         ...
 
 
-class Asking(Protocol):
+class Poller(Protocol):
     """The ability to ask over HTTP: what is due, and what becomes of the answers."""
 
     def next_request(self, now_ms: int) -> Request | None:
@@ -111,7 +111,7 @@ class Asking(Protocol):
 class Timed(Protocol):
     """The ability to say something only because time has passed, such as that a market has reached its cut-off."""
 
-    def pass_time(self, now_ms: int) -> list[CodecEvent]:
+    def tick(self, now_ms: int) -> list[CodecEvent]:
         """Say what the time (Unix milliseconds) makes of what is known; called several times a second."""
         ...
 
@@ -120,7 +120,7 @@ class Sampling(Protocol):
     """The ability to fetch again what was streamed, so that a quiet market can be told from a frozen feed."""
 
     def ask_sample(self) -> None:
-        """Make a sample due; it comes as a `Sample`, if it comes."""
+        """Make a sample due; it comes as a `VerificationSnapshot`, if it comes."""
         ...
 
 
@@ -157,7 +157,7 @@ class Feed(NamedTuple):
     sources: tuple[str, ...]
     codec: Codec
     transport: Transport | None = None
-    asking: Asking | None = None
+    asking: Poller | None = None
     http: HttpClient | None = None
     timed: Timed | None = None
     sampling: Sampling | None = None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from feeds.feed import Feed, Rejected
-from feeds.toolkit.quote_cache import QuoteSheet
+from feeds.toolkit.quote_cache import QuoteCache
 from feeds.toolkit.standard_markets import Stage, match_result
 from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.events import Competition, Event
@@ -44,7 +44,7 @@ class LineCodec:
     def __init__(self, name: str) -> None:
         self._name = name
         self._buffer = b""
-        self._sheet = QuoteSheet()  # says only what differs
+        self._sheet = QuoteCache()  # says only what differs
         self._matches: dict[str, Event] = {}
 
     def connection_made(self) -> None:

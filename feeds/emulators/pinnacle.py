@@ -22,14 +22,14 @@ class PinnacleEmulator(WebEmulator):
     Args:
         truth: what it tells.
         cache_s: how old a snapshot (a call without `since`) may be.
-        least_interval_s: how often one endpoint may be asked before it answers 429; 0: as often as one likes.
+        min_interval_s: how often one endpoint may be asked before it answers 429; 0: as often as one likes.
         tick_s: real seconds a tick takes; 0: only when told.
     """
 
-    def __init__(self, truth: Truth, *, cache_s: float = 1.0, least_interval_s: float = 0.0, tick_s: float = 0.1) -> None:
+    def __init__(self, truth: Truth, *, cache_s: float = 1.0, min_interval_s: float = 0.0, tick_s: float = 0.1) -> None:
         super().__init__(truth, frozenset({"restart"}), tick_s=tick_s, on_mischief=self._mischief)
         self._cache_s = cache_s
-        self._least_interval_s = least_interval_s
+        self._least_interval_s = min_interval_s
         self._cached: tuple[float, dict[str, Any]] | None = None
         self._asked: dict[str, float] = {}
         #: cursors of another life are unknown, and get everything

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from feeds.feed import Rejected, Sample
+from feeds.feed import Rejected, VerificationSnapshot
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Player:
         for event in self._events(packet):
             if isinstance(event, UpdateBatch):
                 batches.append(event)
-            elif isinstance(event, Sample):
+            elif isinstance(event, VerificationSnapshot):
                 batches += event.batches
             elif isinstance(event, Rejected):
                 rejected.append(event)
@@ -57,7 +57,7 @@ class Player:
             codec.data_to_send()
             return events
         elif packet.kind == "time" and timed is not None:
-            return timed.pass_time(packet.at_ms)
+            return timed.tick(packet.at_ms)
         return []
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from feeds.errors import ContinuityLost
-from feeds.feed import Dropped, Quota, Rejected, Sample
+from feeds.feed import Dropped, Quota, Rejected, VerificationSnapshot
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from feeds.errors import FeedError
     from feeds.feed import CodecEvent
     from feeds.supervision.counters import FeedCounters
-    from feeds.supervision.health_tracker import Trust
+    from feeds.supervision.health_tracker import HealthTracker
     from feeds.supervision.watchdog import Watchdog
     from oddsengine.domain.feed_updates import FeedUpdate
 
@@ -35,7 +35,7 @@ class Sink(Protocol):
         ...
 
 
-class Intake:
+class EventHandler:
     """Takes what the codec of one feed says, in the order in which it came.
 
     Args:
@@ -51,7 +51,7 @@ class Intake:
         self,
         name: str,
         sink: Sink,
-        trust: Trust,
+        trust: HealthTracker,
         counters: FeedCounters,
         now_ms: Callable[[], int],
         clock: Callable[[], float],
@@ -87,7 +87,7 @@ class Intake:
                 self._counters.dropped += 1
             elif isinstance(event, Quota):
                 self.quota = event
-            elif isinstance(event, Sample):
+            elif isinstance(event, VerificationSnapshot):
                 self._compare(event, watchdog)
             else:
                 trouble = trouble or event
@@ -117,7 +117,7 @@ class Intake:
             self._trust.measure(batch.published_ms, self._now_ms())
         return None
 
-    def _compare(self, sample: Sample, watchdog: Watchdog) -> None:
+    def _compare(self, sample: VerificationSnapshot, watchdog: Watchdog) -> None:
         """Hold a sample against what the engine holds, then take it over."""
         agrees = all(self._sink.agrees(batch) for batch in sample.batches)
         for batch in sample.batches:

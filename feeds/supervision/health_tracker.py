@@ -5,29 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from feeds.supervision.lag import LagMeter
-from feeds.supervision.states import FeedState, Happening
+from feeds.supervision.states import FeedState, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from feeds.supervision.states import Standing
+    from feeds.supervision.states import FeedStatus
     from oddsengine.domain.feed_updates import SourceHealth, SourceStatus
 
 #: A lag has to fall to this share of its limit before the source is trusted again.
 _CAUGHT_UP: Final = 0.5
 
 
-class Trust:
+class HealthTracker:
     """Decides what is said of one feed's sources.
 
     Args:
-        standing: where the feed stands; moved by what is decided.
+        status: where the feed stands; moved by what is decided.
         lag_limit_s: how late messages may come, in seconds; 0: however late.
         say: takes what is said, in the stream of updates in which the prices come.
     """
 
-    def __init__(self, standing: Standing, lag_limit_s: float, say: Callable[[SourceHealth, str], None]) -> None:
-        self._standing = standing
+    def __init__(self, status: FeedStatus, lag_limit_s: float, say: Callable[[SourceHealth, str], None]) -> None:
+        self._status = status
         self._lag_limit_s = lag_limit_s
         self._say = say
         self.lag = LagMeter()
@@ -54,11 +54,11 @@ class Trust:
             self._was_frozen, self.is_unproven = False, True
         elif claim.health == "live" and not self.is_unproven:
             self._behind.pop("provider", None)
-            self._standing.move(Happening.RECOVERED, claim.reason)
+            self._status.move(Trigger.RECOVERED, claim.reason)
             self._settle(claim.reason)
         elif claim.health == "lagging":
             self._behind["provider"] = claim.reason
-            self._standing.move(Happening.BEHIND, claim.reason)
+            self._status.move(Trigger.BEHIND, claim.reason)
             self.say("lagging", claim.reason)
 
     def measure(self, published_ms: int, heard_ms: int) -> None:
@@ -69,7 +69,7 @@ class Trust:
         lag_s = self.lag.observe(published_ms, heard_ms) / 1000
         if lag_s > limit_s and "measured" not in self._behind:
             reason = self._behind["measured"] = f"{lag_s:.1f} s behind, more than {limit_s:g} s"
-            self._standing.move(Happening.BEHIND, reason)
+            self._status.move(Trigger.BEHIND, reason)
             self.say("lagging", reason)
         elif lag_s < limit_s * _CAUGHT_UP and self._behind.pop("measured", None) is not None:
             self._settle("caught up")
@@ -83,9 +83,9 @@ class Trust:
         """Call a source that is whole late as long as anything makes it late, and live as soon as nothing does."""
         if self._behind:
             behind = next(iter(self._behind.values()))
-            if self._standing.move(Happening.BEHIND, behind):
+            if self._status.move(Trigger.BEHIND, behind):
                 self.say("lagging", behind)
             return
-        self._standing.move(Happening.CAUGHT_UP, reason)
-        if self._standing.state is FeedState.LIVE and not self._is_said_live:
+        self._status.move(Trigger.CAUGHT_UP, reason)
+        if self._status.state is FeedState.LIVE and not self._is_said_live:
             self.say("live", reason)

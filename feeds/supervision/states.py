@@ -39,7 +39,7 @@ class FeedState(Enum):
     STALE = "stale"
 
 
-class Happening(Enum):
+class Trigger(Enum):
     """What moves a feed from state to state."""
 
     CONNECT = "connect"
@@ -55,20 +55,20 @@ _DOWN, _CONNECTING, _RECOVERING = FeedState.DOWN, FeedState.CONNECTING, FeedStat
 _LIVE, _LAGGING, _STALE = FeedState.LIVE, FeedState.LAGGING, FeedState.STALE
 
 #: (state, what happens) -> state; anything else changes nothing
-TRANSITIONS: Final[dict[tuple[FeedState, Happening], FeedState]] = {
-    (_DOWN, Happening.CONNECT): _CONNECTING,
-    (_STALE, Happening.CONNECT): _CONNECTING,
-    (_CONNECTING, Happening.OPENED): _RECOVERING,
-    (_CONNECTING, Happening.LOST): _DOWN,
-    (_RECOVERING, Happening.RECOVERED): _LIVE,
-    (_RECOVERING, Happening.WENT_STALE): _STALE,
-    (_RECOVERING, Happening.LOST): _DOWN,
-    (_LIVE, Happening.BEHIND): _LAGGING,
-    (_LIVE, Happening.WENT_STALE): _STALE,
-    (_LIVE, Happening.LOST): _DOWN,
-    (_LAGGING, Happening.CAUGHT_UP): _LIVE,
-    (_LAGGING, Happening.WENT_STALE): _STALE,
-    (_LAGGING, Happening.LOST): _DOWN,
+TRANSITIONS: Final[dict[tuple[FeedState, Trigger], FeedState]] = {
+    (_DOWN, Trigger.CONNECT): _CONNECTING,
+    (_STALE, Trigger.CONNECT): _CONNECTING,
+    (_CONNECTING, Trigger.OPENED): _RECOVERING,
+    (_CONNECTING, Trigger.LOST): _DOWN,
+    (_RECOVERING, Trigger.RECOVERED): _LIVE,
+    (_RECOVERING, Trigger.WENT_STALE): _STALE,
+    (_RECOVERING, Trigger.LOST): _DOWN,
+    (_LIVE, Trigger.BEHIND): _LAGGING,
+    (_LIVE, Trigger.WENT_STALE): _STALE,
+    (_LIVE, Trigger.LOST): _DOWN,
+    (_LAGGING, Trigger.CAUGHT_UP): _LIVE,
+    (_LAGGING, Trigger.WENT_STALE): _STALE,
+    (_LAGGING, Trigger.LOST): _DOWN,
 }
 
 
@@ -76,12 +76,12 @@ class Change(NamedTuple):
     """A change of state: when (Unix milliseconds), what happened, where it led and why."""
 
     at_ms: int
-    happening: Happening
+    happening: Trigger
     state: FeedState
     reason: str
 
 
-class Standing:
+class FeedStatus:
     """Where one feed stands, since when and why, with the last changes.
 
     Args:
@@ -97,7 +97,7 @@ class Standing:
         self.since_ms = now_ms()
         self.changes: deque[Change] = deque(maxlen=_KEPT_CHANGES)
 
-    def move(self, happening: Happening, reason: str) -> bool:
+    def move(self, happening: Trigger, reason: str) -> bool:
         """Let something happen; tell whether that changed the state."""
         state = TRANSITIONS.get((self.state, happening))
         if state is None:

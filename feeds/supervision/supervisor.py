@@ -15,11 +15,11 @@ import structlog
 from feeds.errors import ContinuityLost, FeedError, ProviderRefused, WentStale
 from feeds.recording.packet import Packet, data_packet, response_packet
 from feeds.supervision.counters import FeedCounters
-from feeds.supervision.event_handler import Intake
-from feeds.supervision.health_tracker import Trust
+from feeds.supervision.event_handler import EventHandler
+from feeds.supervision.health_tracker import HealthTracker
 from feeds.supervision.retry import Retry
 from feeds.supervision.settings import Supervision
-from feeds.supervision.states import FeedState, Happening, Standing
+from feeds.supervision.states import FeedState, FeedStatus, Trigger
 from feeds.supervision.watchdog import Watchdog
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
@@ -76,11 +76,11 @@ class Supervisor:
         self._tap = tap
         self._now_ms = now_ms
         self._clock = clock
-        self.standing = Standing(name, now_ms)
-        self._trust = Trust(self.standing, self._supervision.lag_limit_s, self._say)
+        self.status = FeedStatus(name, now_ms)
+        self._trust = HealthTracker(self.status, self._supervision.lag_limit_s, self._say)
         self.retry = Retry(name, self._supervision)
         self.counters = FeedCounters()
-        self._intake = Intake(name, sink, self._trust, self.counters, now_ms, clock)
+        self._intake = EventHandler(name, sink, self._trust, self.counters, now_ms, clock)
         #: when the provider last said anything, Unix milliseconds
         self.heard_ms: int | None = None
         self._watchdog = self._new_watchdog()
@@ -110,12 +110,12 @@ class Supervisor:
     @property
     def state(self) -> FeedState:
         """Where the feed stands."""
-        return self.standing.state
+        return self.status.state
 
     @property
     def reason(self) -> str:
         """Why it stands there."""
-        return self.standing.reason
+        return self.status.reason
 
     async def run(self) -> None:
         """Connect, stay, and connect again until cancelled."""
@@ -130,7 +130,7 @@ class Supervisor:
 
     async def _session(self) -> None:
         """Hold one connection to its end. Raises if it was not live for long enough to count as a success."""
-        self.standing.move(Happening.CONNECT, "connecting")
+        self.status.move(Trigger.CONNECT, "connecting")
         began_s = self._clock()
         try:
             await self._converse_guarded()
@@ -148,7 +148,7 @@ class Supervisor:
         if isinstance(error, ContinuityLost) and error.afresh:
             self._feed.codec.start_afresh()
             self._note(Packet(at_ms=self._now_ms(), kind="afresh"))
-        self.standing.move(Happening.WENT_STALE if health == "stale" else Happening.LOST, reason)
+        self.status.move(Trigger.WENT_STALE if health == "stale" else Trigger.LOST, reason)
         if was_live:
             self.counters.continuity_lost += 1
             _log.warning("continuity lost", feed=self.name, health=health, reason=reason, heard_ms=self.heard_ms)
@@ -161,14 +161,14 @@ class Supervisor:
     async def _converse_guarded(self) -> None:
         """Make a fault of the adapter cost this feed its connection, not the process and with it all the other feeds."""
         try:
-            await self._converse()
+            await self._message_loop()
         except (OSError, FeedError):
             raise
         except Exception as error:
             _log.exception("adapter failed", feed=self.name)
             raise ContinuityLost(f"the adapter failed: {error!r}", afresh=True) from error
 
-    async def _converse(self) -> None:
+    async def _message_loop(self) -> None:
         feed, timeout_s = self._feed, self._supervision.connect_timeout_s
         if feed.transport is None:
             await self._hold(None)
@@ -185,7 +185,7 @@ class Supervisor:
             await opening.__aexit__(None, None, None)
 
     async def _hold(self, connection: Connection | None) -> None:
-        self.standing.move(Happening.OPENED, "connected")
+        self.status.move(Trigger.OPENED, "connected")
         self.counters.connections += 1
         self._connection = connection
         self._trust.connection_made()
@@ -302,7 +302,7 @@ class Supervisor:
     def _pass_time(self) -> None:
         timed = self._feed.timed
         now_ms = self._now_ms()
-        if timed is not None and (events := timed.pass_time(now_ms)):
+        if timed is not None and (events := timed.tick(now_ms)):
             self._note(Packet(at_ms=now_ms, kind="time"))
             self._intake.take(events, self._watchdog)
 

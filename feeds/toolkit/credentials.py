@@ -39,7 +39,7 @@ def read_secret(what: str, variable: str, file: str = "", environment: Mapping[s
 
 
 def trust(ca_file: str) -> ssl.SSLContext | None:
-    """Trust the certificates of a PEM file instead of the system's; None for the system's.
+    """HealthTracker the certificates of a PEM file instead of the system's; None for the system's.
 
     Raises:
         FeedError: if the file can't be used.

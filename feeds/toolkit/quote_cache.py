@@ -28,7 +28,7 @@ class _Quoted:
         self.quotes = quotes
 
 
-class QuoteSheet:
+class QuoteCache:
     """One bookmaker's markets by event, under the domain's ids (which also key the updates)."""
 
     def __init__(self) -> None:

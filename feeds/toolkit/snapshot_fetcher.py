@@ -21,7 +21,7 @@ class Chunk(NamedTuple):
     keys: list[str]
 
 
-class Prefetch:
+class SnapshotFetcher:
     """What is known to exist and what of it has been fetched.
 
     Args:

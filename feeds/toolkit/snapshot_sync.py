@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from feeds.feed import CodecEvent, Rejected, Sample
+from feeds.feed import CodecEvent, Rejected, VerificationSnapshot
 from feeds.toolkit.answers import excerpt, failed
-from feeds.toolkit.snapshot_fetcher import Prefetch
+from feeds.toolkit.snapshot_fetcher import SnapshotFetcher
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class SnapshotAndStream(ABC):
     """
 
     def __init__(self, chunk: int) -> None:
-        self._prefetch = Prefetch(chunk, _REFRESH_MS)
+        self._prefetch = SnapshotFetcher(chunk, _REFRESH_MS)
         self._is_live = False
         self._sampling = False
 
@@ -64,7 +64,7 @@ class SnapshotAndStream(ABC):
         self._prefetch.refetch()
 
     def receive_response(self, response: Response) -> list[CodecEvent]:
-        """Take an answer; see `feeds.feed.Asking`."""
+        """Take an answer; see `feeds.feed.Poller`."""
         self._prefetch.answered()
         what = f"answer for {response.request.name} {response.request.key}".strip()
         if not response.is_good:
@@ -85,5 +85,5 @@ class SnapshotAndStream(ABC):
     def _fetched(self, batches: list[UpdateBatch]) -> list[CodecEvent]:
         """Hand on the state of some events, as a sample if it was asked for as one."""
         if self._sampling:
-            return [Sample(batches, self._prefetch.is_complete)]
+            return [VerificationSnapshot(batches, self._prefetch.is_complete)]
         return [batch for batch in batches if batch.updates]

@@ -61,7 +61,7 @@ class TcpTransport:
         try:
             yield _TcpConnection(reader, writer)
         finally:
-            # A half-open peer answers no farewell; nobody waits for one.
+            # A half-open peer answers no send_goaway; nobody waits for one.
             writer.transport.abort()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()

@@ -213,7 +213,7 @@ def replay_through(
         replay = Replay(recordings, adapter, lambda text: console.print(text, highlight=False, soft_wrap=True))
         counts = replay.counts
         pricer = Pricer(settings.profiles, settings.tiers)
-        pipeline = Pipeline(pricer, replay.sources, settings.engine.shards, settings.selection, settings.matching)
+        pipeline = Pipeline(pricer, replay.sources, settings.engine.shards, settings.sourcing, settings.matching)
         for source in replay.trusted:
             pipeline.receive(UpdateBatch(source, 0, [SourceStatus("live", "replay")]), 0)
         pace = Pace(speed)
@@ -221,7 +221,7 @@ def replay_through(
         flushed_ms = 0
 
         def flush(now_ms: int) -> None:
-            pipeline.pass_time(now_ms)
+            pipeline.tick(now_ms)
             for shard, offer in enumerate(pipeline.offers):
                 pipeline.flush(shard, now_ms)
                 batch = offer.cut(now_ms)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
     from oddsengine.pricing.pricer import Pricer
     from oddsengine.sourcing.matching.matcher import MatchingSettings
-    from oddsengine.sourcing.source_selector import SelectionRule
+    from oddsengine.sourcing.source_selector import SourcingRule
 
 
 def _described(event: Event) -> dict[str, Any]:
@@ -46,9 +46,9 @@ class Engine:
         pricer: prices markets for every profile.
         sources: the names of the feeds, most preferred first.
         shards: how many sequences the changes are spread over.
-        keep_closed_s: how long an ended event stays on offer.
+        closed_event_ttl_s: how long an ended event stays on offer.
         now_ms: the wall clock, Unix milliseconds.
-        selection: how markets choose their sources.
+        sourcing: how markets choose their sources.
         matching: when events of different feeds are one.
     """
 
@@ -59,13 +59,13 @@ class Engine:
         pricer: Pricer,
         sources: Sequence[str],
         *,
-        selection: Sequence[SelectionRule] = (),
+        sourcing: Sequence[SourcingRule] = (),
         matching: MatchingSettings | None = None,
         shards: int,
-        keep_closed_s: float,
+        closed_event_ttl_s: float,
         now_ms: Callable[[], int],
     ) -> None:
-        self.pipeline = Pipeline(pricer, sources, shards, selection, matching)
+        self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching)
         self._now_ms = now_ms
         #: tells how every feed stands; set by whoever runs them
         self.describe_feeds: Callable[[], list[dict[str, Any]]] = list
@@ -75,7 +75,7 @@ class Engine:
                 shard,
                 Publisher(redis, shard, shard_keys(namespace, shard), self.pipeline.offers[shard]),
                 now_ms,
-                keep_closed_s,
+                closed_event_ttl_s,
             )
             for shard in range(shards)
         ]

@@ -135,7 +135,7 @@ def _steps(name: str, key: str, priced: tuple[Resolved, PricedMarket] | None, pu
             ]
             if published is not None and published != selection.price:
                 # The hold band keeps it, or it is on its way in steps.
-                held = {"hold_band": settings.hold_band, "max_step": settings.max_step}
+                held = {"min_move": settings.min_move, "max_move": settings.max_move}
                 steps.append({"step": "held", **held, "odds": to_decimal(published)})
     return {
         "rule": [f"profiles.{name}", *places],

@@ -14,12 +14,12 @@ import msgspec
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.offer.owned_offer import OwnedOffer
-from oddsengine.pricing.market.consensus_markets import CONSENSUS, Blender
+from oddsengine.pricing.market.consensus_markets import CONSENSUS, ConsensusMarkets
 from oddsengine.sourcing.agreement import agrees
-from oddsengine.sourcing.matching.event_id_mapper import Translator
+from oddsengine.sourcing.matching.event_id_mapper import EventIdMapper
 from oddsengine.sourcing.matching.matcher import Matcher, MatchingSettings, feed_of
 from oddsengine.sourcing.source_book import SourceBook
-from oddsengine.sourcing.source_selector import Blend, Selector
+from oddsengine.sourcing.source_selector import ConsensusInput, SourceSelector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from oddsengine.pricing.market.consensus import Consensus
     from oddsengine.pricing.pricer import Pricer
     from oddsengine.sourcing.source_book import SourceMarket
-    from oddsengine.sourcing.source_selector import Choice, SelectionRule
+    from oddsengine.sourcing.source_selector import ChosenSource, SourcingRule
 
 #: Why a market is suspended while its state of before a change of owner has not been confirmed.
 RECOVERING = "recovering"
@@ -49,7 +49,7 @@ class Pipeline:
         pricer: prices markets for every profile.
         sources: source names, most preferred first.
         shards: how many sequences the changes are spread over.
-        selection: how markets choose their sources.
+        sourcing: how markets choose their sources.
         matching: when events of different feeds are one.
     """
 
@@ -58,17 +58,17 @@ class Pipeline:
         pricer: Pricer,
         sources: Sequence[str],
         shards: int = 1,
-        selection: Sequence[SelectionRule] = (),
+        sourcing: Sequence[SourcingRule] = (),
         matching: MatchingSettings | None = None,
     ) -> None:
         self.pricer = pricer
-        self.selector = Selector(selection)
-        self._chooses = bool(selection)
+        self.selector = SourceSelector(sourcing)
+        self._chooses = bool(sourcing)
         #: None where one feed speaks alone and nothing can be matched
-        self.translator: Translator | None = None
+        self.translator: EventIdMapper | None = None
         if len({feed_of(source) for source in sources}) > 1:
-            self.translator = Translator(Matcher(matching or MatchingSettings()))
-        self._blender = Blender()
+            self.translator = EventIdMapper(Matcher(matching or MatchingSettings()))
+        self._blender = ConsensusMarkets()
         self.books = {source: SourceBook(source) for source in sources}
         self.offers = [OwnedOffer(tuple(pricer.profiles)) for _ in range(shards)]
         self._dirty: list[set[MarketId]] = [set() for _ in range(shards)]
@@ -246,7 +246,7 @@ class Pipeline:
             for market in names.values():
                 self._mark(market)
 
-    def pass_time(self, now_ms: int) -> None:
+    def tick(self, now_ms: int) -> None:
         """Mark the markets for which another rule may hold by now; call about once a second."""
         for market in self.pricer.due(now_ms):
             self._mark(market)
@@ -261,7 +261,7 @@ class Pipeline:
         book = self.books.get(market.source)
         return None if book is None else book.events.get(definition.event)
 
-    def choose(self, market: MarketId, now_ms: int, *, remember: bool = True) -> tuple[Choice | None, Consensus | None]:
+    def choose(self, market: MarketId, now_ms: int, *, remember: bool = True) -> tuple[ChosenSource | None, Consensus | None]:
         """Choose who prices a market; where several do together, also what they agreed on.
 
         Args:
@@ -272,7 +272,7 @@ class Pipeline:
         quoting = list(self.quoting(market))
         event = self._published.get(EventId(market.partition("/")[0])) if self._chooses else None
         choice = self.selector.choose(market, quoting, event, now_ms, remember=remember)
-        if not isinstance(choice, Blend):
+        if not isinstance(choice, ConsensusInput):
             return choice, None
         definition = self._blender.defined(market, choice.members[0][1])
         settings = self.pricer.believed(CONSENSUS, definition, event, now_ms)

@@ -37,17 +37,17 @@ class ShardWriter:
         shard: which of its offers.
         publisher: writes it.
         now_ms: the wall clock, Unix milliseconds.
-        keep_closed_s: how long an event stays on offer after its last market closed.
+        closed_event_ttl_s: how long an event stays on offer after its last market closed.
     """
 
     def __init__(
-        self, pipeline: Pipeline, shard: int, publisher: Publisher, now_ms: Callable[[], int], keep_closed_s: float
+        self, pipeline: Pipeline, shard: int, publisher: Publisher, now_ms: Callable[[], int], closed_event_ttl_s: float
     ) -> None:
         self._pipeline = pipeline
         self._shard = shard
         self._publisher = publisher
         self._now_ms = now_ms
-        self._keep_closed_ms = round(keep_closed_s * 1000)
+        self._keep_closed_ms = round(closed_event_ttl_s * 1000)
         self._wake = asyncio.Event()
         self._next_retire_ms = 0
         self._next_pass_ms = 0
@@ -90,7 +90,7 @@ class ShardWriter:
                 self._pipeline.retire(self._shard, now_ms, self._keep_closed_ms)
             if now_ms >= self._next_pass_ms:
                 self._next_pass_ms = now_ms + round(SIGN_OF_LIFE_S * 1000)
-                self._pipeline.pass_time(now_ms)
+                self._pipeline.tick(now_ms)
             self._pipeline.flush(self._shard, now_ms)
             due = now_ms - last_write_ms >= SIGN_OF_LIFE_S * 1000
             batch = offer.cut(now_ms, sign_of_life=due)

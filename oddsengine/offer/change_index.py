@@ -29,13 +29,13 @@ class EventEntry:
         self.describe(record.description)
 
     def describe(self, description: EventDescription) -> None:
-        """Take another description; one that is in a `Recency` has to leave it first and enter again."""
+        """Take another description; one that is in a `ChangeIndex` has to leave it first and enter again."""
         self.record.description = description
         self.sport, self.competition = f"sport:{description.sport}", f"competition:{description.competition.id}"
         self.channels = f"event:{self.record.id}", self.sport, self.competition
 
 
-class Recency:
+class ChangeIndex:
     """All events of a shard in the order of their last change, and the events of each competition."""
 
     def __init__(self) -> None:

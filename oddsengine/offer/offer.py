@@ -26,7 +26,7 @@ from oddsengine.domain.changes import (
     Tombstone,
 )
 from oddsengine.domain.ids import EventId, MarketId
-from oddsengine.offer.change_index import ALL, EventEntry, Recency
+from oddsengine.offer.change_index import ALL, ChangeIndex, EventEntry
 from oddsengine.offer.tombstones import Tombstones
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Offer:
         self.events: dict[EventId, EventEntry] = {}
         self.markets: dict[MarketId, MarketRecord] = {}
         self._tombstones = Tombstones(tombstones_kept)
-        self._recency = Recency()
+        self._index = ChangeIndex()
 
     def _mean(self, profiles: Sequence[str]) -> None:
         """Say what every `prices` stands for."""
@@ -96,7 +96,7 @@ class Offer:
             if of_event is not None:
                 self.markets[market.id] = of_event.markets[market.id] = market
                 of_event.touched = max(of_event.touched, market.at)
-        self._recency.load(self.events.values())
+        self._index.load(self.events.values())
         self._tombstones.load(tombstones, floor)
 
     def records(self) -> Iterator[Record]:
@@ -132,7 +132,7 @@ class Offer:
             if entry is not None:
                 self._collect_event(entry, seq, changes, urgent)
         else:
-            for entry in self._recency.since(scope, seq):
+            for entry in self._index.since(scope, seq):
                 self._collect_event(entry, seq, changes, urgent)
         if seq != BEGINNING:
             changes.removals += self.removals_since(seq, scope)
@@ -150,7 +150,7 @@ class Offer:
         """
         kind, _, key = scope.partition(":")
         if kind != "event":
-            return self._recency.since(scope, seq)
+            return self._index.since(scope, seq)
         entry = self.events.get(EventId(key))
         return () if entry is None or entry.touched <= seq else (entry,)
 
@@ -220,13 +220,13 @@ class Offer:
 
     def _add_event(self, record: EventRecord, seq: int) -> None:
         entry = self.events[record.id] = EventEntry(record)
-        self._recency.enter(entry)
-        self._recency.touch(entry, seq)
+        self._index.enter(entry)
+        self._index.touch(entry, seq)
 
     def _redescribe(self, entry: EventEntry, description: EventDescription) -> None:
-        self._recency.leave(entry)
+        self._index.leave(entry)
         entry.describe(description)
-        self._recency.enter(entry)
+        self._index.enter(entry)
 
 
 def record_key(record: Record) -> str:

@@ -7,17 +7,13 @@ Pure: time is an argument.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, NamedTuple
-
-import msgspec
+from typing import TYPE_CHECKING, Literal
 
 from oddsengine.domain.changes import (
     Batch,
     EventDescription,
     EventProgress,
     EventRecord,
-    MarketIdentity,
     MarketRecord,
     MarketState,
     Record,
@@ -25,32 +21,15 @@ from oddsengine.domain.changes import (
     SelectionRecord,
     Tombstone,
 )
-from oddsengine.domain.ids import EventId, MarketId
-from oddsengine.domain.taxonomy import SelectionStatus
+from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.offer.offer import Offer, record_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from oddsengine.domain.events import Event
+    from oddsengine.domain.ids import EventId, MarketId
     from oddsengine.offer.change_index import EventEntry
-
-
-class OfferedSelection(NamedTuple):
-    """A selection as it is to be published; prices in thousandths, one a profile."""
-
-    name: str
-    status: SelectionStatus
-    prices: tuple[int | None, ...]
-
-
-class OfferedMarket(msgspec.Struct, frozen=True):
-    """A market as it is to be published."""
-
-    id: MarketId
-    identity: MarketIdentity
-    state: MarketState
-    selections: Mapping[str, OfferedSelection]
 
 
 class OwnedOffer(Offer):
@@ -74,7 +53,7 @@ class OwnedOffer(Offer):
         if record.progress != progress:
             record.progress = progress
             record.progress_at = pending
-        self._recency.touch(entry, pending)
+        self._index.touch(entry, pending)
 
     def put_market(self, offered: OfferedMarket) -> bool:
         """Stage a market as it is now to be published; tell whether that changed anything.
@@ -103,7 +82,7 @@ class OwnedOffer(Offer):
             if record.at != pending:
                 record.v += 1
                 record.at = pending
-            self._recency.touch(entry, pending)
+            self._index.touch(entry, pending)
         return changed
 
     def put_prices(self, market: MarketId, changes: Iterable[tuple[str, tuple[int | None, ...]]]) -> bool:
@@ -126,7 +105,7 @@ class OwnedOffer(Offer):
             if record.at != pending:
                 record.v += 1
                 record.at = pending
-            self._recency.touch(self.events[record.identity.event], pending)
+            self._index.touch(self.events[record.identity.event], pending)
         return changed
 
     def _put_selections(self, record: MarketRecord, offered: OfferedMarket, pending: int) -> bool:
@@ -193,12 +172,12 @@ class OwnedOffer(Offer):
         if record is not None:
             entry = self.events[record.identity.event]
             self._remove_market(entry, market, self.seq + 1)
-            self._recency.touch(entry, self.seq + 1)
+            self._index.touch(entry, self.seq + 1)
 
     @property
     def has_staged(self) -> bool:
         """Whether anything was put since the last cut, if only to be taken away again."""
-        return max(self._recency.newest, self._tombstones.newest) > self.seq
+        return max(self._index.newest, self._tombstones.newest) > self.seq
 
     def cut(self, ts_ms: int, *, sign_of_life: bool = False) -> Batch | None:
         """Take all that was staged since the last cut as the batch of the next position.
@@ -226,7 +205,7 @@ class OwnedOffer(Offer):
         self.epoch = epoch
         self.seq = 0
         self._tombstones.clear()
-        self._recency.rewind()
+        self._index.rewind()
         for entry in self.events.values():
             entry.record.description_at = entry.record.progress_at = 0
         for record in self.markets.values():
@@ -252,7 +231,7 @@ class OwnedOffer(Offer):
         self._bury("market", market, entry.record, seq)
 
     def _remove_event(self, entry: EventEntry, seq: int) -> None:
-        self._recency.leave(entry)
+        self._index.leave(entry)
         del self.events[entry.record.id]
         self._bury("event", entry.record.id, entry.record, seq)
 

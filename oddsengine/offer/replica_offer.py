@@ -21,7 +21,7 @@ class ReplicaOffer(Offer):
     @property
     def horizon(self) -> int:
         """The newest position that the snapshot held: batches up to it may say what was there already, or was overtaken."""
-        return self._recency.horizon
+        return self._index.horizon
 
     def apply(self, seq: int, batch: Batch) -> None:
         """Apply the batch of a position.
@@ -45,13 +45,13 @@ class ReplicaOffer(Offer):
                 if record.at > seq:
                     return
                 del self.markets[record.id], entry.markets[record.id]
-                self._recency.touch(entry, seq)
+                self._index.touch(entry, seq)
         elif entry is not None:
             if entry.record.description_at > seq:
                 return
             for market in entry.markets:
                 del self.markets[market]
-            self._recency.leave(entry)
+            self._index.leave(entry)
             del self.events[removal.event]
         self._tombstones.bury(removal, seq)
 
@@ -68,7 +68,7 @@ class ReplicaOffer(Offer):
         if change.progress is not None and record.progress_at < seq:
             record.progress = change.progress
             record.progress_at = seq
-        self._recency.touch(entry, max(entry.touched, seq))
+        self._index.touch(entry, max(entry.touched, seq))
 
     def _apply_market(self, change: MarketChange, seq: int) -> None:
         record = self.markets.get(change.id)
@@ -103,4 +103,4 @@ class ReplicaOffer(Offer):
                     selection.status_at = seq
                 selection.prices = new.prices
                 selection.at = seq
-        self._recency.touch(entry, seq)
+        self._index.touch(entry, seq)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from oddsengine.domain.changes import MarketIdentity, MarketState
-from oddsengine.offer.owned_offer import OfferedMarket, OfferedSelection
+from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.pricing.guards.jump import is_spike
 from oddsengine.pricing.market.lines import LineLadders
 from oddsengine.pricing.market.market_book import MarketBook
@@ -155,7 +155,7 @@ class Pricer:
         if refusal is not None:
             return nothing, refusal
         changed, refusal = book.price()
-        if refusal is None and book.spike_limit and is_spike(book, witnesses):
+        if refusal is None and book.jump_limit and is_spike(book, witnesses):
             refusal = "spike"
         if (changed or not book.offered_open or book.definition.id in self._challenged) and self._has_arbitrage(book):
             refusal = refusal or "arbitrage"

@@ -62,7 +62,7 @@ def describe(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
             "sources": each.sources,
             "state": each.state.value,
             "reason": each.reason,
-            "since": each.standing.since_ms,
+            "since": each.status.since_ms,
             "heard": each.heard_ms,
             "lag_ms": each.lag.lag_ms,
             "skew_ms": each.lag.skew_ms,
@@ -72,7 +72,7 @@ def describe(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
             "counts": {name: getattr(each.counters, name) for name in each.counters.__slots__},
             "changes": [
                 {"at": change.at_ms, "what": change.happening.value, "state": change.state.value, "reason": change.reason}
-                for change in each.standing.changes
+                for change in each.status.changes
             ],
         }
         for each in supervisors

@@ -15,13 +15,13 @@ from redis.asyncio import Redis
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.engine import Engine
-from oddsengine.gateway.access.admission import Door
+from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import SessionLimits
-from oddsengine.gateway.access.session_limiter import Seats
+from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.server.app import Gateway, engine_app
-from oddsengine.gateway.server.listener import Handshakes, listening
+from oddsengine.gateway.server.listener import HandshakeTimeouts, listening
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.runtime.telemetry.metrics import build_registry
@@ -118,9 +118,9 @@ async def engine_running(settings: Settings, url: str, sources: Sequence[str]) -
             Pricer(settings.profiles, settings.tiers),
             sources,
             shards=settings.engine.shards,
-            keep_closed_s=settings.engine.keep_closed_s,
+            closed_event_ttl_s=settings.engine.closed_event_ttl_s,
             now_ms=now_ms,
-            selection=settings.selection,
+            sourcing=settings.sourcing,
             matching=settings.matching,
         )
         await engine.take_over()
@@ -159,21 +159,21 @@ async def gateway_running(
             now_ms,
             heartbeat_ms=gateway_settings.heartbeat_ms,
             profile=gateway_settings.profile,
-            stalled_s=limits.stalled_s,
-            history_ms=round(gateway_settings.history_s * 1000),
-            suspend_stale_s=gateway_settings.suspend_stale_s,
+            slow_client_timeout_s=limits.slow_client_timeout_s,
+            history_ms=round(gateway_settings.quote_history_s * 1000),
+            stale_suspend_after_s=gateway_settings.stale_suspend_after_s,
         )
         followers: list[Follower] = []
         for shard in range(settings.engine.shards):
             reading = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S)
             stack.push_async_callback(reading.aclose)
             keys = shard_keys(settings.redis.namespace, shard)
-            followers.append(Follower(reading, shard, keys, replica.offers[shard], hub.freshness, time.monotonic))
+            followers.append(Follower(reading, shard, keys, replica.offers[shard], hub.staleness, time.monotonic))
         counting = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S)
         stack.push_async_callback(counting.aclose)
-        seats = Seats(counting, settings.redis.namespace)
+        seats = SessionLimiter(counting, settings.redis.namespace)
         door = build_door(settings, seats)
-        handshakes = Handshakes(limits.handshake_s, time.monotonic)
+        handshakes = HandshakeTimeouts(limits.handshake_timeout_s, time.monotonic)
         registry = build_registry([*metrics, lambda: _gateway_samples(hub, door, handshakes, followers)])
         gateway = Gateway(hub, door, registry, engine, handshakes)
         service = GatewayService(gateway, hub, followers)
@@ -195,7 +195,7 @@ async def gateway_running(
                 accepting = handshakes.accepting(runner.server)
                 host, port = gateway_settings.host, gateway_settings.port
                 # Twice: who merely does not read is told why before the system cuts it off.
-                lost_s = 2 * limits.stalled_s
+                lost_s = 2 * limits.slow_client_timeout_s
                 async with listening(accepting, host, port, certificate, reuse_port=reuse_port, lost_s=lost_s) as service.port:
                     yield service
             finally:
@@ -223,7 +223,7 @@ async def engine_api(engine: EngineView, registry: CollectorRegistry, host: str,
         await runner.cleanup()
 
 
-def build_door(settings: Settings, seats: Seats | None = None) -> Door:
+def build_door(settings: Settings, seats: SessionLimiter | None = None) -> Admission:
     """Make who decides on who is let in. Raises UnusableKey if a configured key is none."""
     limits, gateway = settings.limits, settings.gateway
     of_a_session = SessionLimits(sessions=limits.sessions, channels=limits.channels, messages_per_s=limits.messages_per_s)
@@ -231,7 +231,7 @@ def build_door(settings: Settings, seats: Seats | None = None) -> Door:
     authenticator.check_keys()
     if authenticator.anonymous is not None:
         _log.warning("no token is needed", anonymous=authenticator.anonymous.role.name)
-    return Door(authenticator, limits, gateway.origins, gateway.trusted_proxies, time.monotonic, seats)
+    return Admission(authenticator, limits, gateway.allowed_origins, gateway.trusted_proxies, time.monotonic, seats)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
@@ -275,7 +275,7 @@ async def _heartbeats(hub: Hub) -> None:
 
 
 def _gateway_samples(
-    hub: Hub, door: Door, handshakes: Handshakes, followers: list[Follower]
+    hub: Hub, door: Admission, handshakes: HandshakeTimeouts, followers: list[Follower]
 ) -> Iterable[tuple[str, tuple[str, ...], float]]:
     counters = hub.counters
     yield "odds_sessions", (), len(hub.sessions)

@@ -20,7 +20,7 @@ from oddsengine.gateway.access.rate_limits import LimitSettings
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import Rule
 from oddsengine.sourcing.matching.matcher import MatchingSettings
-from oddsengine.sourcing.source_selector import SelectionRule
+from oddsengine.sourcing.source_selector import SourcingRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`shards` is how many sequences the changes are spread over; `keep_closed_s` how long an ended event stays on offer."""
+    """`shards` is how many sequences the changes are spread over; `closed_event_ttl_s` how long an ended event stays on offer."""
 
     shards: Annotated[int, Meta(ge=1, le=256)] = 1
-    keep_closed_s: Annotated[float, Meta(ge=0)] = 600.0
+    closed_event_ttl_s: Annotated[float, Meta(ge=0)] = 600.0
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +43,7 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 #: An idle engine writes every second; less than two of these is not yet a silence.
-_MIN_SUSPEND_STALE_S: Final = 2.0
+_MIN_STALE_SUSPEND_AFTER_S: Final = 2.0
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,17 +54,17 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     heartbeat_ms: Annotated[int, Meta(ge=500, le=60_000)] = 5000
     profile: str = "default"
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
-    history_s: Annotated[float, Meta(ge=0, le=600)] = 10.0
-    suspend_stale_s: Annotated[float, Meta(ge=0)] = 3.0
-    origins: tuple[str, ...] = ()
+    quote_history_s: Annotated[float, Meta(ge=0, le=600)] = 10.0
+    stale_suspend_after_s: Annotated[float, Meta(ge=0)] = 3.0
+    allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     tls_cert: str = ""
     tls_key: str = ""
 
     def __post_init__(self) -> None:
-        if 0 < self.suspend_stale_s < _MIN_SUSPEND_STALE_S:
+        if 0 < self.stale_suspend_after_s < _MIN_STALE_SUSPEND_AFTER_S:
             raise ValueError(
-                f"suspend_stale_s: at least {_MIN_SUSPEND_STALE_S:g} (an idle engine writes every second), or 0 for never"
+                f"stale_suspend_after_s: at least {_MIN_STALE_SUSPEND_AFTER_S:g} (an idle engine writes once a second); 0: never"
             )
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ValueError("tls_cert and tls_key belong together")
@@ -111,7 +111,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tiers: dict[str, tuple[str, ...]] = {}
     feeds: dict[str, FeedSettings] = {}
     matching: MatchingSettings = MatchingSettings()
-    selection: tuple[SelectionRule, ...] = ()
+    sourcing: tuple[SourcingRule, ...] = ()
 
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -178,7 +178,7 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
         reason = str(error).partition(" (at ")[0]
         raise ConfigError([Problem(name, int(match[1]) if match else None, "", f"not TOML: {reason}")]) from error
     reader = _Reader(text, name)
-    reader.check_names((), table, [*_SECTIONS, "ladders", "tiers", "profiles", "feeds", "selection"], "section")
+    reader.check_names((), table, [*_SECTIONS, "ladders", "tiers", "profiles", "feeds", "sourcing"], "section")
     sections = {section: reader.convert((section,), table.get(section, {}), kind) for section, kind in _SECTIONS.items()}
     ladders = {
         key: ladder
@@ -198,15 +198,15 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
         for key, value in reader.tables(("feeds",), table.get("feeds", {}))
         if (feed := _feed(reader, key, value, adapters)) is not None
     }
-    selection = tuple(each for _, each in reader.array(("selection",), table.get("selection", []), SelectionRule))
-    _check_sources(reader, selection, feeds)
+    sourcing = tuple(each for _, each in reader.array(("sourcing",), table.get("sourcing", []), SourcingRule))
+    _check_sources(reader, sourcing, feeds)
     gateway = sections["gateway"]
     if isinstance(gateway, GatewaySettings) and gateway.profile not in profiles:
         hint = _suggestion(gateway.profile, profiles)
         reader.problem(("gateway", "profile"), f"no profile {gateway.profile!r}; there are {_list(profiles)}{hint}")
     if reader.problems:
         raise ConfigError(reader.problems)
-    return Settings(**sections, profiles=profiles, tiers=tiers or {}, feeds=feeds, selection=selection)
+    return Settings(**sections, profiles=profiles, tiers=tiers or {}, feeds=feeds, sourcing=sourcing)
 
 
 def _ladder(reader: _Reader, key: str, value: dict[str, Any]) -> Ladder | None:
@@ -233,13 +233,13 @@ def _check_tiers(reader: _Reader, profiles: Mapping[str, Profile], tiers: Mappin
                     reader.problem(path, f"no tier {tier!r}; there are {_list(tiers)}{hint}")
 
 
-def _check_sources(reader: _Reader, rules: tuple[SelectionRule, ...], feeds: Mapping[str, FeedSettings]) -> None:
+def _check_sources(reader: _Reader, rules: tuple[SourcingRule, ...], feeds: Mapping[str, FeedSettings]) -> None:
     for number, rule in enumerate(rules):
         for field, sources in (("sources", rule.sources), ("weights", tuple(rule.weights))):
             for source in sources:
                 if source.partition(".")[0] not in feeds:
                     hint = _suggestion(source, feeds)
-                    reader.problem(("selection", str(number), field), f"no feed {source!r}; there are {_list(feeds)}{hint}")
+                    reader.problem(("sourcing", str(number), field), f"no feed {source!r}; there are {_list(feeds)}{hint}")
 
 
 def _feed(reader: _Reader, key: str, value: dict[str, Any], adapters: Mapping[str, type[msgspec.Struct]]) -> FeedSettings | None:

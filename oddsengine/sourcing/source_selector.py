@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TOO_FEW_SOURCES = "too_few_sources"
 
 
-class SelectionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SourcingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How some markets choose their sources; the first fields say which markets, and the last rule that matches holds.
 
     `mode` `priority` is the first healthy source, `consensus` the weighted median of all healthy ones, at least `min_sources` of
@@ -71,7 +71,7 @@ class SelectionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return self.weights.get(source) or self.weights.get(source.partition(".")[0]) or 1.0
 
 
-class Choice(NamedTuple):
+class ChosenSource(NamedTuple):
     """The market chosen and its definition; `reason` says why it must stay suspended all the same, None if it need not."""
 
     market: SourceMarket
@@ -79,11 +79,11 @@ class Choice(NamedTuple):
     reason: str | None
 
 
-class Blend(NamedTuple):
+class ConsensusInput(NamedTuple):
     """The sources that price a market together, most preferred first, each with its weight."""
 
     members: list[tuple[SourceMarket, MarketDefinition, float]]
-    rule: SelectionRule
+    rule: SourcingRule
 
 
 class _Candidate(NamedTuple):
@@ -104,15 +104,15 @@ class _Candidate(NamedTuple):
         return max(self.book.live_since_ms, self.market.open_since_ms)
 
 
-class Selector:
+class SourceSelector:
     """Chooses, market by market, and remembers who prices each.
 
     Args:
         rules: the config's `selection`; later ones hold over earlier ones.
     """
 
-    def __init__(self, rules: Sequence[SelectionRule] = ()) -> None:
-        self._rules = (SelectionRule(), *rules)
+    def __init__(self, rules: Sequence[SourcingRule] = ()) -> None:
+        self._rules = (SourcingRule(), *rules)
         #: market -> the source that prices it; kept where there is more than one to choose from
         self._current: dict[MarketId, str] = {}
         #: market -> when a better source will have been healthy for long enough, Unix milliseconds
@@ -126,7 +126,7 @@ class Selector:
         now_ms: int,
         *,
         remember: bool = True,
-    ) -> Choice | Blend | None:
+    ) -> ChosenSource | ConsensusInput | None:
         """Choose among the sources that name a market; None if none that may price it has said what it is.
 
         Args:
@@ -151,8 +151,8 @@ class Selector:
         healthy = [each for each in given if each.is_healthy]
         if rule.mode == "consensus":
             if len(healthy) < rule.min_sources:
-                return Choice(healthy[0].market, healthy[0].definition, TOO_FEW_SOURCES)
-            return Blend([(each.market, each.definition, rule.weight(each.book.source)) for each in healthy], rule)
+                return ChosenSource(healthy[0].market, healthy[0].definition, TOO_FEW_SOURCES)
+            return ConsensusInput([(each.market, each.definition, rule.weight(each.book.source)) for each in healthy], rule)
         chosen, returns_ms = self._preferred(market, healthy, rule, now_ms)
         if remember:
             self._current[market] = chosen.book.source
@@ -169,14 +169,14 @@ class Selector:
         self._current.pop(market, None)
         self._returns.pop(market, None)
 
-    def _rule(self, event: Event | None, given: list[_Candidate]) -> SelectionRule:
+    def _rule(self, event: Event | None, given: list[_Candidate]) -> SourcingRule:
         if len(self._rules) == 1:
             return self._rules[0]
         in_play = any(each.definition.in_play for each in given if each.is_live)
         return next(rule for rule in reversed(self._rules) if rule.matches(event, in_play=in_play))
 
     def _preferred(
-        self, market: MarketId, healthy: list[_Candidate], rule: SelectionRule, now_ms: int
+        self, market: MarketId, healthy: list[_Candidate], rule: SourcingRule, now_ms: int
     ) -> tuple[_Candidate, int | None]:
         """Choose the best that has been healthy for long enough, else stay with the present one; at once if there is none.
 
@@ -194,7 +194,7 @@ class Selector:
         return healthy[0], None
 
 
-def _speaker(given: list[_Candidate], rule: SelectionRule) -> _Candidate | None:
+def _speaker(given: list[_Candidate], rule: SourcingRule) -> _Candidate | None:
     """Give who alone speaks for a market: its only source, the first one if that has suspended it, or where nobody is healthy."""
     if not given or (len(given) == 1 and rule.mode == "priority"):
         return given[0] if given else None
@@ -206,9 +206,9 @@ def _speaker(given: list[_Candidate], rule: SelectionRule) -> _Candidate | None:
     return next((each for each in given if each.is_live), first)
 
 
-def _said(candidate: _Candidate) -> Choice:
+def _said(candidate: _Candidate) -> ChosenSource:
     health = candidate.book.health
-    return Choice(candidate.market, candidate.definition, None if health == "live" else f"source_{health}")
+    return ChosenSource(candidate.market, candidate.definition, None if health == "live" else f"source_{health}")
 
 
 def _names(given: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -151,7 +151,7 @@ async def test_channels_are_those_granted(auth: AuthSettings) -> None:
             assert ["event:e1"] == (await socket.until("subscribed"))["channels"]
             await socket.send(op="auth", token=a_token(channels=["sport:tennis"]))
             assert "forbidden" == (await socket.until("error"))["code"]
-            assert not here.service.hub.teller.audiences
+            assert not here.service.hub.dispatcher.audiences
         for channels, status in ((["sport:tennis"], 404), (["sport:football"], 200), (["market:e1/match_odds"], 200)):
             headers = {"Authorization": f"Bearer {a_token(channels=channels)}"}
             async with here.http.get(f"{here.base}/v1/markets/e1%2Fmatch_odds", headers=headers) as response:
@@ -291,7 +291,7 @@ async def test_addresses_are_taken_from_trusted_proxies_only() -> None:
 
 
 async def test_only_pages_of_allowed_origins_connect() -> None:
-    async with served(quick_settings(origins=("https://shop.example",))) as here:
+    async with served(quick_settings(allowed_origins=("https://shop.example",))) as here:
         async with here.socket(origin="https://shop.example") as socket:
             await socket.until("welcome")
         async with here.socket() as no_page:

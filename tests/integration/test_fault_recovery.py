@@ -95,7 +95,7 @@ async def provided(**settings: Any) -> AsyncIterator[Provider]:
     ticking = asyncio.create_task(server.run())
     provider: Provider | None = None
     try:
-        async with served(quick_settings(keep_closed_s=1e6, **settings)) as here:
+        async with served(quick_settings(closed_event_ttl_s=1e6, **settings)) as here:
             here.service.engine.receive(UpdateBatch("src", None, [SourceStatus("down", "not connected yet")]))
             codec = BetfairCodec("src", "key", "token", Subscription(heartbeat_ms=500))
             feed = Feed(("src",), codec, TcpTransport("127.0.0.1", server.port, tls=False), sampling=codec)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import orjson
 import pytest
-from tests.integration.test_trouble import stopped
 
 from feeds.adapters.betfair.codec import BetfairCodec, Subscription
 from feeds.feed import Feed
@@ -24,6 +23,7 @@ from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import EventUpdate
 from oddsengine.runtime.feed_runner import describe, samples
 from oddsengine.runtime.service import serving
+from tests.integration.test_fault_recovery import stopped
 from tests.support.builders import a_batch, an_event
 from tests.support.service import Served, quick_settings, until
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 async def test_markets_are_suspended_and_no_quote_is_good(redis: Redis, redis_server: Any) -> None:
     offer = OwnedOffer(("default",))
-    settings = quick_settings(suspend_stale_s=2.0)
+    settings = quick_settings(stale_suspend_after_s=2.0)
     publisher = Publisher(redis, 0, shard_keys(settings.redis.namespace, 0), offer)
     await publisher.claim(1_000_000)
     offer.put_event(an_event())

@@ -98,7 +98,7 @@ def masked(payload: bytes, opcode: int = 1, *, first: int = 0x80) -> bytes:
 
 
 async def test_a_handshake_that_never_ends_is_cut_off() -> None:
-    async with in_good_company(handshake_s=0.5) as (here, _):
+    async with in_good_company(handshake_timeout_s=0.5) as (here, _):
         slow = []
         for sent in (b"", b"GET /v1", HELLO, b"\x16\x03\x01", b"POST /v1/quotes/check HTTP/1.1\r\nHost: x\r\n"):
             reader, writer = await raw(here, upgraded=False)
@@ -263,7 +263,7 @@ SO_ATTACH_FILTER = 26
 
 async def test_a_client_out_of_reach_is_given_up() -> None:
     """It says nothing and acknowledges nothing, as one whose battery is empty."""
-    async with in_good_company(stalled_s=0.5) as (here, _):
+    async with in_good_company(slow_client_timeout_s=0.5) as (here, _):
         reader, writer = await raw(here)
         writer.write(masked(b'{"op":"subscribe","channels":["sport:football"]}'))
         await reader.readuntil(b"snapshot")

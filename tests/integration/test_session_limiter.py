@@ -7,7 +7,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway.access.session_limiter import Seats
+from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.streams.keys import seats_key
 from tests.support.service import until
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def test_two_gateways_count_together(redis: Redis) -> None:
-    one, other = Seats(redis), Seats(redis)
+    one, other = SessionLimiter(redis), SessionLimiter(redis)
     assert await one.take("shop", "a", 2)
     assert await other.take("shop", "b", 2)
     assert not await one.take("shop", "c", 2)
@@ -28,7 +28,7 @@ async def test_two_gateways_count_together(redis: Redis) -> None:
 
 
 async def test_a_seat_given_back_is_free_for_another_gateway(redis: Redis) -> None:
-    one, other = Seats(redis), Seats(redis)
+    one, other = SessionLimiter(redis), SessionLimiter(redis)
     assert await one.take("shop", "a", 1)
     one.leave("shop", "a")
     one.leave("shop", "never came")
@@ -43,7 +43,7 @@ async def test_a_seat_given_back_is_free_for_another_gateway(redis: Redis) -> No
 
 
 async def test_the_seats_of_a_gateway_that_is_gone_free_themselves_and_those_of_one_that_lives_do_not(redis: Redis) -> None:
-    gone, living, asking = Seats(redis, kept_s=0.3), Seats(redis, kept_s=0.3), Seats(redis, kept_s=0.3)
+    gone, living, asking = SessionLimiter(redis, kept_s=0.3), SessionLimiter(redis, kept_s=0.3), SessionLimiter(redis, kept_s=0.3)
     assert await gone.take("shop", "a", 2)
     assert await living.take("shop", "b", 2)
     keeping = asyncio.create_task(living.keep())
@@ -56,7 +56,7 @@ async def test_the_seats_of_a_gateway_that_is_gone_free_themselves_and_those_of_
 
 
 async def test_without_redis_a_gateway_counts_its_own(redis_server: EmbeddedRedis, redis: Redis) -> None:
-    seats = Seats(redis)
+    seats = SessionLimiter(redis)
     assert await seats.take("shop", "a", 2)
     assert redis_server.pid is not None
     os.kill(redis_server.pid, signal.SIGKILL)
@@ -68,7 +68,7 @@ async def test_without_redis_a_gateway_counts_its_own(redis_server: EmbeddedRedi
 
 
 async def test_who_goes_while_a_seat_is_asked_for_keeps_none(redis: Redis) -> None:
-    seats = Seats(redis, kept_s=0.3)
+    seats = SessionLimiter(redis, kept_s=0.3)
     asking = asyncio.create_task(seats.take("shop", "a", 1))
     await asyncio.sleep(0)
     asking.cancel()

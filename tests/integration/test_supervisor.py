@@ -10,17 +10,17 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from tests.integration.test_trouble import stopped
 
 from feeds.adapters.betfair.codec import BetfairCodec, Subscription
 from feeds.feed import Feed
 from feeds.supervision.settings import Supervision
-from feeds.supervision.states import FeedState, Happening
+from feeds.supervision.states import FeedState, Trigger
 from feeds.supervision.supervisor import Supervisor
 from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import SourceStatus
 from oddsengine.sourcing.agreement import agrees
 from oddsengine.sourcing.source_book import SourceBook
+from tests.integration.test_fault_recovery import stopped
 from tests.support.builders import betfair_market
 from tests.support.service import until
 
@@ -156,7 +156,7 @@ async def test_a_frozen_feed_is_given_up_and_believed_again_only_once_it_has_mov
         provider.image = {**betfair_market(inPlay=True), "rc": [{"id": 11, "batb": [[0, 3.0, 10.0]]}]}
         await until(lambda: supervisor.counters.continuity_lost == 1, "the loss")
         assert "stale" == book.healths[-1]
-        reasons = [change.reason for change in supervisor.standing.changes if change.happening is Happening.WENT_STALE]
+        reasons = [change.reason for change in supervisor.status.changes if change.happening is Trigger.WENT_STALE]
         assert ["frozen: a fresh sample says something else than what was streamed"] == reasons
         await until(lambda: supervisor.state is FeedState.RECOVERING, "another connection")
         await asyncio.sleep(0.3)
@@ -174,7 +174,7 @@ async def test_a_recovery_that_never_ends_is_given_up() -> None:
         supervisor._feed.codec.start_afresh()
         provider.close()
         text = "no complete recovery within 0.3 s"
-        await until(lambda: any(text == change.reason for change in supervisor.standing.changes), "the end")
+        await until(lambda: any(text == change.reason for change in supervisor.status.changes), "the end")
 
 
 async def test_a_fault_of_the_adapter_costs_its_feed_the_connection_and_nobody_else_anything(
@@ -187,7 +187,7 @@ async def test_a_fault_of_the_adapter_costs_its_feed_the_connection_and_nobody_e
             await until(lambda: supervisor.counters.continuity_lost == 1, "the loss")
             assert "down" == book.healths[-1]
             text = "the adapter failed: ZeroDivisionError('integer division or modulo by zero')"
-            assert text in [change.reason for change in supervisor.standing.changes]
+            assert text in [change.reason for change in supervisor.status.changes]
         await until(lambda: supervisor.state is FeedState.LIVE, "live again")
         assert "live" == book.healths[-1]
 

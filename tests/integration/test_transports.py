@@ -122,7 +122,7 @@ async def test_server_sent_events_refuse_what_they_can_not_do(query: str, status
 
 
 async def test_a_price_that_was_on_offer_a_moment_ago_is_known() -> None:
-    async with served(quick_settings(history_s=60.0)) as here:
+    async with served(quick_settings(quote_history_s=60.0)) as here:
         await with_a_market(here)
         before = (await here.get("/v1/events/e1"))["markets"][0]
         say_price(here, 4.0)
@@ -144,7 +144,7 @@ async def test_a_price_that_was_on_offer_a_moment_ago_is_known() -> None:
 
 
 async def test_a_client_that_never_reads_is_cut_off_and_costs_the_others_nothing() -> None:
-    async with served(quick_settings(limits=LimitSettings(stalled_s=1.0))) as here:
+    async with served(quick_settings(limits=LimitSettings(slow_client_timeout_s=1.0))) as here:
         for number in range(40):
             definition = a_definition(f"e{number}/match_odds", tuple(f"s{place}" for place in range(40)), type="winner")
             books = [a_quote(f"s{place}", 40.0) for place in range(40)]
@@ -178,7 +178,7 @@ async def test_markets_out_of_touch_for_too_long_are_shown_suspended_and_come_ba
     import os
     import signal
 
-    async with served(quick_settings(suspend_stale_s=2.0)) as here:
+    async with served(quick_settings(stale_suspend_after_s=2.0)) as here:
         await with_a_market(here)
         embedded = here.service.embedded_redis
         assert embedded is not None

@@ -87,10 +87,10 @@ def test_precision_and_recall_on_recorded_fixtures(data: Path, record_property: 
 
 def test_every_spelling_is_its_own_club_before_any_other(data: Path) -> None:
     """Against every other club of the seasons, with the opponent alike."""
-    from oddsengine.sourcing.matching.names import NameBook
+    from oddsengine.sourcing.matching.names import NameNormaliser
     from oddsengine.sourcing.matching.score import name_score
 
-    names = NameBook()
+    names = NameNormaliser()
     clubs = sorted({fixture.home for fixture in seasons(data)})
     assert set(clubs) == set(SPELLINGS)
     missed = []

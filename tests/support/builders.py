@@ -18,7 +18,7 @@ from oddsengine.domain.feed_updates import (
     UpdateBatch,
 )
 from oddsengine.domain.ids import EventId, MarketId, SelectionKey
-from oddsengine.offer.owned_offer import OfferedMarket, OfferedSelection
+from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 
 
 def an_event(key: str = "e1", *, sport: str = "football", competition: str = "cup", **fields: Any) -> Event:

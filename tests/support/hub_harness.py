@@ -73,7 +73,7 @@ class Wire(asyncio.Transport):
 class Gateway:
     """A hub fed by hand from an offer a shard, whose clock goes by hand too."""
 
-    def __init__(self, *, shards: int = 1, suspend_stale_s: float = 0.0) -> None:
+    def __init__(self, *, shards: int = 1, stale_suspend_after_s: float = 0.0) -> None:
         self.owners = [OwnedOffer(("default",)) for _ in range(shards)]
         self.replica = Replica(shards)
         for shard in range(shards):
@@ -82,7 +82,7 @@ class Gateway:
         self.now_s = 0.0
         #: how much later it is each time somebody looks at the clock
         self.tick_s = 0.0
-        self.hub = Hub(self.replica, self._clock, lambda: 1 + int(1000 * self.now_s), suspend_stale_s=suspend_stale_s)
+        self.hub = Hub(self.replica, self._clock, lambda: 1 + int(1000 * self.now_s), stale_suspend_after_s=stale_suspend_after_s)
 
     def _clock(self) -> float:
         self.now_s += self.tick_s
@@ -110,7 +110,7 @@ class Gateway:
     def change_owner(self, shard: int) -> None:
         """Begin a new epoch of a shard, as a new owner does."""
         self._load(shard)
-        self.hub.freshness.replaced(shard)
+        self.hub.staleness.replaced(shard)
 
     def owner_of(self, event: str) -> OwnedOffer:
         return self.owners[self.replica.shard_of(event)]
@@ -128,14 +128,14 @@ class Gateway:
             batch = owner.cut(0)
             if batch is not None:
                 self.replica.offers[shard].apply(owner.seq, batch)
-                self.hub.freshness.changed(shard, [batch])
+                self.hub.staleness.changed(shard, [batch])
 
     async def settled(self) -> None:
         """Let everybody be told all there is to tell, while the clock stands still."""
         tick_s, self.tick_s = self.tick_s, 0.0
         await asyncio.sleep(0)
         self.hub.sweep()
-        while self.hub.teller.is_busy:
+        while self.hub.dispatcher.is_busy:
             await asyncio.sleep(0)
             self.hub.sweep()
         self.tick_s = tick_s

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from feeds.feed import Rejected, Sample
+from feeds.feed import Rejected, VerificationSnapshot
 from feeds.transports.http import Request, Response
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.sourcing.source_book import SourceBook
@@ -32,14 +32,14 @@ class Heard:
         self.books: dict[str, SourceBook] = {}
         self.rejected: list[Rejected] = []
         self.statuses: list[tuple[str, str]] = []
-        self.samples: list[Sample] = []
+        self.samples: list[VerificationSnapshot] = []
         self.others: list[Any] = []
 
     def hear(self, events: Iterable[CodecEvent]) -> Heard:
         for event in events:
             if isinstance(event, UpdateBatch):
                 self._apply(event)
-            elif isinstance(event, Sample):
+            elif isinstance(event, VerificationSnapshot):
                 self.samples.append(event)
                 for batch in event.batches:
                     self._apply(batch)

@@ -31,7 +31,7 @@ decode_server_message = msgspec.json.Decoder(ServerMessage).decode
 def quick_settings(
     *,
     shards: int = 1,
-    keep_closed_s: float = 600.0,
+    closed_event_ttl_s: float = 600.0,
     feeds: dict[str, FeedSettings] | None = None,
     profiles: dict[str, Profile] | None = None,
     auth: AuthSettings | None = None,
@@ -39,7 +39,7 @@ def quick_settings(
     **gateway: Any,
 ) -> Settings:
     return Settings(
-        engine=EngineSettings(shards=shards, keep_closed_s=keep_closed_s),
+        engine=EngineSettings(shards=shards, closed_event_ttl_s=closed_event_ttl_s),
         gateway=GatewaySettings(port=0, **gateway),
         profiles=profiles or {"default": Profile()},
         auth=auth or AuthSettings(),

@@ -182,7 +182,7 @@ class Account:
         return None if self._is_asked else self._keep_alive_due_ms
 
     def receive_response(self, response: Response) -> list[CodecEvent]:
-        """Take an answer; see `feeds.feed.Asking`."""
+        """Take an answer; see `feeds.feed.Poller`."""
         self._is_asked = False
         what = response.request.name
         try:

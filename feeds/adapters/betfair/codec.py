@@ -19,7 +19,7 @@ import msgspec
 from feeds.adapters.betfair.account import Account, AccountUrls
 from feeds.adapters.betfair.market_stream import MarketStream, decode
 from feeds.errors import BadMessage, ProviderRefused
-from feeds.feed import CodecEvent, Dropped, Rejected, Sample
+from feeds.feed import CodecEvent, Dropped, Rejected, VerificationSnapshot
 from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ class BetfairCodec:
         if any(isinstance(event, Dropped) for event in events):
             return events
         self._is_sampling = False
-        return [Sample([event for event in events if isinstance(event, UpdateBatch)])]
+        return [VerificationSnapshot([event for event in events if isinstance(event, UpdateBatch)])]
 
     def _status(self, message: Message, events: list[CodecEvent]) -> None:
         if message.status_code == "SUCCESS":

@@ -20,7 +20,7 @@ from feeds.adapters.oddsapiio.messages import EventDetails, EventOdds, Market, P
 from feeds.errors import ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected
 from feeds.toolkit.answers import excerpt
-from feeds.toolkit.quote_cache import QuoteSheet, decimal_odds
+from feeds.toolkit.quote_cache import QuoteCache, decimal_odds
 from feeds.toolkit.snapshot_fetcher import Chunk, Listing
 from feeds.toolkit.snapshot_sync import SnapshotAndStream
 from feeds.toolkit.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
@@ -76,7 +76,7 @@ class OddsApiIoCodec(SnapshotAndStream):
         self._name = name
         self._config = config
         self._buffer = b""
-        self._sheets = {bookmaker.lower(): QuoteSheet() for bookmaker in config.bookmakers}
+        self._sheets = {bookmaker.lower(): QuoteCache() for bookmaker in config.bookmakers}
         self._events: dict[EventId, EventDetails] = {}
         #: (bookmaker, event) -> what is known of it
         self._known: dict[tuple[str, EventId], _Listed] = {}

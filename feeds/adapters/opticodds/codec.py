@@ -22,7 +22,7 @@ from feeds.adapters.opticodds.messages import Entry, Fixture, Fixtures, OddsPage
 from feeds.errors import BadMessage, ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected
 from feeds.toolkit.answers import excerpt
-from feeds.toolkit.quote_cache import QuoteSheet, decimal_odds, from_american
+from feeds.toolkit.quote_cache import QuoteCache, decimal_odds, from_american
 from feeds.toolkit.snapshot_fetcher import Chunk, Listing
 from feeds.toolkit.snapshot_sync import SnapshotAndStream
 from feeds.toolkit.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
@@ -62,7 +62,7 @@ class _Book:
     """One sportsbook: the sheet, and the last entry of each selection, which says how new it is."""
 
     def __init__(self) -> None:
-        self.sheet = QuoteSheet()
+        self.sheet = QuoteCache()
         #: event -> entry id -> its last word; a price of None is locked
         self.entries: dict[EventId, dict[str, Entry]] = {}
 

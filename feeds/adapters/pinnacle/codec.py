@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from feeds.adapters.pinnacle.messages import Fixture, Fixtures, Odds, Period
-from feeds.feed import CodecEvent, Rejected, Sample
+from feeds.feed import CodecEvent, Rejected, VerificationSnapshot
 from feeds.toolkit.answers import Polled, excerpt, failed
-from feeds.toolkit.quote_cache import QuoteSheet, decimal_odds
+from feeds.toolkit.quote_cache import QuoteCache, decimal_odds
 from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, total
 from feeds.transports.http import Request
 from oddsengine.domain.events import Competition, Event
@@ -81,7 +81,7 @@ class _Sport:
         self.is_current = False
         self.good_ms: int | None = None
         self.wants_sample = False
-        self.sample: QuoteSheet | None = None
+        self.sample: QuoteCache | None = None
         self.sample_cursor: int | None = None
         #: what a snapshot said that may have been in a cache
         self.held: list[FeedUpdate] = []
@@ -107,7 +107,7 @@ class PinnacleCodec(Polled):
         self._name = name
         self._config = config
         self._sports = {number: _Sport(number) for number in config.sports}
-        self._sheet = QuoteSheet()
+        self._sheet = QuoteCache()
         #: (event, period) -> when it may not be bet on any more, Unix milliseconds
         self._cutoffs: dict[tuple[EventId, str], int] = {}
         self._is_live = False
@@ -170,7 +170,7 @@ class PinnacleCodec(Polled):
             sport.wants_sample, sport.sample = True, None
 
     def receive_response(self, response: Response) -> list[CodecEvent]:
-        """Take an answer; see `feeds.feed.Asking`."""
+        """Take an answer; see `feeds.feed.Poller`."""
         sport = self._sports.get(int(response.request.key)) if response.request.key.isdigit() else None
         if sport is None:
             return [Rejected("answer", f"of sport {response.request.key!r}, which is not asked for", "")]
@@ -198,7 +198,7 @@ class PinnacleCodec(Polled):
             events.append(self._batch([SourceStatus("live", "fixtures, odds and what changed since were heard")]))
         return events
 
-    def pass_time(self, now_ms: int) -> list[CodecEvent]:
+    def tick(self, now_ms: int) -> list[CodecEvent]:
         """Suspend what has reached its cut-off, and withdraw a sport that has not been answered for too long."""
         updates: list[FeedUpdate] = []
         for (event, period), cutoff_ms in list(self._cutoffs.items()):
@@ -286,8 +286,8 @@ class PinnacleCodec(Polled):
         """Build a second sheet from a snapshot and what changed since it, and tell where it differs from the first."""
         said = _decode_odds(response.body) if response.body else Odds(last=sport.sample_cursor or 0)
         if whole:
-            sport.sample = QuoteSheet()
-        sheet = sport.sample or QuoteSheet()
+            sport.sample = QuoteCache()
+        sheet = sport.sample or QuoteCache()
         self._applied(sport, said, response, sheet, events, whole=whole)
         sport.sample_cursor = said.last
         if whole:
@@ -295,17 +295,17 @@ class PinnacleCodec(Polled):
         sport.wants_sample, sport.sample = False, None
         for event in sport.events:
             if sheet.image(event) != self._sheet.image(event):
-                events.append(Sample([self._batch(sheet.image(event) or [MarketGone(str(event))])]))
+                events.append(VerificationSnapshot([self._batch(sheet.image(event) or [MarketGone(str(event))])]))
                 return
         if not any(each.wants_sample for each in self._sports.values()):
-            events.append(Sample([]))
+            events.append(VerificationSnapshot([]))
 
     def _applied(
         self,
         sport: _Sport,
         said: Odds,
         response: Response,
-        sheet: QuoteSheet,
+        sheet: QuoteCache,
         events: list[CodecEvent],
         *,
         whole: bool,
@@ -337,7 +337,7 @@ class PinnacleCodec(Polled):
                 updates += sheet.keep_markets(silent, ())
         return updates
 
-    def _period(self, event: EventId, fixture: Fixture, said: Period, sheet: QuoteSheet, now_ms: int) -> list[FeedUpdate]:
+    def _period(self, event: EventId, fixture: Fixture, said: Period, sheet: QuoteCache, now_ms: int) -> list[FeedUpdate]:
         period = PERIODS.get(said.number)
         if period is None:
             return []
@@ -356,7 +356,7 @@ class PinnacleCodec(Polled):
             updates += sheet.quote(definition, quotes)
         return updates + sheet.keep_markets(event, kept)
 
-    def _markets(self, sheet: QuoteSheet, event: EventId, period: str | None = None) -> list[str]:
+    def _markets(self, sheet: QuoteCache, event: EventId, period: str | None = None) -> list[str]:
         """List what is quoted on an event, or on one of its periods."""
         return [each.id for each in sheet.definitions(event) if period in {None, each.period}]
 

@@ -37,7 +37,7 @@ class _TheOddsApi:
 
     def offline(self, name: str, config: TheOddsApiConfig) -> Feed:
         codec = TheOddsApiCodec(name, config)
-        return Feed(self.sources(name, config), codec, asking=codec, timed=codec, pace_s=config.greatest_interval_s)
+        return Feed(self.sources(name, config), codec, asking=codec, timed=codec, pace_s=config.max_interval_s)
 
     def emulator(self, truth: Truth) -> Emulator:
         return TheOddsApiEmulator(truth)

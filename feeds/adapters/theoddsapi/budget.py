@@ -40,7 +40,7 @@ class CreditBudget:
         if self.remaining - self._config.reserve_credits >= self._config.call_credits:
             return True
         # Credits can be bought: now and then one call finds out.
-        return self._told_ms is not None and now_ms - self._told_ms >= self._config.greatest_interval_s * 1000
+        return self._told_ms is not None and now_ms - self._told_ms >= self._config.max_interval_s * 1000
 
     def interval_s(self, pressure: Pressure, now_ms: int) -> float:
         """Tell how long to wait between two calls for one sport."""
@@ -48,7 +48,7 @@ class CreditBudget:
         spendable = max(self.remaining - config.reserve_credits, 1e-9)
         left_s = (self.resets_ms(now_ms) - now_ms) / 1000
         even_s = left_s * config.call_credits * len(config.sports) / spendable
-        return min(max(even_s / SHARE[pressure], config.least_interval_s), config.greatest_interval_s)
+        return min(max(even_s / SHARE[pressure], config.min_interval_s), config.max_interval_s)
 
     def resets_ms(self, now_ms: int) -> int:
         """Tell when the credits are renewed next, Unix milliseconds."""

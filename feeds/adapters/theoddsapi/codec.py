@@ -18,9 +18,9 @@ import msgspec
 
 from feeds.adapters.theoddsapi.budget import CreditBudget
 from feeds.adapters.theoddsapi.messages import Bookmaker, Market, OddsEvent, Outcome
-from feeds.feed import CodecEvent, Quota, Rejected, Sample
+from feeds.feed import CodecEvent, Quota, Rejected, VerificationSnapshot
 from feeds.toolkit.answers import Polled, excerpt, failed
-from feeds.toolkit.quote_cache import QuoteSheet, decimal_odds
+from feeds.toolkit.quote_cache import QuoteCache, decimal_odds
 from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, total
 from feeds.transports.http import Request
 from oddsengine.domain.events import Competition, Event
@@ -75,7 +75,7 @@ class TheOddsApiCodec(Polled):
         self._config = config
         self.budget = CreditBudget(config)
         self._sports = {key: _Sport(key) for key in config.sports}
-        self._sheets = {bookmaker: QuoteSheet() for bookmaker in config.bookmakers}
+        self._sheets = {bookmaker: QuoteCache() for bookmaker in config.bookmakers}
         self._is_live = False
 
     @property
@@ -117,7 +117,7 @@ class TheOddsApiCodec(Polled):
         return due
 
     def receive_response(self, response: Response) -> list[CodecEvent]:
-        """Take an answer; see `feeds.feed.Asking`."""
+        """Take an answer; see `feeds.feed.Poller`."""
         sport = self._sports.get(response.request.key)
         if sport is None:
             return [Rejected("answer", f"of {response.request.key!r}, which is not asked for", "")]
@@ -147,14 +147,14 @@ class TheOddsApiCodec(Polled):
         )
         events += [UpdateBatch(self._source(bookmaker), None, said) for bookmaker, said in updates.items() if said]
         # A whole answer confirms what it did not change.
-        events.append(Sample([]))
+        events.append(VerificationSnapshot([]))
         if not self._is_live and all(each.good_ms is not None for each in self._sports.values()):
             self._is_live = True
             live = SourceStatus("live", "every sport answered")
             events += [UpdateBatch(self._source(bookmaker), None, [live]) for bookmaker in self._sheets]
         return events
 
-    def pass_time(self, now_ms: int) -> list[CodecEvent]:
+    def tick(self, now_ms: int) -> list[CodecEvent]:
         """Withdraw the prices of a sport that has not been answered for too long; the others stay."""
         events: list[CodecEvent] = []
         for sport in self._sports.values():

@@ -13,8 +13,8 @@ class TheOddsApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     Each of `bookmakers` is a source of its own, `<feed>.<bookmaker>`. A call for one sport costs `markets` x regions credits, ten
     bookmakers counting as a region. What is left is spread evenly to the month's end (`resets_day` of each month, UTC), sports
-    with an event near or in play getting more of it; no sport is polled more often than every `least_interval_s` nor more seldom
-    than every `greatest_interval_s`. Prices not fetched for `max_age_s` are withdrawn; those that the provider itself has not
+    with an event near or in play getting more of it; no sport is polled more often than every `min_interval_s` nor more seldom
+    than every `max_interval_s`. Prices not fetched for `max_age_s` are withdrawn; those that the provider itself has not
     looked at for `max_update_age_s` are suspended.
     """
 
@@ -28,8 +28,8 @@ class TheOddsApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     monthly_credits: Annotated[int, Meta(ge=1)] = 20_000
     reserve_credits: Annotated[int, Meta(ge=0)] = 100
     resets_day: Annotated[int, Meta(ge=1, le=28)] = 1
-    least_interval_s: Annotated[float, Meta(gt=0)] = 20.0
-    greatest_interval_s: Annotated[float, Meta(gt=0)] = 600.0
+    min_interval_s: Annotated[float, Meta(gt=0)] = 20.0
+    max_interval_s: Annotated[float, Meta(gt=0)] = 600.0
     near_min: Annotated[float, Meta(ge=0)] = 120.0
     max_age_s: Annotated[float, Meta(gt=0)] = 120.0
     max_update_age_s: Annotated[float, Meta(gt=0)] = 300.0

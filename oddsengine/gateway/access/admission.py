@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from oddsengine.gateway.access.authentication import Unauthorised
 from oddsengine.gateway.access.rate_limits import Addresses, Rates
-from oddsengine.gateway.access.session_limiter import Seats
+from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.protocol.codes import ErrorCode, error
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ class Refused(Exception):
         super().__init__(response.status)
 
 
-class Door:
+class Admission:
     """Decides on each request before anything is done for it.
 
     Args:
         authenticator: checks tokens.
         limits: what one address may use.
-        origins: the pages that may connect, as `https://shop.example`; empty for any.
+        allowed_origins: the pages that may connect, as `https://shop.example`; empty for any.
         trusted_proxies: networks whose `X-Forwarded-For` is believed.
         clock: monotonic seconds.
         seats: counts the sessions of each address and of each bearer of tokens; None counts those here alone.
@@ -46,18 +46,18 @@ class Door:
         self,
         authenticator: Authenticator,
         limits: LimitSettings,
-        origins: Sequence[str],
+        allowed_origins: Sequence[str],
         trusted_proxies: Sequence[str],
         clock: Callable[[], float],
-        seats: Seats | None = None,
+        seats: SessionLimiter | None = None,
     ) -> None:
         self.authenticator = authenticator
         self.limits = limits
         self.handshakes = Rates(limits.handshakes_per_s, clock)
         self.requests = Rates(limits.requests_per_s, clock)
-        self._origins = frozenset(origins)
+        self._origins = frozenset(allowed_origins)
         self._addresses = Addresses(trusted_proxies)
-        self._seats = seats or Seats()
+        self._seats = seats or SessionLimiter()
         self.refused_origins = 0
         self.refused_sessions = 0
 

@@ -51,6 +51,6 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     limits: SessionLimits = SessionLimits()
     expires_s: float | None = None
 
-    def may_hear(self, channel: str) -> bool:
+    def may_subscribe(self, channel: str) -> bool:
         """Tell whether a channel is one of those granted."""
         return any(pattern == "*" or fnmatchcase(channel, pattern) for pattern in self.channels)

@@ -21,19 +21,19 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What one address may use; 0: as much as it likes. What one session may use is `gateway.access.SessionLimits`.
 
     `sessions_per_address` open at once, `handshakes_per_s` and `requests_per_s` (HTTP) with bursts of twice that,
-    `handshake_s` how long a request may take to arrive, `message_bytes` the longest message a client may send.
+    `handshake_timeout_s` how long a request may take to arrive, `message_bytes` the longest message a client may send.
     """
 
     sessions_per_address: Annotated[int, Meta(ge=0)] = 0
     handshakes_per_s: Annotated[float, Meta(ge=0)] = 0.0
     requests_per_s: Annotated[float, Meta(ge=0)] = 0.0
-    handshake_s: Annotated[float, Meta(ge=0)] = 10.0
+    handshake_timeout_s: Annotated[float, Meta(ge=0)] = 10.0
     message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
     sessions: Annotated[int, Meta(ge=0)] = 0
     channels: Annotated[int, Meta(ge=0)] = 2000
     messages_per_s: Annotated[float, Meta(ge=0)] = 100.0
     #: how long a socket may take nothing of what is written to it
-    stalled_s: Annotated[float, Meta(gt=0)] = 30.0
+    slow_client_timeout_s: Annotated[float, Meta(gt=0)] = 30.0
 
 
 class Bucket:

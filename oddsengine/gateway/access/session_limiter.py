@@ -19,7 +19,7 @@ KEPT_S: Final = 30.0
 _log = structlog.get_logger(__name__)
 
 
-class Seats:
+class SessionLimiter:
     """The seats that sessions of this process take.
 
     What can't be counted together, because Redis is away, is counted in this process alone: nobody is locked out by that.
@@ -37,7 +37,7 @@ class Seats:
         #: subject -> its sessions here, each with how many it may have
         self._taken: dict[str, dict[str, int]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
-        script = files("oddsengine.streams").joinpath("lua", "take_seat.lua").read_text(encoding="utf-8")
+        script = files("oddsengine.gateway.access").joinpath("lua", "acquire_session.lua").read_text(encoding="utf-8")
         self._take = redis.register_script(script) if redis is not None else None
 
     async def take(self, subject: str, session: str, most: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.gateway.fanout.broadcast import Roster
+from oddsengine.gateway.fanout.broadcast import Recipients
 from oddsengine.gateway.protocol.encoders import JSON, Encoding, delta_head
 from oddsengine.gateway.protocol.framing import Framing
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.state.replica import At, Channel
 
 
-class Taste(NamedTuple):
+class DeliveryOptions(NamedTuple):
     """What tells audiences of one channel apart.
 
     The profile (None: the first), the odds format, the pace in milliseconds, the encoding, and how it is framed.
@@ -34,33 +34,33 @@ class Audience:
     interval may next be (monotonic milliseconds).
     """
 
-    __slots__ = ("_roster", "at", "channel", "due_ms", "head", "members", "taste", "told_s")
+    __slots__ = ("_recipients", "at", "channel", "due_ms", "head", "members", "options", "told_s")
 
-    def __init__(self, channel: Channel, taste: Taste, at: At) -> None:
+    def __init__(self, channel: Channel, options: DeliveryOptions, at: At) -> None:
         self.channel = channel
-        self.taste = taste
+        self.options = options
         self.at = at
-        self.head = delta_head(channel.name, taste.encoding)
+        self.head = delta_head(channel.name, options.encoding)
         self.due_ms = 0.0
         self.told_s = 0.0
         self.members: dict[Session, None] = {}
-        self._roster: Roster | None = None
+        self._recipients: Recipients | None = None
 
     def join(self, session: Session) -> None:
         """Make a session that is at the audience's position a member."""
         self.members[session] = None
-        self._roster = None
+        self._recipients = None
 
     def leave(self, session: Session) -> None:
         """Let a session go, if it is a member."""
         if session in self.members:
             del self.members[session]
-            self._roster = None
+            self._recipients = None
 
     @property
-    def roster(self) -> Roster:
+    def recipients(self) -> Recipients:
         """List its members; the same list until one joins or leaves."""
-        roster = self._roster
-        if roster is None:
-            roster = self._roster = Roster.of(self.members)
-        return roster
+        recipients = self._recipients
+        if recipients is None:
+            recipients = self._recipients = Recipients.of(self.members)
+        return recipients

@@ -1,4 +1,4 @@
-"""All audiences there are: found by channel and taste, made when somebody joins, dropped when the last one leaves."""
+"""All audiences there are: found by channel and options, made when somebody joins, dropped when the last one leaves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from oddsengine.gateway.fanout.audience import Audience
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oddsengine.gateway.fanout.audience import Taste
+    from oddsengine.gateway.fanout.audience import DeliveryOptions
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.state.replica import Channel, Replica
 
@@ -23,7 +23,7 @@ class Audiences:
 
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
-        self.by_channel: dict[str, dict[Taste, Audience]] = {}
+        self.by_channel: dict[str, dict[DeliveryOptions, Audience]] = {}
         #: those that are told at intervals
         self.paced: dict[Audience, None] = {}
         #: while a flush is on its way: who joined or left an audience meanwhile, so that it is not for them any more
@@ -38,16 +38,16 @@ class Audiences:
         """Give every audience there is now, whatever happens to them meanwhile."""
         return iter([audience for audiences in self.by_channel.values() for audience in audiences.values()])
 
-    def get(self, channel: Channel, taste: Taste) -> Audience:
+    def get(self, channel: Channel, options: DeliveryOptions) -> Audience:
         """Find an audience, or make it."""
         audiences = self.by_channel.get(channel.name)
         if audiences is None:
             audiences = self.by_channel[channel.name] = {}
             self.market_channels += channel.name.startswith("market:")
-        audience = audiences.get(taste)
+        audience = audiences.get(options)
         if audience is None:
-            audience = audiences[taste] = Audience(channel, taste, self._replica.at(channel))
-            if taste.interval_ms:
+            audience = audiences[options] = Audience(channel, options, self._replica.at(channel))
+            if options.interval_ms:
                 self.paced[audience] = None
         return audience
 
@@ -68,9 +68,9 @@ class Audiences:
         self.lose(session, audience)
         name = audience.channel.name
         audiences = self.by_channel.get(name)
-        if audience.members or audiences is None or audiences.get(audience.taste) is not audience:
+        if audience.members or audiences is None or audiences.get(audience.options) is not audience:
             return
-        del audiences[audience.taste]
+        del audiences[audience.options]
         self.paced.pop(audience, None)
         if not audiences:
             del self.by_channel[name]

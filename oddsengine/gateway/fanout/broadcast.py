@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _FRAMES_A_LOOK: Final = 32
 
 
-class Roster(NamedTuple):
+class Recipients(NamedTuple):
     """Sessions with what is called on each, side by side: to send a frame is to cost little more than its send."""
 
     sessions: Sequence[Session]
@@ -31,7 +31,7 @@ class Roster(NamedTuple):
     backlogs: Sequence[Callable[[], int]]
 
     @classmethod
-    def of(cls, sessions: Iterable[Session]) -> Roster:
+    def of(cls, sessions: Iterable[Session]) -> Recipients:
         """List sessions as they are now."""
         listed = list(sessions)
         return cls(listed, [session.write for session in listed], [session.backlog for session in listed])
@@ -54,27 +54,27 @@ class Broadcast:
     """What is still to be written of a flush.
 
     Args:
-        roster: who is told.
+        recipients: who is told.
         payloads: what each is told, ready to write.
         moved: sessions that left or joined an audience since the flush was made, as it stands at each moment.
     """
 
-    __slots__ = ("_moved", "_payloads", "_place", "_roster", "missed", "overfull")
+    __slots__ = ("_moved", "_payloads", "_place", "_recipients", "backpressured", "missed")
 
-    def __init__(self, roster: Roster, payloads: Iterator[bytes], moved: AbstractSet[Session]) -> None:
-        self._roster = roster
+    def __init__(self, recipients: Recipients, payloads: Iterator[bytes], moved: AbstractSet[Session]) -> None:
+        self._recipients = recipients
         self._payloads = payloads
         self._moved = moved
         self._place = 0
         #: sessions whose sockets did not take all
-        self.overfull: list[Session] = []
+        self.backpressured: list[Session] = []
         #: sessions that are not where they were when the flush began
         self.missed: list[Session] = []
 
     def advance(self, clock: Callable[[], float], budget_s: float) -> bool:
         """Write until done or the time is spent; tell whether it is done."""
         end_s = clock() + budget_s
-        count = len(self._roster.sessions)
+        count = len(self._recipients.sessions)
         while self._place < count:
             self._write(self._place, self._place + _FRAMES_A_LOOK)
             self._place += _FRAMES_A_LOOK
@@ -84,21 +84,21 @@ class Broadcast:
 
     def give_up(self) -> dict[Session, bytes]:
         """Write no more, and give what each was still to be told; those that have moved are `missed` as ever."""
-        left = dict(zip(self._roster.sessions[self._place :], self._payloads, strict=False))
-        self._place = len(self._roster.sessions)
+        left = dict(zip(self._recipients.sessions[self._place :], self._payloads, strict=False))
+        self._place = len(self._recipients.sessions)
         for session in self._moved & left.keys():
             del left[session]
             self.missed.append(session)
         return left
 
     def _write(self, start: int, end: int) -> None:
-        roster, moved = self._roster, self._moved
-        sessions = roster.sessions[start:end]
+        recipients, moved = self._recipients, self._moved
+        sessions = recipients.sessions[start:end]
         if not moved:
             # The loop itself in C: in Python it would cost a tenth of what the sends do.
-            deque(map(call, roster.writes[start:end], self._payloads), maxlen=0)
-            if any(map(call, roster.backlogs[start:end])):
-                self.overfull += [session for session in sessions if session.backlog()]
+            deque(map(call, recipients.writes[start:end], self._payloads), maxlen=0)
+            if any(map(call, recipients.backlogs[start:end])):
+                self.backpressured += [session for session in sessions if session.backlog()]
             return
         for session, payload in zip(sessions, self._payloads, strict=False):
             if session in moved:
@@ -106,4 +106,4 @@ class Broadcast:
                 continue
             session.write(payload)
             if session.backlog():
-                self.overfull.append(session)
+                self.backpressured.append(session)

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
     from oddsengine.domain.changes import Changes
-    from oddsengine.gateway.fanout.audience import Audience, Taste
+    from oddsengine.gateway.fanout.audience import Audience, DeliveryOptions
     from oddsengine.gateway.fanout.audiences import Audiences
     from oddsengine.gateway.state.replica import At
     from oddsengine.offer.change_index import EventEntry
     from oddsengine.offer.offer import Offer
 
 
-class Flush:
+class DeltaEncoder:
     """The changes of one shard since they were last told, by channel.
 
     Args:
@@ -81,14 +81,14 @@ class Flush:
 
     def all_of(self, audience: Audience) -> bytes:
         """Frame all it says to an audience's channel."""
-        channel, taste = audience.channel, audience.taste
-        encoding = taste.encoding
+        channel, options = audience.channel, audience.options
+        encoding = options.encoding
         key = channel.shards, encoding
         stamped = self._stamps.get(key)
         if stamped is None:
             at = write_at({shard: self._now[shard] for shard in channel.shards})
             stamped = self._stamps[key] = at, encoders.delta_stamp(at, self._ts_ms, encoding)
-        markets = self._markets_of(taste, self._markets.get(channel.name, ()))
+        markets = self._markets_of(options, self._markets.get(channel.name, ()))
         events: list[bytes] = []
         if self._events or self._gone:
             events += [self._event(index, encoding) for index in self._events.get(channel.name, ())]
@@ -97,25 +97,25 @@ class Flush:
                 (markets if removal.what == "market" else events).append(encoders.removal(removal, encoding))
         at, stamp = stamped
         if not chunking.are_long(events, markets):
-            return taste.framing.wrap(encoders.delta(audience.head, stamp, events, markets, encoding), at)
+            return options.framing.wrap(encoders.delta(audience.head, stamp, events, markets, encoding), at)
         before = write_at({shard: self._before[shard] for shard in channel.shards})
-        return b"".join(chunking.delta_frames(audience.head, chunking.Content(events, markets), at, before, self._ts_ms, taste))
+        return b"".join(chunking.delta_frames(audience.head, chunking.Content(events, markets), at, before, self._ts_ms, options))
 
     def urgent_of(self, audience: Audience) -> bytes | None:
         """Frame only the markets that stopped taking bets; None if there are none. Its members stay at their position."""
         indexes = [index for index in self._markets.get(audience.channel.name, ()) if index < self._changes.urgent]
         if not indexes:
             return None
-        at, taste = write_at(audience.at), audience.taste
-        content = chunking.Content([], self._markets_of(taste, indexes))
-        return b"".join(chunking.delta_frames(audience.head, content, at, at, self._ts_ms, taste))
+        at, options = write_at(audience.at), audience.options
+        content = chunking.Content([], self._markets_of(options, indexes))
+        return b"".join(chunking.delta_frames(audience.head, content, at, at, self._ts_ms, options))
 
     def market_count(self, channel: str) -> int:
         """Count the market changes in a channel's message."""
         return len(self._markets.get(channel, ()))
 
-    def _markets_of(self, taste: Taste, indexes: Iterable[int]) -> list[bytes]:
-        profile, odds_format, encoding = key = taste.profile, taste.odds_format, taste.encoding
+    def _markets_of(self, options: DeliveryOptions, indexes: Iterable[int]) -> list[bytes]:
+        profile, odds_format, encoding = key = options.profile, options.odds_format, options.encoding
         changes = self._changes.markets
         encoded = self._encoded_markets.get(key)
         if encoded is None:

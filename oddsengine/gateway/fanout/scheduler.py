@@ -24,7 +24,7 @@ _ASKED_S: Final = 1.0
 _MUCH: Final = 50
 
 
-class Pace:
+class Scheduler:
     """Lets others in between the pieces of a long work.
 
     Args:
@@ -47,18 +47,18 @@ class Pace:
         self._asked_s = self._clock()
 
     @property
-    def stretch_s(self) -> float:
+    def time_slice_s(self) -> float:
         """How long to write before giving way, in seconds."""
         return _STRETCH_WHILE_ASKED_S if self._is_asked else _STRETCH_S
 
-    def has_time(self) -> bool:
+    def has_budget(self) -> bool:
         """Tell whether something that can wait may still be done in this turn of the event loop; the first may always."""
         now_s = self._clock()
         if self._late_ends_s is None:
             # Where turns are long because there is much to do, its share is not to become less.
             share_s = min(_LATE_SHARE * (now_s - self._late_begun_s), _LATE_MOST_S)
             self._late_begun_s = now_s
-            self._late_ends_s = now_s + max(share_s, self.stretch_s)
+            self._late_ends_s = now_s + max(share_s, self.time_slice_s)
             asyncio.get_running_loop().call_soon(self._turned)
         return now_s <= self._late_ends_s
 
@@ -70,7 +70,7 @@ class Pace:
         """Tell whether to give way before so many changes are encoded, and again before they are written."""
         return changes > _MUCH
 
-    def give_way(self) -> None:
+    def yield_to_loop(self) -> None:
         """Go on after a turn of the event loop or some, unless that is to come anyway."""
         if not self._gives_way:
             self._gives_way = True

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from oddsengine.gateway.fanout.audiences import Audiences
 from oddsengine.gateway.fanout.batches import Piece, cut
-from oddsengine.gateway.fanout.broadcast import Broadcast, Roster, gather
-from oddsengine.gateway.fanout.delta_encoder import Flush
-from oddsengine.gateway.fanout.scheduler import Pace
+from oddsengine.gateway.fanout.broadcast import Broadcast, Recipients, gather
+from oddsengine.gateway.fanout.delta_encoder import DeltaEncoder
+from oddsengine.gateway.fanout.scheduler import Scheduler
 from oddsengine.gateway.fanout.session import Subscription
-from oddsengine.gateway.recovery.catch_up import Latecomers
+from oddsengine.gateway.recovery.catch_up import CatchUp
 from oddsengine.gateway.state.price_history import PriceHistory
 from oddsengine.offer.merge import merged
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oddsengine.domain.changes import Batch, Changes
-    from oddsengine.gateway.fanout.audience import Audience, Taste
+    from oddsengine.gateway.fanout.audience import Audience, DeliveryOptions
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.counters import HubCounters
     from oddsengine.gateway.state.replica import At, Channel, Replica
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 NOTHING: Final[At] = {}
 
 
-class Teller:
-    """All audiences of one gateway process; `freshness` says what the followers read.
+class Dispatcher:
+    """All audiences of one gateway process; `staleness` says what the followers read.
 
     Args:
         replica: what is published.
         counters: are kept up to date.
         clock: monotonic seconds.
         now_ms: the wall clock, Unix milliseconds.
-        stalled_s: how long a socket may take nothing of what is written to it.
+        slow_client_timeout_s: how long a socket may take nothing of what is written to it.
         history_ms: how long what was on offer is remembered.
     """
 
@@ -56,19 +56,19 @@ class Teller:
         clock: Callable[[], float],
         now_ms: Callable[[], int],
         *,
-        stalled_s: float = 30.0,
+        slow_client_timeout_s: float = 30.0,
         history_ms: int = 0,
     ) -> None:
         self.replica = replica
         self.counters = counters
         self.history = PriceHistory(history_ms)
         self.audiences = Audiences(replica)
-        self.pace = Pace(clock, self._go_on)
+        self.pace = Scheduler(clock, self._go_on)
         self._clock = clock
         self._now_ms = now_ms
-        self.late = Latecomers(self, clock, now_ms, stalled_s)
+        self.late = CatchUp(self, clock, now_ms, slow_client_timeout_s)
         #: sessions whose socket was found full in what is being written now
-        self._overfull: list[Session] = []
+        self._backpressured: list[Session] = []
         #: what of each shard has been told to those without an interval
         self._told = replica.at()
         #: what all who have no interval certainly have: of a flush that is on its way, what was told before it
@@ -93,20 +93,20 @@ class Teller:
         """Whether a flush is on its way."""
         return self._broadcast is not None or bool(self._pieces)
 
-    def join(self, session: Session, channel: Channel, taste: Taste, resume: At | None) -> None:
+    def join(self, session: Session, channel: Channel, options: DeliveryOptions, resume: At | None) -> None:
         """Subscribe a session to a channel: from a position that `resolve` found good, else with a snapshot."""
         self.leave(session, channel.name)
-        subscription = session.subscriptions[channel.name] = Subscription(self.audiences.get(channel, taste))
+        subscription = session.subscriptions[channel.name] = Subscription(self.audiences.get(channel, options))
         subscription.at = NOTHING if resume is None else resume
         self.counters.resumed += resume is not None
-        if session.backlog() or not self.pace.has_time():
+        if session.backlog() or not self.pace.has_budget():
             # It gets nothing more before it has taken what is on its way to it; and others do not wait for all it asks for.
             self.late.put_off(session)
         else:
             self.late.catch_up(session, subscription)
         self.tell_health(session, subscription)
         if session.backlog():
-            self._overfull.append(session)
+            self._backpressured.append(session)
         self.settle()
 
     def leave(self, session: Session, name: str) -> None:
@@ -162,7 +162,7 @@ class Teller:
             return
         elif self.pace.is_much(sum([len(batch.markets) for batch in batches])):
             asyncio.get_running_loop().call_soon(self.history.settle)
-            self.pace.give_way()
+            self.pace.yield_to_loop()
         elif not self.is_flushing:
             self._flush(shard)
 
@@ -190,12 +190,12 @@ class Teller:
         """Write the next slice of the flush that is on its way; after the last one, what changed meanwhile."""
         broadcast = self._broadcast
         if broadcast is not None:
-            if not broadcast.advance(self._clock, self.pace.stretch_s):
-                self.pace.give_way()
+            if not broadcast.advance(self._clock, self.pace.time_slice_s):
+                self.pace.yield_to_loop()
                 return
             self._finished(broadcast)
             if self._pieces:
-                self.pace.give_way()
+                self.pace.yield_to_loop()
                 return
         elif self._pieces:
             self._tell(self._pieces.popleft())
@@ -219,7 +219,7 @@ class Teller:
             return {}
         left = broadcast.give_up()
         self._end_broadcast()
-        self._fall_behind([*broadcast.missed, *broadcast.overfull])
+        self._fall_behind([*broadcast.missed, *broadcast.backpressured])
         return left
 
     def _finished(self, broadcast: Broadcast) -> None:
@@ -230,7 +230,7 @@ class Teller:
         # Those it passed over are where they were before it, the others where it took them.
         self._fall_behind(broadcast.missed)
         self._safe = dict(self._told)
-        self._overfull += broadcast.overfull
+        self._backpressured += broadcast.backpressured
         self.settle()
         if not self._pieces:
             self.late.flushed()
@@ -278,32 +278,32 @@ class Teller:
         self.settle()
         left = self._interrupt()
         # What was told, not the replica's positions: it may have more of other shards.
-        flush = Flush(self.replica.offers[shard], changes, self.audiences, ts_ms, now=dict(self._told), before=before)
+        flush = DeltaEncoder(self.replica.offers[shard], changes, self.audiences, ts_ms, now=dict(self._told), before=before)
         due = self._due(flush)
         if self.audiences.moved is None:
             self.audiences.moved = set()
         moved = self.audiences.moved
         if len(due) == 1 and not left:
             ((audience, framed),) = due
-            self._broadcast = Broadcast(audience.roster, repeat(framed), moved)
+            self._broadcast = Broadcast(audience.recipients, repeat(framed), moved)
         else:
             gathered = gather((audience.members, framed) for audience, framed in due)
             for session, earlier in left.items():
                 gathered[session] = [earlier, *gathered.get(session, ())]
-            self._broadcast = Broadcast(Roster.of(gathered), map(b"".join, gathered.values()), moved)
+            self._broadcast = Broadcast(Recipients.of(gathered), map(b"".join, gathered.values()), moved)
         if self._suspending_ms is None and self.pace.is_much(len(changes.markets)):
-            self.pace.give_way()
+            self.pace.yield_to_loop()
         else:
             self._go_on()
 
-    def _due(self, flush: Flush) -> list[tuple[Audience, bytes]]:
+    def _due(self, flush: DeltaEncoder) -> list[tuple[Audience, bytes]]:
         """Frame what each audience is told of a flush."""
         due: list[tuple[Audience, bytes]] = []
         counters, now_s = self.counters, self._clock()
         for name in flush.channels():
             for audience in self.audiences.by_channel[name].values():
                 members = len(audience.members)
-                if audience.taste.interval_ms:
+                if audience.options.interval_ms:
                     framed = flush.urgent_of(audience)
                     if framed is None:
                         continue
@@ -325,7 +325,7 @@ class Teller:
         """Send every member of an audience its channel whole, as soon as that is there."""
         audience.at = self.replica.at(audience.channel)
         members = list(audience.members)
-        frames = self.late.renderings.frames(audience, None) if self.pace.has_time() else None
+        frames = self.late.snapshot_cache.frames(audience, None) if self.pace.has_budget() else None
         if frames is None:
             for session in members:
                 session.subscriptions[audience.channel.name].at = NOTHING
@@ -345,7 +345,7 @@ class Teller:
             session.write(framed)
             session.last_sent_s = now_s
             if session.backlog():
-                self._overfull.append(session)
+                self._backpressured.append(session)
 
     # -- the slow ones --------------------------------------------------------------------------------------------
 
@@ -354,8 +354,8 @@ class Teller:
 
         Until then a session would lose what its other channels are still to be told of the same flush.
         """
-        self._fall_behind(self._overfull)
-        self._overfull.clear()
+        self._fall_behind(self._backpressured)
+        self._backpressured.clear()
 
     def _fall_behind(self, sessions: list[Session]) -> None:
         for session in sessions:
@@ -370,7 +370,7 @@ class Teller:
 
     def _position_of(self, audience: Audience) -> At:
         """Tell what the members of an audience have: all that was told, unless they are told at intervals."""
-        return audience.at if audience.taste.interval_ms else {shard: self._safe[shard] for shard in audience.channel.shards}
+        return audience.at if audience.options.interval_ms else {shard: self._safe[shard] for shard in audience.channel.shards}
 
     def sweep(self) -> None:
         """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""

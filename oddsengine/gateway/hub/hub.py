@@ -1,4 +1,4 @@
-"""All sessions of a gateway: what they ask for, how long they may go on, their signs of life; `teller` tells them the rest."""
+"""All sessions of a gateway: requests, limits, heartbeats. The dispatcher sends them what changes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from oddsengine.gateway.access.rate_limits import Bucket
 from oddsengine.gateway.fanout.session import Session
 from oddsengine.gateway.hub.counters import HubCounters
-from oddsengine.gateway.hub.dispatcher import Teller
-from oddsengine.gateway.hub.staleness import Freshness
+from oddsengine.gateway.hub.dispatcher import Dispatcher
+from oddsengine.gateway.hub.staleness import StalenessMonitor
 from oddsengine.gateway.hub.subscribing import Refusal, resolve
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.client_messages import Ping, Subscribe, Unsubscribe
@@ -37,9 +37,9 @@ class Hub:
         now_ms: the wall clock, Unix milliseconds.
         heartbeat_ms: how long a session may hear nothing.
         profile: the profile whose prices are shown to those whose token names none.
-        stalled_s: how long a socket may take nothing of what is written to it.
+        slow_client_timeout_s: how long a socket may take nothing of what is written to it.
         history_ms: how long what was on offer is remembered.
-        suspend_stale_s: how long after the last sign of its owner a shard's markets are shown as suspended; 0: never.
+        stale_suspend_after_s: how long after the last sign of its owner a shard's markets are shown as suspended; 0: never.
     """
 
     def __init__(
@@ -50,22 +50,22 @@ class Hub:
         *,
         heartbeat_ms: int = 5000,
         profile: str | None = None,
-        stalled_s: float = 30.0,
+        slow_client_timeout_s: float = 30.0,
         history_ms: int = 0,
-        suspend_stale_s: float = 0.0,
+        stale_suspend_after_s: float = 0.0,
     ) -> None:
         self.replica = replica
         self.counters = HubCounters()
-        self.teller = Teller(
+        self.dispatcher = Dispatcher(
             replica,
             self.counters,
             clock,
             now_ms,
-            stalled_s=stalled_s,
+            slow_client_timeout_s=slow_client_timeout_s,
             history_ms=history_ms,
         )
         #: what the followers tell
-        self.freshness = Freshness(self.teller, clock, now_ms, suspend_stale_s=suspend_stale_s)
+        self.staleness = StalenessMonitor(self.dispatcher, clock, now_ms, stale_suspend_after_s=stale_suspend_after_s)
         self.heartbeat_ms = heartbeat_ms
         self._clock = clock
         self.now_ms = now_ms
@@ -102,8 +102,8 @@ class Hub:
         session.access = access
         rate = access.limits.messages_per_s
         session.messages = Bucket(rate, max(1.0, 2 * rate)) if rate else None
-        for name in [name for name in session.subscriptions if not access.may_hear(name)]:
-            self.teller.leave(session, name)
+        for name in [name for name in session.subscriptions if not access.may_subscribe(name)]:
+            self.dispatcher.leave(session, name)
             self.refuse(session, ErrorCode.FORBIDDEN, f"{name} is not granted any more")
 
     def authenticated(self, session: Session, request: RequestId) -> None:
@@ -116,7 +116,7 @@ class Hub:
         session.is_open = False
         self.sessions.pop(session, None)
         self._round.pop(session, None)
-        self.teller.forget(session)
+        self.dispatcher.forget(session)
 
     def handle(self, session: Session, request: ClientMessage) -> None:
         """Do what a client asked for and answer it."""
@@ -124,7 +124,7 @@ class Hub:
             self._subscribe(session, request)
         elif isinstance(request, Unsubscribe):
             for name in request.channels:
-                self.teller.leave(session, name)
+                self.dispatcher.leave(session, name)
             self._send(session, "unsubscribed", {"id": request.id, "channels": request.channels})
         elif isinstance(request, Ping):
             self._send(session, "pong", {"id": request.id})
@@ -133,7 +133,7 @@ class Hub:
         """Tell a client that what it sent can't be done, and why."""
         self._send(session, "error", {"id": request, "code": code, "message": text})
 
-    def farewell(self, session: Session, reason: str, reconnect_ms: int) -> None:
+    def send_goaway(self, session: Session, reason: str, reconnect_ms: int) -> None:
         """Tell a client that it will be disconnected, and when to come back."""
         self._send(session, "bye", {"reason": reason, "reconnect_ms": reconnect_ms})
 
@@ -154,12 +154,12 @@ class Hub:
         names = [channel.name for channel, _ in subscribed.channels]
         self._send(session, "subscribed", {"id": request.id, "channels": names, "resumed": subscribed.resumed})
         for channel, at in subscribed.channels:
-            self.teller.join(session, channel, subscribed.taste, at)
+            self.dispatcher.join(session, channel, subscribed.options, at)
 
     def sweep(self) -> None:
         """Look after those who are late: stale shards, slow sessions, audiences whose interval is over; call every few ms."""
-        self.freshness.watch()
-        self.teller.sweep()
+        self.staleness.watch()
+        self.dispatcher.sweep()
 
     def heartbeat(self, share: float = 1.0) -> None:
         """Give a sign of life to every session that heard nothing for the heartbeat time, and end those whose token has ended.
@@ -168,7 +168,7 @@ class Hub:
             share: how many of all sessions to look at in this call, in turn; all of them should be within a second.
         """
         now_s, ts = self._clock(), self.now_ms()
-        current = write_at(self.teller.safe)
+        current = write_at(self.dispatcher.safe)
         ready: dict[tuple[Encoding, Framing, bool], bytes] = {}
         if not self._round:
             self._round = dict(self.sessions)
@@ -178,18 +178,18 @@ class Hub:
             if access is not None and access.expires_s is not None and access.expires_s * 1000 <= ts:
                 self.counters.expired += 1
                 session.end(Close.UNAUTHORISED, "token expired")
-            elif (now_s - session.last_told_s) * 1000 >= self.heartbeat_ms and session not in self.teller.late.behind:
-                paced = any(subscription.audience.taste.interval_ms for subscription in session.subscriptions.values())
+            elif (now_s - session.last_told_s) * 1000 >= self.heartbeat_ms and session not in self.dispatcher.late.behind:
+                paced = any(subscription.audience.options.interval_ms for subscription in session.subscriptions.values())
                 kind = session.encoding, session.framing, bool(session.subscriptions)
                 framed = None if paced else ready.get(kind)
                 if framed is None:
-                    at = write_at(self.teller.position(session)) if paced else current
+                    at = write_at(self.dispatcher.position(session)) if paced else current
                     payload = encoders.message("heartbeat", {"at": at, "ts": ts}, session.encoding)
                     framed = session.framing.wrap(payload, at=at if session.subscriptions else None)
                     if not paced:
                         ready[kind] = framed
-                self.teller.write([session], framed)
-        self.teller.settle()
+                self.dispatcher.write([session], framed)
+        self.dispatcher.settle()
 
     def _send(self, session: Session, op: str, fields: Mapping[str, object]) -> None:
         session.tell(op, fields, self._clock())

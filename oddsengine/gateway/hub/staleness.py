@@ -10,31 +10,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oddsengine.domain.changes import Batch
-    from oddsengine.gateway.hub.dispatcher import Teller
+    from oddsengine.gateway.hub.dispatcher import Dispatcher
 
 
-class Freshness:
-    """Listens to the followers (`oddsengine.streams.follower.Listener`); the teller tells what they read.
+class StalenessMonitor:
+    """Listens to the followers (`oddsengine.streams.follower.Listener`); the dispatcher tells what they read.
 
     A shard is fresh, then *stale* (its audiences are warned), then, the configured time after the last sign of its owner, *shut*
     (its markets are shown as suspended). A shard whose owner was never heard counts from the start of this process: an unknown
     age is too old. Any sign of its owner makes it fresh again; one that was shut is shown anew.
 
     Args:
-        teller: tells all audiences.
+        dispatcher: tells all audiences.
         clock: monotonic seconds.
         now_ms: the wall clock, Unix milliseconds.
-        suspend_stale_s: how long after the last sign of its owner a shard's markets are shown as suspended; 0: never.
+        stale_suspend_after_s: how long after the last sign of its owner a shard's markets are shown as suspended; 0: never.
     """
 
     def __init__(
-        self, teller: Teller, clock: Callable[[], float], now_ms: Callable[[], int], *, suspend_stale_s: float = 0.0
+        self, dispatcher: Dispatcher, clock: Callable[[], float], now_ms: Callable[[], int], *, stale_suspend_after_s: float = 0.0
     ) -> None:
-        self._teller = teller
-        self._replica = teller.replica
+        self._dispatcher = dispatcher
+        self._replica = dispatcher.replica
         self._clock = clock
         self._now_ms = now_ms
-        self._suspend_stale_s = suspend_stale_s
+        self._suspend_stale_s = stale_suspend_after_s
         #: when each shard's owner was last heard, monotonic seconds
         self._heard_s = dict.fromkeys(range(len(self._replica.offers)), clock())
         for shard in self._replica.stale_since:
@@ -42,7 +42,7 @@ class Freshness:
 
     def replaced(self, shard: int) -> None:
         """Have everyone who draws from a shard sent its channel anew."""
-        self._teller.replaced(shard)
+        self._dispatcher.replaced(shard)
 
     def changed(self, shard: int, batches: list[Batch]) -> None:
         """Have every audience told of what has just been applied to a shard."""
@@ -50,7 +50,7 @@ class Freshness:
         if shard in self._replica.shut:
             self._reopen(shard)
         else:
-            self._teller.changed(shard, batches)
+            self._dispatcher.changed(shard, batches)
 
     def went_stale(self, shard: int) -> None:
         """Warn everyone who draws from a shard."""
@@ -77,21 +77,21 @@ class Freshness:
             if now_s - heard_s > self._suspend_stale_s and shard not in self._replica.shut:
                 if shard not in self._replica.stale_since:
                     self.went_stale(shard)
-                self._teller.hurry()
-                self._teller.tell_all(shard, self._replica.show_shut(shard), self._now_ms())
+                self._dispatcher.hurry()
+                self._dispatcher.tell_all(shard, self._replica.show_shut(shard), self._now_ms())
 
     def _reopen(self, shard: int) -> None:
         """Show a shard's markets as they are again."""
         self._replica.show_again(shard)
-        self._teller.replaced(shard)
+        self._dispatcher.replaced(shard)
 
     def _announce(self, op: str, shard: int, fields: dict[str, object]) -> None:
-        self._teller.hurry()
-        for audience in self._teller.audiences:
+        self._dispatcher.hurry()
+        for audience in self._dispatcher.audiences:
             if shard in audience.channel.shards:
-                name, taste = audience.channel.name, audience.taste
-                payload = encoders.message(op, {"channel": name, **fields}, taste.encoding)
-                self._teller.tell(audience, taste.framing.wrap(payload))
+                name, options = audience.channel.name, audience.options
+                payload = encoders.message(op, {"channel": name, **fields}, options.encoding)
+                self._dispatcher.tell(audience, options.framing.wrap(payload))
                 for session in audience.members:
                     session.subscriptions[name].told_stale = op == "stale"
-        self._teller.settle()
+        self._dispatcher.settle()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.domain.formats import FORMATS
-from oddsengine.gateway.fanout.audience import Taste
+from oddsengine.gateway.fanout.audience import DeliveryOptions
 from oddsengine.gateway.protocol.client_messages import INTERVAL_CLASSES_MS
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.state.replica import At, Channel, UnknownChannel
@@ -28,7 +28,7 @@ class Subscribed(NamedTuple):
     """What a client gets: its channels, each with the position from which it goes on (None: a snapshot), and how told."""
 
     channels: list[tuple[Channel, At | None]]
-    taste: Taste
+    options: DeliveryOptions
     refusals: list[Refusal]
 
     @property
@@ -69,15 +69,15 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
         can_go_on = knows_where and (replica.covers(channel, resume) or replica.is_ahead(channel, resume))
         channels.append((channel, {shard: resume[shard] for shard in channel.shards} if can_go_on else None))
     interval_ms = next(step for step in INTERVAL_CLASSES_MS if step >= request.min_interval_ms)
-    taste = Taste(profile, request.format, interval_ms, session.encoding, session.framing)
-    return Subscribed(channels, taste, refusals)
+    options = DeliveryOptions(profile, request.format, interval_ms, session.encoding, session.framing)
+    return Subscribed(channels, options, refusals)
 
 
 def _granted(name: str, session: Session, replica: Replica, new: int | None) -> Channel | Refusal:
     """Find a channel that a session may hear; `new` is how many it gets already beside those it has, None if it has this one."""
     access = session.access
     assert access is not None  # noqa: S101 - nobody gets here without
-    if not access.may_hear(name):
+    if not access.may_subscribe(name):
         return Refusal(ErrorCode.FORBIDDEN, f"{name!r} is not granted")
     most = access.limits.channels
     if most and new is not None and len(session.subscriptions) + new >= most:

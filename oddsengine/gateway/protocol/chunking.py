@@ -9,7 +9,7 @@ from oddsengine.gateway.protocol import encoders
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oddsengine.gateway.fanout.audience import Taste
+    from oddsengine.gateway.fanout.audience import DeliveryOptions
 
 #: A part has no more than this of encoded events and markets, unless a single one has, or it has but few (below). Above
 #: `memory.LARGE_BYTES` each copy of it would be taken anew from the system, which costs several times the copying.
@@ -44,17 +44,17 @@ class Content(NamedTuple):
         yield part, True
 
 
-def snapshot_frames(channel: str, content: Content, at: str, taste: Taste) -> list[bytes]:
+def snapshot_frames(channel: str, content: Content, at: str, options: DeliveryOptions) -> list[bytes]:
     """Frame a channel whole; a client is at the position `at` with the last part."""
     return [
-        taste.framing.wrap(
-            encoders.snapshot(channel, at, *part, part=number, last=is_last, encoding=taste.encoding), at if is_last else None
+        options.framing.wrap(
+            encoders.snapshot(channel, at, *part, part=number, last=is_last, encoding=options.encoding), at if is_last else None
         )
         for number, (part, is_last) in enumerate(content.parts(), 1)
     ]
 
 
-def delta_frames(head: bytes, content: Content, at: str, before: str, ts_ms: int, taste: Taste) -> list[bytes]:
+def delta_frames(head: bytes, content: Content, at: str, before: str, ts_ms: int, options: DeliveryOptions) -> list[bytes]:
     """Frame what changed; who has not had the last part is where it was.
 
     Args:
@@ -63,11 +63,11 @@ def delta_frames(head: bytes, content: Content, at: str, before: str, ts_ms: int
         at: the position a client has with all of it.
         before: the one it had without.
         ts_ms: when it was published, Unix milliseconds.
-        taste: how it is wanted.
+        options: how it is wanted.
     """
     frames: list[bytes] = []
     for part, is_last in content.parts():
         here = at if is_last else before
-        stamp = encoders.delta_stamp(here, ts_ms, taste.encoding)
-        frames.append(taste.framing.wrap(encoders.delta(head, stamp, *part, taste.encoding), here))
+        stamp = encoders.delta_stamp(here, ts_ms, options.encoding)
+        frames.append(options.framing.wrap(encoders.delta(head, stamp, *part, options.encoding), here))
     return frames

@@ -8,35 +8,37 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway.recovery.slow_consumers import Stragglers
-from oddsengine.gateway.recovery.snapshot_cache import Renderings
+from oddsengine.gateway.recovery.slow_consumers import SlowConsumers
+from oddsengine.gateway.recovery.snapshot_cache import SnapshotCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oddsengine.gateway.fanout.audience import Audience
     from oddsengine.gateway.fanout.session import Session, Subscription
-    from oddsengine.gateway.hub.dispatcher import Teller
+    from oddsengine.gateway.hub.dispatcher import Dispatcher
 
 
-class Latecomers:
+class CatchUp:
     """Those of one gateway process.
 
     Args:
-        teller: tells all others.
+        dispatcher: tells all others.
         clock: monotonic seconds.
         now_ms: the wall clock, Unix milliseconds.
-        stalled_s: how long a socket may take nothing of what is written to it.
+        slow_client_timeout_s: how long a socket may take nothing of what is written to it.
     """
 
-    def __init__(self, teller: Teller, clock: Callable[[], float], now_ms: Callable[[], int], stalled_s: float) -> None:
-        self._teller = teller
-        self._replica = teller.replica
+    def __init__(
+        self, dispatcher: Dispatcher, clock: Callable[[], float], now_ms: Callable[[], int], slow_client_timeout_s: float
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._replica = dispatcher.replica
         self._clock = clock
-        self._pace = teller.pace
-        self.renderings = Renderings(teller.replica, now_ms, clock, teller.pace, self._go_on)
+        self._pace = dispatcher.pace
+        self.snapshot_cache = SnapshotCache(dispatcher.replica, now_ms, clock, dispatcher.pace, self._go_on)
         #: sessions of which a subscription has a position of its own
-        self.behind = Stragglers(teller.counters, clock, stalled_s)
+        self.behind = SlowConsumers(dispatcher.counters, clock, slow_client_timeout_s)
         #: whether what there was no time for is about to go on
         self._is_to_go_on = False
         #: whether audiences with an interval are to be told as soon as no flush is on its way
@@ -45,11 +47,11 @@ class Latecomers:
     @property
     def is_busy(self) -> bool:
         """Whether anybody is still to be told something."""
-        return self._is_to_go_on or bool(self.behind) or self.renderings.is_busy
+        return self._is_to_go_on or bool(self.behind) or self.snapshot_cache.is_busy
 
     def sweep(self) -> None:
         """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""
-        self.renderings.tidy()
+        self.snapshot_cache.tidy()
         self._go_on()
 
     def put_off(self, session: Session) -> None:
@@ -61,24 +63,24 @@ class Latecomers:
         """Bring one subscription from its own position to the present, and into its audience; now, or once that can be told."""
         at = subscription.at
         assert at is not None  # noqa: S101 - only those behind have one
-        audiences, replica = self._teller.audiences, self._replica
-        audience = subscription.audience = audiences.get(subscription.audience.channel, subscription.audience.taste)
+        audiences, replica = self._dispatcher.audiences, self._replica
+        audience = subscription.audience = audiences.get(subscription.audience.channel, subscription.audience.options)
         is_covered = replica.covers(audience.channel, at)
         if not is_covered and replica.is_ahead(audience.channel, at):
             self.behind.add(session)  # what it has seen elsewhere has not come here yet
             return
-        frames = self.renderings.frames(audience, at if is_covered else None)
+        frames = self.snapshot_cache.frames(audience, at if is_covered else None)
         if frames is None:
             self.behind.add(session)
             return
         for framed in frames:
-            self._teller.write([session], framed)
-        self._teller.counters.catch_ups += is_covered
-        self._teller.counters.snapshots += not is_covered
+            self._dispatcher.write([session], framed)
+        self._dispatcher.counters.catch_ups += is_covered
+        self._dispatcher.counters.snapshots += not is_covered
         # An audience with an interval stays where its other members are: it may tell this one again what it knows.
         subscription.at = None
         audiences.join(session, audience)
-        self._teller.tell_health(session, subscription)
+        self._dispatcher.tell_health(session, subscription)
 
     def flushed(self) -> None:
         """Tell those who had to wait for the flush that was on its way."""
@@ -97,7 +99,7 @@ class Latecomers:
     def _go_on(self) -> None:
         self._catch_up_drained()
         # They are told what is newest. Who is in other audiences too would hear what is on its way to those after that.
-        self._are_paced_waiting = self._teller.is_flushing
+        self._are_paced_waiting = self._dispatcher.is_flushing
         if not self._are_paced_waiting:
             self._tell_paced()
 
@@ -106,7 +108,7 @@ class Latecomers:
             if not self._caught_up(session):
                 self._go_on_soon()
                 break
-        self._teller.settle()
+        self._dispatcher.settle()
 
     def _caught_up(self, session: Session) -> bool:
         """Bring a session up to date as far as it takes that; tell whether there was time for it."""
@@ -116,7 +118,7 @@ class Latecomers:
             if session.backlog():
                 self.behind.add(session)  # one thing at a time: what waits for it costs a position each
                 break
-            if not self._pace.has_time():
+            if not self._pace.has_budget():
                 self.behind.add(session)
                 return False
             self.catch_up(session, subscription)
@@ -126,24 +128,24 @@ class Latecomers:
         """Tell the audiences whose interval is over what has changed since they were last told."""
         self._are_paced_waiting = False
         now_ms = self._clock() * 1000
-        for audience in list(self._teller.audiences.paced):
+        for audience in list(self._dispatcher.audiences.paced):
             if audience.due_ms > now_ms:
                 continue
-            if not self._pace.has_time():
+            if not self._pace.has_budget():
                 self._go_on_soon()
                 break
-            audience.due_ms = now_ms + audience.taste.interval_ms
+            audience.due_ms = now_ms + audience.options.interval_ms
             self._tell_since(audience)
-        self._teller.settle()
+        self._dispatcher.settle()
 
     def _tell_since(self, audience: Audience) -> None:
         if not self._replica.covers(audience.channel, audience.at):
-            self._teller.tell_anew(audience)
+            self._dispatcher.tell_anew(audience)
             return
-        frames = self.renderings.frames(audience, audience.at)
+        frames = self.snapshot_cache.frames(audience, audience.at)
         if frames is None:
             audience.due_ms = 0.0  # it is being made
             return
         audience.at = self._replica.at(audience.channel)
         for framed in frames:
-            self._teller.tell(audience, framed)
+            self._dispatcher.tell(audience, framed)

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from oddsengine.gateway.hub.counters import HubCounters
 
 
-class Stragglers:
+class SlowConsumers:
     """Sessions that are behind.
 
     Args:
         counters: are kept up to date.
         clock: monotonic seconds.
-        stalled_s: how long a socket may take nothing of what is written to it.
+        slow_client_timeout_s: how long a socket may take nothing of what is written to it.
     """
 
-    def __init__(self, counters: HubCounters, clock: Callable[[], float], stalled_s: float) -> None:
+    def __init__(self, counters: HubCounters, clock: Callable[[], float], slow_client_timeout_s: float) -> None:
         self._counters = counters
         self._clock = clock
-        self._stalled_s = stalled_s
+        self._stalled_s = slow_client_timeout_s
         #: how much each had not taken when that was last less than before (bytes), and when that was (monotonic seconds)
         self._sessions: dict[Session, tuple[int, float]] = {}
 

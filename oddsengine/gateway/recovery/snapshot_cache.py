@@ -9,14 +9,14 @@ import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from oddsengine.gateway.protocol.chunking import Content, delta_frames, snapshot_frames
-from oddsengine.gateway.recovery.snapshot_encoder import LargeRendering, rendered
+from oddsengine.gateway.recovery.snapshot_encoder import SnapshotEncoder, rendered
 from oddsengine.streams.positions import Position, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oddsengine.gateway.fanout.audience import Audience, Taste
-    from oddsengine.gateway.fanout.scheduler import Pace
+    from oddsengine.gateway.fanout.audience import Audience, DeliveryOptions
+    from oddsengine.gateway.fanout.scheduler import Scheduler
     from oddsengine.gateway.state.replica import At, Channel, Replica
 
 #: As many markets are encoded in about a millisecond: more are done in pieces.
@@ -25,25 +25,25 @@ LARGE: Final = 300
 _KEPT_BYTES: Final = 16 * 1024 * 1024
 #: What keeping anything costs beside its bytes.
 _OVERHEAD_BYTES: Final = 500
-#: Large renderings kept, so that the next one to ask waits for no more than what has changed; and for how long.
+#: Large snapshot_cache kept, so that the next one to ask waits for no more than what has changed; and for how long.
 _LARGE_KEPT: Final = 16
 _LARGE_KEPT_S: Final = 30.0
 #: After so many pieces the pieces of one are twice as long, so that it catches up with the changes however many there are.
 _PIECES: Final = 100
 
-_Key: TypeAlias = "tuple[str, Taste, tuple[Position, ...] | None]"
+_Key: TypeAlias = "tuple[str, DeliveryOptions, tuple[Position, ...] | None]"
 _Moment: TypeAlias = tuple[tuple[int, int, bool], ...]
 
 
 class _Large(NamedTuple):
     """A large rendering, the pieces of work done on it since it was last complete, and when it was last asked for."""
 
-    rendering: LargeRendering
+    rendering: SnapshotEncoder
     pieces: int
     asked_s: float
 
 
-class Renderings:
+class SnapshotCache:
     """Snapshots and diffs of a replica, kept while they are the present.
 
     Args:
@@ -59,7 +59,7 @@ class Renderings:
         replica: Replica,
         now_ms: Callable[[], int],
         clock: Callable[[], float],
-        pace: Pace,
+        pace: Scheduler,
         on_ready: Callable[[], None],
     ) -> None:
         self._replica = replica
@@ -85,21 +85,21 @@ class Renderings:
             audience: the channel, and how it is wanted.
             since: the positions, which the replica covers, that the client has; None if it knows nothing.
         """
-        channel, taste = audience.channel, audience.taste._replace(interval_ms=0)
-        key = _key(channel, taste, since)
+        channel, options = audience.channel, audience.options._replace(interval_ms=0)
+        key = _key(channel, options, since)
         moment = self._replica.moment(channel)
         known = self._ready.get(key)
         if known is not None and known[0] == moment:
             self._keep(key, *known)
             return known[1]
-        content = self._content(key, channel, taste, since)
+        content = self._content(key, channel, options, since)
         if content is None:
             return None
         at = write_at(self._replica.at(channel))
         if since is None:
-            frames = snapshot_frames(channel.name, content, at, taste)
+            frames = snapshot_frames(channel.name, content, at, options)
         elif content.events or content.markets:
-            frames = delta_frames(audience.head, content, at, write_at(since), self._now_ms(), taste)
+            frames = delta_frames(audience.head, content, at, write_at(since), self._now_ms(), options)
         else:
             frames = []
         self._keep(key, moment, frames)
@@ -110,9 +110,9 @@ class Renderings:
         """Whether somebody waits for what is being made."""
         return bool(self._wanted)
 
-    async def whole(self, channel: Channel, taste: Taste) -> tuple[Content, At]:
+    async def whole(self, channel: Channel, options: DeliveryOptions) -> tuple[Content, At]:
         """Encode a channel whole, and tell at which positions that is."""
-        while (content := self._content(_key(channel, taste, None), channel, taste, None)) is None:
+        while (content := self._content(_key(channel, options, None), channel, options, None)) is None:
             await self._some_made.wait()
         return content, self._replica.at(channel)
 
@@ -125,10 +125,10 @@ class Renderings:
             if key not in self._wanted:
                 del self._large[key]
 
-    def _content(self, key: _Key, channel: Channel, taste: Taste, since: At | None) -> Content | None:
+    def _content(self, key: _Key, channel: Channel, options: DeliveryOptions, since: At | None) -> Content | None:
         if not self._replica.is_over(LARGE, channel, since):
-            return rendered(self._replica, channel, taste, since)
-        large = self._large.pop(key, None) or _Large(LargeRendering(self._replica, channel, taste, since), 0, 0.0)
+            return rendered(self._replica, channel, options, since)
+        large = self._large.pop(key, None) or _Large(SnapshotEncoder(self._replica, channel, options, since), 0, 0.0)
         # Put back last: what was asked for longest ago goes first.
         self._large[key] = large._replace(asked_s=self._clock())
         if self._work_on(key):
@@ -149,7 +149,7 @@ class Renderings:
     def _work_on(self, key: _Key) -> bool:
         """Do a piece of work on a large rendering; tell whether it was the last."""
         large = self._large[key]
-        is_complete = large.rendering.advance(self._clock, self._pace.stretch_s * 2 ** (large.pieces // _PIECES))
+        is_complete = large.rendering.advance(self._clock, self._pace.time_slice_s * 2 ** (large.pieces // _PIECES))
         self._large[key] = large._replace(pieces=0 if is_complete else large.pieces + 1)
         if is_complete and key in self._wanted:
             del self._wanted[key]
@@ -172,8 +172,8 @@ class Renderings:
             self._ready_bytes -= _size(ready.pop(next(iter(ready)))[1])
 
 
-def _key(channel: Channel, taste: Taste, since: At | None) -> _Key:
-    return channel.name, taste, None if since is None else tuple([since[shard] for shard in channel.shards])
+def _key(channel: Channel, options: DeliveryOptions, since: At | None) -> _Key:
+    return channel.name, options, None if since is None else tuple([since[shard] for shard in channel.shards])
 
 
 def _size(frames: list[bytes]) -> int:

@@ -14,29 +14,29 @@ from oddsengine.offer.replica_offer import ReplicaOffer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from oddsengine.gateway.fanout.audience import Taste
+    from oddsengine.gateway.fanout.audience import DeliveryOptions
     from oddsengine.gateway.state.replica import At, Channel, Replica
     from oddsengine.offer.change_index import EventEntry
 
 
-def rendered(replica: Replica, channel: Channel, taste: Taste, since: At | None) -> Content:
+def rendered(replica: Replica, channel: Channel, options: DeliveryOptions, since: At | None) -> Content:
     """Encode a channel at once.
 
     Args:
         replica: what is published.
         channel: the channel.
-        taste: how it is wanted.
+        options: how it is wanted.
         since: the positions, which the replica covers, after which something changed; None for all there is.
     """
     content = Content([], [])
     for offer, changes in replica.whole(channel) if since is None else replica.diff(channel, since):
-        place = offer.place(taste.profile)
-        content.events.extend([encoders.event_change(event, taste.encoding) for event in changes.events])
+        place = offer.place(options.profile)
+        content.events.extend([encoders.event_change(event, options.encoding) for event in changes.events])
         content.markets.extend(
-            [encoders.market_change(market, place, taste.odds_format, taste.encoding) for market in changes.markets]
+            [encoders.market_change(market, place, options.odds_format, options.encoding) for market in changes.markets]
         )
         for removal in changes.removals:
-            content[removal.what == "market"].append(encoders.removal(removal, taste.encoding))
+            content[removal.what == "market"].append(encoders.removal(removal, options.encoding))
     return content
 
 
@@ -66,20 +66,20 @@ class _Event(NamedTuple):
     calm: list[bytes]
 
 
-class LargeRendering:
+class SnapshotEncoder:
     """A channel encoded piece by piece, and again only where it has changed.
 
     Args:
         replica: what is published.
         channel: of a sport, a competition or an event.
-        taste: how it is wanted.
+        options: how it is wanted.
         since: as in `rendered`.
     """
 
-    def __init__(self, replica: Replica, channel: Channel, taste: Taste, since: At | None) -> None:
+    def __init__(self, replica: Replica, channel: Channel, options: DeliveryOptions, since: At | None) -> None:
         self._replica = replica
         self._channel = channel
-        self._taste = taste
+        self._taste = options
         self._since = since
         #: epochs of the shards and which of them are shut: what was encoded at others says nothing
         self._basis: tuple[tuple[int, bool], ...] = ()
@@ -131,7 +131,7 @@ class LargeRendering:
 
     def _encoded(self, source: _Source, entry: EventEntry, known: _Event | None) -> _Event:
         offer, seq, is_shut = source
-        taste, place = self._taste, offer.place(self._taste.profile)
+        options, place = self._taste, offer.place(self._taste.profile)
         markets: dict[MarketId, _Market] = {}
         for market in entry.markets.values():
             before = known.markets.get(market.id) if known is not None else None
@@ -140,12 +140,12 @@ class LargeRendering:
             elif market.at > seq:
                 change = offer.market_since(market, seq)
                 shown = suspended(change) if is_shut else change
-                encoded = encoders.market_change(shown, place, taste.odds_format, taste.encoding)
+                encoded = encoders.market_change(shown, place, options.odds_format, options.encoding)
                 markets[market.id] = _Market(market.at, change.is_urgent, encoded)
         event = offer.event_since(entry.record, seq)
         return _Event(
             offer.seq,
-            None if event is None else encoders.event_change(event, taste.encoding),
+            None if event is None else encoders.event_change(event, options.encoding),
             markets,
             [market.encoded for market in markets.values() if market.is_urgent],
             [market.encoded for market in markets.values() if not market.is_urgent],

@@ -16,7 +16,7 @@ from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.protocol.api_documents import asyncapi, openapi, page
 from oddsengine.gateway.protocol.codes import ErrorCode, error
 from oddsengine.gateway.server.error_answers import UNKNOWN, answering
-from oddsengine.gateway.server.listener import Handshakes
+from oddsengine.gateway.server.listener import HandshakeTimeouts
 from oddsengine.gateway.server.rest import HttpApi
 from oddsengine.gateway.server.stream_endpoint import StreamEndpoint
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
     from prometheus_client import CollectorRegistry
 
-    from oddsengine.gateway.access.admission import Door
+    from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.server.rest import EngineView
 
@@ -63,13 +63,13 @@ class Gateway:
     def __init__(
         self,
         hub: Hub,
-        door: Door,
+        door: Admission,
         registry: CollectorRegistry,
         engine: EngineView | None = None,
-        handshakes: Handshakes | None = None,
+        handshakes: HandshakeTimeouts | None = None,
     ) -> None:
         self.hub = hub
-        handshakes = handshakes or Handshakes(0.0, time.monotonic)
+        handshakes = handshakes or HandshakeTimeouts(0.0, time.monotonic)
         self.stream = StreamEndpoint(hub, door, handshakes)
         self.app = web.Application(client_max_size=4 * 1024 * 1024)
         routes = [
@@ -143,7 +143,7 @@ def _metrics(registry: CollectorRegistry) -> Handler:
 
 
 def _page(name: str) -> Handler:
-    resource: Path | Any = files("oddsengine.gateway").joinpath("page", name)
+    resource: Path | Any = files("oddsengine.gateway").joinpath("web", name)
     body = resource.read_bytes()
 
     async def handler(_request: web.Request) -> web.Response:

@@ -8,7 +8,7 @@ from typing import Final
 _LOOK_S: Final = 0.25
 
 
-class Departures:
+class DisconnectWatcher:
     """Connections on which nothing is read that would tell their end."""
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ _BACKLOG: Final = 4096
 _LOOK_S: Final = 0.25
 
 
-class Handshakes:
+class HandshakeTimeouts:
     """Knows the connections that have not said what they want yet.
 
     Args:

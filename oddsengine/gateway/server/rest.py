@@ -14,7 +14,7 @@ from oddsengine.domain.formats import FORMATS
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.odds import to_milli
 from oddsengine.gateway.access.grants import Access, Role
-from oddsengine.gateway.fanout.audience import Taste
+from oddsengine.gateway.fanout.audience import DeliveryOptions
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.client_messages import QuoteAnswer, QuotesCheck, QuoteToCheck
 from oddsengine.gateway.protocol.codes import ErrorCode, error
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from oddsengine.domain.changes import MarketRecord
-    from oddsengine.gateway.access.admission import Door
+    from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.state.price_history import WasOnOffer
     from oddsengine.offer.change_index import EventEntry
@@ -61,15 +61,15 @@ class HttpApi:
         door: who is let in.
     """
 
-    def __init__(self, hub: Hub, engine: EngineView | None, door: Door) -> None:
+    def __init__(self, hub: Hub, engine: EngineView | None, door: Admission) -> None:
         self._replica = hub.replica
         self._engine = engine
         self._profile = hub.profile_of
         self._door = door
-        self._renderings = hub.teller.late.renderings
-        self._history = hub.teller.history
+        self._renderings = hub.dispatcher.late.snapshot_cache
+        self._history = hub.dispatcher.history
         self._now_ms = hub.now_ms
-        self._asked = hub.teller.pace.asked
+        self._asked = hub.dispatcher.pace.asked
 
     def routes(self) -> list[web.RouteDef]:
         """List the API's routes."""
@@ -157,13 +157,13 @@ class HttpApi:
         name = request.query.get("channel")
         if name is None:
             return error(400, ErrorCode.BAD_REQUEST, "the parameter channel is missing")
-        if not access.may_hear(name):
+        if not access.may_subscribe(name):
             return error(403, ErrorCode.FORBIDDEN, f"{name!r} is not granted")
         try:
             channel = self._replica.channel(name)
         except UnknownChannel as unknown:
             return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
-        content, at = await self._renderings.whole(channel, Taste(self._profile(access), _format(request), 0))
+        content, at = await self._renderings.whole(channel, DeliveryOptions(self._profile(access), _format(request), 0))
         return _json(encoders.snapshot(channel.name, write_at(at), *content))
 
     async def check_quotes(self, request: web.Request, access: Access) -> web.Response:
@@ -181,7 +181,7 @@ class HttpApi:
     def _market(self, key: str, access: Access) -> MarketRecord | None:
         offer = self._replica.offers[self._replica.shard_of(key.partition("/")[0])]
         record = offer.markets.get(MarketId(key))
-        if record is None or access.may_hear(f"market:{key}"):
+        if record is None or access.may_subscribe(f"market:{key}"):
             return record
         return record if _may_see(access, offer.events[record.identity.event]) else None
 
@@ -221,7 +221,7 @@ def _may_see(access: Access, entry: EventEntry) -> bool:
     """Tell whether an event is in any channel that is granted."""
     if "*" in access.channels:
         return True
-    return any(access.may_hear(channel) for channel in entry.channels)
+    return any(access.may_subscribe(channel) for channel in entry.channels)
 
 
 def _no_engine() -> web.Response:

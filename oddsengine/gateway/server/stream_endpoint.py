@@ -23,18 +23,18 @@ from oddsengine.gateway.protocol.client_messages import (
 from oddsengine.gateway.protocol.codes import Close, ErrorCode, error
 from oddsengine.gateway.protocol.encoders import JSON, MSGPACK
 from oddsengine.gateway.protocol.framing import Framing
-from oddsengine.gateway.server.disconnect_watcher import Departures
+from oddsengine.gateway.server.disconnect_watcher import DisconnectWatcher
 from oddsengine.gateway.server.error_answers import refusal
 from oddsengine.gateway.server.websocket import Control, MessageSocket
 from oddsengine.gateway.state.replica import UnknownChannel
 
 if TYPE_CHECKING:
-    from oddsengine.gateway.access.admission import Door
+    from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.protocol.client_messages import ClientMessage
-    from oddsengine.gateway.server.listener import Handshakes
+    from oddsengine.gateway.server.listener import HandshakeTimeouts
 
 #: A client that goes on sending rubbish is closed.
 BAD_MESSAGES_ALLOWED: Final = 20
@@ -65,12 +65,12 @@ class StreamEndpoint:
         handshakes: is told who has said what it wants.
     """
 
-    def __init__(self, hub: Hub, door: Door, handshakes: Handshakes) -> None:
+    def __init__(self, hub: Hub, door: Admission, handshakes: HandshakeTimeouts) -> None:
         self._hub = hub
         self._handshakes = handshakes
         self._door = door
         self._sockets: dict[Session, MessageSocket | None] = {}
-        self._departures = Departures()
+        self._departures = DisconnectWatcher()
         self.draining = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -94,7 +94,7 @@ class StreamEndpoint:
             if access is not None and not await self._fits(access, session_id):
                 await socket.close(Close.OVER_LIMIT, "too many sessions with this token")
             else:
-                await self._converse(socket, session)
+                await self._message_loop(socket, session)
             return socket.response  # noqa: TRY300 - an `else` would let what it raises through
         except (Refused, web.HTTPException) as problem:
             return refusal(problem)
@@ -132,7 +132,7 @@ class StreamEndpoint:
         if isinstance(subscribe, web.Response):
             return subscribe
         (name,) = subscribe.channels
-        if not access.may_hear(name):
+        if not access.may_subscribe(name):
             return error(403, ErrorCode.FORBIDDEN, f"{name!r} is not granted")
         try:
             self._hub.replica.channel(name)
@@ -170,11 +170,11 @@ class StreamEndpoint:
         self._hub.counters.over_limit += not fits
         return fits
 
-    async def _converse(self, socket: MessageSocket, session: Session) -> None:
+    async def _message_loop(self, socket: MessageSocket, session: Session) -> None:
         # All in one coroutine, as far as it waits for the client: each has a frame, and each socket has them all.
         try:
             if session.access is None:
-                await self._introduced(socket, session)
+                await self._await_authentication(socket, session)
             while not socket.has_ended:
                 while session.backlog() > _UNREAD_BYTES and not session.transport.is_closing():  # noqa: ASYNC110
                     await asyncio.sleep(_LOOK_S)
@@ -189,7 +189,7 @@ class StreamEndpoint:
             else:
                 await socket.close(end.code, end.reason)
 
-    async def _introduced(self, socket: MessageSocket, session: Session) -> None:
+    async def _await_authentication(self, socket: MessageSocket, session: Session) -> None:
         """Wait for a good token as the first message."""
         request: ClientMessage | None = None
         try:
@@ -201,7 +201,7 @@ class StreamEndpoint:
                         raise _End(Close.UNAUTHORISED, "a token is needed first")
                     request = self._request(session, content)
                     if content is Control.FRAME:
-                        self._forgive(session)
+                        self._count_bad_message(session)
         except TimeoutError:
             raise _End(Close.AUTH_TIMEOUT, "no token in time") from None
         if not isinstance(request, Authenticate):
@@ -252,12 +252,12 @@ class StreamEndpoint:
         except (msgspec.DecodeError, UnicodeEncodeError) as problem:
             hub.counters.bad_messages += 1
             hub.refuse(session, ErrorCode.BAD_MESSAGE, str(problem))
-            self._forgive(session)
+            self._count_bad_message(session)
             return None
         return request
 
     @staticmethod
-    def _forgive(session: Session) -> None:
+    def _count_bad_message(session: Session) -> None:
         """Let one bad message pass, but not too many of them."""
         session.bad_messages += 1
         if session.bad_messages > BAD_MESSAGES_ALLOWED:
@@ -272,7 +272,7 @@ class StreamEndpoint:
         self.draining = True
         sessions = list(self._sockets.items())
         for number, (session, _) in enumerate(sessions):
-            self._hub.farewell(session, "drain", 200 + spread_ms * number // max(len(sessions), 1))
+            self._hub.send_goaway(session, "drain", 200 + spread_ms * number // max(len(sessions), 1))
         await self._until_taken([session for session, _ in sessions])
         for session, socket in sessions:
             if socket is None:

@@ -44,13 +44,13 @@ def guards(book: MarketBook, reason: str | None, now_ms: int) -> Iterator[Guard]
     yield Guard("incoherent", COHERENT, max(sums, key=lambda total: abs(total - 1.0), default=None), reason == "incoherent")
     moved = [abs(group.pooled - own) for group in groups if group.pooled is not None and (own := group.rising_probability())]
     yield Guard("contradiction", book.pool_limit, max(moved, default=0.0), reason == "contradiction")
-    yield Guard("spike", book.spike_limit or None, _greatest_change(book), reason == "spike")
-    yield Guard("arbitrage", 1.0, book.least_book_sum(), reason == "arbitrage")
+    yield Guard("spike", book.jump_limit or None, _greatest_change(book), reason == "spike")
+    yield Guard("arbitrage", 1.0, book.min_book_sum(), reason == "arbitrage")
 
 
 def book_sum_guard(profile: Profile, winners: int, prices: Sequence[int | None], reason: str | None) -> Guard:
     """Name the limits of a profile's book sum, per winner, and what the published prices sum to."""
-    floor = 1.0 + profile.least_margin
+    floor = 1.0 + profile.min_margin
     total = book_sum(prices)
     limits = (max(floor, profile.book_sum - profile.tolerance), profile.book_sum + profile.tolerance)
     value = None if total is None else total / winners

@@ -20,7 +20,7 @@ def is_spike(book: MarketBook, witnesses: Callable[[], Iterable[SourceMarket]]) 
         book: the market, just priced; what is believed and what is doubted is noted in it.
         witnesses: gives the other sources' books of the same market.
     """
-    fair, heard_ms, limit = book.fair(), book.market.heard_ms, book.spike_limit
+    fair, heard_ms, limit = book.fair(), book.market.heard_ms, book.jump_limit
     doubted = book.jumped
     if doubted is not None:
         jumped_to, jumped_ms = doubted
@@ -50,6 +50,6 @@ def _confirmed(book: MarketBook, fair: dict[str, float], witnesses: Callable[[],
             continue
         said = price_plainly(witness, definition, book.resolved[0].settings)
         others = {key: selection.fair for key, selection in said.selections.items() if selection.fair is not None}
-        if said.refusal is None and others.keys() >= fair.keys() and not has_jumped(others, fair, book.spike_limit):
+        if said.refusal is None and others.keys() >= fair.keys() and not has_jumped(others, fair, book.jump_limit):
             return True
     return False

@@ -11,7 +11,7 @@ from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.pricing.market.incremental_book import coherence
-from oddsengine.pricing.methods.implied import Belief, implied, priced_together
+from oddsengine.pricing.methods.implied import FairPriceInputs, implied, priced_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def opinion(market: SourceMarket, definition: MarketDefinition, profile: Profile
         weight: the source's.
     """
     fair: dict[str, float] = {}
-    belief = Belief.of(profile)
+    belief = FairPriceInputs.of(profile)
     for group in priced_together(definition):
         winners = min(definition.winners, len(group.selections))
         answers = implied([market.books.get(selection.source_id) for selection in group.selections], winners, belief)

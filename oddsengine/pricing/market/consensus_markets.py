@@ -8,20 +8,20 @@ import msgspec
 
 from oddsengine.pricing.market.consensus import agree, opinion, priced_selections
 from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
-from oddsengine.sourcing.source_selector import TOO_FEW_SOURCES, Choice
+from oddsengine.sourcing.source_selector import TOO_FEW_SOURCES, ChosenSource
 
 if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import MarketId
     from oddsengine.pricing.market.consensus import Consensus
     from oddsengine.pricing.profiles.profile import Profile
-    from oddsengine.sourcing.source_selector import Blend
+    from oddsengine.sourcing.source_selector import ConsensusInput
 
 #: The source that a market priced by consensus is said to come from.
 CONSENSUS = "consensus"
 
 
-class Blender:
+class ConsensusMarkets:
     """Keeps one market for each that is priced by consensus, so that pricing can go on from what it was."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Blender:
         #: market -> the first member's definition, and the same under the blend's own selection ids
         self._definitions: dict[MarketId, tuple[MarketDefinition, MarketDefinition]] = {}
 
-    def blended(self, market: MarketId, blend: Blend, settings: Profile) -> tuple[Choice, Consensus | None]:
+    def blended(self, market: MarketId, blend: ConsensusInput, settings: Profile) -> tuple[ChosenSource, Consensus | None]:
         """Put the members' fair probabilities together.
 
         Args:
@@ -46,7 +46,7 @@ class Blender:
         # Who holds the market to be another one, say without a draw, is no witness of this one's prices.
         consensus = agree(opinions, said.winners, blend.rule.outlier, blend.rule.min_sources, priced_selections(said))
         if consensus is None:
-            return Choice(first, said, TOO_FEW_SOURCES), None
+            return ChosenSource(first, said, TOO_FEW_SOURCES), None
         held = self._markets.get(market)
         if held is None:
             held = self._markets[market] = SourceMarket(CONSENSUS, str(market))
@@ -62,7 +62,7 @@ class Blender:
                 book.fair, book.moved = fair, True
         held.updated_ms = max(member.updated_ms for member, _, _ in blend.members)
         held.heard_ms = max(member.heard_ms for member, _, _ in blend.members)
-        return Choice(held, definition, None), consensus
+        return ChosenSource(held, definition, None), consensus
 
     def forget(self, market: MarketId) -> None:
         """Forget a market that is gone."""

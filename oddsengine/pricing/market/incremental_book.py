@@ -1,6 +1,6 @@
 """One profile's prices of one set of selections whose probabilities sum to the number of winners.
 
-`price_book` is the plain statement of how a price comes about, with every number on the way. `MovingBook` gives the same
+`price_book` is the plain statement of how a price comes about, with every number on the way. `IncrementalBook` gives the same
 prices when only some selections move: for each price it knows the range of the common scale in which it stays, so a move
 costs what it changes. A property test holds the two equal.
 """
@@ -134,19 +134,19 @@ def _tilted(keys: Sequence[str], inverses: Sequence[float | None], factor: float
     """Skew and shift probabilities so that they sum to what they did: what one gains the others lose."""
     fair = [None if inverse is None else factor / inverse for inverse in inverses]
     shift = profile.shift
-    tilted = [
+    skewed = [
         None if probability is None else probability**profile.skew * (1.0 + shift.get(key, 0.0))
         for key, probability in zip(keys, fair, strict=True)
     ]
-    known = [probability for probability in tilted if probability is not None]
+    known = [probability for probability in skewed if probability is not None]
     if not known:
         return [None] * len(keys)
     back = fsum([probability for probability in fair if probability is not None]) / fsum(known)
     # A probability may not reach 1 however much is shifted onto it.
-    return [None if probability is None else max(1.0 / (probability * back), _CERTAIN) for probability in tilted]
+    return [None if probability is None else max(1.0 / (probability * back), _CERTAIN) for probability in skewed]
 
 
-class MovingBook:
+class IncrementalBook:
     """Several profiles' prices of a set of selections, kept up to date as some of them move.
 
     Profiles that spread their margin in proportion and round each price alone share one range for each selection: while

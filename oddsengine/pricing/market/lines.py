@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.ids import EventId
     from oddsengine.pricing.market.market_book import Group, MarketBook
-    from oddsengine.pricing.methods.implied import Belief
+    from oddsengine.pricing.methods.implied import FairPriceInputs
 
 #: (event, market type, period)
 LadderKey: TypeAlias = "tuple[EventId, str, str | None]"
@@ -98,7 +98,7 @@ class LineLadders:
             for market in (low.market, high.market)
         }
 
-    def _agree(self, ladder: dict[MarketId, MarketBook], beliefs: Iterable[Belief]) -> set[MarketId]:
+    def _agree(self, ladder: dict[MarketId, MarketBook], beliefs: Iterable[FairPriceInputs]) -> set[MarketId]:
         disturbed: set[MarketId] = set()
         for belief in beliefs:
             members = sorted(_members(ladder, belief), key=lambda member: member[0])
@@ -110,7 +110,7 @@ class LineLadders:
         return disturbed
 
 
-def _members(ladder: dict[MarketId, MarketBook], belief: Belief) -> Iterator[tuple[float, MarketId, Group, float]]:
+def _members(ladder: dict[MarketId, MarketBook], belief: FairPriceInputs) -> Iterator[tuple[float, MarketId, Group, float]]:
     for market, book in ladder.items():
         for group in book.groups.get(belief, ()):
             probability = group.rising_probability()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from math import fsum, inf
 from typing import TYPE_CHECKING
 
-from oddsengine.pricing.market.incremental_book import MovingBook, coherence, with_pooled
-from oddsengine.pricing.methods.implied import Belief, implied, implied_by_exchange, priced_together
+from oddsengine.pricing.market.incremental_book import IncrementalBook, coherence, with_pooled
+from oddsengine.pricing.methods.implied import FairPriceInputs, implied, implied_by_exchange, priced_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oddsengine.domain.feed_updates import MarketDefinition
-    from oddsengine.pricing.methods.implied import Together
+    from oddsengine.pricing.methods.implied import OutcomeGroup
     from oddsengine.pricing.profiles.profile import Profile, Resolved
     from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 
@@ -36,7 +36,9 @@ class Group:
         "winners",
     )
 
-    def __init__(self, together: Together, market: SourceMarket, winners: int, belief: Belief, profiles: list[Profile]) -> None:
+    def __init__(
+        self, together: OutcomeGroup, market: SourceMarket, winners: int, belief: FairPriceInputs, profiles: list[Profile]
+    ) -> None:
         selections = together.selections
         self.selections = selections
         self.line = together.line
@@ -53,9 +55,9 @@ class Group:
         self.pooled: float | None = None
         #: the places to be priced anew, None where there is nothing to do
         self.stirred: list[int] | None = []
-        self.moving = MovingBook([selection.key for selection in selections], self.winners, profiles)
+        self.moving = IncrementalBook([selection.key for selection in selections], self.winners, profiles)
 
-    def imply(self, belief: Belief) -> bool:
+    def imply(self, belief: FairPriceInputs) -> bool:
         """Take over what the books that moved imply; tell whether the probabilities still go together."""
         books = self.books
         places = [place for place, book in enumerate(books) if book is not None and book.moved]
@@ -145,6 +147,7 @@ class MarketBook:
         "groups",
         "has_lines",
         "has_steps",
+        "jump_limit",
         "jumped",
         "lines",
         "market",
@@ -153,12 +156,11 @@ class MarketBook:
         "offered_open",
         "places",
         "pool_limit",
+        "require_complete_book",
         "resolved",
         "seen",
         "size",
-        "spike_limit",
         "suspend",
-        "whole_book",
     )
 
     def __init__(
@@ -177,22 +179,22 @@ class MarketBook:
         settings = [each.settings for each in resolved]
         # One profile's doubt is about the market, not about the profile: the strictest limit holds for all.
         self.max_age_ms = min((each.max_age_s for each in settings if each.max_age_s), default=inf) * 1000
-        self.spike_limit = min((each.spike_limit for each in settings if each.spike_limit), default=0.0)
+        self.jump_limit = min((each.jump_limit for each in settings if each.jump_limit), default=0.0)
         self.pool_limit = min(each.pool_limit for each in settings)
-        self.whole_book = any(each.whole_book for each in settings)
+        self.require_complete_book = any(each.require_complete_book for each in settings)
         #: whether the best of all profiles can sum to less than the best of one: not where all scale the same probabilities
         self.may_be_beaten = len(settings) > 1 and not (
-            len({Belief.of(each) for each in settings}) == 1 and all(each.prices_each_alone for each in settings)
+            len({FairPriceInputs.of(each) for each in settings}) == 1 and all(each.prices_each_alone for each in settings)
         )
-        self.has_steps = any(each.max_step for each in settings)
+        self.has_steps = any(each.max_move for each in settings)
         self.suspend = any(each.suspend for each in settings)
         #: the fair probabilities last believed, and those of a jump with when they were heard; kept where spikes are sought
         self.seen: dict[str, float] | None = before.seen if before is not None else None
         self.jumped: tuple[dict[str, float], int] | None = before.jumped if before is not None else None
         #: for each distinct belief the places of its profiles in `prices`, and the groups as it sees them
-        self.places: dict[Belief, list[int]] = {}
+        self.places: dict[FairPriceInputs, list[int]] = {}
         for place, profile in enumerate(settings):
-            self.places.setdefault(Belief.of(profile), []).append(place)
+            self.places.setdefault(FairPriceInputs.of(profile), []).append(place)
         together = priced_together(definition)
         self.groups = {
             belief: [Group(each, market, definition.winners, belief, [settings[place] for place in places]) for each in together]
@@ -260,7 +262,7 @@ class MarketBook:
         own = group.rising_probability()
         if group.pooled is not None and own is not None and abs(group.pooled - own) > self.pool_limit:
             return "contradiction"
-        if self.whole_book and None in group.probabilities:
+        if self.require_complete_book and None in group.probabilities:
             return "no_price"
         return group.moving.refusal
 
@@ -268,10 +270,10 @@ class MarketBook:
         """Tell whether a bettor could back every selection, each in its best profile, and not lose."""
         if not self.may_be_beaten:
             return False
-        least = self.least_book_sum()
+        least = self.min_book_sum()
         return least is not None and least < 1.0
 
-    def least_book_sum(self) -> float | None:
+    def min_book_sum(self) -> float | None:
         """Sum what backing every selection in its best profile costs, per winner, on the line where that is least."""
         sums: list[float] = []
         for number, group in enumerate(self._first_groups()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.pricing.market.incremental_book import PricedSelection, price_book
-from oddsengine.pricing.methods.implied import Belief, implied, priced_together
+from oddsengine.pricing.methods.implied import FairPriceInputs, implied, priced_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ def price_plainly(
         moved = None
         if group.rising is not None and keys[group.rising] in pooled:
             moved = (group.rising, pooled[keys[group.rising]])
-        priced = price_book(keys, implied(books, winners, Belief.of(profile)), winners, profile, moved)
+        priced = price_book(keys, implied(books, winners, FairPriceInputs.of(profile)), winners, profile, moved)
         if priced is None:
             return PricedMarket({}, "incoherent")
         refusal = refusal or priced.refusal

@@ -48,16 +48,16 @@ def rounder(profile: Profile) -> Rounder:
     """
     ticks = profile.ladder_ticks.ticks
     count = len(ticks)
-    least, greatest = profile.least_odds, profile.greatest_odds
-    greatest_milli = greatest * 1000.0 + ON_TICK
+    least, greatest = profile.min_odds, profile.max_odds
+    max_milli = greatest * 1000.0 + ON_TICK
 
     def round_down(quoted: float) -> tuple[int | None, float, float]:
         if quoted < least:
             return None, 0.0, least
         # Bound to locals and searched here: this is what a moved price costs, once a profile.
-        position = bisect_right(ticks, quoted * 1000.0 + ON_TICK if quoted < greatest else greatest_milli)
+        position = bisect_right(ticks, quoted * 1000.0 + ON_TICK if quoted < greatest else max_milli)
         high = inf
-        if position < count and ticks[position] <= greatest_milli:
+        if position < count and ticks[position] <= max_milli:
             high = (ticks[position] - ON_TICK) / 1000.0
         if not position:
             return None, least, high
@@ -94,15 +94,15 @@ def round_book(
         # Not a whole book: there is no sum to keep, but each price is still on its bettor-proof side.
         rounded, settled = _steadied(prices, quotes, fair, profile, before)
         return RoundedBook(rounded, settled, None)
-    floor = winners * (1.0 + profile.least_margin)
+    floor = winners * (1.0 + profile.min_margin)
     tolerance = profile.tolerance * winners or inf
     if profile.rounding == "balanced":
         _balance(prices, quotes, target, max(floor, target - tolerance), profile)
     if not _within(prices, target, floor, tolerance):
         return RoundedBook(prices, True, "book_sum")
-    steadied, settled = _steadied(prices, quotes, fair, profile, before)
-    if _within(steadied, target, floor, tolerance):
-        return RoundedBook(steadied, settled, None)
+    damped, settled = _steadied(prices, quotes, fair, profile, before)
+    if _within(damped, target, floor, tolerance):
+        return RoundedBook(damped, settled, None)
     return RoundedBook(prices, True, None)
 
 
@@ -110,7 +110,7 @@ def _target(quotes: Sequence[float | None], prices: Sequence[int | None], profil
     """Sum what was quoted, as far as the profile's greatest odds let it be; None if some selection has no price."""
     if None in prices:
         return None
-    return fsum([1.0 / min(quoted, profile.greatest_odds) for quoted in quotes if quoted is not None])
+    return fsum([1.0 / min(quoted, profile.max_odds) for quoted in quotes if quoted is not None])
 
 
 def _within(prices: Sequence[int | None], target: float, floor: float, tolerance: float) -> bool:
@@ -134,7 +134,7 @@ def _balance(prices: list[int | None], quotes: Sequence[float | None], target: f
         if price is None:
             continue
         following = profile.ladder_ticks.around(price)[1]
-        if following is None or following > profile.greatest_odds * 1000.0 + ON_TICK:
+        if following is None or following > profile.max_odds * 1000.0 + ON_TICK:
             continue
         lifted = total - 1000.0 / price + 1000.0 / following
         if lifted >= least and abs(lifted - target) < abs(total - target):
@@ -149,31 +149,31 @@ def _steadied(
     before: Sequence[int | None] | None,
 ) -> tuple[list[int | None], bool]:
     """Keep the prices of before that hardly moved, and let the others come nearer by at most the greatest step."""
-    if before is None or not (profile.hold_band or profile.max_step):
+    if before is None or not (profile.min_move or profile.max_move):
         return prices, True
-    steadied = list(prices)
+    damped = list(prices)
     settled = True
     for place, (price, last, quoted, probability) in enumerate(zip(prices, before, quotes, fair, strict=True)):
         if price is None or last is None or price == last or quoted is None or probability is None:
             continue
         # A price kept long may cost us the margin, never more than that.
-        greatest = max(price, 1000.0 / (probability * (1.0 + profile.least_margin)))
-        if abs(price - last) <= profile.hold_band * last and last <= greatest:
-            steadied[place] = last
-        elif profile.max_step and abs(price - last) > profile.max_step * last:
-            steadied[place] = _a_step(price, last, greatest, profile)
-            settled = settled and steadied[place] == price
-    return steadied, settled
+        greatest = max(price, 1000.0 / (probability * (1.0 + profile.min_margin)))
+        if abs(price - last) <= profile.min_move * last and last <= greatest:
+            damped[place] = last
+        elif profile.max_move and abs(price - last) > profile.max_move * last:
+            damped[place] = _a_step(price, last, greatest, profile)
+            settled = settled and damped[place] == price
+    return damped, settled
 
 
 def _a_step(price: int, last: int, greatest: float, profile: Profile) -> int:
     """Go from the last price towards the new one by at most the greatest step, but by at least a tick."""
     ladder = profile.ladder_ticks
     if price > last:
-        reached = ladder.at_or_below(last * (1.0 + profile.max_step) + ON_TICK)
+        reached = ladder.at_or_below(last * (1.0 + profile.max_move) + ON_TICK)
         following = ladder.around(last)[1]
         return min(price, max(reached or last, following or last))
-    reached = ladder.at_or_above(last * (1.0 - profile.max_step) - ON_TICK)
+    reached = ladder.at_or_above(last * (1.0 - profile.max_move) - ON_TICK)
     if reached is None or reached >= last:
         reached = ladder.below(last)
     allowed = ladder.at_or_below(min(reached or price, greatest) + ON_TICK)

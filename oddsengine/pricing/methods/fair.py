@@ -102,7 +102,7 @@ def normalised(implied: list[Fair | None], winners: int, method: str) -> list[Fa
 
 
 def fair_from_quotes(
-    quotes: Sequence[float | None], winners: int, method: str, source_book_sum: float = 0.0
+    quotes: Sequence[float | None], winners: int, method: str, source_overround: float = 0.0
 ) -> list[Fair | None]:
     """Remove a bookmaker's margin from its prices of a set of selections.
 
@@ -113,14 +113,14 @@ def fair_from_quotes(
         quotes: decimal odds of every selection, None where there is none.
         winners: how many of them win.
         method: how to remove the margin; one that does not hold for several winners gives way to multiplicative.
-        source_book_sum: what its inverse odds typically sum to, per winner; 0 where that is not known.
+        source_overround: what its inverse odds typically sum to, per winner; 0 where that is not known.
     """
     nothing: list[Fair | None] = [None] * len(quotes)
     given = [quote for quote in quotes if quote is not None]
     if len(given) < len(quotes):
-        if not source_book_sum or fsum([1.0 / quote for quote in given]) > winners * source_book_sum:
+        if not source_overround or fsum([1.0 / quote for quote in given]) > winners * source_overround:
             return nothing
-        return [None if quote is None else Fair(1.0 / (quote * source_book_sum), "bookmaker") for quote in quotes]
+        return [None if quote is None else Fair(1.0 / (quote * source_overround), "bookmaker") for quote in quotes]
     if not 1 <= winners < len(given):
         return nothing
     if winners > 1 and method not in SEVERAL_WINNERS:

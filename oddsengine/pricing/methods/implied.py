@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 RISING_SIDE = {"total": "under", "handicap": "home", "asian_handicap": "home"}
 
 
-class Belief(NamedTuple):
+class FairPriceInputs(NamedTuple):
     """What a profile takes for fair of what a source says; profiles that agree share their probabilities."""
 
     limits: ExchangeLimits
     devig: str
-    source_book_sum: float
+    source_overround: float
 
     @classmethod
-    def of(cls, profile: Profile) -> Belief:
+    def of(cls, profile: Profile) -> FairPriceInputs:
         """Tell what a profile believes."""
-        return cls(profile.exchange, profile.devig, profile.source_book_sum)
+        return cls(profile.exchange, profile.devig, profile.source_overround)
 
 
-class Together(NamedTuple):
+class OutcomeGroup(NamedTuple):
     """Selections whose probabilities sum to the number of winners.
 
     `line` is the line they stand on and `rising` the place of the one that gets likelier as it rises, None where the
@@ -43,13 +43,13 @@ class Together(NamedTuple):
     rising: int | None
 
 
-def implied(books: Sequence[SelectionBook | None], winners: int, belief: Belief) -> list[Fair | None]:
+def implied(books: Sequence[SelectionBook | None], winners: int, belief: FairPriceInputs) -> list[Fair | None]:
     """Give what a source implies of a set of selections: a bookmaker by its prices, an exchange by its order books."""
     if any(book is not None and book.fair is not None for book in books):
         return [None if book is None or book.fair is None else Fair(book.fair, "consensus") for book in books]
     if any(book is not None and book.quote is not None for book in books):
         quotes = [None if book is None else book.quote for book in books]
-        return fair_from_quotes(quotes, winners, belief.devig, belief.source_book_sum)
+        return fair_from_quotes(quotes, winners, belief.devig, belief.source_overround)
     answers = [implied_by_exchange(book, belief.limits) for book in books]
     if belief.limits.normalise != "multiplicative":
         return normalised(answers, winners, belief.limits.normalise)
@@ -65,7 +65,7 @@ def implied_by_exchange(book: SelectionBook | None, limits: ExchangeLimits) -> F
     return fair_from_exchange(back, lay, book.last, limits, is_deep=is_deep)
 
 
-def priced_together(definition: MarketDefinition) -> list[Together]:
+def priced_together(definition: MarketDefinition) -> list[OutcomeGroup]:
     """Part the active selections into the sets whose probabilities sum to the number of winners.
 
     All of them, except in an Asian handicap market with many lines, where the two sides of each line are a set: the
@@ -78,19 +78,19 @@ def priced_together(definition: MarketDefinition) -> list[Together]:
         return []
     side = RISING_SIDE.get(definition.type)
     if definition.line is None or side is None or definition.winners != 1:
-        return [Together(active, None, None)]
+        return [OutcomeGroup(active, None, None)]
     rising = next((place for place, selection in enumerate(active) if selection.key == side), None)
-    return [Together(active, definition.line, rising)]
+    return [OutcomeGroup(active, definition.line, rising)]
 
 
-def _by_handicap(definition: MarketDefinition, active: list[SelectionDefinition]) -> list[Together]:
+def _by_handicap(definition: MarketDefinition, active: list[SelectionDefinition]) -> list[OutcomeGroup]:
     first_side = _side(definition.selections[0])
     lines: dict[float, list[SelectionDefinition]] = {}
     for selection in active:
         line = selection.handicap if _side(selection) == first_side else -selection.handicap
         lines.setdefault(line, []).append(selection)
     return [
-        Together(
+        OutcomeGroup(
             selections,
             line,
             next((place for place, selection in enumerate(selections) if _side(selection) == first_side), None),

@@ -12,12 +12,12 @@ from oddsengine.pricing.methods.fair import ExchangeLimits
 from oddsengine.pricing.methods.margin import Method
 from oddsengine.pricing.profiles.rules import (
     BookSum,
-    GreatestOdds,
-    HoldBand,
-    LeastMargin,
-    LeastOdds,
     MaxAge,
-    MaxStep,
+    MaxMove,
+    MaxOdds,
+    MinMargin,
+    MinMove,
+    MinOdds,
     PoolLimit,
     Rule,
     Shift,
@@ -37,7 +37,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How one profile prices; docs/configuration.md says the same to operators.
 
     What is believed: `devig` removes a bookmaker's margin from its prices; where some of them are missing the margin is
-    taken to be what `source_book_sum` says this source is used to ask (0: such a market has no fair price). `exchange`
+    taken to be what `source_overround` says this source is used to ask (0: such a market has no fair price). `exchange`
     says how far an order book is believed. The lines of an event's totals or handicaps that contradict each other are
     pooled, none by more than `pool_limit` (probability); one that would have to move further is suspended.
 
@@ -46,36 +46,36 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     lengthens longshots), `shift` makes selections likelier by a share (`{home = 0.02}`); both leave the book sum as it is.
 
     What is offered: prices are rounded onto `ladder`, `down`, or `balanced` to come near the book sum asked for; per
-    winner it stays within `tolerance` of that (0: however far) and never falls under 1 + `least_margin`. A selection quoted
-    shorter than `least_odds` has no price, one quoted longer than `greatest_odds` gets those. A price that would move by no
-    more than the share `hold_band` stays, one that would move by more than the share `max_step` goes there in steps (0:
+    winner it stays within `tolerance` of that (0: however far) and never falls under 1 + `min_margin`. A selection quoted
+    shorter than `min_odds` has no price, one quoted longer than `max_odds` gets those. A price that would move by no
+    more than the share `min_move` stays, one that would move by more than the share `max_move` goes there in steps (0:
     at once).
 
     What is suspended: a market of which its source has said nothing for `max_age_s` seconds (0: however long); one where a
-    fair probability has changed by more than the share `spike_limit` of itself at once, until another update or source
-    confirms it (0: any change is believed); with `whole_book` one in which some selection has no fair price; with
+    fair probability has changed by more than the share `jump_limit` of itself at once, until another update or source
+    confirms it (0: any change is believed); with `require_complete_book` one in which some selection has no fair price; with
     `suspend` every one. `rules` refine all that for some markets.
     """
 
     devig: Method = "shin"
-    source_book_sum: SourceBookSum = 0.0
+    source_overround: SourceBookSum = 0.0
     book_sum: BookSum = 1.05
-    least_margin: LeastMargin = 0.0
+    min_margin: MinMargin = 0.0
     method: Method = "multiplicative"
     ladder: str = "betfair"
     rounding: Rounding = "down"
     tolerance: Tolerance = 0.0
-    least_odds: LeastOdds = 1.01
-    greatest_odds: GreatestOdds = 1000.0
+    min_odds: MinOdds = 1.01
+    max_odds: MaxOdds = 1000.0
     exchange: ExchangeLimits = ExchangeLimits()
     skew: Skew = 1.0
     shift: dict[str, Shift] = {}
-    hold_band: HoldBand = 0.0
-    max_step: MaxStep = 0.0
+    min_move: MinMove = 0.0
+    max_move: MaxMove = 0.0
     max_age_s: MaxAge = 0.0
-    spike_limit: SpikeLimit = 0.0
+    jump_limit: SpikeLimit = 0.0
     pool_limit: PoolLimit = 0.02
-    whole_book: bool = False
+    require_complete_book: bool = False
     suspend: bool = False
     rules: tuple[Rule, ...] = ()
 
@@ -88,16 +88,16 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             if ladder not in ladders:
                 raise ValueError(f"no ladder {ladder!r}; the ladders are {', '.join(sorted(ladders))}")
         # Any rules may come together on one market: no combination of theirs may contradict itself.
-        least = max([self.least_odds, *self._ruled("least_odds")])
-        greatest = min([self.greatest_odds, *self._ruled("greatest_odds")])
+        least = max([self.min_odds, *self._ruled("min_odds")])
+        greatest = min([self.max_odds, *self._ruled("max_odds")])
         if least >= greatest:
-            raise ValueError(f"least_odds {least:g} is not under greatest_odds {greatest:g}")
-        if any(0.0 < known < 1.0 for known in (self.source_book_sum, *self._ruled("source_book_sum"))):
-            raise ValueError("source_book_sum is 1 or more, or 0 where it is not known")
+            raise ValueError(f"min_odds {least:g} is not under max_odds {greatest:g}")
+        if any(0.0 < known < 1.0 for known in (self.source_overround, *self._ruled("source_overround"))):
+            raise ValueError("source_overround is 1 or more, or 0 where it is not known")
         asked = min([self.book_sum, *self._ruled("book_sum")])
-        floor = 1.0 + max([self.least_margin, *self._ruled("least_margin")])
+        floor = 1.0 + max([self.min_margin, *self._ruled("min_margin")])
         if asked < floor:
-            raise ValueError(f"book_sum {asked:g} is under the floor of 1 + least_margin, {floor:g}")
+            raise ValueError(f"book_sum {asked:g} is under the floor of 1 + min_margin, {floor:g}")
 
     def _ruled(self, name: str) -> Iterator[Any]:
         return (value for rule in self.rules if (value := getattr(rule, name)) is not None)
@@ -115,7 +115,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def rounds_plainly(self) -> bool:
         """Whether each price follows from its own quote alone."""
-        return self.rounding == "down" and not (self.tolerance or self.hold_band or self.max_step)
+        return self.rounding == "down" and not (self.tolerance or self.min_move or self.max_move)
 
     @property
     def prices_each_alone(self) -> bool:

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 Names = str | tuple[str, ...] | None
 BookSum = Annotated[float, Meta(ge=1.0, le=3.0)]
-LeastOdds = Annotated[float, Meta(ge=1.001)]
-GreatestOdds = Annotated[float, Meta(gt=1.0)]
+MinOdds = Annotated[float, Meta(ge=1.001)]
+MaxOdds = Annotated[float, Meta(gt=1.0)]
 
-LeastMargin = Annotated[float, Meta(ge=0.0, le=1.0)]
+MinMargin = Annotated[float, Meta(ge=0.0, le=1.0)]
 Tolerance = Annotated[float, Meta(ge=0.0, le=1.0)]
 Skew = Annotated[float, Meta(ge=0.5, le=2.0)]
 Shift = Annotated[float, Meta(ge=-0.5, le=0.5)]
-HoldBand = Annotated[float, Meta(ge=0.0, le=0.5)]
-MaxStep = Annotated[float, Meta(ge=0.0, le=10.0)]
+MinMove = Annotated[float, Meta(ge=0.0, le=0.5)]
+MaxMove = Annotated[float, Meta(ge=0.0, le=10.0)]
 MaxAge = Annotated[float, Meta(ge=0)]
 SpikeLimit = Annotated[float, Meta(ge=0)]
 PoolLimit = Annotated[float, Meta(ge=0.0, le=0.5)]
@@ -40,23 +40,23 @@ SourceBookSum = Annotated[float, Meta(ge=0.0, le=2.0)]
 #: What a rule sets of a profile, and of how far an exchange is believed (`pricing.fair.ExchangeLimits`).
 _SETTINGS = (
     "devig",
-    "source_book_sum",
+    "source_overround",
     "book_sum",
-    "least_margin",
+    "min_margin",
     "method",
     "ladder",
     "rounding",
     "tolerance",
-    "least_odds",
-    "greatest_odds",
+    "min_odds",
+    "max_odds",
     "skew",
     "shift",
-    "hold_band",
-    "max_step",
+    "min_move",
+    "max_move",
     "max_age_s",
-    "spike_limit",
+    "jump_limit",
     "pool_limit",
-    "whole_book",
+    "require_complete_book",
     "suspend",
 )
 _LIMITS = ("max_spread", "min_size", "min_depth", "last_traded", "normalise")
@@ -93,23 +93,23 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     starts_after_min: float | None = None
 
     devig: Method | None = None
-    source_book_sum: SourceBookSum | None = None
+    source_overround: SourceBookSum | None = None
     book_sum: BookSum | None = None
-    least_margin: LeastMargin | None = None
+    min_margin: MinMargin | None = None
     method: Method | None = None
     ladder: str | None = None
     rounding: Rounding | None = None
     tolerance: Tolerance | None = None
-    least_odds: LeastOdds | None = None
-    greatest_odds: GreatestOdds | None = None
+    min_odds: MinOdds | None = None
+    max_odds: MaxOdds | None = None
     skew: Skew | None = None
     shift: dict[str, Shift] | None = None
-    hold_band: HoldBand | None = None
-    max_step: MaxStep | None = None
+    min_move: MinMove | None = None
+    max_move: MaxMove | None = None
     max_age_s: MaxAge | None = None
-    spike_limit: SpikeLimit | None = None
+    jump_limit: SpikeLimit | None = None
     pool_limit: PoolLimit | None = None
-    whole_book: bool | None = None
+    require_complete_book: bool | None = None
     suspend: bool | None = None
     max_spread: Annotated[float, Meta(ge=0)] | None = None
     min_size: Annotated[float, Meta(ge=0)] | None = None

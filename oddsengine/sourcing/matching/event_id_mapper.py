@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from oddsengine.sourcing.matching.matcher import Matcher
 
 
-class Translator:
+class EventIdMapper:
     """Stands before the source books where there is more than one feed.
 
     Args:

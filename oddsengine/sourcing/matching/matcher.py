@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from oddsengine.domain.events import Event
 from oddsengine.domain.ids import EventId
-from oddsengine.sourcing.matching.names import NameBook
+from oddsengine.sourcing.matching.names import NameNormaliser
 from oddsengine.sourcing.matching.score import event_score
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Placement(NamedTuple):
     basis: Literal["first", "table", "names"] = "first"
 
 
-class Doubt(NamedTuple):
+class ReviewCandidate(NamedTuple):
     """Two events that may be one."""
 
     event: Event
@@ -94,7 +94,7 @@ class Matcher:
 
     def __init__(self, settings: MatchingSettings) -> None:
         self._settings = settings
-        self._names = NameBook(settings.aliases)
+        self._names = NameNormaliser(settings.aliases)
         self._same = {frozenset(pair) for pair in settings.same}
         self._apart = {frozenset(pair) for pair in settings.apart}
         self._groups = _groups(settings.same)
@@ -102,10 +102,10 @@ class Matcher:
         self._known: dict[EventId, _Known] = {}
         #: (sport, hour of the start, None where it is not known) -> events under their first ids
         self._hours: dict[tuple[str, int | None], set[EventId]] = {}
-        self._doubts: dict[EventId, Doubt] = {}
+        self._doubts: dict[EventId, ReviewCandidate] = {}
 
     @property
-    def doubts(self) -> list[Doubt]:
+    def doubts(self) -> list[ReviewCandidate]:
         """The pairs that a person should look at, likeliest first."""
         return sorted(self._doubts.values(), key=lambda doubt: -doubt.score)
 
@@ -168,7 +168,7 @@ class Matcher:
         if score >= self._settings.accept and score - second >= self._settings.margin:
             return Placement(best.event.id, swapped, score, "names")
         reason = "the next is as likely" if score >= self._settings.accept else "the names or starts differ"
-        self._doubts[event.id] = Doubt(event, best.event, score, reason)
+        self._doubts[event.id] = ReviewCandidate(event, best.event, score, reason)
         return Placement(event.id)
 
     def _candidates(self, event: Event) -> list[_Known]:

@@ -203,7 +203,7 @@ class Name(NamedTuple):
         return " ".join((*self.words, *sorted(self.qualifiers)))
 
 
-class NameBook:
+class NameNormaliser:
     """Brings names to one form, each once.
 
     Args:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from feeds.feed import Emulator
     from feeds.supervision.supervisor import Supervisor
     from oddsengine.runtime.service import Service
-    from oddsengine.sourcing.source_selector import SelectionRule
+    from oddsengine.sourcing.source_selector import SourcingRule
 
 PATIENCE_S: Final = 30.0
 _TICK_WATCH_S: Final = 0.01
@@ -58,8 +58,8 @@ BLOCKS: Final[dict[str, dict[str, Any]]] = {
         "markets": ["h2h", "spreads", "totals"],
         "sports": ["soccer_one"],
         "monthly_credits": 1_000_000_000,
-        "least_interval_s": 0.1,
-        "greatest_interval_s": 0.1,
+        "min_interval_s": 0.1,
+        "max_interval_s": 0.1,
         "max_age_s": 1.5,
         "max_update_age_s": 2.0,
         "timeout_s": 1.0,
@@ -222,7 +222,7 @@ async def until(condition: Callable[[], bool], what: str, patience_s: float = PA
     began_s = time.monotonic()
     try:
         async with asyncio.timeout(patience_s):
-            while not condition():  # noqa: ASYNC110 - nobody tells
+            while not condition():
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError(f"{what} did not come within {patience_s:g} s") from None
@@ -235,7 +235,7 @@ async def staged(
     events: int = 40,
     seed: int = 7,
     biases: Mapping[str, float] | None = None,
-    selection: tuple[SelectionRule, ...] = (),
+    sourcing: tuple[SourcingRule, ...] = (),
     supervision: Supervision = QUICK,
     blocks: Mapping[str, dict[str, Any]] | None = None,
     move_share: float = 0.2,
@@ -247,7 +247,7 @@ async def staged(
         events: how many matches, with six markets each.
         seed: of the matches.
         biases: what tells a provider's opinion from the others' (see `Truth`).
-        selection: how markets choose their sources.
+        sourcing: how markets choose their sources.
         supervision: of every feed.
         blocks: what else stands in a feed's config.
         move_share: how much moves in a tick.
@@ -270,11 +270,11 @@ async def staged(
             block = {**emulator.config(), "ca_file": str(certificates.trusted), **BLOCKS[name], **(blocks or {}).get(name, {})}
             feeds[name] = FeedSettings(name, msgspec.convert(block, plugins[name].config_type), supervision)
         settings = Settings(
-            engine=EngineSettings(keep_closed_s=1e6),
+            engine=EngineSettings(closed_event_ttl_s=1e6),
             gateway=GatewaySettings(port=0),
             profiles={"default": Profile(ladder="decimal_3", book_sum=1.02, devig="multiplicative")},
             feeds=feeds,
-            selection=selection,
+            sourcing=sourcing,
         )
         service = await stack.enter_async_context(serving(settings, sources_of(feeds)))
         await until(lambda: service.hub.replica.ready, "readiness")

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from oddsengine.sourcing.source_selector import SelectionRule
+from oddsengine.sourcing.source_selector import SourcingRule
 from tests.support.faults.faults import FALLBACKS, Fault
 from tests.support.faults.installation import PATIENCE_S, is_near, staged, until
 
@@ -46,8 +46,8 @@ class Outcome(NamedTuple):
 def stage_for(adapter: str, events: int = 40) -> AbstractAsyncContextManager[Stage]:
     """Set the stage for an adapter's faults: itself first, another provider behind it."""
     fallback = FALLBACKS[adapter]
-    rule = SelectionRule(hold_s=_HOLD_S)
-    return staged(adapter, fallback, events=events, biases={fallback: BIAS}, selection=(rule,))
+    rule = SourcingRule(hold_s=_HOLD_S)
+    return staged(adapter, fallback, events=events, biases={fallback: BIAS}, sourcing=(rule,))
 
 
 async def settle(stage: Stage, adapter: str, patience_s: float = PATIENCE_S) -> float:

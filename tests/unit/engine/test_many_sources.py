@@ -15,7 +15,7 @@ from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.matching.matcher import MatchingSettings
-from oddsengine.sourcing.source_selector import SelectionRule
+from oddsengine.sourcing.source_selector import SourcingRule
 from tests.support.builders import a_batch, live
 
 KICK_OFF = 1_795_532_400_000
@@ -39,7 +39,7 @@ class Floor:
 
     def __init__(self, *sources: str, matching: MatchingSettings | None = None, **rule: Any) -> None:
         profile = Profile(ladder="decimal_3", book_sum=1.0, devig="multiplicative")
-        rules = [SelectionRule(**rule)] if rule else []
+        rules = [SourcingRule(**rule)] if rule else []
         self.pipeline = Pipeline(Pricer({"default": profile}), sources, 1, rules, matching)
         self.now = 0
         for source in sources:
@@ -56,7 +56,7 @@ class Floor:
         return self.say(source, EventUpdate(event), MarketUpdate(definition.id, image=True, definition=definition, books=books))
 
     def flushed(self) -> Floor:
-        self.pipeline.pass_time(self.now)
+        self.pipeline.tick(self.now)
         self.pipeline.flush(0, self.now)
         self.pipeline.offers[0].cut(self.now)
         return self

@@ -216,7 +216,7 @@ def test_a_market_its_source_says_nothing_of_for_too_long_is_suspended_until_it_
     pipeline.receive(a_batch(*GOOD), 1000)
 
     def at(now_ms: int) -> tuple[str, str | None]:
-        pipeline.pass_time(now_ms)
+        pipeline.tick(now_ms)
         return state(flushed(pipeline, now_ms))
 
     assert ("open", None) == at(1000)
@@ -227,7 +227,7 @@ def test_a_market_its_source_says_nothing_of_for_too_long_is_suspended_until_it_
 
 
 def test_a_jump_is_not_believed_until_another_update_confirms_it() -> None:
-    pipeline = Pipeline(Pricer({"default": Profile(spike_limit=0.3)}), ("src",))
+    pipeline = Pipeline(Pricer({"default": Profile(jump_limit=0.3)}), ("src",))
     pipeline.receive(live(), 0)
     pipeline.receive(a_batch(*GOOD), 1)
 
@@ -246,7 +246,7 @@ def test_a_jump_is_not_believed_until_another_update_confirms_it() -> None:
 
 
 def test_what_a_market_reopens_at_is_no_jump() -> None:
-    pipeline = Pipeline(Pricer({"default": Profile(spike_limit=0.3)}), ("src",))
+    pipeline = Pipeline(Pricer({"default": Profile(jump_limit=0.3)}), ("src",))
     pipeline.receive(live(), 0)
     pipeline.receive(a_batch(*GOOD), 1)
     flushed(pipeline)

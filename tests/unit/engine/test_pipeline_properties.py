@@ -16,7 +16,7 @@ from oddsengine.domain.ids import MarketId
 from oddsengine.engine.pipeline import WITHDRAWN, Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.sourcing.source_selector import SelectionRule
+from oddsengine.sourcing.source_selector import SourcingRule
 from tests.support.builders import a_batch, a_definition, a_quote, an_event
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.changes import MarketRecord
 
 _SOURCES = ("feed.a", "feed.b", "feed.c")
-_RULES = (SelectionRule(hold_s=0.0), SelectionRule(mode="consensus", outlier=0.3))
+_RULES = (SourcingRule(hold_s=0.0), SourcingRule(mode="consensus", outlier=0.3))
 #: a source's own id -> the market
 _MARKETS = {"1.1": "e1/match_odds", "1.2": "e2/match_odds"}
 _SELECTIONS = ("home", "away", "draw")
@@ -65,8 +65,8 @@ def _beginning() -> Iterator[tuple[Any, ...]]:
     yield ("flush",)
 
 
-def _new_pipeline(rule: SelectionRule) -> Pipeline:
-    return Pipeline(Pricer({"default": Profile()}), _SOURCES, selection=[rule])
+def _new_pipeline(rule: SourcingRule) -> Pipeline:
+    return Pipeline(Pricer({"default": Profile()}), _SOURCES, sourcing=[rule])
 
 
 def _tell(pipeline: Pipeline, what: str, source: str, *of: Any) -> None:
@@ -89,7 +89,7 @@ def _tell(pipeline: Pipeline, what: str, source: str, *of: Any) -> None:
     pipeline.receive(a_batch(*updates, source=source), 1)
 
 
-def _told_anew(pipeline: Pipeline, rule: SelectionRule) -> Pipeline:
+def _told_anew(pipeline: Pipeline, rule: SourcingRule) -> Pipeline:
     """Tell another pipeline all that the sources of this one say now."""
     fresh = _new_pipeline(rule)
     for source, book in pipeline.books.items():
@@ -139,7 +139,7 @@ _WITHOUT_A_DRAW = [
 @given(st.sampled_from(_RULES), happenings)
 @example(_RULES[1], _WITHOUT_A_DRAW)
 def test_what_is_published_depends_on_what_sources_say_now_and_on_nothing_else(
-    rule: SelectionRule, story: list[tuple[Any, ...]]
+    rule: SourcingRule, story: list[tuple[Any, ...]]
 ) -> None:
     pipeline = _new_pipeline(rule)
     for happening in [*_beginning(), *story, ("flush",)]:

@@ -13,10 +13,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from oddsengine.domain.changes import Batch, Changes, MarketIdentity, MarketState, Record
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.offer.change_index import ALL
 from oddsengine.offer.merge import merged
 from oddsengine.offer.offer import BEGINNING, Offer
-from oddsengine.offer.owned_offer import OfferedMarket, OfferedSelection, OwnedOffer
+from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.offer.replica_offer import ReplicaOffer
 
 EVENTS = ["e1", "e2", "e3"]

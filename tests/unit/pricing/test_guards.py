@@ -73,7 +73,7 @@ def test_profiles_with_a_margin_between_them_are_open() -> None:
 
 
 def test_a_jump_is_confirmed_by_another_source() -> None:
-    traded = Traded("src", "other", default=Profile(spike_limit=0.2))
+    traded = Traded("src", "other", default=Profile(jump_limit=0.2))
     traded.say(home=2.0, away=2.0)
     traded.say("other", home=1.3, away=4.3)
     assert ("open", None) == traded.state
@@ -85,7 +85,7 @@ def test_a_jump_is_confirmed_by_another_source() -> None:
 
 
 def test_a_jump_over_a_new_image_is_a_jump() -> None:
-    traded = Traded(default=Profile(spike_limit=0.2))
+    traded = Traded(default=Profile(jump_limit=0.2))
     traded.say(home=2.0, away=2.0)
     image = MarketUpdate("1.1", image=True, definition=a_definition(), books=[a_quote("home", 1.3), a_quote("away", 4.3)])
     traded.pipeline.receive(a_batch(image), 50)
@@ -94,7 +94,8 @@ def test_a_jump_over_a_new_image_is_a_jump() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "reason"), [({"suspend": True}, "rule"), ({"whole_book": True}, "no_price"), ({"max_spread": 0.001}, "no_price")]
+    ("rule", "reason"),
+    [({"suspend": True}, "rule"), ({"require_complete_book": True}, "no_price"), ({"max_spread": 0.001}, "no_price")],
 )
 def test_rules_say_what_is_suspended(rule: dict[str, Any], reason: str) -> None:
     traded = Traded(default=Profile(rules=(Rule(sport="football", **rule),)))
@@ -141,12 +142,12 @@ def test_a_source_of_known_margin_is_believed_with_a_price_missing() -> None:
 
 
 def test_a_price_in_steps_arrives_by_itself() -> None:
-    traded = Traded(default=Profile(max_step=0.05, book_sum=1.1))
+    traded = Traded(default=Profile(max_move=0.05, book_sum=1.1))
     traded.say(home=2.0, away=2.0)
     traded.say(home=3.0, away=1.5)
     on_the_way = traded.prices["home"][0]
     for second in range(1, 30):
-        traded.pipeline.pass_time(second * 1000)
+        traded.pipeline.tick(second * 1000)
         traded.pipeline.flush(0, second * 1000)
     arrived = Traded(default=Profile(book_sum=1.1))
     arrived.say(home=3.0, away=1.5)
@@ -155,7 +156,7 @@ def test_a_price_in_steps_arrives_by_itself() -> None:
 
 
 def test_the_explanation_of_a_held_price_ends_with_the_price_that_is_on_offer() -> None:
-    traded = Traded(default=Profile(hold_band=0.05))
+    traded = Traded(default=Profile(min_move=0.05))
     traded.say(home=2.0, away=2.0)
     traded.say(home=2.03, away=1.97)
     explanation = explain(traded.pipeline, MARKET, 5)

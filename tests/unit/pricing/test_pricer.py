@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from oddsengine.domain.feed_updates import BookChange, SelectionDefinition
 from oddsengine.domain.ids import SelectionKey
 from oddsengine.domain.ladders import BETFAIR
-from oddsengine.offer.owned_offer import OfferedMarket
+from oddsengine.domain.offered_market import OfferedMarket
 from oddsengine.pricing.methods.fair import ExchangeLimits, fair_from_exchange
 from oddsengine.pricing.methods.implied import implied_by_exchange, priced_together
 from oddsengine.pricing.pricer import Pricer
@@ -192,7 +192,7 @@ def test_several_winners_share_the_book() -> None:
 
 def test_odds_beyond_the_profiles_limits() -> None:
     market = a_market(a_definition(), a_quote("home", 1.005, spread=0.001), a_quote("away", 300.0))
-    assert {"home": None, "away": 100000} == prices(price_of(market, greatest_odds=100.0))
+    assert {"home": None, "away": 100000} == prices(price_of(market, max_odds=100.0))
 
 
 def test_each_line_of_an_asian_handicap_is_a_book_of_its_own() -> None:
@@ -212,9 +212,9 @@ def test_bookmaker_odds_lose_their_margin_and_get_ours() -> None:
 
 def test_bookmaker_odds_are_believed_whole_or_not_at_all() -> None:
     definition = a_definition(selections=("home", "draw", "away"))
-    whole_book = [BookChange(f"s-{key}", quote=odds) for key, odds in (("home", 2.1), ("draw", 3.4), ("away", 3.9))]
-    assert ("suspended", "no_price") == status(price_of(a_market(definition, *whole_book[:2])))
-    withdrawn = [*whole_book, BookChange("s-draw", quote=0.0)]
+    require_complete_book = [BookChange(f"s-{key}", quote=odds) for key, odds in (("home", 2.1), ("draw", 3.4), ("away", 3.9))]
+    assert ("suspended", "no_price") == status(price_of(a_market(definition, *require_complete_book[:2])))
+    withdrawn = [*require_complete_book, BookChange("s-draw", quote=0.0)]
     assert ("suspended", "no_price") == status(price_of(a_market(definition, *withdrawn)))
 
 
@@ -284,8 +284,8 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
     from tests.support.builders import an_event
 
     profiles = {
-        "first": Profile(method=method, book_sum=book_sum, greatest_odds=greatest, exchange=TRADED),
-        "second": Profile(book_sum=1.1, least_odds=1.2, exchange=ExchangeLimits(last_traded=True)),
+        "first": Profile(method=method, book_sum=book_sum, max_odds=greatest, exchange=TRADED),
+        "second": Profile(book_sum=1.1, min_odds=1.2, exchange=ExchangeLimits(last_traded=True)),
         "third": Profile(book_sum=1.02, exchange=TRADED, devig="power", skew=1.1, shift={"a": 0.1}),
     }
     definition = a_definition(selections=KEYS)

@@ -32,11 +32,11 @@ PROFILES = st.fixed_dictionaries(
         "ladder": st.sampled_from(sorted(LADDERS)),
         "method": st.sampled_from(METHODS),
         "book_sum": st.floats(1.05, 1.3),
-        "least_margin": st.floats(0.0, 0.05),
+        "min_margin": st.floats(0.0, 0.05),
         "rounding": st.sampled_from(["down", "balanced"]),
         "tolerance": st.sampled_from([0.0, 0.005, 0.02, 0.1]),
-        "hold_band": st.sampled_from([0.0, 0.01, 0.1, 0.5]),
-        "max_step": st.sampled_from([0.0, 0.02, 0.2]),
+        "min_move": st.sampled_from([0.0, 0.01, 0.1, 0.5]),
+        "max_move": st.sampled_from([0.0, 0.02, 0.2]),
     }
 )
 
@@ -55,8 +55,8 @@ def test_no_book_sum_is_under_the_floor_or_outside_the_tolerance(
     assert all(price is None or price in ladder for price in answer.prices)
     if total is None or answer.refusal is not None:
         return
-    assert total >= 1 + profile.least_margin - 1e-9
-    target = fsum(1 / min(each, profile.greatest_odds) for each in quotes if each is not None)
+    assert total >= 1 + profile.min_margin - 1e-9
+    target = fsum(1 / min(each, profile.max_odds) for each in quotes if each is not None)
     if profile.tolerance:
         assert abs(total - target) <= profile.tolerance + 1e-9
 
@@ -89,17 +89,17 @@ def test_a_tolerance_that_the_ladder_can_not_keep_is_a_refusal() -> None:
 def test_a_price_that_hardly_moved_is_held() -> None:
     assert [1900, 1900] == rounded([0.5, 0.5])
     assert [1880, 1920] == [price and round(price, -1) for price in rounded([0.505, 0.495], [1900, 1900])]
-    assert [1900, 1900] == rounded([0.505, 0.495], [1900, 1900], hold_band=0.02)
+    assert [1900, 1900] == rounded([0.505, 0.495], [1900, 1900], min_move=0.02)
 
 
 def test_no_price_is_held_on_which_the_bettor_has_the_edge() -> None:
     """1.9 is fair at 0.526: from there on the hold band gives way."""
-    assert 1900 == rounded([0.52, 0.48], [1900, 1900], hold_band=0.2)[0]
-    assert rounded([0.53, 0.47], [1900, 1900], hold_band=0.2)[0] == rounded([0.53, 0.47])[0]
+    assert 1900 == rounded([0.52, 0.48], [1900, 1900], min_move=0.2)[0]
+    assert rounded([0.53, 0.47], [1900, 1900], min_move=0.2)[0] == rounded([0.53, 0.47])[0]
 
 
 def test_a_price_lengthens_in_steps_and_shortens_at_once_as_far_as_is_fair() -> None:
-    profile = Profile(max_step=0.1)
+    profile = Profile(max_move=0.1)
     fair = [0.25, 0.75]
     answer = round_book(quoted(fair, profile), list(fair), 1, profile, [1900, 1900])
     assert not answer.settled
@@ -114,4 +114,4 @@ def test_a_price_lengthens_in_steps_and_shortens_at_once_as_far_as_is_fair() -> 
 
 @pytest.mark.parametrize("step", [0.0001, 0.001])
 def test_a_step_is_at_least_a_tick(step: float) -> None:
-    assert 2020 == rounded([0.4, 0.6], [2000, 1500], max_step=step)[0]
+    assert 2020 == rounded([0.4, 0.6], [2000, 1500], max_move=step)[0]

@@ -108,10 +108,10 @@ def test_a_rule_knows_where_it_stands() -> None:
         ("book_sun = 1.1", "odds.toml:7: profiles.default.rules.0.book_sun: unknown key"),
         ("type = 'totals'", "odds.toml:7: profiles.default.rules.0.type: "),
         ("book_sum = 0.9", "odds.toml:7: profiles.default.rules.0.book_sum: Expected `float` >= 1.0"),
-        ("sport = 'x'", "odds.toml:6: profiles.default.rules.0: the rule sets nothing; it can set devig, source_book_sum"),
+        ("sport = 'x'", "odds.toml:6: profiles.default.rules.0: the rule sets nothing; it can set devig, source_overround"),
         ("_place = 'x'", "odds.toml:7: profiles.default.rules.0._place: unknown key"),
         ("ladder = 'x'", "odds.toml:7: profiles.default.rules.0.ladder: no ladder 'x'"),
-        ("least_odds = 2000.0", "odds.toml:2: profiles.default: least_odds 2000 is not under greatest_odds 1000"),
+        ("min_odds = 2000.0", "odds.toml:2: profiles.default: min_odds 2000 is not under max_odds 1000"),
     ],
 )
 def test_a_bad_rule_is_named_with_its_line(rule: str, problem: str) -> None:
@@ -135,7 +135,7 @@ def test_what_holds_is_worked_out_anew_in_play_and_as_time_passes() -> None:
     pipeline.receive(a_batch(*say), 1)
 
     def price(now_ms: int) -> tuple[int, int | None, list[str]]:
-        pipeline.pass_time(now_ms)
+        pipeline.tick(now_ms)
         pipeline.flush(0, now_ms)
         pipeline.offers[0].cut(now_ms)
         record = pipeline.offers[0].markets[MarketId("e1/match_odds")]

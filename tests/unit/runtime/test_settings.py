@@ -78,7 +78,7 @@ def test_nested_tables_are_checked_like_their_parents() -> None:
         ("[profiles]\ndefault = 3\n", "odds.toml:2: profiles.default: must be a table"),
         (
             "[profiles.a]\nleast_odds = 5.0\ngreatest_odds = 2.0\n[gateway]\nprofile='a'",
-            "odds.toml:1: profiles.a: least_odds 5 is not under",
+            "odds.toml:1: profiles.a: min_odds 5 is not under",
         ),
     ],
 )  # fmt: skip
@@ -135,7 +135,7 @@ ladder = "listed"
         ),
         ("[tiers]\ntop = 'Cup'\n", "odds.toml:1: tiers: Expected `array`, got `str`"),
         ("[profiles.a]\nbook_sum = 1.02\nleast_margin = 0.03\n", "odds.toml:1: profiles.a: book_sum 1.02 is under the floor"),
-        ("[profiles.a]\nsource_book_sum = 0.5\n", "odds.toml:1: profiles.a: source_book_sum is 1 or more"),
+        ("[profiles.a]\nsource_book_sum = 0.5\n", "odds.toml:1: profiles.a: source_overround is 1 or more"),
     ],
 )
 def test_bad_ladders_tiers_and_floors_are_named_with_their_line(text: str, message: str) -> None:
@@ -150,7 +150,7 @@ def test_feeds_are_supervised_matched_and_selected_as_the_file_says() -> None:
 accept = 0.9
 same = [["p.1", "b.2"]]
 aliases = { "Olympique Lyonnais" = ["OL"] }
-[[selection]]
+[[sourcing]]
 sport = "football"
 mode = "consensus"
 sources = ["p", "t.bet365"]
@@ -165,7 +165,7 @@ bookmakers = ["bet365"]
     settings = parse_settings(text, "x.toml", {name: plugin.config_type for name, plugin in installed_feeds().items()})
     assert 20.0 == settings.feeds["p"].supervision.quiet_in_play_s
     assert (0.9, (("p.1", "b.2"),)) == (settings.matching.accept, settings.matching.same)
-    assert ("consensus", ("p", "t.bet365")) == (settings.selection[0].mode, settings.selection[0].sources)
+    assert ("consensus", ("p", "t.bet365")) == (settings.sourcing[0].mode, settings.sourcing[0].sources)
 
 
 def test_what_is_wrong_with_feeds_and_selection_is_named() -> None:
@@ -174,9 +174,9 @@ def test_what_is_wrong_with_feeds_and_selection_is_named() -> None:
     text = """
 [matching]
 doubt = 0.95
-[[selection]]
+[[sourcing]]
 mode = "concensus"
-[[selection]]
+[[sourcing]]
 sources = ["pinacle"]
 [feeds.adapters.pinnacle]
 adapter = "pinnacle"

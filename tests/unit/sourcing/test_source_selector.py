@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oddsengine.domain.feed_updates import MarketUpdate, SourceStatus
 from oddsengine.domain.ids import MarketId
 from oddsengine.sourcing.source_book import SourceBook
-from oddsengine.sourcing.source_selector import Blend, Choice, SelectionRule, Selector
+from oddsengine.sourcing.source_selector import ChosenSource, ConsensusInput, SourceSelector, SourcingRule
 from tests.support.builders import a_definition, an_event
 
 MARKET = MarketId("e1/match_odds")
@@ -22,7 +22,7 @@ class Floor:
 
     def __init__(self, *sources: str, **rule: Any) -> None:
         self.books = {source: SourceBook(source) for source in sources}
-        self.selector = Selector([SelectionRule(**rule)] if rule else [])
+        self.selector = SourceSelector([SourcingRule(**rule)] if rule else [])
         self.now = 0
         for source in sources:
             self.health(source, "live").status(source, "open")
@@ -39,13 +39,13 @@ class Floor:
         self.now = round(now_s * 1000)
         return self
 
-    def choice(self, event: Any = None) -> Choice | Blend | None:
+    def choice(self, event: Any = None) -> ChosenSource | ConsensusInput | None:
         candidates = [(book, book.markets["m"]) for book in self.books.values() if "m" in book.markets]
         return self.selector.choose(MARKET, candidates, event, self.now)
 
     def chosen(self, event: Any = None) -> tuple[str, str, str | None]:
         choice = self.choice(event)
-        assert isinstance(choice, Choice)
+        assert isinstance(choice, ChosenSource)
         return choice.market.source, choice.definition.status, choice.reason
 
 
@@ -121,10 +121,10 @@ def test_a_rule_says_who_may_price_and_in_which_order() -> None:
 
 def test_the_last_rule_that_matches_holds() -> None:
     floor = Floor("a", "b")
-    floor.selector = Selector(
+    floor.selector = SourceSelector(
         [
-            SelectionRule(sport="football", sources=("b",)),
-            SelectionRule(sport="football", competition="Cup", in_play=False, sources=("a",)),
+            SourcingRule(sport="football", sources=("b",)),
+            SourcingRule(sport="football", competition="Cup", in_play=False, sources=("a",)),
         ]
     )
     assert "a" == floor.chosen(an_event("e1", competition="cup"))[0]
@@ -135,7 +135,7 @@ def test_the_last_rule_that_matches_holds() -> None:
 def test_a_consensus_is_of_all_that_are_healthy() -> None:
     floor = Floor("a", "b", "c", mode="consensus", weights={"b": 3.0}, min_sources=2)
     choice = floor.choice()
-    assert isinstance(choice, Blend)
+    assert isinstance(choice, ConsensusInput)
     assert [("a", 1.0), ("b", 3.0), ("c", 1.0)] == [(market.source, weight) for market, _, weight in choice.members]
     floor.health("a", "down").status("c", "suspended")
     assert ("b", "open", "too_few_sources") == floor.chosen()

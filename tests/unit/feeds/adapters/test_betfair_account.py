@@ -10,7 +10,7 @@ import pytest
 from feeds.adapters.betfair.account import Account, AccountUrls, Login
 from feeds.adapters.betfair.codec import BetfairCodec, Subscription
 from feeds.errors import ProviderRefused
-from feeds.feed import Rejected, Sample
+from feeds.feed import Rejected, VerificationSnapshot
 from feeds.recording.packet import encode_line, response_packet
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, UpdateBatch
 from tests.support.builders import betfair_market, mcm
@@ -171,7 +171,7 @@ def test_a_sample_is_a_fresh_image_under_a_new_subscription() -> None:
     old, new = again["id"] - 1, again["id"]
     codec.receive_data(mcm(id=old, pt=1001) + b"\r\n")
     (sample,) = codec.receive_data(mcm(betfair_market(), id=new, ct="SUB_IMAGE", pt=1002) + b"\r\n")
-    assert isinstance(sample, Sample)
+    assert isinstance(sample, VerificationSnapshot)
     assert 1 == len(sample.batches)
 
 

@@ -116,9 +116,9 @@ def test_a_cutoff_suspends_when_it_comes_without_a_word_of_the_provider() -> Non
     polling = Polling(max_age_s=7_200.0).recovered()
     heard = polling.next("odds", odds(period(moneyline=MONEYLINE, cutoff="2026-11-24T16:00:00Z")))
     cutoff = NOW + 3_600_000
-    heard.hear(polling.codec.pass_time(cutoff - 1))
+    heard.hear(polling.codec.tick(cutoff - 1))
     assert {"pin.1/match_odds"} == heard.quotes("pin").keys()
-    heard.hear(polling.codec.pass_time(cutoff))
+    heard.hear(polling.codec.tick(cutoff))
     assert "suspended" == heard.status("pin", "pin.1/match_odds")
 
 
@@ -166,7 +166,7 @@ def test_one_bad_period_withdraws_its_event_alone() -> None:
 
 def test_a_sport_that_is_not_confirmed_for_too_long_is_withdrawn() -> None:
     polling = Polling().recovered()
-    polling.heard.hear(polling.codec.pass_time(polling.now + 60_001))
+    polling.heard.hear(polling.codec.tick(polling.now + 60_001))
     assert {} == polling.heard.quotes("pin")
 
 

@@ -120,9 +120,9 @@ def test_a_sport_that_is_not_answered_for_too_long_is_withdrawn_alone() -> None:
     polling.answer([an_event("e1", at("pinnacle", H2H))])
     later = polling.now
     polling.answer([an_event("e2", at("pinnacle", H2H))])
-    polling.heard.hear(polling.codec.pass_time(later + 60_000))
+    polling.heard.hear(polling.codec.tick(later + 60_000))
     assert {"toa.e1/match_odds", "toa.e2/match_odds"} == polling.heard.quotes("toa.pinnacle").keys()
-    polling.heard.hear(polling.codec.pass_time(later + 60_001))
+    polling.heard.hear(polling.codec.tick(later + 60_001))
     assert {"toa.e2/match_odds"} == polling.heard.quotes("toa.pinnacle").keys()
 
 
@@ -156,8 +156,8 @@ def test_calls_at_the_even_pace_last_to_the_end_of_the_month(left: int, second: 
         sports=tuple(f"s{number}" for number in range(sports)),
         monthly_credits=100_000,
         reserve_credits=0,
-        least_interval_s=0.001,
-        greatest_interval_s=1e9,
+        min_interval_s=0.001,
+        max_interval_s=1e9,
     )
     budget = CreditBudget(config)
     now = 1_793_491_200_000 + second * 1000  # in November 2026

@@ -7,33 +7,33 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.supervision.states import TRANSITIONS, FeedState, Happening, Standing, diagram
+from feeds.supervision.states import TRANSITIONS, FeedState, FeedStatus, Trigger, diagram
 
-WALK = st.lists(st.sampled_from(Happening), max_size=40)
+WALK = st.lists(st.sampled_from(Trigger), max_size=40)
 
 
 def test_the_only_ways_to_live_are_a_complete_recovery_and_catching_up() -> None:
     ways = {(state, what) for (state, what), to in TRANSITIONS.items() if to is FeedState.LIVE}
-    assert {(FeedState.RECOVERING, Happening.RECOVERED), (FeedState.LAGGING, Happening.CAUGHT_UP)} == ways
+    assert {(FeedState.RECOVERING, Trigger.RECOVERED), (FeedState.LAGGING, Trigger.CAUGHT_UP)} == ways
 
 
 def test_whatever_is_connected_can_be_lost() -> None:
     for state in set(FeedState) - {FeedState.DOWN, FeedState.STALE}:
-        assert TRANSITIONS[state, Happening.LOST] is FeedState.DOWN
+        assert TRANSITIONS[state, Trigger.LOST] is FeedState.DOWN
 
 
 @given(WALK)
-def test_what_the_table_does_not_name_changes_nothing_and_every_change_is_kept(walk: list[Happening]) -> None:
+def test_what_the_table_does_not_name_changes_nothing_and_every_change_is_kept(walk: list[Trigger]) -> None:
     clock = iter(range(1_000_000))
-    standing = Standing("src", lambda: next(clock))
+    status = FeedStatus("src", lambda: next(clock))
     moves = 0
     for what in walk:
-        before = standing.state
-        moved = standing.move(what, "why")
+        before = status.state
+        moved = status.move(what, "why")
         assert moved == ((before, what) in TRANSITIONS)
-        assert standing.state is TRANSITIONS.get((before, what), before)
+        assert status.state is TRANSITIONS.get((before, what), before)
         moves += moved
-    assert min(moves, 50) == len(standing.changes)
+    assert min(moves, 50) == len(status.changes)
 
 
 def test_the_diagram_in_the_docs_is_the_table() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.toolkit.quote_cache import QuoteSheet, decimal_odds, from_american
+from feeds.toolkit.quote_cache import QuoteCache, decimal_odds, from_american
 from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, total
 from oddsengine.domain.feed_updates import EventUpdate, MarketDefinition, MarketGone, MarketUpdate
 from oddsengine.domain.ids import EventId
@@ -32,7 +32,7 @@ def a_market(kind: str, status: str) -> MarketDefinition:
 
 @given(SAID)
 def test_whoever_follows_what_differs_holds_what_was_said(said: list[tuple[Any, ...]]) -> None:
-    sheet, book = QuoteSheet(), SourceBook("src")
+    sheet, book = QuoteCache(), SourceBook("src")
     expected: dict[str, tuple[str, dict[str, float]]] = {}
     for kind, quotes, status, withdrawn in said:
         market = a_market(kind, status)
@@ -54,7 +54,7 @@ def test_whoever_follows_what_differs_holds_what_was_said(said: list[tuple[Any, 
 
 @given(ODDS)
 def test_the_same_again_says_nothing(quotes: dict[str, float]) -> None:
-    sheet = QuoteSheet()
+    sheet = QuoteCache()
     assert sheet.quote(a_market("result", "open"), quotes)
     assert [] == sheet.quote(a_market("result", "open"), quotes)
     assert sheet.describe(an_event())
@@ -63,7 +63,7 @@ def test_the_same_again_says_nothing(quotes: dict[str, float]) -> None:
 
 def test_an_event_whose_last_market_was_withdrawn_is_described_again_with_the_next() -> None:
     """Whoever has forgotten the event meanwhile must be told what it is."""
-    sheet = QuoteSheet()
+    sheet = QuoteCache()
     sheet.describe(an_event("e1"))
     market = a_market("result", "open")
     sheet.quote(market, {"home": 2.0})

@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.toolkit.snapshot_fetcher import Chunk, Listing, Prefetch
+from feeds.toolkit.snapshot_fetcher import Chunk, Listing, SnapshotFetcher
 
 KEYS = st.lists(st.text("abcdefgh", min_size=1, max_size=2), unique=True, max_size=12)
 
 
 @given(KEYS, st.integers(1, 5))
 def test_everything_listed_is_fetched_once_and_then_it_is_complete(keys: list[str], chunk: int) -> None:
-    prefetch = Prefetch(chunk, 1000)
+    prefetch = SnapshotFetcher(chunk, 1000)
     assert Listing(1) == prefetch.next(0)
     assert prefetch.next(0) is None, "one question at a time"
     prefetch.answered()
@@ -30,7 +30,7 @@ def test_everything_listed_is_fetched_once_and_then_it_is_complete(keys: list[st
 
 
 def test_a_question_that_failed_is_asked_again() -> None:
-    prefetch = Prefetch(2, 1000)
+    prefetch = SnapshotFetcher(2, 1000)
     prefetch.next(0)
     prefetch.answered()
     assert Listing(1) == prefetch.next(0)
@@ -38,7 +38,7 @@ def test_a_question_that_failed_is_asked_again() -> None:
 
 @given(KEYS, KEYS)
 def test_what_is_on_the_list_no_more_is_gone_and_what_is_new_is_fetched(before: list[str], after: list[str]) -> None:
-    prefetch = Prefetch(100, 0)
+    prefetch = SnapshotFetcher(100, 0)
     prefetch.listed(before, more=False, now_ms=0)
     prefetch.fetched(before)
     prefetch.relist()
@@ -52,7 +52,7 @@ def test_what_is_on_the_list_no_more_is_gone_and_what_is_new_is_fetched(before: 
 
 
 def test_a_new_connection_fetches_everything_again() -> None:
-    prefetch = Prefetch(100, 1000)
+    prefetch = SnapshotFetcher(100, 1000)
     prefetch.listed(["a"], more=False, now_ms=0)
     prefetch.fetched(["a"])
     prefetch.restart()

@@ -42,13 +42,13 @@ async def test_a_good_token_gives_what_it_claims(secret: KeySettings) -> None:
     token = a_token(profile="gold", channels=["sport:foot*"], role="service", limits={"sessions": 2}, other="ignored")
     access = await checking(secret).access(token)
     assert ("somebody", "gold", Role.service, 2) == (access.subject, access.profile, access.role, access.limits.sessions)
-    assert [True, False] == [access.may_hear(channel) for channel in ("sport:football", "sport:tennis")]
+    assert [True, False] == [access.may_subscribe(channel) for channel in ("sport:football", "sport:tennis")]
 
 
 async def test_a_token_that_claims_nothing_is_a_subscriber_to_all(secret: KeySettings) -> None:
     access = await checking(secret).access(a_token())
     assert (Role.subscriber, None, LIMITS) == (access.role, access.profile, access.limits)
-    assert access.may_hear("event:any")
+    assert access.may_subscribe("event:any")
 
 
 async def test_limits_that_a_token_does_not_name_are_the_configured_ones(secret: KeySettings) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from oddsengine.domain.ids import EventId
-from oddsengine.gateway.hub.staleness import Freshness
+from oddsengine.gateway.hub.staleness import StalenessMonitor
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from tests.support.builders import an_offer_of
 from tests.support.hub_harness import Gateway, prices
@@ -24,12 +24,12 @@ async def test_a_client_that_does_not_read_costs_a_position_and_then_gets_one_di
         gateway.publish(e1=price)
         gateway.hub.sweep()
     assert b"" == wire.written, "nothing is written to a full socket"
-    assert [session] == list(gateway.hub.teller.late.behind)
+    assert [session] == list(gateway.hub.dispatcher.late.behind)
     wire.reads, wire.backlog = True, 0
     gateway.hub.sweep()
     (delta,) = wire.messages()
     assert ("delta", {"e1": 3.18}) == (delta["op"], prices([delta]))
-    assert [] == list(gateway.hub.teller.late.behind)
+    assert [] == list(gateway.hub.dispatcher.late.behind)
 
 
 async def test_a_socket_that_fills_up_in_the_middle_of_a_flush_loses_nothing_of_it() -> None:
@@ -65,12 +65,12 @@ async def test_what_was_told_of_trouble_is_made_up_for() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
     _, wire = gateway.joins("event:e1")
-    gateway.hub.freshness.went_stale(0)
+    gateway.hub.staleness.went_stale(0)
     assert "stale" == wire.messages()[-1]["op"]
     wire.reads, wire.backlog = False, 200_000
     gateway.publish(e1=2100)
     wire.messages()
-    gateway.hub.freshness.went_live(0)
+    gateway.hub.staleness.went_live(0)
     assert b"" == wire.written
     wire.reads, wire.backlog = True, 0
     gateway.hub.sweep()
@@ -80,18 +80,18 @@ async def test_what_was_told_of_trouble_is_made_up_for() -> None:
 async def test_who_comes_while_a_shard_is_stale_is_told_so() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
-    gateway.hub.freshness.went_stale(0)
+    gateway.hub.staleness.went_stale(0)
     _, wire = gateway.joins("event:e1")
     assert ["welcome", "subscribed", "snapshot", "stale"] == [message["op"] for message in wire.messages()]
 
 
 async def test_markets_of_an_owner_that_was_never_heard_are_suspended() -> None:
     """What has no known age is too old to be open."""
-    gateway = Gateway(suspend_stale_s=3.0)
+    gateway = Gateway(stale_suspend_after_s=3.0)
     gateway.publish(e1=2000)
     _, wire = gateway.joins("event:e1")
     wire.messages()
-    gateway.hub.freshness = Freshness(gateway.hub.teller, lambda: gateway.now_s, lambda: 1, suspend_stale_s=3.0)
+    gateway.hub.staleness = StalenessMonitor(gateway.hub.dispatcher, lambda: gateway.now_s, lambda: 1, stale_suspend_after_s=3.0)
     gateway.now_s += 2.9
     await gateway.settled()
     assert [] == wire.messages()
@@ -104,7 +104,7 @@ async def test_markets_of_an_owner_that_was_never_heard_are_suspended() -> None:
 
 async def test_a_follower_that_hangs_does_not_keep_markets_open() -> None:
     """The hub looks at the silence itself: nobody says `went_stale` here."""
-    gateway = Gateway(suspend_stale_s=3.0)
+    gateway = Gateway(stale_suspend_after_s=3.0)
     gateway.publish(e1=2000)
     _, wire = gateway.joins("event:e1")
     wire.messages()
@@ -117,12 +117,12 @@ async def test_a_follower_that_hangs_does_not_keep_markets_open() -> None:
 
 async def test_a_shard_that_is_shut_is_shown_as_it_was_when_it_was_shut_last() -> None:
     """A snapshot kept ready from an earlier time would lack what came in between."""
-    gateway = Gateway(suspend_stale_s=5.0)
+    gateway = Gateway(stale_suspend_after_s=5.0)
     gateway.publish(e1=2000)
     for events in (["e1"], ["e1", "e2"]):
         gateway.publish(**dict.fromkeys(events, 2000 + 100 * len(events)))
-        gateway.hub.freshness.went_live(0)
-        gateway.hub.freshness.went_stale(0)
+        gateway.hub.staleness.went_live(0)
+        gateway.hub.staleness.went_stale(0)
         gateway.now_s += 10.0
         await gateway.settled()
         session, wire = gateway.joins("sport:football")
@@ -133,13 +133,13 @@ async def test_a_shard_that_is_shut_is_shown_as_it_was_when_it_was_shut_last() -
 
 
 async def test_who_last_saw_a_shard_shut_does_not_resume_where_it_is_shut_again() -> None:
-    gateway = Gateway(suspend_stale_s=5.0)
+    gateway = Gateway(stale_suspend_after_s=5.0)
     gateway.publish(e1=2000)
     resume: str | None = None
     for price in (2100, 2200):
         gateway.publish(e1=price)
-        gateway.hub.freshness.went_live(0)
-        gateway.hub.freshness.went_stale(0)
+        gateway.hub.staleness.went_live(0)
+        gateway.hub.staleness.went_stale(0)
         gateway.now_s += 10.0
         await gateway.settled()
         session, wire = gateway.joins("event:e1", resume=resume)
@@ -151,10 +151,10 @@ async def test_who_last_saw_a_shard_shut_does_not_resume_where_it_is_shut_again(
 
 
 async def test_who_is_told_at_intervals_is_not_told_again_and_again_that_a_shard_is_shut() -> None:
-    gateway = Gateway(suspend_stale_s=5.0)
+    gateway = Gateway(stale_suspend_after_s=5.0)
     gateway.publish(e1=2000)
     _, wire = gateway.joins("event:e1", interval_ms=1000)
-    gateway.hub.freshness.went_stale(0)
+    gateway.hub.staleness.went_stale(0)
     for _ in range(10):
         gateway.now_s += 2.0
         await gateway.settled()
@@ -217,7 +217,7 @@ async def test_a_closed_session_leaves_nothing_behind() -> None:
     wire.reads, wire.backlog = False, 200_000
     gateway.publish(e1=2100)
     gateway.hub.close(session)
-    assert ({}, 0, 0) == (gateway.hub.sessions, len(gateway.hub.teller.late.behind), len(gateway.hub.teller.audiences))
+    assert ({}, 0, 0) == (gateway.hub.sessions, len(gateway.hub.dispatcher.late.behind), len(gateway.hub.dispatcher.audiences))
     assert EventId("e1") in gateway.replica.offers[0].events
 
 
@@ -255,7 +255,7 @@ async def test_a_flush_is_written_in_slices_and_what_comes_in_between_is_in_orde
         listen()
     gateway.hub.sweep()
     listen()
-    assert not gateway.hub.teller.is_busy
+    assert not gateway.hub.dispatcher.is_busy
     for place, news in heard.items():
         assert sorted(news) == news, place
         if place != 449:
@@ -272,8 +272,8 @@ async def test_what_waited_for_a_flush_is_told_also_when_that_had_to_be_hurried(
     everyone = [gateway.joins("event:e1")[1] for _ in range(450)]
     gateway.publish(e1=2100)
     gateway.publish(e1=2200)
-    gateway.hub.freshness.went_stale(0)
-    gateway.hub.freshness.went_live(0)
+    gateway.hub.staleness.went_stale(0)
+    gateway.hub.staleness.went_live(0)
     for _ in range(500):
         await asyncio.sleep(0)
     assert {2.2} == {prices(wire.messages())["e1"] for wire in everyone}
@@ -285,9 +285,9 @@ async def test_a_large_flush_lets_others_in_first_and_is_told_all_the_same() -> 
     _, wire = gateway.joins(*(f"event:e{number}" for number in range(80)))
     wire.messages()
     gateway.publish(**{f"e{number}": 2100 for number in range(80)})
-    assert gateway.hub.teller.is_busy
+    assert gateway.hub.dispatcher.is_busy
     assert [] == wire.messages()
-    while gateway.hub.teller.is_busy:
+    while gateway.hub.dispatcher.is_busy:
         await asyncio.sleep(0)
     assert {f"e{number}": 2.1 for number in range(80)} == prices(wire.messages())
 

@@ -31,7 +31,7 @@ _CHANNELS = (*(f"event:{event}" for event in _EVENTS), "market:e1/match_odds", "
 #: More than are written between two looks at the clock, so that a flush takes some turns.
 _CROWD = 70
 _ACTORS = 4
-_SUSPEND_STALE_S = 60.0
+_STALE_SUSPEND_AFTER_S = 60.0
 
 happenings = st.lists(
     st.one_of(
@@ -119,16 +119,16 @@ class Client:
 
 
 def _trouble(gateway: Gateway, what: str, shard: int) -> None:
-    freshness = gateway.hub.freshness
+    staleness = gateway.hub.staleness
     shard %= len(gateway.owners)
     if what == "live":
-        freshness.went_live(shard)
+        staleness.went_live(shard)
     elif what == "change owner":
         gateway.change_owner(shard)
     else:
-        freshness.went_stale(shard)
+        staleness.went_stale(shard)
         if what == "long stale":
-            gateway.now_s += 2 * _SUSPEND_STALE_S
+            gateway.now_s += 2 * _STALE_SUSPEND_AFTER_S
             gateway.hub.sweep()
 
 
@@ -169,10 +169,10 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     Then clients wait for what they are told, and get it in parts, and flushes come in pieces.
     """
     if request.param == "large":
-        monkeypatch.setattr(renderings, "LARGE", 0)
-        monkeypatch.setattr(parts, "PART_BYTES", 150)
-        monkeypatch.setattr(parts, "FEW", 0)
-        monkeypatch.setattr(pieces, "SUSPENSIONS_AT_ONCE", 1)
+        monkeypatch.setattr(snapshot_cache, "LARGE", 0)
+        monkeypatch.setattr(chunking, "PART_BYTES", 150)
+        monkeypatch.setattr(chunking, "FEW", 0)
+        monkeypatch.setattr(batches, "SUSPENSIONS_AT_ONCE", 1)
     return str(request.param)
 
 
@@ -203,7 +203,7 @@ def test_nobody_hears_the_past_and_all_end_with_the_present(size: str, shards: i
     """Law: nothing goes back for anybody, and once all have read, each has exactly what its channels have."""
 
     async def play() -> None:
-        gateway = Gateway(shards=shards, suspend_stale_s=_SUSPEND_STALE_S)
+        gateway = Gateway(shards=shards, stale_suspend_after_s=_STALE_SUSPEND_AFTER_S)
         gateway.publish(e1=2000, e4=2000, e5=2000)
         crowd = [Client(gateway, "event:e1", "event:e4") for _ in range(_CROWD)]
         actors = [Client(gateway, "event:e1", "event:e4") for _ in range(_ACTORS)]
@@ -215,7 +215,7 @@ def test_nobody_hears_the_past_and_all_end_with_the_present(size: str, shards: i
             for client in actors:
                 client.listen()
         for shard in range(shards):
-            gateway.hub.freshness.went_live(shard)
+            gateway.hub.staleness.went_live(shard)
         for client in actors:
             client.drain()
         await gateway.settled()
@@ -250,7 +250,7 @@ async def test_a_suspension_comes_in_between() -> None:
     assert [2.1, None] == [message["markets"][0]["selections"]["home"]["price"] for message in first]
     assert [] == everyone[-1].listen()
     gateway.publish(e1=2200)
-    while gateway.hub.teller.is_busy:
+    while gateway.hub.dispatcher.is_busy:
         await asyncio.sleep(0)
     last = everyone[-1].listen()
     assert [2.1, None, 2.2] == [message["markets"][0]["selections"]["home"]["price"] for message in last]

@@ -9,7 +9,7 @@ import pytest
 
 from oddsengine.client import OddsState
 from oddsengine.domain.ids import EventId
-from oddsengine.gateway.fanout.audience import Taste
+from oddsengine.gateway.fanout.audience import DeliveryOptions
 from oddsengine.gateway.fanout.batches import SUSPENSIONS_AT_ONCE
 from oddsengine.gateway.protocol.chunking import PART_BYTES
 from oddsengine.gateway.protocol.client_messages import Subscribe
@@ -97,7 +97,7 @@ async def test_a_large_snapshot_is_made_anew_only_where_it_has_changed(monkeypat
         encoded.append(change.id)
         return market_change(change, *arguments)
 
-    monkeypatch.setattr(encode, "market_change", counted)
+    monkeypatch.setattr(encoders, "market_change", counted)
     gateway.publish(e1=2100)
     assert ["e1/match_odds"] == encoded
     encoded.clear()
@@ -112,7 +112,7 @@ async def test_a_large_snapshot_is_made_anew_only_where_it_has_changed(monkeypat
 
 @pytest.mark.parametrize("trouble", ["change owner", "shut", "removal"])
 async def test_what_happens_while_a_large_snapshot_is_made_is_in_it(trouble: str) -> None:
-    gateway = await a_large_offer(suspend_stale_s=1.0)
+    gateway = await a_large_offer(stale_suspend_after_s=1.0)
     gateway.tick_s = 0.01
     _, wire = gateway.joins(EVERYTHING)
     await asyncio.sleep(0)
@@ -120,7 +120,7 @@ async def test_what_happens_while_a_large_snapshot_is_made_is_in_it(trouble: str
         gateway.owners[0].suspend_all("recovering")
         gateway.change_owner(0)
     elif trouble == "shut":
-        gateway.hub.freshness.went_stale(0)
+        gateway.hub.staleness.went_stale(0)
         gateway.now_s += 2
         gateway.hub.sweep()
     else:
@@ -198,7 +198,9 @@ async def test_an_http_snapshot_of_a_large_channel_waits_for_its_pieces() -> Non
     gateway = await a_large_offer()
     gateway.tick_s = 0.01
     channel = gateway.replica.channel(EVERYTHING)
-    asked = asyncio.create_task(gateway.hub.teller.late.renderings.whole(channel, Taste(None, "decimal", 0, JSON, TEXT)))
+    asked = asyncio.create_task(
+        gateway.hub.dispatcher.late.snapshot_cache.whole(channel, DeliveryOptions(None, "decimal", 0, JSON, TEXT))
+    )
     for _ in range(3):
         await asyncio.sleep(0)
         assert not asked.done()
@@ -270,7 +272,7 @@ async def test_what_goes_on_later_goes_on_once_a_turn(monkeypatch: pytest.Monkey
     gateway = await a_large_offer()
     gateway.tick_s = 0.01
     gateway.joins(*(f"event:e{number}" for number in range(EVENTS)))
-    late = gateway.hub.teller.late
+    late = gateway.hub.dispatcher.late
     for _ in range(10):
         await asyncio.sleep(0)
         gateway.hub.sweep()

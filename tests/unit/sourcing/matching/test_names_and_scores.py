@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.sourcing.matching.names import NameBook
+from oddsengine.sourcing.matching.names import NameNormaliser
 from oddsengine.sourcing.matching.score import event_score, name_score
 
-NAMES = NameBook()
+NAMES = NameNormaliser()
 TEAMS = st.sampled_from(
     ["Arsenal", "Man Utd", "Manchester City", "1. FC Köln", "Leeds", "Sheffield Wednesday", "QPR", "N. Djokovic"]
 )
@@ -78,5 +78,5 @@ def test_home_and_away_turned_round_are_noticed(home: str, away: str) -> None:
 
 
 def test_an_operators_aliases_come_first() -> None:
-    names = NameBook({"Olympique Lyonnais": ("OL", "Les Gones")})
+    names = NameNormaliser({"Olympique Lyonnais": ("OL", "Les Gones")})
     assert names.read("les gones") == names.read("Olympique Lyonnais")
