@@ -10,7 +10,7 @@ from feeds.feed import installed_feeds
 from oddsengine.runtime.settings import ConfigError, Settings, demo_config, load_settings, parse_settings
 
 ADAPTERS = {name: plugin.config_type for name, plugin in installed_feeds().items()}
-CONFIGS = Path(__file__).parents[2] / "config"
+CONFIGS = Path(__file__).parents[3] / "config"
 
 
 def parse(text: str) -> Settings:
