@@ -15,8 +15,7 @@ from msgspec import Meta
 
 from feeds.supervision.settings import Supervision
 from oddsengine.domain.ladders import LADDERS, ladder_of_increments, ladder_of_ticks
-from oddsengine.gateway.access.authentication import AuthSettings, KeySettings
-from oddsengine.gateway.access.rate_limits import LimitSettings
+from oddsengine.gateway.access.settings import AuthSettings, KeySettings, LimitSettings
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import Rule
 from oddsengine.sourcing.matching.matcher import MatchingSettings

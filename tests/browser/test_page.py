@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus
-from oddsengine.gateway.access.authentication import AuthSettings, KeySettings
+from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_market_said, a_quote, an_event
 from tests.support.service import Served, quick_settings, served
 from tests.support.tokens import SECRET, a_token

@@ -12,8 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from oddsengine.client import OddsClient
-from oddsengine.gateway.access.authentication import AuthSettings, KeySettings
-from oddsengine.gateway.access.rate_limits import LimitSettings
+from oddsengine.gateway.access.settings import AuthSettings, KeySettings, LimitSettings
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.service import gateway_running, serving
 from tests.support.builders import a_definition, a_market_said, a_quote

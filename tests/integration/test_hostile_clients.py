@@ -19,8 +19,7 @@ from aiohttp import web
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from oddsengine.gateway.access.authentication import AuthSettings
-from oddsengine.gateway.access.rate_limits import LimitSettings
+from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.fanout.session import Session
 from tests.support.builders import a_definition, a_market_said, a_quote
 from tests.support.service import Served, quick_settings, served, until
@@ -230,7 +229,7 @@ async def test_a_flood_of_pings_ends_its_session_alone(opcode: int) -> None:
 
 
 async def test_pings_do_not_count_as_a_token() -> None:
-    async with served(quick_settings(auth=AuthSettings(anonymous=""))) as here:
+    async with served(quick_settings(auth=AuthSettings(anonymous_role=""))) as here:
         reader, writer = await raw(here)
         writer.write(masked(b"", PING) * 5000)
         assert struct.pack("!H", 4400) in await ended(reader, writer)

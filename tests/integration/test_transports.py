@@ -12,7 +12,7 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 
-from oddsengine.gateway.access.rate_limits import LimitSettings
+from oddsengine.gateway.access.settings import LimitSettings
 from tests.support.builders import a_definition, a_market_said, a_quote
 from tests.support.service import PATIENCE_S, Served, quick_settings, served, until
 

@@ -11,8 +11,7 @@ import msgspec
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
-from oddsengine.gateway.access.authentication import AuthSettings
-from oddsengine.gateway.access.rate_limits import LimitSettings
+from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.protocol.server_messages import ServerMessage
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.service import Service, serving

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.access.authentication import Authenticator
     from oddsengine.gateway.access.grants import Access, Role
-    from oddsengine.gateway.access.rate_limits import LimitSettings
+    from oddsengine.gateway.access.settings import LimitSettings
 
 _BEARER: Final = "Bearer "
 

@@ -11,20 +11,20 @@ import hashlib
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import aiohttp
 import jwt
 import msgspec
 import structlog
-from msgspec import Meta
 
 from oddsengine.gateway.access.grants import ROLES, Access, Role, SessionLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Algorithm = Literal["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
+    from oddsengine.gateway.access.settings import AuthSettings, KeySettings
+
 RoleName = Literal["subscriber", "service", "trader", "admin"]
 
 #: Tokens are short; a long one is not looked at.
@@ -37,49 +37,6 @@ _LEAST_SECRET_BYTES: Final = 32
 #: The algorithms a published key may be for, by its type (RFC 7518, section 6.1); shared secrets are not published.
 _ALGORITHMS_BY_TYPE: Final = {"RSA": ("RS256", "RS384", "RS512"), "EC": ("ES256", "ES384", "ES512")}
 _log = structlog.get_logger(__name__)
-
-
-class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One key: its algorithm, and a file, an environment variable or (for RS and ES) a JWKS URL that holds it.
-
-    `kid` limits it to tokens that name it. A file is read again when it changes.
-    """
-
-    algorithm: Algorithm | None = None
-    file: str = ""
-    env: str = ""
-    jwks_url: str = ""
-    kid: str = ""
-
-    def __post_init__(self) -> None:
-        if sum(bool(source) for source in (self.file, self.env, self.jwks_url)) != 1:
-            raise ValueError("give exactly one of file, env and jwks_url")
-        if not self.jwks_url and self.algorithm is None:
-            raise ValueError("algorithm is missing; a key is good for one only")
-        if self.jwks_url and self.algorithm is not None and self.algorithm.startswith("HS"):
-            raise ValueError("a JWKS URL publishes its keys: HS algorithms need a secret")
-
-
-class AuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is let in.
-
-    `anonymous` is the role of those without a token, empty for none; left out it is `trader` where no keys are given (a
-    demo: all can be seen, nothing can be changed) and none where there are. `leeway_s` allows for clocks that differ.
-    """
-
-    keys: tuple[KeySettings, ...] = ()
-    issuer: str = ""
-    audience: str = ""
-    leeway_s: Annotated[float, Meta(ge=0, le=300)] = 10.0
-    anonymous: Literal["subscriber", "service", "trader", "admin", ""] | None = None
-    #: how long a socket may take to say who it is
-    timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
-
-    @property
-    def anonymous_role(self) -> Role | None:
-        """The role of those without a token."""
-        name = self.anonymous if self.anonymous is not None else "" if self.keys else "trader"
-        return Role[name] if name else None
 
 
 class UnusableKey(Exception):
@@ -119,7 +76,7 @@ class Authenticator:
         self._now_s = now_s
         self.timeout_s = settings.timeout_s
         self.refused = 0
-        role = settings.anonymous_role
+        role = settings.role_without_token()
         of_anybody = msgspec.structs.replace(limits, sessions=0)
         self.anonymous = None if role is None else Access(subject="anonymous", role=role, limits=of_anybody)
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, Annotated, Final, TypeAlias
-
-import msgspec
-from msgspec import Meta
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,25 +12,6 @@ if TYPE_CHECKING:
 _ADDRESSES_KEPT: Final = 100_000
 
 _Address: TypeAlias = IPv4Address | IPv6Address | str
-
-
-class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one address may use; 0: as much as it likes. What one session may use is `gateway.access.SessionLimits`.
-
-    `sessions_per_address` open at once, `handshakes_per_s` and `requests_per_s` (HTTP) with bursts of twice that,
-    `handshake_timeout_s` how long a request may take to arrive, `message_bytes` the longest message a client may send.
-    """
-
-    sessions_per_address: Annotated[int, Meta(ge=0)] = 0
-    handshakes_per_s: Annotated[float, Meta(ge=0)] = 0.0
-    requests_per_s: Annotated[float, Meta(ge=0)] = 0.0
-    handshake_timeout_s: Annotated[float, Meta(ge=0)] = 10.0
-    message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
-    sessions: Annotated[int, Meta(ge=0)] = 0
-    channels: Annotated[int, Meta(ge=0)] = 2000
-    messages_per_s: Annotated[float, Meta(ge=0)] = 100.0
-    #: how long a socket may take nothing of what is written to it
-    slow_client_timeout_s: Annotated[float, Meta(gt=0)] = 30.0
 
 
 class Bucket:

@@ -13,8 +13,9 @@ import jwt
 import pytest
 from aiohttp import web
 
-from oddsengine.gateway.access.authentication import Authenticator, AuthSettings, KeySettings, Unauthorised, UnusableKey
+from oddsengine.gateway.access.authentication import Authenticator, Unauthorised, UnusableKey
 from oddsengine.gateway.access.grants import Role, SessionLimits
+from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.tokens import SECRET, a_token, ec_key, public_pem, published, rsa_key, written
 
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ async def test_limits_that_a_token_does_not_name_are_the_configured_ones(secret:
 
 
 async def test_who_is_not_named_is_only_counted_with_those_of_the_same_token(secret: KeySettings) -> None:
-    authenticator = checking(secret, anonymous="subscriber")
+    authenticator = checking(secret, anonymous_role="subscriber")
     one, another = a_token(sub=""), a_token(sub="", jti="2")
     first, again, other = [await authenticator.access(token) for token in (one, one, another)]
     assert first.subject == again.subject != other.subject
-    of_many = Authenticator(AuthSettings(keys=(secret,), anonymous="subscriber"), SessionLimits(sessions=1, channels=7))
+    of_many = Authenticator(AuthSettings(keys=(secret,), anonymous_role="subscriber"), SessionLimits(sessions=1, channels=7))
     assert of_many.anonymous is not None
     assert LIMITS == of_many.anonymous.limits, "each is somebody else"
 
@@ -192,7 +193,7 @@ def test_key_settings_that_contradict_themselves(key: dict[str, Any], problem: s
 
 
 def test_anonymous_is_let_in_only_where_config_says_so_or_nobody_has_a_key(secret: KeySettings) -> None:
-    assert Role.trader == AuthSettings().anonymous_role
-    assert AuthSettings(keys=(secret,)).anonymous_role is None
-    assert Role.subscriber == AuthSettings(keys=(secret,), anonymous="subscriber").anonymous_role
-    assert AuthSettings(anonymous="").anonymous_role is None
+    assert Role.trader == AuthSettings().role_without_token()
+    assert AuthSettings(keys=(secret,)).role_without_token() is None
+    assert Role.subscriber == AuthSettings(keys=(secret,), anonymous_role="subscriber").role_without_token()
+    assert AuthSettings(anonymous_role="").role_without_token() is None

@@ -1,0 +1,78 @@
+"""The `auth` and `limits` sections of the configuration. Imports neither aiohttp nor jwt: every command reads settings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from oddsengine.gateway.access.grants import Role
+
+Algorithm = Literal["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
+
+
+class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key that tokens are verified with.
+
+    Exactly one of `file`, `env` (an environment variable) and `jwks_url` (RS and ES algorithms only) holds the key. With
+    `kid` set, the key verifies only tokens that name that key id. A file is read again when it changes.
+    """
+
+    algorithm: Algorithm | None = None
+    file: str = ""
+    env: str = ""
+    jwks_url: str = ""
+    kid: str = ""
+
+    def __post_init__(self) -> None:
+        if sum(bool(source) for source in (self.file, self.env, self.jwks_url)) != 1:
+            raise ValueError("set exactly one of file, env and jwks_url")
+        if not self.jwks_url and self.algorithm is None:
+            raise ValueError("algorithm is missing; a key is valid for one algorithm only")
+        if self.jwks_url and self.algorithm is not None and self.algorithm.startswith("HS"):
+            raise ValueError("a JWKS URL holds public keys: HS algorithms need a secret")
+
+
+class AuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How clients authenticate.
+
+    `anonymous_role` is the role of clients without a token; empty rejects them. The default is `trader` if no keys are
+    configured (a demo: everything is visible, nothing can be changed) and empty otherwise. `leeway_s` is the clock skew
+    allowed when a token's times are checked.
+    """
+
+    keys: tuple[KeySettings, ...] = ()
+    issuer: str = ""
+    audience: str = ""
+    leeway_s: Annotated[float, Meta(ge=0, le=300)] = 10.0
+    anonymous_role: Literal["subscriber", "service", "trader", "admin", ""] | None = None
+    #: how long a socket may take to authenticate
+    timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
+
+    def role_without_token(self) -> Role | None:
+        """Return the role of clients without a token, or None if they are rejected."""
+        default = "" if self.keys else "trader"
+        name = default if self.anonymous_role is None else self.anonymous_role
+        return Role[name] if name else None
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one client may use; 0 means no limit.
+
+    Per address: `sessions_per_address` open at once; `handshakes_per_s` and HTTP `requests_per_s`, each with bursts of
+    twice the rate. Per connection: `handshake_timeout_s` for a request to arrive, `message_bytes` for the longest message a
+    client may send. `sessions`, `channels` and `messages_per_s` are the defaults of `grants.SessionLimits` for tokens that
+    do not set their own.
+    """
+
+    sessions_per_address: Annotated[int, Meta(ge=0)] = 0
+    handshakes_per_s: Annotated[float, Meta(ge=0)] = 0.0
+    requests_per_s: Annotated[float, Meta(ge=0)] = 0.0
+    handshake_timeout_s: Annotated[float, Meta(ge=0)] = 10.0
+    message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
+    sessions: Annotated[int, Meta(ge=0)] = 0
+    channels: Annotated[int, Meta(ge=0)] = 2000
+    messages_per_s: Annotated[float, Meta(ge=0)] = 100.0
+    #: how long a socket may accept none of the bytes written to it
+    slow_client_timeout_s: Annotated[float, Meta(gt=0)] = 30.0
