@@ -37,5 +37,5 @@ def test_what_the_table_does_not_name_changes_nothing_and_every_change_is_kept(w
 
 
 def test_the_diagram_in_the_docs_is_the_table() -> None:
-    docs = Path(__file__).parents[4] / "docs" / "operations.md"
+    docs = Path(__file__).parents[4] / "docs" / "supervision.md"
     assert diagram() in docs.read_text(encoding="utf-8")
