@@ -42,13 +42,12 @@ class SelectionBook:
         "back",
         "back_display",
         "back_levels",
-        "fair",
         "last",
         "lay",
         "lay_display",
         "lay_levels",
-        "moved",
         "quote",
+        "version",
     )
 
     def __init__(self) -> None:
@@ -60,16 +59,16 @@ class SelectionBook:
         self.lay_display: dict[int, PriceSize] = {}
         self.last: float | None = None
         self.quote: float | None = None
-        self.fair: float | None = None
         self._best_back: PriceSize | None = None
         self._best_lay: PriceSize | None = None
         self._stale_best = False
-        #: whether anything changed since whoever prices the market last looked; theirs to reset
-        self.moved = True
+        #: how many changes have been applied, so that a reader can see whether the book changed since it last looked
+        self.version = 0
 
     def apply(self, change: BookChange) -> None:
         """Apply changed rows; a delete of what is not there is harmless."""
-        self._stale_best = self.moved = True
+        self._stale_best = True
+        self.version += 1
         rows = change.back
         if rows:
             _set_rows(self.back, rows)

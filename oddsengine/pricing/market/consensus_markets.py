@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from oddsengine.pricing.market.consensus import agree, opinion, priced_selections
-from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
+from oddsengine.pricing.methods.implied import ConsensusBook
+from oddsengine.sourcing.source_book import SourceMarket
 from oddsengine.sourcing.source_selector import TOO_FEW_SOURCES, ChosenSource
 
 if TYPE_CHECKING:
@@ -56,10 +57,9 @@ class ConsensusMarkets:
             held.books = {}
         for key, fair in consensus.fair.items():
             book = held.books.get(key)
-            if book is None:
-                book = held.books[key] = SelectionBook()
-            if book.fair != fair:
-                book.fair, book.moved = fair, True
+            if not isinstance(book, ConsensusBook):
+                book = held.books[key] = ConsensusBook()
+            book.set_fair(fair)
         held.updated_ms = max(member.updated_ms for member, _, _ in blend.members)
         held.heard_ms = max(member.heard_ms for member, _, _ in blend.members)
         return ChosenSource(held, definition, None), consensus

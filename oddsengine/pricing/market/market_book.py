@@ -6,7 +6,7 @@ from math import fsum, inf
 from typing import TYPE_CHECKING
 
 from oddsengine.pricing.market.incremental_book import IncrementalBook, coherence, with_pooled
-from oddsengine.pricing.methods.implied import FairPriceInputs, implied, implied_by_exchange, priced_together
+from oddsengine.pricing.methods.implied import ConsensusBook, FairPriceInputs, implied, implied_by_exchange, priced_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,7 @@ class Group:
         "rising",
         "selections",
         "stirred",
+        "versions",
         "winners",
     )
 
@@ -44,6 +45,8 @@ class Group:
         self.line = together.line
         self.rising = together.rising
         self.books: list[SelectionBook | None] = [market.books.get(selection.source_id) for selection in selections]
+        #: the version of each book at the last pricing, -1 before the first
+        self.versions = [-1] * len(selections)
         self.winners = min(winners, len(selections))
         self.probabilities: list[float | None] = [None] * len(selections)
         self.inverses: list[float | None] = [None] * len(selections)
@@ -59,14 +62,15 @@ class Group:
 
     def imply(self, belief: FairPriceInputs) -> bool:
         """Take over what the books that moved imply; tell whether the probabilities still go together."""
-        books = self.books
-        places = [place for place, book in enumerate(books) if book is not None and book.moved]
+        books, versions = self.books, self.versions
+        places = [place for place, book in enumerate(books) if book is not None and book.version != versions[place]]
         if not places and self.factor is not None:
             return True
-        if not self.quoted:
-            for place in places:
-                book = books[place]
-                if book is not None and (book.quote is not None or book.fair is not None):
+        for place in places:
+            book = books[place]
+            if book is not None:
+                versions[place] = book.version
+                if book.quote is not None or type(book) is ConsensusBook:
                     self.quoted = True
         if self.quoted:
             answers = implied(books, self.winners, belief)
@@ -209,8 +213,6 @@ class MarketBook:
         #: whether it stands on lines of a ladder, and on how many
         self.has_lines = any(each.line is not None for each in together)
         self.lines = len(together)
-        for book in market.books.values():
-            book.moved = True
 
     def fits(self, market: SourceMarket, definition: MarketDefinition, resolved: tuple[Resolved, ...]) -> bool:
         """Tell whether it can go on: the market is what it was, by the same rules, with the same books."""
@@ -238,8 +240,6 @@ class MarketBook:
         for belief, groups in self.groups.items():
             for group in groups:
                 together = group.imply(belief) and together
-        for book in self.books.values():
-            book.moved = False
         return None if together else "incoherent"
 
     def price(self) -> tuple[dict[str, None], str | None]:

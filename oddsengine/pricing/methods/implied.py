@@ -6,16 +6,32 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.domain.feed_updates import SelectionDefinition
 from oddsengine.pricing.methods.fair import ExchangeLimits, Fair, fair_from_exchange, fair_from_quotes, is_deep_enough, normalised
+from oddsengine.sourcing.source_book import SelectionBook
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.profiles.profile import Profile
-    from oddsengine.sourcing.source_book import SelectionBook
 
 #: The market types whose lines form a ladder, and the selection that gets likelier as the line rises.
 RISING_SIDE = {"total": "under", "handicap": "home", "asian_handicap": "home"}
+
+
+class ConsensusBook(SelectionBook):
+    """A selection that several sources price together: its fair probability in place of an order book."""
+
+    __slots__ = ("fair",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fair: float | None = None
+
+    def set_fair(self, probability: float) -> None:
+        """Set the fair probability; `version` changes only if it does."""
+        if probability != self.fair:
+            self.fair = probability
+            self.version += 1
 
 
 class FairPriceInputs(NamedTuple):
@@ -45,8 +61,8 @@ class OutcomeGroup(NamedTuple):
 
 def implied(books: Sequence[SelectionBook | None], winners: int, belief: FairPriceInputs) -> list[Fair | None]:
     """Give what a source implies of a set of selections: a bookmaker by its prices, an exchange by its order books."""
-    if any(book is not None and book.fair is not None for book in books):
-        return [None if book is None or book.fair is None else Fair(book.fair, "consensus") for book in books]
+    if any(type(book) is ConsensusBook for book in books):
+        return [Fair(book.fair, "consensus") if type(book) is ConsensusBook and book.fair is not None else None for book in books]
     if any(book is not None and book.quote is not None for book in books):
         quotes = [None if book is None else book.quote for book in books]
         return fair_from_quotes(quotes, winners, belief.devig, belief.source_overround)

@@ -47,3 +47,12 @@ def test_a_market_that_is_gone_is_gone_and_unknown_ones_are_none() -> None:
     book.apply(MarketGone("1.1"), 2)
     book.apply(MarketGone("1.9"), 2)
     assert {} == book.markets
+
+
+def test_every_change_is_a_new_version() -> None:
+    """What prices a selection compares versions to see whether the book has changed since."""
+    book = SelectionBook()
+    assert 0 == book.version
+    book.apply(BookChange("x", back=[(2.0, 5.0)]))
+    book.apply(BookChange("x", last=2.0))
+    assert 2 == book.version
