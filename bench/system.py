@@ -37,7 +37,7 @@ _ENGINE_CONFIG = """
 url = "{url}"
 [profiles.default]
 book_sum = 1.05
-[feeds.adapters.betfair]
+[feeds.betfair]
 adapter = "betfair"
 host = "127.0.0.1"
 port = {feed_port}

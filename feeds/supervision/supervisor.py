@@ -21,6 +21,7 @@ from feeds.supervision.retry import Retry
 from feeds.supervision.settings import Supervision
 from feeds.supervision.states import FeedState, FeedStatus, Trigger
 from feeds.supervision.watchdog import Watchdog
+from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
@@ -39,10 +40,6 @@ WATCH_S: Final = 0.05
 _QUIET_TURNS: Final = 6
 
 _log = structlog.get_logger(__name__)
-
-
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Supervisor:
@@ -66,7 +63,7 @@ class Supervisor:
         supervision: Supervision | None = None,
         *,
         tap: Callable[[Packet], None] | None = None,
-        now_ms: Callable[[], int] = _wall_ms,
+        now_ms: Callable[[], int] = wall_clock_ms,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name

@@ -6,18 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from feeds.errors import ProviderRefused
 from feeds.feed import Rejected
+from oddsengine.common.excerpts import excerpt
 
 if TYPE_CHECKING:
     from feeds.feed import CodecEvent
     from feeds.transports.http import Response
 
 _UNAUTHORISED: Final = frozenset({401, 403})
-_EXCERPT: Final = 120
-
-
-def excerpt(data: bytes) -> str:
-    """Give the beginning of what could not be read."""
-    return data[:_EXCERPT].decode("utf-8", "replace")
 
 
 def failed(response: Response, what: str) -> Rejected | ProviderRefused:

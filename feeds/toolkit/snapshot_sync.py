@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from feeds.feed import CodecEvent, Rejected, VerificationSnapshot
-from feeds.toolkit.answers import excerpt, failed
+from feeds.toolkit.answers import failed
 from feeds.toolkit.snapshot_fetcher import SnapshotFetcher
+from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:

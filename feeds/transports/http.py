@@ -10,6 +10,8 @@ import aiohttp
 import msgspec
 from aiolimiter import AsyncLimiter
 
+from oddsengine.common.excerpts import excerpt
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -58,7 +60,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         """Say what is wrong with it, with the beginning of the provider's words."""
         if self.status == 0:
             return self.error
-        return f"HTTP {self.status}: {self.body[:120].decode('utf-8', 'replace')}"
+        return f"HTTP {self.status}: {excerpt(self.body)}"
 
     @property
     def retry_after_s(self) -> float | None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import time
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console
@@ -12,6 +9,8 @@ from rich.console import Console
 from feeds.emulators.core.faults import KINDS
 from feeds.emulators.core.market_model import Truth
 from feeds.feed import installed_feeds
+from oddsengine.common.clock import wall_clock_ms
+from oddsengine.common.signals import stop_event
 
 if TYPE_CHECKING:
     from feeds.feed import Emulated
@@ -32,11 +31,9 @@ async def emulate(provider: str, host: str, port: int, events: int, seed: int) -
         events: how many matches.
         seed: of the matches; two providers of one seed quote the same ones.
     """
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_event()
     plugin = cast("Emulated", installed_feeds()[provider])
-    emulator = plugin.emulator(Truth(seed, events, time.time_ns() // 1_000_000, suspend_share=0.001))
+    emulator = plugin.emulator(Truth(seed, events, wall_clock_ms(), suspend_share=0.001))
     await emulator.start(host, port)
     try:
         console = Console(highlight=False, soft_wrap=True)

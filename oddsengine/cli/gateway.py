@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from oddsengine.common.signals import stop_event
 from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.service import gateway_running
 
@@ -36,7 +37,7 @@ async def serve(settings: Settings, *, reuse_port: bool = False) -> None:
         settings: the configuration; its Redis has a URL.
         reuse_port: whether other workers listen on the same port.
     """
-    stop = _stopping()
+    stop = stop_event()
     async with gateway_running(settings, settings.redis.url, reuse_port=reuse_port) as service:
         _log.info("serving", url=f"http://{settings.gateway.host}:{service.port}", worker=os.getpid())
         await stop.wait()
@@ -52,7 +53,7 @@ async def supervise(workers: int, host: str, port: int, arguments: Sequence[str]
         port: the port they share; 0 takes a free one.
         arguments: of the `oddsengine gateway` that each worker is, without its port.
     """
-    stop = _stopping()
+    stop = stop_event()
     with _reserved(host, port) as taken:
         command = [sys.executable, "-m", "oddsengine", *arguments, "--port", str(taken), "--workers", "1", "--share-port"]
         async with asyncio.TaskGroup() as group:
@@ -91,13 +92,6 @@ async def _drain(worker: asyncio.subprocess.Process) -> None:
         _log.error("worker does not stop, killing it", worker=worker.pid)
         worker.kill()
         await worker.wait()
-
-
-def _stopping() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
 
 
 @contextlib.contextmanager

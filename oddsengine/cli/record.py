@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +12,8 @@ from rich.live import Live
 from rich.table import Table
 
 from feeds.recording.recorder import Recorder
+from oddsengine.common.clock import wall_clock_ms
+from oddsengine.common.signals import stop_event
 from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.feed_runner import feeding
 
@@ -59,7 +59,7 @@ async def recording(
     if folder is None:
         yield {}
         return
-    began_ms = time.time_ns() // 1_000_000
+    began_ms = wall_clock_ms()
     recorders = {
         name: Recorder(folder, name, feed.adapter, feed.config, began_ms, rotate_bytes=rotate_bytes, rotate_s=rotate_s)
         for name, feed in feeds.items()
@@ -90,9 +90,7 @@ async def _write(recorders: Mapping[str, Recorder]) -> None:
 
 async def record(feeds: Mapping[str, FeedSettings], folder: Path, rotate_bytes: int, rotate_s: float) -> None:
     """Record feeds until SIGINT or SIGTERM, then end the files and say what is in them; see `recording`."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = stop_event()
     console = Console(stderr=True)
     async with recording(feeds, folder, rotate_bytes, rotate_s) as recorders:
         taps = {name: recorder.take for name, recorder in recorders.items()}

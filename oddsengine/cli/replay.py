@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import time
 from base64 import b64encode
@@ -21,6 +20,7 @@ from feeds.feed import Rejected, installed_feeds
 from feeds.recording.packet import decode_header, decode_packet
 from feeds.recording.player import Player
 from feeds.recording.reader import Recordings
+from oddsengine.common.signals import stop_event
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
@@ -282,10 +282,7 @@ async def replay_and_serve(paths: list[Path], adapter: str, settings: Settings, 
         speed: times real time; None for as fast as it goes.
     """
     console = Console(stderr=True)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_event()
     with Recordings(paths) as recordings:
         replay = Replay(recordings, adapter, lambda text: console.print(text, highlight=False, soft_wrap=True))
         async with serving(settings, replay.sources) as service:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import structlog
 
 from oddsengine.cli.record import ROTATE_BYTES, ROTATE_S, recording
+from oddsengine.common.signals import on_reload, stop_event
 from oddsengine.runtime.feed_runner import describe, feeding, samples, sources_of
 from oddsengine.runtime.reload import Reloader
 from oddsengine.runtime.service import engine_api, engine_running, serving
@@ -36,7 +36,7 @@ async def run(settings: Settings, config: Path, read: Callable[[Path], Settings]
         read: reads that file again; raises ConfigError.
         record_to: the folder that what the feeds receive is recorded to; None: it is not.
     """
-    stop = _stopping()
+    stop = stop_event()
     supervisors: list[Supervisor] = []
     async with serving(settings, sources_of(settings.feeds), [lambda: samples(supervisors)]) as service:
         reloader = Reloader(config, read, settings, service.engine.adopt)
@@ -58,7 +58,7 @@ async def run_engine(settings: Settings, config: Path, read: Callable[[Path], Se
         read: reads that file again; raises ConfigError.
         metrics_port: where `/healthz`, `/metrics` and explanations are served; 0 takes a free one.
     """
-    stop = _stopping()
+    stop = stop_event()
     supervisors: list[Supervisor] = []
     async with engine_running(settings, settings.redis.url, sources_of(settings.feeds)) as engine:
         reloader = Reloader(config, read, settings, engine.adopt)
@@ -70,13 +70,6 @@ async def run_engine(settings: Settings, config: Path, read: Callable[[Path], Se
             _log.info("publishing", metrics=f"http://{settings.gateway.host}:{port}/metrics", feeds=list(settings.feeds))
             await stop.wait()
             _log.info("stopping")
-
-
-def _stopping() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
 
 
 @asynccontextmanager
@@ -92,7 +85,7 @@ async def _feeding(
     async with feeding(settings.feeds, engine, taps) as running:
         supervisors += running
         engine.describe_feeds = lambda: describe(supervisors)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
+        on_reload(reloader.ask)
         async with asyncio.TaskGroup() as group:
             reloading = group.create_task(reloader.run(), name="reload")
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oddsengine.client import OddsClient
+from oddsengine.common.signals import on_stop
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -78,10 +78,9 @@ async def watch(url: str, channel: str, *, once: bool = False, token: str | None
     Raises:
         ValueError: if the gateway does not know the channel, or is none.
     """
-    loop, watching = asyncio.get_running_loop(), asyncio.current_task()
+    watching = asyncio.current_task()
     assert watching is not None  # noqa: S101 - this runs in it
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, watching.cancel)
+    on_stop(watching.cancel)
     client = OddsClient(url, [channel], token=None if token is None else lambda: token)
     table = _Table(client, channel)
     console = Console()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from feeds.feed import installed_feeds
 from feeds.supervision.states import FeedState
 from feeds.supervision.supervisor import Supervisor
+from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def describe(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
 
 def samples(supervisors: Iterable[Supervisor]) -> Iterable[tuple[str, tuple[str, ...], float]]:
     """Give the feeds' metrics (see `oddsengine.runtime.telemetry.metrics`)."""
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = wall_clock_ms()
     for each in supervisors:
         labels = (each.name,)
         counters = each.counters

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
+from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.engine import Engine
 from oddsengine.gateway.access.admission import Admission
@@ -46,11 +47,6 @@ _CERTIFICATE_CHECK_S: Final = 5.0
 #: Above the longest blocking read, below the time after which a shard counts as stale.
 _SOCKET_TIMEOUT_S: Final = 2.0
 _log = structlog.get_logger(__name__)
-
-
-def now_ms() -> int:
-    """Read the wall clock: Unix milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class Service:
@@ -119,7 +115,7 @@ async def engine_running(settings: Settings, url: str, sources: Sequence[str]) -
             sources,
             shards=settings.engine.shards,
             closed_event_ttl_s=settings.engine.closed_event_ttl_s,
-            now_ms=now_ms,
+            now_ms=wall_clock_ms,
             sourcing=settings.sourcing,
             matching=settings.matching,
         )
@@ -156,7 +152,7 @@ async def gateway_running(
         hub = Hub(
             replica,
             time.monotonic,
-            now_ms,
+            wall_clock_ms,
             heartbeat_ms=gateway_settings.heartbeat_ms,
             profile=gateway_settings.profile,
             slow_client_timeout_s=limits.slow_client_timeout_s,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from feeds.feed import Feed
 from feeds.toolkit.credentials import trust
 from feeds.transports.byte_streams import TcpTransport
 from feeds.transports.http import HttpClient, http_session
+from oddsengine.common.clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -41,8 +41,8 @@ class _Betfair:
             return {"Accept": "application/json", "X-Application": app_key, **session}
 
         async with http_session(config.timeout_s, trusted) as session:
-            now_ms, certificate = (lambda: time.time_ns() // 1_000_000), config.certificate()
-            http = HttpClient(session, config.api_url, now_ms, headers=headers, certificate=certificate)
+            certificate = config.certificate()
+            http = HttpClient(session, config.api_url, wall_clock_ms, headers=headers, certificate=certificate)
             transport = TcpTransport(config.host, config.port, tls=config.tls, trusted=trusted)
             codec = BetfairCodec(name, app_key, None, config.subscription(), account)
             yield _feed(name, codec)._replace(transport=transport, http=http)

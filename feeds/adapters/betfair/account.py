@@ -17,6 +17,7 @@ import msgspec
 from feeds.errors import ProviderRefused
 from feeds.feed import CodecEvent, Rejected
 from feeds.transports.http import Request
+from oddsengine.common.excerpts import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 MARKETS_A_QUESTION: Final = 100
 #: How often a question for names may fail before the markets are published under their ids.
 _TRIES: Final = 3
-_EXCERPT: Final = 120
 #: Refusals that no retry mends.
 _FATAL_LOGINS: Final = frozenset(
     {"INVALID_USERNAME_OR_PASSWORD", "CERT_AUTH_REQUIRED", "ACCOUNT_CLOSED", "SUSPENDED", "NOT_AUTHORIZED_BY_REGULATOR_DK"}
@@ -232,7 +232,7 @@ class Account:
             try:
                 found.append(msgspec.json.decode(raw, type=CatalogueMarket))
             except msgspec.DecodeError as error:
-                rejected.append(Rejected("names of a market", str(error), bytes(raw)[:_EXCERPT].decode("utf-8", "replace")))
+                rejected.append(Rejected("names of a market", str(error), excerpt(bytes(raw))))
         self._forget(asked)
         self.on_names(found, asked)
         return rejected

@@ -20,6 +20,7 @@ from feeds.adapters.betfair.account import Account, AccountUrls
 from feeds.adapters.betfair.market_stream import MarketStream, decode
 from feeds.errors import BadMessage, ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected, VerificationSnapshot
+from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 CRLF: Final = b"\r\n"
 #: A line longer than this is not Betfair: segments keep images far below it.
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
-_EXCERPT = 120
 
 #: Errors that no retry mends: the operator must change a key, a login or the subscription.
 FATAL_CODES: Final = frozenset(
@@ -185,7 +185,7 @@ class BetfairCodec:
         try:
             message, rejected = decode(line)
         except BadMessage as error:
-            events.append(Rejected(error.where, error.reason, line[:_EXCERPT].decode("utf-8", "replace")))
+            events.append(Rejected(error.where, error.reason, excerpt(line)))
             # It may have held any change of any market: only a resume from the last good clock mends it, and where the
             # recovery itself was unreadable, only a fresh image.
             if self._state is not State.LIVE:

@@ -19,6 +19,7 @@ from feeds.adapters.betfair.definitions import event_of, runner_ref, to_event, t
 from feeds.adapters.betfair.messages import MarketChange, MarketName, Message, RawMarketsMessage, RunnerChange
 from feeds.errors import BadMessage
 from feeds.feed import CodecEvent, Dropped, Rejected
+from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.feed_updates import (
     BookChange,
     EventUpdate,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from oddsengine.domain.events import Event
     from oddsengine.domain.ids import EventId
 
-_EXCERPT = 120
 _decode = msgspec.json.Decoder(Message).decode
 #: Betfair's own samples carry numbers as strings here and there; read so only where the strict way failed.
 _decode_markets = msgspec.json.Decoder(RawMarketsMessage, strict=False).decode
@@ -71,7 +71,7 @@ def _decode_apart(line: bytes, cause: msgspec.DecodeError) -> tuple[Message, lis
         try:
             changes.append(_decode_market(raw))
         except msgspec.DecodeError as error:
-            rejected.append(Rejected(f"market {_market_name(raw)}", str(error), _excerpt(bytes(raw))))
+            rejected.append(Rejected(f"market {_market_name(raw)}", str(error), excerpt(bytes(raw))))
     message.mc = changes
     return message, rejected
 
@@ -81,10 +81,6 @@ def _market_name(raw: msgspec.Raw) -> str:
         return _decode_name(raw).id
     except msgspec.DecodeError:
         return "?"
-
-
-def _excerpt(data: bytes) -> str:
-    return data[:_EXCERPT].decode("utf-8", "replace")
 
 
 class MarketStream:
@@ -117,7 +113,7 @@ class MarketStream:
         try:
             message, rejected = decode(line)
         except BadMessage as error:
-            return [Rejected(error.where, error.reason, _excerpt(line))]
+            return [Rejected(error.where, error.reason, excerpt(line))]
         if message.op != "mcm":
             return [*rejected, Dropped(f"op {message.op}")]
         return [*rejected, *self.receive(message)]

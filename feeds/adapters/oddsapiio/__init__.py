@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -14,6 +13,7 @@ from feeds.feed import Feed
 from feeds.toolkit.credentials import read_secret, trust
 from feeds.transports.byte_streams import WebSocketTransport
 from feeds.transports.http import HttpClient, http_session
+from oddsengine.common.clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -37,8 +37,7 @@ class _OddsApiIo:
         query = urlencode({"apiKey": key, "sport": config.sport, "markets": "ML,Spread,Totals,Both Teams To Score"})
         transport = WebSocketTransport(lambda: f"{config.stream_url}?{query}", trusted=trusted, ping_s=config.ping_s)
         async with http_session(config.timeout_s, trusted) as session:
-            now_ms, per_s = (lambda: time.time_ns() // 1_000_000), config.requests_per_s
-            http = HttpClient(session, config.url, now_ms, params={"apiKey": key}, per_s=per_s)
+            http = HttpClient(session, config.url, wall_clock_ms, params={"apiKey": key}, per_s=config.requests_per_s)
             yield self.offline(name, config)._replace(transport=transport, http=http)
 
     def offline(self, name: str, config: OddsApiIoConfig) -> Feed:

@@ -19,13 +19,13 @@ import msgspec
 from feeds.adapters.oddsapiio.messages import EventDetails, EventOdds, Market, Price, Slug, StreamMessage
 from feeds.errors import ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected
-from feeds.toolkit.answers import excerpt
 from feeds.toolkit.quote_cache import QuoteCache, decimal_odds
 from feeds.toolkit.snapshot_fetcher import Chunk, Listing
 from feeds.toolkit.snapshot_sync import SnapshotAndStream
 from feeds.toolkit.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
 from feeds.toolkit.timestamps import is_older
 from feeds.transports.http import Request
+from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import UpdateBatch
 from oddsengine.domain.ids import EventId, event_id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from feeds.feed import Feed
 from feeds.toolkit.credentials import read_secret, trust
 from feeds.transports.byte_streams import EventStreamTransport
 from feeds.transports.http import HttpClient, http_session
+from oddsengine.common.clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,8 +35,7 @@ class _OpticOdds:
         codec = OpticOddsCodec(name, config)
         path = f"{config.url.rstrip('/')}/api/v3/stream/odds/{config.sport}"
         async with http_session(config.timeout_s, trust(config.ca_file)) as session:
-            now_ms, per_s = (lambda: time.time_ns() // 1_000_000), config.requests_per_s
-            http = HttpClient(session, config.url, now_ms, headers=lambda: headers, per_s=per_s)
+            http = HttpClient(session, config.url, wall_clock_ms, headers=lambda: headers, per_s=config.requests_per_s)
             transport = EventStreamTransport(session, lambda: (path, codec.stream_query()), lambda: headers)
             yield _feed(self.sources(name, config), codec)._replace(transport=transport, http=http)
 

@@ -21,7 +21,6 @@ import msgspec
 from feeds.adapters.opticodds.messages import Entry, Fixture, Fixtures, OddsPage, StreamMessage
 from feeds.errors import BadMessage, ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected
-from feeds.toolkit.answers import excerpt
 from feeds.toolkit.quote_cache import QuoteCache, decimal_odds, from_american
 from feeds.toolkit.snapshot_fetcher import Chunk, Listing
 from feeds.toolkit.snapshot_sync import SnapshotAndStream
@@ -29,6 +28,7 @@ from feeds.toolkit.standard_markets import Stage, asian_handicap, both_to_score,
 from feeds.toolkit.timestamps import is_older
 from feeds.transports.event_stream import EventStreamReader
 from feeds.transports.http import Request
+from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import UpdateBatch
 from oddsengine.domain.ids import EventId, event_id

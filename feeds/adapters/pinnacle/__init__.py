@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from base64 import b64encode
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from feeds.emulators.pinnacle import PinnacleEmulator
 from feeds.feed import Feed
 from feeds.toolkit.credentials import read_secret, trust
 from feeds.transports.http import HttpClient, http_session
+from oddsengine.common.clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ class _Pinnacle:
         password = read_secret("a Pinnacle password", config.password_env, config.password_file)
         headers = {"Authorization": "Basic " + b64encode(f"{username}:{password}".encode()).decode()}
         async with http_session(config.timeout_s, trust(config.ca_file)) as session:
-            http = HttpClient(session, config.url, lambda: time.time_ns() // 1_000_000, headers=lambda: headers)
+            http = HttpClient(session, config.url, wall_clock_ms, headers=lambda: headers)
             yield self.offline(name, config)._replace(http=http)
 
     def offline(self, name: str, config: PinnacleConfig) -> Feed:

@@ -19,10 +19,11 @@ import msgspec
 
 from feeds.adapters.pinnacle.messages import Fixture, Fixtures, Odds, Period
 from feeds.feed import CodecEvent, Rejected, VerificationSnapshot
-from feeds.toolkit.answers import Polled, excerpt, failed
+from feeds.toolkit.answers import Polled, failed
 from feeds.toolkit.quote_cache import QuoteCache, decimal_odds
 from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, total
 from feeds.transports.http import Request
+from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
 from oddsengine.domain.ids import EventId, event_id

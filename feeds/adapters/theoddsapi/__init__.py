@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from feeds.emulators.theoddsapi import TheOddsApiEmulator
 from feeds.feed import Feed
 from feeds.toolkit.credentials import read_secret, trust
 from feeds.transports.http import HttpClient, http_session
+from oddsengine.common.clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ class _TheOddsApi:
     async def open(self, name: str, config: TheOddsApiConfig) -> AsyncIterator[Feed]:
         key = read_secret("an API key of The Odds API", config.api_key_env, config.api_key_file)
         async with http_session(config.timeout_s, trust(config.ca_file)) as session:
-            http = HttpClient(session, config.url, lambda: time.time_ns() // 1_000_000, params={"apiKey": key})
+            http = HttpClient(session, config.url, wall_clock_ms, params={"apiKey": key})
             yield self.offline(name, config)._replace(http=http)
 
     def offline(self, name: str, config: TheOddsApiConfig) -> Feed:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from feeds.emulators.betfair.stream_server import StreamServer
 from feeds.emulators.core.market_model import TICK_S
 from feeds.emulators.core.web import Json, WebEmulator
+from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.ladders import BETFAIR
 
@@ -99,7 +100,7 @@ class EmulatedExchange:
     def pt_ms(self) -> int:
         """The publish time, as this provider has it."""
         skew = _SKEW_MS if self.is_skewed() else 0
-        return time.time_ns() // 1_000_000 - skew
+        return wall_clock_ms() - skew
 
     def tick(self) -> list[dict[str, Any]]:
         """Go one tick on and give the market changes it brings."""

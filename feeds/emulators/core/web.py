@@ -15,6 +15,7 @@ from aiohttp import web
 
 from feeds.emulators.core.faults import KINDS, ONCE, Mischief
 from feeds.emulators.core.market_model import TICK_S
+from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class WebEmulator:
     def now_ms(self) -> int:
         """Tell the time, as this provider has it."""
         skew = _SKEW_MS if self.mischief.is_on("skew") else 0
-        return time.time_ns() // 1_000_000 - skew
+        return wall_clock_ms() - skew
 
     def misbehave(self, kind: str, seconds: float = 5.0) -> None:
         """Do something wrong, once or for a while. Raises ValueError if `kind` is not one it understands."""

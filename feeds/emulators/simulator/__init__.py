@@ -18,6 +18,7 @@ from feeds.emulators.simulator.exchange import Exchange
 from feeds.emulators.simulator.fixtures import Pace, Schedule
 from feeds.feed import Feed
 from feeds.transports.byte_streams import TcpTransport
+from oddsengine.common.clock import wall_clock_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,7 +54,7 @@ class _Simulator:
 
     @asynccontextmanager
     async def open(self, source: str, config: SimulatorConfig) -> AsyncIterator[Feed]:
-        server = StreamServer(simulated_exchange(config, round(time.time() * 1000)), time.monotonic)
+        server = StreamServer(simulated_exchange(config, wall_clock_ms()), time.monotonic)
         await server.start(port=config.port)
         ticking = asyncio.create_task(server.run())
         try:

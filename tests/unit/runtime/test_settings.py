@@ -77,7 +77,7 @@ def test_nested_tables_are_checked_like_their_parents() -> None:
         ("gateway = 3\n", "odds.toml:1: gateway: must be a table"),
         ("[profiles]\ndefault = 3\n", "odds.toml:2: profiles.default: must be a table"),
         (
-            "[profiles.a]\nleast_odds = 5.0\ngreatest_odds = 2.0\n[gateway]\nprofile='a'",
+            "[profiles.a]\nmin_odds = 5.0\nmax_odds = 2.0\n[gateway]\nprofile='a'",
             "odds.toml:1: profiles.a: min_odds 5 is not under",
         ),
     ],
@@ -134,8 +134,8 @@ ladder = "listed"
             "odds.toml:5: profiles.a.rules.0.tier: no tier 'tap'; there are top; did you mean 'top'?",
         ),
         ("[tiers]\ntop = 'Cup'\n", "odds.toml:1: tiers: Expected `array`, got `str`"),
-        ("[profiles.a]\nbook_sum = 1.02\nleast_margin = 0.03\n", "odds.toml:1: profiles.a: book_sum 1.02 is under the floor"),
-        ("[profiles.a]\nsource_book_sum = 0.5\n", "odds.toml:1: profiles.a: source_overround is 1 or more"),
+        ("[profiles.a]\nbook_sum = 1.02\nmin_margin = 0.03\n", "odds.toml:1: profiles.a: book_sum 1.02 is under the floor"),
+        ("[profiles.a]\nsource_overround = 0.5\n", "odds.toml:1: profiles.a: source_overround is 1 or more"),
     ],
 )
 def test_bad_ladders_tiers_and_floors_are_named_with_their_line(text: str, message: str) -> None:
@@ -178,9 +178,9 @@ doubt = 0.95
 mode = "concensus"
 [[sourcing]]
 sources = ["pinacle"]
-[feeds.adapters.pinnacle]
+[feeds.pinnacle]
 adapter = "pinnacle"
-[feeds.adapters.pinnacle.supervision]
+[feeds.pinnacle.supervision]
 quiet_s = -1
 [feeds."a.b"]
 adapter = "pinnacle"
@@ -191,4 +191,4 @@ adapter = "pinnacle"
     assert "matching: doubt (0.95) may not be above accept (0.86)" in problems
     assert "did you mean 'consensus'?" in problems
     assert "a feed's name has no dot" in problems
-    assert "feeds.adapters.pinnacle.supervision.quiet_s: Expected `float` >= 0.0" in problems
+    assert "feeds.pinnacle.supervision.quiet_s: Expected `float` >= 0.0" in problems
