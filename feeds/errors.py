@@ -51,12 +51,12 @@ class ContinuityLost(FeedError):
 
     Args:
         reason: says how.
-        afresh: whether what is held of it is worth nothing, so that the next connection must not resume from it.
+        reset: whether what is held of it is worth nothing, so that the next connection must not resume from it.
     """
 
-    def __init__(self, reason: str, *, afresh: bool = False) -> None:
+    def __init__(self, reason: str, *, reset: bool = False) -> None:
         self.reason = reason
-        self.afresh = afresh
+        self.reset = reset
         super().__init__(reason)
 
 

@@ -74,7 +74,7 @@ class Codec(Protocol):
         """Begin a new connection: forget what belonged to the last one, keep what a resume needs."""
         ...
 
-    def start_afresh(self) -> None:
+    def reset(self) -> None:
         """Forget what a resume would continue: the next connection begins with a whole snapshot."""
         ...
 
@@ -108,7 +108,7 @@ class Poller(Protocol):
         ...
 
 
-class Timed(Protocol):
+class Ticker(Protocol):
     """The ability to say something only because time has passed, such as that a market has reached its cut-off."""
 
     def tick(self, now_ms: int) -> list[CodecEvent]:
@@ -116,10 +116,10 @@ class Timed(Protocol):
         ...
 
 
-class Sampling(Protocol):
+class Verifier(Protocol):
     """The ability to fetch again what was streamed, so that a quiet market can be told from a frozen feed."""
 
-    def ask_sample(self) -> None:
+    def request_verification(self) -> None:
         """Make a sample due; it comes as a `VerificationSnapshot`, if it comes."""
         ...
 
@@ -151,17 +151,17 @@ class Feed(NamedTuple):
     """A provider ready to be connected to, by stream, by requests, or by both.
 
     `sources` are the names its updates carry: one, or one a bookmaker. The abilities are the codec itself where it has them.
-    `pace_s` is how often it is asked at most: nothing can move faster than that.
+    `poll_interval_s` is how often it is asked at most: nothing can move faster than that.
     """
 
     sources: tuple[str, ...]
     codec: Codec
     transport: Transport | None = None
-    asking: Poller | None = None
+    poller: Poller | None = None
     http: HttpClient | None = None
-    timed: Timed | None = None
-    sampling: Sampling | None = None
-    pace_s: float = 0.0
+    ticker: Ticker | None = None
+    verifier: Verifier | None = None
+    poll_interval_s: float = 0.0
 
 
 class RecordingReader(Protocol):
@@ -201,7 +201,7 @@ class FeedPlugin(Protocol):
         ...
 
 
-class OwnRecordings(Protocol):
+class NativeRecordings(Protocol):
     """The ability of a plugin to read recordings in the provider's own form, one message a line."""
 
     def recording_reader(self, source: str) -> RecordingReader:

@@ -16,7 +16,7 @@ import msgspec
 
 from feeds.feed import Feed, Rejected
 from feeds.toolkit.quote_cache import QuoteCache
-from feeds.toolkit.standard_markets import Stage, match_result
+from feeds.toolkit.standard_markets import Phase, match_result
 from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
@@ -44,13 +44,13 @@ class LineCodec:
     def __init__(self, name: str) -> None:
         self._name = name
         self._buffer = b""
-        self._sheet = QuoteCache()  # says only what differs
+        self._quote_cache = QuoteCache()  # says only what differs
         self._matches: dict[str, Event] = {}
 
     def connection_made(self) -> None:
         self._buffer = b""
 
-    def start_afresh(self) -> None:
+    def reset(self) -> None:
         """Nothing to forget: every connection begins with everything."""
 
     def data_to_send(self) -> bytes:
@@ -82,12 +82,12 @@ class LineCodec:
                 participants=(home, away),
                 start_ms=round(datetime.fromisoformat(start).timestamp() * 1000),
             )
-            return self._sheet.describe(self._matches[match])
+            return self._quote_cache.update_event(self._matches[match])
         if kind == "PRICE":
             event = self._matches[match]
-            market = match_result(event.id, *event.participants, Stage(), three_way=True)
+            market = match_result(event.id, *event.participants, Phase(), three_way=True)
             odds = dict(zip(("home", "draw", "away"), map(float, words), strict=True))
-            return self._sheet.quote(market, {key: price for key, price in odds.items() if price})
+            return self._quote_cache.update_market(market, {key: price for key, price in odds.items() if price})
         if kind == "READY":
             return [SourceStatus("live", "everything has been said")]
         if kind != "PING":

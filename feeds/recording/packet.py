@@ -73,7 +73,7 @@ def data_packet(at_ms: int, data: bytes) -> Packet:
 def response_packet(response: Response) -> Packet:
     """Note an answer; a secret one as its stand-in."""
     stand_in = response.request.stand_in
-    text, raw = _text_or_raw(stand_in if stand_in is not None and response.is_good else response.body)
+    text, raw = _text_or_raw(stand_in if stand_in is not None and response.ok else response.body)
     return Packet(
         at_ms=response.at_ms,
         kind="response",

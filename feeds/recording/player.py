@@ -39,25 +39,25 @@ class Player:
         return [kept for batch in batches if (kept := _without_claims(batch)).updates], rejected
 
     def _events(self, packet: Packet) -> list[CodecEvent]:
-        codec, asking, timed = self._feed.codec, self._feed.asking, self._feed.timed
+        codec, poller, ticker = self._feed.codec, self._feed.poller, self._feed.ticker
         if packet.kind == "opened":
             codec.connection_made()
         elif packet.kind == "afresh":
-            codec.start_afresh()
-        elif packet.kind == "sample" and self._feed.sampling is not None:
-            self._feed.sampling.ask_sample()
+            codec.reset()
+        elif packet.kind == "sample" and self._feed.verifier is not None:
+            self._feed.verifier.request_verification()
         elif packet.kind == "data":
             events = codec.receive_data(packet.body)
             codec.data_to_send()
             return events
-        elif packet.kind == "asked" and asking is not None:
-            asking.next_request(packet.at_ms)
-        elif packet.kind == "response" and asking is not None:
-            events = asking.receive_response(packet.response)
+        elif packet.kind == "asked" and poller is not None:
+            poller.next_request(packet.at_ms)
+        elif packet.kind == "response" and poller is not None:
+            events = poller.receive_response(packet.response)
             codec.data_to_send()
             return events
-        elif packet.kind == "time" and timed is not None:
-            return timed.tick(packet.at_ms)
+        elif packet.kind == "time" and ticker is not None:
+            return ticker.tick(packet.at_ms)
         return []
 
 

@@ -112,7 +112,7 @@ class EventHandler:
         self._sink.receive(batch)
         if self._trust.is_unproven and moved:
             # What it did not tell while it stood still it may never tell.
-            return ContinuityLost("it moves again; starting from a whole snapshot", afresh=True)
+            return ContinuityLost("it moves again; starting from a whole snapshot", reset=True)
         if batch.published_ms is not None:
             self._trust.measure(batch.published_ms, self._now_ms())
         return None

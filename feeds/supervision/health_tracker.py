@@ -61,12 +61,12 @@ class HealthTracker:
             self._status.move(Trigger.BEHIND, claim.reason)
             self.say("lagging", claim.reason)
 
-    def measure(self, published_ms: int, heard_ms: int) -> None:
+    def measure(self, published_ms: int, received_ms: int) -> None:
         """Take a message's two times, Unix milliseconds, each by its own clock."""
         limit_s = self._lag_limit_s
         if not limit_s:
             return
-        lag_s = self.lag.observe(published_ms, heard_ms) / 1000
+        lag_s = self.lag.observe(published_ms, received_ms) / 1000
         if lag_s > limit_s and "measured" not in self._behind:
             reason = self._behind["measured"] = f"{lag_s:.1f} s behind, more than {limit_s:g} s"
             self._status.move(Trigger.BEHIND, reason)

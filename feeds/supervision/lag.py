@@ -36,9 +36,9 @@ class LagMeter:
         known = [least for least in (self._least, self._last_least) if least is not None]
         return min(known, default=None)
 
-    def observe(self, published_ms: int, heard_ms: int) -> int:
+    def observe(self, published_ms: int, received_ms: int) -> int:
         """Take a message's two times (Unix milliseconds, each by its own clock) and give its lag in milliseconds."""
-        offset = heard_ms - published_ms
+        offset = received_ms - published_ms
         if published_ms < self._newest_ms - STEP_MS:
             self.steps += 1
             self._least = self._last_least = None
@@ -46,9 +46,9 @@ class LagMeter:
         self._newest_ms = max(self._newest_ms, published_ms)
         if self._least is None or offset < self._least:
             if self._least is None:
-                self._window_began_ms = heard_ms
+                self._window_began_ms = received_ms
             self._least = offset
-        elif heard_ms - self._window_began_ms > WINDOW_MS:
-            self._last_least, self._least, self._window_began_ms = self._least, offset, heard_ms
+        elif received_ms - self._window_began_ms > WINDOW_MS:
+            self._last_least, self._least, self._window_began_ms = self._least, offset, received_ms
         self.lag_ms = offset - (self.skew_ms or 0)
         return self.lag_ms

@@ -76,7 +76,7 @@ class Change(NamedTuple):
     """A change of state: when (Unix milliseconds), what happened, where it led and why."""
 
     at_ms: int
-    happening: Trigger
+    trigger: Trigger
     state: FeedState
     reason: str
 
@@ -97,13 +97,13 @@ class FeedStatus:
         self.since_ms = now_ms()
         self.changes: deque[Change] = deque(maxlen=_KEPT_CHANGES)
 
-    def move(self, happening: Trigger, reason: str) -> bool:
+    def move(self, trigger: Trigger, reason: str) -> bool:
         """Let something happen; tell whether that changed the state."""
-        state = TRANSITIONS.get((self.state, happening))
+        state = TRANSITIONS.get((self.state, trigger))
         if state is None:
             return False
         self.state, self.reason, self.since_ms = state, reason, self._now_ms()
-        self.changes.append(Change(self.since_ms, happening, state, reason))
+        self.changes.append(Change(self.since_ms, trigger, state, reason))
         _log.info("feed state", feed=self._feed, state=state.value, reason=reason)
         return True
 

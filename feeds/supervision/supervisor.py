@@ -79,7 +79,7 @@ class Supervisor:
         self.counters = FeedCounters()
         self._intake = EventHandler(name, sink, self._trust, self.counters, now_ms, clock)
         #: when the provider last said anything, Unix milliseconds
-        self.heard_ms: int | None = None
+        self.received_ms: int | None = None
         self._watchdog = self._new_watchdog()
         self._connection: Connection | None = None
         self._something_due = asyncio.Event()
@@ -142,13 +142,13 @@ class Supervisor:
         reason = str(error) or type(error).__name__
         health: SourceHealth = "stale" if isinstance(error, WentStale) else "down"
         self.counters.failures += 1
-        if isinstance(error, ContinuityLost) and error.afresh:
-            self._feed.codec.start_afresh()
+        if isinstance(error, ContinuityLost) and error.reset:
+            self._feed.codec.reset()
             self._note(Packet(at_ms=self._now_ms(), kind="afresh"))
         self.status.move(Trigger.WENT_STALE if health == "stale" else Trigger.LOST, reason)
         if was_live:
             self.counters.continuity_lost += 1
-            _log.warning("continuity lost", feed=self.name, health=health, reason=reason, heard_ms=self.heard_ms)
+            _log.warning("continuity lost", feed=self.name, health=health, reason=reason, received_ms=self.received_ms)
         elif isinstance(error, ProviderRefused) and error.fatal:
             _log.error("feed refused, probing on", feed=self.name, reason=reason, probe_s=self._supervision.breaker_probe_s)
         else:
@@ -163,7 +163,7 @@ class Supervisor:
             raise
         except Exception as error:
             _log.exception("adapter failed", feed=self.name)
-            raise ContinuityLost(f"the adapter failed: {error!r}", afresh=True) from error
+            raise ContinuityLost(f"the adapter failed: {error!r}", reset=True) from error
 
     async def _message_loop(self) -> None:
         feed, timeout_s = self._feed, self._supervision.connect_timeout_s
@@ -192,7 +192,7 @@ class Supervisor:
         loops = [self._watching()]
         if connection is not None:
             loops.append(self._reading(connection))
-        if self._feed.asking is not None:
+        if self._feed.poller is not None:
             loops.append(self._asking())
         tasks = [asyncio.create_task(loop, name=self.name) for loop in loops]
         try:
@@ -208,9 +208,9 @@ class Supervisor:
 
     def _new_watchdog(self) -> Watchdog:
         limits = self._supervision
-        can_sample = self._feed.sampling is not None
+        can_sample = self._feed.verifier is not None
         # Where one asks now and then, a sample takes its turns too.
-        least_s = _QUIET_TURNS * self._feed.pace_s
+        least_s = _QUIET_TURNS * self._feed.poll_interval_s
         in_play_s, otherwise_s = (max(limit, least_s) if limit else 0.0 for limit in (limits.quiet_in_play_s, limits.quiet_s))
         return Watchdog(in_play_s, otherwise_s, can_sample=can_sample, now_s=self._clock())
 
@@ -231,30 +231,30 @@ class Supervisor:
             self._something_due.set()
 
     async def _asking(self) -> None:
-        asking, http = self._feed.asking, self._feed.http
-        if asking is None or http is None:
+        poller, http = self._feed.poller, self._feed.http
+        if poller is None or http is None:
             raise FeedError(f"feed {self.name} asks over HTTP but has no client for it")
         failures = 0
         while True:
             asked_ms = self._now_ms()
-            request = asking.next_request(asked_ms)
+            request = poller.next_request(asked_ms)
             if request is None:
-                await self._until_due(asking.next_due_ms())
+                await self._until_due(poller.next_due_ms())
                 continue
             self._note(Packet(at_ms=asked_ms, kind="asked"))
             response = await http.fetch(request)
             if self._tap is not None:
                 self._tap(response_packet(response))
             self.counters.bytes += len(response.body)
-            if response.is_good:
+            if response.ok:
                 failures = 0
                 if self._feed.transport is None:
                     self._heard()
             else:
                 failures += 1
-            self._intake.take(asking.receive_response(response), self._watchdog)
+            self._intake.take(poller.receive_response(response), self._watchdog)
             await self._write()
-            if not response.is_good:
+            if not response.ok:
                 wait_s = self.retry.wait_s(failures)
                 # A provider that says when to come back is not asked earlier.
                 await asyncio.sleep(max(wait_s, response.retry_after_s or 0.0))
@@ -273,7 +273,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(WATCH_S)
             now_s = self._clock()
-            if self._feed.timed is not None:
+            if self._feed.ticker is not None:
                 self._pass_time()
             if self.state is FeedState.RECOVERING and now_s - began_s > self._supervision.recovery_timeout_s:
                 raise WentStale(f"no complete recovery within {self._supervision.recovery_timeout_s:g} s")
@@ -288,25 +288,25 @@ class Supervisor:
                 raise self._frozen("frozen: a fresh sample says something else than what was streamed")
             if verdict == "frozen":
                 raise self._frozen(f"nothing moved for {self._watchdog.quiet_limit_s:g} s and no sample confirms it")
-            if verdict == "sample" and self._feed.sampling is not None:
+            if verdict == "sample" and self._feed.verifier is not None:
                 self._watchdog.asked(now_s)
                 self.counters.samples += 1
-                self._feed.sampling.ask_sample()
+                self._feed.verifier.request_verification()
                 self._note(Packet(at_ms=self._now_ms(), kind="sample"))
                 self._something_due.set()
                 await self._write()
 
     def _pass_time(self) -> None:
-        timed = self._feed.timed
+        ticker = self._feed.ticker
         now_ms = self._now_ms()
-        if timed is not None and (events := timed.tick(now_ms)):
+        if ticker is not None and (events := ticker.tick(now_ms)):
             self._note(Packet(at_ms=now_ms, kind="time"))
             self._intake.take(events, self._watchdog)
 
     def _frozen(self, reason: str) -> WentStale:
         """Make the next connection begin afresh: what a frozen stream would resume from is worth nothing."""
         self._trust.stood_still()
-        return WentStale(reason, afresh=True)
+        return WentStale(reason, reset=True)
 
     async def _write(self) -> None:
         data = self._feed.codec.data_to_send()
@@ -315,7 +315,7 @@ class Supervisor:
 
     def _heard(self) -> None:
         self._watchdog.heard(self._clock())
-        self.heard_ms = self._now_ms()
+        self.received_ms = self._now_ms()
 
     def _say(self, health: SourceHealth, reason: str) -> None:
         self._note(Packet(at_ms=self._now_ms(), kind="status", text=reason, health=health))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _UNAUTHORISED: Final = frozenset({401, 403})
 
 
-def failed(response: Response, what: str) -> Rejected | ProviderRefused:
+def reject_response(response: Response, what: str) -> Rejected | ProviderRefused:
     """Say why an answer is none: refused for good where the key is, else to be asked again.
 
     Args:
@@ -23,14 +23,14 @@ def failed(response: Response, what: str) -> Rejected | ProviderRefused:
         what: what was asked for, for the log.
     """
     if response.status in _UNAUTHORISED:
-        return ProviderRefused(f"HTTP {response.status}", response.problem, fatal=True)
-    return Rejected(what, response.problem, "")
+        return ProviderRefused(f"HTTP {response.status}", response.error_text, fatal=True)
+    return Rejected(what, response.error_text, "")
 
 
-class Polled:
+class PollOnly:
     """The stream's side of a codec that has none."""
 
-    def start_afresh(self) -> None:
+    def reset(self) -> None:
         """Forget nothing: every answer is whole."""
 
     def receive_data(self, data: bytes) -> list[CodecEvent]:

@@ -38,7 +38,7 @@ def read_secret(what: str, variable: str, file: str = "", environment: Mapping[s
     return value
 
 
-def trust(ca_file: str) -> ssl.SSLContext | None:
+def load_ca(ca_file: str) -> ssl.SSLContext | None:
     """HealthTracker the certificates of a PEM file instead of the system's; None for the system's.
 
     Raises:

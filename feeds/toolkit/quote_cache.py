@@ -37,14 +37,14 @@ class QuoteCache:
         #: events whose last market was withdrawn: whoever has forgotten them must be told again what they are
         self._silent: set[EventId] = set()
 
-    def describe(self, event: Event) -> list[FeedUpdate]:
+    def update_event(self, event: Event) -> list[FeedUpdate]:
         """Take an event as it is now; the same again says nothing."""
         if self._events.get(event.id) == event:
             return []
         self._events[event.id] = event
         return [EventUpdate(event)]
 
-    def quote(self, definition: MarketDefinition, quotes: Mapping[str, float]) -> list[FeedUpdate]:
+    def update_market(self, definition: MarketDefinition, quotes: Mapping[str, float]) -> list[FeedUpdate]:
         """Take a market whole: its definition, and decimal odds by selection; what is not named has no price."""
         markets = self._markets.setdefault(definition.event, {})
         known = markets.get(definition.id)
@@ -63,18 +63,18 @@ class QuoteCache:
         known.definition, known.quotes = definition, dict(quotes)
         return [MarketUpdate(definition.id, definition=definition if redefined else None, books=changes)]
 
-    def restage(self, event: EventId, market: str, status: MarketStatus) -> list[FeedUpdate]:
+    def set_status(self, event: EventId, market: str, status: MarketStatus) -> list[FeedUpdate]:
         """Give a known market another status."""
         known = self._markets.get(event, {}).get(market)
         if known is None or known.definition.status == status:
             return []
-        return self.quote(msgspec.structs.replace(known.definition, status=status), known.quotes)
+        return self.update_market(msgspec.structs.replace(known.definition, status=status), known.quotes)
 
     def definitions(self, event: EventId) -> list[MarketDefinition]:
         """List what is quoted on an event."""
         return [quoted.definition for quoted in self._markets.get(event, {}).values()]
 
-    def keep_markets(self, event: EventId, markets: Iterable[str]) -> list[FeedUpdate]:
+    def retain_markets(self, event: EventId, markets: Iterable[str]) -> list[FeedUpdate]:
         """Withdraw the markets of an event that are not among these."""
         quoted = self._markets.get(event, {})
         kept = set(markets)
@@ -87,14 +87,14 @@ class QuoteCache:
                 self._silent.add(event)
         return [MarketGone(market) for market in gone]
 
-    def forget(self, event: EventId) -> list[FeedUpdate]:
+    def remove_event(self, event: EventId) -> list[FeedUpdate]:
         """Withdraw an event with all its markets."""
-        updates = self.keep_markets(event, ())
+        updates = self.retain_markets(event, ())
         self._events.pop(event, None)
         self._silent.discard(event)
         return updates
 
-    def image(self, event: EventId) -> list[FeedUpdate]:
+    def snapshot(self, event: EventId) -> list[FeedUpdate]:
         """Say again all that is quoted on an event."""
         return [_image(quoted.definition, quoted.quotes) for quoted in self._markets.get(event, {}).values()]
 

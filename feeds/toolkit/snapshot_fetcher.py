@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Listing(NamedTuple):
+class ListPage(NamedTuple):
     """The list is to be asked for, from this page (counted from 1)."""
 
     page: int
 
 
-class Chunk(NamedTuple):
+class FetchChunk(NamedTuple):
     """These are to be asked for."""
 
     keys: list[str]
@@ -64,7 +64,7 @@ class SnapshotFetcher:
         if not self.known:
             self.relist()
 
-    def next(self, now_ms: int) -> Listing | Chunk | None:
+    def next_step(self, now_ms: int) -> ListPage | FetchChunk | None:
         """Say what is to be asked for now; nothing while an answer is awaited."""
         if self._is_asked:
             return None
@@ -72,21 +72,21 @@ class SnapshotFetcher:
             self.relist()
         if self._page is not None:
             self._is_asked = True
-            return Listing(self._page)
+            return ListPage(self._page)
         if self._to_fetch:
             self._is_asked = True
-            return Chunk(list(self._to_fetch)[: self._chunk])
+            return FetchChunk(list(self._to_fetch)[: self._chunk])
         return None
 
     def due_ms(self) -> int | None:
         """Tell when there will be something to ask for by itself, Unix milliseconds."""
         return None if self._is_asked else self._list_due_ms if self.is_complete else 0
 
-    def answered(self) -> None:
+    def response_received(self) -> None:
         """Note that an answer came, good or bad; a bad one is asked for again."""
         self._is_asked = False
 
-    def listed(self, keys: list[str], *, more: bool, now_ms: int) -> set[str]:
+    def add_page(self, keys: list[str], *, more: bool, now_ms: int) -> set[str]:
         """Take a page of the list; gives what is not on it any more when it is whole.
 
         Args:
@@ -108,7 +108,7 @@ class SnapshotFetcher:
         self._list_due_ms = now_ms + self._refresh_ms
         return gone
 
-    def fetched(self, keys: list[str]) -> None:
+    def mark_fetched(self, keys: list[str]) -> None:
         """Note that these were fetched."""
         for key in keys:
             self._to_fetch.pop(key, None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from feeds.feed import CodecEvent, Rejected, VerificationSnapshot
-from feeds.toolkit.answers import failed
+from feeds.toolkit.answers import reject_response
 from feeds.toolkit.snapshot_fetcher import SnapshotFetcher
 from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _REFRESH_MS: Final = 60_000
 
 
-class SnapshotAndStream(ABC):
+class SnapshotSync(ABC):
     """Asks for the list of events and for each event's state, and says when stream and state are together.
 
     Args:
@@ -34,7 +34,7 @@ class SnapshotAndStream(ABC):
     """
 
     def __init__(self, chunk: int) -> None:
-        self._prefetch = SnapshotFetcher(chunk, _REFRESH_MS)
+        self._fetcher = SnapshotFetcher(chunk, _REFRESH_MS)
         self._is_live = False
         self._sampling = False
 
@@ -43,13 +43,13 @@ class SnapshotAndStream(ABC):
         """Name the sources that become live together."""
 
     @abstractmethod
-    def _take_answer(self, response: Response, events: list[CodecEvent]) -> None:
+    def _decode_response(self, response: Response, events: list[CodecEvent]) -> None:
         """Turn a good answer into events. Raises msgspec.DecodeError or UnicodeDecodeError if it can't be read."""
 
     def connection_made(self) -> None:
         """Begin a new stream; the state is fetched beside it."""
         self._is_live = self._sampling = False
-        self._prefetch.restart()
+        self._fetcher.restart()
 
     def data_to_send(self) -> bytes:
         """Send nothing."""
@@ -57,25 +57,25 @@ class SnapshotAndStream(ABC):
 
     def next_due_ms(self) -> int | None:
         """Tell when the list of events is looked at again, Unix milliseconds; None while an answer is awaited."""
-        return self._prefetch.due_ms()
+        return self._fetcher.due_ms()
 
-    def ask_sample(self) -> None:
+    def request_verification(self) -> None:
         """Fetch the state of every known event again."""
         self._sampling = self._is_live
-        self._prefetch.refetch()
+        self._fetcher.refetch()
 
     def receive_response(self, response: Response) -> list[CodecEvent]:
         """Take an answer; see `feeds.feed.Poller`."""
-        self._prefetch.answered()
+        self._fetcher.response_received()
         what = f"answer for {response.request.name} {response.request.key}".strip()
-        if not response.is_good:
-            return [failed(response, what)]
+        if not response.ok:
+            return [reject_response(response, what)]
         events: list[CodecEvent] = []
         try:
-            self._take_answer(response, events)
+            self._decode_response(response, events)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return [*events, Rejected(what, str(error), excerpt(response.body))]
-        if self._prefetch.is_complete:
+        if self._fetcher.is_complete:
             self._sampling = False
             if not self._is_live:
                 self._is_live = True
@@ -83,8 +83,8 @@ class SnapshotAndStream(ABC):
                 events += [UpdateBatch(source, None, [live]) for source in self._sources()]
         return events
 
-    def _fetched(self, batches: list[UpdateBatch]) -> list[CodecEvent]:
+    def _snapshot_events(self, batches: list[UpdateBatch]) -> list[CodecEvent]:
         """Hand on the state of some events, as a sample if it was asked for as one."""
         if self._sampling:
-            return [VerificationSnapshot(batches, self._prefetch.is_complete)]
+            return [VerificationSnapshot(batches, self._fetcher.is_complete)]
         return [batch for batch in batches if batch.updates]

@@ -15,36 +15,36 @@ if TYPE_CHECKING:
     from oddsengine.domain.taxonomy import MarketType
 
 
-class Stage(NamedTuple):
+class Phase(NamedTuple):
     """How a market stands, whatever its type."""
 
     status: MarketStatus = "open"
     in_play: bool = False
 
 
-def match_result(event: EventId, home: str, away: str, stage: Stage, *, three_way: bool, period: str = "ft") -> MarketDefinition:
+def match_result(event: EventId, home: str, away: str, phase: Phase, *, three_way: bool, period: str = "ft") -> MarketDefinition:
     """Define who wins: with a draw `match_odds`, without one `moneyline`."""
     kind: MarketType = "match_odds" if three_way else "moneyline"
     draw = [("draw", "The Draw")] if three_way else []
     named = [("home", home), *draw, ("away", away)]
-    return _defined(event, kind, period, None, named, stage, (kind, "" if period == "ft" else period))
+    return _defined(event, kind, period, None, named, phase, (kind, "" if period == "ft" else period))
 
 
-def total(event: EventId, line: float, stage: Stage, *, period: str = "ft") -> MarketDefinition:
+def total(event: EventId, line: float, phase: Phase, *, period: str = "ft") -> MarketDefinition:
     """Define over and under a line."""
     named = [("under", f"Under {line:g}"), ("over", f"Over {line:g}")]
-    return _defined(event, "total", period, line, named, stage, ("total", period, line_text(line)))
+    return _defined(event, "total", period, line, named, phase, ("total", period, line_text(line)))
 
 
-def asian_handicap(event: EventId, line: float, home: str, away: str, stage: Stage, *, period: str = "ft") -> MarketDefinition:
+def asian_handicap(event: EventId, line: float, home: str, away: str, phase: Phase, *, period: str = "ft") -> MarketDefinition:
     """Define a two-way handicap; `line` is the home side's head start."""
     named = [("home", home), ("away", away)]
-    return _defined(event, "asian_handicap", period, line, named, stage, ("asian_handicap", period, line_text(line)))
+    return _defined(event, "asian_handicap", period, line, named, phase, ("asian_handicap", period, line_text(line)))
 
 
-def both_to_score(event: EventId, stage: Stage) -> MarketDefinition:
+def both_to_score(event: EventId, phase: Phase) -> MarketDefinition:
     """Define whether both sides score."""
-    return _defined(event, "both_to_score", "ft", None, [("yes", "Yes"), ("no", "No")], stage, ("both_to_score",))
+    return _defined(event, "both_to_score", "ft", None, [("yes", "Yes"), ("no", "No")], phase, ("both_to_score",))
 
 
 def _defined(
@@ -53,7 +53,7 @@ def _defined(
     period: str,
     line: float | None,
     named: list[tuple[str, str]],
-    stage: Stage,
+    phase: Phase,
     parts: tuple[str, ...],
 ) -> MarketDefinition:
     return MarketDefinition(
@@ -62,7 +62,7 @@ def _defined(
         type=kind,
         period=period,
         line=line,
-        status=stage.status,
-        in_play=stage.in_play,
+        status=phase.status,
+        in_play=phase.in_play,
         selections=tuple(SelectionDefinition(key, SelectionKey(key), name, "active") for key, name in named),
     )

@@ -46,13 +46,13 @@ class TcpTransport:
         host: name or address.
         port: TCP port.
         tls: whether to speak TLS and check the certificate against `host`.
-        trusted: whom to trust; None: the system's certificates.
+        tls_context: trusted certificates; None: the system's.
     """
 
-    def __init__(self, host: str, port: int, *, tls: bool, trusted: ssl.SSLContext | None = None) -> None:
+    def __init__(self, host: str, port: int, *, tls: bool, tls_context: ssl.SSLContext | None = None) -> None:
         self.host = host
         self.port = port
-        self._context = (trusted or ssl.create_default_context()) if tls else None
+        self._context = (tls_context or ssl.create_default_context()) if tls else None
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[_TcpConnection]:
@@ -92,13 +92,13 @@ class WebSocketTransport:
 
     Args:
         url: gives the URL for each attempt; it may hold a key and is never shown.
-        trusted: whom to trust; None: the system's certificates.
+        tls_context: trusted certificates; None: the system's.
         ping_s: how often to ping; the provider must answer within the same time.
     """
 
-    def __init__(self, url: Callable[[], str], *, trusted: ssl.SSLContext | None = None, ping_s: float = 30.0) -> None:
+    def __init__(self, url: Callable[[], str], *, tls_context: ssl.SSLContext | None = None, ping_s: float = 30.0) -> None:
         self._url = url
-        self._trusted = trusted
+        self._trusted = tls_context
         self._ping_s = ping_s
 
     @asynccontextmanager

@@ -51,12 +51,12 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
     @property
-    def is_good(self) -> bool:
+    def ok(self) -> bool:
         """Whether it is what was asked for."""
         return self.status == _OK
 
     @property
-    def problem(self) -> str:
+    def error_text(self) -> str:
         """Say what is wrong with it, with the beginning of the provider's words."""
         if self.status == 0:
             return self.error
@@ -80,7 +80,7 @@ class HttpClient:
         params: added to every query, such as a key.
         headers: gives the headers of every request.
         now_ms: the wall clock, Unix milliseconds.
-        per_s: how many requests a second at most, with bursts of twice that.
+        requests_per_s: how many requests a second at most, with bursts of twice that.
         certificate: TLS context for requests that identify us by a client certificate.
     """
 
@@ -92,7 +92,7 @@ class HttpClient:
         *,
         params: Mapping[str, str] | None = None,
         headers: Callable[[], Mapping[str, str]] = dict,
-        per_s: float = 5.0,
+        requests_per_s: float = 5.0,
         certificate: ssl.SSLContext | None = None,
     ) -> None:
         self._session = session
@@ -100,7 +100,7 @@ class HttpClient:
         self._now_ms = now_ms
         self._params = dict(params or {})
         self._headers = headers
-        self._limiter = AsyncLimiter(max(2 * per_s, 1.0), max(2 * per_s, 1.0) / per_s)
+        self._limiter = AsyncLimiter(max(2 * requests_per_s, 1.0), max(2 * requests_per_s, 1.0) / requests_per_s)
         self._certificate = certificate
         #: seconds the last answer took, and all of them together
         self.last_s = 0.0
@@ -149,14 +149,14 @@ def _os_text(error: aiohttp.ClientConnectorError) -> str:
 
 
 @asynccontextmanager
-async def http_session(timeout_s: float, tls: ssl.SSLContext | None = None) -> AsyncIterator[aiohttp.ClientSession]:
+async def http_session(timeout_s: float, tls_context: ssl.SSLContext | None = None) -> AsyncIterator[aiohttp.ClientSession]:
     """Keep connections open for one feed.
 
     Args:
         timeout_s: how long a request may take in all; a third of it to connect.
-        tls: whom to trust; None: the system's certificates.
+        tls_context: whom to trust; None: the system's certificates.
     """
     timeout = aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s / 3)
-    connector = aiohttp.TCPConnector(ssl=tls if tls is not None else True)
+    connector = aiohttp.TCPConnector(ssl=tls_context if tls_context is not None else True)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         yield session

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from feeds.feed import OwnRecordings, RecordingReader
+    from feeds.feed import NativeRecordings, RecordingReader
     from feeds.recording.packet import Header
     from oddsengine.runtime.settings import Settings
 
@@ -80,7 +80,7 @@ class Replay:
             header = decode_header(line)
             if header is None:
                 # Each stream is a session of its own: an image in one says nothing of what another names.
-                self._streams.append(_Messages(cast("OwnRecordings", installed_feeds()[adapter]).recording_reader(adapter)))
+                self._streams.append(_Messages(cast("NativeRecordings", installed_feeds()[adapter]).recording_reader(adapter)))
                 self._add([adapter])
                 self.trusted = [adapter]
                 continue

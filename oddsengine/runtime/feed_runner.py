@@ -63,7 +63,7 @@ def describe(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
             "state": each.state.value,
             "reason": each.reason,
             "since": each.status.since_ms,
-            "heard": each.heard_ms,
+            "heard": each.received_ms,
             "lag_ms": each.lag.lag_ms,
             "skew_ms": each.lag.skew_ms,
             "failures_in_a_row": each.retry.failures,
@@ -71,7 +71,7 @@ def describe(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
             "quota": None if each.quota is None else {"used": each.quota.used, "remaining": each.quota.remaining},
             "counts": {name: getattr(each.counters, name) for name in each.counters.__slots__},
             "changes": [
-                {"at": change.at_ms, "what": change.happening.value, "state": change.state.value, "reason": change.reason}
+                {"at": change.at_ms, "what": change.trigger.value, "state": change.state.value, "reason": change.reason}
                 for change in each.status.changes
             ],
         }
@@ -99,8 +99,8 @@ def samples(supervisors: Iterable[Supervisor]) -> Iterable[tuple[str, tuple[str,
         yield "odds_feed_clock_steps", labels, each.lag.steps
         yield "odds_feed_lag_seconds", labels, each.lag.lag_ms / 1000
         yield "odds_feed_breaker_open", labels, each.retry.is_open
-        if each.heard_ms is not None:
-            yield "odds_feed_age_seconds", labels, (now_ms - each.heard_ms) / 1000
+        if each.received_ms is not None:
+            yield "odds_feed_age_seconds", labels, (now_ms - each.received_ms) / 1000
         if each.lag.skew_ms is not None:
             yield "odds_feed_skew_seconds", labels, each.lag.skew_ms / 1000
         if each.quota is not None:

@@ -98,7 +98,7 @@ async def provided(**settings: Any) -> AsyncIterator[Provider]:
         async with served(quick_settings(closed_event_ttl_s=1e6, **settings)) as here:
             here.service.engine.receive(UpdateBatch("src", None, [SourceStatus("down", "not connected yet")]))
             codec = BetfairCodec("src", "key", "token", Subscription(heartbeat_ms=500))
-            feed = Feed(("src",), codec, TcpTransport("127.0.0.1", server.port, tls=False), sampling=codec)
+            feed = Feed(("src",), codec, TcpTransport("127.0.0.1", server.port, tls=False), verifier=codec)
             supervisor = Supervisor(
                 "src", feed, here.service.engine, Supervision(backoff_start_s=0.02, backoff_ceiling_s=0.5, breaker_failures=1000)
             )

@@ -102,7 +102,7 @@ async def supervised(supervision: Supervision = QUICK) -> AsyncIterator[tuple[Pr
     server = await asyncio.start_server(provider.serve, "127.0.0.1", 0)
     transport = TcpTransport("127.0.0.1", server.sockets[0].getsockname()[1], tls=False)
     codec = BetfairCodec("src", "key", "token", Subscription(heartbeat_ms=5000))
-    supervisor = Supervisor("src", Feed(("src",), codec, transport, sampling=codec), book, supervision)
+    supervisor = Supervisor("src", Feed(("src",), codec, transport, verifier=codec), book, supervision)
     running = asyncio.create_task(supervisor.run())
     try:
         await until(lambda: supervisor.state is FeedState.LIVE, "live")
@@ -156,7 +156,7 @@ async def test_a_frozen_feed_is_given_up_and_believed_again_only_once_it_has_mov
         provider.image = {**betfair_market(inPlay=True), "rc": [{"id": 11, "batb": [[0, 3.0, 10.0]]}]}
         await until(lambda: supervisor.counters.continuity_lost == 1, "the loss")
         assert "stale" == book.healths[-1]
-        reasons = [change.reason for change in supervisor.status.changes if change.happening is Trigger.WENT_STALE]
+        reasons = [change.reason for change in supervisor.status.changes if change.trigger is Trigger.WENT_STALE]
         assert ["frozen: a fresh sample says something else than what was streamed"] == reasons
         await until(lambda: supervisor.state is FeedState.RECOVERING, "another connection")
         await asyncio.sleep(0.3)
@@ -171,7 +171,7 @@ async def test_a_recovery_that_never_ends_is_given_up() -> None:
     supervision = Supervision(recovery_timeout_s=0.3, backoff_start_s=0.01, backoff_ceiling_s=0.02, breaker_failures=1000)
     async with supervised(supervision) as (provider, supervisor, _):
         provider.has_images = False
-        supervisor._feed.codec.start_afresh()
+        supervisor._feed.codec.reset()
         provider.close()
         text = "no complete recovery within 0.3 s"
         await until(lambda: any(text == change.reason for change in supervisor.status.changes), "the end")

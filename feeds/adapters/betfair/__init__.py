@@ -11,7 +11,7 @@ from feeds.adapters.betfair.config import BetfairConfig
 from feeds.adapters.betfair.market_stream import MarketStream
 from feeds.emulators.betfair.emulator import BetfairEmulator
 from feeds.feed import Feed
-from feeds.toolkit.credentials import trust
+from feeds.toolkit.credentials import load_ca
 from feeds.transports.byte_streams import TcpTransport
 from feeds.transports.http import HttpClient, http_session
 from oddsengine.common.clock import wall_clock_ms
@@ -34,16 +34,16 @@ class _Betfair:
 
     @asynccontextmanager
     async def open(self, name: str, config: BetfairConfig) -> AsyncIterator[Feed]:
-        app_key, account, trusted = config.app_key(), config.account(), trust(config.ca_file)
+        app_key, account, tls_context = config.app_key(), config.account(), load_ca(config.ca_file)
 
         def headers() -> Mapping[str, str]:
             session = {"X-Authentication": account.session_token} if account.session_token else {}
             return {"Accept": "application/json", "X-Application": app_key, **session}
 
-        async with http_session(config.timeout_s, trusted) as session:
+        async with http_session(config.timeout_s, tls_context) as session:
             certificate = config.certificate()
             http = HttpClient(session, config.api_url, wall_clock_ms, headers=headers, certificate=certificate)
-            transport = TcpTransport(config.host, config.port, tls=config.tls, trusted=trusted)
+            transport = TcpTransport(config.host, config.port, tls=config.tls, tls_context=tls_context)
             codec = BetfairCodec(name, app_key, None, config.subscription(), account)
             yield _feed(name, codec)._replace(transport=transport, http=http)
 
@@ -62,7 +62,7 @@ class _Betfair:
 
 
 def _feed(name: str, codec: BetfairCodec) -> Feed:
-    return Feed((name,), codec, asking=codec, sampling=codec)
+    return Feed((name,), codec, poller=codec, verifier=codec)
 
 
 FEED = _Betfair()

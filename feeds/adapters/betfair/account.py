@@ -195,8 +195,8 @@ class Account:
             return [Rejected(f"answer to {what}", str(error), "")]
 
     def _logged_in(self, response: Response) -> list[CodecEvent]:
-        if not response.is_good:
-            return [Rejected("login", response.problem if response.status == 0 else f"HTTP {response.status}", "")]
+        if not response.ok:
+            return [Rejected("login", response.error_text if response.status == 0 else f"HTTP {response.status}", "")]
         answer = msgspec.json.decode(response.body, type=_LoginAnswer)
         if answer.login_status != "SUCCESS" or not answer.session_token:
             return [ProviderRefused(answer.login_status, "login", fatal=answer.login_status in _FATAL_LOGINS)]
@@ -206,9 +206,9 @@ class Account:
         return []
 
     def _kept_alive(self, response: Response) -> list[CodecEvent]:
-        if not response.is_good:
+        if not response.ok:
             self._keep_alive_due_ms = response.at_ms
-            return [Rejected("keep-alive", response.problem if response.status == 0 else f"HTTP {response.status}", "")]
+            return [Rejected("keep-alive", response.error_text if response.status == 0 else f"HTTP {response.status}", "")]
         answer = msgspec.json.decode(response.body, type=_KeepAliveAnswer)
         if answer.status != "SUCCESS":
             # The stream goes on; the next connection needs a new session.
@@ -218,14 +218,14 @@ class Account:
 
     def _named(self, response: Response) -> list[CodecEvent]:
         asked = response.request.key.split(",")
-        if not response.is_good:
+        if not response.ok:
             given_up = [market for market in asked if self._unnamed.get(market, 0) + 1 >= _TRIES]
             for market in asked:
                 if market in self._unnamed:
                     self._unnamed[market] += 1
             self._forget(given_up)
             self.on_names([], given_up)
-            return [Rejected("names of markets", response.problem, "")]
+            return [Rejected("names of markets", response.error_text, "")]
         found: list[CatalogueMarket] = []
         rejected: list[CodecEvent] = []
         for raw in msgspec.json.decode(response.body, type=list[msgspec.Raw]):

@@ -135,15 +135,15 @@ class BetfairCodec:
         self._stream.lagging = False
         self._stream.forget_segments()
 
-    def start_afresh(self) -> None:
+    def reset(self) -> None:
         """Forget the clocks: the next subscription begins with an image."""
         self._initial_clk = self._clk = None
 
-    def ask_sample(self) -> None:
+    def request_verification(self) -> None:
         """Subscribe once more, for an image of everything; the stream goes on under the new subscription."""
         if self._state is State.LIVE:
             self._is_sampling = True
-            self._subscribe(afresh=True)
+            self._subscribe(reset=True)
 
     def next_request(self, now_ms: int) -> Request | None:
         """Ask what the account needs."""
@@ -213,7 +213,7 @@ class BetfairCodec:
         if message.pt is not None:
             if message.pt < self._newest_pt and self._is_current(message):
                 # Rows are absolute: an older one that comes later would stand. Only an image leaves nothing of it.
-                self.start_afresh()
+                self.reset()
                 text = f"a message of {message.pt} came after one of {self._newest_pt}; starting from an image"
                 raise ProviderRefused("OUT_OF_ORDER", text, fatal=False)
             self._newest_pt = message.pt
@@ -285,7 +285,7 @@ class BetfairCodec:
         if batch.updates:
             self._named.append(batch)
 
-    def _subscribe(self, *, afresh: bool = False) -> None:
+    def _subscribe(self, *, reset: bool = False) -> None:
         wanted = self._subscription
         message: dict[str, object] = {
             "op": "marketSubscription",
@@ -295,7 +295,7 @@ class BetfairCodec:
             "heartbeatMs": wanted.heartbeat_ms,
             "segmentationEnabled": True,
         }
-        self._resuming = not afresh and self._clk is not None and self._initial_clk is not None
+        self._resuming = not reset and self._clk is not None and self._initial_clk is not None
         if self._resuming:
             message |= {"initialClk": self._initial_clk, "clk": self._clk}
         self._stream.subscription = self._send(message)

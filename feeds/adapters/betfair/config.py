@@ -11,7 +11,7 @@ from msgspec import Meta
 from feeds.adapters.betfair.account import Account, AccountUrls, Login
 from feeds.adapters.betfair.codec import Subscription
 from feeds.errors import FeedError
-from feeds.toolkit.credentials import read_secret, trust
+from feeds.toolkit.credentials import load_ca, read_secret
 
 
 class BetfairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,7 +92,7 @@ class BetfairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """
         if not self.cert_file:
             return None
-        context = trust(self.ca_file) or ssl.create_default_context()
+        context = load_ca(self.ca_file) or ssl.create_default_context()
         try:
             context.load_cert_chain(self.cert_file, self.key_file or None)
         except (OSError, ssl.SSLError) as error:

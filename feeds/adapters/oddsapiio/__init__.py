@@ -10,7 +10,7 @@ from feeds.adapters.oddsapiio.codec import OddsApiIoCodec
 from feeds.adapters.oddsapiio.config import OddsApiIoConfig
 from feeds.emulators.oddsapiio import OddsApiIoEmulator
 from feeds.feed import Feed
-from feeds.toolkit.credentials import read_secret, trust
+from feeds.toolkit.credentials import load_ca, read_secret
 from feeds.transports.byte_streams import WebSocketTransport
 from feeds.transports.http import HttpClient, http_session
 from oddsengine.common.clock import wall_clock_ms
@@ -33,16 +33,16 @@ class _OddsApiIo:
     @asynccontextmanager
     async def open(self, name: str, config: OddsApiIoConfig) -> AsyncIterator[Feed]:
         key = read_secret("an Odds-API.io key", config.api_key_env, config.api_key_file)
-        trusted = trust(config.ca_file)
+        tls_context = load_ca(config.ca_file)
         query = urlencode({"apiKey": key, "sport": config.sport, "markets": "ML,Spread,Totals,Both Teams To Score"})
-        transport = WebSocketTransport(lambda: f"{config.stream_url}?{query}", trusted=trusted, ping_s=config.ping_s)
-        async with http_session(config.timeout_s, trusted) as session:
-            http = HttpClient(session, config.url, wall_clock_ms, params={"apiKey": key}, per_s=config.requests_per_s)
+        transport = WebSocketTransport(lambda: f"{config.stream_url}?{query}", tls_context=tls_context, ping_s=config.ping_s)
+        async with http_session(config.timeout_s, tls_context) as session:
+            http = HttpClient(session, config.url, wall_clock_ms, params={"apiKey": key}, requests_per_s=config.requests_per_s)
             yield self.offline(name, config)._replace(transport=transport, http=http)
 
     def offline(self, name: str, config: OddsApiIoConfig) -> Feed:
         codec = OddsApiIoCodec(name, config)
-        return Feed(self.sources(name, config), codec, asking=codec, sampling=codec)
+        return Feed(self.sources(name, config), codec, poller=codec, verifier=codec)
 
     def emulator(self, truth: Truth) -> Emulator:
         return OddsApiIoEmulator(truth)

@@ -1,4 +1,4 @@
-"""Odds-API.io v3, without I/O: a WebSocket of changed market lists, and the prefetch that it continues.
+"""Odds-API.io v3, without I/O: a WebSocket of changed market lists, and the snapshot that it continues.
 
 Rules (Odds-API.io documentation, "WebSocket"):
 
@@ -20,9 +20,9 @@ from feeds.adapters.oddsapiio.messages import EventDetails, EventOdds, Market, P
 from feeds.errors import ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected
 from feeds.toolkit.quote_cache import QuoteCache, decimal_odds
-from feeds.toolkit.snapshot_fetcher import Chunk, Listing
-from feeds.toolkit.snapshot_sync import SnapshotAndStream
-from feeds.toolkit.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
+from feeds.toolkit.snapshot_fetcher import FetchChunk, ListPage
+from feeds.toolkit.snapshot_sync import SnapshotSync
+from feeds.toolkit.standard_markets import Phase, asian_handicap, both_to_score, match_result, total
 from feeds.toolkit.timestamps import is_older
 from feeds.transports.http import Request
 from oddsengine.common.excerpts import excerpt
@@ -63,7 +63,7 @@ class _Listed(NamedTuple):
     at_ms: int
 
 
-class OddsApiIoCodec(SnapshotAndStream):
+class OddsApiIoCodec(SnapshotSync):
     """One key's stream.
 
     Args:
@@ -76,7 +76,7 @@ class OddsApiIoCodec(SnapshotAndStream):
         self._name = name
         self._config = config
         self._buffer = b""
-        self._sheets = {bookmaker.lower(): QuoteCache() for bookmaker in config.bookmakers}
+        self._quote_caches = {bookmaker.lower(): QuoteCache() for bookmaker in config.bookmakers}
         self._events: dict[EventId, EventDetails] = {}
         #: (bookmaker, event) -> what is known of it
         self._known: dict[tuple[str, EventId], _Listed] = {}
@@ -94,7 +94,7 @@ class OddsApiIoCodec(SnapshotAndStream):
         self._buffer = b""
         self._waiting.clear()
 
-    def start_afresh(self) -> None:
+    def reset(self) -> None:
         """Do nothing: every connection fetches the state."""
 
     def receive_data(self, data: bytes) -> list[CodecEvent]:
@@ -119,20 +119,20 @@ class OddsApiIoCodec(SnapshotAndStream):
 
     def next_request(self, now_ms: int) -> Request | None:
         """Ask for the list of events, or for the odds of the next ones."""
-        wanted = self._prefetch.next(now_ms)
-        if isinstance(wanted, Listing):
+        wanted = self._fetcher.next_step(now_ms)
+        if isinstance(wanted, ListPage):
             params = (("sport", self._config.sport), ("status", "pending,live"))
             return Request(name="events", url="/v3/events", params=params)
-        if isinstance(wanted, Chunk):
+        if isinstance(wanted, FetchChunk):
             some = ",".join(wanted.keys)
             params = (("eventIds", some), ("bookmakers", ",".join(self._config.bookmakers)))
             return Request(name="odds", key=some, url="/v3/odds/multi", params=params)
         return None
 
     def _sources(self) -> list[str]:
-        return [self._source(bookmaker) for bookmaker in self._sheets]
+        return [self._source(bookmaker) for bookmaker in self._quote_caches]
 
-    def _take_answer(self, response: Response, events: list[CodecEvent]) -> None:
+    def _decode_response(self, response: Response, events: list[CodecEvent]) -> None:
         raws = _decode_list(response.body)
         if response.request.name == "events":
             self._list(raws, response.at_ms, events)
@@ -140,7 +140,7 @@ class OddsApiIoCodec(SnapshotAndStream):
             self._snapshot(raws, response.request.key.split(","), events)
 
     def _list(self, raws: list[msgspec.Raw], now_ms: int, events: list[CodecEvent]) -> None:
-        updates: dict[str, list[FeedUpdate]] = {bookmaker: [] for bookmaker in self._sheets}
+        updates: dict[str, list[FeedUpdate]] = {bookmaker: [] for bookmaker in self._quote_caches}
         listed: list[str] = []
         for raw in raws:
             try:
@@ -154,15 +154,15 @@ class OddsApiIoCodec(SnapshotAndStream):
             listed.append(str(details.id))
             before = self._events.get(described.id)
             self._events[described.id] = details
-            for bookmaker, sheet in self._sheets.items():
-                updates[bookmaker] += sheet.describe(described)
+            for bookmaker, quote_cache in self._quote_caches.items():
+                updates[bookmaker] += quote_cache.update_event(described)
                 if before is not None and before.status != details.status:
                     updates[bookmaker] += self._requoted(bookmaker, described.id)
-        for key in self._prefetch.listed(listed, more=False, now_ms=now_ms):
+        for key in self._fetcher.add_page(listed, more=False, now_ms=now_ms):
             gone = event_id(self._name, key)
             self._events.pop(gone, None)
-            for bookmaker, sheet in self._sheets.items():
-                updates[bookmaker] += sheet.forget(gone)
+            for bookmaker, quote_cache in self._quote_caches.items():
+                updates[bookmaker] += quote_cache.remove_event(gone)
                 self._known.pop((bookmaker, gone), None)
         events += [UpdateBatch(self._source(bookmaker), None, said) for bookmaker, said in updates.items() if said]
 
@@ -179,9 +179,9 @@ class OddsApiIoCodec(SnapshotAndStream):
                 markets = self._markets(raw_markets, f"{bookmaker} on event {odds.id}", events)
                 at_ms = max((_time_ms(market.updated_at) for market in markets), default=0)
                 said[bookmaker.lower(), event_id(self._name, str(odds.id))] = _Listed(markets, at_ms)
-        self._prefetch.fetched(asked)
+        self._fetcher.mark_fetched(asked)
         batches: list[UpdateBatch] = []
-        for bookmaker in self._sheets:
+        for bookmaker in self._quote_caches:
             updates: list[FeedUpdate] = []
             for key in asked:
                 event = event_id(self._name, key)
@@ -192,7 +192,7 @@ class OddsApiIoCodec(SnapshotAndStream):
                 self._known[place] = streamed if streamed is not None and streamed.at_ms > fetched.at_ms else fetched
                 updates += self._requoted(bookmaker, event)
             batches.append(UpdateBatch(self._source(bookmaker), None, updates))
-        events += self._fetched(batches)
+        events += self._snapshot_events(batches)
 
     # -- the stream -----------------------------------------------------------------------------------------------
 
@@ -206,10 +206,10 @@ class OddsApiIoCodec(SnapshotAndStream):
         at_ms = round(message.timestamp if message.timestamp > _MILLISECONDS else message.timestamp * 1000)
         withdrawn = message.type in {"deleted", "no_markets"}
         if withdrawn and not bookmaker:
-            for each in self._sheets:
+            for each in self._quote_caches:
                 self._put(each, key, event, _Listed([], at_ms), events)
             return
-        if bookmaker not in self._sheets:
+        if bookmaker not in self._quote_caches:
             events.append(Dropped("a bookmaker not asked for"))
             return
         markets: list[Market] = []
@@ -220,12 +220,12 @@ class OddsApiIoCodec(SnapshotAndStream):
 
     def _put(self, bookmaker: str, key: str, event: EventId, listed: _Listed, events: list[CodecEvent]) -> None:
         place = (bookmaker, event)
-        if key not in self._prefetch.ready:
+        if key not in self._fetcher.ready:
             waiting = self._waiting.get(place)
             if waiting is None or not is_older(listed.at_ms, waiting.at_ms):
                 self._waiting[place] = listed
-            if key not in self._prefetch.known and self._prefetch.is_complete:
-                self._prefetch.relist()
+            if key not in self._fetcher.known and self._fetcher.is_complete:
+                self._fetcher.relist()
             return
         known = self._known.get(place)
         if known is not None and is_older(listed.at_ms, known.at_ms):
@@ -275,31 +275,31 @@ class OddsApiIoCodec(SnapshotAndStream):
         details = self._events.get(event)
         if details is None:
             return []
-        sheet = self._sheets[bookmaker]
+        quote_cache = self._quote_caches[bookmaker]
         known = self._known.get((bookmaker, event), _Listed([], 0))
         updates: list[FeedUpdate] = []
         kept: list[str] = []
         for market in known.markets:
             for definition, quotes in _translated(event, details, market):
                 kept.append(definition.id)
-                updates += sheet.quote(definition, quotes)
-        return updates + sheet.keep_markets(event, kept)
+                updates += quote_cache.update_market(definition, quotes)
+        return updates + quote_cache.retain_markets(event, kept)
 
 
 def _translated(event: EventId, details: EventDetails, market: Market) -> Iterator[tuple[MarketDefinition, dict[str, float]]]:
-    stage = Stage("open", details.status == "live")
+    phase = Phase("open", details.status == "live")
     home, away = details.home, details.away
     for price in market.odds:
         line = decimal_line(price)
         if market.name == "ML":
             three_way = price.draw is not None
-            yield match_result(event, home, away, stage, three_way=three_way), _quotes(price, "home", "draw", "away")
+            yield match_result(event, home, away, phase, three_way=three_way), _quotes(price, "home", "draw", "away")
         elif market.name == "Totals" and line is not None:
-            yield total(event, line, stage), _quotes(price, "over", "under")
+            yield total(event, line, phase), _quotes(price, "over", "under")
         elif market.name in {"Spread", "Asian Handicap"} and line is not None:
-            yield asian_handicap(event, line, home, away, stage), _quotes(price, "home", "away")
+            yield asian_handicap(event, line, home, away, phase), _quotes(price, "home", "away")
         elif market.name == "Both Teams To Score":
-            yield both_to_score(event, stage), _quotes(price, "yes", "no")
+            yield both_to_score(event, phase), _quotes(price, "yes", "no")
 
 
 def decimal_line(price: Price) -> float | None:

@@ -9,7 +9,7 @@ from feeds.adapters.opticodds.codec import OpticOddsCodec
 from feeds.adapters.opticodds.config import OpticOddsConfig
 from feeds.emulators.opticodds import OpticOddsEmulator
 from feeds.feed import Feed
-from feeds.toolkit.credentials import read_secret, trust
+from feeds.toolkit.credentials import load_ca, read_secret
 from feeds.transports.byte_streams import EventStreamTransport
 from feeds.transports.http import HttpClient, http_session
 from oddsengine.common.clock import wall_clock_ms
@@ -34,8 +34,8 @@ class _OpticOdds:
         headers = {"X-Api-Key": read_secret("an OpticOdds API key", config.api_key_env, config.api_key_file)}
         codec = OpticOddsCodec(name, config)
         path = f"{config.url.rstrip('/')}/api/v3/stream/odds/{config.sport}"
-        async with http_session(config.timeout_s, trust(config.ca_file)) as session:
-            http = HttpClient(session, config.url, wall_clock_ms, headers=lambda: headers, per_s=config.requests_per_s)
+        async with http_session(config.timeout_s, load_ca(config.ca_file)) as session:
+            http = HttpClient(session, config.url, wall_clock_ms, headers=lambda: headers, requests_per_s=config.requests_per_s)
             transport = EventStreamTransport(session, lambda: (path, codec.stream_query()), lambda: headers)
             yield _feed(self.sources(name, config), codec)._replace(transport=transport, http=http)
 
@@ -50,7 +50,7 @@ class _OpticOdds:
 
 
 def _feed(sources: tuple[str, ...], codec: OpticOddsCodec) -> Feed:
-    return Feed(sources, codec, asking=codec, sampling=codec)
+    return Feed(sources, codec, poller=codec, verifier=codec)
 
 
 FEED = _OpticOdds()

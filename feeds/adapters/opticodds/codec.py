@@ -22,9 +22,9 @@ from feeds.adapters.opticodds.messages import Entry, Fixture, Fixtures, OddsPage
 from feeds.errors import BadMessage, ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected
 from feeds.toolkit.quote_cache import QuoteCache, decimal_odds, from_american
-from feeds.toolkit.snapshot_fetcher import Chunk, Listing
-from feeds.toolkit.snapshot_sync import SnapshotAndStream
-from feeds.toolkit.standard_markets import Stage, asian_handicap, both_to_score, match_result, total
+from feeds.toolkit.snapshot_fetcher import FetchChunk, ListPage
+from feeds.toolkit.snapshot_sync import SnapshotSync
+from feeds.toolkit.standard_markets import Phase, asian_handicap, both_to_score, match_result, total
 from feeds.toolkit.timestamps import is_older
 from feeds.transports.event_stream import EventStreamReader
 from feeds.transports.http import Request
@@ -59,15 +59,15 @@ _decode_entry = msgspec.json.Decoder(Entry).decode
 
 
 class _Book:
-    """One sportsbook: the sheet, and the last entry of each selection, which says how new it is."""
+    """One sportsbook: its quote cache, and the last entry of each selection, which says how new it is."""
 
     def __init__(self) -> None:
-        self.sheet = QuoteCache()
+        self.quote_cache = QuoteCache()
         #: event -> entry id -> its last word; a price of None is locked
         self.entries: dict[EventId, dict[str, Entry]] = {}
 
 
-class OpticOddsCodec(SnapshotAndStream):
+class OpticOddsCodec(SnapshotSync):
     """One sport's stream.
 
     Args:
@@ -106,7 +106,7 @@ class OpticOddsCodec(SnapshotAndStream):
         self._reader = EventStreamReader()
         self._waiting.clear()
 
-    def start_afresh(self) -> None:
+    def reset(self) -> None:
         """Forget where the stream stood."""
         self.last_entry_id = ""
 
@@ -117,7 +117,7 @@ class OpticOddsCodec(SnapshotAndStream):
             for event in self._reader.feed(data):
                 self._stream_event(event, events)
         except BadMessage as error:
-            self.start_afresh()
+            self.reset()
             events += [
                 Rejected(error.where, error.reason, excerpt(data)),
                 ProviderRefused("UNREADABLE", "an event could not be read; fetching everything anew", fatal=False),
@@ -128,15 +128,15 @@ class OpticOddsCodec(SnapshotAndStream):
 
     def next_request(self, now_ms: int) -> Request | None:
         """Ask for the next page of fixtures, or for the odds of the next ones."""
-        wanted = self._prefetch.next(now_ms)
-        if isinstance(wanted, Listing):
+        wanted = self._fetcher.next_step(now_ms)
+        if isinstance(wanted, ListPage):
             league = [("league", ",".join(self._config.leagues))] if self._config.leagues else []
             return Request(
                 name="fixtures",
                 url="/api/v3/fixtures/active",
                 params=(("sport", self._config.sport), *league, ("page", str(wanted.page))),
             )
-        if isinstance(wanted, Chunk):
+        if isinstance(wanted, FetchChunk):
             some = ",".join(wanted.keys)
             books = ",".join(self._config.sportsbooks)
             params = (("sportsbook", books), ("odds_format", "DECIMAL"), ("fixture_id", some))
@@ -146,7 +146,7 @@ class OpticOddsCodec(SnapshotAndStream):
     def _sources(self) -> list[str]:
         return [self._source(sportsbook) for sportsbook in self._books]
 
-    def _take_answer(self, response: Response, events: list[CodecEvent]) -> None:
+    def _decode_response(self, response: Response, events: list[CodecEvent]) -> None:
         if response.request.name == "fixtures":
             self._fixtures_page(response, events)
         else:
@@ -168,14 +168,14 @@ class OpticOddsCodec(SnapshotAndStream):
             known = self._fixtures.get(event)
             self._fixtures[event] = fixture
             for sportsbook, book in self._books.items():
-                updates[sportsbook] += book.sheet.describe(described)
+                updates[sportsbook] += book.quote_cache.update_event(described)
                 if known is not None and known.is_live != fixture.is_live:
                     updates[sportsbook] += self._requoted(event, book)
-        for key in self._prefetch.listed(listed, more=page.page < page.total_pages, now_ms=response.at_ms):
+        for key in self._fetcher.add_page(listed, more=page.page < page.total_pages, now_ms=response.at_ms):
             gone = event_id(self._name, key)
             self._fixtures.pop(gone, None)
             for sportsbook, book in self._books.items():
-                updates[sportsbook] += book.sheet.forget(gone)
+                updates[sportsbook] += book.quote_cache.remove_event(gone)
                 book.entries.pop(gone, None)
         events += [UpdateBatch(self._source(sportsbook), None, said) for sportsbook, said in updates.items() if said]
 
@@ -183,7 +183,7 @@ class OpticOddsCodec(SnapshotAndStream):
         """Take the snapshot of some fixtures, then what the stream has said of them since it was opened."""
         page = _decode_odds(response.body)
         asked = response.request.key.split(",")
-        self._prefetch.fetched(asked)
+        self._fetcher.mark_fetched(asked)
         said: dict[str, dict[EventId, dict[str, Entry]]] = {
             sportsbook: {event_id(self._name, fixture_id): {} for fixture_id in asked} for sportsbook in self._books
         }
@@ -204,7 +204,7 @@ class OpticOddsCodec(SnapshotAndStream):
             if known is None or known.timestamp <= entry.timestamp:
                 entries[entry.id] = _locked(entry) if locked else entry
         batches = [self._replaced(sportsbook, book, said[sportsbook]) for sportsbook, book in self._books.items()]
-        events += self._fetched(batches)
+        events += self._snapshot_events(batches)
 
     def _replaced(self, sportsbook: str, book: _Book, said: Mapping[EventId, dict[str, Entry]]) -> UpdateBatch:
         updates: list[FeedUpdate] = []
@@ -236,10 +236,10 @@ class OpticOddsCodec(SnapshotAndStream):
             if entry is None:
                 continue
             fixture = event_id(self._name, entry.fixture_id)
-            if entry.fixture_id not in self._prefetch.ready:
+            if entry.fixture_id not in self._fetcher.ready:
                 self._waiting.append((entry, locked))
-                if entry.fixture_id not in self._prefetch.known and self._prefetch.is_complete:
-                    self._prefetch.relist()
+                if entry.fixture_id not in self._fetcher.known and self._fetcher.is_complete:
+                    self._fetcher.relist()
                 continue
             book = self._books[entry.sportsbook]
             entries = book.entries.setdefault(fixture, {})
@@ -266,7 +266,7 @@ class OpticOddsCodec(SnapshotAndStream):
         except msgspec.DecodeError as error:
             events.append(Rejected("entry", str(error), excerpt(bytes(raw))))
             # It may have been a lock: what it belongs to can't be told, so everything is held against a snapshot.
-            self.ask_sample()
+            self.request_verification()
             return None
         name = entry.sportsbook.lower().replace(" ", "_")
         if name not in self._books:
@@ -289,12 +289,12 @@ class OpticOddsCodec(SnapshotAndStream):
     def _requoted(self, event: EventId, book: _Book) -> list[FeedUpdate]:
         """Put a fixture's entries together to markets, and say what that changes."""
         fixture = self._fixtures[event]
-        stage = Stage("open", fixture.is_live)
+        phase = Phase("open", fixture.is_live)
         markets: dict[str, tuple[MarketDefinition, dict[str, float]]] = {}
         entries = list(book.entries.get(event, {}).values())
         three_way = any(entry.name == "Draw" and _kind(entry) == "result" for entry in entries)
         for entry in entries:
-            placed = _placed(event, fixture, entry, stage, three_way=three_way)
+            placed = _placed(event, fixture, entry, phase, three_way=three_way)
             if placed is None:
                 continue
             definition, key = placed
@@ -304,8 +304,8 @@ class OpticOddsCodec(SnapshotAndStream):
                 quotes[key] = odds
         updates: list[FeedUpdate] = []
         for definition, quotes in markets.values():
-            updates += book.sheet.quote(definition, quotes)
-        return updates + book.sheet.keep_markets(event, markets)
+            updates += book.quote_cache.update_market(definition, quotes)
+        return updates + book.quote_cache.retain_markets(event, markets)
 
 
 def _locked(entry: Entry) -> Entry:
@@ -333,7 +333,7 @@ def _kind(entry: Entry) -> str:
 
 
 def _placed(
-    event: EventId, fixture: Fixture, entry: Entry, stage: Stage, *, three_way: bool
+    event: EventId, fixture: Fixture, entry: Entry, phase: Phase, *, three_way: bool
 ) -> tuple[MarketDefinition, str] | None:
     """Tell which market and selection an entry prices; None if it is none we know."""
     kind, period = _KINDS.get(entry.market, ("", ""))
@@ -341,17 +341,17 @@ def _placed(
     name = entry.name
     if kind == "result":
         key = {home: "home", away: "away", "Draw": "draw"}.get(name)
-        definition = match_result(event, home, away, stage, three_way=three_way, period=period)
+        definition = match_result(event, home, away, phase, three_way=three_way, period=period)
         return None if key is None else (definition, key)
     if kind == "total" and entry.points is not None:
         key = "over" if name.startswith("Over") else "under" if name.startswith("Under") else None
-        return None if key is None else (total(event, entry.points, stage, period=period), key)
+        return None if key is None else (total(event, entry.points, phase, period=period), key)
     if kind == "handicap" and entry.points is not None:
         key = "home" if name.startswith(home) else "away" if name.startswith(away) else None
         line = entry.points if key == "home" else -entry.points
-        return None if key is None else (asian_handicap(event, line or 0.0, home, away, stage, period=period), key)
+        return None if key is None else (asian_handicap(event, line or 0.0, home, away, phase, period=period), key)
     if kind == "both" and name in {"Yes", "No"}:
-        return both_to_score(event, stage), name.lower()
+        return both_to_score(event, phase), name.lower()
     return None
 
 

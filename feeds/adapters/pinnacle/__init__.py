@@ -10,7 +10,7 @@ from feeds.adapters.pinnacle.codec import PinnacleCodec
 from feeds.adapters.pinnacle.config import PinnacleConfig
 from feeds.emulators.pinnacle import PinnacleEmulator
 from feeds.feed import Feed
-from feeds.toolkit.credentials import read_secret, trust
+from feeds.toolkit.credentials import load_ca, read_secret
 from feeds.transports.http import HttpClient, http_session
 from oddsengine.common.clock import wall_clock_ms
 
@@ -35,13 +35,13 @@ class _Pinnacle:
         username = read_secret("a Pinnacle user name", config.username_env)
         password = read_secret("a Pinnacle password", config.password_env, config.password_file)
         headers = {"Authorization": "Basic " + b64encode(f"{username}:{password}".encode()).decode()}
-        async with http_session(config.timeout_s, trust(config.ca_file)) as session:
+        async with http_session(config.timeout_s, load_ca(config.ca_file)) as session:
             http = HttpClient(session, config.url, wall_clock_ms, headers=lambda: headers)
             yield self.offline(name, config)._replace(http=http)
 
     def offline(self, name: str, config: PinnacleConfig) -> Feed:
         codec = PinnacleCodec(name, config)
-        return Feed((name,), codec, asking=codec, timed=codec, sampling=codec, pace_s=config.interval_s)
+        return Feed((name,), codec, poller=codec, ticker=codec, verifier=codec, poll_interval_s=config.interval_s)
 
     def emulator(self, truth: Truth) -> Emulator:
         return PinnacleEmulator(truth)

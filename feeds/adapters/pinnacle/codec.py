@@ -19,9 +19,9 @@ import msgspec
 
 from feeds.adapters.pinnacle.messages import Fixture, Fixtures, Odds, Period
 from feeds.feed import CodecEvent, Rejected, VerificationSnapshot
-from feeds.toolkit.answers import Polled, failed
+from feeds.toolkit.answers import PollOnly, reject_response
 from feeds.toolkit.quote_cache import QuoteCache, decimal_odds
-from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, total
+from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
 from feeds.transports.http import Request
 from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.events import Competition, Event
@@ -96,7 +96,7 @@ class _Sport:
         return self.fixtures, self.odds
 
 
-class PinnacleCodec(Polled):
+class PinnacleCodec(PollOnly):
     """One account's polling.
 
     Args:
@@ -108,7 +108,7 @@ class PinnacleCodec(Polled):
         self._name = name
         self._config = config
         self._sports = {number: _Sport(number) for number in config.sports}
-        self._sheet = QuoteCache()
+        self._quote_cache = QuoteCache()
         #: (event, period) -> when it may not be bet on any more, Unix milliseconds
         self._cutoffs: dict[tuple[EventId, str], int] = {}
         self._is_live = False
@@ -127,7 +127,7 @@ class PinnacleCodec(Polled):
             for endpoint in sport.endpoints:
                 endpoint.is_asked, endpoint.due_ms = False, 0
 
-    def start_afresh(self) -> None:
+    def reset(self) -> None:
         """Forget the cursors: the next answers are snapshots."""
         for sport in self._sports.values():
             for endpoint in sport.endpoints:
@@ -165,7 +165,7 @@ class PinnacleCodec(Polled):
         """Tell when something will be due."""
         return min((each.due_ms for sport in self._sports.values() for _, each in self._open_endpoints(sport)), default=None)
 
-    def ask_sample(self) -> None:
+    def request_verification(self) -> None:
         """Ask for a snapshot of every sport, in its turn: the provider allows no more."""
         for sport in self._sports.values():
             sport.wants_sample, sport.sample = True, None
@@ -178,9 +178,9 @@ class PinnacleCodec(Polled):
         what = response.request.name
         endpoint = sport.fixtures if what == "fixtures" else sport.odds
         endpoint.is_asked = False
-        if not response.is_good:
+        if not response.ok:
             endpoint.due_ms = response.at_ms
-            return [failed(response, f"{what} of sport {sport.number}")]
+            return [reject_response(response, f"{what} of sport {sport.number}")]
         endpoint.due_ms = response.at_ms + round(self._config.interval_s * 1000)
         whole = not any(key == "since" for key, _ in response.request.params)
         events: list[CodecEvent] = []
@@ -205,12 +205,12 @@ class PinnacleCodec(Polled):
         for (event, period), cutoff_ms in list(self._cutoffs.items()):
             if now_ms >= cutoff_ms:
                 del self._cutoffs[event, period]
-                for market in self._markets(self._sheet, event, period):
-                    updates += self._sheet.restage(event, market, "suspended")
+                for market in self._markets(self._quote_cache, event, period):
+                    updates += self._quote_cache.set_status(event, market, "suspended")
         for sport in self._sports.values():
             if sport.good_ms is not None and now_ms - sport.good_ms > self._config.max_age_s * 1000:
                 for event in sport.events:
-                    updates += self._sheet.forget(event)
+                    updates += self._quote_cache.remove_event(event)
                 sport.events = {}
                 sport.good_ms = None
                 for endpoint in sport.endpoints:
@@ -245,7 +245,7 @@ class PinnacleCodec(Polled):
                     continue
                 event = event_id(self._name, str(fixture.id))
                 named[event] = fixture
-                updates += self._sheet.describe(
+                updates += self._quote_cache.update_event(
                     Event(
                         id=event,
                         sport=sport.name,
@@ -257,11 +257,11 @@ class PinnacleCodec(Polled):
                     )
                 )
                 if fixture.status == "I":
-                    for market in self._markets(self._sheet, event):
-                        updates += self._sheet.restage(event, market, "suspended")
+                    for market in self._markets(self._quote_cache, event):
+                        updates += self._quote_cache.set_status(event, market, "suspended")
         if whole:
             for gone in sport.events.keys() - named.keys():
-                updates += self._sheet.forget(gone)
+                updates += self._quote_cache.remove_event(gone)
             sport.events = named
         else:
             sport.events |= named
@@ -274,7 +274,7 @@ class PinnacleCodec(Polled):
 
     def _odds(self, sport: _Sport, response: Response, events: list[CodecEvent], *, whole: bool) -> None:
         said = _decode_odds(response.body) if response.body else Odds(last=sport.odds.cursor or 0)
-        sport.held += self._applied(sport, said, response, self._sheet, events, whole=whole)
+        sport.held += self._applied(sport, said, response, self._quote_cache, events, whole=whole)
         # Only what was asked without being in the provider's cache is current, and only that is said.
         sport.is_current = sport.is_current or not whole
         sport.odds.cursor = None if said.last in _NO_CURSORS else said.last
@@ -284,19 +284,19 @@ class PinnacleCodec(Polled):
             sport.held = []
 
     def _sampled(self, sport: _Sport, response: Response, events: list[CodecEvent], *, whole: bool) -> None:
-        """Build a second sheet from a snapshot and what changed since it, and tell where it differs from the first."""
+        """Build a second quote cache from a snapshot and what changed since it, and tell where it differs from the first."""
         said = _decode_odds(response.body) if response.body else Odds(last=sport.sample_cursor or 0)
         if whole:
             sport.sample = QuoteCache()
-        sheet = sport.sample or QuoteCache()
-        self._applied(sport, said, response, sheet, events, whole=whole)
+        quote_cache = sport.sample or QuoteCache()
+        self._applied(sport, said, response, quote_cache, events, whole=whole)
         sport.sample_cursor = said.last
         if whole:
             return
         sport.wants_sample, sport.sample = False, None
         for event in sport.events:
-            if sheet.image(event) != self._sheet.image(event):
-                events.append(VerificationSnapshot([self._batch(sheet.image(event) or [MarketGone(str(event))])]))
+            if quote_cache.snapshot(event) != self._quote_cache.snapshot(event):
+                events.append(VerificationSnapshot([self._batch(quote_cache.snapshot(event) or [MarketGone(str(event))])]))
                 return
         if not any(each.wants_sample for each in self._sports.values()):
             events.append(VerificationSnapshot([]))
@@ -306,12 +306,12 @@ class PinnacleCodec(Polled):
         sport: _Sport,
         said: Odds,
         response: Response,
-        sheet: QuoteCache,
+        quote_cache: QuoteCache,
         events: list[CodecEvent],
         *,
         whole: bool,
     ) -> list[FeedUpdate]:
-        """Apply an answer to a sheet and give what that changes."""
+        """Apply an answer to a quote cache and give what that changes."""
         updates: list[FeedUpdate] = []
         heard: set[EventId] = set()
         for league in said.leagues:
@@ -330,15 +330,15 @@ class PinnacleCodec(Polled):
                     except msgspec.DecodeError as error:
                         # It may have changed anything in the event: gone until it is heard again.
                         events.append(Rejected(f"period of event {odds.id}", str(error), excerpt(bytes(raw))))
-                        updates += sheet.forget(event)
+                        updates += quote_cache.remove_event(event)
                         break
-                    updates += self._period(event, fixture, period, sheet, response.at_ms)
+                    updates += self._period(event, fixture, period, quote_cache, response.at_ms)
         if whole:
             for silent in sport.events.keys() - heard:
-                updates += sheet.keep_markets(silent, ())
+                updates += quote_cache.retain_markets(silent, ())
         return updates
 
-    def _period(self, event: EventId, fixture: Fixture, said: Period, sheet: QuoteCache, now_ms: int) -> list[FeedUpdate]:
+    def _period(self, event: EventId, fixture: Fixture, said: Period, quote_cache: QuoteCache, now_ms: int) -> list[FeedUpdate]:
         period = PERIODS.get(said.number)
         if period is None:
             return []
@@ -348,33 +348,33 @@ class PinnacleCodec(Polled):
             self._cutoffs[event, period] = cutoff_ms
         else:
             self._cutoffs.pop((event, period), None)
-        stage = Stage("suspended" if closed else "open", fixture.liveStatus == 1)
+        phase = Phase("suspended" if closed else "open", fixture.liveStatus == 1)
         updates: list[FeedUpdate] = []
-        of_period = set(self._markets(sheet, event, period))
-        kept = [market for market in self._markets(sheet, event) if market not in of_period]
-        for definition, quotes in _translated(event, fixture, said, period, stage):
+        of_period = set(self._markets(quote_cache, event, period))
+        kept = [market for market in self._markets(quote_cache, event) if market not in of_period]
+        for definition, quotes in _translated(event, fixture, said, period, phase):
             kept.append(definition.id)
-            updates += sheet.quote(definition, quotes)
-        return updates + sheet.keep_markets(event, kept)
+            updates += quote_cache.update_market(definition, quotes)
+        return updates + quote_cache.retain_markets(event, kept)
 
-    def _markets(self, sheet: QuoteCache, event: EventId, period: str | None = None) -> list[str]:
+    def _markets(self, quote_cache: QuoteCache, event: EventId, period: str | None = None) -> list[str]:
         """List what is quoted on an event, or on one of its periods."""
-        return [each.id for each in sheet.definitions(event) if period in {None, each.period}]
+        return [each.id for each in quote_cache.definitions(event) if period in {None, each.period}]
 
 
 def _translated(
-    event: EventId, fixture: Fixture, said: Period, period: str, stage: Stage
+    event: EventId, fixture: Fixture, said: Period, period: str, phase: Phase
 ) -> Iterator[tuple[MarketDefinition, dict[str, float]]]:
     home, away = fixture.home, fixture.away
     if said.moneyline is not None:
         three_way = said.moneyline.draw is not None
         quotes = _quotes(home=said.moneyline.home, draw=said.moneyline.draw, away=said.moneyline.away)
-        yield match_result(event, home, away, stage, three_way=three_way, period=period), quotes
+        yield match_result(event, home, away, phase, three_way=three_way, period=period), quotes
     for spread in said.spreads:
-        definition = asian_handicap(event, spread.hdp or 0.0, home, away, stage, period=period)
+        definition = asian_handicap(event, spread.hdp or 0.0, home, away, phase, period=period)
         yield definition, _quotes(home=spread.home, away=spread.away)
     for each in said.totals:
-        yield total(event, each.points, stage, period=period), _quotes(over=each.over, under=each.under)
+        yield total(event, each.points, phase, period=period), _quotes(over=each.over, under=each.under)
 
 
 def _quotes(**prices: float | None) -> dict[str, float]:

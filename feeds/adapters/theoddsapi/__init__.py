@@ -9,7 +9,7 @@ from feeds.adapters.theoddsapi.codec import TheOddsApiCodec
 from feeds.adapters.theoddsapi.config import TheOddsApiConfig
 from feeds.emulators.theoddsapi import TheOddsApiEmulator
 from feeds.feed import Feed
-from feeds.toolkit.credentials import read_secret, trust
+from feeds.toolkit.credentials import load_ca, read_secret
 from feeds.transports.http import HttpClient, http_session
 from oddsengine.common.clock import wall_clock_ms
 
@@ -31,13 +31,13 @@ class _TheOddsApi:
     @asynccontextmanager
     async def open(self, name: str, config: TheOddsApiConfig) -> AsyncIterator[Feed]:
         key = read_secret("an API key of The Odds API", config.api_key_env, config.api_key_file)
-        async with http_session(config.timeout_s, trust(config.ca_file)) as session:
+        async with http_session(config.timeout_s, load_ca(config.ca_file)) as session:
             http = HttpClient(session, config.url, wall_clock_ms, params={"apiKey": key})
             yield self.offline(name, config)._replace(http=http)
 
     def offline(self, name: str, config: TheOddsApiConfig) -> Feed:
         codec = TheOddsApiCodec(name, config)
-        return Feed(self.sources(name, config), codec, asking=codec, timed=codec, pace_s=config.max_interval_s)
+        return Feed(self.sources(name, config), codec, poller=codec, ticker=codec, poll_interval_s=config.max_interval_s)
 
     def emulator(self, truth: Truth) -> Emulator:
         return TheOddsApiEmulator(truth)

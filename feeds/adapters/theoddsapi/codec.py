@@ -19,9 +19,9 @@ import msgspec
 from feeds.adapters.theoddsapi.budget import CreditBudget
 from feeds.adapters.theoddsapi.messages import Bookmaker, Market, OddsEvent, Outcome
 from feeds.feed import CodecEvent, Quota, Rejected, VerificationSnapshot
-from feeds.toolkit.answers import Polled, failed
+from feeds.toolkit.answers import PollOnly, reject_response
 from feeds.toolkit.quote_cache import QuoteCache, decimal_odds
-from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, total
+from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
 from feeds.transports.http import Request
 from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.events import Competition, Event
@@ -63,7 +63,7 @@ class _Sport:
         self.events: set[EventId] = set()
 
 
-class TheOddsApiCodec(Polled):
+class TheOddsApiCodec(PollOnly):
     """One key's polling.
 
     Args:
@@ -76,7 +76,7 @@ class TheOddsApiCodec(Polled):
         self._config = config
         self.budget = CreditBudget(config)
         self._sports = {key: _Sport(key) for key in config.sports}
-        self._sheets = {bookmaker: QuoteCache() for bookmaker in config.bookmakers}
+        self._quote_caches = {bookmaker: QuoteCache() for bookmaker in config.bookmakers}
         self._is_live = False
 
     @property
@@ -125,7 +125,7 @@ class TheOddsApiCodec(Polled):
         sport.is_asked = False
         events: list[CodecEvent] = []
         self._note_quota(response, events)
-        if not response.is_good:
+        if not response.ok:
             sport.due_ms = response.at_ms
             return [*events, self._failed(response)]
         try:
@@ -133,14 +133,14 @@ class TheOddsApiCodec(Polled):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             sport.due_ms = response.at_ms + _RETRY_MS
             return [*events, Rejected(f"answer for {sport.key}", str(error), excerpt(response.body))]
-        updates: dict[str, list[FeedUpdate]] = {bookmaker: [] for bookmaker in self._sheets}
+        updates: dict[str, list[FeedUpdate]] = {bookmaker: [] for bookmaker in self._quote_caches}
         seen: set[EventId] = set()
         sport.starts_ms = []
         for raw in raw_events:
             self._event(raw, sport, response, updates, seen, events)
         for gone in sport.events - seen:
-            for bookmaker, sheet in self._sheets.items():
-                updates[bookmaker] += sheet.forget(gone)
+            for bookmaker, quote_cache in self._quote_caches.items():
+                updates[bookmaker] += quote_cache.remove_event(gone)
         sport.events = seen
         sport.good_ms = response.at_ms
         sport.due_ms = response.at_ms + round(
@@ -152,7 +152,7 @@ class TheOddsApiCodec(Polled):
         if not self._is_live and all(each.good_ms is not None for each in self._sports.values()):
             self._is_live = True
             live = SourceStatus("live", "every sport answered")
-            events += [UpdateBatch(self._source(bookmaker), None, [live]) for bookmaker in self._sheets]
+            events += [UpdateBatch(self._source(bookmaker), None, [live]) for bookmaker in self._quote_caches]
         return events
 
     def tick(self, now_ms: int) -> list[CodecEvent]:
@@ -161,8 +161,8 @@ class TheOddsApiCodec(Polled):
         for sport in self._sports.values():
             if sport.good_ms is None or not sport.events or now_ms - sport.good_ms <= self._config.max_age_s * 1000:
                 continue
-            for bookmaker, sheet in self._sheets.items():
-                gone = [update for event in sorted(sport.events) for update in sheet.forget(event)]
+            for bookmaker, quote_cache in self._quote_caches.items():
+                gone = [update for event in sorted(sport.events) for update in quote_cache.remove_event(event)]
                 if gone:
                     events.append(UpdateBatch(self._source(bookmaker), None, gone))
             sport.events = set()
@@ -185,8 +185,8 @@ class TheOddsApiCodec(Polled):
     def _failed(self, response: Response) -> CodecEvent:
         if b"OUT_OF_USAGE_CREDITS" in response.body:
             self.budget.tell(0.0, self.budget.used, response.at_ms)
-            return Rejected(f"answer for {response.request.key}", response.problem, "")
-        return failed(response, f"answer for {response.request.key}")
+            return Rejected(f"answer for {response.request.key}", response.error_text, "")
+        return reject_response(response, f"answer for {response.request.key}")
 
     def _pressure(self, sport: _Sport, now_ms: int) -> Pressure:
         if any(start <= now_ms for start in sport.starts_ms):
@@ -223,11 +223,11 @@ class TheOddsApiCodec(Polled):
                 events.append(Rejected(f"bookmaker of event {said.id}", str(error), excerpt(bytes(raw_bookmaker))))
                 continue
             quoted[bookmaker.key] = bookmaker.markets
-        for key, sheet in self._sheets.items():
+        for key, quote_cache in self._quote_caches.items():
             if key not in quoted:
-                updates[key] += sheet.forget(event)
+                updates[key] += quote_cache.remove_event(event)
                 continue
-            updates[key] += sheet.describe(described)
+            updates[key] += quote_cache.update_event(described)
             kept: list[str] = []
             for raw_market in quoted[key]:
                 try:
@@ -236,10 +236,10 @@ class TheOddsApiCodec(Polled):
                     events.append(Rejected(f"market of {key} on event {said.id}", str(error), excerpt(bytes(raw_market))))
                     continue
                 fresh = self._is_fresh(market, response)
-                for definition, quotes in _markets(event, said, market, Stage("open" if fresh else "suspended", in_play)):
+                for definition, quotes in _markets(event, said, market, Phase("open" if fresh else "suspended", in_play)):
                     kept.append(definition.id)
-                    updates[key] += sheet.quote(definition, quotes)
-            updates[key] += sheet.keep_markets(event, kept)
+                    updates[key] += quote_cache.update_market(definition, quotes)
+            updates[key] += quote_cache.retain_markets(event, kept)
 
     def _is_fresh(self, market: Market, response: Response) -> bool:
         """Tell whether the provider itself has looked at a market lately, by its own clock; answers can be good and frozen."""
@@ -266,14 +266,14 @@ class TheOddsApiCodec(Polled):
         )
 
 
-def _markets(event: EventId, said: OddsEvent, market: Market, stage: Stage) -> list[tuple[MarketDefinition, dict[str, float]]]:
+def _markets(event: EventId, said: OddsEvent, market: Market, phase: Phase) -> list[tuple[MarketDefinition, dict[str, float]]]:
     """Translate one of the provider's markets: spreads and totals part into lines."""
     home, away = said.home_team or "", said.away_team or ""
     if market.key == "h2h":
         keys = {home: "home", away: "away", "Draw": "draw"}
         quotes = _quotes([(keys.get(each.name), each) for each in market.outcomes])
         three_way = any(each.name == "Draw" for each in market.outcomes)
-        return [(match_result(event, home, away, stage, three_way=three_way), quotes)]
+        return [(match_result(event, home, away, phase, three_way=three_way), quotes)]
     lines: dict[float, list[tuple[str | None, Outcome]]] = {}
     for each in market.outcomes:
         if each.point is None:
@@ -284,8 +284,8 @@ def _markets(event: EventId, said: OddsEvent, market: Market, stage: Stage) -> l
             side = {home: "home", away: "away"}.get(each.name)
             lines.setdefault(each.point if side == "home" else -each.point, []).append((side, each))
     if market.key == "totals":
-        return [(total(event, line, stage), _quotes(sides)) for line, sides in lines.items()]
-    return [(asian_handicap(event, line or 0.0, home, away, stage), _quotes(sides)) for line, sides in lines.items()]
+        return [(total(event, line, phase), _quotes(sides)) for line, sides in lines.items()]
+    return [(asian_handicap(event, line or 0.0, home, away, phase), _quotes(sides)) for line, sides in lines.items()]
 
 
 def _time_ms(text: str | None) -> int | None:

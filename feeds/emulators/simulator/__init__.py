@@ -68,7 +68,7 @@ class _Simulator:
     def offline(self, name: str, config: SimulatorConfig) -> Feed:
         del config
         codec = BetfairCodec(name, "simulated", "simulated", Subscription(heartbeat_ms=_HEARTBEAT_MS))
-        return Feed((name,), codec, sampling=codec)
+        return Feed((name,), codec, verifier=codec)
 
     def recording_reader(self, source: str) -> RecordingReader:
         return MarketStream(source)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, total
+from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, MarketId
@@ -19,7 +19,7 @@ from oddsengine.sourcing.source_selector import SourcingRule
 from tests.support.builders import a_batch, live
 
 KICK_OFF = 1_795_532_400_000
-OPEN = Stage()
+OPEN = Phase()
 
 
 def a_match(key: str, home: str = "Leeds United", away: str = "Fulham", start: int = KICK_OFF) -> Event:
@@ -49,9 +49,9 @@ class Floor:
         self.pipeline.receive(a_batch(*updates, source=source), self.now)
         return self
 
-    def match(self, source: str, event: Event, home: float = 2.0, away: float = 2.0, stage: Stage = OPEN) -> Floor:
+    def match(self, source: str, event: Event, home: float = 2.0, away: float = 2.0, phase: Phase = OPEN) -> Floor:
         first, second = event.participants
-        definition = match_result(event.id, first, second, stage, three_way=False)
+        definition = match_result(event.id, first, second, phase, three_way=False)
         books = [BookChange("home", quote=home), BookChange("away", quote=away)]
         return self.say(source, EventUpdate(event), MarketUpdate(definition.id, image=True, definition=definition, books=books))
 
@@ -165,7 +165,7 @@ def test_a_consensus_prices_by_the_median_and_says_who_was_left_out() -> None:
 def test_a_suspension_by_the_first_source(primary_suspends: bool) -> None:
     floor = Floor("b", "p", primary_suspends=primary_suspends)
     floor.match("b", a_match("b.1")).match("p", a_match("p.9"), 4.0, 4 / 3).flushed()
-    floor.match("b", a_match("b.1"), stage=Stage("suspended"))
+    floor.match("b", a_match("b.1"), phase=Phase("suspended"))
     status, reason, _ = floor.market("b.1/moneyline")
     assert (("suspended", "provider") if primary_suspends else ("open", None)) == (status, reason)
 
@@ -183,7 +183,7 @@ def test_an_event_is_described_by_who_can_be_trusted_but_stays_where_its_subscri
 
 
 def test_an_event_that_ended_is_forgotten_by_every_feed() -> None:
-    floor = Floor("b", "p").match("b", a_match("b.1"), stage=Stage("closed")).match("p", a_match("p.9"), stage=Stage("closed"))
+    floor = Floor("b", "p").match("b", a_match("b.1"), phase=Phase("closed")).match("p", a_match("p.9"), phase=Phase("closed"))
     floor.flushed()
     floor.pipeline.retire(0, 1_000, 0)
     floor.pipeline.retire(0, 2_000, 0)

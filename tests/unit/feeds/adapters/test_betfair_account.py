@@ -165,7 +165,7 @@ def test_names_that_can_not_be_had_are_given_up_after_some_tries() -> None:
 def test_a_sample_is_a_fresh_image_under_a_new_subscription() -> None:
     codec = a_codec(an_account(login=False))
     live(codec)
-    codec.ask_sample()
+    codec.request_verification()
     (again,) = sent(codec)
     assert "clk" not in again
     old, new = again["id"] - 1, again["id"]

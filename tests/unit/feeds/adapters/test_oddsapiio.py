@@ -1,4 +1,4 @@
-"""Odds-API.io: whole market lists over a WebSocket, and the prefetch that they continue."""
+"""Odds-API.io: whole market lists over a WebSocket, and the snapshot that they continue."""
 
 from __future__ import annotations
 
@@ -116,13 +116,13 @@ def test_an_event_nobody_has_named_makes_the_list_be_asked_for() -> None:
 
 def test_an_event_that_is_over_is_withdrawn() -> None:
     streaming = Streaming().recovered()
-    streaming.codec._prefetch.relist()
+    streaming.codec._fetcher.relist()
     assert {} == streaming.answer([{**EVENT, "status": "settled"}]).quotes("oai.bet365")
 
 
 def test_a_sample_says_whether_something_was_missed() -> None:
     for home in ("2.10", "2.90"):
         streaming = Streaming().recovered()
-        streaming.codec.ask_sample()
+        streaming.codec.request_verification()
         heard = streaming.answer([{"id": 7, "bookmakers": {"Bet365": [ml(home, at="2026-11-24T14:30:00Z")]}}])
         assert (home != "2.10") == any(batch.updates for batch in heard.samples[-1].batches)

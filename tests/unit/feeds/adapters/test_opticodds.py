@@ -113,7 +113,7 @@ def test_a_connection_goes_on_from_the_last_entry_and_fetches_the_snapshot_all_t
     assert 1 == len(streaming.heard.statuses)
     assert 2 == len(streaming.fetched(*result(200.0, home=2.3)).statuses)
     assert 2.3 == streaming.heard.quotes("opt.book")[MARKET]["home"]
-    streaming.codec.start_afresh()
+    streaming.codec.reset()
     assert "last_entry_id" not in streaming.codec.stream_query()
 
 
@@ -175,14 +175,14 @@ def test_a_fixture_nobody_has_named_makes_the_list_be_asked_for() -> None:
 
 def test_a_fixture_that_is_listed_no_more_is_withdrawn() -> None:
     streaming = Streaming().recovered()
-    streaming.codec._prefetch.relist()
+    streaming.codec._fetcher.relist()
     assert {} == streaming.answer({"data": [], "page": 1, "total_pages": 1}).quotes("opt.book")
 
 
 def test_a_sample_says_whether_something_was_missed() -> None:
     for home in (2.1, 2.6):
         streaming = Streaming().recovered()
-        streaming.codec.ask_sample()
+        streaming.codec.request_verification()
         heard = streaming.fetched(*result(150.0, home=home))
         assert heard.samples[-1].is_last
         assert (home != 2.1) == any(batch.updates for batch in heard.samples[-1].batches)

@@ -178,7 +178,7 @@ def test_a_refused_login_is_the_operators_to_mend() -> None:
 @pytest.mark.parametrize("differs", [False, True])
 def test_a_sample_is_a_snapshot_with_what_changed_since_held_against_what_we_hold(differs: bool) -> None:
     polling = Polling().recovered()
-    polling.codec.ask_sample()
+    polling.codec.request_verification()
     whole = odds(period(moneyline=MONEYLINE, totals=[TOTAL], spreads=[SPREAD]), last=40)
     polling.next("sample", odds(period(moneyline={**MONEYLINE, "home": 9.9}), last=39))
     heard = polling.next("sample", whole if not differs else odds(period(moneyline={**MONEYLINE, "home": 2.5}), last=40))
@@ -193,7 +193,7 @@ def test_a_new_connection_goes_on_from_the_cursors_and_after_a_fresh_start_from_
     polling.answer()
     polling.answer()
     assert ["fixtures?since=10", "odds?since=20"] == polling.asked
-    polling.codec.start_afresh()
+    polling.codec.reset()
     polling.codec.connection_made()
     polling.asked.clear()
     polling.answer(fixtures(1))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from feeds.errors import BadMessage, FeedError, MissingSecret
 from feeds.recording.packet import Packet, data_packet, decode_header, decode_packet, encode_line, response_packet
 from feeds.recording.recorder import Recorder
-from feeds.toolkit.credentials import read_secret, trust
+from feeds.toolkit.credentials import load_ca, read_secret
 from feeds.transports.http import Request, Response
 
 if TYPE_CHECKING:
@@ -113,6 +113,6 @@ def test_a_secret_comes_from_its_file_or_its_variable(tmp_path: Path) -> None:
 
 
 def test_a_file_of_trusted_certificates_that_is_none_is_told(tmp_path: Path) -> None:
-    assert trust("") is None
+    assert load_ca("") is None
     with pytest.raises(FeedError, match="can't be used"):
-        trust(str(tmp_path / "none.pem"))
+        load_ca(str(tmp_path / "none.pem"))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.toolkit.quote_cache import QuoteCache, decimal_odds, from_american
-from feeds.toolkit.standard_markets import Stage, asian_handicap, match_result, total
+from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
 from oddsengine.domain.feed_updates import EventUpdate, MarketDefinition, MarketGone, MarketUpdate
 from oddsengine.domain.ids import EventId
 from oddsengine.sourcing.source_book import SourceBook
@@ -24,23 +24,23 @@ SAID = st.lists(
 
 
 def a_market(kind: str, status: str) -> MarketDefinition:
-    stage = Stage(status)  # type: ignore[arg-type]
+    phase = Phase(status)  # type: ignore[arg-type]
     if kind == "result":
-        return match_result(EVENT, "A", "B", stage, three_way=True)
-    return total(EVENT, 2.5, stage) if kind == "over" else asian_handicap(EVENT, -0.5, "A", "B", stage)
+        return match_result(EVENT, "A", "B", phase, three_way=True)
+    return total(EVENT, 2.5, phase) if kind == "over" else asian_handicap(EVENT, -0.5, "A", "B", phase)
 
 
 @given(SAID)
 def test_whoever_follows_what_differs_holds_what_was_said(said: list[tuple[Any, ...]]) -> None:
-    sheet, book = QuoteCache(), SourceBook("src")
+    quote_cache, book = QuoteCache(), SourceBook("src")
     expected: dict[str, tuple[str, dict[str, float]]] = {}
     for kind, quotes, status, withdrawn in said:
         market = a_market(kind, status)
         if withdrawn:
-            updates = sheet.keep_markets(EVENT, [key for key in expected if key != market.id])
+            updates = quote_cache.retain_markets(EVENT, [key for key in expected if key != market.id])
             expected.pop(market.id, None)
         else:
-            updates = sheet.quote(market, quotes)
+            updates = quote_cache.update_market(market, quotes)
             expected[market.id] = (status, quotes)
         for update in updates:
             book.apply(update, 0)
@@ -54,21 +54,21 @@ def test_whoever_follows_what_differs_holds_what_was_said(said: list[tuple[Any, 
 
 @given(ODDS)
 def test_the_same_again_says_nothing(quotes: dict[str, float]) -> None:
-    sheet = QuoteCache()
-    assert sheet.quote(a_market("result", "open"), quotes)
-    assert [] == sheet.quote(a_market("result", "open"), quotes)
-    assert sheet.describe(an_event())
-    assert [] == sheet.describe(an_event())
+    quote_cache = QuoteCache()
+    assert quote_cache.update_market(a_market("result", "open"), quotes)
+    assert [] == quote_cache.update_market(a_market("result", "open"), quotes)
+    assert quote_cache.update_event(an_event())
+    assert [] == quote_cache.update_event(an_event())
 
 
 def test_an_event_whose_last_market_was_withdrawn_is_described_again_with_the_next() -> None:
     """Whoever has forgotten the event meanwhile must be told what it is."""
-    sheet = QuoteCache()
-    sheet.describe(an_event("e1"))
+    quote_cache = QuoteCache()
+    quote_cache.update_event(an_event("e1"))
     market = a_market("result", "open")
-    sheet.quote(market, {"home": 2.0})
-    assert [MarketGone(market.id)] == sheet.keep_markets(EVENT, ())
-    kinds = [type(update) for update in sheet.quote(market, {"home": 2.0})]
+    quote_cache.update_market(market, {"home": 2.0})
+    assert [MarketGone(market.id)] == quote_cache.retain_markets(EVENT, ())
+    kinds = [type(update) for update in quote_cache.update_market(market, {"home": 2.0})]
     assert [EventUpdate, MarketUpdate] == kinds
 
 
