@@ -110,7 +110,7 @@ def test_a_rule_knows_where_it_stands() -> None:
         ("book_sum = 0.9", "odds.toml:7: profiles.default.rules.0.book_sum: Expected `float` >= 1.0"),
         ("sport = 'x'", "odds.toml:6: profiles.default.rules.0: the rule sets nothing; it can set devig, source_overround"),
         ("_place = 'x'", "odds.toml:7: profiles.default.rules.0._place: unknown key"),
-        ("ladder = 'x'", "odds.toml:7: profiles.default.rules.0.ladder: no ladder 'x'"),
+        ("ladder = 'x'", "odds.toml:7: profiles.default.rules.0.ladder: unknown ladder 'x'"),
         ("min_odds = 2000.0", "odds.toml:2: profiles.default: min_odds 2000 is not under max_odds 1000"),
     ],
 )

@@ -1,13 +1,22 @@
-"""Reading configuration: what is wrong is named with its file, line and key, all of it at once."""
+"""Loading the configuration: every problem is reported at once, with its file, line and key."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from feeds.feed import installed_feeds
+from feeds.supervision.settings import Supervision
+from oddsengine.gateway.access.settings import KeySettings
+from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.pricing.profiles.rules import Rule
 from oddsengine.runtime.settings import ConfigError, Settings, demo_config, load_settings, parse_settings
+from oddsengine.runtime.settings.renamed_keys import RENAMED_KEYS
+from oddsengine.runtime.settings.schema import SECTION_NAMES, SECTIONS
+from oddsengine.runtime.settings.toml_lines import line_numbers
+from oddsengine.sourcing.source_selector import SourcingRule
 
 ADAPTERS = {name: plugin.config_type for name, plugin in installed_feeds().items()}
 CONFIGS = Path(__file__).parents[3] / "config"
@@ -23,7 +32,7 @@ def problems(text: str) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_the_configs_we_ship_can_be_used() -> None:
+def test_the_shipped_configs_load() -> None:
     for path in sorted(CONFIGS.glob("*.toml")):
         assert load_settings(path, ADAPTERS).feeds
     assert "simulator" == load_settings(demo_config(), ADAPTERS).feeds["sim"].adapter
@@ -35,13 +44,13 @@ def test_an_empty_config_has_a_default_profile() -> None:
     assert 8080 == settings.gateway.port
 
 
-def test_a_misspelt_key_is_named_with_a_suggestion() -> None:
+def test_a_misspelt_key_is_reported_with_a_suggestion() -> None:
     (problem,) = problems("[gateway]\nhost = 'x'\nprot = 80\n")
-    assert problem.startswith("odds.toml:3: gateway.prot: unknown key; there are host, port")
+    assert problem.startswith("odds.toml:3: gateway.prot: unknown key 'prot'; known: host, port")
     assert problem.endswith("did you mean 'port'?")
 
 
-def test_every_problem_is_named_not_only_the_first() -> None:
+def test_every_problem_is_reported_not_only_the_first() -> None:
     found = problems(
         "[gatway]\n[engine]\nshards = 0\n[profiles.a]\nmethod = 'shinn'\n[profiles.b]\nladder = 'none'\n"
         "[feeds.x]\nadapter = 'betfiar'\n[feeds.y]\n[gateway]\nprofile = 'c'\n"
@@ -50,19 +59,55 @@ def test_every_problem_is_named_not_only_the_first() -> None:
         "odds.toml:1: gatway: unknown section",
         "odds.toml:3: engine.shards: Expected `int` >= 1",
         "odds.toml:5: profiles.a.method: 'shinn' is not one of multiplicative",
-        "odds.toml:7: profiles.b.ladder: no ladder 'none'; there are",
-        "odds.toml:9: feeds.x.adapter: no adapter 'betfiar'",
+        "odds.toml:7: profiles.b.ladder: unknown ladder 'none'; known:",
+        "odds.toml:9: feeds.x.adapter: unknown adapter 'betfiar'",
         "odds.toml:10: feeds.y: adapter is missing",
-        "odds.toml:12: gateway.profile: no profile 'c'",
+        "odds.toml:12: gateway.profile: unknown profile 'c'",
     ] == [message[: len(start)] for message, start in zip(found, [
         "odds.toml:1: gatway: unknown section",
         "odds.toml:3: engine.shards: Expected `int` >= 1",
         "odds.toml:5: profiles.a.method: 'shinn' is not one of multiplicative",
-        "odds.toml:7: profiles.b.ladder: no ladder 'none'; there are",
-        "odds.toml:9: feeds.x.adapter: no adapter 'betfiar'",
+        "odds.toml:7: profiles.b.ladder: unknown ladder 'none'; known:",
+        "odds.toml:9: feeds.x.adapter: unknown adapter 'betfiar'",
         "odds.toml:10: feeds.y: adapter is missing",
-        "odds.toml:12: gateway.profile: no profile 'c'",
+        "odds.toml:12: gateway.profile: unknown profile 'c'",
     ], strict=True)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[gateway]\nsuspend_stale_s = 4\n", "odds.toml:2: gateway.suspend_stale_s: renamed to stale_suspend_after_s"),
+        ("[[selection]]\nsources = []\n", "odds.toml:1: selection: renamed to sourcing"),
+        ("[auth]\nanonymous = ''\n", "odds.toml:2: auth.anonymous: renamed to anonymous_role"),
+        ("[profiles.a]\nwhole_book = true\n", "odds.toml:2: profiles.a.whole_book: renamed to require_complete_book"),
+        (
+            "[[profiles.default.rules]]\nin_play = true\nspike_limit = 0.2\n",
+            "odds.toml:3: profiles.default.rules.0.spike_limit: renamed to jump_limit",
+        ),
+        (
+            "[feeds.t]\nadapter = 'theoddsapi'\nleast_interval_s = 9\n",
+            "odds.toml:3: feeds.t.least_interval_s: renamed to min_interval_s",
+        ),
+    ],
+)
+def test_a_renamed_key_is_reported_with_its_new_name(text: str, message: str) -> None:
+    assert message in problems(text)
+
+
+def test_an_old_name_is_only_unknown_in_a_table_without_the_new_one() -> None:
+    assert problems("[log]\norigins = []\n") == ["odds.toml:2: log.origins: unknown key 'origins'; known: level"]
+
+
+def test_no_renamed_key_is_still_in_use() -> None:
+    """Every new name is the name of a key or section, and no table has an old name beside its new one."""
+    tables = [SECTION_NAMES]
+    structs = [*SECTIONS.values(), Profile, Rule, SourcingRule, KeySettings, Supervision, *ADAPTERS.values()]
+    tables += [tuple(field.name for field in msgspec.structs.fields(struct)) for struct in structs]
+    for old, new in RENAMED_KEYS.items():
+        having = [names for names in tables if new in names]
+        assert having, new
+        assert not [names for names in having if old in names]
 
 
 def test_nested_tables_are_checked_like_their_parents() -> None:
@@ -82,16 +127,16 @@ def test_nested_tables_are_checked_like_their_parents() -> None:
         ),
     ],
 )  # fmt: skip
-def test_what_is_no_table_or_no_toml(text: str, message: str) -> None:
+def test_invalid_toml_and_wrong_types_are_reported_with_their_line(text: str, message: str) -> None:
     assert problems(text)[0].startswith(message)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="can't be read"):
         load_settings(tmp_path / "none.toml", ADAPTERS)
 
 
-def test_a_ladder_of_the_operators_own() -> None:
+def test_profiles_and_rules_may_use_custom_ladders() -> None:
     text = """
 [ladders.coarse]
 increments = [[1.1, 0.1], [2.0, 0.5], [5.0, 0.0]]
@@ -103,7 +148,7 @@ ladder = "coarse"
 in_play = true
 ladder = "listed"
 """
-    profile = parse_settings(text, "odds.toml", ADAPTERS).profiles["default"]
+    profile = parse(text).profiles["default"]
     assert (1100, 1200) == profile.ladder_ticks.ticks[:2]
     assert (4500, 5000) == profile.ladder_ticks.ticks[-2:]
     assert (1500, 2000, 4250) == profile.rules[0].refine(profile).ladder_ticks.ticks
@@ -123,28 +168,26 @@ ladder = "listed"
             "[ladders.x]\nincrements = [[1.1, 0.1], [2.0, 0.1]]\n",
             "odds.toml:1: ladders.x: a ladder has at least one (from, step)",
         ),
-        ("[ladders.x]\n", "odds.toml:1: ladders.x: give either increments or odds"),
-        ("[ladders.betfair]\nodds = [2.0]\n", "odds.toml:1: ladders.betfair: is the name of a ladder we have"),
+        ("[ladders.x]\n", "odds.toml:1: ladders.x: set either increments or odds"),
+        ("[ladders.betfair]\nodds = [2.0]\n", "odds.toml:1: ladders.betfair: is the name of a built-in ladder"),
         (
             "[profiles.a]\nladder = 'betfare'\n",
-            "odds.toml:2: profiles.a.ladder: no ladder 'betfare'; there are american, betfair, decimal_2",
+            "odds.toml:2: profiles.a.ladder: unknown ladder 'betfare'; known: american, betfair, decimal_2",
         ),
         (
             "[tiers]\ntop = ['Cup']\n[profiles.a]\n[[profiles.a.rules]]\ntier = 'tap'\nbook_sum = 1.1\n",
-            "odds.toml:5: profiles.a.rules.0.tier: no tier 'tap'; there are top; did you mean 'top'?",
+            "odds.toml:5: profiles.a.rules.0.tier: unknown tier 'tap'; known: top; did you mean 'top'?",
         ),
         ("[tiers]\ntop = 'Cup'\n", "odds.toml:1: tiers: Expected `array`, got `str`"),
         ("[profiles.a]\nbook_sum = 1.02\nmin_margin = 0.03\n", "odds.toml:1: profiles.a: book_sum 1.02 is under the floor"),
         ("[profiles.a]\nsource_overround = 0.5\n", "odds.toml:1: profiles.a: source_overround is 1 or more"),
     ],
 )
-def test_bad_ladders_tiers_and_floors_are_named_with_their_line(text: str, message: str) -> None:
+def test_bad_ladders_tiers_and_margins_are_reported_with_their_line(text: str, message: str) -> None:
     assert problems(text)[0].startswith(message), problems(text)
 
 
-def test_feeds_are_supervised_matched_and_selected_as_the_file_says() -> None:
-    from feeds.feed import installed_feeds
-
+def test_supervision_matching_and_sourcing_are_read() -> None:
     text = """
 [matching]
 accept = 0.9
@@ -162,15 +205,13 @@ quiet_in_play_s = 20
 adapter = "theoddsapi"
 bookmakers = ["bet365"]
 """
-    settings = parse_settings(text, "x.toml", {name: plugin.config_type for name, plugin in installed_feeds().items()})
+    settings = parse(text)
     assert 20.0 == settings.feeds["p"].supervision.quiet_in_play_s
     assert (0.9, (("p.1", "b.2"),)) == (settings.matching.accept, settings.matching.same)
     assert ("consensus", ("p", "t.bet365")) == (settings.sourcing[0].mode, settings.sourcing[0].sources)
 
 
-def test_what_is_wrong_with_feeds_and_selection_is_named() -> None:
-    from feeds.feed import installed_feeds
-
+def test_problems_in_feeds_and_sourcing_are_reported() -> None:
     text = """
 [matching]
 doubt = 0.95
@@ -185,10 +226,22 @@ quiet_s = -1
 [feeds."a.b"]
 adapter = "pinnacle"
 """
-    with pytest.raises(ConfigError) as caught:
-        parse_settings(text, "x.toml", {name: plugin.config_type for name, plugin in installed_feeds().items()})
-    problems = str(caught.value)
-    assert "matching: doubt (0.95) may not be above accept (0.86)" in problems
-    assert "did you mean 'consensus'?" in problems
-    assert "a feed's name has no dot" in problems
-    assert "feeds.pinnacle.supervision.quiet_s: Expected `float` >= 0.0" in problems
+    found = "\n".join(problems(text))
+    assert "matching: doubt (0.95) may not be above accept (0.86)" in found
+    assert "did you mean 'consensus'?" in found
+    assert "a feed name can't contain a dot" in found
+    assert "feeds.pinnacle.supervision.quiet_s: Expected `float` >= 0.0" in found
+
+
+def test_line_numbers_name_tables_arrays_and_dotted_keys() -> None:
+    text = 'top = 1\n[a.b]\nc.d = 2\n[[a.list]]\n[[a.list]]\n"e" = 3\n[a."f g"]\n'
+    assert line_numbers(text) == {
+        ("top",): 1,
+        ("a", "b"): 2,
+        ("a", "b", "c", "d"): 3,
+        ("a", "list"): 4,
+        ("a", "list", "0"): 4,
+        ("a", "list", "1"): 5,
+        ("a", "list", "1", "e"): 6,
+        ("a", "f g"): 7,
+    }

@@ -1,0 +1,148 @@
+"""Reads a config file and checks what its sections say about each other."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from feeds.supervision.settings import Supervision
+from oddsengine.domain.ladders import LADDERS, ladder_of_increments, ladder_of_ticks
+from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.runtime.settings.errors import ConfigError, Problem
+from oddsengine.runtime.settings.reader import TableReader
+from oddsengine.runtime.settings.schema import (
+    SECTION_NAMES,
+    SECTIONS,
+    FeedSettings,
+    GatewaySettings,
+    LadderSettings,
+    Settings,
+)
+from oddsengine.sourcing.source_selector import SourcingRule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import msgspec
+
+    from oddsengine.domain.ladders import Ladder
+
+
+def demo_config() -> Path:
+    """Return the path of the demo config: inside the installed package, or beside it in a checkout."""
+    packaged = Path(str(files("oddsengine"))) / "config" / "demo.toml"
+    return packaged if packaged.exists() else Path(str(files("oddsengine"))).parent / "config" / "demo.toml"
+
+
+def load_settings(path: Path, adapters: Mapping[str, type[msgspec.Struct]]) -> Settings:
+    """Load a config file.
+
+    Args:
+        path: a TOML file.
+        adapters: the config type of each installed feed adapter.
+
+    Raises:
+        ConfigError: with every problem: file, line, key, allowed values, and a suggestion for a misspelt name.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(path), None, "", f"can't be read: {error}")]) from error
+    return parse_settings(text, str(path), adapters)
+
+
+def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Struct]]) -> Settings:
+    """Parse the text of a config file; see `load_settings`."""
+    table = _parse_toml(text, name)
+    reader = TableReader(text, name)
+    reader.check_names((), table, SECTION_NAMES, "section")
+    sections = {section: reader.convert((section,), table.get(section, {}), kind) for section, kind in SECTIONS.items()}
+    ladders = {
+        key: ladder
+        for key, value in reader.tables(("ladders",), table.get("ladders", {}))
+        if (ladder := _ladder(reader, key, value)) is not None
+    }
+    reader.ladders = {*LADDERS, *ladders}
+    tiers = reader.convert(("tiers",), table.get("tiers", {}), dict[str, tuple[str, ...]])
+    profiles = {
+        key: profile
+        for key, value in reader.tables(("profiles",), table.get("profiles", {}))
+        if (profile := reader.convert(("profiles", key), value, Profile, _own_ladders=ladders)) is not None
+    } or {"default": Profile()}
+    _check_tiers(reader, profiles, tiers or {})
+    feeds = {
+        key: feed
+        for key, value in reader.tables(("feeds",), table.get("feeds", {}))
+        if (feed := _feed(reader, key, value, adapters)) is not None
+    }
+    sourcing = tuple(reader.array(("sourcing",), table.get("sourcing", []), SourcingRule))
+    _check_sources(reader, sourcing, feeds)
+    gateway = sections["gateway"]
+    if isinstance(gateway, GatewaySettings) and gateway.profile not in profiles:
+        reader.report_unknown(("gateway", "profile"), "profile", gateway.profile, profiles)
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return Settings(**sections, profiles=profiles, tiers=tiers or {}, feeds=feeds, sourcing=sourcing)
+
+
+def _parse_toml(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = re.search(r"\(at line (\d+), column \d+\)", str(error))
+        reason = str(error).partition(" (at ")[0]
+        raise ConfigError([Problem(name, int(match[1]) if match else None, "", f"not TOML: {reason}")]) from error
+
+
+def _ladder(reader: TableReader, key: str, value: dict[str, Any]) -> Ladder | None:
+    settings = reader.convert(("ladders", key), value, LadderSettings)
+    if settings is None:
+        return None
+    if key in LADDERS:
+        reader.report(("ladders", key), "is the name of a built-in ladder; choose another")
+        return None
+    try:
+        return ladder_of_increments(key, settings.increments) if settings.increments else ladder_of_ticks(key, settings.odds)
+    except ValueError as error:
+        reader.report(("ladders", key), str(error))
+        return None
+
+
+def _feed(
+    reader: TableReader, key: str, value: dict[str, Any], adapters: Mapping[str, type[msgspec.Struct]]
+) -> FeedSettings | None:
+    value = dict(value)
+    adapter = value.pop("adapter", None)
+    if adapter is None:
+        reader.report(("feeds", key), f"adapter is missing; installed adapters: {', '.join(adapters) or 'none'}")
+        return None
+    kind = adapters.get(adapter)
+    if kind is None:
+        reader.report_unknown(("feeds", key, "adapter"), "adapter", str(adapter), adapters)
+        return None
+    if "." in key:
+        reader.report(("feeds", key), "a feed name can't contain a dot: what follows a dot names a bookmaker of the feed")
+    supervision = reader.convert(("feeds", key, "supervision"), value.pop("supervision", {}), Supervision)
+    config = reader.convert(("feeds", key), value, kind)
+    return None if config is None or supervision is None else FeedSettings(adapter, config, supervision)
+
+
+def _check_tiers(reader: TableReader, profiles: Mapping[str, Profile], tiers: Mapping[str, Any]) -> None:
+    """Report rules that name a tier which is not configured."""
+    for key, profile in profiles.items():
+        for index, rule in enumerate(profile.rules):
+            for tier in (rule.tier,) if isinstance(rule.tier, str) else rule.tier or ():
+                if tier not in tiers:
+                    reader.report_unknown(("profiles", key, "rules", str(index), "tier"), "tier", tier, tiers)
+
+
+def _check_sources(reader: TableReader, rules: tuple[SourcingRule, ...], feeds: Mapping[str, FeedSettings]) -> None:
+    """Report sourcing rules that name a source of no configured feed."""
+    for index, rule in enumerate(rules):
+        for field, sources in (("sources", rule.sources), ("weights", tuple(rule.weights))):
+            for source in sources:
+                if source.partition(".")[0] not in feeds:
+                    reader.report_unknown(("sourcing", str(index), field), "feed", source, feeds)

@@ -1,0 +1,151 @@
+"""Converts the tables of one config file to types, and collects the problems on the way."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+import msgspec
+
+from oddsengine.pricing.profiles.rules import Rule
+from oddsengine.runtime.settings.errors import Problem
+from oddsengine.runtime.settings.renamed_keys import RENAMED_KEYS
+from oddsengine.runtime.settings.toml_lines import line_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+class TableReader:
+    """Converts parts of one file. Every problem is added to `problems`; nothing is raised.
+
+    A path names a key by the tables above it, as ("profiles", "default", "rules", "0", "tier").
+
+    Args:
+        text: the file's text.
+        name: the file's name, for messages.
+    """
+
+    def __init__(self, text: str, name: str) -> None:
+        self._lines = line_numbers(text)
+        self._name = name
+        self.problems: list[Problem] = []
+        #: the ladders that a `ladder` key may name
+        self.ladders: set[str] = set()
+
+    def report(self, path: tuple[str, ...], message: str) -> None:
+        """Add a problem at the line of a key, or of the closest table above it that has a line."""
+        line = next((self._lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._lines), None)
+        self.problems.append(Problem(self._name, line, ".".join(path), message))
+
+    def report_unknown(self, path: tuple[str, ...], kind: str, name: str, known: Iterable[str]) -> None:
+        """Report a name that is not defined, with those that are and the closest of them."""
+        names = list(known)
+        self.report(path, f"unknown {kind} {name!r}; known: {_listed(names)}{_suggestion(name, names)}")
+
+    def check_names(self, path: tuple[str, ...], table: Mapping[str, Any], known: Iterable[str], kind: str) -> None:
+        """Report the keys of a table that are not known, or that have a new name."""
+        names = list(known)
+        for key in table:
+            if key in names:
+                continue
+            if (new_name := RENAMED_KEYS.get(key)) in names:
+                self.report((*path, key), f"renamed to {new_name}")
+            else:
+                self.report_unknown((*path, key), kind, key, names)
+
+    def tables(self, path: tuple[str, ...], value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the tables of a table by name."""
+        if not isinstance(value, dict):
+            self.report(path, "must be a table of tables")
+            return
+        for key, part in value.items():
+            if isinstance(part, dict):
+                yield key, part
+            else:
+                self.report((*path, key), "must be a table")
+
+    def array(self, path: tuple[str, ...], value: Any, kind: type[msgspec.Struct]) -> Iterator[Any]:
+        """Convert and yield the elements of an array of tables, without those that have problems."""
+        if not isinstance(value, list):
+            self.report(path, "must be an array of tables ([[...]])")
+            return
+        for index, element in enumerate(value):
+            place = (*path, str(index))
+            found = self.convert(place, element, kind)
+            if found is None:
+                continue
+            # An explanation of a price names the rules that applied by file and line.
+            yield msgspec.structs.replace(found, _place=self._place(place)) if kind is Rule else found
+
+    def convert(self, path: tuple[str, ...], value: Any, kind: Any, **extra: Any) -> Any:
+        """Convert a table.
+
+        Args:
+            path: where it is.
+            value: what TOML has there.
+            kind: a Struct type, or another type that msgspec converts to.
+            extra: more fields of the Struct.
+
+        Returns:
+            The converted value, or None if there was a problem.
+        """
+        if not isinstance(value, dict):
+            self.report(path, "must be a table")
+            return None
+        if not _is_struct(kind):
+            return self._value(path, value, kind)
+        before = len(self.problems)
+        known = {field.encode_name: field for field in msgspec.structs.fields(kind) if not field.name.startswith("_")}
+        self.check_names(path, value, known, "key")
+        good: dict[str, Any] = {
+            known[key].name: self._field((*path, key), part, known[key].type) for key, part in value.items() if key in known
+        }
+        if len(self.problems) > before:
+            return None
+        try:
+            return kind(**good, **extra)
+        except (ValueError, TypeError) as error:
+            self.report(path, str(error))
+            return None
+
+    def _field(self, path: tuple[str, ...], value: Any, kind: Any) -> Any:
+        if _is_struct(kind):
+            return self.convert(path, value, kind)
+        if get_origin(kind) is tuple and _is_struct(element := get_args(kind)[0]):
+            return tuple(self.array(path, value, element))
+        if path[-1] == "ladder" and isinstance(value, str) and value not in self.ladders:
+            self.report_unknown(path, "ladder", value, sorted(self.ladders))
+            return None
+        return self._value(path, value, kind)
+
+    def _value(self, path: tuple[str, ...], value: Any, kind: Any) -> Any:
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            self.report(path, _explain(error, kind, value))
+            return None
+
+    def _place(self, path: tuple[str, ...]) -> str:
+        return f"{Path(self._name).name}:{self._lines.get(path)}"
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _explain(error: msgspec.ValidationError, kind: Any, value: Any) -> str:
+    allowed = get_args(kind)
+    if allowed and all(isinstance(choice, str) for choice in allowed):
+        return f"{value!r} is not one of {_listed(allowed)}{_suggestion(str(value), allowed)}"
+    return f"{str(error).partition(' - at ')[0]}, not {value!r}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""

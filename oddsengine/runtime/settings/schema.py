@@ -1,0 +1,116 @@
+"""The sections of the configuration file as types. docs/configuration.md describes each key."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from feeds.supervision.settings import Supervision
+from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
+from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.sourcing.matching.matcher import MatchingSettings
+from oddsengine.sourcing.source_selector import SourcingRule
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`shards` is the number of change streams; `closed_event_ttl_s` is how long an ended event stays on offer."""
+
+    shards: Annotated[int, Meta(ge=1, le=256)] = 1
+    closed_event_ttl_s: Annotated[float, Meta(ge=0)] = 600.0
+
+
+class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An empty `url` starts an embedded server. `namespace` separates installations that share a Redis."""
+
+    url: str = ""
+    namespace: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$")] = "odds"
+
+
+#: An idle engine writes every second: a shorter gap is not yet silence.
+_MIN_STALE_SUSPEND_AFTER_S: Final = 2.0
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the gateway listens and how it serves subscribers."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    heartbeat_ms: Annotated[int, Meta(ge=500, le=60_000)] = 5000
+    profile: str = "default"
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    quote_history_s: Annotated[float, Meta(ge=0, le=600)] = 10.0
+    stale_suspend_after_s: Annotated[float, Meta(ge=0)] = 3.0
+    allowed_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    tls_cert: str = ""
+    tls_key: str = ""
+
+    def __post_init__(self) -> None:
+        if 0 < self.stale_suspend_after_s < _MIN_STALE_SUSPEND_AFTER_S:
+            raise ValueError(
+                f"stale_suspend_after_s must be 0 (never) or at least {_MIN_STALE_SUSPEND_AFTER_S:g}: "
+                "an idle engine writes once a second"
+            )
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("set both tls_cert and tls_key, or neither")
+        for network in self.trusted_proxies:
+            ip_network(network)
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class LadderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A custom ladder: decimal (from, step) pairs that end with (top, 0), or a list of all its odds."""
+
+    increments: tuple[tuple[float, float], ...] = ()
+    odds: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.increments) == bool(self.odds):
+            raise ValueError("set either increments or odds")
+
+
+class FeedSettings(msgspec.Struct, frozen=True):
+    """A configured feed: the adapter's name, the adapter's own config, and how the feed is supervised."""
+
+    adapter: str
+    config: Any
+    supervision: Supervision = Supervision()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole configuration. Feeds and tiers are in order of preference."""
+
+    engine: EngineSettings = EngineSettings()
+    redis: RedisSettings = RedisSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    auth: AuthSettings = AuthSettings()
+    limits: LimitSettings = LimitSettings()
+    log: LogSettings = LogSettings()
+    profiles: dict[str, Profile] = {}
+    #: tier -> ids, names or name patterns of its competitions
+    tiers: dict[str, tuple[str, ...]] = {}
+    feeds: dict[str, FeedSettings] = {}
+    matching: MatchingSettings = MatchingSettings()
+    sourcing: tuple[SourcingRule, ...] = ()
+
+
+#: The sections that are one table of one type.
+SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
+    "engine": EngineSettings,
+    "redis": RedisSettings,
+    "gateway": GatewaySettings,
+    "auth": AuthSettings,
+    "limits": LimitSettings,
+    "log": LogSettings,
+    "matching": MatchingSettings,
+}
+#: Every section of a config file.
+SECTION_NAMES: Final = (*SECTIONS, "ladders", "tiers", "profiles", "feeds", "sourcing")
