@@ -10,8 +10,8 @@ from typing import Annotated
 import structlog
 import typer
 
-from bench.missing import NotInstalled
-from bench.report import show
+from bench.reporting.errors import NotInstalled
+from bench.reporting.report import show
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the rows to this file.")]
@@ -33,7 +33,7 @@ def pipeline(
     """Messages a second from recorded bytes to the source book and to encoded stream batches, beside betfairlightweight."""
     if not recording.exists():
         raise typer.BadParameter(f"{recording} does not exist; name a Betfair recording")
-    from bench import pipeline as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench.scenarios import pipeline as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show(scenario.run(recording, rounds), json)
 
@@ -41,7 +41,7 @@ def pipeline(
 @app.command()
 def pricing(json: JsonOption = None) -> None:
     """Markets a second for removing and applying margin, beside the packages shin and penaltyblog."""
-    from bench import pricing as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench.scenarios import pricing as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show(scenario.run(), json)
 
@@ -55,7 +55,7 @@ def calibration(
     json: JsonOption = None,
 ) -> None:
     """Log loss and Brier score of every method against recorded results."""
-    from bench import calibration as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench.scenarios import calibration as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     try:
         rows = scenario.run(folder, plot)
@@ -74,7 +74,7 @@ def fanout(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Frames and deltas a second to many subscribers, beside a floor in C, websockets.broadcast and nats-server."""
-    from bench import fanout as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench.scenarios import fanout as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show(scenario.run(subscribers, rate), json, plot)
 
@@ -84,7 +84,7 @@ def latency(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Milliseconds to a thousand clients, from the provider and from publishing; with some not reading, with others joining."""
-    from bench import end_to_end, gateway, subscribe_storm  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench.scenarios import end_to_end, gateway, subscribe_storm  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show([*end_to_end.run(subscribers, rate), *gateway.latency(subscribers, rate), *subscribe_storm.run(subscribers)], json, plot)
 
@@ -94,7 +94,7 @@ def memory(
     subscribers: SubscribersOption = 10_000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Bytes a socket."""
-    from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench.scenarios import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show(scenario.memory(subscribers, rate), json, plot)
 
@@ -104,7 +104,7 @@ def resume(
     subscribers: SubscribersOption = 5000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Seconds until everybody is current who comes back at once after a restart."""
-    from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench.scenarios import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show(scenario.resume(subscribers, rate), json, plot)
 
@@ -114,7 +114,7 @@ def snapshot(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Milliseconds of price checks and market queries while the gateway is half busy."""
-    from bench import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench.scenarios import gateway as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show(scenario.snapshot(subscribers, rate), json, plot)
 
@@ -128,7 +128,7 @@ def soak(
     plot: PlotOption = None,
 ) -> None:
     """A long run with churn, disconnects and stalls; what clients end with is compared with the snapshot."""
-    from bench import soak as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench.scenarios import soak as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show(scenario.soak(subscribers, minutes, rate), json, plot)
 
@@ -139,7 +139,7 @@ def conformance(
     json: JsonOption = None,
 ) -> None:
     """Autobahn's WebSocket cases against the gateway's own socket."""
-    from bench import conformance as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench.scenarios import conformance as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show(scenario.run(quick=quick), json)
 
@@ -165,7 +165,7 @@ def chaos(
     json: JsonOption = None,
 ) -> None:
     """Every fault of every provider while its markets move: when they left it, when all was well again, what was wrong."""
-    from bench import faults as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench.scenarios import faults as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     show(scenario.run(_providers(provider), events, markdown), json)
 
@@ -178,7 +178,7 @@ def storm(
     json: JsonOption = None,
 ) -> None:
     """Reconnects without end, and what the process holds in memory meanwhile."""
-    from bench import faults as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
+    from bench.scenarios import faults as scenario  # noqa: PLC0415 - each scenario brings its own dependencies
 
     rows = [row for name in _providers(provider) for row in scenario.storm(name, seconds, events)]
     show(rows, json)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.plot import reached
-from bench.report import Row, compared
+from bench.reporting.plot import reached
+from bench.reporting.row import Row, compared
 
 
 @pytest.mark.parametrize(

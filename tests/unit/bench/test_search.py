@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.search import Measured, best, saturation
+from bench.load.search import Measured, best, saturation
 
 
 @given(capacity=st.floats(10.0, 1e6), start=st.floats(1.0, 1000.0))

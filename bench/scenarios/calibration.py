@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from rich.progress import track
 
-from bench.report import Row
+from bench.reporting.row import Row
 from oddsengine.pricing import METHODS, MarginError, fair_probabilities, quote_odds
 
 if TYPE_CHECKING:

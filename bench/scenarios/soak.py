@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from bench.progress import doing, steps
-from bench.relay import Relay
-from bench.report import Row
-from bench.system import System, counted, system_running
+from bench.load.relay import Relay
+from bench.load.system import System, counted, system_running
+from bench.reporting.progress import doing, steps
+from bench.reporting.row import Row
 from oddsengine.client import OddsClient
 from oddsengine.common.tasks import end_tasks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.conformance import QUICK, results
+from bench.scenarios.conformance import QUICK, results
 
 
 @pytest.mark.filterwarnings("default")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.load import LOAD_CORES, SERVER_CORE, Talker, module, started
+from bench.load.processes import LOAD_CORES, SERVER_CORE, Talker, module, started
 from oddsengine.streams.embedded import EmbeddedRedis
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class System:
 
 @contextmanager
 def system_running(events: int, markets: int, busiest: int = 0) -> Iterator[System]:
-    """Start it all, and wait until the gateway is ready; see `bench.feeder.market_counts`."""
+    """Start it all, and wait until the gateway is ready; see `bench.load.feeder.market_counts`."""
     size = [str(events), str(markets), str(busiest)]
-    with redis_running() as url, module("bench.feeder", url, *size, cores=LOAD_CORES) as feeder:
+    with redis_running() as url, module("bench.load.feeder", url, *size, cores=LOAD_CORES) as feeder:
         feeder.line()
         port = free_port()
         with gateway_running(url, port) as gateway:

@@ -1,6 +1,6 @@
 """A gateway fed from memory as fast as it can tell its sessions: what fan-out itself costs, without Redis.
 
-`python -m bench.hub_server`; prints its port; `go` on stdin begins, `stop` ends and is answered with what was written.
+`python -m bench.load.hub_server`; prints its port; `go` on stdin begins, `stop` ends and is answered with what was written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
-from bench.feeder import offered
+from bench.load.feeder import offered
 from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.server.app import Gateway

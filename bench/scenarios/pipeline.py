@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from betfairlightweight.streaming.listener import StreamListener
 
-from bench.report import Row, compared
+from bench.reporting.row import Row, compared
 from feeds.adapters.betfair.market_stream import MarketStream
 from feeds.recording.reader import Recordings
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch

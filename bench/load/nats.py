@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from bench.feeder import shuffled
-from bench.load import SERVER_CORE, Talker, started
-from bench.missing import NotInstalled
-from bench.system import free_port
+from bench.load.feeder import shuffled
+from bench.load.processes import SERVER_CORE, Talker, started
+from bench.load.system import free_port
+from bench.reporting.errors import NotInstalled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

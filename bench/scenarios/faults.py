@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.progress import Progress
 
-from bench.report import Row
+from bench.reporting.row import Row
 from oddsengine.runtime.loop import new_runner
 from tests.support.faults.faults import FAULTS
 from tests.support.faults.scenario import ALLOWANCE_S, play, settle, stage_for

@@ -13,12 +13,13 @@ import urllib.request
 from statistics import median
 from typing import Final
 
-from bench.load import LOAD_CORES, Receiver, Report, first_on_its_core, module, receiving, subscribing
-from bench.progress import doing, steps
-from bench.reference_nats import NatsFeed, find_nats, nats_running, nats_subscribing
-from bench.report import Row, compared
-from bench.search import saturation
-from bench.system import System, counted, free_port, gateway_running, redis_running, system_running
+from bench.load.nats import NatsFeed, find_nats, nats_running, nats_subscribing
+from bench.load.processes import LOAD_CORES, first_on_its_core, module
+from bench.load.receiver import Receiver, Report, receiving, subscribing
+from bench.load.search import saturation
+from bench.load.system import System, counted, free_port, gateway_running, redis_running, system_running
+from bench.reporting.progress import doing, steps
+from bench.reporting.row import Row, compared
 
 _MARKETS: Final = 500
 _SECONDS: Final = 5.0
@@ -200,7 +201,7 @@ def resume(subscribers: int = 5000, rate: float | None = None) -> list[Row]:
     """Measure how long it takes until everybody is current again who comes back at once after a restart of the gateway."""
     find_nats()  # now, not after all else
     doing(f"{subscribers:,} clients come back: ours")
-    with redis_running() as url, module("bench.feeder", url, "1", str(_MARKETS), "0", cores=LOAD_CORES) as feeder:
+    with redis_running() as url, module("bench.load.feeder", url, "1", str(_MARKETS), "0", cores=LOAD_CORES) as feeder:
         feeder.line()
         port = free_port()
         with gateway_running(url, port):

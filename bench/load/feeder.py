@@ -1,6 +1,6 @@
 """Publishes price changes at a rate that it is told: the engine's end of a load, in a process of its own.
 
-`python -m bench.feeder REDIS_URL EVENTS MARKETS_AN_EVENT MARKETS_OF_THE_BUSIEST`; then `{"rate": deltas a second}` on stdin,
+`python -m bench.load.feeder REDIS_URL EVENTS MARKETS_AN_EVENT MARKETS_OF_THE_BUSIEST`; then `{"rate": deltas a second}` on stdin,
 answered with what was published since the last. Events are `e0`, `e1` ..; every market has a home and an away side of which one
 moves, and all markets move equally often. With `"suspensions": true` one market of `e0` more opens and is suspended twice a
 second, each time shortly after prices were published, so that it meets them on their way.

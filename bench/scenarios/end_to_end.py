@@ -13,13 +13,14 @@ import urllib.request
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from bench.load import LOAD_CORES, Receiver, Report, Talker, module, receiving, subscribing
-from bench.progress import doing, steps
-from bench.provider import CHANNEL
-from bench.reference_nats import NatsFeed, find_nats, nats_running, nats_subscribing
-from bench.report import Row
-from bench.search import saturation
-from bench.system import engine_running, free_port, gateway_running, redis_running
+from bench.load.nats import NatsFeed, find_nats, nats_running, nats_subscribing
+from bench.load.processes import LOAD_CORES, Talker, module
+from bench.load.provider import CHANNEL
+from bench.load.receiver import Receiver, Report, receiving, subscribing
+from bench.load.search import saturation
+from bench.load.system import engine_running, free_port, gateway_running, redis_running
+from bench.reporting.progress import doing, steps
+from bench.reporting.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +85,7 @@ class _Way:
 
 @contextmanager
 def _way(subscribers: int) -> Iterator[_Way]:
-    with redis_running() as url, module("bench.provider", str(_MARKETS), cores=LOAD_CORES) as provider:
+    with redis_running() as url, module("bench.load.provider", str(_MARKETS), cores=LOAD_CORES) as provider:
         feed_port, port = json.loads(provider.line())["port"], free_port()
         with engine_running(url, feed_port) as engine, gateway_running(url, port) as gateway:
             _await_markets(port)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from websockets.asyncio.client import connect
 
-from bench.load import receiving, subscribing
-from bench.progress import doing
-from bench.report import Row
-from bench.system import system_running
+from bench.load.receiver import receiving, subscribing
+from bench.load.system import system_running
+from bench.reporting.progress import doing
+from bench.reporting.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,8 @@ from aiohttp import web
 from kosoku import FailureError, _caseindex, run_fuzzingclient
 from rich.console import Console
 
-from bench.progress import doing
-from bench.report import Row
+from bench.reporting.progress import doing
+from bench.reporting.row import Row
 from oddsengine.gateway.server.websocket import Control, MessageSocket
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import shin
 from penaltyblog.implied import calculate_implied
 
-from bench.report import Row, compared
+from bench.reporting.row import Row, compared
 from oddsengine.pricing import METHODS, fair_probabilities, quote_odds
 
 if TYPE_CHECKING:

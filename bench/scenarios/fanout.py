@@ -20,13 +20,14 @@ from contextlib import ExitStack, contextmanager
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bench.feeder import market_counts
-from bench.load import LOAD_CORES, SERVER_CORE, Receiver, Talker, compiled, module, receiving, started, subscribing
-from bench.progress import doing, steps
-from bench.reference_nats import NatsFeed, find_nats, nats_running, nats_subscribing
-from bench.report import Row, compared
-from bench.search import Measured, best
-from bench.system import redis_running, system_running
+from bench.load.feeder import market_counts
+from bench.load.nats import NatsFeed, find_nats, nats_running, nats_subscribing
+from bench.load.processes import LOAD_CORES, SERVER_CORE, Talker, compiled, module, started
+from bench.load.receiver import Receiver, receiving, subscribing
+from bench.load.search import Measured, best
+from bench.load.system import redis_running, system_running
+from bench.reporting.progress import doing, steps
+from bench.reporting.row import Row, compared
 from oddsengine.gateway.protocol.encoders import delta, delta_head, delta_stamp
 from oddsengine.gateway.protocol.framing import frame
 
@@ -109,10 +110,12 @@ def frames(subscribers: int) -> list[Row]:
         file = stack.enter_context(tempfile.NamedTemporaryFile())
         file.write(frame(one_delta()))
         file.flush()
-        ours = stack.enter_context(_side([sys.executable, "-m", "bench.hub_server"], [subscribing(["event:e0"])] * subscribers))
+        ours = stack.enter_context(
+            _side([sys.executable, "-m", "bench.load.hub_server"], [subscribing(["event:e0"])] * subscribers)
+        )
         others = {
             "floor in C": [str(compiled("floor")), str(subscribers), file.name],
-            "websockets.broadcast": [sys.executable, "-m", "bench.broadcast_server", str(len(one_delta()))],
+            "websockets.broadcast": [sys.executable, "-m", "bench.load.broadcast_server", str(len(one_delta()))],
         }
         sides = {_OURS: ours} | {name: stack.enter_context(_side(command, nobody)) for name, command in others.items()}
         values: dict[str, list[float]] = {name: [] for name in sides}
@@ -246,7 +249,7 @@ def zipf(subscribers: int, rate: float | None = None, *, alike: bool = False) ->
 def _let_through() -> float:
     """Tell how many changes a second of alike events feeder and Redis can publish on one core, with nobody listening."""
     arguments = [str(_EVENTS), str(_ALIKE), "0"]
-    with redis_running() as url, module("bench.feeder", url, *arguments, cores=LOAD_CORES) as feeder:
+    with redis_running() as url, module("bench.load.feeder", url, *arguments, cores=LOAD_CORES) as feeder:
         feeder.line()
         feeder.ask(json.dumps({"rate": _MORE_THAN_ANY}))
         time.sleep(SECONDS)

@@ -1,8 +1,8 @@
-"""A provider that moves prices at a rate, and beside it a subscriber that knows when each moved: between them lies the whole way.
+"""An exchange that moves prices at a set rate, and a subscriber that measures how long each move takes to arrive.
 
-`python -m bench.provider MARKETS` prints `{"port": ..}`, where it speaks Betfair's stream protocol; then commands on stdin, a
-line of JSON each: `{"watch": port}` subscribes at the gateway on that port, `{"rate": moves a second}` is answered with what was
-seen since the last command. Every market is the match odds of an event of its own, and all move equally often.
+`python -m bench.load.provider MARKETS` prints `{"port": ..}`, where it serves Betfair's stream protocol. Commands are lines of JSON
+on stdin: `{"watch": port}` subscribes at the gateway on that port; `{"rate": moves a second}` is answered with what was measured
+since the previous command. Every market is the match odds of its own event, and all markets move equally often.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import orjson
 
-from bench.load import first_on_its_core, subscribing
+from bench.load.processes import first_on_its_core
+from bench.load.receiver import subscribing
 from feeds.emulators.betfair.stream_server import StreamServer
 from oddsengine.common.tasks import end_tasks
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bench.progress import doing
+from bench.reporting.progress import doing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

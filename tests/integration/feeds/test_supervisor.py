@@ -17,10 +17,10 @@ from feeds.supervision.settings import Supervision
 from feeds.supervision.states import FeedState, Trigger
 from feeds.supervision.supervisor import Supervisor
 from feeds.transports.byte_streams import TcpTransport
+from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import SourceStatus
 from oddsengine.sourcing.agreement import agrees
 from oddsengine.sourcing.source_book import SourceBook
-from tests.integration.test_fault_recovery import stopped
 from tests.support.builders import betfair_market
 from tests.support.service import until
 
@@ -108,7 +108,7 @@ async def supervised(supervision: Supervision = QUICK) -> AsyncIterator[tuple[Pr
         await until(lambda: supervisor.state is FeedState.LIVE, "live")
         yield provider, supervisor, book
     finally:
-        await stopped(running)
+        await end_tasks([running])
         provider.close()
         server.close()
         await server.wait_closed()

@@ -20,10 +20,10 @@ from feeds.supervision.settings import Supervision
 from feeds.supervision.states import FeedState
 from feeds.supervision.supervisor import Supervisor
 from feeds.transports.byte_streams import TcpTransport
+from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import EventUpdate
 from oddsengine.runtime.feed_runner import describe, samples
 from oddsengine.runtime.service import serving
-from tests.integration.test_fault_recovery import stopped
 from tests.support.builders import a_batch, an_event
 from tests.support.service import Served, quick_settings, until
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.feed_updates import UpdateBatch
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Anybody:
@@ -62,7 +62,7 @@ async def test_a_provider_that_is_never_there_is_probed_and_shown_as_down() -> N
     assert ("line", "down") == (shown["feed"], shown["state"])
     assert "Connect call failed" in shown["reason"]
     assert ("odds_feed_breaker_open", ("line",), True) in list(samples([supervisor]))
-    await stopped(running)
+    await end_tasks([running])
 
 
 @pytest.fixture

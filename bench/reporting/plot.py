@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from bench.report import Row
+    from bench.reporting.row import Row
 
 _MET: Final = "#2a7f4f"
 _MISSED: Final = "#b3402a"

@@ -1,0 +1,1 @@
+"""Rows, the table and plot made of them, and progress on stderr."""

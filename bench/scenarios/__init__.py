@@ -1,0 +1,1 @@
+"""Scenarios: what is measured, one module each. They start what they need from `bench.load` and return rows."""
