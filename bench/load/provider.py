@@ -1,8 +1,8 @@
 """An exchange that moves prices at a set rate, and a subscriber that measures how long each move takes to arrive.
 
-`python -m bench.load.provider MARKETS` prints `{"port": ..}`, where it serves Betfair's stream protocol. Commands are lines of JSON
-on stdin: `{"watch": port}` subscribes at the gateway on that port; `{"rate": moves a second}` is answered with what was measured
-since the previous command. Every market is the match odds of its own event, and all markets move equally often.
+`python -m bench.load.provider MARKETS` prints `{"port": ..}`, where it serves Betfair's stream protocol. Commands are lines of
+JSON on stdin: `{"watch": port}` subscribes at the gateway on that port; `{"rate": moves a second}` is answered with what was
+measured since the previous command. Every market is the match odds of its own event, and all markets move equally often.
 """
 
 from __future__ import annotations
