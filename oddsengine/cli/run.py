@@ -85,7 +85,7 @@ async def _feeding(
     async with feeding(settings.feeds, engine, taps) as running:
         supervisors += running
         engine.describe_feeds = lambda: describe(supervisors)
-        on_reload(reloader.ask)
+        on_reload(reloader.request)
         async with asyncio.TaskGroup() as group:
             reloading = group.create_task(reloader.run(), name="reload")
             try:

@@ -1,9 +1,10 @@
-"""Live reload: the profiles of a changed config take effect whole, or not at all."""
+"""Live reload: a changed config file replaces the pricing profiles as a whole, or changes nothing."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
@@ -14,67 +15,70 @@ from oddsengine.runtime.settings import ConfigError, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
+#: The sections that a reload applies. The others need a restart.
+_RELOADED_SECTIONS: Final = frozenset({"profiles", "tiers"})
 _log = structlog.get_logger(__name__)
 
 
 class Reloader:
-    """Reads a config again when told to, or when its file changes.
+    """Loads a config file again on request and when the file changes.
 
     Args:
-        path: the file.
-        read: reads it; raises ConfigError.
-        settings: what holds now.
-        adopt: prices by other rules; raises ValueError if it can't.
+        path: the config file.
+        load: loads it; raises ConfigError.
+        settings: the settings in effect.
+        adopt: switches the engine to another pricer; raises ValueError if it can't.
     """
 
     def __init__(
         self,
         path: Path,
-        read: Callable[[Path], Settings],
+        load: Callable[[Path], Settings],
         settings: Settings,
         adopt: Callable[[Pricer], None],
     ) -> None:
         self._path = path
-        self._read = read
+        self._load = load
         self._settings = settings
         self._adopt = adopt
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
 
-    def ask(self) -> None:
-        """Have the file read again, as SIGHUP does."""
-        self._asked.set()
+    def request(self) -> None:
+        """Request a reload, as SIGHUP does. `run` carries it out."""
+        self._requested.set()
 
     async def run(self) -> None:
-        """Reload until cancelled."""
+        """Watch the file and reload until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch())
             while True:
-                await self._asked.wait()
-                self._asked.clear()
+                await self._requested.wait()
+                self._requested.clear()
                 self.reload()
 
     def reload(self) -> bool:
-        """Read the file and price by its profiles; a bad one changes nothing. Tell whether it was taken."""
+        """Load the file and adopt its profiles. Return False if they were rejected, which changes nothing."""
         try:
-            settings = self._read(self._path)
+            settings = self._load(self._path)
             if (settings.profiles, settings.tiers) != (self._settings.profiles, self._settings.tiers):
                 self._adopt(Pricer(settings.profiles, settings.tiers))
         except (ConfigError, ValueError) as error:
-            _log.error("config not reloaded, the old one stays", file=str(self._path), problems=str(error).splitlines())
+            _log.error("config rejected", file=str(self._path), problems=str(error).splitlines())
             return False
-        fixed = [
-            name
-            for name in ("engine", "redis", "gateway", "log", "feeds")
-            if getattr(settings, name) != getattr(self._settings, name)
+        needs_restart = [
+            section
+            for section in Settings.__struct_fields__
+            if section not in _RELOADED_SECTIONS and getattr(settings, section) != getattr(self._settings, section)
         ]
         self._settings = msgspec.structs.replace(self._settings, profiles=settings.profiles, tiers=settings.tiers)
-        _log.info("config reloaded", file=str(self._path), needs_restart=fixed)
+        _log.info("config reloaded", file=str(self._path), needs_restart=needs_restart)
         return True
 
     async def _watch(self) -> None:
-        # The folder is watched: editors and deployments replace the file, and with it whatever watched the file itself.
-        async for changes in awatch(self._path.parent, recursive=False):
-            if any(self._path.name == changed.rpartition("/")[2] for _, changed in changes):
-                self.ask()
+        # Editors and deployments replace the file, which ends a watch on the file itself: watch its folder. Other files there,
+        # such as our own log, must not wake us: a log line about each wake-up would cause the next one.
+        async for _ in awatch(
+            self._path.parent, recursive=False, watch_filter=lambda _, path: Path(path).name == self._path.name
+        ):
+            self.request()

@@ -1,23 +1,27 @@
-"""Logging: one structured line an event, for people on a terminal and as JSON everywhere else."""
+"""Logging: one structured line per event, readable on a terminal and JSON everywhere else."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
+#: A line per request, which the metrics count; and a line per change of any file beside the config: a log file there would
+#: log its own changes for ever.
+_NOISY_LOGGERS: Final = ("aiohttp.access", "watchfiles")
+
 
 def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
-    """Send all logs, ours and our libraries', to standard error.
+    """Send our logs and those of libraries to standard error.
 
     Args:
         level: debug, info, warning or error.
-        json: one JSON object a line; by default unless standard error is a terminal.
+        json: whether to write one JSON object per line; None: only if standard error is not a terminal.
     """
     as_json = not sys.stderr.isatty() if json is None else json
     shared: list[Processor] = [
@@ -32,7 +36,7 @@ def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    last: list[Processor] = (
+    renderers: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if as_json
         else [structlog.dev.ConsoleRenderer()]
@@ -41,12 +45,11 @@ def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # Each request and each retry is counted in the metrics; a line for each would drown what matters.
-    for noisy in ("aiohttp.access", "stamina"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    for name in _NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)

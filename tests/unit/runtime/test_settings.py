@@ -102,7 +102,15 @@ def test_an_old_name_is_only_unknown_in_a_table_without_the_new_one() -> None:
 def test_no_renamed_key_is_still_in_use() -> None:
     """Every new name is the name of a key or section, and no table has an old name beside its new one."""
     tables = [SECTION_NAMES]
-    structs = [*SECTIONS.values(), Profile, Rule, SourcingRule, KeySettings, Supervision, *ADAPTERS.values()]
+    structs: list[type[msgspec.Struct]] = [
+        *SECTIONS.values(),
+        Profile,
+        Rule,
+        SourcingRule,
+        KeySettings,
+        Supervision,
+        *ADAPTERS.values(),
+    ]
     tables += [tuple(field.name for field in msgspec.structs.fields(struct)) for struct in structs]
     for old, new in RENAMED_KEYS.items():
         having = [names for names in tables if new in names]
