@@ -20,7 +20,7 @@ from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.server.app import Gateway
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.runtime.loop import new_runner
-from oddsengine.runtime.service import build_door
+from oddsengine.runtime.service import build_admission
 from oddsengine.runtime.settings import Settings
 from oddsengine.runtime.telemetry.logs import configure_logging
 from oddsengine.runtime.telemetry.metrics import build_registry
@@ -38,7 +38,7 @@ async def _serve() -> None:
     replica.offers[0].load(1, owner.seq, copy.deepcopy(list(owner.records())))
     replica.stale_since.clear()
     hub = Hub(replica, time.monotonic, lambda: time.time_ns() // 1_000_000)
-    gateway = Gateway(hub, build_door(Settings()), build_registry([]))
+    gateway = Gateway(hub, build_admission(Settings()), build_registry([]))
     runner = web.AppRunner(gateway.app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()

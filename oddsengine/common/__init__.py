@@ -1,1 +1,1 @@
-"""Small helpers that any room may use: tasks, signals, the wall clock, text excerpts. They import no room of ours."""
+"""Helpers that any room may use: tasks, signals, the wall clock, excerpts, HTTP answers. They import no other room."""

@@ -16,12 +16,13 @@ from redis.asyncio import Redis
 from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.engine import Engine
+from oddsengine.engine.http_api import EngineApi, engine_app
 from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import SessionLimits
 from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.hub.hub import Hub
-from oddsengine.gateway.server.app import Gateway, engine_app
+from oddsengine.gateway.server.app import Gateway
 from oddsengine.gateway.server.listener import HandshakeTimeouts, listening
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.pricing.pricer import Pricer
@@ -83,7 +84,7 @@ async def serving(settings: Settings, sources: Sequence[str], metrics: Sequence[
     async with (
         redis_of(settings) as (url, embedded),
         engine_running(settings, url, sources) as engine,
-        gateway_running(settings, url, engine, [engine.samples, *metrics]) as gateway,
+        gateway_running(settings, url, EngineApi(engine), [engine.samples, *metrics]) as gateway,
     ):
         yield Service(engine, gateway, embedded)
 
@@ -142,7 +143,7 @@ async def gateway_running(
     Args:
         settings: the configuration.
         url: the Redis to follow.
-        engine: what only an engine knows; None where none runs in this process.
+        engine: the engine in this process; None if there is none.
         metrics: what else `/metrics` shows.
         reuse_port: whether other processes may listen on the same port.
     """
@@ -167,18 +168,18 @@ async def gateway_running(
             followers.append(Follower(reading, shard, keys, replica.offers[shard], hub.staleness, time.monotonic))
         counting = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S)
         stack.push_async_callback(counting.aclose)
-        seats = SessionLimiter(counting, settings.redis.namespace)
-        door = build_door(settings, seats)
+        session_limiter = SessionLimiter(counting, settings.redis.namespace)
+        admission = build_admission(settings, session_limiter)
         handshakes = HandshakeTimeouts(limits.handshake_timeout_s, time.monotonic)
-        registry = build_registry([*metrics, lambda: _gateway_samples(hub, door, handshakes, followers)])
-        gateway = Gateway(hub, door, registry, engine, handshakes)
+        registry = build_registry([*metrics, lambda: _gateway_samples(hub, admission, handshakes, followers)])
+        gateway = Gateway(hub, admission, registry, engine, handshakes)
         service = GatewayService(gateway, hub, followers)
         certificate = _tls(settings)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(_sweeping(hub), name="sweep"),
                 group.create_task(_heartbeats(hub), name="heartbeats"),
-                group.create_task(seats.keep(), name="seats"),
+                group.create_task(session_limiter.renew(), name="session-leases"),
                 *(group.create_task(follower.run(), name="follower") for follower in followers),
             ]
             if certificate is not None:
@@ -188,21 +189,21 @@ async def gateway_running(
             try:
                 await runner.setup()
                 assert runner.server is not None  # noqa: S101 - it was set up
-                accepting = handshakes.accepting(runner.server)
+                tracked = handshakes.track(runner.server)
                 host, port = gateway_settings.host, gateway_settings.port
                 # Twice: who merely does not read is told why before the system cuts it off.
                 lost_s = 2 * limits.slow_client_timeout_s
-                async with listening(accepting, host, port, certificate, reuse_port=reuse_port, lost_s=lost_s) as service.port:
+                async with listening(tracked, host, port, certificate, reuse_port=reuse_port, lost_s=lost_s) as service.port:
                     yield service
             finally:
-                await gateway.stream.drain()
+                await gateway.connections.drain()
                 await runner.cleanup()
                 await end_tasks(tasks)
 
 
 @asynccontextmanager
-async def engine_api(engine: EngineView, registry: CollectorRegistry, host: str, port: int) -> AsyncIterator[int]:
-    """Serve what only an engine knows: `/healthz`, `/metrics`, explanations, feeds and unmatched events; give the port.
+async def engine_api(engine: Engine, registry: CollectorRegistry, host: str, port: int) -> AsyncIterator[int]:
+    """Serve the engine's own HTTP API, `/healthz` and `/metrics`, and yield the port.
 
     Args:
         engine: the engine.
@@ -219,15 +220,15 @@ async def engine_api(engine: EngineView, registry: CollectorRegistry, host: str,
         await runner.cleanup()
 
 
-def build_door(settings: Settings, seats: SessionLimiter | None = None) -> Admission:
-    """Make who decides on who is let in. Raises UnusableKey if a configured key is none."""
+def build_admission(settings: Settings, session_limiter: SessionLimiter | None = None) -> Admission:
+    """Build the admission of requests. Raises UnusableKey if a configured key is not valid."""
     limits, gateway = settings.limits, settings.gateway
     of_a_session = SessionLimits(sessions=limits.sessions, channels=limits.channels, messages_per_s=limits.messages_per_s)
     authenticator = Authenticator(settings.auth, of_a_session)
-    authenticator.check_keys()
+    authenticator.validate_keys()
     if authenticator.anonymous is not None:
-        _log.warning("no token is needed", anonymous=authenticator.anonymous.role.name)
-    return Admission(authenticator, limits, gateway.allowed_origins, gateway.trusted_proxies, time.monotonic, seats)
+        _log.warning("anonymous access enabled", role=authenticator.anonymous.role.name)
+    return Admission(authenticator, limits, gateway.allowed_origins, gateway.trusted_proxies, time.monotonic, session_limiter)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
@@ -271,7 +272,7 @@ async def _heartbeats(hub: Hub) -> None:
 
 
 def _gateway_samples(
-    hub: Hub, door: Admission, handshakes: HandshakeTimeouts, followers: list[Follower]
+    hub: Hub, admission: Admission, handshakes: HandshakeTimeouts, followers: list[Follower]
 ) -> Iterable[tuple[str, tuple[str, ...], float]]:
     counters = hub.counters
     yield "odds_sessions", (), len(hub.sessions)
@@ -288,14 +289,14 @@ def _gateway_samples(
     yield "odds_suspensions", (), counters.suspended
     yield "odds_suspension_seconds", (), counters.suspended_s
     yield "odds_suspension_worst_seconds", (), counters.suspended_worst_s
-    yield "odds_refused", ("token",), door.authenticator.refused
+    yield "odds_refused", ("token",), admission.authenticator.rejected
     yield "odds_refused", ("expired",), counters.expired
-    yield "odds_refused", ("origin",), door.refused_origins
-    yield "odds_refused", ("sessions_per_address",), door.refused_sessions
-    yield "odds_refused", ("handshakes",), door.handshakes.refused
-    yield "odds_refused", ("requests",), door.requests.refused
+    yield "odds_refused", ("origin",), admission.rejected_origins
+    yield "odds_refused", ("sessions_per_address",), admission.rejected_sessions
+    yield "odds_refused", ("handshakes",), admission.handshakes.rejected
+    yield "odds_refused", ("requests",), admission.requests.rejected
     yield "odds_refused", ("session_limit",), counters.over_limit
-    yield "odds_refused", ("slow_handshake",), handshakes.cut_off
+    yield "odds_refused", ("slow_handshake",), handshakes.timed_out
     for shard, follower in enumerate(followers):
         yield "odds_shard_rescans", (str(shard),), follower.rescans
         yield "odds_shard_stale", (str(shard),), follower.stale

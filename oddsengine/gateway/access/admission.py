@@ -1,14 +1,15 @@
-"""Who is let in: where a request comes from, how often, from which page, and with what token."""
+"""Admission of requests: origin, rate, session count and token are checked before anything else is done."""
 
 from __future__ import annotations
 
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.common.http import Rejected, error
 from oddsengine.gateway.access.authentication import Unauthorised
-from oddsengine.gateway.access.rate_limits import Addresses, Rates
+from oddsengine.gateway.access.rate_limits import ClientAddresses, RateLimiter
 from oddsengine.gateway.access.session_limiter import SessionLimiter
-from oddsengine.gateway.protocol.codes import ErrorCode, error
+from oddsengine.gateway.protocol.codes import ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,26 +21,20 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.settings import LimitSettings
 
 _BEARER: Final = "Bearer "
-
-
-class Refused(Exception):
-    """A request that is not let in, with the answer that says why."""
-
-    def __init__(self, response: web.Response) -> None:
-        self.response = response
-        super().__init__(response.status)
+_CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
+_RETRY_LATER: Final = {"Retry-After": "5"}
 
 
 class Admission:
-    """Decides on each request before anything is done for it.
+    """Admits or rejects requests.
 
     Args:
         authenticator: checks tokens.
         limits: what one address may use.
         allowed_origins: the pages that may connect, as `https://shop.example`; empty for any.
-        trusted_proxies: networks whose `X-Forwarded-For` is believed.
+        trusted_proxies: networks whose `X-Forwarded-For` header is trusted.
         clock: monotonic seconds.
-        seats: counts the sessions of each address and of each bearer of tokens; None counts those here alone.
+        session_limiter: counts the sessions of each address and each token; None counts those of this process only.
     """
 
     def __init__(
@@ -49,86 +44,101 @@ class Admission:
         allowed_origins: Sequence[str],
         trusted_proxies: Sequence[str],
         clock: Callable[[], float],
-        seats: SessionLimiter | None = None,
+        session_limiter: SessionLimiter | None = None,
     ) -> None:
         self.authenticator = authenticator
         self.limits = limits
-        self.handshakes = Rates(limits.handshakes_per_s, clock)
-        self.requests = Rates(limits.requests_per_s, clock)
+        self.handshakes = RateLimiter(limits.handshakes_per_s, clock)
+        self.requests = RateLimiter(limits.requests_per_s, clock)
         self._origins = frozenset(allowed_origins)
-        self._addresses = Addresses(trusted_proxies)
-        self._seats = seats or SessionLimiter()
-        self.refused_origins = 0
-        self.refused_sessions = 0
+        self._addresses = ClientAddresses(trusted_proxies)
+        self._session_limiter = session_limiter or SessionLimiter()
+        self.rejected_origins = 0
+        self.rejected_sessions = 0
 
-    async def access(self, request: web.Request) -> Access | None:
-        """Tell what the bearer of a request's token may do; without one, what anybody may, None if nothing.
+    async def authenticate(self, request: web.Request) -> Access | None:
+        """Return what a request's token grants, or what anonymous clients may do if it has none; None if nothing.
 
         Raises:
-            Refused: if the token is not good.
+            Rejected: if the token is not valid.
         """
         header = request.headers.get("Authorization", "")
         if not header:
             return self.authenticator.anonymous
         if not header.startswith(_BEARER):
-            raise Refused(error(401, ErrorCode.UNAUTHORISED, "Authorization is not a Bearer token", _challenge()))
+            raise Rejected(error(401, ErrorCode.UNAUTHORISED, "the Authorization header is not a Bearer token", _CHALLENGE))
         try:
-            return await self.authenticator.access(header.removeprefix(_BEARER).strip())
+            return await self.authenticator.authenticate(header.removeprefix(_BEARER).strip())
         except Unauthorised as problem:
-            raise Refused(error(401, ErrorCode.UNAUTHORISED, str(problem), _challenge())) from None
+            raise Rejected(error(401, ErrorCode.UNAUTHORISED, str(problem), _CHALLENGE)) from None
 
-    async def granted(self, request: web.Request, role: Role) -> Access:
-        """Let an HTTP request in, or raise `Refused`.
+    async def require_access(self, request: web.Request) -> Access:
+        """Return what a request's client may do.
 
-        Args:
-            request: the request.
-            role: what it needs at least.
+        Raises:
+            Rejected: if the token is not valid, or if there is none and anonymous clients are rejected.
         """
-        self._hurry(self.requests, request)
-        access = await self.access(request)
+        access = await self.authenticate(request)
         if access is None:
-            raise Refused(error(401, ErrorCode.UNAUTHORISED, "a token is needed", _challenge()))
+            raise Rejected(error(401, ErrorCode.UNAUTHORISED, "a token is required", _CHALLENGE))
+        return access
+
+    async def authorise(self, request: web.Request, role: Role) -> Access:
+        """Return what an HTTP request's client may do, which is at least what a role may.
+
+        Raises:
+            Rejected: if the client is over its rate, its token is not valid, or its role is lower.
+        """
+        self._check_rate(self.requests, request)
+        access = await self.require_access(request)
         if access.role < role:
-            raise Refused(error(403, ErrorCode.FORBIDDEN, f"needs the role {role.name}, not {access.role.name}"))
+            raise Rejected(error(403, ErrorCode.FORBIDDEN, f"requires the role {role.name}, not {access.role.name}"))
         return access
 
     async def admit(self, request: web.Request, session_id: str) -> str:
-        """Let a request for a session in and give its address, or raise `Refused`; `leave` when the session ends."""
+        """Count a new session against its address, and return the address for `leave`.
+
+        Raises:
+            Rejected: if the origin is not allowed, or the address is over its rate or its session limit.
+        """
         origin = request.headers.get("Origin")
         if self._origins and origin is not None and origin not in self._origins:
-            self.refused_origins += 1
-            raise Refused(error(403, ErrorCode.FORBIDDEN, f"origin {origin} is not allowed"))
-        self._hurry(self.handshakes, request)
+            self.rejected_origins += 1
+            raise Rejected(error(403, ErrorCode.FORBIDDEN, f"origin {origin} is not allowed"))
+        self._check_rate(self.handshakes, request)
         address = self._client(request)
-        most = self.limits.sessions_per_address
-        if most and not await self._seats.take(f"address:{address}", session_id, most):
-            self.refused_sessions += 1
-            text = f"at most {most} sessions from one address"
-            raise Refused(error(429, ErrorCode.OVER_LIMIT, text, {"Retry-After": "5"}))
+        limit = self.limits.sessions_per_address
+        if limit and not await self._session_limiter.acquire(_address_key(address), session_id, limit):
+            self.rejected_sessions += 1
+            raise Rejected(error(429, ErrorCode.OVER_LIMIT, f"at most {limit} sessions per address", _RETRY_LATER))
         return address
 
     def leave(self, address: str, session_id: str) -> None:
-        """Count a session of an address out."""
-        self._seats.leave(f"address:{address}", session_id)
+        """Stop counting a session against its address."""
+        self._session_limiter.release(_address_key(address), session_id)
 
-    async def fits(self, access: Access, session_id: str) -> bool:
-        """Count a session for the bearer of a token, unless that has as many as it may; `release` when it ends."""
-        most = access.limits.sessions
-        return not most or await self._seats.take(f"token:{access.subject}", session_id, most)
+    async def acquire_session(self, access: Access, session_id: str) -> bool:
+        """Count a session against its token's limit. Return False if the limit is reached."""
+        limit = access.limits.sessions
+        return not limit or await self._session_limiter.acquire(_token_key(access), session_id, limit)
 
-    def release(self, access: Access, session_id: str) -> None:
-        """Count a session of a token's bearer out, if it was counted."""
-        self._seats.leave(f"token:{access.subject}", session_id)
+    def release_session(self, access: Access, session_id: str) -> None:
+        """Stop counting a session against its token's limit. No-op if it is not counted."""
+        self._session_limiter.release(_token_key(access), session_id)
 
-    def _hurry(self, rates: Rates, request: web.Request) -> None:
-        wait_s = rates.wait_s(self._client(request))
-        if wait_s:
-            retry = {"Retry-After": str(ceil(wait_s))}
-            raise Refused(error(429, ErrorCode.OVER_LIMIT, f"too many requests; try again in {wait_s:.1f} s", retry))
+    def _check_rate(self, limiter: RateLimiter, request: web.Request) -> None:
+        delay_s = limiter.delay_s(self._client(request))
+        if delay_s:
+            retry = {"Retry-After": str(ceil(delay_s))}
+            raise Rejected(error(429, ErrorCode.OVER_LIMIT, f"too many requests; retry in {delay_s:.1f} s", retry))
 
     def _client(self, request: web.Request) -> str:
         return self._addresses.client(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
 
 
-def _challenge() -> dict[str, str]:
-    return {"WWW-Authenticate": "Bearer"}
+def _address_key(address: str) -> str:
+    return f"address:{address}"
+
+
+def _token_key(access: Access) -> str:
+    return f"token:{access.subject}"

@@ -1,7 +1,7 @@
-"""Tokens: JSON Web Tokens (RFC 7519) checked against the config's keys, each of which is good for one algorithm only.
+"""Verification of JSON Web Tokens (RFC 7519) against the configured keys.
 
-Since a key belongs to its algorithm, a token can't choose how it is checked: `none` and a public key used as a shared
-secret (RFC 8725, section 2.1) are refused by construction.
+Each key is valid for one algorithm, so a token cannot choose how it is verified: `none`, and a public key used as a shared
+secret (RFC 8725, section 2.1), are rejected by construction.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 
 RoleName = Literal["subscriber", "service", "trader", "admin"]
 
-#: Tokens are short; a long one is not looked at.
+#: Longer tokens are rejected unread.
 MAX_TOKEN_CHARACTERS: Final = 8192
 _JWKS_REFRESH_S: Final = 300.0
-#: A token with an unknown key id makes us look for new keys, but not more often than this.
+#: An unknown key id triggers a fetch, but no more often than this.
 _JWKS_RETRY_S: Final = 5.0
 _JWKS_TIMEOUT_S: Final = 5.0
-_LEAST_SECRET_BYTES: Final = 32
-#: The algorithms a published key may be for, by its type (RFC 7518, section 6.1); shared secrets are not published.
+_MIN_SECRET_BYTES: Final = 32
+#: Algorithms a published key may be used with, by key type (RFC 7518, section 6.1). Shared secrets are never published.
 _ALGORITHMS_BY_TYPE: Final = {"RSA": ("RS256", "RS384", "RS512"), "EC": ("ES256", "ES384", "ES512")}
 _log = structlog.get_logger(__name__)
 
 
 class UnusableKey(Exception):
-    """A configured key that can't be read or is none, with the reason."""
+    """A configured key that cannot be read or is not valid, with the reason."""
 
 
 class Unauthorised(Exception):
-    """A token that is not good, with the reason, which may be told."""
+    """A token that is not valid, with a reason that is safe to send to the client."""
 
 
 class Claims(msgspec.Struct, kw_only=True):
-    """What we read of a token's claims; others are ignored."""
+    """The claims that are read from a token; others are ignored."""
 
     exp: float
     sub: str = ""
@@ -59,63 +59,63 @@ class Claims(msgspec.Struct, kw_only=True):
 
 
 class Authenticator:
-    """Checks tokens.
+    """Verifies tokens and returns what they grant.
 
     Args:
-        settings: keys and who may come without a token.
-        limits: of those whose token does not say otherwise; `sessions` are those of one token, so of nobody without one.
-        now_s: the wall clock, Unix seconds.
+        settings: the keys, and the role of clients without a token.
+        limits: the limits of tokens that do not set their own. Its `sessions` limit is per token and does not apply to
+            anonymous clients.
+        clock: monotonic seconds, for the age of published keys.
     """
 
-    def __init__(self, settings: AuthSettings, limits: SessionLimits, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: AuthSettings, limits: SessionLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._limits = limits
-        self._keys: list[_FixedKey | _PublishedKeys] = [
-            _PublishedKeys(key) if key.jwks_url else _FixedKey(key) for key in settings.keys
+        self._keys: list[_LocalKey | _PublishedKeys] = [
+            _PublishedKeys(key, clock) if key.jwks_url else _LocalKey(key) for key in settings.keys
         ]
-        self._now_s = now_s
         self.timeout_s = settings.timeout_s
-        self.refused = 0
+        self.rejected = 0
         role = settings.role_without_token()
-        of_anybody = msgspec.structs.replace(limits, sessions=0)
-        self.anonymous = None if role is None else Access(subject="anonymous", role=role, limits=of_anybody)
+        anonymous_limits = msgspec.structs.replace(limits, sessions=0)
+        self.anonymous = None if role is None else Access(subject="anonymous", role=role, limits=anonymous_limits)
 
-    def check_keys(self) -> None:
-        """Read every key that is in a file or the environment. Raises UnusableKey naming the one that is none."""
+    def validate_keys(self) -> None:
+        """Read every key from a file or the environment. Raises UnusableKey for the first that is not valid."""
         for key in self._keys:
-            if isinstance(key, _FixedKey):
+            if isinstance(key, _LocalKey):
                 key.read()
 
-    async def access(self, token: str) -> Access:
-        """Tell what the bearer of a token may do.
+    async def authenticate(self, token: str) -> Access:
+        """Return what a token grants.
 
         Raises:
-            Unauthorised: if it is not good.
+            Unauthorised: if it is not valid.
         """
         try:
-            return await self._access(token)
+            return await self._authenticate(token)
         except Unauthorised:
-            self.refused += 1
+            self.rejected += 1
             raise
 
-    async def _access(self, token: str) -> Access:
+    async def _authenticate(self, token: str) -> Access:
         if len(token) > MAX_TOKEN_CHARACTERS:
             raise Unauthorised("the token is too long")
         try:
             header = jwt.get_unverified_header(token)
         except jwt.PyJWTError as error:
             raise Unauthorised(f"not a token: {error}") from None
-        kid, algorithm = header.get("kid", ""), header.get("alg")
+        kid, algorithm = str(header.get("kid", "")), str(header.get("alg"))
         reason = "no key for its algorithm and key id"
         for key in self._keys:
-            for candidate in [found async for found in _candidates(key, str(kid), str(algorithm))]:
+            for candidate in await key.candidates(kid, algorithm):
                 try:
-                    return self._granted(jwt.decode(token, candidate, **self._checks(str(algorithm))), token)
+                    return self._access(jwt.decode(token, candidate, **self._decode_options(algorithm)), token)
                 except jwt.PyJWTError as error:
                     reason = str(error) or type(error).__name__
         raise Unauthorised(reason)
 
-    def _checks(self, algorithm: str) -> dict[str, Any]:
+    def _decode_options(self, algorithm: str) -> dict[str, Any]:
         settings = self._settings
         return {
             "algorithms": [algorithm],
@@ -125,14 +125,14 @@ class Authenticator:
             "options": {"require": ["exp"], "verify_aud": bool(settings.audience)},
         }
 
-    def _granted(self, claims: dict[str, Any], token: str) -> Access:
+    def _access(self, claims: dict[str, Any], token: str) -> Access:
         try:
             known = msgspec.convert(claims, Claims)
             limits = msgspec.convert({**msgspec.structs.asdict(self._limits), **known.limits}, SessionLimits)
         except msgspec.ValidationError as error:
-            raise Unauthorised(f"its claims: {error}") from None
+            raise Unauthorised(f"invalid claims: {error}") from None
         return Access(
-            # Those whose tokens name nobody are not all the same.
+            # Tokens without a subject must not share one session limit.
             subject=known.sub or f"bearer {hashlib.sha256(token.encode()).hexdigest()[:16]}",
             role=Role[known.role] if known.role in ROLES else Role.subscriber,
             profile=known.profile,
@@ -142,7 +142,7 @@ class Authenticator:
         )
 
 
-class _FixedKey:
+class _LocalKey:
     """A key from a file or the environment."""
 
     def __init__(self, settings: KeySettings) -> None:
@@ -150,31 +150,35 @@ class _FixedKey:
         self._read_at = -1
         self._key: Any = None
 
-    def matching(self, kid: str, algorithm: str) -> Any:
-        """Give the key if it may have signed such a token."""
+    async def candidates(self, kid: str, algorithm: str) -> list[Any]:
+        """Return the key if it may have signed a token with such a header. A key that has become unusable is logged."""
         settings = self._settings
         if algorithm != settings.algorithm or (settings.kid and kid != settings.kid):
-            return None
-        return self.read()
+            return []
+        try:
+            return [self.read()]
+        except UnusableKey as error:
+            _log.error("key unusable", error=str(error))
+            return []
 
     def read(self) -> Any:
-        """Give the key, read anew if its file has changed. Raises UnusableKey if it is none."""
-        changed_at = self._changed_at()
-        if self._key is None or changed_at != self._read_at:
-            self._key = self._prepared()
-            self._read_at = changed_at
+        """Return the key, reading its file again if that has changed. Raises UnusableKey if it is not valid."""
+        modified_at = self._modified_at()
+        if self._key is None or modified_at != self._read_at:
+            self._key = self._load()
+            self._read_at = modified_at
         return self._key
 
-    def _changed_at(self) -> int:
+    def _modified_at(self) -> int:
         if not self._settings.file:
             return 0
         try:
             return Path(self._settings.file).stat().st_mtime_ns
         except OSError:
-            # While it is being replaced the key of before holds.
+            # While the file is being replaced, the previous key stays valid.
             return self._read_at
 
-    def _prepared(self) -> Any:
+    def _load(self) -> Any:
         settings = self._settings
         algorithm = settings.algorithm or ""
         try:
@@ -184,31 +188,32 @@ class _FixedKey:
             raise UnusableKey(f"the environment variable {settings.env} of a key is not set") from None
         except (OSError, ValueError, jwt.PyJWTError) as error:
             raise UnusableKey(f"the {algorithm} key {settings.file or settings.env}: {error}") from None
-        if algorithm.startswith("HS") and len(text) < _LEAST_SECRET_BYTES:
-            raise UnusableKey(f"the secret {settings.file or settings.env} is under {_LEAST_SECRET_BYTES} bytes (RFC 7518, 3.2)")
+        if algorithm.startswith("HS") and len(text) < _MIN_SECRET_BYTES:
+            raise UnusableKey(f"the secret {settings.file or settings.env} is under {_MIN_SECRET_BYTES} bytes (RFC 7518, 3.2)")
         return key
 
 
 class _PublishedKeys:
-    """The keys that an identity provider publishes, fetched again as they rotate."""
+    """The keys that an identity provider publishes at a URL (RFC 7517), fetched again as they rotate."""
 
-    def __init__(self, settings: KeySettings) -> None:
+    def __init__(self, settings: KeySettings, clock: Callable[[], float]) -> None:
         self._settings = settings
+        self._clock = clock
         self._keys: list[jwt.PyJWK] = []
         self._fetched_s = float("-inf")
         self._fetching = asyncio.Lock()
 
-    async def matching(self, kid: str, algorithm: str) -> list[Any]:
-        """Give the keys that may have signed such a token."""
+    async def candidates(self, kid: str, algorithm: str) -> list[Any]:
+        """Return the keys that may have signed a token with such a header."""
         if self._is_due(kid, algorithm):
-            # Everybody who comes back after a restart waits for the same answer.
+            # All clients that reconnect after a restart share one fetch.
             async with self._fetching:
                 if self._is_due(kid, algorithm):
                     await self._fetch()
         return self._find(kid, algorithm)
 
     def _is_due(self, kid: str, algorithm: str) -> bool:
-        age_s = time.monotonic() - self._fetched_s
+        age_s = self._clock() - self._fetched_s
         return age_s > _JWKS_REFRESH_S or (age_s > _JWKS_RETRY_S and not self._find(kid, algorithm))
 
     def _find(self, kid: str, algorithm: str) -> list[Any]:
@@ -231,20 +236,6 @@ class _PublishedKeys:
                 published = await response.json(content_type=None)
             self._keys = list(jwt.PyJWKSet.from_dict(published).keys)
         except (aiohttp.ClientError, TimeoutError, ValueError, jwt.PyJWTError) as error:
-            # The keys known so far stay good.
-            _log.error("keys not fetched", url=url, error=repr(error))
-        self._fetched_s = time.monotonic()
-
-
-async def _candidates(key: _FixedKey | _PublishedKeys, kid: str, algorithm: str) -> Any:
-    if isinstance(key, _PublishedKeys):
-        for found in await key.matching(kid, algorithm):
-            yield found
-    else:
-        try:
-            found = key.matching(kid, algorithm)
-        except UnusableKey as error:
-            _log.error("key unusable", error=str(error))
-            return
-        if found is not None:
-            yield found
+            # The keys fetched before stay valid.
+            _log.error("JWKS fetch failed", url=url, error=repr(error))
+        self._fetched_s = self._clock()

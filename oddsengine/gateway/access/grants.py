@@ -1,4 +1,4 @@
-"""Who may see what: a role, a profile, channels and limits, as a token's claims or the config's anonymous role give them."""
+"""What a client may do: its role, profile, channels and limits, from a token's claims or the anonymous role."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from msgspec import Meta
 
 
 class Role(IntEnum):
-    """What one may do; each may do all that those before it may.
+    """Roles in ascending order; each includes those before it.
 
-    `subscriber` follows channels and reads what is on offer; `service` (a bet service) checks quotes; `trader` sees why a
-    price is what it is; `admin` may do everything.
+    A `subscriber` follows channels and reads what is on offer; a `service` (a bet service) also checks quotes; a `trader`
+    also sees how prices were computed; an `admin` may do everything.
     """
 
     subscriber = 1
@@ -27,9 +27,9 @@ ROLES: Final = tuple(role.name for role in Role)
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one session, or one token's sessions together, may use; 0: as much as they like.
+    """Limits of a session, or of all sessions of one token; 0 means no limit.
 
-    `sessions` open at once with one token, `channels` subscribed and `messages_per_s` sent in one session.
+    `sessions` open at once with one token; per session, `channels` subscribed to and `messages_per_s` sent.
     """
 
     sessions: Annotated[int, Meta(ge=0)] = 0
@@ -38,10 +38,10 @@ class SessionLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody may do.
+    """What a client may do.
 
-    `subject` names them, `profile` the prices they see (None: the gateway's), `channels` are patterns as in file names,
-    `expires_s` is when this ends (Unix seconds, None: never).
+    `subject` identifies the client, `profile` selects its prices (None: the gateway's profile), `channels` are glob
+    patterns, `expires_s` is when the grant ends (Unix seconds; None: never).
     """
 
     subject: str
@@ -52,5 +52,5 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     expires_s: float | None = None
 
     def may_subscribe(self, channel: str) -> bool:
-        """Tell whether a channel is one of those granted."""
+        """Check whether a channel is granted."""
         return any(pattern == "*" or fnmatchcase(channel, pattern) for pattern in self.channels)

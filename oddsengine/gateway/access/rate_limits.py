@@ -1,4 +1,4 @@
-"""How much one client may use, so that one at its limit does not slow another: addresses, proxies, rates."""
+"""Rate limits per client: token buckets, and the client address behind proxies."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-#: Addresses remembered: the ones unseen for longest are forgotten first.
-_ADDRESSES_KEPT: Final = 100_000
+#: Buckets kept; the least recently used is dropped first.
+_MAX_BUCKETS: Final = 100_000
 
 _Address: TypeAlias = IPv4Address | IPv6Address | str
 
 
 class Bucket:
-    """A token bucket: `rate` a second, `burst` at once.
+    """A token bucket.
 
     Args:
-        rate: refill a second, over 0.
-        burst: the most it holds.
+        rate: tokens added per second, above 0.
+        burst: the most tokens it holds, and its initial level.
     """
 
     __slots__ = ("_burst", "_filled_s", "_level", "_rate")
@@ -30,7 +30,7 @@ class Bucket:
         self._filled_s = 0.0
 
     def take(self, now_s: float) -> float:
-        """Take one; give 0.0, or in how many seconds there will be one again."""
+        """Take a token and return 0.0, or return the seconds until there is one."""
         level = min(self._burst, self._level + max(0.0, now_s - self._filled_s) * self._rate)
         self._filled_s = now_s
         if level < 1.0:
@@ -40,60 +40,62 @@ class Bucket:
         return 0.0
 
 
-class Rates:
-    """One bucket a client.
+class RateLimiter:
+    """One token bucket per client.
 
     Args:
-        rate: a second for each client; 0 limits nobody.
+        rate: requests per second of each client; 0 for no limit. Bursts of twice the rate are allowed.
         clock: monotonic seconds.
+        max_clients: buckets to keep; a client whose bucket was dropped starts with a full one.
     """
 
-    def __init__(self, rate: float, clock: Callable[[], float]) -> None:
+    def __init__(self, rate: float, clock: Callable[[], float], max_clients: int = _MAX_BUCKETS) -> None:
         self._rate = rate
         self._clock = clock
+        self._max_clients = max_clients
         self._buckets: dict[str, Bucket] = {}
-        self.refused = 0
+        self.rejected = 0
 
-    def wait_s(self, client: str) -> float:
-        """Count one for a client; give 0.0, or in how many seconds it may come again."""
+    def delay_s(self, client: str) -> float:
+        """Count a request and return 0.0, or return the seconds until the client may retry."""
         if not self._rate:
             return 0.0
-        # Taken out and put back: the first in the table is the one unseen for longest.
+        # Removed and inserted again: the first in the dict is the least recently used.
         bucket = self._buckets.pop(client, None) or Bucket(self._rate, max(1.0, 2 * self._rate))
         self._buckets[client] = bucket
-        if len(self._buckets) > _ADDRESSES_KEPT:
+        if len(self._buckets) > self._max_clients:
             del self._buckets[next(iter(self._buckets))]
-        wait = bucket.take(self._clock())
-        self.refused += wait > 0
-        return wait
+        delay_s = bucket.take(self._clock())
+        self.rejected += delay_s > 0
+        return delay_s
 
 
-class Addresses:
-    """Tells where a request comes from: by the socket, or by what proxies that are trusted say.
+class ClientAddresses:
+    """Determines a client's address from its connection and the headers of trusted proxies.
 
     Args:
-        trusted_proxies: networks, as `10.0.0.0/8`, whose `X-Forwarded-For` is believed.
+        trusted_proxies: networks, as `10.0.0.0/8`, whose `X-Forwarded-For` header is trusted.
     """
 
     def __init__(self, trusted_proxies: Sequence[str]) -> None:
         self._trusted = [ip_network(network) for network in trusted_proxies]
 
     def client(self, remote: str, forwarded: Sequence[str]) -> str:
-        """Name the client: by the last address that no trusted proxy has as its own.
+        """Return a client's address: the last hop that is not a trusted proxy.
 
-        Of an IPv6 address it is the network of 64 bits: a customer gets a whole one at least (RFC 6177), and could come from
-        another address of it each time.
+        An IPv6 address is reduced to its /64 network: a customer is assigned at least a whole one (RFC 6177) and could use
+        another address for each connection.
 
         Args:
-            remote: where the connection comes from.
+            remote: the address the connection comes from.
             forwarded: all values of `X-Forwarded-For`.
         """
-        address = _parsed(remote)
+        address = _parse(remote)
         if self._trusted:
             for hop in reversed([part for value in forwarded for part in value.split(",")]):
                 if not self._is_trusted(address):
                     break
-                address = _parsed(_without_port(hop.strip()))
+                address = _parse(_without_port(hop.strip()))
         if isinstance(address, IPv6Address):
             return str(IPv6Network((int(address) >> 64 << 64, 64)))
         return str(address)
@@ -102,8 +104,8 @@ class Addresses:
         return not isinstance(address, str) and any(address in network for network in self._trusted)
 
 
-def _parsed(text: str) -> _Address:
-    """Read an address; one of IPv4 written as IPv6 is what it is, and what is none stays as it is."""
+def _parse(text: str) -> _Address:
+    """Parse an address. An IPv4-mapped IPv6 address becomes the IPv4 address; other text is returned unchanged."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""How many sessions a client has, by whatever it is told apart, counted in Redis for all gateways together."""
+"""Limits of sessions per address and per token, counted in Redis across all gateways."""
 
 from __future__ import annotations
 
@@ -14,91 +14,94 @@ from oddsengine.streams.keys import seats_key
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-#: A gateway that is gone gives its seats back after this long.
-KEPT_S: Final = 30.0
+#: The sessions of a gateway that died are counted for this long.
+LEASE_S: Final = 30.0
 _log = structlog.get_logger(__name__)
 
 
 class SessionLimiter:
-    """The seats that sessions of this process take.
+    """Counts the sessions of each subject (an address or a token) as leases in Redis.
 
-    What can't be counted together, because Redis is away, is counted in this process alone: nobody is locked out by that.
+    While Redis is unreachable, only the sessions of this process are counted: nobody is locked out by an outage.
 
     Args:
-        redis: where all gateways count; None counts in this process alone.
-        namespace: keeps several installations in one Redis apart.
-        kept_s: for how long a seat is kept if this process says nothing more.
+        redis: where all gateways count; None counts the sessions of this process only.
+        namespace: separates installations that share a Redis.
+        lease_s: how long a session is counted unless its lease is renewed.
     """
 
-    def __init__(self, redis: Redis | None = None, namespace: str = "odds", kept_s: float = KEPT_S) -> None:
+    def __init__(self, redis: Redis | None = None, namespace: str = "odds", lease_s: float = LEASE_S) -> None:
         self._redis = redis
         self._namespace = namespace
-        self._kept_s = kept_s
-        #: subject -> its sessions here, each with how many it may have
-        self._taken: dict[str, dict[str, int]] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._lease_s = lease_s
+        #: subject -> sessions of this process, each with the limit it was acquired under
+        self._sessions: dict[str, dict[str, int]] = {}
+        self._releases: set[asyncio.Task[None]] = set()
         script = files("oddsengine.gateway.access").joinpath("lua", "acquire_session.lua").read_text(encoding="utf-8")
-        self._take = redis.register_script(script) if redis is not None else None
+        self._acquire_script = redis.register_script(script) if redis is not None else None
 
-    async def take(self, subject: str, session: str, most: int) -> bool:
-        """Take a seat for a session; tell whether there was one.
+    async def acquire(self, subject: str, session: str, limit: int) -> bool:
+        """Count a session. Return False if its subject has reached the limit.
+
+        May be cancelled; the session is not counted then.
 
         Args:
             subject: whose session it is.
-            session: its id, different from all others in all gateways.
-            most: how many sessions there may be.
+            session: its id, unique across all gateways.
+            limit: how many sessions the subject may have.
         """
-        here = self._taken.setdefault(subject, {})
-        if session not in here and len(here) >= most:
+        sessions = self._sessions.setdefault(subject, {})
+        if session not in sessions and len(sessions) >= limit:
             return False
-        # At once, so that others who come while Redis is asked find it taken.
-        here[session] = most
-        taken = False
+        # Counted here before Redis answers, so that concurrent calls see it.
+        sessions[session] = limit
+        acquired = False
         try:
-            taken = await self._counted(subject, session, most)
+            acquired = await self._lease(subject, session, limit)
         finally:
-            if not taken:
+            if not acquired:
                 self._forget(subject, session)
-        return taken
+        return acquired
 
-    def leave(self, subject: str, session: str) -> None:
-        """Give a session's seat back, if it had one."""
-        if session not in self._taken.get(subject, ()):
+    def release(self, subject: str, session: str) -> None:
+        """Stop counting a session. No-op if it is not counted."""
+        if session not in self._sessions.get(subject, ()):
             return
         self._forget(subject, session)
         if self._redis is not None:
-            task = asyncio.create_task(self._left(subject, session))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            task = asyncio.create_task(self._end_lease(subject, session))
+            self._releases.add(task)
+            task.add_done_callback(self._releases.discard)
 
-    async def keep(self) -> None:
-        """Say again and again who sits here, until cancelled."""
+    async def renew(self) -> None:
+        """Renew the leases of this process until cancelled."""
         while True:
-            await asyncio.sleep(self._kept_s / 3)
-            for subject, here in list(self._taken.items()):
-                for session, most in list(here.items()):
-                    await self._counted(subject, session, most)
+            await asyncio.sleep(self._lease_s / 3)
+            for subject, sessions in list(self._sessions.items()):
+                for session, limit in list(sessions.items()):
+                    if session in sessions:  # else released meanwhile
+                        await self._lease(subject, session, limit)
 
     def _forget(self, subject: str, session: str) -> None:
-        here = self._taken.get(subject, {})
-        here.pop(session, None)
-        if not here:
-            self._taken.pop(subject, None)
+        sessions = self._sessions.get(subject, {})
+        sessions.pop(session, None)
+        if not sessions:
+            self._sessions.pop(subject, None)
 
-    async def _counted(self, subject: str, session: str, most: int) -> bool:
-        if self._take is None:
+    async def _lease(self, subject: str, session: str, limit: int) -> bool:
+        if self._acquire_script is None:
             return True
         try:
             key = seats_key(self._namespace, subject)
-            return bool(await self._take(keys=[key], args=[session, most, round(self._kept_s * 1000)]))
+            return bool(await self._acquire_script(keys=[key], args=[session, limit, round(self._lease_s * 1000)]))
         except (RedisError, OSError) as error:
-            _log.warning("sessions counted here only", subject=subject, error=str(error))
+            _log.warning("sessions counted in this process only", subject=subject, error=str(error))
             return True
 
-    async def _left(self, subject: str, session: str) -> None:
+    async def _end_lease(self, subject: str, session: str) -> None:
         if self._redis is None:
             return
         try:
             await self._redis.zrem(seats_key(self._namespace, subject), session)
         except (RedisError, OSError) as error:
-            _log.warning("seat not given back, it frees itself", subject=subject, error=str(error))
+            _log.warning("session lease not released, it will expire", subject=subject, error=str(error))

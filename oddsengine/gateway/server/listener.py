@@ -1,4 +1,4 @@
-"""Accepts connections, and cuts off those that take too long to say what they want (RFC 9110 allows 408, or just closing)."""
+"""Accepts connections, and closes those whose request takes too long to arrive (RFC 9110, 15.5.9, allows just closing)."""
 
 from __future__ import annotations
 
@@ -14,69 +14,69 @@ if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.typedefs import Handler
 
-#: Connections waiting to be accepted: a whole shop of clients comes back at once after a restart.
+#: Connections waiting to be accepted: after a restart all clients reconnect at once.
 _BACKLOG: Final = 4096
-_LOOK_S: Final = 0.25
+_POLL_S: Final = 0.25
 
 
 class HandshakeTimeouts:
-    """Knows the connections that have not said what they want yet.
+    """Tracks connections whose request has not arrived yet.
 
     Args:
-        limit_s: how long they may take; 0: for ever.
+        timeout_s: how long a request may take to arrive; 0 for no limit.
         clock: monotonic seconds.
     """
 
-    def __init__(self, limit_s: float, clock: Callable[[], float]) -> None:
-        self._limit_s = limit_s
+    def __init__(self, timeout_s: float, clock: Callable[[], float]) -> None:
+        self._timeout_s = timeout_s
         self._clock = clock
-        self._waiting: dict[asyncio.BaseProtocol, float] = {}
-        #: connections that were cut off
-        self.cut_off = 0
+        self._pending: dict[asyncio.BaseProtocol, float] = {}
+        #: connections closed for being too slow
+        self.timed_out = 0
 
-    def accepting(self, server: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
-        """Note each connection that a server accepts."""
-        if not self._limit_s:
+    def track(self, server: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
+        """Wrap a protocol factory so that each accepted connection is tracked."""
+        if not self._timeout_s:
             return server
 
         def accept() -> asyncio.Protocol:
             protocol = server()
-            self._waiting[protocol] = self._clock()
+            self._pending[protocol] = self._clock()
             return protocol
 
         return accept
 
-    def done(self, request: web.BaseRequest) -> None:
-        """Note that a connection has said what it wants."""
-        self._waiting.pop(request.protocol, None)
+    def complete(self, request: web.BaseRequest) -> None:
+        """Stop tracking a connection: its request has arrived."""
+        self._pending.pop(request.protocol, None)
 
-    def noting(self, handler: Handler) -> Handler:
-        """Note it for each request of a handler; a body still on its way is part of what it wants."""
+    def completing(self, handler: Handler) -> Handler:
+        """Wrap a handler so that its requests complete the handshake. A request is complete once its body has arrived."""
 
-        async def noted(request: web.Request) -> web.StreamResponse:
+        async def wrapped(request: web.Request) -> web.StreamResponse:
             if not request.can_read_body:
-                self.done(request)
+                self.complete(request)
                 return await handler(request)
             try:
                 return await handler(request)
             finally:
-                self.done(request)
+                self.complete(request)
 
-        return noted
+        return wrapped
 
     async def watch(self) -> None:
-        """Cut off whoever takes too long, until cancelled."""
+        """Close connections that are too slow, until cancelled."""
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
             now_s = self._clock()
-            # In the order in which they came: the first that may go on waiting is the last to look at.
-            for protocol, since_s in list(self._waiting.items()):
-                if now_s - since_s <= self._limit_s:
+            # Oldest first: the first connection within its time ends the scan.
+            for protocol, since_s in list(self._pending.items()):
+                if now_s - since_s <= self._timeout_s:
                     break
-                del self._waiting[protocol]
+                del self._pending[protocol]
                 transport = getattr(protocol, "transport", None)
                 if transport is not None:
-                    self.cut_off += 1
+                    self.timed_out += 1
                     transport.abort()
 
 
@@ -90,15 +90,15 @@ async def listening(
     reuse_port: bool,
     lost_s: float,
 ) -> AsyncIterator[int]:
-    """Accept connections for as long as the context lasts; give the port.
+    """Accept connections while the context is open, and yield the port.
 
     Args:
-        server: makes what serves a connection.
-        host: the address.
-        port: 0 takes a free one.
+        server: the protocol factory.
+        host: the address to bind.
+        port: the port to bind; 0 for a free one.
         certificate: for TLS; None for plain TCP.
         reuse_port: whether other processes may listen on the same port.
-        lost_s: a client that acknowledges nothing for this long is gone: one out of reach, or switched off, does not say so.
+        lost_s: a connection whose client acknowledges nothing for this long is closed: an unreachable client never closes it.
     """
     loop = asyncio.get_running_loop()
     listener = await loop.create_server(
@@ -106,7 +106,7 @@ async def listening(
     )
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         for bound in listener.sockets:
-            # What it accepts has it from it (tcp(7)); left alone, Linux goes on trying for a quarter of an hour.
+            # Accepted sockets inherit it (tcp(7)). The default of Linux is to retry for about 15 minutes.
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * lost_s))
     try:
         yield int(listener.sockets[0].getsockname()[1])

@@ -1,14 +1,14 @@
-"""The HTTP API: snapshots, events, markets, explanations and price checks, all answered from memory."""
+"""The REST API: snapshots, events, markets, explanations and price checks, all answered from memory."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
 import msgspec
-import orjson
 from aiohttp import web
 
+from oddsengine.common.http import error, json_answer
 from oddsengine.domain.changes import EventChange
 from oddsengine.domain.formats import FORMATS
 from oddsengine.domain.ids import EventId, MarketId
@@ -17,7 +17,8 @@ from oddsengine.gateway.access.grants import Access, Role
 from oddsengine.gateway.fanout.audience import DeliveryOptions
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.client_messages import QuoteAnswer, QuotesCheck, QuoteToCheck
-from oddsengine.gateway.protocol.codes import ErrorCode, error
+from oddsengine.gateway.protocol.codes import ErrorCode
+from oddsengine.gateway.protocol.server_messages import QuoteChecked, QuotesChecked, WasOnOffer
 from oddsengine.gateway.state.replica import UnknownChannel
 from oddsengine.streams.positions import write_at
 
@@ -29,131 +30,127 @@ if TYPE_CHECKING:
     from oddsengine.domain.changes import MarketRecord
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.hub.hub import Hub
-    from oddsengine.gateway.state.price_history import WasOnOffer
     from oddsengine.offer.change_index import EventEntry
 
-_JSON: Final = "application/json"
 _decode_check = msgspec.json.Decoder(QuotesCheck).decode
 
 
 class EngineView(Protocol):
-    """What only a process with an engine can tell."""
+    """Answers, encoded as JSON, that only a process with an engine has."""
 
-    def explain(self, market: MarketId) -> dict[str, Any] | None:
-        """Say why a market's prices are what they are; None if it is not on offer."""
+    def explain(self, market: MarketId) -> bytes | None:
+        """Encode how a market's prices were computed. Return None if the market is not on offer."""
         ...
 
-    def feeds(self) -> list[dict[str, Any]]:
-        """Tell how every feed stands, since when and why."""
+    def feeds(self) -> bytes:
+        """Encode the status of every feed."""
         ...
 
-    def unmatched(self) -> list[dict[str, Any]]:
-        """List the pairs of events that may be one."""
+    def unmatched(self) -> bytes:
+        """Encode the pairs of events that may be the same."""
         ...
 
 
-class HttpApi:
-    """Handlers over what a hub tells its sessions.
+class RestApi:
+    """Request handlers over what the hub publishes.
 
     Args:
-        hub: what is published, what was before, and whose prices somebody sees.
-        engine: what only an engine knows; None where none runs in this process.
-        door: who is let in.
+        hub: the replica, its caches, and the profile of each client.
+        engine: the engine in this process; None if there is none.
+        admission: authorises requests.
     """
 
-    def __init__(self, hub: Hub, engine: EngineView | None, door: Admission) -> None:
+    def __init__(self, hub: Hub, engine: EngineView | None, admission: Admission) -> None:
         self._replica = hub.replica
         self._engine = engine
         self._profile = hub.profile_of
-        self._door = door
+        self._admission = admission
         self._renderings = hub.dispatcher.late.snapshot_cache
         self._history = hub.dispatcher.history
         self._now_ms = hub.now_ms
         self._asked = hub.dispatcher.pace.asked
 
     def routes(self) -> list[web.RouteDef]:
-        """List the API's routes."""
+        """Return the API's routes."""
         return [
-            web.get("/v1/events", self._for(Role.subscriber, self.events)),
-            web.get("/v1/events/{id:.+}", self._for(Role.subscriber, self.event)),
-            web.get("/v1/markets/{id:.+}/explain", self._for(Role.trader, self.explain)),
-            web.get("/v1/feeds", self._for(Role.trader, self.feeds)),
-            web.get("/v1/unmatched", self._for(Role.trader, self.unmatched)),
-            web.get("/v1/markets/{id:.+}", self._for(Role.subscriber, self.market)),
-            web.get("/v1/snapshot", self._for(Role.subscriber, self.snapshot)),
-            web.post("/v1/quotes/check", self._for(Role.service, self.check_quotes)),
+            web.get("/v1/events", self._require(Role.subscriber, self.events)),
+            web.get("/v1/events/{id:.+}", self._require(Role.subscriber, self.event)),
+            web.get("/v1/markets/{id:.+}/explain", self._require(Role.trader, self.explain)),
+            web.get("/v1/feeds", self._require(Role.trader, self.feeds)),
+            web.get("/v1/unmatched", self._require(Role.trader, self.unmatched)),
+            web.get("/v1/markets/{id:.+}", self._require(Role.subscriber, self.market)),
+            web.get("/v1/snapshot", self._require(Role.subscriber, self.snapshot)),
+            web.post("/v1/quotes/check", self._require(Role.service, self.check_quotes)),
         ]
 
-    def _for(self, role: Role, handler: Callable[[web.Request, Access], Awaitable[web.Response]]) -> Handler:
-        """Let only those in who have at least this role."""
+    def _require(self, role: Role, handler: Callable[[web.Request, Access], Awaitable[web.Response]]) -> Handler:
+        """Wrap a handler so that it serves only clients with at least this role."""
 
-        async def granted(request: web.Request) -> web.Response:
+        async def authorised(request: web.Request) -> web.Response:
             self._asked()
-            return await handler(request, await self._door.granted(request, role))
+            return await handler(request, await self._admission.authorise(request, role))
 
-        return granted
+        return authorised
 
     async def events(self, request: web.Request, access: Access) -> web.Response:
         """List events, filtered by `sport`, `competition` and `in_play`."""
         sport, competition = request.query.get("sport"), request.query.get("competition")
-        wanted = request.query.get("in_play")
-        if wanted not in {None, "true", "false"}:
-            return error(400, ErrorCode.BAD_REQUEST, f"in_play is true or false, not {wanted!r}")
+        in_play = request.query.get("in_play")
+        if in_play not in {None, "true", "false"}:
+            return error(400, ErrorCode.BAD_REQUEST, f"in_play must be true or false, not {in_play!r}")
         unknown = request.query.keys() - {"sport", "competition", "in_play"}
         if unknown:
-            text = f"unknown parameter {min(unknown)!r}; there are sport, competition and in_play"
+            text = f"unknown parameter {min(unknown)!r}; the parameters are sport, competition and in_play"
             return error(400, ErrorCode.BAD_REQUEST, text)
         fragments = [
-            encoders.event_change(_event(entry))
+            encoders.event_change(_whole(entry))
             for entry in self._replica.events()
             if (sport is None or entry.record.description.sport == sport)
             and (competition is None or entry.record.description.competition.id == competition)
-            and (wanted is None or entry.record.progress.in_play == (wanted == "true"))
+            and (in_play is None or entry.record.progress.in_play == (in_play == "true"))
             and _may_see(access, entry)
         ]
-        return _json(b'{"events":[' + b",".join(fragments) + b"]}")
+        return json_answer(b'{"events":[' + b",".join(fragments) + b"]}")
 
     async def event(self, request: web.Request, access: Access) -> web.Response:
-        """Give one event with its markets."""
+        """Return an event with its markets."""
         key = unquote(request.match_info["id"])
         offer = self._replica.offers[self._replica.shard_of(key)]
         entry = offer.events.get(EventId(key))
         if entry is None or not _may_see(access, entry):
-            return error(404, ErrorCode.NOT_FOUND, f"no event {key!r} is on offer")
+            return error(404, ErrorCode.NOT_FOUND, f"event {key!r} is not on offer")
         odds_format = _format(request)
         place = offer.place(self._profile(access))
         markets = [encoders.market(self._replica.shown(record), place, odds_format) for record in entry.markets.values()]
-        return _json(encoders.event_change(_event(entry))[:-1] + b',"markets":[' + b",".join(markets) + b"]}")
+        return json_answer(encoders.event_change(_whole(entry))[:-1] + b',"markets":[' + b",".join(markets) + b"]}")
 
     async def market(self, request: web.Request, access: Access) -> web.Response:
-        """Give one market."""
+        """Return a market."""
         key = unquote(request.match_info["id"])
         record = self._market(key, access)
         if record is None:
-            return error(404, ErrorCode.NOT_FOUND, f"no market {key!r} is on offer")
+            return _no_market(key)
         place = self._place(record, access)
-        return _json(encoders.market(self._replica.shown(record), place, _format(request)))
+        return json_answer(encoders.market(self._replica.shown(record), place, _format(request)))
 
     async def explain(self, request: web.Request, access: Access) -> web.Response:
-        """Say why a market's prices are what they are."""
+        """Return how a market's prices were computed."""
         key = unquote(request.match_info["id"])
         if self._engine is None:
             return _no_engine()
         explanation = self._engine.explain(MarketId(key)) if self._market(key, access) is not None else None
-        if explanation is None:
-            return error(404, ErrorCode.NOT_FOUND, f"no market {key!r} is on offer")
-        return _json(orjson.dumps(explanation))
+        return _no_market(key) if explanation is None else json_answer(explanation)
 
     async def feeds(self, _request: web.Request, _access: Access) -> web.Response:
-        """Tell how every feed stands."""
-        return _no_engine() if self._engine is None else _json(orjson.dumps({"feeds": self._engine.feeds()}))
+        """Return the status of every feed."""
+        return _no_engine() if self._engine is None else json_answer(self._engine.feeds())
 
     async def unmatched(self, _request: web.Request, _access: Access) -> web.Response:
-        """List the pairs of events that may be one."""
-        return _no_engine() if self._engine is None else _json(orjson.dumps({"unmatched": self._engine.unmatched()}))
+        """List the pairs of events that may be the same."""
+        return _no_engine() if self._engine is None else json_answer(self._engine.unmatched())
 
     async def snapshot(self, request: web.Request, access: Access) -> web.Response:
-        """Give a channel whole, as the body of one snapshot message."""
+        """Return a whole channel as the body of one snapshot message."""
         name = request.query.get("channel")
         if name is None:
             return error(400, ErrorCode.BAD_REQUEST, "the parameter channel is missing")
@@ -164,28 +161,30 @@ class HttpApi:
         except UnknownChannel as unknown:
             return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
         content, at = await self._renderings.whole(channel, DeliveryOptions(self._profile(access), _format(request), 0))
-        return _json(encoders.snapshot(channel.name, write_at(at), *content))
+        return json_answer(encoders.snapshot(channel.name, write_at(at), *content))
 
     async def check_quotes(self, request: web.Request, access: Access) -> web.Response:
-        """Tell for each quote whether its price is still on offer."""
+        """Check for each quote whether its price is still on offer."""
         try:
             body = _decode_check(await request.read())
         except msgspec.DecodeError as problem:
             return error(400, ErrorCode.BAD_REQUEST, str(problem))
         now_ms = self._now_ms()
-        return _json(orjson.dumps({"quotes": [self._check(quote, access, now_ms) for quote in body.quotes]}))
+        checked = QuotesChecked([self._check(quote, access, now_ms) for quote in body.quotes])
+        return json_answer(msgspec.json.encode(checked))
 
     def _place(self, record: MarketRecord, access: Access) -> int | None:
         return self._replica.offers[self._replica.shard_of(record.identity.event)].place(self._profile(access))
 
     def _market(self, key: str, access: Access) -> MarketRecord | None:
+        """Return a market that is on offer and granted, by itself or with one of its event's channels."""
         offer = self._replica.offers[self._replica.shard_of(key.partition("/")[0])]
         record = offer.markets.get(MarketId(key))
         if record is None or access.may_subscribe(f"market:{key}"):
             return record
         return record if _may_see(access, offer.events[record.identity.event]) else None
 
-    def _check(self, quote: QuoteToCheck, access: Access, now_ms: int) -> dict[str, Any]:
+    def _check(self, quote: QuoteToCheck, access: Access, now_ms: int) -> QuoteChecked:
         record = self._market(quote.market, access)
         selection = record.selections.get(quote.selection) if record is not None else None
         current: float | None = None
@@ -193,12 +192,13 @@ class HttpApi:
         if record is None or selection is None:
             result: QuoteAnswer = "unknown"
         else:
-            asked = to_milli(quote.price)
+            quoted = to_milli(quote.price)
             place = self._place(record, access)
             price = None if place is None else selection.prices[place]
             current = None if price is None else price / 1000
             if place is not None:
-                was = self._history.was_on_offer(record.id, quote.selection, asked, place, quote.v, now_ms)
+                found = self._history.was_on_offer(record.id, quote.selection, quoted, place, quote.v, now_ms)
+                was = None if found is None else WasOnOffer(*found)
             if self._replica.shard_of(record.identity.event) in self._replica.stale_since:
                 result = "stale"
             elif record.state.status == "closed":
@@ -206,39 +206,39 @@ class HttpApi:
             elif price is None:
                 result = "suspended"
             else:
-                result = "ok" if price == asked else "price_changed"
-        return {
-            "market": quote.market,
-            "selection": quote.selection,
-            "result": result,
-            "price": current,
-            "v": record.v if record is not None else None,
-            "was_on_offer": None if was is None else was._asdict(),
-        }
+                result = "ok" if price == quoted else "price_changed"
+        return QuoteChecked(
+            market=quote.market,
+            selection=quote.selection,
+            result=result,
+            price=current,
+            v=None if record is None else record.v,
+            was_on_offer=was,
+        )
 
 
 def _may_see(access: Access, entry: EventEntry) -> bool:
-    """Tell whether an event is in any channel that is granted."""
+    """Check whether any channel of an event is granted."""
     if "*" in access.channels:
         return True
     return any(access.may_subscribe(channel) for channel in entry.channels)
 
 
 def _no_engine() -> web.Response:
-    return error(503, ErrorCode.NOT_READY, "no engine runs in this process; ask the one that does")
+    return error(503, ErrorCode.NOT_READY, "no engine runs in this process; ask the engine's own HTTP API")
+
+
+def _no_market(key: str) -> web.Response:
+    return error(404, ErrorCode.NOT_FOUND, f"market {key!r} is not on offer")
 
 
 def _format(request: web.Request) -> str:
-    """Read the parameter `format`."""
-    wanted = request.query.get("format", "decimal")
-    if wanted not in FORMATS:
-        raise web.HTTPBadRequest(reason=f"no format {wanted!r}; the formats are {', '.join(FORMATS)}")
-    return wanted
+    """Parse the parameter `format`."""
+    odds_format = request.query.get("format", "decimal")
+    if odds_format not in FORMATS:
+        raise web.HTTPBadRequest(reason=f"unknown format {odds_format!r}; the formats are {', '.join(FORMATS)}")
+    return odds_format
 
 
-def _event(entry: EventEntry) -> EventChange:
+def _whole(entry: EventEntry) -> EventChange:
     return EventChange(entry.record.id, entry.record.description, entry.record.progress)
-
-
-def _json(body: bytes) -> web.Response:
-    return web.Response(body=body, content_type=_JSON)

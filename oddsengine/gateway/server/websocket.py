@@ -1,4 +1,4 @@
-"""One WebSocket as RFC 6455 has it: accepted, read whole message by whole message, closed by the rules."""
+"""The server end of one WebSocket (RFC 6455): handshake, whole messages, closing."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage
 
-#: The socket is closed if the client takes no part in the closing handshake for this long.
+#: How long to wait for the client's closing frame.
 _CLOSE_TIMEOUT_S: Final = 2.0
-#: So much later than the code comes the end of one that is cut off: what was not read is answered with a reset.
-_GRACE_S: Final = 0.1
-#: The codes a closing frame may carry (RFC 6455, section 7.4; the registry at IANA goes up to 1014).
+#: Time for a closing frame to reach the client before an abort resets the connection.
+_ABORT_DELAY_S: Final = 0.1
+#: The codes a closing frame may carry (RFC 6455, section 7.4; the IANA registry ends at 1014).
 _PROTOCOL_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015)})
-_OWN_CODES: Final = range(3000, 5000)
+_APPLICATION_CODES: Final = range(3000, 5000)
 
 
 class Control(Enum):
-    """What is no message, but came from the client as one does: a ping, which has been answered, or a pong."""
+    """Returned in place of a message: a control frame was received. Pings have been answered."""
 
     FRAME = auto()
 
 
 class MessageSocket:
-    """A server's end of a WebSocket; frames are written to `transport` ready made, in the `framing` that was negotiated.
+    """A server's WebSocket. It reads messages; callers write ready frames to `transport` in the negotiated `framing`.
 
     Args:
-        protocols: the subprotocols we speak, the preferred one first.
+        protocols: the supported subprotocols, the preferred one first.
         max_bytes: the longest message a client may send, decompressed.
         compress: whether permessage-deflate may be negotiated.
     """
@@ -52,39 +52,39 @@ class MessageSocket:
             autoping=False,
         )
         self._request: web.Request | None = None
-        #: what was received instead of a message
+        #: what was received in place of a message when the socket ended
         self._end: WSMessage | None = None
 
     async def accept(self, request: web.Request) -> None:
-        """Do the opening handshake. Raises web.HTTPBadRequest if it is none."""
+        """Complete the opening handshake. Raises web.HTTPBadRequest if the request is not one."""
         await self._socket.prepare(request)
         self._request = request
 
     @property
     def response(self) -> web.StreamResponse:
-        """What the request's handler returns in the end."""
+        """The response that the request's handler must return."""
         return self._socket
 
     @property
     def transport(self) -> asyncio.Transport | None:
-        """Where to write frames; None once the socket is gone."""
+        """The transport to write frames to; None once the connection is closed."""
         return self._request.transport if self._request is not None else None
 
     @property
     def protocol(self) -> str | None:
-        """The subprotocol agreed on."""
+        """The negotiated subprotocol."""
         return self._socket.ws_protocol
 
     def framing(self, *, text: bool = True) -> Framing:
-        """Give the framing agreed on; sockets that agreed on the same share it."""
+        """Return the negotiated framing. Sockets that negotiated the same share one object."""
         return _framing(text, int(self._socket.compress))
 
     def receive(self) -> Awaitable[WSMessage]:
-        """Wait for what comes next; `content` says what that is."""
+        """Wait for the next frame, which `content` interprets."""
         return self._socket.receive()
 
     def content(self, received: WSMessage) -> str | bytes | Control | None:
-        """Give the whole message that was received; None if that was the end, by whomever: then `finish`."""
+        """Return the message that was received, or None if the socket has ended; call `finish` then."""
         if received.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
             data: str | bytes = received.data
             return data
@@ -97,32 +97,32 @@ class MessageSocket:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the end was received."""
+        """Whether the end of the socket was received."""
         return self._end is not None
 
     async def finish(self) -> None:
-        """Answer the client's end."""
+        """Answer the client's closing frame."""
         if self._end is not None and self._end.type is WSMsgType.CLOSE:
-            await self._socket.close(code=_answer_to(self._end.data))
-        self._let_go()
+            await self._socket.close(code=close_reply(self._end.data))
+        self._drop_traceback()
 
     async def close(self, code: int, reason: str) -> None:
-        """Close from our side and wait for the client's answer, a while."""
+        """Close the socket and wait for the client's closing frame, for up to two seconds."""
         await self._socket.close(code=code, message=reason.encode())
-        self._let_go()
+        self._drop_traceback()
 
-    async def cut_off(self, code: int, reason: str) -> None:
-        """Close from our side and read no more: who sends too much may go on doing so."""
+    async def abort(self, code: int, reason: str) -> None:
+        """Send a closing frame and reset the connection without reading further: the client may be sending too much."""
         transport = self.transport
         if transport is None or transport.is_closing():
             return
         transport.pause_reading()
         transport.write(close_frame(code, reason))
-        await asyncio.sleep(_GRACE_S)
+        await asyncio.sleep(_ABORT_DELAY_S)
         transport.abort()
 
-    def _let_go(self) -> None:
-        """Drop the way that led to the end: it leads back to the socket, and would keep it until the collector comes."""
+    def _drop_traceback(self) -> None:
+        """Clear the tracebacks of the closing error: they refer to the socket and would keep it alive until a collection."""
         error = self._socket.exception()
         while error is not None:
             error.__traceback__ = None
@@ -132,8 +132,8 @@ class MessageSocket:
 _framing = lru_cache(Framing)
 
 
-def _answer_to(code: int) -> int:
-    """Say the client's code back; a code nobody may send is against the protocol."""
+def close_reply(code: int) -> int:
+    """Return the code to answer a closing frame with: the client's, or 1002 if RFC 6455 does not allow sending that."""
     if not code:
         return WSCloseCode.OK
-    return code if code in _PROTOCOL_CODES or code in _OWN_CODES else WSCloseCode.PROTOCOL_ERROR
+    return code if code in _PROTOCOL_CODES or code in _APPLICATION_CODES else WSCloseCode.PROTOCOL_ERROR

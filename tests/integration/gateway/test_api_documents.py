@@ -9,7 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from oddsengine.gateway.protocol.api_documents import ROUTES, asyncapi, openapi
+from oddsengine.gateway.protocol.asyncapi import RECEIVE_REQUESTS, SEND_MESSAGES, asyncapi
+from oddsengine.gateway.protocol.openapi import ROUTES, openapi
 from tests.support.builders import a_definition, a_market_said, a_quote
 from tests.support.service import Served, served
 
@@ -60,9 +61,9 @@ def test_the_asyncapi_document_names_every_message_of_both_sides() -> None:
         name: {resolve(document, resolve(document, each["$ref"])["$ref"])["name"] for each in operation["messages"]}
         for name, operation in document["operations"].items()
     }
-    assert {"subscribe", "unsubscribe", "ping", "auth"} == operations["ask"]
-    assert {"welcome", "authenticated", "subscribed", "unsubscribed", "pong", "snapshot", "delta"} < operations["tell"]
-    assert {"heartbeat", "stale", "live", "error", "bye"} < operations["tell"]
+    assert {"subscribe", "unsubscribe", "ping", "auth"} == operations[RECEIVE_REQUESTS]
+    assert {"welcome", "authenticated", "subscribed", "unsubscribed", "pong", "snapshot", "delta"} < operations[SEND_MESSAGES]
+    assert {"heartbeat", "stale", "live", "error", "bye"} < operations[SEND_MESSAGES]
 
 
 def schema_of(path: str, method: str = "get", status: str = "200") -> Draft202012Validator:

@@ -168,7 +168,7 @@ async def test_each_subscriber_gets_the_format_it_asked_for(here: Served) -> Non
         assert ["1/1", 100] == seen
     market = await here.get(f"/v1/markets/{MARKET}?format=hong_kong")
     assert 1.0 == market["selections"]["home"]["price"]
-    assert "no format 'roman'" in (await here.get(f"/v1/markets/{MARKET}?format=roman", 400))["error"]["message"]
+    assert "unknown format 'roman'" in (await here.get(f"/v1/markets/{MARKET}?format=roman", 400))["error"]["message"]
 
 
 async def test_what_can_not_be_done_is_refused_and_the_rest_is_done(here: Served) -> None:
@@ -244,7 +244,7 @@ async def test_a_drain_says_goodbye_and_when_to_come_back(here: Served) -> None:
     async with here.socket() as first, here.socket() as second:
         await first.receive()
         await second.receive()
-        draining = asyncio.create_task(here.service.gateway.stream.drain())
+        draining = asyncio.create_task(here.service.gateway.connections.drain())
         waits = []
         for socket in (first, second):
             bye = await socket.until("bye")

@@ -1,11 +1,11 @@
--- Takes one of the seats that somebody has, in all gateways together, unless all are taken.
+-- Leases a session of a subject, counted across all gateways, unless the subject has reached its limit. Atomic.
 --
--- KEYS[1]  a sorted set of who sits there, by when the seat is free again if nobody says otherwise (Redis' clock, ms)
--- ARGV[1]  who
--- ARGV[2]  how many seats there are
--- ARGV[3]  for how many milliseconds
+-- KEYS[1]  a sorted set of the subject's sessions, scored by when each lease expires (Redis' clock, Unix ms)
+-- ARGV[1]  the session
+-- ARGV[2]  how many sessions the subject may have
+-- ARGV[3]  the length of the lease, ms
 --
--- Replies 1 if the seat is taken, or was by the same; else 0.
+-- Replies 1 if the session is leased or its lease was renewed, else 0.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,10 +1,10 @@
-"""Whom an address stands for."""
+"""The address that requests are counted under."""
 
 from __future__ import annotations
 
 import pytest
 
-from oddsengine.gateway.access.rate_limits import Addresses
+from oddsengine.gateway.access.rate_limits import ClientAddresses
 
 
 @pytest.mark.parametrize(
@@ -28,5 +28,5 @@ from oddsengine.gateway.access.rate_limits import Addresses
         ("", [], ""),
     ],
 )
-def test_whom_an_address_stands_for(remote: str, forwarded: list[str], client: str) -> None:
-    assert client == Addresses(["10.0.0.0/8"]).client(remote, forwarded)
+def test_client_is_the_last_hop_that_is_not_a_trusted_proxy(remote: str, forwarded: list[str], client: str) -> None:
+    assert client == ClientAddresses(["10.0.0.0/8"]).client(remote, forwarded)

@@ -34,26 +34,26 @@ def checking(*keys: KeySettings, **settings: Any) -> Authenticator:
 
 
 async def reason(authenticator: Authenticator, token: str) -> str:
-    with pytest.raises(Unauthorised) as refused:
-        await authenticator.access(token)
-    return str(refused.value)
+    with pytest.raises(Unauthorised) as rejected:
+        await authenticator.authenticate(token)
+    return str(rejected.value)
 
 
 async def test_a_good_token_gives_what_it_claims(secret: KeySettings) -> None:
     token = a_token(profile="gold", channels=["sport:foot*"], role="service", limits={"sessions": 2}, other="ignored")
-    access = await checking(secret).access(token)
+    access = await checking(secret).authenticate(token)
     assert ("somebody", "gold", Role.service, 2) == (access.subject, access.profile, access.role, access.limits.sessions)
     assert [True, False] == [access.may_subscribe(channel) for channel in ("sport:football", "sport:tennis")]
 
 
 async def test_a_token_that_claims_nothing_is_a_subscriber_to_all(secret: KeySettings) -> None:
-    access = await checking(secret).access(a_token())
+    access = await checking(secret).authenticate(a_token())
     assert (Role.subscriber, None, LIMITS) == (access.role, access.profile, access.limits)
     assert access.may_subscribe("event:any")
 
 
 async def test_limits_that_a_token_does_not_name_are_the_configured_ones(secret: KeySettings) -> None:
-    access = await checking(secret).access(a_token(limits={"sessions": 2, "messages_per_s": 0.5}))
+    access = await checking(secret).authenticate(a_token(limits={"sessions": 2, "messages_per_s": 0.5}))
     assert SessionLimits(sessions=2, channels=7, messages_per_s=0.5) == access.limits
     assert "sessions" in await reason(checking(secret), a_token(limits={"sessions": -1}))
     assert "sockets" in await reason(checking(secret), a_token(limits={"sockets": 1}))
@@ -62,7 +62,7 @@ async def test_limits_that_a_token_does_not_name_are_the_configured_ones(secret:
 async def test_who_is_not_named_is_only_counted_with_those_of_the_same_token(secret: KeySettings) -> None:
     authenticator = checking(secret, anonymous_role="subscriber")
     one, another = a_token(sub=""), a_token(sub="", jti="2")
-    first, again, other = [await authenticator.access(token) for token in (one, one, another)]
+    first, again, other = [await authenticator.authenticate(token) for token in (one, one, another)]
     assert first.subject == again.subject != other.subject
     of_many = Authenticator(AuthSettings(keys=(secret,), anonymous_role="subscriber"), SessionLimits(sessions=1, channels=7))
     assert of_many.anonymous is not None
@@ -71,9 +71,9 @@ async def test_who_is_not_named_is_only_counted_with_those_of_the_same_token(sec
 
 async def test_expiry_issuer_and_audience(secret: KeySettings) -> None:
     assert "expired" in await reason(checking(secret), a_token(lasts_s=-60))
-    assert await checking(secret, leeway_s=120).access(a_token(lasts_s=-60))
+    assert await checking(secret, leeway_s=120).authenticate(a_token(lasts_s=-60))
     strict = checking(secret, issuer="us", audience="odds")
-    assert await strict.access(a_token(iss="us", aud="odds"))
+    assert await strict.authenticate(a_token(iss="us", aud="odds"))
     assert "issuer" in await reason(strict, a_token(iss="them", aud="odds"))
     assert "Audience" in await reason(strict, a_token(iss="us", aud="other"))
     assert "aud" in await reason(strict, a_token(iss="us"))
@@ -85,7 +85,7 @@ async def test_expiry_issuer_and_audience(secret: KeySettings) -> None:
 async def test_what_is_no_token_of_ours_is_refused(secret: KeySettings, token: str) -> None:
     authenticator = checking(secret)
     await reason(authenticator, token)
-    assert 1 == authenticator.refused
+    assert 1 == authenticator.rejected
 
 
 async def test_claims_of_the_wrong_kind_are_named(secret: KeySettings) -> None:
@@ -114,7 +114,7 @@ async def test_a_public_key_is_no_shared_secret(tmp_path: Path) -> None:
     forged = f"{signed}.{part(hmac.new(public, signed.encode(), hashlib.sha256).digest())}"
     authenticator = checking(KeySettings(algorithm="RS256", file=written(tmp_path / "public.pem", public)))
     assert "no key" in await reason(authenticator, forged)
-    assert await authenticator.access(a_token(key, "RS256"))
+    assert await authenticator.authenticate(a_token(key, "RS256"))
 
 
 async def test_elliptic_keys_and_key_ids(tmp_path: Path) -> None:
@@ -123,22 +123,23 @@ async def test_elliptic_keys_and_key_ids(tmp_path: Path) -> None:
         KeySettings(algorithm="ES256", kid="one", file=written(tmp_path / "1", public_pem(first))),
         KeySettings(algorithm="ES256", kid="two", file=written(tmp_path / "2", public_pem(second))),
     )
-    assert await authenticator.access(a_token(second, "ES256", kid="two"))
+    assert await authenticator.authenticate(a_token(second, "ES256", kid="two"))
     await reason(authenticator, a_token(second, "ES256", kid="one"))
     assert "no key" in await reason(authenticator, a_token(first, "ES256"))
 
 
 async def test_a_key_file_is_read_again_when_it_changes(tmp_path: Path, secret: KeySettings) -> None:
     authenticator = checking(secret)
-    assert await authenticator.access(a_token())
+    assert await authenticator.authenticate(a_token())
     other = "the secret that took the other one's place"
     written(tmp_path / "secret", other)
     os.utime(tmp_path / "secret", ns=(1, 1))
-    assert await authenticator.access(a_token(other))
+    assert await authenticator.authenticate(a_token(other))
     await reason(authenticator, a_token())
 
 
-async def test_published_keys_are_fetched_and_fetched_again_as_they_rotate(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_published_keys_are_fetched_and_fetched_again_as_they_rotate() -> None:
+    now_s = 0.0
     first, second = rsa_key(), rsa_key()
     document = published(a=first)
 
@@ -152,16 +153,18 @@ async def test_published_keys_are_fetched_and_fetched_again_as_they_rotate(monke
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/keys"
-        authenticator = checking(KeySettings(jwks_url=url))
-        assert await authenticator.access(a_token(first, "RS256", kid="a"))
+        settings = AuthSettings(keys=(KeySettings(jwks_url=url),))
+        authenticator = Authenticator(settings, LIMITS, clock=lambda: now_s)
+        assert await authenticator.authenticate(a_token(first, "RS256", kid="a"))
         document = published(b=second)
-        assert "no key" in await reason(authenticator, a_token(second, "RS256", kid="b")), "not asked for twice at once"
-        monkeypatch.setattr("oddsengine.gateway.access.authentication._JWKS_RETRY_S", 0.0)
-        assert await authenticator.access(a_token(second, "RS256", kid="b"))
+        assert "no key" in await reason(authenticator, a_token(second, "RS256", kid="b")), "not fetched twice in a row"
+        now_s = 10.0
+        assert await authenticator.authenticate(a_token(second, "RS256", kid="b"))
         assert "no key" in await reason(authenticator, a_token(SECRET, "HS256", kid="b"))
         document = b"nonsense"
+        now_s = 20.0
         assert "no key" in await reason(authenticator, a_token(first, "RS256", kid="a"))
-        assert await authenticator.access(a_token(second, "RS256", kid="b")), "what was known stays good"
+        assert await authenticator.authenticate(a_token(second, "RS256", kid="b")), "keys fetched before stay valid"
     finally:
         await runner.cleanup()
 
@@ -175,7 +178,7 @@ def test_keys_that_are_none_are_named_at_the_start(tmp_path: Path) -> None:
         (KeySettings(algorithm="HS256", env="NO_SUCH_VARIABLE"), "NO_SUCH_VARIABLE of a key is not set"),
     ):
         with pytest.raises(UnusableKey, match=problem):
-            checking(key).check_keys()
+            checking(key).validate_keys()
 
 
 @pytest.mark.parametrize(

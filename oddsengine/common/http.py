@@ -1,0 +1,103 @@
+"""HTTP answers of both the engine and the gateway: JSON bodies, errors, unknown paths, health and metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import orjson
+import structlog
+from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from oddsengine.common.error_codes import ErrorCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp.typedefs import Handler
+    from prometheus_client import CollectorRegistry
+
+_JSON: Final = "application/json"
+_NOT_FOUND: Final = 404
+_log = structlog.get_logger(__name__)
+
+
+class Rejected(Exception):
+    """A request that is answered with an error.
+
+    Args:
+        response: the answer.
+    """
+
+    def __init__(self, response: web.Response) -> None:
+        self.response = response
+        super().__init__(response.status)
+
+
+def error(status: int, code: ErrorCode, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return an error answer."""
+    body = orjson.dumps({"error": {"code": code, "message": text}})
+    return web.Response(status=status, body=body, content_type=_JSON, headers=headers)
+
+
+def json_answer(body: bytes) -> web.Response:
+    """Return an answer whose body is encoded JSON."""
+    return web.Response(body=body, content_type=_JSON)
+
+
+def answer_errors(handler: Handler) -> Handler:
+    """Wrap a handler so that what it raises becomes an error answer.
+
+    Unexpected errors are logged, and the answer does not reveal them. This wraps each handler and is no middleware: aiohttp
+    would keep the frames of a middleware for the life of every WebSocket.
+    """
+
+    async def wrapped(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (Rejected, web.HTTPException) as problem:
+            return error_answer(problem)
+        except Exception:  # noqa: BLE001 - the last resort; the traceback is logged
+            _log.exception("request failed", path=request.path)
+            return error(500, ErrorCode.INTERNAL, "internal error; it has been logged")
+
+    return wrapped
+
+
+def error_answer(problem: Rejected | web.HTTPException) -> web.Response:
+    """Return the error answer for an exception."""
+    if isinstance(problem, Rejected):
+        return problem.response
+    code = ErrorCode.NOT_FOUND if problem.status == _NOT_FOUND else ErrorCode.BAD_REQUEST
+    return error(problem.status, code, problem.reason)
+
+
+async def _unknown(request: web.Request) -> web.StreamResponse:
+    """Answer a path or method that no other route handles."""
+    allowed: set[str] = set()
+    for resource in request.app.router.resources():
+        if resource is not request.match_info.route.resource:
+            _, methods = await resource.resolve(request)
+            allowed |= methods
+    if allowed:
+        methods_text = ", ".join(sorted(allowed))
+        return error(405, ErrorCode.BAD_REQUEST, f"{request.path} accepts {methods_text}", {"Allow": methods_text})
+    return error(404, ErrorCode.NOT_FOUND, f"no resource at {request.path}")
+
+
+#: Matches every path; add it after all other routes.
+UNKNOWN_ROUTE: Final = web.route("*", "/{path:.*}", _unknown)
+
+
+async def healthz(_request: web.Request) -> web.Response:
+    """Answer that the process is up."""
+    return web.json_response({"status": "ok"})
+
+
+def metrics_handler(registry: CollectorRegistry) -> Handler:
+    """Return a handler that answers with a registry's metrics in the Prometheus text format."""
+
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return handler

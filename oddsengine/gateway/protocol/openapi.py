@@ -1,0 +1,164 @@
+"""The OpenAPI document of the HTTP API, generated from the routes below and the message types."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from oddsengine import __version__
+from oddsengine.domain.formats import FORMATS
+from oddsengine.gateway.protocol import server_messages as server
+from oddsengine.gateway.protocol.client_messages import QuotesCheck
+
+#: The reference to a generated schema; the AsyncAPI document uses the same.
+SCHEMA_REFERENCE: Final = "#/components/schemas/{name}"
+SUMMARY: Final = "Live odds: snapshots, price checks and a stream of every change."
+LICENCE_NAME: Final = "Apache 2.0"
+
+
+class Parameter(NamedTuple):
+    """A parameter of a route, in its path or its query."""
+
+    name: str
+    where: str
+    text: str
+    schema: dict[str, Any]
+
+
+class Route(NamedTuple):
+    """A route of the API and the role it requires."""
+
+    method: str
+    path: str
+    summary: str
+    role: str
+    answer: Any
+    parameters: tuple[Parameter, ...] = ()
+    body: Any = None
+
+
+_TEXT: Final = {"type": "string"}
+_INTERVALS: Final = {"type": "integer", "minimum": 0, "maximum": 10_000, "default": 0}
+_FORMATS: Final = {"type": "string", "enum": [*FORMATS], "default": "decimal"}
+_FORMAT: Final = Parameter("format", "query", "The odds format of prices.", _FORMATS)
+_MARKET: Final = Parameter("id", "path", "A market's id; its `/` may be percent-encoded.", _TEXT)
+_CHANNEL: Final = Parameter("channel", "query", "`sport:<key>`, `competition:<id>`, `event:<id>` or `market:<id>`.", _TEXT)
+_INTERVAL: Final = Parameter("min_interval_ms", "query", "The shortest time between two updates.", _INTERVALS)
+
+ROUTES: Final = (
+    Route(
+        "get",
+        "/v1/events",
+        "List the events on offer.",
+        "subscriber",
+        server.EventsAnswer,
+        (
+            Parameter("sport", "query", "Only events of this sport.", {"type": "string"}),
+            Parameter("competition", "query", "Only events of the competition with this id.", {"type": "string"}),
+            Parameter("in_play", "query", "Only events that are in play, or only those that are not.", {"type": "boolean"}),
+        ),
+    ),
+    Route(
+        "get",
+        "/v1/events/{id}",
+        "Return an event with its markets.",
+        "subscriber",
+        server.EventWithMarkets,
+        (Parameter("id", "path", "An event's id.", {"type": "string"}), _FORMAT),
+    ),
+    Route("get", "/v1/markets/{id}", "Return a market.", "subscriber", server.MarketWhole, (_MARKET, _FORMAT)),
+    Route(
+        "get",
+        "/v1/markets/{id}/explain",
+        "Explain how a market's prices were computed.",
+        "trader",
+        dict[str, Any],
+        (_MARKET,),
+    ),
+    Route(
+        "get",
+        "/v1/snapshot",
+        "Return a whole channel, as the body of one snapshot message.",
+        "subscriber",
+        server.Snapshot,
+        (_CHANNEL, _FORMAT),
+    ),
+    Route(
+        "post",
+        "/v1/quotes/check",
+        "Check for each quote whether its price is still on offer.",
+        "service",
+        server.QuotesChecked,
+        body=QuotesCheck,
+    ),
+    Route("get", "/v1/feeds", "Return the status of every feed, since when, and why.", "trader", server.FeedsAnswer),
+    Route("get", "/v1/unmatched", "List pairs of events that may be the same.", "trader", server.UnmatchedAnswer),
+    Route(
+        "get",
+        "/v1/sse",
+        "Follow a channel as server-sent events; `Last-Event-ID` resumes.",
+        "subscriber",
+        str,
+        (_CHANNEL, _FORMAT, _INTERVAL),
+    ),
+)
+#: HTTP error statuses and their meaning.
+_FAILURES: Final = {
+    "400": "The request is not valid; the message says why.",
+    "401": "A token is required, or the token is not valid.",
+    "403": "The token does not grant this.",
+    "404": "Not on offer.",
+    "429": "Over a limit; `Retry-After` says when to retry.",
+    "503": "Not ready.",
+}
+
+
+def openapi() -> dict[str, Any]:
+    """Generate the OpenAPI 3.1 document."""
+    types = [route.answer for route in ROUTES] + [route.body for route in ROUTES if route.body] + [server.ErrorAnswer]
+    schemas, components = msgspec.json.schema_components(types, ref_template=SCHEMA_REFERENCE)
+    by_type = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        media = "text/event-stream" if route.answer is str else "application/json"
+        operation: dict[str, Any] = {
+            "summary": route.summary,
+            "description": f"Role: `{route.role}`.",
+            "operationId": f"{route.method}_{route.path.strip('/').replace('/', '_').replace('{', '').replace('}', '')}",
+            "parameters": [_parameter(each) for each in route.parameters],
+            "responses": {
+                "200": {"description": "Success.", "content": {media: {"schema": by_type[id(route.answer)]}}},
+                **{
+                    status: {
+                        "description": text,
+                        "content": {"application/json": {"schema": by_type[id(server.ErrorAnswer)]}},
+                    }
+                    for status, text in _FAILURES.items()
+                },
+            },
+        }
+        if route.body is not None:
+            operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": by_type[id(route.body)]}}}
+        paths.setdefault(route.path, {})[route.method] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "oddsengine",
+            "version": __version__,
+            "summary": SUMMARY,
+            "license": {"name": LICENCE_NAME, "identifier": "Apache-2.0"},
+        },
+        "security": [{"bearer": []}, {}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    required = parameter.where == "path" or parameter is _CHANNEL
+    described = {"name": parameter.name, "in": parameter.where, "description": parameter.text, "schema": parameter.schema}
+    return {**described, "required": required}

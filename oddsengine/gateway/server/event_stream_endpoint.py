@@ -1,0 +1,106 @@
+"""`GET /v1/sse`: one channel as server-sent events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from oddsengine.common.http import Rejected, error
+from oddsengine.domain.formats import FORMATS
+from oddsengine.gateway.protocol.client_messages import Subscribe
+from oddsengine.gateway.protocol.codes import ErrorCode
+from oddsengine.gateway.protocol.encoders import JSON
+from oddsengine.gateway.protocol.framing import Framing
+from oddsengine.gateway.server.disconnect_watcher import DisconnectWatcher
+from oddsengine.gateway.state.replica import UnknownChannel
+
+if TYPE_CHECKING:
+    from oddsengine.gateway.access.admission import Admission
+    from oddsengine.gateway.access.grants import Access
+    from oddsengine.gateway.hub.hub import Hub
+    from oddsengine.gateway.server.connections import Connections
+
+
+class EventStreamEndpoint:
+    """Serves event streams.
+
+    Args:
+        hub: opens sessions and handles their subscription.
+        admission: admits requests.
+        connections: tracks live sessions.
+    """
+
+    def __init__(self, hub: Hub, admission: Admission, connections: Connections) -> None:
+        self._hub = hub
+        self._admission = admission
+        self._connections = connections
+        self._disconnects = DisconnectWatcher()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one channel until the client disconnects."""
+        session_id = self._hub.new_id()
+        address = await self._admission.admit(request, session_id)
+        try:
+            access = await self._admission.require_access(request)
+            subscribe = self._subscription(request, access)
+            if not await self._admission.acquire_session(access, session_id):
+                self._hub.counters.over_limit += 1
+                raise Rejected(error(429, ErrorCode.OVER_LIMIT, "too many sessions with this token", {"Retry-After": "5"}))
+            try:
+                return await self._stream(request, access, subscribe, session_id)
+            finally:
+                self._admission.release_session(access, session_id)
+        finally:
+            self._admission.leave(address, session_id)
+
+    def _subscription(self, request: web.Request, access: Access) -> Subscribe:
+        """Return the subscription that a request asks for. Raises Rejected if it is not valid, granted or on offer."""
+        subscribe = parse_subscription(request)
+        (name,) = subscribe.channels
+        if not access.may_subscribe(name):
+            raise Rejected(error(403, ErrorCode.FORBIDDEN, f"{name!r} is not granted"))
+        try:
+            self._hub.replica.channel(name)
+        except UnknownChannel as unknown:
+            raise Rejected(error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))) from None
+        return subscribe
+
+    async def _stream(self, request: web.Request, access: Access, subscribe: Subscribe, session_id: str) -> web.StreamResponse:
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+        )
+        # Events bypass the response: each is written to the transport as a ready chunk of the body.
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return response
+        session = self._hub.open(transport, access, JSON, Framing(are_events=True), session_id)
+        self._connections.add(session)
+        try:
+            self._hub.handle(session, subscribe)
+            await self._disconnects.wait_closed(transport)
+        finally:
+            self._connections.remove(session)
+        return response
+
+
+def parse_subscription(request: web.Request) -> Subscribe:
+    """Parse the parameters of a request. Raises Rejected if they are not valid."""
+    unknown = request.query.keys() - {"channel", "format", "min_interval_ms"}
+    channels = request.query.getall("channel", [])
+    if unknown or len(channels) != 1:
+        text = f"unknown parameter {min(unknown)!r}" if unknown else "exactly one channel is required"
+        raise Rejected(error(400, ErrorCode.BAD_REQUEST, f"{text}; the parameters are channel, format and min_interval_ms"))
+    fields = {"resume": request.headers.get("Last-Event-ID"), **request.query, "channels": channels}
+    fields.pop("channel")
+    try:
+        subscribe = msgspec.convert(fields, Subscribe, strict=False)
+    except msgspec.ValidationError as problem:
+        raise Rejected(error(400, ErrorCode.BAD_REQUEST, str(problem))) from None
+    if subscribe.format not in FORMATS:
+        text = f"unknown format {subscribe.format!r}; the formats are {', '.join(FORMATS)}"
+        raise Rejected(error(400, ErrorCode.UNSUPPORTED_FORMAT, text))
+    return subscribe

@@ -1,0 +1,195 @@
+"""`GET /v1/stream`: sessions over WebSockets, from the opening handshake to the closing frame."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from aiohttp import web
+
+from oddsengine.common.http import Rejected, error_answer
+from oddsengine.gateway.access.authentication import Unauthorised
+from oddsengine.gateway.protocol.client_messages import (
+    PROTOCOL_JSON,
+    PROTOCOL_MSGPACK,
+    Authenticate,
+    decode_client_message,
+    decode_client_msgpack,
+)
+from oddsengine.gateway.protocol.codes import Close, ErrorCode
+from oddsengine.gateway.protocol.encoders import JSON, MSGPACK
+from oddsengine.gateway.server.websocket import Control, MessageSocket
+
+if TYPE_CHECKING:
+    from oddsengine.gateway.access.admission import Admission
+    from oddsengine.gateway.access.grants import Access
+    from oddsengine.gateway.fanout.session import Session
+    from oddsengine.gateway.hub.hub import Hub
+    from oddsengine.gateway.protocol.client_messages import ClientMessage
+    from oddsengine.gateway.server.connections import Connections
+    from oddsengine.gateway.server.listener import HandshakeTimeouts
+
+#: Bad messages a session may send before it is closed.
+MAX_BAD_MESSAGES: Final = 20
+#: While more than this is unread by a client, its requests are not read either: their answers would pile up here.
+_MAX_BACKLOG_BYTES: Final = 64 * 1024
+_BACKLOG_POLL_S: Final = 0.1
+
+
+class _CloseSession(Exception):
+    """Raised to close a session with a code and a reason."""
+
+    def __init__(self, code: Close, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(code, reason)
+
+
+class WebSocketEndpoint:
+    """Serves WebSockets.
+
+    Args:
+        hub: opens sessions and handles their messages.
+        admission: admits requests and tokens.
+        handshakes: is told when a request has arrived.
+        connections: tracks live sessions.
+    """
+
+    def __init__(self, hub: Hub, admission: Admission, handshakes: HandshakeTimeouts, connections: Connections) -> None:
+        self._hub = hub
+        self._admission = admission
+        self._handshakes = handshakes
+        self._connections = connections
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Serve one socket until it is closed."""
+        # Plain try and finally: a context manager costs a kilobyte per socket.
+        self._handshakes.complete(request)
+        address: str | None = None
+        session: Session | None = None
+        session_id = self._hub.new_id()
+        try:
+            address = await self._admission.admit(request, session_id)
+            access = await self._admission.authenticate(request)
+            socket = MessageSocket((PROTOCOL_JSON, PROTOCOL_MSGPACK), self._admission.limits.message_bytes)
+            await socket.accept(request)
+            transport = socket.transport
+            if transport is None:
+                return socket.response
+            encoding = MSGPACK if socket.protocol == PROTOCOL_MSGPACK else JSON
+            session = self._hub.open(transport, access, encoding, socket.framing(text=encoding.is_text), session_id)
+            self._connections.add(session, socket)
+            if access is not None and not await self._acquire_session(access, session_id):
+                await socket.close(Close.OVER_LIMIT, "too many sessions with this token")
+            else:
+                await self._message_loop(socket, session)
+            return socket.response  # noqa: TRY300 - an `else` would not catch what it raises
+        except (Rejected, web.HTTPException) as problem:
+            return error_answer(problem)
+        finally:
+            if session is not None:
+                self._connections.remove(session)
+                if session.access is not None:
+                    self._admission.release_session(session.access, session_id)
+            if address is not None:
+                self._admission.leave(address, session_id)
+
+    async def _acquire_session(self, access: Access, session_id: str) -> bool:
+        acquired = await self._admission.acquire_session(access, session_id)
+        self._hub.counters.over_limit += not acquired
+        return acquired
+
+    async def _message_loop(self, socket: MessageSocket, session: Session) -> None:
+        # One coroutine for all waits on the client: each further coroutine costs every socket a frame.
+        try:
+            if session.access is None:
+                await self._await_authentication(socket, session)
+            while not socket.has_ended:
+                while session.backlog() > _MAX_BACKLOG_BYTES and not session.transport.is_closing():  # noqa: ASYNC110
+                    await asyncio.sleep(_BACKLOG_POLL_S)
+                # No local holds the message: each socket would keep its last one while it waits for the next.
+                authenticate = self._handle(session, socket.content(await socket.receive()))
+                if authenticate is not None:
+                    await self._authenticate(session, authenticate)
+            await socket.finish()
+        except _CloseSession as end:
+            if end.code in {Close.OVER_LIMIT, Close.BAD_MESSAGE}:
+                await socket.abort(end.code, end.reason)
+            else:
+                await socket.close(end.code, end.reason)
+
+    async def _await_authentication(self, socket: MessageSocket, session: Session) -> None:
+        """Wait for a valid token as the first message."""
+        request: ClientMessage | None = None
+        try:
+            async with asyncio.timeout(self._admission.authenticator.timeout_s):
+                while request is None:
+                    content = socket.content(await socket.receive())
+                    if content is None:
+                        await socket.finish()
+                        raise _CloseSession(Close.UNAUTHORISED, "a token is required first")
+                    request = self._decode(session, content)
+                    if content is Control.FRAME:
+                        self._count_bad_message(session)
+        except TimeoutError:
+            raise _CloseSession(Close.AUTH_TIMEOUT, "no token in time") from None
+        if not isinstance(request, Authenticate):
+            raise _CloseSession(Close.UNAUTHORISED, "a token is required first")
+        await self._authenticate(session, request)
+
+    async def _authenticate(self, session: Session, request: Authenticate) -> None:
+        """Replace what a session may do by what a new token grants."""
+        before = session.access
+        try:
+            access = await self._admission.authenticator.authenticate(request.token)
+        except Unauthorised as problem:
+            self._hub.refuse(session, ErrorCode.UNAUTHORISED, str(problem), request.id)
+            raise _CloseSession(Close.UNAUTHORISED, "token rejected") from None
+        if before is not None and session.subscriptions and before.profile != access.profile:
+            self._hub.refuse(session, ErrorCode.FORBIDDEN, "a token with another profile requires a new session", request.id)
+            raise _CloseSession(Close.FORBIDDEN, "another profile")
+        if not await self._acquire_session(access, session.session_id):
+            raise _CloseSession(Close.OVER_LIMIT, "too many sessions with this token")
+        if before is not None and before.subject != access.subject:
+            self._admission.release_session(before, session.session_id)
+        self._hub.grant(session, access)
+        self._hub.authenticated(session, request.id)
+
+    def _handle(self, session: Session, content: str | bytes | Control | None) -> Authenticate | None:
+        """Handle a message. A token is returned instead: it takes time to verify."""
+        request = None if content is None else self._decode(session, content)
+        if isinstance(request, Authenticate):
+            return request
+        if request is not None:
+            self._hub.handle(session, request)
+        return None
+
+    def _decode(self, session: Session, content: str | bytes | Control) -> ClientMessage | None:
+        """Decode a message. Return None for a control frame, and for a bad message, which is answered with an error."""
+        hub = self._hub
+        if session.messages is not None and session.messages.take(asyncio.get_running_loop().time()):
+            hub.counters.over_limit += 1
+            raise _CloseSession(Close.OVER_LIMIT, "too many messages")
+        if isinstance(content, Control):
+            return None
+        if isinstance(content, str) != session.encoding.is_text:
+            hub.counters.bad_messages += 1
+            raise _CloseSession(Close.BAD_MESSAGE, "messages must be JSON text, or MessagePack if negotiated as subprotocol")
+        try:
+            request: ClientMessage = (
+                decode_client_message(content) if isinstance(content, str) else decode_client_msgpack(content)
+            )
+        except (msgspec.DecodeError, UnicodeEncodeError) as problem:
+            hub.counters.bad_messages += 1
+            hub.refuse(session, ErrorCode.BAD_MESSAGE, str(problem))
+            self._count_bad_message(session)
+            return None
+        return request
+
+    @staticmethod
+    def _count_bad_message(session: Session) -> None:
+        """Count a bad message, and close the session if there were too many."""
+        session.bad_messages += 1
+        if session.bad_messages > MAX_BAD_MESSAGES:
+            raise _CloseSession(Close.BAD_MESSAGE, "too many bad messages") from None
