@@ -10,14 +10,14 @@ from rich.table import Table
 
 from oddsengine.pricing import fair_probabilities, quote_odds
 from oddsengine.pricing.guards.checks import book_sum_guard
-from oddsengine.pricing.market.incremental_book import quote_book
+from oddsengine.pricing.market.quoting import quote_book
 from oddsengine.pricing.market.rounding import round_book
 
 if TYPE_CHECKING:
-    from oddsengine.pricing.profiles.profile import Resolved
+    from oddsengine.pricing.profiles.profile import ResolvedProfile
 
 
-def price(odds: list[float], resolved: Resolved, winners: int = 1) -> dict[str, Any]:
+def price(odds: list[float], resolved: ResolvedProfile, winners: int = 1) -> dict[str, Any]:
     """Price a market from decimal odds, as the engine prices it.
 
     Args:
@@ -31,7 +31,7 @@ def price(odds: list[float], resolved: Resolved, winners: int = 1) -> dict[str, 
     profile = resolved.settings
     fair = fair_probabilities(odds, profile.devig, winners)
     keys = [str(number) for number in range(1, len(odds) + 1)]
-    if profile.is_tilted:
+    if profile.is_skewed:
         quoted = quote_book(keys, [1 / probability for probability in fair], 1.0, winners, profile)
     else:
         # Not by way of the book, which would quote in proportion what the method has no answer for.
@@ -51,7 +51,7 @@ def price(odds: list[float], resolved: Resolved, winners: int = 1) -> dict[str, 
     }
 
 
-def show(result: dict[str, Any], resolved: Resolved) -> None:
+def show(result: dict[str, Any], resolved: ResolvedProfile) -> None:
     """Print a result as a table."""
     profile = resolved.settings
     title = f"{profile.devig} out, {profile.method} in, {profile.ladder} ladder, rounded {profile.rounding}"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from oddsengine.domain.odds import to_decimal
-from oddsengine.pricing.guards.checks import book_sum_guard, guards
+from oddsengine.pricing.guards.checks import book_sum_guard
 
 if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
     from oddsengine.engine.pipeline import Pipeline
     from oddsengine.pricing.guards.checks import Guard
     from oddsengine.pricing.market.reference import PricedMarket
-    from oddsengine.pricing.profiles.profile import Resolved
+    from oddsengine.pricing.profiles.profile import ResolvedProfile
     from oddsengine.sourcing.source_book import SourceBook, SourceMarket
 
 
@@ -31,7 +31,7 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
     if record is None:
         return None
     quoting = list(pipeline.quoting(market))
-    priced: dict[str, tuple[Resolved, PricedMarket]] = {}
+    priced: dict[str, tuple[ResolvedProfile, PricedMarket]] = {}
     priced_by: str | None = None
     choice, consensus = pipeline.choose(market, now_ms, remember=False)
     if choice is not None and choice.reason is None:
@@ -39,7 +39,6 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
         if choice.definition.status == "open":
             event = pipeline.event_of(choice.market, choice.definition)
             priced = pipeline.pricer.explain(choice.market, choice.definition, event, now_ms)
-    kept = pipeline.pricer.book(market)
     return {
         "market": market,
         "status": record.state.status,
@@ -47,7 +46,7 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
         "v": record.v,
         "priced_by": priced_by,
         "consensus": None if consensus is None else {"used": consensus.used, "outliers": consensus.outliers},
-        "guards": [] if kept is None else [_guard(guard) for guard in guards(kept, record.state.reason, now_ms)],
+        "guards": [_guard(guard) for guard in pipeline.pricer.guards(market, record.state.reason, now_ms)],
         "profiles": {
             name: _guard(
                 book_sum_guard(
@@ -112,7 +111,7 @@ def _said(book: SourceBook, market: SourceMarket, key: str) -> dict[str, Any] | 
     return None
 
 
-def _steps(name: str, key: str, priced: tuple[Resolved, PricedMarket] | None, published: int | None) -> dict[str, Any]:
+def _steps(name: str, key: str, priced: tuple[ResolvedProfile, PricedMarket] | None, published: int | None) -> dict[str, Any]:
     steps: list[dict[str, Any]] = []
     fair: float | None = None
     places: tuple[str, ...] = ()
@@ -124,7 +123,8 @@ def _steps(name: str, key: str, priced: tuple[Resolved, PricedMarket] | None, pu
             steps = [
                 {"step": "implied", "basis": selection.basis, "probability": selection.raw},
                 {"step": "coherent", "probability": selection.fair},
-                *([{"step": "tilt", "skew": settings.skew, "shift": settings.shift}] if settings.is_tilted else []),
+                # Published as `tilt`.
+                *([{"step": "tilt", "skew": settings.skew, "shift": settings.shift}] if settings.is_skewed else []),
                 {"step": "margin", "method": settings.method, "book_sum": settings.book_sum, "odds": selection.quoted},
                 {
                     "step": "ladder",

@@ -23,6 +23,7 @@ from oddsengine.sourcing.source_selector import ConsensusInput, SourceSelector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from oddsengine.domain.changes import MarketRecord
     from oddsengine.domain.events import Event
@@ -68,7 +69,7 @@ class Pipeline:
         self.translator: EventIdMapper | None = None
         if len({feed_of(source) for source in sources}) > 1:
             self.translator = EventIdMapper(Matcher(matching or MatchingSettings()))
-        self._blender = ConsensusMarkets()
+        self._consensus_markets = ConsensusMarkets()
         self.books = {source: SourceBook(source) for source in sources}
         self.offers = [OwnedOffer(tuple(pricer.profiles)) for _ in range(shards)]
         self._dirty: list[set[MarketId]] = [set() for _ in range(shards)]
@@ -182,8 +183,8 @@ class Pipeline:
                 return
             self._dirty[shard] = set()
             for market in sorted(markets) if len(markets) > 1 else markets:
-                self._reprice(offer, market, now_ms)
-            self._mark_disturbed()
+                for other in self._reprice(offer, market, now_ms):
+                    self._mark(other)
 
     def _described(self, event: EventId) -> Event | None:
         """Give an event as the first source that can be trusted describes it, else as the first that does."""
@@ -191,13 +192,6 @@ class Pipeline:
         if not describing:
             return None
         return next((book for book in describing if book.health == "live"), describing[0]).events[event]
-
-    def _mark_disturbed(self) -> None:
-        disturbed = self.pricer.disturbed
-        if disturbed:
-            self.pricer.disturbed = set()
-            for market in disturbed:
-                self._mark(market)
 
     def _name(self, source: str, source_id: str, market: MarketId) -> None:
         names = self._markets_of[source]
@@ -241,7 +235,6 @@ class Pipeline:
                 f"{', '.join(self.pricer.profiles)} are on offer, {', '.join(pricer.profiles)} were given"
             )
         self.pricer = pricer
-        pricer.disturbed.clear()
         for names in self._markets_of.values():
             for market in names.values():
                 self._mark(market)
@@ -274,32 +267,36 @@ class Pipeline:
         choice = self.selector.choose(market, quoting, event, now_ms, remember=remember)
         if not isinstance(choice, ConsensusInput):
             return choice, None
-        definition = self._blender.defined(market, choice.members[0][1])
-        settings = self.pricer.believed(CONSENSUS, definition, event, now_ms)
-        return self._blender.blended(market, choice, settings)
+        definition = self._consensus_markets.definition_for(market, choice.members[0][1])
+        profile = self.pricer.consensus_profile(CONSENSUS, definition, event, now_ms)
+        return self._consensus_markets.combine(market, choice, profile)
 
-    def _reprice(self, offer: OwnedOffer, market: MarketId, now_ms: int) -> None:
+    def _reprice(self, offer: OwnedOffer, market: MarketId, now_ms: int) -> AbstractSet[MarketId]:
+        """Price a market and put it on offer. Returns the other markets that must be priced again because of it."""
         choice, _ = self.choose(market, now_ms)
         if choice is None:
-            self.pricer.forget(market)
             offer.suspend(market, WITHDRAWN)
-        elif choice.reason is not None:
-            offer.put_market(self.pricer.suspended(choice.definition, choice.reason))
+            return self.pricer.forget(market)
+        if choice.reason is not None:
+            priced = self.pricer.suspend(choice.definition, choice.reason)
         else:
             event = self.event_of(choice.market, choice.definition)
             others = partial(self._live_others, market, choice.market)
-            offered = self.pricer.offered(choice.market, choice.definition, event, now_ms, others)
-            if isinstance(offered, list):
-                if not offered or offer.put_prices(market, offered):
-                    return
-                # What is on offer is not what these prices are a change of: say it all.
-                self.pricer.forget(market)
-                offered = self.pricer.offered(choice.market, choice.definition, event, now_ms, others)
-            if not isinstance(offered, list):
-                offer.put_market(offered)
-        if choice is not None and choice.definition.event not in offer.events:
-            self._homeless.setdefault(choice.definition.event, set()).add(market)
-            self.pricer.forget(market)
+            priced = self.pricer.price(choice.market, choice.definition, event, now_ms, others)
+            if priced.market is None:
+                if not priced.changes or offer.put_prices(market, priced.changes):
+                    return priced.dirty
+                # The offer is not what these prices are a change of: publish the whole market.
+                dirty = priced.dirty | self.pricer.forget(market)
+                priced = self.pricer.price(choice.market, choice.definition, event, now_ms, others)
+                priced = priced._replace(dirty=priced.dirty | dirty)
+        if priced.market is not None:
+            offer.put_market(priced.market)
+        event_id = choice.definition.event
+        if event_id not in offer.events:
+            self._homeless.setdefault(event_id, set()).add(market)
+            return priced.dirty | self.pricer.forget(market)
+        return priced.dirty
 
     def _live_others(self, market: MarketId, chosen: SourceMarket) -> list[SourceMarket]:
         return [other for book, other in self.quoting(market) if other is not chosen and book.health == "live"]
@@ -318,8 +315,6 @@ class Pipeline:
                 self._dead_since.pop(event, None)
             elif now_ms - self._dead_since.setdefault(event, now_ms) >= keep_ms:
                 self._remove(offer, event)
-                # They are all gone together.
-                self.pricer.disturbed.clear()
 
     def _remove(self, offer: OwnedOffer, event: EventId) -> None:
         for market in offer.events[event].markets:
@@ -336,9 +331,10 @@ class Pipeline:
         self._published.pop(event, None)
         for market in offer.events[event].markets:
             self._quoted_by.pop(market, None)
+            # The other markets that this makes dirty are of the same event, and gone with it.
             self.pricer.forget(market)
             self.selector.forget(market)
-            self._blender.forget(market)
+            self._consensus_markets.forget(market)
         for book in self.books.values():
             book.events.pop(event, None)
         offer.remove_event(event)

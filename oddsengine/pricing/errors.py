@@ -1,7 +1,7 @@
-"""What pricing refuses, and why.
+"""Errors of pricing.
 
 PricingError (a ValueError)
-+-- MarginError    these numbers have no fair probabilities, or no quotes, by this method
++-- MarginError    a method has no fair probabilities, or no quotes, for these numbers
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class MarginError(PricingError):
 
     Args:
         method: the method.
-        reason: why it has none.
-        numbers: the odds or probabilities it was given.
-        target: the sum it was to reach.
+        reason: why it has no answer.
+        numbers: the odds or probabilities passed in.
+        target: the sum to reach.
     """
 
     def __init__(self, method: str, reason: str, numbers: Sequence[float], target: float) -> None:

@@ -1,32 +1,61 @@
-"""From one source's market to the market we publish, for every profile at once, at the cost of what moved."""
+"""From one source's market to the market to publish, for all profiles at once, at the cost of what changed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from oddsengine.domain.changes import MarketIdentity, MarketState
+from oddsengine.domain.feed_updates import MarketDefinition
+from oddsengine.domain.ids import MarketId
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
-from oddsengine.pricing.guards.jump import is_spike
+from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
+from oddsengine.pricing.guards.checks import guards
+from oddsengine.pricing.guards.jump import JumpGuard
 from oddsengine.pricing.market.lines import LineLadders
 from oddsengine.pricing.market.market_book import MarketBook
-from oddsengine.pricing.market.reference import price_plainly
-from oddsengine.pricing.profiles.resolver import RuleBook
+from oddsengine.pricing.market.reference import reference_prices
+from oddsengine.pricing.profiles.resolver import ProfileResolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from oddsengine.domain.events import Event
-    from oddsengine.domain.feed_updates import MarketDefinition
-    from oddsengine.domain.ids import MarketId
+    from oddsengine.pricing.guards.checks import Guard
     from oddsengine.pricing.market.reference import PricedMarket
-    from oddsengine.pricing.profiles.profile import Profile, Resolved
+    from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile
     from oddsengine.sourcing.source_book import SourceMarket
 
-#: New prices of some selections, one a profile each; what is not named is as it was.
-PriceChanges: TypeAlias = list[tuple[str, tuple[int | None, ...]]]
+#: New prices of some selections, one a profile each.
+PriceChanges: TypeAlias = Sequence[tuple[str, tuple[int | None, ...]]]
 
 
-def _nobody() -> Iterable[SourceMarket]:
+class Repricing(NamedTuple):
+    """The result of pricing a market.
+
+    Attributes:
+        market: the whole market to publish; None where nothing but prices can have changed since the last call.
+        changes: where `market` is None, the prices that changed.
+        dirty: other markets that must be priced again because of this one.
+    """
+
+    market: OfferedMarket | None
+    changes: PriceChanges
+    dirty: AbstractSet[MarketId]
+
+
+class _CachedIdentity(NamedTuple):
+    """A market's published identity. Keyed by the identity of the definition object it was made from, not by its value."""
+
+    definition: MarketDefinition
+    identity: MarketIdentity
+
+
+_UNCHANGED: Final = Repricing(None, (), frozenset())
+
+
+def _no_sources() -> Iterable[SourceMarket]:
     return ()
 
 
@@ -35,160 +64,155 @@ class Pricer:
 
     Args:
         profiles: by name, in the order of every published `prices`.
-        tiers: the names, or patterns of the ids or names, of the competitions of each tier.
+        tiers: the competitions of each tier, by id or name, with the wildcards `*` and `?`.
     """
 
     def __init__(self, profiles: Mapping[str, Profile], tiers: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.profiles = dict(profiles)
-        #: markets that must be priced again because others moved; whoever prices takes them out
-        self.disturbed: set[MarketId] = set()
-        self._rules = RuleBook(self.profiles.values(), tiers or {})
+        self._resolver = ProfileResolver(self.profiles.values(), tiers or {})
         self._books: dict[MarketId, MarketBook] = {}
         self._lines = LineLadders()
-        #: market -> those on whose lines and its own a bettor can't lose, itself among them
-        self._at_odds: dict[MarketId, set[MarketId]] = {}
-        #: markets of which another one has said so, or says so no more
-        self._challenged: set[MarketId] = set()
-        self._identities: dict[MarketId, tuple[MarketDefinition, MarketIdentity]] = {}
+        self._arbitrage = ArbitrageGuard(self._lines)
+        #: by market, where jumps are limited; outlives the market's book, so that a new definition can't hide a jump
+        self._jumps: dict[MarketId, JumpGuard] = {}
+        self._identities: dict[MarketId, _CachedIdentity] = {}
 
-    def offered(
+    def price(
         self,
         market: SourceMarket,
         definition: MarketDefinition,
         event: Event | None = None,
         now_ms: int = 0,
-        witnesses: Callable[[], Iterable[SourceMarket]] = _nobody,
-    ) -> OfferedMarket | PriceChanges:
-        """Price a market as its source says it stands.
+        other_sources: Callable[[], Iterable[SourceMarket]] = _no_sources,
+    ) -> Repricing:
+        """Price a market from its source's books.
 
         Args:
             market: the source's books.
-            definition: `market.definition`, which is known by now.
-            event: the event it belongs to, for the rules.
-            now_ms: Unix milliseconds, for rules on the time to the start.
-            witnesses: gives the other sources' books of the same market, to confirm a jump by.
-
-        Returns:
-            The whole market, or, where all but prices is as at the last call, only the prices that changed.
+            definition: `market.definition`, known not to be None.
+            event: its event, for the rules.
+            now_ms: Unix milliseconds, for the rules on the time to the start.
+            other_sources: returns the books of the same market at other sources, to corroborate a jump.
         """
         if definition.status != "open":
-            # Whatever it reopens at is a new beginning, not a jump.
-            return self.suspended(definition, "provider")
+            return self.suspend(definition, "provider")
         if not definition.winners:
-            return self.suspended(definition, "not_priceable")
-        book = self._book(market, definition, self._rules.resolved(market.source, definition, event, now_ms))
-        changed, refusal = self._priced(book, now_ms, witnesses)
+            return self.suspend(definition, "not_priceable")
+        resolved = self._resolver.resolve(market.source, definition, event, now_ms)
+        dirty: set[MarketId] = set()
+        book = self._books.get(definition.id)
+        if book is None or not book.is_current(market, definition, resolved):
+            if book is not None:
+                dirty |= self._lines.remove(book)
+            book = self._books[definition.id] = MarketBook(market, definition, resolved)
+        changed, refusal = self._price(book, now_ms, other_sources, dirty)
         if refusal is not None:
-            book.offered_open = False
-            return self._shut(definition, refusal)
-        if book.offered_open:
-            return [(key, book.prices(key)) for key in changed] if changed else []
-        book.offered_open = True
-        return OfferedMarket(
-            definition.id,
-            self._identity(definition),
-            MarketState("open", None, definition.in_play),
-            {
-                str(selection.key): OfferedSelection(selection.name, selection.status, book.prices(selection.key))
-                for selection in definition.selections
-            },
-        )
+            book.is_open = False
+            return Repricing(self._suspended(definition, refusal), (), dirty)
+        if book.is_open:
+            if not changed and not dirty:
+                return _UNCHANGED
+            return Repricing(None, [(key, book.prices(key)) for key in changed], dirty)
+        book.is_open = True
+        selections = {
+            str(selection.key): OfferedSelection(selection.name, selection.status, book.prices(selection.key))
+            for selection in definition.selections
+        }
+        state = MarketState("open", None, definition.in_play)
+        return Repricing(OfferedMarket(definition.id, self._identity(definition), state, selections), (), dirty)
 
-    def believed(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> Profile:
-        """Give the settings by which several sources are put together: those of the first profile."""
-        return self._rules.resolved(source, definition, event, now_ms)[0].settings
+    def _price(
+        self,
+        book: MarketBook,
+        now_ms: int,
+        other_sources: Callable[[], Iterable[SourceMarket]],
+        dirty: set[MarketId],
+    ) -> tuple[dict[str, None], str | None]:
+        """Price what moved. Returns the selections whose prices changed and why the market may not be open, if so.
+
+        Adds to `dirty` the other markets to price again.
+        """
+        if book.suspend or book.is_old(now_ms):
+            # What is not offered does not count in the pooling of the other lines.
+            dirty |= self._lines.remove(book)
+            return {}, "rule" if book.suspend else "source_old"
+        refusal = book.imply()
+        if book.has_lines:
+            self._lines.add(book)
+            dirty |= self._lines.pool(book)
+        if refusal is not None:
+            return {}, refusal
+        changed, refusal = book.price()
+        if refusal is None and book.jump_limit and self._has_jumped(book, other_sources):
+            refusal = "spike"  # the published name of a jump
+        if changed or not book.is_open or book.definition.id in self._arbitrage.unchecked:
+            has_arbitrage, others = self._arbitrage.check(book)
+            dirty |= others
+            if has_arbitrage:
+                refusal = refusal or "arbitrage"
+        return changed, refusal
+
+    def _has_jumped(self, book: MarketBook, other_sources: Callable[[], Iterable[SourceMarket]]) -> bool:
+        guard = self._jumps.get(book.definition.id)
+        if guard is None:
+            guard = self._jumps[book.definition.id] = JumpGuard()
+        return guard.check(book, other_sources)
+
+    def suspend(self, definition: MarketDefinition, reason: str) -> Repricing:
+        """Suspend a market for a reason; a closed one stays closed. What it reopens at is not a jump."""
+        return Repricing(self._suspended(definition, reason), (), self._drop(definition.id))
+
+    def forget(self, market: MarketId) -> set[MarketId]:
+        """Drop all state of a market that is gone. Returns the other markets that must be priced again."""
+        self._identities.pop(market, None)
+        return self._drop(market)
 
     def due(self, now_ms: int) -> list[MarketId]:
-        """List the markets to be looked at again only because time has passed: another rule, too old, or on their way."""
-        due = [market for market, book in self._books.items() if book.offered_open and book.is_due(now_ms)]
-        return due + self._rules.due(now_ms)
+        """Return the markets to price only because time has passed: other rules apply, they are too old, or have steps to go."""
+        due = [market for market, book in self._books.items() if book.is_open and book.is_due(now_ms)]
+        return due + self._resolver.due(now_ms)
 
-    def suspended(self, definition: MarketDefinition, reason: str) -> OfferedMarket:
-        """Say that a market is suspended for a reason; a closed one stays closed."""
-        self._drop(definition.id)
-        return self._shut(definition, reason)
+    def consensus_profile(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> Profile:
+        """Return the settings by which several sources are combined: those of the first profile."""
+        return self._resolver.resolve(source, definition, event, now_ms)[0].settings
 
     def explain(
         self, market: SourceMarket, definition: MarketDefinition, event: Event | None = None, now_ms: int = 0
-    ) -> dict[str, tuple[Resolved, PricedMarket]]:
-        """Give what held for a market and every number behind its prices, by profile."""
-        resolved = self._rules.resolved(market.source, definition, event, now_ms)
+    ) -> dict[str, tuple[ResolvedProfile, PricedMarket]]:
+        """Return by profile what applies to a market and every number behind its prices."""
+        resolved = self._resolver.resolve(market.source, definition, event, now_ms)
         book = self._books.get(definition.id)
         return {
-            name: (
-                each,
-                price_plainly(market, definition, each.settings, None if book is None else book.pooled(place)),
-            )
-            for place, (name, each) in enumerate(zip(self.profiles, resolved, strict=True))
+            name: (each, reference_prices(market, definition, each.settings, None if book is None else book.pooled(index)))
+            for index, (name, each) in enumerate(zip(self.profiles, resolved, strict=True))
         }
 
-    def book(self, market: MarketId) -> MarketBook | None:
-        """Give what is kept of a market that could be open."""
-        return self._books.get(market)
+    def guards(self, market: MarketId, reason: str | None, now_ms: int) -> list[Guard]:
+        """Return the checks of a market, none where it could not be open.
 
-    def forget(self, market: MarketId) -> None:
-        """Drop what is remembered of a market that is gone."""
-        self._drop(market)
-        self._identities.pop(market, None)
+        Args:
+            market: the market.
+            reason: why it is suspended, None if it is open.
+            now_ms: Unix milliseconds.
+        """
+        book = self._books.get(market)
+        if book is None:
+            return []
+        jump = self._jumps.get(market)
+        return list(guards(book, {} if jump is None else jump.trusted, reason, now_ms))
 
-    def _book(self, market: SourceMarket, definition: MarketDefinition, resolved: tuple[Resolved, ...]) -> MarketBook:
-        book = self._books.get(definition.id)
-        if book is None or not book.fits(market, definition, resolved):
-            if book is not None:
-                self.disturbed |= self._lines.leave(book)
-            book = self._books[definition.id] = MarketBook(market, definition, resolved, book)
-        return book
-
-    def _priced(
-        self, book: MarketBook, now_ms: int, witnesses: Callable[[], Iterable[SourceMarket]]
-    ) -> tuple[dict[str, None], str | None]:
-        """Price what moved of a market; give what changed, and why it can't be open, if it can't."""
-        nothing: dict[str, None] = {}
-        if book.suspend or book.is_old(now_ms):
-            # What is not offered has no say in what the other lines are worth.
-            self.disturbed |= self._lines.leave(book)
-            return nothing, "rule" if book.suspend else "source_old"
-        refusal = book.imply()
-        if book.has_lines:
-            self._lines.join(book)
-            self.disturbed |= self._lines.agree(book)
-        if refusal is not None:
-            return nothing, refusal
-        changed, refusal = book.price()
-        if refusal is None and book.jump_limit and is_spike(book, witnesses):
-            refusal = "spike"
-        if (changed or not book.offered_open or book.definition.id in self._challenged) and self._has_arbitrage(book):
-            refusal = refusal or "arbitrage"
-        return changed, refusal
-
-    def _has_arbitrage(self, book: MarketBook) -> bool:
-        """Tell whether backing all of a market, or of two lines, in the best profile each, can't lose."""
-        me = book.definition.id
-        self._challenged.discard(me)
-        if book.has_lines:
-            now = self._lines.arbitrage(book)
-            before = self._at_odds.pop(me, set())
-            if now:
-                self._at_odds[me] = now
-            others = (now ^ before) - {me}
-            self.disturbed |= others
-            self._challenged |= others
-            if now:
-                return True
-        return book.has_arbitrage()
-
-    def _drop(self, market: MarketId) -> None:
+    def _drop(self, market: MarketId) -> set[MarketId]:
+        self._resolver.forget(market)
+        dirty = self._arbitrage.forget(market)
         book = self._books.pop(market, None)
-        self._rules.forget(market)
-        self._challenged.discard(market)
         if book is not None:
-            others = self._at_odds.pop(market, set()) - {market}
-            self._challenged |= others
-            self.disturbed |= self._lines.leave(book) | others
+            self._jumps.pop(market, None)
+            dirty |= self._lines.remove(book)
+        return dirty
 
-    def _shut(self, definition: MarketDefinition, reason: str) -> OfferedMarket:
-        closed = definition.status == "closed"
-        state = MarketState("closed" if closed else "suspended", None if closed else reason, definition.in_play)
+    def _suspended(self, definition: MarketDefinition, reason: str) -> OfferedMarket:
+        is_closed = definition.status == "closed"
+        state = MarketState("closed" if is_closed else "suspended", None if is_closed else reason, definition.in_play)
         no_prices = (None,) * len(self.profiles)
         selections = {
             str(selection.key): OfferedSelection(selection.name, selection.status, no_prices)
@@ -197,9 +221,9 @@ class Pricer:
         return OfferedMarket(definition.id, self._identity(definition), state, selections)
 
     def _identity(self, definition: MarketDefinition) -> MarketIdentity:
-        known = self._identities.get(definition.id)
-        if known is not None and known[0] is definition:
-            return known[1]
+        cached = self._identities.get(definition.id)
+        if cached is not None and cached.definition is definition:
+            return cached.identity
         identity = MarketIdentity(definition.event, definition.type, definition.period, definition.line, definition.winners)
-        self._identities[definition.id] = (definition, identity)
+        self._identities[definition.id] = _CachedIdentity(definition, identity)
         return identity

@@ -1,7 +1,7 @@
-"""What was checked before a market was left open: each guard with its limit and what it measured.
+"""The guards of a market for explanations: each with its limit and what it measured.
 
-The guards themselves stand where they act (`market_book`, `rounding`, `spikes`, `lines`, `pricer`); this names them for
-explanations. A guard's name is the reason of the market it suspends.
+The checks themselves are made where they act (`market_book`, `rounding`, `jump`, `arbitrage`, `pricer`). A guard is named
+by the reason of the markets it suspends.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 from math import fsum, isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.pricing.market.incremental_book import COHERENT
+from oddsengine.pricing.market.quoting import COHERENT
 from oddsengine.pricing.market.rounding import book_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from oddsengine.pricing.market.market_book import Group, MarketBook
+    from oddsengine.pricing.market.market_book import MarketBook
+    from oddsengine.pricing.market.priced_group import PricedGroup
     from oddsengine.pricing.profiles.profile import Profile
 
 
 class Guard(NamedTuple):
-    """One check: `limit` None where nothing limits, `value` None where nothing could be measured; `suspends` the verdict."""
+    """One check. `limit` is None where there is none, `value` where nothing was measured; `suspends` is the verdict."""
 
     name: str
     limit: float | tuple[float, float] | None
@@ -28,15 +29,16 @@ class Guard(NamedTuple):
     suspends: bool
 
 
-def guards(book: MarketBook, reason: str | None, now_ms: int) -> Iterator[Guard]:
-    """Name what is checked of a market.
+def guards(book: MarketBook, trusted: Mapping[str, float], reason: str | None, now_ms: int) -> Iterator[Guard]:
+    """Yield the checks of a market.
 
     Args:
         book: the market.
+        trusted: the probabilities that its jump guard trusts, by selection.
         reason: why it is suspended, None if it is open.
         now_ms: Unix milliseconds.
     """
-    groups = next(iter(book.groups.values()))
+    groups = book.first_groups()
     age_s = (now_ms - book.market.heard_ms) / 1000
     limit = book.max_age_ms / 1000 if isfinite(book.max_age_ms) else None
     yield Guard("source_old", limit, age_s, reason == "source_old")
@@ -44,12 +46,13 @@ def guards(book: MarketBook, reason: str | None, now_ms: int) -> Iterator[Guard]
     yield Guard("incoherent", COHERENT, max(sums, key=lambda total: abs(total - 1.0), default=None), reason == "incoherent")
     moved = [abs(group.pooled - own) for group in groups if group.pooled is not None and (own := group.rising_probability())]
     yield Guard("contradiction", book.pool_limit, max(moved, default=0.0), reason == "contradiction")
-    yield Guard("spike", book.jump_limit or None, _greatest_change(book), reason == "spike")
+    # Published in reasons and explanations as `spike`, the jump guard's name on the wire.
+    yield Guard("spike", book.jump_limit or None, _max_change(trusted, book.fair()), reason == "spike")
     yield Guard("arbitrage", 1.0, book.min_book_sum(), reason == "arbitrage")
 
 
 def book_sum_guard(profile: Profile, winners: int, prices: Sequence[int | None], reason: str | None) -> Guard:
-    """Name the limits of a profile's book sum, per winner, and what the published prices sum to."""
+    """Return the check of a profile's book sum, per winner, on published prices."""
     floor = 1.0 + profile.min_margin
     total = book_sum(prices)
     limits = (max(floor, profile.book_sum - profile.tolerance), profile.book_sum + profile.tolerance)
@@ -57,13 +60,10 @@ def book_sum_guard(profile: Profile, winners: int, prices: Sequence[int | None],
     return Guard("book_sum", limits if profile.tolerance else floor, value, reason == "book_sum")
 
 
-def _implied_sum(group: Group) -> float | None:
+def _implied_sum(group: PricedGroup) -> float | None:
     known = [probability for probability in group.probabilities if probability is not None]
     return fsum(known) / group.winners if known and len(known) == len(group.probabilities) else None
 
 
-def _greatest_change(book: MarketBook) -> float | None:
-    if book.seen is None:
-        return None
-    changes = [abs(value / book.seen[key] - 1.0) for key, value in book.fair().items() if key in book.seen]
-    return max(changes, default=None)
+def _max_change(before: Mapping[str, float], now: Mapping[str, float]) -> float | None:
+    return max((abs(value / before[key] - 1.0) for key, value in now.items() if key in before), default=None)

@@ -1,55 +1,117 @@
-"""Whether a market's probabilities have jumped further than may be believed without a second word for it."""
+"""Suspend a market whose probabilities jump further than may be believed without confirmation.
+
+A jump is confirmed by a later update of the same source that stays within the limit of it, or at once by another source
+that has the same probabilities. Time alone confirms nothing. What a market opens or reopens at is not a jump.
+
+The guard is a state machine. `TRANSITIONS` holds all of it; `JumpGuard.check` only classifies what was priced.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, Final
 
-from oddsengine.pricing.market.reference import price_plainly
+from oddsengine.pricing.market.reference import reference_prices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from oddsengine.pricing.market.market_book import MarketBook
     from oddsengine.sourcing.source_book import SourceMarket
 
 
-def is_spike(book: MarketBook, witnesses: Callable[[], Iterable[SourceMarket]]) -> bool:
-    """Tell whether the probabilities have jumped and neither a later update nor another source has confirmed where to.
+class State(Enum):
+    """What is believed of a market's probabilities."""
 
-    Args:
-        book: the market, just priced; what is believed and what is doubted is noted in it.
-        witnesses: gives the other sources' books of the same market.
+    #: nothing yet: whatever comes first is believed
+    NEW = "new"
+    #: the last probabilities
+    TRUSTED = "trusted"
+    #: the probabilities of before the jump; the market is suspended
+    SUSPECT = "suspect"
+
+
+class Observation(Enum):
+    """How new probabilities relate to those of the state: the trusted ones, or in `SUSPECT` those jumped to."""
+
+    #: within the limit, by a later update
+    NEAR = "near"
+    #: within the limit, but priced again without an update in between
+    REPEATED = "repeated"
+    #: beyond the limit
+    FAR = "far"
+    #: repeated or far, and another source has the same probabilities
+    CORROBORATED = "corroborated"
+
+
+TRANSITIONS: Final[Mapping[tuple[State, Observation], State]] = {
+    (State.NEW, Observation.NEAR): State.TRUSTED,
+    (State.TRUSTED, Observation.NEAR): State.TRUSTED,
+    (State.TRUSTED, Observation.FAR): State.SUSPECT,
+    (State.TRUSTED, Observation.CORROBORATED): State.TRUSTED,
+    (State.SUSPECT, Observation.NEAR): State.TRUSTED,
+    (State.SUSPECT, Observation.REPEATED): State.SUSPECT,
+    (State.SUSPECT, Observation.FAR): State.SUSPECT,
+    (State.SUSPECT, Observation.CORROBORATED): State.TRUSTED,
+}
+
+
+class JumpGuard:
+    """The guard of one market.
+
+    Attributes:
+        state: what is believed now.
+        trusted: the probabilities last believed, by selection; empty in `NEW`.
     """
-    fair, heard_ms, limit = book.fair(), book.market.heard_ms, book.jump_limit
-    doubted = book.jumped
-    if doubted is not None:
-        jumped_to, jumped_ms = doubted
-        if not has_jumped(jumped_to, fair, limit):
-            if heard_ms <= jumped_ms and not _confirmed(book, fair, witnesses):
-                return True
-        elif not _confirmed(book, fair, witnesses):
-            book.jumped = (fair, heard_ms)
-            return True
-    elif book.seen is not None and has_jumped(book.seen, fair, limit) and not _confirmed(book, fair, witnesses):
-        book.jumped = (fair, heard_ms)
+
+    __slots__ = ("_suspect", "_suspect_heard_ms", "state", "trusted")
+
+    def __init__(self) -> None:
+        self.state = State.NEW
+        self.trusted: dict[str, float] = {}
+        self._suspect: dict[str, float] = {}
+        self._suspect_heard_ms = 0
+
+    def check(self, book: MarketBook, other_sources: Callable[[], Iterable[SourceMarket]]) -> bool:
+        """Take in what was just priced. Returns whether the market must be suspended.
+
+        Args:
+            book: the market, with a jump limit.
+            other_sources: returns the books of the same market at other sources.
+        """
+        fair, heard_ms = book.fair(), book.market.heard_ms
+        observation = self._observe(fair, heard_ms, book.jump_limit)
+        if observation is not Observation.NEAR and _is_corroborated(book, fair, other_sources):
+            observation = Observation.CORROBORATED
+        self.state = TRANSITIONS[self.state, observation]
+        if self.state is State.TRUSTED:
+            self.trusted = fair
+            return False
+        if observation is Observation.FAR:
+            self._suspect, self._suspect_heard_ms = fair, heard_ms
         return True
-    book.jumped = None
-    book.seen = fair
-    return False
+
+    def _observe(self, fair: dict[str, float], heard_ms: int, limit: float) -> Observation:
+        if self.state is State.SUSPECT:
+            if has_jumped(self._suspect, fair, limit):
+                return Observation.FAR
+            return Observation.NEAR if heard_ms > self._suspect_heard_ms else Observation.REPEATED
+        return Observation.FAR if has_jumped(self.trusted, fair, limit) else Observation.NEAR
 
 
-def has_jumped(before: dict[str, float], now: dict[str, float], limit: float) -> bool:
-    """Tell whether some probability differs from what it was by more than the share `limit` of that."""
+def has_jumped(before: Mapping[str, float], now: Mapping[str, float], limit: float) -> bool:
+    """Check whether some probability differs from its earlier value by more than the share `limit` of that."""
     return any(key in before and abs(probability - before[key]) > limit * before[key] for key, probability in now.items())
 
 
-def _confirmed(book: MarketBook, fair: dict[str, float], witnesses: Callable[[], Iterable[SourceMarket]]) -> bool:
-    for witness in witnesses():
-        definition = witness.definition
+def _is_corroborated(book: MarketBook, fair: dict[str, float], other_sources: Callable[[], Iterable[SourceMarket]]) -> bool:
+    profile = book.resolved[0].settings
+    for market in other_sources():
+        definition = market.definition
         if definition is None or definition.status != "open":
             continue
-        said = price_plainly(witness, definition, book.resolved[0].settings)
-        others = {key: selection.fair for key, selection in said.selections.items() if selection.fair is not None}
-        if said.refusal is None and others.keys() >= fair.keys() and not has_jumped(others, fair, book.jump_limit):
+        priced = reference_prices(market, definition, profile)
+        theirs = {key: selection.fair for key, selection in priced.selections.items() if selection.fair is not None}
+        if priced.refusal is None and theirs.keys() >= fair.keys() and not has_jumped(theirs, fair, book.jump_limit):
             return True
     return False

@@ -1,7 +1,7 @@
-"""What several sources hold a market's fair probabilities to be, together: their weighted median, without outliers.
+"""The fair probabilities of a market by several sources together: their weighted median, without outliers.
 
-The median stands where one source is wrong, however wrong it is, as long as the others outweigh it (Edgeworth, "On a new
-method of reducing observations", 1888, for its weights).
+The median holds where one source is wrong, however wrong, as long as the others outweigh it (Edgeworth, "On a new method of
+reducing observations", 1888, for its weights).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.pricing.market.incremental_book import coherence
-from oddsengine.pricing.methods.implied import FairPriceInputs, implied, priced_together
+from oddsengine.pricing.market.quoting import coherence
+from oddsengine.pricing.methods.implied import implied, outcome_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Opinion(NamedTuple):
-    """What one source holds to be fair, by selection, and its weight."""
+    """One source's fair probabilities by selection, and its weight."""
 
     source: str
     fair: Mapping[str, float]
@@ -30,7 +30,7 @@ class Opinion(NamedTuple):
 
 
 class Consensus(NamedTuple):
-    """The common fair probabilities, who they rest on, and who was too far off."""
+    """The common fair probabilities, the sources they are derived from, and those too far off."""
 
     fair: dict[str, float]
     used: tuple[str, ...]
@@ -38,19 +38,19 @@ class Consensus(NamedTuple):
 
 
 def opinion(market: SourceMarket, definition: MarketDefinition, profile: Profile, weight: float) -> Opinion | None:
-    """Read a source's fair probabilities, as a profile believes them; None where it has none for every selection.
+    """Return a source's fair probabilities; None where it has none for some selection.
 
     Args:
         market: the source's books.
-        definition: what the source says the market is.
-        profile: how margins are removed and books believed.
+        definition: the market as the source defines it.
+        profile: how margins are removed and which books are used.
         weight: the source's.
     """
     fair: dict[str, float] = {}
-    belief = FairPriceInputs.of(profile)
-    for group in priced_together(definition):
+    inputs = profile.fair_price_inputs
+    for group in outcome_groups(definition):
         winners = min(definition.winners, len(group.selections))
-        answers = implied([market.books.get(selection.source_id) for selection in group.selections], winners, belief)
+        answers = implied([market.books.get(selection.source_id) for selection in group.selections], winners, inputs)
         known = [None if answer is None else answer.probability for answer in answers]
         factor = coherence(known, winners)
         if factor is None:
@@ -63,39 +63,39 @@ def opinion(market: SourceMarket, definition: MarketDefinition, profile: Profile
 
 
 def priced_selections(definition: MarketDefinition) -> set[str]:
-    """Name the selections that a market has prices for, if it has any."""
-    return {selection.key for group in priced_together(definition) for selection in group.selections}
+    """Return the keys of the selections that are priced."""
+    return {selection.key for group in outcome_groups(definition) for selection in group.selections}
 
 
 def agree(
     opinions: Sequence[Opinion], winners: int, outlier: float, min_sources: int, selections: set[str] | None = None
 ) -> Consensus | None:
-    """Find the consensus of opinions on the same selections; None where too few are left.
+    """Return the consensus of opinions on the same selections; None where fewer than `min_sources` are left.
 
     Args:
-        opinions: at least one.
+        opinions: of all sources.
         winners: what the probabilities sum to.
-        outlier: how far from the median, in probability, an opinion may be in any selection.
-        min_sources: how many must be left.
-        selections: what they must be opinions on, neither more nor less; None: what the first one is on.
+        outlier: largest distance from the median, in probability, in any selection.
+        min_sources: smallest number of opinions left without outliers.
+        selections: which selections an opinion must cover, exactly; None for those of the first opinion.
     """
     if selections is None:
         selections = set(opinions[0].fair) if opinions else set()
     comparable = [each for each in opinions if set(each.fair) == selections]
     if len(comparable) < min_sources:
         return None
-    middle = {key: weighted_median([(each.fair[key], each.weight) for each in comparable]) for key in selections}
-    kept = [each for each in comparable if all(abs(each.fair[key] - middle[key]) <= outlier for key in selections)]
+    median = {key: weighted_median([(each.fair[key], each.weight) for each in comparable]) for key in selections}
+    kept = [each for each in comparable if all(abs(each.fair[key] - median[key]) <= outlier for key in selections)]
     if len(kept) < min_sources:
         return None
     fair = {key: weighted_median([(each.fair[key], each.weight) for each in kept]) for key in kept[0].fair}
     total = fsum(fair.values())
-    out = tuple(each.source for each in opinions if each not in kept)
-    return Consensus({key: each * winners / total for key, each in fair.items()}, tuple(each.source for each in kept), out)
+    outliers = tuple(each.source for each in opinions if each not in kept)
+    return Consensus({key: each * winners / total for key, each in fair.items()}, tuple(each.source for each in kept), outliers)
 
 
 def weighted_median(values: Sequence[tuple[float, float]]) -> float:
-    """Give the value at half of the weight; between two values, the middle of them.
+    """Return the value at half of the total weight; between two values, their mean.
 
     Args:
         values: (value, weight over 0) pairs, at least one.
@@ -103,10 +103,10 @@ def weighted_median(values: Sequence[tuple[float, float]]) -> float:
     ordered = sorted(values)
     half = fsum([weight for _, weight in ordered]) / 2
     passed = 0.0
-    for place, (value, weight) in enumerate(ordered):
+    for index, (value, weight) in enumerate(ordered):
         passed += weight
         if passed > half * (1 + 1e-12):
             return value
-        if passed >= half * (1 - 1e-12) and place + 1 < len(ordered):
-            return (value + ordered[place + 1][0]) / 2
+        if passed >= half * (1 - 1e-12) and index + 1 < len(ordered):
+            return (value + ordered[index + 1][0]) / 2
     return ordered[-1][0]

@@ -1,4 +1,4 @@
-"""Puts the sources of a consensus together into one market that is priced like any other."""
+"""Combine the sources of a consensus into one market that is priced like any other."""
 
 from __future__ import annotations
 
@@ -18,40 +18,44 @@ if TYPE_CHECKING:
     from oddsengine.pricing.profiles.profile import Profile
     from oddsengine.sourcing.source_selector import ConsensusInput
 
-#: The source that a market priced by consensus is said to come from.
+#: The source named for a market priced by consensus.
 CONSENSUS = "consensus"
 
 
 class ConsensusMarkets:
-    """Keeps one market for each that is priced by consensus, so that pricing can go on from what it was."""
+    """Keeps one market of consensus books for each market priced by consensus, so that it is priced incrementally."""
 
     def __init__(self) -> None:
         self._markets: dict[MarketId, SourceMarket] = {}
-        #: market -> the first member's definition, and the same under the blend's own selection ids
+        #: market -> the first member's definition, and the same under the consensus market's own selection ids
         self._definitions: dict[MarketId, tuple[MarketDefinition, MarketDefinition]] = {}
 
-    def blended(self, market: MarketId, blend: ConsensusInput, settings: Profile) -> tuple[ChosenSource, Consensus | None]:
-        """Put the members' fair probabilities together.
+    def combine(self, market: MarketId, members: ConsensusInput, profile: Profile) -> tuple[ChosenSource, Consensus | None]:
+        """Combine the members' fair probabilities. Returns the consensus market and what the members agreed on.
+
+        Where too few agree, returns the first member's market with the reason to suspend it, and None.
 
         Args:
-            market: which.
-            blend: its members and the rule.
-            settings: how their margins are removed and their books believed.
+            market: the market.
+            members: the sources and the rule that chose them.
+            profile: how margins are removed and which books are used.
         """
-        first, said, _ = blend.members[0]
+        rule = members.rule
+        first, first_definition, _ = members.members[0]
         opinions = [
             found
-            for member, definition, weight in blend.members
-            if (found := opinion(member, definition, settings, weight)) is not None
+            for member, definition, weight in members.members
+            if (found := opinion(member, definition, profile, weight)) is not None
         ]
-        # Who holds the market to be another one, say without a draw, is no witness of this one's prices.
-        consensus = agree(opinions, said.winners, blend.rule.outlier, blend.rule.min_sources, priced_selections(said))
+        # A source with other selections, say without a draw, has prices of another market.
+        selections = priced_selections(first_definition)
+        consensus = agree(opinions, first_definition.winners, rule.outlier, rule.min_sources, selections)
         if consensus is None:
-            return ChosenSource(first, said, TOO_FEW_SOURCES), None
+            return ChosenSource(first, first_definition, TOO_FEW_SOURCES), None
         held = self._markets.get(market)
         if held is None:
             held = self._markets[market] = SourceMarket(CONSENSUS, str(market))
-        definition = self.defined(market, said)
+        definition = self.definition_for(market, first_definition)
         if held.definition is not definition:
             held.define(definition)
             held.books = {}
@@ -60,21 +64,24 @@ class ConsensusMarkets:
             if not isinstance(book, ConsensusBook):
                 book = held.books[key] = ConsensusBook()
             book.set_fair(fair)
-        held.updated_ms = max(member.updated_ms for member, _, _ in blend.members)
-        held.heard_ms = max(member.heard_ms for member, _, _ in blend.members)
+        held.updated_ms = max(member.updated_ms for member, _, _ in members.members)
+        held.heard_ms = max(member.heard_ms for member, _, _ in members.members)
         return ChosenSource(held, definition, None), consensus
 
     def forget(self, market: MarketId) -> None:
-        """Forget a market that is gone."""
+        """Drop a market that is gone."""
         self._markets.pop(market, None)
         self._definitions.pop(market, None)
 
-    def defined(self, market: MarketId, said: MarketDefinition) -> MarketDefinition:
-        """Give a member's definition under the blend's own selection ids; the same object for the same one."""
+    def definition_for(self, market: MarketId, definition: MarketDefinition) -> MarketDefinition:
+        """Return a member's definition under the consensus market's own selection ids.
+
+        Cached by the identity of the definition: the same object returns the same object.
+        """
         known = self._definitions.get(market)
-        if known is not None and known[0] is said:
+        if known is not None and known[0] is definition:
             return known[1]
-        selections = tuple(msgspec.structs.replace(each, source_id=str(each.key)) for each in said.selections)
-        definition = msgspec.structs.replace(said, selections=selections)
-        self._definitions[market] = (said, definition)
-        return definition
+        selections = tuple(msgspec.structs.replace(each, source_id=str(each.key)) for each in definition.selections)
+        renamed = msgspec.structs.replace(definition, selections=selections)
+        self._definitions[market] = (definition, renamed)
+        return renamed

@@ -1,15 +1,15 @@
 """The lines of one event's totals or handicaps, kept from contradicting each other.
 
-The higher the line the likelier is one side: under 2.5 is not less likely than under 1.5. Each line is priced from a book
-of its own, so a thin one can say otherwise. Lines that contradict each other are pooled: each gets the mean of those it
-disagrees with, the least change that makes them agree (Ayer et al., "An empirical distribution function for sampling with
-incomplete information", 1955).
+The higher the line, the likelier one side: under 2.5 is at least as likely as under 1.5. Each line is priced from its own
+book, so a thin one can contradict the others. Lines that do are pooled: each gets the mean of those it disagrees with, the
+smallest change that makes them agree (Ayer et al., "An empirical distribution function for sampling with incomplete
+information", 1955).
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from oddsengine.domain.ids import MarketId
 
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from oddsengine.domain.ids import EventId
-    from oddsengine.pricing.market.market_book import Group, MarketBook
+    from oddsengine.pricing.market.market_book import MarketBook
+    from oddsengine.pricing.market.priced_group import PricedGroup
     from oddsengine.pricing.methods.implied import FairPriceInputs
 
 #: (event, market type, period)
 LadderKey: TypeAlias = "tuple[EventId, str, str | None]"
-#: A pooled probability this near to a line's own is its own.
-_SAME = 1e-12
+#: A pooled probability this close to a line's own is the line's own.
+_EQUAL: Final = 1e-12
 
 
 def pooled(probabilities: Sequence[float]) -> list[float]:
-    """Find the sequence that never falls and is nearest to this one, by least squares."""
+    """Return the non-decreasing sequence closest to the given one, by least squares."""
     blocks: list[tuple[float, int]] = []
     for probability in probabilities:
         mean, size = probability, 1
@@ -40,7 +41,7 @@ def pooled(probabilities: Sequence[float]) -> list[float]:
 
 
 class _Leg(NamedTuple):
-    """A line and the longest prices of its rising and falling side, thousandths."""
+    """A line and the longest prices of its rising and falling side, in thousandths."""
 
     line: float
     market: MarketId
@@ -49,18 +50,18 @@ class _Leg(NamedTuple):
 
 
 class LineLadders:
-    """Every ladder of lines there is, by event, market type and period."""
+    """The line ladders of all events, by event, market type and period."""
 
     def __init__(self) -> None:
         self._ladders: dict[LadderKey, dict[MarketId, MarketBook]] = {}
 
-    def join(self, book: MarketBook) -> None:
-        """Take a market's lines in, in place of those of the same market."""
+    def add(self, book: MarketBook) -> None:
+        """Add a market's lines to its ladder, in place of earlier ones of the same market."""
         if book.has_lines:
             self._ladders.setdefault(_key(book), {})[book.definition.id] = book
 
-    def leave(self, book: MarketBook) -> set[MarketId]:
-        """Let a market's lines go; tell which markets are priced otherwise without them."""
+    def remove(self, book: MarketBook) -> set[MarketId]:
+        """Remove a market's lines. Returns the markets that have other probabilities without them."""
         key = _key(book)
         ladder = self._ladders.get(key)
         if ladder is None or ladder.pop(book.definition.id, None) is None:
@@ -68,51 +69,51 @@ class LineLadders:
         if not ladder:
             del self._ladders[key]
             return set()
-        return self._agree(ladder, {belief for other in ladder.values() for belief in other.groups})
+        return self._pool(ladder, {inputs for other in ladder.values() for inputs in other.groups})
 
-    def agree(self, book: MarketBook) -> set[MarketId]:
-        """Make the lines beside a market's agree with it; tell which other markets are priced otherwise now."""
+    def pool(self, book: MarketBook) -> set[MarketId]:
+        """Pool a market's lines with the others of its ladder. Returns the other markets that now have other probabilities."""
         ladder = self._ladders.get(_key(book)) if book.has_lines else None
-        if ladder is None or (len(ladder) == 1 and book.lines == 1):
+        if ladder is None or (len(ladder) == 1 and book.line_count == 1):
             return set()
-        disturbed = self._agree(ladder, book.groups)
-        disturbed.discard(book.definition.id)
-        return disturbed
+        dirty = self._pool(ladder, book.groups)
+        dirty.discard(book.definition.id)
+        return dirty
 
     def arbitrage(self, book: MarketBook) -> set[MarketId]:
-        """Name the markets on whose lines and this one's a bettor could back both sides and not lose.
+        """Return the markets, this one included, with whose lines a bettor could back both sides without risk.
 
-        The falling side of a line and the rising side of a higher one win together or one of them does.
+        Of the falling side of a line and the rising side of a higher one, at least one wins.
         """
         ladder = self._ladders.get(_key(book)) if book.has_lines else None
-        if ladder is None or (len(ladder) == 1 and book.lines == 1):
+        if ladder is None or (len(ladder) == 1 and book.line_count == 1):
             return set()
         legs = [_Leg(line, market, *best) for market, other in ladder.items() for line, *best in other.best_sides()]
-        me = book.definition.id
+        own = book.definition.id
         return {
             market
             for low in legs
             for high in legs
-            if high.line > low.line and me in (low.market, high.market) and low.falling and high.rising
+            if high.line > low.line and own in (low.market, high.market) and low.falling and high.rising
             if 1000 / low.falling + 1000 / high.rising < 1.0
             for market in (low.market, high.market)
         }
 
-    def _agree(self, ladder: dict[MarketId, MarketBook], beliefs: Iterable[FairPriceInputs]) -> set[MarketId]:
-        disturbed: set[MarketId] = set()
-        for belief in beliefs:
-            members = sorted(_members(ladder, belief), key=lambda member: member[0])
+    def _pool(self, ladder: dict[MarketId, MarketBook], all_inputs: Iterable[FairPriceInputs]) -> set[MarketId]:
+        dirty: set[MarketId] = set()
+        for inputs in all_inputs:
+            members = sorted(_members(ladder, inputs), key=lambda member: member[0])
             own = [probability for _, _, _, probability in members]
             agreed = pooled(own) if any(low > high for low, high in pairwise(own)) else own
             for (_, market, group, probability), value in zip(members, agreed, strict=True):
-                if group.pool(None if abs(value - probability) <= _SAME else value):
-                    disturbed.add(market)
-        return disturbed
+                if group.pool(None if abs(value - probability) <= _EQUAL else value):
+                    dirty.add(market)
+        return dirty
 
 
-def _members(ladder: dict[MarketId, MarketBook], belief: FairPriceInputs) -> Iterator[tuple[float, MarketId, Group, float]]:
+def _members(ladder: dict[MarketId, MarketBook], inputs: FairPriceInputs) -> Iterator[tuple[float, MarketId, PricedGroup, float]]:
     for market, book in ladder.items():
-        for group in book.groups.get(belief, ()):
+        for group in book.groups.get(inputs, ()):
             probability = group.rising_probability()
             if group.line is not None and probability is not None:
                 yield group.line, market, group, probability

@@ -1,8 +1,8 @@
-"""A fair probability from what one source says of one selection.
+"""The fair probability of a selection, from an exchange's order book or a bookmaker's quotes.
 
-An exchange shows two prices that disagree by its spread; the truth lies between them, nearer the side that fewer are
-willing to trade on (the size-weighted midpoint, or microprice: Stoikov, "The micro-price", 2018), taken in probability
-space because odds are not symmetric.
+An exchange shows two prices that differ by its spread. The fair price lies between them, nearer to the side with less money
+(the size-weighted midpoint, or microprice: Stoikov, "The micro-price", 2018), taken in probability space because odds are
+not symmetric.
 """
 
 from __future__ import annotations
@@ -21,27 +21,31 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.feed_updates import PriceSize
 
-#: What a fair probability rests on; `last_traded` is the second choice and is flagged as such.
+#: What a fair probability is derived from; `last_traded` is the fallback of `book`.
 Basis = Literal["book", "last_traded", "bookmaker", "consensus"]
 
-_BEST_PRICES: Final = 3
+_DEPTH_LEVELS: Final = 3
 
 
 class Fair(NamedTuple):
-    """A probability between 0 and 1 and what it rests on."""
+    """A probability between 0 and 1 and what it is derived from."""
 
     probability: float
     basis: Basis
 
 
 class ExchangeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When an exchange's best prices may be believed.
+    """The limits within which an exchange's best prices are used.
 
-    `max_spread` is the greatest (back probability / lay probability - 1); `min_size` the least size on each side and
-    `min_depth` the least on each side within the best three prices, in the provider's currency (0: any); `last_traded`
-    whether the last traded price may stand in (off by default: a trade has no age and may be from before a goal);
-    `normalise` the method that makes what the books imply of a market's selections sum to its winners (how old they may
-    be: `max_age_s` of the profile).
+    Args:
+        max_spread: largest (back probability / lay probability - 1).
+        min_size: smallest size at the best price of each side, in the provider's currency.
+        min_depth: smallest total size within the best three prices of each side, same currency; 0 means any.
+        last_traded: whether the last traded price may stand in. Off by default: a trade has no age and may date from
+            before a goal.
+        normalise: the method that makes a market's implied probabilities sum to its winners.
+
+    The age of the prices is limited by the profile's `max_age_s`.
     """
 
     max_spread: Annotated[float, Meta(ge=0)] = 0.25
@@ -56,20 +60,20 @@ def fair_from_exchange(
 ) -> Fair | None:
     """Return a selection's fair probability from its best prices, else from its last trade, else None.
 
-    A last trade is used only if the limits allow it and it lies within the best back and lay, as far as these exist,
+    The last trade is used only if the limits allow it and it lies between the best back and lay, as far as these exist,
     whatever their sizes and spread.
 
     Args:
-        back: best (decimal odds, size) that can be backed.
-        lay: best (decimal odds, size) that can be laid.
+        back: best (decimal odds, size) available to back.
+        lay: best (decimal odds, size) available to lay.
         last: decimal odds of the last trade.
-        limits: when to believe them.
-        is_deep: whether the book holds the least depth; a shallow book still bounds the last trade.
+        limits: when to use them.
+        is_deep: whether the book holds `min_depth`; a shallow book still bounds the last trade.
     """
     if is_deep and back is not None and lay is not None:
         back_price, back_size = back
         lay_price, lay_size = lay
-        # A crossed book (lay under back) is stale or half applied on one side: not to be believed.
+        # A crossed book (lay under back) is stale or only half applied.
         if back_price <= lay_price <= back_price * (1.0 + limits.max_spread) and min(back_size, lay_size) >= limits.min_size:
             return Fair((back_size / lay_price + lay_size / back_price) / (back_size + lay_size), "book")
     if last is None or last <= 1.0 or not limits.last_traded:
@@ -80,25 +84,25 @@ def fair_from_exchange(
 
 
 def is_deep_enough(back: Sequence[PriceSize], lay: Sequence[PriceSize], limits: ExchangeLimits) -> bool:
-    """Tell whether the best three prices of each side, best first, hold enough money to be believed."""
-    return all(fsum([size for _, size in side[:_BEST_PRICES]]) >= limits.min_depth for side in (back, lay))
+    """Check whether the best three prices of each side, best first, hold `min_depth`."""
+    return all(fsum([size for _, size in side[:_DEPTH_LEVELS]]) >= limits.min_depth for side in (back, lay))
 
 
 def normalised(implied: list[Fair | None], winners: int, method: str) -> list[Fair | None]:
-    """Make what exchange books imply of a whole set of selections sum to its winners, by a method other than in proportion.
+    """Make the probabilities implied by order books sum to the winners, by a method other than multiplicative.
 
-    A set with a gap, or one for which the method has no answer, is left to be scaled in proportion.
+    A set with a gap, or one for which the method has no answer, is returned unchanged, to be scaled in proportion.
     """
-    given = [answer for answer in implied if answer is not None]
-    if len(given) < len(implied) or not 1 <= winners < len(given) or max(answer.probability for answer in given) >= 1.0:
+    known = [fair for fair in implied if fair is not None]
+    if len(known) < len(implied) or not 1 <= winners < len(known) or max(fair.probability for fair in known) >= 1.0:
         return implied
     if winners > 1 and method not in SEVERAL_WINNERS:
         return implied
     try:
-        fair = fair_probabilities([1.0 / answer.probability for answer in given], method, winners)
+        probabilities = fair_probabilities([1.0 / fair.probability for fair in known], method, winners)
     except MarginError:
         return implied
-    return [Fair(probability, answer.basis) for probability, answer in zip(fair, given, strict=True)]
+    return [Fair(probability, fair.basis) for probability, fair in zip(probabilities, known, strict=True)]
 
 
 def fair_from_quotes(
@@ -106,26 +110,26 @@ def fair_from_quotes(
 ) -> list[Fair | None]:
     """Remove a bookmaker's margin from its prices of a set of selections.
 
-    All or nothing, unless its typical margin is known: without every price the margin can't be told from the
-    probabilities. A method that has no answer for these numbers leaves none of them to be believed.
+    All or nothing, unless the bookmaker's typical overround is known: with a price missing, margin and probability can't
+    be told apart. If the method has no answer for these numbers, no selection has a fair probability.
 
     Args:
         quotes: decimal odds of every selection, None where there is none.
-        winners: how many of them win.
-        method: how to remove the margin; one that does not hold for several winners gives way to multiplicative.
-        source_overround: what its inverse odds typically sum to, per winner; 0 where that is not known.
+        winners: how many of the selections win.
+        method: how to remove the margin; multiplicative is used where it does not hold for several winners.
+        source_overround: typical sum of the bookmaker's inverse odds, per winner; 0 where it is not known.
     """
     nothing: list[Fair | None] = [None] * len(quotes)
-    given = [quote for quote in quotes if quote is not None]
-    if len(given) < len(quotes):
-        if not source_overround or fsum([1.0 / quote for quote in given]) > winners * source_overround:
+    known = [quote for quote in quotes if quote is not None]
+    if len(known) < len(quotes):
+        if not source_overround or fsum([1.0 / quote for quote in known]) > winners * source_overround:
             return nothing
         return [None if quote is None else Fair(1.0 / (quote * source_overround), "bookmaker") for quote in quotes]
-    if not 1 <= winners < len(given):
+    if not 1 <= winners < len(known):
         return nothing
     if winners > 1 and method not in SEVERAL_WINNERS:
         method = "multiplicative"
     try:
-        return [Fair(probability, "bookmaker") for probability in fair_probabilities(given, method, winners)]
+        return [Fair(probability, "bookmaker") for probability in fair_probabilities(known, method, winners)]
     except MarginError:
         return nothing

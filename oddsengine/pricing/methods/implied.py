@@ -1,4 +1,4 @@
-"""What a source's books imply of the selections of a market, as far as a profile believes them."""
+"""The probabilities that a source's books imply for the selections of a market."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oddsengine.domain.feed_updates import MarketDefinition
-    from oddsengine.pricing.profiles.profile import Profile
 
 #: The market types whose lines form a ladder, and the selection that gets likelier as the line rises.
 RISING_SIDE = {"total": "under", "handicap": "home", "asian_handicap": "home"}
 
 
 class ConsensusBook(SelectionBook):
-    """A selection that several sources price together: its fair probability in place of an order book."""
+    """A selection priced by several sources together: holds a fair probability instead of an order book."""
 
     __slots__ = ("fair",)
 
@@ -35,23 +34,18 @@ class ConsensusBook(SelectionBook):
 
 
 class FairPriceInputs(NamedTuple):
-    """What a profile takes for fair of what a source says; profiles that agree share their probabilities."""
+    """A profile's settings for fair probabilities. Profiles with equal ones share the probabilities."""
 
     limits: ExchangeLimits
     devig: str
     source_overround: float
 
-    @classmethod
-    def of(cls, profile: Profile) -> FairPriceInputs:
-        """Tell what a profile believes."""
-        return cls(profile.exchange, profile.devig, profile.source_overround)
-
 
 class OutcomeGroup(NamedTuple):
     """Selections whose probabilities sum to the number of winners.
 
-    `line` is the line they stand on and `rising` the place of the one that gets likelier as it rises, None where the
-    market is none of a ladder of lines.
+    `line` is the line they are on, `rising` the index of the selection that gets likelier as it rises; both None where the
+    market is not on a ladder of lines.
     """
 
     selections: list[SelectionDefinition]
@@ -59,21 +53,21 @@ class OutcomeGroup(NamedTuple):
     rising: int | None
 
 
-def implied(books: Sequence[SelectionBook | None], winners: int, belief: FairPriceInputs) -> list[Fair | None]:
-    """Give what a source implies of a set of selections: a bookmaker by its prices, an exchange by its order books."""
+def implied(books: Sequence[SelectionBook | None], winners: int, inputs: FairPriceInputs) -> list[Fair | None]:
+    """Return the probability of each selection of a set: consensus first, then bookmaker quotes, then order books."""
     if any(type(book) is ConsensusBook for book in books):
         return [Fair(book.fair, "consensus") if type(book) is ConsensusBook and book.fair is not None else None for book in books]
     if any(book is not None and book.quote is not None for book in books):
         quotes = [None if book is None else book.quote for book in books]
-        return fair_from_quotes(quotes, winners, belief.devig, belief.source_overround)
-    answers = [implied_by_exchange(book, belief.limits) for book in books]
-    if belief.limits.normalise != "multiplicative":
-        return normalised(answers, winners, belief.limits.normalise)
-    return answers
+        return fair_from_quotes(quotes, winners, inputs.devig, inputs.source_overround)
+    probabilities = [implied_by_exchange(book, inputs.limits) for book in books]
+    if inputs.limits.normalise != "multiplicative":
+        return normalised(probabilities, winners, inputs.limits.normalise)
+    return probabilities
 
 
 def implied_by_exchange(book: SelectionBook | None, limits: ExchangeLimits) -> Fair | None:
-    """Give what an exchange implies of one selection."""
+    """Return the probability implied by one selection's order book, None where it is missing or outside the limits."""
     if book is None:
         return None
     back, lay = book.best()
@@ -81,25 +75,25 @@ def implied_by_exchange(book: SelectionBook | None, limits: ExchangeLimits) -> F
     return fair_from_exchange(back, lay, book.last, limits, is_deep=is_deep)
 
 
-def priced_together(definition: MarketDefinition) -> list[OutcomeGroup]:
-    """Part the active selections into the sets whose probabilities sum to the number of winners.
+def outcome_groups(definition: MarketDefinition) -> list[OutcomeGroup]:
+    """Split the active selections into sets whose probabilities sum to the number of winners.
 
-    All of them, except in an Asian handicap market with many lines, where the two sides of each line are a set: the
-    first side at h and the other at -h.
+    One set of all of them, except in an Asian handicap market with several lines. There the two sides of each line are a
+    set: the first side at h and the other at -h.
     """
     active = [selection for selection in definition.selections if selection.status == "active"]
     if definition.type == "asian_handicap" and any(selection.handicap for selection in definition.selections):
-        return _by_handicap(definition, active)
+        return _groups_by_handicap(definition, active)
     if not active:
         return []
     side = RISING_SIDE.get(definition.type)
     if definition.line is None or side is None or definition.winners != 1:
         return [OutcomeGroup(active, None, None)]
-    rising = next((place for place, selection in enumerate(active) if selection.key == side), None)
+    rising = next((index for index, selection in enumerate(active) if selection.key == side), None)
     return [OutcomeGroup(active, definition.line, rising)]
 
 
-def _by_handicap(definition: MarketDefinition, active: list[SelectionDefinition]) -> list[OutcomeGroup]:
+def _groups_by_handicap(definition: MarketDefinition, active: list[SelectionDefinition]) -> list[OutcomeGroup]:
     first_side = _side(definition.selections[0])
     lines: dict[float, list[SelectionDefinition]] = {}
     for selection in active:
@@ -109,7 +103,7 @@ def _by_handicap(definition: MarketDefinition, active: list[SelectionDefinition]
         OutcomeGroup(
             selections,
             line,
-            next((place for place, selection in enumerate(selections) if _side(selection) == first_side), None),
+            next((index for index, selection in enumerate(selections) if _side(selection) == first_side), None),
         )
         for line, selections in lines.items()
     ]

@@ -1,4 +1,4 @@
-"""A price profile: the named set of rules (of a brand, a tenant, a tier) by which markets are priced."""
+"""A price profile: the named settings (of a brand, a tenant, a tier) by which markets are priced."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from oddsengine.domain.ladders import LADDERS, Ladder
-from oddsengine.pricing.market.rounding import Rounding
 from oddsengine.pricing.methods.fair import ExchangeLimits
+from oddsengine.pricing.methods.implied import FairPriceInputs
 from oddsengine.pricing.methods.margin import Method
-from oddsengine.pricing.profiles.rules import (
+from oddsengine.pricing.profiles.parameters import (
     BookSum,
+    JumpLimit,
     MaxAge,
     MaxMove,
     MaxOdds,
@@ -19,13 +20,13 @@ from oddsengine.pricing.profiles.rules import (
     MinMove,
     MinOdds,
     PoolLimit,
-    Rule,
+    Rounding,
     Shift,
     Skew,
-    SourceBookSum,
-    SpikeLimit,
+    SourceOverround,
     Tolerance,
 )
+from oddsengine.pricing.profiles.rules import EXCHANGE_SETTINGS, PROFILE_SETTINGS, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,31 +35,30 @@ if TYPE_CHECKING:
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How one profile prices; docs/configuration.md says the same to operators.
+    """The settings of one profile; docs/configuration.md describes them for operators.
 
-    What is believed: `devig` removes a bookmaker's margin from its prices; where some of them are missing the margin is
-    taken to be what `source_overround` says this source is used to ask (0: such a market has no fair price). `exchange`
-    says how far an order book is believed. The lines of an event's totals or handicaps that contradict each other are
-    pooled, none by more than `pool_limit` (probability); one that would have to move further is suspended.
+    Fair probabilities: `devig` removes a bookmaker's margin from its prices. Where some of its prices are missing,
+    `source_overround` is taken as its book sum per winner (0: such a market has no fair price). `exchange` limits which
+    order books are used. Lines of an event's totals or handicaps that contradict each other are pooled, none by more than
+    `pool_limit` (probability); a line that would have to move further is suspended.
 
-    What is asked: `book_sum` is the sum of inverse odds to aim at, per winner (1.05 is a margin of 5 %), `method` spreads
-    it over the selections. `skew` is the exponent put on fair probabilities before (over 1 shortens favourites and
-    lengthens longshots), `shift` makes selections likelier by a share (`{home = 0.02}`); both leave the book sum as it is.
+    Margin: `book_sum` is the target sum of inverse odds per winner (1.05 is a margin of 5 %), `method` spreads it over the
+    selections. Before that, `skew` is an exponent on the fair probabilities (over 1 shortens favourites and lengthens
+    longshots) and `shift` raises those of single selections by a share (`{home = 0.02}`); neither changes the book sum.
 
-    What is offered: prices are rounded onto `ladder`, `down`, or `balanced` to come near the book sum asked for; per
-    winner it stays within `tolerance` of that (0: however far) and never falls under 1 + `min_margin`. A selection quoted
-    shorter than `min_odds` has no price, one quoted longer than `max_odds` gets those. A price that would move by no
-    more than the share `min_move` stays, one that would move by more than the share `max_move` goes there in steps (0:
-    at once).
+    Prices: rounded onto `ladder`, `down`, or `balanced` to come closer to the target book sum. The book sum per winner
+    stays within `tolerance` of the target (0: no limit) and never falls under 1 + `min_margin`. A selection quoted under
+    `min_odds` has no price; one quoted over `max_odds` has those. A price that would move by at most the share `min_move`
+    stays; one that would move by more than the share `max_move` gets there in steps (0: at once).
 
-    What is suspended: a market of which its source has said nothing for `max_age_s` seconds (0: however long); one where a
-    fair probability has changed by more than the share `jump_limit` of itself at once, until another update or source
-    confirms it (0: any change is believed); with `require_complete_book` one in which some selection has no fair price; with
-    `suspend` every one. `rules` refine all that for some markets.
+    Suspension: a market whose source has been silent for `max_age_s` seconds (0: no limit); one where a fair probability
+    changes by more than the share `jump_limit` of itself at once, until another update or source confirms it (0: no
+    limit); with `require_complete_book` one in which a selection has no fair price; with `suspend` all. `rules` refine
+    the settings for some markets.
     """
 
     devig: Method = "shin"
-    source_overround: SourceBookSum = 0.0
+    source_overround: SourceOverround = 0.0
     book_sum: BookSum = 1.05
     min_margin: MinMargin = 0.0
     method: Method = "multiplicative"
@@ -73,68 +73,85 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     min_move: MinMove = 0.0
     max_move: MaxMove = 0.0
     max_age_s: MaxAge = 0.0
-    jump_limit: SpikeLimit = 0.0
+    jump_limit: JumpLimit = 0.0
     pool_limit: PoolLimit = 0.02
     require_complete_book: bool = False
     suspend: bool = False
     rules: tuple[Rule, ...] = ()
 
-    #: ladders of the operator's own, beside those we know
+    #: ladders the operator has configured, in addition to `LADDERS`
     _own_ladders: dict[str, Ladder] = {}
 
     def __post_init__(self) -> None:
         ladders = {*LADDERS, *self._own_ladders}
-        for ladder in (self.ladder, *self._ruled("ladder")):
+        for ladder in (self.ladder, *self._values_in_rules("ladder")):
             if ladder not in ladders:
                 raise ValueError(f"no ladder {ladder!r}; the ladders are {', '.join(sorted(ladders))}")
-        # Any rules may come together on one market: no combination of theirs may contradict itself.
-        least = max([self.min_odds, *self._ruled("min_odds")])
-        greatest = min([self.max_odds, *self._ruled("max_odds")])
-        if least >= greatest:
-            raise ValueError(f"min_odds {least:g} is not under max_odds {greatest:g}")
-        if any(0.0 < known < 1.0 for known in (self.source_overround, *self._ruled("source_overround"))):
+        # Any rules may apply to one market together, so no combination of them may contradict itself.
+        min_odds = max([self.min_odds, *self._values_in_rules("min_odds")])
+        max_odds = min([self.max_odds, *self._values_in_rules("max_odds")])
+        if min_odds >= max_odds:
+            raise ValueError(f"min_odds {min_odds:g} is not under max_odds {max_odds:g}")
+        if any(0.0 < overround < 1.0 for overround in (self.source_overround, *self._values_in_rules("source_overround"))):
             raise ValueError("source_overround is 1 or more, or 0 where it is not known")
-        asked = min([self.book_sum, *self._ruled("book_sum")])
-        floor = 1.0 + max([self.min_margin, *self._ruled("min_margin")])
-        if asked < floor:
-            raise ValueError(f"book_sum {asked:g} is under the floor of 1 + min_margin, {floor:g}")
+        book_sum = min([self.book_sum, *self._values_in_rules("book_sum")])
+        floor = 1.0 + max([self.min_margin, *self._values_in_rules("min_margin")])
+        if book_sum < floor:
+            raise ValueError(f"book_sum {book_sum:g} is under the floor of 1 + min_margin, {floor:g}")
 
-    def _ruled(self, name: str) -> Iterator[Any]:
+    def _values_in_rules(self, name: str) -> Iterator[Any]:
         return (value for rule in self.rules if (value := getattr(rule, name)) is not None)
 
     @property
-    def is_tilted(self) -> bool:
+    def fair_price_inputs(self) -> FairPriceInputs:
+        """The settings that fair probabilities depend on."""
+        return FairPriceInputs(self.exchange, self.devig, self.source_overround)
+
+    @property
+    def is_skewed(self) -> bool:
         """Whether fair probabilities are skewed or shifted."""
         return self.skew != 1.0 or bool(self.shift)
 
     @property
     def ladder_ticks(self) -> Ladder:
-        """The ladder itself."""
+        """The ladder that `ladder` names."""
         return self._own_ladders.get(self.ladder) or LADDERS[self.ladder]
 
     @property
-    def rounds_plainly(self) -> bool:
+    def rounds_independently(self) -> bool:
         """Whether each price follows from its own quote alone."""
         return self.rounding == "down" and not (self.tolerance or self.min_move or self.max_move)
 
     @property
-    def prices_each_alone(self) -> bool:
-        """Whether each price follows from the selection's own fair odds: no book of such profiles can be beaten by another."""
-        return self.method == "multiplicative" and self.rounds_plainly and not self.is_tilted
+    def prices_independently(self) -> bool:
+        """Whether each price follows from the selection's own fair odds alone.
+
+        Among profiles that all do, the best prices of several can't sum to less than those of one.
+        """
+        return self.method == "multiplicative" and self.rounds_independently and not self.is_skewed
 
 
-class Resolved(NamedTuple):
-    """What holds for one market: the settings, and the places of the rules that made them, in order."""
+class ResolvedProfile(NamedTuple):
+    """What applies to one market: the settings, and where the rules that made them are written, in order."""
 
     settings: Profile
     places: tuple[str, ...]
 
 
-def resolve(profile: Profile, context: MarketContext) -> Resolved:
-    """Apply a profile's rules that match, in their order."""
+def resolve(profile: Profile, context: MarketContext) -> ResolvedProfile:
+    """Apply the rules of a profile that match, in their order."""
     places: list[str] = []
     for rule in profile.rules:
         if rule.matches(context):
-            profile = rule.refine(profile)
+            profile = refined(profile, rule)
             places.append(rule.place)
-    return Resolved(profile, tuple(places))
+    return ResolvedProfile(profile, tuple(places))
+
+
+def refined(profile: Profile, rule: Rule) -> Profile:
+    """Return a profile with what a rule sets in place of its own settings."""
+    changes = {name: value for name in PROFILE_SETTINGS if (value := getattr(rule, name)) is not None}
+    limits = {name: value for name in EXCHANGE_SETTINGS if (value := getattr(rule, name)) is not None}
+    if limits:
+        changes["exchange"] = msgspec.structs.replace(profile.exchange, **limits)
+    return msgspec.structs.replace(profile, **changes)

@@ -1,4 +1,4 @@
-"""Which rules hold for which market now, and until when."""
+"""Which settings apply to which market now, and until when."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.domain.events import Event
 from oddsengine.domain.feed_updates import MarketDefinition
-from oddsengine.pricing.profiles.profile import Profile, Resolved, resolve
+from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile, resolve
 from oddsengine.pricing.profiles.rules import MarketContext, brackets, minutes_until_next_bracket
 
 if TYPE_CHECKING:
@@ -18,21 +18,27 @@ if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
 
 
-class _Situation(NamedTuple):
-    """What rules were resolved from, what they resolved to, and until when (Unix ms) that holds if nothing else changes."""
+class _CachedResolution(NamedTuple):
+    """The last resolution of a market's profiles. Keyed by the identity of `definition` and `event`, not by their value.
+
+    An equal definition in a new object is resolved again: cheaper than comparing definitions at every update. `until_ms`
+    (Unix milliseconds) is when other rules may match although neither has changed.
+    """
 
     definition: MarketDefinition
     event: Event | None
-    resolved: tuple[Resolved, ...]
+    resolved: tuple[ResolvedProfile, ...]
     until_ms: float
 
 
-class RuleBook:
-    """The profiles' rules, worked out for each market once and anew only when what they rest on changes.
+class ProfileResolver:
+    """Resolves the profiles' rules once a market, and again only when something they depend on changes.
+
+    Callers may key caches of their own by the identity of a result: equal contexts share one tuple.
 
     Args:
         profiles: in the order of every published `prices`.
-        tiers: the competitions of each tier, by id or name; `*` and `?` stand for what they do in file names.
+        tiers: the competitions of each tier, by id or name, with the wildcards `*` and `?`.
     """
 
     def __init__(self, profiles: Iterable[Profile], tiers: Mapping[str, tuple[str, ...]]) -> None:
@@ -40,20 +46,22 @@ class RuleBook:
         self._tiers = tiers
         self._tier_of: dict[Competition, str] = {}
         self._edges = brackets([rule for profile in self._profiles for rule in profile.rules])
-        #: context, time to the start replaced by its bracket -> what holds for every profile; one object a context
-        self._resolved: dict[MarketContext, tuple[Resolved, ...]] = {}
-        self._situations: dict[MarketId, _Situation] = {}
+        #: by context, with the time to the start replaced by its bracket
+        self._by_context: dict[MarketContext, tuple[ResolvedProfile, ...]] = {}
+        self._by_market: dict[MarketId, _CachedResolution] = {}
 
-    def resolved(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> tuple[Resolved, ...]:
-        """Give what holds for a market, one entry a profile; the same object until something it rests on changes."""
-        situation = self._situations.get(definition.id)
-        if (
-            situation is not None
-            and situation.definition is definition
-            and situation.event is event
-            and now_ms < situation.until_ms
-        ):
-            return situation.resolved
+    def resolve(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> tuple[ResolvedProfile, ...]:
+        """Return what applies to a market, one entry a profile; the same object until something it depends on changes.
+
+        Args:
+            source: the source that prices the market.
+            definition: the market.
+            event: its event, None where nobody has described it.
+            now_ms: Unix milliseconds.
+        """
+        cached = self._by_market.get(definition.id)
+        if cached is not None and cached.definition is definition and cached.event is event and now_ms < cached.until_ms:
+            return cached.resolved
         start_ms = event.start_ms if event is not None else None
         minutes = None if start_ms is None else (start_ms - now_ms) / 60_000
         bracket = None if minutes is None else next((edge for edge in reversed(self._edges) if minutes <= edge), inf)
@@ -67,16 +75,16 @@ class RuleBook:
             in_play=definition.in_play,
             minutes_to_start=bracket,
         )
-        resolved = self._resolved.get(context)
+        resolved = self._by_context.get(context)
         if resolved is None:
             resolved = tuple(resolve(profile, context) for profile in self._profiles)
-            self._resolved[context] = resolved
+            self._by_context[context] = resolved
         until_ms = now_ms + 60_000 * minutes_until_next_bracket(self._edges, minutes)
-        self._situations[definition.id] = _Situation(definition, event, resolved, until_ms)
+        self._by_market[definition.id] = _CachedResolution(definition, event, resolved, until_ms)
         return resolved
 
     def tier(self, competition: Competition) -> str:
-        """Name the first tier that a competition is in, empty if it is in none."""
+        """Return the first tier that includes a competition, an empty string if none does."""
         known = self._tier_of.get(competition)
         if known is None:
             names = (competition.id, competition.name)
@@ -91,11 +99,11 @@ class RuleBook:
         return known
 
     def due(self, now_ms: int) -> list[MarketId]:
-        """List the markets for which another rule may hold by now, only because time has passed."""
+        """Return the markets to which other rules may apply by now, only because time has passed."""
         if not self._edges:
             return []
-        return [market for market, situation in self._situations.items() if situation.until_ms <= now_ms]
+        return [market for market, cached in self._by_market.items() if cached.until_ms <= now_ms]
 
     def forget(self, market: MarketId) -> None:
-        """Drop what is remembered of a market."""
-        self._situations.pop(market, None)
+        """Drop the cached resolution of a market."""
+        self._by_market.pop(market, None)

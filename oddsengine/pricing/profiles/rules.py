@@ -1,44 +1,43 @@
-"""Rules: what a trading team sets for some markets and not for others.
+"""Rules: settings that apply to some markets only.
 
-A profile has settings and a list of rules. A rule matches on any of sport, competition, tier, market type, period,
-source, in play or not, and time to the start; it sets any of the profile's settings. Later rules refine earlier ones.
+A profile has settings and a list of rules. A rule matches on any of sport, competition, tier, market type, period, source,
+in play or not, and time to the start; it sets any of the profile's settings. Later rules override earlier ones.
 """
 
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from oddsengine.domain.taxonomy import MarketType
-from oddsengine.pricing.market.rounding import Rounding
 from oddsengine.pricing.methods.margin import Method
+from oddsengine.pricing.profiles.parameters import (
+    BookSum,
+    JumpLimit,
+    MaxAge,
+    MaxMove,
+    MaxOdds,
+    MinMargin,
+    MinMove,
+    MinOdds,
+    PoolLimit,
+    Rounding,
+    Shift,
+    Skew,
+    SourceOverround,
+    Tolerance,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oddsengine.pricing.profiles.profile import Profile
-
 Names = str | tuple[str, ...] | None
-BookSum = Annotated[float, Meta(ge=1.0, le=3.0)]
-MinOdds = Annotated[float, Meta(ge=1.001)]
-MaxOdds = Annotated[float, Meta(gt=1.0)]
 
-MinMargin = Annotated[float, Meta(ge=0.0, le=1.0)]
-Tolerance = Annotated[float, Meta(ge=0.0, le=1.0)]
-Skew = Annotated[float, Meta(ge=0.5, le=2.0)]
-Shift = Annotated[float, Meta(ge=-0.5, le=0.5)]
-MinMove = Annotated[float, Meta(ge=0.0, le=0.5)]
-MaxMove = Annotated[float, Meta(ge=0.0, le=10.0)]
-MaxAge = Annotated[float, Meta(ge=0)]
-SpikeLimit = Annotated[float, Meta(ge=0)]
-PoolLimit = Annotated[float, Meta(ge=0.0, le=0.5)]
-SourceBookSum = Annotated[float, Meta(ge=0.0, le=2.0)]
-
-#: What a rule sets of a profile, and of how far an exchange is believed (`pricing.fair.ExchangeLimits`).
-_SETTINGS = (
+#: The fields of a rule that set a field of the same name in a profile.
+PROFILE_SETTINGS: Final = (
     "devig",
     "source_overround",
     "book_sum",
@@ -59,11 +58,15 @@ _SETTINGS = (
     "require_complete_book",
     "suspend",
 )
-_LIMITS = ("max_spread", "min_size", "min_depth", "last_traded", "normalise")
+#: The fields of a rule that set a field of the same name in a profile's `exchange` (`methods.fair.ExchangeLimits`).
+EXCHANGE_SETTINGS: Final = ("max_spread", "min_size", "min_depth", "last_traded", "normalise")
 
 
 class MarketContext(NamedTuple):
-    """What of a market a rule can match on; `minutes_to_start` is None where no start is known, negative after it."""
+    """The properties of a market that a rule can match on.
+
+    `minutes_to_start` is None where no start is known, negative after the start.
+    """
 
     sport: str
     competition: str
@@ -76,10 +79,10 @@ class MarketContext(NamedTuple):
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One rule: the first fields say which markets, the others what is set for them.
+    """A rule: the fields up to `starts_after_min` say which markets it matches, the others what it sets for them.
 
-    A name or a list of names; `starts_within_min` and `starts_after_min` are minutes to the start. `_place` is where the
-    rule stands, `file:line`.
+    Names are one name or a list of them. `starts_within_min` and `starts_after_min` are minutes to the start. `_place` is
+    where the rule is written, `file:line`.
     """
 
     sport: Names = None
@@ -93,7 +96,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     starts_after_min: float | None = None
 
     devig: Method | None = None
-    source_overround: SourceBookSum | None = None
+    source_overround: SourceOverround | None = None
     book_sum: BookSum | None = None
     min_margin: MinMargin | None = None
     method: Method | None = None
@@ -107,7 +110,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     min_move: MinMove | None = None
     max_move: MaxMove | None = None
     max_age_s: MaxAge | None = None
-    jump_limit: SpikeLimit | None = None
+    jump_limit: JumpLimit | None = None
     pool_limit: PoolLimit | None = None
     require_complete_book: bool | None = None
     suspend: bool | None = None
@@ -120,50 +123,43 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     _place: str = ""
 
     def __post_init__(self) -> None:
-        if all(getattr(self, name) is None for name in (*_SETTINGS, *_LIMITS)):
-            raise ValueError(f"the rule sets nothing; it can set {', '.join((*_SETTINGS, *_LIMITS))}")
+        settings = (*PROFILE_SETTINGS, *EXCHANGE_SETTINGS)
+        if all(getattr(self, name) is None for name in settings):
+            raise ValueError(f"the rule sets nothing; it can set {', '.join(settings)}")
 
     @property
     def place(self) -> str:
-        """Where the rule stands, `file:line`."""
+        """Where the rule is written, `file:line`."""
         return self._place
 
     def matches(self, context: MarketContext) -> bool:
-        """Tell whether a market is one of those it is for; one with no known start is never near or far from it."""
+        """Check whether the rule applies to a market. A market with no known start matches no limit on the time to it."""
         minutes = context.minutes_to_start
         return (
-            _names(self.sport, context.sport)
-            and _names(self.competition, context.competition)
-            and _names(self.tier, context.tier)
-            and _names(self.type, context.type)
-            and _names(self.period, context.period)
-            and _names(self.source, context.source)
+            _includes(self.sport, context.sport)
+            and _includes(self.competition, context.competition)
+            and _includes(self.tier, context.tier)
+            and _includes(self.type, context.type)
+            and _includes(self.period, context.period)
+            and _includes(self.source, context.source)
             and (self.in_play is None or self.in_play == context.in_play)
             and (self.starts_within_min is None or (minutes is not None and minutes <= self.starts_within_min))
             and (self.starts_after_min is None or (minutes is not None and minutes > self.starts_after_min))
         )
 
-    def refine(self, profile: Profile) -> Profile:
-        """Put what the rule sets over a profile's settings."""
-        changes = {name: value for name in _SETTINGS if (value := getattr(self, name)) is not None}
-        limits = {name: value for name in _LIMITS if (value := getattr(self, name)) is not None}
-        if limits:
-            changes["exchange"] = msgspec.structs.replace(profile.exchange, **limits)
-        return msgspec.structs.replace(profile, **changes)
-
 
 def brackets(rules: Sequence[Rule]) -> list[float]:
-    """List the minutes to the start at which some rule begins or ceases to match, the furthest first."""
+    """Return the minutes to the start at which some rule starts or stops matching, largest first."""
     edges = {edge for rule in rules for edge in (rule.starts_within_min, rule.starts_after_min) if edge is not None}
     return sorted(edges, reverse=True)
 
 
 def minutes_until_next_bracket(edges: Sequence[float], minutes_to_start: float | None) -> float:
-    """Tell in how many minutes another rule may match; infinity if time changes nothing any more."""
+    """Return the minutes until other rules may match; infinity if the passage of time changes nothing any more."""
     if minutes_to_start is None:
         return inf
     return min((minutes_to_start - edge for edge in edges if minutes_to_start > edge), default=inf)
 
 
-def _names(wanted: str | tuple[str, ...] | None, name: str | None) -> bool:
-    return wanted is None or name == wanted or (isinstance(wanted, tuple) and name in wanted)
+def _includes(names: str | tuple[str, ...] | None, name: str | None) -> bool:
+    return names is None or name == names or (isinstance(names, tuple) and name in names)

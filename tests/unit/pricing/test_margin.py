@@ -141,32 +141,3 @@ def test_for_two_outcomes_shin_is_additive(first: float, book_sum: float) -> Non
 def test_bad_numbers_are_refused_with_the_reason(call: Any, reason: str) -> None:
     with pytest.raises(MarginError, match=reason):
         call()
-
-
-@given(values=st.tuples(*[st.floats(0.01, 0.9)] * 3), target=st.floats(0.5, 1.6))
-def test_what_is_written_out_for_three_outcomes_is_what_the_general_solvers_say(values: Any, target: float) -> None:
-    from oddsengine.pricing.methods import margin
-
-    k, powers = margin._power_of_many(values, target)
-    assume(k > 0)
-    assert margin._power(values, target) == pytest.approx(powers, abs=1e-11)
-    assert margin._odds_ratio(values, target) == pytest.approx(margin._odds_ratio_of_many(values, target), abs=1e-11)
-
-
-@given(values=st.tuples(*[st.floats(0.01, 0.9)] * 2), target=st.floats(0.5, 1.6))
-def test_what_is_written_out_for_two_outcomes_is_what_the_general_solver_says(values: Any, target: float) -> None:
-    from oddsengine.pricing.methods import margin
-
-    assert margin._odds_ratio(values, target) == pytest.approx(margin._odds_ratio_of_many(values, target), abs=1e-11)
-    k, powers = margin._power_of_many(values, target)
-    assume(k > 0)
-    assert margin._power(values, target) == pytest.approx(powers, abs=1e-11)
-
-
-@given(values=st.tuples(*[st.floats(0.05, 0.6)] * 3))
-def test_the_share_of_insiders_of_three_outcomes_is_the_general_one(values: Any) -> None:
-    from oddsengine.pricing.methods import closed_forms, margin
-
-    assume(1.0 < fsum(values) < 1.4)
-    written_out = closed_forms.shin_insiders(values, margin._LAST_STEP, margin._MAX_STEPS)
-    assert written_out == pytest.approx(margin._insiders(values, fsum(values)), abs=1e-10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import fsum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from oddsengine.domain.feed_updates import BookChange, SelectionDefinition
 from oddsengine.domain.ids import SelectionKey
 from oddsengine.domain.ladders import BETFAIR
-from oddsengine.domain.offered_market import OfferedMarket
 from oddsengine.pricing.methods.fair import ExchangeLimits, fair_from_exchange
-from oddsengine.pricing.methods.implied import implied_by_exchange, priced_together
-from oddsengine.pricing.pricer import Pricer
+from oddsengine.pricing.methods.implied import implied_by_exchange, outcome_groups
+from oddsengine.pricing.pricer import Pricer, Repricing
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 from tests.support.builders import a_definition, a_quote
+
+if TYPE_CHECKING:
+    from oddsengine.domain.offered_market import OfferedMarket
 
 LIMITS = ExchangeLimits(max_spread=0.2, min_size=2.0)
 TRADED = ExchangeLimits(max_spread=0.2, min_size=2.0, last_traded=True)
@@ -33,14 +35,14 @@ def a_market(definition: Any, *books: BookChange) -> SourceMarket:
     return market
 
 
-def whole(offered: Any) -> OfferedMarket:
-    assert isinstance(offered, OfferedMarket)
-    return offered
+def whole(priced: Repricing) -> OfferedMarket:
+    assert priced.market is not None
+    return priced.market
 
 
 def price_of(market: SourceMarket, **profile: Any) -> OfferedMarket:
     assert market.definition is not None
-    return whole(Pricer({"default": Profile(**profile)}).offered(market, market.definition))
+    return whole(Pricer({"default": Profile(**profile)}).price(market, market.definition))
 
 
 def prices(offered: OfferedMarket) -> dict[str, int | None]:
@@ -199,7 +201,7 @@ def test_each_line_of_an_asian_handicap_is_a_book_of_its_own() -> None:
     lines = [("1@-0.5", -0.5), ("2@0.5", 0.5), ("1@0.25", 0.25), ("2@-0.25", -0.25)]
     definition = a_definition(type="asian_handicap")
     selections = tuple(SelectionDefinition(ref, SelectionKey(ref), ref, "active", handicap) for ref, handicap in lines)
-    groups = priced_together(msgspec.structs.replace(definition, selections=selections))
+    groups = outcome_groups(msgspec.structs.replace(definition, selections=selections))
     assert [["1@-0.5", "2@0.5"], ["1@0.25", "2@-0.25"]] == [[selection.key for selection in group.selections] for group in groups]
 
 
@@ -299,11 +301,11 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
         market.books.setdefault(f"s-{key}", SelectionBook()).apply(
             BookChange("", back_levels=rows, lay_levels=lay, last=last, quote=quote)
         )
-        offered = pricer.offered(market, definition)
-        if isinstance(offered, list):
-            offer.put_prices(definition.id, offered)
+        priced = pricer.price(market, definition)
+        if priced.market is None:
+            offer.put_prices(definition.id, priced.changes)
         else:
-            offer.put_market(offered)
+            offer.put_market(priced.market)
         record = offer.markets[definition.id]
         plain = {name: priced for name, (_, priced) in pricer.explain(market, definition).items()}
         refusal = next((each.refusal for each in plain.values() if each.refusal), None)
@@ -315,5 +317,5 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
         if refusal is None:
             for name, prices_of in plain.items():
                 place = list(profiles).index(name)
-                for selection, priced in prices_of.selections.items():
-                    assert priced.price == record.selections[selection].prices[place], (name, selection)
+                for selection, reference in prices_of.selections.items():
+                    assert reference.price == record.selections[selection].prices[place], (name, selection)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oddsengine.domain.ladders import LADDERS
 from oddsengine.pricing import METHODS
-from oddsengine.pricing.market.incremental_book import quote_book
+from oddsengine.pricing.market.quoting import quote_book
 from oddsengine.pricing.market.rounding import book_sum, round_book
 from oddsengine.pricing.profiles.profile import Profile
 

@@ -10,7 +10,7 @@ import pytest
 from feeds.feed import installed_feeds
 from feeds.supervision.settings import Supervision
 from oddsengine.gateway.access.settings import KeySettings
-from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.pricing.profiles.profile import Profile, refined
 from oddsengine.pricing.profiles.rules import Rule
 from oddsengine.runtime.settings import ConfigError, Settings, demo_config, load_settings, parse_settings
 from oddsengine.runtime.settings.renamed_keys import RENAMED_KEYS
@@ -159,7 +159,7 @@ ladder = "listed"
     profile = parse(text).profiles["default"]
     assert (1100, 1200) == profile.ladder_ticks.ticks[:2]
     assert (4500, 5000) == profile.ladder_ticks.ticks[-2:]
-    assert (1500, 2000, 4250) == profile.rules[0].refine(profile).ladder_ticks.ticks
+    assert (1500, 2000, 4250) == refined(profile, profile.rules[0]).ladder_ticks.ticks
 
 
 @pytest.mark.parametrize(
