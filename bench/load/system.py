@@ -106,7 +106,7 @@ def engine_running(url: str, feed_port: int) -> Iterator[Talker]:
 
 
 def counted(port: int, name: str) -> float:
-    """Read one of a gateway's own metrics, such as `odds_fell_behind_total`."""
+    """Read one of a gateway's own metrics, such as `oddsengine_slow_consumers_total`."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
         lines = response.read().decode().splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))

@@ -29,9 +29,9 @@ _FILLING_S: Final = 15.0
 #: By then what a client does not read is still in the kernel.
 _NOT_FULL_YET_S: Final = 1.5
 _ROUNDS: Final = 3
-_FELL_BEHIND: Final = "odds_fell_behind_total"
-_SUSPENSIONS: Final = "odds_suspensions_total"
-_SUSPENSION_SECONDS: Final = "odds_suspension_seconds_total"
+_FELL_BEHIND: Final = "oddsengine_slow_consumers_total"
+_SUSPENSIONS: Final = "oddsengine_suspension_seconds_count"
+_SUSPENSION_SECONDS: Final = "oddsengine_suspension_seconds_sum"
 _SUSPENDING_S: Final = 12.0
 _HTTP: Final = "HTTP/1.1\r\nHost: bench\r\n"
 #: Requests of each kind: the 99th percentile is the eleventh from above.

@@ -37,7 +37,7 @@ def soak(subscribers: int, minutes: float, rate: float = 10_000.0) -> list[Row]:
     """Run with mischief until shortly before the end; then every client must have what the snapshot says, price for price."""
     with system_running(events=_EVENTS, markets=_MARKETS) as system:
         clients, wrong, early = asyncio.run(_soaked(system, min(subscribers, _MOST_CLIENTS), minutes, rate))
-        grown, behind = system.gateway.resident_bytes() - early, counted(system.port, "odds_fell_behind_total")
+        grown, behind = system.gateway.resident_bytes() - early, counted(system.port, "oddsengine_slow_consumers_total")
     metric = f"of {len(clients)} clients not equal to the snapshot"
     return [
         Row(scenario="soak", metric=metric, value=wrong, unit="clients", goal=0, met=wrong == 0),

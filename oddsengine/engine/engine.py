@@ -138,9 +138,9 @@ class Engine:
         for shard, writer in enumerate(self.writers):
             labels = (str(shard),)
             offer = self.pipeline.offers[shard]
-            yield "odds_shard_flushes", labels, writer.flushes
-            yield "odds_shard_claims", labels, writer.claims
-            yield "odds_markets", labels, len(offer.markets)
-            yield "odds_events", labels, len(offer.events)
+            yield "oddsengine_shard_flushes_total", labels, writer.flushes
+            yield "oddsengine_shard_claims_total", labels, writer.claims
+            yield "oddsengine_markets", labels, len(offer.markets)
+            yield "oddsengine_events", labels, len(offer.events)
         if self.pipeline.translator is not None:
-            yield "odds_unmatched", (), len(self.pipeline.translator.matcher.doubts)
+            yield "oddsengine_unmatched_events", (), len(self.pipeline.translator.matcher.doubts)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from feeds.recording.packet import Packet
     from feeds.supervision.event_handler import Sink
     from oddsengine.runtime.settings import FeedSettings
+    from oddsengine.runtime.telemetry.metrics import Sample
 
 
 def sources_of(feeds: Mapping[str, FeedSettings]) -> list[str]:
@@ -79,34 +80,34 @@ def describe(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
     ]
 
 
-def samples(supervisors: Iterable[Supervisor]) -> Iterable[tuple[str, tuple[str, ...], float]]:
+def samples(supervisors: Iterable[Supervisor]) -> Iterable[Sample]:
     """Give the feeds' metrics (see `oddsengine.runtime.telemetry.metrics`)."""
     now_ms = wall_clock_ms()
     for each in supervisors:
         labels = (each.name,)
         counters = each.counters
-        yield "odds_feed_live", labels, each.state is FeedState.LIVE
+        yield "oddsengine_feed_live", labels, each.state is FeedState.LIVE
         for state in FeedState:
-            yield "odds_feed_state", (each.name, state.value), each.state is state
-        yield "odds_feed_messages", labels, counters.messages
-        yield "odds_feed_bytes", labels, counters.bytes
-        yield "odds_feed_rejected", labels, counters.rejected
-        yield "odds_feed_dropped", labels, counters.dropped
-        yield "odds_feed_connections", labels, counters.connections
-        yield "odds_feed_failures", labels, counters.failures
-        yield "odds_feed_continuity_lost", labels, counters.continuity_lost
-        yield "odds_feed_samples", labels, counters.samples
-        yield "odds_feed_clock_steps", labels, each.lag.steps
-        yield "odds_feed_lag_seconds", labels, each.lag.lag_ms / 1000
-        yield "odds_feed_breaker_open", labels, each.retry.is_open
+            yield "oddsengine_feed_state", (each.name, state.value), each.state is state
+        yield "oddsengine_feed_messages_total", labels, counters.messages
+        yield "oddsengine_feed_received_bytes_total", labels, counters.bytes
+        yield "oddsengine_feed_rejected_total", labels, counters.rejected
+        yield "oddsengine_feed_dropped_total", labels, counters.dropped
+        yield "oddsengine_feed_connections_total", labels, counters.connections
+        yield "oddsengine_feed_failures_total", labels, counters.failures
+        yield "oddsengine_feed_continuity_lost_total", labels, counters.continuity_lost
+        yield "oddsengine_feed_verifications_total", labels, counters.samples
+        yield "oddsengine_feed_clock_steps_total", labels, each.lag.steps
+        yield "oddsengine_feed_lag_seconds", labels, each.lag.lag_ms / 1000
+        yield "oddsengine_feed_breaker_open", labels, each.retry.is_open
         if each.received_ms is not None:
-            yield "odds_feed_age_seconds", labels, (now_ms - each.received_ms) / 1000
+            yield "oddsengine_feed_age_seconds", labels, (now_ms - each.received_ms) / 1000
         if each.lag.skew_ms is not None:
-            yield "odds_feed_skew_seconds", labels, each.lag.skew_ms / 1000
+            yield "oddsengine_feed_skew_seconds", labels, each.lag.skew_ms / 1000
         if each.quota is not None:
-            yield "odds_feed_quota_used", labels, each.quota.used
-            yield "odds_feed_quota_remaining", labels, each.quota.remaining
+            yield "oddsengine_feed_quota_used", labels, each.quota.used
+            yield "oddsengine_feed_quota_remaining", labels, each.quota.remaining
         if each.http is not None:
-            yield "odds_feed_response_seconds", labels, each.http.total_s
+            yield "oddsengine_feed_response_seconds_total", labels, each.http.total_s
             for status, count in each.http.statuses.items():
-                yield "odds_feed_responses", (each.name, str(status)), count
+                yield "oddsengine_feed_responses_total", (each.name, str(status)), count

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.server.rest import EngineView
     from oddsengine.runtime.settings import Settings
-    from oddsengine.runtime.telemetry.metrics import Source
+    from oddsengine.runtime.telemetry.metrics import Sample, Source
 
 _SWEEP_S: Final = 0.02
 #: All sessions are looked at twice a second, some at a time.
@@ -273,30 +273,32 @@ async def _heartbeats(hub: Hub) -> None:
 
 def _gateway_samples(
     hub: Hub, admission: Admission, handshakes: HandshakeTimeouts, followers: list[Follower]
-) -> Iterable[tuple[str, tuple[str, ...], float]]:
+) -> Iterable[Sample]:
     counters = hub.counters
-    yield "odds_sessions", (), len(hub.sessions)
-    yield "odds_sessions_opened", (), counters.opened
-    yield "odds_frames_sent", (), counters.frames
-    yield "odds_bytes_sent", (), counters.bytes
-    yield "odds_deltas_sent", (), counters.deltas
-    yield "odds_snapshots_sent", (), counters.snapshots
-    yield "odds_resumed", (), counters.resumed
-    yield "odds_fell_behind", (), counters.fell_behind
-    yield "odds_catch_ups", (), counters.catch_ups
-    yield "odds_bad_messages", (), counters.bad_messages
-    yield "odds_stalled", (), counters.stalled
-    yield "odds_suspensions", (), counters.suspended
-    yield "odds_suspension_seconds", (), counters.suspended_s
-    yield "odds_suspension_worst_seconds", (), counters.suspended_worst_s
-    yield "odds_refused", ("token",), admission.authenticator.rejected
-    yield "odds_refused", ("expired",), counters.expired
-    yield "odds_refused", ("origin",), admission.rejected_origins
-    yield "odds_refused", ("sessions_per_address",), admission.rejected_sessions
-    yield "odds_refused", ("handshakes",), admission.handshakes.rejected
-    yield "odds_refused", ("requests",), admission.requests.rejected
-    yield "odds_refused", ("session_limit",), counters.over_limit
-    yield "odds_refused", ("slow_handshake",), handshakes.timed_out
+    yield "oddsengine_sessions", (), len(hub.sessions)
+    yield "oddsengine_sessions_opened_total", (), counters.opened
+    yield "oddsengine_sent_frames_total", (), counters.frames
+    yield "oddsengine_sent_bytes_total", (), counters.bytes
+    yield "oddsengine_sent_deltas_total", (), counters.deltas
+    yield "oddsengine_sent_snapshots_total", (), counters.snapshots
+    yield "oddsengine_resumed_subscriptions_total", (), counters.resumed
+    yield "oddsengine_slow_consumers_total", (), counters.fell_behind
+    yield "oddsengine_slow_consumer_disconnects_total", (), counters.stalled
+    yield "oddsengine_catch_ups_total", (), counters.catch_ups
+    yield "oddsengine_bad_messages_total", (), counters.bad_messages
+    yield "oddsengine_suspension_seconds", (), counters.suspension_seconds
+    rejected = {
+        "token": admission.authenticator.rejected,
+        "expired": counters.expired,
+        "origin": admission.rejected_origins,
+        "sessions_per_address": admission.rejected_sessions,
+        "handshakes": admission.handshakes.rejected,
+        "requests": admission.requests.rejected,
+        "session_limit": counters.over_limit,
+        "slow_handshake": handshakes.timed_out,
+    }
+    for reason, count in rejected.items():
+        yield "oddsengine_rejected_total", (reason,), count
     for shard, follower in enumerate(followers):
-        yield "odds_shard_rescans", (str(shard),), follower.rescans
-        yield "odds_shard_stale", (str(shard),), follower.stale
+        yield "oddsengine_snapshot_reloads_total", (str(shard),), follower.snapshot_reloads
+        yield "oddsengine_shard_stale", (str(shard),), follower.stale

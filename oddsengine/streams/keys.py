@@ -1,10 +1,10 @@
-"""Every Redis key the engine uses. A shard's keys share a hash tag, so that in a Cluster they live on one node."""
+"""All Redis keys. The keys of a shard share a hash tag, so that they are on one node of a Redis Cluster."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-#: The stream entry's one field: the MessagePack batch.
+#: The only field of a stream entry: the batch as MessagePack.
 BATCH_FIELD: Final = b"b"
 
 
@@ -16,11 +16,11 @@ class ShardKeys(NamedTuple):
 
 
 def shard_keys(namespace: str, shard: int) -> ShardKeys:
-    """Name the keys of a shard; `namespace` keeps several installations in one Redis apart."""
+    """Return the keys of a shard. `namespace` separates installations that share a Redis."""
     tag = f"{{{namespace}:{shard}}}"
     return ShardKeys(f"{tag}:changes", f"{tag}:snapshot")
 
 
 def seats_key(namespace: str, subject: str) -> str:
-    """Name the key under which the sessions of one client are counted."""
+    """Return the key of the sorted set that holds the sessions of one client."""
     return f"{namespace}:sessions:{subject}"

@@ -25,7 +25,8 @@ STREAM_ENTRIES_KEPT: Final = 20_000
 encode = msgspec.msgpack.Encoder().encode
 
 
-def _script(name: str) -> str:
+def load_script(name: str) -> str:
+    """Return the source of a Lua script."""
     return files("oddsengine.streams").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
 
 
@@ -61,8 +62,8 @@ class Publisher:
         self._shard = shard
         self._keys = list(keys)
         self.offer = offer
-        self._publish = redis.register_script(_script("publish"))
-        self._claim = redis.register_script(_script("claim"))
+        self._publish = redis.register_script(load_script("publish"))
+        self._claim = redis.register_script(load_script("claim"))
 
     async def load(self) -> None:
         """Take over what the last owner published, so that versions go on counting."""

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from oddsengine.common.histogram import Histogram
+
+#: The median is a few milliseconds, the limit of the service half a second.
+_SUSPENSION_BOUNDS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
 
 class HubCounters:
     """What the hub has done since it started; read by the metrics."""
@@ -19,9 +26,7 @@ class HubCounters:
         "resumed",
         "snapshots",
         "stalled",
-        "suspended",
-        "suspended_s",
-        "suspended_worst_s",
+        "suspension_seconds",
     )
 
     def __init__(self) -> None:
@@ -37,13 +42,5 @@ class HubCounters:
         self.over_limit = 0
         self.expired = 0
         self.stalled = 0
-        #: flushes with suspensions that were written out, and the seconds from stream entry to the last socket: all and the most
-        self.suspended = 0
-        self.suspended_s = 0.0
-        self.suspended_worst_s = 0.0
-
-    def note_suspension(self, seconds: float) -> None:
-        """Count a flush with suspensions that took so many seconds from the stream to the last socket."""
-        self.suspended += 1
-        self.suspended_s += seconds
-        self.suspended_worst_s = max(self.suspended_worst_s, seconds)
+        #: of each flush with suspensions: the time from its stream entry until it was written to the last socket
+        self.suspension_seconds = Histogram(_SUSPENSION_BOUNDS_S)

@@ -225,7 +225,7 @@ class Dispatcher:
     def _finished(self, broadcast: Broadcast) -> None:
         self._end_broadcast()
         if self._suspending_ms is not None and not any(piece.changes.urgent for piece in self._pieces):
-            self.counters.note_suspension((self._now_ms() - self._suspending_ms) / 1000)
+            self.counters.suspension_seconds.observe((self._now_ms() - self._suspending_ms) / 1000)
             self._suspending_ms = None
         # Those it passed over are where they were before it, the others where it took them.
         self._fall_behind(broadcast.missed)

@@ -1,102 +1,131 @@
-"""Metrics: every name in one table, read from the parts' own counters when somebody asks.
+"""Every metric by name, in one table. The parts keep their own counters, which are read at each scrape.
 
-Nothing is counted twice and the hot path only adds to integers.
+Names follow Prometheus' conventions (prometheus.io/docs/practices/naming): the prefix `oddsengine_`, base units, `_total` for
+counters.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from oddsengine.common.histogram import Histogram
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Sequence
 
     from prometheus_client.core import Metric
 
-#: name -> (help, label names)
-COUNTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "odds_feed_messages": ("Batches of updates read from a feed.", ("feed",)),
-    "odds_feed_bytes": ("Bytes read from a feed.", ("feed",)),
-    "odds_feed_rejected": ("Messages, or markets in them, that could not be read.", ("feed",)),
-    "odds_feed_dropped": ("Messages left out as the protocol asks.", ("feed",)),
-    "odds_feed_connections": ("Connections opened to a provider.", ("feed",)),
-    "odds_feed_failures": ("Connections that failed or were lost.", ("feed",)),
-    "odds_feed_continuity_lost": ("Times a feed that was live could not be trusted any more.", ("feed",)),
-    "odds_feed_samples": ("Samples fetched to tell a quiet market from a frozen feed.", ("feed",)),
-    "odds_feed_clock_steps": ("Times a provider's clock was set back.", ("feed",)),
-    "odds_feed_responses": ("Answers to requests, by HTTP status (0: none came).", ("feed", "status")),
-    "odds_feed_response_seconds": ("Seconds that answers took, all together.", ("feed",)),
-    "odds_shard_flushes": ("Batches written to a shard's stream.", ("shard",)),
-    "odds_shard_claims": ("Epochs opened on a shard.", ("shard",)),
-    "odds_shard_rescans": ("Times a follower read a shard's snapshot anew.", ("shard",)),
-    "odds_sessions_opened": ("Sockets opened by subscribers.", ()),
-    "odds_frames_sent": ("Frames written to subscribers.", ()),
-    "odds_bytes_sent": ("Bytes written to subscribers.", ()),
-    "odds_deltas_sent": ("Market changes written to subscribers.", ()),
-    "odds_snapshots_sent": ("Snapshots written to subscribers.", ()),
-    "odds_resumed": ("Subscriptions resumed with a diff.", ()),
-    "odds_fell_behind": ("Times a subscriber did not read fast enough.", ()),
-    "odds_catch_ups": ("Diffs that brought a subscriber up to date.", ()),
-    "odds_stalled": ("Subscribers cut off because they took nothing for too long.", ()),
-    "odds_suspensions": ("Flushes with suspensions that were written to every subscriber.", ()),
-    "odds_suspension_seconds": ("Seconds from stream entry to the last socket of those flushes, all together.", ()),
-    "odds_refused": ("Requests, sessions and messages refused, by what limited them.", ("why",)),
-    "odds_bad_messages": ("Messages from subscribers that could not be read.", ()),
-}
-GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "odds_feed_live": ("Whether a feed can be trusted now.", ("feed",)),
-    "odds_feed_state": ("Where a feed stands: 1 for the state it is in.", ("feed", "state")),
-    "odds_feed_age_seconds": ("Seconds since a provider last said anything.", ("feed",)),
-    "odds_feed_lag_seconds": ("How late the last message was, by the provider's clock less its skew.", ("feed",)),
-    "odds_feed_skew_seconds": ("What our clock is ahead of the provider's, promptest delivery included.", ("feed",)),
-    "odds_feed_breaker_open": ("Whether only probes are let through to a provider.", ("feed",)),
-    "odds_feed_quota_used": ("What was used of a provider's quota, in its units.", ("feed",)),
-    "odds_feed_quota_remaining": ("What is left of a provider's quota, in its units.", ("feed",)),
-    "odds_unmatched": ("Pairs of events that may be one and wait for a person.", ()),
-    "odds_shard_stale": ("Whether a shard may be out of date here.", ("shard",)),
-    "odds_markets": ("Markets on offer.", ("shard",)),
-    "odds_events": ("Events on offer.", ("shard",)),
-    "odds_suspension_worst_seconds": ("The most that a flush with suspensions took from stream entry to the last socket.", ()),
-    "odds_sessions": ("Sockets open now.", ()),
+#: name, label values, value
+Sample = tuple[str, tuple[str, ...], float | Histogram]
+
+
+class Description(NamedTuple):
+    """What a metric is."""
+
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+def _counter(text: str, *labels: str) -> Description:
+    return Description("counter", text, labels)
+
+
+def _gauge(text: str, *labels: str) -> Description:
+    return Description("gauge", text, labels)
+
+
+METRICS: Final[dict[str, Description]] = {
+    # feeds
+    "oddsengine_feed_live": _gauge("Whether a feed is live.", "feed"),
+    "oddsengine_feed_state": _gauge("1 for the state that a feed is in, 0 for the others.", "feed", "state"),
+    "oddsengine_feed_age_seconds": _gauge("Seconds since a provider last sent anything.", "feed"),
+    "oddsengine_feed_lag_seconds": _gauge("Delay of the last message, by the provider's clock corrected for its skew.", "feed"),
+    "oddsengine_feed_skew_seconds": _gauge("How far our clock is ahead of the provider's, with the shortest delivery.", "feed"),
+    "oddsengine_feed_breaker_open": _gauge("Whether only probes are sent to a provider.", "feed"),
+    "oddsengine_feed_quota_used": _gauge("Used part of a provider's quota, in its units.", "feed"),
+    "oddsengine_feed_quota_remaining": _gauge("Remaining part of a provider's quota, in its units.", "feed"),
+    "oddsengine_feed_messages_total": _counter("Update batches received from a feed.", "feed"),
+    "oddsengine_feed_received_bytes_total": _counter("Bytes received from a feed.", "feed"),
+    "oddsengine_feed_rejected_total": _counter("Messages, or markets in them, that could not be read.", "feed"),
+    "oddsengine_feed_dropped_total": _counter("Messages dropped as the protocol requires.", "feed"),
+    "oddsengine_feed_connections_total": _counter("Connections opened to a provider.", "feed"),
+    "oddsengine_feed_failures_total": _counter("Connections that failed or were lost.", "feed"),
+    "oddsengine_feed_continuity_lost_total": _counter("Times that a live feed stopped being trusted.", "feed"),
+    "oddsengine_feed_verifications_total": _counter("Snapshots fetched to tell a quiet market from a frozen feed.", "feed"),
+    "oddsengine_feed_clock_steps_total": _counter("Times that a provider's clock was set back.", "feed"),
+    "oddsengine_feed_responses_total": _counter("HTTP responses by status; 0: no response.", "feed", "status"),
+    "oddsengine_feed_response_seconds_total": _counter("Total time of HTTP responses.", "feed"),
+    # the engine
+    "oddsengine_markets": _gauge("Markets on offer.", "shard"),
+    "oddsengine_events": _gauge("Events on offer.", "shard"),
+    "oddsengine_unmatched_events": _gauge("Pairs of events that may be the same and await review."),
+    "oddsengine_shard_flushes_total": _counter("Batches written to a shard's stream.", "shard"),
+    "oddsengine_shard_claims_total": _counter("Epochs opened on a shard.", "shard"),
+    # the gateway
+    "oddsengine_shard_stale": _gauge("Whether this gateway's state of a shard may be out of date.", "shard"),
+    "oddsengine_snapshot_reloads_total": _counter("Times that a shard's snapshot was loaded from Redis.", "shard"),
+    "oddsengine_sessions": _gauge("Open sessions."),
+    "oddsengine_sessions_opened_total": _counter("Sessions opened."),
+    "oddsengine_sent_frames_total": _counter("Frames written to subscribers."),
+    "oddsengine_sent_bytes_total": _counter("Bytes written to subscribers."),
+    "oddsengine_sent_deltas_total": _counter("Market changes written to subscribers."),
+    "oddsengine_sent_snapshots_total": _counter("Snapshots written to subscribers."),
+    "oddsengine_resumed_subscriptions_total": _counter("Subscriptions resumed with a diff."),
+    "oddsengine_slow_consumers_total": _counter("Times that a subscriber read too slowly and was taken off the live fan-out."),
+    "oddsengine_slow_consumer_disconnects_total": _counter("Subscribers disconnected because they read nothing for too long."),
+    "oddsengine_catch_ups_total": _counter("Diffs that brought a slow consumer up to date."),
+    "oddsengine_bad_messages_total": _counter("Messages from subscribers that could not be read."),
+    "oddsengine_rejected_total": _counter("Requests, sessions and messages rejected, by reason.", "reason"),
+    "oddsengine_suspension_seconds": Description(
+        "histogram", "Time from the stream entry of a suspension until it was written to the last subscriber."
+    ),
 }
 
 
 class Source(Protocol):
-    """Gives (metric name, label values, value) when asked."""
+    """Yields samples when asked."""
 
-    def __call__(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
-        """Read the present values."""
+    def __call__(self) -> Iterable[Sample]:
+        """Return the present values."""
         ...
 
 
+def build_registry(sources: Sequence[Source]) -> CollectorRegistry:
+    """Return a registry that reads these sources at each scrape."""
+    registry = CollectorRegistry()
+    registry.register(_Reader(sources))
+    return registry
+
+
 class _Reader(Collector):
-    def __init__(self, sources: list[Source]) -> None:
+    def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
 
     def collect(self) -> Iterator[Metric]:
-        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+        families: dict[str, CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily] = {}
         for source in self._sources:
             for name, labels, value in source():
                 family = families.get(name)
                 if family is None:
                     family = families[name] = _family(name)
-                family.add_metric(labels, value)
+                if isinstance(value, Histogram):
+                    assert isinstance(family, HistogramMetricFamily)  # noqa: S101 - the table says so
+                    family.add_metric(labels, value.buckets(), value.total)
+                else:
+                    assert not isinstance(family, HistogramMetricFamily)  # noqa: S101 - the table says so
+                    family.add_metric(labels, value)
         yield from families.values()
 
 
-def _family(name: str) -> CounterMetricFamily | GaugeMetricFamily:
-    table: Mapping[str, tuple[str, tuple[str, ...]]]
-    kind: Callable[..., CounterMetricFamily | GaugeMetricFamily]
-    table, kind = (COUNTERS, CounterMetricFamily) if name in COUNTERS else (GAUGES, GaugeMetricFamily)
-    text, labels = table[name]
-    return kind(name, text, labels=labels)
-
-
-def build_registry(sources: list[Source]) -> CollectorRegistry:
-    """Make a registry that reads these sources at each scrape."""
-    registry = CollectorRegistry()
-    registry.register(_Reader(sources))
-    return registry
+def _family(name: str) -> CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily:
+    kind, text, labels = METRICS[name]
+    if kind == "counter":
+        return CounterMetricFamily(name, text, labels=labels)
+    if kind == "gauge":
+        return GaugeMetricFamily(name, text, labels=labels)
+    return HistogramMetricFamily(name, text, labels=labels)

@@ -1,16 +1,22 @@
--- Publishes one batch: appends it to the shard's stream and brings the snapshot up to it, both or neither.
+-- Publishes a batch: appends it to the shard's stream and updates the snapshot to match.
 --
--- KEYS[1]  the shard's change stream
--- KEYS[2]  the shard's snapshot hash
--- ARGV[1]  epoch          ARGV[2]  seq (1 or more)
--- ARGV[3]  the batch      ARGV[4]  about how many entries the stream keeps
--- ARGV[5]  n, the number of snapshot fields to set
--- ARGV[6]..ARGV[5+2n]     field, value, field, value, ...
--- ARGV[6+2n]..            fields to delete
---
--- Replies "OK" once the batch stands, also if it did already (its reply was lost), else the stream's top id: nothing is
--- written unless the top is the position before this one, so a stale owner is fenced off and lost data never passes.
--- A script is atomic in Redis: no reader sees the entry without its snapshot.
+-- Keys
+--   KEYS[1]                 the shard's change stream
+--   KEYS[2]                 the shard's snapshot hash
+-- Arguments
+--   ARGV[1]                 the owner's epoch
+--   ARGV[2]                 seq of the batch, from 1
+--   ARGV[3]                 the batch
+--   ARGV[4]                 how many entries the stream keeps, approximately
+--   ARGV[5]                 n, the number of snapshot fields to set
+--   ARGV[6]..ARGV[5+2n]     field, value, field, value, ..
+--   ARGV[6+2n]..            snapshot fields to delete
+-- Reply
+--   "OK" if the batch is in the stream, also if an earlier call wrote it and its reply was lost. Otherwise the id of the stream's
+--   last entry: it is not the position before this batch, because another owner has opened an epoch or data was lost. Then nothing
+--   is written.
+-- Atomicity
+--   Redis runs a script without interruption: no reader sees the entry without its snapshot, or the snapshot without its entry.
 
 local epoch, seq = ARGV[1], tonumber(ARGV[2])
 local id = epoch .. '-' .. ARGV[2]
@@ -26,7 +32,7 @@ redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[4], id, 'b', ARGV[3])
 local fields = tonumber(ARGV[5])
 local first = 6
 local after = first + 2 * fields
--- unpack() has a limit near 8,000 values
+-- unpack() is limited to about 8,000 values.
 for start = first, after - 1, 2000 do
   redis.call('HSET', KEYS[2], unpack(ARGV, start, math.min(start + 1999, after - 1)))
 end

@@ -100,7 +100,7 @@ async def test_an_engine_and_gateways_with_workers_of_which_one_dies(redis_serve
             async with http.get(f"{base}/v1/markets/{market.replace('/', '%2F')}/explain") as response:
                 assert market == (await response.json())["market"]
             async with http.get(publishing["metrics"]) as response:
-                assert "odds_markets" in await response.text()
+                assert "oddsengine_markets" in await response.text()
 
 
 async def test_roles_of_their_own_need_a_redis_that_others_reach(tmp_path: Path) -> None:

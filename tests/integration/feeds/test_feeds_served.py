@@ -61,7 +61,7 @@ async def test_a_provider_that_is_never_there_is_probed_and_shown_as_down() -> N
     shown = describe([supervisor])[0]
     assert ("line", "down") == (shown["feed"], shown["state"])
     assert "Connect call failed" in shown["reason"]
-    assert ("odds_feed_breaker_open", ("line",), True) in list(samples([supervisor]))
+    assert ("oddsengine_feed_breaker_open", ("line",), True) in list(samples([supervisor]))
     await end_tasks([running])
 
 

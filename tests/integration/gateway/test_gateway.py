@@ -337,8 +337,8 @@ async def test_health_metrics_and_the_page(here: Served) -> None:
     assert {"status": "ready"} == await here.get("/readyz")
     async with here.http.get(here.base + "/metrics") as response:
         text = await response.text()
-    assert 'odds_markets{shard="0"} 2.0' in text
-    assert "odds_sessions 0.0" in text
+    assert 'oddsengine_markets{shard="0"} 2.0' in text
+    assert "oddsengine_sessions 0.0" in text
     for path, kind in (("/", "text/html"), ("/client.js", "text/javascript"), ("/style.css", "text/css")):
         async with here.http.get(here.base + path) as response:
             assert (200, kind) == (response.status, response.content_type)

@@ -88,6 +88,6 @@ async def test_a_server_that_can_not_start_says_why(monkeypatch: pytest.MonkeyPa
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     assert str(fake) == find_server()
-    with pytest.raises(NoRedis, match="ended with code 3"):
+    with pytest.raises(NoRedis, match="exited with code 3"):
         async with EmbeddedRedis():
             pass

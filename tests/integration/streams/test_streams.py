@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,16 +17,17 @@ from oddsengine.domain.ids import MarketId
 from oddsengine.offer.offer import BEGINNING
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.offer.replica_offer import ReplicaOffer
-from oddsengine.streams import follower as follower_module
 from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.streams.follower import Follower, read_top
 from oddsengine.streams.keys import shard_keys
-from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id, read_at, write_at
-from oddsengine.streams.publisher import Publisher, encode, prepare
+from oddsengine.streams.positions import ORIGIN
+from oddsengine.streams.publisher import Publisher, encode, load_script, prepare
 from tests.support.builders import an_event, an_offer_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from oddsengine.streams.embedded import EmbeddedRedis
 
 KEYS = shard_keys("test", 0)
 
@@ -54,36 +56,45 @@ class Owner:
 
 
 class Reader:
-    """A follower, its replica, and what it told."""
+    """A follower, its replica, and what it notified of."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, stale_after_s: float = 3.0) -> None:
         self.offer = ReplicaOffer(())
-        self.told: list[str] = []
-        self.follower = Follower(redis, 0, KEYS, self.offer, self, time.monotonic)
+        self.heard: list[str] = []
+        self.follower = Follower(redis, 0, KEYS, self.offer, self, time.monotonic, stale_after_s=stale_after_s)
 
     def replaced(self, _shard: int) -> None:
-        self.told.append("replaced")
+        self.heard.append("replaced")
 
     def changed(self, _shard: int, batches: list[Batch]) -> None:
         touched = {self.offer.markets[market.id].identity.event for batch in batches for market in batch.markets}
         if touched:
-            self.told.append(f"changed {','.join(sorted(touched))}")
+            self.heard.append(f"changed {','.join(sorted(touched))}")
 
     def went_stale(self, _shard: int) -> None:
-        self.told.append("stale")
+        self.heard.append("stale")
 
     def went_live(self, _shard: int) -> None:
-        self.told.append("live")
+        self.heard.append("live")
+
+
+@asynccontextmanager
+async def following(server: EmbeddedRedis, *, stale_after_s: float = 3.0) -> AsyncIterator[Reader]:
+    """Run a follower on a connection of its own."""
+    client = Redis.from_url(server.url, socket_timeout=2.0)
+    found = Reader(client, stale_after_s=stale_after_s)
+    task = asyncio.create_task(found.follower.run())
+    try:
+        yield found
+    finally:
+        await end_tasks([task])
+        await client.aclose()
 
 
 @pytest_asyncio.fixture
-async def reader(redis_server: Any, redis: Redis) -> AsyncIterator[Reader]:
-    client = Redis.from_url(redis_server.url, socket_timeout=2.0)
-    found = Reader(client)
-    task = asyncio.create_task(found.follower.run())
-    yield found
-    await end_tasks([task])
-    await client.aclose()
+async def reader(redis_server: EmbeddedRedis, redis: Redis) -> AsyncIterator[Reader]:
+    async with following(redis_server) as found:
+        yield found
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -104,7 +115,7 @@ async def test_a_follower_has_what_was_published_before_and_after_it_came(redis:
     await owner.offers(2200)
     await until(lambda: same(owner, reader) and reader.offer.seq == owner.offer.seq)
     assert 3 == owner.offer.seq
-    assert "live" in reader.told
+    assert "live" in reader.heard
 
 
 async def test_entries_carry_the_position_as_their_id_without_holes(redis: Redis) -> None:
@@ -189,7 +200,7 @@ async def test_a_follower_does_not_go_back_within_an_epoch(redis: Redis, reader:
     await restore()
     await until(lambda: reader.follower.stale)
     assert same(owner, reader), "the newer state is kept"
-    assert reader.told.count("replaced") == 1
+    assert reader.heard.count("replaced") == 1
     new = await Owner(redis).claimed(now_ms=2_000_000)
     await until(lambda: same(new, reader) and reader.offer.epoch == new.offer.epoch)
 
@@ -227,7 +238,7 @@ async def test_lost_data_is_noticed_before_anything_is_written_on_top(redis: Red
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
     await redis.flushall()
-    with pytest.raises(PositionLost, match="stands at 0-0"):
+    with pytest.raises(PositionLost, match="ends at 0-0"):
         await owner.offers(2100)
     assert ORIGIN == await read_top(redis, KEYS.changes)
 
@@ -240,7 +251,7 @@ async def test_a_follower_survives_a_claim_after_lost_data(redis: Redis, reader:
     await owner.publisher.claim(1_000_000)
     await owner.offers(2200)
     await until(lambda: same(owner, reader) and reader.offer.epoch == owner.offer.epoch)
-    assert 2 <= reader.told.count("replaced")
+    assert 2 <= reader.heard.count("replaced")
 
 
 async def test_a_hole_in_the_sequence_means_scan_again(redis: Redis, reader: Reader) -> None:
@@ -254,13 +265,13 @@ async def test_a_hole_in_the_sequence_means_scan_again(redis: Redis, reader: Rea
     publication = prepare(owner.offer, batch)
     async with redis.pipeline(transaction=True) as pipe:
         epoch = owner.offer.epoch
-        script = owner.publisher._publish
+        script = redis.register_script(load_script("publish"))
         await script(keys=list(KEYS), args=[epoch, publication.seq, *publication.arguments], client=pipe)
         pipe.xdel(KEYS.changes, f"{epoch}-{publication.seq}")
         pipe.xadd(KEYS.changes, {b"b": encode(Batch(0))}, id=f"{epoch}-{publication.seq + 1}")
         await pipe.execute()
     await until(lambda: same(owner, reader))
-    assert 2 <= reader.told.count("replaced")
+    assert 2 <= reader.heard.count("replaced")
 
 
 async def test_an_unreadable_entry_or_record_costs_a_scan_and_no_more(redis: Redis, reader: Reader) -> None:
@@ -269,22 +280,24 @@ async def test_an_unreadable_entry_or_record_costs_a_scan_and_no_more(redis: Red
     await until(lambda: same(owner, reader))
     await redis.hset(KEYS.snapshot, "m:rubbish", b"\xc1")
     await redis.xadd(KEYS.changes, {b"b": b"\xc1"}, id=f"{owner.offer.epoch}-{owner.offer.seq + 1}")
-    await until(lambda: reader.told.count("replaced") == 2)
+    await until(lambda: reader.heard.count("replaced") == 2)
     assert same(owner, reader)
 
 
-async def test_silence_is_stale_until_the_next_entry(redis: Redis, reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follower_module, "STALE_AFTER_S", 0.3)
+async def test_silence_is_stale_until_the_next_entry(redis_server: EmbeddedRedis, redis: Redis) -> None:
     owner = await Owner(redis).claimed()
-    await until(lambda: reader.told == ["replaced"])
-    await owner.flush(sign_of_life=True)
-    await until(lambda: reader.told[-1:] == ["live"])
-    await until(lambda: reader.told[-1:] == ["stale"])
-    await owner.flush(sign_of_life=True)
-    await until(lambda: reader.told[-1:] == ["live"])
+    async with following(redis_server, stale_after_s=0.3) as reader:
+        await until(lambda: reader.heard == ["replaced"])
+        await owner.flush(sign_of_life=True)
+        await until(lambda: reader.heard[-1:] == ["live"])
+        await until(lambda: reader.heard[-1:] == ["stale"])
+        await owner.flush(sign_of_life=True)
+        await until(lambda: reader.heard[-1:] == ["live"])
 
 
-async def test_removals_and_their_tombstones_reach_a_follower_that_starts_later(redis: Redis, reader: Reader) -> None:
+async def test_removals_and_their_tombstones_reach_a_follower_that_starts_later(
+    redis_server: EmbeddedRedis, redis: Redis, reader: Reader
+) -> None:
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
     position = owner.offer.seq
@@ -293,15 +306,6 @@ async def test_removals_and_their_tombstones_reach_a_follower_that_starts_later(
     await until(lambda: reader.offer.seq == owner.offer.seq)
     removals = reader.offer.changes_since(position).removals
     assert {("market", "e1/match_odds"), ("event", "e1")} == {(removal.what, removal.id) for removal in removals}
-    late = Reader(redis)
-    await late.follower._scan()
-    assert set(removals) == set(late.offer.changes_since(position).removals)
-
-
-def test_positions_read_back_as_they_were_written() -> None:
-    at = {0: Position(1764000000, 12), 7: Position(3, 0)}
-    assert at == read_at(write_at(at))
-    assert Position(5, 6) == parse_stream_id(b"5-6")
-    for rubbish in ("", "x", "1-2", "1-2-3-4", "0-zz-1"):
-        with pytest.raises(ValueError):  # noqa: PT011 - whatever int() says
-            read_at(rubbish)
+    async with following(redis_server) as late:
+        await until(lambda: late.offer.seq == owner.offer.seq)
+        assert set(removals) == set(late.offer.changes_since(position).removals)

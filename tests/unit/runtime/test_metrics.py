@@ -1,0 +1,84 @@
+"""Metrics have conventional names and are read from their sources at each scrape."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from oddsengine.common.histogram import Histogram
+from oddsengine.runtime.telemetry.metrics import METRICS, build_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from oddsengine.runtime.telemetry.metrics import Sample
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_name_follows_the_conventions(name: str) -> None:
+    """The prefix, base units, and `_total` for counters only."""
+    kind, text, _ = METRICS[name]
+    assert re.fullmatch(r"oddsengine_[a-z_]+[a-z]", name)
+    assert (kind == "counter") == name.endswith("_total")
+    assert not re.search(r"_(ms|millis|minutes|kb|mb)(_|$)", name)
+    assert kind != "histogram" or name.endswith("_seconds")
+    assert text.endswith(".")
+
+
+def test_a_scrape_reads_the_present_values() -> None:
+    sessions = 3
+    latency = Histogram((0.1, 1.0))
+    latency.observe(0.05)
+    latency.observe(1.0)
+    latency.observe(7.0)
+
+    def source() -> Iterable[Sample]:
+        yield "oddsengine_sessions", (), sessions
+        yield "oddsengine_rejected_total", ("token",), 2
+        yield "oddsengine_suspension_seconds", (), latency
+
+    def another() -> Iterable[Sample]:
+        yield "oddsengine_rejected_total", ("origin",), 1
+
+    registry = build_registry([source, another])
+    lines = generate_latest(registry).decode().splitlines()
+    assert "oddsengine_sessions 3.0" in lines
+    assert 'oddsengine_rejected_total{reason="token"} 2.0' in lines
+    assert 'oddsengine_rejected_total{reason="origin"} 1.0' in lines
+    assert 'oddsengine_suspension_seconds_bucket{le="0.1"} 1.0' in lines
+    assert 'oddsengine_suspension_seconds_bucket{le="1.0"} 2.0' in lines
+    assert 'oddsengine_suspension_seconds_bucket{le="+Inf"} 3.0' in lines
+    assert "oddsengine_suspension_seconds_count 3.0" in lines
+    assert "oddsengine_suspension_seconds_sum 8.05" in lines
+    sessions = 4
+    latest = generate_latest(registry).decode()
+    assert "oddsengine_sessions 4.0" in latest
+    assert {"gauge", "counter", "histogram"} == {family.type for family in text_string_to_metric_families(latest)}
+
+
+def test_a_name_that_is_not_in_the_table_is_an_error() -> None:
+    def source() -> Iterable[Sample]:
+        yield "oddsengine_unheard_of", (), 1
+
+    with pytest.raises(KeyError):
+        generate_latest(build_registry([source]))
+
+
+@given(
+    st.lists(st.floats(0.001, 100), min_size=1, max_size=6, unique=True).map(sorted),
+    st.lists(st.floats(0, 200), max_size=40),
+)
+def test_a_bucket_counts_the_values_up_to_its_bound(bounds: list[float], values: list[float]) -> None:
+    histogram = Histogram(bounds)
+    for value in values:
+        histogram.observe(value)
+    buckets = histogram.buckets()
+    assert [(repr(bound), sum(value <= bound for value in values)) for bound in bounds] == buckets[:-1]
+    assert ("+Inf", len(values)) == buckets[-1]
+    assert sum(values) == pytest.approx(histogram.total)

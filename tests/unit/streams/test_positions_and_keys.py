@@ -1,0 +1,51 @@
+"""Positions as stream ids and as `at`, and the Redis keys."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddsengine.streams.errors import Fenced, PositionLost
+from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id, read_at, write_at
+
+POSITIONS = st.builds(Position, st.integers(0, 2**40), st.integers(0, 2**53))
+
+
+@given(POSITIONS)
+def test_a_position_survives_its_stream_id(position: Position) -> None:
+    assert position == parse_stream_id(position.stream_id())
+    assert position == parse_stream_id(position.stream_id().encode())
+
+
+@given(POSITIONS, POSITIONS)
+def test_positions_are_in_the_order_of_stream_ids(first: Position, second: Position) -> None:
+    """Epoch before seq, and nothing is before the origin."""
+    assert (first < second) == ((first.epoch, first.seq) < (second.epoch, second.seq))
+    assert ORIGIN <= first
+
+
+@given(st.dictionaries(st.integers(0, 255), POSITIONS, min_size=1, max_size=4))
+def test_positions_survive_their_at(positions: dict[int, Position]) -> None:
+    assert positions == read_at(write_at(positions))
+
+
+@pytest.mark.parametrize("malformed", ["", "x", "1-2", "1-2-3-4", "0-zz-1", "."])
+def test_a_malformed_at_is_an_error(malformed: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whatever int() says
+        read_at(malformed)
+
+
+@given(st.integers(0, 255))
+def test_the_keys_of_a_shard_are_on_one_node_of_a_cluster(shard: int) -> None:
+    """Redis hashes only what is in braces (Redis Cluster specification, "Hash tags")."""
+    tags = {key[key.index("{") : key.index("}") + 1] for key in shard_keys("odds", shard)}
+    assert {f"{{odds:{shard}}}"} == tags
+    assert 2 == len(set(shard_keys("odds", shard)))
+    assert not set(shard_keys("odds", shard)) & set(shard_keys("other", shard))
+
+
+def test_errors_name_the_shard_and_both_positions() -> None:
+    assert str(Fenced(3, 5, Position(7, 0))) == "shard 3: another engine took over with epoch 7 (ours is 5); stepping down"
+    assert str(PositionLost(0, Position(5, 6), ORIGIN)) == "shard 0: the stream ends at 0-0, not at our last entry 5-6"
