@@ -47,9 +47,9 @@ def offered(counts: Sequence[int]) -> OwnedOffer:
     offer.open_epoch(1)
     for number, markets in enumerate(counts):
         event = EventId(f"e{number}")
-        offer.put_event(Event(id=event, sport="football", competition=Competition("bench", "Bench"), name=f"Event {number}"))
+        offer.stage_event(Event(id=event, sport="football", competition=Competition("bench", "Bench"), name=f"Event {number}"))
         for market in range(markets):
-            offer.put_market(_market(event, market))
+            offer.stage_market(_market(event, market))
     return offer
 
 
@@ -84,11 +84,11 @@ class _Suspensions:
         self._flushes += self.are_wanted
         place = self._flushes % _SUSPENSION_EVERY if self.are_wanted else None
         if place == 0:
-            self._offer.put_market(self._market)
+            self._offer.stage_market(self._market)
         elif place == _SUSPENSION_EVERY // 2:
             await asyncio.sleep(_AFTER_PRICES_S)
             self._offer.suspend(self._market.id, "bench")
-            batch = self._offer.cut(time.time_ns() // 1_000_000)
+            batch = self._offer.commit(time.time_ns() // 1_000_000)
             if batch is not None:
                 await self._publisher.publish(prepare(self._offer, batch))
 
@@ -98,7 +98,7 @@ async def _feed(url: str, counts: Sequence[int]) -> None:
     redis = Redis.from_url(url)
     publisher = Publisher(redis, 0, shard_keys("odds", 0), offer)
     now_ms = time.time_ns() // 1_000_000
-    offer.cut(now_ms)
+    offer.commit(now_ms)
     await publisher.claim(now_ms)
     names = shuffled(counts)
     rate, published, place, price = 0.0, 0, 0, 2020
@@ -128,9 +128,9 @@ async def _feed(url: str, counts: Sequence[int]) -> None:
         for _ in range(count):
             if place == len(names):
                 place, price = 0, 4000 - price + 20
-            offer.put_prices(names[place], [("home", (price,))])
+            offer.stage_prices(names[place], [("home", (price,))])
             place += 1
-        batch = offer.cut(time.time_ns() // 1_000_000, sign_of_life=time.monotonic() - last_write_s > 1)
+        batch = offer.commit(time.time_ns() // 1_000_000, heartbeat=time.monotonic() - last_write_s > 1)
         if batch is not None:
             await publisher.publish(prepare(offer, batch))
             last_write_s = time.monotonic()

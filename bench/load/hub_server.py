@@ -32,7 +32,7 @@ _SWEEP_S: Final = 0.02
 async def _serve() -> None:
     configure_logging("error")
     owner = offered([50])
-    owner.cut(0)
+    owner.commit(0)
     replica = Replica(1)
     # The replica has records of its own, as if they had come through the stream.
     replica.offers[0].load(1, owner.seq, copy.deepcopy(list(owner.records())))
@@ -50,9 +50,9 @@ async def _serve() -> None:
         frames, start, market, swept_s = hub.counters.frames, time.monotonic(), 0, 0.0
         while not stop.done():
             market = (market + 1) % 50
-            owner.put_prices(MarketId(f"e0/total/ft/{market}"), [("home", (2000 + hub.counters.frames % 997,))])
+            owner.stage_prices(MarketId(f"e0/total/ft/{market}"), [("home", (2000 + hub.counters.frames % 997,))])
             now_ms = time.time_ns() // 1_000_000
-            batch = owner.cut(now_ms)
+            batch = owner.commit(now_ms)
             if batch is not None:
                 replica.offers[0].apply(owner.seq, batch)
                 hub.staleness.changed(0, [batch])

@@ -88,7 +88,7 @@ def _whole_way(lines: list[bytes], a_flush: int, profiles: int = 1) -> float:
                 pipeline.receive(event, 0)
         if number % a_flush == 0:
             pipeline.flush(0, 0)
-            batch = offer.cut(0)
+            batch = offer.commit(0)
             if batch is not None:
                 prepare(offer, batch)
     return len(lines) / (time.perf_counter() - start)

@@ -224,7 +224,7 @@ def replay_through(
             pipeline.tick(now_ms)
             for shard, offer in enumerate(pipeline.offers):
                 pipeline.flush(shard, now_ms)
-                batch = offer.cut(now_ms)
+                batch = offer.commit(now_ms)
                 if batch is not None:
                     counts.batches += 1
                     counts.changes += len(batch.markets)

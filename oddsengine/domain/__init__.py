@@ -1,1 +1,1 @@
-"""The domain: ids, events, markets, statuses, odds, ladders and what feeds say. Pure: no clock, no I/O."""
+"""The domain: ids, events, markets, statuses, odds, ladders, feed updates and published changes. Pure values, no I/O."""

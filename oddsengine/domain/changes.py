@@ -1,7 +1,7 @@
-"""The values that travel from the offer to its followers: changes, removals, and the batch that carries them.
+"""Published changes: what travels from an offer to its replicas, and the records that a snapshot is made of.
 
-All carry absolute values, so applying one twice is harmless. They are MessagePack arrays on the stream; a field may be
-added at the end only. None of them can be part of a cycle, so the garbage collector is spared them (`gc=False`).
+All values are absolute, so applying a change twice is harmless. The types are encoded as arrays (`array_like`): add fields at the
+end only. None of them can be part of a reference cycle, so the garbage collector need not track them (`gc=False`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 
 
 class MarketIdentity(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What never changes in the life of a market."""
+    """The fields of a market that never change."""
 
     event: EventId
     type: MarketType
@@ -26,7 +26,7 @@ class MarketIdentity(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class MarketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Whether bets are taken, and if not, why not (`reason` is None while open)."""
+    """Whether a market takes bets; `reason` says why not, None while it is open."""
 
     status: MarketStatus
     reason: str | None
@@ -34,9 +34,9 @@ class MarketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class SelectionChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A selection as it now stands; `name` and `status` are None where they are as they were.
+    """The new state of a selection; `name` and `status` are None if they did not change.
 
-    `prices` has one entry a profile, in thousandths, None where there is none to bet on.
+    `prices` has one entry per profile, in thousandths, None where there is no price.
     """
 
     name: str | None
@@ -45,7 +45,7 @@ class SelectionChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class MarketChange(msgspec.Struct, array_like=True, gc=False):
-    """What changed of a market. One with an `identity` is the whole market and replaces all that was known of it."""
+    """The changes of a market. With an `identity` it is the whole market and replaces the earlier state."""
 
     id: MarketId
     v: int
@@ -55,12 +55,12 @@ class MarketChange(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def is_urgent(self) -> bool:
-        """Whether it stopped taking bets: that is told first."""
+        """Whether the market stopped taking bets: such changes are sent first."""
         return self.state is not None and self.state.status != "open"
 
 
 class EventDescription(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What seldom changes of an event; `start_ms` is Unix milliseconds."""
+    """The fields of an event that rarely change; `start_ms` is Unix milliseconds."""
 
     sport: str
     competition: Competition
@@ -70,7 +70,7 @@ class EventDescription(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class EventProgress(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What changes while an event is played."""
+    """The fields of an event that change while it is played."""
 
     in_play: bool
     score: str | None
@@ -78,7 +78,7 @@ class EventProgress(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class EventChange(msgspec.Struct, array_like=True, gc=False):
-    """What changed of an event."""
+    """The changes of an event; None for the part that did not change."""
 
     id: EventId
     description: EventDescription | None
@@ -86,7 +86,7 @@ class EventChange(msgspec.Struct, array_like=True, gc=False):
 
 
 class Removal(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A market or event that is no longer on offer, with what its channels were called."""
+    """A market or event that is no longer on offer, with what identifies its channels."""
 
     what: Literal["market", "event"]
     id: str
@@ -96,7 +96,7 @@ class Removal(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Changes(msgspec.Struct, gc=False):
-    """What changed since a position. The first `urgent` of `markets` stopped taking bets: they are sent first."""
+    """The diff since a position. The first `urgent` of `markets` stopped taking bets: they are sent first."""
 
     events: list[EventChange]
     markets: list[MarketChange]
@@ -108,7 +108,7 @@ class Changes(msgspec.Struct, gc=False):
 
 
 class Batch(msgspec.Struct, array_like=True, gc=False):
-    """One stream entry: what one flush published at `ts_ms` (Unix milliseconds); empty as a sign of life."""
+    """The changes of one position, published at `ts_ms` (Unix milliseconds). An empty batch is a heartbeat."""
 
     ts_ms: int
     events: list[EventChange] = []
@@ -118,7 +118,7 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
 
 
 class SelectionRecord(msgspec.Struct, array_like=True, gc=False):
-    """A selection and the positions at which anything of it, its status and its name last changed."""
+    """A selection, with the positions of the last change of anything, of its status and of its name."""
 
     name: str
     status: SelectionStatus
@@ -129,7 +129,7 @@ class SelectionRecord(msgspec.Struct, array_like=True, gc=False):
 
 
 class MarketRecord(msgspec.Struct, array_like=True, tag="m", gc=False):
-    """A market's whole published state with the positions of its parts; the value in the snapshot hash."""
+    """The whole published state of a market, with the position of the last change of each part."""
 
     id: MarketId
     identity: MarketIdentity
@@ -142,7 +142,7 @@ class MarketRecord(msgspec.Struct, array_like=True, tag="m", gc=False):
 
 
 class EventRecord(msgspec.Struct, array_like=True, tag="e", gc=False):
-    """An event's whole published state with the positions of its parts; the value in the snapshot hash."""
+    """The whole published state of an event, with the position of the last change of each part."""
 
     id: EventId
     description: EventDescription
@@ -152,17 +152,17 @@ class EventRecord(msgspec.Struct, array_like=True, tag="e", gc=False):
 
 
 class Tombstone(msgspec.Struct, array_like=True, tag="t", gc=False):
-    """A removal and the position at which it was published; the value in the snapshot hash."""
+    """A removal and the position at which it was published."""
 
     removal: Removal
     at: int
 
 
 class Meta(msgspec.Struct, array_like=True, tag="x", gc=False):
-    """What the shard's prices mean: profile names in the order of `prices`, and the oldest position with a diff."""
+    """The profile names in the order of `prices`, and the oldest position with a diff."""
 
     profiles: tuple[str, ...]
-    floor: int
+    oldest_diffable: int
 
 
 Record = MarketRecord | EventRecord | Tombstone | Meta

@@ -1,4 +1,4 @@
-"""Events: what is played, by whom, when, and how it stands."""
+"""Events: who plays what, when, and the score."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Competition(msgspec.Struct, frozen=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """All that is published of an event; `start_ms` is Unix time in milliseconds, score and clock are for display."""
+    """A sporting event; `start_ms` is Unix milliseconds, `score` and `clock` are for display only."""
 
     id: EventId
     sport: str

@@ -1,7 +1,7 @@
-"""What a feed says, in the domain's words: the input of the engine.
+"""Feed updates: the input of the engine, normalised from every provider's messages.
 
-A provider's own market and runner ids (`1.170258213`, `47972@-0.25`) key the updates, because prices may arrive before
-the definition that says what they are prices of. The definition brings the domain's ids.
+Updates are keyed by the provider's own market and runner ids (`1.170258213`, `47972@-0.25`), because prices may arrive before the
+definition of their market. The definition maps them to the domain's ids.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LevelPriceSize: TypeAlias = tuple[int, float, float]
 
 
 class SelectionDefinition(msgspec.Struct, frozen=True, gc=False):
-    """What a source says a selection is; `source_id` is the key its prices arrive under."""
+    """A source's definition of a selection; its prices arrive under `source_id`."""
 
     source_id: str
     key: SelectionKey
@@ -31,7 +31,7 @@ class SelectionDefinition(msgspec.Struct, frozen=True, gc=False):
 
 
 class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a source says a market is, whole: selections it does not name are no longer part of it."""
+    """A source's whole definition of a market: selections that it does not contain are no longer part of the market."""
 
     id: MarketId
     event: EventId
@@ -45,11 +45,11 @@ class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class BookChange(msgspec.Struct, gc=False):
-    """Changed rows of one selection's order book; None is "not mentioned", an unset field never deletes.
+    """Changed rows of one selection's order book. None means unchanged and never deletes anything.
 
-    `back` and `lay` are keyed by price, `back_levels` and `lay_levels` by level, `back_display` and `lay_display` by
-    level with the provider's virtual bets. `last` is the last traded price. `quote` is a bookmaker's own price in
-    decimal odds, 0 if it is withdrawn.
+    `back` and `lay` are keyed by price, `back_levels` and `lay_levels` by level, `back_display` and `lay_display` by level
+    including the provider's virtual bets. `last` is the last traded price. `quote` is a bookmaker's own price in decimal odds, 0
+    if it is withdrawn.
     """
 
     selection: str
@@ -64,13 +64,13 @@ class BookChange(msgspec.Struct, gc=False):
 
 
 class EventUpdate(msgspec.Struct, frozen=True, tag="event", gc=False):
-    """An event as the source now describes it, whole."""
+    """A source's whole description of an event."""
 
     event: Event
 
 
 class MarketUpdate(msgspec.Struct, tag="market", gc=False):
-    """Changes of one market; `image` says that what is not in it is gone."""
+    """Changes of one market. An `image` is the whole market and replaces the earlier state."""
 
     market: str
     image: bool = False
@@ -79,17 +79,17 @@ class MarketUpdate(msgspec.Struct, tag="market", gc=False):
 
 
 class MarketGone(msgspec.Struct, frozen=True, tag="gone", gc=False):
-    """The source no longer offers this market."""
+    """Removal of a market by its source."""
 
     market: str
 
 
-#: A source that is not live may be wrong in all it said: every market priced by it alone is suspended.
+#: The state of a source that is not live may be out of date: every market that it prices alone is suspended.
 SourceHealth = Literal["live", "lagging", "stale", "down"]
 
 
 class SourceStatus(msgspec.Struct, frozen=True, tag="status", gc=False):
-    """How far the source can be trusted from here on."""
+    """A change of a source's health."""
 
     health: SourceHealth
     reason: str
@@ -101,7 +101,7 @@ FeedUpdate: TypeAlias = EventUpdate | MarketUpdate | MarketGone | SourceStatus
 class UpdateBatch(msgspec.Struct, gc=False):
     """Updates of one source that belong together, in order.
 
-    `published_ms` is the provider's own publish time (Unix milliseconds), None where a message has none.
+    `published_ms` is the provider's publish time (Unix milliseconds), None if the message has none.
     """
 
     source: str

@@ -1,11 +1,11 @@
-"""Odds as people write them: decimal, fractional, American, Hong Kong, Malay, Indonesian, implied percent.
+"""Odds formats: decimal, fractional, American, Hong Kong, Malay, Indonesian, implied percent.
 
-With d the decimal odds, stake included: fractional and Hong Kong say d - 1; American says what 100 wins (over evens) or
-what must be staked to win 100 (under, negative); Malay says d - 1 up to evens and -1/(d - 1) over; Indonesian the other way
-round; percent says 100/d.
+With d the decimal odds, stake included: fractional and Hong Kong are d - 1. American is what a stake of 100 wins (evens and over)
+or, negative, the stake that wins 100 (under). Malay is d - 1 up to evens and -1/(d - 1) over, Indonesian the reverse. Percent is
+100/d.
 
-Printing and parsing again gives the same thousandths: for fractional by the table of traditional fractions, else exactly;
-for American on the American ladder, off it the nearest whole number is printed; for the others by printing enough digits.
+Formatted odds parse to the same thousandths: fractional uses the traditional fractions where there is one and exact fractions
+elsewhere, the others enough digits. American odds are exact on the American ladder and rounded to a whole number off it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OddsFormat = Literal["decimal", "fractional", "american", "hong_kong", "malay", "indonesian", "percent"]
 FORMATS: Final[tuple[str, ...]] = get_args(OddsFormat)
 
-#: The fractions that British bookmakers quote, as they write them, rising.
+#: The fractions quoted by British bookmakers, in their notation, ascending.
 _FRACTIONS: Final = """
     1/100 1/66 1/50 1/33 1/25 1/20 1/16 1/14 1/12 1/10 1/9 1/8 1/7 2/13 1/6 2/11 1/5 2/9 1/4 2/7 3/10 1/3 4/11 2/5
     4/9 1/2 8/15 4/7 8/13 4/6 8/11 4/5 5/6 10/11 1/1 11/10 6/5 5/4 11/8 6/4 13/8 7/4 15/8 2/1 9/4 5/2 11/4 3/1
@@ -31,7 +31,7 @@ _FRACTIONS: Final = """
 """
 TRADITIONAL_FRACTIONS: Final = tuple(_FRACTIONS.split())
 _EVENS: Final = 2000
-#: Enough for every thousandth up to odds of 1000 to be told from its neighbours after -1/(d-1).
+#: Digits that keep all thousandths up to odds of 1000 distinct after -1/(d-1).
 _DIGITS: Final = 9
 
 
@@ -39,41 +39,41 @@ def _from_fraction(text: str) -> int:
     return round(1000 * (1 + Fraction(text)))
 
 
-#: thousandths -> the traditional fraction they stand for
+#: thousandths -> their traditional fraction
 _TRADITIONAL: Final[dict[int, str]] = {_from_fraction(text): text for text in TRADITIONAL_FRACTIONS}
 
 
-def print_odds(odds_milli: int, odds_format: str) -> float | int | str:
-    """Write odds in a format: fractional as a text, the others as numbers.
+def format_odds(odds_milli: int, odds_format: str) -> float | int | str:
+    """Return odds in a format: a string for fractional, a number for the others.
 
     Args:
         odds_milli: decimal odds in thousandths, over 1000.
         odds_format: one of `FORMATS`.
 
     Raises:
-        ValueError: if there is no such format.
+        ValueError: if the format is unknown.
     """
-    printer = PRINTERS.get(odds_format)
-    if printer is None:
-        raise ValueError(f"no format {odds_format!r}; the formats are {', '.join(FORMATS)}")
-    return printer(odds_milli)
+    formatter = FORMATTERS.get(odds_format)
+    if formatter is None:
+        raise ValueError(f"unknown odds format {odds_format!r}; the formats are {', '.join(FORMATS)}")
+    return formatter(odds_milli)
 
 
 def parse_odds(text: str, odds_format: str) -> OddsMilli:
-    """Read odds written in a format, rounded to thousandths.
+    """Parse odds in a format, rounded to thousandths.
 
     Raises:
-        ValueError: if it is none of that format; says what one looks like.
+        ValueError: if the format is unknown, or the text is not of that format; the message has an example.
     """
-    reader = _READERS.get(odds_format)
-    if reader is None:
-        raise ValueError(f"no format {odds_format!r}; the formats are {', '.join(FORMATS)}")
+    parser = _PARSERS.get(odds_format)
+    if parser is None:
+        raise ValueError(f"unknown odds format {odds_format!r}; the formats are {', '.join(FORMATS)}")
     try:
-        decimal = reader(text.strip())
+        decimal = parser(text.strip())
     except (ValueError, ZeroDivisionError):
         decimal = 0.0
     if not (decimal > 1.0 and isfinite(decimal)):
-        raise ValueError(f"{text!r} are no {odds_format} odds; they look like {print_odds(2500, odds_format)}")
+        raise ValueError(f"{text!r} is not in {odds_format} format; an example is {format_odds(2500, odds_format)}")
     return OddsMilli(round(decimal * 1000))
 
 
@@ -121,7 +121,7 @@ def _parse_american(text: str) -> float:
 
 
 def _parse_signed(text: str) -> float:
-    """Read Malay and Indonesian alike: the sign says which way round it is."""
+    """Parse Malay or Indonesian odds: in both, negative odds are -1/(d - 1)."""
     value = float(text)
     return 1 + value if value > 0 else 1 - 1 / value
 
@@ -134,8 +134,8 @@ def _parse_indonesian(text: str) -> float:
     return _parse_signed(text) if abs(float(text)) >= 1 else 0.0
 
 
-#: format -> how it prints thousandths
-PRINTERS: Final[dict[str, Callable[[int], float | int | str]]] = {
+#: format -> formatter of thousandths
+FORMATTERS: Final[dict[str, Callable[[int], float | int | str]]] = {
     "decimal": _decimal,
     "fractional": _fractional,
     "american": _american,
@@ -144,7 +144,7 @@ PRINTERS: Final[dict[str, Callable[[int], float | int | str]]] = {
     "indonesian": _indonesian,
     "percent": _percent,
 }
-_READERS: Final[dict[str, Callable[[str], float]]] = {
+_PARSERS: Final[dict[str, Callable[[str], float]]] = {
     "decimal": float,
     "fractional": _parse_fractional,
     "american": _parse_american,

@@ -1,4 +1,4 @@
-"""Price ladders: the odds that may be offered, as data."""
+"""Price ladders: the odds that may be offered."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from oddsengine.domain.odds import OddsMilli
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Betfair's "CLASSIC" ladder as (from, step) in thousandths, each up to the next from; the last is the ladder's top.
+#: Betfair's "CLASSIC" ladder as (from, step) in thousandths, each up to the next `from`; the last is the top of the ladder.
 #: Source: Betfair Exchange API documentation, "Betfair Price Increments".
 BETFAIR_INCREMENTS: Final[tuple[tuple[int, int], ...]] = (
     (1_010, 10),
@@ -27,48 +27,48 @@ BETFAIR_INCREMENTS: Final[tuple[tuple[int, int], ...]] = (
     (100_000, 10_000),
     (1_000_000, 0),
 )
-#: Odds that only give the stake back.
-EVENS_FOR_NOTHING: Final = 1_000
+#: Odds of 1, which return only the stake.
+STAKE_RETURN: Final = 1_000
 _EXACT: Final = 1e-6
-_MOST_TICKS: Final = 1_000_000
+_MAX_TICKS: Final = 1_000_000
 
 
 class Ladder:
-    """A strictly rising sequence of the odds that may be offered, in thousandths.
+    """A strictly ascending sequence of the odds that may be offered.
 
     Args:
-        name: what config calls it.
-        ticks: the odds, in thousandths, rising.
+        name: its name in the config.
+        ticks: the odds, in thousandths, ascending.
 
     Raises:
-        ValueError: if the ticks do not rise strictly, or there are none.
+        ValueError: if the ticks are not strictly ascending, or there are none.
     """
 
     __slots__ = ("name", "ticks")
 
     def __init__(self, name: str, ticks: Sequence[int]) -> None:
         if not ticks or any(low >= high for low, high in pairwise(ticks)):
-            raise ValueError(f"the ticks of ladder {name!r} must rise strictly")
+            raise ValueError(f"the ticks of ladder {name!r} must be strictly ascending")
         self.name = name
         self.ticks: tuple[OddsMilli, ...] = tuple(OddsMilli(tick) for tick in ticks)
 
     def at_or_below(self, odds_milli: float) -> OddsMilli | None:
-        """Find the greatest tick not above these odds; None under the ladder's foot."""
+        """Return the highest tick not above these odds, None below the ladder."""
         position = bisect_right(self.ticks, odds_milli)
         return self.ticks[position - 1] if position else None
 
     def at_or_above(self, odds_milli: float) -> OddsMilli | None:
-        """Find the least tick not below these odds; None over the ladder's top."""
+        """Return the lowest tick not below these odds, None above the ladder."""
         position = bisect_left(self.ticks, odds_milli)
         return self.ticks[position] if position < len(self.ticks) else None
 
     def below(self, odds_milli: float) -> OddsMilli | None:
-        """Find the greatest tick under these odds; None at the ladder's foot."""
+        """Return the highest tick below these odds, None if there is none."""
         position = bisect_left(self.ticks, odds_milli)
         return self.ticks[position - 1] if position else None
 
     def around(self, odds_milli: float) -> tuple[OddsMilli | None, OddsMilli | None]:
-        """Find the greatest tick not above these odds and the tick after it; None beyond the ladder's ends."""
+        """Return the highest tick not above these odds and the next tick, None beyond the ends of the ladder."""
         ticks = self.ticks
         position = bisect_right(ticks, odds_milli)
         return (ticks[position - 1] if position else None), (ticks[position] if position < len(ticks) else None)
@@ -91,29 +91,29 @@ def _ticks(increments: Sequence[tuple[int, int]]) -> list[int]:
     return ticks
 
 
-def ladder_of_increments(name: str, increments: Sequence[tuple[float, float]]) -> Ladder:
-    """Build a ladder from decimal (from, step) pairs, each step up to the next from; the last pair is the top, its step 0.
+def ladder_from_increments(name: str, increments: Sequence[tuple[float, float]]) -> Ladder:
+    """Return the ladder of decimal (from, step) pairs, each step up to the next `from`; the last pair is (top, 0).
 
     Raises:
-        ValueError: if the numbers make no ladder; says which and why.
+        ValueError: if the pairs are not a ladder; the message says which and why.
     """
     exact = [(round(start * 1000), round(step * 1000)) for start, step in increments]
     for (start, step), (asked_start, asked_step) in zip(exact, increments, strict=True):
         if abs(start - asked_start * 1000) > _EXACT or abs(step - asked_step * 1000) > _EXACT:
             raise ValueError(f"odds have at most three decimals, not {asked_start:g}, {asked_step:g}")
-    if len(exact) < 2 or exact[-1][1] != 0:  # noqa: PLR2004 - one part and the top
-        raise ValueError("a ladder has at least one (from, step) and ends with (top, 0)")
+    if len(exact) < 2 or exact[-1][1] != 0:  # noqa: PLR2004 - one range and the top
+        raise ValueError("a ladder needs at least one (from, step) and ends with (top, 0)")
     for (start, step), (end, _) in pairwise(exact):
         if step <= 0 or end <= start or (end - start) % step:
             raise ValueError(f"steps of {step / 1000:g} do not lead from {start / 1000:g} to {end / 1000:g}")
     return _checked(Ladder(name, _ticks(exact)))
 
 
-def ladder_of_ticks(name: str, odds: Sequence[float]) -> Ladder:
-    """Build a ladder from its decimal odds, rising.
+def ladder_from_ticks(name: str, odds: Sequence[float]) -> Ladder:
+    """Return the ladder of these decimal odds, ascending.
 
     Raises:
-        ValueError: if they do not rise, or have more than three decimals.
+        ValueError: if they are not ascending, or have more than three decimals.
     """
     ticks = [round(price * 1000) for price in odds]
     for tick, price in zip(ticks, odds, strict=True):
@@ -123,19 +123,19 @@ def ladder_of_ticks(name: str, odds: Sequence[float]) -> Ladder:
 
 
 def _checked(ladder: Ladder) -> Ladder:
-    if ladder.ticks[0] <= EVENS_FOR_NOTHING:
-        raise ValueError(f"odds are over 1, not {ladder.ticks[0] / 1000:g}")
-    if len(ladder.ticks) > _MOST_TICKS:
-        raise ValueError(f"a ladder has at most {_MOST_TICKS} ticks, not {len(ladder.ticks)}")
+    if ladder.ticks[0] <= STAKE_RETURN:
+        raise ValueError(f"odds must be above 1, not {ladder.ticks[0] / 1000:g}")
+    if len(ladder.ticks) > _MAX_TICKS:
+        raise ValueError(f"a ladder has at most {_MAX_TICKS} ticks, not {len(ladder.ticks)}")
     return ladder
 
 
 BETFAIR: Final = Ladder("betfair", _ticks(BETFAIR_INCREMENTS))
 
-#: The fractions that British bookmakers quote.
+#: The fractions quoted by British bookmakers.
 TRADITIONAL: Final = Ladder("traditional", [parse_odds(text, "fractional") for text in TRADITIONAL_FRACTIONS])
 
-#: American odds as US books quote them, (from, step) on the winning side of evens; the losing side mirrors it.
+#: American odds as quoted by US bookmakers: (from, step) of the positive odds, of which the negative ones are the mirror image.
 _AMERICAN_STEPS: Final = (
     *((100, 5), (200, 10), (300, 20), (500, 25), (700, 50), (1000, 100), (2000, 500), (5000, 1000), (10_000, 0)),
 )

@@ -1,4 +1,4 @@
-"""A market as it is to be published: what pricing returns and the offer takes."""
+"""Markets ready to be published: the output of pricing and the input of the offer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from oddsengine.domain.taxonomy import SelectionStatus
 
 
 class OfferedSelection(NamedTuple):
-    """A selection as it is to be published; prices in thousandths, one a profile."""
+    """A selection to be published; `prices` in thousandths, one per profile."""
 
     name: str
     status: SelectionStatus
@@ -21,7 +21,7 @@ class OfferedSelection(NamedTuple):
 
 
 class OfferedMarket(msgspec.Struct, frozen=True):
-    """A market as it is to be published."""
+    """A market to be published."""
 
     id: MarketId
     identity: MarketIdentity

@@ -121,16 +121,16 @@ class Engine:
 
     def unmatched(self) -> list[dict[str, Any]]:
         """List the pairs of events that may be one, likeliest first, for a person to settle in the config."""
-        translator = self.pipeline.translator
-        if translator is None:
+        id_mapper = self.pipeline.id_mapper
+        if id_mapper is None:
             return []
         return [
             {
-                "events": [_described(doubt.event), _described(doubt.candidate)],
-                "score": round(doubt.score, 3),
-                "reason": doubt.reason,
+                "events": [_described(pair.event), _described(pair.candidate)],
+                "score": round(pair.score, 3),
+                "reason": pair.reason,
             }
-            for doubt in translator.matcher.doubts
+            for pair in id_mapper.matcher.review_candidates
         ]
 
     def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
@@ -142,5 +142,5 @@ class Engine:
             yield "oddsengine_shard_claims_total", labels, writer.claims
             yield "oddsengine_markets", labels, len(offer.markets)
             yield "oddsengine_events", labels, len(offer.events)
-        if self.pipeline.translator is not None:
-            yield "oddsengine_unmatched_events", (), len(self.pipeline.translator.matcher.doubts)
+        if self.pipeline.id_mapper is not None:
+            yield "oddsengine_unmatched_events", (), len(self.pipeline.id_mapper.matcher.review_candidates)

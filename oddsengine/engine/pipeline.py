@@ -66,9 +66,9 @@ class Pipeline:
         self.selector = SourceSelector(sourcing)
         self._chooses = bool(sourcing)
         #: None where one feed speaks alone and nothing can be matched
-        self.translator: EventIdMapper | None = None
+        self.id_mapper: EventIdMapper | None = None
         if len({feed_of(source) for source in sources}) > 1:
-            self.translator = EventIdMapper(Matcher(matching or MatchingSettings()))
+            self.id_mapper = EventIdMapper(Matcher(matching or MatchingSettings()))
         self._consensus_markets = ConsensusMarkets()
         self.books = {source: SourceBook(source) for source in sources}
         self.offers = [OwnedOffer(tuple(pricer.profiles)) for _ in range(shards)]
@@ -94,7 +94,7 @@ class Pipeline:
         book = self.books[source]
         names = self._markets_of[source]
         published_ms = batch.published_ms if batch.published_ms is not None else now_ms
-        for update in batch.updates if self.translator is None else self._translated(source, batch.updates):
+        for update in batch.updates if self.id_mapper is None else self._translated(source, batch.updates):
             book.apply(update, published_ms, now_ms)
             if type(update) is MarketUpdate:
                 if update.definition is not None:
@@ -122,16 +122,16 @@ class Pipeline:
 
     def _translated(self, source: str, updates: Iterable[FeedUpdate]) -> Iterator[FeedUpdate]:
         """Say updates in the ids of the events they were matched to."""
-        translator = self.translator
-        assert translator is not None  # noqa: S101 - the caller looked
+        id_mapper = self.id_mapper
+        assert id_mapper is not None  # noqa: S101 - the caller looked
         for update in updates:
             if type(update) is EventUpdate:
-                event, moved = translator.event(update.event)
+                event, moved = id_mapper.map_event(update.event)
                 if moved:
                     self._move(update.event.id)
                 yield EventUpdate(event)
             elif type(update) is MarketUpdate and update.definition is not None:
-                definition = translator.market(source, update.market, update.definition)
+                definition = id_mapper.map_market(source, update.market, update.definition)
                 yield MarketUpdate(update.market, update.image, definition, update.books)
             else:
                 yield update
@@ -139,20 +139,20 @@ class Pipeline:
     def _gone(self, source: str, source_id: str, market: MarketId) -> None:
         self._quoted_by[market].pop(source, None)
         self._mark(market)
-        if self.translator is not None:
-            self.translator.gone(source, source_id, EventId(market.partition("/")[0]))
+        if self.id_mapper is not None:
+            self.id_mapper.remove_market(source, source_id, EventId(market.partition("/")[0]))
 
     def _move(self, event: EventId) -> None:
         """Put what was said of a feed's own event where it belongs since it was matched."""
-        translator = self.translator
-        assert translator is not None  # noqa: S101 - the caller looked
-        for source, source_id, definition in translator.markets_of(event):
+        id_mapper = self.id_mapper
+        assert id_mapper is not None  # noqa: S101 - the caller looked
+        for source, source_id, definition in id_mapper.mapped_markets(event):
             held = self.books[source].markets.get(source_id)
             if held is not None:
                 held.define(definition)
                 self._name(source, source_id, definition.id)
                 self._mark(definition.id)
-        placement = translator.matcher.placement(event)
+        placement = id_mapper.matcher.placement(event)
         if placement is not None and placement.event != event:
             offer = self.offers[shard_of(event, len(self.offers))]
             if event in offer.events:
@@ -174,7 +174,7 @@ class Pipeline:
                 described = self._described(event)
                 if described is not None:
                     described = self._published[event] = _in_its_place(described, offer.events.get(event))
-                    offer.put_event(described)
+                    offer.stage_event(described)
                     for market in self._homeless.pop(event, ()):
                         self._mark(market)
         for _ in range(_MOST_RIPPLES):
@@ -284,14 +284,14 @@ class Pipeline:
             others = partial(self._live_others, market, choice.market)
             priced = self.pricer.price(choice.market, choice.definition, event, now_ms, others)
             if priced.market is None:
-                if not priced.changes or offer.put_prices(market, priced.changes):
+                if not priced.changes or offer.stage_prices(market, priced.changes):
                     return priced.dirty
                 # The offer is not what these prices are a change of: publish the whole market.
                 dirty = priced.dirty | self.pricer.forget(market)
                 priced = self.pricer.price(choice.market, choice.definition, event, now_ms, others)
                 priced = priced._replace(dirty=priced.dirty | dirty)
         if priced.market is not None:
-            offer.put_market(priced.market)
+            offer.stage_market(priced.market)
         event_id = choice.definition.event
         if event_id not in offer.events:
             self._homeless.setdefault(event_id, set()).add(market)
@@ -322,8 +322,8 @@ class Pipeline:
                 self.books[source].markets.pop(source_id, None)
                 self._markets_of[source].pop(source_id, None)
         self._withdraw(offer, event)
-        if self.translator is not None:
-            self.translator.forget(event)
+        if self.id_mapper is not None:
+            self.id_mapper.forget_event(event)
 
     def _withdraw(self, offer: OwnedOffer, event: EventId) -> None:
         """Take an event off the offer, with what is remembered of its markets."""

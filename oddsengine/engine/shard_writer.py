@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from oddsengine.streams.publisher import Publication, Publisher
 
 #: An idle owner writes this often, so that followers can tell silence from trouble.
-SIGN_OF_LIFE_S: Final = 1.0
+HEARTBEAT_S: Final = 1.0
 _RETRY_S: Final = 0.1
 _RETIRE_EVERY_S: Final = 5.0
 _log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ class ShardWriter:
             try:
                 await self._publisher.load()
                 self._publisher.offer.suspend_all(RECOVERING)
-                self._publisher.offer.cut(self._now_ms())
+                self._publisher.offer.commit(self._now_ms())
                 await self._claim()
             except (RedisError, OSError) as error:
                 _log.warning("redis unreachable, waiting", shard=self._shard, error=str(error))
@@ -77,7 +77,7 @@ class ShardWriter:
         offer = self._publisher.offer
         last_write_ms = self._now_ms()
         while True:
-            idle_s = SIGN_OF_LIFE_S - (self._now_ms() - last_write_ms) / 1000
+            idle_s = HEARTBEAT_S - (self._now_ms() - last_write_ms) / 1000
             try:
                 async with asyncio.timeout(max(idle_s, 0.0)):
                     await self._wake.wait()
@@ -89,11 +89,11 @@ class ShardWriter:
                 self._next_retire_ms = now_ms + round(_RETIRE_EVERY_S * 1000)
                 self._pipeline.retire(self._shard, now_ms, self._keep_closed_ms)
             if now_ms >= self._next_pass_ms:
-                self._next_pass_ms = now_ms + round(SIGN_OF_LIFE_S * 1000)
+                self._next_pass_ms = now_ms + round(HEARTBEAT_S * 1000)
                 self._pipeline.tick(now_ms)
             self._pipeline.flush(self._shard, now_ms)
-            due = now_ms - last_write_ms >= SIGN_OF_LIFE_S * 1000
-            batch = offer.cut(now_ms, sign_of_life=due)
+            due = now_ms - last_write_ms >= HEARTBEAT_S * 1000
+            batch = offer.commit(now_ms, heartbeat=due)
             if batch is not None:
                 await self._write(prepare(offer, batch))
                 self.flushes += 1

@@ -1,4 +1,4 @@
-"""Events on offer, least recently changed first: whoever asks what changed looks at those that did and no further."""
+"""Index of the events on offer by their last change, so that a diff costs what has changed, not what is on offer."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ ALL = ""
 
 
 class EventEntry:
-    """An event on offer, with its markets, and the position at which anything of it last changed (`touched`).
+    """An event on offer, its markets, and the position of the last change of any of them (`touched`).
 
-    `channels` are those that tell of it, besides one for each of its markets: its own, its `sport`'s, its `competition`'s.
+    `channels` are the channels that carry the event, apart from those of its markets: its own, its `sport`'s and its
+    `competition`'s.
     """
 
     __slots__ = ("channels", "competition", "markets", "record", "sport", "touched")
@@ -29,47 +30,47 @@ class EventEntry:
         self.describe(record.description)
 
     def describe(self, description: EventDescription) -> None:
-        """Take another description; one that is in a `ChangeIndex` has to leave it first and enter again."""
+        """Replace the description. Remove the entry from its `ChangeIndex` first and add it again afterwards."""
         self.record.description = description
         self.sport, self.competition = f"sport:{description.sport}", f"competition:{description.competition.id}"
         self.channels = f"event:{self.record.id}", self.sport, self.competition
 
 
 class ChangeIndex:
-    """All events of a shard in the order of their last change, and the events of each competition."""
+    """All events of a shard in order of their last change, and the events of each competition."""
 
     def __init__(self) -> None:
         #: least recently changed first
         self._events: dict[EventEntry, None] = {}
         self._competitions: dict[str, dict[EventEntry, None]] = {}
-        #: the newest position in the records loaded: older batches may still follow, and must not make an event look older
-        self.horizon = 0
-        #: the newest position touched
+        #: newest position in the records loaded; older batches may still follow, and must not make an event look older
+        self.loaded_seq = 0
+        #: newest position touched
         self.newest = 0
 
     def load(self, entries: Iterable[EventEntry]) -> None:
-        """Begin anew with these events."""
+        """Replace the contents by these events."""
         self._events.clear()
         self._competitions.clear()
         self.newest = 0
         for entry in sorted(entries, key=lambda entry: entry.touched):
-            self.enter(entry)
+            self.add(entry)
             self.newest = entry.touched
-        self.horizon = self.newest
+        self.loaded_seq = self.newest
 
-    def rewind(self) -> None:
-        """Begin a new epoch, before whose first position everything was as it is."""
-        self.newest = self.horizon = 0
+    def reset_positions(self) -> None:
+        """Set the last change of every event to position 0, for a new epoch."""
+        self.newest = self.loaded_seq = 0
         for entry in self._events:
             entry.touched = 0
 
-    def enter(self, entry: EventEntry) -> None:
-        """Take an event in, as the last one changed."""
+    def add(self, entry: EventEntry) -> None:
+        """Add an event as the most recently changed one."""
         self._events[entry] = None
         self._competitions.setdefault(entry.competition, {})[entry] = None
 
-    def leave(self, entry: EventEntry) -> None:
-        """Forget an event."""
+    def discard(self, entry: EventEntry) -> None:
+        """Remove an event. No-op if it is not in the index."""
         self._events.pop(entry, None)
         members = self._competitions.get(entry.competition)
         if members is not None:
@@ -78,25 +79,25 @@ class ChangeIndex:
                 del self._competitions[entry.competition]
 
     def touch(self, entry: EventEntry, seq: int) -> None:
-        """Note that an event that has entered changed at a position, which is not before that of any touched since the load."""
-        seq = max(self.horizon, seq)
+        """Record a change of an event in the index at a position, which is not before any other touched since the load."""
+        seq = max(self.loaded_seq, seq)
         if entry.touched == seq:
-            return  # it stands among those of this position already, and their order says nothing
+            return  # it is among the events of this position already, and their order has no meaning
         entry.touched = self.newest = seq
-        # Last in the order.
+        # Move it to the end.
         events = self._events
         events.pop(entry, None)
         events[entry] = None
 
     def since(self, scope: str, seq: int) -> Iterator[EventEntry]:
-        """Give the events of a scope that changed after a position.
+        """Yield the events of a scope that changed after a position.
 
         Args:
             scope: `ALL`, `sport:<key>` or `competition:<id>`.
             seq: the position.
         """
         if scope.startswith("competition:"):
-            # They are few: it costs less to look at each than to keep them in order.
+            # A competition has few events: checking each costs less than keeping them in order.
             yield from [entry for entry in self._competitions.get(scope, ()) if entry.touched > seq]
             return
         for entry in reversed(self._events):

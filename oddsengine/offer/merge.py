@@ -1,4 +1,4 @@
-"""Several batches in a row as one change: what `changes_since` says of them, from the batches alone."""
+"""Merges consecutive batches into one diff: the same as `Offer.changes_since`, but from the batches alone."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from oddsengine.domain.changes import Batch, Removal
 
 
-def merged(batches: Sequence[Batch]) -> Changes:
-    """Put batches of following positions together: the last word on everything, suspensions first.
+def merge_batches(batches: Sequence[Batch]) -> Changes:
+    """Merge the batches of consecutive positions: the latest value of everything, suspensions first.
 
     Args:
         batches: in order, at least one.
@@ -27,7 +27,7 @@ def merged(batches: Sequence[Batch]) -> Changes:
     removals: dict[tuple[str, str], Removal] = {}
     for batch in batches:
         for removal in batch.removals:
-            # What was said of it before is void; what comes after says everything anew.
+            # A removal cancels earlier changes. If the market or event comes back, the batch carries it whole.
             removals[removal.what, removal.id] = removal
             if removal.what == "market":
                 markets.pop(MarketId(removal.id), None)
@@ -37,29 +37,29 @@ def merged(batches: Sequence[Batch]) -> Changes:
             if event.description is not None:
                 removals.pop(("event", event.id), None)
             earlier_event = events.get(event.id)
-            events[event.id] = event if earlier_event is None else _event(earlier_event, event)
+            events[event.id] = event if earlier_event is None else _merge_event(earlier_event, event)
         for market in batch.markets:
             earlier_market = None
             if market.identity is not None:
                 removals.pop(("market", market.id), None)
             else:
                 earlier_market = markets.get(market.id)
-            markets[market.id] = market if earlier_market is None else _market(earlier_market, market)
+            markets[market.id] = market if earlier_market is None else _merge_market(earlier_market, market)
     urgent = [market for market in markets.values() if market.is_urgent]
-    calm = [market for market in markets.values() if not market.is_urgent] if urgent else list(markets.values())
-    return Changes(list(events.values()), urgent + calm, list(removals.values()), len(urgent))
+    others = [market for market in markets.values() if not market.is_urgent] if urgent else list(markets.values())
+    return Changes(list(events.values()), urgent + others, list(removals.values()), len(urgent))
 
 
-def _event(earlier: EventChange, later: EventChange) -> EventChange:
+def _merge_event(earlier: EventChange, later: EventChange) -> EventChange:
     return EventChange(later.id, later.description or earlier.description, later.progress or earlier.progress)
 
 
-def _market(earlier: MarketChange, later: MarketChange) -> MarketChange:
+def _merge_market(earlier: MarketChange, later: MarketChange) -> MarketChange:
     selections = dict(earlier.selections)
     for key, selection in later.selections.items():
         before = selections.get(key)
         if before is not None and (before.name is not None or before.status is not None):
-            selection = SelectionChange(  # noqa: PLW2901 - the same selection, told more of
+            selection = SelectionChange(  # noqa: PLW2901 - the same selection with the earlier name and status
                 selection.name if selection.name is not None else before.name,
                 selection.status if selection.status is not None else before.status,
                 selection.prices,

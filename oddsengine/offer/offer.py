@@ -1,11 +1,10 @@
-"""What is published: versions, positions, and what changed since any position.
+"""The published state of a shard and the diff since any of its positions.
 
-The changes of one shard form one sequence of positions `(epoch, seq)`. The offer notes the `seq` at which each
-selection, each market's status and each event last changed, so "what changed since P" is computable for any P of this
-epoch with no history at all, and costs what has changed since, not what has happened.
+The changes of a shard form one sequence of positions `(epoch, seq)`. The offer stores the `seq` at which each selection, each
+market's status and each event last changed. So the diff since any position of the epoch is computed without a history, and
+costs what has changed since then, not how often it changed.
 
-It serves both ends: the owner puts states into it and cuts batches (`owned_offer`), a replica applies those batches
-(`replica_offer`).
+`owned_offer` adds the owner's end, which stages states and commits batches, `replica_offer` the end that applies those batches.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 
-#: Removals remembered: a position older than the oldest of them gets a snapshot.
-TOMBSTONES_KEPT = 10_000
-#: Before the first position of any epoch: what changed since is everything.
+#: Tombstones kept by default; a client whose position is before the oldest of them gets a snapshot.
+TOMBSTONE_LIMIT = 10_000
+#: Position before the first one of any epoch: the diff since it is the whole state.
 BEGINNING = -1
 
 
@@ -43,41 +42,40 @@ class Offer:
     """The published state of one shard.
 
     Args:
-        profiles: the names of the price profiles, in the order of every `prices`.
-        tombstones_kept: how many removals to remember.
+        profiles: names of the price profiles, in the order of every `prices`.
+        tombstone_limit: how many removals to keep.
     """
 
-    def __init__(self, profiles: Sequence[str] = ("default",), tombstones_kept: int = TOMBSTONES_KEPT) -> None:
-        self._mean(profiles)
+    def __init__(self, profiles: Sequence[str] = ("default",), tombstone_limit: int = TOMBSTONE_LIMIT) -> None:
+        self._set_profiles(profiles)
         self.epoch = 0
         self.seq = 0
         self.events: dict[EventId, EventEntry] = {}
         self.markets: dict[MarketId, MarketRecord] = {}
-        self._tombstones = Tombstones(tombstones_kept)
+        self._tombstones = Tombstones(tombstone_limit)
         self._index = ChangeIndex()
 
-    def _mean(self, profiles: Sequence[str]) -> None:
-        """Say what every `prices` stands for."""
+    def _set_profiles(self, profiles: Sequence[str]) -> None:
         self.profiles = tuple(profiles)
         self._no_prices: tuple[None, ...] = (None,) * len(self.profiles)
 
-    def place(self, profile: str | None) -> int | None:
-        """Tell a profile's place in every `prices`, the first for None; None if there is no such profile."""
+    def profile_index(self, profile: str | None) -> int | None:
+        """Return the index of a profile in every `prices`: 0 for None, None if there is no such profile."""
         if profile is None:
             return 0
         return self.profiles.index(profile) if profile in self.profiles else None
 
     @property
-    def floor(self) -> int:
-        """The oldest position of this epoch that has a diff."""
-        return self._tombstones.floor
+    def oldest_diffable(self) -> int:
+        """Oldest position of this epoch that has a diff."""
+        return self._tombstones.oldest_diffable
 
     def load(self, epoch: int, seq: int, records: Iterable[Record]) -> None:
-        """Replace everything by the records of a snapshot read at a position."""
+        """Replace the whole state by the records of a snapshot taken at a position."""
         self.events.clear()
         self.markets.clear()
         self.epoch, self.seq = epoch, seq
-        floor = 0
+        oldest_diffable = 0
         markets: list[MarketRecord] = []
         tombstones: list[Tombstone] = []
         for record in records:
@@ -89,18 +87,18 @@ class Offer:
             elif isinstance(record, Tombstone):
                 tombstones.append(record)
             else:
-                self._mean(record.profiles)
-                floor = record.floor
+                self._set_profiles(record.profiles)
+                oldest_diffable = record.oldest_diffable
         for market in markets:
             of_event = self.events.get(market.identity.event)
             if of_event is not None:
                 self.markets[market.id] = of_event.markets[market.id] = market
                 of_event.touched = max(of_event.touched, market.at)
         self._index.load(self.events.values())
-        self._tombstones.load(tombstones, floor)
+        self._tombstones.load(tombstones, oldest_diffable)
 
     def records(self) -> Iterator[Record]:
-        """Give everything as records, as a new owner writes them."""
+        """Yield the whole state as the records of a snapshot."""
         yield self.meta()
         for entry in self.events.values():
             yield entry.record
@@ -108,18 +106,18 @@ class Offer:
         yield from self._tombstones
 
     def meta(self) -> Meta:
-        """Say what this shard's prices mean and how far back its diffs reach."""
-        return Meta(self.profiles, self.floor)
+        """Return the profiles of the prices and the oldest position with a diff."""
+        return Meta(self.profiles, self.oldest_diffable)
 
     def has_diff_since(self, epoch: int, seq: int) -> bool:
-        """Tell whether `changes_since` covers all that happened since a position."""
-        return epoch == self.epoch and self.floor <= seq <= self.seq
+        """Check whether `changes_since` covers every change since a position."""
+        return epoch == self.epoch and self.oldest_diffable <= seq <= self.seq
 
     def changes_since(self, seq: int, scope: str = ALL) -> Changes:
-        """Say what changed after a position of this epoch in a scope; after `BEGINNING` everything, whole.
+        """Return the changes in a scope after a position of this epoch; after `BEGINNING`, the whole state.
 
         Args:
-            seq: the position, at least `floor`.
+            seq: the position, `BEGINNING` or at least `oldest_diffable`.
             scope: all events, `sport:<key>`, `competition:<id>`, `event:<id>` or `market:<id>`.
         """
         changes = Changes([], [], [])
@@ -142,7 +140,7 @@ class Offer:
         return changes
 
     def entries_since(self, seq: int, scope: str) -> Iterable[EventEntry]:
-        """Give the events of a scope of which anything may have changed after a position.
+        """Return the events of a scope that may have changed after a position, themselves or their markets.
 
         Args:
             seq: the position.
@@ -156,14 +154,14 @@ class Offer:
 
     @staticmethod
     def event_since(record: EventRecord, seq: int) -> EventChange | None:
-        """Say what of an event itself changed after a position, if anything."""
+        """Return the changes of an event itself after a position, None if there are none."""
         if record.description_at > seq:
             return EventChange(record.id, record.description, record.progress)
         return EventChange(record.id, None, record.progress) if record.progress_at > seq else None
 
     @staticmethod
     def market_since(market: MarketRecord, seq: int) -> MarketChange:
-        """Say what of a market changed after a position."""
+        """Return the changes of a market after a position."""
         whole = market.created_at > seq
         state = market.state if whole or market.state_at > seq else None
         selections = {
@@ -178,12 +176,12 @@ class Offer:
         return MarketChange(market.id, market.v, market.identity if whole else None, state, selections)
 
     def removals_since(self, seq: int, scope: str = ALL) -> list[Removal]:
-        """List what was on offer in a scope (see `changes_since`), was removed after a position and has not come back."""
+        """Return the markets and events of a scope (see `changes_since`) removed after a position and not added again."""
         kind, _, key = scope.partition(":")
         return [
             removal
             for removal in self._tombstones.since(seq)
-            # What came back stands among the changes, whole.
+            # What was added again is among the changes, whole.
             if removal.id not in (self.markets if removal.what == "market" else self.events)
             and (
                 not kind
@@ -216,25 +214,14 @@ class Offer:
         change = self.market_since(market, seq)
         (urgent if change.is_urgent else changes.markets).append(change)
 
-    # -- what both ends do to it ----------------------------------------------------------------------------------
+    # -- changes made by both ends --------------------------------------------------------------------------------
 
     def _add_event(self, record: EventRecord, seq: int) -> None:
         entry = self.events[record.id] = EventEntry(record)
-        self._index.enter(entry)
+        self._index.add(entry)
         self._index.touch(entry, seq)
 
     def _redescribe(self, entry: EventEntry, description: EventDescription) -> None:
-        self._index.leave(entry)
+        self._index.discard(entry)
         entry.describe(description)
-        self._index.enter(entry)
-
-
-def record_key(record: Record) -> str:
-    """Name a record's field in the snapshot hash."""
-    if isinstance(record, MarketRecord):
-        return f"m:{record.id}"
-    if isinstance(record, EventRecord):
-        return f"e:{record.id}"
-    if isinstance(record, Tombstone):
-        return f"t:{record.removal.what[0]}:{record.removal.id}"
-    return "meta"
+        self._index.add(entry)

@@ -1,13 +1,11 @@
-"""The owner's end of the offer: states are put in, and all that they changed is cut as the batch of the next position.
+"""The owner's end of an offer: stages states and commits what they changed as the batch of the next position.
 
-Whatever is put, a market that is not open and a selection that is not active have no price: the offer itself sees to it.
-
-Pure: time is an argument.
+The offer itself enforces that a market that is not open, or a selection that is not active, has no price.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from oddsengine.domain.changes import (
     Batch,
@@ -22,7 +20,7 @@ from oddsengine.domain.changes import (
     Tombstone,
 )
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
-from oddsengine.offer.offer import Offer, record_key
+from oddsengine.offer.offer import Offer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,11 +30,23 @@ if TYPE_CHECKING:
     from oddsengine.offer.change_index import EventEntry
 
 
+class SnapshotUpdate(NamedTuple):
+    """What a batch changes in a stored snapshot.
+
+    `written` are the records to write, tombstones included; `removed` the markets and events whose records are obsolete, and
+    `dropped` the obsolete tombstones.
+    """
+
+    written: list[Record]
+    removed: list[Removal]
+    dropped: list[Tombstone]
+
+
 class OwnedOffer(Offer):
     """The offer of a shard that this process publishes."""
 
-    def put_event(self, event: Event) -> None:
-        """Stage an event as it now stands; the same again changes nothing."""
+    def stage_event(self, event: Event) -> None:
+        """Stage the current state of an event. No-op if nothing of it changed."""
         description = EventDescription(event.sport, event.competition, event.name, event.participants, event.start_ms)
         progress = EventProgress(event.in_play, event.score, event.clock)
         pending = self.seq + 1
@@ -55,10 +65,10 @@ class OwnedOffer(Offer):
             record.progress_at = pending
         self._index.touch(entry, pending)
 
-    def put_market(self, offered: OfferedMarket) -> bool:
-        """Stage a market as it is now to be published; tell whether that changed anything.
+    def stage_market(self, offered: OfferedMarket) -> bool:
+        """Stage the current state of a market and return whether that changed anything.
 
-        A selection it does not name any more is removed, never forgotten. A market of an unknown event is not staged.
+        A selection that it no longer contains is kept with status `removed`. A market of an unknown event is not staged.
         """
         entry = self.events.get(offered.identity.event)
         if entry is None:
@@ -66,7 +76,7 @@ class OwnedOffer(Offer):
         pending = self.seq + 1
         record = self.markets.get(offered.id)
         if record is None or record.identity != offered.identity:
-            version = record.v if record is not None else 0  # a market that changed its nature goes on counting
+            version = record.v if record is not None else 0  # versions never restart, even under a new identity
             record = MarketRecord(offered.id, offered.identity, pending, offered.state, pending, version, 0, {})
             self.markets[offered.id] = entry.markets[offered.id] = record
             changed = True
@@ -76,7 +86,7 @@ class OwnedOffer(Offer):
             changed = True
         else:
             changed = False
-        if self._put_selections(record, offered, pending):
+        if self._stage_selections(record, offered, pending):
             changed = True
         if changed:
             if record.at != pending:
@@ -85,10 +95,10 @@ class OwnedOffer(Offer):
             self._index.touch(entry, pending)
         return changed
 
-    def put_prices(self, market: MarketId, changes: Iterable[tuple[str, tuple[int | None, ...]]]) -> bool:
-        """Stage new prices of some selections of a market all else of which is as it was; tell whether any changed.
+    def stage_prices(self, market: MarketId, changes: Iterable[tuple[str, tuple[int | None, ...]]]) -> bool:
+        """Stage new prices of some selections of a market of which nothing else changed; return whether any changed.
 
-        The same gate as for whole markets holds: what is not open or not active takes no price.
+        As for whole markets, one that is not open or not active gets no price.
         """
         record = self.markets.get(market)
         if record is None or record.state.status != "open":
@@ -108,7 +118,7 @@ class OwnedOffer(Offer):
             self._index.touch(self.events[record.identity.event], pending)
         return changed
 
-    def _put_selections(self, record: MarketRecord, offered: OfferedMarket, pending: int) -> bool:
+    def _stage_selections(self, record: MarketRecord, offered: OfferedMarket, pending: int) -> bool:
         is_open = offered.state.status == "open"
         no_prices = self._no_prices
         current = record.selections
@@ -139,13 +149,13 @@ class OwnedOffer(Offer):
         return changed
 
     def suspend_all(self, reason: str) -> None:
-        """Stage the suspension of every open market, as after a change of owner."""
+        """Stage the suspension of every open market, for example after a change of owner."""
         for record in list(self.markets.values()):
             if record.state.status == "open":
                 self.suspend(record.id, reason)
 
     def suspend(self, market: MarketId, reason: str) -> None:
-        """Stage the suspension of one market whose other state is no longer known; unknown and closed ones stay."""
+        """Stage the suspension of a market. No-op if it is closed or unknown."""
         record = self.markets.get(market)
         if record is None or record.state.status == "closed":
             return
@@ -154,10 +164,10 @@ class OwnedOffer(Offer):
             for key, selection in record.selections.items()
         }
         state = MarketState("suspended", reason, record.state.in_play)
-        self.put_market(OfferedMarket(market, record.identity, state, selections))
+        self.stage_market(OfferedMarket(market, record.identity, state, selections))
 
     def remove_event(self, event: EventId) -> None:
-        """Stage the removal of an event and all its markets; unknown ones are none."""
+        """Stage the removal of an event and all its markets. No-op if it is unknown."""
         entry = self.events.get(event)
         if entry is None:
             return
@@ -166,46 +176,38 @@ class OwnedOffer(Offer):
             self._remove_market(entry, market, pending)
         self._remove_event(entry, pending)
 
-    def remove_market(self, market: MarketId) -> None:
-        """Stage the removal of a market; an unknown one is none."""
-        record = self.markets.get(market)
-        if record is not None:
-            entry = self.events[record.identity.event]
-            self._remove_market(entry, market, self.seq + 1)
-            self._index.touch(entry, self.seq + 1)
-
     @property
     def has_staged(self) -> bool:
-        """Whether anything was put since the last cut, if only to be taken away again."""
+        """Whether anything was staged since the last commit, even if it was removed again."""
         return max(self._index.newest, self._tombstones.newest) > self.seq
 
-    def cut(self, ts_ms: int, *, sign_of_life: bool = False) -> Batch | None:
-        """Take all that was staged since the last cut as the batch of the next position.
+    def commit(self, ts_ms: int, *, heartbeat: bool = False) -> Batch | None:
+        """Return all changes staged since the last commit as the batch of the next position, None if there are none.
 
         Args:
-            ts_ms: the time of publication, Unix milliseconds.
-            sign_of_life: give an empty batch, and so a new position, even when nothing changed.
+            ts_ms: time of publication, Unix milliseconds.
+            heartbeat: return an empty batch, which is a new position too, if there are no changes.
         """
-        if not self.has_staged and not sign_of_life:
+        if not self.has_staged and not heartbeat:
             return None
         changes = self.changes_since(self.seq)
-        self._tombstones.forget_oldest()
-        if not changes and not sign_of_life:
+        self._tombstones.drop_oldest()
+        if not changes and not heartbeat:
             return None
         self.seq += 1
         return Batch(ts_ms, changes.events, changes.markets, changes.removals, changes.urgent)
 
     def adopt_profiles(self, profiles: Sequence[str]) -> None:
-        """Say what the prices put from now on stand for; only while nothing is on offer."""
-        assert not self.markets, "profiles can't change under markets on offer"  # noqa: S101 - a caller's mistake
-        self._mean(profiles)
+        """Set the profiles of the prices staged from now on. Call it only while nothing is on offer."""
+        assert not self.markets, "profiles can't change under markets on offer"  # noqa: S101 - an error of the caller
+        self._set_profiles(profiles)
 
     def open_epoch(self, epoch: int) -> None:
-        """Begin a new epoch with the state as it stands as its position 0; older positions have no diff any more."""
+        """Start a new epoch, whose position 0 is the current state. Positions of earlier epochs have no diff."""
         self.epoch = epoch
         self.seq = 0
         self._tombstones.clear()
-        self._index.rewind()
+        self._index.reset_positions()
         for entry in self.events.values():
             entry.record.description_at = entry.record.progress_at = 0
         for record in self.markets.values():
@@ -213,28 +215,27 @@ class OwnedOffer(Offer):
             for selection in record.selections.values():
                 selection.at = selection.status_at = selection.name_at = 0
 
-    def records_of(self, batch: Batch) -> tuple[list[Record], list[str]]:
-        """Give the records a batch makes new, and the keys (see `record_key`) of those it makes obsolete."""
-        records: list[Record] = [self.markets[change.id] for change in batch.markets]
-        records += [self.events[change.id].record for change in batch.events]
+    def snapshot_update(self, batch: Batch) -> SnapshotUpdate:
+        """Return what the batch just committed changes in a stored snapshot."""
+        written: list[Record] = [self.markets[change.id] for change in batch.markets]
+        written += [self.events[change.id].record for change in batch.events]
         if not batch.removals:
-            return records, []
-        obsolete = [f"{removal.what[0]}:{removal.id}" for removal in batch.removals]
-        records += [Tombstone(removal, self.seq) for removal in batch.removals]
-        if dropped := self._tombstones.take_dropped():
-            obsolete += [record_key(tombstone) for tombstone in dropped]
-            records.append(self.meta())
-        return records, obsolete
+            return SnapshotUpdate(written, [], [])
+        written += [Tombstone(removal, self.seq) for removal in batch.removals]
+        dropped = self._tombstones.take_dropped()
+        if dropped:
+            written.append(self.meta())
+        return SnapshotUpdate(written, batch.removals, dropped)
 
     def _remove_market(self, entry: EventEntry, market: MarketId, seq: int) -> None:
         del self.markets[market], entry.markets[market]
-        self._bury("market", market, entry.record, seq)
+        self._add_tombstone("market", market, entry.record, seq)
 
     def _remove_event(self, entry: EventEntry, seq: int) -> None:
-        self._index.leave(entry)
+        self._index.discard(entry)
         del self.events[entry.record.id]
-        self._bury("event", entry.record.id, entry.record, seq)
+        self._add_tombstone("event", entry.record.id, entry.record, seq)
 
-    def _bury(self, what: Literal["market", "event"], key: str, event: EventRecord, seq: int) -> None:
+    def _add_tombstone(self, what: Literal["market", "event"], key: str, event: EventRecord, seq: int) -> None:
         description = event.description
-        self._tombstones.bury(Removal(what, key, event.id, description.sport, description.competition.id), seq)
+        self._tombstones.add(Removal(what, key, event.id, description.sport, description.competition.id), seq)

@@ -1,4 +1,4 @@
-"""The other end of the offer: the batches of its owner are applied, each at its position, as often as they come."""
+"""The reading end of an offer: applies its owner's batches, each at its position. Applying one twice is harmless."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from oddsengine.offer.offer import Offer
 
 
 class ReplicaOffer(Offer):
-    """A copy of the offer of a shard that another process publishes, or this one in another role."""
+    """A copy of an offer that another process publishes, or another role of this one."""
 
     @property
-    def horizon(self) -> int:
-        """The newest position that the snapshot held: batches up to it may say what was there already, or was overtaken."""
-        return self._index.horizon
+    def loaded_seq(self) -> int:
+        """Newest position in the snapshot loaded: changes up to it may be in the state already, or out of date."""
+        return self._index.loaded_seq
 
     def apply(self, seq: int, batch: Batch) -> None:
         """Apply the batch of a position.
 
-        What is at or past the position already (read from a later snapshot) is left as it is.
+        State at or past that position, read from a later snapshot, is not changed.
         """
         for removal in batch.removals:
             self._apply_removal(removal, seq)
@@ -35,7 +35,7 @@ class ReplicaOffer(Offer):
         for market in batch.markets:
             self._apply_market(market, seq)
         self.seq = max(self.seq, seq)
-        self._tombstones.forget_oldest()
+        self._tombstones.drop_oldest()
 
     def _apply_removal(self, removal: Removal, seq: int) -> None:
         entry = self.events.get(removal.event)
@@ -51,9 +51,9 @@ class ReplicaOffer(Offer):
                 return
             for market in entry.markets:
                 del self.markets[market]
-            self._index.leave(entry)
+            self._index.discard(entry)
             del self.events[removal.event]
-        self._tombstones.bury(removal, seq)
+        self._tombstones.add(removal, seq)
 
     def _apply_event(self, change: EventChange, seq: int) -> None:
         entry = self.events.get(change.id)

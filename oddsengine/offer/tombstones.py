@@ -1,4 +1,4 @@
-"""Removals remembered, so that a position from before one still has a diff."""
+"""The latest removals of a shard, kept so that a position before one of them still has a diff."""
 
 from __future__ import annotations
 
@@ -12,62 +12,62 @@ if TYPE_CHECKING:
 
 
 class Tombstones:
-    """The newest removals of a shard, and the oldest position (`floor`) they reach back to.
+    """The latest removals of a shard, oldest first, and the oldest position they cover (`oldest_diffable`).
 
     Args:
-        kept: how many to remember.
+        limit: how many to keep.
     """
 
-    def __init__(self, kept: int) -> None:
-        self.floor = 0
-        #: the newest position at which anything was removed
+    def __init__(self, limit: int) -> None:
+        self.oldest_diffable = 0
+        #: newest position at which anything was removed
         self.newest = 0
-        self._kept = kept
-        self._buried: deque[Tombstone] = deque()
-        #: (what, id) -> the position of its newest removal
-        self._newest: dict[tuple[str, str], int] = {}
+        self._limit = limit
+        self._tombstones: deque[Tombstone] = deque()
+        #: (what, id) -> position of its newest removal
+        self._removed_at: dict[tuple[str, str], int] = {}
         self._dropped: list[Tombstone] = []
 
     def __iter__(self) -> Iterator[Tombstone]:
-        return iter(self._buried)
+        return iter(self._tombstones)
 
     def clear(self) -> None:
-        """Begin anew, as a new epoch does."""
-        self.floor = self.newest = 0
-        self._buried.clear()
-        self._newest.clear()
+        """Remove all tombstones, for a new epoch: every position of it has a diff."""
+        self.oldest_diffable = self.newest = 0
+        self._tombstones.clear()
+        self._removed_at.clear()
         self._dropped.clear()
 
-    def load(self, tombstones: Iterable[Tombstone], floor: int) -> None:
-        """Take over what a snapshot remembers."""
+    def load(self, tombstones: Iterable[Tombstone], oldest_diffable: int) -> None:
+        """Replace the contents by the tombstones of a snapshot."""
         self.clear()
-        self.floor = floor
+        self.oldest_diffable = oldest_diffable
         for tombstone in sorted(tombstones, key=lambda tombstone: tombstone.at):
-            self.bury(tombstone.removal, tombstone.at)
+            self.add(tombstone.removal, tombstone.at)
 
-    def bury(self, removal: Removal, seq: int) -> None:
-        """Remember a removal at a position."""
-        self._buried.append(Tombstone(removal, seq))
-        self._newest[removal.what, removal.id] = self.newest = seq
+    def add(self, removal: Removal, seq: int) -> None:
+        """Add a removal at a position, which is not before that of any other."""
+        self._tombstones.append(Tombstone(removal, seq))
+        self._removed_at[removal.what, removal.id] = self.newest = seq
 
-    def forget_oldest(self) -> None:
-        """Drop those over the number kept; only once they were told, or a batch would lack them."""
-        while len(self._buried) > self._kept:
-            dropped = self._buried.popleft()
-            self.floor = dropped.at
+    def drop_oldest(self) -> None:
+        """Drop the oldest tombstones over the limit. Call it only once their batch is made, or the batch would lack them."""
+        while len(self._tombstones) > self._limit:
+            dropped = self._tombstones.popleft()
+            self.oldest_diffable = dropped.at
             key = (dropped.removal.what, dropped.removal.id)
-            if self._newest.get(key) == dropped.at:
-                del self._newest[key]
+            if self._removed_at.get(key) == dropped.at:
+                del self._removed_at[key]
                 self._dropped.append(dropped)
 
     def take_dropped(self) -> list[Tombstone]:
-        """Hand over those dropped since the last call that nothing newer replaces."""
+        """Return the tombstones dropped since the last call, without those that a newer removal of the same id replaces."""
         dropped, self._dropped = self._dropped, []
         return dropped
 
     def since(self, seq: int) -> Iterator[Removal]:
-        """Give the removals after a position, newest first."""
-        for tombstone in reversed(self._buried):
+        """Yield the removals after a position, newest first."""
+        for tombstone in reversed(self._tombstones):
             if tombstone.at <= seq:
                 return
             yield tombstone.removal

@@ -1,4 +1,4 @@
-"""Whether a provider's fresh images say what is held of it already: how a quiet market is told from a frozen feed."""
+"""Compares a provider's fresh images with the book held of it, to distinguish a quiet market from a frozen feed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def agrees(book: SourceBook, batch: UpdateBatch) -> bool:
-    """Tell whether nothing in a batch of images is news; changes nothing."""
+    """Check whether a batch of images contains nothing new. Does not change the book."""
     for update in batch.updates:
         if type(update) is MarketGone:
             held = book.markets.get(update.market)
-            # A closed market leaves a provider's images without a word.
+            # Providers drop a closed market from their images without a message.
             if held is not None and (held.definition is None or held.definition.status != "closed"):
                 return False
         elif type(update) is MarketUpdate:
@@ -26,12 +26,12 @@ def agrees(book: SourceBook, batch: UpdateBatch) -> bool:
                 return False
             fresh = SourceBook(batch.source)
             fresh.apply(update, 0)
-            if not _same(held, fresh.markets[update.market]):
+            if not _is_equal(held, fresh.markets[update.market]):
                 return False
     return True
 
 
-def _same(held: SourceMarket, fresh: SourceMarket) -> bool:
+def _is_equal(held: SourceMarket, fresh: SourceMarket) -> bool:
     if held.definition is not None and fresh.definition is not None and held.definition.status != fresh.definition.status:
         return False
     empty = SelectionBook()

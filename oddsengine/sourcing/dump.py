@@ -1,4 +1,4 @@
-"""A source book as JSON-ready values, in the provider's own ids: what `replay --dump-at` prints."""
+"""Converts a source book to JSON-ready values under the provider's own ids, for `replay --dump-at`."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 def dump_book(book: SourceBook, at_ms: int) -> Iterator[dict[str, Any]]:
-    """Describe each market known now, in the order in which the source first named them.
+    """Yield each market of a book, in the order in which the source first named them.
 
     Args:
         book: one source's book.
-        at_ms: the time it stands for, Unix milliseconds, carried along as `at`.
+        at_ms: the time of the dump, Unix milliseconds; becomes `at`.
     """
     for market in book.markets.values():
         yield dump_market(market, at_ms)
 
 
 def dump_market(market: SourceMarket, at_ms: int) -> dict[str, Any]:
-    """Describe one market; a runner may be known from its definition only, or from its prices only."""
+    """Return one market. A runner may be known from its definition only, or from its prices only."""
     definition = market.definition
     runners: dict[str, Any] = {}
     for ref in dict.fromkeys([*market.definitions, *market.books]):

@@ -1,7 +1,4 @@
-"""What one provider says now: its markets, their definitions and order books, under the provider's own ids.
-
-Pure: updates in, state and the names of what they touched out.
-"""
+"""The current state of one source: its events, markets, definitions and order books, under the provider's own ids."""
 
 from __future__ import annotations
 
@@ -31,8 +28,8 @@ if TYPE_CHECKING:
 class SelectionBook:
     """One selection's order book at one source, in the provider's units.
 
-    `back` is what can be backed (best = highest price), `lay` what can be laid (best = lowest price); the level-keyed
-    books are kept as the provider numbers them. `last` is the last traded price; `quote` a bookmaker's own price.
+    `back` holds the prices that can be backed (best: highest), `lay` those that can be laid (best: lowest). The books by level
+    are numbered by the provider. `last` is the last traded price, `quote` a bookmaker's own price.
     """
 
     __slots__ = (
@@ -62,11 +59,11 @@ class SelectionBook:
         self._best_back: PriceSize | None = None
         self._best_lay: PriceSize | None = None
         self._stale_best = False
-        #: how many changes have been applied, so that a reader can see whether the book changed since it last looked
+        #: number of changes so far; a reader compares it to see whether the book has changed since it last looked
         self.version = 0
 
     def apply(self, change: BookChange) -> None:
-        """Apply changed rows; a delete of what is not there is harmless."""
+        """Apply changed rows. Deleting a row that does not exist is a no-op."""
         self._stale_best = True
         self.version += 1
         rows = change.back
@@ -93,7 +90,7 @@ class SelectionBook:
             self.quote = change.quote or None
 
     def best(self) -> tuple[PriceSize | None, PriceSize | None]:
-        """Give the best (price, size) to back and to lay; full ladder first, then best-offer levels, then display levels."""
+        """Return the best (price, size) to back and to lay: from the full ladder, else best-offer levels, else display levels."""
         if self._stale_best:
             back, lay = self.back, self.lay
             if back:
@@ -110,13 +107,13 @@ class SelectionBook:
         return self._best_back, self._best_lay
 
     def back_rows(self) -> list[PriceSize]:
-        """List what can be backed, best first, by the same preference as `best`."""
+        """Return the prices that can be backed, best first, with the same preference as `best`."""
         if self.back:
             return sorted(self.back.items(), reverse=True)
         return [row for _, row in sorted((self.back_levels or self.back_display).items())]
 
     def lay_rows(self) -> list[PriceSize]:
-        """List what can be laid, best first, by the same preference as `best`."""
+        """Return the prices that can be laid, best first, with the same preference as `best`."""
         if self.lay:
             return sorted(self.lay.items())
         return [row for _, row in sorted((self.lay_levels or self.lay_display).items())]
@@ -143,14 +140,14 @@ def _top(levels: dict[int, PriceSize]) -> PriceSize | None:
 
 
 class SourceMarket:
-    """One market at one source; `definition` is None until the source has said what it is.
+    """One market at one source; `definition` is None until the source has sent one.
 
-    `definitions` holds what was last said of each selection, those no longer in the definition included.
-    `updated_ms` is the source's publish time of its last change, `heard_ms` our time when it came, `open_since_ms` our time when
-    the source opened it last (Unix milliseconds).
+    `definitions` holds the latest definition of each selection, including those that the market no longer has. Of the last
+    change, `updated_ms` is the source's publish time and `received_ms` our time of receipt; `open_since_ms` is our time when the
+    source last opened the market. All are Unix milliseconds.
     """
 
-    __slots__ = ("books", "definition", "definitions", "heard_ms", "open_since_ms", "source", "source_id", "updated_ms")
+    __slots__ = ("books", "definition", "definitions", "open_since_ms", "received_ms", "source", "source_id", "updated_ms")
 
     def __init__(self, source: str, source_id: str) -> None:
         self.source = source
@@ -159,20 +156,20 @@ class SourceMarket:
         self.definitions: dict[str, SelectionDefinition] = {}
         self.books: dict[str, SelectionBook] = {}
         self.updated_ms = 0
-        self.heard_ms = 0
+        self.received_ms = 0
         self.open_since_ms = 0
 
     def define(self, definition: MarketDefinition) -> None:
-        """Take a new definition, whole."""
+        """Replace the definition."""
         if definition.status == "open" and (self.definition is None or self.definition.status != "open"):
-            self.open_since_ms = self.heard_ms
+            self.open_since_ms = self.received_ms
         self.definition = definition
         for selection in definition.selections:
             self.definitions[selection.source_id] = selection
 
 
 class SourceBook:
-    """All that one source says now.
+    """The current state of one source.
 
     Args:
         source: the source's name.
@@ -182,30 +179,30 @@ class SourceBook:
         self.source = source
         self.health: SourceHealth = "down"
         self.health_reason = "not connected yet"
-        #: our time when it last became live, Unix milliseconds
+        #: our time when the source last became live, Unix milliseconds
         self.live_since_ms = 0
         self.markets: dict[str, SourceMarket] = {}
         self.events: dict[EventId, Event] = {}
 
-    def apply(self, update: FeedUpdate, published_ms: int, heard_ms: int = 0) -> None:
+    def apply(self, update: FeedUpdate, published_ms: int, received_ms: int = 0) -> None:
         """Apply one update.
 
         Args:
-            update: what the source said.
-            published_ms: when it said so, Unix milliseconds.
-            heard_ms: when it was heard, by our clock, Unix milliseconds.
+            update: the update.
+            published_ms: the source's publish time, Unix milliseconds.
+            received_ms: our time of receipt, Unix milliseconds.
         """
-        # Ordered by how often each comes; a market update is over 99 in 100.
+        # Ordered by frequency: over 99 % are market updates.
         if type(update) is MarketUpdate:
             market = self.markets.get(update.market)
             if market is None:
                 market = self.markets[update.market] = SourceMarket(self.source, update.market)
             elif update.image:
-                # An image replaces all: whatever it does not name must not stay as a ghost price.
+                # An image replaces everything: a price that it does not contain must not survive.
                 market.books = {}
                 market.definitions = {}
             market.updated_ms = published_ms
-            market.heard_ms = heard_ms
+            market.received_ms = received_ms
             if update.definition is not None:
                 market.define(update.definition)
             books = market.books
@@ -220,6 +217,6 @@ class SourceBook:
             self.markets.pop(update.market, None)
         elif type(update) is SourceStatus:
             if update.health == "live" and self.health != "live":
-                self.live_since_ms = heard_ms
+                self.live_since_ms = received_ms
             self.health = update.health
             self.health_reason = update.reason

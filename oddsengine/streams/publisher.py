@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from oddsengine.domain.changes import Batch
-from oddsengine.offer.offer import record_key
 from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.streams.follower import read_snapshot, read_top
 from oddsengine.streams.positions import Position, parse_stream_id
+from oddsengine.streams.snapshot import obsolete_keys, record_key
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -38,13 +38,13 @@ class Publication(msgspec.Struct, frozen=True):
 
 
 def prepare(offer: OwnedOffer, batch: Batch) -> Publication:
-    """Encode the batch just cut from an offer, with the snapshot fields it makes new."""
-    records, obsolete = offer.records_of(batch)
+    """Encode the batch just committed by an offer, with the snapshot fields it makes new."""
+    update = offer.snapshot_update(batch)
     fields: list[bytes | str | int] = []
-    for record in records:
+    for record in update.written:
         fields.append(record_key(record))
         fields.append(encode(record))
-    return Publication(offer.seq, (encode(batch), STREAM_ENTRIES_KEPT, len(records), *fields, *obsolete))
+    return Publication(offer.seq, (encode(batch), STREAM_ENTRIES_KEPT, len(update.written), *fields, *obsolete_keys(update)))
 
 
 class Publisher:

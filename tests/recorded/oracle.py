@@ -1,4 +1,4 @@
-"""betfairlightweight's market cache, the oracle for what a recording says at any time."""
+"""betfairlightweight's market cache: the reference for the state of a recording at any time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class _Listener(StreamListener):  # type: ignore[misc]  # the reference has no t
 
 
 class Oracle:
-    """Hears messages and gives its book in the form of our dump."""
+    """Applies messages and dumps its books in the format of `dump_book`."""
 
     def __init__(self) -> None:
         self._listener = _Listener(max_latency=None, lightweight=True, update_clk=False)
         self._listener.register_stream(0, "marketSubscription")
 
-    def hear(self, line: bytes) -> None:
+    def apply(self, line: bytes) -> None:
         message = json.loads(line)
         self._listener.stream._process(message["mc"], message["pt"])
 

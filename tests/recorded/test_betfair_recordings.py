@@ -1,4 +1,4 @@
-"""Real recordings, to the last price: the counts of changes, and betfairlightweight's book at moments all over."""
+"""Real recordings, compared price by price: the number of changes, and betfairlightweight's book at many times."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RECORDINGS = {
     "1.197931751.xz": (166, 278),
     "BASIC-1.132153978.gz": (480, 56),
 }
-MOMENTS = 25
+SAMPLES = 25
 
 
 def lines_of(path: Path) -> list[RecordedLine]:
@@ -40,7 +40,7 @@ def lines_of(path: Path) -> list[RecordedLine]:
 
 @pytest.mark.recorded
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_the_count_of_changes(data: Path, name: str) -> None:
+def test_the_number_of_changes(data: Path, name: str) -> None:
     stream, book = MarketStream("betfair"), SourceBook("betfair")
     shown: dict[tuple[str, str], object] = {}
     changes = 0
@@ -72,9 +72,9 @@ def dumped(path: Path, times: list[int]) -> list[dict[str, Any]]:
 def compare(path: Path) -> None:
     lines = lines_of(path)
     first, last = lines[0].pt_ms, lines[-1].pt_ms
-    # Half at messages spread over the file, half spread over its time, and both ends.
-    times = {lines[place * (len(lines) - 1) // (MOMENTS // 2)].pt_ms for place in range(MOMENTS // 2 + 1)}
-    times |= {first + (last - first) * place // (MOMENTS // 2) for place in range(MOMENTS // 2 + 1)}
+    # Half at messages spread over the file, half at times spread over its duration, and both ends.
+    times = {lines[place * (len(lines) - 1) // (SAMPLES // 2)].pt_ms for place in range(SAMPLES // 2 + 1)}
+    times |= {first + (last - first) * place // (SAMPLES // 2) for place in range(SAMPLES // 2 + 1)}
     ours: dict[int, dict[str, Any]] = {}
     for shown in dumped(path, sorted(times)):
         ours.setdefault(shown["at"], {})[shown["market"]] = {key: shown[key] for key in ("status", "in_play", "runners")}
@@ -83,7 +83,7 @@ def compare(path: Path) -> None:
     line: RecordedLine | None = next(waiting)
     for at in sorted(times):
         while line is not None and line.pt_ms <= at:
-            oracle.hear(line.data)
+            oracle.apply(line.data)
             line = next(waiting, None)
         assert oracle.dump() == ours.get(at, {}), at
 
@@ -95,14 +95,14 @@ def test_the_book_equals_betfairlightweights_level_by_level(data: Path, name: st
 
 
 @pytest.mark.parametrize("by_level", [True, False])
-def test_the_same_on_a_recording_of_the_simulator(tmp_path: Path, by_level: bool) -> None:
-    """Handicap runners, settlements and several markets; needs no recordings beside the project."""
+def test_a_recording_of_the_simulator_equals_betfairlightweight(tmp_path: Path, by_level: bool) -> None:
+    """Handicap runners, settlements and several markets; needs no downloaded recordings."""
     compare(record_simulator(tmp_path / "simulated.jsonl", ticks=120, matches=3, by_level=by_level))
 
 
 @pytest.mark.recorded
-def test_every_single_real_message_is_read_or_refused_with_a_reason(data: Path) -> None:
-    """Images, resubscriptions, heartbeats, errors, other streams: nothing raises."""
+def test_every_real_message_is_parsed_or_rejected_with_a_reason(data: Path) -> None:
+    """Images, resubscriptions, heartbeats, errors and other streams raise nothing."""
     found = 0
     for path in sorted((data / "betfair" / "messages").iterdir()):
         if path.name.endswith("-processed.json") or "processed" in path.name:

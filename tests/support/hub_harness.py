@@ -92,8 +92,8 @@ class Gateway:
         """Publish a price of the home side for each event named."""
         for event, price in prices.items():
             owner = self.owner_of(event)
-            owner.put_event(an_event(event))
-            owner.put_market(an_offer_of(f"{event}/match_odds", {"home": price}))
+            owner.stage_event(an_event(event))
+            owner.stage_market(an_offer_of(f"{event}/match_odds", {"home": price}))
         self.flush()
 
     def suspend(self, *events: str) -> None:
@@ -125,7 +125,7 @@ class Gateway:
     def flush(self) -> None:
         """Publish what was put into the owners."""
         for shard, owner in enumerate(self.owners):
-            batch = owner.cut(0)
+            batch = owner.commit(0)
             if batch is not None:
                 self.replica.offers[shard].apply(owner.seq, batch)
                 self.hub.staleness.changed(shard, [batch])

@@ -124,7 +124,7 @@ class DeltaEncoder:
         for index in indexes:
             fragment = encoded[index]
             if fragment is None:
-                place = self._offer.place(profile)
+                place = self._offer.profile_index(profile)
                 fragment = encoded[index] = encoders.market_change(changes[index], place, odds_format, encoding)
             fragments.append(fragment)
         return fragments

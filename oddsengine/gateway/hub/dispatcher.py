@@ -22,7 +22,7 @@ from oddsengine.gateway.fanout.scheduler import Scheduler
 from oddsengine.gateway.fanout.session import Subscription
 from oddsengine.gateway.recovery.catch_up import CatchUp
 from oddsengine.gateway.state.price_history import PriceHistory
-from oddsengine.offer.merge import merged
+from oddsengine.offer.merge import merge_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,8 +175,8 @@ class Dispatcher:
             self.replaced(shard)
             return
         # The batches say it themselves, unless the snapshot knew some of it before them.
-        are_all_news = told.seq + len(batches) == offer.seq and told.seq >= offer.horizon
-        changes = merged(batches) if are_all_news else offer.changes_since(told.seq)
+        are_all_news = told.seq + len(batches) == offer.seq and told.seq >= offer.loaded_seq
+        changes = merge_batches(batches) if are_all_news else offer.changes_since(told.seq)
         if changes.urgent:
             self._suspending_ms = next((batch.ts_ms for batch in batches if batch.urgent), batches[0].ts_ms)
         # Pieces of this shard that were not told yet are among the changes: what was told ends before them.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import orjson
 
-from oddsengine.domain.formats import PRINTERS
+from oddsengine.domain.formats import FORMATTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,7 +80,7 @@ def market_change(change: MarketChange, place: int | None, odds_format: str = "d
         odds_format: how prices are written.
         encoding: how everything is.
     """
-    printer = PRINTERS[odds_format]
+    printer = FORMATTERS[odds_format]
     fields: dict[str, Any] = {"id": change.id, "v": change.v}
     identity = change.identity
     if identity is not None:
@@ -110,7 +110,7 @@ def market_change(change: MarketChange, place: int | None, odds_format: str = "d
 
 def market(record: MarketRecord, place: int | None, odds_format: str = "decimal") -> bytes:
     """Encode a market whole in JSON, with the prices of one profile (see `market_change`) in one format."""
-    printer = PRINTERS[odds_format]
+    printer = FORMATTERS[odds_format]
     identity, state = record.identity, record.state
     return orjson.dumps(
         {

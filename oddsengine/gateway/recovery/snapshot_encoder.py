@@ -30,7 +30,7 @@ def rendered(replica: Replica, channel: Channel, options: DeliveryOptions, since
     """
     content = Content([], [])
     for offer, changes in replica.whole(channel) if since is None else replica.diff(channel, since):
-        place = offer.place(options.profile)
+        place = offer.profile_index(options.profile)
         content.events.extend([encoders.event_change(event, options.encoding) for event in changes.events])
         content.markets.extend(
             [encoders.market_change(market, place, options.odds_format, options.encoding) for market in changes.markets]
@@ -131,7 +131,7 @@ class SnapshotEncoder:
 
     def _encoded(self, source: _Source, entry: EventEntry, known: _Event | None) -> _Event:
         offer, seq, is_shut = source
-        options, place = self._taste, offer.place(self._taste.profile)
+        options, place = self._taste, offer.profile_index(self._taste.profile)
         markets: dict[MarketId, _Market] = {}
         for market in entry.markets.values():
             before = known.markets.get(market.id) if known is not None else None

@@ -120,7 +120,7 @@ class RestApi:
         if entry is None or not _may_see(access, entry):
             return error(404, ErrorCode.NOT_FOUND, f"event {key!r} is not on offer")
         odds_format = _format(request)
-        place = offer.place(self._profile(access))
+        place = offer.profile_index(self._profile(access))
         markets = [encoders.market(self._replica.shown(record), place, odds_format) for record in entry.markets.values()]
         return json_answer(encoders.event_change(_whole(entry))[:-1] + b',"markets":[' + b",".join(markets) + b"]}")
 
@@ -174,7 +174,7 @@ class RestApi:
         return json_answer(msgspec.json.encode(checked))
 
     def _place(self, record: MarketRecord, access: Access) -> int | None:
-        return self._replica.offers[self._replica.shard_of(record.identity.event)].place(self._profile(access))
+        return self._replica.offers[self._replica.shard_of(record.identity.event)].profile_index(self._profile(access))
 
     def _market(self, key: str, access: Access) -> MarketRecord | None:
         """Return a market that is on offer and granted, by itself or with one of its event's channels."""

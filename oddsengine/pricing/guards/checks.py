@@ -39,7 +39,7 @@ def guards(book: MarketBook, trusted: Mapping[str, float], reason: str | None, n
         now_ms: Unix milliseconds.
     """
     groups = book.first_groups()
-    age_s = (now_ms - book.market.heard_ms) / 1000
+    age_s = (now_ms - book.market.received_ms) / 1000
     limit = book.max_age_ms / 1000 if isfinite(book.max_age_ms) else None
     yield Guard("source_old", limit, age_s, reason == "source_old")
     sums = [total for group in groups if (total := _implied_sum(group)) is not None]

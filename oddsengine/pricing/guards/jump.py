@@ -64,13 +64,13 @@ class JumpGuard:
         trusted: the probabilities last believed, by selection; empty in `NEW`.
     """
 
-    __slots__ = ("_suspect", "_suspect_heard_ms", "state", "trusted")
+    __slots__ = ("_suspect", "_suspect_received_ms", "state", "trusted")
 
     def __init__(self) -> None:
         self.state = State.NEW
         self.trusted: dict[str, float] = {}
         self._suspect: dict[str, float] = {}
-        self._suspect_heard_ms = 0
+        self._suspect_received_ms = 0
 
     def check(self, book: MarketBook, other_sources: Callable[[], Iterable[SourceMarket]]) -> bool:
         """Take in what was just priced. Returns whether the market must be suspended.
@@ -79,8 +79,8 @@ class JumpGuard:
             book: the market, with a jump limit.
             other_sources: returns the books of the same market at other sources.
         """
-        fair, heard_ms = book.fair(), book.market.heard_ms
-        observation = self._observe(fair, heard_ms, book.jump_limit)
+        fair, received_ms = book.fair(), book.market.received_ms
+        observation = self._observe(fair, received_ms, book.jump_limit)
         if observation is not Observation.NEAR and _is_corroborated(book, fair, other_sources):
             observation = Observation.CORROBORATED
         self.state = TRANSITIONS[self.state, observation]
@@ -88,14 +88,14 @@ class JumpGuard:
             self.trusted = fair
             return False
         if observation is Observation.FAR:
-            self._suspect, self._suspect_heard_ms = fair, heard_ms
+            self._suspect, self._suspect_received_ms = fair, received_ms
         return True
 
-    def _observe(self, fair: dict[str, float], heard_ms: int, limit: float) -> Observation:
+    def _observe(self, fair: dict[str, float], received_ms: int, limit: float) -> Observation:
         if self.state is State.SUSPECT:
             if has_jumped(self._suspect, fair, limit):
                 return Observation.FAR
-            return Observation.NEAR if heard_ms > self._suspect_heard_ms else Observation.REPEATED
+            return Observation.NEAR if received_ms > self._suspect_received_ms else Observation.REPEATED
         return Observation.FAR if has_jumped(self.trusted, fair, limit) else Observation.NEAR
 
 

@@ -65,7 +65,7 @@ class ConsensusMarkets:
                 book = held.books[key] = ConsensusBook()
             book.set_fair(fair)
         held.updated_ms = max(member.updated_ms for member, _, _ in members.members)
-        held.heard_ms = max(member.heard_ms for member, _, _ in members.members)
+        held.received_ms = max(member.received_ms for member, _, _ in members.members)
         return ChosenSource(held, definition, None), consensus
 
     def forget(self, market: MarketId) -> None:

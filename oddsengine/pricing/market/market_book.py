@@ -98,7 +98,7 @@ class MarketBook:
 
     def is_old(self, now_ms: int) -> bool:
         """Check whether the source has been silent about the market for longer than allowed."""
-        return now_ms - self.market.heard_ms > self.max_age_ms
+        return now_ms - self.market.received_ms > self.max_age_ms
 
     def is_due(self, now_ms: int) -> bool:
         """Check whether the market must be priced only because time has passed: it is too old, or has steps to go."""

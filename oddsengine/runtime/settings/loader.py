@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from feeds.supervision.settings import Supervision
-from oddsengine.domain.ladders import LADDERS, ladder_of_increments, ladder_of_ticks
+from oddsengine.domain.ladders import LADDERS, ladder_from_increments, ladder_from_ticks
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.settings.errors import ConfigError, Problem
 from oddsengine.runtime.settings.reader import TableReader
@@ -105,7 +105,7 @@ def _ladder(reader: TableReader, key: str, value: dict[str, Any]) -> Ladder | No
         reader.report(("ladders", key), "is the name of a built-in ladder; choose another")
         return None
     try:
-        return ladder_of_increments(key, settings.increments) if settings.increments else ladder_of_ticks(key, settings.odds)
+        return ladder_from_increments(key, settings.increments) if settings.increments else ladder_from_ticks(key, settings.odds)
     except ValueError as error:
         reader.report(("ladders", key), str(error))
         return None

@@ -28,6 +28,12 @@ RENAMED_KEYS: Final[dict[str, str]] = {
     "max_step": "max_move",
     "spike_limit": "jump_limit",
     "whole_book": "require_complete_book",
+    # matching
+    "accept": "merge_threshold",
+    "doubt": "review_threshold",
+    "margin": "min_lead",
+    "same": "matches",
+    "apart": "non_matches",
     # feeds.<name> of The Odds API
     "least_interval_s": "min_interval_s",
     "greatest_interval_s": "max_interval_s",

@@ -1,1 +1,1 @@
-"""One event from what several providers call it: names, scores, decisions, and translation to the event's first id. Pure."""
+"""Event matching: finds which events of different feeds are the same event, and maps their ids to one."""

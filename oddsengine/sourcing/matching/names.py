@@ -1,6 +1,6 @@
-"""How providers write names, brought to one form.
+"""Normalises the names of teams and players, which every provider spells differently.
 
-`Nott'm Forest`, `NOTTINGHAM FOREST FC` and `Nottingham F.` are one name.
+`Nott'm Forest` and `NOTTINGHAM FOREST FC` are the same name.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from rapidfuzz.distance import JaroWinkler
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Letters that Unicode does not take apart.
+#: Letters that Unicode does not decompose.
 _LETTERS: Final = str.maketrans(
     {"ø": "o", "ł": "l", "ß": "ss", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"}
 )
-#: Words that say only that it is a club.
+#: Words that mean only that it is a club, and particles.
 _CLUB: Final = frozenset(
     {
         "fc",
@@ -63,7 +63,7 @@ _CLUB: Final = frozenset(
         "ff",
     }
 )
-#: Words that many clubs share: they tell two of them apart, but say little by themselves.
+#: Words that many clubs share: they distinguish two clubs of a town, but identify none by themselves.
 GENERIC: Final = frozenset(
     {
         "united",
@@ -99,7 +99,7 @@ GENERIC: Final = frozenset(
         "forest",
     }
 )
-#: How words are cut short.
+#: Common abbreviations of words.
 _ABBREVIATIONS: Final = {
     "utd": "united",
     "untd": "united",
@@ -140,7 +140,7 @@ _ABBREVIATIONS: Final = {
     "intl": "international",
     "int": "international",
 }
-#: What a whole name is called by those who know: kept to those that can mean no other.
+#: Nicknames and abbreviations of whole names; only those with one meaning.
 _NICKNAMES: Final = {
     "spurs": "tottenham hotspur",
     "wolves": "wolverhampton wanderers",
@@ -172,8 +172,8 @@ _NICKNAMES: Final = {
     "man u": "manchester united",
     "man c": "manchester city",
 }
-#: What makes another side of the same club of it; both sides must have it, or neither. A letter alone does so only in brackets
-#: or at the end: `Bolton W.` are wanderers.
+#: Qualifiers of another team of the same club; two names match only if they have the same ones. A single letter counts only in
+#: brackets or at the end: `Bolton W.` is Wanderers.
 _QUALIFIERS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
     ("women", re.compile(r"\b(women|womens|ladies|lady|fem|femenino|feminin|frauen|wfc)\b|\(w\)| w$")),
     ("youth", re.compile(r"\bu\s?-?(\d\d)\b|\bunder\s?-?(\d\d)\b|\b(youth|juniors?|academy)\b")),
@@ -181,20 +181,21 @@ _QUALIFIERS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = (
 )
 _NOT_WORDS: Final = re.compile(r"[^a-z0-9~ ]+")
 _APOSTROPHES: Final = re.compile("['`\u2019\u00b4]")
-#: `B'ham`, `L'pool`: what was left out in the middle of a word, kept as `b~ham`; `Queen's` is none.
+#: Contractions such as `B'ham` and `L'pool`, kept as `b~ham`; `Queen's` is not one.
 _CONTRACTED: Final = re.compile("\\b([a-z])['`\u2019\u00b4](?=[a-z]{3})")
-#: `F.C.`, `Q.P.R.`: letters that are one word.
+#: Dotted abbreviations such as `F.C.` and `Q.P.R.`, which are one word.
 _DOTTED: Final = re.compile(r"\b(?:[a-z]\.){2,}")
-#: `(ENG)`, `[BRA]`: where it comes from.
+#: Country codes such as `(ENG)` and `[BRA]`.
 _COUNTRY: Final = re.compile(r"[(\[][a-z]{2,3}[)\]]")
-#: `upon Tyne`, `on Trent`: where it lies.
+#: Suffixes of places such as `upon Tyne` and `on Trent`.
 _PLACE: Final = re.compile(r"\b(?:upon|on)[ -]\w+")
+#: Jaro-Winkler similarity from which a word is a misspelt general word, and the shortest word considered.
 _MISSPELT: Final = 0.94
-_LEAST_MISSPELT: Final = 5
+_MIN_MISSPELT: Final = 5
 
 
 class Name(NamedTuple):
-    """A name in one form: its words, and what side of the club it is (`women`, `youth 21`, `reserves`)."""
+    """A normalised name: its words, and the qualifiers of the team (`women`, `youth 21`, `reserves`)."""
 
     words: tuple[str, ...]
     qualifiers: frozenset[str]
@@ -204,32 +205,32 @@ class Name(NamedTuple):
 
 
 class NameNormaliser:
-    """Brings names to one form, each once.
+    """Normalises names and caches the results.
 
     Args:
-        aliases: a name -> the other names it goes by, of the operator's own.
+        aliases: the operator's own aliases: a name -> its other names.
     """
 
     def __init__(self, aliases: Mapping[str, tuple[str, ...]] | None = None) -> None:
-        self._known: dict[str, Name] = {}
+        self._cache: dict[str, Name] = {}
         self._aliases = dict(_NICKNAMES)
         for name, others in (aliases or {}).items():
             for other in others:
                 self._aliases[" ".join(_words(_folded(other)))] = " ".join(_words(_folded(name)))
 
-    def read(self, text: str) -> Name:
-        """Bring a name to one form."""
-        name = self._known.get(text)
+    def normalise(self, text: str) -> Name:
+        """Return the normalised form of a name."""
+        name = self._cache.get(text)
         if name is None:
-            name = self._known[text] = self._read(text)
+            name = self._cache[text] = self._normalise(text)
         return name
 
-    def _read(self, text: str) -> Name:
+    def _normalise(self, text: str) -> Name:
         rest = _folded(text)
         qualifiers: set[str] = set()
         for qualifier, pattern in _QUALIFIERS:
             found = pattern.search(rest)
-            # A name that is nothing but the word is a name.
+            # A name that is only the qualifier is a name.
             if found is not None and found.group().strip() != rest:
                 age = next((group for group in found.groups() if group and group.isdigit()), "")
                 qualifiers.add(f"{qualifier} {age}".strip())
@@ -243,27 +244,27 @@ class NameNormaliser:
         joined = self._aliases.get(" ".join(bare))
         if joined is not None:
             return joined.split()
-        spelled = [part for word in bare for part in _ABBREVIATIONS.get(word, _spelled(word)).split()]
-        return self._aliases.get(" ".join(spelled), " ".join(spelled)).split()
+        expanded = [part for word in bare for part in _ABBREVIATIONS.get(word, _corrected(word)).split()]
+        return self._aliases.get(" ".join(expanded), " ".join(expanded)).split()
 
 
 def _folded(text: str) -> str:
-    """Take off accents and case."""
-    apart = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
-    return " ".join("".join(letter for letter in apart if not unicodedata.combining(letter)).split())
+    """Remove accents and case."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    return " ".join("".join(letter for letter in decomposed if not unicodedata.combining(letter)).split())
 
 
 def _words(folded: str) -> list[str]:
-    """Take off signs, countries and places."""
-    plain = _DOTTED.sub(lambda letters: letters.group().replace(".", "") + " ", _COUNTRY.sub(" ", folded) + " ")
-    plain = _APOSTROPHES.sub("", _CONTRACTED.sub(r"\1~", plain))
-    shorter = _NOT_WORDS.sub(" ", _PLACE.sub(" ", plain)).split()
-    return shorter or _NOT_WORDS.sub(" ", folded).split()
+    """Split into words, without punctuation, countries and places."""
+    text = _DOTTED.sub(lambda letters: letters.group().replace(".", "") + " ", _COUNTRY.sub(" ", folded) + " ")
+    text = _APOSTROPHES.sub("", _CONTRACTED.sub(r"\1~", text))
+    words = _NOT_WORDS.sub(" ", _PLACE.sub(" ", text)).split()
+    return words or _NOT_WORDS.sub(" ", folded).split()
 
 
-def _spelled(word: str) -> str:
-    """Put a general word right that is misspelt."""
-    if len(word) < _LEAST_MISSPELT or word in GENERIC:
+def _corrected(word: str) -> str:
+    """Correct a misspelt general word."""
+    if len(word) < _MIN_MISSPELT or word in GENERIC:
         return word
     best = max(sorted(GENERIC), key=lambda general: JaroWinkler.similarity(word, general))
     return best if JaroWinkler.similarity(word, best) >= _MISSPELT else word

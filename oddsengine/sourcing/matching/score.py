@@ -1,7 +1,7 @@
-"""How alike two names, and two events, are: 0 to 1.
+"""Similarity scores of names and of events, 0 to 1.
 
-Words are paired by the Jaro-Winkler similarity (Winkler, "String comparator metrics", 1990), abbreviations and initials too;
-words that many clubs share weigh little, but two of them that differ (United, City) tell two clubs apart.
+Words are paired by their Jaro-Winkler similarity (Winkler, "String comparator metrics", 1990), abbreviations and initials too.
+Words that many clubs share have a low weight, but two different ones (United, City) mean two different clubs.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 _GENERIC_WEIGHT: Final = 0.35
 _INITIAL_WEIGHT: Final = 0.3
-#: Words less alike than this are not the same word.
+#: Lowest similarity of two words that are paired.
 _SAME_WORD: Final = 0.86
 _ABBREVIATED: Final = 0.93
 _JOINED: Final = 0.97
 _ACRONYM: Final = 0.92
-#: What a name is worth whose own words are all in the other, which only adds a general one (`Leeds`, `Leeds United`).
+#: Score of a name whose words are all in the other, which only adds a general one (`Leeds`, `Leeds United`).
 _ADDS_GENERAL: Final = 0.94
-#: What is left of a score where both have a general word that the other has not (`Manchester United`, `Manchester City`).
+#: Factor where each name has a general word that the other lacks (`Manchester United`, `Manchester City`).
 _CONFLICT: Final = 0.6
-_LEAST_ABBREVIATION: Final = 2
+_MIN_ABBREVIATION: Final = 2
 _CERTAIN: Final = 0.95
 
 
 class EventScore(NamedTuple):
-    """How alike two events are, and whether the one names first whom the other names second."""
+    """Similarity of two events, and whether their participants are in reverse order."""
 
     score: float
     swapped: bool
 
 
 def name_score(one: Name, other: Name) -> float:
-    """Tell how alike two names are; the qualifiers must be the same."""
+    """Return the similarity of two names, 0 if their qualifiers differ."""
     if one.qualifiers != other.qualifiers:
         return 0.0
     return _words_score(one.words, other.words)
@@ -57,29 +57,29 @@ def _words_score(one: tuple[str, ...], other: tuple[str, ...]) -> float:
         ((_word_score(left, right), i, j) for i, left in enumerate(one) for j, right in enumerate(other)), reverse=True
     )
     left_rest, right_rest = set(range(len(one))), set(range(len(other)))
-    matched = worth = 0.0
+    matched = maximum = 0.0
     for score, i, j in pairs:
         if score >= _SAME_WORD and i in left_rest and j in right_rest:
             left_rest.discard(i)
             right_rest.discard(j)
             weight = min(_weight(one[i]), _weight(other[j]))
             matched += 2 * weight * score
-            worth += 2 * weight
-    return _combined(matched, worth, [one[i] for i in left_rest], [other[j] for j in right_rest])
+            maximum += 2 * weight
+    return _combined(matched, maximum, [one[i] for i in left_rest], [other[j] for j in right_rest])
 
 
 def _is_acronym(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return len(one) == 1 and len(other) > 1 and one[0] == "".join(word[0] for word in other)
 
 
-def _combined(matched: float, worth: float, left_rest: list[str], right_rest: list[str]) -> float:
-    """Put together what the paired words are alike, what they could be, and the words of each name that have no partner."""
+def _combined(matched: float, maximum: float, left_rest: list[str], right_rest: list[str]) -> float:
+    """Return the score from the weighted similarity of the paired words, its maximum, and the unpaired words of each name."""
     rest = [*left_rest, *right_rest]
-    total = worth + sum(map(_weight, rest))
+    total = maximum + sum(map(_weight, rest))
     score = matched / total if total else 0.0
-    if worth >= 1.0 and not (left_rest and right_rest) and all(word in GENERIC for word in rest):
-        # Nothing contradicts; only the general part of the name was left out.
-        return max(score, _ADDS_GENERAL * matched / worth)
+    if maximum >= 1.0 and not (left_rest and right_rest) and all(word in GENERIC for word in rest):
+        # No contradiction: one name only omits the general part of the other.
+        return max(score, _ADDS_GENERAL * matched / maximum)
     if any(word in GENERIC for word in left_rest) and any(word in GENERIC for word in right_rest):
         return score * _CONFLICT
     return score
@@ -95,27 +95,27 @@ def _word_score(one: str, other: str) -> float:
     short, long = sorted((one, other), key=len)
     if len(short) == 1:
         return _ABBREVIATED if long.startswith(short) else 0.0
-    likeness = float(JaroWinkler.similarity(one, other))
+    similarity = float(JaroWinkler.similarity(one, other))
     begin, mark, end = short.partition("~")
     if mark and long.startswith(begin) and long.endswith(end):
-        return max(likeness, _ABBREVIATED)
-    if len(short) >= _LEAST_ABBREVIATION and long.startswith(short):
-        return max(likeness, _ABBREVIATED)
-    return likeness
+        return max(similarity, _ABBREVIATED)
+    if len(short) >= _MIN_ABBREVIATION and long.startswith(short):
+        return max(similarity, _ABBREVIATED)
+    return similarity
 
 
 def event_score(one: tuple[Name, ...], other: tuple[Name, ...]) -> EventScore:
-    """Tell how alike the participants of two events are; the worse side counts most, unless the other is certain."""
+    """Return the similarity of two events' participants. The lower one counts most, unless the other is certain."""
     if len(one) != len(other) or not one:
         return EventScore(0.0, swapped=False)
     straight = _sides([name_score(left, right) for left, right in zip(one, other, strict=True)])
-    turned = _sides([name_score(left, right) for left, right in zip(one, reversed(other), strict=True)])
-    return EventScore(turned, swapped=True) if turned > straight else EventScore(straight, swapped=False)
+    reverse = _sides([name_score(left, right) for left, right in zip(one, reversed(other), strict=True)])
+    return EventScore(reverse, swapped=True) if reverse > straight else EventScore(straight, swapped=False)
 
 
 def _sides(scores: list[float]) -> float:
     worst, best = min(scores), max(scores)
     if best >= _CERTAIN:
-        # A side plays one match at a time: who is its opponent is more than half known.
+        # A team plays one match at a time, so a certain side makes the opponent likely.
         return 0.4 * worst + 0.6 * best
     return 0.85 * worst + 0.15 * best

@@ -1,4 +1,4 @@
-"""What a provider says of its own event, said of the event it was matched to: under the first id, home and away as there."""
+"""Translates a feed's events and markets to the event they were placed with: its id, with its home and away sides."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.sourcing.matching.matcher import Placement
 
-#: Selections that mean the same whoever names them; others carry a provider's own ids.
+#: Selection keys with the same meaning at every source; other selections have a provider's own ids.
 ROLES: Final = frozenset({"home", "draw", "away", "over", "under", "yes", "no"})
-_TURNED: Final = {"home": "away", "away": "home"}
-#: Types whose line is the home side's.
+_SWAPPED: Final = {"home": "away", "away": "home"}
+#: Market types whose line is the home side's.
 _SIDED_LINES: Final = frozenset({"handicap", "asian_handicap"})
 
 
-def translated_event(event: Event, placement: Placement) -> Event:
-    """Say an event under the id it was placed under."""
+def translate_event(event: Event, placement: Placement) -> Event:
+    """Return an event under the id of its placement."""
     if placement.event == event.id:
         return event
     if not placement.swapped:
@@ -30,11 +30,11 @@ def translated_event(event: Event, placement: Placement) -> Event:
     return msgspec.structs.replace(event, id=placement.event, participants=sides, name=" v ".join(sides) or event.name)
 
 
-def translated_market(definition: MarketDefinition, placement: Placement) -> MarketDefinition:
-    """Say a market of the event it was placed with: the same type, period and line is the same market.
+def translate_market(definition: MarketDefinition, placement: Placement) -> MarketDefinition:
+    """Return a market under the event of its placement, where the same type, period and line is the same market.
 
-    A market whose selections carry the provider's own ids stays under its own event, which is not published: nobody could tell
-    which of another provider's selections they are.
+    A market whose selections have the provider's own ids keeps its own event, which is not published: its selections can't be
+    assigned to those of another provider.
     """
     own = definition.event
     if placement.event == own or not all(selection.key in ROLES for selection in definition.selections):
@@ -47,11 +47,12 @@ def translated_market(definition: MarketDefinition, placement: Placement) -> Mar
         suffix = suffix.removesuffix(line_text(line)) + line_text(-line)
         line = -line or 0.0
     selections = [
-        msgspec.structs.replace(selection, key=SelectionKey(_TURNED.get(selection.key, selection.key)))
+        msgspec.structs.replace(selection, key=SelectionKey(_SWAPPED.get(selection.key, selection.key)))
         for selection in definition.selections
     ]
-    order = {selection.key: selection for selection in selections}
-    turned = [order[definition.selections[place].key] for place in range(len(selections))]
+    # In the order of the keys before, so that home is first again.
+    by_key = {selection.key: selection for selection in selections}
+    swapped = [by_key[selection.key] for selection in definition.selections]
     return msgspec.structs.replace(
-        definition, id=MarketId(placement.event + suffix), event=placement.event, line=line, selections=tuple(turned)
+        definition, id=MarketId(placement.event + suffix), event=placement.event, line=line, selections=tuple(swapped)
     )

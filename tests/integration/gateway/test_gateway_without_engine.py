@@ -22,9 +22,9 @@ async def test_markets_are_suspended_and_no_quote_is_good(redis: Redis, redis_se
     settings = quick_settings(stale_suspend_after_s=2.0)
     publisher = Publisher(redis, 0, shard_keys(settings.redis.namespace, 0), offer)
     await publisher.claim(1_000_000)
-    offer.put_event(an_event())
-    offer.put_market(an_offer_of("e1/match_odds", {"home": 2000}))
-    batch = offer.cut(0)
+    offer.stage_event(an_event())
+    offer.stage_market(an_offer_of("e1/match_odds", {"home": 2000}))
+    batch = offer.commit(0)
     assert batch is not None
     await publisher.publish(prepare(offer, batch))
 

@@ -44,14 +44,14 @@ class Owner:
         await self.publisher.claim(now_ms)
         return self
 
-    async def flush(self, *, sign_of_life: bool = False) -> None:
-        batch = self.offer.cut(0, sign_of_life=sign_of_life)
+    async def flush(self, *, heartbeat: bool = False) -> None:
+        batch = self.offer.commit(0, heartbeat=heartbeat)
         if batch is not None:
             await self.publisher.publish(prepare(self.offer, batch))
 
     async def offers(self, price: int = 2000, market: str = "e1/match_odds") -> None:
-        self.offer.put_event(an_event(market.partition("/")[0]))
-        self.offer.put_market(an_offer_of(market, {"home": price}))
+        self.offer.stage_event(an_event(market.partition("/")[0]))
+        self.offer.stage_market(an_offer_of(market, {"home": price}))
         await self.flush()
 
 
@@ -130,8 +130,8 @@ async def test_entries_carry_the_position_as_their_id_without_holes(redis: Redis
 async def test_writing_the_same_batch_again_is_harmless(redis: Redis) -> None:
     """A lost reply is answered by writing again."""
     owner = await Owner(redis).claimed()
-    owner.offer.put_event(an_event())
-    batch = owner.offer.cut(0)
+    owner.offer.stage_event(an_event())
+    batch = owner.offer.commit(0)
     assert batch is not None
     publication = prepare(owner.offer, batch)
     await owner.publisher.publish(publication)
@@ -185,7 +185,7 @@ async def older_state(redis: Redis) -> Callable[[], Awaitable[None]]:
 async def current(owner: Owner, reader: Reader) -> None:
     """Wait until a follower has what its owner published, and a sign that the owner is alive."""
     await until(lambda: same(owner, reader))
-    await owner.flush(sign_of_life=True)
+    await owner.flush(heartbeat=True)
     await until(lambda: not reader.follower.stale)
 
 
@@ -259,8 +259,8 @@ async def test_a_hole_in_the_sequence_means_scan_again(redis: Redis, reader: Rea
     await owner.offers(2000)
     await until(lambda: same(owner, reader))
     # Someone removed entries under us, as a trim does under a follower that lags.
-    owner.offer.put_market(an_offer_of(prices={"home": 3000}))
-    batch = owner.offer.cut(0)
+    owner.offer.stage_market(an_offer_of(prices={"home": 3000}))
+    batch = owner.offer.commit(0)
     assert batch is not None
     publication = prepare(owner.offer, batch)
     async with redis.pipeline(transaction=True) as pipe:
@@ -288,10 +288,10 @@ async def test_silence_is_stale_until_the_next_entry(redis_server: EmbeddedRedis
     owner = await Owner(redis).claimed()
     async with following(redis_server, stale_after_s=0.3) as reader:
         await until(lambda: reader.heard == ["replaced"])
-        await owner.flush(sign_of_life=True)
+        await owner.flush(heartbeat=True)
         await until(lambda: reader.heard[-1:] == ["live"])
         await until(lambda: reader.heard[-1:] == ["stale"])
-        await owner.flush(sign_of_life=True)
+        await owner.flush(heartbeat=True)
         await until(lambda: reader.heard[-1:] == ["live"])
 
 

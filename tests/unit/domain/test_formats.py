@@ -1,4 +1,4 @@
-"""Odds as people write them."""
+"""Odds formats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.domain.formats import FORMATS, TRADITIONAL_FRACTIONS, parse_odds, print_odds
+from oddsengine.domain.formats import FORMATS, TRADITIONAL_FRACTIONS, format_odds, parse_odds
 from oddsengine.domain.ladders import AMERICAN, LADDERS, TRADITIONAL
 
 if TYPE_CHECKING:
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("odds_format", [name for name in FORMATS if name != "american"])
 @given(odds=st.integers(1001, 1_000_000))
-def test_printed_and_read_again_odds_are_the_same(odds_format: str, odds: int) -> None:
-    assert odds == parse_odds(str(print_odds(odds, odds_format)), odds_format)
+def test_formatted_odds_parse_to_the_same_odds(odds_format: str, odds: int) -> None:
+    assert odds == parse_odds(str(format_odds(odds, odds_format)), odds_format)
 
 
-def test_every_traditional_fraction_is_printed_as_bookmakers_write_it() -> None:
+def test_traditional_fractions_keep_their_notation() -> None:
     for text in TRADITIONAL_FRACTIONS:
-        assert text == print_odds(parse_odds(text, "fractional"), "fractional")
+        assert text == format_odds(parse_odds(text, "fractional"), "fractional")
     assert len(TRADITIONAL_FRACTIONS) == len(TRADITIONAL.ticks)
 
 
 def test_american_odds_are_exact_on_their_ladder() -> None:
     for tick in AMERICAN.ticks:
-        assert tick == parse_odds(str(print_odds(tick, "american")), "american")
-    assert {100, -110, 150, 10_000, -10_000} <= {print_odds(tick, "american") for tick in AMERICAN.ticks}
+        assert tick == parse_odds(str(format_odds(tick, "american")), "american")
+    assert {100, -110, 150, 10_000, -10_000} <= {format_odds(tick, "american") for tick in AMERICAN.ticks}
 
 
 @given(odds=st.integers(1001, 1_000_000))
-def test_american_odds_off_their_ladder_are_the_nearest_whole_number(odds: int) -> None:
-    printed = print_odds(odds, "american")
-    assert isinstance(printed, int)
-    assert abs(printed) >= 100
-    assert parse_odds(str(printed), "american") == pytest.approx(odds, rel=0.006)
+def test_american_odds_off_their_ladder_are_rounded_to_a_whole_number(odds: int) -> None:
+    formatted = format_odds(odds, "american")
+    assert isinstance(formatted, int)
+    assert abs(formatted) >= 100
+    assert parse_odds(str(formatted), "american") == pytest.approx(odds, rel=0.006)
 
 
 @pytest.mark.parametrize(
-    ("odds", "printed"),
+    ("odds", "formatted"),
     [
         (2500, (2.5, "6/4", 150, 1.5, -0.666666667, 1.5, 40.0)),
         (2000, (2.0, "1/1", 100, 1.0, 1.0, 1.0, 50.0)),
@@ -50,8 +50,8 @@ def test_american_odds_off_their_ladder_are_the_nearest_whole_number(odds: int) 
         (2050, (2.05, "21/20", 105, 1.05, -0.952380952, 1.05, 48.780487805)),
     ],
 )
-def test_all_formats_of_some_odds(odds: int, printed: tuple[object, ...]) -> None:
-    assert printed == tuple(print_odds(odds, name) for name in FORMATS)
+def test_all_formats_of_some_odds(odds: int, formatted: tuple[object, ...]) -> None:
+    assert formatted == tuple(format_odds(odds, name) for name in FORMATS)
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_all_formats_of_some_odds(odds: int, printed: tuple[object, ...]) -> Non
         ("100%", "percent"),
     ],
 )
-def test_what_are_no_odds_of_a_format_is_refused_with_an_example(text: str, odds_format: str) -> None:
-    with pytest.raises(ValueError, match=f"are no {odds_format} odds; they look like"):
+def test_invalid_odds_are_rejected_with_an_example(text: str, odds_format: str) -> None:
+    with pytest.raises(ValueError, match=f"is not in {odds_format} format; an example is"):
         parse_odds(text, odds_format)
 
 
-def test_unknown_formats_are_refused_with_the_known_ones() -> None:
-    calls: list[Callable[[], object]] = [lambda: parse_odds("2", "roman"), lambda: print_odds(2000, "roman")]
+def test_unknown_formats_are_rejected_with_the_known_ones() -> None:
+    calls: list[Callable[[], object]] = [lambda: parse_odds("2", "roman"), lambda: format_odds(2000, "roman")]
     for call in calls:
         with pytest.raises(ValueError, match="the formats are decimal, fractional"):
             call()
@@ -88,6 +88,6 @@ def test_unknown_formats_are_refused_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", LADDERS)
 @given(quoted=st.floats(1.0, 1500.0))
-def test_rounding_onto_any_ladder_never_lengthens_the_odds(name: str, quoted: float) -> None:
+def test_rounding_down_never_lengthens_the_odds(name: str, quoted: float) -> None:
     price = LADDERS[name].at_or_below(quoted * 1000)
     assert price is None or price <= quoted * 1000

@@ -1,4 +1,4 @@
-"""Odds in thousandths, ladders and ids."""
+"""Odds in thousandths and ladders."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.domain.ids import EventId, event_id, line_text, market_id, shard_of
 from oddsengine.domain.ladders import BETFAIR, Ladder
 from oddsengine.domain.odds import to_decimal, to_milli
 
 
 @given(st.integers(1000, 1_000_000))
-def test_thousandths_survive_the_wire(odds: int) -> None:
+def test_thousandths_survive_conversion_to_decimal(odds: int) -> None:
     assert odds == to_milli(to_decimal(odds))
 
 
 @pytest.mark.parametrize("odds", [0.99, 0.0, -2.0, float("nan"), float("inf")])
-def test_what_is_no_odds_is_refused(odds: float) -> None:
+def test_invalid_decimal_odds_are_rejected(odds: float) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         to_milli(odds)
 
@@ -39,20 +38,7 @@ def test_the_ticks_around_any_odds(odds: int) -> None:
     assert above == (odds if odds in BETFAIR else following)
 
 
-def test_a_ladder_must_rise() -> None:
+def test_a_ladder_is_strictly_ascending() -> None:
     for ticks in ([], [2, 2], [3, 2]):
-        with pytest.raises(ValueError, match="rise strictly"):
+        with pytest.raises(ValueError, match="strictly ascending"):
             Ladder("bad", ticks)
-
-
-def test_ids_say_what_the_provider_says() -> None:
-    event = event_id("betfair", "29283412")
-    assert "betfair.29283412" == event
-    assert "betfair.29283412/match_odds" == market_id(event, "match_odds", "")
-    assert "betfair.29283412/handicap/h1/-0.25" == market_id(event, "handicap", "h1", line_text(-0.25))
-    assert ["2.5", "0", "3", "-0.75"] == [line_text(line) for line in (2.5, 0.0, 3.0, -0.75)]
-
-
-def test_shards_are_the_same_in_every_process_and_all_used() -> None:
-    assert 3 == shard_of(EventId("betfair.29283412"), 8)
-    assert set(range(8)) == {shard_of(EventId(f"e{number}"), 8) for number in range(100)}

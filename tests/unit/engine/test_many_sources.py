@@ -58,7 +58,7 @@ class Floor:
     def flushed(self) -> Floor:
         self.pipeline.tick(self.now)
         self.pipeline.flush(0, self.now)
-        self.pipeline.offers[0].cut(self.now)
+        self.pipeline.offers[0].commit(self.now)
         return self
 
     @property
@@ -112,9 +112,9 @@ def test_a_doubtful_pair_stays_two_events_and_is_listed_until_the_table_settles_
     late = a_match("p.9", start=KICK_OFF + 150 * 60_000)
     floor = Floor("b", "p").match("b", a_match("b.1")).match("p", late)
     assert {"b.1", "p.9"} == floor.events
-    assert floor.pipeline.translator is not None
-    assert 1 == len(floor.pipeline.translator.matcher.doubts)
-    floor = Floor("b", "p", matching=MatchingSettings(same=(("p.9", "b.1"),))).match("b", a_match("b.1")).match("p", late)
+    assert floor.pipeline.id_mapper is not None
+    assert 1 == len(floor.pipeline.id_mapper.matcher.review_candidates)
+    floor = Floor("b", "p", matching=MatchingSettings(matches=(("p.9", "b.1"),))).match("b", a_match("b.1")).match("p", late)
     assert {"b.1"} == floor.events
 
 

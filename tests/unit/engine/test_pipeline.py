@@ -23,7 +23,7 @@ def a_pipeline(*sources: str, shards: int = 1) -> Pipeline:
 
 def flushed(pipeline: Pipeline, now_ms: int = 0) -> Any:
     pipeline.flush(0, now_ms)
-    pipeline.offers[0].cut(0)
+    pipeline.offers[0].commit(0)
     return pipeline.offers[0].markets.get(MARKET)
 
 
@@ -190,7 +190,7 @@ def test_events_are_spread_over_shards_and_each_is_whole_in_one() -> None:
         )
     for shard in range(4):
         pipeline.flush(shard, 0)
-        pipeline.offers[shard].cut(0)
+        pipeline.offers[shard].commit(0)
     assert 20 == sum(len(offer.markets) for offer in pipeline.offers)
     assert all(offer.markets for offer in pipeline.offers)
     assert all(market.identity.event in offer.events for offer in pipeline.offers for market in offer.markets.values())

@@ -147,7 +147,7 @@ def test_what_is_published_depends_on_what_sources_say_now_and_on_nothing_else(
             _tell(pipeline, *happening)
             continue
         pipeline.flush(0, 1)
-        pipeline.offers[0].cut(1)
+        pipeline.offers[0].commit(1)
         fresh = _told_anew(pipeline, rule)
         for market in map(MarketId, _MARKETS.values()):
             here, anew = pipeline.offers[0].markets.get(market), fresh.offers[0].markets.get(market)

@@ -1,4 +1,4 @@
-"""The laws of positions, against a client that knows nothing but what it is told."""
+"""The laws of positions, checked by a client that knows only the changes it receives."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from oddsengine.domain.changes import Batch, Changes, MarketIdentity, MarketState, Record
+from oddsengine.domain.changes import Batch, Changes, MarketIdentity, MarketState, Meta, Record
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.offer.change_index import ALL
-from oddsengine.offer.merge import merged
+from oddsengine.offer.merge import merge_batches
 from oddsengine.offer.offer import BEGINNING, Offer
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.offer.replica_offer import ReplicaOffer
+from tests.support.builders import an_event, an_offer_of
 
 EVENTS = ["e1", "e2", "e3"]
 SPORT_OF = {"e1": "football", "e2": "football", "e3": "tennis"}
@@ -38,7 +39,7 @@ SCOPES = [
 ]
 
 
-class Told:
+class ClientState:
     """A client's state of one scope."""
 
     def __init__(self, scope: str) -> None:
@@ -46,12 +47,12 @@ class Told:
         self.events: dict[str, dict[str, Any]] = {}
         self.markets: dict[str, dict[str, Any]] = {}
 
-    def apply(self, changes: Changes) -> Told:
+    def apply(self, changes: Changes) -> ClientState:
         for removal in changes.removals:
             if removal.what == "market":
                 self.markets.pop(removal.id, None)
                 if self.scope.startswith("market:"):
-                    self.events.clear()  # it was shown only for the market's sake
+                    self.events.clear()  # it was sent only with the market
             else:
                 self.events.pop(removal.id, None)
         for event in changes.events:
@@ -77,40 +78,40 @@ class Told:
         return self
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Told) and (self.events, self.markets) == (other.events, other.markets)
+        return isinstance(other, ClientState) and (self.events, self.markets) == (other.events, other.markets)
 
     def __hash__(self) -> int:
         raise TypeError
 
     def __repr__(self) -> str:
-        return f"Told({self.events}, {self.markets})"
+        return f"ClientState({self.events}, {self.markets})"
 
 
-def told_all(offer: Offer, scope: str) -> Told:
-    return Told(scope).apply(offer.changes_since(BEGINNING, scope))
+def full_state(offer: Offer, scope: str) -> ClientState:
+    return ClientState(scope).apply(offer.changes_since(BEGINNING, scope))
 
 
 class Positions(RuleBasedStateMachine):
-    """An owner that does anything at all, clients that remember every position, and a replica fed by the batches."""
+    """An owner that makes any changes, clients at every earlier position, and a replica that applies the batches."""
 
     positions = Bundle("positions")
 
     @initialize()
     def begin(self) -> None:
-        self.owner = OwnedOffer(("default",), tombstones_kept=4)
+        self.owner = OwnedOffer(("default",), tombstone_limit=4)
         self.owner.open_epoch(7)
         self.replica = ReplicaOffer()
         self.restart_replica()
-        self.remembered: list[tuple[int, dict[str, Told]]] = []
+        self.remembered: list[tuple[int, dict[str, ClientState]]] = []
         self.batches: list[Batch] = []
         self.remember()
 
     def remember(self) -> None:
-        self.remembered.append((self.owner.seq, {scope: told_all(self.owner, scope) for scope in SCOPES}))
+        self.remembered.append((self.owner.seq, {scope: full_state(self.owner, scope) for scope in SCOPES}))
 
     @rule(event=st.sampled_from(EVENTS), in_play=st.booleans(), score=st.sampled_from([None, "0-0", "1-0"]))
-    def put_event(self, event: str, in_play: bool, score: str | None) -> None:
-        self.owner.put_event(
+    def stage_event(self, event: str, in_play: bool, score: str | None) -> None:
+        self.owner.stage_event(
             Event(
                 id=EventId(event),
                 sport=SPORT_OF[event],
@@ -128,7 +129,7 @@ class Positions(RuleBasedStateMachine):
         selection_status=st.sampled_from(["active", "active", "suspended", "removed"]),
         line=st.sampled_from([None, None, None, 2.5]),
     )
-    def put_market(self, market: str, status: Any, prices: dict[str, int | None], selection_status: Any, line: Any) -> None:
+    def stage_market(self, market: str, status: Any, prices: dict[str, int | None], selection_status: Any, line: Any) -> None:
         offered = OfferedMarket(
             MarketId(market),
             MarketIdentity(EventId(market[:2]), "other", None, line, 1),
@@ -138,34 +139,30 @@ class Positions(RuleBasedStateMachine):
                 for place, (key, price) in enumerate(prices.items())
             },
         )
-        self.owner.put_market(offered)
+        self.owner.stage_market(offered)
 
     @rule(market=st.sampled_from(MARKETS), price=st.sampled_from([None, 1600, 2020]))
-    def put_prices(self, market: str, price: int | None) -> None:
+    def stage_prices(self, market: str, price: int | None) -> None:
         record = self.owner.markets.get(MarketId(market))
         if record is not None:
-            self.owner.put_prices(MarketId(market), [(key, (price,)) for key in record.selections])
+            self.owner.stage_prices(MarketId(market), [(key, (price,)) for key in record.selections])
 
     @rule(market=st.sampled_from(MARKETS))
     def suspend(self, market: str) -> None:
-        self.owner.suspend(MarketId(market), "doubt")
-
-    @rule(market=st.sampled_from(MARKETS))
-    def remove_market(self, market: str) -> None:
-        self.owner.remove_market(MarketId(market))
+        self.owner.suspend(MarketId(market), "why")
 
     @rule(event=st.sampled_from(EVENTS))
     def remove_event(self, event: str) -> None:
         self.owner.remove_event(EventId(event))
 
-    @rule(sign_of_life=st.booleans())
-    def cut(self, sign_of_life: bool) -> None:
+    @rule(heartbeat=st.booleans())
+    def commit(self, heartbeat: bool) -> None:
         before = self.owner.seq
-        batch = self.owner.cut(0, sign_of_life=sign_of_life)
+        batch = self.owner.commit(0, heartbeat=heartbeat)
         assert self.owner.seq == before + (batch is not None)
         if batch is None:
             return
-        for record in self.owner.records_of(batch)[0]:
+        for record in self.owner.snapshot_update(batch).written:
             assert msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=Record) == record
         sent = msgspec.msgpack.decode(msgspec.msgpack.encode(batch), type=Batch)
         self.replica.apply(self.owner.seq, sent)
@@ -174,7 +171,7 @@ class Positions(RuleBasedStateMachine):
 
     @rule()
     def restart_replica(self) -> None:
-        """A gateway that starts now reads the snapshot; what was staged and not cut is not in it."""
+        """A gateway that starts now reads the snapshot, which has no staged changes."""
         if self.owner.has_staged:
             return
         records = [msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=Record) for record in self.owner.records()]
@@ -182,33 +179,33 @@ class Positions(RuleBasedStateMachine):
         self.replica.load(self.owner.epoch, self.owner.seq, records)
 
     @invariant()
-    def a_diff_since_any_position_gives_the_present(self) -> None:
+    def a_diff_since_any_position_gives_the_current_state(self) -> None:
         """state(P) + diff(P -> now) = state(now), in every scope, on the replica that clients talk to."""
         for seq, states in [*self.remembered[:3], *self.remembered[-4:]]:
             if not self.replica.has_diff_since(7, seq):
                 continue
             for scope in SCOPES:
                 state = copy.deepcopy(states[scope]).apply(self.replica.changes_since(seq, scope))
-                assert told_all(self.replica, scope) == state, (seq, scope)
+                assert full_state(self.replica, scope) == state, (seq, scope)
 
     @invariant()
-    def batches_merged_say_what_the_diff_says(self) -> None:
+    def merged_batches_equal_the_diff(self) -> None:
         for place in {0, len(self.batches) - 2, len(self.batches) - 1} & set(range(len(self.batches))):
             _, states = self.remembered[place]
-            changes = merged(self.batches[place:])
-            assert told_all(self.replica, ALL) == copy.deepcopy(states[ALL]).apply(changes), place
+            changes = merge_batches(self.batches[place:])
+            assert full_state(self.replica, ALL) == copy.deepcopy(states[ALL]).apply(changes), place
             stopped = [change.state is not None and change.state.status != "open" for change in changes.markets]
             assert [True] * changes.urgent + [False] * (len(stopped) - changes.urgent) == stopped
 
     @invariant()
-    def the_replica_is_what_was_last_cut(self) -> None:
+    def the_replica_equals_the_last_commit(self) -> None:
         seq, states = self.remembered[-1]
         assert self.replica.seq == seq
         for scope in SCOPES:
-            assert told_all(self.replica, scope) == states[scope]
+            assert full_state(self.replica, scope) == states[scope]
 
     @invariant()
-    def nothing_that_can_not_be_bet_on_has_a_price(self) -> None:
+    def only_open_markets_and_active_selections_have_prices(self) -> None:
         for offer in (self.owner, self.replica):
             for market in offer.markets.values():
                 for selection in market.selections.values():
@@ -216,7 +213,7 @@ class Positions(RuleBasedStateMachine):
                         assert selection.prices == (None,)
 
     @invariant()
-    def versions_only_grow(self) -> None:
+    def versions_never_decrease(self) -> None:
         for market in self.owner.markets.values():
             before = self.remembered[-1][1][ALL].markets.get(market.id)
             if before is not None and before["identity"] == market.identity and market.created_at <= self.owner.seq:
@@ -228,21 +225,44 @@ TestPositions = Positions.TestCase
 
 
 @given(st.integers(0, 30))
-def test_a_position_older_than_the_oldest_tombstone_has_no_diff(removals: int) -> None:
-    """Removed markets leave a tombstone; a position older than the oldest tombstone kept gets a snapshot."""
-    offer = OwnedOffer(("default",), tombstones_kept=10)
+def test_a_position_before_the_oldest_tombstone_has_no_diff(removals: int) -> None:
+    """A client at such a position gets a snapshot."""
+    offer = OwnedOffer(("default",), tombstone_limit=10)
     offer.open_epoch(1)
-    offer.put_event(Event(id=EventId("e1"), sport="s", competition=Competition("c", "c"), name="e"))
     for number in range(removals):
-        market = MarketId(f"e1/{number}")
-        identity = MarketIdentity(EventId("e1"), "other")
-        offer.put_market(OfferedMarket(market, identity, MarketState("open", None, in_play=False), {}))
-        offer.cut(0)
-        offer.remove_market(market)
-        offer.cut(0)
-    forgotten = max(0, removals - 10)
-    assert offer.floor == 2 * forgotten
-    assert not forgotten or not offer.has_diff_since(1, offer.floor - 1)
-    assert offer.has_diff_since(1, offer.floor)
+        offer.stage_event(an_event(f"e{number}"))
+        offer.commit(0)
+        offer.remove_event(EventId(f"e{number}"))
+        offer.commit(0)
+    dropped = max(0, removals - 10)
+    assert offer.oldest_diffable == 2 * dropped
+    assert not dropped or not offer.has_diff_since(1, offer.oldest_diffable - 1)
+    assert offer.has_diff_since(1, offer.oldest_diffable)
     assert not offer.has_diff_since(1, offer.seq + 1)
     assert not offer.has_diff_since(2, offer.seq)
+
+
+def test_a_profile_has_an_index_and_the_first_one_is_the_default() -> None:
+    offer = OwnedOffer(("retail", "vip"))
+    assert (0, 0, 1, None) == tuple(offer.profile_index(name) for name in (None, "retail", "vip", "unknown"))
+
+
+def test_a_snapshot_update_names_what_it_makes_obsolete() -> None:
+    """Removed markets and events, and the tombstones over the limit."""
+    offer = OwnedOffer(("default",), tombstone_limit=2)
+    offer.open_epoch(1)
+    for event in ("e1", "e2"):
+        offer.stage_event(an_event(event))
+        offer.stage_market(an_offer_of(f"{event}/match_odds"))
+        offer.commit(0)
+    updates = []
+    for event in ("e1", "e2"):
+        offer.remove_event(EventId(event))
+        batch = offer.commit(0)
+        assert batch is not None
+        updates.append(offer.snapshot_update(batch))
+    first, second = updates
+    assert {("market", "e1/match_odds"), ("event", "e1")} == {(removal.what, removal.id) for removal in first.removed}
+    assert [] == first.dropped
+    assert {"e1/match_odds", "e1"} == {tombstone.removal.id for tombstone in second.dropped}
+    assert [3] == [record.oldest_diffable for record in second.written if isinstance(record, Meta)]

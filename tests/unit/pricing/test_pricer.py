@@ -294,7 +294,7 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
     market = a_market(definition)
     pricer = Pricer(profiles)
     offer = OwnedOffer(tuple(profiles))
-    offer.put_event(an_event())
+    offer.stage_event(an_event())
     for key, odds, spread, size, last, quote in changes:
         rows = [] if odds is None else [(0, odds, size)]
         lay = [] if odds is None else [(0, odds * (1 + spread), size)]
@@ -303,9 +303,9 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
         )
         priced = pricer.price(market, definition)
         if priced.market is None:
-            offer.put_prices(definition.id, priced.changes)
+            offer.stage_prices(definition.id, priced.changes)
         else:
-            offer.put_market(priced.market)
+            offer.stage_market(priced.market)
         record = offer.markets[definition.id]
         plain = {name: priced for name, (_, priced) in pricer.explain(market, definition).items()}
         refusal = next((each.refusal for each in plain.values() if each.refusal), None)

@@ -137,7 +137,7 @@ def test_what_holds_is_worked_out_anew_in_play_and_as_time_passes() -> None:
     def price(now_ms: int) -> tuple[int, int | None, list[str]]:
         pipeline.tick(now_ms)
         pipeline.flush(0, now_ms)
-        pipeline.offers[0].cut(now_ms)
+        pipeline.offers[0].commit(now_ms)
         record = pipeline.offers[0].markets[MarketId("e1/match_odds")]
         explanation = explain(pipeline, MarketId("e1/match_odds"), now_ms)
         assert explanation is not None

@@ -85,6 +85,7 @@ def test_every_problem_is_reported_not_only_the_first() -> None:
             "[[profiles.default.rules]]\nin_play = true\nspike_limit = 0.2\n",
             "odds.toml:3: profiles.default.rules.0.spike_limit: renamed to jump_limit",
         ),
+        ("[matching]\naccept = 0.9\n", "odds.toml:2: matching.accept: renamed to merge_threshold"),
         (
             "[feeds.t]\nadapter = 'theoddsapi'\nleast_interval_s = 9\n",
             "odds.toml:3: feeds.t.least_interval_s: renamed to min_interval_s",
@@ -165,8 +166,8 @@ ladder = "listed"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[ladders.x]\nodds = [2.0, 1.5]\n", "odds.toml:1: ladders.x: the ticks of ladder 'x' must rise strictly"),
-        ("[ladders.x]\nodds = [1.0, 1.5]\n", "odds.toml:1: ladders.x: odds are over 1, not 1"),
+        ("[ladders.x]\nodds = [2.0, 1.5]\n", "odds.toml:1: ladders.x: the ticks of ladder 'x' must be strictly ascending"),
+        ("[ladders.x]\nodds = [1.0, 1.5]\n", "odds.toml:1: ladders.x: odds must be above 1, not 1"),
         ("[ladders.x]\nodds = [1.0005, 1.5]\n", "odds.toml:1: ladders.x: odds have at most three decimals, not 1.0005"),
         (
             "[ladders.x]\nincrements = [[1.1, 0.4], [2.0, 0.0]]\n",
@@ -174,7 +175,7 @@ ladder = "listed"
         ),
         (
             "[ladders.x]\nincrements = [[1.1, 0.1], [2.0, 0.1]]\n",
-            "odds.toml:1: ladders.x: a ladder has at least one (from, step)",
+            "odds.toml:1: ladders.x: a ladder needs at least one (from, step)",
         ),
         ("[ladders.x]\n", "odds.toml:1: ladders.x: set either increments or odds"),
         ("[ladders.betfair]\nodds = [2.0]\n", "odds.toml:1: ladders.betfair: is the name of a built-in ladder"),
@@ -198,8 +199,8 @@ def test_bad_ladders_tiers_and_margins_are_reported_with_their_line(text: str, m
 def test_supervision_matching_and_sourcing_are_read() -> None:
     text = """
 [matching]
-accept = 0.9
-same = [["p.1", "b.2"]]
+merge_threshold = 0.9
+matches = [["p.1", "b.2"]]
 aliases = { "Olympique Lyonnais" = ["OL"] }
 [[sourcing]]
 sport = "football"
@@ -215,14 +216,14 @@ bookmakers = ["bet365"]
 """
     settings = parse(text)
     assert 20.0 == settings.feeds["p"].supervision.quiet_in_play_s
-    assert (0.9, (("p.1", "b.2"),)) == (settings.matching.accept, settings.matching.same)
+    assert (0.9, (("p.1", "b.2"),)) == (settings.matching.merge_threshold, settings.matching.matches)
     assert ("consensus", ("p", "t.bet365")) == (settings.sourcing[0].mode, settings.sourcing[0].sources)
 
 
 def test_problems_in_feeds_and_sourcing_are_reported() -> None:
     text = """
 [matching]
-doubt = 0.95
+review_threshold = 0.95
 [[sourcing]]
 mode = "concensus"
 [[sourcing]]
@@ -235,7 +236,7 @@ quiet_s = -1
 adapter = "pinnacle"
 """
     found = "\n".join(problems(text))
-    assert "matching: doubt (0.95) may not be above accept (0.86)" in found
+    assert "matching: review_threshold (0.95) must not be above merge_threshold (0.86)" in found
     assert "did you mean 'consensus'?" in found
     assert "a feed name can't contain a dot" in found
     assert "feeds.pinnacle.supervision.quiet_s: Expected `float` >= 0.0" in found

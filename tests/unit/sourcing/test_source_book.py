@@ -1,11 +1,11 @@
-"""What one source says now."""
+"""Order books and markets of one source."""
 
 from oddsengine.domain.feed_updates import BookChange, MarketGone, MarketUpdate
 from oddsengine.sourcing.source_book import SelectionBook, SourceBook
 from tests.support.builders import a_definition
 
 
-def test_a_size_of_zero_deletes_a_price_and_unknown_deletes_are_harmless() -> None:
+def test_a_size_of_zero_deletes_a_price_if_there_is_one() -> None:
     book = SelectionBook()
     book.apply(BookChange("x", back=[(2.0, 5.0), (1.9, 7.0)]))
     book.apply(BookChange("x", back=[(2.0, 0.0), (3.0, 0.0)]))
@@ -13,7 +13,7 @@ def test_a_size_of_zero_deletes_a_price_and_unknown_deletes_are_harmless() -> No
     assert ((1.9, 7.0), None) == book.best()
 
 
-def test_the_full_ladder_comes_before_best_offers_and_those_before_display_levels() -> None:
+def test_the_full_ladder_is_preferred_to_best_offers_and_those_to_display_levels() -> None:
     book = SelectionBook()
     book.apply(BookChange("x", back_display=[(0, 1.5, 1.0)], lay_display=[(0, 1.6, 1.0)]))
     assert ([(1.5, 1.0)], [(1.6, 1.0)]) == (book.back_rows(), book.lay_rows())
@@ -30,8 +30,8 @@ def test_the_best_back_is_the_highest_and_the_best_lay_the_lowest() -> None:
     assert ((2.0, 1.0), (2.1, 1.0)) == book.best()
 
 
-def test_an_image_leaves_no_ghosts() -> None:
-    """A new snapshot merged into an old book would leave prices that nobody offers any more."""
+def test_an_image_replaces_the_market() -> None:
+    """Merged into the old book, it would leave prices that no longer exist."""
     book = SourceBook("src")
     book.apply(
         MarketUpdate("1.1", image=True, definition=a_definition(), books=[BookChange("s-home", back=[(2.0, 5.0)], last=2.0)]), 1
@@ -41,7 +41,7 @@ def test_an_image_leaves_no_ghosts() -> None:
     assert ["s-away"] == list(book.markets["1.1"].definitions)
 
 
-def test_a_market_that_is_gone_is_gone_and_unknown_ones_are_none() -> None:
+def test_removing_a_market_removes_it_if_there_is_one() -> None:
     book = SourceBook("src")
     book.apply(MarketUpdate("1.1"), 1)
     book.apply(MarketGone("1.1"), 2)
@@ -50,7 +50,7 @@ def test_a_market_that_is_gone_is_gone_and_unknown_ones_are_none() -> None:
 
 
 def test_every_change_is_a_new_version() -> None:
-    """What prices a selection compares versions to see whether the book has changed since."""
+    """Pricing compares versions to see whether a book has changed."""
     book = SelectionBook()
     assert 0 == book.version
     book.apply(BookChange("x", back=[(2.0, 5.0)]))

@@ -186,7 +186,7 @@ async def test_suspensions_come_first_in_a_flush_and_at_once_to_everyone() -> No
     gateway.hub.sweep()
     wire.messages()
     paced.messages()
-    gateway.owner_of("e1").put_market(an_offer_of("e1/match_odds", {"home": 2500}))
+    gateway.owner_of("e1").stage_market(an_offer_of("e1/match_odds", {"home": 2500}))
     gateway.owner_of("e1").suspend(an_offer_of("e2/match_odds").id, "doubt")
     gateway.publish(e1=2600)
     (delta,) = wire.messages()

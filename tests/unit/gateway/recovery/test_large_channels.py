@@ -32,9 +32,9 @@ async def a_large_offer(**options: Any) -> Gateway:
     gateway = Gateway(**options)
     for number in range(EVENTS):
         owner = gateway.owner_of(f"e{number}")
-        owner.put_event(an_event(f"e{number}"))
+        owner.stage_event(an_event(f"e{number}"))
         for market in range(MARKETS):
-            owner.put_market(an_offer_of(f"e{number}/total/ft/{market}", {"over": 1900, "under": 1950}))
+            owner.stage_market(an_offer_of(f"e{number}/total/ft/{market}", {"over": 1900, "under": 1950}))
     gateway.flush()
     await gateway.settled()
     return gateway
@@ -162,9 +162,9 @@ async def test_no_message_is_long() -> None:
     """Not even where one event has as many markets as a sport: half a megabyte is well under what clients take."""
     gateway = Gateway()
     owner = gateway.owner_of("e1")
-    owner.put_event(an_event("e1"))
+    owner.stage_event(an_event("e1"))
     for number in range(5000):
-        owner.put_market(an_offer_of(f"e1/total/ft/{number}", {"over": 1900, "under": 1950}))
+        owner.stage_market(an_offer_of(f"e1/total/ft/{number}", {"over": 1900, "under": 1950}))
     _, wire = gateway.joins(EVERYTHING)
     gateway.flush()
     await gateway.settled()

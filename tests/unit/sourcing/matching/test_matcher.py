@@ -1,4 +1,4 @@
-"""Which events of different feeds are one."""
+"""Which events of different feeds are the same."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def test_an_event_keeps_its_first_id() -> None:
     assert "b.1" == matcher.place(a_match("b.1")).event
     placement = matcher.place(a_match("p.9", "Leeds", "Fulham FC"))
     assert ("b.1", False, "names") == (placement.event, placement.swapped, placement.basis)
-    assert "b.1" == matcher.place(a_match("p.9", "Somebody", "Else")).event, "a decision stands"
+    assert "b.1" == matcher.place(a_match("p.9", "Somebody", "Else")).event, "a match is final"
 
 
-def test_home_and_away_turned_round_are_the_same_match() -> None:
+def test_reversed_participants_are_the_same_match() -> None:
     matcher = a_matcher()
     matcher.place(a_match("b.1"))
     placement = matcher.place(a_match("p.9", "Fulham", "Leeds"))
@@ -57,66 +57,66 @@ def test_home_and_away_turned_round_are_the_same_match() -> None:
         a_match("p.9", "Leeds United Women", "Fulham Women"),
         a_match("b.2"),
     ],
-    ids=["another sport", "another time", "another side of the club", "the same feed"],
+    ids=["another sport", "another time", "another team of the club", "the same feed"],
 )
-def test_what_can_not_be_the_same_is_not(other: Event) -> None:
+def test_events_that_cannot_be_the_same_are_not_merged(other: Event) -> None:
     matcher = a_matcher()
     matcher.place(a_match("b.1"))
     assert other.id == matcher.place(other).event
-    assert [] == matcher.doubts
+    assert [] == matcher.review_candidates
 
 
-def test_a_doubtful_pair_is_listed_and_not_merged() -> None:
+def test_an_uncertain_pair_is_listed_for_review_and_not_merged() -> None:
     matcher = a_matcher()
     matcher.place(a_match("b.1"))
-    doubtful = a_match("p.9", start=KICK_OFF + 150 * MINUTE)
-    assert "p.9" == matcher.place(doubtful).event
-    assert [("p.9", "b.1")] == [(doubt.event.id, doubt.candidate.id) for doubt in matcher.doubts]
+    uncertain = a_match("p.9", start=KICK_OFF + 150 * MINUTE)
+    assert "p.9" == matcher.place(uncertain).event
+    assert [("p.9", "b.1")] == [(pair.event.id, pair.candidate.id) for pair in matcher.review_candidates]
     matcher.forget(EventId("b.1"))
-    assert [] == matcher.doubts
+    assert [] == matcher.review_candidates
 
 
-def test_two_candidates_that_are_as_likely_are_a_doubt() -> None:
-    """A doubleheader: the same sides twice on one evening."""
+def test_two_equally_likely_candidates_are_listed_for_review() -> None:
+    """A doubleheader: the same teams twice in one evening."""
     matcher = a_matcher()
     matcher.place(a_match("b.1", start=KICK_OFF))
     matcher.place(a_match("b.2", start=KICK_OFF + 30 * MINUTE))
     assert "p.9" == matcher.place(a_match("p.9", start=KICK_OFF + 15 * MINUTE)).event
-    assert ["the next is as likely"] == [doubt.reason for doubt in matcher.doubts]
+    assert ["the next is as likely"] == [pair.reason for pair in matcher.review_candidates]
 
 
-def test_the_table_settles_what_names_can_not() -> None:
-    matcher = a_matcher(same=(("p.9", "b.1"),), apart=(("p.8", "b.2"),))
+def test_the_table_overrides_names() -> None:
+    matcher = a_matcher(matches=(("p.9", "b.1"),), non_matches=(("p.8", "b.2"),))
     matcher.place(a_match("b.1"))
     matcher.place(a_match("b.2", "Derby", "Stoke"))
     placement = matcher.place(a_match("p.9", "Wholly", "Other"))
     assert ("b.1", "table") == (placement.event, placement.basis)
     assert "p.8" == matcher.place(a_match("p.8", "Derby", "Stoke")).event
-    assert [] == matcher.doubts
+    assert [] == matcher.review_candidates
 
 
 @pytest.mark.parametrize("order", list(permutations(("b.1", "p.9", "o.7"))))
-def test_pairs_of_the_table_that_share_an_event_are_one_in_whatever_order_they_come(order: tuple[str, ...]) -> None:
-    matcher = a_matcher(same=(("b.1", "p.9"), ("b.1", "o.7")))
+def test_table_pairs_that_share_an_event_are_the_same_event_in_any_order(order: tuple[str, ...]) -> None:
+    matcher = a_matcher(matches=(("b.1", "p.9"), ("b.1", "o.7")))
     sides = {"b.1": ("Ajax", "Feyenoord"), "p.9": ("Wholly", "Other"), "o.7": ("Quite", "Unlike")}
     assert {order[0]} == {matcher.place(a_match(event, *sides[event])).event for event in order}
 
 
-def test_an_event_of_the_table_is_still_found_by_name_by_a_feed_that_the_table_does_not_name() -> None:
-    matcher = a_matcher(same=(("b.1", "p.9"),))
+def test_an_event_of_the_table_is_matched_by_name_with_a_feed_that_is_not_in_the_table() -> None:
+    matcher = a_matcher(matches=(("b.1", "p.9"),))
     matcher.place(a_match("b.1"))
     assert "b.1" == matcher.place(a_match("o.7")).event
-    assert "p.8" == matcher.place(a_match("p.8")).event, "the table says who it is at that feed"
+    assert "p.8" == matcher.place(a_match("p.8")).event, "the table names its match at that feed"
 
 
-def test_an_event_that_becomes_known_better_is_looked_at_again() -> None:
+def test_an_unmatched_event_is_placed_again_when_its_description_changes() -> None:
     matcher = a_matcher()
     matcher.place(a_match("b.1"))
     assert "p.9" == matcher.place(a_match("p.9", "TBD", "TBD")).event
     assert "b.1" == matcher.place(a_match("p.9")).event
 
 
-def test_an_event_that_is_gone_leaves_nothing_behind() -> None:
+def test_forgetting_an_event_removes_its_matches() -> None:
     matcher = a_matcher()
     matcher.place(a_match("b.1"))
     matcher.place(a_match("p.9"))
@@ -127,12 +127,12 @@ def test_an_event_that_is_gone_leaves_nothing_behind() -> None:
 
 
 @given(st.permutations(["b.1", "p.9", "q.5"]))
-def test_three_feeds_are_one_event_in_any_order(order: list[str]) -> None:
+def test_three_feeds_match_in_any_order(order: list[str]) -> None:
     matcher = a_matcher()
     placed = {matcher.place(a_match(key)).event for key in order}
     assert {order[0]} == placed
 
 
-def test_doubt_may_not_begin_above_certainty() -> None:
-    with pytest.raises(ValueError, match="may not be above accept"):
-        MatchingSettings(doubt=0.9, accept=0.8)
+def test_the_review_threshold_is_not_above_the_merge_threshold() -> None:
+    with pytest.raises(ValueError, match="must not be above merge_threshold"):
+        MatchingSettings(review_threshold=0.9, merge_threshold=0.8)

@@ -1,4 +1,4 @@
-"""How providers write names, and how alike two of them are."""
+"""Normalised names and their similarity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEAMS = st.sampled_from(
 
 
 def score(one: str, other: str) -> float:
-    return name_score(NAMES.read(one), NAMES.read(other))
+    return name_score(NAMES.normalise(one), NAMES.normalise(other))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def score(one: str, other: str) -> float:
         ("England U21", "England Under 21"),
     ],
 )
-def test_spellings_of_one_name(one: str, other: str) -> None:
+def test_spellings_of_the_same_name(one: str, other: str) -> None:
     assert score(one, other) >= 0.85
 
 
@@ -52,31 +52,31 @@ def test_spellings_of_one_name(one: str, other: str) -> None:
         ("Barcelona", "Barcelona B"),
     ],
 )
-def test_names_of_two(one: str, other: str) -> None:
+def test_different_names(one: str, other: str) -> None:
     assert score(one, other) < 0.8
 
 
 @given(TEAMS, TEAMS)
-def test_likeness_has_no_direction(one: str, other: str) -> None:
+def test_similarity_is_symmetric(one: str, other: str) -> None:
     assert score(one, other) == pytest.approx(score(other, one))
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_like_itself_and_breaks_nothing(text: str) -> None:
-    name = NAMES.read(text)
-    assert name_score(name, name) == (1.0)
+def test_any_text_equals_itself(text: str) -> None:
+    name = NAMES.normalise(text)
+    assert name_score(name, name) == 1.0
 
 
 @given(TEAMS, TEAMS)
-def test_home_and_away_turned_round_are_noticed(home: str, away: str) -> None:
-    one, other = NAMES.read(home), NAMES.read(away)
-    straight, turned = event_score((one, other), (one, other)), event_score((one, other), (other, one))
+def test_reversed_participants_are_detected(home: str, away: str) -> None:
+    one, other = NAMES.normalise(home), NAMES.normalise(away)
+    straight, reverse = event_score((one, other), (one, other)), event_score((one, other), (other, one))
     assert not straight.swapped
     assert 1.0 == pytest.approx(straight.score)
-    assert 1.0 == pytest.approx(turned.score)
-    assert turned.swapped == (one != other)
+    assert 1.0 == pytest.approx(reverse.score)
+    assert reverse.swapped == (one != other)
 
 
-def test_an_operators_aliases_come_first() -> None:
+def test_the_operators_aliases_apply() -> None:
     names = NameNormaliser({"Olympique Lyonnais": ("OL", "Les Gones")})
-    assert names.read("les gones") == names.read("Olympique Lyonnais")
+    assert names.normalise("les gones") == names.normalise("Olympique Lyonnais")

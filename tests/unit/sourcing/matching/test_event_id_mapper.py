@@ -1,0 +1,64 @@
+"""Ids mapped to those of the first feed, again when a match is found later."""
+
+from __future__ import annotations
+
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.ids import EventId
+from oddsengine.sourcing.matching.event_id_mapper import EventIdMapper
+from oddsengine.sourcing.matching.matcher import Matcher, MatchingSettings
+from tests.support.builders import a_definition
+
+
+def a_match(key: str, home: str = "Leeds", away: str = "Fulham") -> Event:
+    return Event(
+        id=EventId(key),
+        sport="football",
+        competition=Competition("c", "C"),
+        name=f"{home} v {away}",
+        participants=(home, away),
+        start_ms=0,
+    )
+
+
+def a_mapper() -> EventIdMapper:
+    return EventIdMapper(Matcher(MatchingSettings()))
+
+
+def test_a_matched_event_and_its_markets_get_the_first_id() -> None:
+    mapper = a_mapper()
+    assert ("b.1", False) == (mapper.map_event(a_match("b.1"))[0].id, mapper.map_event(a_match("b.1"))[1])
+    event, moved = mapper.map_event(a_match("p.9"))
+    assert ("b.1", True) == (event.id, moved)
+    assert not mapper.map_event(a_match("p.9"))[1], "it is where it was"
+    assert "b.1/match_odds" == mapper.map_market("p", "77", a_definition("p.9/match_odds")).id
+
+
+def test_markets_defined_before_the_match_are_mapped_again() -> None:
+    mapper = a_mapper()
+    mapper.map_event(a_match("b.1"))
+    mapper.map_event(a_match("p.9", "TBD", "TBD"))
+    assert "p.9/match_odds" == mapper.map_market("p", "77", a_definition("p.9/match_odds")).id
+    assert mapper.map_event(a_match("p.9"))[1]
+    assert [("p", "77", "b.1/match_odds")] == [
+        (source, source_id, definition.id) for source, source_id, definition in mapper.mapped_markets(EventId("p.9"))
+    ]
+
+
+def test_a_market_of_an_event_not_described_yet_keeps_its_ids() -> None:
+    mapper = a_mapper()
+    definition = a_definition("p.9/match_odds")
+    assert definition is mapper.map_market("p", "77", definition)
+    assert [] == mapper.mapped_markets(EventId("p.9"))
+
+
+def test_removed_markets_and_events_are_not_mapped_again() -> None:
+    mapper = a_mapper()
+    mapper.map_event(a_match("b.1"))
+    mapper.map_event(a_match("p.9"))
+    for source_id in ("77", "78"):
+        mapper.map_market("p", source_id, a_definition(f"p.9/total/ft/{source_id}", ("over", "under"), type="total"))
+    mapper.remove_market("p", "77", EventId("b.1"))
+    assert ["78"] == [source_id for _, source_id, _ in mapper.mapped_markets(EventId("p.9"))]
+    mapper.forget_event(EventId("b.1"))
+    assert [] == mapper.mapped_markets(EventId("p.9"))
+    assert mapper.matcher.placement(EventId("p.9")) is None

@@ -1,0 +1,67 @@
+"""Events and markets under the ids of their placement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddsengine.domain.events import Competition, Event
+from oddsengine.domain.ids import EventId, line_text, market_id
+from oddsengine.sourcing.matching.matcher import Placement
+from oddsengine.sourcing.matching.translate import translate_event, translate_market
+from tests.support.builders import a_definition
+
+if TYPE_CHECKING:
+    from oddsengine.domain.feed_updates import MarketDefinition
+
+OWN, FIRST = EventId("p.9"), EventId("b.1")
+LINES = st.integers(-20, 20).map(lambda quarters: quarters / 4)
+
+
+def a_match(home: str = "Leeds", away: str = "Fulham") -> Event:
+    return Event(id=OWN, sport="football", competition=Competition("c", "C"), name=f"{home} v {away}", participants=(home, away))
+
+
+def a_handicap(line: float, event: EventId = OWN) -> MarketDefinition:
+    return a_definition(market_id(event, "handicap", "ft", line_text(line)), ("home", "away"), type="handicap", line=line)
+
+
+def test_an_event_takes_the_id_and_the_sides_of_its_placement() -> None:
+    event = a_match()
+    assert event is translate_event(event, Placement(OWN))
+    assert (FIRST, ("Leeds", "Fulham")) == (
+        translate_event(event, Placement(FIRST)).id,
+        translate_event(event, Placement(FIRST)).participants,
+    )
+    swapped = translate_event(event, Placement(FIRST, swapped=True))
+    assert (FIRST, ("Fulham", "Leeds"), "Fulham v Leeds") == (swapped.id, swapped.participants, swapped.name)
+
+
+@given(LINES)
+def test_a_swapped_market_has_the_opposite_line_and_the_other_sides(line: float) -> None:
+    swapped = translate_market(a_handicap(line), Placement(FIRST, swapped=True))
+    assert a_handicap(-line or 0.0, FIRST).id == swapped.id
+    assert (-line, FIRST) == (swapped.line, swapped.event)
+    assert ["home", "away"] == [selection.key for selection in swapped.selections], "home is still first"
+    assert ["s-away", "s-home"] == [selection.source_id for selection in swapped.selections]
+
+
+@given(LINES, st.booleans())
+def test_translating_there_and_back_gives_the_same_market(line: float, swapped: bool) -> None:
+    market = a_handicap(line)
+    assert market == translate_market(translate_market(market, Placement(FIRST, swapped)), Placement(OWN, swapped))
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_a_total_keeps_its_line_and_sides(swapped: bool) -> None:
+    total = a_definition("p.9/total/ft/2.5", ("over", "under"), type="total", line=2.5)
+    translated = translate_market(total, Placement(FIRST, swapped))
+    assert ("b.1/total/ft/2.5", 2.5, total.selections) == (translated.id, translated.line, translated.selections)
+
+
+def test_a_market_with_the_providers_own_selections_keeps_its_event() -> None:
+    market = a_definition("p.9/winner", ("47972", "47973"), type="winner")
+    assert market is translate_market(market, Placement(FIRST))
