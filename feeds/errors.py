@@ -1,26 +1,26 @@
-"""What can go wrong with a provider, and whose fault it is.
+"""Errors of feeds, and whose fault each is.
 
 FeedError
-+-- BadMessage          the provider's: one message can't be read
++-- BadMessage          the provider's: a message can't be decoded
 +-- MissingSecret       the operator's: a key or password is not where the config says
-+-- ContinuityLost      nobody's or the provider's: what we hold can't be trusted any more
-|   +-- WentStale       it may be wrong though the connection is open: silent, frozen, or never recovered
-+-- ProviderRefused     the provider's word that it will not go on
-    +-- fatal           (attribute) the operator's to mend: key, login, subscription
++-- ContinuityLost      the provider's or the network's: the state we hold can't be trusted any more
+|   +-- WentStale       the connection is open, but the feed is silent, frozen, or never finished recovering
++-- ProviderRefused     the provider ended the session
+    +-- fatal           (attribute) the operator's: the key, the login or the subscription must be changed
 """
 
 from __future__ import annotations
 
 
 class FeedError(Exception):
-    """Any trouble with a provider."""
+    """Base class of all errors of feeds."""
 
 
 class BadMessage(FeedError):
-    """A message that can't be read.
+    """A message that can't be decoded.
 
     Args:
-        where: the part of the stream it stands in.
+        where: the part of the stream it is in.
         reason: what is wrong with it.
     """
 
@@ -34,9 +34,9 @@ class MissingSecret(FeedError):
     """A secret that is not where the config says it is.
 
     Args:
-        what: what it is for, such as `an application key`.
-        variable: the environment variable looked in.
-        file: the file looked in, empty if none was given.
+        what: the secret, such as `an application key`.
+        variable: the environment variable that was read.
+        file: the file that was read; empty if none is configured.
     """
 
     def __init__(self, what: str, variable: str, file: str) -> None:
@@ -47,11 +47,11 @@ class MissingSecret(FeedError):
 
 
 class ContinuityLost(FeedError):
-    """The connection ended or can't be trusted any more.
+    """The connection has ended, or can't be trusted any more.
 
     Args:
-        reason: says how.
-        reset: whether what is held of it is worth nothing, so that the next connection must not resume from it.
+        reason: how it was lost.
+        reset: whether the codec's state is worthless, so that the next connection must not resume from it.
     """
 
     def __init__(self, reason: str, *, reset: bool = False) -> None:
@@ -61,7 +61,7 @@ class ContinuityLost(FeedError):
 
 
 class WentStale(ContinuityLost):
-    """What the provider said last may be wrong by now though the connection is open."""
+    """The connection is open, but the last prices may be wrong by now."""
 
 
 class ProviderRefused(FeedError):
@@ -69,12 +69,12 @@ class ProviderRefused(FeedError):
 
     Args:
         code: the provider's error code.
-        message: its words.
-        fatal: that trying again can't help until an operator has changed something.
+        message: the provider's message.
+        fatal: whether retrying is pointless until an operator has changed something.
     """
 
     def __init__(self, code: str, message: str, *, fatal: bool) -> None:
         self.code = code
         self.fatal = fatal
-        advice = "; it will not change by itself, check the feed's settings" if fatal else ""
+        advice = "; retrying will not help, check the feed's settings" if fatal else ""
         super().__init__(f"the provider refused: {code}: {message}{advice}")

@@ -1,8 +1,13 @@
-"""What a feed is: a provider seen through a codec without I/O, and what carries its bytes.
+"""The plug-in contract of feeds: what a package implements to connect a provider.
 
-A package offers its feed as an entry point of the group `oddsengine.feeds` whose object is a `FeedPlugin`. A codec that only
-streams implements `Codec`; what else it can do (ask over HTTP, watch the time, fetch a sample) are abilities of their own, and
-`Feed` says which of them it has.
+A package offers a feed through an entry point of the group `oddsengine.feeds`, whose object is a `FeedPlugin`. The plug-in opens
+a `Feed`: a `Codec`, which implements the provider's protocol without I/O, and the parts that carry its bytes. A codec that only
+streams implements `Codec` alone. Everything else is a separate ability with a protocol of its own: `Poller` (HTTP requests),
+`Ticker` (updates caused by time), `Verifier` (snapshots to check the stream against). `docs/adding-a-feed.md` walks through an
+example.
+
+`feeds.supervision` runs every feed: it connects, retries, watches for silence and decides whether a source can be trusted. An
+adapter does none of this.
 """
 
 from __future__ import annotations
@@ -26,10 +31,13 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "oddsengine.feeds"
 
 
-class Rejected(msgspec.Struct, frozen=True):
-    """A part of a message that could not be used; its neighbours were.
+# -- events ---------------------------------------------------------------------------------------------------------
 
-    `where` names the part (`message`, `market 1.23`), `reason` says what is wrong, `excerpt` is its beginning.
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A part of a message that could not be used. The other parts of the message were used.
+
+    `where` names the part (`message`, `market 1.23`), `reason` says what is wrong with it, `excerpt` is how it begins.
     """
 
     where: str
@@ -38,15 +46,15 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """A message left out on purpose, as the protocol asks; only counted."""
+    """A message ignored on purpose, as the protocol requires. Only counted."""
 
     reason: str
 
 
 class VerificationSnapshot(msgspec.Struct, frozen=True):
-    """What the provider says when asked again for what it should have streamed, to be held against what is held.
+    """Current state that the provider sent on request, to be compared with what it has streamed.
 
-    It may come in parts; `is_last` is the one with which all of it was said.
+    A snapshot may arrive in several parts; the last one has `is_last` set.
     """
 
     batches: list[UpdateBatch]
@@ -54,104 +62,131 @@ class VerificationSnapshot(msgspec.Struct, frozen=True):
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """What a provider lets us use, and what is left of it; `used` and `remaining` are in the provider's own units."""
+    """How much of its request allowance a feed has used and has left, in the provider's own units."""
 
     used: float
     remaining: float
 
 
-#: What comes out of a codec, in order. After a refusal nothing more comes on this connection.
+#: What a codec returns, in order. Nothing follows a `ProviderRefused` on the same connection.
 CodecEvent: TypeAlias = UpdateBatch | Rejected | Dropped | VerificationSnapshot | Quota | ProviderRefused
+
+
+# -- the codec and its abilities ------------------------------------------------------------------------------------
 
 
 class Codec(Protocol):
     """A provider's protocol without I/O: bytes in, events out, bytes to send.
 
-    It outlives connections, so that a resumed subscription finds the state it continues.
+    One codec serves any number of connections, one after the other, so that it can resume a subscription.
+    A codec reports its source as live with a `SourceStatus` update once a recovery is complete.
     """
 
     def connection_made(self) -> None:
-        """Begin a new connection: forget what belonged to the last one, keep what a resume needs."""
+        """Begin a new connection: discard the state of the last one, except what a resume needs."""
         ...
 
     def reset(self) -> None:
-        """Forget what a resume would continue: the next connection begins with a whole snapshot."""
+        """Discard the resume state, so that the next connection begins with a full snapshot."""
         ...
 
     def receive_data(self, data: bytes) -> list[CodecEvent]:
-        """Take bytes as they come off the wire; never raises for what is in them."""
+        """Decode bytes, which may be split anywhere. Never raises because of their content."""
         ...
 
     def data_to_send(self) -> bytes:
-        """Hand over what must be written now; empty if nothing."""
+        """Return the bytes to write now, each once. Empty if there are none."""
         ...
 
     @property
     def silence_limit_s(self) -> float:
-        """Seconds without any bytes (for a feed that only polls: without a good answer) after which nothing can be trusted."""
+        """Seconds without any bytes (for a feed that only polls: without a good response) after which the feed is stale."""
         ...
 
 
 class Poller(Protocol):
-    """The ability to ask over HTTP: what is due, and what becomes of the answers."""
+    """The ability to make HTTP requests."""
 
     def next_request(self, now_ms: int) -> Request | None:
-        """Hand over the next request that is due, each once; None if none is. A failed one becomes due again."""
+        """Return the next request that is due, or None. Each is returned once, and is due again if it fails."""
         ...
 
     def next_due_ms(self) -> int | None:
-        """Tell when a request will be due (Unix milliseconds); None if only an answer or a message can make one due."""
+        """Return when a request will be due (Unix milliseconds). None if only a response or a message can make one due."""
         ...
 
     def receive_response(self, response: Response) -> list[CodecEvent]:
-        """Take an answer, or that there was none; never raises for what is in it."""
+        """Decode a response, or handle the lack of one. Never raises because of its content."""
         ...
 
 
 class Ticker(Protocol):
-    """The ability to say something only because time has passed, such as that a market has reached its cut-off."""
+    """The ability to produce updates because time has passed, such as when a market reaches its cut-off."""
 
     def tick(self, now_ms: int) -> list[CodecEvent]:
-        """Say what the time (Unix milliseconds) makes of what is known; called several times a second."""
+        """Return what has become due by `now_ms` (Unix milliseconds). Called several times a second."""
         ...
 
 
 class Verifier(Protocol):
-    """The ability to fetch again what was streamed, so that a quiet market can be told from a frozen feed."""
+    """The ability to fetch the current state again, which distinguishes a quiet market from a frozen feed."""
 
     def request_verification(self) -> None:
-        """Make a sample due; it comes as a `VerificationSnapshot`, if it comes."""
+        """Schedule a `VerificationSnapshot`. It may fail to arrive."""
         ...
+
+
+# -- the transport --------------------------------------------------------------------------------------------------
 
 
 class Connection(Protocol):
     """An open connection to a provider."""
 
     async def read(self) -> bytes:
-        """Wait for bytes; empty when the provider has closed. Raises OSError if the connection broke; may be cancelled."""
+        """Wait for bytes; empty if the provider has closed the connection. May be cancelled.
+
+        Raises:
+            OSError: if the connection broke.
+        """
         ...
 
     async def write(self, data: bytes) -> None:
-        """Send bytes. Raises OSError if the connection broke."""
-        ...
+        """Send bytes.
 
-
-class Transport(Protocol):
-    """Connects to the provider; called anew for each attempt."""
-
-    def connect(self) -> AbstractAsyncContextManager[Connection]:
-        """Open a connection for as long as the context lasts.
-
-        Raises OSError (which TLS and DNS errors are) or FeedError if it can't be opened.
+        Raises:
+            OSError: if the connection broke.
         """
         ...
 
 
-class Feed(NamedTuple):
-    """A provider ready to be connected to, by stream, by requests, or by both.
+class Transport(Protocol):
+    """Opens connections to a provider, one for each attempt."""
 
-    `sources` are the names its updates carry: one, or one a bookmaker. The abilities are the codec itself where it has them.
-    `poll_interval_s` is how often it is asked at most: nothing can move faster than that.
+    def connect(self) -> AbstractAsyncContextManager[Connection]:
+        """Open a connection that lasts as long as the context.
+
+        Raises:
+            OSError: if it can't be opened; TLS and DNS errors are `OSError`s.
+            feeds.errors.FeedError: if the provider refuses it.
+        """
+        ...
+
+
+# -- the plug-in ----------------------------------------------------------------------------------------------------
+
+
+class Feed(NamedTuple):
+    """A provider that is ready to be connected to, by stream, by HTTP requests, or by both.
+
+    Attributes:
+        sources: the source names its updates carry: one, or one for each bookmaker.
+        codec: the provider's protocol. In most adapters it is also the poller, the ticker and the verifier.
+        transport: opens the stream; None if the feed only polls.
+        poller: what to request; requires `http`.
+        http: carries the poller's requests.
+        ticker: produces updates as time passes.
+        verifier: fetches verification snapshots.
+        poll_interval_s: seconds between polls. Prices can't change faster than this; 0 for a stream.
     """
 
     sources: tuple[str, ...]
@@ -164,16 +199,8 @@ class Feed(NamedTuple):
     poll_interval_s: float = 0.0
 
 
-class RecordingReader(Protocol):
-    """Reads one line of a provider's own recordings at a time."""
-
-    def read_line(self, line: bytes) -> list[CodecEvent]:
-        """Turn one recorded message into events; never raises for bad content, it rejects it."""
-        ...
-
-
 class FeedPlugin(Protocol):
-    """One provider's entry point."""
+    """The object behind a provider's entry point."""
 
     @property
     def config_type(self) -> type[msgspec.Struct]:
@@ -181,31 +208,39 @@ class FeedPlugin(Protocol):
         ...
 
     def sources(self, name: str, config: Any) -> tuple[str, ...]:
-        """Name the sources of a feed, most preferred first: its own name, or one a bookmaker it quotes."""
+        """Return the source names of a feed, most preferred first: its own name, or one for each bookmaker it quotes."""
         ...
 
     def open(self, name: str, config: Any) -> AbstractAsyncContextManager[Feed]:
-        """Make the feed ready, with whatever it needs for as long as it is open.
+        """Open the feed, with the resources it needs, for as long as the context lasts.
 
         Args:
             name: the feed's name in the config.
             config: an instance of `config_type`.
 
         Raises:
-            feeds.errors.FeedError: if the config lacks something, such as a secret.
+            feeds.errors.FeedError: if something is missing, such as a secret.
         """
         ...
 
     def offline(self, name: str, config: Any) -> Feed:
-        """Build the feed's codec alone, without secrets and connections, to play recordings through."""
+        """Build the feed without secrets and connections, to replay recordings through its codec."""
+        ...
+
+
+class RecordingReader(Protocol):
+    """Reads a provider's own recordings line by line."""
+
+    def read_line(self, line: bytes) -> list[CodecEvent]:
+        """Decode one recorded message. Never raises because of its content; bad content becomes `Rejected`."""
         ...
 
 
 class NativeRecordings(Protocol):
-    """The ability of a plugin to read recordings in the provider's own form, one message a line."""
+    """The ability of a plug-in to read recordings in the provider's own format, one message a line."""
 
     def recording_reader(self, source: str) -> RecordingReader:
-        """Build what reads this provider's recordings."""
+        """Return a reader whose updates carry the name `source`."""
         ...
 
 
@@ -261,5 +296,5 @@ class Emulated(Protocol):
 
 
 def installed_feeds() -> dict[str, FeedPlugin]:
-    """Find the feeds installed here by name, the built-in ones and others' alike."""
+    """Return the installed feeds by name: the built-in ones and those of other packages."""
     return {point.name: point.load() for point in entry_points(group=ENTRY_POINTS)}

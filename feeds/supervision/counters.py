@@ -1,8 +1,8 @@
-"""What a feed has done, for the metrics."""
+"""Counters of a feed, for `/metrics` and `GET /v1/feeds`."""
 
 
 class FeedCounters:
-    """What one feed has done since it started."""
+    """Counts since the feed was started. `GET /v1/feeds` shows every attribute under its name."""
 
     __slots__ = (
         "bytes",
@@ -23,4 +23,5 @@ class FeedCounters:
         self.connections = 0
         self.failures = 0
         self.continuity_lost = 0
+        #: verification snapshots requested
         self.samples = 0

@@ -1,4 +1,4 @@
-"""What becomes of what a codec says: updates go to the sink, claims are weighed, samples compared, rejections counted."""
+"""Handles the events of a codec: updates go to the sink, the rest to the health tracker, the watchdog and the counters."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _log = structlog.get_logger(__name__)
 
 
 class Sink(Protocol):
-    """Who takes what feeds say; called in the event loop, must not block."""
+    """Receives the updates of feeds. Called in the event loop; must not block."""
 
     def receive(self, batch: UpdateBatch) -> None:
-        """Take updates of one source."""
+        """Apply updates of one source."""
         ...
 
     def agrees(self, batch: UpdateBatch) -> bool:
-        """Tell whether images say what is held already; changes nothing."""
+        """Return whether the images in a batch match the current state. Changes nothing."""
         ...
 
 
 class EventHandler:
-    """Takes what the codec of one feed says, in the order in which it came.
+    """Handles the events of one feed's codec, in order.
 
     Args:
         name: the feed's name.
-        sink: takes what it says of markets.
-        trust: weighs what it says of itself.
-        counters: are kept up to date.
+        sink: receives the updates of events and markets.
+        health: receives what the provider reports about its own health, and the times of messages.
+        counters: the feed's counters.
         now_ms: the wall clock, Unix milliseconds.
         clock: monotonic seconds.
     """
@@ -51,33 +51,34 @@ class EventHandler:
         self,
         name: str,
         sink: Sink,
-        trust: HealthTracker,
+        health: HealthTracker,
         counters: FeedCounters,
         now_ms: Callable[[], int],
         clock: Callable[[], float],
     ) -> None:
         self._name = name
         self._sink = sink
-        self._trust = trust
+        self._health = health
         self._counters = counters
         self._now_ms = now_ms
         self._clock = clock
+        #: as the provider last reported it; None until it has
         self.quota: Quota | None = None
 
-    def take(self, events: list[CodecEvent], watchdog: Watchdog) -> None:
-        """Take all that a codec said, and only then give up what has to be: it will not say any of it again.
+    def handle(self, events: list[CodecEvent], watchdog: Watchdog) -> None:
+        """Handle events, all of them before raising: the codec will not return any of them again.
 
         Args:
-            events: what it said.
-            watchdog: watches the connection on which it did.
+            events: the events, in the order in which the codec returned them.
+            watchdog: the watchdog of the connection they came from.
 
         Raises:
-            FeedError: if the connection has to be given up; it says why.
+            FeedError: if the connection must be closed.
         """
-        trouble: FeedError | None = None
+        failure: FeedError | None = None
         for event in events:
             if isinstance(event, UpdateBatch):
-                trouble = self._pass_on(event, watchdog) or trouble
+                failure = self._handle_batch(event, watchdog) or failure
             elif isinstance(event, Rejected):
                 self._counters.rejected += 1
                 _log.warning(
@@ -88,38 +89,38 @@ class EventHandler:
             elif isinstance(event, Quota):
                 self.quota = event
             elif isinstance(event, VerificationSnapshot):
-                self._compare(event, watchdog)
+                self._verify(event, watchdog)
             else:
-                trouble = trouble or event
-        if trouble is not None:
-            raise trouble
+                failure = failure or event
+        if failure is not None:
+            raise failure
 
-    def _pass_on(self, batch: UpdateBatch, watchdog: Watchdog) -> FeedError | None:
-        """Hand a batch to the sink; what the codec says of its source is a claim, and goes on only if we agree.
+    def _handle_batch(self, batch: UpdateBatch, watchdog: Watchdog) -> FeedError | None:
+        """Pass a batch to the sink, except what the provider claims about its own health: the health tracker decides on that.
 
-        Gives why the connection has to be given up, if it has to be.
+        Returns an error if the connection must be closed.
         """
         self._counters.messages += 1
         claims = [update for update in batch.updates if isinstance(update, SourceStatus)]
         if claims:
             for claim in claims:
-                self._trust.follow(claim)
+                self._health.apply_claim(claim)
             rest: list[FeedUpdate] = [update for update in batch.updates if not isinstance(update, SourceStatus)]
             if not rest:
                 return None
             batch = UpdateBatch(batch.source, batch.published_ms, rest)
-        moved = watchdog.take(batch, self._clock())
+        changed = watchdog.observe(batch, self._clock())
         self._sink.receive(batch)
-        if self._trust.is_unproven and moved:
-            # What it did not tell while it stood still it may never tell.
-            return ContinuityLost("it moves again; starting from a whole snapshot", reset=True)
+        if self._health.is_unproven and changed:
+            # What changed while the feed was frozen may never be sent on this stream.
+            return ContinuityLost("sends changes again after being frozen; starting from a full snapshot", reset=True)
         if batch.published_ms is not None:
-            self._trust.measure(batch.published_ms, self._now_ms())
+            self._health.measure(batch.published_ms, self._now_ms())
         return None
 
-    def _compare(self, sample: VerificationSnapshot, watchdog: Watchdog) -> None:
-        """Hold a sample against what the engine holds, then take it over."""
-        agrees = all(self._sink.agrees(batch) for batch in sample.batches)
-        for batch in sample.batches:
+    def _verify(self, snapshot: VerificationSnapshot, watchdog: Watchdog) -> None:
+        """Compare a snapshot with the current state, then apply it."""
+        agrees = all(self._sink.agrees(batch) for batch in snapshot.batches)
+        for batch in snapshot.batches:
             self._sink.receive(batch)
-        watchdog.sampled(self._clock(), agrees=agrees, is_last=sample.is_last)
+        watchdog.snapshot_received(self._clock(), agrees=agrees, is_last=snapshot.is_last)

@@ -1,4 +1,4 @@
-"""What a feed's word is worth: its source is said to be live only if the provider says so, it is in time, and it moves."""
+"""Decides whether a feed's sources can be trusted: only if the provider says so, its messages are on time, and they change."""
 
 from __future__ import annotations
 
@@ -13,79 +13,79 @@ if TYPE_CHECKING:
     from feeds.supervision.states import FeedStatus
     from oddsengine.domain.feed_updates import SourceHealth, SourceStatus
 
-#: A lag has to fall to this share of its limit before the source is trusted again.
-_CAUGHT_UP: Final = 0.5
+#: The measured lag must fall to this share of its limit before the source is trusted again.
+_CAUGHT_UP_SHARE: Final = 0.5
 
 
 class HealthTracker:
-    """Decides what is said of one feed's sources.
+    """Decides on the health of one feed's sources, and publishes every change of it.
 
     Args:
-        status: where the feed stands; moved by what is decided.
-        lag_limit_s: how late messages may come, in seconds; 0: however late.
-        say: takes what is said, in the stream of updates in which the prices come.
+        status: the feed's state; moved by the decisions.
+        lag_limit_s: how late messages may be, in seconds; 0 for no limit.
+        publish: takes a new health and its reason. Called in order with the updates that carry the prices.
     """
 
-    def __init__(self, status: FeedStatus, lag_limit_s: float, say: Callable[[SourceHealth, str], None]) -> None:
+    def __init__(self, status: FeedStatus, lag_limit_s: float, publish: Callable[[SourceHealth, str], None]) -> None:
         self._status = status
         self._lag_limit_s = lag_limit_s
-        self._say = say
+        self._publish = publish
         self.lag = LagMeter()
-        #: what makes the source late: `provider` (it says so) or `measured`
-        self._behind: dict[str, str] = {}
+        #: why the source is lagging, by who says so: `provider` or `measured`
+        self._lag_reasons: dict[str, str] = {}
         self._was_frozen = False
-        #: whether this connection has to move to be believed, because the last one stood still though it claimed to be live
+        #: whether this connection must send a change before it is trusted, because the last one claimed to be live while frozen
         self.is_unproven = False
-        self._is_said_live = False
+        self._is_published_live = False
 
     def connection_made(self) -> None:
-        """Judge a new connection by itself, but for whether the last one stood still."""
-        self._behind.clear()
+        """Begin a new connection. Only whether the last one was frozen is remembered."""
+        self._lag_reasons.clear()
         self.is_unproven = False
 
-    def stood_still(self) -> None:
-        """Note that the feed claimed to be live and was frozen."""
+    def mark_frozen(self) -> None:
+        """Record that the feed was frozen while it claimed to be live."""
         self._was_frozen = True
 
-    def follow(self, claim: SourceStatus) -> None:
-        """Go along with what the provider says of itself, as far as it can be believed."""
+    def apply_claim(self, claim: SourceStatus) -> None:
+        """Apply what the provider claims about its own health, as far as it can be believed."""
         if claim.health == "live" and self._was_frozen:
-            # It said so before and stood still; now it has to move first.
+            # The last connection claimed the same while it was frozen. This one must send a change first.
             self._was_frozen, self.is_unproven = False, True
         elif claim.health == "live" and not self.is_unproven:
-            self._behind.pop("provider", None)
-            self._status.move(Trigger.RECOVERED, claim.reason)
-            self._settle(claim.reason)
+            self._lag_reasons.pop("provider", None)
+            self._status.apply(Trigger.RECOVERED, claim.reason)
+            self._update(claim.reason)
         elif claim.health == "lagging":
-            self._behind["provider"] = claim.reason
-            self._status.move(Trigger.BEHIND, claim.reason)
-            self.say("lagging", claim.reason)
+            self._lag_reasons["provider"] = claim.reason
+            self._status.apply(Trigger.BEHIND, claim.reason)
+            self.publish("lagging", claim.reason)
 
     def measure(self, published_ms: int, received_ms: int) -> None:
-        """Take a message's two times, Unix milliseconds, each by its own clock."""
+        """Measure the lag of a message from its two times, Unix milliseconds, each by its sender's or our own clock."""
         limit_s = self._lag_limit_s
         if not limit_s:
             return
         lag_s = self.lag.observe(published_ms, received_ms) / 1000
-        if lag_s > limit_s and "measured" not in self._behind:
-            reason = self._behind["measured"] = f"{lag_s:.1f} s behind, more than {limit_s:g} s"
-            self._status.move(Trigger.BEHIND, reason)
-            self.say("lagging", reason)
-        elif lag_s < limit_s * _CAUGHT_UP and self._behind.pop("measured", None) is not None:
-            self._settle("caught up")
+        if lag_s > limit_s and "measured" not in self._lag_reasons:
+            reason = self._lag_reasons["measured"] = f"{lag_s:.1f} s behind, more than {limit_s:g} s"
+            self._status.apply(Trigger.BEHIND, reason)
+            self.publish("lagging", reason)
+        elif lag_s < limit_s * _CAUGHT_UP_SHARE and self._lag_reasons.pop("measured", None) is not None:
+            self._update("caught up")
 
-    def say(self, health: SourceHealth, reason: str) -> None:
-        """Say what the sources are worth from here on."""
-        self._is_said_live = health == "live"
-        self._say(health, reason)
+    def publish(self, health: SourceHealth, reason: str) -> None:
+        """Publish the health of the sources."""
+        self._is_published_live = health == "live"
+        self._publish(health, reason)
 
-    def _settle(self, reason: str) -> None:
-        """Call a source that is whole late as long as anything makes it late, and live as soon as nothing does."""
-        if self._behind:
-            behind = next(iter(self._behind.values()))
-            if self._status.move(Trigger.BEHIND, behind):
-                self.say("lagging", behind)
+    def _update(self, reason: str) -> None:
+        """Publish a recovered source as lagging while there is any reason for it, and as live once there is none."""
+        if self._lag_reasons:
+            lag_reason = next(iter(self._lag_reasons.values()))
+            if self._status.apply(Trigger.BEHIND, lag_reason):
+                self.publish("lagging", lag_reason)
             return
-        self._status.move(Trigger.CAUGHT_UP, reason)
-        if self._status.state is FeedState.LIVE and not self._is_said_live:
-            self.say("live", reason)
+        self._status.apply(Trigger.CAUGHT_UP, reason)
+        if self._status.state is FeedState.LIVE and not self._is_published_live:
+            self.publish("live", reason)

@@ -1,7 +1,7 @@
-"""When to try again: full jitter after failures, and a breaker that lets only probes through after many of them.
+"""Decides when a failed feed is tried again: full jitter, and after many failures a circuit breaker that allows only probes.
 
-Full jitter (a wait drawn from 0 to a doubling ceiling) spreads clients that failed together best: Brooker, "Exponential
-Backoff And Jitter", AWS Architecture Blog, 2015.
+Full jitter (a wait drawn between 0 and a doubling ceiling) spreads the load of clients that failed together: Brooker,
+"Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
 
 
 class Retry:
-    """Decides on one feed's attempts.
+    """Schedules the attempts of one feed.
 
     Args:
         name: the feed's name.
-        supervision: its waits.
+        supervision: the feed's limits and waits.
     """
 
     def __init__(self, name: str, supervision: Supervision) -> None:
         self._wait = wait_random_exponential(multiplier=supervision.backoff_start_s, max=supervision.backoff_ceiling_s)
         self._probe_s = supervision.breaker_probe_s
         self.breaker = Context(name, supervision.breaker_failures, supervision.breaker_probe_s)
-        #: failures in a row of attempts of which none became live
+        #: failed attempts since the feed was last live
         self.failures = 0
 
     @property
     def is_open(self) -> bool:
-        """Whether the breaker lets only probes through."""
+        """Whether the breaker allows only probes."""
         return self.breaker.state != "closed"
 
     def attempts(self) -> AsyncRetrying:
-        """Give attempts until one succeeds or is cancelled; waits between them."""
+        """Return an iterator over attempts that waits between them, until one succeeds or the caller is cancelled."""
         return AsyncRetrying(wait=self._wait_s, retry=retry_if_exception_type((OSError, FeedError, OpenedState)))
 
     def wait_s(self, failures: int) -> float:
-        """Draw the wait after so many failures in a row, in seconds."""
+        """Draw a wait in seconds, after a number of failures in a row."""
         state = RetryCallState(AsyncRetrying(), None, (), {})
         state.attempt_number = max(failures, 1)
         return float(self._wait(state))
@@ -52,7 +52,7 @@ class Retry:
         error = state.outcome.exception() if state.outcome is not None else None
         self.failures = state.attempt_number
         if isinstance(error, ProviderRefused) and error.fatal:
-            # Only an operator can mend it; when that is done the next probe finds out.
+            # Only an operator can fix it; a probe finds out when that has happened.
             return self._probe_s
         if isinstance(error, OpenedState):
             return max(0.0, error.opened_at + self.breaker.ttl - time.time()) + self.wait_s(1)

@@ -1,4 +1,4 @@
-"""How a feed is supervised: the `supervision` table that every feed's config block may hold."""
+"""The `supervision` table that the config block of every feed may contain."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ _SecondsOrNever = Annotated[float, Meta(ge=0, le=86_400)]
 
 
 class Supervision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits and waits of one feed, in seconds; where a limit may be 0 it is then never reached.
+    """Limits and waits of one feed, in seconds. A limit of 0, where allowed, is never reached.
 
-    `connect_timeout_s` to open a connection, `recovery_timeout_s` to complete a recovery. `quiet_in_play_s` how long nothing may
-    move while a market is in play, `quiet_s` while none is. `lag_limit_s` how late messages may come. Waits after failures are
-    random between 0 and a ceiling that doubles from `backoff_start_s` to `backoff_ceiling_s`; after `breaker_failures` in a row
-    only one attempt in `breaker_probe_s` is made.
+    Attributes:
+        connect_timeout_s: limit for opening a connection.
+        recovery_timeout_s: limit for completing a recovery.
+        quiet_in_play_s: how long the feed may send no change while a market is in play.
+        quiet_s: the same while no market is in play.
+        lag_limit_s: how late messages may be.
+        backoff_start_s: first ceiling of the random wait after a failure; it doubles with every further failure.
+        backoff_ceiling_s: highest ceiling of the wait.
+        breaker_failures: failures in a row after which only probes are allowed.
+        breaker_probe_s: seconds between probes.
     """
 
     connect_timeout_s: _Seconds = 10.0

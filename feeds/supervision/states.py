@@ -1,14 +1,15 @@
-"""The state machine that every feed goes through, as a table; `python -m feeds.supervision.states` draws it.
+"""The state machine of feeds, as a table; `python -m feeds.supervision.states` prints its diagram.
 
-A source is trusted while its feed is `live`, and in no other state. Every way out of `live` is said to the engine in the same
-stream of updates in which prices come, so order alone keeps a wrong price from staying open:
+A source is trusted only while its feed is `live`. Every change away from `live` is published in order with the updates that carry
+prices, so no later price can rest on an untrusted source:
 
-- `lagging`  the provider, or our measure of it, says that what comes is late; it may be live again without a new connection.
-- `stale`    the connection is open and means nothing: silent, frozen, or a recovery that never ended. It is given up.
-- `down`     there is no connection. Failures in a row are waited out with full jitter, and after some of them a breaker lets
-             only a probe through now and then.
+- `lagging`  the provider reports, or our measurement shows, that messages are late. The feed can become live again on the same
+             connection.
+- `stale`    the connection is open but can't be trusted: it is silent or frozen, or its recovery never completed. It is closed.
+- `down`     there is no connection. Failures in a row are followed by random waits, and after several of them a circuit breaker
+             allows only occasional probes.
 
-Back to `live` there is one way: a recovery that the codec says is complete.
+The only way back to `live` is a recovery that the codec reports as complete.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _log = structlog.get_logger(__name__)
 
 
 class FeedState(Enum):
-    """Where a feed stands."""
+    """The state of a feed."""
 
     DOWN = "down"
     CONNECTING = "connecting"
@@ -40,7 +41,7 @@ class FeedState(Enum):
 
 
 class Trigger(Enum):
-    """What moves a feed from state to state."""
+    """What changes the state of a feed."""
 
     CONNECT = "connect"
     OPENED = "opened"
@@ -54,7 +55,7 @@ class Trigger(Enum):
 _DOWN, _CONNECTING, _RECOVERING = FeedState.DOWN, FeedState.CONNECTING, FeedState.RECOVERING
 _LIVE, _LAGGING, _STALE = FeedState.LIVE, FeedState.LAGGING, FeedState.STALE
 
-#: (state, what happens) -> state; anything else changes nothing
+#: (state, trigger) -> state; any other trigger is ignored
 TRANSITIONS: Final[dict[tuple[FeedState, Trigger], FeedState]] = {
     (_DOWN, Trigger.CONNECT): _CONNECTING,
     (_STALE, Trigger.CONNECT): _CONNECTING,
@@ -73,7 +74,7 @@ TRANSITIONS: Final[dict[tuple[FeedState, Trigger], FeedState]] = {
 
 
 class Change(NamedTuple):
-    """A change of state: when (Unix milliseconds), what happened, where it led and why."""
+    """A change of state: when (Unix milliseconds), the trigger, the new state and the reason."""
 
     at_ms: int
     trigger: Trigger
@@ -82,10 +83,10 @@ class Change(NamedTuple):
 
 
 class FeedStatus:
-    """Where one feed stands, since when and why, with the last changes.
+    """The state of one feed, since when and why, with its last changes.
 
     Args:
-        feed: its name, for the log.
+        feed: the feed's name, for the log.
         now_ms: the wall clock, Unix milliseconds.
     """
 
@@ -95,10 +96,12 @@ class FeedStatus:
         self.state = FeedState.DOWN
         self.reason = "not connected yet"
         self.since_ms = now_ms()
+        #: when the provider last sent anything, Unix milliseconds
+        self.received_ms: int | None = None
         self.changes: deque[Change] = deque(maxlen=_KEPT_CHANGES)
 
-    def move(self, trigger: Trigger, reason: str) -> bool:
-        """Let something happen; tell whether that changed the state."""
+    def apply(self, trigger: Trigger, reason: str) -> bool:
+        """Apply a trigger. Return whether it changed the state."""
         state = TRANSITIONS.get((self.state, trigger))
         if state is None:
             return False
@@ -109,8 +112,8 @@ class FeedStatus:
 
 
 def diagram() -> str:
-    """Draw the table as a Mermaid state diagram."""
-    arrows = [f"    {state.value} --> {to.value}: {what.value}" for (state, what), to in TRANSITIONS.items()]
+    """Return the table as a Mermaid state diagram."""
+    arrows = [f"    {state.value} --> {to.value}: {trigger.value}" for (state, trigger), to in TRANSITIONS.items()]
     return "\n".join(["stateDiagram-v2", "    [*] --> down", *arrows])
 
 

@@ -1,12 +1,15 @@
-"""Tells a quiet market from a frozen feed.
+"""Distinguishes a quiet market from a frozen feed.
 
-Three signs, each weaker than the next is dear: something is heard at all (heartbeats, pings, answers); something moves, where
-something should be moving because a market is in play; and a sample, fetched anew, says what we hold. A feed that is heard but
-does not move is asked for a sample after half its limit. One that confirms what we hold makes it quiet. One that says something
-else proves the stream frozen, unless the stream says it too in a moment: a sample can be quicker. No answer makes the feed
-stale when the limit is reached.
+Three checks, cheapest first:
 
-Pure: time is an argument, in seconds of a monotonic clock.
+1. Does the feed send anything at all (heartbeats, pings, responses)? If not for `silence_limit_s`, it is silent.
+2. Does it send changes, where a market in play makes them likely? If not for half of the quiet limit, a verification snapshot is
+   requested.
+3. Does the snapshot match what we hold? If so, the market is quiet. If not, the stream is frozen, unless it sends the same
+   changes within a moment: a snapshot can be faster than the stream. If no snapshot arrives, the feed is frozen once the limit is
+   reached.
+
+Pure: time is an argument, in monotonic seconds.
 """
 
 from __future__ import annotations
@@ -19,50 +22,50 @@ from oddsengine.domain.feed_updates import MarketGone, MarketUpdate
 if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import UpdateBatch
 
-Verdict = Literal["fine", "sample", "silent", "frozen", "contradicted"]
-#: The share of the limit after which a sample is asked for.
-_ASK_AT: Final = 0.5
-#: The share of the limit that a stream has to say what a sample has said.
-_FOLLOWS_WITHIN: Final = 0.2
+Verdict = Literal["ok", "verify", "silent", "frozen", "contradicted"]
+#: The share of the quiet limit after which a snapshot is requested.
+_VERIFY_AT: Final = 0.5
+#: The share of the quiet limit within which the stream must send the changes that a snapshot has shown.
+_FOLLOW_WITHIN: Final = 0.2
 
 
 class Watchdog:
     """Watches one connection.
 
     Args:
-        quiet_in_play_s: how long nothing may move while a market is in play; 0: for ever.
-        quiet_s: the same while none is.
-        can_sample: whether the feed can be asked for a sample.
-        now_s: when the watch begins.
+        quiet_in_play_s: how long the feed may send no change while a market is in play; 0 for no limit.
+        quiet_s: the same while no market is in play.
+        can_verify: whether the feed can fetch verification snapshots.
+        now_s: the time at which the connection was opened.
     """
 
-    def __init__(self, quiet_in_play_s: float, quiet_s: float, *, can_sample: bool, now_s: float) -> None:
+    def __init__(self, quiet_in_play_s: float, quiet_s: float, *, can_verify: bool, now_s: float) -> None:
         self._quiet_in_play_s = quiet_in_play_s or inf
         self._quiet_s = quiet_s or inf
-        self._can_sample = can_sample
+        self._can_verify = can_verify
         self._in_play: set[tuple[str, str]] = set()
-        self.heard_s = now_s
-        self.moved_s = now_s
-        self._asked_s: float | None = None
+        self._received_s = now_s
+        self._changed_s = now_s
+        self._requested_s: float | None = None
         self._contradicted_s: float | None = None
 
     @property
     def quiet_limit_s(self) -> float:
-        """How long nothing may move now, in seconds; infinite where that is no sign."""
+        """How long the feed may send no change at present, in seconds; infinite if there is no limit."""
         return self._quiet_in_play_s if self._in_play else self._quiet_s
 
-    def heard(self, now_s: float) -> None:
-        """Note that the provider said anything at all."""
-        self.heard_s = now_s
+    def data_received(self, now_s: float) -> None:
+        """Record that the provider sent anything at all."""
+        self._received_s = now_s
 
-    def take(self, batch: UpdateBatch, now_s: float) -> bool:
-        """Note what a batch shows: which markets are in play, and whether anything moved, which is also told."""
-        moved = False
+    def observe(self, batch: UpdateBatch, now_s: float) -> bool:
+        """Record which markets are in play after a batch. Return whether it changed a market."""
+        changed = False
         for update in batch.updates:
             if type(update) is MarketUpdate:
-                self.moved_s = now_s
-                self._asked_s = self._contradicted_s = None
-                moved = True
+                self._changed_s = now_s
+                self._requested_s = self._contradicted_s = None
+                changed = True
                 definition = update.definition
                 if definition is not None:
                     key = (batch.source, update.market)
@@ -72,34 +75,34 @@ class Watchdog:
                         self._in_play.discard(key)
             elif type(update) is MarketGone:
                 self._in_play.discard((batch.source, update.market))
-        return moved
+        return changed
 
-    def asked(self, now_s: float) -> None:
-        """Note that a sample is on its way."""
-        self._asked_s = now_s
+    def snapshot_requested(self, now_s: float) -> None:
+        """Record that a verification snapshot was requested."""
+        self._requested_s = now_s
 
-    def sampled(self, now_s: float, *, agrees: bool, is_last: bool) -> None:
-        """Note what a sample, or a part of one, shows: whether it says what we hold."""
-        if not agrees and self._asked_s is not None and self._contradicted_s is None:
+    def snapshot_received(self, now_s: float, *, agrees: bool, is_last: bool) -> None:
+        """Record whether a part of a verification snapshot matches what we hold."""
+        if not agrees and self._requested_s is not None and self._contradicted_s is None:
             self._contradicted_s = now_s
         if is_last and self._contradicted_s is None:
-            self.moved_s = now_s
-            self._asked_s = None
+            self._changed_s = now_s
+            self._requested_s = None
 
     def verdict(self, now_s: float, silence_limit_s: float) -> Verdict:
-        """Judge the feed.
+        """Return the state of the feed, or `verify` if a snapshot must be requested.
 
         Args:
             now_s: the time.
-            silence_limit_s: how long it may say nothing at all.
+            silence_limit_s: how long the feed may send nothing at all.
         """
-        if now_s - self.heard_s > silence_limit_s:
+        if now_s - self._received_s > silence_limit_s:
             return "silent"
-        still_s, limit_s = now_s - self.moved_s, self.quiet_limit_s
-        if self._contradicted_s is not None and now_s - self._contradicted_s > limit_s * _FOLLOWS_WITHIN:
+        quiet_for_s, limit_s = now_s - self._changed_s, self.quiet_limit_s
+        if self._contradicted_s is not None and now_s - self._contradicted_s > limit_s * _FOLLOW_WITHIN:
             return "contradicted"
-        if still_s > limit_s:
+        if quiet_for_s > limit_s:
             return "frozen"
-        if self._can_sample and self._asked_s is None and still_s > limit_s * _ASK_AT:
-            return "sample"
-        return "fine"
+        if self._can_verify and self._requested_s is None and quiet_for_s > limit_s * _VERIFY_AT:
+            return "verify"
+        return "ok"

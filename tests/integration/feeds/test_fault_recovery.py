@@ -1,9 +1,8 @@
-"""What goes wrong in a live service: the provider misbehaves, Redis dies. Nothing stays open that may be wrong."""
+"""Faults in a running service: the provider misbehaves, Redis dies. No price that may be wrong stays open."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import time
@@ -26,6 +25,7 @@ from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.sourcing.dump import dump_market
 from tests.support.service import Served, quick_settings, served, until
 from tests.support.subscribers import Steady, end_equal, running
+from tests.support.tasks import in_background, stop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ STEADY_PACE = Pace(minutes_per_s=2.0, before_s=10.0, goal_s=1.0)
 
 
 class Provider:
-    """The simulated provider, the feed on it, and the service it feeds."""
+    """The simulated provider, its feed, and the service that runs on it."""
 
     def __init__(self, here: Served, server: StreamServer, ticking: asyncio.Task[None], supervisor: Supervisor) -> None:
         self.here = here
@@ -43,11 +43,11 @@ class Provider:
         self.supervisor = supervisor
 
     async def unplug(self) -> None:
-        await stopped(self.ticking)
+        await stop(self.ticking)
         await self.server.stop()
 
     async def plug_in(self, port: int) -> None:
-        """Start a new server on the exchange, which does not know the clocks of the one before."""
+        """Start another server on the same exchange. It does not know the clocks of the first one."""
         self.server = StreamServer(self.server.exchange, time.monotonic, tick_s=0.05)
         self.server.initial_clk = "another life"
         await self.server.start(port=port)
@@ -62,10 +62,10 @@ class Provider:
         return sum(market.state.status == "open" for offer in offers for market in offer.markets.values())
 
     def differences(self) -> list[str]:
-        """Compare what the engine holds of the provider with the provider's own truth, market by market."""
+        """Compare the engine's source book with the provider's markets, one by one."""
         book = self.here.service.engine.pipeline.books["src"]
         truth = {market.id: market for market in self.server.exchange.markets}
-        # A settled market leaves the provider's images without a word; it stays closed here until it is retired.
+        # A settled market is missing from the provider's images; it stays closed here until it is retired.
         found = [
             f"ghost market {ghost}"
             for ghost in book.markets.keys() - truth.keys()
@@ -102,33 +102,24 @@ async def provided(**settings: Any) -> AsyncIterator[Provider]:
             supervisor = Supervisor(
                 "src", feed, here.service.engine, Supervision(backoff_start_s=0.02, backoff_ceiling_s=0.5, breaker_failures=1000)
             )
-            supervising = asyncio.create_task(supervisor.run())
             provider = Provider(here, server, ticking, supervisor)
-            await until(lambda: provider.live and provider.open_markets() > 5, "open markets")
-            try:
+            async with in_background(supervisor.run()):
+                await until(lambda: provider.live and provider.open_markets() > 5, "open markets")
                 yield provider
-            finally:
-                await stopped(supervising)
     finally:
-        await stopped(ticking if provider is None else provider.ticking)
+        await stop(ticking if provider is None else provider.ticking)
         await (server if provider is None else provider.server).stop()
 
 
-async def stopped(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-
-
 async def settle(provider: Provider, *subscribers: Steady) -> None:
-    await until(lambda: provider.live, "the feed's return")
+    await until(lambda: provider.live, "the feed to be live")
     provider.server.paused = True
-    await until(lambda: not provider.differences(), "the provider's truth")
+    await until(lambda: not provider.differences(), "the provider's prices")
     await end_equal(provider.here, "sport:football", *subscribers)
 
 
 @pytest.mark.parametrize("kind", ["drop", "garbage", "truncate", "image", "duplicate", "segment", "busy"])
-async def test_after_the_mischief_the_published_state_is_the_providers_truth(kind: str) -> None:
+async def test_after_a_fault_the_published_state_is_the_providers(kind: str) -> None:
     async with provided() as provider:
         steady = Steady(provider.here, "sport:football")
         async with running(steady):
@@ -136,11 +127,11 @@ async def test_after_the_mischief_the_published_state_is_the_providers_truth(kin
                 provider.server.misbehave(kind, 0.4)
                 await asyncio.sleep(0.6)
             await settle(provider, steady)
-        assert steady.rule.messages > 3, "it moved meanwhile"
+        assert steady.rule.messages > 3, "prices changed meanwhile"
 
 
-async def test_what_came_in_the_wrong_order_is_put_right_by_the_next_image() -> None:
-    """Absolute values in the wrong order leave an older price standing; an image leaves nothing of them."""
+async def test_an_image_corrects_reordered_messages() -> None:
+    """Reordered absolute values leave an older price in place; an image replaces it."""
     async with provided() as provider:
         provider.server.misbehave("reorder", 1.0)
         await asyncio.sleep(1.2)
@@ -148,8 +139,8 @@ async def test_what_came_in_the_wrong_order_is_put_right_by_the_next_image() -> 
         await settle(provider)
 
 
-async def test_a_feed_that_falls_silent_is_suspended_and_comes_back() -> None:
-    """Two and a half heartbeats without a word: the socket is open and means nothing."""
+async def test_a_silent_feed_is_suspended_and_recovers() -> None:
+    """The socket is open, but nothing was received for two and a half heartbeats."""
     async with provided() as provider:
         provider.server.misbehave("half_open", 60.0)
         await until(lambda: provider.open_markets() == 0, "suspension")
@@ -158,8 +149,8 @@ async def test_a_feed_that_falls_silent_is_suspended_and_comes_back() -> None:
         await settle(provider)
 
 
-async def test_an_unplugged_provider_suspends_everything_and_a_new_one_is_resumed_from_its_image() -> None:
-    """The new provider does not know the clocks of before."""
+async def test_an_unplugged_provider_suspends_everything_and_another_one_is_read_from_its_image() -> None:
+    """The other provider does not know the clocks of the first one."""
     async with provided() as provider:
         port = provider.server.port
         await provider.unplug()
@@ -181,13 +172,13 @@ async def test_a_dropped_connection_resumes_without_an_image() -> None:
     async with provided() as provider:
         before = provider.supervisor.counters.connections
         provider.server.misbehave("drop", 0.0)
-        await until(lambda: provider.supervisor.counters.connections > before and provider.live, "the return")
+        await until(lambda: provider.supervisor.counters.connections > before and provider.live, "the new connection")
         assert 0 == provider.supervisor.counters.dropped
         await settle(provider)
 
 
-async def test_redis_killed_under_it() -> None:
-    """Subscribers are warned, and once it is back they have everything, on positions of a new epoch."""
+async def test_a_killed_redis_costs_an_epoch_and_no_state() -> None:
+    """Subscribers are warned. Once Redis is back they receive everything, with positions of a new epoch."""
     async with provided() as provider:
         here = provider.here
         embedded = here.service.embedded_redis
@@ -204,7 +195,7 @@ async def test_redis_killed_under_it() -> None:
             await settle(provider, steady)
 
 
-async def test_redis_frozen_is_told_as_stale_and_then_live_and_nothing_is_lost() -> None:
+async def test_a_frozen_redis_is_announced_as_stale_and_then_live_and_nothing_is_lost() -> None:
     async with provided() as provider:
         here = provider.here
         embedded = here.service.embedded_redis
@@ -223,7 +214,7 @@ async def test_redis_frozen_is_told_as_stale_and_then_live_and_nothing_is_lost()
             await settle(provider, steady)
 
 
-async def test_a_simulator_can_be_told_to_misbehave_from_outside() -> None:
+async def test_faults_can_be_injected_into_a_simulator_from_outside() -> None:
     async with provided() as provider:
         reader, writer = await asyncio.open_connection("127.0.0.1", provider.server.port)
         await reader.readline()

@@ -1,4 +1,4 @@
-"""Feeds in a whole service: how they stand is shown, doubts are listed, and anybody can bring a feed of their own."""
+"""Feeds in a whole service: their state is shown, doubtful matches are listed, and feeds of other packages are found."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from feeds.supervision.settings import Supervision
 from feeds.supervision.states import FeedState
 from feeds.supervision.supervisor import Supervisor
 from feeds.transports.byte_streams import TcpTransport
-from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import EventUpdate
 from oddsengine.runtime.feed_runner import describe, samples
 from oddsengine.runtime.service import serving
 from tests.support.builders import a_batch, an_event
 from tests.support.service import Served, quick_settings, until
+from tests.support.tasks import in_background
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,34 +35,30 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 
 
-class Anybody:
-    """Takes what a feed says."""
-
-    def __init__(self) -> None:
-        self.batches: list[UpdateBatch] = []
+class NullSink:
+    """Ignores every update."""
 
     def receive(self, batch: UpdateBatch) -> None:
-        self.batches.append(batch)
+        del batch
 
     def agrees(self, batch: UpdateBatch) -> bool:
         del batch
         return True
 
 
-async def test_a_provider_that_is_never_there_is_probed_and_shown_as_down() -> None:
+async def test_an_unreachable_provider_is_probed_and_shown_as_down() -> None:
     codec = BetfairCodec("line", "key", "token", Subscription())
     feed = Feed(("line",), codec, TcpTransport("127.0.0.1", 1, tls=False))
     supervision = Supervision(backoff_start_s=0.001, backoff_ceiling_s=0.002, breaker_failures=3, breaker_probe_s=0.2)
-    supervisor = Supervisor("line", feed, Anybody(), supervision)
-    running = asyncio.create_task(supervisor.run())
-    await until(lambda: supervisor.retry.is_open, "the breaker")
-    failures = supervisor.counters.failures
-    await until(lambda: supervisor.counters.failures > failures, "a probe")
-    shown = describe([supervisor])[0]
+    supervisor = Supervisor("line", feed, NullSink(), supervision)
+    async with in_background(supervisor.run()):
+        await until(lambda: supervisor.retry.is_open, "the breaker")
+        failures = supervisor.counters.failures
+        await until(lambda: supervisor.counters.failures > failures, "a probe")
+        shown = describe([supervisor])[0]
     assert ("line", "down") == (shown["feed"], shown["state"])
     assert "Connect call failed" in shown["reason"]
     assert ("oddsengine_feed_breaker_open", ("line",), True) in list(samples([supervisor]))
-    await end_tasks([running])
 
 
 @pytest.fixture
@@ -88,8 +84,8 @@ async def line_server() -> AsyncIterator[Any]:
         await server.wait_closed()
 
 
-async def test_a_feed_of_ones_own_is_found_by_its_entry_point_and_serves_prices(line_server: Any, tmp_path: Path) -> None:
-    """The example of docs/adding-a-feed.md, installed outside this tree and run by the real command."""
+async def test_a_feed_of_another_package_is_found_by_its_entry_point_and_serves_prices(line_server: Any, tmp_path: Path) -> None:
+    """The example of docs/adding-a-feed.md, installed outside this tree and run by the command line tool."""
     source = tmp_path / "source"
     shutil.copytree(ROOT / "docs" / "example-feed", source)
     site = tmp_path / "site"
@@ -143,7 +139,7 @@ async def test_a_feed_of_ones_own_is_found_by_its_entry_point_and_serves_prices(
         await process.wait()
 
 
-async def test_doubtful_pairs_are_listed_for_a_person() -> None:
+async def test_doubtful_matches_are_listed_for_review() -> None:
     async with serving(quick_settings(), ["b", "p"]) as service, aiohttp.ClientSession() as http:
         await until(lambda: service.hub.replica.ready, "readiness")
         here = Served(service, http)

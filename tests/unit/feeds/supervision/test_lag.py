@@ -1,4 +1,4 @@
-"""Lag by a provider's own clock, whatever that clock is off by."""
+"""Lag is measured by the provider's own clock, whatever its offset."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ SKEW = st.integers(-600_000, 600_000)
 
 
 @given(SKEW, st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 5000)), min_size=1, max_size=50))
-def test_the_lag_is_how_much_later_a_message_comes_than_the_promptest_one(skew: int, sent: list[tuple[int, int]]) -> None:
+def test_lag_is_the_delay_beyond_that_of_the_promptest_message(skew: int, sent: list[tuple[int, int]]) -> None:
     meter = LagMeter()
-    published, promptest = 1_000_000, 10**9
-    for gap, late in sent:
+    published, min_delay = 1_000_000, 10**9
+    for gap, delay in sent:
         published += gap
-        promptest = min(promptest, late)
-        assert late - promptest == meter.observe(published, published + skew + late)
+        min_delay = min(min_delay, delay)
+        assert delay - min_delay == meter.observe(published, published + skew + delay)
     assert 0 == meter.steps
 
 
 @given(SKEW, SKEW)
-def test_a_clock_that_is_set_is_no_lag(before: int, after: int) -> None:
+def test_a_clock_that_is_set_is_not_lag(before: int, after: int) -> None:
     meter = LagMeter()
     for now in range(10_000_000, 10_010_000, 100):
         meter.observe(now - before, now)
@@ -34,12 +34,12 @@ def test_a_clock_that_is_set_is_no_lag(before: int, after: int) -> None:
         assert {0} == set(lags)
 
 
-def test_an_old_promptness_is_forgotten() -> None:
+def test_a_route_that_becomes_slower_for_good_is_not_lag() -> None:
     meter = LagMeter()
     meter.observe(0, 0)
     for now in range(0, 3 * WINDOW_MS, 1000):
         last = meter.observe(now, now + 400)
-    assert 0 == last, "a route that has become longer for good is no lag"
+    assert 0 == last
 
 
 def test_a_backlog_is_lag() -> None:

@@ -1,4 +1,4 @@
-"""When a provider is tried again."""
+"""When a failed provider is tried again."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ from feeds.supervision.settings import Supervision
 
 
 @given(st.integers(1, 100))
-def test_a_wait_is_drawn_from_nothing_to_a_ceiling_that_doubles(failures: int) -> None:
+def test_a_wait_is_drawn_between_zero_and_a_doubling_ceiling(failures: int) -> None:
     retry = Retry("f", Supervision(backoff_start_s=0.5, backoff_ceiling_s=8.0))
     waits = [retry.wait_s(failures) for _ in range(50)]
     assert all(0 <= wait <= min(8.0, 0.5 * 2 ** (failures - 1)) for wait in waits)
     assert len(set(waits)) > 40
 
 
-def test_after_many_failures_only_a_probe_comes_through() -> None:
+def test_after_many_failures_the_breaker_allows_only_a_probe() -> None:
     retry = Retry("f", Supervision(breaker_failures=3, breaker_probe_s=0.05))
     for _ in range(3):
         with pytest.raises(ContinuityLost), retry.breaker:
             raise ContinuityLost("no")
     assert retry.is_open
     with pytest.raises(OpenedState), retry.breaker:
-        raise AssertionError("nothing is tried")
+        raise AssertionError("an attempt was made")
 
 
 async def attempt_waits(retry: Retry, *errors: Exception) -> list[float]:
-    """Fail with these errors in turn; give the waits before each next attempt."""
+    """Fail with these errors in turn. Return the waits before the next attempts."""
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
     attempts = retry.attempts().copy(sleep=sleep)
-    left = list(errors)
+    remaining = list(errors)
     async for attempt in attempts:
         with attempt:
-            if left:
-                raise left.pop(0)
+            if remaining:
+                raise remaining.pop(0)
     return waits
 
 
-async def test_what_only_an_operator_can_mend_is_probed_seldom() -> None:
+async def test_an_error_that_only_an_operator_can_fix_is_retried_at_the_probe_interval() -> None:
     retry = Retry("f", Supervision(breaker_probe_s=60.0, backoff_ceiling_s=1.0))
     waits = await attempt_waits(retry, OSError("cut"), ProviderRefused("KEY", "no", fatal=True))
     assert waits[0] <= 1.0
     assert 60.0 == waits[1]
 
 
-async def test_a_breaker_that_is_open_is_waited_out() -> None:
+async def test_an_open_breaker_is_waited_for() -> None:
     retry = Retry("f", Supervision(breaker_failures=1, breaker_probe_s=30.0, backoff_start_s=0.1))
     with pytest.raises(ContinuityLost), retry.breaker:
         raise ContinuityLost("no")

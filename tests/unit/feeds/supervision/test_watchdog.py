@@ -1,90 +1,100 @@
-"""A quiet market is told from a frozen feed."""
+"""The watchdog distinguishes a quiet market from a frozen feed."""
 
 from __future__ import annotations
 
 from math import inf
+
+import pytest
 
 from feeds.supervision.watchdog import Watchdog
 from oddsengine.domain.feed_updates import MarketGone, MarketUpdate
 from tests.support.builders import a_batch, a_definition
 
 
-def a_watchdog(*, can_sample: bool = True, quiet_in_play_s: float = 10.0, quiet_s: float = 0.0) -> Watchdog:
-    return Watchdog(quiet_in_play_s, quiet_s, can_sample=can_sample, now_s=0.0)
+def a_watchdog(*, can_verify: bool = True, quiet_in_play_s: float = 10.0, quiet_s: float = 0.0) -> Watchdog:
+    return Watchdog(quiet_in_play_s, quiet_s, can_verify=can_verify, now_s=0.0)
 
 
 def in_play(status: str = "open") -> MarketUpdate:
     return MarketUpdate("1.1", definition=a_definition(status=status, in_play=True))
 
 
-def test_a_feed_that_says_nothing_is_silent() -> None:
-    dog = a_watchdog()
-    dog.heard(5.0)
-    assert "fine" == dog.verdict(7.0, 2.0)
-    assert "silent" == dog.verdict(7.1, 2.0)
+def test_a_feed_that_sends_nothing_is_silent() -> None:
+    watchdog = a_watchdog()
+    watchdog.data_received(5.0)
+    assert "ok" == watchdog.verdict(7.0, 2.0)
+    assert "silent" == watchdog.verdict(7.1, 2.0)
 
 
-def test_where_nothing_is_in_play_nothing_has_to_move() -> None:
-    dog = a_watchdog()
-    dog.take(a_batch(MarketUpdate("1.1", definition=a_definition())), 1.0)
-    dog.heard(1000.0)
-    assert inf == dog.quiet_limit_s
-    assert "fine" == dog.verdict(1000.0, 5.0)
+def test_no_change_is_expected_while_no_market_is_in_play() -> None:
+    watchdog = a_watchdog()
+    watchdog.observe(a_batch(MarketUpdate("1.1", definition=a_definition())), 1.0)
+    watchdog.data_received(1000.0)
+    assert inf == watchdog.quiet_limit_s
+    assert "ok" == watchdog.verdict(1000.0, 5.0)
 
 
-def test_in_play_a_sample_is_asked_for_at_half_of_the_limit_and_without_an_answer_it_is_frozen() -> None:
-    dog = a_watchdog()
-    dog.take(a_batch(in_play()), 0.0)
-    for now, verdict in ((5.0, "fine"), (5.1, "sample")):
-        dog.heard(now)
-        assert verdict == dog.verdict(now, 2.0)
-    dog.asked(5.1)
-    dog.heard(10.1)
-    assert "frozen" == dog.verdict(10.1, 2.0)
+def test_a_snapshot_is_requested_at_half_of_the_limit_and_without_it_the_feed_is_frozen() -> None:
+    watchdog = a_watchdog()
+    watchdog.observe(a_batch(in_play()), 0.0)
+    for now_s, verdict in ((5.0, "ok"), (5.1, "verify")):
+        watchdog.data_received(now_s)
+        assert verdict == watchdog.verdict(now_s, 2.0)
+    watchdog.snapshot_requested(5.1)
+    watchdog.data_received(10.1)
+    assert "frozen" == watchdog.verdict(10.1, 2.0)
 
 
-def test_a_sample_that_agrees_makes_it_quiet() -> None:
-    dog = a_watchdog()
-    dog.take(a_batch(in_play()), 0.0)
-    dog.asked(5.1)
-    dog.sampled(6.0, agrees=True, is_last=True)
-    dog.heard(11.0)
-    assert "fine" == dog.verdict(11.0, 2.0)
-    dog.heard(11.1)
-    assert "sample" == dog.verdict(11.1, 2.0), "and it is asked again"
+def test_a_feed_that_can_not_be_verified_is_frozen_at_the_limit() -> None:
+    watchdog = a_watchdog(can_verify=False)
+    watchdog.observe(a_batch(in_play()), 0.0)
+    watchdog.data_received(10.1)
+    assert "ok" == watchdog.verdict(10.0, 20.0)
+    assert "frozen" == watchdog.verdict(10.1, 20.0)
 
 
-def test_a_sample_that_says_something_else_proves_it_frozen_unless_the_stream_follows() -> None:
-    for follows in (False, True):
-        dog = a_watchdog()
-        dog.take(a_batch(in_play()), 0.0)
-        dog.asked(5.1)
-        dog.sampled(5.2, agrees=False, is_last=False)
-        dog.sampled(5.3, agrees=True, is_last=True)
-        if follows:
-            dog.take(a_batch(MarketUpdate("1.1")), 5.4)
-        dog.heard(7.3)
-        assert ("fine" if follows else "contradicted") == dog.verdict(7.3, 5.0)
+def test_a_snapshot_that_agrees_makes_the_market_quiet() -> None:
+    watchdog = a_watchdog()
+    watchdog.observe(a_batch(in_play()), 0.0)
+    watchdog.snapshot_requested(5.1)
+    watchdog.snapshot_received(6.0, agrees=True, is_last=True)
+    watchdog.data_received(11.0)
+    assert "ok" == watchdog.verdict(11.0, 2.0)
+    watchdog.data_received(11.1)
+    assert "verify" == watchdog.verdict(11.1, 2.0), "it is requested again"
 
 
-def test_a_sample_nobody_asked_for_contradicts_nothing() -> None:
-    dog = a_watchdog()
-    dog.take(a_batch(in_play()), 0.0)
-    dog.sampled(1.0, agrees=False, is_last=True)
-    dog.heard(4.0)
-    assert "fine" == dog.verdict(4.0, 5.0)
+@pytest.mark.parametrize(("stream_follows", "verdict"), [(False, "contradicted"), (True, "ok")])
+def test_a_snapshot_that_disagrees_is_a_contradiction_unless_the_stream_follows(*, stream_follows: bool, verdict: str) -> None:
+    watchdog = a_watchdog()
+    watchdog.observe(a_batch(in_play()), 0.0)
+    watchdog.snapshot_requested(5.1)
+    watchdog.snapshot_received(5.2, agrees=False, is_last=False)
+    watchdog.snapshot_received(5.3, agrees=True, is_last=True)
+    if stream_follows:
+        watchdog.observe(a_batch(MarketUpdate("1.1")), 5.4)
+    watchdog.data_received(7.3)
+    assert verdict == watchdog.verdict(7.3, 5.0)
 
 
-def test_what_is_suspended_or_gone_need_not_move() -> None:
-    for update in (in_play("suspended"), MarketGone("1.1")):
-        dog = a_watchdog()
-        dog.take(a_batch(in_play()), 0.0)
-        assert 10.0 == dog.quiet_limit_s
-        dog.take(a_batch(update), 1.0)
-        assert inf == dog.quiet_limit_s
+def test_a_snapshot_that_was_not_requested_contradicts_nothing() -> None:
+    watchdog = a_watchdog()
+    watchdog.observe(a_batch(in_play()), 0.0)
+    watchdog.snapshot_received(1.0, agrees=False, is_last=True)
+    watchdog.data_received(4.0)
+    assert "ok" == watchdog.verdict(4.0, 5.0)
 
 
-def test_a_withdrawal_is_no_movement() -> None:
-    dog = a_watchdog()
-    assert not dog.take(a_batch(MarketGone("1.2")), 1.0)
-    assert dog.take(a_batch(in_play()), 1.0)
+@pytest.mark.parametrize("update", [in_play("suspended"), MarketGone("1.1")])
+def test_a_suspended_or_withdrawn_market_need_not_change(update: MarketUpdate | MarketGone) -> None:
+    watchdog = a_watchdog()
+    watchdog.observe(a_batch(in_play()), 0.0)
+    assert 10.0 == watchdog.quiet_limit_s
+    watchdog.observe(a_batch(update), 1.0)
+    assert inf == watchdog.quiet_limit_s
+
+
+def test_a_withdrawal_is_not_a_change() -> None:
+    watchdog = a_watchdog()
+    assert not watchdog.observe(a_batch(MarketGone("1.2")), 1.0)
+    assert watchdog.observe(a_batch(in_play()), 1.0)
