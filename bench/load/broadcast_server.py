@@ -1,6 +1,6 @@
-"""The reference `websockets.broadcast`: one ready text to every connection, as fast as it goes.
+"""The reference `websockets.broadcast`: the same prepared text to every connection, as fast as possible.
 
-`python -m bench.load.broadcast_server TEXT_BYTES`; prints its port; `go` and `stop` on stdin as `bench.load.hub_server`.
+`python -m bench.load.broadcast_server TEXT_BYTES` prints its port. `go` and `stop` on stdin as for `bench.load.hub_server`.
 """
 
 from __future__ import annotations

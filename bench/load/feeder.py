@@ -1,9 +1,9 @@
-"""Publishes price changes at a rate that it is told: the engine's end of a load, in a process of its own.
+"""Publish price changes at a set rate: the engine's end of a load, in its own process.
 
-`python -m bench.load.feeder REDIS_URL EVENTS MARKETS_AN_EVENT MARKETS_OF_THE_BUSIEST`; then `{"rate": deltas a second}` on stdin,
-answered with what was published since the last. Events are `e0`, `e1` ..; every market has a home and an away side of which one
-moves, and all markets move equally often. With `"suspensions": true` one market of `e0` more opens and is suspended twice a
-second, each time shortly after prices were published, so that it meets them on their way.
+`python -m bench.load.feeder REDIS_URL EVENTS MARKETS_PER_EVENT MARKETS_OF_BUSIEST` reads `{"rate": deltas a second}` from stdin
+and answers with what was published since the previous command. Events are `e0`, `e1` ..; every market has a home and an away
+side, of which one moves, and all markets move equally often. With `"suspensions": true` one more market of `e0` is opened and
+suspended twice a second, each time shortly after prices were published, so that it meets them on their way.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _FLUSHES_PER_S: Final = 50
-#: Every so many flushes a market opens, and halfway between it is suspended.
+#: The market opens once in this many flushes, and is suspended halfway between.
 _SUSPENSION_EVERY: Final = 24
 _AFTER_PRICES_S: Final = 0.003
 _SUSPENDED_IN: Final = EventId("e0")
 
 
 def market_counts(events: int, markets: int, busiest: int = 0) -> list[int]:
-    """Tell how many markets each event has: as Zipf's law has it from the busiest down, and never fewer than `markets`."""
+    """Return the number of markets of each event: by Zipf's law from the busiest down, but at least `markets`."""
     return [max(markets, busiest // rank) for rank in range(1, events + 1)]
 
 
-def offered(counts: Sequence[int]) -> OwnedOffer:
-    """Make an offer of an event for each of these counts of markets."""
+def build_offer(counts: Sequence[int]) -> OwnedOffer:
+    """Build an offer with one event for each count of markets."""
     offer = OwnedOffer(("default",))
     offer.open_epoch(1)
     for number, markets in enumerate(counts):
@@ -62,27 +62,27 @@ def _market(event: EventId, number: int) -> OfferedMarket:
     )
 
 
-def shuffled(counts: Sequence[int]) -> list[MarketId]:
-    """Name every market in the order in which they move: popular events are not the first, and every run is alike."""
+def shuffled_markets(counts: Sequence[int]) -> list[MarketId]:
+    """Return all markets in the order in which they move: shuffled, so that popular events do not come first; always the same."""
     names = [MarketId(f"e{event}/total/ft/{market}") for event, markets in enumerate(counts) for market in range(markets)]
-    random.Random(7).shuffle(names)  # noqa: S311 - every run is alike
+    random.Random(7).shuffle(names)  # noqa: S311 - every run must be the same
     return names
 
 
 class _Suspensions:
-    """Opens and suspends a market by turns, after prices were published."""
+    """Alternately open and suspend a market, after prices were published."""
 
     def __init__(self, offer: OwnedOffer, publisher: Publisher, market: OfferedMarket) -> None:
         self._offer = offer
         self._publisher = publisher
         self._market = market
         self._flushes = 0
-        self.are_wanted = False
+        self.enabled = False
 
     async def follow_prices(self) -> None:
-        """Do what is due after a flush of prices."""
-        self._flushes += self.are_wanted
-        place = self._flushes % _SUSPENSION_EVERY if self.are_wanted else None
+        """Open or suspend the market, if due after this flush of prices."""
+        self._flushes += self.enabled
+        place = self._flushes % _SUSPENSION_EVERY if self.enabled else None
         if place == 0:
             self._offer.stage_market(self._market)
         elif place == _SUSPENSION_EVERY // 2:
@@ -94,13 +94,13 @@ class _Suspensions:
 
 
 async def _feed(url: str, counts: Sequence[int]) -> None:
-    offer = offered(counts)
+    offer = build_offer(counts)
     redis = Redis.from_url(url)
     publisher = Publisher(redis, 0, shard_keys("odds", 0), offer)
     now_ms = time.time_ns() // 1_000_000
     offer.commit(now_ms)
     await publisher.claim(now_ms)
-    names = shuffled(counts)
+    names = shuffled_markets(counts)
     rate, published, place, price = 0.0, 0, 0, 2020
     suspensions = _Suspensions(offer, publisher, _market(_SUSPENDED_IN, counts[0]))
     due_s = started_s = time.monotonic()
@@ -117,7 +117,7 @@ async def _feed(url: str, counts: Sequence[int]) -> None:
             seconds = time.monotonic() - started_s
             print(json.dumps({"published": published, "rate": published / seconds}), flush=True)
             asked = json.loads(line)
-            rate, suspensions.are_wanted = float(asked["rate"]), bool(asked.get("suspensions"))
+            rate, suspensions.enabled = float(asked["rate"]), bool(asked.get("suspensions"))
             published, started_s = 0, time.monotonic()
             command = asyncio.create_task(reader.readline())
         due_s = max(due_s + 1 / _FLUSHES_PER_S, time.monotonic() - 0.2)

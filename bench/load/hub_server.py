@@ -1,6 +1,6 @@
-"""A gateway fed from memory as fast as it can tell its sessions: what fan-out itself costs, without Redis.
+"""A gateway that is fed from memory as fast as it can send: the cost of fan-out alone, without Redis.
 
-`python -m bench.load.hub_server`; prints its port; `go` on stdin begins, `stop` ends and is answered with what was written.
+`python -m bench.load.hub_server` prints its port. `go` on stdin starts; `stop` ends, and is answered with the frames written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
-from bench.load.feeder import offered
+from bench.load.feeder import build_offer
 from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.server.app import Gateway
@@ -25,16 +25,16 @@ from oddsengine.runtime.settings import Settings
 from oddsengine.runtime.telemetry.logs import configure_logging
 from oddsengine.runtime.telemetry.metrics import build_registry
 
-#: As often as a gateway does.
+#: The same interval as in a gateway.
 _SWEEP_S: Final = 0.02
 
 
 async def _serve() -> None:
     configure_logging("error")
-    owner = offered([50])
+    owner = build_offer([50])
     owner.commit(0)
     replica = Replica(1)
-    # The replica has records of its own, as if they had come through the stream.
+    # The replica needs its own copies of the records, as if they had come through the stream.
     replica.offers[0].load(1, owner.seq, copy.deepcopy(list(owner.records())))
     replica.stale_since.clear()
     hub = Hub(replica, time.monotonic, lambda: time.time_ns() // 1_000_000)
@@ -56,7 +56,7 @@ async def _serve() -> None:
             if batch is not None:
                 replica.offers[0].apply(owner.seq, batch)
                 hub.staleness.changed(0, [batch])
-            # Let the loop take what clients say, and sockets that are full drain: nobody is to fall behind for good.
+            # Yield, so that client messages are read and full sockets drain: no client may stay behind for good.
             await asyncio.sleep(0)
             while hub.dispatcher.is_busy:
                 await asyncio.sleep(0)

@@ -15,8 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from bench.load.feeder import shuffled
-from bench.load.processes import SERVER_CORE, Talker, started
+from bench.load.feeder import shuffled_markets
+from bench.load.processes import SERVER_CORE, ControlledProcess, process_running
 from bench.load.system import free_port
 from bench.reporting.errors import NotInstalled
 
@@ -34,11 +34,11 @@ websocket {{ listen: "127.0.0.1:{websocket_port}", no_tls: true, compression: fa
 
 
 class Nats(NamedTuple):
-    """A running server, and where it listens."""
+    """A running server and its ports."""
 
     port: int
     websocket_port: int
-    server: Talker
+    server: ControlledProcess
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def nats_running() -> Iterator[Nats]:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "nats.conf"
         config.write_text(_CONFIG.format(port=port, websocket_port=websocket_port))
-        with started([find_nats(), "-c", str(config), "-l", str(Path(folder) / "log")], SERVER_CORE) as server:
+        with process_running([find_nats(), "-c", str(config), "-l", str(Path(folder) / "log")], SERVER_CORE) as server:
             for _ in range(200):
                 try:
                     socket.create_connection(("127.0.0.1", websocket_port), 1).close()
@@ -58,37 +58,41 @@ def nats_running() -> Iterator[Nats]:
             try:
                 yield Nats(port, websocket_port, server)
             finally:
-                server.process.terminate()
+                server.terminate()
 
 
 @cache
 def find_nats() -> str:
-    """Find nats-server, where its wheel puts it or on the path. Raises NotInstalled where there is none that starts."""
+    """Return the path of nats-server, from its wheel or from PATH.
+
+    Raises:
+        NotInstalled: if there is none, or it does not start.
+    """
     beside = Path(sysconfig.get_path("scripts")) / _NAME
     found = str(beside) if beside.exists() else shutil.which(_NAME)
     if found is None or subprocess.run([found, "--version"], capture_output=True, check=False).returncode:
-        raise NotInstalled(f"no {_NAME} that starts; install it: pip install -r requirements/bench.txt")
+        raise NotInstalled(f"no working {_NAME}; install it: pip install -r requirements/bench.txt")
     return found
 
 
-def nats_subscribing(subjects: Sequence[str]) -> str:
-    """Give the bytes that subscribe to subjects, in NATS' own protocol."""
+def nats_subscribe_message(subjects: Sequence[str]) -> str:
+    """Return the text that subscribes to subjects, in the NATS protocol."""
     subscriptions = "".join(f"SUB {subject} {number}\r\n" for number, subject in enumerate(subjects, start=1))
     return 'CONNECT {"verbose":false,"pedantic":false,"echo":false}\r\n' + subscriptions + "PING\r\n"
 
 
 class NatsFeed:
-    """Publishes one message a delta at a rate, in batches as our feeder does.
+    """Publish one message per delta at a rate, in batches like our feeder.
 
     Args:
-        port: nats-server's.
-        counts: how many markets each event has; its subject is `e0`, `e1` ..
+        port: of nats-server.
+        counts: the number of markets of each event; the subjects are `e0`, `e1` ..
     """
 
     def __init__(self, port: int, counts: Sequence[int]) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._socket.sendall(b'CONNECT {"verbose":false}\r\n')
-        self._names = [(name.partition("/")[0], name) for name in shuffled(counts)]
+        self._names = [(name.partition("/")[0], name) for name in shuffled_markets(counts)]
         self._rate = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -105,11 +109,11 @@ class NatsFeed:
         self._socket.close()
 
     def set_rate(self, deltas_per_s: float) -> None:
-        """Publish at another rate."""
+        """Change the rate."""
         self._rate = deltas_per_s
 
     def _answer(self) -> None:
-        """Answer its pings, or it hangs up."""
+        """Answer pings; nats-server closes connections that do not."""
         try:
             while data := self._socket.recv(4096):
                 if b"PING" in data:

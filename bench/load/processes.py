@@ -1,7 +1,7 @@
-"""The load generator's parts: what is compiled, what is started, on which core, and how it is asked.
+"""Child processes of a benchmark: compiled, started on a given core, and driven by lines on stdin.
 
-The server under test has the first core to itself; everything else (feeder, Redis, receiver) shares the others. Whether the
-generator is the bottleneck is seen in each run: the receiver reports its own CPU, and a row says how busy it was.
+The server under test has the first core to itself. Everything else (feeder, Redis, receiver) shares the other cores. Every run
+shows whether the load generator is the bottleneck: the receiver reports its own CPU use, and a row prints it.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ if TYPE_CHECKING:
 
 _NATIVE: Final = Path(__file__).parent / "native"
 _CORES: Final = sorted(os.sched_getaffinity(0))
-#: Where the server under test runs, and where all else does.
+#: The core of the server under test, and the cores of everything else.
 SERVER_CORE: Final = {_CORES[0]}
 LOAD_CORES: Final = set(_CORES[1:]) or SERVER_CORE
-# Whoever measures, and the Redis it starts, leave the server's core to the server.
-os.sched_setaffinity(0, LOAD_CORES)
 
 
-def compiled(name: str) -> Path:
-    """Compile one of `bench/native`, unless that was done already; give the program."""
+def leave_server_core() -> None:
+    """Move this process, and the threads and processes that it starts from now on, to the load's cores."""
+    os.sched_setaffinity(0, LOAD_CORES)
+
+
+def compile_native(name: str) -> Path:
+    """Compile a program of `native/` unless that is already done. Return the path of the program."""
     source = _NATIVE / f"{name}.c"
     program = Path(tempfile.gettempdir()) / f"oddsengine-bench-{os.getuid()}" / name
     if program.exists() and program.stat().st_mtime > source.stat().st_mtime:
@@ -44,67 +47,72 @@ def compiled(name: str) -> Path:
     return program
 
 
-class Talker:
-    """A child process that answers each line with a line."""
+class ControlledProcess:
+    """A child process that reads commands and writes answers, one line each."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
+        self._process = process
 
-    def line(self) -> str:
-        """Read the next line it says."""
+    def read_line(self) -> str:
+        """Read the next line that it prints."""
         line = self._out.readline()
         if not line:
-            raise RuntimeError(f"{self.process.args!r} ended with {self.process.wait()}")
+            raise RuntimeError(f"{self._process.args!r} ended with {self._process.wait()}")
         return line.strip()
 
-    def ask(self, command: str) -> dict[str, Any]:
-        """Say a line and read the JSON that answers it."""
-        self.tell(command)
-        return dict(json.loads(self.line()))
+    def send_line(self, command: str) -> None:
+        """Write a line to its stdin."""
+        assert self._process.stdin is not None  # noqa: S101 - it was started with a pipe
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
 
-    def tell(self, command: str) -> None:
-        """Say a line."""
-        assert self.process.stdin is not None  # noqa: S101 - it was started with a pipe
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
+    def request(self, command: str) -> dict[str, Any]:
+        """Send a command and return the JSON object of its answer."""
+        self.send_line(command)
+        return dict(json.loads(self.read_line()))
 
     @property
     def _out(self) -> IO[str]:
-        assert self.process.stdout is not None  # noqa: S101 - it was started with a pipe
-        return self.process.stdout
+        assert self._process.stdout is not None  # noqa: S101 - it was started with a pipe
+        return self._process.stdout
 
     def pause(self) -> None:
-        """Let it stand still, so that others have its core."""
-        self.process.send_signal(signal.SIGSTOP)
+        """Stop its execution, so that others have its core."""
+        self._process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let it go on where it was paused; it may not have been."""
-        self.process.send_signal(signal.SIGCONT)
+    def resume(self) -> None:
+        """Continue its execution. No-op if it is not paused."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        """Ask it to exit (SIGTERM)."""
+        self._process.terminate()
 
     def cpu_s(self) -> float:
-        """Tell how many seconds of CPU it has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        """Return the CPU time it has used, in seconds."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def resident_bytes(self) -> int:
-        """Tell how much memory it has."""
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        """Return its resident memory."""
+        return int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager
-def started(command: Sequence[str], cores: set[int]) -> Iterator[Talker]:
-    """Run a child process on these cores; it ends with its stdin, or by its process id."""
+def process_running(command: Sequence[str], cores: set[int]) -> Iterator[ControlledProcess]:
+    """Run a child process on these cores. It exits when its stdin closes, or is terminated after two seconds."""
+    leave_server_core()
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),  # noqa: PLW1509 - nothing is threaded here
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),  # noqa: PLW1509 - there are no other threads here
     )
     try:
-        yield Talker(process)
+        yield ControlledProcess(process)
     finally:
-        process.send_signal(signal.SIGCONT)  # while it stands still it does not hear that it is to end
+        process.send_signal(signal.SIGCONT)  # a paused process would not see the end of its stdin
         if process.stdin is not None:
             process.stdin.close()
         try:
@@ -119,13 +127,21 @@ def started(command: Sequence[str], cores: set[int]) -> Iterator[Talker]:
 
 
 @contextmanager
-def first_on_its_core() -> Iterator[bool]:
-    """Let the thread that measures go before the load on its core; give whether the system permits it (root may).
+def module_running(name: str, *arguments: str, cores: set[int]) -> Iterator[ControlledProcess]:
+    """Run a module of this package as a child process."""
+    with process_running([sys.executable, "-m", name, *arguments], cores) as process:
+        yield process
 
-    Else what it measures holds how long it waited for the load generator to make room, which nobody's client elsewhere does.
+
+@contextmanager
+def realtime_priority() -> Iterator[bool]:
+    """Give this thread priority over the load on its core. Yield whether the system permits it (root may).
+
+    Without it, every measured time includes the wait until the load generator yields the core, which a client on another machine
+    would not have.
     """
     try:
-        # What it starts meanwhile is not to go first as well.
+        # Child processes must not inherit the priority.
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
     except PermissionError:
         yield False
@@ -134,10 +150,3 @@ def first_on_its_core() -> Iterator[bool]:
         yield True
     finally:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-
-
-@contextmanager
-def module(name: str, *arguments: str, cores: set[int]) -> Iterator[Talker]:
-    """Run one of the bench's own modules."""
-    with started([sys.executable, "-m", name, *arguments], cores) as talker:
-        yield talker

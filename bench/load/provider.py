@@ -16,32 +16,32 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import orjson
 
-from bench.load.processes import first_on_its_core
-from bench.load.receiver import subscribing
+from bench.load.processes import realtime_priority
+from bench.load.receiver import subscribe_message
 from feeds.emulators.betfair.stream_server import StreamServer
 from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: What all markets are told in.
+#: The channel of all markets.
 CHANNEL: Final = "sport:football"
 _TICK_S: Final = 0.02
 _SIZE: Final = 100.0
 _RUNNERS: Final = ((1001, 1), (1002, 2), (58805, 3))
-#: Back and lay prices of the runners, before and after a move: far enough apart that every published price moves.
+#: Back and lay prices of the runners in both states: far enough apart that every move changes every published price.
 _QUOTES: Final = (((2.2, 2.22), (3.3, 3.35), (4.0, 4.1)), ((2.5, 2.52), (3.0, 3.05), (3.7, 3.75)))
 
 
 class PulsingExchange:
-    """Markets that go from one set of prices to the other and back, in turn, as many a second as it is told."""
+    """Markets that alternate between two sets of prices, at a set rate of moves per second."""
 
     def __init__(self, markets: int) -> None:
         self.markets: Sequence[int] = range(markets)
         self.ticks = 0
         self.rate = 0.0
         self.moves = 0
-        #: when each market moved last, Unix milliseconds
+        #: time of each market's last move, Unix milliseconds
         self.moved_ms = [0.0] * markets
         self._owed = 0.0
         self._next = 0
@@ -53,7 +53,7 @@ class PulsingExchange:
         return time.time_ns() // 1_000_000
 
     def tick(self) -> list[dict[str, Any]]:
-        """Move the next markets."""
+        """Move the markets that are due."""
         self.ticks += 1
         self._owed += self.rate * _TICK_S
         count = min(int(self._owed), len(self.markets))
@@ -69,7 +69,7 @@ class PulsingExchange:
         return changes
 
     def image(self, market: int) -> dict[str, Any]:
-        """Describe a market whole."""
+        """Return the full image of a market."""
         definition = {
             "version": 1,
             "status": "OPEN",
@@ -96,39 +96,43 @@ class Watcher:
     """A subscriber of all markets.
 
     Args:
-        exchange: whose moves it waits for.
+        exchange: the source of the moves.
     """
 
     def __init__(self, exchange: PulsingExchange) -> None:
         self._exchange = exchange
-        #: milliseconds from each move to its receipt, and from each publication by the engine to its receipt
-        self.journeys_ms: list[float] = []
+        #: milliseconds from each move to its receipt, and from its publication by the engine to its receipt
+        self.end_to_end_ms: list[float] = []
         self.deliveries_ms: list[float] = []
 
     async def watch(self, port: int) -> None:
-        """Subscribe, and note how old everything is that comes."""
+        """Subscribe, and record the age of everything received."""
         url = f"http://127.0.0.1:{port}/v1/stream"
         async with aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=0) as socket:
-            await socket.send_str(subscribing([CHANNEL]))
+            await socket.send_str(subscribe_message([CHANNEL]))
             async for message in socket:
                 now_ms = time.time() * 1000
-                told = orjson.loads(message.data)
-                if told["op"] != "delta":
+                update = orjson.loads(message.data)
+                if update["op"] != "delta":
                     continue
-                for market in told.get("markets", ()):
+                for market in update.get("markets", ()):
                     number = int(market["id"].partition("/")[0].rpartition(".")[2])
-                    self.journeys_ms.append(now_ms - self._exchange.moved_ms[number])
-                    self.deliveries_ms.append(now_ms - told["ts"])
+                    self.end_to_end_ms.append(now_ms - self._exchange.moved_ms[number])
+                    self.deliveries_ms.append(now_ms - update["ts"])
 
     def report(self) -> dict[str, Any]:
-        """Tell what was seen since the last report."""
-        said = {"seen": len(self.journeys_ms), "journey": _spread(self.journeys_ms), "delivery": _spread(self.deliveries_ms)}
-        self.journeys_ms.clear()
+        """Return the percentiles since the last report."""
+        report = {
+            "count": len(self.end_to_end_ms),
+            "end_to_end": _percentiles(self.end_to_end_ms),
+            "delivery": _percentiles(self.deliveries_ms),
+        }
+        self.end_to_end_ms.clear()
         self.deliveries_ms.clear()
-        return said
+        return report
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
+def _percentiles(values: Sequence[float]) -> dict[str, float]:
     ordered = sorted(values) or [0.0]
     last = len(ordered) - 1
     return {name: ordered[round(last * share)] for name, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999), ("max", 1.0))}
@@ -158,6 +162,6 @@ async def _provide(markets: int) -> None:
 
 
 if __name__ == "__main__":
-    # It stands for a provider and a client elsewhere, which wait for nobody here.
-    with first_on_its_core():
+    # It stands for a provider and a client on other machines, which do not compete for this core.
+    with realtime_priority():
         asyncio.run(_provide(int(sys.argv[1])))

@@ -7,49 +7,49 @@ import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bench.load.processes import LOAD_CORES, Talker, compiled, started
+from bench.load.processes import LOAD_CORES, ControlledProcess, compile_native, process_running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
 class Report:
-    """What a receiver saw since its last reset, for all its connections."""
+    """What a receiver counted since its last reset, over all its connections."""
 
-    def __init__(self, said: dict[str, Any], connections: int, sampled: int, cpu_s: float) -> None:
-        self.seconds: float = said["seconds"]
-        self.frames_per_s = said["frames"] / self.seconds
-        self.deltas_per_s = said["deltas"] * connections / sampled / self.seconds
-        self.bytes_per_s = said["bytes"] / self.seconds
-        self.closed: int = said["closed"]
-        self.p50_ms: float = said["p50"]
-        self.p99_ms: float = said["p99"]
-        self.p999_ms: float = said["p999"]
-        self.max_ms: float = said["max"]
-        self.busy = cpu_s / self.seconds
+    def __init__(self, answer: dict[str, Any], connections: int, sampled: int, cpu_s: float) -> None:
+        self.seconds: float = answer["seconds"]
+        self.frames_per_s = answer["frames"] / self.seconds
+        self.deltas_per_s = answer["deltas"] * connections / sampled / self.seconds
+        self.bytes_per_s = answer["bytes"] / self.seconds
+        self.closed: int = answer["closed"]
+        self.p50_ms: float = answer["p50"]
+        self.p99_ms: float = answer["p99"]
+        self.p999_ms: float = answer["p999"]
+        self.max_ms: float = answer["max"]
+        self.cpu_share = cpu_s / self.seconds
 
 
 class Receiver:
-    """Many WebSockets in one C process."""
+    """Many WebSockets in one process."""
 
-    def __init__(self, talker: Talker, connections: int, sample_every: int) -> None:
-        self.talker = talker
+    def __init__(self, process: ControlledProcess, connections: int, sample_every: int) -> None:
+        self.process = process
         self.connections = connections
         self._sampled = -(-connections // sample_every)
         self._cpu_s = 0.0
 
     def reset(self) -> None:
-        """Begin to count anew."""
-        self._cpu_s = self.talker.ask("reset")["cpu_s"]
+        """Set all counters to zero."""
+        self._cpu_s = self.process.request("reset")["cpu_s"]
 
     def report(self) -> Report:
-        """Tell what came since."""
-        said = self.talker.ask("report")
-        return Report(said, self.connections, self._sampled, said["cpu_s"] - self._cpu_s)
+        """Return what was counted since the last reset."""
+        answer = self.process.request("report")
+        return Report(answer, self.connections, self._sampled, answer["cpu_s"] - self._cpu_s)
 
 
 @contextmanager
-def receiving(
+def receiver_running(
     port: int,
     messages: Sequence[str],
     *,
@@ -58,26 +58,26 @@ def receiving(
     stall_every: int = 0,
     spin: bool = False,
 ) -> Iterator[Receiver]:
-    """Open one WebSocket a message.
+    """Open one WebSocket for each message.
 
     Args:
-        port: on loopback.
+        port: the server's port on loopback.
         messages: the first message of each connection.
-        path: what is asked for.
-        sample_every: how many connections are only counted for each that is read closely.
-        stall_every: every so-manieth connection is never read; 0: none.
-        spin: whether the receiver never sleeps, so that the server does not pay for waking it.
+        path: the path of the request.
+        sample_every: parse the frames of one connection in this many; only count the frames of the others.
+        stall_every: never read from one connection in this many; 0: read from all.
+        spin: never sleep, so that the server does not pay for waking the receiver.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".messages") as file:
         file.writelines(message.replace("\r", "\\r").replace("\n", "\\n") + "\n" for message in messages)
         file.flush()
-        command = [str(compiled("receiver")), "127.0.0.1", str(port), path, file.name]
+        command = [str(compile_native("receiver")), "127.0.0.1", str(port), path, file.name]
         command += [str(sample_every), str(stall_every), str(int(spin))]
-        with started(command, LOAD_CORES) as talker:
-            json.loads(talker.line())
-            yield Receiver(talker, len(messages), sample_every)
+        with process_running(command, LOAD_CORES) as process:
+            json.loads(process.read_line())
+            yield Receiver(process, len(messages), sample_every)
 
 
-def subscribing(channels: Sequence[str]) -> str:
-    """Give the message that subscribes to channels."""
+def subscribe_message(channels: Sequence[str]) -> str:
+    """Return the message that subscribes to channels."""
     return json.dumps({"op": "subscribe", "id": 1, "channels": list(channels)})

@@ -1,75 +1,77 @@
-"""Finds the greatest rate that a system keeps up with."""
+"""Search for the highest rate that a system keeps up with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bench.reporting.progress import doing
+from bench.reporting.progress import report_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _GROWTH: Final = 1.4
-#: Where only about how much is too much is asked: from here on, in steps of this.
+#: Start and step of the coarse search for saturation.
 _ROUGH_START: Final = 500.0
 _ROUGH_GROWTH: Final = 1.5
-#: Where even the first rate is too much, this much less is tried, so many times.
+#: If the first rate is already too high, it is divided by this, up to this many times.
 _RETREAT: Final = 4.0
 _RETREATS: Final = 4
-#: How often the span between the best rate and one that was too much is halved: that leaves 4 % of it.
+#: Bisections between the best rate and the lowest rate that was too high: the result is within 4 %.
 _REFINEMENTS: Final = 3
 
 
-class Measured(NamedTuple):
-    """What came at a rate: deltas delivered a second, the 99th percentile of their latency, and whether that was good enough."""
+class Measurement(NamedTuple):
+    """Result at one rate: deltas delivered per second, 99th percentile of their latency, and whether the system kept up."""
 
     deltas_per_s: float
     p99_ms: float
     kept_up: bool
 
 
-def best(measure: Callable[[float], Measured], start: float) -> Measured:
-    """Find the greatest rate that is kept up with, and give what came at it; nothing if not even a small part of `start` is.
+def find_max_rate(measure: Callable[[float], Measurement], start: float) -> Measurement:
+    """Find the highest rate that the system keeps up with, and return the measurement there; all zero if there is none.
 
     Args:
-        measure: tries a rate.
-        start: the rate to begin at, over 0.
+        measure: measures at a rate.
+        start: the first rate to try, over 0.
     """
-    rate, found = start, _tried(measure, start)
+    rate, found = start, _measure_twice(measure, start)
     for _ in range(_RETREATS):
         if found.kept_up:
             break
         rate /= _RETREAT
-        found = _tried(measure, rate)
+        found = _measure_twice(measure, rate)
     if not found.kept_up:
-        return Measured(0.0, 0.0, kept_up=False)
-    too_much = rate * _GROWTH
-    while (higher := _tried(measure, too_much)).kept_up:
-        rate, found, too_much = too_much, higher, too_much * _GROWTH
+        return Measurement(0.0, 0.0, kept_up=False)
+    too_high = rate * _GROWTH
+    while (higher := _measure_twice(measure, too_high)).kept_up:
+        rate, found, too_high = too_high, higher, too_high * _GROWTH
     for _ in range(_REFINEMENTS):
-        between = (rate * too_much) ** 0.5
-        middle = _tried(measure, between)
+        between = (rate * too_high) ** 0.5
+        middle = _measure_twice(measure, between)
         if middle.kept_up:
             rate, found = between, middle
         else:
-            too_much = between
+            too_high = between
     return found
 
 
-def saturation(keeps_up: Callable[[float], bool]) -> float:
-    """Find about the greatest rate that is kept up with: one step more is too much. The first rate is taken for granted."""
+def find_saturation(keeps_up: Callable[[float], bool]) -> float:
+    """Find roughly the highest rate that the system keeps up with: one step more is too high. The first rate is not tested."""
     rate = _ROUGH_START
     while keeps_up(rate * _ROUGH_GROWTH):
         rate *= _ROUGH_GROWTH
-        doing(f"keeps up with {rate:,.0f} published a second")
+        report_progress(f"keeps up with {rate:,.0f} changes/s")
     return rate
 
 
-def _tried(measure: Callable[[float], Measured], rate: float) -> Measured:
-    """Measure a rate, and once more if it is not kept up with: the machine may have been busy with something else."""
+def _measure_twice(measure: Callable[[float], Measurement], rate: float) -> Measurement:
+    """Measure at a rate, and repeat once if the system does not keep up: the machine may have been busy with something else."""
     measured = measure(rate)
     if not measured.kept_up:
         measured = measure(rate)
     keeps = "keeps up" if measured.kept_up else "does not keep up"
-    doing(f"{rate:,.0f} published a second: {keeps}, {measured.deltas_per_s:,.0f} delivered, p99 {measured.p99_ms:.0f} ms")
+    report_progress(
+        f"{rate:,.0f} changes/s: {keeps}, {measured.deltas_per_s:,.0f} deltas/s delivered, p99 {measured.p99_ms:.0f} ms"
+    )
     return measured

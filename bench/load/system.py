@@ -1,4 +1,4 @@
-"""The system under test as it is deployed: Redis, a feeder in the engine's place, a gateway on a core of its own."""
+"""The system under test, deployed as in production: Redis, a feeder or an engine, and a gateway on its own core."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.load.processes import LOAD_CORES, SERVER_CORE, Talker, module, started
+from bench.load.processes import LOAD_CORES, SERVER_CORE, ControlledProcess, leave_server_core, module_running, process_running
 from oddsengine.streams.embedded import EmbeddedRedis
 
 if TYPE_CHECKING:
@@ -47,74 +47,74 @@ heartbeat_ms = 500
 [log]
 level = "error"
 """
-#: The emulated provider takes any.
+#: The emulated provider accepts any.
 _SECRETS = {"BETFAIR_APP_KEY": "bench", "BETFAIR_SESSION_TOKEN": "bench"}
 
 
 class System:
-    """A running system: where its gateway listens, and how fast its feeder goes."""
+    """A running gateway and feeder."""
 
-    def __init__(self, gateway: Talker, feeder: Talker, port: int) -> None:
+    def __init__(self, gateway: ControlledProcess, feeder: ControlledProcess, port: int) -> None:
         self.gateway = gateway
         self.feeder = feeder
         self.port = port
 
     def set_rate(self, deltas_per_s: float, *, suspensions: bool = False) -> None:
-        """Publish at another rate, and a suspension now and then."""
-        self.feeder.ask(json.dumps({"rate": deltas_per_s, "suspensions": suspensions}))
+        """Change the rate of the feeder, with or without suspensions."""
+        self.feeder.request(json.dumps({"rate": deltas_per_s, "suspensions": suspensions}))
 
 
 @contextmanager
 def system_running(events: int, markets: int, busiest: int = 0) -> Iterator[System]:
-    """Start it all, and wait until the gateway is ready; see `bench.load.feeder.market_counts`."""
+    """Start everything and wait until the gateway is ready. For the arguments see `bench.load.feeder.market_counts`."""
     size = [str(events), str(markets), str(busiest)]
-    with redis_running() as url, module("bench.load.feeder", url, *size, cores=LOAD_CORES) as feeder:
-        feeder.line()
+    with redis_running() as url, module_running("bench.load.feeder", url, *size, cores=LOAD_CORES) as feeder:
+        feeder.read_line()
         port = free_port()
         with gateway_running(url, port) as gateway:
             yield System(gateway, feeder, port)
 
 
 @contextmanager
-def gateway_running(url: str, port: int) -> Iterator[Talker]:
-    """Run `oddsengine gateway` on the server's core until it has everything, and on."""
+def gateway_running(url: str, port: int) -> Iterator[ControlledProcess]:
+    """Run `oddsengine gateway` on the server's core. Yield once it is ready."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "odds.toml"
         config.write_text(_CONFIG.format(url=url, port=port))
         command = [sys.executable, "-m", "oddsengine", "gateway", "--config", str(config)]
-        with started(command, SERVER_CORE) as gateway:
+        with process_running(command, SERVER_CORE) as gateway:
             _await_ready(port)
             try:
                 yield gateway
             finally:
-                gateway.process.terminate()
+                gateway.terminate()
 
 
 @contextmanager
-def engine_running(url: str, feed_port: int) -> Iterator[Talker]:
-    """Run `oddsengine engine` beside the load, on one feed that speaks Betfair's stream protocol on a port of loopback."""
+def engine_running(url: str, feed_port: int) -> Iterator[ControlledProcess]:
+    """Run `oddsengine engine` on the load's cores, with one feed of Betfair's stream protocol on a port of loopback."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "odds.toml"
         config.write_text(_ENGINE_CONFIG.format(url=url, feed_port=feed_port))
         command = [sys.executable, "-m", "oddsengine", "engine", "--config", str(config), "--port", str(free_port())]
         os.environ.update(_SECRETS)
-        with started(command, LOAD_CORES) as engine:
+        with process_running(command, LOAD_CORES) as engine:
             try:
                 yield engine
             finally:
-                engine.process.terminate()
+                engine.terminate()
 
 
-def counted(port: int, name: str) -> float:
-    """Read one of a gateway's own metrics, such as `oddsengine_slow_consumers_total`."""
+def read_metric(port: int, name: str) -> float:
+    """Read a metric of a gateway, such as `oddsengine_slow_consumers_total`."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as response:
         lines = response.read().decode().splitlines()
     return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
-    import socket  # noqa: PLC0415 - here only
+    """Return a port that is free now."""
+    import socket  # noqa: PLC0415 - used here only
 
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
@@ -129,24 +129,25 @@ def _await_ready(port: int) -> None:
                 return
         except OSError:
             time.sleep(0.05)
-    raise RuntimeError("the gateway does not become ready")
+    raise RuntimeError("the gateway did not become ready")
 
 
 @contextmanager
 def redis_running() -> Iterator[str]:
-    """Run an embedded Redis beside the load."""
+    """Run an embedded Redis on the load's cores."""
+    leave_server_core()
     ready: list[str] = []
-    begun, ended = threading.Event(), threading.Event()
+    started, ended = threading.Event(), threading.Event()
 
     async def run() -> None:
         async with EmbeddedRedis() as server:
             ready.append(server.url)
-            begun.set()
+            started.set()
             await asyncio.to_thread(ended.wait)
 
     thread = threading.Thread(target=asyncio.run, args=(run(),))
     thread.start()
-    begun.wait()
+    started.wait()
     try:
         yield ready[0]
     finally:

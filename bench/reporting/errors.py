@@ -1,5 +1,5 @@
-"""What a benchmark needs beyond Python, where it is not there."""
+"""Errors of benchmarks."""
 
 
 class NotInstalled(Exception):
-    """Something that a benchmark needs is missing; says what to do."""
+    """A program that a benchmark needs is not installed. The message says how to install it."""

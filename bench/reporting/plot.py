@@ -1,4 +1,4 @@
-"""Draws the rows of a benchmark: a panel for each unit, and one for how far each goal was met."""
+"""Plot of the rows of a benchmark: one panel for each unit, and one for the attainment of goals."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 _MET: Final = "#2a7f4f"
 _MISSED: Final = "#b3402a"
 _VALUE: Final = "#3b6ea5"
-_INCHES_A_BAR: Final = 0.35
+_INCHES_PER_BAR: Final = 0.35
 
 
-def reached(row: Row) -> float | None:
-    """Tell how far a row's goal was met: 1 is just met, 2 twice as good as wanted; None without a goal or of a goal of 0."""
+def goal_attainment(row: Row) -> float | None:
+    """Return how far a row meets its goal: 1 is just met, 2 twice as good; None if it has no goal or a goal of 0."""
     value = row.value if row.ratio is None else row.ratio
     if not row.goal or value <= 0 or row.met is None:
         return None
@@ -27,25 +27,25 @@ def reached(row: Row) -> float | None:
     return value / row.goal if more_is_better else row.goal / value
 
 
-def draw(rows: Sequence[Row], file: Path) -> None:
-    """Draw rows to a PNG.
+def write_plot(rows: Sequence[Row], file: Path) -> None:
+    """Write the plot of rows as a PNG.
 
     Args:
-        rows: what was measured.
-        file: where to; it is replaced.
+        rows: the measured rows.
+        file: the file to write; replaced if it exists.
     """
-    import matplotlib as mpl  # noqa: PLC0415 - only to draw
+    import matplotlib as mpl  # noqa: PLC0415 - needed only for plots
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 - after the choice of backend
 
     units = list(dict.fromkeys(row.unit for row in rows))
-    with_goal = [row for row in rows if reached(row) is not None]
+    with_goal = [row for row in rows if goal_attainment(row) is not None]
     counts = [sum(row.unit == unit for row in rows) for unit in units] + ([len(with_goal)] if with_goal else [])
     figure, panels = plt.subplots(
         len(counts),
         1,
-        figsize=(9, 1.2 * len(counts) + _INCHES_A_BAR * sum(counts)),
+        figsize=(9, 1.2 * len(counts) + _INCHES_PER_BAR * sum(counts)),
         height_ratios=[count + 1 for count in counts],
         squeeze=False,
         layout="constrained",
@@ -54,15 +54,15 @@ def draw(rows: Sequence[Row], file: Path) -> None:
         _bars(axes, [(_label(row), row.value, _VALUE) for row in rows if row.unit == unit], unit)
     if with_goal:
         axes = panels[-1][0]
-        bars = [(_label(row), reached(row) or 0.0, _MET if row.met else _MISSED) for row in with_goal]
-        _bars(axes, bars, "of the goal reached (1: just met)")
+        bars = [(_label(row), goal_attainment(row) or 0.0, _MET if row.met else _MISSED) for row in with_goal]
+        _bars(axes, bars, "attainment of the goal (1: just met)")
         axes.axvline(1.0, color="black", linewidth=0.8)
     figure.savefig(file, dpi=110, metadata={"Software": None})
     plt.close(figure)
 
 
 def _label(row: Row) -> str:
-    against = f"\nbeside {row.reference}: x{row.ratio:.2f}" if row.reference and row.ratio is not None else ""
+    against = f"\nvs {row.reference}: x{row.ratio:.2f}" if row.reference and row.ratio is not None else ""
     return f"{row.scenario}: {row.metric}{against}"
 
 

@@ -1,4 +1,4 @@
-"""Says on stderr what a benchmark is at: its table comes only after minutes."""
+"""Progress of a benchmark on stderr; its table is printed only after minutes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _CONSOLE: Final = Console(stderr=True, highlight=False)
-_BEGUN_S: Final = time.monotonic()
+_STARTED_S: Final = time.monotonic()
 
 
-def doing(what: str) -> None:
-    """Say what is done now, or came of it, with the seconds since the beginning."""
-    _CONSOLE.print(f"{time.monotonic() - _BEGUN_S:6.0f} s  {what}", style="dim", markup=False, soft_wrap=True)
+def report_progress(what: str) -> None:
+    """Print the current step or an intermediate result, with the seconds since the start."""
+    _CONSOLE.print(f"{time.monotonic() - _STARTED_S:6.0f} s  {what}", style="dim", markup=False, soft_wrap=True)
 
 
-def steps(sequence: Sequence[_T], what: str) -> Iterable[_T]:
-    """Go through a long work step by step, with a bar where somebody watches."""
-    doing(what)
+def track_progress(sequence: Sequence[_T], what: str) -> Iterable[_T]:
+    """Iterate over the steps of long work, with a progress bar if stderr is a terminal."""
+    report_progress(what)
     return track(sequence, description=what, console=_CONSOLE, transient=True, disable=not _CONSOLE.is_terminal)

@@ -1,4 +1,4 @@
-"""What a benchmark prints: a table for people, and with --json rows for programs."""
+"""Output of a benchmark: a table, and with `--json` the rows for programs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench.reporting.plot import draw
+from bench.reporting.plot import write_plot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ _FILE_WIDTH = 160
 
 
 def show(rows: list[Row], json_file: Path | None, plot_file: Path | None = None) -> None:
-    """Print rows as a table, write them to a file and draw them to a PNG if one is named."""
+    """Print rows as a table; also write them as JSON and as a plot if files are given."""
     table = Table()
     for heading in ("scenario", "metric", "value", "unit", "reference", "ratio", "goal", "met"):
         table.add_column(heading, justify="right" if heading in {"value", "ratio", "goal"} else "left")
@@ -36,9 +36,9 @@ def show(rows: list[Row], json_file: Path | None, plot_file: Path | None = None)
             "" if row.met is None else ("yes" if row.met else "NO"),
         )
     console = Console()
-    # A file or a pipe has no width of its own.
+    # A file or a pipe has no width.
     (console if console.is_terminal else Console(width=_FILE_WIDTH)).print(table)
     if json_file is not None:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(rows)))
     if plot_file is not None:
-        draw(rows, plot_file)
+        write_plot(rows, plot_file)

@@ -1,4 +1,4 @@
-"""A row: one figure of a benchmark, and how it compares with its reference and goal."""
+"""A row: one result of a benchmark, with its reference and its goal."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import msgspec
 
 
 class Row(msgspec.Struct, kw_only=True):
-    """One figure.
+    """One result.
 
-    `ratio` is value over the reference's; `goal` is the least ratio wanted (of what should be little the most), or where there is
-    no ratio the most of the value; None where none is set.
+    `ratio` is the value divided by the value of the reference. `goal` is the ratio to reach, or not to exceed where less is
+    better; without a ratio it is the value not to exceed. None where there is no reference or no goal.
     """
 
     scenario: str
@@ -23,7 +23,9 @@ class Row(msgspec.Struct, kw_only=True):
 
 
 def compared(row: Row, reference_value: float) -> Row:
-    """Fill in a row's ratio to its reference, and whether the goal is met."""
+    """Set the ratio of a row to its reference, and whether the goal is met. No-op if the reference is zero. Return the row."""
+    if not reference_value:
+        return row
     row.ratio = row.value / reference_value
     if row.goal is not None:
         row.met = row.ratio >= row.goal

@@ -1,8 +1,8 @@
-"""How well each method's fair probabilities foretell results: log loss and Brier score over recorded football seasons.
+"""How well the fair probabilities of each method predict results: log loss and Brier score over recorded football seasons.
 
-The closing odds of each bookmaker are devigged where they were recorded, else its odds of the day before. Lower is
-better. Each probability is then quoted again by the same method with the margin it had, which must give the odds back:
-`round trip` is the greatest difference of any inverse odds.
+Each bookmaker's closing odds are devigged if they were recorded, otherwise its odds of the day before. Lower is better. The
+fair probabilities are then quoted by the same method with the original margin, which must return the original odds: `round
+trip` is the largest difference of inverse odds.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 BOOKMAKERS = ("B365", "BW", "IW", "PS", "WH", "VC")
 RESULTS = ("H", "D", "A")
-#: Edges of the bins of the reliability plot.
+#: Number of bins of the reliability plot.
 _BINS = 12
 
 
 class Match(NamedTuple):
-    """One match at one bookmaker: odds of home, draw and away, and which came."""
+    """One match at one bookmaker: odds of home, draw and away, and the index of the result."""
 
     odds: list[float]
     result: int
 
 
 class Score(msgspec.Struct):
-    """What one method scored."""
+    """Scores of one method."""
 
     matches: int = 0
-    refused: int = 0
+    rejected: int = 0
     log_loss: float = 0.0
     brier: float = 0.0
     round_trip: float = 0.0
@@ -47,7 +47,7 @@ class Score(msgspec.Struct):
 
 
 def matches(folder: Path) -> list[Match]:
-    """Read every match with a result, once for each bookmaker that quoted it whole."""
+    """Read every match with a result, once for each bookmaker that quoted all three outcomes."""
     found: list[Match] = []
     for path in sorted(folder.glob("*.csv.xz")):
         text = lzma.decompress(path.read_bytes()).decode("utf-8-sig", "replace")
@@ -67,7 +67,7 @@ def matches(folder: Path) -> list[Match]:
 
 
 def score(played: list[Match], method: str) -> Score:
-    """Devig every match by a method and score it."""
+    """Devig every match by a method and return the scores."""
     total = Score(bins=[[0.0, 0.0, 0.0] for _ in range(_BINS)])
     log_losses: list[float] = []
     briers: list[float] = []
@@ -76,9 +76,9 @@ def score(played: list[Match], method: str) -> Score:
             fair = fair_probabilities(match.odds, method)
             again = quote_odds(fair, fsum(1 / price for price in match.odds), method)
         except MarginError:
-            total.refused += 1
+            total.rejected += 1
             continue
-        difference = max(abs(1 / given - 1 / back) for given, back in zip(match.odds, again, strict=True))
+        difference = max(abs(1 / given - 1 / returned) for given, returned in zip(match.odds, again, strict=True))
         total.round_trip = max(total.round_trip, difference)
         log_losses.append(-log(fair[match.result]))
         briers.append(fsum((probability - (place == match.result)) ** 2 for place, probability in enumerate(fair)))
@@ -94,7 +94,7 @@ def score(played: list[Match], method: str) -> Score:
 
 
 def run(folder: Path, plot: Path | None) -> list[Row]:
-    """Score every method on the seasons in a folder; draw the reliability plot if a file is named."""
+    """Score every method on the seasons in a folder. Write the reliability plot if a file is given."""
     played = matches(folder)
     if not played:
         raise FileNotFoundError(f"no seasons (*.csv.xz) with odds and results in {folder}")
@@ -104,18 +104,18 @@ def run(folder: Path, plot: Path | None) -> list[Row]:
         scenario = f"calibration, {method}"
         rows += [
             Row(scenario=scenario, metric="matches", value=total.matches, unit="quotes"),
-            Row(scenario=scenario, metric="refused", value=total.refused, unit="quotes"),
+            Row(scenario=scenario, metric="rejected", value=total.rejected, unit="quotes"),
             Row(scenario=scenario, metric="log loss", value=total.log_loss, unit="nats"),
             Row(scenario=scenario, metric="Brier", value=total.brier, unit=""),
             Row(scenario=scenario, metric="round trip", value=total.round_trip, unit="inverse odds"),
         ]
     if plot is not None:
-        _draw(scores, plot)
+        _write_plot(scores, plot)
     return rows
 
 
-def _draw(scores: dict[str, Score], path: Path) -> None:
-    import matplotlib as mpl  # noqa: PLC0415 - only to draw
+def _write_plot(scores: dict[str, Score], path: Path) -> None:
+    import matplotlib as mpl  # noqa: PLC0415 - needed only for plots
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 - after the choice of backend
@@ -132,7 +132,7 @@ def _draw(scores: dict[str, Score], path: Path) -> None:
             label=f"{method} (log loss {total.log_loss:.5f})",
         )
     axes.set_xlabel("fair probability")
-    axes.set_ylabel("frequency of results minus fair probability")
+    axes.set_ylabel("observed frequency minus fair probability")
     axes.set_title("Calibration by method, nine seasons of match odds")
     axes.legend(fontsize=8)
     figure.tight_layout()

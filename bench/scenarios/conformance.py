@@ -1,7 +1,7 @@
-"""Autobahn's case files, driven by kosoku against the gateway's own socket with an echo handler.
+"""Autobahn's WebSocket cases, run by kosoku against the gateway's socket with an echo handler.
 
-Each row is a section: how many of its cases passed, beside how many there are. A case passes as in Autobahn's own report:
-its behaviour and its close are OK, NON-STRICT or INFORMATIONAL.
+Each row is a section, with the number of its cases that passed. A case passes as in Autobahn's own report: its behaviour and its
+close are OK, NON-STRICT or INFORMATIONAL.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from aiohttp import web
 from kosoku import FailureError, _caseindex, run_fuzzingclient
 from rich.console import Console
 
-from bench.reporting.progress import doing
+from bench.reporting.progress import report_progress
 from bench.reporting.row import Row
 from oddsengine.gateway.server.websocket import Control, MessageSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-#: The cases that take seconds; 9, 12 and 13 (limits, compression) take minutes.
+#: The sections that take seconds; 9, 12 and 13 (limits, compression) take minutes.
 QUICK: Final = tuple(f"{section}.*" for section in (1, 2, 3, 4, 5, 6, 7, 10))
-_LONGEST_BYTES: Final = 64 * 1024 * 1024
+_MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 _PARALLELISM: Final = 4
 
 
 async def echo(request: web.Request) -> web.StreamResponse:
-    """Say back every message as it came."""
-    socket = MessageSocket((), _LONGEST_BYTES)
+    """Echo every message unchanged."""
+    socket = MessageSocket((), _MAX_MESSAGE_BYTES)
     await socket.accept(request)
     while (content := socket.content(await socket.receive())) is not None:
         if content is Control.FRAME:
@@ -47,8 +47,8 @@ async def echo(request: web.Request) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def echoing() -> AsyncIterator[str]:
-    """Serve `echo`; give its address."""
+async def echo_server() -> AsyncIterator[str]:
+    """Serve `echo`. Yield the address."""
     app = web.Application()
     app.add_routes([web.get("/{anything:.*}", echo)])
     runner = web.AppRunner(app, access_log=None)
@@ -60,32 +60,32 @@ async def echoing() -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def _mend_driver() -> None:
-    """Let the cases of compression hash what comes back.
+def _patch_driver() -> None:
+    """Make the compression cases hash the echoed messages.
 
-    They are from Python 2, where a string was bytes; kosoku (0.1.0) gives them short messages as strings of as many characters.
+    They were written for Python 2, where a string was bytes; kosoku (0.1.0) passes them short messages as text.
     """
     _caseindex.initialize_shims()
     cases = importlib.import_module("case12_x_x")
     for case in (*cases.Case12_X_X, *cases.Case13_X_X):
-        case.onMessage = _given_bytes(case.onMessage)
+        case.onMessage = _with_bytes(case.onMessage)
 
 
-def _given_bytes(on_message: Callable[..., None]) -> Callable[..., None]:
+def _with_bytes(on_message: Callable[..., None]) -> Callable[..., None]:
     if hasattr(on_message, "__wrapped__"):
         return on_message
 
     @wraps(on_message)
-    def mended(case: Any, message: str | bytes, binary: bool) -> None:  # noqa: FBT001 - Autobahn's signature
+    def patched(case: Any, message: str | bytes, binary: bool) -> None:  # noqa: FBT001 - Autobahn's signature
         on_message(case, message.encode("latin-1") if isinstance(message, str) else message, binary)
 
-    return mended
+    return patched
 
 
-async def results(cases: Sequence[str]) -> list[Any]:
-    """Run the cases that match; give kosoku's results."""
-    _mend_driver()
-    async with echoing() as address:
+async def run_cases(cases: Sequence[str]) -> list[Any]:
+    """Run the cases that match. Return kosoku's results."""
+    _patch_driver()
+    async with echo_server() as address:
         try:
             return list(await run_fuzzingclient(f"ws://{address}", list(cases), concurrency=_PARALLELISM))
         except FailureError as failure:
@@ -93,9 +93,9 @@ async def results(cases: Sequence[str]) -> list[Any]:
 
 
 def run(*, quick: bool) -> list[Row]:
-    """Run every case, or the quick sections; give one row a section."""
-    doing("Autobahn's cases" + (", the quick sections" if quick else ": some minutes"))
-    found = asyncio.run(results(QUICK if quick else ("*",)))
+    """Run all cases, or only the quick sections. Return one row per section."""
+    report_progress("Autobahn's cases" + (", quick sections" if quick else ", takes some minutes"))
+    found = asyncio.run(run_cases(QUICK if quick else ("*",)))
     console = Console(stderr=True)
     passed: Counter[int] = Counter()
     total: Counter[int] = Counter()

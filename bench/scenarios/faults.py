@@ -1,4 +1,4 @@
-"""`python -m bench chaos` and `storm`: every fault of every provider, and reconnects for minutes on end."""
+"""`python -m bench chaos` and `storm`: every fault of every provider, and continuous reconnects."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 _STORM_CUT_S: Final = 0.25
 _SAMPLE_S: Final = 5.0
-#: Memory is flat if the last third of a storm holds at most this times the middle one.
+#: Memory counts as flat if its mean in the last third of a storm is at most this multiple of the middle third.
 _FLAT: Final = 1.02
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 def run(providers: Sequence[str], events: int, markdown: Path | None) -> list[Row]:
-    """Play every fault of some providers.
+    """Inject every fault of these providers.
 
     Args:
-        providers: whose.
+        providers: names of the providers.
         events: matches at each provider, of six markets.
-        markdown: where to write the table that docs/operations.md shows.
+        markdown: file for the table of the documentation.
     """
     outcomes = asyncio.run(_play(providers, events))
     if markdown is not None:
@@ -62,7 +62,7 @@ async def _play(providers: Sequence[str], events: int) -> list[Outcome]:
 def _rows(outcome: Outcome) -> list[Row]:
     name = f"{outcome.adapter}: {outcome.fault.name}"
     rows = [
-        Row(scenario="chaos", metric=f"{name}, wrongly open", value=len(outcome.wrong), unit="seen", met=not outcome.wrong),
+        Row(scenario="chaos", metric=f"{name}, wrongly open", value=len(outcome.wrong), unit="markets", met=not outcome.wrong),
         Row(scenario="chaos", metric=f"{name}, healed after", value=outcome.healed_s, unit="s"),
     ]
     if outcome.left_s is not None and outcome.fault.limit_s is not None:
@@ -90,18 +90,18 @@ def _table(outcomes: list[Outcome]) -> str:
 
 
 def storm(provider: str, seconds: float, events: int) -> list[Row]:
-    """Cut a provider's connections all the time, and look at what the process holds in memory.
+    """Cut the connections of a provider continuously, and sample the memory of the process.
 
     Args:
-        provider: whose.
-        seconds: how long; at least six samples of the memory, one every 5 s.
+        provider: name of the provider.
+        seconds: duration, at least 30: memory is sampled every 5 s.
         events: matches at each provider, of six markets.
     """
     with new_runner() as runner:
-        held, connections = runner.run(_storm(provider, seconds, events))
-    third = max(1, len(held) // 3)
-    # The first third fills caches and histories to their limits.
-    middle_mb, last_mb = (sum(part) / max(len(part), 1) / 1e6 for part in (held[third : 2 * third], held[2 * third :]))
+        samples, connections = runner.run(_storm(provider, seconds, events))
+    third = max(1, len(samples) // 3)
+    # During the first third caches and histories fill up.
+    middle_mb, last_mb = (sum(part) / max(len(part), 1) / 1e6 for part in (samples[third : 2 * third], samples[2 * third :]))
     growth = last_mb / middle_mb
     return [
         Row(scenario="storm", metric=f"{provider}: connections opened", value=connections, unit=""),
@@ -120,7 +120,7 @@ def storm(provider: str, seconds: float, events: int) -> list[Row]:
 
 
 async def _storm(provider: str, seconds: float, events: int) -> tuple[list[float], int]:
-    held: list[float] = []
+    samples: list[float] = []
     console = Console(stderr=True)
     async with stage_for(provider, events) as stage:
         await settle(stage, provider)
@@ -133,10 +133,10 @@ async def _storm(provider: str, seconds: float, events: int) -> tuple[list[float
                 stage.watcher.forget_before(now_s)
                 if now_s - sampled_s >= _SAMPLE_S:
                     sampled_s = now_s
-                    held.append(_resident_bytes())
+                    samples.append(_resident_bytes())
                     progress.update(task, completed=now_s - began_s)
         await settle(stage, provider)
-        return held, stage.supervisors[provider].counters.connections
+        return samples, stage.supervisors[provider].counters.connections
 
 
 def _resident_bytes() -> float:

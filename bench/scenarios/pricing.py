@@ -1,7 +1,7 @@
-"""Microseconds a market for removing margin, beside the packages `shin` (Rust core) and `penaltyblog` in the same run.
+"""Speed of removing and applying margin, compared with the packages `shin` (Rust core) and `penaltyblog` in the same run.
 
-Rows are speeds (markets a second), so that a ratio over 1 means faster than the reference. Each side's best of several
-rounds counts; the rounds are interleaved.
+Rows are speeds (markets per second): a ratio over 1 means faster than the reference. The best of several interleaved rounds
+counts.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MARKETS = {
     40: [*([36.9] * 20), *([36.0] * 20)],
 }
 _ROUNDS = 7
-_SECONDS_A_ROUND = 0.02
+_SECONDS_PER_ROUND = 0.02
 
 
 def _speed(call: Callable[[], object]) -> float:
-    """Calls a second over one short round."""
+    """Return calls per second over one short round."""
     calls = 0
     start = time.perf_counter()
-    while (seconds := time.perf_counter() - start) < _SECONDS_A_ROUND:
+    while (seconds := time.perf_counter() - start) < _SECONDS_PER_ROUND:
         for _ in range(10):
             call()
         calls += 10
@@ -58,7 +58,7 @@ def _goal(outcomes: int, metric: str, reference: str) -> float | None:
 
 
 def run() -> list[Row]:
-    """Measure; give one row a figure and reference."""
+    """Measure every method. Return one row per method and reference."""
     rows: list[Row] = []
     for outcomes, odds in MARKETS.items():
         measures = _measures(odds)

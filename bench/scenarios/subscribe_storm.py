@@ -1,4 +1,4 @@
-"""What others feel while clients subscribe to a channel with very many markets, one after the other."""
+"""Latency of other subscribers while clients keep subscribing to a channel with very many markets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 import orjson
 from websockets.asyncio.client import connect
 
-from bench.load.receiver import receiving, subscribing
+from bench.load.receiver import receiver_running, subscribe_message
 from bench.load.system import system_running
-from bench.reporting.progress import doing
+from bench.reporting.progress import report_progress
 from bench.reporting.row import Row
 
 if TYPE_CHECKING:
@@ -24,87 +24,87 @@ _EVENTS: Final = 2000
 _MARKETS: Final = 10
 _CHANNEL: Final = "sport:football"
 _CHANGES_PER_S: Final = 3000.0
-_JOINS_PER_S: Final = 10
+_SUBSCRIBES_PER_S: Final = 10
 _SECONDS: Final = 5.0
 _SETTLING_S: Final = 2.0
-#: The last part of a snapshot says so near its beginning.
+#: The last part of a snapshot has this near its beginning.
 _LAST: Final = '"last":true'
 _HEAD: Final = 300
 
 
-class _Joining:
-    """Clients that come, take a snapshot and go, and how long each waited for it in seconds."""
+class _Subscribers:
+    """Clients that subscribe, receive a snapshot and leave; records how long each waited for it."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._is_over = threading.Event()
-        self.waited_s: list[float] = []
+        self._ended = threading.Event()
+        self.waits_s: list[float] = []
 
     def run(self) -> None:
-        asyncio.run(self._come())
+        asyncio.run(self._subscribe_all())
 
-    def end(self) -> None:
-        self._is_over.set()
+    def stop(self) -> None:
+        self._ended.set()
 
-    async def _come(self) -> None:
+    async def _subscribe_all(self) -> None:
         async with asyncio.TaskGroup() as group:
-            while not self._is_over.is_set():
-                group.create_task(self._join())
-                await asyncio.sleep(1 / _JOINS_PER_S)
+            while not self._ended.is_set():
+                group.create_task(self._subscribe_once())
+                await asyncio.sleep(1 / _SUBSCRIBES_PER_S)
 
-    async def _join(self) -> None:
-        begun_s = time.monotonic()
+    async def _subscribe_once(self) -> None:
+        started_s = time.monotonic()
         async with connect(self._url, max_size=None, compression=None) as client:
             await client.send(orjson.dumps({"op": "subscribe", "channels": [_CHANNEL]}).decode())
             async for message in client:
                 if '"snapshot"' in message[:_HEAD] and _LAST in message[:_HEAD]:
-                    self.waited_s.append(time.monotonic() - begun_s)
+                    self.waits_s.append(time.monotonic() - started_s)
                     return
 
 
 @contextmanager
-def _joining(port: int) -> Iterator[_Joining]:
-    clients = _Joining(f"ws://127.0.0.1:{port}/v1/stream")
+def _subscribing(port: int) -> Iterator[_Subscribers]:
+    clients = _Subscribers(f"ws://127.0.0.1:{port}/v1/stream")
     thread = threading.Thread(target=clients.run)
     thread.start()
     try:
         yield clients
     finally:
-        clients.end()
+        clients.stop()
         thread.join()
 
 
 def run(subscribers: int = 1000) -> list[Row]:
-    """Measure the latency of subscribers of single events, alone and while others join the sport that has all of them."""
-    doing(f"{_JOINS_PER_S} clients a second join a channel of {_EVENTS * _MARKETS:,} markets")
-    interests = [subscribing([f"event:e{number % _EVENTS}"]) for number in range(subscribers)]
-    with system_running(_EVENTS, _MARKETS) as system, receiving(system.port, interests) as receiver:
+    """Measure latency of subscribers of single events, alone and while others subscribe to the sport of all events."""
+    report_progress(f"{_SUBSCRIBES_PER_S} clients a second subscribe to a channel of {_EVENTS * _MARKETS:,} markets")
+    interests = [subscribe_message([f"event:e{number % _EVENTS}"]) for number in range(subscribers)]
+    with system_running(_EVENTS, _MARKETS) as system, receiver_running(system.port, interests) as receiver:
         system.set_rate(_CHANGES_PER_S)
         time.sleep(_SETTLING_S)
         receiver.reset()
         time.sleep(_SECONDS)
         alone = receiver.report()
-        with _joining(system.port) as clients:
+        with _subscribing(system.port) as clients:
             time.sleep(_SETTLING_S)
             receiver.reset()
             time.sleep(_SECONDS)
-            among = receiver.report()
+            busy = receiver.report()
         system.set_rate(0.0)
     return [
-        Row(scenario="latency, large joins", metric="p99, nobody joins", value=alone.p99_ms, unit="ms"),
+        Row(scenario="latency, subscribe storm", metric="p99, no new subscribers", value=alone.p99_ms, unit="ms"),
         Row(
-            scenario="latency, large joins",
-            metric=f"p99, {_JOINS_PER_S} join each second",
-            value=among.p99_ms,
+            scenario="latency, subscribe storm",
+            metric=f"p99, {_SUBSCRIBES_PER_S} subscribe each second",
+            value=busy.p99_ms,
             unit="ms",
-            reference="p99, nobody joins",
-            ratio=among.p99_ms / max(alone.p99_ms, 0.1),
+            reference="p99, no new subscribers",
+            ratio=busy.p99_ms / max(alone.p99_ms, 0.1),
         ),
-        Row(scenario="latency, large joins", metric="max then", value=among.max_ms, unit="ms"),
+        Row(scenario="latency, subscribe storm", metric="max, the same", value=busy.max_ms, unit="ms"),
         Row(
-            scenario="latency, large joins",
+            scenario="latency, subscribe storm",
             metric=f"wait for a snapshot of {_EVENTS * _MARKETS:,} markets",
-            value=1000 * median(clients.waited_s),
+            value=1000 * median(clients.waits_s),
             unit="ms",
         ),
     ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bench.scenarios.conformance import QUICK, results
+from bench.scenarios.conformance import QUICK, run_cases
 
 
 @pytest.mark.filterwarnings("default")
 async def test_every_quick_case_of_autobahn_passes() -> None:
-    found = await results(QUICK)
+    found = await run_cases(QUICK)
     assert 247 == len(found)
     assert [] == [(result.case_id, result.result, result.result_close) for result in found if not result.passed]

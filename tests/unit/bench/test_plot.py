@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.reporting.plot import reached
+from bench.reporting.plot import goal_attainment
 from bench.reporting.row import Row, compared
 
 
@@ -20,4 +20,4 @@ from bench.reporting.row import Row, compared
     ],
 )
 def test_twice_as_good_as_wanted_is_two_for_more_as_for_less(row: Row, wanted: float | None) -> None:
-    assert wanted == reached(row)
+    assert wanted == goal_attainment(row)
