@@ -1,4 +1,4 @@
-"""The client protocol `odds.v1` as types: what clients send."""
+"""The client protocol `odds.v1` as types: what clients send, over sockets and over HTTP."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-#: Subprotocols, the preferred one first; without one it is JSON.
+#: Subprotocols, the preferred one first. A client that names none gets JSON.
 PROTOCOL_JSON = "odds.v1.json"
 PROTOCOL_MSGPACK = "odds.v1.msgpack"
 VERSION = 1
-MAX_CHANNELS_A_MESSAGE = 1000
+MAX_CHANNELS_PER_MESSAGE = 1000
 #: Intervals are rounded up to one of these, so that subscribers share audiences; milliseconds.
 INTERVAL_CLASSES_MS = (0, 100, 250, 500, 1_000, 2_000, 5_000, 10_000)
 
-Channels = Annotated[list[str], Meta(min_length=1, max_length=MAX_CHANNELS_A_MESSAGE)]
+Channels = Annotated[list[str], Meta(min_length=1, max_length=MAX_CHANNELS_PER_MESSAGE)]
 RequestId = int | str | None
 
 
 class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", kw_only=True):
-    """Ask for channels; `resume` is the last `at` seen on them."""
+    """Subscribe to channels; `resume` is the last `at` received on them."""
 
     id: RequestId = None
     channels: Channels
@@ -30,21 +30,21 @@ class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", kw_only=True):
 
 
 class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe", kw_only=True):
-    """Leave channels; those not subscribed to are ignored."""
+    """Unsubscribe from channels; those not subscribed to are ignored."""
 
     id: RequestId = None
     channels: Channels
 
 
 class Authenticate(msgspec.Struct, tag_field="op", tag="auth", kw_only=True):
-    """Say who one is, first of all or again before the token before ends."""
+    """Authenticate with a token, as the first message or again before the previous token expires."""
 
     id: RequestId = None
     token: str
 
 
 class Ping(msgspec.Struct, tag_field="op", tag="ping", kw_only=True):
-    """Ask for a pong."""
+    """Request a pong."""
 
     id: RequestId = None
 
@@ -56,7 +56,7 @@ decode_client_msgpack = msgspec.msgpack.Decoder(ClientMessage).decode
 
 
 class QuoteToCheck(msgspec.Struct, kw_only=True):
-    """A price a bettor was shown: decimal odds, and the market's version they came with if known."""
+    """A price that was shown to a bettor, in decimal odds, and the market's version it came with if known."""
 
     market: str
     selection: str

@@ -1,6 +1,7 @@
-"""What clients are sent, as pure functions from changes to bytes, in JSON or MessagePack.
+"""Encoders of everything that clients are sent: pure functions to bytes, in JSON or MessagePack.
 
-A change is encoded once into a fragment; a message is a join of fragments with a head and a tail.
+A change is encoded once, into a fragment, and shared by all messages that contain it: deltas and snapshots are joins of
+fragments between a head and a tail. Small messages are encoded from their types (`server_messages`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-import orjson
+from msgspec import UNSET
 
 from oddsengine.domain.formats import FORMATTERS
+from oddsengine.gateway.protocol.server_messages import (
+    CompetitionNamed,
+    EventChanged,
+    MarketChanged,
+    MarketWhole,
+    SelectionChanged,
+    SelectionWhole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,48 +31,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Encoding:
-    """A subprotocol's way of writing: `value` encodes anything, `array` and `table` join what is encoded already.
-
-    There is one of each, and it is equal to itself alone.
-    """
+    """The encoding of a subprotocol; `value` encodes any value. There is one instance of each, compared by identity."""
 
     name: str
     is_text: bool
     value: Callable[[Any], bytes]
-    array: Callable[[Sequence[bytes]], bytes]
-    table: Callable[[Sequence[tuple[str, bytes]]], bytes]
 
 
-def _json_array(items: Sequence[bytes]) -> bytes:
-    return b"[" + b",".join(items) + b"]"
-
-
-def _json_table(fields: Sequence[tuple[str, bytes]]) -> bytes:
-    return b"{" + b",".join([b'"%b":%b' % (key.encode(), value) for key, value in fields]) + b"}"
-
-
-_msgpack_value = msgspec.msgpack.Encoder().encode
-
-
-def _msgpack_array(items: Sequence[bytes]) -> bytes:
-    """Join as the MessagePack specification's array family: fixarray, array 16, array 32."""
-    count = len(items)
-    if count < 1 << 4:
-        head = bytes((0x90 | count,))
-    elif count < 1 << 16:
-        head = b"\xdc" + count.to_bytes(2, "big")
-    else:
-        head = b"\xdd" + count.to_bytes(4, "big")
-    return head + b"".join(items)
-
-
-def _msgpack_table(fields: Sequence[tuple[str, bytes]]) -> bytes:
-    """Join as a fixmap: our messages have fewer than 16 fields."""
-    return bytes((0x80 | len(fields),)) + b"".join([_msgpack_value(key) + value for key, value in fields])
-
-
-JSON: Final = Encoding("json", True, orjson.dumps, _json_array, _json_table)
-MSGPACK: Final = Encoding("msgpack", False, _msgpack_value, _msgpack_array, _msgpack_table)
+JSON: Final = Encoding("json", True, msgspec.json.Encoder().encode)
+MSGPACK: Final = Encoding("msgpack", False, msgspec.msgpack.Encoder().encode)
 
 
 def message(op: str, fields: Mapping[str, Any], encoding: Encoding = JSON) -> bytes:
@@ -72,95 +48,93 @@ def message(op: str, fields: Mapping[str, Any], encoding: Encoding = JSON) -> by
 
 
 def market_change(change: MarketChange, place: int | None, odds_format: str = "decimal", encoding: Encoding = JSON) -> bytes:
-    """Encode what changed of a market, with the prices of one profile in one format.
+    """Encode the change of a market, with the prices of one profile.
 
     Args:
-        change: what changed.
-        place: the profile's place in `prices`; None where it is not published, then there are no prices.
-        odds_format: how prices are written.
-        encoding: how everything is.
+        change: the change.
+        place: the profile's index in `prices`; None if the profile is not published, all prices are null then.
+        odds_format: the format of the prices.
+        encoding: the encoding of the fragment.
     """
-    printer = FORMATTERS[odds_format]
-    fields: dict[str, Any] = {"id": change.id, "v": change.v}
-    identity = change.identity
-    if identity is not None:
-        fields |= {
-            "event": identity.event,
-            "type": identity.type,
-            "period": identity.period,
-            "line": identity.line,
-            "winners": identity.winners,
-        }
-    state = change.state
-    if state is not None:
-        fields |= {"status": state.status, "reason": state.reason, "in_play": state.in_play}
-    selections: dict[str, Any] = {}
+    formatter = FORMATTERS[odds_format]
+    selections: dict[str, SelectionChanged] = {}
     for key, selection in change.selections.items():
         price = None if place is None else selection.prices[place]
-        fields_of_selection: dict[str, Any] = {"price": None if price is None else printer(price)}
+        encoded = selections[key] = SelectionChanged(None if price is None else formatter(price))
         if selection.name is not None:
-            fields_of_selection["name"] = selection.name
+            encoded.name = selection.name
         if selection.status is not None:
-            fields_of_selection["status"] = selection.status
-        selections[key] = fields_of_selection
-    if selections or identity is not None:
-        fields["selections"] = selections
-    return encoding.value(fields)
+            encoded.status = selection.status
+    identity, state = change.identity, change.state
+    changed = MarketChanged(change.id, change.v, selections=selections if selections or identity is not None else UNSET)
+    if identity is not None:
+        changed.event, changed.type, changed.period = identity.event, identity.type, identity.period
+        changed.line, changed.winners = identity.line, identity.winners
+    if state is not None:
+        changed.status, changed.reason, changed.in_play = state.status, state.reason, state.in_play
+    return encoding.value(changed)
 
 
 def market(record: MarketRecord, place: int | None, odds_format: str = "decimal") -> bytes:
-    """Encode a market whole in JSON, with the prices of one profile (see `market_change`) in one format."""
-    printer = FORMATTERS[odds_format]
+    """Encode a whole market in JSON, with the prices of one profile; the arguments are those of `market_change`."""
+    formatter = FORMATTERS[odds_format]
     identity, state = record.identity, record.state
-    return orjson.dumps(
-        {
-            "id": record.id,
-            "event": identity.event,
-            "type": identity.type,
-            "period": identity.period,
-            "line": identity.line,
-            "winners": identity.winners,
-            "status": state.status,
-            "reason": state.reason,
-            "in_play": state.in_play,
-            "v": record.v,
-            "selections": {
-                key: {
-                    "name": selection.name,
-                    "price": None if place is None or (price := selection.prices[place]) is None else printer(price),
-                    "status": selection.status,
-                }
+    return JSON.value(
+        MarketWhole(
+            id=record.id,
+            event=identity.event,
+            type=identity.type,
+            period=identity.period,
+            line=identity.line,
+            winners=identity.winners,
+            status=state.status,
+            reason=state.reason,
+            in_play=state.in_play,
+            v=record.v,
+            selections={
+                key: SelectionWhole(
+                    selection.name,
+                    None if place is None or (price := selection.prices[place]) is None else formatter(price),
+                    selection.status,
+                )
                 for key, selection in record.selections.items()
             },
-        }
+        )
     )
 
 
 def event_change(change: EventChange, encoding: Encoding = JSON) -> bytes:
-    """Encode what changed of an event; one with its sport is the whole event."""
-    fields: dict[str, Any] = {"id": change.id}
-    description = change.description
+    """Encode the change of an event. One with a description is the whole event."""
+    changed = EventChanged(id=change.id)
+    description, progress = change.description, change.progress
     if description is not None:
-        fields |= {
-            "sport": description.sport,
-            "competition": {"id": description.competition.id, "name": description.competition.name},
-            "name": description.name,
-            "participants": list(description.participants),
-            "start": _iso(description.start_ms),
-        }
-    progress = change.progress
+        changed.sport, changed.name = description.sport, description.name
+        changed.competition = CompetitionNamed(description.competition.id, description.competition.name)
+        changed.participants = list(description.participants)
+        changed.start = _iso(description.start_ms)
     if progress is not None:
-        fields |= {"in_play": progress.in_play, "score": progress.score, "clock": progress.clock}
-    return encoding.value(fields)
+        changed.in_play, changed.score, changed.clock = progress.in_play, progress.score, progress.clock
+    return encoding.value(changed)
 
 
 def removal(gone: Removal, encoding: Encoding = JSON) -> bytes:
-    """Encode that a market or an event is no longer on offer."""
-    return encoding.value({"id": gone.id, "removed": True})
+    """Encode the removal of a market or an event."""
+    kind = MarketChanged if gone.what == "market" else EventChanged
+    return encoding.value(kind(id=gone.id, removed=True))
+
+
+def event_list(events: Sequence[bytes]) -> bytes:
+    """Join encoded events into the JSON body of an `EventsAnswer`."""
+    return b'{"events":[' + b",".join(events) + b"]}"
+
+
+def event_with_markets(event: bytes, markets: Sequence[bytes]) -> bytes:
+    """Join an encoded event and its encoded markets into the JSON body of an `EventWithMarkets`."""
+    return event[:-1] + b',"markets":[' + b",".join(markets) + b"]}"
 
 
 def delta_head(channel: str, encoding: Encoding = JSON) -> bytes:
-    """Encode what is the same in all deltas of a channel."""
+    """Encode what all deltas of a channel begin with."""
     value = encoding.value
     if encoding is JSON:
         return b'{"op":"delta","channel":' + value(channel) + b',"at":"'
@@ -168,7 +142,7 @@ def delta_head(channel: str, encoding: Encoding = JSON) -> bytes:
 
 
 def delta_stamp(at: str, ts_ms: int, encoding: Encoding = JSON) -> bytes:
-    """Encode what is the same in the deltas of all channels at one position: that, and when it was published."""
+    """Encode what the deltas of all channels at one position share: the position, and when it was published."""
     if encoding is JSON:
         return b'%b","ts":%d' % (at.encode(), ts_ms)
     value = encoding.value
@@ -181,23 +155,23 @@ def delta(head: bytes, stamp: bytes, events: Sequence[bytes], markets: Sequence[
     Args:
         head: the channel's `delta_head`.
         stamp: the position's `delta_stamp`.
-        events: encoded changes of events, and removals.
-        markets: those of markets.
-        encoding: how all that is encoded.
+        events: encoded changes and removals of events.
+        markets: encoded changes and removals of markets.
+        encoding: the encoding of all fragments.
     """
     if encoding is JSON:
-        # Written out: with many small audiences this is an eighth of what a gateway does.
+        # Written out: with many small audiences this is an eighth of a gateway's CPU time.
         if not events:
             return b"".join((head, stamp, b',"markets":[', b",".join(markets), b"]}")) if markets else head + stamp + b"}"
         if not markets:
             return b"".join((head, stamp, b',"events":[', b",".join(events), b"]}"))
         return b"".join((head, stamp, b',"events":[', b",".join(events), b'],"markets":[', b",".join(markets), b"]}"))
-    # A fixmap (MessagePack specification, map family) of the four fields and what else there is.
-    parts = [bytes((0x80 | 4 + bool(events) + bool(markets),)), head, stamp]
+    # The four fields in head and stamp, and events and markets if any.
+    parts = [_msgpack_map_head(4 + bool(events) + bool(markets)), head, stamp]
     if events:
-        parts += [encoding.value("events"), encoding.array(events)]
+        parts += [encoding.value("events"), _msgpack_array(events)]
     if markets:
-        parts += [encoding.value("markets"), encoding.array(markets)]
+        parts += [encoding.value("markets"), _msgpack_array(markets)]
     return b"".join(parts)
 
 
@@ -214,7 +188,6 @@ def snapshot(
     """Join encoded events and markets into one part of a snapshot message."""
     value = encoding.value
     if encoding is JSON:
-        # Written out: a large channel's would be copied five times over.
         head = b'{"op":"snapshot","channel":%b,"at":"%b","part":%d,"last":%b,"events":[' % (
             value(channel),
             at.encode(),
@@ -222,17 +195,26 @@ def snapshot(
             value(last),
         )
         return b"".join((head, b",".join(events), b'],"markets":[', b",".join(markets), b"]}"))
-    return encoding.table(
-        [
-            ("op", value("snapshot")),
-            ("channel", value(channel)),
-            ("at", value(at)),
-            ("part", value(part)),
-            ("last", value(last)),
-            ("events", encoding.array(events)),
-            ("markets", encoding.array(markets)),
-        ]
-    )
+    fields = {"op": "snapshot", "channel": channel, "at": at, "part": part, "last": last}
+    parts = [_msgpack_map_head(len(fields) + 2), *(value(key) + value(field) for key, field in fields.items())]
+    return b"".join((*parts, value("events"), _msgpack_array(events), value("markets"), _msgpack_array(markets)))
+
+
+def _msgpack_map_head(fields: int) -> bytes:
+    """Encode the head of a fixmap (MessagePack specification, map family): messages have fewer than 16 fields."""
+    return bytes((0x80 | fields,))
+
+
+def _msgpack_array(items: Sequence[bytes]) -> bytes:
+    """Join items as an array (MessagePack specification, array family): fixarray, array 16 or array 32."""
+    count = len(items)
+    if count < 1 << 4:
+        head = bytes((0x90 | count,))
+    elif count < 1 << 16:
+        head = b"\xdc" + count.to_bytes(2, "big")
+    else:
+        head = b"\xdd" + count.to_bytes(4, "big")
+    return head + b"".join(items)
 
 
 def _iso(ms: int | None) -> str | None:

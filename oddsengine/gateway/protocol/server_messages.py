@@ -1,7 +1,7 @@
 """The client protocol `odds.v1` as types: what gateways send, over sockets and over HTTP.
 
-Frames are put together from ready bytes (`encode`), so these types encode nothing; the API's documents are generated from them,
-and tests hold every message that is sent against them.
+Messages and fragments are encoded from these types (`encoders`), so the order of fields is the order on the wire; only
+snapshots and deltas are joined from encoded fragments. The API documents are generated from them, too.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 from oddsengine.gateway.protocol.client_messages import QuoteAnswer, RequestId
 from oddsengine.gateway.protocol.codes import ErrorCode
 
-At = Annotated[str, Meta(description="A position: opaque, valid on every gateway, to be given back as `resume`.")]
+At = Annotated[str, Meta(description="A position: opaque, valid on every gateway, to be sent back as `resume`.")]
 UnixMs = Annotated[int, Meta(description="Unix time in milliseconds.")]
 Price = Annotated[
     float | str | None,
-    Meta(description="In the format asked for: text for fractional, a number else; null: none to bet on."),
+    Meta(description="In the requested format: text for fractional, else a number; null if no bets are taken."),
 ]
-Version = Annotated[int, Meta(ge=0, description="The market's version: one more for each published change.")]
+Version = Annotated[int, Meta(ge=0, description="The market's version, incremented with each published change.")]
 
 
-class CompetitionNamed(msgspec.Struct, forbid_unknown_fields=True):
+class CompetitionNamed(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """A competition."""
 
     id: str
@@ -32,7 +32,7 @@ class CompetitionNamed(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class EventWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """An event as it stands; score and clock are for display."""
+    """An event; score and clock are for display only."""
 
     id: str
     sport: str
@@ -45,8 +45,8 @@ class EventWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     clock: str | None
 
 
-class EventChanged(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What changed of an event, or that it is gone."""
+class EventChanged(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """The changed fields of an event, or its removal."""
 
     id: str
     sport: str | UnsetType = UNSET
@@ -60,27 +60,26 @@ class EventChanged(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     removed: Literal[True] | UnsetType = UNSET
 
 
-class SelectionWhole(msgspec.Struct, forbid_unknown_fields=True):
-    """A selection as it stands."""
+class SelectionWhole(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A selection."""
 
     name: str
     price: Price
     status: SelectionStatus
 
 
-class SelectionChanged(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What changed of a selection."""
+class SelectionChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """The changed fields of a selection; the price is always present."""
 
     price: Price
     name: str | UnsetType = UNSET
     status: SelectionStatus | UnsetType = UNSET
 
 
-class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A market as it stands."""
+class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """A market."""
 
     id: str
-    v: Version
     event: str
     type: MarketType
     period: str | None
@@ -89,11 +88,12 @@ class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     status: MarketStatus
     reason: str | None
     in_play: bool
+    v: Version
     selections: dict[str, SelectionWhole]
 
 
-class MarketChanged(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What changed of a market; one with `event` is the whole market; or that it is gone."""
+class MarketChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """The changed fields of a market, the whole market if `event` is present, or its removal."""
 
     id: str
     v: Version | UnsetType = UNSET
@@ -110,7 +110,7 @@ class MarketChanged(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Welcome(msgspec.Struct, tag_field="op", tag="welcome", forbid_unknown_fields=True):
-    """The first message of all."""
+    """The first message of a session."""
 
     version: int
     session: str
@@ -118,14 +118,14 @@ class Welcome(msgspec.Struct, tag_field="op", tag="welcome", forbid_unknown_fiel
 
 
 class Authenticated(msgspec.Struct, tag_field="op", tag="authenticated", forbid_unknown_fields=True):
-    """A token was taken."""
+    """A token was accepted."""
 
     id: RequestId
     expires_ms: UnixMs | None
 
 
 class Subscribed(msgspec.Struct, tag_field="op", tag="subscribed", forbid_unknown_fields=True):
-    """Channels were subscribed to; `resumed`: a diff follows instead of a snapshot, or nothing if nothing changed."""
+    """Channels were subscribed to; if `resumed`, a delta follows instead of a snapshot, or nothing if nothing changed."""
 
     id: RequestId
     channels: list[str]
@@ -133,7 +133,7 @@ class Subscribed(msgspec.Struct, tag_field="op", tag="subscribed", forbid_unknow
 
 
 class Unsubscribed(msgspec.Struct, tag_field="op", tag="unsubscribed", forbid_unknown_fields=True):
-    """Channels were left."""
+    """Channels were unsubscribed from."""
 
     id: RequestId
     channels: list[str]
@@ -146,7 +146,7 @@ class Pong(msgspec.Struct, tag_field="op", tag="pong", forbid_unknown_fields=Tru
 
 
 class Snapshot(msgspec.Struct, tag_field="op", tag="snapshot", forbid_unknown_fields=True):
-    """A channel whole, in parts: replaces all that was known of it once the last part has come."""
+    """A whole channel, in parts: it replaces the client's state of the channel once the last part has arrived."""
 
     channel: str
     at: At
@@ -157,7 +157,7 @@ class Snapshot(msgspec.Struct, tag_field="op", tag="snapshot", forbid_unknown_fi
 
 
 class Delta(msgspec.Struct, tag_field="op", tag="delta", forbid_unknown_fields=True):
-    """What changed in a channel."""
+    """The changes in a channel."""
 
     channel: str
     at: At
@@ -167,27 +167,27 @@ class Delta(msgspec.Struct, tag_field="op", tag="delta", forbid_unknown_fields=T
 
 
 class Heartbeat(msgspec.Struct, tag_field="op", tag="heartbeat", forbid_unknown_fields=True):
-    """Nothing else was said for a while; `at` speaks for every channel whose first message has come."""
+    """Sent when nothing else was for a while; `at` is the position of every channel whose first message has arrived."""
 
     at: At
     ts: UnixMs
 
 
 class Stale(msgspec.Struct, tag_field="op", tag="stale", forbid_unknown_fields=True):
-    """The gateway has lost touch with the engine: what a channel says may be out of date."""
+    """The gateway has lost its connection to the engine: a channel may be out of date."""
 
     channel: str
     since: UnixMs
 
 
 class Live(msgspec.Struct, tag_field="op", tag="live", forbid_unknown_fields=True):
-    """The gateway has found the engine again."""
+    """The gateway is connected to the engine again: a channel is current."""
 
     channel: str
 
 
 class Failed(msgspec.Struct, tag_field="op", tag="error", forbid_unknown_fields=True):
-    """A part of a request could not be done; the rest was."""
+    """Part of a request failed; the rest succeeded."""
 
     id: RequestId
     code: ErrorCode
@@ -195,7 +195,7 @@ class Failed(msgspec.Struct, tag_field="op", tag="error", forbid_unknown_fields=
 
 
 class Bye(msgspec.Struct, tag_field="op", tag="bye", forbid_unknown_fields=True):
-    """The socket will be closed; come back after so long."""
+    """The socket will be closed; reconnect after `reconnect_ms`."""
 
     reason: str
     reconnect_ms: int
@@ -219,7 +219,7 @@ class EventWithMarkets(EventWhole, forbid_unknown_fields=True, kw_only=True):
 
 
 class WasOnOffer(msgspec.Struct, forbid_unknown_fields=True):
-    """When a price was last on offer; `until_ms` is null while it still is."""
+    """When a price was last on offer; `until_ms` is null if it still is."""
 
     v: Version
     from_ms: UnixMs
@@ -227,7 +227,7 @@ class WasOnOffer(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class QuoteChecked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Whether a quote still holds, and what is on offer now."""
+    """Whether a quote is still valid, and the current price."""
 
     market: str
     selection: str
@@ -238,31 +238,31 @@ class QuoteChecked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class QuotesChecked(msgspec.Struct, forbid_unknown_fields=True):
-    """The quotes, in the order asked."""
+    """The checked quotes, in the order of the request."""
 
     quotes: list[QuoteChecked]
 
 
 class Problem(msgspec.Struct, forbid_unknown_fields=True):
-    """What went wrong with a request."""
+    """Why a request failed."""
 
     code: ErrorCode
     message: str
 
 
 class ErrorAnswer(msgspec.Struct, forbid_unknown_fields=True):
-    """Every answer that is no success."""
+    """The body of every error answer."""
 
     error: Problem
 
 
 class FeedsAnswer(msgspec.Struct):
-    """How every feed stands."""
+    """The status of every feed."""
 
     feeds: list[dict[str, Any]]
 
 
 class UnmatchedAnswer(msgspec.Struct):
-    """Pairs of events that may be one."""
+    """Pairs of events that may be the same."""
 
     unmatched: list[dict[str, Any]]

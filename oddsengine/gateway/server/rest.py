@@ -110,7 +110,7 @@ class RestApi:
             and (in_play is None or entry.record.progress.in_play == (in_play == "true"))
             and _may_see(access, entry)
         ]
-        return json_answer(b'{"events":[' + b",".join(fragments) + b"]}")
+        return json_answer(encoders.event_list(fragments))
 
     async def event(self, request: web.Request, access: Access) -> web.Response:
         """Return an event with its markets."""
@@ -122,7 +122,7 @@ class RestApi:
         odds_format = _format(request)
         place = offer.profile_index(self._profile(access))
         markets = [encoders.market(self._replica.shown(record), place, odds_format) for record in entry.markets.values()]
-        return json_answer(encoders.event_change(_whole(entry))[:-1] + b',"markets":[' + b",".join(markets) + b"]}")
+        return json_answer(encoders.event_with_markets(encoders.event_change(_whole(entry)), markets))
 
     async def market(self, request: web.Request, access: Access) -> web.Response:
         """Return a market."""
