@@ -47,19 +47,21 @@ def message(op: str, fields: Mapping[str, Any], encoding: Encoding = JSON) -> by
     return encoding.value({"op": op, **fields})
 
 
-def market_change(change: MarketChange, place: int | None, odds_format: str = "decimal", encoding: Encoding = JSON) -> bytes:
+def market_change(
+    change: MarketChange, profile_index: int | None, odds_format: str = "decimal", encoding: Encoding = JSON
+) -> bytes:
     """Encode the change of a market, with the prices of one profile.
 
     Args:
         change: the change.
-        place: the profile's index in `prices`; None if the profile is not published, all prices are null then.
+        profile_index: the profile's index in `prices`; None if the profile is not published, all prices are null then.
         odds_format: the format of the prices.
         encoding: the encoding of the fragment.
     """
     formatter = FORMATTERS[odds_format]
     selections: dict[str, SelectionChanged] = {}
     for key, selection in change.selections.items():
-        price = None if place is None else selection.prices[place]
+        price = None if profile_index is None else selection.prices[profile_index]
         encoded = selections[key] = SelectionChanged(None if price is None else formatter(price))
         if selection.name is not None:
             encoded.name = selection.name
@@ -75,7 +77,7 @@ def market_change(change: MarketChange, place: int | None, odds_format: str = "d
     return encoding.value(changed)
 
 
-def market(record: MarketRecord, place: int | None, odds_format: str = "decimal") -> bytes:
+def market(record: MarketRecord, profile_index: int | None, odds_format: str = "decimal") -> bytes:
     """Encode a whole market in JSON, with the prices of one profile; the arguments are those of `market_change`."""
     formatter = FORMATTERS[odds_format]
     identity, state = record.identity, record.state
@@ -94,7 +96,7 @@ def market(record: MarketRecord, place: int | None, odds_format: str = "decimal"
             selections={
                 key: SelectionWhole(
                     selection.name,
-                    None if place is None or (price := selection.prices[place]) is None else formatter(price),
+                    None if profile_index is None or (price := selection.prices[profile_index]) is None else formatter(price),
                     selection.status,
                 )
                 for key, selection in record.selections.items()

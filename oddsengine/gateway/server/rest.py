@@ -120,8 +120,8 @@ class RestApi:
         if entry is None or not _may_see(access, entry):
             return error(404, ErrorCode.NOT_FOUND, f"event {key!r} is not on offer")
         odds_format = _format(request)
-        place = offer.profile_index(self._profile(access))
-        markets = [encoders.market(self._replica.shown(record), place, odds_format) for record in entry.markets.values()]
+        profile_index = offer.profile_index(self._profile(access))
+        markets = [encoders.market(self._replica.shown(record), profile_index, odds_format) for record in entry.markets.values()]
         return json_answer(encoders.event_with_markets(encoders.event_change(_whole(entry)), markets))
 
     async def market(self, request: web.Request, access: Access) -> web.Response:
@@ -130,8 +130,8 @@ class RestApi:
         record = self._market(key, access)
         if record is None:
             return _no_market(key)
-        place = self._place(record, access)
-        return json_answer(encoders.market(self._replica.shown(record), place, _format(request)))
+        profile_index = self._profile_index(record, access)
+        return json_answer(encoders.market(self._replica.shown(record), profile_index, _format(request)))
 
     async def explain(self, request: web.Request, access: Access) -> web.Response:
         """Return how a market's prices were computed."""
@@ -173,7 +173,7 @@ class RestApi:
         checked = QuotesChecked([self._check(quote, access, now_ms) for quote in body.quotes])
         return json_answer(msgspec.json.encode(checked))
 
-    def _place(self, record: MarketRecord, access: Access) -> int | None:
+    def _profile_index(self, record: MarketRecord, access: Access) -> int | None:
         return self._replica.offers[self._replica.shard_of(record.identity.event)].profile_index(self._profile(access))
 
     def _market(self, key: str, access: Access) -> MarketRecord | None:
@@ -193,11 +193,11 @@ class RestApi:
             result: QuoteAnswer = "unknown"
         else:
             quoted = to_milli(quote.price)
-            place = self._place(record, access)
-            price = None if place is None else selection.prices[place]
+            profile_index = self._profile_index(record, access)
+            price = None if profile_index is None else selection.prices[profile_index]
             current = None if price is None else price / 1000
-            if place is not None:
-                found = self._history.was_on_offer(record.id, quote.selection, quoted, place, quote.v, now_ms)
+            if profile_index is not None:
+                found = self._history.was_on_offer(record.id, quote.selection, quoted, profile_index, quote.v, now_ms)
                 was = None if found is None else WasOnOffer(*found)
             if self._replica.shard_of(record.identity.event) in self._replica.stale_since:
                 result = "stale"
