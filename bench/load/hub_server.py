@@ -58,7 +58,7 @@ async def _serve() -> None:
                 hub.staleness.changed(0, [batch])
             # Yield, so that client messages are read and full sockets drain: no client may stay behind for good.
             await asyncio.sleep(0)
-            while hub.dispatcher.is_busy:
+            while hub.is_busy:
                 await asyncio.sleep(0)
                 if time.monotonic() - swept_s > _SWEEP_S:
                     swept_s = time.monotonic()

@@ -22,6 +22,7 @@ from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import SessionLimits
 from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.hub.hub import Hub
+from oddsengine.gateway.hub.settings import HubSettings
 from oddsengine.gateway.server.app import Gateway
 from oddsengine.gateway.server.listener import HandshakeTimeouts, listening
 from oddsengine.gateway.state.replica import Replica
@@ -150,16 +151,14 @@ async def gateway_running(
     async with AsyncExitStack() as stack:
         gateway_settings, limits = settings.gateway, settings.limits
         replica = Replica(settings.engine.shards)
-        hub = Hub(
-            replica,
-            time.monotonic,
-            wall_clock_ms,
+        hub_settings = HubSettings(
             heartbeat_ms=gateway_settings.heartbeat_ms,
             profile=gateway_settings.profile,
             slow_client_timeout_s=limits.slow_client_timeout_s,
             history_ms=round(gateway_settings.quote_history_s * 1000),
             stale_suspend_after_s=gateway_settings.stale_suspend_after_s,
         )
+        hub = Hub(replica, time.monotonic, wall_clock_ms, hub_settings)
         followers: list[Follower] = []
         for shard in range(settings.engine.shards):
             reading = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S)
@@ -282,8 +281,8 @@ def _gateway_samples(
     yield "oddsengine_sent_deltas_total", (), counters.deltas
     yield "oddsengine_sent_snapshots_total", (), counters.snapshots
     yield "oddsengine_resumed_subscriptions_total", (), counters.resumed
-    yield "oddsengine_slow_consumers_total", (), counters.fell_behind
-    yield "oddsengine_slow_consumer_disconnects_total", (), counters.stalled
+    yield "oddsengine_slow_consumers_total", (), counters.slow_consumers
+    yield "oddsengine_slow_consumer_disconnects_total", (), counters.slow_consumer_disconnects
     yield "oddsengine_catch_ups_total", (), counters.catch_ups
     yield "oddsengine_bad_messages_total", (), counters.bad_messages
     yield "oddsengine_suspension_seconds", (), counters.suspension_seconds

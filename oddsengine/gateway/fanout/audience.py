@@ -1,40 +1,30 @@
-"""An audience: all who want the same channel, in the same profile and format, at the same pace; they share one frame."""
+"""An audience: the subscribers of a channel that have the same delivery options and share each frame."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic
 
-from oddsengine.gateway.fanout.broadcast import Recipients
-from oddsengine.gateway.protocol.encoders import JSON, Encoding, delta_head
-from oddsengine.gateway.protocol.framing import Framing
+from oddsengine.gateway.fanout.broadcast import R, Recipients
+from oddsengine.gateway.protocol.encoders import delta_head
 
 if TYPE_CHECKING:
-    from oddsengine.gateway.fanout.session import Session
+    from oddsengine.gateway.protocol.delivery import DeliveryOptions
     from oddsengine.gateway.state.replica import At, Channel
 
 
-class DeliveryOptions(NamedTuple):
-    """What tells audiences of one channel apart.
-
-    The profile (None: the first), the odds format, the pace in milliseconds, the encoding, and how it is framed.
-    """
-
-    profile: str | None
-    odds_format: str
-    interval_ms: int
-    encoding: Encoding = JSON
-    framing: Framing = Framing()
-
-
-class Audience:
+class Audience(Generic[R]):
     """The subscriptions that are at the audience's position.
 
-    `at` is what all its members have, `head` what all its deltas begin with. A member that falls behind leaves it and comes
-    back once it has caught up. `told_s` is when they were last told anything (monotonic seconds), `due_ms` when one with an
-    interval may next be (monotonic milliseconds).
+    A member that falls behind leaves the audience and rejoins once it has caught up.
+
+    Attributes:
+        at: position of all members, if the audience has an interval.
+        head: start of all its deltas.
+        last_sent_s: when it was last sent anything, monotonic seconds.
+        due_ms: when an audience with an interval may next be sent a delta, monotonic milliseconds.
     """
 
-    __slots__ = ("_recipients", "at", "channel", "due_ms", "head", "members", "options", "told_s")
+    __slots__ = ("_recipients", "at", "channel", "due_ms", "head", "last_sent_s", "members", "options")
 
     def __init__(self, channel: Channel, options: DeliveryOptions, at: At) -> None:
         self.channel = channel
@@ -42,24 +32,24 @@ class Audience:
         self.at = at
         self.head = delta_head(channel.name, options.encoding)
         self.due_ms = 0.0
-        self.told_s = 0.0
-        self.members: dict[Session, None] = {}
-        self._recipients: Recipients | None = None
+        self.last_sent_s = 0.0
+        self.members: dict[R, None] = {}
+        self._recipients: Recipients[R] | None = None
 
-    def join(self, session: Session) -> None:
-        """Make a session that is at the audience's position a member."""
+    def join(self, session: R) -> None:
+        """Add a session that is at the audience's position."""
         self.members[session] = None
         self._recipients = None
 
-    def leave(self, session: Session) -> None:
-        """Let a session go, if it is a member."""
+    def leave(self, session: R) -> None:
+        """Remove a session. No-op if it is not a member."""
         if session in self.members:
             del self.members[session]
             self._recipients = None
 
     @property
-    def recipients(self) -> Recipients:
-        """List its members; the same list until one joins or leaves."""
+    def recipients(self) -> Recipients[R]:
+        """The members; the same object until one joins or leaves."""
         recipients = self._recipients
         if recipients is None:
             recipients = self._recipients = Recipients.of(self.members)

@@ -1,4 +1,4 @@
-"""All audiences there are: found by channel and options, made when somebody joins, dropped when the last one leaves."""
+"""All audiences of a gateway: found by channel and options, created by the first member, dropped with the last."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from oddsengine.gateway.fanout.audience import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from oddsengine.gateway.fanout.audience import DeliveryOptions
     from oddsengine.gateway.fanout.session import Session
+    from oddsengine.gateway.protocol.delivery import DeliveryOptions
     from oddsengine.gateway.state.replica import Channel, Replica
 
 
@@ -18,28 +18,25 @@ class Audiences:
     """The audiences of one gateway process.
 
     Args:
-        replica: what is published; a new audience begins at its present position.
+        replica: what is published; a new audience starts at its current position.
+        on_move: called with each session that joins or leaves an audience.
     """
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, on_move: Callable[[Session], None]) -> None:
         self._replica = replica
-        self.by_channel: dict[str, dict[DeliveryOptions, Audience]] = {}
-        #: those that are told at intervals
-        self.paced: dict[Audience, None] = {}
-        #: while a flush is on its way: who joined or left an audience meanwhile, so that it is not for them any more
-        self.moved: set[Session] | None = None
-        #: how many channels of single markets there are: mostly none, and then no change has to be looked up in them
+        self._on_move = on_move
+        self.by_channel: dict[str, dict[DeliveryOptions, Audience[Session]]] = {}
+        #: audiences with an interval
+        self.paced: dict[Audience[Session], None] = {}
+        #: number of channels of single markets: usually none, and then no change has to be looked up in them
         self.market_channels = 0
 
-    def __len__(self) -> int:
-        return len(self.by_channel)
-
-    def __iter__(self) -> Iterator[Audience]:
-        """Give every audience there is now, whatever happens to them meanwhile."""
+    def __iter__(self) -> Iterator[Audience[Session]]:
+        """Iterate over the audiences of this moment; they may join and leave meanwhile."""
         return iter([audience for audiences in self.by_channel.values() for audience in audiences.values()])
 
-    def get(self, channel: Channel, options: DeliveryOptions) -> Audience:
-        """Find an audience, or make it."""
+    def get(self, channel: Channel, options: DeliveryOptions) -> Audience[Session]:
+        """Return an audience; create it if there is none."""
         audiences = self.by_channel.get(channel.name)
         if audiences is None:
             audiences = self.by_channel[channel.name] = {}
@@ -51,21 +48,19 @@ class Audiences:
                 self.paced[audience] = None
         return audience
 
-    def join(self, session: Session, audience: Audience) -> None:
-        """Make a session that is at the audience's position a member."""
+    def join(self, session: Session, audience: Audience[Session]) -> None:
+        """Add a session that is at the audience's position."""
         audience.join(session)
-        if self.moved is not None:
-            self.moved.add(session)
+        self._on_move(session)
 
-    def lose(self, session: Session, audience: Audience) -> None:
-        """Take a session that falls behind out of its audience, which waits for it."""
+    def detach(self, session: Session, audience: Audience[Session]) -> None:
+        """Remove a session that falls behind. The audience is kept for its return."""
         audience.leave(session)
-        if self.moved is not None:
-            self.moved.add(session)
+        self._on_move(session)
 
-    def leave(self, session: Session, audience: Audience) -> None:
-        """Take a session out of its audience, and drop that if nobody is left in it; who is behind finds another one."""
-        self.lose(session, audience)
+    def leave(self, session: Session, audience: Audience[Session]) -> None:
+        """Remove a session for good, and drop an audience without members; a session that is behind recreates it."""
+        self.detach(session, audience)
         name = audience.channel.name
         audiences = self.by_channel.get(name)
         if audience.members or audiences is None or audiences.get(audience.options) is not audience:

@@ -1,4 +1,4 @@
-"""One flush as every channel sees it: each change encoded once a profile, each channel's message a join of those."""
+"""Encode a batch of changes for every channel: each change once per profile, each message as a join of those fragments."""
 
 from __future__ import annotations
 
@@ -10,40 +10,45 @@ from oddsengine.streams.positions import write_at
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-    from oddsengine.domain.changes import Changes
-    from oddsengine.gateway.fanout.audience import Audience, DeliveryOptions
+    from oddsengine.gateway.fanout.audience import Audience
     from oddsengine.gateway.fanout.audiences import Audiences
+    from oddsengine.gateway.fanout.batches import DeltaBatch
+    from oddsengine.gateway.fanout.session import Session
+    from oddsengine.gateway.protocol.chunking import ChunkLimits
+    from oddsengine.gateway.protocol.delivery import DeliveryOptions
     from oddsengine.gateway.state.replica import At
     from oddsengine.offer.change_index import EventEntry
     from oddsengine.offer.offer import Offer
 
 
 class DeltaEncoder:
-    """The changes of one shard since they were last told, by channel.
+    """One batch of changes of a shard, by channel.
 
     Args:
-        offer: the shard's offer, the changes applied.
-        changes: what changed.
-        audiences: who listens; channels without any are not looked at.
-        ts_ms: when it was published, Unix milliseconds.
-        now: the positions that those told of it then have.
-        before: the ones that they had.
+        offer: the shard's offer, with the batch applied.
+        batch: what changed.
+        audiences: the subscribers; channels without any are not encoded.
+        now: positions of a client that has the batch.
+        before: positions of a client that does not.
+        limits: when to split a message.
     """
 
-    def __init__(self, offer: Offer, changes: Changes, audiences: Audiences, ts_ms: int, now: At, before: At) -> None:
+    def __init__(self, offer: Offer, batch: DeltaBatch, audiences: Audiences, now: At, before: At, limits: ChunkLimits) -> None:
         wanted = audiences.by_channel
+        changes = batch.changes
         self._offer = offer
         self._changes = changes
-        self._ts_ms = ts_ms
+        self._ts_ms = batch.ts_ms
         self._now = now
         self._before = before
-        #: the present position of channels that draw from these shards, and the stamp of their messages
+        self._limits = limits
+        #: (shards, encoding) -> the position and the stamp of the messages of channels that draw from these shards
         self._stamps: dict[tuple[tuple[int, ...], encoders.Encoding], tuple[str, bytes]] = {}
         #: channel -> indexes into changes.events, .markets (those under changes.urgent are urgent) and .removals
         self._events: dict[str, list[int]] = {}
         self._markets: dict[str, list[int]] = {}
-        self._gone: dict[str, list[int]] = {}
-        #: what was encoded already of changes.events and .markets, in each way in which it was
+        self._removals: dict[str, list[int]] = {}
+        #: the fragments of changes.events and .markets encoded so far
         self._encoded_events: dict[encoders.Encoding, list[bytes | None]] = {}
         self._encoded_markets: dict[tuple[str | None, str, encoders.Encoding], list[bytes | None]] = {}
         events = offer.events
@@ -57,8 +62,8 @@ class DeltaEncoder:
         for index, market in enumerate(changes.markets):
             record = records.get(market.id)
             if record is None:
-                continue  # of something that the snapshot lacked; it was logged there
-            # Written out: this is done for every change there is, and changes of one event come together.
+                continue  # of a market that the snapshot lacked; that was logged when it was loaded
+            # Inlined: this runs for every change, and changes of one event are adjacent.
             entry = events[record.identity.event]
             if entry is not last:
                 last = entry
@@ -71,16 +76,16 @@ class DeltaEncoder:
             channels = [f"event:{removal.event}", f"sport:{removal.sport}", f"competition:{removal.competition}"]
             if removal.what == "market":
                 channels.append(f"market:{removal.id}")
-            _add(self._gone, wanted, channels, index)
+            _add(self._removals, wanted, channels, index)
 
     def channels(self) -> Iterable[str]:
-        """Name the channels it says something to."""
-        if self._events or self._gone:
-            return self._events.keys() | self._markets.keys() | self._gone.keys()
+        """Return the channels in which something changed."""
+        if self._events or self._removals:
+            return self._events.keys() | self._markets.keys() | self._removals.keys()
         return self._markets.keys()
 
-    def all_of(self, audience: Audience) -> bytes:
-        """Frame all it says to an audience's channel."""
+    def delta(self, audience: Audience[Session]) -> bytes:
+        """Frame everything that changed in an audience's channel."""
         channel, options = audience.channel, audience.options
         encoding = options.encoding
         key = channel.shards, encoding
@@ -90,28 +95,29 @@ class DeltaEncoder:
             stamped = self._stamps[key] = at, encoders.delta_stamp(at, self._ts_ms, encoding)
         markets = self._markets_of(options, self._markets.get(channel.name, ()))
         events: list[bytes] = []
-        if self._events or self._gone:
+        if self._events or self._removals:
             events += [self._event(index, encoding) for index in self._events.get(channel.name, ())]
-            for index in self._gone.get(channel.name, ()):
+            for index in self._removals.get(channel.name, ()):
                 removal = self._changes.removals[index]
                 (markets if removal.what == "market" else events).append(encoders.removal(removal, encoding))
         at, stamp = stamped
-        if not chunking.are_long(events, markets):
+        if not chunking.needs_chunks(events, markets, self._limits):
             return options.framing.wrap(encoders.delta(audience.head, stamp, events, markets, encoding), at)
         before = write_at({shard: self._before[shard] for shard in channel.shards})
-        return b"".join(chunking.delta_frames(audience.head, chunking.Content(events, markets), at, before, self._ts_ms, options))
+        content = chunking.Content(events, markets)
+        return b"".join(chunking.delta_frames(audience.head, content, at, before, self._ts_ms, options, self._limits))
 
-    def urgent_of(self, audience: Audience) -> bytes | None:
-        """Frame only the markets that stopped taking bets; None if there are none. Its members stay at their position."""
+    def suspensions(self, audience: Audience[Session]) -> bytes | None:
+        """Frame only the markets that stopped taking bets; None if there are none. The audience keeps its position."""
         indexes = [index for index in self._markets.get(audience.channel.name, ()) if index < self._changes.urgent]
         if not indexes:
             return None
         at, options = write_at(audience.at), audience.options
         content = chunking.Content([], self._markets_of(options, indexes))
-        return b"".join(chunking.delta_frames(audience.head, content, at, at, self._ts_ms, options))
+        return b"".join(chunking.delta_frames(audience.head, content, at, at, self._ts_ms, options, self._limits))
 
     def market_count(self, channel: str) -> int:
-        """Count the market changes in a channel's message."""
+        """Return the number of market changes in a channel's message."""
         return len(self._markets.get(channel, ()))
 
     def _markets_of(self, options: DeliveryOptions, indexes: Iterable[int]) -> list[bytes]:

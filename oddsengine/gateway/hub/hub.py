@@ -1,4 +1,4 @@
-"""All sessions of a gateway: requests, limits, heartbeats. The dispatcher sends them what changes."""
+"""All sessions of a gateway: requests, limits and heartbeats. The dispatcher sends them what changes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from oddsengine.gateway.access.rate_limits import Bucket
+from oddsengine.gateway.fanout.counters import GatewayCounters
 from oddsengine.gateway.fanout.session import Session
-from oddsengine.gateway.hub.counters import HubCounters
 from oddsengine.gateway.hub.dispatcher import Dispatcher
+from oddsengine.gateway.hub.settings import HubSettings
 from oddsengine.gateway.hub.staleness import StalenessMonitor
 from oddsengine.gateway.hub.subscribing import Refusal, resolve
 from oddsengine.gateway.protocol import encoders
@@ -21,11 +22,14 @@ from oddsengine.streams.positions import write_at
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from oddsengine.gateway.access.grants import Access
+    from oddsengine.gateway.protocol.chunking import Content
     from oddsengine.gateway.protocol.client_messages import ClientMessage, RequestId
-    from oddsengine.gateway.state.replica import Replica
+    from oddsengine.gateway.protocol.delivery import DeliveryOptions
+    from oddsengine.gateway.state.price_history import PriceHistory
+    from oddsengine.gateway.state.replica import At, Channel, Replica
 
 
 class Hub:
@@ -35,11 +39,7 @@ class Hub:
         replica: what is published.
         clock: monotonic seconds.
         now_ms: the wall clock, Unix milliseconds.
-        heartbeat_ms: how long a session may hear nothing.
-        profile: the profile whose prices are shown to those whose token names none.
-        slow_client_timeout_s: how long a socket may take nothing of what is written to it.
-        history_ms: how long what was on offer is remembered.
-        stale_suspend_after_s: how long after the last sign of its owner a shard's markets are shown as suspended; 0: never.
+        settings: what an operator can set.
     """
 
     def __init__(
@@ -47,36 +47,44 @@ class Hub:
         replica: Replica,
         clock: Callable[[], float],
         now_ms: Callable[[], int],
-        *,
-        heartbeat_ms: int = 5000,
-        profile: str | None = None,
-        slow_client_timeout_s: float = 30.0,
-        history_ms: int = 0,
-        stale_suspend_after_s: float = 0.0,
+        settings: HubSettings = HubSettings(),  # noqa: B008 - immutable
     ) -> None:
         self.replica = replica
-        self.counters = HubCounters()
-        self.dispatcher = Dispatcher(
-            replica,
-            self.counters,
-            clock,
-            now_ms,
-            slow_client_timeout_s=slow_client_timeout_s,
-            history_ms=history_ms,
-        )
-        #: what the followers tell
-        self.staleness = StalenessMonitor(self.dispatcher, clock, now_ms, stale_suspend_after_s=stale_suspend_after_s)
-        self.heartbeat_ms = heartbeat_ms
+        self.counters = GatewayCounters()
+        self._dispatcher = Dispatcher(replica, self.counters, clock, now_ms, settings)
+        #: what the followers report to
+        self.staleness = StalenessMonitor(self._dispatcher, clock, now_ms, stale_suspend_after_s=settings.stale_suspend_after_s)
+        self.heartbeat_ms = settings.heartbeat_ms
         self._clock = clock
         self.now_ms = now_ms
-        self._profile = profile
+        self._profile = settings.profile
         self._ids = random.SystemRandom()
         self.sessions: dict[Session, None] = {}
-        #: sessions still to be looked at in this round of heartbeats
+        #: sessions still to be checked in this round of heartbeats
         self._round: dict[Session, None] = {}
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any session is still to be sent something, or has not taken what was written to it."""
+        return self._dispatcher.is_busy
+
+    @property
+    def subscribed_channels(self) -> Collection[str]:
+        """The channels that any session is subscribed to."""
+        return self._dispatcher.subscribed_channels
+
+    @property
+    def slow_consumers(self) -> int:
+        """The number of sessions that are behind their audiences."""
+        return self._dispatcher.slow_consumers
+
+    @property
+    def history(self) -> PriceHistory:
+        """The prices that were on offer a moment ago."""
+        return self._dispatcher.history
+
     def new_id(self) -> str:
-        """Make an id for a session, different from all others in all gateways."""
+        """Create a session id that is unique across all gateways."""
         return f"{self._ids.getrandbits(64):016x}"
 
     def open(
@@ -87,7 +95,7 @@ class Hub:
         framing: Framing = TEXT,
         session_id: str | None = None,
     ) -> Session:
-        """Begin a session and welcome it; without access it has to say who it is first."""
+        """Open a session and welcome it. Without access it has to authenticate first."""
         session = Session(session_id or self.new_id(), transport, encoding, framing)
         self.sessions[session] = None
         self.counters.opened += 1
@@ -98,52 +106,60 @@ class Hub:
         return session
 
     def grant(self, session: Session, access: Access) -> None:
-        """Let a session do what somebody may; channels it may no longer hear are taken from it."""
+        """Set what a session may do, and unsubscribe it from channels that it may no longer see."""
         session.access = access
         rate = access.limits.messages_per_s
         session.messages = Bucket(rate, max(1.0, 2 * rate)) if rate else None
         for name in [name for name in session.subscriptions if not access.may_subscribe(name)]:
-            self.dispatcher.leave(session, name)
+            self._dispatcher.leave(session, name)
             self.refuse(session, ErrorCode.FORBIDDEN, f"{name} is not granted any more")
 
     def authenticated(self, session: Session, request: RequestId) -> None:
-        """Tell a client that its token is good, and for how long."""
+        """Confirm a client's token and when it expires."""
         expires_s = session.access.expires_s if session.access is not None else None
         self._send(session, "authenticated", {"id": request, "expires_ms": expires_s and round(expires_s * 1000)})
 
     def close(self, session: Session) -> None:
-        """Forget a session whose socket is gone."""
+        """Forget a session whose socket is closed."""
         session.is_open = False
         self.sessions.pop(session, None)
         self._round.pop(session, None)
-        self.dispatcher.forget(session)
+        self._dispatcher.forget(session)
 
     def handle(self, session: Session, request: ClientMessage) -> None:
-        """Do what a client asked for and answer it."""
+        """Handle a client's request and answer it."""
         if isinstance(request, Subscribe):
             self._subscribe(session, request)
         elif isinstance(request, Unsubscribe):
             for name in request.channels:
-                self.dispatcher.leave(session, name)
+                self._dispatcher.leave(session, name)
             self._send(session, "unsubscribed", {"id": request.id, "channels": request.channels})
         elif isinstance(request, Ping):
             self._send(session, "pong", {"id": request.id})
 
     def refuse(self, session: Session, code: ErrorCode, text: str, request: RequestId = None) -> None:
-        """Tell a client that what it sent can't be done, and why."""
+        """Send a client an error."""
         self._send(session, "error", {"id": request, "code": code, "message": text})
 
     def send_goaway(self, session: Session, reason: str, reconnect_ms: int) -> None:
-        """Tell a client that it will be disconnected, and when to come back."""
+        """Announce to a client that it will be disconnected, and when to reconnect."""
         self._send(session, "bye", {"reason": reason, "reconnect_ms": reconnect_ms})
 
     def profile_of(self, access: Access) -> str | None:
-        """Name the profile whose prices somebody sees; None for the first."""
+        """Return the profile whose prices a client sees; None for the first."""
         return access.profile if access.profile is not None else self._profile
+
+    async def snapshot(self, channel: Channel, options: DeliveryOptions) -> tuple[Content, At]:
+        """Encode a whole channel. Return it with its positions. May be cancelled."""
+        return await self._dispatcher.snapshot(channel, options)
+
+    def note_http_request(self) -> None:
+        """Note an HTTP request: while requests keep coming, flushes yield to them more often."""
+        self._dispatcher.note_http_request()
 
     def _subscribe(self, session: Session, request: Subscribe) -> None:
         access = session.access
-        assert access is not None  # noqa: S101 - nobody gets here without
+        assert access is not None  # noqa: S101 - the session is authenticated
         subscribed = resolve(request, session, self.replica, self.profile_of(access))
         refusals = [subscribed] if isinstance(subscribed, Refusal) else subscribed.refusals
         for code, text in refusals:
@@ -154,21 +170,22 @@ class Hub:
         names = [channel.name for channel, _ in subscribed.channels]
         self._send(session, "subscribed", {"id": request.id, "channels": names, "resumed": subscribed.resumed})
         for channel, at in subscribed.channels:
-            self.dispatcher.join(session, channel, subscribed.options, at)
+            self._dispatcher.join(session, channel, subscribed.options, at)
 
     def sweep(self) -> None:
-        """Look after those who are late: stale shards, slow sessions, audiences whose interval is over; call every few ms."""
+        """Check for stale shards, slow sessions that have drained and intervals that have passed; call every few ms."""
         self.staleness.watch()
-        self.dispatcher.sweep()
+        self._dispatcher.sweep()
 
     def heartbeat(self, share: float = 1.0) -> None:
-        """Give a sign of life to every session that heard nothing for the heartbeat time, and end those whose token has ended.
+        """Send a heartbeat to every session that was sent nothing for the heartbeat time; end those with an expired token.
 
         Args:
-            share: how many of all sessions to look at in this call, in turn; all of them should be within a second.
+            share: the share of all sessions to check in this call, in turn; every session should be checked once a second.
         """
+        dispatcher = self._dispatcher
         now_s, ts = self._clock(), self.now_ms()
-        current = write_at(self.dispatcher.safe)
+        current = write_at(dispatcher.delivered)
         ready: dict[tuple[Encoding, Framing, bool], bytes] = {}
         if not self._round:
             self._round = dict(self.sessions)
@@ -178,18 +195,18 @@ class Hub:
             if access is not None and access.expires_s is not None and access.expires_s * 1000 <= ts:
                 self.counters.expired += 1
                 session.end(Close.UNAUTHORISED, "token expired")
-            elif (now_s - session.last_told_s) * 1000 >= self.heartbeat_ms and session not in self.dispatcher.late.behind:
+            elif (now_s - session.idle_since_s) * 1000 >= self.heartbeat_ms and not dispatcher.is_slow(session):
                 paced = any(subscription.audience.options.interval_ms for subscription in session.subscriptions.values())
                 kind = session.encoding, session.framing, bool(session.subscriptions)
                 framed = None if paced else ready.get(kind)
                 if framed is None:
-                    at = write_at(self.dispatcher.position(session)) if paced else current
+                    at = write_at(dispatcher.resume_position(session)) if paced else current
                     payload = encoders.message("heartbeat", {"at": at, "ts": ts}, session.encoding)
                     framed = session.framing.wrap(payload, at=at if session.subscriptions else None)
                     if not paced:
                         ready[kind] = framed
-                self.dispatcher.write([session], framed)
-        self.dispatcher.settle()
+                dispatcher.write(session, framed)
+        dispatcher.detach_slow()
 
     def _send(self, session: Session, op: str, fields: Mapping[str, object]) -> None:
-        session.tell(op, fields, self._clock())
+        session.send(op, fields, self._clock())

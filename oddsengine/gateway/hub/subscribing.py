@@ -1,13 +1,13 @@
-"""What a subscription asks for, held against what is on offer, what its session may hear and from where it can resume."""
+"""Resolve a subscribe request: what is on offer, what the session may see, and from which position it can resume."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.domain.formats import FORMATS
-from oddsengine.gateway.fanout.audience import DeliveryOptions
 from oddsengine.gateway.protocol.client_messages import INTERVAL_CLASSES_MS
 from oddsengine.gateway.protocol.codes import ErrorCode
+from oddsengine.gateway.protocol.delivery import DeliveryOptions
 from oddsengine.gateway.state.replica import At, Channel, UnknownChannel
 from oddsengine.streams.positions import ORIGIN, read_at
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Refusal(NamedTuple):
-    """What a client can't have, and why."""
+    """Why a client is refused something."""
 
     code: ErrorCode
     text: str
 
 
 class Subscribed(NamedTuple):
-    """What a client gets: its channels, each with the position from which it goes on (None: a snapshot), and how told."""
+    """What a client is granted: its channels, each with the position from which it resumes (None: a snapshot)."""
 
     channels: list[tuple[Channel, At | None]]
     options: DeliveryOptions
@@ -33,18 +33,18 @@ class Subscribed(NamedTuple):
 
     @property
     def resumed(self) -> bool:
-        """Whether every channel goes on from where the client was."""
+        """Whether every channel resumes from the client's position."""
         return all(at is not None for _, at in self.channels)
 
 
 def resolve(request: Subscribe, session: Session, replica: Replica, profile: str | None) -> Subscribed | Refusal:
-    """Find out what a session gets of what it asks for; one bad name takes down nobody.
+    """Resolve a subscribe request. A channel that is refused does not affect the others.
 
     Args:
-        request: what it asks for.
-        session: who asks; it has said who it is.
+        request: what the client asks for.
+        session: its session, authenticated.
         replica: what is published.
-        profile: whose prices it sees.
+        profile: the profile whose prices it sees.
     """
     if request.format not in FORMATS:
         return Refusal(ErrorCode.UNSUPPORTED_FORMAT, f"no format {request.format!r}; the formats are {', '.join(FORMATS)}")
@@ -64,24 +64,31 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
             refusals.append(channel)
             continue
         new += is_new
-        # A shut shard has no position; where it was shut it may have been shown otherwise than here.
-        knows_where = all(resume.get(shard, ORIGIN) != ORIGIN for shard in channel.shards)
-        can_go_on = knows_where and (replica.covers(channel, resume) or replica.is_ahead(channel, resume))
-        channels.append((channel, {shard: resume[shard] for shard in channel.shards} if can_go_on else None))
+        # A stale-suspended shard has no position; the gateway that suspended it may have sent other prices before.
+        has_positions = all(resume.get(shard, ORIGIN) != ORIGIN for shard in channel.shards)
+        can_resume = has_positions and (replica.covers(channel, resume) or replica.is_ahead(channel, resume))
+        channels.append((channel, {shard: resume[shard] for shard in channel.shards} if can_resume else None))
     interval_ms = next(step for step in INTERVAL_CLASSES_MS if step >= request.min_interval_ms)
     options = DeliveryOptions(profile, request.format, interval_ms, session.encoding, session.framing)
     return Subscribed(channels, options, refusals)
 
 
 def _granted(name: str, session: Session, replica: Replica, new: int | None) -> Channel | Refusal:
-    """Find a channel that a session may hear; `new` is how many it gets already beside those it has, None if it has this one."""
+    """Return a channel that a session may see, or why it may not.
+
+    Args:
+        name: the channel.
+        session: its session.
+        replica: what is published.
+        new: how many channels the request adds so far; None if the session is subscribed to this one already.
+    """
     access = session.access
-    assert access is not None  # noqa: S101 - nobody gets here without
+    assert access is not None  # noqa: S101 - the session is authenticated
     if not access.may_subscribe(name):
         return Refusal(ErrorCode.FORBIDDEN, f"{name!r} is not granted")
-    most = access.limits.channels
-    if most and new is not None and len(session.subscriptions) + new >= most:
-        return Refusal(ErrorCode.OVER_LIMIT, f"{name!r}: a session has at most {most} channels")
+    max_channels = access.limits.channels
+    if max_channels and new is not None and len(session.subscriptions) + new >= max_channels:
+        return Refusal(ErrorCode.OVER_LIMIT, f"{name!r}: a session has at most {max_channels} channels")
     try:
         return replica.channel(name)
     except UnknownChannel as error:

@@ -1,73 +1,82 @@
-"""Long messages in parts: many clients refuse a message over a megabyte, and would do so again each time they came back."""
+"""Split long messages into chunks: many clients refuse a message over a megabyte, and would again at each reconnect."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.gateway.protocol import encoders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oddsengine.gateway.fanout.audience import DeliveryOptions
-
-#: A part has no more than this of encoded events and markets, unless a single one has, or it has but few (below). Above
-#: `memory.LARGE_BYTES` each copy of it would be taken anew from the system, which costs several times the copying.
-PART_BYTES: Final = 128 * 1024
-#: Fewer fragments than these are never cut.
-FEW: Final = 50
+    from oddsengine.gateway.protocol.delivery import DeliveryOptions
 
 
-def are_long(events: list[bytes], markets: list[bytes]) -> bool:
-    """Tell whether a message with these is too long for one part."""
-    if len(events) + len(markets) < FEW:
+class ChunkLimits(NamedTuple):
+    """When a message is split into chunks (`part` on the wire).
+
+    `chunk_bytes` is the most that the encoded events and markets of a chunk take, unless a single one takes more. Above
+    `runtime.memory.LARGE_BYTES` the system would allocate each copy of a chunk afresh, which costs several times the copying. A
+    message with fewer than `min_fragments` events and markets is never split.
+    """
+
+    chunk_bytes: int = 128 * 1024
+    min_fragments: int = 50
+
+
+def needs_chunks(events: list[bytes], markets: list[bytes], limits: ChunkLimits) -> bool:
+    """Check whether a delta with these fragments is too long for one message."""
+    if len(events) + len(markets) < limits.min_fragments:
         return False
-    return sum(map(len, events)) + sum(map(len, markets)) > PART_BYTES
+    return sum(map(len, events)) + sum(map(len, markets)) > limits.chunk_bytes
 
 
 class Content(NamedTuple):
-    """Encoded events and markets, in the order in which clients are to take them: all events first."""
+    """Encoded events and markets, in the order in which clients apply them: all events first."""
 
     events: list[bytes]
     markets: list[bytes]
 
-    def parts(self) -> Iterator[tuple[Content, bool]]:
-        """Cut it into parts that are not too long, at least one; with each, whether it is the last."""
-        part, size = Content([], []), 0
+    def chunks(self, limits: ChunkLimits) -> Iterator[tuple[Content, bool]]:
+        """Split into chunks within the limits, at least one. Yield each with whether it is the last."""
+        chunk, size = Content([], []), 0
         for is_market, fragments in enumerate(self):
             for fragment in fragments:
                 size += len(fragment)
-                if size > PART_BYTES and (part.events or part.markets):
-                    yield part, False
-                    part, size = Content([], []), len(fragment)
-                part[is_market].append(fragment)
-        yield part, True
+                if size > limits.chunk_bytes and (chunk.events or chunk.markets):
+                    yield chunk, False
+                    chunk, size = Content([], []), len(fragment)
+                chunk[is_market].append(fragment)
+        yield chunk, True
 
 
-def snapshot_frames(channel: str, content: Content, at: str, options: DeliveryOptions) -> list[bytes]:
-    """Frame a channel whole; a client is at the position `at` with the last part."""
+def snapshot_frames(channel: str, content: Content, at: str, options: DeliveryOptions, limits: ChunkLimits) -> list[bytes]:
+    """Frame a whole channel. A client is at the position `at` once it has the last chunk."""
     return [
         options.framing.wrap(
-            encoders.snapshot(channel, at, *part, part=number, last=is_last, encoding=options.encoding), at if is_last else None
+            encoders.snapshot(channel, at, *chunk, part=number, last=is_last, encoding=options.encoding), at if is_last else None
         )
-        for number, (part, is_last) in enumerate(content.parts(), 1)
+        for number, (chunk, is_last) in enumerate(content.chunks(limits), 1)
     ]
 
 
-def delta_frames(head: bytes, content: Content, at: str, before: str, ts_ms: int, options: DeliveryOptions) -> list[bytes]:
-    """Frame what changed; who has not had the last part is where it was.
+def delta_frames(
+    head: bytes, content: Content, at: str, before: str, ts_ms: int, options: DeliveryOptions, limits: ChunkLimits
+) -> list[bytes]:
+    """Frame a delta. A client that lacks the last chunk keeps its previous position.
 
     Args:
         head: the channel's `encoders.delta_head`.
         content: what changed.
-        at: the position a client has with all of it.
-        before: the one it had without.
+        at: position of a client that has all of it.
+        before: position of a client that does not.
         ts_ms: when it was published, Unix milliseconds.
-        options: how it is wanted.
+        options: how it is delivered.
+        limits: when to split it.
     """
     frames: list[bytes] = []
-    for part, is_last in content.parts():
+    for chunk, is_last in content.chunks(limits):
         here = at if is_last else before
         stamp = encoders.delta_stamp(here, ts_ms, options.encoding)
-        frames.append(options.framing.wrap(encoders.delta(head, stamp, *part, options.encoding), here))
+        frames.append(options.framing.wrap(encoders.delta(head, stamp, *chunk, options.encoding), here))
     return frames

@@ -1,151 +1,177 @@
-"""Brings up to date who is not where all others are: who joins, who did not read for a while, who is told at intervals.
+"""Bring sessions that are not at their audience's position up to date, and send audiences with an interval their deltas.
 
-They are told what is newest, as far as there is time for them in a turn of the event loop; then others come in between.
+Both are sent the newest state, as far as the budget of a turn of the event loop allows; then other work gets its turn.
 """
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from oddsengine.gateway.recovery.slow_consumers import SlowConsumers
-from oddsengine.gateway.recovery.snapshot_cache import SnapshotCache
+from oddsengine.gateway.fanout.scheduler import NextTurn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oddsengine.gateway.fanout.audience import Audience
+    from oddsengine.gateway.fanout.audiences import Audiences
+    from oddsengine.gateway.fanout.counters import GatewayCounters
+    from oddsengine.gateway.fanout.outbox import Outbox
+    from oddsengine.gateway.fanout.scheduler import Scheduler
     from oddsengine.gateway.fanout.session import Session, Subscription
-    from oddsengine.gateway.hub.dispatcher import Dispatcher
+    from oddsengine.gateway.recovery.slow_consumers import SlowConsumers
+    from oddsengine.gateway.recovery.snapshot_cache import SnapshotCache
+    from oddsengine.gateway.state.replica import At, Replica
+
+#: Position of a client that needs a snapshot.
+NO_POSITION: Final[At] = {}
 
 
 class CatchUp:
-    """Those of one gateway process.
+    """The sessions of one gateway process that join, fell behind, or are sent deltas at intervals.
 
     Args:
-        dispatcher: tells all others.
-        clock: monotonic seconds.
-        now_ms: the wall clock, Unix milliseconds.
-        slow_client_timeout_s: how long a socket may take nothing of what is written to it.
+        replica: what is published.
+        audiences: all audiences.
+        outbox: writes to sessions.
+        slow_consumers: sessions that are behind.
+        snapshots: encodes snapshots and diffs.
+        scheduler: budgets the time.
+        counters: are kept up to date.
+        when_idle: calls a function as soon as no flush is in progress.
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, clock: Callable[[], float], now_ms: Callable[[], int], slow_client_timeout_s: float
+        self,
+        replica: Replica,
+        audiences: Audiences,
+        outbox: Outbox,
+        slow_consumers: SlowConsumers,
+        snapshots: SnapshotCache,
+        scheduler: Scheduler,
+        counters: GatewayCounters,
+        when_idle: Callable[[Callable[[], None]], None],
     ) -> None:
-        self._dispatcher = dispatcher
-        self._replica = dispatcher.replica
-        self._clock = clock
-        self._pace = dispatcher.pace
-        self.snapshot_cache = SnapshotCache(dispatcher.replica, now_ms, clock, dispatcher.pace, self._go_on)
-        #: sessions of which a subscription has a position of its own
-        self.behind = SlowConsumers(dispatcher.counters, clock, slow_client_timeout_s)
-        #: whether what there was no time for is about to go on
-        self._is_to_go_on = False
-        #: whether audiences with an interval are to be told as soon as no flush is on its way
-        self._are_paced_waiting = False
+        self._replica = replica
+        self._audiences = audiences
+        self._outbox = outbox
+        self._slow_consumers = slow_consumers
+        self._snapshots = snapshots
+        self._scheduler = scheduler
+        self._counters = counters
+        self._when_idle = when_idle
+        self._next_turn = NextTurn(self._run)
+        snapshots.add_listener(self._run)
 
     @property
     def is_busy(self) -> bool:
-        """Whether anybody is still to be told something."""
-        return self._is_to_go_on or bool(self.behind) or self.snapshot_cache.is_busy
+        """Whether any session still has to catch up."""
+        return self._next_turn.is_requested or bool(self._slow_consumers) or self._snapshots.is_busy
 
     def sweep(self) -> None:
-        """Bring those that have drained up to date, and tell audiences whose interval is over; call every few ms."""
-        self.snapshot_cache.tidy()
-        self._go_on()
+        """Catch up sessions that have drained and serve audiences whose interval has passed; call every few ms."""
+        self._snapshots.evict_idle()
+        self._run()
 
-    def put_off(self, session: Session) -> None:
-        """Bring a session up to date as soon as it has taken what was written to it and there is time."""
-        self.behind.add(session)
-        self._go_on_soon()
+    def defer(self, session: Session) -> None:
+        """Catch a session up once it has taken what was written to it and the budget allows."""
+        self._slow_consumers.add(session)
+        self._next_turn.request()
 
     def catch_up(self, session: Session, subscription: Subscription) -> None:
-        """Bring one subscription from its own position to the present, and into its audience; now, or once that can be told."""
+        """Bring a subscription from its own position to the present and into its audience, at once or once that is encoded."""
         at = subscription.at
-        assert at is not None  # noqa: S101 - only those behind have one
-        audiences, replica = self._dispatcher.audiences, self._replica
+        assert at is not None  # noqa: S101 - only subscriptions that are behind have one
+        audiences, replica = self._audiences, self._replica
         audience = subscription.audience = audiences.get(subscription.audience.channel, subscription.audience.options)
         is_covered = replica.covers(audience.channel, at)
         if not is_covered and replica.is_ahead(audience.channel, at):
-            self.behind.add(session)  # what it has seen elsewhere has not come here yet
+            self._slow_consumers.add(session)  # another gateway sent it changes that have not arrived here yet
             return
-        frames = self.snapshot_cache.frames(audience, at if is_covered else None)
+        frames = self._snapshots.frames(audience, at if is_covered else None)
         if frames is None:
-            self.behind.add(session)
+            self._slow_consumers.add(session)
             return
         for framed in frames:
-            self._dispatcher.write([session], framed)
-        self._dispatcher.counters.catch_ups += is_covered
-        self._dispatcher.counters.snapshots += not is_covered
-        # An audience with an interval stays where its other members are: it may tell this one again what it knows.
+            self._outbox.write([session], framed)
+        self._counters.catch_ups += is_covered
+        self._counters.snapshots += not is_covered
+        # An audience with an interval stays at the position of its other members: this one may be sent some changes twice.
         subscription.at = None
         audiences.join(session, audience)
-        self._dispatcher.tell_health(session, subscription)
+        self.send_staleness(session, subscription)
 
-    def flushed(self) -> None:
-        """Tell those who had to wait for the flush that was on its way."""
-        if self._are_paced_waiting:
-            self._tell_paced()
+    def send_staleness(self, session: Session, subscription: Subscription) -> None:
+        """Send a session `stale` or `live` if its audience was sent that while the session was not a member."""
+        channel = subscription.audience.channel
+        since = self._replica.is_stale(channel)
+        if (since is not None) == subscription.sent_stale:
+            return
+        subscription.sent_stale = since is not None
+        fields = {"channel": channel.name} if since is None else {"channel": channel.name, "since": since}
+        session.send("live" if since is None else "stale", fields, self._scheduler.clock())
 
-    def _go_on_soon(self) -> None:
-        if not self._is_to_go_on:
-            self._is_to_go_on = True
-            asyncio.get_running_loop().call_soon(self._next_turn)
+    def resend_snapshot(self, audience: Audience[Session]) -> None:
+        """Send every member of an audience a snapshot, at once or once it is encoded."""
+        audience.at = self._replica.at(audience.channel)
+        members = list(audience.members)
+        frames = self._snapshots.frames(audience, None) if self._scheduler.has_budget() else None
+        if frames is None:
+            for session in members:
+                session.subscriptions[audience.channel.name].at = NO_POSITION
+                self._audiences.detach(session, audience)
+                self.defer(session)
+            return
+        for framed in frames:
+            self._outbox.write(members, framed)
+        self._counters.snapshots += len(members)
 
-    def _next_turn(self) -> None:
-        self._is_to_go_on = False
-        self._go_on()
-
-    def _go_on(self) -> None:
+    def _run(self) -> None:
         self._catch_up_drained()
-        # They are told what is newest. Who is in other audiences too would hear what is on its way to those after that.
-        self._are_paced_waiting = self._dispatcher.is_flushing
-        if not self._are_paced_waiting:
-            self._tell_paced()
+        # They are sent the newest state. A member of other audiences would be sent older changes of the flush after that.
+        self._when_idle(self._send_paced)
 
     def _catch_up_drained(self) -> None:
-        for session in self.behind.take_drained():
-            if not self._caught_up(session):
-                self._go_on_soon()
+        for session in self._slow_consumers.take_drained():
+            if not self._catch_up_session(session):
+                self._next_turn.request()
                 break
-        self._dispatcher.settle()
+        self._outbox.detach_slow()
 
-    def _caught_up(self, session: Session) -> bool:
-        """Bring a session up to date as far as it takes that; tell whether there was time for it."""
+    def _catch_up_session(self, session: Session) -> bool:
+        """Catch a session up as far as its socket takes it. Return whether the budget allowed that."""
         for subscription in session.subscriptions.values():
             if subscription.at is None:
                 continue
             if session.backlog():
-                self.behind.add(session)  # one thing at a time: what waits for it costs a position each
+                self._slow_consumers.add(session)  # one channel at a time: each that waits costs one position
                 break
-            if not self._pace.has_budget():
-                self.behind.add(session)
+            if not self._scheduler.has_budget():
+                self._slow_consumers.add(session)
                 return False
             self.catch_up(session, subscription)
         return True
 
-    def _tell_paced(self) -> None:
-        """Tell the audiences whose interval is over what has changed since they were last told."""
-        self._are_paced_waiting = False
-        now_ms = self._clock() * 1000
-        for audience in list(self._dispatcher.audiences.paced):
+    def _send_paced(self) -> None:
+        """Send audiences whose interval has passed what has changed since."""
+        now_ms = self._scheduler.clock() * 1000
+        for audience in list(self._audiences.paced):
             if audience.due_ms > now_ms:
                 continue
-            if not self._pace.has_budget():
-                self._go_on_soon()
+            if not self._scheduler.has_budget():
+                self._next_turn.request()
                 break
             audience.due_ms = now_ms + audience.options.interval_ms
-            self._tell_since(audience)
-        self._dispatcher.settle()
+            self._send_diff(audience)
+        self._outbox.detach_slow()
 
-    def _tell_since(self, audience: Audience) -> None:
+    def _send_diff(self, audience: Audience[Session]) -> None:
         if not self._replica.covers(audience.channel, audience.at):
-            self._dispatcher.tell_anew(audience)
+            self.resend_snapshot(audience)
             return
-        frames = self.snapshot_cache.frames(audience, audience.at)
+        frames = self._snapshots.frames(audience, audience.at)
         if frames is None:
-            audience.due_ms = 0.0  # it is being made
+            audience.due_ms = 0.0  # it is being encoded
             return
         audience.at = self._replica.at(audience.channel)
         for framed in frames:
-            self._dispatcher.tell(audience, framed)
+            self._outbox.send(audience, framed)

@@ -1,4 +1,4 @@
-"""The slow ones: sessions that are out of their audiences until their sockets have drained, or for good if those never do."""
+"""Slow consumers: sessions that are out of their audiences until their sockets have drained."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from oddsengine.gateway.protocol.codes import Close
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from oddsengine.gateway.fanout.counters import GatewayCounters
     from oddsengine.gateway.fanout.session import Session
-    from oddsengine.gateway.hub.counters import HubCounters
 
 
 class SlowConsumers:
@@ -19,54 +19,54 @@ class SlowConsumers:
     Args:
         counters: are kept up to date.
         clock: monotonic seconds.
-        slow_client_timeout_s: how long a socket may take nothing of what is written to it.
+        slow_client_timeout_s: how long a socket may make no progress before it is closed.
     """
 
-    def __init__(self, counters: HubCounters, clock: Callable[[], float], slow_client_timeout_s: float) -> None:
+    def __init__(self, counters: GatewayCounters, clock: Callable[[], float], slow_client_timeout_s: float) -> None:
         self._counters = counters
         self._clock = clock
-        self._stalled_s = slow_client_timeout_s
-        #: how much each had not taken when that was last less than before (bytes), and when that was (monotonic seconds)
-        self._sessions: dict[Session, tuple[int, float]] = {}
+        self._timeout_s = slow_client_timeout_s
+        #: the smallest backlog of each so far (bytes), and when it got there (monotonic seconds)
+        self._progress: dict[Session, tuple[int, float]] = {}
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._progress)
 
     def __iter__(self) -> Iterator[Session]:
-        return iter(self._sessions)
+        return iter(self._progress)
 
     def __contains__(self, session: object) -> bool:
-        return session in self._sessions
+        return session in self._progress
 
     def add(self, session: Session) -> None:
-        """Watch a session from now on, unless it is watched already."""
-        if session not in self._sessions:
+        """Watch a session. No-op if it is watched."""
+        if session not in self._progress:
             backlog = session.backlog()
-            self._sessions[session] = backlog, self._clock()
-            self._counters.fell_behind += bool(backlog)
+            self._progress[session] = backlog, self._clock()
+            self._counters.slow_consumers += bool(backlog)
 
     def forget(self, session: Session) -> None:
-        """Let a session go, if it is watched."""
-        self._sessions.pop(session, None)
+        """Stop watching a session. No-op if it is not watched."""
+        self._progress.pop(session, None)
 
     def take_drained(self) -> Iterator[Session]:
-        """Give, one by one, who has taken all that was written to it and is watched no more; hang up on who takes nothing."""
-        for session in list(self._sessions):
+        """Yield sessions whose sockets have drained and stop watching them; disconnect those without progress."""
+        for session in list(self._progress):
             backlog = session.backlog()
             if session.transport.is_closing():
                 self.forget(session)
             elif backlog:
-                self._watch_progress(session, backlog)
+                self._check_progress(session, backlog)
             else:
                 self.forget(session)
                 yield session
 
-    def _watch_progress(self, session: Session, backlog: int) -> None:
+    def _check_progress(self, session: Session, backlog: int) -> None:
         now_s = self._clock()
-        before, progress_s = self._sessions[session]
-        if backlog < before:
-            self._sessions[session] = backlog, now_s
-        elif now_s - progress_s > self._stalled_s:
-            self._counters.stalled += 1
+        smallest, since_s = self._progress[session]
+        if backlog < smallest:
+            self._progress[session] = backlog, now_s
+        elif now_s - since_s > self._timeout_s:
+            self._counters.slow_consumer_disconnects += 1
             self.forget(session)
             session.end(Close.OVERLOADED, "not reading")

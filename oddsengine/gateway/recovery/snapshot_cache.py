@@ -1,6 +1,6 @@
-"""What clients are sent of a channel, whole or since positions: encoded once for all who want the same from the same place.
+"""Snapshots and diffs of channels, encoded once for all who need the same.
 
-What is large is encoded in pieces, between which whoever else wants something comes in; who asks for it has to wait.
+A large one is encoded in time slices, between which other work gets its turn; whoever requests it has to wait.
 """
 
 from __future__ import annotations
@@ -8,82 +8,80 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from oddsengine.gateway.fanout.scheduler import NextTurn
 from oddsengine.gateway.protocol.chunking import Content, delta_frames, snapshot_frames
-from oddsengine.gateway.recovery.snapshot_encoder import SnapshotEncoder, rendered
+from oddsengine.gateway.recovery.snapshot_encoder import SnapshotEncoder, encode_channel
 from oddsengine.streams.positions import Position, write_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oddsengine.gateway.fanout.audience import Audience, DeliveryOptions
+    from oddsengine.gateway.fanout.audience import Audience
     from oddsengine.gateway.fanout.scheduler import Scheduler
+    from oddsengine.gateway.fanout.session import Session
+    from oddsengine.gateway.fanout.thresholds import Thresholds
+    from oddsengine.gateway.protocol.delivery import DeliveryOptions
     from oddsengine.gateway.state.replica import At, Channel, Replica
 
-#: As many markets are encoded in about a millisecond: more are done in pieces.
-LARGE: Final = 300
-#: Frames kept ready for those who come at once, as after a restart.
-_KEPT_BYTES: Final = 16 * 1024 * 1024
-#: What keeping anything costs beside its bytes.
-_OVERHEAD_BYTES: Final = 500
-#: Large snapshot_cache kept, so that the next one to ask waits for no more than what has changed; and for how long.
-_LARGE_KEPT: Final = 16
-_LARGE_KEPT_S: Final = 30.0
-#: After so many pieces the pieces of one are twice as long, so that it catches up with the changes however many there are.
-_PIECES: Final = 100
+#: Frames kept for clients that come all at once, as after a restart.
+_MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
+#: What keeping an entry costs beside its frames.
+_ENTRY_BYTES: Final = 500
+#: Large encodings that are kept, so that the next request waits only for what has changed since; and for how long.
+_MAX_LARGE: Final = 16
+_LARGE_TTL_S: Final = 30.0
+#: After this many slices the slices of an encoding double, so that it overtakes the changes however many there are.
+_SLICES_UNTIL_DOUBLED: Final = 100
 
 _Key: TypeAlias = "tuple[str, DeliveryOptions, tuple[Position, ...] | None]"
 _Moment: TypeAlias = tuple[tuple[int, int, bool], ...]
 
 
 class _Large(NamedTuple):
-    """A large rendering, the pieces of work done on it since it was last complete, and when it was last asked for."""
+    """A large encoding, the slices of work on it since it was last complete, and when it was last requested."""
 
-    rendering: SnapshotEncoder
-    pieces: int
-    asked_s: float
+    encoder: SnapshotEncoder
+    slices: int
+    requested_s: float
 
 
 class SnapshotCache:
-    """Snapshots and diffs of a replica, kept while they are the present.
+    """Snapshots and diffs of a replica, kept while they are current.
 
     Args:
         replica: what is published.
         now_ms: the wall clock, Unix milliseconds.
-        clock: monotonic seconds.
-        pace: tells how long to work at a stretch.
-        on_ready: is called in the moment in which something large that was asked for is there: ask again now.
+        scheduler: limits the time slices.
+        thresholds: what is large, and when a message is split.
     """
 
-    def __init__(
-        self,
-        replica: Replica,
-        now_ms: Callable[[], int],
-        clock: Callable[[], float],
-        pace: Scheduler,
-        on_ready: Callable[[], None],
-    ) -> None:
+    def __init__(self, replica: Replica, now_ms: Callable[[], int], scheduler: Scheduler, thresholds: Thresholds) -> None:
         self._replica = replica
         self._now_ms = now_ms
-        self._clock = clock
-        self._pace = pace
-        self._on_ready = on_ready
-        #: the moment and the frames of each, least recently asked for first
+        self._scheduler = scheduler
+        self._thresholds = thresholds
+        self._listeners: list[Callable[[], None]] = []
+        #: the moment and the frames of each, least recently requested first
         self._ready: dict[_Key, tuple[_Moment, list[bytes]]] = {}
         self._ready_bytes = 0
-        #: least recently asked for first
+        #: least recently requested first
         self._large: dict[_Key, _Large] = {}
-        #: those of them that somebody waits for
+        #: the large ones that somebody waits for
         self._wanted: dict[_Key, None] = {}
-        self._is_working = False
-        #: wakes who waits for one of them
-        self._some_made = asyncio.Event()
+        self._next_turn = NextTurn(self._encode_wanted)
+        #: set for a moment whenever a large encoding is complete
+        self._completed = asyncio.Event()
 
-    def frames(self, audience: Audience, since: At | None) -> list[bytes] | None:
-        """Give what brings a client to the present, ready to write: nothing if nothing changed, None if it has to wait.
+    def add_listener(self, on_ready: Callable[[], None]) -> None:
+        """Call a function whenever a large encoding that was requested is complete: a request at that moment succeeds."""
+        self._listeners.append(on_ready)
+
+    def frames(self, audience: Audience[Session], since: At | None) -> list[bytes] | None:
+        """Return ready frames that bring a client to the present: none if nothing changed, None if it has to wait.
 
         Args:
-            audience: the channel, and how it is wanted.
-            since: the positions, which the replica covers, that the client has; None if it knows nothing.
+            audience: the channel, and how it is delivered.
+            since: the client's positions, which the replica covers; None for a snapshot.
         """
         channel, options = audience.channel, audience.options._replace(interval_ms=0)
         key = _key(channel, options, since)
@@ -95,11 +93,11 @@ class SnapshotCache:
         content = self._content(key, channel, options, since)
         if content is None:
             return None
-        at = write_at(self._replica.at(channel))
+        at, limits = write_at(self._replica.at(channel)), self._thresholds.chunks
         if since is None:
-            frames = snapshot_frames(channel.name, content, at, options)
+            frames = snapshot_frames(channel.name, content, at, options, limits)
         elif content.events or content.markets:
-            frames = delta_frames(audience.head, content, at, write_at(since), self._now_ms(), options)
+            frames = delta_frames(audience.head, content, at, write_at(since), self._now_ms(), options, limits)
         else:
             frames = []
         self._keep(key, moment, frames)
@@ -107,68 +105,65 @@ class SnapshotCache:
 
     @property
     def is_busy(self) -> bool:
-        """Whether somebody waits for what is being made."""
+        """Whether somebody waits for a large encoding."""
         return bool(self._wanted)
 
-    async def whole(self, channel: Channel, options: DeliveryOptions) -> tuple[Content, At]:
-        """Encode a channel whole, and tell at which positions that is."""
+    async def snapshot(self, channel: Channel, options: DeliveryOptions) -> tuple[Content, At]:
+        """Encode a whole channel. Return it with its positions. May be cancelled."""
         while (content := self._content(_key(channel, options, None), channel, options, None)) is None:
-            await self._some_made.wait()
+            await self._completed.wait()
         return content, self._replica.at(channel)
 
-    def tidy(self) -> None:
-        """Forget what nobody has asked for in a while; call every few ms."""
-        oldest_s = self._clock() - _LARGE_KEPT_S
+    def evict_idle(self) -> None:
+        """Drop large encodings that nobody has requested for a while; call every few ms."""
+        oldest_s = self._scheduler.clock() - _LARGE_TTL_S
         for key, large in list(self._large.items()):
-            if large.asked_s > oldest_s and len(self._large) <= _LARGE_KEPT:
+            if large.requested_s > oldest_s and len(self._large) <= _MAX_LARGE:
                 return
             if key not in self._wanted:
                 del self._large[key]
 
     def _content(self, key: _Key, channel: Channel, options: DeliveryOptions, since: At | None) -> Content | None:
-        if not self._replica.is_over(LARGE, channel, since):
-            return rendered(self._replica, channel, options, since)
+        if not self._replica.is_over(self._thresholds.large_channel, channel, since):
+            return encode_channel(self._replica, channel, options, since)
         large = self._large.pop(key, None) or _Large(SnapshotEncoder(self._replica, channel, options, since), 0, 0.0)
-        # Put back last: what was asked for longest ago goes first.
-        self._large[key] = large._replace(asked_s=self._clock())
-        if self._work_on(key):
-            return large.rendering.content()
+        # Reinserted at the end: the least recently requested is evicted first.
+        self._large[key] = large._replace(requested_s=self._scheduler.clock())
+        if self._encode_slice(key):
+            return large.encoder.content()
         self._wanted[key] = None
-        self._work_soon()
+        self._next_turn.request()
         return None
 
-    def _work(self) -> None:
-        """Encode the next piece of what somebody waits for."""
-        self._is_working = False
+    def _encode_wanted(self) -> None:
+        """Encode the next slice of what somebody waits for."""
         if not self._wanted:
             return
-        if self._work_on(next(iter(self._wanted))):
-            self._on_ready()
-        self._work_soon()
+        if self._encode_slice(next(iter(self._wanted))):
+            for on_ready in self._listeners:
+                on_ready()
+        if self._wanted:
+            self._next_turn.request()
 
-    def _work_on(self, key: _Key) -> bool:
-        """Do a piece of work on a large rendering; tell whether it was the last."""
-        large = self._large[key]
-        is_complete = large.rendering.advance(self._clock, self._pace.time_slice_s * 2 ** (large.pieces // _PIECES))
-        self._large[key] = large._replace(pieces=0 if is_complete else large.pieces + 1)
+    def _encode_slice(self, key: _Key) -> bool:
+        """Work on a large encoding for one time slice. Return whether it is complete."""
+        large, scheduler = self._large[key], self._scheduler
+        budget_s = scheduler.time_slice_s * 2 ** (large.slices // _SLICES_UNTIL_DOUBLED)
+        is_complete = large.encoder.advance(scheduler.clock, budget_s)
+        self._large[key] = large._replace(slices=0 if is_complete else large.slices + 1)
         if is_complete and key in self._wanted:
             del self._wanted[key]
-            self._some_made.set()
-            self._some_made.clear()
+            self._completed.set()
+            self._completed.clear()
         return is_complete
-
-    def _work_soon(self) -> None:
-        if self._wanted and not self._is_working:
-            self._is_working = True
-            asyncio.get_running_loop().call_soon(self._work)
 
     def _keep(self, key: _Key, moment: _Moment, frames: list[bytes]) -> None:
         ready = self._ready
         before = ready.pop(key, None)
         self._ready_bytes += _size(frames) - (0 if before is None else _size(before[1]))
-        # Put back last: what was asked for longest ago goes first.
+        # Reinserted at the end: the least recently requested is dropped first.
         ready[key] = moment, frames
-        while self._ready_bytes > _KEPT_BYTES and len(ready) > 1:
+        while self._ready_bytes > _MAX_FRAME_BYTES and len(ready) > 1:
             self._ready_bytes -= _size(ready.pop(next(iter(ready)))[1])
 
 
@@ -177,4 +172,4 @@ def _key(channel: Channel, options: DeliveryOptions, since: At | None) -> _Key:
 
 
 def _size(frames: list[bytes]) -> int:
-    return _OVERHEAD_BYTES + sum(map(len, frames))
+    return _ENTRY_BYTES + sum(map(len, frames))

@@ -1,4 +1,4 @@
-"""A channel in clients' bytes: whole, or what changed in it since positions; a large one is encoded piece by piece."""
+"""Encode a channel, whole or what changed in it since a position; a large one in time slices."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING, NamedTuple
 from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.chunking import Content
-from oddsengine.gateway.state.replica import suspended
+from oddsengine.gateway.state.replica import suspended_as_stale
 from oddsengine.offer.offer import BEGINNING
 from oddsengine.offer.replica_offer import ReplicaOffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from oddsengine.gateway.fanout.audience import DeliveryOptions
+    from oddsengine.gateway.protocol.delivery import DeliveryOptions
     from oddsengine.gateway.state.replica import At, Channel, Replica
     from oddsengine.offer.change_index import EventEntry
 
 
-def rendered(replica: Replica, channel: Channel, options: DeliveryOptions, since: At | None) -> Content:
+def encode_channel(replica: Replica, channel: Channel, options: DeliveryOptions, since: At | None) -> Content:
     """Encode a channel at once.
 
     Args:
         replica: what is published.
         channel: the channel.
-        options: how it is wanted.
-        since: the positions, which the replica covers, after which something changed; None for all there is.
+        options: how it is delivered.
+        since: the positions, which the replica covers, from which to encode the diff; None for everything.
     """
     content = Content([], [])
     for offer, changes in replica.whole(channel) if since is None else replica.diff(channel, since):
@@ -41,15 +41,15 @@ def rendered(replica: Replica, channel: Channel, options: DeliveryOptions, since
 
 
 class _Source(NamedTuple):
-    """A shard that a channel draws from: since when something is to be told of it, and whether it is shut."""
+    """A shard that a channel draws from: the position from which it is encoded, and whether it is stale-suspended."""
 
     offer: ReplicaOffer
     seq: int
-    is_shut: bool
+    is_suspended: bool
 
 
 class _Market(NamedTuple):
-    """A market as it was at the position of its last change, in bytes."""
+    """A market encoded at the position of its last change."""
 
     at: int
     is_urgent: bool
@@ -57,7 +57,7 @@ class _Market(NamedTuple):
 
 
 class _Event(NamedTuple):
-    """An event as it was at a position: its bytes, if it changed itself, and its markets, also as lists of bytes."""
+    """An event encoded at a position: itself if it has changed, and its markets, also as lists of bytes."""
 
     seq: int
     encoded: bytes | None
@@ -67,27 +67,27 @@ class _Event(NamedTuple):
 
 
 class SnapshotEncoder:
-    """A channel encoded piece by piece, and again only where it has changed.
+    """A channel encoded in time slices, and again only where it has changed.
 
     Args:
         replica: what is published.
         channel: of a sport, a competition or an event.
-        options: how it is wanted.
-        since: as in `rendered`.
+        options: how it is delivered.
+        since: as in `encode_channel`.
     """
 
     def __init__(self, replica: Replica, channel: Channel, options: DeliveryOptions, since: At | None) -> None:
         self._replica = replica
         self._channel = channel
-        self._taste = options
+        self._options = options
         self._since = since
-        #: epochs of the shards and which of them are shut: what was encoded at others says nothing
+        #: epochs of the shards and which of them are stale-suspended: whatever was encoded before either changed is invalid
         self._basis: tuple[tuple[int, bool], ...] = ()
         self._events: dict[EventEntry, _Event] = {}
 
     def advance(self, clock: Callable[[], float], budget_s: float) -> bool:
-        """Encode what is not of the present until the time is spent; tell whether all is."""
-        basis = tuple([(epoch, is_shut) for epoch, _, is_shut in self._replica.moment(self._channel)])
+        """Encode what is out of date until the budget is spent. Return whether everything is current."""
+        basis = tuple([(epoch, is_suspended) for epoch, _, is_suspended in self._replica.moment(self._channel)])
         if basis != self._basis:
             self._basis = basis
             self._events.clear()
@@ -96,13 +96,13 @@ class SnapshotEncoder:
             for entry in source.offer.entries_since(source.seq, self._channel.name):
                 known = self._events.get(entry)
                 if known is None or (known.seq < source.offer.seq and known.seq < entry.touched):
-                    self._events[entry] = self._encoded(source, entry, known)
+                    self._events[entry] = self._encode(source, entry, known)
                     if clock() >= end_s:
                         return False
         return True
 
     def content(self) -> Content:
-        """Put it together; for when `advance` has just told that all is of the present."""
+        """Assemble the content. Valid right after `advance` has returned True."""
         events: dict[EventEntry, _Event] = {}
         content = Content([], [])
         calm: list[bytes] = []
@@ -117,21 +117,21 @@ class SnapshotEncoder:
         if self._since is not None:
             for offer, seq, _ in self._sources():
                 for removal in offer.removals_since(seq, self._channel.name):
-                    content[removal.what == "market"].append(encoders.removal(removal, self._taste.encoding))
-        self._events = events  # what is gone is forgotten
+                    content[removal.what == "market"].append(encoders.removal(removal, self._options.encoding))
+        self._events = events  # without the events that are gone
         return content
 
     def _sources(self) -> Iterator[_Source]:
         for shard in self._channel.shards:
-            is_shut = shard in self._replica.shut
+            is_suspended = shard in self._replica.stale_suspended
             if self._since is None:
-                yield _Source(self._replica.offers[shard], BEGINNING, is_shut)
-            elif not is_shut:  # else who asks has seen all there is to see
-                yield _Source(self._replica.offers[shard], self._since[shard].seq, is_shut)
+                yield _Source(self._replica.offers[shard], BEGINNING, is_suspended)
+            elif not is_suspended:  # otherwise the client has seen all of it
+                yield _Source(self._replica.offers[shard], self._since[shard].seq, is_suspended)
 
-    def _encoded(self, source: _Source, entry: EventEntry, known: _Event | None) -> _Event:
-        offer, seq, is_shut = source
-        options, place = self._taste, offer.profile_index(self._taste.profile)
+    def _encode(self, source: _Source, entry: EventEntry, known: _Event | None) -> _Event:
+        offer, seq, is_suspended = source
+        options, place = self._options, offer.profile_index(self._options.profile)
         markets: dict[MarketId, _Market] = {}
         for market in entry.markets.values():
             before = known.markets.get(market.id) if known is not None else None
@@ -139,8 +139,8 @@ class SnapshotEncoder:
                 markets[market.id] = before
             elif market.at > seq:
                 change = offer.market_since(market, seq)
-                shown = suspended(change) if is_shut else change
-                encoded = encoders.market_change(shown, place, options.odds_format, options.encoding)
+                effective = suspended_as_stale(change) if is_suspended else change
+                encoded = encoders.market_change(effective, place, options.odds_format, options.encoding)
                 markets[market.id] = _Market(market.at, change.is_urgent, encoded)
         event = offer.event_since(entry.record, seq)
         return _Event(

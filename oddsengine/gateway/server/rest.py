@@ -14,10 +14,10 @@ from oddsengine.domain.formats import FORMATS
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.odds import to_milli
 from oddsengine.gateway.access.grants import Access, Role
-from oddsengine.gateway.fanout.audience import DeliveryOptions
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.client_messages import QuoteAnswer, QuotesCheck, QuoteToCheck
 from oddsengine.gateway.protocol.codes import ErrorCode
+from oddsengine.gateway.protocol.delivery import DeliveryOptions
 from oddsengine.gateway.protocol.server_messages import QuoteChecked, QuotesChecked, WasOnOffer
 from oddsengine.gateway.state.replica import UnknownChannel
 from oddsengine.streams.positions import write_at
@@ -65,10 +65,10 @@ class RestApi:
         self._engine = engine
         self._profile = hub.profile_of
         self._admission = admission
-        self._renderings = hub.dispatcher.late.snapshot_cache
-        self._history = hub.dispatcher.history
+        self._snapshot = hub.snapshot
+        self._history = hub.history
         self._now_ms = hub.now_ms
-        self._asked = hub.dispatcher.pace.asked
+        self._note_request = hub.note_http_request
 
     def routes(self) -> list[web.RouteDef]:
         """Return the API's routes."""
@@ -87,7 +87,7 @@ class RestApi:
         """Wrap a handler so that it serves only clients with at least this role."""
 
         async def authorised(request: web.Request) -> web.Response:
-            self._asked()
+            self._note_request()
             return await handler(request, await self._admission.authorise(request, role))
 
         return authorised
@@ -121,7 +121,8 @@ class RestApi:
             return error(404, ErrorCode.NOT_FOUND, f"event {key!r} is not on offer")
         odds_format = _format(request)
         profile_index = offer.profile_index(self._profile(access))
-        markets = [encoders.market(self._replica.shown(record), profile_index, odds_format) for record in entry.markets.values()]
+        records = map(self._replica.effective, entry.markets.values())
+        markets = [encoders.market(record, profile_index, odds_format) for record in records]
         return json_answer(encoders.event_with_markets(encoders.event_change(_whole(entry)), markets))
 
     async def market(self, request: web.Request, access: Access) -> web.Response:
@@ -131,7 +132,7 @@ class RestApi:
         if record is None:
             return _no_market(key)
         profile_index = self._profile_index(record, access)
-        return json_answer(encoders.market(self._replica.shown(record), profile_index, _format(request)))
+        return json_answer(encoders.market(self._replica.effective(record), profile_index, _format(request)))
 
     async def explain(self, request: web.Request, access: Access) -> web.Response:
         """Return how a market's prices were computed."""
@@ -160,7 +161,7 @@ class RestApi:
             channel = self._replica.channel(name)
         except UnknownChannel as unknown:
             return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
-        content, at = await self._renderings.whole(channel, DeliveryOptions(self._profile(access), _format(request), 0))
+        content, at = await self._snapshot(channel, DeliveryOptions(self._profile(access), _format(request), 0))
         return json_answer(encoders.snapshot(channel.name, write_at(at), *content))
 
     async def check_quotes(self, request: web.Request, access: Access) -> web.Response:

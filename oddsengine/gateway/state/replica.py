@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from oddsengine.offer.change_index import EventEntry
     from oddsengine.offer.offer import Offer
 
-#: Why a market is shown suspended while its shard has been stale for too long.
+#: Reason of a market that is suspended because its shard has been stale for too long.
 STALE: Final = "stale"
 #: What a subscriber has: its position in each shard that its channel draws from.
 At = dict[int, Position]
 
 
-def suspended(change: MarketChange) -> MarketChange:
-    """Show a whole market as suspended because it may be out of date, unless it takes no bets anyway."""
+def suspended_as_stale(change: MarketChange) -> MarketChange:
+    """Return a whole market suspended because it may be out of date, or unchanged if it takes no bets anyway."""
     state = change.state
     if state is None or state.status != "open":
         return change
@@ -62,10 +62,10 @@ class Replica:
         self.offers = [ReplicaOffer(()) for _ in range(shards)]
         #: shards that can't be trusted to be current, with the time it was noticed (Unix milliseconds)
         self.stale_since: dict[int, int] = dict.fromkeys(range(shards), 0)
-        #: shards stale for so long that none of their markets is shown as open
-        self.shut: set[int] = set()
-        #: where each shard was when it was last shut: what clients have seen since then is more than a diff would undo
-        self._shut_at = dict.fromkeys(range(shards), ORIGIN)
+        #: shards that have been stale for so long that clients see all their markets suspended
+        self.stale_suspended: set[int] = set()
+        #: position of each shard when it was last stale-suspended: no diff undoes what clients have seen since then
+        self._stale_suspended_at = dict.fromkeys(range(shards), ORIGIN)
         self._all_shards = tuple(range(shards))
 
     @property
@@ -97,8 +97,8 @@ class Replica:
         return shard_of(EventId(event), len(self.offers))
 
     def position(self, shard: int) -> Position:
-        """Give a shard's present position; of a shut one a position that has no diff, since it is not shown as it is."""
-        if shard in self.shut:
+        """Return a shard's current position; of a stale-suspended one a position without a diff, as its real state is hidden."""
+        if shard in self.stale_suspended:
             return ORIGIN
         offer = self.offers[shard]
         return Position(offer.epoch, offer.seq)
@@ -112,15 +112,15 @@ class Replica:
         return all(shard in at and self._has_diff_since(shard, at[shard]) for shard in channel.shards)
 
     def _has_diff_since(self, shard: int, position: Position) -> bool:
-        if shard in self.shut:
+        if shard in self.stale_suspended:
             return position == ORIGIN  # who has seen it suspended has seen all there is to see
-        epoch, seq = self._shut_at[shard]
-        may_have_seen_it_shut = position.epoch == epoch and position.seq <= seq
-        return not may_have_seen_it_shut and self.offers[shard].has_diff_since(*position)
+        epoch, seq = self._stale_suspended_at[shard]
+        may_have_seen_it_suspended = position.epoch == epoch and position.seq <= seq
+        return not may_have_seen_it_suspended and self.offers[shard].has_diff_since(*position)
 
     def is_ahead(self, channel: Channel, at: At) -> bool:
         """Tell whether a client has seen, elsewhere, what has not come here yet."""
-        return self.shut.isdisjoint(channel.shards) and any(
+        return self.stale_suspended.isdisjoint(channel.shards) and any(
             shard in at and at[shard].epoch == self.offers[shard].epoch and at[shard].seq > self.offers[shard].seq
             for shard in channel.shards
         )
@@ -128,7 +128,7 @@ class Replica:
     def diff(self, channel: Channel, at: At) -> Iterator[tuple[Offer, Changes]]:
         """Give what changed since positions that are covered, shard by shard."""
         for shard in channel.shards:
-            if shard not in self.shut:
+            if shard not in self.stale_suspended:
                 yield self.offers[shard], self.offers[shard].changes_since(at[shard].seq, channel.name)
 
     def is_over(self, most: int, channel: Channel, at: At | None) -> bool:
@@ -150,37 +150,38 @@ class Replica:
         """Give all that is on offer in a channel, shard by shard."""
         for shard in channel.shards:
             changes = self.offers[shard].changes_since(BEGINNING, channel.name)
-            if shard in self.shut:
-                changes = Changes(changes.events, [suspended(market) for market in changes.markets], changes.removals)
+            if shard in self.stale_suspended:
+                changes = Changes(changes.events, [suspended_as_stale(market) for market in changes.markets], changes.removals)
             yield self.offers[shard], changes
 
-    def show_shut(self, shard: int) -> Changes:
-        """Show none of a shard's markets as open from here on; give what that changes."""
+    def suspend_stale(self, shard: int) -> Changes:
+        """Suspend all markets of a stale shard for clients. Return what that changes."""
         closing = self._closing(shard)
-        self._shut_at[shard] = self.position(shard)
-        self.shut.add(shard)
+        self._stale_suspended_at[shard] = self.position(shard)
+        self.stale_suspended.add(shard)
         return closing
 
-    def show_again(self, shard: int) -> None:
-        """Show a shard as it is from here on."""
-        self.shut.discard(shard)
+    def lift_stale_suspension(self, shard: int) -> None:
+        """Show clients the real state of a shard again."""
+        self.stale_suspended.discard(shard)
 
     def moment(self, channel: Channel) -> tuple[tuple[int, int, bool], ...]:
-        """Tell apart what a channel shows at different times."""
-        return tuple([(self.offers[shard].epoch, self.offers[shard].seq, shard in self.shut) for shard in channel.shards])
+        """Return a value that changes whenever the content of a channel does."""
+        offers, suspended = self.offers, self.stale_suspended
+        return tuple([(offers[shard].epoch, offers[shard].seq, shard in suspended) for shard in channel.shards])
 
     def _closing(self, shard: int) -> Changes:
         """Give the suspension of every market of a shard that is open."""
         markets = [
-            suspended(MarketChange(record.id, record.v, None, record.state, _all_selections(record)))
+            suspended_as_stale(MarketChange(record.id, record.v, None, record.state, _all_selections(record)))
             for record in self.offers[shard].markets.values()
             if record.state.status == "open"
         ]
         return Changes([], markets, [], len(markets))
 
-    def shown(self, record: MarketRecord) -> MarketRecord:
-        """Give a market as it is shown: suspended, if its shard is shut."""
-        if self.shard_of(record.identity.event) not in self.shut or record.state.status != "open":
+    def effective(self, record: MarketRecord) -> MarketRecord:
+        """Return a market as clients see it: suspended if its shard is stale-suspended."""
+        if self.shard_of(record.identity.event) not in self.stale_suspended or record.state.status != "open":
             return record
         selections = {
             key: msgspec.structs.replace(selection, prices=(None,) * len(selection.prices))

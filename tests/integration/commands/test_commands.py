@@ -182,7 +182,7 @@ async def test_watch_follows_moving_prices() -> None:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        await until(lambda: bool(here.service.hub.dispatcher.audiences), "the watcher")
+        await until(lambda: bool(here.service.hub.subscribed_channels), "the watcher")
         watching.send_signal(signal.SIGINT)
         out, err = await watching.communicate()
         assert 0 == watching.returncode, err.decode()

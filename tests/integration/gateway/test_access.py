@@ -150,7 +150,7 @@ async def test_channels_are_those_granted(auth: AuthSettings) -> None:
             assert ["event:e1"] == (await socket.until("subscribed"))["channels"]
             await socket.send(op="auth", token=a_token(channels=["sport:tennis"]))
             assert "forbidden" == (await socket.until("error"))["code"]
-            assert not here.service.hub.dispatcher.audiences
+            assert not here.service.hub.subscribed_channels
         for channels, status in ((["sport:tennis"], 404), (["sport:football"], 200), (["market:e1/match_odds"], 200)):
             headers = {"Authorization": f"Bearer {a_token(channels=channels)}"}
             async with here.http.get(f"{here.base}/v1/markets/e1%2Fmatch_odds", headers=headers) as response:

@@ -87,7 +87,7 @@ async def test_an_unsubscribed_channel_says_no_more(here: Served) -> None:
         here.say(MarketUpdate("1.2", books=[a_quote("home", 3.3)]))
         assert "event:e2" == (await socket.until("delta"))["channel"]
     await until(lambda: not here.service.hub.sessions, "the session's end")
-    assert not here.service.hub.dispatcher.audiences
+    assert not here.service.hub.subscribed_channels
 
 
 async def test_a_resume_gives_one_diff_and_nothing_if_nothing_changed(here: Served) -> None:

@@ -164,10 +164,10 @@ async def test_a_client_that_never_reads_is_cut_off_and_costs_the_others_nothing
 
             def fill() -> bool:
                 writer.write(frame)
-                return here.service.hub.counters.fell_behind > 0
+                return here.service.hub.counters.slow_consumers > 0
 
             await until(fill, "a full socket")
-            await until(lambda: here.service.hub.counters.stalled == 1, "the end of the one that does not read")
+            await until(lambda: here.service.hub.counters.slow_consumer_disconnects == 1, "the end of the one that does not read")
             await neighbour.send(op="ping", id=1)
             await neighbour.until("pong")
             assert 1 == len(here.service.hub.sessions)

@@ -7,20 +7,18 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oddsengine.client import OddsState
-from oddsengine.gateway.fanout import batches
-from oddsengine.gateway.protocol import chunking
 from oddsengine.gateway.protocol.client_messages import Subscribe, Unsubscribe
-from oddsengine.gateway.recovery import snapshot_cache
-from tests.support.hub_harness import Gateway
+from tests.support.hub_harness import SMALL_THRESHOLDS, Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oddsengine.gateway.fanout.session import Session
+    from oddsengine.gateway.fanout.thresholds import Thresholds
     from tests.support.hub_harness import Wire
 
 #: Where there are two shards, the first is in one of them and the others in the other one.
@@ -77,7 +75,7 @@ class Client:
             for market in message.get("markets", ()):
                 if not market.get("removed"):
                     self._check(market)
-        if self.wire.is_shut:
+        if self.wire.is_closed:
             self.reconnect()
         return messages
 
@@ -115,7 +113,7 @@ class Client:
             self.subscribe(channel, 0, resume=True)
 
     def drain(self) -> None:
-        self.wire.reads, self.wire.backlog = True, 0
+        self.wire.drain()
 
 
 def _trouble(gateway: Gateway, what: str, shard: int) -> None:
@@ -162,21 +160,12 @@ async def _happen(gateway: Gateway, actors: Sequence[Client], price: int, what: 
         _trouble(gateway, what, of[0])
 
 
-@pytest.fixture(params=["usual", "large"])
-def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Whether all channels are large, all messages long and two suspensions very many.
-
-    Then clients wait for what they are told, and get it in parts, and flushes come in pieces.
-    """
-    if request.param == "large":
-        monkeypatch.setattr(snapshot_cache, "LARGE", 0)
-        monkeypatch.setattr(chunking, "PART_BYTES", 150)
-        monkeypatch.setattr(chunking, "FEW", 0)
-        monkeypatch.setattr(batches, "SUSPENSIONS_AT_ONCE", 1)
-    return str(request.param)
+#: The second one: clients wait for what they are sent and get it in chunks, and flushes come in batches.
+MODES = [pytest.param(None, id="usual"), pytest.param(SMALL_THRESHOLDS, id="large")]
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("thresholds", MODES)
+@settings(max_examples=300)
 @given(shards=st.integers(1, 2), story=happenings)
 @example(1, [("price", {"e1"}), ("price", {"e1"}), ("join", 0, "event:e1", 0, False), ("suspend", {"e1"})])
 @example(1, [("price", {"e1", "e4"}), ("join", 0, "event:e1", 0, False), ("suspend", {"e1"})])
@@ -199,11 +188,13 @@ def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     1,
     [("join", 0, "market:e1/match_odds", 1000, False), ("price", {"e1"}), ("suspend", {"e1"}), ("price", {"e1"}), ("sweep",)],
 )
-def test_nobody_hears_the_past_and_all_end_with_the_present(size: str, shards: int, story: list[tuple[Any, ...]]) -> None:
+def test_nobody_hears_the_past_and_all_end_with_the_present(
+    thresholds: Thresholds | None, shards: int, story: list[tuple[Any, ...]]
+) -> None:
     """Law: nothing goes back for anybody, and once all have read, each has exactly what its channels have."""
 
     async def play() -> None:
-        gateway = Gateway(shards=shards, stale_suspend_after_s=_STALE_SUSPEND_AFTER_S)
+        gateway = Gateway(shards=shards, stale_suspend_after_s=_STALE_SUSPEND_AFTER_S, thresholds=thresholds)
         gateway.publish(e1=2000, e4=2000, e5=2000)
         crowd = [Client(gateway, "event:e1", "event:e4") for _ in range(_CROWD)]
         actors = [Client(gateway, "event:e1", "event:e4") for _ in range(_ACTORS)]
@@ -250,7 +241,7 @@ async def test_a_suspension_comes_in_between() -> None:
     assert [2.1, None] == [message["markets"][0]["selections"]["home"]["price"] for message in first]
     assert [] == everyone[-1].listen()
     gateway.publish(e1=2200)
-    while gateway.hub.dispatcher.is_busy:
+    while gateway.hub.is_busy:
         await asyncio.sleep(0)
     last = everyone[-1].listen()
     assert [2.1, None, 2.2] == [message["markets"][0]["selections"]["home"]["price"] for message in last]

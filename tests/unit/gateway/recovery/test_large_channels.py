@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from oddsengine.client import OddsState
 from oddsengine.domain.ids import EventId
-from oddsengine.gateway.fanout.audience import DeliveryOptions
-from oddsengine.gateway.fanout.batches import SUSPENSIONS_AT_ONCE
-from oddsengine.gateway.protocol.chunking import PART_BYTES
+from oddsengine.gateway.fanout.thresholds import Thresholds
 from oddsengine.gateway.protocol.client_messages import Subscribe
-from oddsengine.gateway.protocol.encoders import JSON
-from oddsengine.gateway.protocol.framing import TEXT
+from oddsengine.gateway.protocol.delivery import DeliveryOptions
+from oddsengine.gateway.recovery.snapshot_encoder import SnapshotEncoder
 from tests.support.builders import an_event, an_offer_of
 from tests.support.hub_harness import Gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from oddsengine.gateway.fanout.session import Session
+    from collections.abc import Iterable
 
 EVENTS, MARKETS = 60, 40
+THRESHOLDS = Thresholds()
 #: More than what comes between two slices of a large snapshot, and markets enough for several parts.
 EVERYTHING = "sport:football"
 
@@ -84,30 +83,24 @@ async def test_others_hear_prices_while_a_large_snapshot_is_made_and_it_has_them
     assert (await all_of(gateway)).events == state.events
 
 
-async def test_a_large_snapshot_is_made_anew_only_where_it_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from oddsengine.gateway.protocol import encoders
-
+async def test_a_large_snapshot_is_encoded_again_only_where_it_has_changed() -> None:
     gateway = await a_large_offer()
-    gateway.joins(EVERYTHING)
-    await gateway.settled()
-    encoded: list[str] = []
-    market_change = encoders.market_change
+    channel = gateway.replica.channel(EVERYTHING)
+    encoder = SnapshotEncoder(gateway.replica, channel, DeliveryOptions(None, "decimal", 0), None)
 
-    def counted(change: Any, *arguments: Any) -> bytes:
-        encoded.append(change.id)
-        return market_change(change, *arguments)
+    def encoded_events() -> int:
+        """Bring the encoding up to date; it reads the clock once at the beginning and once after each event."""
+        reads = itertools.count()
+        assert encoder.advance(lambda: float(next(reads)), inf)
+        return next(reads) - 1
 
-    monkeypatch.setattr(encoders, "market_change", counted)
+    assert EVENTS == encoded_events()
+    assert 0 == encoded_events()
     gateway.publish(e1=2100)
-    assert ["e1/match_odds"] == encoded
-    encoded.clear()
-    _, wire = gateway.joins(EVERYTHING)
-    assert ["e1/match_odds"] == encoded
-    gateway.owner_of("e2").remove_event(EventId("e2"))
-    gateway.flush()
-    gateway.joins(EVERYTHING)
-    assert ["e1/match_odds"] == encoded
-    assert (EVENTS - 1) * MARKETS + 1 == len(heard(wire.messages()).markets)
+    assert 1 == encoded_events()
+    gateway.remove("e2")
+    assert 0 == encoded_events()
+    assert (EVENTS - 1, (EVENTS - 1) * MARKETS + 1) == tuple(map(len, encoder.content()))
 
 
 @pytest.mark.parametrize("trouble", ["change owner", "shut", "removal"])
@@ -169,7 +162,7 @@ async def test_no_message_is_long() -> None:
     gateway.flush()
     await gateway.settled()
     data = bytes(wire.written)
-    assert len(data) > 2 * PART_BYTES
+    assert len(data) > 2 * THRESHOLDS.chunks.chunk_bytes
     lengths = []
     while data:
         start, length = (2, data[1]) if data[1] < 126 else (4, int.from_bytes(data[2:4], "big"))
@@ -177,7 +170,7 @@ async def test_no_message_is_long() -> None:
             start, length = 10, int.from_bytes(data[2:10], "big")
         lengths.append(length)
         data = data[start + length :]
-    assert max(lengths) < 1.1 * PART_BYTES
+    assert max(lengths) < 1.1 * THRESHOLDS.chunks.chunk_bytes
 
 
 async def test_who_asks_again_and_again_without_reading_gets_nothing_more() -> None:
@@ -198,9 +191,7 @@ async def test_an_http_snapshot_of_a_large_channel_waits_for_its_pieces() -> Non
     gateway = await a_large_offer()
     gateway.tick_s = 0.01
     channel = gateway.replica.channel(EVERYTHING)
-    asked = asyncio.create_task(
-        gateway.hub.dispatcher.late.snapshot_cache.whole(channel, DeliveryOptions(None, "decimal", 0, JSON, TEXT))
-    )
+    asked = asyncio.create_task(gateway.hub.snapshot(channel, DeliveryOptions(None, "decimal", 0)))
     for _ in range(3):
         await asyncio.sleep(0)
         assert not asked.done()
@@ -255,7 +246,7 @@ async def test_the_first_of_very_many_suspensions_does_not_wait_for_the_last() -
     gateway.owners[0].suspend_all("source_down")
     gateway.flush()
     first = wire.messages()
-    assert SUSPENSIONS_AT_ONCE == sum(len(message["markets"]) for message in first)
+    assert THRESHOLDS.suspensions_per_batch == sum(len(message["markets"]) for message in first)
     _, late = gateway.joins("event:e1")
     gateway.publish(e1=2100)
     await gateway.settled()
@@ -267,23 +258,19 @@ async def test_the_first_of_very_many_suspensions_does_not_wait_for_the_last() -
     assert 2.1 == heard(late.messages()).markets["e1/match_odds"]["selections"]["home"]["price"]
 
 
-async def test_what_goes_on_later_goes_on_once_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However often somebody looks meanwhile."""
+async def test_deferred_sessions_are_served_once_a_turn() -> None:
+    """However often the hub is swept meanwhile."""
     gateway = await a_large_offer()
     gateway.tick_s = 0.01
     gateway.joins(*(f"event:e{number}" for number in range(EVENTS)))
-    late = gateway.hub.dispatcher.late
-    for _ in range(10):
+
+    async def clock_reads_of_a_turn() -> int:
+        before = gateway.clock_reads
         await asyncio.sleep(0)
+        return gateway.clock_reads - before
+
+    await clock_reads_of_a_turn()
+    quiet = await clock_reads_of_a_turn()
+    for _ in range(10):
         gateway.hub.sweep()
-    calls = 0
-    take_drained = late.behind.take_drained
-
-    def counted() -> Iterator[Session]:
-        nonlocal calls
-        calls += 1
-        return take_drained()
-
-    monkeypatch.setattr(late.behind, "take_drained", counted)
-    await asyncio.sleep(0)
-    assert 1 == calls
+    assert quiet == await clock_reads_of_a_turn()

@@ -1,4 +1,4 @@
-"""What a hub counts."""
+"""Counters of one gateway process."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from oddsengine.common.histogram import Histogram
 _SUSPENSION_BOUNDS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-class HubCounters:
-    """What the hub has done since it started; read by the metrics."""
+class GatewayCounters:
+    """What the gateway has done since it started; read by the metrics."""
 
     __slots__ = (
         "bad_messages",
@@ -19,13 +19,13 @@ class HubCounters:
         "catch_ups",
         "deltas",
         "expired",
-        "fell_behind",
         "frames",
         "opened",
         "over_limit",
         "resumed",
+        "slow_consumer_disconnects",
+        "slow_consumers",
         "snapshots",
-        "stalled",
         "suspension_seconds",
     )
 
@@ -36,11 +36,11 @@ class HubCounters:
         self.deltas = 0
         self.snapshots = 0
         self.resumed = 0
-        self.fell_behind = 0
+        self.slow_consumers = 0
         self.catch_ups = 0
         self.bad_messages = 0
         self.over_limit = 0
         self.expired = 0
-        self.stalled = 0
+        self.slow_consumer_disconnects = 0
         #: of each flush with suspensions: the time from its stream entry until it was written to the last socket
         self.suspension_seconds = Histogram(_SUSPENSION_BOUNDS_S)

@@ -1,0 +1,90 @@
+"""The record of a flush in progress."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import repeat
+from typing import TYPE_CHECKING
+
+from oddsengine.gateway.fanout.broadcast import Broadcast, Recipients, coalesce
+from oddsengine.gateway.hub.states import Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from oddsengine.gateway.fanout.audience import Audience
+    from oddsengine.gateway.fanout.batches import DeltaBatch
+    from oddsengine.gateway.fanout.session import Session
+
+
+class Flush:
+    """A flush from its first batch to its last frame.
+
+    Attributes:
+        batches: what is still to be encoded, in order.
+        moved: sessions that joined or left an audience since it began: they may have seen what is in it already, and more.
+        broadcast: the batch that is written.
+        suspended_ms: when the suspensions in that batch were published, Unix milliseconds; None without any.
+        callbacks: to be called once it is complete.
+    """
+
+    __slots__ = ("_undelivered", "batches", "broadcast", "callbacks", "moved", "suspended_ms")
+
+    def __init__(self) -> None:
+        self.batches: deque[DeltaBatch] = deque()
+        self.moved: set[Session] = set()
+        self.broadcast: Broadcast[Session] = _NOTHING
+        self.suspended_ms: int | None = None
+        self.callbacks: dict[Callable[[], None], None] = {}
+        #: what an interrupted broadcast still owes to sessions
+        self._undelivered: dict[Session, bytes] = {}
+
+    def put_first(self, batches: Iterable[DeltaBatch]) -> None:
+        """Encode these batches before all others."""
+        self.batches.extendleft(reversed(list(batches)))
+
+    def drop(self, shard: int) -> None:
+        """Drop the batches of a shard that are not encoded yet."""
+        if self.batches:
+            self.batches = deque([batch for batch in self.batches if batch.shard != shard])
+
+    def start(self, batch: DeltaBatch, due: list[tuple[Audience[Session], bytes]]) -> None:
+        """Start to write a batch, together with what an interrupted broadcast still owes.
+
+        Args:
+            batch: the batch.
+            due: what each audience is sent of it.
+        """
+        self.suspended_ms = batch.suspended_ms
+        undelivered = self._undelivered
+        if len(due) == 1 and not undelivered:
+            ((audience, framed),) = due
+            self.broadcast = Broadcast(audience.recipients, repeat(framed), self.moved)
+            return
+        coalesced = coalesce((audience.members, framed) for audience, framed in due)
+        if undelivered:
+            for session, earlier in undelivered.items():
+                coalesced[session] = [earlier, *coalesced.get(session, ())]
+            self._undelivered = {}
+        self.broadcast = Broadcast(Recipients.of(coalesced), map(b"".join, coalesced.values()), self.moved)
+
+    def interrupt(self) -> list[Session]:
+        """Cancel the broadcast. Return the sessions that have to catch up from where they were before it."""
+        broadcast = self.broadcast
+        self._undelivered = broadcast.cancel()
+        return [*broadcast.skipped, *broadcast.backpressured]
+
+    def forget_moves(self) -> None:
+        """Begin with a new set of moved sessions if no batch is left that they may have seen."""
+        if not self.batches:
+            self.moved = set()
+
+    def remainder(self) -> Trigger:
+        """Return what is left to do once a batch is written."""
+        if not self.batches:
+            return Trigger.COMPLETED
+        has_suspensions = any(batch.suspended_ms is not None for batch in self.batches)
+        return Trigger.SUSPENSIONS_REMAIN if has_suspensions else Trigger.BATCHES_REMAIN
+
+
+_NOTHING: Broadcast[Session] = Broadcast(Recipients((), (), ()), iter(()), frozenset())
