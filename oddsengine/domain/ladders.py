@@ -28,7 +28,7 @@ BETFAIR_INCREMENTS: Final[tuple[tuple[int, int], ...]] = (
     (1_000_000, 0),
 )
 #: Odds of 1, which return only the stake.
-STAKE_RETURN: Final = 1_000
+_STAKE_RETURN: Final = 1_000
 _EXACT: Final = 1e-6
 _MAX_TICKS: Final = 1_000_000
 
@@ -123,7 +123,7 @@ def ladder_from_ticks(name: str, odds: Sequence[float]) -> Ladder:
 
 
 def _checked(ladder: Ladder) -> Ladder:
-    if ladder.ticks[0] <= STAKE_RETURN:
+    if ladder.ticks[0] <= _STAKE_RETURN:
         raise ValueError(f"odds must be above 1, not {ladder.ticks[0] / 1000:g}")
     if len(ladder.ticks) > _MAX_TICKS:
         raise ValueError(f"a ladder has at most {_MAX_TICKS} ticks, not {len(ladder.ticks)}")

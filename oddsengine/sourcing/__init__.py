@@ -1,4 +1,4 @@
-"""Sources: what each of them says now, which events of several are one (`matching`), and which of them price a market.
+"""Sources: the current state of each, the matching of their events (`matching`), and which of them price a market.
 
 Pure: updates in, state out; no clock, no I/O, and no opinion about a price.
 """

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
-from tests.support.builders import a_definition, a_market_said, a_quote, an_event
+from tests.support.builders import a_definition, a_quote, an_event, market_updates
 from tests.support.service import Served, quick_settings, served
 from tests.support.tokens import SECRET, a_token
 
@@ -51,7 +51,7 @@ async def page() -> AsyncIterator[Any]:
 
 
 def said() -> list[Any]:
-    return a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0))
+    return market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0))
 
 
 async def price(page: Any, selection: str, text: str) -> None:
@@ -109,7 +109,7 @@ async def test_the_server_restarts_and_the_page_goes_on_by_itself(page: Any) -> 
     await page.locator('#connection[data-state="reconnecting"], #connection[data-state="connecting"]').wait_for()
     again = msgspec.structs.replace(settings, gateway=GatewaySettings(port=port))
     async with served(again) as here:
-        here.say(*a_market_said(a_definition(), a_quote("home", 3.0), a_quote("away", 1.5)))
+        here.say(*market_updates(a_definition(), a_quote("home", 3.0), a_quote("away", 1.5)))
         await price(page, "home", "2.84")
         await page.locator('#connection[data-state="live"]').wait_for()
         assert await page.evaluate("window.sameDocument")
@@ -131,7 +131,7 @@ async def test_competitions_filter_and_keyboard(page: Any) -> None:
     async with served() as here:
         await open_page(page, here)
         here.say(
-            *a_market_said(a_definition("e2/match_odds"), a_quote("home", 3.0), a_quote("away", 1.5), source_id="1.2")[1:],
+            *market_updates(a_definition("e2/match_odds"), a_quote("home", 3.0), a_quote("away", 1.5), source_id="1.2")[1:],
             EventUpdate(an_event("e2", competition="league")),
         )
         await page.locator('[data-event="e2"]').wait_for()
@@ -154,7 +154,7 @@ async def test_it_fits_a_phone_in_the_dark(page: Any) -> None:
 async def test_an_event_that_ends_leaves_the_page(page: Any) -> None:
     async with served() as here:
         await open_page(page, here)
-        here.say(*a_market_said(a_definition(status="closed")))
+        here.say(*market_updates(a_definition(status="closed")))
         await page.locator('[data-market="e1/match_odds"][data-status="closed"]').wait_for()
         pipeline = here.service.engine.pipeline
         pipeline.retire(0, 10_000, 1)

@@ -1,4 +1,4 @@
-"""The vocabulary of the tests: builders in the domain's words."""
+"""Builders of domain values for tests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def an_offer_of(
     status: str = "open",
     reason: str | None = None,
 ) -> OfferedMarket:
-    """A market to be put on offer, one profile's prices by selection."""
+    """A market to be published, with one profile's prices by selection."""
     prices = {"home": 2000, "away": 1800} if prices is None else prices
     return OfferedMarket(
         MarketId(key),
@@ -53,7 +53,7 @@ def a_definition(
     removed: tuple[str, ...] = (),
     **fields: Any,
 ) -> MarketDefinition:
-    """What a source says of a market; its own ids for selections are the keys with an `s-` before them."""
+    """A source's definition of a market; the source's ids of the selections are `s-<key>`."""
     return MarketDefinition(
         id=MarketId(market),
         event=EventId(market.partition("/")[0]),
@@ -69,7 +69,7 @@ def a_definition(
 
 
 def a_quote(selection: str, odds: float, *, spread: float = 0.01, size: float = 100.0) -> BookChange:
-    """An order book of one level a side around decimal odds; the old levels are not touched."""
+    """A change of the best level on both sides, around decimal odds."""
     return BookChange(f"s-{selection}", back_levels=[(0, odds * (1 - spread), size)], lay_levels=[(0, odds * (1 + spread), size)])
 
 
@@ -81,8 +81,8 @@ def live(source: str = "src") -> UpdateBatch:
     return a_batch(SourceStatus("live", "test"), source=source)
 
 
-def a_market_said(definition: MarketDefinition, *books: BookChange, source_id: str = "1.1", image: bool = True) -> list[Any]:
-    """An event and one market of it with its books, as updates."""
+def market_updates(definition: MarketDefinition, *books: BookChange, source_id: str = "1.1", image: bool = True) -> list[Any]:
+    """The updates of a market with its books, and of its event."""
     return [EventUpdate(an_event(definition.event)), MarketUpdate(source_id, image, definition, list(books))]
 
 

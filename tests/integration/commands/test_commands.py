@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from tests.support.builders import a_definition, a_market_said, a_quote
+from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.service import served, until
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ async def test_a_second_engine_on_the_same_redis_takes_over_and_the_first_steps_
 
 async def test_watch_follows_moving_prices() -> None:
     async with served() as here:
-        here.say(*a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        here.say(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
         await here.published()
         watching = await asyncio.create_subprocess_exec(
             *COMMAND,

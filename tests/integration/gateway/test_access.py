@@ -15,7 +15,7 @@ from oddsengine.client import OddsClient
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings, LimitSettings
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.service import gateway_running, serving
-from tests.support.builders import a_definition, a_market_said, a_quote
+from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.certificates import Certificates
 from tests.support.service import PATIENCE_S, Served, Socket, quick_settings, served, until
 from tests.support.tokens import SECRET, a_token, written
@@ -33,7 +33,7 @@ def auth(tmp_path: Path) -> AuthSettings:
 
 
 async def with_a_market(here: Served) -> None:
-    here.say(*a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+    here.say(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
     await here.published()
 
 
@@ -61,7 +61,7 @@ async def test_a_token_says_whose_prices_are_seen(auth: AuthSettings) -> None:
         await with_a_market(here)
         async with here.socket(**bearing(a_token(profile="gold"))) as gold, here.socket(**bearing(a_token())) as plain:
             assert (2.0, 1.6) == (await home_price(gold), await home_price(plain))
-            here.say(*a_market_said(a_definition(), a_quote("home", 4.0), a_quote("away", 4 / 3)))
+            here.say(*market_updates(a_definition(), a_quote("home", 4.0), a_quote("away", 4 / 3)))
             found = [(await each.until("delta"))["markets"][0]["selections"]["home"]["price"] for each in (gold, plain)]
             assert [4.0, 3.2] == found
         headers = {"Authorization": f"Bearer {a_token(profile='gold', role='service')}"}

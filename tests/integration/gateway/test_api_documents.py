@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from oddsengine.gateway.protocol.asyncapi import RECEIVE_REQUESTS, SEND_MESSAGES, asyncapi
 from oddsengine.gateway.protocol.openapi import ROUTES, openapi
-from tests.support.builders import a_definition, a_market_said, a_quote
+from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.service import Served, served
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ MARKET = "e1/match_odds"
 @pytest.fixture
 async def here() -> AsyncIterator[Served]:
     async with served() as found:
-        found.say(*a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        found.say(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
         await found.published()
         yield found
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from websockets.exceptions import ConnectionClosed
 
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus
-from tests.support.builders import a_definition, a_market_said, a_quote, an_event
+from tests.support.builders import a_definition, a_quote, an_event, market_updates
 from tests.support.service import Served, quick_settings, served, until
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ MARKET = "e1/match_odds"
 @pytest_asyncio.fixture
 async def here() -> AsyncIterator[Served]:
     async with served() as found:
-        found.say(*a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
-        found.say(*a_market_said(a_definition("e2/match_odds"), a_quote("home", 3.0), a_quote("away", 1.5), source_id="1.2"))
+        found.say(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        found.say(*market_updates(a_definition("e2/match_odds"), a_quote("home", 3.0), a_quote("away", 1.5), source_id="1.2"))
         await found.published()
         yield found
 
@@ -217,7 +217,7 @@ async def test_events_that_end_are_removed_from_every_channel(here: Served) -> N
     async with here.socket() as socket:
         await socket.subscribed("sport:football")
         await socket.receive()
-        here.say(*a_market_said(a_definition(status="closed")))
+        here.say(*market_updates(a_definition(status="closed")))
         assert "closed" == (await socket.until("delta"))["markets"][0]["status"]
         here.service.engine.pipeline.retire(0, 10_000, 1)
         here.service.engine.pipeline.retire(0, 20_000, 1)
@@ -229,7 +229,7 @@ async def test_events_that_end_are_removed_from_every_channel(here: Served) -> N
 
 async def test_heartbeats_carry_the_position() -> None:
     async with served(quick_settings(heartbeat_ms=500)) as here:
-        here.say(*a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        here.say(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
         await here.published()
         async with here.socket() as socket:
             await socket.subscribed("event:e1")
@@ -323,7 +323,7 @@ async def test_quotes_are_checked_against_what_is_on_offer_now(here: Served) -> 
     await here.published()
     (answer,) = (await here.post("/v1/quotes/check", body(good)))["quotes"]
     assert ("suspended", None) == (answer["result"], answer["price"])
-    here.say(SourceStatus("live", "back"), *a_market_said(a_definition(status="closed")))
+    here.say(SourceStatus("live", "back"), *market_updates(a_definition(status="closed")))
     await here.published()
     assert "closed" == (await here.post("/v1/quotes/check", body(good)))["quotes"][0]["result"]
     here.service.hub.replica.stale_since[0] = 1
@@ -350,7 +350,7 @@ async def test_channels_that_span_shards(here: Served) -> None:
     async with served(quick_settings(shards=4)) as spread:
         for number in range(12):
             spread.say(
-                *a_market_said(
+                *market_updates(
                     a_definition(f"e{number}/match_odds"), a_quote("home", 2.0), a_quote("away", 2.0), source_id=f"1.{number}"
                 )
             )

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.fanout.session import Session
-from tests.support.builders import a_definition, a_market_said, a_quote
+from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.service import Served, quick_settings, served, until
 from tests.support.subscribers import Steady, end_equal, running
 
@@ -41,7 +41,7 @@ MISBEHAVING = 10
 async def in_good_company(**limits: Any) -> AsyncIterator[tuple[Served, Steady]]:
     """A service with a market that moves and a subscriber who behaves; in the end that one has everything."""
     async with served(quick_settings(limits=LimitSettings(**limits))) as here:
-        here.say(*a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        here.say(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
         steady = Steady(here, "sport:football")
         async with running(steady):
             await until(lambda: bool(steady.state.markets), "the snapshot")
@@ -51,7 +51,7 @@ async def in_good_company(**limits: Any) -> AsyncIterator[tuple[Served, Steady]]
             finally:
                 moving.cancel()
             before = steady.rule.messages
-            here.say(*a_market_said(a_definition(), a_quote("home", 2.5), a_quote("away", 1.7)))
+            here.say(*market_updates(a_definition(), a_quote("home", 2.5), a_quote("away", 1.7)))
             await until(lambda: steady.rule.messages > before, "the next delta")
             await end_equal(here, "sport:football", steady)
             assert 0 == steady.client.reconnects, "who behaves is not cut off"
@@ -64,7 +64,7 @@ async def in_good_company(**limits: Any) -> AsyncIterator[tuple[Served, Steady]]
 async def _move(here: Served) -> None:
     while True:
         for odds in (2.0, 2.1):
-            here.say(*a_market_said(a_definition(), a_quote("home", odds), a_quote("away", 2.0)))
+            here.say(*market_updates(a_definition(), a_quote("home", odds), a_quote("away", 2.0)))
             await asyncio.sleep(0.01)
 
 

@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from oddsengine.gateway.access.settings import LimitSettings
-from tests.support.builders import a_definition, a_market_said, a_quote
+from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.service import PATIENCE_S, Served, quick_settings, served, until
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ CHANNEL = "event:e1"
 
 def say_price(here: Served, home: float) -> None:
     away = 1 / (1 - 1 / home)
-    here.say(*a_market_said(a_definition(), a_quote("home", home), a_quote("away", away)))
+    here.say(*market_updates(a_definition(), a_quote("home", home), a_quote("away", away)))
 
 
 async def with_a_market(here: Served) -> None:
@@ -148,7 +148,7 @@ async def test_a_client_that_never_reads_is_cut_off_and_costs_the_others_nothing
         for number in range(40):
             definition = a_definition(f"e{number}/match_odds", tuple(f"s{place}" for place in range(40)), type="winner")
             books = [a_quote(f"s{place}", 40.0) for place in range(40)]
-            here.say(*a_market_said(definition, *books, source_id=f"1.{number}"))
+            here.say(*market_updates(definition, *books, source_id=f"1.{number}"))
         await here.published()
         reader, writer = await asyncio.open_connection("127.0.0.1", here.service.port)
         writer.write(

@@ -12,7 +12,7 @@ from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
-from tests.support.builders import a_batch, a_definition, a_market_said, a_quote, an_event, live
+from tests.support.builders import a_batch, a_definition, a_quote, an_event, live, market_updates
 
 MARKET = MarketId("e1/match_odds")
 
@@ -35,7 +35,7 @@ def say(pipeline: Pipeline, *updates: Any, source: str = "src") -> None:
     pipeline.receive(a_batch(*updates, source=source), 1)
 
 
-GOOD = a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0))
+GOOD = market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0))
 
 
 def test_a_market_opens_once_its_source_is_live() -> None:
@@ -77,8 +77,8 @@ def test_the_second_source_prices_where_the_first_can_not_be_trusted() -> None:
     pipeline = a_pipeline("first", "second")
     pipeline.receive(live("first"), 1)
     pipeline.receive(live("second"), 1)
-    say(pipeline, *a_market_said(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)), source="first")
-    say(pipeline, *a_market_said(a_definition(), a_quote("home", 3.0), a_quote("away", 1.5)), source="second")
+    say(pipeline, *market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)), source="first")
+    say(pipeline, *market_updates(a_definition(), a_quote("home", 3.0), a_quote("away", 1.5)), source="second")
     assert (1900,) == flushed(pipeline).selections["home"].prices
     say(pipeline, SourceStatus("down", "cut"), source="first")
     assert (2840,) == flushed(pipeline).selections["home"].prices
@@ -131,7 +131,7 @@ def test_an_event_stays_in_the_competition_it_was_first_published_in() -> None:
 def test_an_ended_event_is_removed_after_a_while_and_leaves_nothing_behind() -> None:
     pipeline = a_pipeline()
     pipeline.receive(live(), 1)
-    say(pipeline, *a_market_said(a_definition(status="closed")))
+    say(pipeline, *market_updates(a_definition(status="closed")))
     flushed(pipeline)
     pipeline.retire(0, now_ms=1000, keep_ms=500)
     pipeline.retire(0, now_ms=1400, keep_ms=500)
@@ -184,7 +184,7 @@ def test_events_are_spread_over_shards_and_each_is_whole_in_one() -> None:
         event = f"e{number}"
         say(
             pipeline,
-            *a_market_said(
+            *market_updates(
                 a_definition(f"{event}/match_odds"), a_quote("home", 2.0), a_quote("away", 2.0), source_id=f"1.{number}"
             ),
         )
