@@ -1,4 +1,4 @@
-"""An asyncio client of the stream: connects, subscribes, resumes after any break, and keeps the state up to date."""
+"""An asyncio client of the stream: connects, subscribes, resumes after every disconnect, and maintains the current state."""
 
 from __future__ import annotations
 
@@ -12,40 +12,43 @@ from websockets.exceptions import InvalidHandshake, WebSocketException
 from websockets.typing import Subprotocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 _BACKOFF_START_S: Final = 0.1
 _BACKOFF_CEILING_S: Final = 5.0
+#: The connection is given up after this many heartbeat intervals without a message.
 _SILENT_HEARTBEATS: Final = 2.5
-#: A gateway that has fallen silent will not take part in the closing handshake either; meanwhile prices grow old.
+#: A silent gateway will not answer the closing handshake either, and prices grow old while waiting for it.
 _CLOSE_TIMEOUT_S: Final = 0.1
 
 
 class OddsState:
-    """What is on offer in the subscribed channels, as plain JSON values: events and markets by id."""
+    """What is on offer in the subscribed channels: events and markets by id, as plain JSON values."""
 
     def __init__(self) -> None:
         self.events: dict[str, dict[str, Any]] = {}
         self.markets: dict[str, dict[str, Any]] = {}
+        #: channel -> events and markets of a snapshot whose last part has not arrived
         self._parts: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
-        self._named_by: dict[str, set[str]] = {}
+        #: channel -> ids of the events and markets that it has contained
+        self._ids_by_channel: dict[str, set[str]] = {}
 
     def apply(self, message: dict[str, Any]) -> None:
-        """Apply a snapshot or delta message; others change nothing."""
+        """Apply a snapshot or a delta. No-op for other messages."""
         if message["op"] == "snapshot":
-            self._snapshot(message)
+            self._apply_snapshot(message)
         elif message["op"] == "delta":
-            named = self._named_by.setdefault(message["channel"], set())
+            ids = self._ids_by_channel.setdefault(message["channel"], set())
             for event in message.get("events", ()):
                 if event.get("removed"):
                     self.events.pop(event["id"], None)
                 else:
-                    named.add(event["id"])
+                    ids.add(event["id"])
                     self.events[event["id"]] = {**self.events.get(event["id"], {}), **event}
             for market in message.get("markets", ()):
-                self._market(market, named)
+                self._apply_market(market, ids)
 
-    def _snapshot(self, message: dict[str, Any]) -> None:
+    def _apply_snapshot(self, message: dict[str, Any]) -> None:
         channel = message["channel"]
         events, markets = self._parts.setdefault(channel, ({}, {}))
         if message["part"] == 1:
@@ -54,23 +57,23 @@ class OddsState:
         events.update({event["id"]: event for event in message["events"]})
         markets.update({market["id"]: market for market in message["markets"]})
         if message["last"]:
-            for gone in self._named_by.get(channel, set()) - events.keys() - markets.keys():
-                self.events.pop(gone, None)
-                self.markets.pop(gone, None)
-            self._named_by[channel] = {*events, *markets}
+            for removed in self._ids_by_channel.get(channel, set()) - events.keys() - markets.keys():
+                self.events.pop(removed, None)
+                self.markets.pop(removed, None)
+            self._ids_by_channel[channel] = {*events, *markets}
             self.events.update(events)
             self.markets.update(markets)
             del self._parts[channel]
 
-    def _market(self, change: dict[str, Any], named: set[str]) -> None:
+    def _apply_market(self, change: dict[str, Any], ids: set[str]) -> None:
         key = change["id"]
         if change.get("removed"):
             self.markets.pop(key, None)
             return
-        named.add(key)
+        ids.add(key)
         known = self.markets.get(key)
         if "event" in change or known is None:
-            # A change that names its event is the whole market.
+            # A change with its event is the whole market.
             self.markets[key] = change
             return
         selections = dict(known["selections"])
@@ -83,16 +86,24 @@ class OddsClient:
     """Follows channels of one gateway.
 
     Args:
-        url: the stream's, `ws://host:port/v1/stream`; a bare `http://host:port` is completed.
-        channels: what to subscribe to.
-        min_interval_ms: how often to be told at most.
-        token: gives the token for each connection; None where none is needed.
+        url: the stream's URL, `ws://host:port/v1/stream`; `http://host:port` and `host:port` are completed to it.
+        channels: the channels to subscribe to.
+        min_interval_ms: the shortest time between two updates of a channel.
+        token: returns the token for each connection; None where none is required.
+        sleep: waits before a reconnect, seconds.
     """
 
     def __init__(
-        self, url: str, channels: Sequence[str], *, min_interval_ms: int = 0, token: Callable[[], str] | None = None
+        self,
+        url: str,
+        channels: Sequence[str],
+        *,
+        min_interval_ms: int = 0,
+        token: Callable[[], str] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._token = token
+        self._sleep = sleep
         self.url = stream_url(url)
         self.channels = list(channels)
         self.min_interval_ms = min_interval_ms
@@ -100,15 +111,20 @@ class OddsClient:
         self.connected = False
         self.reconnects = 0
         self.resumed = 0
-        #: channel -> the last `at` seen on it
+        #: channel -> the last `at` received on it
         self.at: dict[str, str] = {}
+        #: channels whose first message has arrived on this connection
         self._complete: set[str] = set()
+        #: when the gateway has asked to reconnect, milliseconds after the disconnect
+        self._reconnect_ms: int | None = None
 
     async def messages(self) -> AsyncGenerator[dict[str, Any], None]:
-        """Give every message after it was applied to `state`; reconnects and resumes for ever.
+        """Yield every message after applying it to `state`. Reconnects and resumes until cancelled.
+
+        After a `bye` it reconnects when the gateway has asked it to, else with exponential backoff and full jitter.
 
         Raises:
-            ValueError: if the gateway answers the handshake with a refusal that a retry does not mend.
+            ValueError: if the gateway rejects the handshake in a way that a retry cannot fix.
         """
         failures = 0
         while True:
@@ -118,17 +134,23 @@ class OddsClient:
                     yield message
             except InvalidHandshake as refusal:
                 status = getattr(getattr(refusal, "response", None), "status_code", 0)
-                if 400 <= status < 500:  # noqa: PLR2004 - the client's fault, by HTTP
-                    raise ValueError(f"{self.url} answered {status}: not an odds stream, or not allowed") from refusal
+                if 400 <= status < 500:  # noqa: PLR2004 - a client error (RFC 9110, 15.5)
+                    raise ValueError(f"{self.url} answered {status}: not an odds stream, or access was denied") from refusal
             except (OSError, TimeoutError, WebSocketException):
-                pass  # the wait below, then another try, is all there is to do
+                pass  # reconnect below
             self.connected = False
             self.reconnects += 1
-            ceiling = min(_BACKOFF_CEILING_S, _BACKOFF_START_S * 2**failures)
-            failures += 1
-            await asyncio.sleep(random.uniform(0, ceiling))  # noqa: S311 - spreading load, not secrets
+            if self._reconnect_ms is not None:
+                delay_s = self._reconnect_ms / 1000
+                self._reconnect_ms = None
+            else:
+                ceiling_s = min(_BACKOFF_CEILING_S, _BACKOFF_START_S * 2**failures)
+                delay_s = random.uniform(0, ceiling_s)  # noqa: S311 - spreads load, no secret
+                failures += 1
+            await self._sleep(delay_s)
 
     async def _connection(self) -> AsyncGenerator[dict[str, Any], None]:
+        """Connect, subscribe, and yield messages until the connection ends."""
         self._complete.clear()
         headers = {} if self._token is None else {"Authorization": f"Bearer {self._token()}"}
         subprotocols = [Subprotocol("odds.v1.json")]
@@ -150,7 +172,9 @@ class OddsClient:
                     heartbeat_s = message["heartbeat_ms"] / 1000
                     for number, channel in enumerate(self.channels):
                         await socket.send(orjson.dumps(self._subscription(number, channel)).decode())
-                self._note(message)
+                elif message["op"] == "bye":
+                    self._reconnect_ms = message["reconnect_ms"]
+                self._track_positions(message)
                 self.state.apply(message)
                 yield message
 
@@ -162,8 +186,8 @@ class OddsClient:
             subscription["resume"] = self.at[channel]
         return subscription
 
-    def _note(self, message: dict[str, Any]) -> None:
-        """Keep the position of each channel; one whose first message has not come is where it was."""
+    def _track_positions(self, message: dict[str, Any]) -> None:
+        """Update the channels' positions. A heartbeat moves only those whose first message has arrived."""
         op = message["op"]
         if op == "delta" or (op == "snapshot" and message["last"]):
             self.at[message["channel"]] = message["at"]
@@ -177,7 +201,7 @@ class OddsClient:
 
 
 def stream_url(url: str) -> str:
-    """Complete what people type (`localhost:8080`, `http://host`) to the stream's URL."""
+    """Return the stream's URL for a complete URL, `host:port` or `http://host`."""
     if "://" not in url:
         url = f"ws://{url}"
     scheme, _, rest = url.partition("://")
