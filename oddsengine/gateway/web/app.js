@@ -1,19 +1,20 @@
-// The live page: subscribes to every sport on offer and shows its events.
+// The live page: subscribes to every sport on offer and draws its events.
 
 import { OddsClient } from "./client.js";
 import { OddsStore } from "./store.js";
 import { OddsView } from "./view.js";
 
 const PING_MS = 2000;
-const SPORTS_MS = 30_000;
+const SPORTS_REFRESH_MS = 30_000;
+const FIRST_SPORTS_RETRY_MS = 1000;
 const STATE_TEXT = {
   connecting: "Connecting",
   live: "Live",
   reconnecting: "Reconnecting",
   stale: "Prices may be out of date",
-  refused: "A token is needed",
+  refused: "A token is required",
 };
-const TOKEN = "oddsengine.token";
+const TOKEN_KEY = "oddsengine.token";
 
 const byId = (id) => document.getElementById(id);
 const store = new OddsStore();
@@ -28,13 +29,13 @@ let frame = 0;
 function draw() {
   frame = 0;
   if (redrawAll) {
-    view.all(store);
+    view.drawAll(store);
   } else if (redraw.size) {
     const markets = new Map([...redraw].map((id) => [id, []]));
     for (const market of store.markets.values()) markets.get(market.event)?.push(market);
     for (const id of redraw) {
       const event = store.events.get(id);
-      if (event && view.cards.has(id)) view.event(event, markets.get(id));
+      if (event && view.cards.has(id)) view.drawEvent(event, markets.get(id));
     }
   }
   view.flash(moves);
@@ -44,8 +45,8 @@ function draw() {
   byId("open-markets").textContent = [...store.markets.values()].filter((market) => market.status === "open").length;
 }
 
-function schedule() {
-  // A hidden page gets no animation frames; it is drawn when it is looked at again.
+function scheduleDraw() {
+  // A hidden page gets no animation frames; it is drawn once it is visible.
   frame ||= requestAnimationFrame(draw);
 }
 
@@ -55,15 +56,15 @@ function showState(state, detail) {
   document.body.dataset.connection = state;
 }
 
-// A token comes in the fragment, which browsers send to nobody, and is kept for this tab alone.
-const given = new URLSearchParams(location.hash.slice(1)).get("token");
-if (given) {
-  sessionStorage.setItem(TOKEN, given);
+// A token may be passed in the fragment, which browsers never send, and is kept for this tab only.
+const linkToken = new URLSearchParams(location.hash.slice(1)).get("token");
+if (linkToken) {
+  sessionStorage.setItem(TOKEN_KEY, linkToken);
   history.replaceState(null, "", location.pathname + location.search);
 }
-const token = () => sessionStorage.getItem(TOKEN) ?? undefined;
+const token = () => sessionStorage.getItem(TOKEN_KEY) ?? undefined;
 
-function askForToken() {
+function showLogin() {
   byId("login").hidden = false;
   byId("empty").hidden = true;
   byId("token").focus();
@@ -71,7 +72,7 @@ function askForToken() {
 
 byId("login").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem(TOKEN, byId("token").value.trim());
+  sessionStorage.setItem(TOKEN_KEY, byId("token").value.trim());
   byId("login").hidden = true;
   client.start();
   findSports();
@@ -87,10 +88,10 @@ const client = new OddsClient(`${scheme}//${location.host}/v1/stream`, [], {
     for (const id of changed.events) redraw.add(id);
     moves.push(...changed.moves);
     changes += changed.changes;
-    schedule();
+    scheduleDraw();
   },
   state: showState,
-  refused: askForToken,
+  refused: showLogin,
 }, token);
 
 byId("filters").addEventListener("click", (event) => {
@@ -98,7 +99,7 @@ byId("filters").addEventListener("click", (event) => {
   if (!button) return;
   view.filter = button.dataset.filter;
   redrawAll = true;
-  schedule();
+  scheduleDraw();
 });
 
 setInterval(() => {
@@ -107,18 +108,18 @@ setInterval(() => {
   client.ping((ms) => { byId("latency").textContent = `${ms.toFixed(ms < 10 ? 1 : 0)} ms`; });
 }, PING_MS);
 
-/** Subscribe to every sport on offer; new ones turn up as their first event does. */
+/** Subscribe to every sport on offer, and repeat: a new sport appears with its first event. */
 async function findSports() {
   try {
     const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
     const answer = await fetch("/v1/events", { headers });
-    if (answer.status === 401) return askForToken();
+    if (answer.status === 401) return showLogin();
     const { events } = await answer.json();
     for (const sport of new Set(events.map((event) => event.sport))) client.add(`sport:${sport}`);
   } catch {
-    // the stream shows the state of the connection; this is tried again
+    // retried below; the page shows the state of the connection
   }
-  setTimeout(findSports, client.channels.length ? SPORTS_MS : SPORTS_MS / 30);
+  setTimeout(findSports, client.channels.length ? SPORTS_REFRESH_MS : FIRST_SPORTS_RETRY_MS);
 }
 
 client.start();

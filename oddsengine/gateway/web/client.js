@@ -1,32 +1,35 @@
-// A client of the protocol odds.v1: connects, subscribes, resumes after any break, and hands on what comes.
+// A client of the protocol odds.v1: connects, subscribes, resumes after every disconnect, and passes messages on.
 
 const BACKOFF_START_MS = 250;
 const BACKOFF_CEILING_MS = 10_000;
-// Two heartbeats may go missing before a silent socket is given up.
+// A connection is given up after this many heartbeat intervals without a message.
 const SILENT_HEARTBEATS = 2.5;
-/** Closing codes of a token that is not good, or not there in time. */
+/** Closing codes for a token that is missing or not valid: connecting again with it would fail the same way. */
 const UNAUTHORISED = new Set([4401, 4403, 4408]);
 
 export class OddsClient {
   /**
-   * @param {string} url of the stream, ws: or wss:
-   * @param {string[]} channels to subscribe to
-   * @param {{message: (m: object) => void, state: (s: string, detail?: string) => void, refused?: () => void}} listener
-   * @param {() => string | undefined} token gives the token for each connection, if one is needed
+   * @param {string} url the stream's URL, ws: or wss:
+   * @param {string[]} channels the channels to subscribe to
+   * @param {{message: (m: object) => void, state: (s: string, detail?: string) => void, refused?: () => void}} listener receives messages and connection states
+   * @param {() => string | undefined} token returns the token for each connection; undefined where none is required
    */
   constructor(url, channels, listener, token = () => undefined) {
     this.token = token;
     this.url = url;
     this.channels = channels;
     this.listener = listener;
-    /** channel -> the last `at` seen on it */
+    /** channel -> the last `at` received on it */
     this.at = new Map();
     this.failures = 0;
     this.heartbeatMs = 5000;
     this.stopped = false;
     this.nextId = 1;
     this.pings = new Map();
+    /** channels whose first message has arrived on this connection */
     this.complete = new Set();
+    /** when the gateway has asked to reconnect, milliseconds after the disconnect */
+    this.reconnectMs = undefined;
   }
 
   start() {
@@ -34,7 +37,7 @@ export class OddsClient {
     this.#connect();
   }
 
-  /** Add a channel; does nothing if it is there. */
+  /** Subscribe to a channel. No-op if it is subscribed to. */
   add(channel) {
     if (this.channels.includes(channel)) return;
     this.channels.push(channel);
@@ -48,7 +51,7 @@ export class OddsClient {
     this.socket?.close();
   }
 
-  /** Measure the time to the gateway and back; calls `done` with milliseconds. */
+  /** Measure the round trip to the gateway; calls `done` with milliseconds. */
   ping(done) {
     if (this.socket?.readyState !== WebSocket.OPEN) return;
     const id = `ping-${this.nextId++}`;
@@ -70,14 +73,13 @@ export class OddsClient {
       try {
         message = JSON.parse(event.data);
       } catch {
-        return; // not ours; the silence watch ends a socket that says nothing else
+        return; // not this protocol; the silence timeout closes a socket that sends nothing else
       }
-      this.#take(message);
+      this.#handle(message);
     };
     socket.onclose = (event) => {
       if (this.socket !== socket || this.stopped) return;
       if (UNAUTHORISED.has(event.code)) {
-        // Asking again with the same token would end the same way.
         this.stop();
         this.listener.state("refused", event.reason);
         this.listener.refused?.();
@@ -87,7 +89,7 @@ export class OddsClient {
     };
   }
 
-  #take(message) {
+  #handle(message) {
     switch (message.op) {
       case "welcome":
         this.heartbeatMs = message.heartbeat_ms;
@@ -98,7 +100,7 @@ export class OddsClient {
         this.#begin();
         return;
       case "heartbeat":
-        // It speaks for every channel whose first message has come on this connection.
+        // Its position is that of every channel whose first message has arrived.
         if (message.at) for (const channel of this.complete) this.at.set(channel, message.at);
         return;
       case "pong": {
@@ -108,7 +110,7 @@ export class OddsClient {
         return;
       }
       case "bye":
-        this.wait = message.reconnect_ms;
+        this.reconnectMs = message.reconnect_ms;
         return;
       case "subscribed":
         if (message.resumed) for (const channel of message.channels) this.complete.add(channel);
@@ -129,7 +131,7 @@ export class OddsClient {
   #begin() {
     this.failures = 0;
     this.listener.state("live");
-    // Each channel resumes from what was last seen on it, so each is asked for on its own.
+    // One request per channel: each resumes from its own position.
     this.welcomed = true;
     for (const channel of this.channels) this.#subscribe(channel);
   }
@@ -143,10 +145,10 @@ export class OddsClient {
     this.welcomed = false;
     clearTimeout(this.silence);
     const ceiling = Math.min(BACKOFF_CEILING_MS, BACKOFF_START_MS * 2 ** this.failures++);
-    const wait = this.wait ?? Math.random() * ceiling;
-    this.wait = undefined;
+    const delay = this.reconnectMs ?? Math.random() * ceiling;
+    this.reconnectMs = undefined;
     this.listener.state("reconnecting", reason);
-    this.retry = setTimeout(() => this.#connect(), wait);
+    this.retry = setTimeout(() => this.#connect(), delay);
   }
 
   #watchSilence() {

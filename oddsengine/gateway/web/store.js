@@ -1,4 +1,4 @@
-// What is on offer, as the messages of the stream say it. No DOM here.
+// The current state of what is on offer, built from the stream's messages. Independent of the DOM.
 
 export class OddsStore {
   constructor() {
@@ -10,39 +10,39 @@ export class OddsStore {
   }
 
   /**
-   * Apply a message; returns what it changed.
+   * Apply a message and return what it changed.
    * @returns {{all: boolean, events: Set<string>, moves: {market: string, selection: string, up: boolean}[], changes: number}}
    */
   apply(message) {
     const changed = { all: false, events: new Set(), moves: [], changes: 0 };
     if (message.op === "snapshot") {
-      // An image replaces all; in several parts, the old state stands until the last has come.
+      // A snapshot replaces its channel's state once its last part has arrived.
       if (message.part === 1) this.snapshotParts = { events: new Map(), markets: new Map() };
       if (!this.snapshotParts) return changed;
       for (const event of message.events) this.snapshotParts.events.set(event.id, event);
       for (const market of message.markets) this.snapshotParts.markets.set(market.id, market);
       if (message.last) {
-        this.#forget(message.channel);
+        this.#clear(message.channel);
         for (const [id, event] of this.snapshotParts.events) this.events.set(id, event);
         for (const [id, market] of this.snapshotParts.markets) this.markets.set(id, market);
         this.snapshotParts = null;
         changed.all = true;
       }
     } else if (message.op === "delta") {
-      for (const event of message.events ?? []) this.#event(event, changed);
-      for (const market of message.markets ?? []) this.#market(market, changed);
+      for (const event of message.events ?? []) this.#applyEvent(event, changed);
+      for (const market of message.markets ?? []) this.#applyMarket(market, changed);
     }
     return changed;
   }
 
-  /** Forget what a channel `sport:<key>` brought. */
-  #forget(channel) {
+  /** Remove the events and markets of a channel `sport:<key>`. */
+  #clear(channel) {
     const sport = channel.slice("sport:".length);
     for (const [id, event] of this.events) if (event.sport === sport) this.events.delete(id);
     for (const [id, market] of this.markets) if (!this.events.has(market.event)) this.markets.delete(id);
   }
 
-  #event(change, changed) {
+  #applyEvent(change, changed) {
     changed.events.add(change.id);
     if (change.removed) {
       this.events.delete(change.id);
@@ -54,7 +54,7 @@ export class OddsStore {
     this.events.set(change.id, { ...this.events.get(change.id), ...change });
   }
 
-  #market(change, changed) {
+  #applyMarket(change, changed) {
     changed.changes += 1;
     const known = this.markets.get(change.id);
     if (change.removed) {
@@ -62,7 +62,7 @@ export class OddsStore {
       if (known) changed.events.add(known.event);
       return;
     }
-    // A change that names its event is the whole market.
+    // A change with its event is the whole market.
     if (change.event !== undefined) {
       this.markets.set(change.id, change);
       changed.events.add(change.event);

@@ -1,4 +1,4 @@
-// Draws what is on offer. Rows are kept and only what changed is written, so that the page stays calm at any rate.
+// Draws what is on offer. Nodes are reused and only changed text is written, to keep drawing cheap at any update rate.
 
 const TYPE_NAMES = {
   match_odds: "Match odds", moneyline: "Moneyline", total: "Total", handicap: "Handicap",
@@ -7,8 +7,8 @@ const TYPE_NAMES = {
 };
 const PERIOD_NAMES = { h1: "first half", h2: "second half" };
 const TYPE_ORDER = Object.keys(TYPE_NAMES);
-// Long markets are folded: they open on demand.
-const FOLD_OVER = 6;
+// Markets with more selections than this are collapsed.
+const MAX_OPEN_SELECTIONS = 6;
 
 const element = (tag, attributes = {}, ...children) => {
   const node = document.createElement(tag);
@@ -31,14 +31,14 @@ export class OddsView {
     this.filters = filters;
     this.empty = empty;
     this.filter = "";
-    /** event id -> its parts on the page */
+    /** event id -> its card: the nodes that are updated */
     this.cards = new Map();
     /** `${market} ${selection}` -> price node */
     this.prices = new Map();
   }
 
-  /** Draw everything anew, keeping the nodes of what is still there. */
-  all(store) {
+  /** Draw all events, reusing the nodes of those already on the page. */
+  drawAll(store) {
     const groups = new Map();
     for (const event of store.events.values()) {
       const key = `${event.sport}\u0000${event.competition.id}`;
@@ -48,7 +48,7 @@ export class OddsView {
     const ordered = [...groups.values()].sort((a, b) =>
       a.sport.localeCompare(b.sport) || a.competition.name.localeCompare(b.competition.name));
     this.#drawFilters(ordered);
-    for (const id of [...this.cards.keys()]) if (!store.events.has(id)) this.#drop(id);
+    for (const id of [...this.cards.keys()]) if (!store.events.has(id)) this.#removeEvent(id);
     const markets = Map.groupBy ? Map.groupBy(store.markets.values(), (market) => market.event) : groupByEvent(store);
     const sections = [];
     for (const group of ordered) {
@@ -57,15 +57,15 @@ export class OddsView {
       const section = element("section", { class: "competition", "aria-labelledby": heading },
         element("h2", { id: heading }, element("span", { class: "sport", text: title(group.sport) }), ` ${group.competition.name}`));
       group.events.sort((a, b) => Number(b.in_play) - Number(a.in_play) || String(a.start).localeCompare(String(b.start)) || a.id.localeCompare(b.id));
-      for (const event of group.events) section.append(this.event(event, markets.get(event.id) ?? []));
+      for (const event of group.events) section.append(this.drawEvent(event, markets.get(event.id) ?? []));
       sections.push(section);
     }
     this.root.replaceChildren(...sections);
     this.empty.hidden = store.events.size > 0;
   }
 
-  /** Draw one event and its markets, and give its node. */
-  event(event, markets) {
+  /** Draw one event and its markets; returns its node. */
+  drawEvent(event, markets) {
     let card = this.cards.get(event.id);
     if (!card) {
       card = { name: element("h3"), state: element("span", { class: "state" }), score: element("span", { class: "score" }), markets: element("div", { class: "markets" }), rows: new Map() };
@@ -82,13 +82,13 @@ export class OddsView {
     const wanted = new Set(ordered.map((market) => market.id));
     for (const [id, row] of card.rows) if (!wanted.has(id)) { row.node.remove(); card.rows.delete(id); this.#forgetPrices(id); }
     ordered.forEach((market, index) => {
-      const node = this.#market(card, market);
+      const node = this.#drawMarket(card, market);
       if (card.markets.children[index] !== node) card.markets.insertBefore(node, card.markets.children[index] ?? null);
     });
     return card.node;
   }
 
-  #market(card, market) {
+  #drawMarket(card, market) {
     let row = card.rows.get(market.id);
     const keys = Object.keys(market.selections);
     const shape = keys.join(" ");
@@ -97,7 +97,7 @@ export class OddsView {
       const label = element("span", { class: "market-name", text: marketName(market) });
       const status = element("span", { class: "market-status" });
       const head = [label, " ", status];
-      const node = keys.length > FOLD_OVER
+      const node = keys.length > MAX_OPEN_SELECTIONS
         ? element("details", { class: "market" }, element("summary", {}, ...head), grid)
         : element("div", { class: "market" }, element("div", { class: "market-head" }, ...head), grid);
       if (row?.node.open) node.open = true;
@@ -147,7 +147,7 @@ export class OddsView {
     if (focused !== undefined) this.filters.querySelector(`[data-filter="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  #drop(id) {
+  #removeEvent(id) {
     const card = this.cards.get(id);
     for (const market of card.rows.keys()) this.#forgetPrices(market);
     card.node.remove();
