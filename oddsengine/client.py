@@ -48,6 +48,10 @@ class OddsState:
             for market in message.get("markets", ()):
                 self._apply_market(market, ids)
 
+    def has_seen(self, channel: str, key: str) -> bool:
+        """Check whether an event or market was in the last snapshot of a channel or in a delta since."""
+        return key in self._ids_by_channel.get(channel, ())
+
     def _apply_snapshot(self, message: dict[str, Any]) -> None:
         channel = message["channel"]
         events, markets = self._parts.setdefault(channel, ({}, {}))

@@ -100,7 +100,7 @@ class Client:
 
     def knows(self, market: str) -> dict[str, Any] | None:
         """What the channels that it hears have told of a market."""
-        told = any(market in self.state._named_by.get(channel, ()) for channel in self.session.subscriptions)
+        told = any(self.state.has_seen(channel, market) for channel in self.session.subscriptions)
         return self.state.markets.get(market) if told else None
 
     def reconnect(self) -> None:
