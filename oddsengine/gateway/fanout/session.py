@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.gateway.protocol.encoders import JSON, Encoding, message
+from oddsengine.gateway.protocol.encoders import JSON, Encoding
 from oddsengine.gateway.protocol.framing import TEXT, Framing, close_frame
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.access.rate_limits import Bucket
     from oddsengine.gateway.fanout.audience import Audience
+    from oddsengine.gateway.protocol.server_messages import ServerMessage
     from oddsengine.gateway.state.replica import At
 
 
@@ -60,15 +61,14 @@ class Session:
         self.is_open = True
         self.bad_messages = 0
 
-    def send(self, op: str, fields: Mapping[str, object], now_s: float) -> None:
+    def send(self, message: ServerMessage, now_s: float) -> None:
         """Write one small message. Does not wait: the kernel or the transport's buffer takes it.
 
         Args:
-            op: its operation.
-            fields: its other fields.
+            message: the message.
             now_s: monotonic seconds.
         """
-        self.write(self.framing.wrap(message(op, fields, self.encoding)))
+        self.write(self.framing.wrap(self.encoding.value(message)))
         self.last_sent_s = now_s
 
     @property

@@ -18,7 +18,7 @@ from oddsengine.gateway.fanout.scheduler import Scheduler
 from oddsengine.gateway.fanout.session import Subscription
 from oddsengine.gateway.hub.flush import Flush
 from oddsengine.gateway.hub.states import AT_REST, INTERRUPTIBLE, WRITING, DispatchMachine, DispatchState, Trigger
-from oddsengine.gateway.protocol import encoders
+from oddsengine.gateway.protocol.server_messages import Live, Stale
 from oddsengine.gateway.recovery.catch_up import NO_POSITION, CatchUp
 from oddsengine.gateway.recovery.slow_consumers import SlowConsumers
 from oddsengine.gateway.recovery.snapshot_cache import SnapshotCache
@@ -201,22 +201,21 @@ class Dispatcher:
                 self._catch_up.resend_snapshot(audience)
         self._outbox.detach_slow()
 
-    def announce(self, op: str, shard: int, fields: dict[str, object]) -> None:
-        """Send a message about its channel to everyone who draws from a shard, after all that is dispatched.
+    def announce_staleness(self, shard: int, since_ms: int | None) -> None:
+        """Send `stale` or `live` to everyone who draws from a shard, after all that is dispatched.
 
         Args:
-            op: `stale` or `live`.
             shard: the shard.
-            fields: the fields of the message beside its channel.
+            since_ms: since when it is stale, Unix milliseconds; None if it is live.
         """
         self.flush_now()
         for audience in self._audiences:
             if shard in audience.channel.shards:
                 name, options = audience.channel.name, audience.options
-                payload = encoders.message(op, {"channel": name, **fields}, options.encoding)
-                self._outbox.send(audience, options.framing.wrap(payload))
+                message = Live(name) if since_ms is None else Stale(name, since_ms)
+                self._outbox.send(audience, options.framing.wrap(options.encoding.value(message)))
                 for session in audience.members:
-                    session.subscriptions[name].sent_stale = op == "stale"
+                    session.subscriptions[name].sent_stale = since_ms is not None
         self._outbox.detach_slow()
 
     def flush_now(self) -> None:

@@ -13,21 +13,31 @@ from oddsengine.gateway.hub.dispatcher import Dispatcher
 from oddsengine.gateway.hub.settings import HubSettings
 from oddsengine.gateway.hub.staleness import StalenessMonitor
 from oddsengine.gateway.hub.subscribing import Refusal, resolve
-from oddsengine.gateway.protocol import encoders
-from oddsengine.gateway.protocol.client_messages import Ping, Subscribe, Unsubscribe
+from oddsengine.gateway.protocol.client_messages import VERSION, Ping, Subscribe, Unsubscribe
 from oddsengine.gateway.protocol.codes import Close, ErrorCode
 from oddsengine.gateway.protocol.encoders import JSON, Encoding
 from oddsengine.gateway.protocol.framing import TEXT, Framing
+from oddsengine.gateway.protocol.server_messages import (
+    Authenticated,
+    Bye,
+    Failed,
+    Heartbeat,
+    Pong,
+    Subscribed,
+    Unsubscribed,
+    Welcome,
+)
 from oddsengine.streams.positions import write_at
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
 
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.protocol.chunking import Content
     from oddsengine.gateway.protocol.client_messages import ClientMessage, RequestId
     from oddsengine.gateway.protocol.delivery import DeliveryOptions
+    from oddsengine.gateway.protocol.server_messages import ServerMessage
     from oddsengine.gateway.state.price_history import PriceHistory
     from oddsengine.gateway.state.replica import At, Channel, Replica
 
@@ -101,8 +111,7 @@ class Hub:
         self.counters.opened += 1
         if access is not None:
             self.grant(session, access)
-        welcome = {"version": 1, "session": session.session_id, "heartbeat_ms": self.heartbeat_ms}
-        self._send(session, "welcome", welcome)
+        self._send(session, Welcome(VERSION, session.session_id, self.heartbeat_ms))
         return session
 
     def grant(self, session: Session, access: Access) -> None:
@@ -117,7 +126,7 @@ class Hub:
     def authenticated(self, session: Session, request: RequestId) -> None:
         """Confirm a client's token and when it expires."""
         expires_s = session.access.expires_s if session.access is not None else None
-        self._send(session, "authenticated", {"id": request, "expires_ms": expires_s and round(expires_s * 1000)})
+        self._send(session, Authenticated(request, None if expires_s is None else round(expires_s * 1000)))
 
     def close(self, session: Session) -> None:
         """Forget a session whose socket is closed."""
@@ -133,17 +142,17 @@ class Hub:
         elif isinstance(request, Unsubscribe):
             for name in request.channels:
                 self._dispatcher.leave(session, name)
-            self._send(session, "unsubscribed", {"id": request.id, "channels": request.channels})
+            self._send(session, Unsubscribed(request.id, request.channels))
         elif isinstance(request, Ping):
-            self._send(session, "pong", {"id": request.id})
+            self._send(session, Pong(request.id))
 
     def refuse(self, session: Session, code: ErrorCode, text: str, request: RequestId = None) -> None:
         """Send a client an error."""
-        self._send(session, "error", {"id": request, "code": code, "message": text})
+        self._send(session, Failed(request, code, text))
 
     def send_goaway(self, session: Session, reason: str, reconnect_ms: int) -> None:
         """Announce to a client that it will be disconnected, and when to reconnect."""
-        self._send(session, "bye", {"reason": reason, "reconnect_ms": reconnect_ms})
+        self._send(session, Bye(reason, reconnect_ms))
 
     def profile_of(self, access: Access) -> str | None:
         """Return the profile whose prices a client sees; None for the first."""
@@ -168,7 +177,7 @@ class Hub:
         if isinstance(subscribed, Refusal) or not subscribed.channels:
             return
         names = [channel.name for channel, _ in subscribed.channels]
-        self._send(session, "subscribed", {"id": request.id, "channels": names, "resumed": subscribed.resumed})
+        self._send(session, Subscribed(request.id, names, subscribed.resumed))
         for channel, at in subscribed.channels:
             self._dispatcher.join(session, channel, subscribed.options, at)
 
@@ -201,12 +210,12 @@ class Hub:
                 framed = None if paced else ready.get(kind)
                 if framed is None:
                     at = write_at(dispatcher.resume_position(session)) if paced else current
-                    payload = encoders.message("heartbeat", {"at": at, "ts": ts}, session.encoding)
+                    payload = session.encoding.value(Heartbeat(at, ts))
                     framed = session.framing.wrap(payload, at=at if session.subscriptions else None)
                     if not paced:
                         ready[kind] = framed
                 dispatcher.write(session, framed)
         dispatcher.detach_slow()
 
-    def _send(self, session: Session, op: str, fields: Mapping[str, object]) -> None:
-        session.send(op, fields, self._clock())
+    def _send(self, session: Session, message: ServerMessage) -> None:
+        session.send(message, self._clock())

@@ -54,13 +54,13 @@ class StalenessMonitor:
     def went_stale(self, shard: int) -> None:
         """Warn everyone who draws from a shard."""
         self._replica.stale_since[shard] = self._now_ms()
-        self._dispatcher.announce("stale", shard, {"since": self._replica.stale_since[shard]})
+        self._dispatcher.announce_staleness(shard, self._replica.stale_since[shard])
 
     def went_live(self, shard: int) -> None:
         """Send the all-clear to everyone who draws from a shard."""
         self._heard_s[shard] = self._clock()
         self._replica.stale_since.pop(shard, None)
-        self._dispatcher.announce("live", shard, {})
+        self._dispatcher.announce_staleness(shard, None)
         if shard in self._replica.stale_suspended:
             self._lift_suspension(shard)
 

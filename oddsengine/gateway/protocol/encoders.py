@@ -24,7 +24,7 @@ from oddsengine.gateway.protocol.server_messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from oddsengine.domain.changes import EventChange, MarketChange, MarketRecord, Removal
 
@@ -40,11 +40,6 @@ class Encoding:
 
 JSON: Final = Encoding("json", True, msgspec.json.Encoder().encode)
 MSGPACK: Final = Encoding("msgpack", False, msgspec.msgpack.Encoder().encode)
-
-
-def message(op: str, fields: Mapping[str, Any], encoding: Encoding = JSON) -> bytes:
-    """Encode a small message with its operation first."""
-    return encoding.value({"op": op, **fields})
 
 
 def market_change(

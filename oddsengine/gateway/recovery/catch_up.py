@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.gateway.fanout.scheduler import NextTurn
+from oddsengine.gateway.protocol.server_messages import Live, Stale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,8 +108,8 @@ class CatchUp:
         if (since is not None) == subscription.sent_stale:
             return
         subscription.sent_stale = since is not None
-        fields = {"channel": channel.name} if since is None else {"channel": channel.name, "since": since}
-        session.send("live" if since is None else "stale", fields, self._scheduler.clock())
+        message = Live(channel.name) if since is None else Stale(channel.name, since)
+        session.send(message, self._scheduler.clock())
 
     def resend_snapshot(self, audience: Audience[Session]) -> None:
         """Send every member of an audience a snapshot, at once or once it is encoded."""
