@@ -1,0 +1,55 @@
+"""Prices at the cost of what moved are those computed from scratch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddsengine.domain.ladders import LADDERS
+from oddsengine.pricing.market.incremental_book import IncrementalBook
+from oddsengine.pricing.market.quoting import coherence
+from oddsengine.pricing.market.reference import price_book
+from oddsengine.pricing.methods.fair import Fair
+from oddsengine.pricing.profiles.profile import Profile
+
+KEYS = ("a", "b", "c")
+PROFILES = st.lists(
+    st.builds(
+        Profile,
+        ladder=st.sampled_from(sorted(LADDERS)),
+        book_sum=st.floats(1.0, 1.3),
+        method=st.sampled_from(["multiplicative", "multiplicative", "odds_ratio"]),
+        rounding=st.sampled_from(["down", "down", "balanced"]),
+        skew=st.sampled_from([1.0, 1.0, 1.1]),
+        max_odds=st.sampled_from([1000.0, 20.0]),
+        min_odds=st.sampled_from([1.01, 1.5]),
+    ),
+    min_size=1,
+    max_size=4,
+)
+#: a selection, and its new probability, None to take it away
+MOVES = st.lists(st.tuples(st.integers(0, 2), st.one_of(st.none(), st.floats(0.02, 0.6), st.floats(0.33, 0.3301))), max_size=20)
+
+
+@given(profiles=PROFILES, moves=MOVES)
+def test_an_incremental_book_has_the_reference_prices(profiles: list[Profile], moves: Any) -> None:
+    """Law: for every profile after every move, and `changed` names exactly the selections whose prices changed."""
+    book = IncrementalBook(KEYS, 1, profiles)
+    probabilities: list[float | None] = [1 / 3] * 3
+    unseen = {0, 1, 2}
+    for index, probability in [(0, 1 / 3), *moves]:
+        probabilities[index] = probability
+        unseen.add(index)
+        factor = coherence(probabilities, 1)
+        if factor is None:
+            continue
+        before = [list(prices) for prices in book.prices]
+        changed = book.update([None if each is None else 1 / each for each in probabilities], factor, sorted(unseen))
+        unseen.clear()
+        for profile, prices in zip(profiles, book.prices, strict=True):
+            reference = price_book(KEYS, [None if each is None else Fair(each, "book") for each in probabilities], 1, profile)
+            assert reference is not None
+            assert [selection.price for selection in reference.selections] == prices
+        assert {at for old, new in zip(before, book.prices, strict=True) for at in range(3) if old[at] != new[at]} == changed
