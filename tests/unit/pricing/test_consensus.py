@@ -1,4 +1,4 @@
-"""What several sources hold to be fair, together."""
+"""The consensus of several sources on fair probabilities."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oddsengine.domain.feed_updates import BookChange
 from oddsengine.pricing.market.consensus import Opinion, agree, opinion, weighted_median
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.sourcing.source_book import SourceMarket
+from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 from tests.support.builders import a_definition, a_quote
 
 VALUES = st.lists(st.tuples(st.floats(0.01, 0.99), st.floats(0.1, 10)), min_size=1, max_size=9)
@@ -26,7 +27,7 @@ def two_way(source: str, home: float, weight: float = 1.0) -> Opinion:
     return Opinion(source, {"home": home, "away": 1 - home}, weight)
 
 
-def test_one_that_is_far_off_is_left_out() -> None:
+def test_an_outlier_is_left_out() -> None:
     consensus = agree([two_way("a", 0.50), two_way("b", 0.52), two_way("c", 0.80)], 1, outlier=0.05, min_sources=2)
     assert consensus is not None
     assert (("a", "b"), ("c",)) == (consensus.used, consensus.outliers)
@@ -34,7 +35,7 @@ def test_one_that_is_far_off_is_left_out() -> None:
 
 
 @given(st.floats(0.02, 0.98), st.floats(0.02, 0.98))
-def test_a_single_wrong_source_moves_nothing_beyond_the_others(wrong: float, right: float) -> None:
+def test_a_single_wrong_source_does_not_move_the_consensus(wrong: float, right: float) -> None:
     opinions = [two_way("a", right), two_way("b", right), two_way("c", wrong)]
     consensus = agree(opinions, 1, outlier=1.0, min_sources=2)
     assert consensus is not None
@@ -42,29 +43,26 @@ def test_a_single_wrong_source_moves_nothing_beyond_the_others(wrong: float, rig
 
 
 @given(st.lists(st.floats(0.05, 0.9), min_size=2, max_size=6))
-def test_it_sums_to_the_winners(homes: list[float]) -> None:
+def test_a_consensus_sums_to_the_winners(homes: list[float]) -> None:
     opinions = [
-        Opinion(str(place), {"h": home, "d": (1 - home) / 3, "a": (1 - home) * 2 / 3}, 1.0) for place, home in enumerate(homes)
+        Opinion(str(number), {"h": home, "d": (1 - home) / 3, "a": (1 - home) * 2 / 3}, 1.0) for number, home in enumerate(homes)
     ]
     consensus = agree(opinions, 1, outlier=1.0, min_sources=1)
     assert consensus is not None
     assert 1.0 == pytest.approx(sum(consensus.fair.values()))
 
 
-def test_too_few_are_no_consensus() -> None:
+def test_too_few_sources_are_no_consensus() -> None:
     assert agree([two_way("a", 0.5)], 1, outlier=0.1, min_sources=2) is None
     assert agree([two_way("a", 0.2), two_way("b", 0.8)], 1, outlier=0.05, min_sources=2) is None
     other = Opinion("b", {"home": 0.5, "draw": 0.5}, 1.0)
-    assert agree([two_way("a", 0.5), other], 1, outlier=0.5, min_sources=2) is None, "other selections are another market"
+    assert agree([two_way("a", 0.5), other], 1, outlier=0.5, min_sources=2) is None, "with other selections it is another market"
     assert agree([], 1, outlier=0.1, min_sources=1) is None
 
 
-def test_an_opinion_is_a_source_without_its_margin_and_whole_or_none() -> None:
+def test_an_opinion_is_free_of_margin_and_complete_or_none() -> None:
     definition = a_definition()
     market = SourceMarket("src", "1.1")
-    from oddsengine.domain.feed_updates import BookChange
-    from oddsengine.sourcing.source_book import SelectionBook
-
     for key in ("s-home", "s-away"):
         market.books[key] = SelectionBook()
         market.books[key].apply(BookChange(key, quote=1.9))

@@ -1,4 +1,4 @@
-"""What suspends a market of which a price may be wrong, and says so."""
+"""Guards suspend a market whose prices may be wrong, and explanations show them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.support.builders import a_batch, a_definition, a_quote, an_event, liv
 MARKET = MarketId("e1/match_odds")
 
 
-class Traded:
-    """A pipeline with one market, of two sources where that is asked for."""
+class OneMarket:
+    """A pipeline with one market."""
 
     def __init__(self, *sources: str, **profiles: Profile) -> None:
         self.pipeline = Pipeline(Pricer(profiles), sources or ("src",))
@@ -28,7 +28,7 @@ class Traded:
         for source in self.pipeline.books:
             self.pipeline.receive(live(source), 0)
 
-    def say(self, source: str = "src", keys: tuple[str, ...] = ("home", "away"), **odds: float) -> None:
+    def update(self, source: str = "src", keys: tuple[str, ...] = ("home", "away"), **odds: float) -> None:
         self.now_ms += 1
         books = [a_quote(key, value) for key, value in odds.items()]
         known = self.pipeline.books[source].markets
@@ -54,56 +54,56 @@ class Traded:
         return found
 
 
-def test_profiles_that_can_be_played_against_each_other_are_suspended() -> None:
-    traded = Traded(
+def test_arbitrage_between_profiles_suspends() -> None:
+    market = OneMarket(
         one=Profile(book_sum=1.0, ladder="decimal_3", shift={"home": 0.1}),
         other=Profile(book_sum=1.0, ladder="decimal_3", shift={"away": 0.1}),
     )
-    traded.say(home=2.0, away=2.0)
-    assert ("suspended", "arbitrage") == traded.state
-    assert traded.guard("arbitrage")["suspends"]
-    assert traded.guard("arbitrage")["value"] < 1
+    market.update(home=2.0, away=2.0)
+    assert ("suspended", "arbitrage") == market.state
+    assert market.guard("arbitrage")["suspends"]
+    assert market.guard("arbitrage")["value"] < 1
 
 
-def test_profiles_with_a_margin_between_them_are_open() -> None:
-    traded = Traded(one=Profile(book_sum=1.05, shift={"home": 0.02}), other=Profile(book_sum=1.05, shift={"away": 0.02}))
-    traded.say(home=2.0, away=2.0)
-    assert ("open", None) == traded.state
-    assert not traded.guard("arbitrage")["suspends"]
+def test_profiles_without_arbitrage_are_open() -> None:
+    market = OneMarket(one=Profile(book_sum=1.05, shift={"home": 0.02}), other=Profile(book_sum=1.05, shift={"away": 0.02}))
+    market.update(home=2.0, away=2.0)
+    assert ("open", None) == market.state
+    assert not market.guard("arbitrage")["suspends"]
 
 
-def test_a_jump_is_confirmed_by_another_source() -> None:
-    traded = Traded("src", "other", default=Profile(jump_limit=0.2))
-    traded.say(home=2.0, away=2.0)
-    traded.say("other", home=1.3, away=4.3)
-    assert ("open", None) == traded.state
-    traded.say(home=1.3, away=4.3)
-    assert ("open", None) == traded.state, "the other source had said so already"
-    traded.say(home=2.6, away=1.62)
-    assert ("suspended", "spike") == traded.state, "of this nobody has heard"
-    assert traded.guard("spike")["suspends"]
+def test_a_jump_is_corroborated_by_another_source() -> None:
+    market = OneMarket("src", "other", default=Profile(jump_limit=0.2))
+    market.update(home=2.0, away=2.0)
+    market.update("other", home=1.3, away=4.3)
+    assert ("open", None) == market.state
+    market.update(home=1.3, away=4.3)
+    assert ("open", None) == market.state, "the other source was there already"
+    market.update(home=2.6, away=1.62)
+    assert ("suspended", "spike") == market.state, "no other source is there"
+    assert market.guard("spike")["suspends"]
 
 
-def test_a_jump_over_a_new_image_is_a_jump() -> None:
-    traded = Traded(default=Profile(jump_limit=0.2))
-    traded.say(home=2.0, away=2.0)
+def test_a_new_image_does_not_hide_a_jump() -> None:
+    market = OneMarket(default=Profile(jump_limit=0.2))
+    market.update(home=2.0, away=2.0)
     image = MarketUpdate("1.1", image=True, definition=a_definition(), books=[a_quote("home", 1.3), a_quote("away", 4.3)])
-    traded.pipeline.receive(a_batch(image), 50)
-    traded.pipeline.flush(0, 50)
-    assert ("suspended", "spike") == traded.state
+    market.pipeline.receive(a_batch(image), 50)
+    market.pipeline.flush(0, 50)
+    assert ("suspended", "spike") == market.state
 
 
 @pytest.mark.parametrize(
     ("rule", "reason"),
     [({"suspend": True}, "rule"), ({"require_complete_book": True}, "no_price"), ({"max_spread": 0.001}, "no_price")],
 )
-def test_rules_say_what_is_suspended(rule: dict[str, Any], reason: str) -> None:
-    traded = Traded(default=Profile(rules=(Rule(sport="football", **rule),)))
-    traded.say(keys=("home", "draw", "away"), home=3.0, away=3.0)
-    assert ("suspended", reason) == traded.state
+def test_rules_suspend(rule: dict[str, Any], reason: str) -> None:
+    market = OneMarket(default=Profile(rules=(Rule(sport="football", **rule),)))
+    market.update(keys=("home", "draw", "away"), home=3.0, away=3.0)
+    assert ("suspended", reason) == market.state
 
 
-def test_tiers_are_named_by_competition() -> None:
+def test_rules_match_tiers_of_competitions() -> None:
     profile = Profile(book_sum=1.2, ladder="decimal_3", rules=(Rule(tier="top", book_sum=1.0),))
     pipeline = Pipeline(Pricer({"default": profile}, {"low": ("other*",), "top": ("x", "Cu?")}), ("src",))
     pipeline.receive(live(), 0)
@@ -113,27 +113,27 @@ def test_tiers_are_named_by_competition() -> None:
     assert (2000,) == pipeline.offers[0].markets[MARKET].selections["home"].prices
 
 
-def test_a_thin_book_is_not_believed() -> None:
+def test_a_thin_book_is_not_used() -> None:
     deep = [BookChange(f"s-{key}", back=[(1.98, 30.0), (1.97, 30.0)], lay=[(2.02, 70.0)]) for key in ("home", "away")]
     for min_depth, price in ((50.0, 1900), (70.0, None)):
         limits = ExchangeLimits(min_depth=min_depth)
-        traded = Traded(default=Profile(exchange=limits))
-        traded.pipeline.receive(a_batch(EventUpdate(an_event()), MarketUpdate("1.1", definition=a_definition(), books=deep)), 1)
-        traded.pipeline.flush(0, 1)
-        assert (price,) == traded.prices["home"]
+        market = OneMarket(default=Profile(exchange=limits))
+        market.pipeline.receive(a_batch(EventUpdate(an_event()), MarketUpdate("1.1", definition=a_definition(), books=deep)), 1)
+        market.pipeline.flush(0, 1)
+        assert (price,) == market.prices["home"]
 
 
-def test_books_are_made_to_sum_by_the_method_asked_for() -> None:
+def test_books_are_normalised_by_the_configured_method() -> None:
     found = []
     for method in ("multiplicative", "power"):
-        traded = Traded(default=Profile(book_sum=1.0, ladder="decimal_3", exchange=ExchangeLimits(normalise=method)))
-        traded.say(home=1.2, away=4.5)
-        found.append(traded.prices)
+        market = OneMarket(default=Profile(book_sum=1.0, ladder="decimal_3", exchange=ExchangeLimits(normalise=method)))
+        market.update(home=1.2, away=4.5)
+        found.append(market.prices)
     assert found[0] != found[1]
     assert all(1000 / each["home"][0] + 1000 / each["away"][0] >= 1.0 - 1e-9 for each in found)  # type: ignore[operator]
 
 
-def test_a_source_of_known_margin_is_believed_with_a_price_missing() -> None:
+def test_a_source_of_known_overround_is_used_with_a_price_missing() -> None:
     assert [None, None] == fair_from_quotes([2.0, None], 1, "shin")
     (known, unknown) = fair_from_quotes([2.0, None], 1, "shin", 1.25)
     assert known is not None
@@ -141,27 +141,27 @@ def test_a_source_of_known_margin_is_believed_with_a_price_missing() -> None:
     assert [None, None] == fair_from_quotes([1.01, None], 1, "shin", 0.5)
 
 
-def test_a_price_in_steps_arrives_by_itself() -> None:
-    traded = Traded(default=Profile(max_move=0.05, book_sum=1.1))
-    traded.say(home=2.0, away=2.0)
-    traded.say(home=3.0, away=1.5)
-    on_the_way = traded.prices["home"][0]
+def test_a_price_in_steps_arrives_without_further_updates() -> None:
+    market = OneMarket(default=Profile(max_move=0.05, book_sum=1.1))
+    market.update(home=2.0, away=2.0)
+    market.update(home=3.0, away=1.5)
+    on_the_way = market.prices["home"][0]
     for second in range(1, 30):
-        traded.pipeline.tick(second * 1000)
-        traded.pipeline.flush(0, second * 1000)
-    arrived = Traded(default=Profile(book_sum=1.1))
-    arrived.say(home=3.0, away=1.5)
-    assert on_the_way != traded.prices["home"][0]
-    assert arrived.prices == traded.prices
+        market.pipeline.tick(second * 1000)
+        market.pipeline.flush(0, second * 1000)
+    arrived = OneMarket(default=Profile(book_sum=1.1))
+    arrived.update(home=3.0, away=1.5)
+    assert on_the_way != market.prices["home"][0]
+    assert arrived.prices == market.prices
 
 
-def test_the_explanation_of_a_held_price_ends_with_the_price_that_is_on_offer() -> None:
-    traded = Traded(default=Profile(min_move=0.05))
-    traded.say(home=2.0, away=2.0)
-    traded.say(home=2.03, away=1.97)
-    explanation = explain(traded.pipeline, MARKET, 5)
+def test_the_explanation_of_a_damped_price_ends_with_the_published_price() -> None:
+    market = OneMarket(default=Profile(min_move=0.05))
+    market.update(home=2.0, away=2.0)
+    market.update(home=2.03, away=1.97)
+    explanation = explain(market.pipeline, MARKET, 5)
     assert explanation is not None
     shown = explanation["selections"]["home"]["profiles"]["default"]
     assert "held" == shown["steps"][-1]["step"]
-    assert traded.prices["home"][0] == 1000 * shown["price"] == 1000 * shown["steps"][-1]["odds"]
+    assert market.prices["home"][0] == 1000 * shown["price"] == 1000 * shown["steps"][-1]["odds"]
     assert explanation["profiles"]["default"]["value"] >= explanation["profiles"]["default"]["limit"]

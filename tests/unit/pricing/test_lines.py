@@ -1,4 +1,4 @@
-"""Totals and handicaps of one event: no line contradicts another, none is open that would."""
+"""Totals and handicaps of one event: no line contradicts another while it is open."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def test_pooled_probabilities_never_fall_and_keep_their_sum(probabilities: list[
 
 
 @given(PROBABILITIES.map(sorted))
-def test_what_never_falls_is_left_alone(probabilities: list[float]) -> None:
+def test_a_sequence_that_never_falls_is_unchanged(probabilities: list[float]) -> None:
     assert probabilities == pooled(probabilities)
 
 
 @given(PROBABILITIES, st.lists(st.floats(0.0, 1.0), min_size=12, max_size=12))
-def test_no_other_rising_sequence_is_nearer(probabilities: list[float], other: list[float]) -> None:
+def test_no_other_rising_sequence_is_closer(probabilities: list[float], other: list[float]) -> None:
     def distance(rising: list[float]) -> float:
         return fsum((mine - own) ** 2 for mine, own in zip(rising, probabilities, strict=True))
 
@@ -43,14 +43,14 @@ def test_no_other_rising_sequence_is_nearer(probabilities: list[float], other: l
 
 
 class Totals:
-    """The totals of one event, each said by its fair odds of over."""
+    """The totals of one event, each by its fair odds of over."""
 
     def __init__(self, **profile: Any) -> None:
         self.pipeline = Pipeline(Pricer({"default": Profile(ladder="decimal_3", **profile)}), ("src",))
         self.pipeline.receive(live(), 0)
         self.pipeline.receive(a_batch(EventUpdate(an_event())), 0)
 
-    def say(self, line: float, over: float, **definition: Any) -> None:
+    def update(self, line: float, over: float, **definition: Any) -> None:
         definition = {"type": "total", "period": "ft", "line": line, **definition}
         market = a_definition(f"e1/total/ft/{line:g}", ("over", "under"), **definition)
         under = 1 / (1 - 1 / over)
@@ -65,34 +65,34 @@ class Totals:
         return self.pipeline.offers[0].markets[MarketId(f"e1/total/ft/{line:g}")].state.reason
 
 
-def test_lines_that_hardly_contradict_each_other_meet_in_the_middle() -> None:
+def test_a_small_contradiction_is_pooled() -> None:
     totals = Totals()
-    totals.say(1.5, 1.50)
+    totals.update(1.5, 1.50)
     alone = totals.over(1.5)
-    totals.say(2.5, 1.48)
+    totals.update(2.5, 1.48)
     assert totals.over(1.5) == totals.over(2.5)
     assert alone is not None
-    assert (totals.over(1.5) or 0) < alone, "the line that was there first moves too"
-    totals.say(2.5, 2.1)
-    assert alone == totals.over(1.5), "and back, once they agree"
+    assert (totals.over(1.5) or 0) < alone, "the line that was first on offer moves too"
+    totals.update(2.5, 2.1)
+    assert alone == totals.over(1.5), "and moves back once they agree"
 
 
-def test_lines_that_contradict_each_other_are_suspended_until_they_agree() -> None:
+def test_a_large_contradiction_suspends_until_the_lines_agree() -> None:
     totals = Totals(pool_limit=0.02)
-    totals.say(1.5, 2.0)
-    totals.say(3.5, 4.0)
-    totals.say(2.5, 1.6)
+    totals.update(1.5, 2.0)
+    totals.update(3.5, 4.0)
+    totals.update(2.5, 1.6)
     assert ["contradiction", "contradiction", None] == [totals.reason(line) for line in (1.5, 2.5, 3.5)]
-    totals.say(2.5, 2.6)
+    totals.update(2.5, 2.6)
     assert [None, None, None] == [totals.reason(line) for line in (1.5, 2.5, 3.5)]
 
 
-def test_a_line_that_is_not_offered_has_no_say() -> None:
+def test_a_line_that_is_not_offered_is_not_pooled() -> None:
     totals = Totals()
-    totals.say(1.5, 2.0)
-    totals.say(2.5, 1.6)
+    totals.update(1.5, 2.0)
+    totals.update(2.5, 1.6)
     assert "contradiction" == totals.reason(1.5)
-    totals.say(2.5, 1.6, status="suspended")
+    totals.update(2.5, 1.6, status="suspended")
     assert (None, "provider") == (totals.reason(1.5), totals.reason(2.5))
 
 
@@ -117,11 +117,11 @@ def test_the_lines_of_one_asian_handicap_market_agree_too() -> None:
     assert prices["2@-0.5"] == prices["2@0.5"]
 
 
-def test_both_sides_of_two_lines_can_not_be_backed_without_a_risk() -> None:
-    """One line is already in play by its source, and a rule for that makes its over so long that under the next covers it."""
+def test_arbitrage_between_two_lines_suspends_both() -> None:
+    """A rule for in-play makes the over of one line so long that the under of the next covers it."""
     totals = Totals(book_sum=1.0, rules=(Rule(in_play=True, shift={"over": -0.2}),))
-    totals.say(1.5, 2.0, in_play=True)
-    totals.say(2.5, 2.04)
+    totals.update(1.5, 2.0, in_play=True)
+    totals.update(2.5, 2.04)
     assert ["arbitrage", "arbitrage"] == [totals.reason(line) for line in (1.5, 2.5)]
-    totals.say(2.5, 2.04, in_play=True)
+    totals.update(2.5, 2.04, in_play=True)
     assert [None, None] == [totals.reason(line) for line in (1.5, 2.5)]

@@ -1,4 +1,4 @@
-"""Removing and applying margin: the laws, and the published vectors."""
+"""Margin removal and application: the laws, and the published vectors."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ EXACT = 1e-10
 
 
 @st.composite
-def probability_lists(draw: st.DrawFn, least: float = 0.002) -> list[float]:
-    weights = draw(st.lists(st.floats(least, 1.0), min_size=2, max_size=40))
+def probability_lists(draw: st.DrawFn, min_weight: float = 0.002) -> list[float]:
+    weights = draw(st.lists(st.floats(min_weight, 1.0), min_size=2, max_size=40))
     total = fsum(weights)
     fair = [weight / total for weight in weights]
     assume(max(fair) < 0.98)
@@ -32,7 +32,7 @@ def probability_lists(draw: st.DrawFn, least: float = 0.002) -> list[float]:
 
 @pytest.mark.recorded
 def test_both_directions_agree_with_the_vectors(data: Path) -> None:
-    """Three quoted vectors ask Shin's method for a book sum it can't reach; there it says so."""
+    """Three vectors have a book sum that Shin's method can't reach; it raises for them."""
     unreachable = 0
     lines = lzma.decompress((data / "margin" / "vectors.jsonl.xz").read_bytes()).splitlines()
     assert 360 == len(lines)
@@ -60,7 +60,7 @@ def test_both_directions_agree_with_the_vectors(data: Path) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @given(fair=probability_lists(), book_sum=st.floats(1.0, 1.25))
-def test_what_is_quoted_sums_to_the_book_sum_and_comes_back_fair(method: str, fair: list[float], book_sum: float) -> None:
+def test_quotes_sum_to_the_book_sum_and_return_to_the_fair_probabilities(method: str, fair: list[float], book_sum: float) -> None:
     try:
         odds = quote_odds(fair, book_sum, method)
     except MarginError:
@@ -85,15 +85,13 @@ def test_several_winners(method: str, fair: list[float], book_sum: float, winner
 
 @pytest.mark.parametrize("method", METHODS)
 @given(fair=probability_lists(), book_sum=st.floats(1.0, 1.15), data=st.data())
-def test_the_order_of_outcomes_does_not_matter_and_is_kept(
-    method: str, fair: list[float], book_sum: float, data: st.DataObject
-) -> None:
+def test_the_order_of_outcomes_does_not_matter(method: str, fair: list[float], book_sum: float, data: st.DataObject) -> None:
     try:
         odds = quote_odds(fair, book_sum, method)
     except MarginError:
         assume(False)
     order = data.draw(st.permutations(range(len(fair))))
-    assert [odds[place] for place in order] == quote_odds([fair[place] for place in order], book_sum, method)
+    assert [odds[index] for index in order] == quote_odds([fair[index] for index in order], book_sum, method)
     ranked = sorted(zip(fair, odds, strict=True))
     assert all(low[1] >= high[1] - 1e-9 for low, high in itertools.pairwise(ranked))
 
@@ -105,7 +103,7 @@ def test_a_book_without_margin_is_already_fair(method: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("odds", [[1.001, 1000.0], [1.001, 1000.0, 1000.0], [41.0] * 40, [1.5, 2.9, 2.9], [3.1] * 3])
-def test_hard_numbers_converge_or_raise_with_their_names(method: str, odds: list[float]) -> None:
+def test_extreme_odds_converge_or_raise_with_the_numbers(method: str, odds: list[float]) -> None:
     try:
         fair = fair_probabilities(odds, method)
     except MarginError as error:
@@ -138,6 +136,6 @@ def test_for_two_outcomes_shin_is_additive(first: float, book_sum: float) -> Non
         (lambda: fair_probabilities([1.02, 10.0, 60.0], "additive"), "between 0 and 1"),
     ],
 )
-def test_bad_numbers_are_refused_with_the_reason(call: Any, reason: str) -> None:
+def test_invalid_numbers_raise_with_the_reason(call: Any, reason: str) -> None:
     with pytest.raises(MarginError, match=reason):
         call()

@@ -1,4 +1,4 @@
-"""From a source's books to what is published."""
+"""From a source's books to the published market."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from oddsengine.domain.feed_updates import BookChange, SelectionDefinition
 from oddsengine.domain.ids import SelectionKey
 from oddsengine.domain.ladders import BETFAIR
+from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.methods.fair import ExchangeLimits, fair_from_exchange
 from oddsengine.pricing.methods.implied import implied_by_exchange, outcome_groups
 from oddsengine.pricing.pricer import Pricer, Repricing
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
-from tests.support.builders import a_definition, a_quote
+from tests.support.builders import a_definition, a_quote, an_event
 
 if TYPE_CHECKING:
     from oddsengine.domain.offered_market import OfferedMarket
@@ -49,8 +50,8 @@ def prices(offered: OfferedMarket) -> dict[str, int | None]:
     return {key: selection.prices[0] for key, selection in offered.selections.items()}
 
 
-def test_the_fair_price_lies_between_back_and_lay_nearer_the_thinner_side() -> None:
-    """In probability space: much money willing to be backed at 2.0 says that 2.0 is too long."""
+def test_the_fair_price_is_between_back_and_lay_closer_to_the_thinner_side() -> None:
+    """In probability space: much money available to back at 2.0 means that 2.0 is too long."""
     even = fair_from_exchange((2.0, 100.0), (2.2, 100.0), None, LIMITS)
     pressed = fair_from_exchange((2.0, 900.0), (2.2, 100.0), None, LIMITS)
     assert even is not None
@@ -63,14 +64,12 @@ def test_the_fair_price_lies_between_back_and_lay_nearer_the_thinner_side() -> N
     ("back", "lay", "why"),
     [
         ((2.0, 50.0), (2.5, 50.0), "wider than the spread"),
-        ((2.0, 1.0), (2.1, 50.0), "too little to back"),
-        ((2.0, 50.0), (2.1, 1.0), "too little to lay"),
+        ((2.0, 1.0), (2.1, 50.0), "too little size to back"),
+        ((2.0, 50.0), (2.1, 1.0), "too little size to lay"),
         (None, (2.0, 50.0), "nothing to back"),
     ],
 )
-def test_a_book_that_can_not_be_believed_gives_way_to_the_last_trade_where_that_is_switched_on(
-    back: Any, lay: Any, why: str
-) -> None:
+def test_the_last_trade_replaces_a_book_outside_the_limits_where_enabled(back: Any, lay: Any, why: str) -> None:
     assert (0.5, "last_traded") == fair_from_exchange(back, lay, 2.0, TRADED), why
     assert fair_from_exchange(back, lay, None, TRADED) is None
     assert fair_from_exchange(back, lay, 2.0, LIMITS) is None
@@ -87,7 +86,7 @@ def test_a_book_that_can_not_be_believed_gives_way_to_the_last_trade_where_that_
         ((2.2, 50.0), (2.0, 50.0), 2.1),
     ],
 )
-def test_a_last_trade_that_contradicts_the_runners_own_book_is_not_used(back: Any, lay: Any, last: float) -> None:
+def test_a_last_trade_outside_its_own_book_is_not_used(back: Any, lay: Any, last: float) -> None:
     """A crossed book has no price between its back and its lay."""
     assert fair_from_exchange(back, lay, last, TRADED) is None
 
@@ -115,7 +114,7 @@ def test_a_last_trade_does_not_complete_a_book_by_default() -> None:
     assert {"home": 1190, "away": None} == prices(price_of(market))
 
 
-def test_a_book_that_reopens_is_not_priced_on_trades_of_before_by_default() -> None:
+def test_a_market_that_reopens_is_not_priced_on_earlier_trades_by_default() -> None:
     definition = a_definition(selections=("home", "draw", "away"))
     market = a_market(definition, traded_at("home", 2.0, lay=(1.3, 500.0)), traded_at("draw", 3.6), traded_at("away", 4.2))
     offered = price_of(market)
@@ -141,14 +140,14 @@ def test_a_wide_book_is_not_priced_on_a_last_trade_outside_it() -> None:
     assert {"home": None, "away": 1910} == prices(price_of(market, exchange=ExchangeLimits(last_traded=True)))
 
 
-def test_a_market_is_quoted_with_its_margin_on_the_ladder() -> None:
+def test_prices_have_the_margin_and_are_on_the_ladder() -> None:
     offered = price_of(a_market(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)), book_sum=1.05)
     assert "open" == offered.state.status
     assert {"home": 1900, "away": 1900} == prices(offered)
 
 
 def test_the_book_sum_is_never_under_the_target() -> None:
-    """A price is always rounded down."""
+    """Every price is rounded down."""
     offered = price_of(
         a_market(
             a_definition(selections=("home", "draw", "away")),
@@ -159,13 +158,13 @@ def test_the_book_sum_is_never_under_the_target() -> None:
     assert all(price in BETFAIR for price in prices(offered).values() if price)
 
 
-def test_a_removed_selection_has_no_part_in_the_book() -> None:
+def test_a_removed_selection_is_not_part_of_the_book() -> None:
     definition = a_definition(selections=("home", "draw", "away"), removed=("draw",))
     offered = price_of(a_market(definition, a_quote("home", 2.0), a_quote("draw", 3.0), a_quote("away", 2.0)))
     assert {"home": 1900, "draw": None, "away": 1900} == prices(offered)
 
 
-def test_a_selection_without_a_price_leaves_the_others_theirs() -> None:
+def test_a_selection_without_a_price_does_not_affect_the_others() -> None:
     offered = price_of(a_market(a_definition(selections=("home", "draw", "away")), a_quote("home", 2.0), a_quote("draw", 4.0)))
     assert {"home": 1900, "draw": 3800, "away": None} == prices(offered)
 
@@ -180,7 +179,7 @@ def test_a_selection_without_a_price_leaves_the_others_theirs() -> None:
         (a_definition(status="closed"), (a_quote("home", 2.0), a_quote("away", 2.0)), "closed", None),
     ],
 )
-def test_what_can_not_be_priced_is_suspended_and_says_why(definition: Any, books: Any, status: str, reason: str | None) -> None:
+def test_an_unpriceable_market_is_suspended_with_the_reason(definition: Any, books: Any, status: str, reason: str | None) -> None:
     offered = price_of(a_market(definition, *books))
     assert (status, reason) == (offered.state.status, offered.state.reason)
     assert {None} == set(prices(offered).values())
@@ -192,12 +191,12 @@ def test_several_winners_share_the_book() -> None:
     assert {1810} == set(prices(offered).values())
 
 
-def test_odds_beyond_the_profiles_limits() -> None:
+def test_odds_beyond_the_limits_of_the_profile() -> None:
     market = a_market(a_definition(), a_quote("home", 1.005, spread=0.001), a_quote("away", 300.0))
     assert {"home": None, "away": 100000} == prices(price_of(market, max_odds=100.0))
 
 
-def test_each_line_of_an_asian_handicap_is_a_book_of_its_own() -> None:
+def test_each_line_of_an_asian_handicap_is_a_separate_book() -> None:
     lines = [("1@-0.5", -0.5), ("2@0.5", 0.5), ("1@0.25", 0.25), ("2@-0.25", -0.25)]
     definition = a_definition(type="asian_handicap")
     selections = tuple(SelectionDefinition(ref, SelectionKey(ref), ref, "active", handicap) for ref, handicap in lines)
@@ -205,18 +204,18 @@ def test_each_line_of_an_asian_handicap_is_a_book_of_its_own() -> None:
     assert [["1@-0.5", "2@0.5"], ["1@0.25", "2@-0.25"]] == [[selection.key for selection in group.selections] for group in groups]
 
 
-def test_bookmaker_odds_lose_their_margin_and_get_ours() -> None:
+def test_the_margin_of_bookmaker_odds_is_replaced() -> None:
     quotes = [BookChange(f"s-{key}", quote=odds) for key, odds in (("home", 2.1), ("draw", 3.4), ("away", 3.9))]
     definition = a_definition(selections=("home", "draw", "away"))
     offered = price_of(a_market(definition, *quotes), devig="shin", method="odds_ratio", book_sum=1.05)
     assert {"home": 2040, "draw": 3300, "away": 3800} == prices(offered)
 
 
-def test_bookmaker_odds_are_believed_whole_or_not_at_all() -> None:
+def test_incomplete_bookmaker_odds_are_not_used() -> None:
     definition = a_definition(selections=("home", "draw", "away"))
-    require_complete_book = [BookChange(f"s-{key}", quote=odds) for key, odds in (("home", 2.1), ("draw", 3.4), ("away", 3.9))]
-    assert ("suspended", "no_price") == status(price_of(a_market(definition, *require_complete_book[:2])))
-    withdrawn = [*require_complete_book, BookChange("s-draw", quote=0.0)]
+    quotes = [BookChange(f"s-{key}", quote=odds) for key, odds in (("home", 2.1), ("draw", 3.4), ("away", 3.9))]
+    assert ("suspended", "no_price") == status(price_of(a_market(definition, *quotes[:2])))
+    withdrawn = [*quotes, BookChange("s-draw", quote=0.0)]
     assert ("suspended", "no_price") == status(price_of(a_market(definition, *withdrawn)))
 
 
@@ -228,9 +227,9 @@ def test_bookmaker_odds_of_several_winners() -> None:
 
 def test_a_skew_shortens_the_favourite_and_lengthens_the_longshot() -> None:
     market = a_market(a_definition(), a_quote("home", 1.5), a_quote("away", 3.0))
-    plain, skewed = (prices(price_of(market, ladder="decimal_3", skew=skew)) for skew in (1.0, 1.2))
-    assert skewed["home"] < plain["home"]  # type: ignore[operator]
-    assert skewed["away"] > plain["away"]  # type: ignore[operator]
+    unskewed, skewed = (prices(price_of(market, ladder="decimal_3", skew=skew)) for skew in (1.0, 1.2))
+    assert skewed["home"] < unskewed["home"]  # type: ignore[operator]
+    assert skewed["away"] > unskewed["away"]  # type: ignore[operator]
 
 
 @given(
@@ -276,17 +275,12 @@ CHANGES = st.lists(
 
 @settings(max_examples=200)
 @given(
-    changes=CHANGES, method=st.sampled_from(METHODS), book_sum=st.floats(1.0, 1.3), greatest=st.sampled_from([1000.0, 50.0, 33.3])
+    changes=CHANGES, method=st.sampled_from(METHODS), book_sum=st.floats(1.0, 1.3), max_odds=st.sampled_from([1000.0, 50.0, 33.3])
 )
-def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
-    changes: Any, method: Any, book_sum: float, greatest: float
-) -> None:
-    """Law: prices at the cost of what moved are the plain prices; several profiles at once change nothing."""
-    from oddsengine.offer.owned_offer import OwnedOffer
-    from tests.support.builders import an_event
-
+def test_incremental_prices_are_the_reference_prices(changes: Any, method: Any, book_sum: float, max_odds: float) -> None:
+    """Law: whatever moved before, and with several profiles at once."""
     profiles = {
-        "first": Profile(method=method, book_sum=book_sum, max_odds=greatest, exchange=TRADED),
+        "first": Profile(method=method, book_sum=book_sum, max_odds=max_odds, exchange=TRADED),
         "second": Profile(book_sum=1.1, min_odds=1.2, exchange=ExchangeLimits(last_traded=True)),
         "third": Profile(book_sum=1.02, exchange=TRADED, devig="power", skew=1.1, shift={"a": 0.1}),
     }
@@ -307,15 +301,15 @@ def test_a_book_kept_up_to_date_is_priced_as_one_seen_for_the_first_time(
         else:
             offer.stage_market(priced.market)
         record = offer.markets[definition.id]
-        plain = {name: priced for name, (_, priced) in pricer.explain(market, definition).items()}
-        refusal = next((each.refusal for each in plain.values() if each.refusal), None)
+        reference_of = {name: priced for name, (_, priced) in pricer.explain(market, definition).items()}
+        refusal = next((each.refusal for each in reference_of.values() if each.refusal), None)
         if record.state.reason == "arbitrage":
-            best = [max(priced.selections[each].price or 0 for priced in plain.values()) for each in KEYS]
+            best = [max(priced.selections[each].price or 0 for priced in reference_of.values()) for each in KEYS]
             assert fsum(1000 / price for price in best) < 1
             continue
         assert refusal == record.state.reason
         if refusal is None:
-            for name, prices_of in plain.items():
-                place = list(profiles).index(name)
-                for selection, reference in prices_of.selections.items():
-                    assert reference.price == record.selections[selection].prices[place], (name, selection)
+            for name, reference_prices in reference_of.items():
+                index = list(profiles).index(name)
+                for selection, reference in reference_prices.selections.items():
+                    assert reference.price == record.selections[selection].prices[index], (name, selection)

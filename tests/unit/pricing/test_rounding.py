@@ -1,4 +1,4 @@
-"""From quotes to prices on the ladder: sums kept, moves held, steps taken."""
+"""From quotes to prices on the ladder: book sums, and limits on moves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAIR = st.lists(st.floats(0.01, 1.0), min_size=2, max_size=8).map(lambda weights
 
 
 def quoted(fair: list[float], profile: Profile) -> list[float | None]:
-    return quote_book([f"k{place}" for place in range(len(fair))], [1 / each for each in fair], 1.0, 1, profile)
+    return quote_book([f"k{number}" for number in range(len(fair))], [1 / each for each in fair], 1.0, 1, profile)
 
 
 def rounded(fair: list[float], before: list[int | None] | None = None, **settings: Any) -> list[int | None]:
@@ -45,7 +45,7 @@ PROFILES = st.fixed_dictionaries(
 def test_no_book_sum_is_under_the_floor_or_outside_the_tolerance(
     fair: list[float], before: list[float], settings: dict[str, Any]
 ) -> None:
-    """Law: over all ladders, methods, ways of rounding, and whatever was on offer before."""
+    """Law: over all ladders, methods and roundings, whatever was on offer before."""
     profile = Profile(**settings)
     ladder = profile.ladder_ticks
     last = [ladder.at_or_below(each * 1000) for each in before[: len(fair)]]
@@ -62,7 +62,7 @@ def test_no_book_sum_is_under_the_floor_or_outside_the_tolerance(
 
 
 @given(fair=FAIR, ladder=st.sampled_from(sorted(LADDERS)), target=st.floats(1.0, 1.3))
-def test_balanced_rounding_is_never_further_from_the_target_than_rounding_down(
+def test_balanced_rounding_is_at_least_as_close_to_the_target_as_rounding_down(
     fair: list[float], ladder: str, target: float
 ) -> None:
     sums = [book_sum(rounded(fair, ladder=ladder, book_sum=target, rounding=rounding)) for rounding in ("down", "balanced")]
@@ -71,8 +71,8 @@ def test_balanced_rounding_is_never_further_from_the_target_than_rounding_down(
         assert abs(balanced - target) <= abs(down - target) + 1e-9
 
 
-def test_balanced_rounding_lifts_the_price_that_was_cut_most() -> None:
-    """Asked for 1.05, quoted 1.198 and 4.646: down they sum to 1.058, with the second a tick longer to 1.053."""
+def test_balanced_rounding_raises_the_price_that_was_cut_most() -> None:
+    """Target 1.05, quotes 1.198 and 4.646: rounded down they sum to 1.058, with the second one tick longer to 1.053."""
     fair = [0.795, 0.205]
     down = rounded(fair, ladder="betfair", book_sum=1.05)
     balanced = rounded(fair, ladder="betfair", book_sum=1.05, rounding="balanced")
@@ -80,30 +80,30 @@ def test_balanced_rounding_lifts_the_price_that_was_cut_most() -> None:
     assert [1190, 4700] == balanced
 
 
-def test_a_tolerance_that_the_ladder_can_not_keep_is_a_refusal() -> None:
+def test_a_tolerance_that_the_ladder_can_not_meet_is_a_refusal() -> None:
     fair = [0.5, 0.5]
     profile = Profile(ladder="traditional", book_sum=1.03, tolerance=0.001)
     assert "book_sum" == round_book(quoted(fair, profile), list(fair), 1, profile).refusal
 
 
-def test_a_price_that_hardly_moved_is_held() -> None:
+def test_a_price_that_hardly_moved_stays() -> None:
     assert [1900, 1900] == rounded([0.5, 0.5])
     assert [1880, 1920] == [price and round(price, -1) for price in rounded([0.505, 0.495], [1900, 1900])]
     assert [1900, 1900] == rounded([0.505, 0.495], [1900, 1900], min_move=0.02)
 
 
-def test_no_price_is_held_on_which_the_bettor_has_the_edge() -> None:
-    """1.9 is fair at 0.526: from there on the hold band gives way."""
+def test_a_price_with_an_edge_for_the_bettor_does_not_stay() -> None:
+    """1.9 is fair at 0.526: beyond that `min_move` is ignored."""
     assert 1900 == rounded([0.52, 0.48], [1900, 1900], min_move=0.2)[0]
     assert rounded([0.53, 0.47], [1900, 1900], min_move=0.2)[0] == rounded([0.53, 0.47])[0]
 
 
-def test_a_price_lengthens_in_steps_and_shortens_at_once_as_far_as_is_fair() -> None:
+def test_a_price_lengthens_in_steps_and_shortens_at_once_to_the_fair_odds() -> None:
     profile = Profile(max_move=0.1)
     fair = [0.25, 0.75]
     answer = round_book(quoted(fair, profile), list(fair), 1, profile, [1900, 1900])
     assert not answer.settled
-    assert [2080, 1330] == answer.prices, "0.1 longer, and no longer than fair"
+    assert [2080, 1330] == answer.prices, "0.1 longer, and at most the fair odds"
     prices: list[int | None] = [1900, 1900]
     for _ in range(12):
         answer = round_book(quoted(fair, profile), list(fair), 1, profile, prices)

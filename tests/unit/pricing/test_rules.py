@@ -1,4 +1,4 @@
-"""Rules: which markets they are for, what they set, and when that is worked out anew."""
+"""Rules: which markets they match, what they set, and when they are resolved again."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ HERE = MarketContext("football", "cup", "top", "match_odds", "ft", "betfair", in
         ({"starts_after_min": 29}, True),
     ],
 )
-def test_a_rule_matches_where_all_it_names_is_so(match: dict[str, Any], holds: bool) -> None:
+def test_a_rule_matches_if_all_its_conditions_hold(match: dict[str, Any], holds: bool) -> None:
     assert holds == Rule(book_sum=1.1, **match).matches(HERE)
 
 
-def test_a_market_without_a_start_is_never_near_nor_far_from_it() -> None:
+def test_a_market_without_a_start_matches_no_time_limit() -> None:
     somewhere = HERE._replace(minutes_to_start=None)
     assert not Rule(book_sum=1.1, starts_within_min=60).matches(somewhere)
     assert not Rule(book_sum=1.1, starts_after_min=0).matches(somewhere)
 
 
-def test_later_rules_refine_earlier_ones() -> None:
+def test_later_rules_override_earlier_ones() -> None:
     rules = (
         Rule(book_sum=1.1, min_size=10.0, _place="a:1"),
         Rule(sport="tennis", book_sum=1.5, _place="a:2"),
@@ -73,7 +73,7 @@ def test_later_rules_refine_earlier_ones() -> None:
 
 
 @given(st.lists(st.floats(0, 200), max_size=5), st.floats(-100, 400), st.floats(0, 100))
-def test_until_the_next_edge_nothing_changes(edges: list[float], minutes: float, later: float) -> None:
+def test_nothing_changes_before_the_next_bracket(edges: list[float], minutes: float, later: float) -> None:
     rules = [Rule(book_sum=1.1, starts_within_min=edge) for edge in edges]
     wait = minutes_until_next_bracket(brackets(rules), minutes)
     now = HERE._replace(minutes_to_start=minutes)
@@ -97,7 +97,7 @@ book_sum = 1.0
 """
 
 
-def test_a_rule_knows_where_it_stands() -> None:
+def test_a_rule_knows_its_file_and_line() -> None:
     profile = parse_settings(RULES, "somewhere/odds.toml", ADAPTERS).profiles["default"]
     assert ["odds.toml:5", "odds.toml:9"] == [rule.place for rule in profile.rules]
 
@@ -114,25 +114,25 @@ def test_a_rule_knows_where_it_stands() -> None:
         ("min_odds = 2000.0", "odds.toml:2: profiles.default: min_odds 2000 is not under max_odds 1000"),
     ],
 )
-def test_a_bad_rule_is_named_with_its_line(rule: str, problem: str) -> None:
+def test_an_invalid_rule_is_reported_with_its_line(rule: str, problem: str) -> None:
     text = f"\n[profiles.default]\nbook_sum = 1.05\n\n\n[[profiles.default.rules]]\n{rule}\n"
     with pytest.raises(ConfigError) as caught:
         parse_settings(text, "odds.toml", ADAPTERS)
     assert str(caught.value.problems[0]).startswith(problem)
 
 
-def test_what_holds_is_worked_out_anew_in_play_and_as_time_passes() -> None:
-    """Each time once, and the explanation names the rule that held."""
+def test_rules_are_resolved_again_in_play_and_as_time_passes() -> None:
+    """Once each time, and the explanation names the rule that applied."""
     profiles = parse_settings(RULES, "odds.toml", ADAPTERS).profiles
     pipeline = Pipeline(Pricer(profiles), ("src",))
     pipeline.receive(live(), 1)
     start_ms = 100 * 60_000
     definition = a_definition()
-    say = [
+    updates = [
         EventUpdate(an_event(start_ms=start_ms)),
         MarketUpdate("1.1", True, definition, [a_quote("home", 2.0), a_quote("away", 2.0)]),
     ]
-    pipeline.receive(a_batch(*say), 1)
+    pipeline.receive(a_batch(*updates), 1)
 
     def price(now_ms: int) -> tuple[int, int | None, list[str]]:
         pipeline.tick(now_ms)
@@ -156,7 +156,7 @@ def test_what_holds_is_worked_out_anew_in_play_and_as_time_passes() -> None:
     assert (3, 2000, ["profiles.default", "odds.toml:5", "odds.toml:9"]) == price(start_ms)
 
 
-def test_a_rule_can_be_for_one_source() -> None:
+def test_a_rule_can_match_one_source() -> None:
     pricer = Pricer({"default": Profile(rules=(Rule(source="second", book_sum=1.25),))})
     pipeline = Pipeline(pricer, ("first", "second"))
     books = [a_quote("home", 2.0), a_quote("away", 2.0)]
