@@ -1,1 +1,7 @@
-"""The pipeline from feed updates to published batches (pipeline), and what runs it (engine)."""
+"""The engine: from feed updates to published batches, without knowing feeds or gateways.
+
+- `pipeline`: source books, source selection, pricing and offers put together; no I/O, time is an argument.
+- `shard_writer`: owns one shard and writes its batches to Redis.
+- `engine`: the pipeline and one writer a shard, running.
+- `explain` and `http_api`: how a price was computed, and the engine's own HTTP API.
+"""

@@ -1,4 +1,4 @@
-"""The engine running: feed updates in, one writer a shard."""
+"""The running engine: feed updates in, one writer a shard."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def _described(event: Event) -> dict[str, Any]:
 
 
 class Engine:
-    """Everything between the feeds and Redis.
+    """Runs everything between the feeds and Redis.
 
     Args:
         redis: a client that returns bytes.
-        namespace: of the keys.
+        namespace: the namespace of the keys.
         pricer: prices markets for every profile.
-        sources: the names of the feeds, most preferred first.
+        sources: source names, most preferred first.
         shards: how many sequences the changes are spread over.
-        closed_event_ttl_s: how long an ended event stays on offer.
+        closed_event_ttl_s: how long an event stays on offer after its last market closed.
         now_ms: the wall clock, Unix milliseconds.
         sourcing: how markets choose their sources.
-        matching: when events of different feeds are one.
+        matching: when events of different feeds are the same.
     """
 
     def __init__(  # noqa: PLR0913 - it is wired once
@@ -67,7 +67,7 @@ class Engine:
     ) -> None:
         self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching)
         self._now_ms = now_ms
-        #: tells how every feed stands; set by whoever runs them
+        #: returns the status of every feed; set by the runner of the feeds
         self.describe_feeds: Callable[[], list[dict[str, Any]]] = list
         self.writers = [
             ShardWriter(
@@ -81,28 +81,36 @@ class Engine:
         ]
 
     def receive(self, batch: UpdateBatch) -> None:
-        """Take updates of a feed; they are published with the next flush."""
+        """Apply updates of a source; they are published with the next flush."""
         self.pipeline.receive(batch, self._now_ms())
         for writer in self.writers:
             writer.wake()
 
     def agrees(self, batch: UpdateBatch) -> bool:
-        """Tell whether fresh images of a source say what is held of it already; changes nothing."""
+        """Check whether new images of a source equal what its book holds. Changes nothing."""
         return self.pipeline.agrees(batch)
 
     def adopt(self, pricer: Pricer) -> None:
-        """Price by other rules from the next flush on. Raises ValueError if the profiles are not the same ones."""
+        """Price by other rules from the next flush on.
+
+        Raises:
+            ValueError: if the profiles are not those whose prices are on offer, in their order.
+        """
         self.pipeline.adopt(pricer)
         for writer in self.writers:
             writer.wake()
 
     async def take_over(self) -> None:
-        """Become the owner of every shard; do this before the first update comes."""
+        """Become the owner of every shard. Call it before the first update arrives."""
         await asyncio.gather(*(writer.take_over() for writer in self.writers))
 
     async def run(self) -> None:
-        """Publish until cancelled. Raises `Fenced` when another engine has taken over."""
-        # No task group: it hands a cancellation on once only, and a writer may not get it.
+        """Publish until cancelled.
+
+        Raises:
+            Fenced: another engine has taken over.
+        """
+        # Not a task group, which cancels its tasks once only: a writer can miss a cancellation (see `end_tasks`).
         tasks = [asyncio.create_task(writer.run(), name="writer") for writer in self.writers]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -112,15 +120,15 @@ class Engine:
             await end_tasks(tasks)
 
     def explain(self, market: MarketId) -> dict[str, Any] | None:
-        """Say why a market's prices are what they are; None if it is not on offer."""
+        """Return how a market's prices were computed, None if it is not on offer."""
         return explain(self.pipeline, market, self._now_ms())
 
     def feeds(self) -> list[dict[str, Any]]:
-        """Tell how every feed stands, since when and why."""
+        """Return the status of every feed, since when and why."""
         return self.describe_feeds()
 
     def unmatched(self) -> list[dict[str, Any]]:
-        """List the pairs of events that may be one, likeliest first, for a person to settle in the config."""
+        """Return the pairs of events that may be the same, likeliest first, for an operator to settle in the config."""
         id_mapper = self.pipeline.id_mapper
         if id_mapper is None:
             return []
@@ -134,7 +142,7 @@ class Engine:
         ]
 
     def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
-        """Give the engine's metrics (see `oddsengine.runtime.telemetry.metrics`)."""
+        """Yield the engine's metrics (see `oddsengine.runtime.telemetry.metrics`)."""
         for shard, writer in enumerate(self.writers):
             labels = (str(shard),)
             offer = self.pipeline.offers[shard]

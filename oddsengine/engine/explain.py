@@ -1,4 +1,7 @@
-"""Why a price is what it is: every number from what the sources said to what was published."""
+"""How a price was computed: every number from the sources' books to the published price.
+
+Keys and values of an explanation are part of the HTTP API.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any] | None:
-    """Describe, for each selection, what each source said and when, and each profile's steps to the published price.
+    """Return each selection's prices at each source and each profile's steps to the published price.
 
     None for a market that is not on offer.
 
     Args:
         pipeline: the engine's.
-        market: whose prices to explain.
+        market: the market.
         now_ms: Unix milliseconds, for rules on the time to the start.
     """
     offer = pipeline.offers[pipeline.shard_of_market(market)]
@@ -52,18 +55,18 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
                 book_sum_guard(
                     priced[name][0].settings if name in priced else profile,
                     record.identity.winners,
-                    [selection.prices[place] for selection in record.selections.values() if selection.status == "active"],
+                    [selection.prices[index] for selection in record.selections.values() if selection.status == "active"],
                     record.state.reason,
                 )
             )
-            for place, (name, profile) in enumerate(pipeline.pricer.profiles.items())
+            for index, (name, profile) in enumerate(pipeline.pricer.profiles.items())
         },
         "sources": [_source(book, source_market) for book, source_market in quoting],
         "selections": {
             key: {
                 "name": selection.name,
                 "status": selection.status,
-                "said": [said for book, source_market in quoting if (said := _said(book, source_market, key))],
+                "said": [quoted for book, source_market in quoting if (quoted := _quoted(book, source_market, key))],
                 "profiles": {
                     name: _steps(name, key, priced.get(name), published)
                     for name, published in zip(pipeline.pricer.profiles, selection.prices, strict=True)
@@ -90,7 +93,7 @@ def _source(book: SourceBook, market: SourceMarket) -> dict[str, Any]:
     }
 
 
-def _said(book: SourceBook, market: SourceMarket, key: str) -> dict[str, Any] | None:
+def _quoted(book: SourceBook, market: SourceMarket, key: str) -> dict[str, Any] | None:
     definition = market.definition
     if definition is None:
         return None
@@ -123,7 +126,7 @@ def _steps(name: str, key: str, priced: tuple[ResolvedProfile, PricedMarket] | N
             steps = [
                 {"step": "implied", "basis": selection.basis, "probability": selection.raw},
                 {"step": "coherent", "probability": selection.fair},
-                # Published as `tilt`.
+                # `tilt` is the published name of skew and shift.
                 *([{"step": "tilt", "skew": settings.skew, "shift": settings.shift}] if settings.is_skewed else []),
                 {"step": "margin", "method": settings.method, "book_sum": settings.book_sum, "odds": selection.quoted},
                 {
@@ -134,7 +137,7 @@ def _steps(name: str, key: str, priced: tuple[ResolvedProfile, PricedMarket] | N
                 },
             ]
             if published is not None and published != selection.price:
-                # The hold band keeps it, or it is on its way in steps.
+                # `min_move` keeps it, or `max_move` has steps to go.
                 held = {"min_move": settings.min_move, "max_move": settings.max_move}
                 steps.append({"step": "held", **held, "odds": to_decimal(published)})
     return {

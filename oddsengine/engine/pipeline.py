@@ -1,7 +1,7 @@
-"""From feed updates to what is published, without I/O: source books, selection, pricing, offer.
+"""From feed updates to staged offers, without I/O: source books, source selection, pricing, offer.
 
-Updates only mark markets; a market is priced once a flush however often it moved since. Time is an argument, so the same
-updates in the same flushes give the same published bytes.
+Updates only mark markets dirty. A flush prices each dirty market once, however often it moved since the last flush. Time is
+an argument, so equal updates in equal flushes give equal published bytes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import msgspec
 
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, shard_of
+from oddsengine.engine.market_directory import MarketDirectory
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.market.consensus_markets import CONSENSUS, ConsensusMarkets
 from oddsengine.sourcing.agreement import agrees
@@ -35,23 +36,23 @@ if TYPE_CHECKING:
     from oddsengine.sourcing.source_book import SourceMarket
     from oddsengine.sourcing.source_selector import ChosenSource, SourcingRule
 
-#: Why a market is suspended while its state of before a change of owner has not been confirmed.
-RECOVERING = "recovering"
-#: Why a market is suspended that its sources offer no more.
-WITHDRAWN = "withdrawn"
-#: How often markets that others disturbed may disturb further ones in one flush; the rest waits for the next.
-_MOST_RIPPLES: Final = 8
+#: Why a market is suspended after a change of owner, until its sources have confirmed it.
+RECOVERING: Final = "recovering"
+#: Why a market is suspended that no source offers any more.
+WITHDRAWN: Final = "withdrawn"
+#: How many times in one flush repriced markets may make further ones dirty; the rest waits for the next flush.
+MAX_REPRICE_ROUNDS: Final = 8
 
 
 class Pipeline:
-    """All that becomes of feed updates in one engine.
+    """The source books, the source selection, the pricing and the offers of one engine.
 
     Args:
         pricer: prices markets for every profile.
         sources: source names, most preferred first.
         shards: how many sequences the changes are spread over.
         sourcing: how markets choose their sources.
-        matching: when events of different feeds are one.
+        matching: when events of different feeds are the same.
     """
 
     def __init__(
@@ -63,9 +64,9 @@ class Pipeline:
         matching: MatchingSettings | None = None,
     ) -> None:
         self.pricer = pricer
-        self.selector = SourceSelector(sourcing)
-        self._chooses = bool(sourcing)
-        #: None where one feed speaks alone and nothing can be matched
+        self._selector = SourceSelector(sourcing)
+        self._has_sourcing_rules = bool(sourcing)
+        #: None with a single feed, where nothing can be matched
         self.id_mapper: EventIdMapper | None = None
         if len({feed_of(source) for source in sources}) > 1:
             self.id_mapper = EventIdMapper(Matcher(matching or MatchingSettings()))
@@ -74,17 +75,21 @@ class Pipeline:
         self.offers = [OwnedOffer(tuple(pricer.profiles)) for _ in range(shards)]
         self._dirty: list[set[MarketId]] = [set() for _ in range(shards)]
         self._dirty_events: list[set[EventId]] = [set() for _ in range(shards)]
-        #: market -> the sources that quote it and their own ids for it
-        self._quoted_by: dict[MarketId, dict[str, str]] = {}
-        self._markets_of: dict[str, dict[str, MarketId]] = {source: {} for source in sources}
+        self._directory = MarketDirectory(sources)
+        #: event -> our time when it was first seen without a market to bet on, Unix milliseconds
         self._dead_since: dict[EventId, int] = {}
-        #: events as they were last put on offer
+        #: events as they were last staged
         self._published: dict[EventId, Event] = {}
-        #: markets whose event nobody has described yet
-        self._homeless: dict[EventId, set[MarketId]] = {}
+        #: markets whose event no source has described yet
+        self._orphaned: dict[EventId, set[MarketId]] = {}
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether the next flush has something to do."""
+        return any(self._dirty) or any(self._dirty_events)
 
     def receive(self, batch: UpdateBatch, now_ms: int) -> None:
-        """Take updates of one source into its book and mark what they touch.
+        """Apply updates of one source to its book and mark what they touch dirty.
 
         Args:
             batch: the updates.
@@ -92,38 +97,35 @@ class Pipeline:
         """
         source = batch.source
         book = self.books[source]
-        names = self._markets_of[source]
+        names = self._directory.markets_of(source)
         published_ms = batch.published_ms if batch.published_ms is not None else now_ms
-        for update in batch.updates if self.id_mapper is None else self._translated(source, batch.updates):
+        for update in batch.updates if self.id_mapper is None else self._with_mapped_ids(source, batch.updates):
             book.apply(update, published_ms, now_ms)
             if type(update) is MarketUpdate:
                 if update.definition is not None:
-                    self._name(source, update.market, update.definition.id)
+                    self._assign(source, update.market, update.definition.id)
                 market = names.get(update.market)
                 if market is not None:
                     self._mark(market)
             elif type(update) is EventUpdate:
-                event = update.event.id
-                self._dirty_events[shard_of(event, len(self.offers))].add(event)
+                self._mark_event(update.event.id)
             elif type(update) is MarketGone:
-                market = names.pop(update.market, None)
-                if market is not None:
-                    self._gone(source, update.market, market)
+                self._remove_quote(source, update.market)
             elif type(update) is SourceStatus:
                 for market in names.values():
                     self._mark(market)
-                # Who describes an event depends on who can be trusted.
+                # The health of a source decides whether its description of an event is used.
                 for event in book.events if len(self.books) > 1 else ():
-                    self._dirty_events[shard_of(event, len(self.offers))].add(event)
+                    self._mark_event(event)
 
     def agrees(self, batch: UpdateBatch) -> bool:
-        """Tell whether fresh images of a source say what is held of it already; changes nothing."""
+        """Check whether new images of a source equal what its book holds. Changes nothing."""
         return agrees(self.books[batch.source], batch)
 
-    def _translated(self, source: str, updates: Iterable[FeedUpdate]) -> Iterator[FeedUpdate]:
-        """Say updates in the ids of the events they were matched to."""
+    def _with_mapped_ids(self, source: str, updates: Iterable[FeedUpdate]) -> Iterator[FeedUpdate]:
+        """Yield updates with the ids of the events they were matched to."""
         id_mapper = self.id_mapper
-        assert id_mapper is not None  # noqa: S101 - the caller looked
+        assert id_mapper is not None  # noqa: S101 - checked by the caller
         for update in updates:
             if type(update) is EventUpdate:
                 event, moved = id_mapper.map_event(update.event)
@@ -136,21 +138,23 @@ class Pipeline:
             else:
                 yield update
 
-    def _gone(self, source: str, source_id: str, market: MarketId) -> None:
-        self._quoted_by[market].pop(source, None)
+    def _remove_quote(self, source: str, source_id: str) -> None:
+        market = self._directory.remove(source, source_id)
+        if market is None:
+            return
         self._mark(market)
         if self.id_mapper is not None:
             self.id_mapper.remove_market(source, source_id, EventId(market.partition("/")[0]))
 
     def _move(self, event: EventId) -> None:
-        """Put what was said of a feed's own event where it belongs since it was matched."""
+        """Move the markets of a feed's own event to the event it has been matched to."""
         id_mapper = self.id_mapper
-        assert id_mapper is not None  # noqa: S101 - the caller looked
+        assert id_mapper is not None  # noqa: S101 - checked by the caller
         for source, source_id, definition in id_mapper.mapped_markets(event):
             held = self.books[source].markets.get(source_id)
             if held is not None:
                 held.define(definition)
-                self._name(source, source_id, definition.id)
+                self._assign(source, source_id, definition.id)
                 self._mark(definition.id)
         placement = id_mapper.matcher.placement(event)
         if placement is not None and placement.event != event:
@@ -158,51 +162,10 @@ class Pipeline:
             if event in offer.events:
                 self._withdraw(offer, event)
 
-    def flush(self, shard: int, now_ms: int) -> None:
-        """Price what was marked in a shard and put it on offer; the offer then cuts the batch.
-
-        Args:
-            shard: which.
-            now_ms: Unix milliseconds, for rules on the time to an event's start.
-        """
-        offer = self.offers[shard]
-        events = self._dirty_events[shard]
-        if events:
-            self._dirty_events[shard] = set()
-            # Sets have no order of their own that is the same in every process; published bytes must be.
-            for event in sorted(events):
-                described = self._described(event)
-                if described is not None:
-                    described = self._published[event] = _in_its_place(described, offer.events.get(event))
-                    offer.stage_event(described)
-                    for market in self._homeless.pop(event, ()):
-                        self._mark(market)
-        for _ in range(_MOST_RIPPLES):
-            markets = self._dirty[shard]
-            if not markets:
-                return
-            self._dirty[shard] = set()
-            for market in sorted(markets) if len(markets) > 1 else markets:
-                for other in self._reprice(offer, market, now_ms):
-                    self._mark(other)
-
-    def _described(self, event: EventId) -> Event | None:
-        """Give an event as the first source that can be trusted describes it, else as the first that does."""
-        describing = [book for book in self.books.values() if event in book.events]
-        if not describing:
-            return None
-        return next((book for book in describing if book.health == "live"), describing[0]).events[event]
-
-    def _name(self, source: str, source_id: str, market: MarketId) -> None:
-        names = self._markets_of[source]
-        before = names.get(source_id)
-        if before == market:
-            return
+    def _assign(self, source: str, source_id: str, market: MarketId) -> None:
+        before = self._directory.assign(source, source_id, market)
         if before is not None:
-            self._quoted_by[before].pop(source, None)
             self._mark(before)
-        names[source_id] = market
-        self._quoted_by.setdefault(market, {})[source] = source_id
 
     def _mark(self, market: MarketId) -> None:
         if len(self.offers) == 1:
@@ -210,21 +173,31 @@ class Pipeline:
         else:
             self._dirty[self.shard_of_market(market)].add(market)
 
+    def _mark_event(self, event: EventId) -> None:
+        self._dirty_events[shard_of(event, len(self.offers))].add(event)
+
     def shard_of_market(self, market: MarketId) -> int:
-        """Tell which shard publishes a market."""
+        """Return the shard that publishes a market."""
         return shard_of(market.partition("/")[0], len(self.offers))  # type: ignore[arg-type]
 
     def quoting(self, market: MarketId) -> Iterator[tuple[SourceBook, SourceMarket]]:
-        """Give the sources that quote a market with what they say of it, most preferred first."""
-        quoted_by = self._quoted_by.get(market)
-        if quoted_by:
+        """Yield the sources that quote a market with their books of it, most preferred first."""
+        sources = self._directory.sources_of(market)
+        if sources:
             for source, book in self.books.items():
-                source_id = quoted_by.get(source)
+                source_id = sources.get(source)
                 if source_id is not None and source_id in book.markets:
                     yield book, book.markets[source_id]
 
+    def tick(self, now_ms: int) -> None:
+        """Mark the markets dirty that must be priced only because time has passed. Call about once a second."""
+        for market in self.pricer.due(now_ms):
+            self._mark(market)
+        for market in self._selector.due(now_ms):
+            self._mark(market)
+
     def adopt(self, pricer: Pricer) -> None:
-        """Price everything anew by other rules; what comes out the same is not published again.
+        """Price all markets by other rules from the next flush on. Unchanged prices are not published again.
 
         Raises:
             ValueError: if the profiles are not those whose prices are on offer, in their order.
@@ -235,44 +208,46 @@ class Pipeline:
                 f"{', '.join(self.pricer.profiles)} are on offer, {', '.join(pricer.profiles)} were given"
             )
         self.pricer = pricer
-        for names in self._markets_of.values():
-            for market in names.values():
+        for source in self.books:
+            for market in self._directory.markets_of(source).values():
                 self._mark(market)
 
-    def tick(self, now_ms: int) -> None:
-        """Mark the markets for which another rule may hold by now; call about once a second."""
-        for market in self.pricer.due(now_ms):
-            self._mark(market)
-        for market in self.selector.due(now_ms):
-            self._mark(market)
-
-    def event_of(self, market: SourceMarket, definition: MarketDefinition) -> Event | None:
-        """Give the event of a market as it is on offer, else as the source that prices it describes it."""
-        event = self._published.get(definition.event)
-        if event is not None:
-            return event
-        book = self.books.get(market.source)
-        return None if book is None else book.events.get(definition.event)
-
-    def choose(self, market: MarketId, now_ms: int, *, remember: bool = True) -> tuple[ChosenSource | None, Consensus | None]:
-        """Choose who prices a market; where several do together, also what they agreed on.
+    def flush(self, shard: int, now_ms: int) -> None:
+        """Price what is dirty in a shard and stage it in the shard's offer.
 
         Args:
-            market: which.
-            now_ms: Unix milliseconds.
-            remember: whether the choice is made for good, so that later ones return to a better source only after a while.
+            shard: the shard.
+            now_ms: Unix milliseconds, for rules on the time to an event's start.
         """
-        quoting = list(self.quoting(market))
-        event = self._published.get(EventId(market.partition("/")[0])) if self._chooses else None
-        choice = self.selector.choose(market, quoting, event, now_ms, remember=remember)
-        if not isinstance(choice, ConsensusInput):
-            return choice, None
-        definition = self._consensus_markets.definition_for(market, choice.members[0][1])
-        profile = self.pricer.consensus_profile(CONSENSUS, definition, event, now_ms)
-        return self._consensus_markets.combine(market, choice, profile)
+        offer = self.offers[shard]
+        events = self._dirty_events[shard]
+        if events:
+            self._dirty_events[shard] = set()
+            # The order of a set differs between processes; published bytes may not.
+            for event in sorted(events):
+                self._stage_event(offer, event)
+        for _ in range(MAX_REPRICE_ROUNDS):
+            markets = self._dirty[shard]
+            if not markets:
+                return
+            self._dirty[shard] = set()
+            for market in sorted(markets) if len(markets) > 1 else markets:
+                for other in self._reprice(offer, market, now_ms):
+                    self._mark(other)
+
+    def _stage_event(self, offer: OwnedOffer, event: EventId) -> None:
+        describing = [book for book in self.books.values() if event in book.events]
+        if not describing:
+            return
+        # The first live source describes it, else the first that knows it.
+        book = next((book for book in describing if book.health == "live"), describing[0])
+        staged = self._published[event] = _in_first_competition(book.events[event], offer.events.get(event))
+        offer.stage_event(staged)
+        for market in self._orphaned.pop(event, ()):
+            self._mark(market)
 
     def _reprice(self, offer: OwnedOffer, market: MarketId, now_ms: int) -> AbstractSet[MarketId]:
-        """Price a market and put it on offer. Returns the other markets that must be priced again because of it."""
+        """Price a market and stage it. Returns the other markets that must be priced again because of it."""
         choice, _ = self.choose(market, now_ms)
         if choice is None:
             offer.suspend(market, WITHDRAWN)
@@ -281,28 +256,53 @@ class Pipeline:
             priced = self.pricer.suspend(choice.definition, choice.reason)
         else:
             event = self.event_of(choice.market, choice.definition)
-            others = partial(self._live_others, market, choice.market)
-            priced = self.pricer.price(choice.market, choice.definition, event, now_ms, others)
+            other_sources = partial(self._other_live_sources, market, choice.market)
+            priced = self.pricer.price(choice.market, choice.definition, event, now_ms, other_sources)
             if priced.market is None:
                 if not priced.changes or offer.stage_prices(market, priced.changes):
                     return priced.dirty
-                # The offer is not what these prices are a change of: publish the whole market.
+                # These prices are not a change of what is on offer: stage the whole market.
                 dirty = priced.dirty | self.pricer.forget(market)
-                priced = self.pricer.price(choice.market, choice.definition, event, now_ms, others)
+                priced = self.pricer.price(choice.market, choice.definition, event, now_ms, other_sources)
                 priced = priced._replace(dirty=priced.dirty | dirty)
         if priced.market is not None:
             offer.stage_market(priced.market)
         event_id = choice.definition.event
         if event_id not in offer.events:
-            self._homeless.setdefault(event_id, set()).add(market)
+            self._orphaned.setdefault(event_id, set()).add(market)
             return priced.dirty | self.pricer.forget(market)
         return priced.dirty
 
-    def _live_others(self, market: MarketId, chosen: SourceMarket) -> list[SourceMarket]:
+    def choose(self, market: MarketId, now_ms: int, *, remember: bool = True) -> tuple[ChosenSource | None, Consensus | None]:
+        """Choose the source that prices a market; where several do together, also return their consensus.
+
+        Args:
+            market: the market.
+            now_ms: Unix milliseconds.
+            remember: whether the choice counts, so that a later return to a better source waits for the configured time.
+        """
+        quoting = list(self.quoting(market))
+        event = self._published.get(EventId(market.partition("/")[0])) if self._has_sourcing_rules else None
+        choice = self._selector.choose(market, quoting, event, now_ms, remember=remember)
+        if not isinstance(choice, ConsensusInput):
+            return choice, None
+        definition = self._consensus_markets.definition_for(market, choice.members[0][1])
+        profile = self.pricer.consensus_profile(CONSENSUS, definition, event, now_ms)
+        return self._consensus_markets.combine(market, choice, profile)
+
+    def event_of(self, market: SourceMarket, definition: MarketDefinition) -> Event | None:
+        """Return the event of a market as it is on offer, else as the source that prices the market describes it."""
+        event = self._published.get(definition.event)
+        if event is not None:
+            return event
+        book = self.books.get(market.source)
+        return None if book is None else book.events.get(definition.event)
+
+    def _other_live_sources(self, market: MarketId, chosen: SourceMarket) -> list[SourceMarket]:
         return [other for book, other in self.quoting(market) if other is not chosen and book.health == "live"]
 
     def retire(self, shard: int, now_ms: int, keep_ms: int) -> None:
-        """Remove events of which nothing can be bet on any more, once they have been so for a while.
+        """Remove the events that have had no market to bet on for a while.
 
         Args:
             shard: the shard to look through.
@@ -318,30 +318,29 @@ class Pipeline:
 
     def _remove(self, offer: OwnedOffer, event: EventId) -> None:
         for market in offer.events[event].markets:
-            for source, source_id in self._quoted_by.get(market, {}).items():
+            for source, source_id in self._directory.sources_of(market).items():
                 self.books[source].markets.pop(source_id, None)
-                self._markets_of[source].pop(source_id, None)
         self._withdraw(offer, event)
         if self.id_mapper is not None:
             self.id_mapper.forget_event(event)
 
     def _withdraw(self, offer: OwnedOffer, event: EventId) -> None:
-        """Take an event off the offer, with what is remembered of its markets."""
+        """Remove an event from the offer, with the state of its markets."""
         self._dead_since.pop(event, None)
         self._published.pop(event, None)
         for market in offer.events[event].markets:
-            self._quoted_by.pop(market, None)
-            # The other markets that this makes dirty are of the same event, and gone with it.
+            self._directory.forget(market)
+            # The markets that this makes dirty are of the same event, and gone with it.
             self.pricer.forget(market)
-            self.selector.forget(market)
+            self._selector.forget(market)
             self._consensus_markets.forget(market)
         for book in self.books.values():
             book.events.pop(event, None)
         offer.remove_event(event)
 
 
-def _in_its_place(event: Event, entry: EventEntry | None) -> Event:
-    """Keep an event in the sport and competition it was first published in: subscribers follow it there."""
+def _in_first_competition(event: Event, entry: EventEntry | None) -> Event:
+    """Keep an event in the sport and competition it was first published in, where subscribers follow it."""
     if entry is None:
         return event
     description = entry.record.description

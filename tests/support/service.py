@@ -83,13 +83,9 @@ class Served:
         pipeline = self.service.engine.pipeline
 
         def done() -> bool:
-            return (
-                not any(pipeline._dirty)
-                and not any(pipeline._dirty_events)
-                and all(
-                    (ours.epoch, ours.seq) == (theirs.epoch, theirs.seq)
-                    for ours, theirs in zip(pipeline.offers, self.service.hub.replica.offers, strict=True)
-                )
+            return not pipeline.is_dirty and all(
+                (ours.epoch, ours.seq) == (theirs.epoch, theirs.seq)
+                for ours, theirs in zip(pipeline.offers, self.service.hub.replica.offers, strict=True)
             )
 
         await until(done, "publication")

@@ -1,4 +1,4 @@
-"""From feed updates to what is published."""
+"""From feed updates to the published offer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, MarketId
-from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
@@ -31,7 +30,7 @@ def state(market: Any) -> tuple[str, str | None]:
     return market.state.status, market.state.reason
 
 
-def say(pipeline: Pipeline, *updates: Any, source: str = "src") -> None:
+def update(pipeline: Pipeline, *updates: Any, source: str = "src") -> None:
     pipeline.receive(a_batch(*updates, source=source), 1)
 
 
@@ -40,19 +39,19 @@ GOOD = market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)
 
 def test_a_market_opens_once_its_source_is_live() -> None:
     pipeline = a_pipeline()
-    say(pipeline, *GOOD)
+    update(pipeline, *GOOD)
     assert ("suspended", "source_down") == state(flushed(pipeline))
     pipeline.receive(live(), 1)
     assert ("open", None) == state(flushed(pipeline))
 
 
-def test_whatever_a_source_is_but_live_suspends_all_its_markets() -> None:
+def test_a_source_that_is_not_live_suspends_all_its_markets() -> None:
     for health in ("lagging", "stale", "down"):
         pipeline = a_pipeline()
         pipeline.receive(live(), 1)
-        say(pipeline, *GOOD)
+        update(pipeline, *GOOD)
         assert ("open", None) == state(flushed(pipeline))
-        say(pipeline, SourceStatus(health, "why"))
+        update(pipeline, SourceStatus(health, "why"))
         market = flushed(pipeline)
         assert ("suspended", f"source_{health}") == state(market)
         assert {(None,)} == {selection.prices for selection in market.selections.values()}
@@ -60,78 +59,102 @@ def test_whatever_a_source_is_but_live_suspends_all_its_markets() -> None:
         assert ("open", None) == state(flushed(pipeline))
 
 
-def test_a_market_its_source_withdraws_is_suspended_and_comes_back() -> None:
+def test_a_withdrawn_market_is_suspended_and_may_return() -> None:
     pipeline = a_pipeline()
     pipeline.receive(live(), 1)
-    say(pipeline, *GOOD)
+    update(pipeline, *GOOD)
     flushed(pipeline)
-    say(pipeline, MarketGone("1.1"))
+    update(pipeline, MarketGone("1.1"))
     assert ("suspended", "withdrawn") == state(flushed(pipeline))
-    say(pipeline, *GOOD)
+    update(pipeline, *GOOD)
     market = flushed(pipeline)
     assert ("open", None) == state(market)
     assert 3 == market.v
 
 
-def test_the_second_source_prices_where_the_first_can_not_be_trusted() -> None:
+def test_the_second_source_prices_where_the_first_is_not_live() -> None:
     pipeline = a_pipeline("first", "second")
     pipeline.receive(live("first"), 1)
     pipeline.receive(live("second"), 1)
-    say(pipeline, *market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)), source="first")
-    say(pipeline, *market_updates(a_definition(), a_quote("home", 3.0), a_quote("away", 1.5)), source="second")
+    update(pipeline, *market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)), source="first")
+    update(pipeline, *market_updates(a_definition(), a_quote("home", 3.0), a_quote("away", 1.5)), source="second")
     assert (1900,) == flushed(pipeline).selections["home"].prices
-    say(pipeline, SourceStatus("down", "cut"), source="first")
+    update(pipeline, SourceStatus("down", "cut"), source="first")
     assert (2840,) == flushed(pipeline).selections["home"].prices
-    say(pipeline, SourceStatus("down", "cut"), source="second")
+    update(pipeline, SourceStatus("down", "cut"), source="second")
     assert ("suspended", "source_down") == state(flushed(pipeline))
 
 
-def test_a_market_moves_once_a_flush_however_often_its_source_did() -> None:
+def test_a_market_changes_once_a_flush_however_often_its_source_did() -> None:
     pipeline = a_pipeline()
     pipeline.receive(live(), 1)
-    say(pipeline, *GOOD)
+    update(pipeline, *GOOD)
     version = flushed(pipeline).v
     for odds in (2.1, 2.2, 2.3):
-        say(pipeline, MarketUpdate("1.1", books=[a_quote("home", odds)]))
+        update(pipeline, MarketUpdate("1.1", books=[a_quote("home", odds)]))
     assert version + 1 == flushed(pipeline).v
 
 
-def test_prices_before_the_definition_wait_for_it() -> None:
+def test_a_market_stays_while_its_source_replaces_its_id() -> None:
+    """The new id quotes it, so the end of the old one is no withdrawal."""
     pipeline = a_pipeline()
     pipeline.receive(live(), 1)
-    say(pipeline, MarketUpdate("1.1", image=True, books=[a_quote("home", 2.0), a_quote("away", 2.0)]))
-    assert flushed(pipeline) is None
-    event, _ = GOOD
-    say(pipeline, event, MarketUpdate("1.1", definition=a_definition()))
+    update(pipeline, *GOOD)
+    replaced = market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0), source_id="1.2")
+    update(pipeline, *replaced)
+    flushed(pipeline)
+    update(pipeline, MarketGone("1.1"))
     assert ("open", None) == state(flushed(pipeline))
 
 
-def test_a_market_known_before_its_event_is_published_with_it() -> None:
+def test_an_id_that_was_replaced_may_go_after_the_event_has_ended() -> None:
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    for source_id in ("1.1", "1.2"):
+        update(pipeline, *market_updates(a_definition(status="closed"), source_id=source_id))
+    flushed(pipeline)
+    for now_ms in (0, 1000):
+        pipeline.retire(0, now_ms, keep_ms=500)
+    update(pipeline, MarketGone("1.1"))
+    assert flushed(pipeline) is None
+
+
+def test_prices_wait_for_the_definition() -> None:
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    update(pipeline, MarketUpdate("1.1", image=True, books=[a_quote("home", 2.0), a_quote("away", 2.0)]))
+    assert flushed(pipeline) is None
+    event, _ = GOOD
+    update(pipeline, event, MarketUpdate("1.1", definition=a_definition()))
+    assert ("open", None) == state(flushed(pipeline))
+
+
+def test_an_orphaned_market_is_published_with_its_event() -> None:
     pipeline = a_pipeline()
     pipeline.receive(live(), 1)
     event, market = GOOD
-    say(pipeline, market)
+    update(pipeline, market)
     assert flushed(pipeline) is None
-    say(pipeline, event)
+    update(pipeline, event)
     assert ("open", None) == state(flushed(pipeline))
 
 
 def test_an_event_stays_in_the_competition_it_was_first_published_in() -> None:
-    """Those who follow the competition would be left with prices that nobody takes back."""
+    """Subscribers of the competition would otherwise keep prices that are never withdrawn."""
     pipeline = a_pipeline()
     pipeline.receive(live(), 1)
-    say(pipeline, *GOOD)
+    update(pipeline, *GOOD)
     flushed(pipeline)
-    say(pipeline, EventUpdate(an_event("e1", competition="other", in_play=True)))
+    update(pipeline, EventUpdate(an_event("e1", competition="other", in_play=True)))
     flushed(pipeline)
     record = pipeline.offers[0].events[EventId("e1")].record
     assert ("cup", True) == (record.description.competition.id, record.progress.in_play)
 
 
-def test_an_ended_event_is_removed_after_a_while_and_leaves_nothing_behind() -> None:
+def test_an_ended_event_is_removed_after_a_while_with_all_its_state() -> None:
     pipeline = a_pipeline()
     pipeline.receive(live(), 1)
-    say(pipeline, *market_updates(a_definition(status="closed")))
+    update(pipeline, *market_updates(a_definition(status="closed")))
     flushed(pipeline)
     pipeline.retire(0, now_ms=1000, keep_ms=500)
     pipeline.retire(0, now_ms=1400, keep_ms=500)
@@ -139,50 +162,28 @@ def test_an_ended_event_is_removed_after_a_while_and_leaves_nothing_behind() -> 
     pipeline.retire(0, now_ms=1500, keep_ms=500)
     assert {} == pipeline.offers[0].events
     assert {} == pipeline.books["src"].markets
-    assert {} == pipeline._quoted_by
-    say(pipeline, *GOOD)
+    assert [] == list(pipeline.quoting(MARKET))
+    update(pipeline, *GOOD)
     assert ("open", None) == state(flushed(pipeline)), "it may still reopen"
 
 
 def test_an_event_with_one_open_market_stays() -> None:
     pipeline = a_pipeline()
     pipeline.receive(live(), 1)
-    say(pipeline, *GOOD)
-    say(pipeline, MarketUpdate("1.2", image=True, definition=a_definition("e1/total", status="closed")))
+    update(pipeline, *GOOD)
+    update(pipeline, MarketUpdate("1.2", image=True, definition=a_definition("e1/total", status="closed")))
     flushed(pipeline)
     for now_ms in (0, 10_000):
         pipeline.retire(0, now_ms, 500)
     assert {EventId("e1")} == pipeline.offers[0].events.keys()
 
 
-def test_the_explanation_shows_the_numbers_that_were_published() -> None:
-    pipeline = a_pipeline()
-    pipeline.receive(live(), 1)
-    say(pipeline, *GOOD)
-    market = flushed(pipeline)
-    explanation = explain(pipeline, MARKET, 0)
-    assert explanation is not None
-    assert (market.v, "open", "src") == (explanation["v"], explanation["status"], explanation["priced_by"])
-    for key, selection in market.selections.items():
-        shown = explanation["selections"][key]
-        steps = shown["profiles"]["default"]["steps"]
-        assert ["implied", "coherent", "margin", "ladder"] == [step["step"] for step in steps]
-        assert selection.prices[0] / 1000 == shown["profiles"]["default"]["price"] == steps[-1]["odds"]
-        assert 1 == shown["said"][0]["updated_ms"]
-    say(pipeline, SourceStatus("down", "cut"))
-    flushed(pipeline)
-    suspended = explain(pipeline, MARKET, 0)
-    assert suspended is not None
-    assert ("suspended", "source_down", None) == (suspended["status"], suspended["reason"], suspended["priced_by"])
-    assert explain(pipeline, MarketId("e9/none"), 0) is None
-
-
-def test_events_are_spread_over_shards_and_each_is_whole_in_one() -> None:
+def test_events_are_spread_over_shards_and_each_is_complete_in_one() -> None:
     pipeline = a_pipeline(shards=4)
     pipeline.receive(live(), 1)
     for number in range(20):
         event = f"e{number}"
-        say(
+        update(
             pipeline,
             *market_updates(
                 a_definition(f"{event}/match_odds"), a_quote("home", 2.0), a_quote("away", 2.0), source_id=f"1.{number}"
@@ -196,10 +197,10 @@ def test_events_are_spread_over_shards_and_each_is_whole_in_one() -> None:
     assert all(market.identity.event in offer.events for offer in pipeline.offers for market in offer.markets.values())
 
 
-def test_other_rules_reprice_what_they_touch_once() -> None:
+def test_adopted_rules_reprice_what_they_change_once() -> None:
     pipeline = a_pipeline()
     pipeline.receive(live(), 1)
-    say(pipeline, *GOOD)
+    update(pipeline, *GOOD)
     version = flushed(pipeline).v
     pipeline.adopt(Pricer({"default": Profile()}))
     assert version == flushed(pipeline).v, "the same rules change nothing"
@@ -210,7 +211,7 @@ def test_other_rules_reprice_what_they_touch_once() -> None:
         pipeline.adopt(Pricer({"other": Profile()}))
 
 
-def test_a_market_its_source_says_nothing_of_for_too_long_is_suspended_until_it_does() -> None:
+def test_a_market_of_a_silent_source_is_suspended_until_its_next_update() -> None:
     pipeline = Pipeline(Pricer({"patient": Profile(), "strict": Profile(max_age_s=5.0)}), ("src",))
     pipeline.receive(live(), 0)
     pipeline.receive(a_batch(*GOOD), 1000)
@@ -226,7 +227,7 @@ def test_a_market_its_source_says_nothing_of_for_too_long_is_suspended_until_it_
     assert ("open", None) == at(9000)
 
 
-def test_a_jump_is_not_believed_until_another_update_confirms_it() -> None:
+def test_a_jump_suspends_until_another_update_confirms_it() -> None:
     pipeline = Pipeline(Pricer({"default": Profile(jump_limit=0.3)}), ("src",))
     pipeline.receive(live(), 0)
     pipeline.receive(a_batch(*GOOD), 1)
@@ -236,16 +237,15 @@ def test_a_jump_is_not_believed_until_another_update_confirms_it() -> None:
         return state(flushed(pipeline, now_ms))
 
     assert ("open", None) == state(flushed(pipeline))
-    assert ("open", None) == said(1.8, 2.25, 2), "a small move is believed"
+    assert ("open", None) == said(1.8, 2.25, 2), "a small move is no jump"
     assert ("suspended", "spike") == said(1.2, 6.0, 3)
-    pipeline.pricer.due(4)
-    pipeline._mark(MARKET)
+    pipeline.receive(live(), 4)
     assert ("suspended", "spike") == state(flushed(pipeline, 4)), "time alone confirms nothing"
     assert ("suspended", "spike") == said(1.8, 2.25, 5), "another jump is no confirmation"
     assert ("open", None) == said(1.8, 2.2, 6)
 
 
-def test_what_a_market_reopens_at_is_no_jump() -> None:
+def test_what_a_market_reopens_at_is_not_a_jump() -> None:
     pipeline = Pipeline(Pricer({"default": Profile(jump_limit=0.3)}), ("src",))
     pipeline.receive(live(), 0)
     pipeline.receive(a_batch(*GOOD), 1)

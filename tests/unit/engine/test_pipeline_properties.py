@@ -1,7 +1,7 @@
-"""Laws of what is published, whatever sources say in whatever order.
+"""Laws of the published offer, whatever the updates and their order.
 
-The pipeline does little at a time: it prices what moved, and of that only the prices where nothing else can have changed. What
-comes of it must be what a pipeline would publish that hears everything for the first time, as it stands now.
+The pipeline works incrementally: it prices what moved, and of that only the prices where nothing else can have changed. The
+result must equal that of a new pipeline that receives the current state of all sources at once.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _SELECTIONS = ("home", "away", "draw")
 _sources = st.sampled_from(_SOURCES)
 _markets = st.sampled_from(tuple(_MARKETS))
 _odds = st.floats(1.2, 9.0).map(lambda odds: round(odds, 2))
-happenings = st.lists(
+steps = st.lists(
     st.one_of(
         st.tuples(st.just("quote"), _sources, _markets, st.sampled_from(_SELECTIONS), _odds),
-        st.tuples(st.just("take away"), _sources, _markets, st.sampled_from(_SELECTIONS)),
+        st.tuples(st.just("remove price"), _sources, _markets, st.sampled_from(_SELECTIONS)),
         st.tuples(
             st.just("define"),
             _sources,
@@ -54,8 +54,8 @@ happenings = st.lists(
 )
 
 
-def _beginning() -> Iterator[tuple[Any, ...]]:
-    """Have every source offer everything."""
+def _initial_steps() -> Iterator[tuple[Any, ...]]:
+    """Yield the steps by which every source offers everything."""
     for source in _SOURCES:
         yield "health", source, "live"
         for market in _MARKETS:
@@ -69,11 +69,11 @@ def _new_pipeline(rule: SourcingRule) -> Pipeline:
     return Pipeline(Pricer({"default": Profile()}), _SOURCES, sourcing=[rule])
 
 
-def _tell(pipeline: Pipeline, what: str, source: str, *of: Any) -> None:
+def _apply(pipeline: Pipeline, what: str, source: str, *of: Any) -> None:
     if what == "quote":
         market, selection, odds = of
         updates: list[Any] = [MarketUpdate(market, books=[a_quote(selection, odds)])]
-    elif what == "take away":
+    elif what == "remove price":
         market, selection = of
         nothing: list[tuple[int, float, float]] = [(0, 0.0, 0.0)]
         updates = [MarketUpdate(market, books=[BookChange(f"s-{selection}", back_levels=nothing, lay_levels=nothing)])]
@@ -89,8 +89,8 @@ def _tell(pipeline: Pipeline, what: str, source: str, *of: Any) -> None:
     pipeline.receive(a_batch(*updates, source=source), 1)
 
 
-def _told_anew(pipeline: Pipeline, rule: SourcingRule) -> Pipeline:
-    """Tell another pipeline all that the sources of this one say now."""
+def _rebuilt(pipeline: Pipeline, rule: SourcingRule) -> Pipeline:
+    """Build another pipeline from the current state of this one's sources."""
     fresh = _new_pipeline(rule)
     for source, book in pipeline.books.items():
         updates: list[Any] = [EventUpdate(event) for event in book.events.values()]
@@ -109,8 +109,8 @@ def _told_anew(pipeline: Pipeline, rule: SourcingRule) -> Pipeline:
     return fresh
 
 
-def _shown(record: MarketRecord) -> Any:
-    """Say what can be bet on in a market."""
+def _bettable(record: MarketRecord) -> Any:
+    """Return what can be bet on in a market."""
     selections = {
         key: (selection.status, selection.prices)
         for key, selection in record.selections.items()
@@ -120,43 +120,41 @@ def _shown(record: MarketRecord) -> Any:
 
 
 def _is_offered(pipeline: Pipeline, market: MarketId) -> bool:
-    """Tell whether a live source offers a market open."""
+    """Check whether a live source offers a market open."""
     return any(
         book.health == "live" and held.definition is not None and held.definition.status == "open"
         for book, held in pipeline.quoting(market)
     )
 
 
-#: Two of three come to hold that there is no draw, and the third has no price for it any more.
+#: Two of three sources drop the draw, and the third no longer has a price for it.
 _WITHOUT_A_DRAW = [
-    ("take away", "feed.a", "1.1", "draw"),
+    ("remove price", "feed.a", "1.1", "draw"),
     *[("define", source, "1.1", "open", {"home", "away"}, set(), True) for source in ("feed.b", "feed.c")],
     *[("quote", source, "1.1", selection, 2.0) for source in ("feed.b", "feed.c") for selection in ("home", "away")],
 ]
 
 
 @settings(max_examples=300)
-@given(st.sampled_from(_RULES), happenings)
+@given(st.sampled_from(_RULES), steps)
 @example(_RULES[1], _WITHOUT_A_DRAW)
-def test_what_is_published_depends_on_what_sources_say_now_and_on_nothing_else(
-    rule: SourcingRule, story: list[tuple[Any, ...]]
-) -> None:
+def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: SourcingRule, updates: list[tuple[Any, ...]]) -> None:
     pipeline = _new_pipeline(rule)
-    for happening in [*_beginning(), *story, ("flush",)]:
-        if happening != ("flush",):
-            _tell(pipeline, *happening)
+    for step in [*_initial_steps(), *updates, ("flush",)]:
+        if step != ("flush",):
+            _apply(pipeline, *step)
             continue
         pipeline.flush(0, 1)
         pipeline.offers[0].commit(1)
-        fresh = _told_anew(pipeline, rule)
+        fresh = _rebuilt(pipeline, rule)
         for market in map(MarketId, _MARKETS.values()):
-            here, anew = pipeline.offers[0].markets.get(market), fresh.offers[0].markets.get(market)
-            if anew is None:
-                # What is closed stays so.
-                assert here is None or _shown(here)[:2] in {("suspended", WITHDRAWN), ("closed", None)}
+            here, rebuilt = pipeline.offers[0].markets.get(market), fresh.offers[0].markets.get(market)
+            if rebuilt is None:
+                # A closed market stays closed.
+                assert here is None or _bettable(here)[:2] in {("suspended", WITHDRAWN), ("closed", None)}
                 assert here is None or {(None,)} >= {selection.prices for selection in here.selections.values()}
             else:
                 assert here is not None
-                assert _shown(anew) == _shown(here)
+                assert _bettable(rebuilt) == _bettable(here)
             if here is not None and here.state.status == "open":
                 assert _is_offered(pipeline, market), "a market that may be wrong is suspended"

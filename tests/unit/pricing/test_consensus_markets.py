@@ -17,10 +17,10 @@ MARKET = MarketId("e1/match_odds")
 RULE = SourcingRule(mode="consensus", min_sources=2)
 
 
-def a_member(source: str, home: float, heard_ms: int = 1) -> tuple[SourceMarket, MarketDefinition, float]:
+def a_member(source: str, home: float, received_ms: int = 1) -> tuple[SourceMarket, MarketDefinition, float]:
     market, definition = SourceMarket(source, "1.1"), a_definition()
     market.define(definition)
-    market.heard_ms = market.updated_ms = heard_ms
+    market.received_ms = market.updated_ms = received_ms
     for key, odds in (("s-home", home), ("s-away", 1 / (1 - 1 / home))):
         market.books[key] = SelectionBook()
         market.books[key].apply(BookChange(key, quote=odds))
@@ -28,11 +28,11 @@ def a_member(source: str, home: float, heard_ms: int = 1) -> tuple[SourceMarket,
 
 
 def test_the_combined_market_is_priced_like_any_other() -> None:
-    members = [a_member("a", 2.0, heard_ms=3), a_member("b", 2.0, heard_ms=7)]
+    members = [a_member("a", 2.0, received_ms=3), a_member("b", 2.0, received_ms=7)]
     choice, consensus = ConsensusMarkets().combine(MARKET, ConsensusInput(members, RULE), Profile())
     assert consensus is not None
     assert ("a", "b") == consensus.used
-    assert (CONSENSUS, None, 7, 7) == (choice.market.source, choice.reason, choice.market.heard_ms, choice.market.updated_ms)
+    assert (CONSENSUS, None, 7, 7) == (choice.market.source, choice.reason, choice.market.received_ms, choice.market.updated_ms)
     assert {"home", "away"} == choice.market.books.keys() == {each.source_id for each in choice.definition.selections}
     book = choice.market.books["home"]
     assert isinstance(book, ConsensusBook)

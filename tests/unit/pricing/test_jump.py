@@ -17,14 +17,14 @@ from tests.support.builders import a_definition, a_quote
 LIMIT = 0.2
 
 
-def a_source(home: float, heard_ms: int = 0) -> SourceMarket:
+def a_source(home: float, received_ms: int = 0) -> SourceMarket:
     """A market of two selections, by the fair probability of the first."""
     market = SourceMarket("src", "1.1")
     market.define(a_definition())
     for change in (a_quote("home", 1 / home), a_quote("away", 1 / (1 - home))):
         market.books[change.selection] = SelectionBook()
         market.books[change.selection].apply(change)
-    market.heard_ms = heard_ms
+    market.received_ms = received_ms
     return market
 
 

@@ -1,0 +1,63 @@
+"""Which sources quote which market, and under which ids of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from oddsengine.domain.ids import MarketId
+
+
+class MarketDirectory:
+    """Maps the sources' own market ids to markets, and back.
+
+    A source may have several ids for one market, as when it replaces one by another. The last one assigned quotes it.
+
+    Args:
+        sources: source names.
+    """
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        self._markets: dict[str, dict[str, MarketId]] = {source: {} for source in sources}
+        self._sources: dict[MarketId, dict[str, str]] = {}
+
+    def markets_of(self, source: str) -> Mapping[str, MarketId]:
+        """Return a view of the markets that a source quotes, by its own ids."""
+        return self._markets[source]
+
+    def sources_of(self, market: MarketId) -> Mapping[str, str]:
+        """Return the sources that quote a market, with their own ids for it."""
+        return self._sources.get(market, {})
+
+    def assign(self, source: str, source_id: str, market: MarketId) -> MarketId | None:
+        """Assign a source's id to a market. Returns the market it was assigned to before, if that was another one."""
+        markets = self._markets[source]
+        before = markets.get(source_id)
+        sources = self._sources.setdefault(market, {})
+        if before == market:
+            sources.setdefault(source, source_id)
+            return None
+        if before is not None:
+            self._remove_quote(source, source_id, before)
+        markets[source_id] = market
+        sources[source] = source_id
+        return before
+
+    def remove(self, source: str, source_id: str) -> MarketId | None:
+        """Remove a market that its source has withdrawn. Returns the market, None if the id is unknown."""
+        market = self._markets[source].pop(source_id, None)
+        if market is not None:
+            self._remove_quote(source, source_id, market)
+        return market
+
+    def _remove_quote(self, source: str, source_id: str, market: MarketId) -> None:
+        sources = self._sources.get(market)
+        if sources is not None and sources.get(source) == source_id:
+            del sources[source]
+
+    def forget(self, market: MarketId) -> None:
+        """Drop a market at all its sources."""
+        for source, source_id in self._sources.pop(market, {}).items():
+            self._markets[source].pop(source_id, None)
