@@ -22,10 +22,8 @@ from feeds.transports.http import HttpClient
 from oddsengine.domain.feed_updates import UpdateBatch
 
 if TYPE_CHECKING:
-    import ssl
     from contextlib import AbstractAsyncContextManager
 
-    from feeds.emulators.core.market_model import Truth
     from feeds.transports.http import Request, Response
 
 ENTRY_POINTS = "oddsengine.feeds"
@@ -241,57 +239,6 @@ class NativeRecordings(Protocol):
 
     def recording_reader(self, source: str) -> RecordingReader:
         """Return a reader whose updates carry the name `source`."""
-        ...
-
-
-class Emulator(Protocol):
-    """A provider on loopback: a real server that speaks its protocol, over a truth that it can be asked for, and misbehaves."""
-
-    @property
-    def truth(self) -> Truth:
-        """What it tells."""
-        ...
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        ...
-
-    @property
-    def kinds(self) -> frozenset[str]:
-        """Name what it can do wrong."""
-        ...
-
-    async def start(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
-        """Begin to listen; `port` 0 takes a free one."""
-        ...
-
-    async def stop(self) -> None:
-        """Close every connection and stop."""
-        ...
-
-    def misbehave(self, kind: str, seconds: float = 5.0) -> None:
-        """Do something wrong, once or for a while (`seconds` 0 ends it). Raises ValueError if it does not know `kind`."""
-        ...
-
-    def pause(self, *, paused: bool) -> None:
-        """Let the truth stand still, or move again."""
-        ...
-
-    def config(self) -> dict[str, Any]:
-        """Give what a feed's config block needs to reach it; after `start`."""
-        ...
-
-
-class Emulated(Protocol):
-    """The ability of a plugin to emulate its provider."""
-
-    def emulator(self, truth: Truth) -> Emulator:
-        """Build the provider over a truth."""
-        ...
-
-    def emulated_secrets(self) -> dict[str, str]:
-        """Give the environment variables that a feed of the emulator needs, with values that it takes."""
         ...
 
 

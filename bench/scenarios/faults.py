@@ -128,7 +128,7 @@ async def _storm(provider: str, seconds: float, events: int) -> tuple[list[float
             task = progress.add_task(f"cutting {provider}", total=seconds)
             began_s = sampled_s = time.monotonic()
             while (now_s := time.monotonic()) - began_s < seconds:
-                stage.misbehave(provider, "drop", 0.05)
+                stage.inject_fault(provider, "drop", 0.05)
                 await asyncio.sleep(_STORM_CUT_S)
                 stage.watcher.forget_before(now_s)
                 if now_s - sampled_s >= _SAMPLE_S:

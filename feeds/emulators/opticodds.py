@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from aiohttp import web
 
-from feeds.emulators.core.web import Json, WebEmulator, cut, cut_off
+from feeds.emulators.core.reordering import Reorderer
+from feeds.emulators.core.web import Json, WebEmulator, abort, abort_and_hang
+from feeds.emulators.emulator import EmulatorPlugin
 
 if TYPE_CHECKING:
-    from feeds.emulators.core.market_model import TrueEvent, TrueMarket, Truth
+    from feeds.emulators.core.market_model import MarketModel, ModelEvent, ModelMarket
 
 _PING_S: Final = 1.0
 _PAGE: Final = 25
@@ -29,44 +31,44 @@ _MARKETS: Final = {
 
 
 class OpticOddsEmulator(WebEmulator):
-    """Serves one sport's fixtures and odds of whatever sportsbooks are asked for.
+    """Serves the fixtures of one sport, and the odds of any sportsbook that is requested.
 
     Args:
-        truth: what it tells.
-        tick_s: real seconds a tick takes; 0: only when told.
-        ping_s: how often a silent stream pings.
+        market_model: the market it quotes.
+        tick_s: real seconds a tick takes; 0: ticks only by `step`.
+        ping_s: how often an idle stream sends a ping.
     """
 
-    def __init__(self, truth: Truth, *, tick_s: float = 0.1, ping_s: float = _PING_S) -> None:
+    def __init__(self, market_model: MarketModel, *, tick_s: float = 0.1, ping_s: float = _PING_S) -> None:
         kinds = frozenset({"restart", "gap", "duplicate", "reorder"})
-        super().__init__(truth, kinds, tick_s=tick_s, on_tick=self._tell, on_mischief=self._mischief)
+        super().__init__(market_model, kinds, tick_s=tick_s, on_tick=self._publish, on_fault=self._apply_fault)
         self._ping_s = ping_s
         self._streams: set[_Stream] = set()
         self._history: deque[tuple[int, bytes]] = deque(maxlen=_HISTORY)
         self._number = 0
-        self._held: list[tuple[int, bytes]] = []
+        self._reorderer = Reorderer[tuple[int, bytes]]()
         self.route("GET", "/api/v3/fixtures/active", self._fixtures)
         self.route("GET", "/api/v3/fixtures/odds", self._odds)
-        self.raw_route("GET", "/api/v3/stream/odds/{sport}", self._stream)
+        self.stream_route("GET", "/api/v3/stream/odds/{sport}", self._stream)
 
     def config(self) -> dict[str, Any]:
-        """Give what a feed's config block needs to reach it."""
+        """Return the keys a feed's config block needs to reach it."""
         return {"url": self.base_url}
 
-    def _mischief(self, kind: str) -> None:
+    def _apply_fault(self, kind: str) -> None:
         if kind == "restart":
             self._history.clear()
             self._number += 1_000_000
         if kind in {"drop", "restart"}:
             for stream in list(self._streams):
-                stream.cut()
-        if kind == "garbage" and self.takes_once("garbage"):
+                stream.abort()
+        if kind == "garbage" and self.take_once("garbage"):
             for stream in list(self._streams):
                 stream.put(b'event: odds\ndata: {"data": [\x00\xff no JSON\n\n')
-        if kind == "truncate" and self.takes_once("truncate"):
+        if kind == "truncate" and self.take_once("truncate"):
             for stream in list(self._streams):
                 stream.put(b'event: odds\nid: 1\ndata: {"data":[{"id":"12')
-                stream.ends = True
+                stream.is_ending = True
 
     # -- REST -----------------------------------------------------------------------------------------------------
 
@@ -74,8 +76,8 @@ class OpticOddsEmulator(WebEmulator):
         if "X-Api-Key" not in request.headers:
             return Json({"message": "no key"}, 401)
         page = int(request.query.get("page", 1))
-        events = self.truth.events
-        told = [
+        events = self.market_model.events
+        fixtures = [
             {
                 "id": _fixture_id(event),
                 "start_date": datetime.fromtimestamp(event.start_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -88,54 +90,43 @@ class OpticOddsEmulator(WebEmulator):
             }
             for event in events[(page - 1) * _PAGE : page * _PAGE]
         ]
-        return Json({"data": told, "page": page, "total_pages": max(1, -(-len(events) // _PAGE))})
+        return Json({"data": fixtures, "page": page, "total_pages": max(1, -(-len(events) // _PAGE))})
 
     async def _odds(self, request: web.Request) -> Json:
         wanted = request.query.get("fixture_id", "").split(",")
         books = request.query.get("sportsbook", "").split(",")
-        told = [
+        fixtures = [
             {
                 "id": _fixture_id(event),
                 "odds": [entry for market in event.markets if market.status == "open" for entry in self._entries(market, books)],
             }
-            for event in self.truth.events
+            for event in self.market_model.events
             if _fixture_id(event) in wanted
         ]
-        return Json({"data": told})
+        return Json({"data": fixtures})
 
     # -- the stream -----------------------------------------------------------------------------------------------
 
-    def _tell(self, changed: list[TrueMarket]) -> None:
-        if self.mischief.is_on("stall"):
+    def _publish(self, changed: list[ModelMarket]) -> None:
+        if self.faults.is_active("stall"):
             return
-        events: list[tuple[int, bytes]] = []
-        for market in changed:
-            self._number += 1
-            kind = "odds" if market.status == "open" else "locked-odds"
-            identity = f"{self.now_ms()}-{self._number}"
-            books = sorted({book for stream in self._streams for book in stream.books}) or ["pinnacle"]
-            data = {"data": self._entries(market, books), "entry_id": identity, "type": kind}
-            events.append(
-                (
-                    self._number,
-                    f"event: {kind}\nid: {identity}\nretry: 5000\n".encode() + b"data: " + orjson.dumps(data) + b"\n\n",
-                )
-            )
+        events = [self._event(market) for market in changed]
         self._history.extend(events)
-        if self.mischief.is_on("reorder"):
-            if not self._held:
-                self._held = events
-                return
-            events, self._held = [*events, *self._held], []
-        elif self._held:
-            events, self._held = [*self._held, *events], []
-        for _, event in events:
+        for _, event in self._reorderer.push(events, swap=self.faults.is_active("reorder")):
             for stream in self._streams:
                 stream.put(event)
-                if self.mischief.is_on("duplicate"):
+                if self.faults.is_active("duplicate"):
                     stream.put(event)
 
-    def _entries(self, market: TrueMarket, books: list[str]) -> list[dict[str, Any]]:
+    def _event(self, market: ModelMarket) -> tuple[int, bytes]:
+        self._number += 1
+        kind = "odds" if market.status == "open" else "locked-odds"
+        entry_id = f"{self.now_ms()}-{self._number}"
+        books = sorted({book for stream in self._streams for book in stream.books}) or ["pinnacle"]
+        data = orjson.dumps({"data": self._entries(market, books), "entry_id": entry_id, "type": kind})
+        return self._number, f"event: {kind}\nid: {entry_id}\nretry: 5000\n".encode() + b"data: " + data + b"\n\n"
+
+    def _entries(self, market: ModelMarket, books: list[str]) -> list[dict[str, Any]]:
         event = market.event
         home, away = event.home, event.away
         entries = []
@@ -161,42 +152,31 @@ class OpticOddsEmulator(WebEmulator):
         return entries
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
-        refusal = await self._refused(request)
+        refusal = await self.refuse_stream(request, has_key="X-Api-Key" in request.headers)
         if refusal is not None:
             return refusal
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         stream = _Stream(request, request.query.get("sportsbook", "pinnacle").split(","))
-        number = request.query.get("last_entry_id", "").rpartition("-")[2]
-        for known, event in self._history if number.isdigit() else ():
-            if known > int(number):
+        last = request.query.get("last_entry_id", "").rpartition("-")[2]
+        for number, event in self._history if last.isdigit() else ():
+            if number > int(last):
                 stream.put(event)
         self._streams.add(stream)
         try:
-            while not (stream.ends and stream.queue.empty()):
+            while not (stream.is_ending and stream.queue.empty()):
                 await self._write(response, await stream.next(self._ping_s))
-            await cut_off(request)
+            await abort_and_hang(request)
         except OSError:
-            pass  # the subscriber went away
+            pass  # the subscriber closed the connection
         finally:
             self._streams.discard(stream)
         return response
 
-    async def _refused(self, request: web.Request) -> web.Response | None:
-        await self.mischief.over("half_open")
-        if self.mischief.is_on("drop"):
-            await cut_off(request)
-        if "X-Api-Key" not in request.headers or self.mischief.is_on("unauthorised"):
-            return web.Response(status=401, text="invalid key")
-        for kind, status in (("http_500", 500), ("http_429", 429)):
-            if self.mischief.is_on(kind):
-                return web.Response(status=status, text=kind)
-        return None
-
     async def _write(self, response: web.StreamResponse, event: bytes) -> None:
-        if self.mischief.is_on("half_open"):
+        if self.faults.is_active("half_open"):
             return
-        step = _DRIP_BYTES if self.mischief.is_on("drip") else len(event)
+        step = _DRIP_BYTES if self.faults.is_active("drip") else len(event)
         for at in range(0, len(event), step):
             await response.write(event[at : at + step])
             if step < len(event):
@@ -204,26 +184,31 @@ class OpticOddsEmulator(WebEmulator):
 
 
 class _Stream:
+    """One subscriber's stream. `is_ending`: its connection is aborted once the queue is empty."""
+
     def __init__(self, request: web.Request, books: list[str]) -> None:
         self._request = request
         self.books = books
         self.queue: asyncio.Queue[bytes] = asyncio.Queue()
-        self.ends = False
+        self.is_ending = False
 
     def put(self, event: bytes) -> None:
         self.queue.put_nowait(event)
 
     async def next(self, ping_s: float) -> bytes:
-        """Wait for what is to be said, or for it to be time for a ping."""
+        """Wait for the next event; return a ping after `ping_s` without one."""
         try:
             async with asyncio.timeout(ping_s):
                 return await self.queue.get()
         except TimeoutError:
             return b"event: ping\ndata: {}\n\n"
 
-    def cut(self) -> None:
-        cut(self._request)
+    def abort(self) -> None:
+        abort(self._request)
 
 
-def _fixture_id(event: TrueEvent) -> str:
+def _fixture_id(event: ModelEvent) -> str:
     return f"fx{event.number:05d}"
+
+
+EMULATOR = EmulatorPlugin(OpticOddsEmulator, {"OPTICODDS_API_KEY": "emulated"})

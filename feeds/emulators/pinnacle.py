@@ -1,4 +1,4 @@
-"""Pinnacle's lines API on loopback."""
+"""Pinnacle's lines API on loopback: fixtures and odds with cursors, and a cached snapshot."""
 
 from __future__ import annotations
 
@@ -7,52 +7,56 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from feeds.emulators.core.web import Json, WebEmulator
+from feeds.emulators.emulator import EmulatorPlugin
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from feeds.emulators.core.market_model import TrueEvent, Truth
+    from feeds.emulators.core.market_model import MarketModel, ModelEvent
 
 _SPORT: Final = 29
+_CUTOFF_MS: Final = 5 * 3_600_000
 
 
 class PinnacleEmulator(WebEmulator):
-    """Serves fixtures and odds of football with cursors and a cached snapshot.
+    """Serves fixtures and odds of football.
 
     Args:
-        truth: what it tells.
-        cache_s: how old a snapshot (a call without `since`) may be.
-        min_interval_s: how often one endpoint may be asked before it answers 429; 0: as often as one likes.
-        tick_s: real seconds a tick takes; 0: only when told.
+        market_model: the market it quotes.
+        cache_s: how long a snapshot (a call without `since`) is cached.
+        min_interval_s: how soon an endpoint may be called again before it answers 429; 0: without a limit.
+        tick_s: real seconds a tick takes; 0: ticks only by `step`.
     """
 
-    def __init__(self, truth: Truth, *, cache_s: float = 1.0, min_interval_s: float = 0.0, tick_s: float = 0.1) -> None:
-        super().__init__(truth, frozenset({"restart"}), tick_s=tick_s, on_mischief=self._mischief)
+    def __init__(
+        self, market_model: MarketModel, *, cache_s: float = 1.0, min_interval_s: float = 0.0, tick_s: float = 0.1
+    ) -> None:
+        super().__init__(market_model, frozenset({"restart"}), tick_s=tick_s, on_fault=self._apply_fault)
         self._cache_s = cache_s
-        self._least_interval_s = min_interval_s
+        self._min_interval_s = min_interval_s
         self._cached: tuple[float, dict[str, Any]] | None = None
-        self._asked: dict[str, float] = {}
-        #: cursors of another life are unknown, and get everything
+        self._last_call: dict[str, float] = {}
+        #: a cursor below this is from before a restart, and is answered with a snapshot
         self._first_cursor = 1_000
         self._first_tick = 0
         self.route("GET", "/v1/fixtures", self._fixtures)
         self.route("GET", "/v2/odds", self._odds)
 
     def config(self) -> dict[str, Any]:
-        """Give what a feed's config block needs to reach it."""
+        """Return the keys a feed's config block needs to reach it."""
         return {"url": self.base_url, "interval_s": 1.0}
 
-    def _mischief(self, kind: str) -> None:
+    def _apply_fault(self, kind: str) -> None:
         if kind == "restart":
             self._first_cursor += 10_000_000
-            self._first_tick = self.truth.ticks
+            self._first_tick = self.market_model.ticks
             self._cached = None
 
     def _cursor(self) -> int:
-        return self._first_cursor + self.truth.ticks - self._first_tick
+        return self._first_cursor + self.market_model.ticks - self._first_tick
 
     def _since(self, request: web.Request) -> int | None:
-        """Give the tick after which changes are asked for; None for all."""
+        """Return the tick after which changes are requested; None for a snapshot."""
         since = request.query.get("since")
         if since is None or int(since) < self._first_cursor:
             return None
@@ -63,9 +67,9 @@ class PinnacleEmulator(WebEmulator):
             return Json({"code": "INVALID_CREDENTIALS"}, 401)
         now = time.monotonic()
         key = f"{request.path}?{request.query.get('sportId')}"
-        early = now - self._asked.get(key, float("-inf")) < self._least_interval_s
-        self._asked[key] = now
-        return Json({"code": "TOO_MANY_REQUESTS"}, 429) if early else None
+        too_soon = now - self._last_call.get(key, float("-inf")) < self._min_interval_s
+        self._last_call[key] = now
+        return Json({"code": "TOO_MANY_REQUESTS"}, 429) if too_soon else None
 
     async def _fixtures(self, request: web.Request) -> Json:
         if (refusal := self._refusal(request)) is not None:
@@ -74,7 +78,7 @@ class PinnacleEmulator(WebEmulator):
         if since is not None:
             return Json(b"")
         leagues: dict[str, dict[str, Any]] = {}
-        for event in self.truth.events:
+        for event in self.market_model.events:
             league = leagues.setdefault(event.league_id, {"id": int(event.league_id), "name": event.league, "events": []})
             league["events"].append(
                 {
@@ -95,14 +99,14 @@ class PinnacleEmulator(WebEmulator):
         if since is None:
             now = time.monotonic()
             if self._cached is None or now - self._cached[0] > self._cache_s:
-                self._cached = (now, self._told(self.truth.events))
+                self._cached = (now, self._quotes(self.market_model.events))
             return Json(self._cached[1])
-        if self.mischief.is_on("stall"):
+        if self.faults.is_active("stall"):
             return Json(b"")
-        changed = [event for event in self.truth.events if any(market.changed_tick > since for market in event.markets)]
-        return Json(self._told(changed) if changed else b"")
+        changed = [event for event in self.market_model.events if any(market.changed_tick > since for market in event.markets)]
+        return Json(self._quotes(changed) if changed else b"")
 
-    def _told(self, events: list[TrueEvent]) -> dict[str, Any]:
+    def _quotes(self, events: list[ModelEvent]) -> dict[str, Any]:
         leagues: dict[str, dict[str, Any]] = {}
         for event in events:
             league = leagues.setdefault(event.league_id, {"id": int(event.league_id), "events": []})
@@ -110,9 +114,9 @@ class PinnacleEmulator(WebEmulator):
         return {"sportId": _SPORT, "last": self._cursor(), "leagues": list(leagues.values())}
 
 
-def _period(event: TrueEvent) -> dict[str, Any]:
-    """Tell the whole match; a market that is suspended is not in it."""
-    period: dict[str, Any] = {"lineId": event.number, "number": 0, "cutoff": _iso(event.start_ms + 5 * 3_600_000), "status": 1}
+def _period(event: ModelEvent) -> dict[str, Any]:
+    """Return the full-match period; suspended markets are left out."""
+    period: dict[str, Any] = {"lineId": event.number, "number": 0, "cutoff": _iso(event.start_ms + _CUTOFF_MS), "status": 1}
     period |= {"spreads": [], "totals": []}
     for market in event.markets:
         if market.status != "open":
@@ -129,3 +133,6 @@ def _period(event: TrueEvent) -> dict[str, Any]:
 
 def _iso(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+EMULATOR = EmulatorPlugin(PinnacleEmulator, {"PINNACLE_USERNAME": "emulated", "PINNACLE_PASSWORD": "emulated"})

@@ -1,4 +1,4 @@
-"""The Odds API on loopback."""
+"""The Odds API on loopback: whole answers, and a credit quota."""
 
 from __future__ import annotations
 
@@ -6,33 +6,40 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from feeds.emulators.core.web import Json, WebEmulator
+from feeds.emulators.emulator import EmulatorPlugin
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from feeds.emulators.core.market_model import TrueEvent, TrueMarket, Truth
+    from feeds.emulators.core.market_model import MarketModel, ModelEvent, ModelMarket
 
 _KEYS: Final = {"result": "h2h", "total": "totals", "handicap": "spreads"}
 
 
 class TheOddsApiEmulator(WebEmulator):
-    """Serves `/v4/sports/{sport}/odds` for every sport alike, and counts credits.
+    """Serves `/v4/sports/{sport}/odds`, with the same matches for every sport, and counts credits.
 
     Args:
-        truth: what it tells.
-        credits: how many there are.
-        tick_s: real seconds a tick takes; 0: only when told.
+        market_model: the market it quotes.
+        credits: the credits at the start.
+        tick_s: real seconds a tick takes; 0: ticks only by `step`.
     """
 
-    def __init__(self, truth: Truth, credits: int = 1_000_000, *, tick_s: float = 0.1) -> None:  # noqa: A002 - the provider's word
-        super().__init__(truth, frozenset({"quota"}), tick_s=tick_s)
+    def __init__(
+        self,
+        market_model: MarketModel,
+        credits: int = 1_000_000,  # noqa: A002 - the provider's word
+        *,
+        tick_s: float = 0.1,
+    ) -> None:
+        super().__init__(market_model, frozenset({"quota"}), tick_s=tick_s)
         self.remaining = credits
         self.used = 0
         self._last: list[dict[str, Any]] | None = None
         self.route("GET", "/v4/sports/{sport}/odds", self._odds)
 
     def config(self) -> dict[str, Any]:
-        """Give what a feed's config block needs to reach it."""
+        """Return the keys a feed's config block needs to reach it."""
         return {"url": self.base_url}
 
     async def _odds(self, request: web.Request) -> Json:
@@ -41,7 +48,7 @@ class TheOddsApiEmulator(WebEmulator):
         cost = len(markets) * -(-len(bookmakers) // 10)
         if "apiKey" not in request.query:
             return Json({"message": "API key is missing"}, 401)
-        if self.mischief.is_on("quota") or self.remaining < cost:
+        if self.faults.is_active("quota") or self.remaining < cost:
             headers = {"x-requests-remaining": "0", "x-requests-used": str(self.used)}
             return Json({"message": "Usage quota has been reached", "error_code": "OUT_OF_USAGE_CREDITS"}, 401, headers)
         self.remaining -= cost
@@ -53,12 +60,12 @@ class TheOddsApiEmulator(WebEmulator):
             "x-requests-used": str(self.used),
             "x-requests-last": str(cost),
         }
-        # A stalled provider goes on answering with what it knew, and its update times stand still.
-        if not self.mischief.is_on("stall") or self._last is None:
-            self._last = [self._event(event, sport, markets, bookmakers, now_ms) for event in self.truth.events]
+        # A stalled provider keeps answering with its last data, whose update times no longer change.
+        if not self.faults.is_active("stall") or self._last is None:
+            self._last = [self._event(event, sport, markets, bookmakers, now_ms) for event in self.market_model.events]
         return Json(self._last, headers=headers)
 
-    def _event(self, event: TrueEvent, sport: str, wanted: list[str], bookmakers: list[str], now_ms: int) -> dict[str, Any]:
+    def _event(self, event: ModelEvent, sport: str, wanted: list[str], bookmakers: list[str], now_ms: int) -> dict[str, Any]:
         by_key: dict[str, list[dict[str, Any]]] = {}
         for market in event.markets:
             key = _KEYS.get(market.kind)
@@ -84,7 +91,7 @@ class TheOddsApiEmulator(WebEmulator):
         }
 
 
-def _outcomes(market: TrueMarket) -> list[dict[str, Any]]:
+def _outcomes(market: ModelMarket) -> list[dict[str, Any]]:
     event = market.event
     names = {"home": event.home, "away": event.away, "draw": "Draw", "over": "Over", "under": "Under"}
     outcomes: list[dict[str, Any]] = []
@@ -98,3 +105,6 @@ def _outcomes(market: TrueMarket) -> list[dict[str, Any]]:
 
 def _iso(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+EMULATOR = EmulatorPlugin(TheOddsApiEmulator, {"THE_ODDS_API_KEY": "emulated"})

@@ -221,13 +221,15 @@ def emulate(
     seed: Annotated[int, typer.Option(help="Of the matches; two providers of one seed quote the same ones.")] = 1,
 ) -> None:
     """Emulate a provider on loopback: its real protocol, prices that move, and misbehaviour on demand."""
-    from oddsengine.cli import emulate as emulating  # noqa: PLC0415 - other commands start faster without
+    from feeds.emulators.emulator import EmulatorNotInstalled, load_emulator  # noqa: PLC0415 - other commands start faster without
+    from oddsengine.cli.emulate import emulate as run_emulator  # noqa: PLC0415
 
-    if provider not in emulating.emulators():
-        text = f"no provider {provider!r} to emulate; there are {', '.join(emulating.emulators())}"
-        raise typer.BadParameter(text, param_hint="PROVIDER")
+    try:
+        plugin = load_emulator(provider)
+    except EmulatorNotInstalled as error:
+        raise typer.BadParameter(str(error), param_hint="PROVIDER") from None
     configure_logging("warning")
-    _run_loop(emulating.emulate(provider, host, port, events, seed))
+    _run_loop(run_emulator(provider, plugin, host, port, events, seed))
 
 
 @app.command()

@@ -1,39 +1,36 @@
-"""`oddsengine emulate`: a provider on loopback, to try a config against and to see what happens when it misbehaves."""
+"""`oddsengine emulate`: run a provider on loopback, to try a config against and to watch feeds recover from faults."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from feeds.emulators.core.faults import KINDS
-from feeds.emulators.core.market_model import Truth
-from feeds.feed import installed_feeds
+from feeds.emulators.core.market_model import MarketModel
 from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.signals import stop_event
 
 if TYPE_CHECKING:
-    from feeds.feed import Emulated
+    from feeds.emulators.emulator import EmulatorPlugin
+
+_SUSPEND_SHARE = 0.001
 
 
-def emulators() -> list[str]:
-    """Name the adapters installed here whose providers can be emulated."""
-    return sorted(name for name, plugin in installed_feeds().items() if hasattr(plugin, "emulator"))
-
-
-async def emulate(provider: str, host: str, port: int, events: int, seed: int) -> None:
-    """Emulate a provider until SIGINT or SIGTERM, and say how to connect to it and how to make it misbehave.
+async def emulate(provider: str, plugin: EmulatorPlugin, host: str, port: int, events: int, seed: int) -> None:
+    """Emulate a provider until SIGINT or SIGTERM. Print how to connect to it and how to inject faults.
 
     Args:
         provider: the adapter's name.
-        host: where to listen.
+        plugin: its emulator.
+        host: the address to listen on.
         port: 0 takes a free one.
-        events: how many matches.
-        seed: of the matches; two providers of one seed quote the same ones.
+        events: the number of matches.
+        seed: of the market model; two providers with one seed quote the same matches.
     """
     stop = stop_event()
-    plugin = cast("Emulated", installed_feeds()[provider])
-    emulator = plugin.emulator(Truth(seed, events, wall_clock_ms(), suspend_share=0.001))
+    emulator = plugin.build(MarketModel(seed, events, wall_clock_ms(), suspend_share=_SUSPEND_SHARE))
     await emulator.start(host, port)
     try:
         console = Console(highlight=False, soft_wrap=True)
@@ -42,23 +39,16 @@ async def emulate(provider: str, host: str, port: int, events: int, seed: int) -
         for key, value in emulator.config().items():
             console.print(f"{key} = {_toml(value)}")
         console.print("\nwith these secrets:\n")
-        for variable, value in plugin.emulated_secrets().items():
+        for variable, value in plugin.secrets.items():
             console.print(f"export {variable}={value}")
         console.print("\nTo make it misbehave:\n")
-        console.print(_how_to_misbehave(provider, host, emulator.port))
+        console.print(escape(emulator.fault_command(host)))
         console.print("\nkinds:")
-        for kind in sorted(emulator.kinds):
+        for kind in sorted(emulator.fault_kinds):
             console.print(f"  {kind:<14}{KINDS[kind]}")
         await stop.wait()
     finally:
         await emulator.stop()
-
-
-def _how_to_misbehave(provider: str, host: str, port: int) -> str:
-    if provider == "betfair":
-        words = '{"op":"misbehave","kind":"stall","seconds":10}'
-        return f"printf '{words}\\\\r\\\\n' | nc -N {host} {port}"
-    return f'curl http://{host}:{port}/emulator/misbehave -d \'{{"kind":"stall","seconds":10}}\''
 
 
 def _toml(value: Any) -> str:

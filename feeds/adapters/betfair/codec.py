@@ -1,88 +1,50 @@
 """The Betfair Exchange Stream session, without I/O: bytes in, feed updates out, bytes to send.
 
-    waiting ── connection ──> authenticating ── status ok ──> subscribing ── status ok ──> recovering ── image ──> live
-       any state ── status failure ──> ProviderRefused; INVALID_CLOCK ──> subscribing afresh
-
-The table below is the whole machine. `live` means that the image (or, after a resume, the delta) of the current
-subscription has been applied whole: before that nothing the source said may be offered.
+`session_states` holds its state machine, `market_stream` translates the market changes, `account` looks after the HTTP side.
 
 Source: Exchange Stream API documentation, "Connection", "Authentication", "Re-subscription".
 """
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from feeds.adapters.betfair.account import Account, AccountUrls
-from feeds.adapters.betfair.market_stream import MarketStream, decode
+from feeds.adapters.betfair.decoding import decode_message
+from feeds.adapters.betfair.market_stream import MarketStream
+from feeds.adapters.betfair.session_states import SESSION_TRANSITIONS, SessionState, SessionTrigger
 from feeds.errors import BadMessage, ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected, VerificationSnapshot
 from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
-    from feeds.adapters.betfair.account import CatalogueMarket
-    from feeds.adapters.betfair.messages import Message
+    from feeds.adapters.betfair.messages import CatalogueMarket, Message, Subscription
     from feeds.transports.http import Request, Response
 
 CRLF: Final = b"\r\n"
-#: A line longer than this is not Betfair: segments keep images far below it.
+#: A longer line can't come from Betfair: segments keep images far below this size.
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 
-#: Errors that no retry mends: the operator must change a key, a login or the subscription.
+#: Errors that no retry resolves: the operator must change a key, a login or the subscription.
 FATAL_CODES: Final = frozenset(
     {"NO_APP_KEY", "INVALID_APP_KEY", "NOT_AUTHORIZED", "INVALID_INPUT", "SUBSCRIPTION_LIMIT_EXCEEDED"}
 )
-
-
-#: The session token is good no more; a new login mends it.
+#: The session token has expired; a new login resolves it.
 SESSION_CODES: Final = frozenset({"NO_SESSION", "INVALID_SESSION_INFORMATION"})
-
-
-class State(Enum):
-    """Where the session stands."""
-
-    WAITING = "waiting"
-    AUTHENTICATING = "authenticating"
-    SUBSCRIBING = "subscribing"
-    RECOVERING = "recovering"
-    LIVE = "live"
-
-
-#: (state, what came) -> state
-TRANSITIONS: Final[dict[tuple[State, str], State]] = {
-    (State.WAITING, "connection"): State.AUTHENTICATING,
-    (State.AUTHENTICATING, "accepted"): State.SUBSCRIBING,
-    (State.SUBSCRIBING, "accepted"): State.RECOVERING,
-    (State.SUBSCRIBING, "recovered"): State.LIVE,  # an image may overtake the status of its subscription
-    (State.RECOVERING, "recovered"): State.LIVE,
-    (State.SUBSCRIBING, "invalid clock"): State.SUBSCRIBING,
-    (State.RECOVERING, "invalid clock"): State.SUBSCRIBING,
-}
-
-
-class Subscription(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What to subscribe to, in Betfair's words."""
-
-    market_filter: dict[str, list[str]] = {}
-    fields: tuple[str, ...] = ("EX_MARKET_DEF", "EX_BEST_OFFERS", "EX_LTP")
-    ladder_levels: int = 3
-    conflate_ms: int = 0
-    heartbeat_ms: int = 5000
 
 
 class BetfairCodec:
     """One source's session over any number of connections.
 
     Args:
-        source: the name updates carry.
+        source: the source of its updates.
         app_key: Betfair application key.
-        session_token: Betfair session token ("ssoid").
-        subscription: what to ask for.
-        account: keeps the session and asks for names; None: the session token lasts and ids stand in for names.
+        session_token: Betfair session token ("ssoid"); unused if `account` is given.
+        subscription: what to subscribe to.
+        account: keeps the session alive and looks up names; None: `session_token` is used as given, and ids replace names.
     """
 
     def __init__(
@@ -97,14 +59,15 @@ class BetfairCodec:
         self._app_key = app_key
         self.account = account or Account(None, session_token, AccountUrls("", ""), keep_alive_s=0, names=False)
         self.account.on_session = self._authenticate
-        self.account.on_names = self._name
+        self.account.on_names = self._apply_names
         self._subscription = subscription
         self._stream = MarketStream(source)
         self._stream.wants_names = self.account.wants_names
+        #: batches with names, until `receive_response` returns them
         self._named: list[CodecEvent] = []
         self._newest_pt = 0
         self._is_sampling = False
-        self._state = State.WAITING
+        self._state = SessionState.WAITING
         self._buffer = b""
         self._outgoing: list[bytes] = []
         self._next_id = 0
@@ -114,18 +77,18 @@ class BetfairCodec:
         self._heartbeat_ms = subscription.heartbeat_ms
 
     @property
-    def state(self) -> State:
-        """Where the session stands."""
+    def state(self) -> SessionState:
+        """The state of the session."""
         return self._state
 
     @property
     def silence_limit_s(self) -> float:
-        """Two heartbeats and a half: one may be late, two missing means a dead connection."""
+        """Two and a half heartbeats: one may be late, but two missing mean a dead connection."""
         return self._heartbeat_ms * 2.5 / 1000
 
     def connection_made(self) -> None:
-        """Begin a new connection; clocks and known markets stay, so that the subscription can be resumed."""
-        self._state = State.WAITING
+        """Start a new connection; clocks and known markets are kept, so that the subscription can be resumed."""
+        self._state = SessionState.WAITING
         self._buffer = b""
         self._outgoing.clear()
         self._is_sampling = False
@@ -136,37 +99,37 @@ class BetfairCodec:
         self._stream.forget_segments()
 
     def reset(self) -> None:
-        """Forget the clocks: the next subscription begins with an image."""
+        """Forget the clocks, so that the next subscription starts from an image."""
         self._initial_clk = self._clk = None
 
     def request_verification(self) -> None:
-        """Subscribe once more, for an image of everything; the stream goes on under the new subscription."""
-        if self._state is State.LIVE:
+        """Subscribe again without clocks, for an image of everything; the stream continues under the new subscription."""
+        if self._state is SessionState.LIVE:
             self._is_sampling = True
-            self._subscribe(reset=True)
+            self._subscribe(resume=False)
 
     def next_request(self, now_ms: int) -> Request | None:
-        """Ask what the account needs."""
+        """Return the account's next request."""
         return self.account.next_request(now_ms)
 
     def next_due_ms(self) -> int | None:
-        """Tell when the account needs something."""
+        """Return when the account's next request is due, Unix milliseconds."""
         return self.account.next_due_ms()
 
     def receive_response(self, response: Response) -> list[CodecEvent]:
-        """Take an answer to the account; names that came with it are said."""
+        """Process an answer to the account; names in it become updates."""
         events = self.account.receive_response(response)
         named, self._named = self._named, []
         return events + named
 
     def data_to_send(self) -> bytes:
-        """Hand over what must be written now."""
+        """Return the bytes to write now."""
         data = b"".join(self._outgoing)
         self._outgoing.clear()
         return data
 
     def receive_data(self, data: bytes) -> list[CodecEvent]:
-        """Take bytes as they come; see `feeds.feed.Codec`."""
+        """Process bytes of the stream; see `feeds.feed.Codec`."""
         lines = (self._buffer + data if self._buffer else data).split(CRLF)
         self._buffer = lines.pop()
         events: list[CodecEvent] = []
@@ -177,25 +140,25 @@ class BetfairCodec:
         except ProviderRefused as refusal:
             events.append(refusal)
         if len(self._buffer) > MAX_LINE_BYTES:
-            text = f"a line of over {MAX_LINE_BYTES} bytes without an end"
+            text = f"a line exceeds {MAX_LINE_BYTES} bytes"
             events.append(ProviderRefused("LINE_TOO_LONG", text, fatal=False))
         return events
 
     def _receive_line(self, line: bytes, events: list[CodecEvent]) -> None:
         try:
-            message, rejected = decode(line)
+            message, rejected = decode_message(line)
         except BadMessage as error:
             events.append(Rejected(error.where, error.reason, excerpt(line)))
-            # It may have held any change of any market: only a resume from the last good clock mends it, and where the
-            # recovery itself was unreadable, only a fresh image.
-            if self._state is not State.LIVE:
-                self._initial_clk = self._clk = None
+            # It may have held any change of any market, so the session must resume from the last good clock. If the
+            # recovery itself was unreadable, it must start from an image.
+            if self._state is not SessionState.LIVE:
+                self.reset()
             raise ProviderRefused(
                 "UNREADABLE", "a message could not be read; resuming from the last good one", fatal=False
             ) from error
         events += rejected
         if message.op == "mcm":
-            # A market whose change is lost may be wrong until its next image: it is withdrawn alone.
+            # A market with a lost change may be wrong until its next image, so it alone is withdrawn.
             lost = [MarketGone(event.where.removeprefix("market ")) for event in rejected]
             if lost:
                 events.append(UpdateBatch(self.source, message.pt, [*lost]))
@@ -203,7 +166,7 @@ class BetfairCodec:
         elif message.op == "status":
             self._status(message, events)
         elif message.op == "connection":
-            self._advance("connection")
+            self._advance(SessionTrigger.CONNECTION)
             if self.account.session_token is not None:
                 self._authenticate()
         else:
@@ -212,30 +175,30 @@ class BetfairCodec:
     def _market_change(self, message: Message, events: list[CodecEvent]) -> None:
         if message.pt is not None:
             if message.pt < self._newest_pt and self._is_current(message):
-                # Rows are absolute: an older one that comes later would stand. Only an image leaves nothing of it.
+                # Rows are absolute: an older row that arrives late would overwrite a newer one. Only an image corrects that.
                 self.reset()
-                text = f"a message of {message.pt} came after one of {self._newest_pt}; starting from an image"
+                text = f"a message published at {message.pt} followed one published at {self._newest_pt}; starting from an image"
                 raise ProviderRefused("OUT_OF_ORDER", text, fatal=False)
             self._newest_pt = message.pt
         stream_events = self._stream.receive(message)
         if self._stream.unnamed:
-            self.account.want_names(self._stream.unnamed)
+            self.account.request_names(self._stream.unnamed)
             self._stream.unnamed = []
-        if self._is_sampling and message.ct == "SUB_IMAGE" and message.segment_type in {None, "NONE", "SEG_END"}:
+        is_complete = message.segment_type in {None, "NONE", "SEG_END"}
+        if self._is_sampling and message.ct == "SUB_IMAGE" and is_complete:
             stream_events = self._as_sample(stream_events)
         events += stream_events
         if any(isinstance(event, Dropped) for event in stream_events):
             return
         if message.heartbeat_ms:
             self._heartbeat_ms = message.heartbeat_ms
-        complete = message.segment_type in {None, "NONE", "SEG_END"}
-        if complete:
+        if is_complete:
             self._initial_clk = message.initial_clk or self._initial_clk
             self._clk = message.clk or self._clk
-        # After a resume with nothing to tell the provider may begin with a heartbeat; after a fresh subscription an image comes.
+        # A resume without changes may be answered with a heartbeat; a new subscription is always answered with an image.
         recovery = {"SUB_IMAGE", "RESUB_DELTA", "HEARTBEAT"} if self._resuming else {"SUB_IMAGE"}
-        if complete and message.ct in recovery and self._state is not State.LIVE and message.status is None:
-            self._advance("recovered")
+        if is_complete and message.ct in recovery and self._state is not SessionState.LIVE and message.status is None:
+            self._advance(SessionTrigger.RECOVERED)
             events.append(UpdateBatch(self.source, message.pt, [SourceStatus("live", f"{message.ct} applied")]))
 
     def _is_current(self, message: Message) -> bool:
@@ -249,43 +212,43 @@ class BetfairCodec:
 
     def _status(self, message: Message, events: list[CodecEvent]) -> None:
         if message.status_code == "SUCCESS":
-            if self._state is State.AUTHENTICATING:
-                self._advance("accepted")
+            if self._state is SessionState.AUTHENTICATING:
+                self._advance(SessionTrigger.ACCEPTED)
                 self._subscribe()
-            elif self._state is State.SUBSCRIBING:
-                self._advance("accepted")
+            elif self._state is SessionState.SUBSCRIBING:
+                self._advance(SessionTrigger.ACCEPTED)
             return
         code = message.error_code or "UNKNOWN"
         if code == "INVALID_CLOCK" and self._clk is not None and not message.connection_closed:
             events.append(Dropped("clk refused"))
-            self._initial_clk = self._clk = None
-            self._advance("invalid clock")
+            self.reset()
+            self._advance(SessionTrigger.INVALID_CLOCK)
             self._subscribe()
             return
         if code == "INVALID_CLOCK":
-            self._initial_clk = self._clk = None
+            self.reset()
         fatal = code in FATAL_CODES or (code in SESSION_CODES and not self.account.can_log_in)
         if code in SESSION_CODES:
-            self.account.session_ended()
+            self.account.expire_session()
         raise ProviderRefused(code, message.error_message or "no reason given", fatal=fatal)
 
-    def _advance(self, what: str) -> None:
-        following = TRANSITIONS.get((self._state, what))
-        if following is None:
-            raise ProviderRefused("UNEXPECTED", f"{what!r} came while {self._state.value}", fatal=False)
-        self._state = following
+    def _advance(self, trigger: SessionTrigger) -> None:
+        state = SESSION_TRANSITIONS.get((self._state, trigger))
+        if state is None:
+            raise ProviderRefused("UNEXPECTED", f"{trigger.value!r} while {self._state.value}", fatal=False)
+        self._state = state
 
     def _authenticate(self) -> None:
-        """Say who we are, as soon as there are a connection and a session."""
-        if self._state is State.AUTHENTICATING:
+        """Authenticate, if there are both a connection and a session."""
+        if self._state is SessionState.AUTHENTICATING:
             self._send({"op": "authentication", "appKey": self._app_key, "session": self.account.session_token})
 
-    def _name(self, found: list[CatalogueMarket], asked: list[str]) -> None:
-        batch = self._stream.name(found, asked)
+    def _apply_names(self, found: list[CatalogueMarket], requested: list[str]) -> None:
+        batch = self._stream.apply_names(found, requested)
         if batch.updates:
             self._named.append(batch)
 
-    def _subscribe(self, *, reset: bool = False) -> None:
+    def _subscribe(self, *, resume: bool = True) -> None:
         wanted = self._subscription
         message: dict[str, object] = {
             "op": "marketSubscription",
@@ -295,7 +258,7 @@ class BetfairCodec:
             "heartbeatMs": wanted.heartbeat_ms,
             "segmentationEnabled": True,
         }
-        self._resuming = not reset and self._clk is not None and self._initial_clk is not None
+        self._resuming = resume and self._clk is not None and self._initial_clk is not None
         if self._resuming:
             message |= {"initialClk": self._initial_clk, "clk": self._clk}
         self._stream.subscription = self._send(message)

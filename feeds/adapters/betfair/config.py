@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from feeds.adapters.betfair.account import Account, AccountUrls, Login
-from feeds.adapters.betfair.codec import Subscription
-from feeds.errors import FeedError
-from feeds.toolkit.credentials import load_ca, read_secret
+from feeds.adapters.betfair.messages import Subscription
 
 
 class BetfairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to reach Betfair (or anything that speaks its stream protocol) and what to ask it for.
+    """How to connect to Betfair (or anything that speaks its stream protocol), and what to subscribe to.
 
-    Secrets come from the environment variables or files named here, never from the config itself. With `cert_file` (and
-    `key_file`, where the key is not in it) the feed logs in by certificate with user name and password and keeps the session
-    alive; without one it takes a session token. `names` asks the market catalogue what events, competitions and runners are
-    called, which the stream does not tell.
+    Secrets are read from the environment variables or files named here, never from the config itself. With `cert_file` (and
+    `key_file`, if it does not hold the key) the feed logs in by certificate with user name and password, and keeps the session
+    alive; without it, a session token is required. With `names` the feed requests the names of events, competitions and runners
+    from the market catalogue, because the stream lacks them.
     """
 
     host: str = "stream-api.betfair.com"
@@ -52,7 +48,7 @@ class BetfairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     heartbeat_ms: Annotated[int, Meta(ge=500, le=5_000)] = 2_000
 
     def subscription(self) -> Subscription:
-        """Say in Betfair's words what to subscribe to."""
+        """Return the subscription in Betfair's words."""
         wanted = {
             "eventTypeIds": self.event_types,
             "countryCodes": self.countries,
@@ -66,35 +62,3 @@ class BetfairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             conflate_ms=self.conflate_ms,
             heartbeat_ms=self.heartbeat_ms,
         )
-
-    def app_key(self) -> str:
-        """Read the application key. Raises MissingSecret if it is not there."""
-        return read_secret("a Betfair application key", self.app_key_env, self.app_key_file)
-
-    def account(self) -> Account:
-        """Build the account, with its secrets. Raises MissingSecret if one is not there."""
-        urls = AccountUrls(self.keep_alive_url, self.api_url)
-        login: Login | None = None
-        token: str | None = None
-        if self.cert_file:
-            username = read_secret("a Betfair user name", self.username_env)
-            login = Login(self.login_url, username, read_secret("a Betfair password", self.password_env, self.password_file))
-        else:
-            what = "a Betfair session token (or cert_file, to log in)"
-            token = read_secret(what, self.session_token_env, self.session_token_file)
-        return Account(login, token, urls, keep_alive_s=self.keep_alive_s, names=self.names)
-
-    def certificate(self) -> ssl.SSLContext | None:
-        """Load the client certificate; None if none is given.
-
-        Raises:
-            FeedError: if it can't be used.
-        """
-        if not self.cert_file:
-            return None
-        context = load_ca(self.ca_file) or ssl.create_default_context()
-        try:
-            context.load_cert_chain(self.cert_file, self.key_file or None)
-        except (OSError, ssl.SSLError) as error:
-            raise FeedError(f"cert_file {self.cert_file} can't be used: {error}") from error
-        return context

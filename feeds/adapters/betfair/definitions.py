@@ -1,7 +1,7 @@
-"""From a Betfair market definition to the domain's market and event.
+"""Translates Betfair's market definitions into the domain's markets and events.
 
-Roles follow Betfair's order: in a two-team market the first runner by sortPriority is home, the second away (the other
-way round where the event is named "A @ B"), selection 58805 is the draw; in a totals market under comes before over.
+Roles follow Betfair's order: in a two-team market the first runner by sortPriority is home, the second away (reversed if the
+event is named "A @ B"), and selection 58805 is the draw; in a totals market under precedes over.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from oddsengine.domain.ids import EventId, SelectionKey, event_id, line_text, ma
 from oddsengine.domain.taxonomy import MarketType
 
 if TYPE_CHECKING:
-    from feeds.adapters.betfair.account import CatalogueMarket
-    from feeds.adapters.betfair.messages import Definition, RunnerDefinition
+    from feeds.adapters.betfair.messages import CatalogueMarket, Definition, RunnerDefinition
     from oddsengine.domain.taxonomy import MarketStatus, SelectionStatus
 
-#: Betfair event types the engine has a word for; others are published as `betfair-<id>`.
+#: Betfair event types with a sport in the domain; others are published as `betfair-<id>`.
 SPORTS: Final[dict[str, str]] = {
     "1": "football",
     "2": "tennis",
@@ -40,7 +39,7 @@ SPORTS: Final[dict[str, str]] = {
     "7524": "ice_hockey",
     "26420387": "mixed_martial_arts",
 }
-#: Here one event is a whole meeting, so several markets of one type stand in it.
+#: Sports whose events are whole meetings, with several markets of one type.
 _RACING: Final = frozenset({"7", "4339"})
 
 DRAW: Final = 58805
@@ -92,17 +91,17 @@ _KINDS: Final[dict[str, _Kind]] = {
 
 
 def runner_ref(runner_id: int, handicap: float) -> str:
-    """Write a runner as updates carry it: `47972`, with a handicap `47972@-0.25`."""
+    """Return a runner's id in updates: `47972`, with a handicap `47972@-0.25`."""
     return f"{runner_id}@{line_text(handicap)}" if handicap else str(runner_id)
 
 
 def market_status(status: str) -> MarketStatus:
-    """Translate a market status; one we do not know may mean anything, so it suspends."""
+    """Translate a market status; an unknown one may mean anything, so it suspends."""
     return _MARKET_STATUS.get(status, "suspended")
 
 
 def to_event(source: str, definition: Definition, *, in_play: bool, names: CatalogueMarket | None = None) -> Event:
-    """Say what a definition tells of its event; the stream itself names neither competition nor score, the catalogue does."""
+    """Translate what a definition holds of its event; names come from the catalogue, because the stream lacks them."""
     sport = SPORTS.get(definition.event_type_id, f"betfair-{definition.event_type_id or 'unknown'}")
     extra = definition.simulated
     event_name = names.event.name if names is not None and names.event is not None else definition.event_name
@@ -127,7 +126,7 @@ def to_event(source: str, definition: Definition, *, in_play: bool, names: Catal
 
 
 def to_market(source: str, market: str, definition: Definition, names: CatalogueMarket | None = None) -> MarketDefinition:
-    """Translate a definition whole: type, period, line, roles and statuses."""
+    """Translate a complete definition: type, period, line, roles and statuses."""
     runners = sorted(definition.runners, key=lambda runner: runner.sortPriority)
     kind = _kind(definition.market_type)
     if kind.type == "match_odds" and not any(runner.id == DRAW for runner in runners):
@@ -181,7 +180,7 @@ def _id_parts(kind: _Kind, market: str, definition: Definition) -> tuple[str, ..
 
 
 def _winners(definition: Definition) -> int:
-    """Tell how many selections win; 0 where no such number exists (each way, lines, ranges), so that none is assumed."""
+    """Return the number of winners; 0 where no such number exists (each way, lines, ranges), so that none is assumed."""
     if definition.market_type == "EACH_WAY" or definition.betting_type in {"LINE", "RANGE"}:
         return 0
     return max(definition.number_of_winners, 0)
@@ -209,11 +208,11 @@ def _roles(kind: _Kind, runners: list[RunnerDefinition], event_name: str | None)
 
 
 def _participants(event_name: str | None) -> tuple[str, ...]:
-    """Read the two sides from an event's name, home first; Betfair writes `Home v Away`, and `Away @ Home` for US sports."""
-    for separator, turned in ((" v ", False), (" vs ", False), (" @ ", True)):
+    """Parse the two sides of an event's name, home first; Betfair writes `Home v Away`, and `Away @ Home` for US sports."""
+    for separator, away_first in ((" v ", False), (" vs ", False), (" @ ", True)):
         if event_name and separator in event_name:
             first, _, second = event_name.partition(separator)
-            return (second.strip(), first.strip()) if turned else (first.strip(), second.strip())
+            return (second.strip(), first.strip()) if away_first else (first.strip(), second.strip())
     return ()
 
 
@@ -227,5 +226,5 @@ def _time_ms(text: str | None) -> int | None:
 
 
 def event_of(source: str, definition: Definition) -> EventId:
-    """Name the event a definition belongs to."""
+    """Return the id of the event that a definition belongs to."""
     return event_id(source, definition.event_id)

@@ -1,6 +1,7 @@
-"""The words of the Betfair Exchange Stream API as types: only what the engine uses; the rest is skipped unread.
+"""Betfair's messages as types: the fields the engine uses; all others are skipped by the decoder.
 
-Source: Betfair Exchange Stream API documentation, "Market subscription" and its swagger specification.
+Sources: Betfair Exchange Stream API documentation, "Market subscription" and its swagger specification; Betfair API
+documentation, "Non-Interactive (bot) login", "Keep Alive", "listMarketCatalogue".
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class RunnerDefinition(msgspec.Struct, gc=False):
 
 
 class SimulatedDetails(msgspec.Struct, rename="camel", frozen=True):
-    """What the simulator adds to a definition; Betfair gives it in its catalogue and in-play services."""
+    """What the simulator adds to a definition; Betfair provides it in its catalogue and in-play services."""
 
     competition_id: str
     competition_name: str
@@ -46,7 +47,7 @@ class SimulatedDetails(msgspec.Struct, rename="camel", frozen=True):
 
 
 class Definition(msgspec.Struct, rename="camel"):
-    """A market definition; it always comes whole."""
+    """A market definition, always complete."""
 
     status: str
     event_id: str
@@ -76,7 +77,7 @@ class MarketChange(msgspec.Struct, rename="camel"):
 
 
 class Message(msgspec.Struct, rename="camel"):
-    """Any message from the provider; `op` says which fields have a meaning."""
+    """Any message from the provider; `op` determines which fields are set."""
 
     op: str
     id: int | None = None
@@ -95,12 +96,69 @@ class Message(msgspec.Struct, rename="camel"):
 
 
 class RawMarketsMessage(msgspec.Struct, rename="camel"):
-    """The same message with its markets unread, for when one of them is bad."""
+    """A market change message with its markets undecoded, for when one of them is invalid."""
 
     mc: list[msgspec.Raw]
 
 
 class MarketName(msgspec.Struct):
-    """Only the market's id, to name it in an error."""
+    """Only the market's id, for an error message."""
 
     id: str = "?"
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A market subscription: which markets, and which of their data."""
+
+    market_filter: dict[str, list[str]] = {}
+    fields: tuple[str, ...] = ("EX_MARKET_DEF", "EX_BEST_OFFERS", "EX_LTP")
+    ladder_levels: int = 3
+    conflate_ms: int = 0
+    heartbeat_ms: int = 5000
+
+
+class LoginAnswer(msgspec.Struct, rename="camel"):
+    """The answer to a certificate login; any status but SUCCESS is a refusal."""
+
+    login_status: str
+    session_token: str = ""
+
+
+class KeepAliveAnswer(msgspec.Struct):
+    """The answer to a keep-alive."""
+
+    status: str
+    token: str = ""
+    error: str = ""
+
+
+class CatalogueName(msgspec.Struct):
+    """The name of a competition or event."""
+
+    id: str
+    name: str
+
+
+class CatalogueRunner(msgspec.Struct, rename="camel"):
+    """The name of a runner."""
+
+    selection_id: int
+    runner_name: str
+    handicap: float = 0.0
+
+
+class CatalogueMarket(msgspec.Struct, rename="camel"):
+    """The names of a market, its runners, its event and its competition."""
+
+    market_id: str
+    market_name: str = ""
+    competition: CatalogueName | None = None
+    event: CatalogueName | None = None
+    runners: list[CatalogueRunner] = []
+
+    def runner_name(self, runner: int, handicap: float) -> str | None:
+        """Return the name of a runner. The handicap lines of one side share it."""
+        by_key = {(each.selection_id, each.handicap): each.runner_name for each in self.runners}
+        return by_key.get((runner, handicap)) or next(
+            (each.runner_name for each in self.runners if each.selection_id == runner), None
+        )

@@ -1,53 +1,9 @@
-"""Pinnacle lines feed; quirks and sources in README.md beside this file."""
-
-from __future__ import annotations
-
-from base64 import b64encode
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+"""Pinnacle lines feed; its quirks and their sources are in the README beside this file."""
 
 from feeds.adapters.pinnacle.codec import PinnacleCodec
 from feeds.adapters.pinnacle.config import PinnacleConfig
-from feeds.emulators.pinnacle import PinnacleEmulator
-from feeds.feed import Feed
-from feeds.toolkit.credentials import load_ca, read_secret
-from feeds.transports.http import HttpClient, http_session
-from oddsengine.common.clock import wall_clock_ms
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from feeds.emulators.core.market_model import Truth
-    from feeds.feed import Emulator
+from feeds.adapters.pinnacle.transport import PinnacleFeed
 
 __all__ = ["FEED", "PinnacleCodec", "PinnacleConfig"]
 
-
-class _Pinnacle:
-    config_type = PinnacleConfig
-
-    def sources(self, name: str, config: PinnacleConfig) -> tuple[str, ...]:
-        del config
-        return (name,)
-
-    @asynccontextmanager
-    async def open(self, name: str, config: PinnacleConfig) -> AsyncIterator[Feed]:
-        username = read_secret("a Pinnacle user name", config.username_env)
-        password = read_secret("a Pinnacle password", config.password_env, config.password_file)
-        headers = {"Authorization": "Basic " + b64encode(f"{username}:{password}".encode()).decode()}
-        async with http_session(config.timeout_s, load_ca(config.ca_file)) as session:
-            http = HttpClient(session, config.url, wall_clock_ms, headers=lambda: headers)
-            yield self.offline(name, config)._replace(http=http)
-
-    def offline(self, name: str, config: PinnacleConfig) -> Feed:
-        codec = PinnacleCodec(name, config)
-        return Feed((name,), codec, poller=codec, ticker=codec, verifier=codec, poll_interval_s=config.interval_s)
-
-    def emulator(self, truth: Truth) -> Emulator:
-        return PinnacleEmulator(truth)
-
-    def emulated_secrets(self) -> dict[str, str]:
-        return {"PINNACLE_USERNAME": "emulated", "PINNACLE_PASSWORD": "emulated"}
-
-
-FEED = _Pinnacle()
+FEED = PinnacleFeed()

@@ -1,4 +1,1 @@
-"""Providers on loopback: real servers that speak a provider's protocol over one simulated truth, and misbehave on demand.
-
-Each provider's own server stands in its package as `emulator.py`; here is what they share.
-"""
+"""What emulators share: the market model they quote, the faults they inject, and their HTTP server. Knows no provider."""

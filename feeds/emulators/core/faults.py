@@ -1,4 +1,4 @@
-"""What an emulated provider can do wrong, for a while or once."""
+"""The faults that emulated providers inject, for a while or once."""
 
 from __future__ import annotations
 
@@ -10,41 +10,44 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: kind -> what it does; those of them that a server understands are named by it
+#: kind -> what it does; each server supports a subset
 KINDS: Final[dict[str, str]] = {
-    "drop": "close every connection, and each new one at once while it lasts",
-    "half_open": "say nothing at all, not even a heartbeat, with connections left open",
-    "stall": "answer pings, heartbeats and requests, but tell nothing new",
+    "drop": "close every connection, and refuse new ones while it lasts",
+    "half_open": "send nothing at all, not even heartbeats; connections stay open",
+    "stall": "answer pings, heartbeats and requests, but send no new data",
     "drip": "send a few bytes at a time",
-    "garbage": "send what is no message",
+    "garbage": "send bytes that are not a message",
     "truncate": "send half a message, then close",
     "duplicate": "send every message twice",
-    "reorder": "send messages the wrong way round",
-    "restart": "start anew: cursors, clocks and histories of before are unknown",
+    "reorder": "send messages out of order",
+    "restart": "restart: earlier cursors, clocks and history are unknown",
     "refuse_clk": "refuse to resume",
-    "busy": "say that it is behind (status 503) and send no data",
+    "busy": "report that it is behind (status 503) and send no data",
     "segment": "send images in segments",
-    "image": "send an image that nobody asked for",
-    "gap": "send snapshots that are half a second old when they arrive, while the stream goes on",
+    "image": "send an unrequested image",
+    "gap": "delay snapshots by half a second while the stream continues",
     "http_429": "answer requests with 429 and Retry-After",
     "http_500": "answer requests with 500",
     "http_timeout": "answer no request",
-    "skew": "tell the time three minutes wrong",
-    "quota": "have no credits left",
-    "unauthorised": "refuse the key",
+    "skew": "set the clock back by three minutes",
+    "quota": "run out of credits",
+    "unauthorised": "reject the key",
 }
 #: kinds that happen once
 ONCE: Final = frozenset({"garbage", "truncate", "restart", "image"})
+#: How far `skew` sets the clock back.
+SKEW_MS: Final = 180_000
+_POLL_S: Final = 0.02
 
 _log = structlog.get_logger(__name__)
 
 
-class Mischief:
-    """What goes on at one server.
+class Faults:
+    """The faults active at one server.
 
     Args:
         clock: monotonic seconds.
-        kinds: those that the server understands.
+        kinds: the kinds the server supports.
     """
 
     def __init__(self, clock: Callable[[], float], kinds: frozenset[str]) -> None:
@@ -53,21 +56,21 @@ class Mischief:
         self._until: dict[str, float] = {}
 
     def begin(self, kind: str, seconds: float) -> None:
-        """Let something go wrong for a while; `seconds` 0 ends it.
+        """Start a fault for a while; `seconds` 0 ends it.
 
         Raises:
-            ValueError: if the server does not understand it.
+            ValueError: if the server does not support it.
         """
         if kind not in self.kinds:
-            raise ValueError(f"no such mischief {kind!r}; there are {', '.join(sorted(self.kinds))}")
-        _log.info("misbehaving", kind=kind, seconds=seconds)
+            raise ValueError(f"unknown fault {kind!r}; supported are {', '.join(sorted(self.kinds))}")
+        _log.info("fault injected", kind=kind, seconds=seconds)
         self._until[kind] = self._clock() + seconds
 
-    def is_on(self, kind: str) -> bool:
-        """Tell whether something is going wrong now."""
+    def is_active(self, kind: str) -> bool:
+        """Check whether a fault is active now."""
         return self._clock() < self._until.get(kind, float("-inf"))
 
-    async def over(self, kind: str) -> None:
-        """Wait until it is over."""
-        while self.is_on(kind):  # noqa: ASYNC110 - it ends by the clock; nobody could tell an event
-            await asyncio.sleep(0.02)
+    async def wait_until_over(self, kind: str) -> None:
+        """Wait until a fault has ended. May be cancelled."""
+        while self.is_active(kind):  # noqa: ASYNC110 - it ends by the clock, so no event could be set
+            await asyncio.sleep(_POLL_S)

@@ -10,8 +10,8 @@ from math import exp, factorial
 from typing import Final, NamedTuple
 
 MATCH_MINUTES: Final = 90.0
-#: More goals than this in the rest of a match count as this many; the tail is below 1e-6 at any rate used here.
-_MOST_GOALS: Final = 14
+#: Goals in the rest of a match beyond this number are neglected; the tail is below 1e-6 at the rates used here.
+_MAX_GOALS: Final = 14
 
 
 class Score(NamedTuple):
@@ -26,18 +26,18 @@ class Outlook:
 
     Args:
         score: goals so far.
-        home_to_come: expected goals of the home side in the rest of the match.
-        away_to_come: the same of the away side.
+        home_rate: goals the home side is expected to score in the rest of the match.
+        away_rate: the same for the away side.
     """
 
-    def __init__(self, score: Score, home_to_come: float, away_to_come: float) -> None:
+    def __init__(self, score: Score, home_rate: float, away_rate: float) -> None:
         self.score = score
-        self._home = _poisson(home_to_come)
-        self._away = _poisson(away_to_come)
-        self._total = _poisson(home_to_come + away_to_come)
+        self._home = _poisson(home_rate)
+        self._away = _poisson(away_rate)
+        self._total = _poisson(home_rate + away_rate)
 
     def result(self) -> tuple[float, float, float]:
-        """Probability that home wins, of a draw, that away wins."""
+        """Return the probabilities of a home win, a draw and an away win."""
         lead = self.score.home - self.score.away
         margins = self._margins()
         home = sum(probability for margin, probability in margins.items() if lead + margin > 0)
@@ -45,25 +45,25 @@ class Outlook:
         return home, draw, max(0.0, 1.0 - home - draw)
 
     def over(self, line: float) -> float:
-        """Probability of more goals in all than a half-goal line."""
+        """Return the probability of more goals in total than a half-goal line."""
         missing = line - self.score.home - self.score.away
         return 1.0 if missing < 0 else max(0.0, 1.0 - sum(self._total[: int(missing) + 1]))
 
     def both_score(self) -> float:
-        """Probability that both sides score."""
+        """Return the probability that both sides score."""
         home = 1.0 if self.score.home else 1.0 - self._home[0]
         away = 1.0 if self.score.away else 1.0 - self._away[0]
         return home * away
 
     def final_score(self, score: Score) -> float:
-        """Probability of one final score."""
+        """Return the probability of one final score."""
         home, away = score.home - self.score.home, score.away - self.score.away
-        if home < 0 or away < 0 or home > _MOST_GOALS or away > _MOST_GOALS:
+        if home < 0 or away < 0 or home > _MAX_GOALS or away > _MAX_GOALS:
             return 0.0
         return self._home[home] * self._away[away]
 
     def handicap(self, line: float) -> float:
-        """Fair inverse odds of the home side with a head start of `line` goals from the score now, quarter lines included.
+        """Return the fair inverse odds of the home side with a head start of `line` goals, counted from the current score.
 
         Half of a quarter-line stake goes on each neighbouring line; a push returns the stake, so the fair odds are
         1 + (expected share lost) / (expected share won).
@@ -86,4 +86,4 @@ class Outlook:
 
 
 def _poisson(mean: float) -> list[float]:
-    return [exp(-mean) * mean**goals / factorial(goals) for goals in range(_MOST_GOALS + 1)]
+    return [exp(-mean) * mean**goals / factorial(goals) for goals in range(_MAX_GOALS + 1)]

@@ -1,4 +1,7 @@
-"""A simulated provider for demos and tests, and the feed that connects the real Betfair adapter to it."""
+"""A simulated provider for demos and tests: football matches on a betting exchange, and the feed that connects to it.
+
+The feed runs the real Betfair adapter against an in-process stream server.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
-from feeds.adapters.betfair.codec import BetfairCodec, Subscription
-from feeds.adapters.betfair.market_stream import MarketStream
+from feeds.adapters.betfair import BetfairCodec, MarketStream, Subscription
 from feeds.emulators.betfair.stream_server import StreamServer
 from feeds.emulators.simulator.exchange import Exchange
 from feeds.emulators.simulator.fixtures import Pace, Schedule
@@ -31,7 +33,7 @@ _HEARTBEAT_MS = 500
 
 
 class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is simulated; `port` 0 takes a free one, any other lets you talk to the simulator from outside."""
+    """What to simulate. `port` 0 takes a free one; a fixed port lets faults be injected from outside."""
 
     seed: int = 1
     matches: Annotated[int, Meta(ge=1, le=2000)] = 12
@@ -40,7 +42,7 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 def simulated_exchange(config: SimulatorConfig, start_ms: int) -> Exchange:
-    """Build the exchange of a config, whose tick 0 is at `start_ms` (Unix milliseconds)."""
+    """Build the exchange of a config; its tick 0 is at `start_ms` (Unix milliseconds)."""
     schedule = Schedule(config.seed, config.matches, config.pace)
     return Exchange(config.seed, schedule.matches, config.pace, start_ms)
 
@@ -53,12 +55,12 @@ class _Simulator:
         return (name,)
 
     @asynccontextmanager
-    async def open(self, source: str, config: SimulatorConfig) -> AsyncIterator[Feed]:
+    async def open(self, name: str, config: SimulatorConfig) -> AsyncIterator[Feed]:
         server = StreamServer(simulated_exchange(config, wall_clock_ms()), time.monotonic)
         await server.start(port=config.port)
         ticking = asyncio.create_task(server.run())
         try:
-            yield self.offline(source, config)._replace(transport=TcpTransport("127.0.0.1", server.port, tls=False))
+            yield self.offline(name, config)._replace(transport=TcpTransport("127.0.0.1", server.port, tls=False))
         finally:
             ticking.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -1,6 +1,6 @@
-"""A simulated betting exchange: the markets of the matches, their order books, and their changes as Betfair says them.
+"""A simulated betting exchange: the markets of the matches, their order books, and their changes in Betfair's words.
 
-Pure: a tick in, market changes out. The same seed gives the same changes, tick for tick.
+Pure: a tick in, market changes out. One seed gives the same changes, tick for tick.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from feeds.emulators.core.goals import Outlook
-    from feeds.emulators.simulator.fixtures import Match, Pace, Standing
+    from feeds.emulators.simulator.fixtures import Match, MatchState, Pace
     from oddsengine.domain.feed_updates import PriceSize
 
 TICK_S: Final = 0.2
-#: How likely a market's book moves in one tick before the match, and while it is played.
+#: The probability that a market's book moves in one tick, before the match and in play.
 _MOVES_BEFORE: Final = 0.08
-_MOVES_PLAYING: Final = 0.4
+_MOVES_IN_PLAY: Final = 0.4
 _LEVELS: Final = 3
-#: Half the gap between the fair odds and the best offers, as a share of the odds.
+#: The distance of the best offers from the fair odds, as a share of the odds.
 _HALF_SPREAD: Final = 0.006
-_LEAST_PROBABILITY: Final = 1 / 900
+_MIN_PROBABILITY: Final = 1 / 900
 _DRAW: Final = 58805
+#: The probability that a bet is matched when a book moves.
+_MATCHED_SHARE: Final = 0.3
 
 #: (runner id, handicap) -> probability
 Probabilities = dict[tuple[int, float], float]
@@ -58,12 +60,12 @@ def _both_score(_match: Match, outlook: Outlook) -> Probabilities:
 def _correct_score(_match: Match, outlook: Outlook) -> Probabilities:
     known = {(1 + index, 0.0): outlook.final_score(score) for index, score in enumerate(_SCORES)}
     home, draw, away = outlook.result()
-    for runner, whole, listed in (
+    for runner, outcome, listed in (
         (9063254, home, [score for score in _SCORES if score.home > score.away]),
         (9063255, away, [score for score in _SCORES if score.home < score.away]),
         (9063256, draw, [score for score in _SCORES if score.home == score.away]),
     ):
-        known[runner, 0.0] = max(0.0, whole - sum(outlook.final_score(score) for score in listed))
+        known[runner, 0.0] = max(0.0, outcome - sum(outlook.final_score(score) for score in listed))
     return known
 
 
@@ -96,7 +98,7 @@ _MARKETS: Final[dict[str, Callable[[Match, Outlook], Probabilities]]] = {
 
 
 class SimulatedMarket:
-    """One market: its books as last said, and its definition."""
+    """One market: its definition, and its books as last published."""
 
     def __init__(self, match: Match, number: int, market_type: str) -> None:
         self.match = match
@@ -110,16 +112,16 @@ class SimulatedMarket:
         self.closed = False
 
     def probabilities(self, outlook: Outlook) -> Probabilities:
-        """Give each runner's probability."""
+        """Return the probability of each runner."""
         return _MARKETS[self.type](self.match, outlook)
 
 
 class Exchange:
-    """All markets at the present tick.
+    """All markets at the current tick.
 
     Args:
         seed: of the simulation.
-        matches: gives the matches to be seen at a time in seconds.
+        matches: returns the current matches at a time in seconds.
         pace: how fast they run.
         start_ms: the wall-clock time of tick 0, Unix milliseconds.
     """
@@ -134,16 +136,16 @@ class Exchange:
 
     @property
     def pt_ms(self) -> int:
-        """The publish time of the present tick, Unix milliseconds."""
+        """The publish time of the current tick, Unix milliseconds."""
         return self._start_ms + round(self.ticks * TICK_S * 1000)
 
     @property
     def markets(self) -> list[SimulatedMarket]:
-        """Every market to be seen now."""
+        """Every current market."""
         return [market for markets in self._markets.values() for market in markets]
 
     def tick(self) -> list[dict[str, Any]]:
-        """Go one tick on and give the market changes it brings, in the provider's words."""
+        """Advance by one tick and return the market changes in Betfair's words."""
         self.ticks += 1
         now_s = self.ticks * TICK_S
         changes: list[dict[str, Any]] = []
@@ -152,8 +154,8 @@ class Exchange:
         for event in [event for event in self._markets if event not in current]:
             del self._markets[event]
         for match in matches:
-            standing = match.standing(now_s)
-            if standing.phase == "gone":
+            state = match.state(now_s)
+            if state.phase == "gone":
                 self._markets.pop(match.event_id, None)
                 continue
             markets = self._markets.get(match.event_id)
@@ -162,13 +164,13 @@ class Exchange:
                 self._markets[match.event_id] = markets
             outlook = match.outlook(now_s)
             for market in markets:
-                change = self._advance(market, standing, outlook)
+                change = self._advance(market, state, outlook)
                 if change is not None:
                     changes.append(change)
         return changes
 
     def image(self, market: SimulatedMarket, *, by_level: bool = True) -> dict[str, Any]:
-        """Describe a market whole."""
+        """Return the full image of a market."""
         return {
             "id": market.id,
             "img": True,
@@ -179,15 +181,15 @@ class Exchange:
             ],
         }
 
-    def _advance(self, market: SimulatedMarket, standing: Standing, outlook: Outlook) -> dict[str, Any] | None:
+    def _advance(self, market: SimulatedMarket, state: MatchState, outlook: Outlook) -> dict[str, Any] | None:
         if market.closed:
             return None
         probabilities = market.probabilities(outlook)
-        # A market whose outcome no goal can change is settled at once, as an exchange does.
-        settled = standing.phase == "ended" or (
-            market.type != "ASIAN_HANDICAP" and standing.phase == "playing" and max(probabilities.values()) > 1 - 1e-9
+        # As on a real exchange, a market whose outcome no goal can change is settled at once.
+        settled = state.phase == "ended" or (
+            market.type != "ASIAN_HANDICAP" and state.phase == "playing" and max(probabilities.values()) > 1 - 1e-9
         )
-        definition = self._definition(market, standing, probabilities, settled=settled)
+        definition = self._definition(market, state, probabilities, settled=settled)
         new = not market.definition
         change: dict[str, Any] = {"id": market.id}
         if definition != market.definition:
@@ -197,8 +199,12 @@ class Exchange:
             change["marketDefinition"] = {**definition, "version": market.version}
             market.definition = change["marketDefinition"]
         market.closed = settled
-        likely = _MOVES_PLAYING if standing.phase == "playing" else _MOVES_BEFORE
-        if not settled and standing.phase in {"before", "playing"} and (not market.books or self._random.random() < likely):
+        move_probability = _MOVES_IN_PLAY if state.phase == "playing" else _MOVES_BEFORE
+        if (
+            not settled
+            and state.phase in {"before", "playing"}
+            and (not market.books or self._random.random() < move_probability)
+        ):
             rows = self._move(market, probabilities)
             if rows:
                 change["rc"] = rows
@@ -207,11 +213,11 @@ class Exchange:
         return change if len(change) > 1 else None
 
     def _definition(
-        self, market: SimulatedMarket, standing: Standing, probabilities: Probabilities, *, settled: bool
+        self, market: SimulatedMarket, state: MatchState, probabilities: Probabilities, *, settled: bool
     ) -> dict[str, Any]:
         match = market.match
-        in_play = standing.phase not in {"before", "turning"}
-        status = "CLOSED" if settled else "OPEN" if standing.phase in {"before", "playing"} else "SUSPENDED"
+        in_play = state.phase not in {"before", "turning"}
+        status = "CLOSED" if settled else "OPEN" if state.phase in {"before", "playing"} else "SUSPENDED"
         kick_off = datetime.fromtimestamp((self._start_ms / 1000) + match.kick_off_s, UTC)
         return {
             "version": market.version,
@@ -240,8 +246,8 @@ class Exchange:
             "simulated": {
                 "competitionId": match.competition_id,
                 "competitionName": match.competition,
-                "score": f"{standing.score.home}-{standing.score.away}" if in_play else None,
-                "clock": f"{standing.minute}'" if in_play else None,
+                "score": f"{state.score.home}-{state.score.away}" if in_play else None,
+                "clock": f"{state.minute}'" if in_play else None,
             },
         }
 
@@ -253,19 +259,19 @@ class Exchange:
             market.books[key] = (back, lay)
             changed_back, changed_lay = _rows(before_back, back), _rows(before_lay, lay)
             last = None
-            if back and self._random.random() < 0.3:  # noqa: PLR2004 - how often a bet is matched
+            if back and self._random.random() < _MATCHED_SHARE:
                 last = market.last[key] = back[0][0]
             if changed_back or changed_lay or last is not None:
                 rows.append(self._runner(key, changed_back, changed_lay, last))
         return rows
 
     def _book(self, probability: float) -> tuple[list[PriceSize], list[PriceSize]]:
-        if not _LEAST_PROBABILITY < probability < 1 - _LEAST_PROBABILITY:
+        if not _MIN_PROBABILITY < probability < 1 - _MIN_PROBABILITY:
             return [], []
         fair = 1000 / probability
         ticks = BETFAIR.ticks
-        foot = BETFAIR.at_or_below(fair * (1 - _HALF_SPREAD)) or ticks[0]
-        back_at = ticks.index(foot)
+        best = BETFAIR.at_or_below(fair * (1 - _HALF_SPREAD)) or ticks[0]
+        back_at = ticks.index(best)
         lay_at = max(back_at + 1, ticks.index(BETFAIR.at_or_above(fair * (1 + _HALF_SPREAD)) or ticks[-1]))
         back = [(ticks[at] / 1000, self._size()) for at in range(back_at, max(back_at - _LEVELS, -1), -1)]
         lay = [(ticks[at] / 1000, self._size()) for at in range(lay_at, min(lay_at + _LEVELS, len(ticks)))]
@@ -297,7 +303,7 @@ class Exchange:
 
 
 def _rows(before: list[PriceSize], after: list[PriceSize]) -> list[tuple[int, float, float]]:
-    """Give the changed levels; a level that is no more comes with size 0."""
+    """Return the changed levels; a removed level has size 0."""
     rows = [
         (level, price, size)
         for level, (price, size) in enumerate(after)
@@ -307,7 +313,7 @@ def _rows(before: list[PriceSize], after: list[PriceSize]) -> list[tuple[int, fl
 
 
 def _settlement(probability: float) -> str:
-    return "WINNER" if probability > 0.5 else "LOSER"  # noqa: PLR2004 - all is known by then
+    return "WINNER" if probability > 0.5 else "LOSER"  # noqa: PLR2004 - a settled market has probabilities 0 and 1
 
 
 def _runner_name(match: Match, market_type: str, runner: int) -> str:

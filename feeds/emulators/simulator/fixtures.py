@@ -1,7 +1,7 @@
-"""Simulated matches: who plays, when the goals fall, and how a match stands at any time. Pure and reproducible.
+"""Simulated matches: the teams, the minutes of the goals, and the state of a match at any time. Pure and reproducible.
 
-Time is in seconds since the simulation began. Each of a fixed number of slots plays one match after the other, so that
-there are always some to come, some in play and some just ended.
+Time is in seconds since the simulation began. Each of a fixed number of slots plays one match after another, so that at any
+time some matches are upcoming, some in play and some just ended.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ COMPETITIONS: Final = (
     ),
 )
 
+#: `turning`: suspended at kick-off; `goal`: suspended after a goal; `gone`: taken off.
 Phase = Literal["before", "turning", "playing", "goal", "ended", "gone"]
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How fast simulated time runs.
 
-    `minutes_per_s` is match minutes per second; the others are seconds of real time: before kick-off, suspended at
-    kick-off and after a goal, and after the end until the match is taken off.
+    `minutes_per_s` is match minutes per second. The others are seconds of real time: before kick-off, suspended at kick-off,
+    suspended after a goal, and from the final whistle until the match is taken off.
     """
 
     minutes_per_s: Annotated[float, Meta(gt=0)] = 0.5
@@ -51,16 +52,16 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def playing_s(self) -> float:
-        """Seconds from kick-off to the end."""
+        """Seconds from kick-off to the final whistle."""
         return MATCH_MINUTES / self.minutes_per_s
 
     @property
     def life_s(self) -> float:
-        """Seconds from the first sight of a match to the last."""
+        """Seconds from the first appearance of a match to its removal."""
         return self.before_s + self.playing_s + self.after_s
 
 
-class Standing(NamedTuple):
+class MatchState(NamedTuple):
     """A match at one moment."""
 
     phase: Phase
@@ -73,18 +74,18 @@ class Match:
 
     Args:
         seed: of the simulation.
-        slot: which slot it is played in.
+        slot: the slot it is played in.
         number: its number in the slot, from 0.
-        begins_s: when it is first seen.
+        appears_s: when it is first listed.
         pace: how fast it runs.
     """
 
-    def __init__(self, seed: int, slot: int, number: int, begins_s: float, pace: Pace) -> None:
+    def __init__(self, seed: int, slot: int, number: int, appears_s: float, pace: Pace) -> None:
         random = Random(f"{seed}/{slot}/{number}")  # noqa: S311 - a simulation, and reproducible
         self.event_id = str(30_000_000 + slot * 10_000 + number)
         self.competition_id, self.competition, teams = COMPETITIONS[slot % len(COMPETITIONS)]
         self.home, self.away = random.sample(teams, 2)
-        self.kick_off_s = begins_s + pace.before_s
+        self.kick_off_s = appears_s + pace.before_s
         self._pace = pace
         self._home_goals = random.uniform(0.8, 2.4)
         self._away_goals = random.uniform(0.6, 1.9)
@@ -99,32 +100,32 @@ class Match:
         """The event's name, home first."""
         return f"{self.home} v {self.away}"
 
-    def standing(self, now_s: float) -> Standing:
-        """Tell how the match stands."""
+    def state(self, now_s: float) -> MatchState:
+        """Return the state of the match at a time."""
         since_s = now_s - self.kick_off_s
         if since_s < 0:
-            return Standing("before", 0, Score(0, 0))
+            return MatchState("before", 0, Score(0, 0))
         minute = min(since_s * self._pace.minutes_per_s, MATCH_MINUTES)
-        fallen = [(when, side) for when, side in self.goals if when <= minute]
-        score = Score(sum(side == "home" for _, side in fallen), sum(side == "away" for _, side in fallen))
+        scored = [(when, side) for when, side in self.goals if when <= minute]
+        score = Score(sum(side == "home" for _, side in scored), sum(side == "away" for _, side in scored))
         if since_s >= self._pace.playing_s + self._pace.after_s:
-            return Standing("gone", int(MATCH_MINUTES), score)
+            return MatchState("gone", int(MATCH_MINUTES), score)
         if since_s >= self._pace.playing_s:
-            return Standing("ended", int(MATCH_MINUTES), score)
+            return MatchState("ended", int(MATCH_MINUTES), score)
         if since_s < self._pace.turning_s:
-            return Standing("turning", 0, score)
-        if fallen and minute - fallen[-1][0] < self._pace.goal_s * self._pace.minutes_per_s:
-            return Standing("goal", int(minute), score)
-        return Standing("playing", int(minute), score)
+            return MatchState("turning", 0, score)
+        if scored and minute - scored[-1][0] < self._pace.goal_s * self._pace.minutes_per_s:
+            return MatchState("goal", int(minute), score)
+        return MatchState("playing", int(minute), score)
 
     def outlook(self, now_s: float) -> Outlook:
-        """Give the distribution of the final score as the market sees it; the market's opinion wavers a little."""
-        standing = self.standing(now_s)
+        """Return the distribution of the final score in the market's opinion, which drifts a little around the model."""
+        state = self.state(now_s)
         played = min(max((now_s - self.kick_off_s) * self._pace.minutes_per_s, 0.0), MATCH_MINUTES)
-        left = 0.0 if standing.phase in {"ended", "gone"} else 1.0 - played / MATCH_MINUTES
+        left = 0.0 if state.phase in {"ended", "gone"} else 1.0 - played / MATCH_MINUTES
         first, second = self._phases
-        mood = 0.03 * sin(now_s / 7.3 + first) + 0.02 * sin(now_s / 2.9 + second)
-        return Outlook(standing.score, self._home_goals * left * (1 + mood), self._away_goals * left * (1 - mood))
+        drift = 0.03 * sin(now_s / 7.3 + first) + 0.02 * sin(now_s / 2.9 + second)
+        return Outlook(state.score, self._home_goals * left * (1 + drift), self._away_goals * left * (1 - drift))
 
 
 def _goal_minutes(random: Random, expected: float) -> list[float]:
@@ -137,11 +138,11 @@ def _goal_minutes(random: Random, expected: float) -> list[float]:
 
 
 class Schedule:
-    """Which match each slot plays at any time; slots are spread over a match's life, so that they do not move as one.
+    """The match that each slot plays at any time. Slots are offset over the life of a match, so that they are not in step.
 
     Args:
         seed: of the simulation.
-        slots: matches at a time.
+        slots: the number of matches at a time.
         pace: how fast they run.
     """
 
@@ -152,7 +153,7 @@ class Schedule:
         self._matches: dict[tuple[int, int], Match] = {}
 
     def matches(self, now_s: float) -> list[Match]:
-        """Give the matches to be seen now, one a slot."""
+        """Return the current matches, one per slot."""
         life_s = self._pace.life_s
         current: dict[tuple[int, int], Match] = {}
         for slot in range(self._slots):

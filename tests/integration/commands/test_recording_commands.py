@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COMMAND = str(Path(sys.executable).parent / "oddsengine")
 EXTRA = {
-    "theoddsapi": 'bookmakers = ["book"]\nleast_interval_s = 0.1\n',
+    "theoddsapi": 'bookmakers = ["book"]\nmin_interval_s = 0.1\n',
     "opticodds": 'sportsbooks = ["book"]\n',
     "pinnacle": "",
     "oddsapiio": "",

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from feeds.adapters.betfair import BetfairCodec
-from feeds.adapters.betfair.codec import Subscription
+from feeds.adapters.betfair import BetfairCodec, Subscription
 from feeds.emulators.betfair.stream_server import StreamServer
 from feeds.emulators.simulator import SimulatorConfig, simulated_exchange
 from feeds.emulators.simulator.fixtures import Pace
@@ -48,8 +47,7 @@ class Provider:
 
     async def plug_in(self, port: int) -> None:
         """Start another server on the same exchange. It does not know the clocks of the first one."""
-        self.server = StreamServer(self.server.exchange, time.monotonic, tick_s=0.05)
-        self.server.initial_clk = "another life"
+        self.server = StreamServer(self.server.exchange, time.monotonic, tick_s=0.05, initial_clk="another run")
         await self.server.start(port=port)
         self.ticking = asyncio.create_task(self.server.run())
 
@@ -124,7 +122,7 @@ async def test_after_a_fault_the_published_state_is_the_providers(kind: str) -> 
         steady = Steady(provider.here, "sport:football")
         async with running(steady):
             for _ in range(3):
-                provider.server.misbehave(kind, 0.4)
+                provider.server.inject_fault(kind, 0.4)
                 await asyncio.sleep(0.6)
             await settle(provider, steady)
         assert steady.rule.messages > 3, "prices changed meanwhile"
@@ -133,18 +131,18 @@ async def test_after_a_fault_the_published_state_is_the_providers(kind: str) -> 
 async def test_an_image_corrects_reordered_messages() -> None:
     """Reordered absolute values leave an older price in place; an image replaces it."""
     async with provided() as provider:
-        provider.server.misbehave("reorder", 1.0)
+        provider.server.inject_fault("reorder", 1.0)
         await asyncio.sleep(1.2)
-        provider.server.misbehave("image")
+        provider.server.inject_fault("image")
         await settle(provider)
 
 
 async def test_a_silent_feed_is_suspended_and_recovers() -> None:
     """The socket is open, but nothing was received for two and a half heartbeats."""
     async with provided() as provider:
-        provider.server.misbehave("half_open", 60.0)
+        provider.server.inject_fault("half_open", 60.0)
         await until(lambda: provider.open_markets() == 0, "suspension")
-        provider.server.misbehave("half_open", 0.0)
+        provider.server.inject_fault("half_open", 0.0)
         await until(lambda: provider.open_markets() > 5, "reopening")
         await settle(provider)
 
@@ -162,8 +160,8 @@ async def test_an_unplugged_provider_suspends_everything_and_another_one_is_read
 
 async def test_a_refused_clock_costs_an_image() -> None:
     async with provided() as provider:
-        provider.server.misbehave("refuse_clk", 60.0)
-        provider.server.misbehave("drop", 0.0)
+        provider.server.inject_fault("refuse_clk", 60.0)
+        provider.server.inject_fault("drop", 0.0)
         await until(lambda: provider.supervisor.counters.dropped > 0, "the refusal")
         await settle(provider)
 
@@ -171,7 +169,7 @@ async def test_a_refused_clock_costs_an_image() -> None:
 async def test_a_dropped_connection_resumes_without_an_image() -> None:
     async with provided() as provider:
         before = provider.supervisor.counters.connections
-        provider.server.misbehave("drop", 0.0)
+        provider.server.inject_fault("drop", 0.0)
         await until(lambda: provider.supervisor.counters.connections > before and provider.live, "the new connection")
         assert 0 == provider.supervisor.counters.dropped
         await settle(provider)
@@ -220,7 +218,7 @@ async def test_faults_can_be_injected_into_a_simulator_from_outside() -> None:
         await reader.readline()
         writer.write(b'{"op":"misbehave","id":1,"kind":"stall","seconds":30}\r\n{"op":"misbehave","id":2,"kind":"dance"}\r\n')
         assert b"SUCCESS" in await reader.readline()
-        assert b"no such mischief 'dance'" in await reader.readline()
-        assert provider.server.is_on("stall")
+        assert b"unknown fault 'dance'" in await reader.readline()
+        assert provider.server.is_active("stall")
         writer.close()
         await writer.wait_closed()

@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 import pytest
 
-from feeds.adapters.betfair.codec import BetfairCodec, Subscription
+from feeds.adapters.betfair import BetfairCodec, Subscription
 from feeds.feed import Feed
 from feeds.supervision.settings import Supervision
 from feeds.supervision.states import FeedState

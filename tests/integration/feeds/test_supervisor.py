@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from feeds.adapters.betfair.codec import BetfairCodec, Subscription
+from feeds.adapters.betfair import BetfairCodec, Subscription
 from feeds.feed import Feed
 from feeds.supervision.settings import Supervision
 from feeds.supervision.states import FeedState, Trigger

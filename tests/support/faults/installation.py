@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from feeds.emulators.core.faults import ONCE
-from feeds.emulators.core.market_model import Truth
+from feeds.emulators.core.market_model import MarketModel
+from feeds.emulators.emulator import load_emulator
 from feeds.feed import installed_feeds
 from feeds.supervision.settings import Supervision
 from feeds.supervision.states import FeedState
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from feeds.emulators.core.market_model import TrueMarket
-    from feeds.feed import Emulator
+    from feeds.emulators.core.market_model import ModelMarket
+    from feeds.emulators.emulator import Emulator
     from feeds.supervision.supervisor import Supervisor
     from oddsengine.runtime.service import Service
     from oddsengine.sourcing.source_selector import SourcingRule
@@ -160,23 +161,23 @@ class Stage:
         #: feed -> tick -> when it was, monotonic seconds
         self.ticked: dict[str, dict[int, float]] = {name: {} for name in emulators}
 
-    def misbehave(self, name: str, kind: str, seconds: float) -> None:
+    def inject_fault(self, name: str, kind: str, seconds: float) -> None:
         """Let a provider do something wrong; 0 seconds end it."""
         if kind == "certificate":
             self.tls[name].load_cert_chain(self._certificates.bad if seconds else self._certificates.good)
             kind, seconds = "drop", min(seconds, 0.3)
         if seconds or kind not in ONCE:
-            self.emulators[name].misbehave(kind, seconds)
+            self.emulators[name].inject_fault(kind, seconds)
 
     def is_live(self, name: str) -> bool:
         """Tell whether a feed is live, by its supervisor."""
         return self.supervisors[name].state is FeedState.LIVE
 
-    def truth(self, name: str) -> dict[Identity, TrueMarket]:
+    def truth(self, name: str) -> dict[Identity, ModelMarket]:
         """Give what a provider offers through its adapter."""
         return {
             Identity(event.home, market.kind, market.line): market
-            for event in self.emulators[name].truth.events
+            for event in self.emulators[name].market_model.events
             for market in event.markets
             if market.kind in OFFERED[name]
         }
@@ -186,7 +187,7 @@ class Stage:
         for emulator in self.emulators.values():
             emulator.pause(paused=paused)
 
-    def was_true(self, name: str, market: TrueMarket | None, told: Told, at_s: float, age_s: float, tolerance: float) -> bool:
+    def was_true(self, name: str, market: ModelMarket | None, told: Told, at_s: float, age_s: float, tolerance: float) -> bool:
         """Tell whether a provider held what a subscriber was told to be true at some time of the last seconds."""
         if market is None or told.implied is None:
             return False
@@ -206,7 +207,7 @@ class Stage:
         while True:
             now_s = time.monotonic()
             for name, emulator in self.emulators.items():
-                ticks = emulator.truth.ticks
+                ticks = emulator.market_model.ticks
                 self.ticked[name].setdefault(ticks, now_s)
                 self.ticked[name].pop(ticks - _TICKS_KEPT, None)
             await asyncio.sleep(_TICK_WATCH_S)
@@ -246,7 +247,7 @@ async def staged(
         adapters: their names, which name the feeds too.
         events: how many matches, with six markets each.
         seed: of the matches.
-        biases: what tells a provider's opinion from the others' (see `Truth`).
+        biases: what tells a provider's opinion from the others' (see `MarketModel`).
         sourcing: how markets choose their sources.
         supervision: of every feed.
         blocks: what else stands in a feed's config.
@@ -260,13 +261,14 @@ async def staged(
         certificates = Certificates(Path(stack.enter_context(TemporaryDirectory(prefix="oddsengine-chaos-"))))
         tls: dict[str, ssl.SSLContext] = {}
         for name in adapters:
-            truth = Truth(seed, events, start_ms, move_share=move_share, bias=(biases or {}).get(name, 0.0))
-            emulator = plugins[name].emulator(truth)
+            model = MarketModel(seed, events, start_ms, move_share=move_share, bias=(biases or {}).get(name, 0.0))
+            emulated = load_emulator(name)
+            emulator = emulated.build(model)
             tls[name] = certificates.server()
             await emulator.start(tls=tls[name])
             stack.push_async_callback(emulator.stop)
             emulators[name] = emulator
-            os.environ.update(plugins[name].emulated_secrets())
+            os.environ.update(emulated.secrets)
             block = {**emulator.config(), "ca_file": str(certificates.trusted), **BLOCKS[name], **(blocks or {}).get(name, {})}
             feeds[name] = FeedSettings(name, msgspec.convert(block, plugins[name].config_type), supervision)
         settings = Settings(

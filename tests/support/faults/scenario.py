@@ -100,11 +100,11 @@ async def play(stage: Stage, adapter: str, fault: Fault, slack_s: float = 0.0) -
     began_s = time.monotonic()
     stage.watcher.forget_before(began_s)
     for kind in fault.kinds:
-        stage.misbehave(adapter, kind, fault.seconds)
+        stage.inject_fault(adapter, kind, fault.seconds)
     await asyncio.sleep(fault.seconds)
     ended_s = time.monotonic()
     for kind in fault.kinds:
-        stage.misbehave(adapter, kind, 0.0)
+        stage.inject_fault(adapter, kind, 0.0)
     healed_s = await settle(stage, adapter)
     judge = _Judge(stage, adapter, began_s, ended_s)
     left_s = None if fault.limit_s is None else judge.left_s()

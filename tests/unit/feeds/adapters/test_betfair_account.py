@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from feeds.adapters.betfair.account import Account, AccountUrls, Login
-from feeds.adapters.betfair.codec import BetfairCodec, Subscription
+from feeds.adapters.betfair.codec import BetfairCodec
+from feeds.adapters.betfair.messages import Subscription
 from feeds.errors import ProviderRefused
 from feeds.feed import Rejected, VerificationSnapshot
 from feeds.recording.packet import encode_line, response_packet

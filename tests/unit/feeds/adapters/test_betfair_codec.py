@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from feeds.adapters.betfair.codec import BetfairCodec, State, Subscription
+from feeds.adapters.betfair.codec import BetfairCodec
+from feeds.adapters.betfair.messages import Subscription
+from feeds.adapters.betfair.session_states import SessionState
 from feeds.errors import ProviderRefused
 from feeds.feed import Dropped, Rejected
 from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
@@ -74,9 +76,9 @@ def test_it_authenticates_then_subscribes_then_is_live_with_the_image() -> None:
     (subscription,) = sent(codec)
     assert ("marketSubscription", True) == (subscription["op"], subscription["segmentationEnabled"])
     assert "clk" not in subscription
-    assert State.SUBSCRIBING is codec.state
+    assert SessionState.SUBSCRIBING is codec.state
     assert [] == codec.receive_data(accepted(subscription["id"]))
-    assert State.RECOVERING is codec.state
+    assert SessionState.RECOVERING is codec.state
     assert ["live"] == health(codec.receive_data(line(mcm(betfair_market(), ct="SUB_IMAGE", id=subscription["id"]))))
 
 
@@ -100,7 +102,7 @@ def test_a_heartbeat_does_not_stand_for_the_image() -> None:
     codec, subscription = logged_in()
     codec.receive_data(accepted(subscription))
     assert [] == health(codec.receive_data(line(mcm(ct="HEARTBEAT", id=subscription))))
-    assert State.RECOVERING is codec.state
+    assert SessionState.RECOVERING is codec.state
 
 
 def test_a_reconnect_resumes_with_both_clocks_and_keeps_what_it_knows() -> None:
@@ -175,7 +177,7 @@ def test_a_market_whose_change_can_not_be_read_is_withdrawn_alone() -> None:
     events = codec.receive_data(line(mcm(bad, {"id": "1.2"}, id=subscription)))
     updates = [update for event in events if isinstance(event, UpdateBatch) for update in event.updates]
     assert MarketGone("1.1") in updates
-    assert State.LIVE is codec.state
+    assert SessionState.LIVE is codec.state
 
 
 def test_the_silence_limit_follows_the_heartbeat_the_provider_promised() -> None:

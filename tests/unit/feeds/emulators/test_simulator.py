@@ -49,7 +49,7 @@ def test_a_match_runs_from_before_kick_off_to_gone() -> None:
     schedule = Schedule(1, 1, QUICK)
     for tick in range(round(QUICK.life_s * 10)):
         (match,) = schedule.matches(tick / 10)
-        phase = match.standing(tick / 10).phase
+        phase = match.state(tick / 10).phase
         if not phases or phases[-1] != phase:
             phases.append(phase)
     assert ["before", "turning"] == phases[:2]
@@ -63,7 +63,7 @@ def test_a_goal_suspends_every_open_market_of_its_match() -> None:
         exchange.tick()
         now_s = exchange.ticks * 0.2
         for market in exchange.markets:
-            if market.match.standing(now_s).phase == "goal" and not market.closed:
+            if market.match.state(now_s).phase == "goal" and not market.closed:
                 seen += 1
                 assert "SUSPENDED" == market.definition["status"]
     assert seen
@@ -77,7 +77,7 @@ def test_settled_markets_have_their_winners() -> None:
         for market in exchange.markets:
             if market.closed and market.type == "MATCH_ODDS":
                 settled += 1
-                score = market.match.standing(exchange.ticks * 0.2).score
+                score = market.match.state(exchange.ticks * 0.2).score
                 statuses = [runner["status"] for runner in market.definition["runners"]]
                 place = 0 if score.home > score.away else 1 if score.home < score.away else 2
                 assert ["WINNER" if number == place else "LOSER" for number in range(3)] == statuses
