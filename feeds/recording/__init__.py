@@ -1,1 +1,4 @@
-"""Recordings: reading what a provider once said, from files, folders and archives, in the order in which it was said."""
+"""Recordings of feeds: what a recording contains, writing it, reading it back in order, and playing it through a codec.
+
+Secrets never reach a recording: a request or response that holds one is recorded without it.
+"""

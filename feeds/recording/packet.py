@@ -1,8 +1,7 @@
-"""What a feed received, as it was received: the unit of recordings.
+"""Packets: the unit of recordings. Each holds one input of a feed's codec, or a decision of its supervisor.
 
-A recording is a text file of one JSON object a line. The first line of each file is a `Header`; the others are `Packet`s: raw
-bytes with the time they came, and what the supervisor said of the source meanwhile. Played through the same codec with the
-same config they give the same updates, because a codec knows nothing but what it is given.
+A recording is a text file with one JSON object a line. The first line of each file is a `Header`, the others are `Packet`s.
+Played through the same codec with the same config, they produce the same updates, because a codec has no other inputs.
 """
 
 from __future__ import annotations
@@ -15,14 +14,20 @@ from feeds.errors import BadMessage
 from feeds.transports.http import Request, Response
 from oddsengine.domain.feed_updates import SourceHealth
 
-#: Raised when what is written changes its meaning.
+#: Increased when the format changes incompatibly.
 FORMAT: Final = 1
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a file of a recording holds: packets of one feed, the `part`-th file of it.
+    """The first line of a file of a recording.
 
-    `began_ms` names the recording together with the feed; `config` is the feed's own block, which holds no secrets.
+    Attributes:
+        oddsengine_recording: the version of the format.
+        feed: the feed's name.
+        adapter: the name of its adapter.
+        began_ms: when the recording began, Unix milliseconds; identifies the recording together with `feed`.
+        part: the number of the file within the recording, from 1.
+        config: the feed's config block, which contains no secrets.
     """
 
     oddsengine_recording: int
@@ -34,10 +39,19 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Packet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that was received, asked or said by the supervisor; `at_ms` is our clock, Unix milliseconds.
+    """One input of the codec, or the health that the supervisor published.
 
-    `opened`, `afresh`, `sample`, `asked` and `time` are what the codec was told; `status` is what the supervisor said.
-    `text` or, where it is none, `raw` (base64) are the bytes of `data` and of a `response`.
+    Attributes:
+        at_ms: when it happened by our clock, Unix milliseconds.
+        kind: `opened` (a connection was made), `afresh` (the codec was reset), `sample` (a verification was requested), `asked`
+            (the next request was taken), `data` (bytes of the stream), `response`, `time` (a tick), or `status` (a new health).
+        text: the bytes of `data` or of a `response`, or the reason of a `status`.
+        raw: the bytes if they are not UTF-8; base64 in the file.
+        request: what a `response` answers.
+        status: the HTTP status of a `response`.
+        headers: its headers.
+        error: why there was no response.
+        health: the health of a `status`.
     """
 
     at_ms: int
@@ -57,7 +71,7 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def response(self) -> Response:
-        """The answer a packet of kind `response` holds."""
+        """The response in a packet of kind `response`."""
         request = self.request or Request(name="", url="")
         return Response(
             request=request, status=self.status, at_ms=self.at_ms, body=self.body, headers=self.headers, error=self.error
@@ -65,13 +79,13 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def data_packet(at_ms: int, data: bytes) -> Packet:
-    """Note bytes that came off a stream."""
+    """Return a packet with bytes of a stream."""
     text, raw = _text_or_raw(data)
     return Packet(at_ms=at_ms, kind="data", text=text, raw=raw)
 
 
 def response_packet(response: Response) -> Packet:
-    """Note an answer; a secret one as its stand-in."""
+    """Return a packet with a response; the stand-in if the response is secret."""
     stand_in = response.request.stand_in
     text, raw = _text_or_raw(stand_in if stand_in is not None and response.ok else response.body)
     return Packet(
@@ -79,7 +93,7 @@ def response_packet(response: Response) -> Packet:
         kind="response",
         text=text,
         raw=raw,
-        # What was asked may hold a secret too where the answer is one.
+        # The request for a secret may contain one too.
         request=response.request if stand_in is None else msgspec.structs.replace(response.request, body=b""),
         status=response.status,
         headers=response.headers,
@@ -100,7 +114,7 @@ _decode_header = msgspec.json.Decoder(Header).decode
 
 
 def decode_packet(line: bytes) -> Packet:
-    """Read a packet. Raises BadMessage if it is none."""
+    """Decode a packet. Raises BadMessage if it can't be decoded."""
     try:
         return _decode_packet(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -108,7 +122,7 @@ def decode_packet(line: bytes) -> Packet:
 
 
 def decode_header(line: bytes) -> Header | None:
-    """Read the first line of a file; None if it is not one of ours."""
+    """Decode the first line of a file. None if the file is not one of our recordings."""
     if b'"oddsengine_recording"' not in line:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Plays a recording's packets through the feed's own codec: the same bytes at the same times give the same updates."""
+"""Plays recorded packets through a feed's codec: the same inputs produce the same updates."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class Player:
-    """Plays one feed's packets, as `feeds.supervision.supervisor` took them when they came.
+    """Plays the packets of one feed, in the order in which `feeds.supervision` recorded them.
 
     Args:
-        feed: its codec, without connections.
+        feed: the feed, as `feeds.feed.FeedPlugin.offline` builds it.
     """
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
 
     def play(self, packet: Packet) -> tuple[list[UpdateBatch], list[Rejected]]:
-        """Give what a packet makes the feed say, and what of it can't be read."""
+        """Return the updates that a packet causes, and what was rejected."""
         if packet.kind == "status" and packet.health is not None:
             status = SourceStatus(packet.health, packet.text or "")
             return [UpdateBatch(source, None, [status]) for source in self._feed.sources], []
@@ -62,7 +62,7 @@ class Player:
 
 
 def _without_claims(batch: UpdateBatch) -> UpdateBatch:
-    """Leave out what a codec claims of its source: what the supervisor made of that stands in the recording."""
+    """Remove what the codec claims about its health: the recording contains what the supervisor decided on it."""
     if not any(isinstance(update, SourceStatus) for update in batch.updates):
         return batch
     updates = [update for update in batch.updates if not isinstance(update, SourceStatus)]

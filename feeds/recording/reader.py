@@ -1,9 +1,8 @@
-"""Reads recordings line by line, several merged by publish time, in bounded memory.
+"""Reads recordings line by line, merged by publish time, in bounded memory.
 
-A recording is a text file of one message a line: plain, gz, bz2 or xz, in folders, or in tar archives as Betfair hands
-out its history (thousands of bz2 members). Only one line of each stream is held at a time. Where there are more
-streams than decompressors should be open at once, they are unpacked to a temporary folder first and read from there in
-small pieces.
+A recording is a text file with one message a line: plain, gz, bz2 or xz, in folders, or in tar archives (Betfair's historical data
+has thousands of bz2 members). Only one line of each stream is held in memory. If there are too many streams to decompress at once,
+they are unpacked to a temporary folder first and read from there in small blocks.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-#: A bz2 decompressor holds some 4 MB; more streams than this are unpacked to disk first.
-OPEN_STREAMS: Final = 64
-_PIECE_BYTES: Final = 64 * 1024
-#: When a line was: our own packets begin with it, Betfair's messages hold it.
+#: A bz2 decompressor takes some 4 MB. More streams than this are unpacked to disk first.
+MAX_OPEN_STREAMS: Final = 64
+_BLOCK_BYTES: Final = 64 * 1024
+#: The time of a line: our own packets begin with it, Betfair's messages contain it.
 _TIME = re.compile(rb'^\{"at_ms":(\d+)|"pt"\s*:\s*(\d+)')
 _SUFFIXES: Final[dict[str, Callable[[IO[bytes]], IO[bytes]]]] = {
     ".gz": lambda raw: cast("IO[bytes]", gzip.GzipFile(fileobj=raw)),
@@ -42,7 +41,11 @@ _SUFFIXES: Final[dict[str, Callable[[IO[bytes]], IO[bytes]]]] = {
 class RecordedLine(NamedTuple):
     """One line of a recording.
 
-    `pt_ms` is its publish time (Unix milliseconds), that of the line before where it has none of its own.
+    Attributes:
+        pt_ms: its publish time, Unix milliseconds; that of the previous line if it has none.
+        stream: the index of its stream in `Recordings.names`.
+        number: its number in the stream, from 1.
+        data: its bytes, without the line end.
     """
 
     pt_ms: int
@@ -52,7 +55,7 @@ class RecordedLine(NamedTuple):
 
 
 class _Member(NamedTuple):
-    """A stream before it is opened: its name, and either a file or a place in an archive."""
+    """A stream that is not open yet: its name, and a file or a member of an archive."""
 
     name: str
     path: Path
@@ -60,17 +63,21 @@ class _Member(NamedTuple):
 
 
 class Recordings:
-    """A set of recordings, opened; use it as a context manager.
+    """A set of recordings, as a context manager.
 
     Args:
         paths: files, folders and tar archives.
+        max_open_streams: the maximum number of streams to decompress at once.
+        block_bytes: the block size for reading unpacked streams.
 
     Raises:
-        FeedError: on entering, if a path does not exist or holds no recording.
+        FeedError: on entering, if a path does not exist or contains no recording.
     """
 
-    def __init__(self, paths: list[Path]) -> None:
+    def __init__(self, paths: list[Path], *, max_open_streams: int = MAX_OPEN_STREAMS, block_bytes: int = _BLOCK_BYTES) -> None:
         self._paths = paths
+        self._max_open_streams = max_open_streams
+        self._block_bytes = block_bytes
         self._stack = ExitStack()
         self._members: list[_Member] = []
         self._damaged: list[tuple[str, str]] = []
@@ -81,7 +88,7 @@ class Recordings:
         try:
             for path in self._paths:
                 self._members += _find(path)
-            if len(self._members) > OPEN_STREAMS or any(member.inside is not None for member in self._members):
+            if len(self._members) > self._max_open_streams or any(member.inside is not None for member in self._members):
                 self._members = self._unpack(self._members)
         except BaseException:
             self._stack.close()
@@ -96,20 +103,20 @@ class Recordings:
 
     @property
     def names(self) -> list[str]:
-        """Name each stream, in the order of `RecordedLine.stream`."""
+        """The name of each stream, in the order of `RecordedLine.stream`."""
         return [member.name for member in self._members]
 
     def first_lines(self) -> list[bytes]:
-        """Read the first line of each stream, in the order of `names`; empty where there is none."""
+        """Return the first line of each stream, in the order of `names`; empty for an empty stream."""
         return [next(self._raw_lines(member, count=False), b"") for member in self._members]
 
     @property
     def damaged(self) -> list[tuple[str, str]]:
-        """Name the streams that ended in the middle of their compression, and why."""
+        """The streams whose compressed data is damaged or incomplete, and the error of each."""
         return self._damaged
 
     def lines(self) -> Iterator[RecordedLine]:
-        """Give every line of every stream in the order of publish times; lines of one stream keep their order."""
+        """Yield the lines of all streams by publish time. Lines of one stream keep their order."""
         streams = [self._lines_of(number, member) for number, member in enumerate(self._members)]
         return heapq.merge(*streams, key=lambda line: (line.pt_ms, line.stream)) if len(streams) > 1 else streams[0]
 
@@ -121,7 +128,7 @@ class Recordings:
             if member.inside is not None:
                 archives.setdefault(member.path, set()).add(member.inside)
         for archive, inside in archives.items():
-            # One pass in the archive's own order: seeking back and forth in a compressed archive would take for ever.
+            # One pass in the order of the archive: seeking in a compressed archive is very slow.
             with tarfile.open(archive) as tar:
                 for entry in tar:
                     if entry.name in inside and (source := tar.extractfile(entry)) is not None:
@@ -151,8 +158,8 @@ class Recordings:
                 yield RecordedLine(pt_ms, stream, number, data)
 
     def _raw_lines(self, member: _Member, *, count: bool = True) -> Iterator[bytes]:
-        if len(self._members) > OPEN_STREAMS:
-            yield from self._pieces(member.path)
+        if len(self._members) > self._max_open_streams:
+            yield from self._blocks(member.path)
             return
         with member.path.open("rb") as raw:
             before = 0
@@ -166,19 +173,19 @@ class Recordings:
                 if count:
                     self._damaged.append((member.name, str(error)))
 
-    def _pieces(self, path: Path) -> Iterator[bytes]:
-        """Read an unpacked stream without keeping it open: there may be more streams than files may be open."""
+    def _blocks(self, path: Path) -> Iterator[bytes]:
+        """Read an unpacked stream without keeping it open: there may be more streams than a process may open files."""
         position = 0
         rest = b""
         while True:
             with path.open("rb") as raw:
                 raw.seek(position)
-                piece = raw.read(_PIECE_BYTES)
-            if not piece:
+                block = raw.read(self._block_bytes)
+            if not block:
                 break
-            position += len(piece)
-            self.read_bytes += len(piece)
-            *lines, rest = (rest + piece).split(b"\n")
+            position += len(block)
+            self.read_bytes += len(block)
+            *lines, rest = (rest + block).split(b"\n")
             for line in lines:
                 yield line.rstrip(b"\r")
         if rest:

@@ -1,4 +1,4 @@
-"""Writes what a feed receives to files: compressed, begun anew now and then, whole up to the last seconds if the process dies."""
+"""Writes recordings to compressed, rotated files that are readable up to the last write, even if the process dies."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _SAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 class Recorder:
     """Records one feed.
 
-    `take` may be called from the event loop: it only encodes. `write` does the I/O, from a thread if one likes; calls must not
-    overlap.
+    `add` only buffers a packet, so it can be called in the event loop. `write` does the I/O and can be called in a thread, but
+    not twice at the same time.
 
     Args:
-        folder: where the files are written; made if it is not there.
+        folder: where the files are written; created if necessary.
         feed: the feed's name.
         adapter: the name of its adapter.
-        config: its config block, which holds no secrets.
+        config: its config block, which contains no secrets.
         began_ms: when the recording begins, Unix milliseconds.
-        rotate_bytes: after how many bytes, before compression, another file is begun.
-        rotate_s: after how many seconds.
+        rotate_bytes: the size of a file before compression at which another one is begun.
+        rotate_s: the age of a file at which another one is begun, in seconds.
 
     Raises:
-        FeedError: if the folder can't be made.
+        FeedError: if the folder can't be created.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Recorder:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise FeedError(f"{folder} can't be made: {error.strerror}") from error
+            raise FeedError(f"{folder} can't be created: {error.strerror}") from error
         self._folder = folder
         self._header = Header(
             oddsengine_recording=FORMAT,
@@ -65,7 +65,7 @@ class Recorder:
         )
         self._rotate_bytes = rotate_bytes
         self._rotate_ms = rotate_s * 1000
-        self._taken: list[Packet] = []
+        self._buffer: list[Packet] = []
         self._file: gzip.GzipFile | None = None
         self._file_bytes = 0
         self._file_began_ms = 0
@@ -74,44 +74,44 @@ class Recorder:
         self.bytes = 0
         self.files: list[Path] = []
 
-    def take(self, packet: Packet) -> None:
-        """Keep a packet for the next `write`; times only grow, so that recordings can be merged by them."""
+    def add(self, packet: Packet) -> None:
+        """Buffer a packet for the next `write`. Its time is raised to the last one's if it is earlier: readers merge by time."""
         if packet.at_ms < self._last_ms:
             packet = msgspec.structs.replace(packet, at_ms=self._last_ms)
         self._last_ms = packet.at_ms
-        self._taken.append(packet)
+        self._buffer.append(packet)
 
     def write(self) -> None:
-        """Write what was taken. Raises OSError if that can't be done; nothing taken is lost then."""
-        taken, self._taken = self._taken, []
-        for place, packet in enumerate(taken):
+        """Write the buffered packets. Raises OSError if that fails; packets that were not written stay buffered."""
+        packets, self._buffer = self._buffer, []
+        for place, packet in enumerate(packets):
             try:
                 self._write(packet)
             except OSError:
-                self._taken = taken[place:] + self._taken
+                self._buffer = packets[place:] + self._buffer
                 raise
         if self._file is not None:
             self._file.flush()
 
     def close(self) -> None:
-        """Write the rest and end the file."""
+        """Write the buffered packets and close the file."""
         self.write()
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def _write(self, packet: Packet) -> None:
-        late = packet.at_ms - self._file_began_ms >= self._rotate_ms
-        if self._file is None or self._file_bytes >= self._rotate_bytes or late:
-            self._begin(packet.at_ms)
-        assert self._file is not None  # noqa: S101 - just begun
+        is_old = packet.at_ms - self._file_began_ms >= self._rotate_ms
+        if self._file is None or self._file_bytes >= self._rotate_bytes or is_old:
+            self._begin_file(packet.at_ms)
+        assert self._file is not None  # noqa: S101 - begun above
         line = encode_line(packet) + b"\n"
         self._file.write(line)
         self._file_bytes += len(line)
         self.packets += 1
         self.bytes += len(line)
 
-    def _begin(self, at_ms: int) -> None:
+    def _begin_file(self, at_ms: int) -> None:
         if self._file is not None:
             self._file.close()
         self._header = msgspec.structs.replace(self._header, part=self._header.part + 1)

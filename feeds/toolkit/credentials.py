@@ -1,4 +1,4 @@
-"""Secrets: from the environment or from files, never from the config, and never in logs or recordings."""
+"""Credentials: read from files or the environment, never from the config, and never written to logs or recordings."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def read_secret(what: str, variable: str, file: str = "", environment: Mapping[str, str] = os.environ) -> str:
-    """Read a secret, from the file if one is given, else from the environment.
+    """Return a secret from its file, or from the environment if there is no file or it can't be read.
 
     Args:
-        what: what it is, for the error: `an API key`.
-        variable: the name of an environment variable.
-        file: the path of a file, empty for none; its first line is the secret.
-        environment: where variables are looked up.
+        what: what the secret is, for the error: `an API key`.
+        variable: the name of the environment variable.
+        file: the path of a file whose first line is the secret; empty for none.
+        environment: the environment variables.
 
     Raises:
-        MissingSecret: if it is in neither place.
+        MissingSecret: if the secret is in neither place.
     """
     if file:
         try:
@@ -39,14 +39,14 @@ def read_secret(what: str, variable: str, file: str = "", environment: Mapping[s
 
 
 def load_ca(ca_file: str) -> ssl.SSLContext | None:
-    """HealthTracker the certificates of a PEM file instead of the system's; None for the system's.
+    """Return a TLS context that trusts the certificates of a PEM file; None if no file is given, for the system's certificates.
 
     Raises:
-        FeedError: if the file can't be used.
+        FeedError: if the file can't be loaded.
     """
     if not ca_file:
         return None
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
-        raise FeedError(f"ca_file {ca_file} can't be used: {error}") from error
+        raise FeedError(f"ca_file {ca_file} can't be loaded: {error}") from error

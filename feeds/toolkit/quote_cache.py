@@ -1,6 +1,6 @@
-"""What a bookmaker quotes now, so that only what differs is said: most of what is fetched again has not changed.
+"""Caches what a bookmaker quotes, to turn complete price lists into the changes between them.
 
-Shared by every adapter whose provider hands out prices whole. Pure.
+Used by every adapter whose provider sends prices in full: most of what is fetched again has not changed. Pure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.taxonomy import MarketStatus
 
 
-class _Quoted:
+class _QuotedMarket:
     __slots__ = ("definition", "quotes")
 
     def __init__(self, definition: MarketDefinition, quotes: dict[str, float]) -> None:
@@ -29,32 +29,32 @@ class _Quoted:
 
 
 class QuoteCache:
-    """One bookmaker's markets by event, under the domain's ids (which also key the updates)."""
+    """The events and markets of one bookmaker, by our ids. Every method returns the updates that its call caused."""
 
     def __init__(self) -> None:
         self._events: dict[EventId, Event] = {}
-        self._markets: dict[EventId, dict[str, _Quoted]] = {}
-        #: events whose last market was withdrawn: whoever has forgotten them must be told again what they are
-        self._silent: set[EventId] = set()
+        self._markets: dict[EventId, dict[str, _QuotedMarket]] = {}
+        #: events whose last market was withdrawn; a consumer may have discarded them and needs them again
+        self._without_markets: set[EventId] = set()
 
     def update_event(self, event: Event) -> list[FeedUpdate]:
-        """Take an event as it is now; the same again says nothing."""
+        """Set the description of an event. No update if it is unchanged."""
         if self._events.get(event.id) == event:
             return []
         self._events[event.id] = event
         return [EventUpdate(event)]
 
     def update_market(self, definition: MarketDefinition, quotes: Mapping[str, float]) -> list[FeedUpdate]:
-        """Take a market whole: its definition, and decimal odds by selection; what is not named has no price."""
+        """Set a market: its definition and decimal odds by selection. A selection that is missing has no price."""
         markets = self._markets.setdefault(definition.event, {})
         known = markets.get(definition.id)
         if known is None:
-            markets[definition.id] = _Quoted(definition, dict(quotes))
-            again: list[FeedUpdate] = []
-            if definition.event in self._silent:
-                self._silent.discard(definition.event)
-                again = [EventUpdate(self._events[definition.event])]
-            return [*again, _image(definition, quotes)]
+            markets[definition.id] = _QuotedMarket(definition, dict(quotes))
+            updates: list[FeedUpdate] = []
+            if definition.event in self._without_markets:
+                self._without_markets.discard(definition.event)
+                updates = [EventUpdate(self._events[definition.event])]
+            return [*updates, _image(definition, quotes)]
         changes = [BookChange(key, quote=odds) for key, odds in quotes.items() if known.quotes.get(key) != odds]
         changes += [BookChange(key, quote=0.0) for key in known.quotes if key not in quotes]
         redefined = known.definition != definition
@@ -64,18 +64,18 @@ class QuoteCache:
         return [MarketUpdate(definition.id, definition=definition if redefined else None, books=changes)]
 
     def set_status(self, event: EventId, market: str, status: MarketStatus) -> list[FeedUpdate]:
-        """Give a known market another status."""
+        """Set the status of a market. No update if the market is unknown."""
         known = self._markets.get(event, {}).get(market)
         if known is None or known.definition.status == status:
             return []
         return self.update_market(msgspec.structs.replace(known.definition, status=status), known.quotes)
 
     def definitions(self, event: EventId) -> list[MarketDefinition]:
-        """List what is quoted on an event."""
+        """Return the definitions of an event's markets."""
         return [quoted.definition for quoted in self._markets.get(event, {}).values()]
 
     def retain_markets(self, event: EventId, markets: Iterable[str]) -> list[FeedUpdate]:
-        """Withdraw the markets of an event that are not among these."""
+        """Withdraw all markets of an event except these."""
         quoted = self._markets.get(event, {})
         kept = set(markets)
         gone = [market for market in quoted if market not in kept]
@@ -84,18 +84,18 @@ class QuoteCache:
         if not quoted:
             self._markets.pop(event, None)
             if gone and event in self._events:
-                self._silent.add(event)
+                self._without_markets.add(event)
         return [MarketGone(market) for market in gone]
 
     def remove_event(self, event: EventId) -> list[FeedUpdate]:
-        """Withdraw an event with all its markets."""
+        """Withdraw an event and all its markets."""
         updates = self.retain_markets(event, ())
         self._events.pop(event, None)
-        self._silent.discard(event)
+        self._without_markets.discard(event)
         return updates
 
     def snapshot(self, event: EventId) -> list[FeedUpdate]:
-        """Say again all that is quoted on an event."""
+        """Return images of all markets of an event. Changes nothing."""
         return [_image(quoted.definition, quoted.quotes) for quoted in self._markets.get(event, {}).values()]
 
 
@@ -105,7 +105,7 @@ def _image(definition: MarketDefinition, quotes: Mapping[str, float]) -> MarketU
 
 
 def decimal_odds(value: float | str | None) -> float | None:
-    """Read decimal odds as providers write them, numbers or text; None for what can't be bet on."""
+    """Parse decimal odds, a number or text. None for values that are not odds."""
     if value is None:
         return None
     try:
@@ -116,8 +116,8 @@ def decimal_odds(value: float | str | None) -> float | None:
 
 
 def from_american(price: float) -> float | None:
-    """Turn American odds (-110, +150) into decimal ones; None if they are none."""
-    if price >= 100:  # noqa: PLR2004 - American odds are at least even money, either way
+    """Convert American odds (-110, +150) to decimal odds. None for values that are not American odds."""
+    if price >= 100:  # noqa: PLR2004 - no American odds are between -100 and 100
         return 1.0 + price / 100
     if price <= -100:  # noqa: PLR2004
         return 1.0 + 100 / -price

@@ -1,6 +1,6 @@
-"""The markets that every bookmaker has, in the domain's words: two and three ways, totals, handicaps.
+"""Definitions of the markets that every bookmaker has: match result, totals, handicaps.
 
-Ids, types, periods and roles are the same whoever quotes them, so that markets of matched events are the same market.
+Ids, types, periods and roles do not depend on the bookmaker, so that the markets of matched events match too.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Phase(NamedTuple):
-    """How a market stands, whatever its type."""
+    """The status of a market and whether it is in play."""
 
     status: MarketStatus = "open"
     in_play: bool = False
 
 
 def match_result(event: EventId, home: str, away: str, phase: Phase, *, three_way: bool, period: str = "ft") -> MarketDefinition:
-    """Define who wins: with a draw `match_odds`, without one `moneyline`."""
+    """Define the market on the winner: `match_odds` with a draw, `moneyline` without."""
     kind: MarketType = "match_odds" if three_way else "moneyline"
     draw = [("draw", "The Draw")] if three_way else []
     named = [("home", home), *draw, ("away", away)]
@@ -31,19 +31,19 @@ def match_result(event: EventId, home: str, away: str, phase: Phase, *, three_wa
 
 
 def total(event: EventId, line: float, phase: Phase, *, period: str = "ft") -> MarketDefinition:
-    """Define over and under a line."""
+    """Define the market on over and under a line."""
     named = [("under", f"Under {line:g}"), ("over", f"Over {line:g}")]
     return _defined(event, "total", period, line, named, phase, ("total", period, line_text(line)))
 
 
 def asian_handicap(event: EventId, line: float, home: str, away: str, phase: Phase, *, period: str = "ft") -> MarketDefinition:
-    """Define a two-way handicap; `line` is the home side's head start."""
+    """Define a two-way handicap market; `line` is the head start of the home side."""
     named = [("home", home), ("away", away)]
     return _defined(event, "asian_handicap", period, line, named, phase, ("asian_handicap", period, line_text(line)))
 
 
 def both_to_score(event: EventId, phase: Phase) -> MarketDefinition:
-    """Define whether both sides score."""
+    """Define the market on whether both sides score."""
     return _defined(event, "both_to_score", "ft", None, [("yes", "Yes"), ("no", "No")], phase, ("both_to_score",))
 
 

@@ -1,4 +1,4 @@
-"""What carries a stream: plain TCP and TLS, WebSocket, and the body of a server-sent events answer."""
+"""Transports of streams: TCP, TLS, WebSocket, and the body of a server-sent events response."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _READ_BYTES: Final = 256 * 1024
 _OK: Final = 200
-#: A message longer than this is no provider's.
+#: Longer messages are refused: no provider sends them.
 _MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 _UNAUTHORISED: Final = frozenset({401, 403})
 
@@ -40,13 +40,13 @@ class _TcpConnection:
 
 
 class TcpTransport:
-    """Opens a TCP connection, with TLS if asked.
+    """Opens TCP connections, with or without TLS.
 
     Args:
         host: name or address.
         port: TCP port.
-        tls: whether to speak TLS and check the certificate against `host`.
-        tls_context: trusted certificates; None: the system's.
+        tls: whether to use TLS and verify that the certificate is for `host`.
+        tls_context: trusted certificates; None for the system's.
     """
 
     def __init__(self, host: str, port: int, *, tls: bool, tls_context: ssl.SSLContext | None = None) -> None:
@@ -56,12 +56,12 @@ class TcpTransport:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[_TcpConnection]:
-        """Open a connection; see `feeds.feed.Transport`."""
+        """Open a connection (see `feeds.feed.Transport`)."""
         reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self._context)
         try:
             yield _TcpConnection(reader, writer)
         finally:
-            # A half-open peer answers no send_goaway; nobody waits for one.
+            # A half-open peer would never acknowledge a graceful close.
             writer.transport.abort()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
@@ -88,12 +88,12 @@ class _WebSocketConnection:
 
 
 class WebSocketTransport:
-    """Opens a WebSocket; each message is handed over as a line.
+    """Opens WebSockets. Every message is returned as a line.
 
     Args:
-        url: gives the URL for each attempt; it may hold a key and is never shown.
-        tls_context: trusted certificates; None: the system's.
-        ping_s: how often to ping; the provider must answer within the same time.
+        url: returns the URL for an attempt. It may contain a key and appears in no error.
+        tls_context: trusted certificates; None for the system's.
+        ping_s: seconds between pings, and how long the provider may take to answer one.
     """
 
     def __init__(self, url: Callable[[], str], *, tls_context: ssl.SSLContext | None = None, ping_s: float = 30.0) -> None:
@@ -103,7 +103,7 @@ class WebSocketTransport:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[_WebSocketConnection]:
-        """Open a connection; see `feeds.feed.Transport`."""
+        """Open a connection (see `feeds.feed.Transport`)."""
         url = self._url()
         tls = self._trusted if url.startswith("wss:") and self._trusted else None
         try:
@@ -128,26 +128,26 @@ class WebSocketTransport:
 
 
 class _BodyConnection:
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
 
     async def read(self) -> bytes:
         try:
-            return await self._answer.content.readany()
+            return await self._response.content.readany()
         except aiohttp.ClientError as error:
             raise ContinuityLost(f"the connection broke: {type(error).__name__}") from None
 
     async def write(self, data: bytes) -> None:
-        raise NotImplementedError(f"an answer's body takes no {len(data)} bytes")
+        raise NotImplementedError(f"an event stream is read-only; {len(data)} bytes were to be written")
 
 
 class EventStreamTransport:
-    """Opens a server-sent events stream and hands over its body.
+    """Opens streams of server-sent events and returns the bytes of their body.
 
     Args:
-        session: the connections; its total timeout is not applied to the stream.
-        url: gives path and query of each attempt, without secrets.
-        headers: gives the headers of each attempt, secrets among them.
+        session: the connection pool. Its total timeout does not apply to the stream.
+        url: returns the URL and the query of an attempt, without secrets.
+        headers: returns the headers of an attempt, with secrets.
     """
 
     def __init__(
@@ -162,20 +162,20 @@ class EventStreamTransport:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[_BodyConnection]:
-        """Open the stream; see `feeds.feed.Transport`."""
+        """Open a stream (see `feeds.feed.Transport`)."""
         url, params = self._url()
         headers = {"Accept": "text/event-stream", **self._headers()}
         endless = aiohttp.ClientTimeout(total=None, sock_connect=None)
         try:
-            answer = await self._session.get(url, params=params, headers=headers, timeout=endless)
+            response = await self._session.get(url, params=params, headers=headers, timeout=endless)
         except aiohttp.ClientConnectorError as error:
             raise ContinuityLost(f"can't connect: {error.os_error.strerror or type(error.os_error).__name__}") from None
         except aiohttp.ClientError as error:
             raise ContinuityLost(f"no event stream: {type(error).__name__}") from None
         try:
-            if answer.status != _OK:
-                words = (await answer.content.read(120)).decode("utf-8", "replace")
-                raise ProviderRefused(f"HTTP {answer.status}", words, fatal=answer.status in _UNAUTHORISED)
-            yield _BodyConnection(answer)
+            if response.status != _OK:
+                message = (await response.content.read(120)).decode("utf-8", "replace")
+                raise ProviderRefused(f"HTTP {response.status}", message, fatal=response.status in _UNAUTHORISED)
+            yield _BodyConnection(response)
         finally:
-            answer.close()
+            response.close()

@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 
 from feeds.errors import BadMessage
 
-#: An event longer than this is no provider's.
+#: Longer events are refused: no provider sends them.
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 
 
 class ServerSentEvent(NamedTuple):
-    """One event; `id` is the last one given so far."""
+    """One event. `id` is the last event id received so far."""
 
     event: str
     data: bytes
@@ -22,27 +22,32 @@ class ServerSentEvent(NamedTuple):
 
 
 class EventStreamReader:
-    """Reads one event stream. Bytes may come cut anywhere."""
+    """Decodes one event stream. Bytes may be split anywhere.
 
-    def __init__(self) -> None:
+    Args:
+        max_event_bytes: the maximum size of an event.
+    """
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._max_event_bytes = max_event_bytes
         self._buffer = b""
         self._event = ""
         self._data: list[bytes] = []
         self._id = ""
 
     def feed(self, data: bytes) -> list[ServerSentEvent]:
-        """Take bytes and give the events they complete.
+        """Return the events that these bytes complete.
 
         Raises:
-            BadMessage: if an event grows beyond `MAX_EVENT_BYTES`.
+            BadMessage: if an event is too large.
         """
         text = self._buffer + data
-        # A CR at the end may be the first half of a CRLF.
+        # A trailing CR may be the first half of a CRLF.
         held = b"\r" if text.endswith(b"\r") else b""
         lines = (text[:-1] if held else text).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         self._buffer = lines.pop() + held
-        if len(self._buffer) + sum(map(len, self._data)) > MAX_EVENT_BYTES:
-            raise BadMessage("event stream", f"an event of over {MAX_EVENT_BYTES} bytes")
+        if len(self._buffer) + sum(map(len, self._data)) > self._max_event_bytes:
+            raise BadMessage("event stream", f"an event of over {self._max_event_bytes} bytes")
         events: list[ServerSentEvent] = []
         for line in lines:
             if line:

@@ -1,4 +1,4 @@
-"""Requests and answers as values, and the client that carries them: rate limited, timed, and silent about secrets."""
+"""HTTP requests and responses as values, and a rate-limited client whose errors contain no secrets."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
 _OK: Final = 200
-_LIMIT_BYTES: Final = 256 * 1024 * 1024
-#: Headers of answers that codecs read; the rest is not kept.
+#: Response headers that codecs read; the others are discarded.
 _KEPT_HEADERS: Final = frozenset({"retry-after", "x-requests-remaining", "x-requests-used", "date"})
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A request that is due.
+    """A request to make.
 
-    `name` is the codec's word for it, `key` what it is about (a sport). `url` is a path under the feed's base URL, or whole.
-    `stand_in` is set where the answer is a secret: what a recording keeps in its place.
+    Attributes:
+        name: the codec's name for it, such as `odds`.
+        url: a path below the feed's base URL, or a full URL.
+        key: what it is about, such as a sport.
+        stand_in: set if the response is a secret: what a recording contains in its place.
+        with_certificate: whether to present the client certificate.
     """
 
     name: str
@@ -41,7 +44,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer, or that there was none (`status` 0, `error` says why); `at_ms` is when it came, Unix milliseconds."""
+    """A response, or the lack of one.
+
+    Attributes:
+        status: the HTTP status; 0 if there was no response.
+        at_ms: when it arrived, Unix milliseconds.
+        error: why there was no response.
+    """
 
     request: Request
     status: int
@@ -52,19 +61,19 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether it is what was asked for."""
+        """Whether the request succeeded."""
         return self.status == _OK
 
     @property
     def error_text(self) -> str:
-        """Say what is wrong with it, with the beginning of the provider's words."""
+        """What went wrong, with the beginning of the provider's message."""
         if self.status == 0:
             return self.error
         return f"HTTP {self.status}: {excerpt(self.body)}"
 
     @property
     def retry_after_s(self) -> float | None:
-        """Seconds the provider asks to wait, if it does."""
+        """How long the provider asks to wait, in seconds; None if it does not."""
         try:
             return max(0.0, float(self.headers["retry-after"]))
         except (KeyError, ValueError):
@@ -72,16 +81,20 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HttpClient:
-    """Fetches for one feed; its secrets (key, password, headers) are added here and nowhere seen.
+    """Makes the requests of one feed. Its secrets (key, password, headers) are added here and are visible nowhere else.
 
     Args:
-        session: the connections.
-        base_url: what paths stand under.
-        params: added to every query, such as a key.
-        headers: gives the headers of every request.
+        session: the connection pool; see `http_session`.
+        base_url: the URL below which paths are.
         now_ms: the wall clock, Unix milliseconds.
-        requests_per_s: how many requests a second at most, with bursts of twice that.
-        certificate: TLS context for requests that identify us by a client certificate.
+        params: added to every query, such as a key.
+        headers: returns the headers of a request.
+        requests_per_s: the maximum rate; bursts may be twice as fast.
+        certificate: the TLS context for requests with a client certificate.
+
+    Attributes:
+        total_s: the duration of all requests, in seconds.
+        statuses: how often each status was received; 0 counts the requests without a response.
     """
 
     def __init__(
@@ -102,21 +115,15 @@ class HttpClient:
         self._headers = headers
         self._limiter = AsyncLimiter(max(2 * requests_per_s, 1.0), max(2 * requests_per_s, 1.0) / requests_per_s)
         self._certificate = certificate
-        #: seconds the last answer took, and all of them together
-        self.last_s = 0.0
         self.total_s = 0.0
-        self.requests = 0
-        #: status (0: no answer) -> how often
         self.statuses: dict[int, int] = {}
 
     async def fetch(self, request: Request) -> Response:
-        """Ask and wait for the answer; what the network does wrong is an answer of status 0. May be cancelled."""
+        """Make a request within the rate limit. A network error becomes a response of status 0. May be cancelled."""
         async with self._limiter:
-            begun = time.perf_counter()
+            began_s = time.perf_counter()
             response = await self._fetch(request)
-            self.last_s = time.perf_counter() - begun
-        self.total_s += self.last_s
-        self.requests += 1
+            self.total_s += time.perf_counter() - began_s
         self.statuses[response.status] = self.statuses.get(response.status, 0) + 1
         return response
 
@@ -130,18 +137,16 @@ class HttpClient:
                 data=request.body or None,
                 headers={**self._headers(), **({"Content-Type": request.content_type} if request.body else {})},
                 ssl=self._certificate if request.with_certificate and self._certificate is not None else True,
-            ) as answer:
-                body = await answer.content.read(_LIMIT_BYTES)
-                while piece := await answer.content.read(_LIMIT_BYTES):
-                    body += piece
-                headers = {key.lower(): value for key, value in answer.headers.items() if key.lower() in _KEPT_HEADERS}
-                return Response(request=request, status=answer.status, at_ms=self._now_ms(), body=body, headers=headers)
+            ) as response:
+                body = await response.read()
+                headers = {key.lower(): value for key, value in response.headers.items() if key.lower() in _KEPT_HEADERS}
+                return Response(request=request, status=response.status, at_ms=self._now_ms(), body=body, headers=headers)
         except TimeoutError:
-            return Response(request=request, status=0, at_ms=self._now_ms(), error="no answer in time")
+            return Response(request=request, status=0, at_ms=self._now_ms(), error="no response in time")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            # The library's texts carry the URL, and with it the key.
+            # aiohttp's error messages contain the URL, and with it the key.
             text = type(error).__name__ if not isinstance(error, aiohttp.ClientConnectorError) else _os_text(error)
-            return Response(request=request, status=0, at_ms=self._now_ms(), error=f"no answer: {text}")
+            return Response(request=request, status=0, at_ms=self._now_ms(), error=f"no response: {text}")
 
 
 def _os_text(error: aiohttp.ClientConnectorError) -> str:
@@ -150,11 +155,11 @@ def _os_text(error: aiohttp.ClientConnectorError) -> str:
 
 @asynccontextmanager
 async def http_session(timeout_s: float, tls_context: ssl.SSLContext | None = None) -> AsyncIterator[aiohttp.ClientSession]:
-    """Keep connections open for one feed.
+    """Open a connection pool for one feed.
 
     Args:
-        timeout_s: how long a request may take in all; a third of it to connect.
-        tls_context: whom to trust; None: the system's certificates.
+        timeout_s: the limit for a whole request; a third of it for connecting.
+        tls_context: trusted certificates; None for the system's.
     """
     timeout = aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s / 3)
     connector = aiohttp.TCPConnector(ssl=tls_context if tls_context is not None else True)

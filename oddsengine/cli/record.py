@@ -93,7 +93,7 @@ async def record(feeds: Mapping[str, FeedSettings], folder: Path, rotate_bytes: 
     stop = stop_event()
     console = Console(stderr=True)
     async with recording(feeds, folder, rotate_bytes, rotate_s) as recorders:
-        taps = {name: recorder.take for name, recorder in recorders.items()}
+        taps = {name: recorder.add for name, recorder in recorders.items()}
         async with feeding(feeds, _Nowhere(), taps) as supervisors:
             _log.info("recording", feeds=list(feeds), folder=str(folder))
             if console.is_terminal:

@@ -19,8 +19,8 @@ import msgspec
 from feeds.adapters.theoddsapi.budget import CreditBudget
 from feeds.adapters.theoddsapi.messages import Bookmaker, Market, OddsEvent, Outcome
 from feeds.feed import CodecEvent, Quota, Rejected, VerificationSnapshot
-from feeds.toolkit.answers import PollOnly, reject_response
 from feeds.toolkit.quote_cache import QuoteCache, decimal_odds
+from feeds.toolkit.responses import PollOnly, reject_response
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
 from feeds.transports.http import Request
 from oddsengine.common.excerpts import excerpt

@@ -1,4 +1,4 @@
-"""What a bookmaker quotes, said as what differs."""
+"""The quote cache turns complete price lists into changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.builders import an_event
 
 EVENT = EventId("e1")
 ODDS = st.dictionaries(st.sampled_from(["home", "draw", "away"]), st.sampled_from([1.5, 2.0, 3.25]))
-SAID = st.lists(
+QUOTED = st.lists(
     st.tuples(st.sampled_from(["result", "over", "line"]), ODDS, st.sampled_from(["open", "suspended"]), st.booleans()),
     max_size=20,
 )
@@ -30,11 +30,11 @@ def a_market(kind: str, status: str) -> MarketDefinition:
     return total(EVENT, 2.5, phase) if kind == "over" else asian_handicap(EVENT, -0.5, "A", "B", phase)
 
 
-@given(SAID)
-def test_whoever_follows_what_differs_holds_what_was_said(said: list[tuple[Any, ...]]) -> None:
+@given(QUOTED)
+def test_the_updates_lead_to_what_was_quoted(quoted: list[tuple[Any, ...]]) -> None:
     quote_cache, book = QuoteCache(), SourceBook("src")
     expected: dict[str, tuple[str, dict[str, float]]] = {}
-    for kind, quotes, status, withdrawn in said:
+    for kind, quotes, status, withdrawn in quoted:
         market = a_market(kind, status)
         if withdrawn:
             updates = quote_cache.retain_markets(EVENT, [key for key in expected if key != market.id])
@@ -53,7 +53,7 @@ def test_whoever_follows_what_differs_holds_what_was_said(said: list[tuple[Any, 
 
 
 @given(ODDS)
-def test_the_same_again_says_nothing(quotes: dict[str, float]) -> None:
+def test_an_unchanged_quote_is_no_update(quotes: dict[str, float]) -> None:
     quote_cache = QuoteCache()
     assert quote_cache.update_market(a_market("result", "open"), quotes)
     assert [] == quote_cache.update_market(a_market("result", "open"), quotes)
@@ -62,7 +62,7 @@ def test_the_same_again_says_nothing(quotes: dict[str, float]) -> None:
 
 
 def test_an_event_whose_last_market_was_withdrawn_is_described_again_with_the_next() -> None:
-    """Whoever has forgotten the event meanwhile must be told what it is."""
+    """A consumer may have discarded the event in the meantime."""
     quote_cache = QuoteCache()
     quote_cache.update_event(an_event("e1"))
     market = a_market("result", "open")

@@ -1,4 +1,4 @@
-"""The state that a stream continues: listed, fetched in chunks, looked at again."""
+"""The snapshot that a stream continues: listed, fetched in chunks, and listed again."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ KEYS = st.lists(st.text("abcdefgh", min_size=1, max_size=2), unique=True, max_si
 
 
 @given(KEYS, st.integers(1, 5))
-def test_everything_listed_is_fetched_once_and_then_it_is_complete(keys: list[str], chunk: int) -> None:
+def test_every_listed_key_is_fetched_once(keys: list[str], chunk: int) -> None:
     fetcher = SnapshotFetcher(chunk, 1000)
     assert ListPage(1) == fetcher.next_step(0)
-    assert fetcher.next_step(0) is None, "one question at a time"
+    assert fetcher.next_step(0) is None, "one request at a time"
     fetcher.response_received()
     fetcher.add_page(keys, more=False, now_ms=0)
     fetched: list[str] = []
@@ -29,7 +29,7 @@ def test_everything_listed_is_fetched_once_and_then_it_is_complete(keys: list[st
     assert ListPage(1) == fetcher.next_step(1000)
 
 
-def test_a_question_that_failed_is_asked_again() -> None:
+def test_a_failed_request_is_made_again() -> None:
     fetcher = SnapshotFetcher(2, 1000)
     fetcher.next_step(0)
     fetcher.response_received()
@@ -37,7 +37,7 @@ def test_a_question_that_failed_is_asked_again() -> None:
 
 
 @given(KEYS, KEYS)
-def test_what_is_on_the_list_no_more_is_gone_and_what_is_new_is_fetched(before: list[str], after: list[str]) -> None:
+def test_a_new_list_removes_missing_keys_and_fetches_new_ones(before: list[str], after: list[str]) -> None:
     fetcher = SnapshotFetcher(100, 0)
     fetcher.add_page(before, more=False, now_ms=0)
     fetcher.mark_fetched(before)

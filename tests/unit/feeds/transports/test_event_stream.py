@@ -1,4 +1,4 @@
-"""Server-sent events, cut anywhere."""
+"""Server-sent events, split anywhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.errors import BadMessage
-from feeds.transports import event_stream
 from feeds.transports.event_stream import EventStreamReader, ServerSentEvent
 
 STREAM = (
@@ -24,18 +23,17 @@ EXPECTED = [
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
-def test_the_cuts_change_nothing(cuts: list[int]) -> None:
+def test_the_split_makes_no_difference(cuts: list[int]) -> None:
     reader = EventStreamReader()
     edges = [0, *sorted(cuts), len(STREAM)]
     found = [event for begin, end in pairwise(edges) for event in reader.feed(STREAM[begin:end])]
-    # The last line end may be the first half of a CRLF; what follows tells.
+    # The last line end may be the first half of a CRLF; only the next byte shows.
     found += reader.feed(b"\n")
     assert EXPECTED == found
 
 
-def test_an_event_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "MAX_EVENT_BYTES", 100)
-    reader = EventStreamReader()
+def test_an_event_that_never_ends_is_refused() -> None:
+    reader = EventStreamReader(max_event_bytes=100)
     with pytest.raises(BadMessage, match="over 100 bytes"):
         for _ in range(20):
             reader.feed(b"data: 0123456789\n")

@@ -1,4 +1,4 @@
-"""What every adapter makes of an answer that is not what was asked for."""
+"""What codecs do with failed responses, and the stream half of a codec that only polls."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _UNAUTHORISED: Final = frozenset({401, 403})
 
 
 def reject_response(response: Response, what: str) -> Rejected | ProviderRefused:
-    """Say why an answer is none: refused for good where the key is, else to be asked again.
+    """Return the event for a failed response: a fatal refusal if the key was not accepted, else a rejection.
 
     Args:
-        response: an answer that is not good.
-        what: what was asked for, for the log.
+        response: a response that is not `ok`.
+        what: what was requested, for the log.
     """
     if response.status in _UNAUTHORISED:
         return ProviderRefused(f"HTTP {response.status}", response.error_text, fatal=True)
@@ -28,15 +28,15 @@ def reject_response(response: Response, what: str) -> Rejected | ProviderRefused
 
 
 class PollOnly:
-    """The stream's side of a codec that has none."""
+    """The stream half of a codec that only polls. Every response is complete, so there is nothing to resume."""
 
     def reset(self) -> None:
-        """Forget nothing: every answer is whole."""
+        """Do nothing: there is no resume state."""
 
     def receive_data(self, data: bytes) -> list[CodecEvent]:
-        """Refuse bytes."""
-        return [Rejected("stream", "this feed has none", excerpt(data))]
+        """Reject stream data."""
+        return [Rejected("stream", "the feed has no stream", excerpt(data))]
 
     def data_to_send(self) -> bytes:
-        """Send nothing."""
+        """Return nothing to send."""
         return b""

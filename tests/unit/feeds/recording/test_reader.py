@@ -1,4 +1,4 @@
-"""Reading recordings: every form, merged by publish time, damage named and costing nothing else."""
+"""Reading recordings: every format, merged by publish time, with damage reported and limited to its stream."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from feeds.errors import FeedError
-from feeds.recording import reader
 from feeds.recording.reader import Recordings
 
 if TYPE_CHECKING:
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 TEXT = b'{"pt":10,"a":1}\r\n{"pt": 20}\n\nno time here\n{"pt":30}'
 
 
-def read(*paths: Path) -> list[tuple[int, int, bytes]]:
-    with Recordings(list(paths)) as recordings:
+def read(*paths: Path, **options: int) -> list[tuple[int, int, bytes]]:
+    with Recordings(list(paths), **options) as recordings:
         return [(line.pt_ms, line.number, line.data) for line in recordings.lines()]
 
 
@@ -40,7 +39,7 @@ def test_plain_and_compressed_files(tmp_path: Path, name: str, pack: object) -> 
 
 
 def test_folders_and_archives(tmp_path: Path) -> None:
-    """Betfair hands out its history as a tar of bz2 files."""
+    """Betfair's historical data is a tar of bz2 files."""
     with tarfile.open(tmp_path / "data.tar", "w") as tar:
         for number in range(3):
             content = bz2.compress(b'{"pt":%d}\n{"pt":%d}' % (number, 100 - number))
@@ -59,19 +58,17 @@ def test_streams_are_merged_by_publish_time_and_keep_their_own_order(tmp_path: P
     assert [b'{"pt":5,"x":1}', b'{"pt":5,"x":2}', b'{"pt":5,"x":3}'] == [data for pt, _, data in read(tmp_path) if pt == 5]
 
 
-def test_more_streams_than_may_be_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "OPEN_STREAMS", 8)
-    monkeypatch.setattr(reader, "_PIECE_BYTES", 16)
+def test_more_streams_than_may_be_open_at_once(tmp_path: Path) -> None:
     lines = 20
     for number in range(30):
         text = b"".join(b'{"pt":%d,"s":%d}\n' % (step * 30 + number, number) for step in range(lines))
         (tmp_path / f"{number:02}.bz2").write_bytes(bz2.compress(text))
-    found = read(tmp_path)
+    found = read(tmp_path, max_open_streams=8, block_bytes=16)
     assert list(range(30 * lines)) == [pt for pt, _, _ in found]
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
-def test_a_file_that_breaks_off_is_read_as_far_as_it_goes(tmp_path: Path, pack: object) -> None:
+def test_a_truncated_file_is_read_up_to_the_damage(tmp_path: Path, pack: object) -> None:
     suffix = {gzip.compress: ".gz", bz2.compress: ".bz2", lzma.compress: ".xz"}[pack]  # type: ignore[index]
     path = tmp_path / f"a{suffix}"
     packed = pack(b"".join(b'{"pt":%d,"n":%d}\n' % (number, number * 7919 % 1000) for number in range(200_000)))  # type: ignore[operator]

@@ -1,0 +1,95 @@
+"""The HTTP client: rate limited, without secrets in errors, and every failure a response."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+
+from feeds.transports.http import HttpClient, Request, Response, http_session
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ODDS = Request(name="odds", url="/odds", params=(("sport", "football"),))
+
+
+@asynccontextmanager
+async def a_client(handler: Any, *, timeout_s: float = 5.0, **options: Any) -> AsyncIterator[HttpClient]:
+    """Run a server with one handler, and a client of it whose clock stands at 7 ms."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        async with http_session(timeout_s) as session:
+            yield HttpClient(session, f"http://127.0.0.1:{port}/", lambda: 7, **options)
+    finally:
+        await runner.cleanup()
+
+
+async def test_secrets_are_added_to_the_request_and_not_to_the_response() -> None:
+    async def echo(request: web.Request) -> web.Response:
+        return web.json_response([request.path, dict(request.query), request.headers["X-Key"]], headers={"X-Other": "1"})
+
+    async with a_client(echo, params={"apiKey": "s"}, headers=lambda: {"X-Key": "t"}) as client:
+        response = await client.fetch(ODDS)
+    assert b'["/odds", {"sport": "football", "apiKey": "s"}, "t"]' == response.body
+    assert (200, 7, ODDS) == (response.status, response.at_ms, response.request)
+    assert {"date"} == response.headers.keys(), "only the headers that codecs read"
+
+
+async def test_a_body_is_posted_with_its_content_type() -> None:
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(text=f"{request.method} {request.content_type} {await request.text()}")
+
+    async with a_client(echo) as client:
+        request = Request(name="login", url="/", method="POST", body=b"a=1", content_type="application/x-www-form-urlencoded")
+        assert b"POST application/x-www-form-urlencoded a=1" == (await client.fetch(request)).body
+
+
+async def test_requests_beyond_the_burst_wait_for_the_rate_limit() -> None:
+    async def ok(_: web.Request) -> web.Response:
+        return web.Response()
+
+    async with a_client(ok, requests_per_s=10.0) as client:
+        began_s = time.monotonic()
+        await asyncio.gather(*(client.fetch(ODDS) for _ in range(20)))
+        burst_s = time.monotonic() - began_s
+        await asyncio.gather(*(client.fetch(ODDS) for _ in range(3)))
+        assert time.monotonic() - began_s >= max(0.25, burst_s)
+    assert {200: 23} == client.statuses
+    assert 0 < client.total_s
+
+
+async def test_a_response_that_takes_too_long_is_one_of_status_0() -> None:
+    async def slow(_: web.Request) -> web.Response:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async with a_client(slow, timeout_s=0.1) as client:
+        response = await client.fetch(ODDS)
+    assert (0, "no response in time", False) == (response.status, response.error_text, response.ok)
+    assert {0: 1} == client.statuses
+
+
+async def test_an_error_shows_neither_url_nor_key() -> None:
+    async with http_session(1.0) as session:
+        client = HttpClient(session, "http://127.0.0.1:1", lambda: 0, params={"apiKey": "secret"})
+        response = await client.fetch(ODDS)
+    assert 0 == response.status
+    assert "no response: ClientConnectorError: Connect call failed" in response.error
+    assert "secret" not in response.error
+
+
+@pytest.mark.parametrize(("header", "wait_s"), [("2", 2.0), ("-1", 0.0), ("0.5", 0.5), ("Wed, 21 Oct 2026", None), (None, None)])
+def test_retry_after_is_in_seconds(header: str | None, wait_s: float | None) -> None:
+    headers = {} if header is None else {"retry-after": header}
+    assert wait_s == Response(request=ODDS, status=429, at_ms=0, headers=headers).retry_after_s
