@@ -1,8 +1,8 @@
 """Reads recordings line by line, merged by publish time, in bounded memory.
 
-A recording is a text file with one message a line: plain, gz, bz2 or xz, in folders, or in tar archives (Betfair's historical data
-has thousands of bz2 members). Only one line of each stream is held in memory. If there are too many streams to decompress at once,
-they are unpacked to a temporary folder first and read from there in small blocks.
+A recording is a text file with one message a line: plain, gz, bz2 or xz, in folders, or in tar archives (Betfair's historical
+data has thousands of bz2 members). Only one line of each stream is held in memory. If there are too many streams to decompress at
+once, they are unpacked to a temporary folder first and read from there in small blocks.
 """
 
 from __future__ import annotations

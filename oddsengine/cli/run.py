@@ -81,7 +81,7 @@ async def _feeding(
     recorders: Mapping[str, Recorder] | None = None,
 ) -> AsyncIterator[None]:
     """Run the configured feeds, whose supervisors are put into a list that others hold, and the reloader."""
-    taps = {name: recorder.take for name, recorder in (recorders or {}).items()}
+    taps = {name: recorder.add for name, recorder in (recorders or {}).items()}
     async with feeding(settings.feeds, engine, taps) as running:
         supervisors += running
         engine.describe_feeds = lambda: describe(supervisors)

@@ -71,12 +71,12 @@ def test_more_streams_than_may_be_open_at_once(tmp_path: Path) -> None:
 def test_a_truncated_file_is_read_up_to_the_damage(tmp_path: Path, pack: object) -> None:
     suffix = {gzip.compress: ".gz", bz2.compress: ".bz2", lzma.compress: ".xz"}[pack]  # type: ignore[index]
     path = tmp_path / f"a{suffix}"
-    packed = pack(b"".join(b'{"pt":%d,"n":%d}\n' % (number, number * 7919 % 1000) for number in range(200_000)))  # type: ignore[operator]
+    packed = pack(b"".join(b'{"pt":%d,"n":%d}\n' % (number, number * 7919 % 1000) for number in range(80_000)))  # type: ignore[operator]
     path.write_bytes(packed[: len(packed) * 3 // 4])
     (tmp_path / "whole").write_bytes(b'{"pt":1000000}')
     with Recordings([tmp_path]) as recordings:
         lines = list(recordings.lines())
-        assert 1000 < len(lines) < 200_000
+        assert 1000 < len(lines) < 80_000
         assert 1_000_000 == lines[-1].pt_ms
         assert [str(path)] == [name for name, _ in recordings.damaged]
 

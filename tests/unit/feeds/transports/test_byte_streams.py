@@ -109,7 +109,7 @@ async def test_a_refused_websocket_handshake_is_fatal_if_the_key_was_not_accepte
 async def event_stream(handler: Any) -> AsyncIterator[EventStreamTransport]:
     app = web.Application()
     app.router.add_get("/stream", handler)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)

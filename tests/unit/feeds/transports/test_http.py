@@ -23,7 +23,7 @@ async def a_client(handler: Any, *, timeout_s: float = 5.0, **options: Any) -> A
     """Run a server with one handler, and a client of it whose clock stands at 7 ms."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
