@@ -99,12 +99,12 @@ def engine(
     port: Annotated[int, typer.Option(help="Serve /healthz, /metrics and explanations on this port; 0: a free one.")] = 0,
 ) -> None:
     """Run feeds and engine only: own the shards and publish to the config's Redis."""
-    from oddsengine.cli.run import run_engine  # noqa: PLC0415
+    from oddsengine.cli.engine import engine as publish  # noqa: PLC0415
 
     path = (config or demo_config()).absolute()
     settings = _with_redis(_read_settings(path), "engine")
     configure_logging(settings.log.level)
-    _run_loop(run_engine(settings, path, _read_settings, port))
+    _run_loop(publish(settings, path, _read_settings, port))
 
 
 @app.command()
@@ -123,10 +123,10 @@ def gateway(
     configure_logging(settings.log.level)
     count = workers or settings.gateway.workers
     if count == 1:
-        _run_loop(serving.serve(settings, reuse_port=share_port))
+        _run_loop(serving.gateway(settings, reuse_port=share_port))
     else:
         arguments = ["gateway", "--config", str(path), "--host", settings.gateway.host]
-        _run_loop(serving.supervise(count, settings.gateway.host, settings.gateway.port, arguments))
+        _run_loop(serving.gateway_workers(count, settings.gateway.host, settings.gateway.port, arguments))
 
 
 def _with_redis(settings: Settings, role: str) -> Settings:

@@ -24,7 +24,7 @@ from oddsengine.common.signals import stop_event
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
-from oddsengine.runtime.service import serving
+from oddsengine.runtime.service import run_service
 from oddsengine.sourcing.dump import dump_book
 from oddsengine.sourcing.source_book import SourceBook
 from oddsengine.streams.publisher import prepare
@@ -285,7 +285,7 @@ async def replay_and_serve(paths: list[Path], adapter: str, settings: Settings, 
     stop = stop_event()
     with Recordings(paths) as recordings:
         replay = Replay(recordings, adapter, lambda text: console.print(text, highlight=False, soft_wrap=True))
-        async with serving(settings, replay.sources) as service:
+        async with run_service(settings, replay.sources) as service:
             _log.info("serving", url=f"http://{settings.gateway.host}:{service.port}", streams=len(recordings.names))
             for source in replay.trusted:
                 service.engine.receive(UpdateBatch(source, None, [SourceStatus("live", "replay")]))

@@ -1,4 +1,4 @@
-"""The configured feeds, opened and supervised, for those who take what they say."""
+"""Opens and supervises the configured feeds, and reports their status."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from feeds.recording.packet import Packet
+    from feeds.recording.recorder import Recorder
     from feeds.supervision.event_handler import Sink
+    from oddsengine.engine.engine import Engine
     from oddsengine.runtime.settings import FeedSettings
     from oddsengine.runtime.telemetry.metrics import Sample
 
 
-def sources_of(feeds: Mapping[str, FeedSettings]) -> list[str]:
-    """Name the sources of the configured feeds, most preferred first."""
+def feed_sources(feeds: Mapping[str, FeedSettings]) -> list[str]:
+    """Return the sources of the configured feeds, most preferred first."""
     plugins = installed_feeds()
     return [source for name, feed in feeds.items() for source in plugins[feed.adapter].sources(name, feed.config)]
 
 
 @asynccontextmanager
-async def feeding(
+async def run_feeds(
     feeds: Mapping[str, FeedSettings], sink: Sink, taps: Mapping[str, Callable[[Packet], None]] | None = None
 ) -> AsyncIterator[list[Supervisor]]:
-    """Run the configured feeds.
+    """Run feeds until the context is left. Yields their supervisors.
 
     Args:
-        feeds: by name, in order of preference.
-        sink: takes what they say.
-        taps: by name, what takes the bytes of a feed as they come.
+        feeds: the feeds by name, in order of preference.
+        sink: receives their updates.
+        taps: by feed, a callback for every packet as it is received.
 
     Raises:
-        FeedError: if a feed can't be opened, such as for want of a secret.
+        FeedError: if a feed can't be opened, for example because a secret is missing.
     """
     plugins = installed_feeds()
     async with AsyncExitStack() as stack:
@@ -55,8 +57,30 @@ async def feeding(
                 await end_tasks(tasks)
 
 
-def describe(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
-    """Tell how every feed stands, for `GET /v1/feeds`; times are Unix milliseconds."""
+@asynccontextmanager
+async def run_feeds_of(
+    engine: Engine,
+    feeds: Mapping[str, FeedSettings],
+    supervisors: list[Supervisor],
+    recorders: Mapping[str, Recorder] | None = None,
+) -> AsyncIterator[None]:
+    """Run the feeds of an engine, which also reports their status, until the context is left.
+
+    Args:
+        engine: receives the updates.
+        feeds: see `run_feeds`.
+        supervisors: the supervisors are appended to this list, which the metrics read.
+        recorders: by feed, what records it.
+    """
+    taps = {name: recorder.add for name, recorder in (recorders or {}).items()}
+    async with run_feeds(feeds, engine, taps) as running:
+        supervisors += running
+        engine.describe_feeds = lambda: feed_status(supervisors)
+        yield
+
+
+def feed_status(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
+    """Return the status of every feed for `GET /v1/feeds`; times are Unix milliseconds."""
     return [
         {
             "feed": each.name,
@@ -80,8 +104,8 @@ def describe(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
     ]
 
 
-def samples(supervisors: Iterable[Supervisor]) -> Iterable[Sample]:
-    """Give the feeds' metrics (see `oddsengine.runtime.telemetry.metrics`)."""
+def feed_samples(supervisors: Iterable[Supervisor]) -> Iterable[Sample]:
+    """Yield the metrics of the feeds (see `oddsengine.runtime.telemetry.metrics`)."""
     now_ms = wall_clock_ms()
     for each in supervisors:
         labels = (each.name,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from oddsengine.pricing.pricer import Pricer
 from oddsengine.runtime.settings import ConfigError, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
 #: The sections that a reload applies. The others need a restart.
 _RELOADED_SECTIONS: Final = frozenset({"profiles", "tiers"})
@@ -82,3 +83,14 @@ class Reloader:
             self._path.parent, recursive=False, watch_filter=lambda _, path: Path(path).name == self._path.name
         ):
             self.request()
+
+
+@asynccontextmanager
+async def run_reloader(reloader: Reloader) -> AsyncIterator[None]:
+    """Run a reloader until the context is left."""
+    async with asyncio.TaskGroup() as group:
+        reloading = group.create_task(reloader.run(), name="reload")
+        try:
+            yield
+        finally:
+            reloading.cancel()

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.protocol.server_messages import ServerMessage
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.runtime.service import Service, serving
+from oddsengine.runtime.service import Service, run_service
 from oddsengine.runtime.settings import EngineSettings, GatewaySettings, Settings
 from tests.support.builders import a_batch, live
 
@@ -135,7 +135,7 @@ class Socket:
 @asynccontextmanager
 async def served(settings: Settings | None = None, source: str = "src") -> AsyncIterator[Served]:
     """Run a service whose one source is live and silent."""
-    async with serving(settings or quick_settings(), [source]) as service, aiohttp.ClientSession() as http:
+    async with run_service(settings or quick_settings(), [source]) as service, aiohttp.ClientSession() as http:
         await until(lambda: service.hub.replica.ready, "readiness")
         found = Served(service, http)
         service.engine.receive(live(source))

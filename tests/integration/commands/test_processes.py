@@ -79,7 +79,7 @@ async def test_an_engine_and_gateways_with_workers_of_which_one_dies(redis_serve
             workers = {line["worker"] for line in await gateway.logged("serving", 2)}
             assert 2 == len(workers)
             os.kill(min(workers), signal.SIGKILL)
-            await gateway.logged("worker died, starting another")
+            await gateway.logged("worker exited, restarting")
             again = {line["worker"] for line in await gateway.logged("serving", 3)}
             assert 3 == len(again)
             async with connect(url.replace("http", "ws") + "/v1/stream") as socket:

@@ -21,8 +21,8 @@ from feeds.supervision.states import FeedState
 from feeds.supervision.supervisor import Supervisor
 from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import EventUpdate
-from oddsengine.runtime.feed_runner import describe, samples
-from oddsengine.runtime.service import serving
+from oddsengine.runtime.feed_runner import feed_samples, feed_status
+from oddsengine.runtime.service import run_service
 from tests.support.builders import a_batch, an_event
 from tests.support.service import Served, quick_settings, until
 from tests.support.tasks import in_background
@@ -55,10 +55,10 @@ async def test_an_unreachable_provider_is_probed_and_shown_as_down() -> None:
         await until(lambda: supervisor.retry.is_open, "the breaker")
         failures = supervisor.counters.failures
         await until(lambda: supervisor.counters.failures > failures, "a probe")
-        shown = describe([supervisor])[0]
+        shown = feed_status([supervisor])[0]
     assert ("line", "down") == (shown["feed"], shown["state"])
     assert "Connect call failed" in shown["reason"]
-    assert ("oddsengine_feed_breaker_open", ("line",), True) in list(samples([supervisor]))
+    assert ("oddsengine_feed_breaker_open", ("line",), True) in list(feed_samples([supervisor]))
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ async def test_a_feed_of_another_package_is_found_by_its_entry_point_and_serves_
 
 
 async def test_doubtful_matches_are_listed_for_review() -> None:
-    async with serving(quick_settings(), ["b", "p"]) as service, aiohttp.ClientSession() as http:
+    async with run_service(quick_settings(), ["b", "p"]) as service, aiohttp.ClientSession() as http:
         await until(lambda: service.hub.replica.ready, "readiness")
         here = Served(service, http)
         for key, start in (("b.1", 0), ("p.9", 150 * 60_000)):

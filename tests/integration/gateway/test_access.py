@@ -14,7 +14,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from oddsengine.client import OddsClient
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings, LimitSettings
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.runtime.service import gateway_running, serving
+from oddsengine.runtime.gateway import run_gateway
+from oddsengine.runtime.service import run_service
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.certificates import Certificates
 from tests.support.service import PATIENCE_S, Served, Socket, quick_settings, served, until
@@ -190,7 +191,7 @@ async def test_a_token_has_so_many_sessions_in_all_gateways_and_ways_together(au
     settings = quick_settings(auth=auth)
     async with served(settings) as here:
         assert here.service.embedded_redis is not None
-        async with gateway_running(settings, here.service.embedded_redis.url) as another:
+        async with run_gateway(settings, here.service.embedded_redis.url) as another:
             there = f"http://127.0.0.1:{another.port}"
             await until(lambda: another.hub.replica.ready, "the other gateway")
 
@@ -217,7 +218,7 @@ async def test_an_address_has_so_many_sessions_in_all_gateways_together() -> Non
     settings = quick_settings(limits=LimitSettings(sessions_per_address=2))
     async with served(settings) as here:
         assert here.service.embedded_redis is not None
-        async with gateway_running(settings, here.service.embedded_redis.url) as another:
+        async with run_gateway(settings, here.service.embedded_redis.url) as another:
             there = f"ws://127.0.0.1:{another.port}/v1/stream"
             await until(lambda: another.hub.replica.ready, "the other gateway")
             async with here.socket(), connect(there):
@@ -346,7 +347,7 @@ async def test_a_renewed_certificate_is_shown_to_whoever_connects_from_then_on(
         return ssl.DER_cert_to_PEM_cert(found).encode()
 
     settings = quick_settings(tls_cert=str(served_file), tls_key=str(served_file))
-    async with serving(settings, ["src"]) as service:
+    async with run_service(settings, ["src"]) as service:
         trusted = ssl.create_default_context(cafile=str(certificates.trusted))
         async with connect(f"wss://127.0.0.1:{service.port}/v1/stream", ssl=trusted) as socket:
             assert await shown(service.port) in certificates.good.read_bytes()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from oddsengine.offer.owned_offer import OwnedOffer
-from oddsengine.runtime.service import gateway_running
+from oddsengine.runtime.gateway import run_gateway
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher, prepare
 from tests.support.builders import an_event, an_offer_of
@@ -28,7 +28,7 @@ async def test_markets_are_suspended_and_no_quote_is_good(redis: Redis, redis_se
     assert batch is not None
     await publisher.publish(prepare(offer, batch))
 
-    async with gateway_running(settings, redis_server.url) as service, aiohttp.ClientSession() as http:
+    async with run_gateway(settings, redis_server.url) as service, aiohttp.ClientSession() as http:
         here = Served(service, http)  # type: ignore[arg-type]
         async with here.socket() as socket:
             await socket.subscribed("sport:football")

@@ -21,8 +21,8 @@ from feeds.supervision.states import FeedState
 from oddsengine.client import OddsClient
 from oddsengine.common.tasks import end_tasks
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.runtime.feed_runner import feeding, sources_of
-from oddsengine.runtime.service import serving
+from oddsengine.runtime.feed_runner import feed_sources, run_feeds
+from oddsengine.runtime.service import run_service
 from oddsengine.runtime.settings import EngineSettings, FeedSettings, GatewaySettings, Settings
 from tests.support.certificates import Certificates
 
@@ -278,9 +278,9 @@ async def staged(
             feeds=feeds,
             sourcing=sourcing,
         )
-        service = await stack.enter_async_context(serving(settings, sources_of(feeds)))
+        service = await stack.enter_async_context(run_service(settings, feed_sources(feeds)))
         await until(lambda: service.hub.replica.ready, "readiness")
-        supervisors = await stack.enter_async_context(feeding(feeds, service.engine))
+        supervisors = await stack.enter_async_context(run_feeds(feeds, service.engine))
         watcher = Watcher(f"http://127.0.0.1:{service.port}")
         stage = Stage(service, emulators, supervisors, watcher, certificates)
         stage.tls = tls

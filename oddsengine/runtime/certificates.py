@@ -1,0 +1,56 @@
+"""The gateway's TLS certificate, replaced in place when its files are renewed."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+_CHECK_S: Final = 5.0
+_log = structlog.get_logger(__name__)
+
+
+def server_context(cert: str, key: str) -> ssl.SSLContext:
+    """Return a TLS context for a server.
+
+    Args:
+        cert: a PEM file with the certificate chain.
+        key: a PEM file with its private key.
+
+    Raises:
+        OSError: if a file can't be read or is not valid (ssl.SSLError).
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    return context
+
+
+async def renew(context: ssl.SSLContext, cert: str, key: str, *, check_s: float = _CHECK_S) -> None:
+    """Load the files into the context whenever they change, until cancelled. New connections then get the new certificate.
+
+    Files that can't be used are logged, and the certificate in use stays.
+
+    Args:
+        context: the context in use, loaded from these files.
+        cert: see `server_context`.
+        key: see `server_context`.
+        check_s: how often the files are checked.
+    """
+    loaded = _modified(cert, key)
+    while True:
+        await asyncio.sleep(check_s)
+        try:
+            modified = _modified(cert, key)
+            if modified != loaded:
+                context.load_cert_chain(cert, key)
+                loaded = modified
+                _log.info("certificate renewed", file=cert)
+        except (OSError, ssl.SSLError) as error:
+            _log.error("certificate rejected, keeping the one in use", file=cert, error=str(error))
+
+
+def _modified(*files: str) -> list[int]:
+    return [Path(file).stat().st_mtime_ns for file in files]

@@ -1,0 +1,185 @@
+"""Runs a gateway: a replica of every shard, and the server for its subscribers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from aiohttp import web
+from redis.asyncio import Redis
+
+from oddsengine.common.clock import wall_clock_ms
+from oddsengine.common.tasks import end_tasks
+from oddsengine.gateway.access.admission import Admission
+from oddsengine.gateway.access.authentication import Authenticator
+from oddsengine.gateway.access.grants import SessionLimits
+from oddsengine.gateway.access.session_limiter import SessionLimiter
+from oddsengine.gateway.hub.hub import Hub
+from oddsengine.gateway.hub.settings import HubSettings
+from oddsengine.gateway.server.app import Gateway
+from oddsengine.gateway.server.listener import HandshakeTimeouts, listening
+from oddsengine.gateway.state.replica import Replica
+from oddsengine.runtime.certificates import renew, server_context
+from oddsengine.runtime.telemetry.metrics import build_registry
+from oddsengine.streams.follower import Follower
+from oddsengine.streams.keys import shard_keys
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+    from oddsengine.gateway.server.rest import EngineView
+    from oddsengine.runtime.settings import Settings
+    from oddsengine.runtime.telemetry.metrics import Sample, Source
+
+_SWEEP_S: Final = 0.02
+#: A heartbeat check looks at this share of the sessions: at all of them twice a second.
+_HEARTBEAT_CHECK_S: Final = 0.02
+_HEARTBEAT_SHARE: Final = 0.04
+#: Longer than a blocking read, shorter than the silence after which a shard is stale.
+_SOCKET_TIMEOUT_S: Final = 2.0
+_SHUTDOWN_TIMEOUT_S: Final = 2.0
+_log = structlog.get_logger(__name__)
+
+
+class GatewayService:
+    """A running gateway and the port it listens on."""
+
+    def __init__(self, gateway: Gateway, hub: Hub, followers: list[Follower]) -> None:
+        self.gateway = gateway
+        self.hub = hub
+        self.followers = followers
+        self.port = 0
+
+
+@asynccontextmanager
+async def run_gateway(
+    settings: Settings,
+    redis_url: str,
+    engine: EngineView | None = None,
+    metrics: Sequence[Source] = (),
+    *,
+    reuse_port: bool = False,
+) -> AsyncIterator[GatewayService]:
+    """Follow every shard and serve subscribers; drain when the context is left.
+
+    Args:
+        settings: the configuration.
+        redis_url: the Redis to follow.
+        engine: the engine in this process, or None.
+        metrics: more sources of `/metrics`.
+        reuse_port: whether other processes listen on the same port.
+    """
+    async with AsyncExitStack() as stack:
+
+        def connect() -> Redis:
+            redis = Redis.from_url(redis_url, socket_timeout=_SOCKET_TIMEOUT_S)
+            stack.push_async_callback(redis.aclose)
+            return redis
+
+        limits = settings.limits
+        hub = _build_hub(settings)
+        followers = [
+            Follower(connect(), shard, shard_keys(settings.redis.namespace, shard), offer, hub.staleness, time.monotonic)
+            for shard, offer in enumerate(hub.replica.offers)
+        ]
+        session_limiter = SessionLimiter(connect(), settings.redis.namespace)
+        admission = build_admission(settings, session_limiter)
+        handshakes = HandshakeTimeouts(limits.handshake_timeout_s, time.monotonic)
+        registry = build_registry([*metrics, lambda: _samples(hub, admission, handshakes, followers)])
+        gateway = Gateway(hub, admission, registry, engine, handshakes)
+        service = GatewayService(gateway, hub, followers)
+        cert, key = settings.gateway.tls_cert, settings.gateway.tls_key
+        tls = server_context(cert, key) if cert else None
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(_sweep(hub), name="sweep"),
+                group.create_task(_send_heartbeats(hub), name="heartbeats"),
+                group.create_task(session_limiter.renew(), name="session-leases"),
+                group.create_task(handshakes.watch(), name="handshakes"),
+                *(group.create_task(follower.run(), name="follower") for follower in followers),
+            ]
+            if tls is not None:
+                tasks.append(group.create_task(renew(tls, cert, key), name="certificate"))
+            runner = web.AppRunner(gateway.app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
+            try:
+                await runner.setup()
+                assert runner.server is not None  # noqa: S101 - it was set up
+                tracked = handshakes.track(runner.server)
+                host, port = settings.gateway.host, settings.gateway.port
+                # Twice the time: a client that only reads too slowly is told why before the system closes its connection.
+                lost_s = 2 * limits.slow_client_timeout_s
+                async with listening(tracked, host, port, tls, reuse_port=reuse_port, lost_s=lost_s) as service.port:
+                    yield service
+            finally:
+                await gateway.connections.drain()
+                await runner.cleanup()
+                await end_tasks(tasks)
+
+
+def build_admission(settings: Settings, session_limiter: SessionLimiter | None = None) -> Admission:
+    """Build the admission of requests. Raises UnusableKey if a configured key is not valid."""
+    limits, gateway = settings.limits, settings.gateway
+    defaults = SessionLimits(sessions=limits.sessions, channels=limits.channels, messages_per_s=limits.messages_per_s)
+    authenticator = Authenticator(settings.auth, defaults)
+    authenticator.validate_keys()
+    if authenticator.anonymous is not None:
+        _log.warning("anonymous access enabled", role=authenticator.anonymous.role.name)
+    return Admission(authenticator, limits, gateway.allowed_origins, gateway.trusted_proxies, time.monotonic, session_limiter)
+
+
+def _build_hub(settings: Settings) -> Hub:
+    gateway = settings.gateway
+    hub_settings = HubSettings(
+        heartbeat_ms=gateway.heartbeat_ms,
+        profile=gateway.profile,
+        slow_client_timeout_s=settings.limits.slow_client_timeout_s,
+        history_ms=round(gateway.quote_history_s * 1000),
+        stale_suspend_after_s=gateway.stale_suspend_after_s,
+    )
+    return Hub(Replica(settings.engine.shards), time.monotonic, wall_clock_ms, hub_settings)
+
+
+async def _sweep(hub: Hub) -> None:
+    while True:
+        await asyncio.sleep(_SWEEP_S)
+        hub.sweep()
+
+
+async def _send_heartbeats(hub: Hub) -> None:
+    while True:
+        await asyncio.sleep(_HEARTBEAT_CHECK_S)
+        hub.heartbeat(_HEARTBEAT_SHARE)
+
+
+def _samples(hub: Hub, admission: Admission, handshakes: HandshakeTimeouts, followers: list[Follower]) -> Iterable[Sample]:
+    counters = hub.counters
+    yield "oddsengine_sessions", (), len(hub.sessions)
+    yield "oddsengine_sessions_opened_total", (), counters.opened
+    yield "oddsengine_sent_frames_total", (), counters.frames
+    yield "oddsengine_sent_bytes_total", (), counters.bytes
+    yield "oddsengine_sent_deltas_total", (), counters.deltas
+    yield "oddsengine_sent_snapshots_total", (), counters.snapshots
+    yield "oddsengine_resumed_subscriptions_total", (), counters.resumed
+    yield "oddsengine_slow_consumers_total", (), counters.slow_consumers
+    yield "oddsengine_slow_consumer_disconnects_total", (), counters.slow_consumer_disconnects
+    yield "oddsengine_catch_ups_total", (), counters.catch_ups
+    yield "oddsengine_bad_messages_total", (), counters.bad_messages
+    yield "oddsengine_suspension_seconds", (), counters.suspension_seconds
+    rejected = {
+        "token": admission.authenticator.rejected,
+        "expired": counters.expired,
+        "origin": admission.rejected_origins,
+        "sessions_per_address": admission.rejected_sessions,
+        "handshakes": admission.handshakes.rejected,
+        "requests": admission.requests.rejected,
+        "session_limit": counters.over_limit,
+        "slow_handshake": handshakes.timed_out,
+    }
+    for reason, count in rejected.items():
+        yield "oddsengine_rejected_total", (reason,), count
+    for shard, follower in enumerate(followers):
+        yield "oddsengine_snapshot_reloads_total", (str(shard),), follower.snapshot_reloads
+        yield "oddsengine_shard_stale", (str(shard),), follower.stale
