@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from oddsengine.domain.changes import Changes
 from oddsengine.streams.positions import Position
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class DeltaBatch(NamedTuple):
@@ -29,16 +26,21 @@ class DeltaBatch(NamedTuple):
     suspended_ms: int | None = None
 
 
-def split(whole: DeltaBatch, before: Position, suspensions_per_batch: int) -> Iterator[DeltaBatch]:
-    """Split changes into batches, suspensions first. Yield at least one; until the last, a client stays at `before`."""
+def split(whole: DeltaBatch, before: Position, suspensions_per_batch: int) -> list[DeltaBatch]:
+    """Split changes into batches, suspensions first. Return at least one; until the last, a client stays at `before`."""
     changes = whole.changes
+    if changes.urgent <= suspensions_per_batch:
+        return [whole]
     count = len(changes.markets)
-    size = suspensions_per_batch if changes.urgent > suspensions_per_batch else max(count, 1)
-    for start in range(0, max(count, 1), size):
-        markets = changes.markets[start : start + size]
+    batches: list[DeltaBatch] = []
+    for start in range(0, count, suspensions_per_batch):
+        markets = changes.markets[start : start + suspensions_per_batch]
         urgent = min(max(changes.urgent - start, 0), len(markets))
-        yield whole._replace(
-            changes=Changes([], markets, [], urgent) if start else Changes(changes.events, markets, changes.removals, urgent),
-            at=whole.at if start + size >= count else before,
-            suspended_ms=whole.suspended_ms if urgent else None,
+        batches.append(
+            whole._replace(
+                changes=Changes([], markets, [], urgent) if start else Changes(changes.events, markets, changes.removals, urgent),
+                at=whole.at if start + suspensions_per_batch >= count else before,
+                suspended_ms=whole.suspended_ms if urgent else None,
+            )
         )
+    return batches

@@ -349,8 +349,7 @@ class Dispatcher:
 
     def _complete(self) -> None:
         """Forget the flush, and do what waited for its completion."""
-        callbacks = self._flush.callbacks
-        self._flush = Flush()
+        callbacks = self._flush.reset()
         if self._pending:
             self._machine.move(Trigger.DEFER)
         for callback in callbacks:

@@ -10,7 +10,7 @@ from oddsengine.gateway.fanout.broadcast import Broadcast, Recipients, coalesce
 from oddsengine.gateway.hub.states import Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from oddsengine.gateway.fanout.audience import Audience
     from oddsengine.gateway.fanout.batches import DeltaBatch
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Flush:
-    """A flush from its first batch to its last frame.
+    """A flush from its first batch to its last frame. There is one record, used for one flush after the other.
 
     Attributes:
         batches: what is still to be encoded, in order.
@@ -39,9 +39,18 @@ class Flush:
         #: what an interrupted broadcast still owes to sessions
         self._undelivered: dict[Session, bytes] = {}
 
-    def put_first(self, batches: Iterable[DeltaBatch]) -> None:
+    def reset(self) -> list[Callable[[], None]]:
+        """Forget everything. Return the callbacks."""
+        callbacks = list(self.callbacks)
+        self.callbacks.clear()
+        self.moved.clear()
+        self.broadcast = _NOTHING
+        self.suspended_ms = None
+        return callbacks
+
+    def put_first(self, batches: list[DeltaBatch]) -> None:
         """Encode these batches before all others."""
-        self.batches.extendleft(reversed(list(batches)))
+        self.batches.extendleft(batches[::-1])
 
     def drop(self, shard: int) -> None:
         """Drop the batches of a shard that are not encoded yet."""
