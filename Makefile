@@ -21,11 +21,12 @@ test: $(VENV)/.test ## run all tests; with coverage, in half as long again: make
 	@.ci/chromium
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: $(VENV)/.test ## check style, types and the one way between rooms
+lint: $(VENV)/.test ## check style, types, the one way between rooms and the shape of files and folders
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.support.structure oddsengine feeds bench
 
 format: $(VENV)/.test ## format the code
 	$(BIN)/ruff format .

@@ -81,6 +81,7 @@ def test_every_problem_is_reported_not_only_the_first() -> None:
         ("[[selection]]\nsources = []\n", "odds.toml:1: selection: renamed to sourcing"),
         ("[auth]\nanonymous = ''\n", "odds.toml:2: auth.anonymous: renamed to anonymous_role"),
         ("[profiles.a]\nwhole_book = true\n", "odds.toml:2: profiles.a.whole_book: renamed to require_complete_book"),
+        ("[matching]\nmargin = 0.1\n", "odds.toml:2: matching.margin: renamed to min_lead"),
         (
             "[[profiles.default.rules]]\nin_play = true\nspike_limit = 0.2\n",
             "odds.toml:3: profiles.default.rules.0.spike_limit: renamed to jump_limit",
