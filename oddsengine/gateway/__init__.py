@@ -1,1 +1,4 @@
-"""Subscribers: replicas of the offer, audiences that share frames, sessions, and the HTTP API."""
+"""Serves subscribers: a replica of what is published, sessions and audiences, recovery, access control, and the HTTP server.
+
+Knows the engine only by the streams it follows, and by `server.rest.EngineView` where both run in one process.
+"""

@@ -161,7 +161,7 @@ class Dispatcher:
 
     def sweep(self) -> None:
         """Catch up sessions that have drained and serve audiences whose interval has passed; call every few ms."""
-        self.history.settle()
+        self.history.process()
         self._catch_up.sweep()
 
     # -- changes --------------------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ class Dispatcher:
     def changed(self, shard: int, batches: list[Batch]) -> None:
         """Dispatch what was just applied to a shard, now or with the next flush."""
         for batch in batches:
-            self.history.note(batch)
+            self.history.record(batch)
         pending = self._pending.get(shard)
         if pending is None:
             self._pending[shard] = batches
@@ -181,7 +181,7 @@ class Dispatcher:
         elif pending is not None:
             return
         elif sum([len(batch.markets) for batch in batches]) > self._thresholds.large_flush:
-            asyncio.get_running_loop().call_soon(self.history.settle)
+            asyncio.get_running_loop().call_soon(self.history.process)
             if state is DispatchState.IDLE:
                 self._machine.move(Trigger.DEFER)
             self._scheduler.yield_to_loop()
@@ -195,7 +195,7 @@ class Dispatcher:
         self.flush_now()
         self._supersede()
         self._dispatched[shard] = self._outbox.delivered[shard] = self.replica.position(shard)
-        self.history.forget()
+        self.history.clear()
         for audience in self._audiences:
             if shard in audience.channel.shards:
                 self._catch_up.resend_snapshot(audience)

@@ -1,7 +1,7 @@
-"""Ready WebSocket frames (RFC 6455, section 5.2) and server-sent events: built once for a whole audience.
+"""WebSocket frames (RFC 6455, section 5.2) and server-sent events, built once per audience.
 
-With permessage-deflate (RFC 7692) each message is compressed on its own, without what was sent before, so that one
-compressed frame serves everyone who negotiated it; a receiver can always read such frames, whatever it keeps itself.
+With permessage-deflate (RFC 7692) each message is compressed without context takeover, so that one compressed frame serves
+every client that negotiated the same window. A receiver can read such frames whatever context it keeps.
 """
 
 from __future__ import annotations
@@ -18,45 +18,45 @@ _FIN_PONG: Final = 0x8A
 _COMPRESSED: Final = 0x40
 _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
-#: What a flushed deflate block ends with and the sender leaves out (RFC 7692, section 7.2.1).
+#: The end of a flushed deflate block, which the sender removes (RFC 7692, section 7.2.1).
 _TAIL: Final = b"\x00\x00\xff\xff"
 _pack_16: Final = Struct(">BBH").pack
 _pack_64: Final = Struct(">BBQ").pack
-#: Below this size compression only costs.
-_WORTH_COMPRESSING: Final = 128
+#: Below this size compression saves nothing.
+_MIN_COMPRESSED_BYTES: Final = 128
 _LEVEL: Final = 6
-#: zlib can't make raw deflate with a window of 256 bytes, and a wider one may not be sent instead.
-_LEAST_BITS: Final = 9
+#: zlib cannot produce raw deflate with a window of 256 bytes, and RFC 7692 does not allow a wider one in its place.
+_MIN_DEFLATE_BITS: Final = 9
 
 
 class Framing(NamedTuple):
-    """How messages are wrapped for a session: as text or binary frames, with a window of permessage-deflate, or as events."""
+    """How messages are wrapped for a session: as text or binary frames, optionally compressed, or as server-sent events."""
 
     is_text: bool = True
     deflate_bits: int = 0
     are_events: bool = False
 
     def wrap(self, payload: bytes, at: str | None = None) -> bytes:
-        """Wrap one message; `at` is the position a client has with it, if it has one."""
+        """Wrap a message; `at` is the position of a client that has received it, if the message has one."""
         if self.are_events:
             return event(payload, at)
         return frame(payload, text=self.is_text, deflate_bits=self.deflate_bits)
 
 
-#: Text, not compressed: what everybody understands.
+#: Uncompressed text, which every client supports.
 TEXT: Final = Framing()
 
 
 def frame(payload: bytes, *, text: bool = True, deflate_bits: int = 0) -> bytes:
-    """Wrap one message into one unmasked frame.
+    """Wrap a message into one unmasked frame.
 
     Args:
         payload: the message.
         text: whether it is UTF-8 text, else binary.
-        deflate_bits: the negotiated window (8 to 15), 0 for none.
+        deflate_bits: the negotiated window (8 to 15); 0 for no compression.
     """
     head = _FIN_TEXT if text else _FIN_BINARY
-    if deflate_bits >= _LEAST_BITS and len(payload) >= _WORTH_COMPRESSING:
+    if deflate_bits >= _MIN_DEFLATE_BITS and len(payload) >= _MIN_COMPRESSED_BYTES:
         compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -deflate_bits)
         payload = (compressor.compress(payload) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_TAIL)
         head |= _COMPRESSED
@@ -78,14 +78,14 @@ def close_frame(code: int, reason: str) -> bytes:
 
 
 def pong_frame(payload: bytes) -> bytes:
-    """Build the answer to a ping (RFC 6455, section 5.5.3), whose payload has at most 125 bytes."""
+    """Build the answer to a ping (RFC 6455, section 5.5.3) with its payload of at most 125 bytes."""
     return bytes((_FIN_PONG, len(payload))) + payload
 
 
 def event(payload: bytes, at: str | None = None) -> bytes:
-    """Wrap one message into a server-sent event (HTML Living Standard, section 9.2) in a chunk of its own (RFC 9112, 7.1).
+    """Wrap a message into a server-sent event (HTML Living Standard, section 9.2) as one HTTP chunk (RFC 9112, section 7.1).
 
-    `at` becomes its id, which a browser gives back as `Last-Event-ID`.
+    `at` becomes its id, which a browser sends back as `Last-Event-ID`.
     """
     head = b"" if at is None else b"id: " + at.encode() + b"\n"
     text = head + b"data: " + payload + b"\n\n"

@@ -104,7 +104,7 @@ class CatchUp:
     def send_staleness(self, session: Session, subscription: Subscription) -> None:
         """Send a session `stale` or `live` if its audience was sent that while the session was not a member."""
         channel = subscription.audience.channel
-        since = self._replica.is_stale(channel)
+        since = self._replica.channel_stale_since(channel)
         if (since is not None) == subscription.sent_stale:
             return
         subscription.sent_stale = since is not None

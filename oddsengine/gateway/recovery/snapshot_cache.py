@@ -124,7 +124,7 @@ class SnapshotCache:
                 del self._large[key]
 
     def _content(self, key: _Key, channel: Channel, options: DeliveryOptions, since: At | None) -> Content | None:
-        if not self._replica.is_over(self._thresholds.large_channel, channel, since):
+        if not self._replica.exceeds_markets(self._thresholds.large_channel, channel, since):
             return encode_channel(self._replica, channel, options, since)
         large = self._large.pop(key, None) or _Large(SnapshotEncoder(self._replica, channel, options, since), 0, 0.0)
         # Reinserted at the end: the least recently requested is evicted first.

@@ -1,4 +1,4 @@
-"""What was on offer a moment ago: the last versions of each market, for bets that were placed on them with a delay."""
+"""The prices of the last seconds, to check bets that were placed on a price that has changed since."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 #: A version of a selection, when it was published (Unix milliseconds), and its prices. A plain tuple: the garbage collector
-#: stops looking at those, and there are many.
+#: untracks those, and there are many.
 Version: TypeAlias = tuple[int, int, tuple[int | None, ...]]
 
 
 class WasOnOffer(NamedTuple):
-    """When a price was on offer last: Unix milliseconds of the engine; `until_ms` None while it still is."""
+    """When a price was last on offer, in Unix milliseconds of the engine; `until_ms` is None if it still is."""
 
     v: int
     from_ms: int
@@ -24,29 +24,29 @@ class WasOnOffer(NamedTuple):
 
 
 class PriceHistory:
-    """The versions of the last while.
+    """The recent prices of every selection.
 
     Args:
-        keep_ms: how long a version is kept after it was replaced; 0 keeps none.
+        keep_ms: how long a price is kept after it was replaced; 0 keeps none.
     """
 
     def __init__(self, keep_ms: int) -> None:
         self._keep_ms = keep_ms
         self._versions: dict[MarketId, dict[str, list[Version]]] = {}
-        self._noted: list[Batch] = []
+        self._recorded: list[Batch] = []
 
-    def note(self, batch: Batch) -> None:
-        """Take in what a batch has just changed; the work is done later, by `settle`."""
+    def record(self, batch: Batch) -> None:
+        """Record what a batch has changed. Only queues it: `process` does the work."""
         if self._keep_ms:
-            self._noted.append(batch)
+            self._recorded.append(batch)
 
-    def settle(self) -> None:
-        """Do what `note` left; call every few ms."""
-        for batch in self._noted:
-            self._take_in(batch)
-        self._noted.clear()
+    def process(self) -> None:
+        """Process recorded batches; call every few ms."""
+        for batch in self._recorded:
+            self._process(batch)
+        self._recorded.clear()
 
-    def _take_in(self, batch: Batch) -> None:
+    def _process(self, batch: Batch) -> None:
         now_ms = batch.ts_ms
         oldest_ms = now_ms - self._keep_ms
         for change in batch.markets:
@@ -59,37 +59,37 @@ class PriceHistory:
                     selections[key] = [(change.v, now_ms, selection.prices)]
                     continue
                 versions.append((change.v, now_ms, selection.prices))
-                # What replaced the oldest was published so long ago that nobody may ask for the oldest any more.
+                # The oldest was replaced longer ago than prices are kept.
                 while versions[1][1] < oldest_ms:
                     del versions[0]
         for removal in batch.removals:
             if removal.what == "market":
                 self._versions.pop(MarketId(removal.id), None)
 
-    def forget(self) -> None:
-        """Drop everything: what is on offer was loaded anew, and what was in between is not known."""
+    def clear(self) -> None:
+        """Drop everything: the shards were loaded from a snapshot, and what was published before it is unknown."""
         self._versions.clear()
-        self._noted.clear()
+        self._recorded.clear()
 
     def was_on_offer(
         self, market: MarketId, selection: str, price: int, profile: int, v: int | None, now_ms: int
     ) -> WasOnOffer | None:
-        """Tell when a price was last on offer, within the time kept; None if it was not.
+        """Return when a price was last on offer within the time kept, or None if it was not.
 
         Args:
             market: the market.
             selection: one of its selections.
-            price: in thousandths.
-            profile: the profile's place in `prices`.
-            v: the version it came with, None for whichever.
+            price: decimal odds in thousandths.
+            profile: the profile's index in `prices`.
+            v: the market version that the price was shown with; None for any.
             now_ms: Unix milliseconds.
         """
-        self.settle()
+        self.process()
         until_ms: int | None = None
         for version, from_ms, prices in reversed(self._versions.get(market, {}).get(selection, ())):
             if until_ms is not None and until_ms < now_ms - self._keep_ms:
                 return None
-            # What was quoted at v is what the last version up to v said.
+            # The price at market version v is that of the selection's last version up to v.
             if prices[profile] == price and (v is None or version <= v or until_ms is None):
                 return WasOnOffer(version, from_ms, until_ms)
             until_ms = from_ms

@@ -1,4 +1,4 @@
-"""The gateway's copy of what is published: one offer a shard, fed from the streams, asked by channel."""
+"""The gateway's replica of what is published: one offer per shard, updated from the streams and queried by channel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Reason of a market that is suspended because its shard has been stale for too long.
 STALE: Final = "stale"
-#: What a subscriber has: its position in each shard that its channel draws from.
+#: A subscriber's position in each shard that its channel draws from.
 At = dict[int, Position]
 
 
@@ -41,26 +41,26 @@ def _all_selections(record: MarketRecord) -> dict[str, SelectionChange]:
 
 
 class Channel(NamedTuple):
-    """A channel a client can name, as the offer's scope of the same spelling, and the shards it draws from."""
+    """A channel: its name, which is also the scope to query an offer by, and the shards that it draws from."""
 
     name: str
     shards: tuple[int, ...]
 
 
 class UnknownChannel(ValueError):
-    """A name that is no channel, or names an event or market not on offer."""
+    """A channel name that is not valid, or of an event or market that is not on offer."""
 
 
 class Replica:
-    """All shards of the offer.
+    """All shards of what is published.
 
     Args:
-        shards: how many there are; the same as the engine's.
+        shards: how many there are; the engine must have the same number.
     """
 
     def __init__(self, shards: int) -> None:
         self.offers = [ReplicaOffer(()) for _ in range(shards)]
-        #: shards that can't be trusted to be current, with the time it was noticed (Unix milliseconds)
+        #: shards that may be out of date, with the time that was detected (Unix milliseconds)
         self.stale_since: dict[int, int] = dict.fromkeys(range(shards), 0)
         #: shards that have been stale for so long that clients see all their markets suspended
         self.stale_suspended: set[int] = set()
@@ -70,30 +70,30 @@ class Replica:
 
     @property
     def ready(self) -> bool:
-        """Whether every shard was loaded and is current."""
+        """Whether every shard is loaded and current."""
         return not self.stale_since
 
     def channel(self, name: str) -> Channel:
-        """Find a channel.
+        """Return the channel with a name.
 
-        A sport or competition may have no event yet; an event or market must be on offer.
+        A sport or competition may have no events yet; an event or market must be on offer.
 
         Raises:
-            UnknownChannel: says what is wrong with the name.
+            UnknownChannel: if there is none.
         """
         kind, separator, key = name.partition(":")
         if kind not in {"sport", "competition", "event", "market"} or not separator or not key:
-            raise UnknownChannel(f"{name!r} is no channel: they are sport:<key>, competition:<id>, event:<id>, market:<id>")
+            raise UnknownChannel(f"{name!r} is not a channel; use sport:<key>, competition:<id>, event:<id> or market:<id>")
         if kind in {"sport", "competition"}:
             return Channel(name, self._all_shards)
         shard = self.shard_of(key.partition("/")[0])
         offer = self.offers[shard]
         if key not in (offer.events if kind == "event" else offer.markets):
-            raise UnknownChannel(f"no {kind} {key!r} is on offer")
+            raise UnknownChannel(f"{kind} {key!r} is not on offer")
         return Channel(name, (shard,))
 
     def shard_of(self, event: str) -> int:
-        """Tell which shard carries an event."""
+        """Return the shard of an event."""
         return shard_of(EventId(event), len(self.offers))
 
     def position(self, shard: int) -> Position:
@@ -104,37 +104,37 @@ class Replica:
         return Position(offer.epoch, offer.seq)
 
     def at(self, channel: Channel | None = None) -> At:
-        """Give the present position in every shard of a channel, or in all shards."""
+        """Return the current position in every shard of a channel, or in all shards."""
         return {shard: self.position(shard) for shard in (channel.shards if channel else self._all_shards)}
 
     def covers(self, channel: Channel, at: At) -> bool:
-        """Tell whether a diff since these positions can be given: one has to be there for each shard."""
+        """Check whether there is a diff since these positions in every shard of a channel."""
         return all(shard in at and self._has_diff_since(shard, at[shard]) for shard in channel.shards)
 
     def _has_diff_since(self, shard: int, position: Position) -> bool:
         if shard in self.stale_suspended:
-            return position == ORIGIN  # who has seen it suspended has seen all there is to see
+            return position == ORIGIN  # a client that has seen it suspended has seen everything
         epoch, seq = self._stale_suspended_at[shard]
         may_have_seen_it_suspended = position.epoch == epoch and position.seq <= seq
         return not may_have_seen_it_suspended and self.offers[shard].has_diff_since(*position)
 
     def is_ahead(self, channel: Channel, at: At) -> bool:
-        """Tell whether a client has seen, elsewhere, what has not come here yet."""
+        """Check whether a client has received, from another gateway, what has not arrived here yet."""
         return self.stale_suspended.isdisjoint(channel.shards) and any(
             shard in at and at[shard].epoch == self.offers[shard].epoch and at[shard].seq > self.offers[shard].seq
             for shard in channel.shards
         )
 
     def diff(self, channel: Channel, at: At) -> Iterator[tuple[Offer, Changes]]:
-        """Give what changed since positions that are covered, shard by shard."""
+        """Yield what changed since positions that are covered, by shard."""
         for shard in channel.shards:
             if shard not in self.stale_suspended:
                 yield self.offers[shard], self.offers[shard].changes_since(at[shard].seq, channel.name)
 
-    def is_over(self, most: int, channel: Channel, at: At | None) -> bool:
-        """Tell whether those events of a channel in which anything changed since positions (None: ever) have so many markets.
+    def exceeds_markets(self, limit: int, channel: Channel, at: At | None) -> bool:
+        """Check whether the events of a channel that changed since positions (None: all events) have more markets than a limit.
 
-        A channel of a single market is never over any number.
+        Always False for the channel of a single market.
         """
         if channel.name.startswith("market:"):
             return False
@@ -142,12 +142,12 @@ class Replica:
         for shard in channel.shards:
             for entry in self.offers[shard].entries_since(BEGINNING if at is None else at[shard].seq, channel.name):
                 count += len(entry.markets)
-                if count > most:
+                if count > limit:
                     return True
         return False
 
     def whole(self, channel: Channel) -> Iterator[tuple[Offer, Changes]]:
-        """Give all that is on offer in a channel, shard by shard."""
+        """Yield everything on offer in a channel, by shard."""
         for shard in channel.shards:
             changes = self.offers[shard].changes_since(BEGINNING, channel.name)
             if shard in self.stale_suspended:
@@ -171,7 +171,7 @@ class Replica:
         return tuple([(offers[shard].epoch, offers[shard].seq, shard in suspended) for shard in channel.shards])
 
     def _closing(self, shard: int) -> Changes:
-        """Give the suspension of every market of a shard that is open."""
+        """Return the suspension of every open market of a shard."""
         markets = [
             suspended_as_stale(MarketChange(record.id, record.v, None, record.state, _all_selections(record)))
             for record in self.offers[shard].markets.values()
@@ -190,13 +190,13 @@ class Replica:
         state = MarketState("suspended", STALE, record.state.in_play)
         return msgspec.structs.replace(record, state=state, selections=selections)
 
-    def is_stale(self, channel: Channel) -> int | None:
-        """Tell since when (Unix milliseconds) a channel may be out of date; None if it is current."""
+    def channel_stale_since(self, channel: Channel) -> int | None:
+        """Return since when (Unix milliseconds) a channel may be out of date; None if it is current."""
         if not self.stale_since:
             return None
         return min((self.stale_since[shard] for shard in channel.shards if shard in self.stale_since), default=None)
 
     def events(self) -> Iterator[EventEntry]:
-        """Give every event on offer."""
+        """Yield every event on offer."""
         for offer in self.offers:
             yield from offer.events.values()
