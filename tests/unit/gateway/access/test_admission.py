@@ -1,0 +1,99 @@
+"""Which requests are admitted, and how the others are answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from oddsengine.common.http import Rejected
+from oddsengine.gateway.access.admission import Admission
+from oddsengine.gateway.access.authentication import Authenticator
+from oddsengine.gateway.access.grants import Role, SessionLimits
+from oddsengine.gateway.access.settings import AuthSettings, KeySettings, LimitSettings
+from tests.support.tokens import SECRET, a_token, written
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from pathlib import Path
+
+    from aiohttp import web
+
+
+def admission_of(auth: AuthSettings | None = None, *, origins: tuple[str, ...] = (), **limits: Any) -> Admission:
+    authenticator = Authenticator(auth or AuthSettings(), SessionLimits(sessions=1))
+    return Admission(authenticator, LimitSettings(**limits), origins, ["10.0.0.0/8"], lambda: 0.0)
+
+
+def a_request(remote: str = "192.0.2.1", **headers: str) -> web.Request:
+    return make_mocked_request("GET", "/", headers={key.replace("_", "-"): value for key, value in headers.items()}).clone(
+        remote=remote
+    )
+
+
+async def rejection(admitting: Coroutine[Any, Any, Any]) -> tuple[int, str, str | None]:
+    """The status, the error code and the `Retry-After` of a rejected request."""
+    with pytest.raises(Rejected) as rejected:
+        await admitting
+    response = rejected.value.response
+    assert isinstance(response.body, bytes)
+    return response.status, orjson.loads(response.body)["error"]["code"], response.headers.get("Retry-After")
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> AuthSettings:
+    return AuthSettings(keys=(KeySettings(algorithm="HS256", file=written(tmp_path / "secret", SECRET)),))
+
+
+async def test_only_allowed_origins_are_admitted() -> None:
+    admission = admission_of(origins=("https://shop.example",))
+    assert "192.0.2.1" == await admission.admit(a_request(Origin="https://shop.example"), "a")
+    assert await admission.admit(a_request(), "b"), "a client that is no browser sends no origin"
+    assert (403, "forbidden", None) == await rejection(admission.admit(a_request(Origin="https://evil.example"), "c"))
+    assert 1 == admission.rejected_origins
+
+
+async def test_sessions_are_counted_per_address() -> None:
+    admission = admission_of(sessions_per_address=1)
+    address = await admission.admit(a_request(), "a")
+    assert (429, "over_limit", "5") == await rejection(admission.admit(a_request(), "b"))
+    assert 1 == admission.rejected_sessions
+    assert await admission.admit(a_request("192.0.2.2"), "c")
+    assert await admission.admit(a_request("10.0.0.1", X_Forwarded_For="192.0.2.3"), "d"), "the proxy is not the client"
+    admission.leave(address, "a")
+    assert await admission.admit(a_request(), "b")
+
+
+async def test_a_client_over_its_rate_is_told_when_to_retry() -> None:
+    admission = admission_of(requests_per_s=0.25)
+    await admission.authorise(a_request(), Role.subscriber)
+    assert (429, "over_limit", "4") == await rejection(admission.authorise(a_request(), Role.subscriber))
+    assert 1 == admission.requests.rejected
+
+
+async def test_a_role_includes_the_lower_ones() -> None:
+    admission = admission_of(AuthSettings(anonymous_role="service"))
+    assert Role.service == (await admission.authorise(a_request(), Role.subscriber)).role
+    assert (403, "forbidden", None) == await rejection(admission.authorise(a_request(), Role.trader))
+
+
+async def test_a_token_is_required_where_anonymous_clients_are_rejected(keys: AuthSettings) -> None:
+    admission = admission_of(keys)
+    assert await admission.authenticate(a_request()) is None, "a socket may still send one"
+    for request in (a_request(), a_request(Authorization="Basic x"), a_request(Authorization="Bearer rubbish")):
+        assert (401, "unauthorised", None) == await rejection(admission.authorise(request, Role.subscriber))
+    access = await admission.authorise(a_request(Authorization=f"Bearer {a_token(role='trader')}"), Role.trader)
+    assert Role.trader == access.role
+
+
+async def test_sessions_are_counted_per_token_but_not_for_anonymous_clients(keys: AuthSettings) -> None:
+    admission = admission_of(keys)
+    access = await admission.require_access(a_request(Authorization=f"Bearer {a_token()}"))
+    assert await admission.acquire_session(access, "a")
+    assert not await admission.acquire_session(access, "b")
+    admission.release_session(access, "a")
+    assert await admission.acquire_session(access, "b")
+    anonymous = await admission_of().require_access(a_request())
+    assert [True, True] == [await admission.acquire_session(anonymous, session) for session in "cd"]

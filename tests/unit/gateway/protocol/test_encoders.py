@@ -1,0 +1,224 @@
+"""What a client decodes is what was encoded, in both encodings."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, get_args
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import UNSET
+
+from oddsengine.domain.changes import (
+    EventChange,
+    EventDescription,
+    EventProgress,
+    MarketChange,
+    MarketIdentity,
+    MarketRecord,
+    MarketState,
+    Removal,
+    SelectionChange,
+    SelectionRecord,
+)
+from oddsengine.domain.events import Competition
+from oddsengine.domain.formats import FORMATS, FORMATTERS
+from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
+from oddsengine.gateway.protocol import encoders
+from oddsengine.gateway.protocol import server_messages as server
+from oddsengine.gateway.protocol.codes import ErrorCode
+from oddsengine.gateway.protocol.encoders import JSON, MSGPACK, Encoding
+
+T = TypeVar("T")
+
+ENCODINGS = (JSON, MSGPACK)
+encodings = st.sampled_from(ENCODINGS)
+names = st.text(max_size=8)
+optional_names = st.none() | names
+milliseconds = st.integers(0, 2**41)
+prices = st.tuples(*[st.none() | st.integers(1001, 1_000_000)] * 2)
+profile_indexes = st.none() | st.integers(0, 1)
+formats = st.sampled_from(list(FORMATS))
+identities = st.builds(
+    MarketIdentity,
+    names.map(EventId),
+    st.sampled_from(get_args(MarketType)),
+    optional_names,
+    st.none() | st.integers(-400, 400).map(lambda quarters: quarters / 4),
+    st.integers(1, 9),
+)
+states = st.builds(MarketState, st.sampled_from(get_args(MarketStatus)), optional_names, st.booleans())
+selection_statuses = st.sampled_from(get_args(SelectionStatus))
+market_changes = st.builds(
+    MarketChange,
+    names.map(MarketId),
+    st.integers(0, 2**40),
+    st.none() | identities,
+    st.none() | states,
+    st.dictionaries(names, st.builds(SelectionChange, optional_names, st.none() | selection_statuses, prices), max_size=4),
+)
+market_records = st.builds(
+    MarketRecord,
+    names.map(MarketId),
+    identities,
+    st.just(1),
+    states,
+    st.just(1),
+    st.integers(0, 2**40),
+    st.just(1),
+    st.dictionaries(names, st.builds(SelectionRecord, names, selection_statuses, prices, *[st.just(1)] * 3), max_size=4),
+)
+descriptions = st.builds(
+    EventDescription,
+    names,
+    st.builds(Competition, names, names),
+    names,
+    st.lists(names, max_size=3).map(tuple),
+    st.none() | milliseconds,
+)
+progresses = st.builds(EventProgress, st.booleans(), optional_names, optional_names)
+event_changes = st.builds(EventChange, names.map(EventId), st.none() | descriptions, st.none() | progresses)
+request_ids = st.none() | st.integers(-(2**63), 2**64 - 1) | names
+channels = st.lists(names, max_size=3)
+small_messages = st.one_of(
+    st.builds(server.Welcome, st.integers(1, 9), names, milliseconds),
+    st.builds(server.Authenticated, request_ids, st.none() | milliseconds),
+    st.builds(server.Subscribed, request_ids, channels, st.booleans()),
+    st.builds(server.Unsubscribed, request_ids, channels),
+    st.builds(server.Pong, request_ids),
+    st.builds(server.Heartbeat, names, milliseconds),
+    st.builds(server.Stale, names, milliseconds),
+    st.builds(server.Live, names),
+    st.builds(server.Failed, request_ids, st.sampled_from(ErrorCode), names),
+    st.builds(server.Bye, names, milliseconds),
+)
+
+
+def decode(encoded: bytes, kind: type[T] | Any, encoding: Encoding) -> Any:
+    return msgspec.json.decode(encoded, type=kind) if encoding is JSON else msgspec.msgpack.decode(encoded, type=kind)
+
+
+def shown(price: int | None, odds_format: str) -> Any:
+    return None if price is None else FORMATTERS[odds_format](price)
+
+
+def unset(value: Any) -> Any:
+    return UNSET if value is None else value
+
+
+@given(message=small_messages, encoding=encodings)
+def test_messages_are_decoded_as_what_they_were(message: Any, encoding: Encoding) -> None:
+    assert message == decode(encoding.value(message), server.ServerMessage, encoding)
+
+
+def test_a_request_id_of_any_size_is_echoed_in_json() -> None:
+    assert b'{"op":"pong","id":1180591620717411303424}' == JSON.value(server.Pong(2**70))
+
+
+@given(change=market_changes, profile_index=profile_indexes, odds_format=formats, encoding=encodings)
+def test_a_market_change_is_decoded_as_its_changed_fields(
+    change: MarketChange, profile_index: int | None, odds_format: str, encoding: Encoding
+) -> None:
+    encoded = encoders.market_change(change, profile_index, odds_format, encoding)
+    decoded = decode(encoded, server.MarketChanged, encoding)
+    assert (change.id, change.v) == (decoded.id, decoded.v)
+    identity, state = change.identity, change.state
+    found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners)
+    assert (msgspec.structs.astuple(identity) if identity else (UNSET,) * 5) == found_identity
+    assert (msgspec.structs.astuple(state) if state else (UNSET,) * 3) == (decoded.status, decoded.reason, decoded.in_play)
+    if not change.selections and identity is None:
+        assert decoded.selections is UNSET
+        return
+    assert change.selections.keys() == decoded.selections.keys()
+    for key, selection in change.selections.items():
+        price = None if profile_index is None else selection.prices[profile_index]
+        found = decoded.selections[key]
+        assert (shown(price, odds_format), unset(selection.name), unset(selection.status)) == msgspec.structs.astuple(found)
+
+
+@given(record=market_records, profile_index=profile_indexes, odds_format=formats)
+def test_a_market_over_http_is_the_whole_market(record: MarketRecord, profile_index: int | None, odds_format: str) -> None:
+    decoded = decode(encoders.market(record, profile_index, odds_format), server.MarketWhole, JSON)
+    assert (record.id, record.v) == (decoded.id, decoded.v)
+    found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners)
+    assert msgspec.structs.astuple(record.identity) == found_identity
+    assert msgspec.structs.astuple(record.state) == (decoded.status, decoded.reason, decoded.in_play)
+    assert record.selections.keys() == decoded.selections.keys()
+    for key, selection in record.selections.items():
+        price = None if profile_index is None else selection.prices[profile_index]
+        expected = (selection.name, shown(price, odds_format), selection.status)
+        assert expected == msgspec.structs.astuple(decoded.selections[key])
+
+
+@given(change=event_changes, encoding=encodings)
+def test_an_event_change_is_decoded_as_its_changed_fields(change: EventChange, encoding: Encoding) -> None:
+    decoded = decode(encoders.event_change(change, encoding), server.EventChanged, encoding)
+    assert change.id == decoded.id
+    described, progress = change.description, change.progress
+    if described is None:
+        assert (UNSET,) * 4 == (decoded.sport, decoded.name, decoded.participants, decoded.start)
+    else:
+        assert (described.sport, described.name, list(described.participants)) == (
+            decoded.sport,
+            decoded.name,
+            decoded.participants,
+        )
+        assert (described.competition.id, described.competition.name) == (decoded.competition.id, decoded.competition.name)
+        assert (described.start_ms is None) == (decoded.start is None)
+    expected = (UNSET,) * 3 if progress is None else (progress.in_play, progress.score, progress.clock)
+    assert expected == (decoded.in_play, decoded.score, decoded.clock)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding.name)
+def test_the_start_is_iso_8601_in_utc_with_milliseconds(encoding: Encoding) -> None:
+    described = EventDescription("football", Competition("cup", "Cup"), "A v B", (), 1_750_000_000_123)
+    decoded = decode(encoders.event_change(EventChange(EventId("e"), described, None), encoding), server.EventChanged, encoding)
+    assert "2025-06-15T15:06:40.123Z" == decoded.start
+
+
+@given(
+    changes=st.lists(market_changes, max_size=70),
+    events=st.lists(event_changes, max_size=20),
+    gone=names,
+    encoding=encodings,
+)
+def test_a_delta_is_decoded_as_its_fragments(
+    changes: list[MarketChange], events: list[EventChange], gone: str, encoding: Encoding
+) -> None:
+    removal = Removal("market", gone, EventId("e"), "football", "cup")
+    encoded_events = [encoders.event_change(event, encoding) for event in events]
+    markets = [encoders.market_change(change, 0, "decimal", encoding) for change in changes]
+    if gone:
+        markets.append(encoders.removal(removal, encoding))
+    head, stamp = encoders.delta_head("sport:football", encoding), encoders.delta_stamp("0:1:2", 3, encoding)
+    decoded = decode(encoders.delta(head, stamp, encoded_events, markets, encoding), server.ServerMessage, encoding)
+    expected = server.Delta(
+        "sport:football",
+        "0:1:2",
+        3,
+        [decode(event, server.EventChanged, encoding) for event in encoded_events] or UNSET,
+        [decode(market, server.MarketChanged, encoding) for market in markets] or UNSET,
+    )
+    assert expected == decoded
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding.name)
+@pytest.mark.parametrize("count", [0, 1, 15, 16, 0xFFFF, 0x10000])
+def test_a_snapshot_holds_any_number_of_markets(encoding: Encoding, count: int) -> None:
+    whole = MarketRecord(MarketId("m"), MarketIdentity(EventId("e"), "total"), 1, MarketState("open", None, False), 1, 1, 1, {})
+    state, identity = whole.state, whole.identity
+    fragment = encoders.market_change(MarketChange(whole.id, whole.v, identity, state, {}), 0, "decimal", encoding)
+    encoded = encoders.snapshot("sport:x", "0:1:2", [], [fragment] * count, part=2, last=False, encoding=encoding)
+    decoded = decode(encoded, server.ServerMessage, encoding)
+    assert ("sport:x", "0:1:2", 2, False, []) == (decoded.channel, decoded.at, decoded.part, decoded.last, decoded.events)
+    assert count == len(decoded.markets)
+
+
+@given(changes=st.lists(event_changes, min_size=1, max_size=5))
+def test_bodies_of_events_are_valid_json(changes: list[EventChange]) -> None:
+    events = [encoders.event_change(change) for change in changes]
+    assert [msgspec.json.decode(event) for event in events] == msgspec.json.decode(encoders.event_list(events))["events"]
+    whole = msgspec.json.decode(encoders.event_with_markets(events[0], [b'{"id":"m"}']))
+    assert {**msgspec.json.decode(events[0]), "markets": [{"id": "m"}]} == whole
