@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.engine.shard_writer import ShardWriter
+from oddsengine.engine.shard_writer import HEARTBEAT_S, ShardWriter
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher
 
@@ -50,6 +50,7 @@ class Engine:
         now_ms: the wall clock, Unix milliseconds.
         sourcing: how markets choose their sources.
         matching: when events of different feeds are the same.
+        heartbeat_s: how often an idle owner of a shard writes.
     """
 
     def __init__(  # noqa: PLR0913 - it is wired once
@@ -64,6 +65,7 @@ class Engine:
         shards: int,
         closed_event_ttl_s: float,
         now_ms: Callable[[], int],
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching)
         self._now_ms = now_ms
@@ -76,6 +78,7 @@ class Engine:
                 Publisher(redis, shard, shard_keys(namespace, shard), self.pipeline.offers[shard]),
                 now_ms,
                 closed_event_ttl_s,
+                heartbeat_s,
             )
             for shard in range(shards)
         ]

@@ -55,15 +55,23 @@ class ShardWriter:
         publisher: writes the shard's offer.
         now_ms: the wall clock, Unix milliseconds.
         closed_event_ttl_s: how long an event stays on offer after its last market closed.
+        heartbeat_s: how often an idle owner writes.
     """
 
     def __init__(
-        self, pipeline: Pipeline, shard: int, publisher: ShardPublisher, now_ms: Callable[[], int], closed_event_ttl_s: float
+        self,
+        pipeline: Pipeline,
+        shard: int,
+        publisher: ShardPublisher,
+        now_ms: Callable[[], int],
+        closed_event_ttl_s: float,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
         self._pipeline = pipeline
         self._shard = shard
         self._publisher = publisher
         self._now_ms = now_ms
+        self._heartbeat_ms = round(heartbeat_s * 1000)
         self._closed_event_ttl_ms = round(closed_event_ttl_s * 1000)
         self._wake = asyncio.Event()
         self._next_retire_ms = 0
@@ -90,7 +98,7 @@ class ShardWriter:
         offer = self._publisher.offer
         last_write_ms = self._now_ms()
         while True:
-            idle_s = HEARTBEAT_S - (self._now_ms() - last_write_ms) / 1000
+            idle_s = (self._heartbeat_ms - self._now_ms() + last_write_ms) / 1000
             try:
                 async with asyncio.timeout(max(idle_s, 0.0)):
                     await self._wake.wait()
@@ -105,7 +113,7 @@ class ShardWriter:
                 self._next_tick_ms = now_ms + round(HEARTBEAT_S * 1000)
                 self._pipeline.tick(now_ms)
             self._pipeline.flush(self._shard, now_ms)
-            is_due = now_ms - last_write_ms >= HEARTBEAT_S * 1000
+            is_due = now_ms - last_write_ms >= self._heartbeat_ms
             batch = offer.commit(now_ms, heartbeat=is_due)
             if batch is not None:
                 await self._write(prepare(offer, batch))

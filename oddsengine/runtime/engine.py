@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from redis.asyncio import Redis
@@ -14,6 +14,7 @@ from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.engine import Engine
 from oddsengine.engine.http_api import engine_app
 from oddsengine.pricing.pricer import Pricer
+from oddsengine.runtime.timing import DEFAULT_TIMING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -21,24 +22,26 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from oddsengine.runtime.settings import Settings
-
-_SOCKET_TIMEOUT_S: Final = 2.0
+    from oddsengine.runtime.timing import Timing
 
 
 @asynccontextmanager
-async def run_engine(settings: Settings, redis_url: str, sources: Sequence[str]) -> AsyncIterator[Engine]:
+async def run_engine(
+    settings: Settings, redis_url: str, sources: Sequence[str], *, timing: Timing = DEFAULT_TIMING
+) -> AsyncIterator[Engine]:
     """Take over every shard and publish until the context is left.
 
     Args:
         settings: the configuration.
         redis_url: the Redis to publish to.
         sources: the sources of the feeds, most preferred first.
+        timing: its intervals.
 
     Raises:
         Fenced: in an exception group, when another engine takes over.
     """
     async with AsyncExitStack() as stack:
-        redis = Redis.from_url(redis_url, socket_timeout=_SOCKET_TIMEOUT_S)
+        redis = Redis.from_url(redis_url, socket_timeout=timing.socket_timeout_s)
         stack.push_async_callback(redis.aclose)
         engine = Engine(
             redis,
@@ -50,6 +53,7 @@ async def run_engine(settings: Settings, redis_url: str, sources: Sequence[str])
             now_ms=wall_clock_ms,
             sourcing=settings.sourcing,
             matching=settings.matching,
+            heartbeat_s=timing.heartbeat_s,
         )
         await engine.take_over()
         async with asyncio.TaskGroup() as group:

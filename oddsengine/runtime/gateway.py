@@ -24,6 +24,7 @@ from oddsengine.gateway.server.listener import HandshakeTimeouts, listening
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.runtime.certificates import renew, server_context
 from oddsengine.runtime.telemetry.metrics import build_registry
+from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.follower import Follower
 from oddsengine.streams.keys import shard_keys
 
@@ -33,13 +34,12 @@ if TYPE_CHECKING:
     from oddsengine.gateway.server.rest import EngineView
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.metrics import Sample, Source
+    from oddsengine.runtime.timing import Timing
 
 _SWEEP_S: Final = 0.02
 #: A heartbeat check looks at this share of the sessions: at all of them twice a second.
 _HEARTBEAT_CHECK_S: Final = 0.02
 _HEARTBEAT_SHARE: Final = 0.04
-#: Longer than a blocking read, shorter than the silence after which a shard is stale.
-_SOCKET_TIMEOUT_S: Final = 2.0
 _SHUTDOWN_TIMEOUT_S: Final = 2.0
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +62,7 @@ async def run_gateway(
     metrics: Sequence[Source] = (),
     *,
     reuse_port: bool = False,
+    timing: Timing = DEFAULT_TIMING,
 ) -> AsyncIterator[GatewayService]:
     """Follow every shard and serve subscribers; drain when the context is left.
 
@@ -71,18 +72,27 @@ async def run_gateway(
         engine: the engine in this process, or None.
         metrics: more sources of `/metrics`.
         reuse_port: whether other processes listen on the same port.
+        timing: its intervals.
     """
     async with AsyncExitStack() as stack:
 
         def connect() -> Redis:
-            redis = Redis.from_url(redis_url, socket_timeout=_SOCKET_TIMEOUT_S)
+            redis = Redis.from_url(redis_url, socket_timeout=timing.socket_timeout_s)
             stack.push_async_callback(redis.aclose)
             return redis
 
         limits = settings.limits
         hub = _build_hub(settings)
         followers = [
-            Follower(connect(), shard, shard_keys(settings.redis.namespace, shard), offer, hub.staleness, time.monotonic)
+            Follower(
+                connect(),
+                shard,
+                shard_keys(settings.redis.namespace, shard),
+                offer,
+                hub.staleness,
+                time.monotonic,
+                stale_after_s=timing.stale_after_s,
+            )
             for shard, offer in enumerate(hub.replica.offers)
         ]
         session_limiter = SessionLimiter(connect(), settings.redis.namespace)
@@ -102,7 +112,7 @@ async def run_gateway(
                 *(group.create_task(follower.run(), name="follower") for follower in followers),
             ]
             if tls is not None:
-                tasks.append(group.create_task(renew(tls, cert, key), name="certificate"))
+                tasks.append(group.create_task(renew(tls, cert, key, check_s=timing.certificate_check_s), name="certificate"))
             runner = web.AppRunner(gateway.app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
             try:
                 await runner.setup()

@@ -10,6 +10,7 @@ from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.http_api import EngineApi
 from oddsengine.runtime.engine import run_engine
 from oddsengine.runtime.gateway import run_gateway
+from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.embedded import EmbeddedRedis
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from oddsengine.runtime.gateway import GatewayService
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.metrics import Source
+    from oddsengine.runtime.timing import Timing
 
 
 class Service:
@@ -34,18 +36,21 @@ class Service:
 
 
 @asynccontextmanager
-async def run_service(settings: Settings, sources: Sequence[str], metrics: Sequence[Source] = ()) -> AsyncIterator[Service]:
+async def run_service(
+    settings: Settings, sources: Sequence[str], metrics: Sequence[Source] = (), *, timing: Timing = DEFAULT_TIMING
+) -> AsyncIterator[Service]:
     """Run an engine and a gateway; when the context is left, drain the gateway and stop both.
 
     Args:
         settings: the configuration. Its feeds are not started here.
         sources: the sources of the feeds, most preferred first.
         metrics: more sources of `/metrics`.
+        timing: its intervals.
     """
     async with (
         provide_redis(settings) as (url, embedded),
-        run_engine(settings, url, sources) as engine,
-        run_gateway(settings, url, EngineApi(engine), [engine.samples, *metrics]) as gateway,
+        run_engine(settings, url, sources, timing=timing) as engine,
+        run_gateway(settings, url, EngineApi(engine), [engine.samples, *metrics], timing=timing) as gateway,
     ):
         yield Service(engine, gateway, embedded)
 

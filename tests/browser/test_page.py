@@ -12,7 +12,7 @@ import pytest_asyncio
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, an_event, market_updates
-from tests.support.service import Served, quick_settings, served
+from tests.support.service import RunningService, quick_settings, running_service
 from tests.support.tokens import SECRET, a_token
 
 if TYPE_CHECKING:
@@ -59,17 +59,17 @@ async def price(page: Any, selection: str, text: str) -> None:
     await cell.filter(has_text=text).wait_for()
 
 
-async def open_page(page: Any, here: Served) -> None:
-    here.say(*said())
-    await here.published()
-    await page.goto(here.base)
+async def open_page(page: Any, service: RunningService) -> None:
+    service.feed(*said())
+    await service.wait_published()
+    await page.goto(service.base)
     await price(page, "home", "1.90")
 
 
 async def test_prices_move_and_flash(page: Any) -> None:
-    async with served() as here:
-        await open_page(page, here)
-        here.say(MarketUpdate("1.1", books=[a_quote("home", 2.4)]))
+    async with running_service() as service:
+        await open_page(page, service)
+        service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.4)]))
         await price(page, "home", "2.08")
         assert "up" in await page.locator('[data-selection="home"] .price').get_attribute("class")
         assert "down" in await page.locator('[data-selection="away"] .price').get_attribute("class")
@@ -78,9 +78,9 @@ async def test_prices_move_and_flash(page: Any) -> None:
 
 
 async def test_a_suspension_greys_the_market_and_takes_its_prices(page: Any) -> None:
-    async with served() as here:
-        await open_page(page, here)
-        here.say(SourceStatus("down", "cut"))
+    async with running_service() as service:
+        await open_page(page, service)
+        service.feed(SourceStatus("down", "cut"))
         await page.locator('[data-market="e1/match_odds"][data-status="suspended"]').wait_for()
         await price(page, "home", "\u2013")
         opacity = await page.locator('[data-selection="home"]').evaluate("(node) => Number(getComputedStyle(node).opacity)")
@@ -89,9 +89,9 @@ async def test_a_suspension_greys_the_market_and_takes_its_prices(page: Any) -> 
 
 
 async def test_in_play_score_and_clock(page: Any) -> None:
-    async with served() as here:
-        await open_page(page, here)
-        here.say(EventUpdate(an_event("e1", in_play=True, score="2-1", clock="63'")))
+    async with running_service() as service:
+        await open_page(page, service)
+        service.feed(EventUpdate(an_event("e1", in_play=True, score="2-1", clock="63'")))
         await page.locator(".score", has_text="2-1").wait_for()
         await page.locator(".state", has_text="In play 63'").wait_for()
 
@@ -102,14 +102,14 @@ async def test_the_server_restarts_and_the_page_goes_on_by_itself(page: Any) -> 
     from oddsengine.runtime.settings import GatewaySettings
 
     settings = quick_settings()
-    async with served(settings) as here:
-        port = here.service.port
-        await open_page(page, here)
+    async with running_service(settings) as service:
+        port = service.port
+        await open_page(page, service)
         await page.evaluate("window.sameDocument = true")
     await page.locator('#connection[data-state="reconnecting"], #connection[data-state="connecting"]').wait_for()
     again = msgspec.structs.replace(settings, gateway=GatewaySettings(port=port))
-    async with served(again) as here:
-        here.say(*market_updates(a_definition(), a_quote("home", 3.0), a_quote("away", 1.5)))
+    async with running_service(again) as service:
+        service.feed(*market_updates(a_definition(), a_quote("home", 3.0), a_quote("away", 1.5)))
         await price(page, "home", "2.84")
         await page.locator('#connection[data-state="live"]').wait_for()
         assert await page.evaluate("window.sameDocument")
@@ -117,20 +117,20 @@ async def test_the_server_restarts_and_the_page_goes_on_by_itself(page: Any) -> 
 
 async def test_a_short_break_resumes_where_it_was(page: Any) -> None:
     """The sockets are cut, the server lives: the page asks for what it missed and no more."""
-    async with served() as here:
-        await open_page(page, here)
-        resumed = here.service.hub.counters.resumed
-        for session in list(here.service.hub.sessions):
+    async with running_service() as service:
+        await open_page(page, service)
+        resumed = service.hub.counters.resumed
+        for session in list(service.hub.sessions):
             session.transport.abort()
-        here.say(MarketUpdate("1.1", books=[a_quote("home", 2.4)]))
+        service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.4)]))
         await price(page, "home", "2.08")
-        assert here.service.hub.counters.resumed > resumed
+        assert service.hub.counters.resumed > resumed
 
 
 async def test_competitions_filter_and_keyboard(page: Any) -> None:
-    async with served() as here:
-        await open_page(page, here)
-        here.say(
+    async with running_service() as service:
+        await open_page(page, service)
+        service.feed(
             *market_updates(a_definition("e2/match_odds"), a_quote("home", 3.0), a_quote("away", 1.5), source_id="1.2")[1:],
             EventUpdate(an_event("e2", competition="league")),
         )
@@ -143,20 +143,20 @@ async def test_competitions_filter_and_keyboard(page: Any) -> None:
 
 
 async def test_it_fits_a_phone_in_the_dark(page: Any) -> None:
-    async with served() as here:
+    async with running_service() as service:
         await page.set_viewport_size({"width": 360, "height": 740})
         await page.emulate_media(color_scheme="dark")
-        await open_page(page, here)
+        await open_page(page, service)
         assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         assert "rgb(15, 20, 25)" == await page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
 async def test_an_event_that_ends_leaves_the_page(page: Any) -> None:
-    async with served() as here:
-        await open_page(page, here)
-        here.say(*market_updates(a_definition(status="closed")))
+    async with running_service() as service:
+        await open_page(page, service)
+        service.feed(*market_updates(a_definition(status="closed")))
         await page.locator('[data-market="e1/match_odds"][data-status="closed"]').wait_for()
-        pipeline = here.service.engine.pipeline
+        pipeline = service.engine.pipeline
         pipeline.retire(0, 10_000, 1)
         pipeline.retire(0, 20_000, 1)
         await page.locator('[data-event="e1"]').wait_for(state="detached")
@@ -165,10 +165,10 @@ async def test_an_event_that_ends_leaves_the_page(page: Any) -> None:
 async def test_a_page_that_needs_a_token_asks_for_one_and_keeps_it(page: Any) -> None:
     auth = AuthSettings(keys=(KeySettings(algorithm="HS256", env="PAGE_TOKEN_KEY"),))
     os.environ["PAGE_TOKEN_KEY"] = SECRET
-    async with served(quick_settings(auth=auth)) as here:
-        here.say(*said())
-        await here.published()
-        await page.goto(here.base)
+    async with running_service(quick_settings(auth=auth)) as service:
+        service.feed(*said())
+        await service.wait_published()
+        await page.goto(service.base)
         await page.locator("#login").wait_for()
         await page.locator("#token").fill(a_token())
         await page.locator("#login button").click()
@@ -181,9 +181,9 @@ async def test_a_page_that_needs_a_token_asks_for_one_and_keeps_it(page: Any) ->
 async def test_a_token_may_come_with_the_link_and_does_not_stay_in_it(page: Any) -> None:
     auth = AuthSettings(keys=(KeySettings(algorithm="HS256", env="PAGE_TOKEN_KEY"),))
     os.environ["PAGE_TOKEN_KEY"] = SECRET
-    async with served(quick_settings(auth=auth)) as here:
-        here.say(*said())
-        await here.published()
-        await page.goto(f"{here.base}/#token={a_token()}")
+    async with running_service(quick_settings(auth=auth)) as service:
+        service.feed(*said())
+        await service.wait_published()
+        await page.goto(f"{service.base}/#token={a_token()}")
         await price(page, "home", "1.90")
         assert "token" not in page.url

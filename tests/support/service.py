@@ -1,10 +1,10 @@
-"""A whole service for a test: real Redis, real sockets, and a source that says what the test says."""
+"""A whole service for a test: real Redis, real sockets, and a source that the test feeds."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import msgspec
@@ -16,14 +16,23 @@ from oddsengine.gateway.protocol.server_messages import ServerMessage
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.service import Service, run_service
 from oddsengine.runtime.settings import EngineSettings, GatewaySettings, Settings
+from oddsengine.runtime.timing import Timing
 from tests.support.builders import a_batch, live
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from oddsengine.engine.engine import Engine
+    from oddsengine.gateway.hub.hub import Hub
+    from oddsengine.gateway.server.app import Gateway
+    from oddsengine.runtime.gateway import GatewayService
     from oddsengine.runtime.settings import FeedSettings
+    from oddsengine.streams.embedded import EmbeddedRedis
 
-PATIENCE_S = 30
+#: How long a test waits for something that must happen.
+PATIENCE_S: Final = 30
+#: A service is ready once its engine has written twice, so tests shorten that interval.
+QUICK_TIMING: Final = Timing(heartbeat_s=0.05)
 decode_server_message = msgspec.json.Decoder(ServerMessage).decode
 
 
@@ -37,6 +46,7 @@ def quick_settings(
     limits: LimitSettings | None = None,
     **gateway: Any,
 ) -> Settings:
+    """Build settings with one default profile, a free port, and Redis embedded."""
     return Settings(
         engine=EngineSettings(shards=shards, closed_event_ttl_s=closed_event_ttl_s),
         gateway=GatewaySettings(port=0, **gateway),
@@ -47,96 +57,120 @@ def quick_settings(
     )
 
 
-async def until(condition: Callable[[], bool], why: str = "the condition") -> None:
-    """Wait for something that must come; no test depends on how long it takes."""
+async def wait_until(condition: Callable[[], bool], description: str = "the condition") -> None:
+    """Wait for something that must happen. No test depends on how long it takes."""
     try:
         async with asyncio.timeout(PATIENCE_S):
             while not condition():
                 await asyncio.sleep(0.005)
     except TimeoutError:
-        raise AssertionError(f"{why} did not come") from None
+        raise AssertionError(f"{description} did not happen within {PATIENCE_S} s") from None
 
 
-class Served:
-    """A running service and the ways to talk to it."""
+class RunningGateway:
+    """A running gateway and the ways to talk to it."""
 
-    def __init__(self, service: Service, http: aiohttp.ClientSession) -> None:
-        self.service = service
+    def __init__(self, service: GatewayService | Service, http: aiohttp.ClientSession) -> None:
+        self.gateway: Gateway = service.gateway
+        self.hub: Hub = service.hub
+        self.port = service.port
         self.http = http
         self.base = f"http://127.0.0.1:{service.port}"
 
-    def say(self, *updates: Any, source: str = "src") -> None:
-        self.service.engine.receive(a_batch(*updates, source=source))
-
     async def get(self, path: str, status: int = 200) -> Any:
+        """Send a GET request, check the status, and return the JSON body."""
         async with self.http.get(self.base + path) as response:
             assert status == response.status, await response.text()
             return orjson.loads(await response.read())
 
     async def post(self, path: str, body: bytes, status: int = 200) -> Any:
+        """Send a POST request, check the status, and return the JSON body."""
         async with self.http.post(self.base + path, data=body) as response:
             assert status == response.status, await response.text()
             return orjson.loads(await response.read())
 
-    async def published(self) -> None:
-        """Wait until all that was said has reached the gateway."""
-        pipeline = self.service.engine.pipeline
-
-        def done() -> bool:
-            return not pipeline.is_dirty and all(
-                (ours.epoch, ours.seq) == (theirs.epoch, theirs.seq)
-                for ours, theirs in zip(pipeline.offers, self.service.hub.replica.offers, strict=True)
-            )
-
-        await until(done, "publication")
-
     @asynccontextmanager
     async def socket(self, **options: Any) -> AsyncIterator[Socket]:
+        """Open a WebSocket."""
         url = self.base.replace("http", "ws") + "/v1/stream"
         async with connect(url, compression=None, max_size=None, **options) as connection:
             yield Socket(connection)
 
 
+class RunningService(RunningGateway):
+    """A running service with all roles, whose sources are fed by the test."""
+
+    def __init__(self, service: Service, http: aiohttp.ClientSession) -> None:
+        super().__init__(service, http)
+        self.engine: Engine = service.engine
+        self._embedded_redis = service.embedded_redis
+
+    @property
+    def redis(self) -> EmbeddedRedis:
+        """The Redis server of this service."""
+        assert self._embedded_redis is not None
+        return self._embedded_redis
+
+    def feed(self, *updates: Any, source: str = "src") -> None:
+        """Pass updates of a source to the engine."""
+        self.engine.receive(a_batch(*updates, source=source))
+
+    async def wait_published(self) -> None:
+        """Wait until the gateway has everything that was fed."""
+        pipeline, replica = self.engine.pipeline, self.hub.replica
+
+        def all_published() -> bool:
+            return not pipeline.is_dirty and all(
+                (owner.epoch, owner.seq) == (copy.epoch, copy.seq)
+                for owner, copy in zip(pipeline.offers, replica.offers, strict=True)
+            )
+
+        await wait_until(all_published, "publication")
+
+
 class Socket:
-    """A plain WebSocket client."""
+    """A WebSocket client that checks every message against the documented types."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
 
     async def send(self, **message: Any) -> None:
+        """Send a JSON message."""
         await self.connection.send(orjson.dumps(message).decode())
 
     async def receive(self) -> dict[str, Any]:
+        """Return the next message."""
         async with asyncio.timeout(PATIENCE_S):
             received = await self.connection.recv()
-        # Whatever is sent in any test is what the API's documents say.
         decode_server_message(received)
         message = orjson.loads(received)
         assert isinstance(message, dict)
         return message
 
-    async def until(self, op: str) -> dict[str, Any]:
-        """Read on to the next message of an operation."""
-        heard: list[dict[str, Any]] = []
+    async def receive_until(self, op: str) -> dict[str, Any]:
+        """Return the next message of an operation, skipping others."""
+        received: list[dict[str, Any]] = []
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while True:
-                    heard.append(await self.receive())
-                    if heard[-1]["op"] == op:
-                        return heard[-1]
+                    received.append(await self.receive())
+                    if received[-1]["op"] == op:
+                        return received[-1]
         except TimeoutError:
-            raise AssertionError(f"no {op} came, but {str(heard)[:2000]}") from None
+            raise AssertionError(f"no {op} within {PATIENCE_S} s, only {str(received)[:2000]}") from None
 
-    async def subscribed(self, *channels: str, **options: Any) -> dict[str, Any]:
+    async def subscribe(self, *channels: str, **options: Any) -> dict[str, Any]:
+        """Subscribe and return the answer."""
         await self.send(op="subscribe", id=1, channels=list(channels), **options)
-        return await self.until("subscribed")
+        return await self.receive_until("subscribed")
 
 
 @asynccontextmanager
-async def served(settings: Settings | None = None, source: str = "src") -> AsyncIterator[Served]:
-    """Run a service whose one source is live and silent."""
-    async with run_service(settings or quick_settings(), [source]) as service, aiohttp.ClientSession() as http:
-        await until(lambda: service.hub.replica.ready, "readiness")
-        found = Served(service, http)
+async def running_service(
+    settings: Settings | None = None, source: str = "src", timing: Timing = QUICK_TIMING
+) -> AsyncIterator[RunningService]:
+    """Run a service with one source, which is live and has no markets yet."""
+    async with run_service(settings or quick_settings(), [source], timing=timing) as service, aiohttp.ClientSession() as http:
+        await wait_until(lambda: service.hub.replica.ready, "readiness")
         service.engine.receive(live(source))
-        yield found
+        yield RunningService(service, http)

@@ -13,12 +13,12 @@ import orjson
 from websockets.asyncio.client import connect
 
 from oddsengine.client import OddsClient, OddsState
-from tests.support.service import until
+from tests.support.service import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.support.service import Served
+    from tests.support.service import RunningService
 
 
 class PriceRule:
@@ -46,8 +46,8 @@ class PriceRule:
 class Steady:
     """Is there all the time; holds every message to the rule."""
 
-    def __init__(self, here: Served, channel: str) -> None:
-        self.client = OddsClient(here.base, [channel])
+    def __init__(self, service: RunningService, channel: str) -> None:
+        self.client = OddsClient(service.base, [channel])
         self.rule = PriceRule()
 
     async def run(self) -> None:
@@ -62,8 +62,8 @@ class Steady:
 class Flaky(Steady):
     """Is cut off at random moments and resumes, each time on a new connection."""
 
-    def __init__(self, here: Served, channel: str, cuts: int) -> None:
-        super().__init__(here, channel)
+    def __init__(self, service: RunningService, channel: str, cuts: int) -> None:
+        super().__init__(service, channel)
         self.cuts_left = cuts
         self._random = random.Random(1)
 
@@ -83,9 +83,9 @@ class Flaky(Steady):
 class Sluggish:
     """Reads nothing most of the time, through the smallest buffers there are."""
 
-    def __init__(self, here: Served, channel: str, *, reads_every_s: float) -> None:
-        self._url = here.base.replace("http", "ws") + "/v1/stream"
-        self._address = ("127.0.0.1", here.service.port)
+    def __init__(self, service: RunningService, channel: str, *, reads_every_s: float) -> None:
+        self._url = service.base.replace("http", "ws") + "/v1/stream"
+        self._address = ("127.0.0.1", service.port)
         self._channel = channel
         self._pause_s = reads_every_s
         self.rule = PriceRule()
@@ -124,16 +124,16 @@ async def running(*subscribers: Steady | Sluggish) -> AsyncIterator[None]:
             raise result
 
 
-async def end_equal(here: Served, channel: str, *subscribers: Steady | Sluggish) -> None:
+async def end_equal(service: RunningService, channel: str, *subscribers: Steady | Sluggish) -> None:
     """Wait until every subscriber has exactly the state that the snapshot gives, prices and versions."""
-    await here.published()
-    snapshot = await here.get(f"/v1/snapshot?channel={channel}")
+    await service.wait_published()
+    snapshot = await service.get(f"/v1/snapshot?channel={channel}")
     events = {event["id"]: event for event in snapshot["events"]}
     markets = {market["id"]: market for market in snapshot["markets"]}
     assert markets
     for subscriber in subscribers:
         name = type(subscriber).__name__
-        await until(
+        await wait_until(
             lambda subscriber=subscriber: subscriber.state.markets == markets and subscriber.state.events == events,  # type: ignore[misc]
             f"the snapshot's state at {name}",
         )

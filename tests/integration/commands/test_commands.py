@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from tests.support.builders import a_definition, a_quote, market_updates
-from tests.support.service import served, until
+from tests.support.service import running_service, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,8 +153,8 @@ async def test_replay_serves_a_recording(simulated_recording: Path, tmp_path: Pa
 
 
 async def test_a_second_engine_on_the_same_redis_takes_over_and_the_first_steps_down(tmp_path: Path) -> None:
-    async with served() as here:
-        embedded = here.service.embedded_redis
+    async with running_service() as service:
+        embedded = service.redis
         assert embedded is not None
         config = tmp_path / "odds.toml"
         config.write_text(f'[redis]\nurl = "{embedded.url}"\nnamespace = "shared"\n[gateway]\nport = 0\n')
@@ -171,18 +171,18 @@ async def test_a_second_engine_on_the_same_redis_takes_over_and_the_first_steps_
 
 
 async def test_watch_follows_moving_prices() -> None:
-    async with served() as here:
-        here.say(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
-        await here.published()
+    async with running_service() as service:
+        service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        await service.wait_published()
         watching = await asyncio.create_subprocess_exec(
             *COMMAND,
             "watch",
-            f"127.0.0.1:{here.service.port}",
+            f"127.0.0.1:{service.port}",
             "event:e1",
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        await until(lambda: bool(here.service.hub.subscribed_channels), "the watcher")
+        await wait_until(lambda: bool(service.hub.subscribed_channels), "the watcher")
         watching.send_signal(signal.SIGINT)
         out, err = await watching.communicate()
         assert 0 == watching.returncode, err.decode()
@@ -248,12 +248,12 @@ async def test_a_log_file_beside_the_config_does_not_wake_the_watcher(tmp_path: 
     with log.open("wb") as out:
         process = await asyncio.create_subprocess_exec(*COMMAND, "run", "--config", str(config), stderr=out, cwd=tmp_path)
     try:
-        await until(lambda: '"event": "serving"' in log.read_text(), "the service")
+        await wait_until(lambda: '"event": "serving"' in log.read_text(), "the service")
         for number in range(5):
             (tmp_path / "another.log").write_text(f"{number}\n")
             await asyncio.sleep(0.1)
         config.write_text(f"{config.read_text()}# changed\n")
-        await until(lambda: '"event": "config reloaded"' in log.read_text(), "the reload")
+        await wait_until(lambda: '"event": "config reloaded"' in log.read_text(), "the reload")
     finally:
         process.send_signal(signal.SIGTERM)
         await process.wait()

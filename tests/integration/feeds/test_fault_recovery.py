@@ -22,7 +22,7 @@ from feeds.supervision.supervisor import Supervisor
 from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.sourcing.dump import dump_market
-from tests.support.service import Served, quick_settings, served, until
+from tests.support.service import RunningService, quick_settings, running_service, wait_until
 from tests.support.subscribers import Steady, end_equal, running
 from tests.support.tasks import in_background, stop
 
@@ -35,8 +35,10 @@ STEADY_PACE = Pace(minutes_per_s=2.0, before_s=10.0, goal_s=1.0)
 class Provider:
     """The simulated provider, its feed, and the service that runs on it."""
 
-    def __init__(self, here: Served, server: StreamServer, ticking: asyncio.Task[None], supervisor: Supervisor) -> None:
-        self.here = here
+    def __init__(
+        self, service: RunningService, server: StreamServer, ticking: asyncio.Task[None], supervisor: Supervisor
+    ) -> None:
+        self.service = service
         self.server = server
         self.ticking = ticking
         self.supervisor = supervisor
@@ -56,12 +58,12 @@ class Provider:
         return self.supervisor.state is FeedState.LIVE
 
     def open_markets(self) -> int:
-        offers = self.here.service.engine.pipeline.offers
+        offers = self.service.engine.pipeline.offers
         return sum(market.state.status == "open" for offer in offers for market in offer.markets.values())
 
     def differences(self) -> list[str]:
         """Compare the engine's source book with the provider's markets, one by one."""
-        book = self.here.service.engine.pipeline.books["src"]
+        book = self.service.engine.pipeline.books["src"]
         truth = {market.id: market for market in self.server.exchange.markets}
         # A settled market is missing from the provider's images; it stays closed here until it is retired.
         found = [
@@ -93,16 +95,16 @@ async def provided(**settings: Any) -> AsyncIterator[Provider]:
     ticking = asyncio.create_task(server.run())
     provider: Provider | None = None
     try:
-        async with served(quick_settings(closed_event_ttl_s=1e6, **settings)) as here:
-            here.service.engine.receive(UpdateBatch("src", None, [SourceStatus("down", "not connected yet")]))
+        async with running_service(quick_settings(closed_event_ttl_s=1e6, **settings)) as service:
+            service.engine.receive(UpdateBatch("src", None, [SourceStatus("down", "not connected yet")]))
             codec = BetfairCodec("src", "key", "token", Subscription(heartbeat_ms=500))
             feed = Feed(("src",), codec, TcpTransport("127.0.0.1", server.port, tls=False), verifier=codec)
             supervisor = Supervisor(
-                "src", feed, here.service.engine, Supervision(backoff_start_s=0.02, backoff_ceiling_s=0.5, breaker_failures=1000)
+                "src", feed, service.engine, Supervision(backoff_start_s=0.02, backoff_ceiling_s=0.5, breaker_failures=1000)
             )
-            provider = Provider(here, server, ticking, supervisor)
+            provider = Provider(service, server, ticking, supervisor)
             async with in_background(supervisor.run()):
-                await until(lambda: provider.live and provider.open_markets() > 5, "open markets")
+                await wait_until(lambda: provider.live and provider.open_markets() > 5, "open markets")
                 yield provider
     finally:
         await stop(ticking if provider is None else provider.ticking)
@@ -110,16 +112,16 @@ async def provided(**settings: Any) -> AsyncIterator[Provider]:
 
 
 async def settle(provider: Provider, *subscribers: Steady) -> None:
-    await until(lambda: provider.live, "the feed to be live")
+    await wait_until(lambda: provider.live, "the feed to be live")
     provider.server.paused = True
-    await until(lambda: not provider.differences(), "the provider's prices")
-    await end_equal(provider.here, "sport:football", *subscribers)
+    await wait_until(lambda: not provider.differences(), "the provider's prices")
+    await end_equal(provider.service, "sport:football", *subscribers)
 
 
 @pytest.mark.parametrize("kind", ["drop", "garbage", "truncate", "image", "duplicate", "segment", "busy"])
 async def test_after_a_fault_the_published_state_is_the_providers(kind: str) -> None:
     async with provided() as provider:
-        steady = Steady(provider.here, "sport:football")
+        steady = Steady(provider.service, "sport:football")
         async with running(steady):
             for _ in range(3):
                 provider.server.inject_fault(kind, 0.4)
@@ -141,9 +143,9 @@ async def test_a_silent_feed_is_suspended_and_recovers() -> None:
     """The socket is open, but nothing was received for two and a half heartbeats."""
     async with provided() as provider:
         provider.server.inject_fault("half_open", 60.0)
-        await until(lambda: provider.open_markets() == 0, "suspension")
+        await wait_until(lambda: provider.open_markets() == 0, "suspension")
         provider.server.inject_fault("half_open", 0.0)
-        await until(lambda: provider.open_markets() > 5, "reopening")
+        await wait_until(lambda: provider.open_markets() > 5, "reopening")
         await settle(provider)
 
 
@@ -152,9 +154,9 @@ async def test_an_unplugged_provider_suspends_everything_and_another_one_is_read
     async with provided() as provider:
         port = provider.server.port
         await provider.unplug()
-        await until(lambda: provider.open_markets() == 0, "suspension")
+        await wait_until(lambda: provider.open_markets() == 0, "suspension")
         await provider.plug_in(port)
-        await until(lambda: provider.open_markets() > 5, "reopening")
+        await wait_until(lambda: provider.open_markets() > 5, "reopening")
         await settle(provider)
 
 
@@ -162,7 +164,7 @@ async def test_a_refused_clock_costs_an_image() -> None:
     async with provided() as provider:
         provider.server.inject_fault("refuse_clk", 60.0)
         provider.server.inject_fault("drop", 0.0)
-        await until(lambda: provider.supervisor.counters.dropped > 0, "the refusal")
+        await wait_until(lambda: provider.supervisor.counters.dropped > 0, "the refusal")
         await settle(provider)
 
 
@@ -170,7 +172,7 @@ async def test_a_dropped_connection_resumes_without_an_image() -> None:
     async with provided() as provider:
         before = provider.supervisor.counters.connections
         provider.server.inject_fault("drop", 0.0)
-        await until(lambda: provider.supervisor.counters.connections > before and provider.live, "the new connection")
+        await wait_until(lambda: provider.supervisor.counters.connections > before and provider.live, "the new connection")
         assert 0 == provider.supervisor.counters.dropped
         await settle(provider)
 
@@ -178,37 +180,37 @@ async def test_a_dropped_connection_resumes_without_an_image() -> None:
 async def test_a_killed_redis_costs_an_epoch_and_no_state() -> None:
     """Subscribers are warned. Once Redis is back they receive everything, with positions of a new epoch."""
     async with provided() as provider:
-        here = provider.here
-        embedded = here.service.embedded_redis
+        service = provider.service
+        embedded = service.redis
         assert embedded is not None
         assert embedded.pid is not None
-        steady = Steady(here, "sport:football")
-        async with running(steady), here.socket() as socket:
-            await socket.subscribed("sport:football")
-            epoch = here.service.hub.replica.offers[0].epoch
+        steady = Steady(service, "sport:football")
+        async with running(steady), service.socket() as socket:
+            await socket.subscribe("sport:football")
+            epoch = service.hub.replica.offers[0].epoch
             os.kill(embedded.pid, signal.SIGKILL)
-            await until(lambda: here.service.hub.replica.offers[0].epoch > epoch, "a new epoch")
-            await until(lambda: here.service.hub.replica.ready, "readiness")
-            assert "snapshot" == (await socket.until("snapshot"))["op"]
+            await wait_until(lambda: service.hub.replica.offers[0].epoch > epoch, "a new epoch")
+            await wait_until(lambda: service.hub.replica.ready, "readiness")
+            assert "snapshot" == (await socket.receive_until("snapshot"))["op"]
             await settle(provider, steady)
 
 
 async def test_a_frozen_redis_is_announced_as_stale_and_then_live_and_nothing_is_lost() -> None:
     async with provided() as provider:
-        here = provider.here
-        embedded = here.service.embedded_redis
+        service = provider.service
+        embedded = service.redis
         assert embedded is not None
         assert embedded.pid is not None
-        steady = Steady(here, "sport:football")
-        async with running(steady), here.socket() as socket:
-            await socket.subscribed("sport:football")
+        steady = Steady(service, "sport:football")
+        async with running(steady), service.socket() as socket:
+            await socket.subscribe("sport:football")
             os.kill(embedded.pid, signal.SIGSTOP)
             try:
-                await socket.until("stale")
-                await here.get("/readyz", 503)
+                await socket.receive_until("stale")
+                await service.get("/readyz", 503)
             finally:
                 os.kill(embedded.pid, signal.SIGCONT)
-            await socket.until("live")
+            await socket.receive_until("live")
             await settle(provider, steady)
 
 

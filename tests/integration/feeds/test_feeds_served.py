@@ -24,7 +24,7 @@ from oddsengine.domain.feed_updates import EventUpdate
 from oddsengine.runtime.feed_runner import feed_samples, feed_status
 from oddsengine.runtime.service import run_service
 from tests.support.builders import a_batch, an_event
-from tests.support.service import Served, quick_settings, until
+from tests.support.service import QUICK_TIMING, RunningService, quick_settings, wait_until
 from tests.support.tasks import in_background
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ async def test_an_unreachable_provider_is_probed_and_shown_as_down() -> None:
     supervision = Supervision(backoff_start_s=0.001, backoff_ceiling_s=0.002, breaker_failures=3, breaker_probe_s=0.2)
     supervisor = Supervisor("line", feed, NullSink(), supervision)
     async with in_background(supervisor.run()):
-        await until(lambda: supervisor.retry.is_open, "the breaker")
+        await wait_until(lambda: supervisor.retry.is_open, "the breaker")
         failures = supervisor.counters.failures
-        await until(lambda: supervisor.counters.failures > failures, "a probe")
+        await wait_until(lambda: supervisor.counters.failures > failures, "a probe")
         shown = feed_status([supervisor])[0]
     assert ("line", "down") == (shown["feed"], shown["state"])
     assert "Connect call failed" in shown["reason"]
@@ -140,13 +140,13 @@ async def test_a_feed_of_another_package_is_found_by_its_entry_point_and_serves_
 
 
 async def test_doubtful_matches_are_listed_for_review() -> None:
-    async with run_service(quick_settings(), ["b", "p"]) as service, aiohttp.ClientSession() as http:
-        await until(lambda: service.hub.replica.ready, "readiness")
-        here = Served(service, http)
+    async with run_service(quick_settings(), ["b", "p"], timing=QUICK_TIMING) as roles, aiohttp.ClientSession() as http:
+        await wait_until(lambda: roles.hub.replica.ready, "readiness")
+        service = RunningService(roles, http)
         for key, start in (("b.1", 0), ("p.9", 150 * 60_000)):
             event = an_event(key, participants=("Leeds", "Fulham"), start_ms=start)
             service.engine.receive(a_batch(EventUpdate(event), source=key[0]))
-        (doubt,) = (await here.get("/v1/unmatched"))["unmatched"]
+        (doubt,) = (await service.get("/v1/unmatched"))["unmatched"]
         assert ["p.9", "b.1"] == [event["id"] for event in doubt["events"]]
         assert 0.6 <= doubt["score"] < 0.86
-        assert {"feeds": []} == await here.get("/v1/feeds")
+        assert {"feeds": []} == await service.get("/v1/feeds")

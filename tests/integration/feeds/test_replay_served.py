@@ -9,7 +9,7 @@ import pytest
 
 from feeds.recording.reader import Recordings
 from oddsengine.cli.replay import Replay
-from tests.support.service import quick_settings, served
+from tests.support.service import quick_settings, running_service
 from tests.support.subscribers import Flaky, Sluggish, Steady, end_equal, running
 
 if TYPE_CHECKING:
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 async def serve_to_all(recording: Path, channel: str, *, step: int) -> tuple[Steady, Flaky, Sluggish]:
     """Replay in steps of some messages, each published before the next, so that no run sees fewer changes than another."""
-    async with served(quick_settings(heartbeat_ms=1000), source="betfair") as here:
-        steady, flaky = Steady(here, channel), Flaky(here, channel, cuts=50)
-        sluggish = Sluggish(here, channel, reads_every_s=10.0)
+    async with running_service(quick_settings(heartbeat_ms=1000), source="betfair") as service:
+        steady, flaky = Steady(service, channel), Flaky(service, channel, cuts=50)
+        sluggish = Sluggish(service, channel, reads_every_s=10.0)
         async with running(steady, flaky, sluggish):
             problems: list[str] = []
             with Recordings([recording]) as recordings:
                 replay = Replay(recordings, "betfair", problems.append)
                 for number, (_, batches) in enumerate(replay.batches()):
                     for batch in batches:
-                        here.service.engine.receive(batch)
+                        service.engine.receive(batch)
                     if number % step == 0:
-                        await here.published()
+                        await service.wait_published()
                         await asyncio.sleep(0)
             assert [] == problems
-            await end_equal(here, channel, steady, flaky, sluggish)
+            await end_equal(service, channel, steady, flaky, sluggish)
         return steady, flaky, sluggish
 
 

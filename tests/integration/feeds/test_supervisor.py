@@ -21,7 +21,7 @@ from oddsengine.domain.feed_updates import SourceStatus
 from oddsengine.sourcing.agreement import agrees
 from oddsengine.sourcing.source_book import SourceBook
 from tests.support.builders import betfair_market
-from tests.support.service import until
+from tests.support.service import wait_until
 from tests.support.tasks import in_background
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ async def supervised(supervision: Supervision = QUICK) -> AsyncIterator[Supervis
     supervisor = Supervisor("src", Feed(("src",), codec, transport, verifier=codec), sink, supervision)
     try:
         async with in_background(supervisor.run()):
-            await until(lambda: supervisor.state is FeedState.LIVE, "live")
+            await wait_until(lambda: supervisor.state is FeedState.LIVE, "live")
             yield Supervised(provider, transport, codec, supervisor, sink)
     finally:
         provider.close()
@@ -158,11 +158,11 @@ async def test_late_messages_are_not_trusted_until_they_are_on_time_again() -> N
         provider.send(price(2.0), pt=then_ms)
         await asyncio.sleep(1.2)
         provider.send(price(2.1), pt=then_ms + 1)
-        await until(lambda: supervisor.state is FeedState.LAGGING, "the lag")
+        await wait_until(lambda: supervisor.state is FeedState.LAGGING, "the lag")
         assert "lagging" == sink.healths[-1]
         assert supervisor.lag.lag_ms >= 1_100
         provider.send(price(2.2))
-        await until(lambda: supervisor.state is FeedState.LIVE, "catching up")
+        await wait_until(lambda: supervisor.state is FeedState.LIVE, "catching up")
         assert ["live", "lagging", "live"] == sink.healths
         assert 1 == supervisor.counters.connections
 
@@ -170,15 +170,15 @@ async def test_late_messages_are_not_trusted_until_they_are_on_time_again() -> N
 async def test_a_provider_that_reports_a_lag_is_lagging() -> None:
     async with supervised() as (provider, _, _, supervisor, sink):
         provider.send(status=503)
-        await until(lambda: supervisor.state is FeedState.LAGGING, "the lag")
+        await wait_until(lambda: supervisor.state is FeedState.LAGGING, "the lag")
         provider.send(price(2.0))
-        await until(lambda: supervisor.state is FeedState.LIVE, "catching up")
+        await wait_until(lambda: supervisor.state is FeedState.LIVE, "catching up")
         assert ["live", "lagging", "live"] == sink.healths
 
 
 async def test_a_quiet_market_stays_live_while_snapshots_confirm_it() -> None:
     async with supervised() as (_, _, _, supervisor, sink):
-        await until(lambda: supervisor.counters.samples >= 3, "some snapshots")
+        await wait_until(lambda: supervisor.counters.samples >= 3, "some snapshots")
         assert (FeedState.LIVE, ["live"]) == (supervisor.state, sink.healths)
         assert 1 == supervisor.counters.connections
 
@@ -186,15 +186,15 @@ async def test_a_quiet_market_stays_live_while_snapshots_confirm_it() -> None:
 async def test_a_frozen_feed_is_closed_and_trusted_again_only_after_a_change() -> None:
     async with supervised() as (provider, _, _, supervisor, sink):
         provider.image = {**betfair_market(inPlay=True), "rc": [{"id": 11, "batb": [[0, 3.0, 10.0]]}]}
-        await until(lambda: supervisor.counters.continuity_lost == 1, "the loss")
+        await wait_until(lambda: supervisor.counters.continuity_lost == 1, "the loss")
         assert "stale" == sink.healths[-1]
         reasons = [change.reason for change in supervisor.status.changes if change.trigger is Trigger.WENT_STALE]
         assert ["frozen: a verification snapshot contradicts the stream"] == reasons
-        await until(lambda: supervisor.state is FeedState.RECOVERING, "another connection")
+        await wait_until(lambda: supervisor.state is FeedState.RECOVERING, "another connection")
         await asyncio.sleep(0.3)
         assert FeedState.RECOVERING is supervisor.state, "the last connection claimed to be live too"
         provider.send(price(3.1))
-        await until(lambda: supervisor.state is FeedState.LIVE, "live")
+        await wait_until(lambda: supervisor.state is FeedState.LIVE, "live")
         assert "live" == sink.healths[-1]
         assert 3 == supervisor.counters.connections, "what changed meanwhile is read in full"
 
@@ -206,17 +206,17 @@ async def test_a_recovery_that_does_not_complete_in_time_is_stale() -> None:
         codec.reset()
         provider.close()
         text = "no complete recovery within 0.3 s"
-        await until(lambda: any(text == change.reason for change in supervisor.status.changes), "the timeout")
+        await wait_until(lambda: any(text == change.reason for change in supervisor.status.changes), "the timeout")
 
 
 async def test_a_bug_in_an_adapter_costs_its_feed_the_connection_and_nothing_else() -> None:
     async with supervised() as (provider, _, codec, supervisor, sink):
         codec.is_broken = True
         provider.send(price(2.0))
-        await until(lambda: supervisor.counters.continuity_lost == 1, "the loss")
+        await wait_until(lambda: supervisor.counters.continuity_lost == 1, "the loss")
         text = "the adapter failed: ZeroDivisionError('integer division or modulo by zero')"
         assert text in [change.reason for change in supervisor.status.changes]
-        await until(lambda: supervisor.state is FeedState.LIVE, "live again")
+        await wait_until(lambda: supervisor.state is FeedState.LIVE, "live again")
         assert ["live", "down", "live"] == sink.healths
 
 
@@ -226,11 +226,11 @@ async def test_a_recovery_from_late_messages_is_lagging() -> None:
     async with supervised(limits) as (provider, _, _, supervisor, sink):
         provider.image_age_ms = 1_500
         provider.close()
-        await until(lambda: supervisor.state is FeedState.LAGGING, "the lag")
+        await wait_until(lambda: supervisor.state is FeedState.LAGGING, "the lag")
         assert ["live", "down"] == sink.healths[:2]
         assert {"lagging"} == set(sink.healths[2:])
         provider.send(price(2.2))
-        await until(lambda: supervisor.state is FeedState.LIVE, "catching up")
+        await wait_until(lambda: supervisor.state is FeedState.LIVE, "catching up")
         assert "live" == sink.healths[-1]
 
 
@@ -242,7 +242,7 @@ async def test_a_lost_connection_is_freed_without_the_garbage_collector() -> Non
             lost = transport.last
             assert lost is not None
             provider.close()
-            await until(lambda: supervisor.counters.connections == 2 and supervisor.state is FeedState.LIVE, "another one")
+            await wait_until(lambda: supervisor.counters.connections == 2 and supervisor.state is FeedState.LIVE, "another one")
             assert lost() is None
         finally:
             gc.enable()

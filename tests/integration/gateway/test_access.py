@@ -16,9 +16,10 @@ from oddsengine.gateway.access.settings import AuthSettings, KeySettings, LimitS
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.gateway import run_gateway
 from oddsengine.runtime.service import run_service
+from oddsengine.runtime.timing import Timing
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.certificates import Certificates
-from tests.support.service import PATIENCE_S, Served, Socket, quick_settings, served, until
+from tests.support.service import PATIENCE_S, RunningService, Socket, quick_settings, running_service, wait_until
 from tests.support.tokens import SECRET, a_token, written
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ def auth(tmp_path: Path) -> AuthSettings:
     return AuthSettings(keys=(key,), timeout_s=0.5, leeway_s=0.0)
 
 
-async def with_a_market(here: Served) -> None:
-    here.say(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
-    await here.published()
+async def with_a_market(service: RunningService) -> None:
+    service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+    await service.wait_published()
 
 
 def bearing(token: str) -> dict[str, Any]:
@@ -53,45 +54,45 @@ async def closed(socket: Socket) -> int:
 
 
 async def home_price(socket: Socket) -> Any:
-    await socket.subscribed("event:e1")
-    return (await socket.until("snapshot"))["markets"][0]["selections"]["home"]["price"]
+    await socket.subscribe("event:e1")
+    return (await socket.receive_until("snapshot"))["markets"][0]["selections"]["home"]["price"]
 
 
 async def test_a_token_says_whose_prices_are_seen(auth: AuthSettings) -> None:
-    async with served(quick_settings(auth=auth, profiles=PROFILES)) as here:
-        await with_a_market(here)
-        async with here.socket(**bearing(a_token(profile="gold"))) as gold, here.socket(**bearing(a_token())) as plain:
+    async with running_service(quick_settings(auth=auth, profiles=PROFILES)) as service:
+        await with_a_market(service)
+        async with service.socket(**bearing(a_token(profile="gold"))) as gold, service.socket(**bearing(a_token())) as plain:
             assert (2.0, 1.6) == (await home_price(gold), await home_price(plain))
-            here.say(*market_updates(a_definition(), a_quote("home", 4.0), a_quote("away", 4 / 3)))
-            found = [(await each.until("delta"))["markets"][0]["selections"]["home"]["price"] for each in (gold, plain)]
+            service.feed(*market_updates(a_definition(), a_quote("home", 4.0), a_quote("away", 4 / 3)))
+            found = [(await each.receive_until("delta"))["markets"][0]["selections"]["home"]["price"] for each in (gold, plain)]
             assert [4.0, 3.2] == found
         headers = {"Authorization": f"Bearer {a_token(profile='gold', role='service')}"}
-        async with here.http.get(f"{here.base}/v1/markets/e1%2Fmatch_odds", headers=headers) as response:
+        async with service.http.get(f"{service.base}/v1/markets/e1%2Fmatch_odds", headers=headers) as response:
             assert 4.0 == (await response.json())["selections"]["home"]["price"]
         body = b'{"quotes":[{"market":"e1/match_odds","selection":"home","price":4.0}]}'
-        async with here.http.post(f"{here.base}/v1/quotes/check", data=body, headers=headers) as response:
+        async with service.http.post(f"{service.base}/v1/quotes/check", data=body, headers=headers) as response:
             assert "ok" == (await response.json())["quotes"][0]["result"]
 
 
 async def test_a_token_of_a_profile_that_is_not_published_sees_no_prices(auth: AuthSettings) -> None:
     """Not those of another profile: a wrong price costs more than none."""
-    async with served(quick_settings(auth=auth, profiles=PROFILES)) as here:
-        await with_a_market(here)
+    async with running_service(quick_settings(auth=auth, profiles=PROFILES)) as service:
+        await with_a_market(service)
         token = a_token(profile="platinum", role="service")
-        async with here.socket(**bearing(token)) as socket:
+        async with service.socket(**bearing(token)) as socket:
             assert await home_price(socket) is None
         body = b'{"quotes":[{"market":"e1/match_odds","selection":"home","price":1.6}]}'
         headers = {"Authorization": f"Bearer {token}"}
-        async with here.http.post(f"{here.base}/v1/quotes/check", data=body, headers=headers) as response:
+        async with service.http.post(f"{service.base}/v1/quotes/check", data=body, headers=headers) as response:
             assert "suspended" == (await response.json())["quotes"][0]["result"]
 
 
 async def test_a_token_may_come_as_the_first_message(auth: AuthSettings) -> None:
-    async with served(quick_settings(auth=auth)) as here:
-        await with_a_market(here)
-        async with here.socket() as socket:
+    async with running_service(quick_settings(auth=auth)) as service:
+        await with_a_market(service)
+        async with service.socket() as socket:
             await socket.send(op="auth", id=1, token=a_token())
-            assert 1 == (await socket.until("authenticated"))["id"]
+            assert 1 == (await socket.receive_until("authenticated"))["id"]
             assert await home_price(socket)
 
 
@@ -100,109 +101,109 @@ async def test_a_token_may_come_as_the_first_message(auth: AuthSettings) -> None
     [(None, 4408), ({"op": "auth", "token": "x"}, 4401), ({"op": "subscribe", "channels": ["event:e1"]}, 4401)],
 )
 async def test_without_a_good_token_in_time_the_socket_is_closed(auth: AuthSettings, message: Any, code: int) -> None:
-    async with served(quick_settings(auth=auth)) as here, here.socket() as socket:
+    async with running_service(quick_settings(auth=auth)) as service, service.socket() as socket:
         if message is not None:
             await socket.send(**message)
         assert code == await closed(socket)
 
 
 async def test_a_bad_token_in_the_header_is_refused_with_the_reason(auth: AuthSettings) -> None:
-    async with served(quick_settings(auth=auth)) as here:
+    async with running_service(quick_settings(auth=auth)) as service:
         for header in ("Bearer nonsense", "Basic abc"):
             with pytest.raises(InvalidStatus) as refused:
-                async with here.socket(additional_headers={"Authorization": header}):
+                async with service.socket(additional_headers={"Authorization": header}):
                     pass
             assert 401 == refused.value.response.status_code
-        await here.get("/v1/events", 401)
-        await here.get("/healthz")
+        await service.get("/v1/events", 401)
+        await service.get("/healthz")
 
 
 async def test_a_session_ends_with_its_token_unless_it_brings_another(auth: AuthSettings) -> None:
-    async with served(quick_settings(auth=auth)) as here:
-        await with_a_market(here)
+    async with running_service(quick_settings(auth=auth)) as service:
+        await with_a_market(service)
         async with (
-            here.socket(**bearing(a_token(lasts_s=1.0))) as ending,
-            here.socket(**bearing(a_token(lasts_s=1.0))) as lasting,
+            service.socket(**bearing(a_token(lasts_s=1.0))) as ending,
+            service.socket(**bearing(a_token(lasts_s=1.0))) as lasting,
         ):
-            await ending.subscribed("event:e1")
-            await lasting.subscribed("event:e1")
+            await ending.subscribe("event:e1")
+            await lasting.subscribe("event:e1")
             await lasting.send(op="auth", id=2, token=a_token())
             assert 4401 == await closed(ending)
             await lasting.send(op="ping", id=3)
-            await lasting.until("pong")
+            await lasting.receive_until("pong")
 
 
 async def test_another_profile_needs_another_session(auth: AuthSettings) -> None:
-    async with served(quick_settings(auth=auth, profiles=PROFILES)) as here:
-        await with_a_market(here)
-        async with here.socket(**bearing(a_token())) as socket:
-            await socket.subscribed("event:e1")
+    async with running_service(quick_settings(auth=auth, profiles=PROFILES)) as service:
+        await with_a_market(service)
+        async with service.socket(**bearing(a_token())) as socket:
+            await socket.subscribe("event:e1")
             await socket.send(op="auth", token=a_token(profile="gold"))
             assert 4403 == await closed(socket)
 
 
 async def test_channels_are_those_granted(auth: AuthSettings) -> None:
-    async with served(quick_settings(auth=auth)) as here:
-        await with_a_market(here)
+    async with running_service(quick_settings(auth=auth)) as service:
+        await with_a_market(service)
         token = a_token(channels=["event:*"])
-        async with here.socket(**bearing(token)) as socket:
+        async with service.socket(**bearing(token)) as socket:
             await socket.send(op="subscribe", id=1, channels=["sport:football", "event:e1"])
-            assert ("forbidden", 1) == ((refusal := await socket.until("error"))["code"], refusal["id"])
-            assert ["event:e1"] == (await socket.until("subscribed"))["channels"]
+            assert ("forbidden", 1) == ((refusal := await socket.receive_until("error"))["code"], refusal["id"])
+            assert ["event:e1"] == (await socket.receive_until("subscribed"))["channels"]
             await socket.send(op="auth", token=a_token(channels=["sport:tennis"]))
-            assert "forbidden" == (await socket.until("error"))["code"]
-            assert not here.service.hub.subscribed_channels
+            assert "forbidden" == (await socket.receive_until("error"))["code"]
+            assert not service.hub.subscribed_channels
         for channels, status in ((["sport:tennis"], 404), (["sport:football"], 200), (["market:e1/match_odds"], 200)):
             headers = {"Authorization": f"Bearer {a_token(channels=channels)}"}
-            async with here.http.get(f"{here.base}/v1/markets/e1%2Fmatch_odds", headers=headers) as response:
+            async with service.http.get(f"{service.base}/v1/markets/e1%2Fmatch_odds", headers=headers) as response:
                 assert status == response.status
-            async with here.http.get(f"{here.base}/v1/events", headers=headers) as response:
+            async with service.http.get(f"{service.base}/v1/events", headers=headers) as response:
                 assert (channels == ["sport:football"]) == bool((await response.json())["events"])
-            async with here.http.get(f"{here.base}/v1/snapshot?channel=competition:cup", headers=headers) as response:
+            async with service.http.get(f"{service.base}/v1/snapshot?channel=competition:cup", headers=headers) as response:
                 assert 403 == response.status
 
 
 @pytest.mark.parametrize(("role", "allowed"), [("subscriber", 1), ("service", 2), ("trader", 3), ("admin", 3)])
 async def test_roles(auth: AuthSettings, role: str, allowed: int) -> None:
-    async with served(quick_settings(auth=auth)) as here:
-        await with_a_market(here)
+    async with running_service(quick_settings(auth=auth)) as service:
+        await with_a_market(service)
         headers = {"Authorization": f"Bearer {a_token(role=role)}"}
         statuses = []
         for method, path in (("GET", "/v1/events"), ("POST", "/v1/quotes/check"), ("GET", "/v1/markets/e1%2Fmatch_odds/explain")):
             body = b'{"quotes":[{"market":"x","selection":"y","price":2}]}' if method == "POST" else None
-            async with here.http.request(method, here.base + path, headers=headers, data=body) as response:
+            async with service.http.request(method, service.base + path, headers=headers, data=body) as response:
                 statuses.append(response.status)
         assert [200] * allowed + [403] * (3 - allowed) == statuses
 
 
 async def test_a_token_has_so_many_sessions(auth: AuthSettings) -> None:
     token = a_token(limits={"sessions": 1})
-    async with served(quick_settings(auth=auth)) as here, here.socket(**bearing(token)) as first:
-        await first.until("welcome")
-        async with here.socket(**bearing(token)) as second:
+    async with running_service(quick_settings(auth=auth)) as service, service.socket(**bearing(token)) as first:
+        await first.receive_until("welcome")
+        async with service.socket(**bearing(token)) as second:
             assert 4429 == await closed(second)
-        async with here.socket(**bearing(a_token(sub="another"))) as other:
+        async with service.socket(**bearing(a_token(sub="another"))) as other:
             await other.send(op="ping", id=1)
-            await other.until("pong")
+            await other.receive_until("pong")
 
 
 async def test_a_token_has_so_many_sessions_in_all_gateways_and_ways_together(auth: AuthSettings) -> None:
     token = a_token(limits={"sessions": 1})
     settings = quick_settings(auth=auth)
-    async with served(settings) as here:
-        assert here.service.embedded_redis is not None
-        async with run_gateway(settings, here.service.embedded_redis.url) as another:
+    async with running_service(settings) as service:
+        assert service.redis is not None
+        async with run_gateway(settings, service.redis.url) as another:
             there = f"http://127.0.0.1:{another.port}"
-            await until(lambda: another.hub.replica.ready, "the other gateway")
+            await wait_until(lambda: another.hub.replica.ready, "the other gateway")
 
             async def answer(base: str) -> int:
                 headers = {"Authorization": f"Bearer {token}"}
-                async with here.http.get(f"{base}/v1/sse?channel=sport:football", headers=headers) as response:
+                async with service.http.get(f"{base}/v1/sse?channel=sport:football", headers=headers) as response:
                     return response.status
 
-            async with here.socket(**bearing(token)) as first:
-                await first.until("welcome")
-                assert (429, 429) == (await answer(here.base), await answer(there))
+            async with service.socket(**bearing(token)) as first:
+                await first.receive_until("welcome")
+                assert (429, 429) == (await answer(service.base), await answer(there))
                 async with connect(f"ws://127.0.0.1:{another.port}/v1/stream", **bearing(token)) as second:
                     with pytest.raises(ConnectionClosed) as caught:
                         while True:
@@ -216,18 +217,18 @@ async def test_a_token_has_so_many_sessions_in_all_gateways_and_ways_together(au
 
 async def test_an_address_has_so_many_sessions_in_all_gateways_together() -> None:
     settings = quick_settings(limits=LimitSettings(sessions_per_address=2))
-    async with served(settings) as here:
-        assert here.service.embedded_redis is not None
-        async with run_gateway(settings, here.service.embedded_redis.url) as another:
+    async with running_service(settings) as service:
+        assert service.redis is not None
+        async with run_gateway(settings, service.redis.url) as another:
             there = f"ws://127.0.0.1:{another.port}/v1/stream"
-            await until(lambda: another.hub.replica.ready, "the other gateway")
-            async with here.socket(), connect(there):
-                for refusing in (here.socket, lambda: connect(there)):
+            await wait_until(lambda: another.hub.replica.ready, "the other gateway")
+            async with service.socket(), connect(there):
+                for refusing in (service.socket, lambda: connect(there)):
                     with pytest.raises(InvalidStatus) as caught:
                         async with refusing():
                             pass
                     assert 429 == caught.value.response.status_code
-            await until(lambda: not another.hub.sessions and not here.service.hub.sessions, "the end of the sessions")
+            await wait_until(lambda: not another.hub.sessions and not service.hub.sessions, "the end of the sessions")
             async with asyncio.timeout(10):
                 while True:
                     try:
@@ -238,39 +239,39 @@ async def test_an_address_has_so_many_sessions_in_all_gateways_together() -> Non
 
 
 async def test_a_session_has_so_many_channels_and_messages() -> None:
-    async with served(quick_settings(limits=LimitSettings(channels=1, messages_per_s=2.0))) as here:
-        await with_a_market(here)
-        async with here.socket() as socket, here.socket() as neighbour:
+    async with running_service(quick_settings(limits=LimitSettings(channels=1, messages_per_s=2.0))) as service:
+        await with_a_market(service)
+        async with service.socket() as socket, service.socket() as neighbour:
             await socket.send(op="subscribe", id=1, channels=["sport:football", "event:e1"])
-            assert "over_limit" == (await socket.until("error"))["code"]
+            assert "over_limit" == (await socket.receive_until("error"))["code"]
             for number in range(8):
                 await socket.send(op="ping", id=number)
             assert 4429 == await closed(socket)
             await neighbour.send(op="ping", id=1)
-            await neighbour.until("pong")
-            assert 2 == here.service.hub.counters.over_limit
+            await neighbour.receive_until("pong")
+            assert 2 == service.hub.counters.over_limit
 
 
 async def test_an_address_has_so_many_sessions_handshakes_and_requests() -> None:
-    async def refused(here: Served, **options: Any) -> None:
+    async def refused(service: RunningService, **options: Any) -> None:
         with pytest.raises(InvalidStatus) as caught:
-            async with here.socket(**options):
+            async with service.socket(**options):
                 pass
         assert 429 == caught.value.response.status_code
         assert int(caught.value.response.headers["Retry-After"]) >= 1
 
-    async with served(quick_settings(limits=LimitSettings(sessions_per_address=1))) as here:
-        async with here.socket():
-            await refused(here)
-        await until(lambda: not here.service.hub.sessions, "the end of the session")
-        async with here.socket() as again:
-            await again.until("welcome")
-    async with served(quick_settings(limits=LimitSettings(handshakes_per_s=0.5, requests_per_s=0.5))) as here:
-        async with here.socket():
+    async with running_service(quick_settings(limits=LimitSettings(sessions_per_address=1))) as service:
+        async with service.socket():
+            await refused(service)
+        await wait_until(lambda: not service.hub.sessions, "the end of the session")
+        async with service.socket() as again:
+            await again.receive_until("welcome")
+    async with running_service(quick_settings(limits=LimitSettings(handshakes_per_s=0.5, requests_per_s=0.5))) as service:
+        async with service.socket():
             pass
-        await refused(here)
-        await here.get("/v1/events")
-        async with here.http.get(f"{here.base}/v1/events") as response:
+        await refused(service)
+        await service.get("/v1/events")
+        async with service.http.get(f"{service.base}/v1/events") as response:
             assert (429, "over_limit") == (response.status, (await response.json())["error"]["code"])
             assert int(response.headers["Retry-After"]) >= 1
 
@@ -279,60 +280,57 @@ async def test_addresses_are_taken_from_trusted_proxies_only() -> None:
     limits = LimitSettings(sessions_per_address=1)
     for proxies, shared in ((("127.0.0.0/8",), False), ((), True)):
         async with (
-            served(quick_settings(limits=limits, trusted_proxies=proxies)) as here,
-            here.socket(additional_headers={"X-Forwarded-For": "1.2.3.4, 5.6.7.8"}),
+            running_service(quick_settings(limits=limits, trusted_proxies=proxies)) as service,
+            service.socket(additional_headers={"X-Forwarded-For": "1.2.3.4, 5.6.7.8"}),
         ):
             try:
-                async with here.socket(additional_headers={"X-Forwarded-For": "1.2.3.4, 5.6.7.9"}) as socket:
-                    await socket.until("welcome")
+                async with service.socket(additional_headers={"X-Forwarded-For": "1.2.3.4, 5.6.7.9"}) as socket:
+                    await socket.receive_until("welcome")
                     assert not shared
             except InvalidStatus:
                 assert shared
 
 
 async def test_only_pages_of_allowed_origins_connect() -> None:
-    async with served(quick_settings(allowed_origins=("https://shop.example",))) as here:
-        async with here.socket(origin="https://shop.example") as socket:
-            await socket.until("welcome")
-        async with here.socket() as no_page:
-            await no_page.until("welcome")
+    async with running_service(quick_settings(allowed_origins=("https://shop.example",))) as service:
+        async with service.socket(origin="https://shop.example") as socket:
+            await socket.receive_until("welcome")
+        async with service.socket() as no_page:
+            await no_page.receive_until("welcome")
         with pytest.raises(InvalidStatus) as refused:
-            async with here.socket(origin="https://evil.example"):
+            async with service.socket(origin="https://evil.example"):
                 pass
         assert 403 == refused.value.response.status_code
 
 
 async def test_messages_that_are_too_long_close_the_socket_of_their_sender_only() -> None:
     async with (
-        served(quick_settings(limits=LimitSettings(message_bytes=1024))) as here,
-        here.socket() as socket,
-        here.socket() as neighbour,
+        running_service(quick_settings(limits=LimitSettings(message_bytes=1024))) as service,
+        service.socket() as socket,
+        service.socket() as neighbour,
     ):
         await socket.connection.send("x" * 2000)
         assert 1009 == await closed(socket)
         await neighbour.send(op="ping", id=1)
-        await neighbour.until("pong")
+        await neighbour.receive_until("pong")
 
 
 async def test_our_own_client_brings_its_token(auth: AuthSettings) -> None:
-    async with served(quick_settings(auth=auth, profiles=PROFILES)) as here:
-        await with_a_market(here)
-        client = OddsClient(here.base, ["sport:football"], token=a_token)
+    async with running_service(quick_settings(auth=auth, profiles=PROFILES)) as service:
+        await with_a_market(service)
+        client = OddsClient(service.base, ["sport:football"], token=a_token)
         async with contextlib.aclosing(client.messages()) as messages:
             async for message in messages:
                 if message["op"] == "snapshot":
                     break
         assert client.state.markets
-        nobody = OddsClient(here.base, ["sport:football"], token=lambda: "rubbish")
+        nobody = OddsClient(service.base, ["sport:football"], token=lambda: "rubbish")
         with pytest.raises(ValueError, match="answered 401"):
             await anext(nobody.messages())
 
 
-async def test_a_renewed_certificate_is_shown_to_whoever_connects_from_then_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_renewed_certificate_is_shown_to_whoever_connects_from_then_on(tmp_path: Path) -> None:
     """Sockets that are open stay so; a certificate that can't be used is reported and changes nothing."""
-    monkeypatch.setattr("oddsengine.runtime.service._CERTIFICATE_CHECK_S", 0.05)
     certificates = Certificates(tmp_path)
     served_file = tmp_path / "served.pem"
     served_file.write_bytes(certificates.good.read_bytes())
@@ -347,7 +345,7 @@ async def test_a_renewed_certificate_is_shown_to_whoever_connects_from_then_on(
         return ssl.DER_cert_to_PEM_cert(found).encode()
 
     settings = quick_settings(tls_cert=str(served_file), tls_key=str(served_file))
-    async with run_service(settings, ["src"]) as service:
+    async with run_service(settings, ["src"], timing=Timing(certificate_check_s=0.05)) as service:
         trusted = ssl.create_default_context(cafile=str(certificates.trusted))
         async with connect(f"wss://127.0.0.1:{service.port}/v1/stream", ssl=trusted) as socket:
             assert await shown(service.port) in certificates.good.read_bytes()

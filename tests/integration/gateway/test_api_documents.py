@@ -12,7 +12,7 @@ from openapi_spec_validator import validate
 from oddsengine.gateway.protocol.asyncapi import RECEIVE_REQUESTS, SEND_MESSAGES, asyncapi
 from oddsengine.gateway.protocol.openapi import ROUTES, openapi
 from tests.support.builders import a_definition, a_quote, market_updates
-from tests.support.service import Served, served
+from tests.support.service import RunningService, running_service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -21,10 +21,10 @@ MARKET = "e1/match_odds"
 
 
 @pytest.fixture
-async def here() -> AsyncIterator[Served]:
-    async with served() as found:
-        found.say(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
-        await found.published()
+async def service() -> AsyncIterator[RunningService]:
+    async with running_service() as found:
+        found.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        await found.wait_published()
         yield found
 
 
@@ -85,27 +85,27 @@ def schema_of(path: str, method: str = "get", status: str = "200") -> Draft20201
         ("/v1/unmatched", "/v1/unmatched"),
     ],
 )
-async def test_what_is_answered_is_what_the_document_says(here: Served, path: str, asked: str) -> None:
-    answer = await here.get(asked)
+async def test_what_is_answered_is_what_the_document_says(service: RunningService, path: str, asked: str) -> None:
+    answer = await service.get(asked)
     if path == "/v1/snapshot":
         answer = {"op": "snapshot", **answer}  # the body of the message is that message without its name
     schema_of(path).validate(answer)
 
 
-async def test_quotes_and_errors_are_what_the_document_says(here: Served) -> None:
+async def test_quotes_and_errors_are_what_the_document_says(service: RunningService) -> None:
     body = b'{"quotes":[{"market":"e1/match_odds","selection":"home","price":1.9},{"market":"x","selection":"y","price":2}]}'
-    schema_of("/v1/quotes/check", "post").validate(await here.post("/v1/quotes/check", body))
-    schema_of("/v1/quotes/check", "post", "400").validate(await here.post("/v1/quotes/check", b"{}", status=400))
-    schema_of("/v1/markets/{id}", status="404").validate(await here.get("/v1/markets/none", 404))
+    schema_of("/v1/quotes/check", "post").validate(await service.post("/v1/quotes/check", body))
+    schema_of("/v1/quotes/check", "post", "400").validate(await service.post("/v1/quotes/check", b"{}", status=400))
+    schema_of("/v1/markets/{id}", status="404").validate(await service.get("/v1/markets/none", 404))
 
 
-async def test_the_documents_are_served_and_every_route_is_in_them(here: Served) -> None:
-    assert openapi() == await here.get("/docs/openapi.json")
-    assert asyncapi() == await here.get("/docs/asyncapi.json")
-    async with here.http.get(here.base + "/docs") as response:
+async def test_the_documents_are_served_and_every_route_is_in_them(service: RunningService) -> None:
+    assert openapi() == await service.get("/docs/openapi.json")
+    assert asyncapi() == await service.get("/docs/asyncapi.json")
+    async with service.http.get(service.base + "/docs") as response:
         text = await response.text()
     assert all(f"{route.path}" in text for route in ROUTES)
     served_paths = {
-        resource.canonical for resource in here.service.gateway.app.router.resources() if resource.canonical.startswith("/v1/")
+        resource.canonical for resource in service.gateway.app.router.resources() if resource.canonical.startswith("/v1/")
     }
     assert {route.path for route in ROUTES} | {"/v1/stream"} == {path.replace(":.+", "") for path in served_paths}

@@ -13,7 +13,7 @@ from oddsengine.client import OddsClient
 from oddsengine.gateway.protocol.encoders import JSON
 from oddsengine.gateway.protocol.framing import frame
 from oddsengine.gateway.protocol.server_messages import Welcome
-from tests.support.service import served, until
+from tests.support.service import running_service, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,7 +47,7 @@ async def following(base: str) -> AsyncIterator[Following]:
     found = Following(base)
     task = asyncio.create_task(found.run())
     try:
-        await until(lambda: found.client.connected, "the connection")
+        await wait_until(lambda: found.client.connected, "the connection")
         yield found
     finally:
         task.cancel()
@@ -56,19 +56,19 @@ async def following(base: str) -> AsyncIterator[Following]:
 
 
 async def test_a_drained_client_reconnects_when_the_gateway_has_asked_it_to() -> None:
-    async with served() as here, following(here.base) as first, following(here.base) as second:
-        await here.service.gateway.connections.drain()
-        await until(lambda: bool(first.waits_s and second.waits_s), "the disconnects")
+    async with running_service() as service, following(service.base) as first, following(service.base) as second:
+        await service.gateway.connections.drain()
+        await wait_until(lambda: bool(first.waits_s and second.waits_s), "the disconnects")
         for each in (first, second):
             assert [wait_ms / 1000 for wait_ms in each.reconnect_ms] == each.waits_s
         assert first.waits_s != second.waits_s, "spread, so that they do not come back at once"
 
 
 async def test_an_abrupt_disconnect_is_followed_by_a_short_backoff() -> None:
-    async with served() as here, following(here.base) as only:
-        for session in list(here.service.hub.sessions):
+    async with running_service() as service, following(service.base) as only:
+        for session in list(service.hub.sessions):
             session.transport.abort()
-        await until(lambda: bool(only.waits_s), "the disconnect")
+        await wait_until(lambda: bool(only.waits_s), "the disconnect")
         assert [] == only.reconnect_ms
         assert 0 <= only.waits_s[0] <= 0.1
 

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus
 from tests.support.builders import a_definition, a_quote, an_event, market_updates
-from tests.support.service import Served, quick_settings, served, until
+from tests.support.service import RunningService, quick_settings, running_service, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,29 +22,33 @@ MARKET = "e1/match_odds"
 
 
 @pytest_asyncio.fixture
-async def here() -> AsyncIterator[Served]:
-    async with served() as found:
-        found.say(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
-        found.say(*market_updates(a_definition("e2/match_odds"), a_quote("home", 3.0), a_quote("away", 1.5), source_id="1.2"))
-        await found.published()
+async def service() -> AsyncIterator[RunningService]:
+    async with running_service() as found:
+        found.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        found.feed(*market_updates(a_definition("e2/match_odds"), a_quote("home", 3.0), a_quote("away", 1.5), source_id="1.2"))
+        await found.wait_published()
         yield found
 
 
-def move(here: Served, odds: float) -> None:
-    here.say(MarketUpdate("1.1", books=[a_quote("home", odds)]))
+def move(service: RunningService, odds: float) -> None:
+    service.feed(MarketUpdate("1.1", books=[a_quote("home", odds)]))
 
 
-async def test_welcome_subscribed_snapshot_then_deltas_of_what_changed(here: Served) -> None:
-    async with here.socket() as socket:
+def home_price(message: dict[str, Any]) -> Any:
+    return message["markets"][0]["selections"]["home"]["price"]
+
+
+async def test_welcome_subscribed_snapshot_then_deltas_of_what_changed(service: RunningService) -> None:
+    async with service.socket() as socket:
         welcome = await socket.receive()
         assert ("welcome", 1, 5000) == (welcome["op"], welcome["version"], welcome["heartbeat_ms"])
-        answer = await socket.subscribed("event:e1")
+        answer = await socket.subscribe("event:e1")
         assert {"op": "subscribed", "id": 1, "channels": ["event:e1"], "resumed": False} == answer
         snapshot = await socket.receive()
         assert ("snapshot", "event:e1", 1, True) == tuple(snapshot[key] for key in ("op", "channel", "part", "last"))
         (market,) = snapshot["markets"]
         assert {"name": "Home", "price": 1.9, "status": "active"} == market["selections"]["home"]
-        move(here, 2.2)
+        move(service, 2.2)
         delta = await socket.receive()
         assert ("delta", "event:e1") == (delta["op"], delta["channel"])
         (change,) = delta["markets"]
@@ -52,134 +56,138 @@ async def test_welcome_subscribed_snapshot_then_deltas_of_what_changed(here: Ser
         assert delta["at"] != snapshot["at"]
 
 
-async def test_a_suspension_takes_every_price_with_it(here: Served) -> None:
-    async with here.socket() as socket:
-        await socket.subscribed(f"market:{MARKET}")
+async def test_a_suspension_takes_every_price_with_it(service: RunningService) -> None:
+    async with service.socket() as socket:
+        await socket.subscribe(f"market:{MARKET}")
         await socket.receive()
-        here.say(SourceStatus("down", "cut"))
-        delta = await socket.until("delta")
+        service.feed(SourceStatus("down", "cut"))
+        delta = await socket.receive_until("delta")
         (change,) = delta["markets"]
         assert ("suspended", "source_down") == (change["status"], change["reason"])
         assert {None} == {selection["price"] for selection in change["selections"].values()}
 
 
-async def test_every_channel_carries_the_change(here: Served) -> None:
+async def test_every_channel_carries_the_change(service: RunningService) -> None:
     channels = ["sport:football", "competition:cup", "event:e1", f"market:{MARKET}"]
-    async with here.socket() as socket:
-        await socket.subscribed(*channels)
+    async with service.socket() as socket:
+        await socket.subscribe(*channels)
         for _ in channels:
             assert "snapshot" == (await socket.receive())["op"]
-        move(here, 2.4)
+        move(service, 2.4)
         seen: dict[str, Any] = {}
         while len(seen) < len(channels):
-            delta = await socket.until("delta")
+            delta = await socket.receive_until("delta")
             seen[delta["channel"]] = delta["markets"]
         assert set(channels) == seen.keys()
         assert 1 == len({orjson.dumps(markets) for markets in seen.values()})
 
 
-async def test_an_unsubscribed_channel_says_no_more(here: Served) -> None:
-    async with here.socket() as socket:
-        await socket.subscribed("event:e1", "event:e2")
+async def test_an_unsubscribed_channel_says_no_more(service: RunningService) -> None:
+    async with service.socket() as socket:
+        await socket.subscribe("event:e1", "event:e2")
         await socket.send(op="unsubscribe", id=5, channels=["event:e1", "event:never"])
-        assert {"op": "unsubscribed", "id": 5, "channels": ["event:e1", "event:never"]} == await socket.until("unsubscribed")
-        move(here, 2.4)
-        here.say(MarketUpdate("1.2", books=[a_quote("home", 3.3)]))
-        assert "event:e2" == (await socket.until("delta"))["channel"]
-    await until(lambda: not here.service.hub.sessions, "the session's end")
-    assert not here.service.hub.subscribed_channels
+        assert {"op": "unsubscribed", "id": 5, "channels": ["event:e1", "event:never"]} == await socket.receive_until(
+            "unsubscribed"
+        )
+        move(service, 2.4)
+        service.feed(MarketUpdate("1.2", books=[a_quote("home", 3.3)]))
+        assert "event:e2" == (await socket.receive_until("delta"))["channel"]
+    await wait_until(lambda: not service.hub.sessions, "the session's end")
+    assert not service.hub.subscribed_channels
 
 
-async def test_a_resume_gives_one_diff_and_nothing_if_nothing_changed(here: Served) -> None:
-    async with here.socket() as socket:
-        await socket.subscribed("event:e1")
+async def test_a_resume_gives_one_diff_and_nothing_if_nothing_changed(service: RunningService) -> None:
+    async with service.socket() as socket:
+        await socket.subscribe("event:e1")
         at = (await socket.receive())["at"]
     for odds in (2.2, 2.4, 2.6):
-        move(here, odds)
-        await here.published()
-    async with here.socket() as socket:
-        assert (await socket.subscribed("event:e1", resume=at))["resumed"]
+        move(service, odds)
+        await service.wait_published()
+    async with service.socket() as socket:
+        assert (await socket.subscribe("event:e1", resume=at))["resumed"]
         delta = await socket.receive()
         assert ("delta", 1) == (delta["op"], len(delta["markets"]))
         assert 4 == delta["markets"][0]["v"]
         assert "name" not in delta["markets"][0]["selections"]["home"]
-    async with here.socket() as socket:
-        assert (await socket.subscribed("event:e1", resume=delta["at"]))["resumed"]
+    async with service.socket() as socket:
+        assert (await socket.subscribe("event:e1", resume=delta["at"]))["resumed"]
         await socket.send(op="ping", id=9)
         assert {"op": "pong", "id": 9} == await socket.receive()
 
 
 @pytest.mark.parametrize("resume", ["0-1-1", "0-ffffffffff-0", "7-1-1"])
-async def test_a_position_of_another_epoch_gets_a_snapshot_and_is_told_so(here: Served, resume: str) -> None:
-    async with here.socket() as socket:
-        assert not (await socket.subscribed("event:e1", resume=resume))["resumed"]
+async def test_a_position_of_another_epoch_gets_a_snapshot_and_is_told_so(service: RunningService, resume: str) -> None:
+    async with service.socket() as socket:
+        assert not (await socket.subscribe("event:e1", resume=resume))["resumed"]
         assert "snapshot" == (await socket.receive())["op"]
 
 
-async def test_a_client_that_has_seen_more_elsewhere_waits_for_it_here(here: Served) -> None:
-    offer = here.service.hub.replica.offers[0]
-    async with here.socket() as socket:
+async def test_a_client_that_has_seen_more_elsewhere_waits_for_it_here(service: RunningService) -> None:
+    offer = service.hub.replica.offers[0]
+    async with service.socket() as socket:
         ahead = f"0-{offer.epoch:x}-{offer.seq + 2:x}"
-        assert (await socket.subscribed("event:e1", resume=ahead))["resumed"]
+        assert (await socket.subscribe("event:e1", resume=ahead))["resumed"]
         seq = offer.seq
-        await until(lambda: offer.seq >= seq + 2, "two signs of life")
-        move(here, 2.8)
+        await wait_until(lambda: offer.seq >= seq + 2, "two signs of life")
+        move(service, 2.8)
         assert "delta" == (await socket.receive())["op"]
 
 
-async def test_suspensions_do_not_wait_for_the_interval(here: Served) -> None:
+async def test_suspensions_do_not_wait_for_the_interval(service: RunningService) -> None:
     """A change to suspended goes at once to every audience, whatever its rate."""
-    async with here.socket() as socket:
-        await socket.subscribed("event:e1", min_interval_ms=10_000)
+    async with service.socket() as socket:
+        await socket.subscribe("event:e1", min_interval_ms=10_000)
         at = (await socket.receive())["at"]
         await asyncio.sleep(0.1)  # the audience's first turn is over
-        move(here, 2.4)
-        await here.published()
-        here.say(SourceStatus("down", "cut"))
-        delta = await socket.until("delta")
+        move(service, 2.4)
+        await service.wait_published()
+        service.feed(SourceStatus("down", "cut"))
+        delta = await socket.receive_until("delta")
         assert "suspended" == delta["markets"][0]["status"]
         assert at == delta["at"] or delta["at"]
 
 
-async def test_an_interval_gathers_changes(here: Served) -> None:
-    async with here.socket() as socket:
-        await socket.subscribed("event:e1", min_interval_ms=300)
+async def test_an_interval_gathers_changes(service: RunningService) -> None:
+    async with service.socket() as socket:
+        await socket.subscribe("event:e1", min_interval_ms=300)
         version = (await socket.receive())["markets"][0]["v"]
         seen = version
         for step in range(1, 60):
-            move(here, 2.0 + step / 20)
-            await here.published()
-        final = here.service.hub.replica.offers[0].markets[MARKET].v  # type: ignore[index]
+            move(service, 2.0 + step / 20)
+            await service.wait_published()
+        final = service.hub.replica.offers[0].markets[MARKET].v  # type: ignore[index]
         messages = 0
         while seen < final:
-            seen = (await socket.until("delta"))["markets"][0]["v"]
+            seen = (await socket.receive_until("delta"))["markets"][0]["v"]
             messages += 1
         assert messages < final - version
 
 
-async def test_each_subscriber_gets_the_format_it_asked_for(here: Served) -> None:
-    async with here.socket() as first, here.socket() as second:
-        await first.subscribed("event:e1", format="fractional")
-        await second.subscribed("event:e1", format="american")
-        seen = [(await socket.until("snapshot"))["markets"][0]["selections"]["home"]["price"] for socket in (first, second)]
+async def test_each_subscriber_gets_the_format_it_asked_for(service: RunningService) -> None:
+    async with service.socket() as first, service.socket() as second:
+        await first.subscribe("event:e1", format="fractional")
+        await second.subscribe("event:e1", format="american")
+        seen = [
+            (await socket.receive_until("snapshot"))["markets"][0]["selections"]["home"]["price"] for socket in (first, second)
+        ]
         assert ["9/10", -111] == seen
-        move(here, 2.2)
-        seen = [(await socket.until("delta"))["markets"][0]["selections"]["home"]["price"] for socket in (first, second)]
+        move(service, 2.2)
+        seen = [home_price(await socket.receive_until("delta")) for socket in (first, second)]
         assert ["1/1", 100] == seen
-    market = await here.get(f"/v1/markets/{MARKET}?format=hong_kong")
+    market = await service.get(f"/v1/markets/{MARKET}?format=hong_kong")
     assert 1.0 == market["selections"]["home"]["price"]
-    assert "unknown format 'roman'" in (await here.get(f"/v1/markets/{MARKET}?format=roman", 400))["error"]["message"]
+    assert "unknown format 'roman'" in (await service.get(f"/v1/markets/{MARKET}?format=roman", 400))["error"]["message"]
 
 
-async def test_what_can_not_be_done_is_refused_and_the_rest_is_done(here: Served) -> None:
-    async with here.socket() as socket:
+async def test_what_can_not_be_done_is_refused_and_the_rest_is_done(service: RunningService) -> None:
+    async with service.socket() as socket:
         await socket.receive()
         await socket.send(op="subscribe", id="a", channels=["event:nope", "rubbish", "event:e1"])
         errors = [await socket.receive(), await socket.receive()]
         assert [("a", "unknown_channel")] * 2 == [(error["id"], error["code"]) for error in errors]
         assert "event 'nope'" in errors[0]["message"]
         assert ["event:e1"] == (await socket.receive())["channels"]
-        await socket.until("snapshot")
+        await socket.receive_until("snapshot")
         for message, code in (
             ({"op": "subscribe", "id": 2, "channels": ["event:e1"], "format": "roman"}, "unsupported_format"),
             ({"op": "subscribe", "id": 2, "channels": ["event:e1"], "resume": "yesterday"}, "bad_request"),
@@ -189,15 +197,15 @@ async def test_what_can_not_be_done_is_refused_and_the_rest_is_done(here: Served
             ({"op": "subscribe", "channels": ["event:e1"], "min_interval_ms": -1}, "bad_message"),
         ):
             await socket.send(**message)
-            assert code == (await socket.until("error"))["code"]
+            assert code == (await socket.receive_until("error"))["code"]
         await socket.connection.send("{ not json")
-        assert "bad_message" == (await socket.until("error"))["code"]
-        move(here, 2.2)
+        assert "bad_message" == (await socket.receive_until("error"))["code"]
+        move(service, 2.2)
         assert "delta" == (await socket.receive())["op"], "the session lives on"
 
 
-async def test_a_client_that_only_talks_rubbish_is_closed(here: Served) -> None:
-    async with here.socket() as socket:
+async def test_a_client_that_only_talks_rubbish_is_closed(service: RunningService) -> None:
+    async with service.socket() as socket:
         with pytest.raises(ConnectionClosed) as closed:
             for _ in range(100):
                 await socket.connection.send("rubbish")
@@ -205,7 +213,7 @@ async def test_a_client_that_only_talks_rubbish_is_closed(here: Served) -> None:
             while True:
                 await socket.receive()
         assert 4400 == closed.value.rcvd.code  # type: ignore[union-attr]
-    async with here.socket() as socket:
+    async with service.socket() as socket:
         await socket.connection.send(b"\x00binary")
         with pytest.raises(ConnectionClosed) as closed:
             while True:
@@ -213,67 +221,67 @@ async def test_a_client_that_only_talks_rubbish_is_closed(here: Served) -> None:
         assert 4400 == closed.value.rcvd.code  # type: ignore[union-attr]
 
 
-async def test_events_that_end_are_removed_from_every_channel(here: Served) -> None:
-    async with here.socket() as socket:
-        await socket.subscribed("sport:football")
+async def test_events_that_end_are_removed_from_every_channel(service: RunningService) -> None:
+    async with service.socket() as socket:
+        await socket.subscribe("sport:football")
         await socket.receive()
-        here.say(*market_updates(a_definition(status="closed")))
-        assert "closed" == (await socket.until("delta"))["markets"][0]["status"]
-        here.service.engine.pipeline.retire(0, 10_000, 1)
-        here.service.engine.pipeline.retire(0, 20_000, 1)
-        here.say(EventUpdate(an_event("e2", score="1-0")))
-        delta = await socket.until("delta")
+        service.feed(*market_updates(a_definition(status="closed")))
+        assert "closed" == (await socket.receive_until("delta"))["markets"][0]["status"]
+        service.engine.pipeline.retire(0, 10_000, 1)
+        service.engine.pipeline.retire(0, 20_000, 1)
+        service.feed(EventUpdate(an_event("e2", score="1-0")))
+        delta = await socket.receive_until("delta")
         assert {"id": "e1", "removed": True} in delta["events"]
         assert [{"id": MARKET, "removed": True}] == delta["markets"]
 
 
 async def test_heartbeats_carry_the_position() -> None:
-    async with served(quick_settings(heartbeat_ms=500)) as here:
-        here.say(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
-        await here.published()
-        async with here.socket() as socket:
-            await socket.subscribed("event:e1")
-            await socket.until("snapshot")
-            beat = await socket.until("heartbeat")
+    async with running_service(quick_settings(heartbeat_ms=500)) as service:
+        service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        await service.wait_published()
+        async with service.socket() as socket:
+            await socket.subscribe("event:e1")
+            await socket.receive_until("snapshot")
+            beat = await socket.receive_until("heartbeat")
             assert {"op", "at", "ts"} == beat.keys()
-        async with here.socket() as socket:
-            assert (await socket.subscribed("event:e1", resume=beat["at"]))["resumed"]
+        async with service.socket() as socket:
+            assert (await socket.subscribe("event:e1", resume=beat["at"]))["resumed"]
 
 
-async def test_a_drain_says_goodbye_and_when_to_come_back(here: Served) -> None:
-    async with here.socket() as first, here.socket() as second:
+async def test_a_drain_says_goodbye_and_when_to_come_back(service: RunningService) -> None:
+    async with service.socket() as first, service.socket() as second:
         await first.receive()
         await second.receive()
-        draining = asyncio.create_task(here.service.gateway.connections.drain())
+        draining = asyncio.create_task(service.gateway.connections.drain())
         waits = []
         for socket in (first, second):
-            bye = await socket.until("bye")
+            bye = await socket.receive_until("bye")
             waits.append(bye["reconnect_ms"])
             with pytest.raises(ConnectionClosed) as closed:
                 await socket.receive()
             assert 1012 == closed.value.rcvd.code  # type: ignore[union-attr]
         await draining
         assert waits[0] != waits[1]
-        assert "not_ready" == (await here.get("/readyz", 503))["error"]["code"]
+        assert "not_ready" == (await service.get("/readyz", 503))["error"]["code"]
 
 
-async def test_http_events_markets_and_snapshots(here: Served) -> None:
-    events = (await here.get("/v1/events"))["events"]
+async def test_http_events_markets_and_snapshots(service: RunningService) -> None:
+    events = (await service.get("/v1/events"))["events"]
     assert {"e1", "e2"} == {event["id"] for event in events}
     assert {"id": "cup", "name": "Cup"} == events[0]["competition"]
-    assert [] == (await here.get("/v1/events?sport=chess"))["events"]
-    assert 2 == len((await here.get("/v1/events?sport=football&competition=cup&in_play=false"))["events"])
-    assert [] == (await here.get("/v1/events?in_play=true"))["events"]
-    assert MARKET == (await here.get("/v1/events/e1"))["markets"][0]["id"]
-    market = await here.get(f"/v1/markets/{quote(MARKET, safe='')}")
-    assert market == await here.get(f"/v1/markets/{MARKET}")
-    assert market == (await here.get("/v1/snapshot?channel=event:e1"))["markets"][0]
-    async with here.socket() as socket:
-        await socket.subscribed("event:e1")
-        assert await socket.receive() == await here.get("/v1/snapshot?channel=event:e1")
+    assert [] == (await service.get("/v1/events?sport=chess"))["events"]
+    assert 2 == len((await service.get("/v1/events?sport=football&competition=cup&in_play=false"))["events"])
+    assert [] == (await service.get("/v1/events?in_play=true"))["events"]
+    assert MARKET == (await service.get("/v1/events/e1"))["markets"][0]["id"]
+    market = await service.get(f"/v1/markets/{quote(MARKET, safe='')}")
+    assert market == await service.get(f"/v1/markets/{MARKET}")
+    assert market == (await service.get("/v1/snapshot?channel=event:e1"))["markets"][0]
+    async with service.socket() as socket:
+        await socket.subscribe("event:e1")
+        assert await socket.receive() == await service.get("/v1/snapshot?channel=event:e1")
 
 
-async def test_http_errors_say_what_and_why(here: Served) -> None:
+async def test_http_errors_say_what_and_why(service: RunningService) -> None:
     for path, status, code in (
         ("/v1/events/nope", 404, "not_found"),
         ("/v1/markets/nope%2Fx", 404, "not_found"),
@@ -284,21 +292,21 @@ async def test_http_errors_say_what_and_why(here: Served) -> None:
         ("/v1/events?sprot=x", 400, "bad_request"),
         ("/v2/none", 404, "not_found"),
     ):
-        body = await here.get(path, status)
+        body = await service.get(path, status)
         assert code == body["error"]["code"], path
         assert body["error"]["message"]
 
 
-async def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(here: Served) -> None:
+async def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(service: RunningService) -> None:
     for method, path, allowed in (("POST", "/v1/events", "GET, HEAD"), ("GET", "/v1/quotes/check", "POST")):
-        async with here.http.request(method, here.base + path) as response:
+        async with service.http.request(method, service.base + path) as response:
             assert (405, allowed) == (response.status, response.headers["Allow"]), path
             assert "bad_request" == (await response.json())["error"]["code"]
 
 
-async def test_explain_shows_the_published_numbers(here: Served) -> None:
-    explanation = await here.get(f"/v1/markets/{quote(MARKET, safe='')}/explain")
-    market = await here.get(f"/v1/markets/{quote(MARKET, safe='')}")
+async def test_explain_shows_the_published_numbers(service: RunningService) -> None:
+    explanation = await service.get(f"/v1/markets/{quote(MARKET, safe='')}/explain")
+    market = await service.get(f"/v1/markets/{quote(MARKET, safe='')}")
     for key, selection in market["selections"].items():
         steps = explanation["selections"][key]["profiles"]["default"]
         assert selection["price"] == steps["price"] == steps["steps"][-1]["odds"]
@@ -306,63 +314,63 @@ async def test_explain_shows_the_published_numbers(here: Served) -> None:
     assert market["v"] == explanation["v"]
 
 
-async def test_quotes_are_checked_against_what_is_on_offer_now(here: Served) -> None:
+async def test_quotes_are_checked_against_what_is_on_offer_now(service: RunningService) -> None:
     def body(*quotes: dict[str, object]) -> bytes:
         return orjson.dumps({"quotes": list(quotes)})
 
     good = {"market": MARKET, "selection": "home", "price": 1.9, "v": 1}
     answers = (
-        await here.post(
+        await service.post(
             "/v1/quotes/check",
             body(good, {**good, "price": 2.0}, {**good, "market": "e9/x"}, {**good, "selection": "nobody"}),
         )
     )["quotes"]
     assert ["ok", "price_changed", "unknown", "unknown"] == [answer["result"] for answer in answers]
     assert (1.9, 1) == (answers[1]["price"], answers[1]["v"])
-    here.say(SourceStatus("down", "cut"))
-    await here.published()
-    (answer,) = (await here.post("/v1/quotes/check", body(good)))["quotes"]
+    service.feed(SourceStatus("down", "cut"))
+    await service.wait_published()
+    (answer,) = (await service.post("/v1/quotes/check", body(good)))["quotes"]
     assert ("suspended", None) == (answer["result"], answer["price"])
-    here.say(SourceStatus("live", "back"), *market_updates(a_definition(status="closed")))
-    await here.published()
-    assert "closed" == (await here.post("/v1/quotes/check", body(good)))["quotes"][0]["result"]
-    here.service.hub.replica.stale_since[0] = 1
-    assert "stale" == (await here.post("/v1/quotes/check", body(good)))["quotes"][0]["result"]
+    service.feed(SourceStatus("live", "back"), *market_updates(a_definition(status="closed")))
+    await service.wait_published()
+    assert "closed" == (await service.post("/v1/quotes/check", body(good)))["quotes"][0]["result"]
+    service.hub.replica.stale_since[0] = 1
+    assert "stale" == (await service.post("/v1/quotes/check", body(good)))["quotes"][0]["result"]
     for bad in (b"", b"[]", b'{"quotes":[]}', b'{"quotes":[{"market":"x"}]}', body({**good, "price": 0.5})):
-        assert "bad_request" == (await here.post("/v1/quotes/check", bad, 400))["error"]["code"]
+        assert "bad_request" == (await service.post("/v1/quotes/check", bad, 400))["error"]["code"]
 
 
-async def test_health_metrics_and_the_page(here: Served) -> None:
-    assert {"status": "ok"} == await here.get("/healthz")
-    assert {"status": "ready"} == await here.get("/readyz")
-    async with here.http.get(here.base + "/metrics") as response:
+async def test_health_metrics_and_the_page(service: RunningService) -> None:
+    assert {"status": "ok"} == await service.get("/healthz")
+    assert {"status": "ready"} == await service.get("/readyz")
+    async with service.http.get(service.base + "/metrics") as response:
         text = await response.text()
     assert 'oddsengine_markets{shard="0"} 2.0' in text
     assert "oddsengine_sessions 0.0" in text
     for path, kind in (("/", "text/html"), ("/client.js", "text/javascript"), ("/style.css", "text/css")):
-        async with here.http.get(here.base + path) as response:
+        async with service.http.get(service.base + path) as response:
             assert (200, kind) == (response.status, response.content_type)
             assert "default-src 'self'" in response.headers["Content-Security-Policy"]
 
 
-async def test_channels_that_span_shards(here: Served) -> None:
-    del here
-    async with served(quick_settings(shards=4)) as spread:
+async def test_channels_that_span_shards(service: RunningService) -> None:
+    del service
+    async with running_service(quick_settings(shards=4)) as spread:
         for number in range(12):
-            spread.say(
+            spread.feed(
                 *market_updates(
                     a_definition(f"e{number}/match_odds"), a_quote("home", 2.0), a_quote("away", 2.0), source_id=f"1.{number}"
                 )
             )
-        await spread.published()
+        await spread.wait_published()
         async with spread.socket() as socket:
-            await socket.subscribed("sport:football")
+            await socket.subscribe("sport:football")
             snapshot = await socket.receive()
             assert 12 == len(snapshot["markets"])
         for number in range(12):
-            spread.say(MarketUpdate(f"1.{number}", books=[a_quote("home", 2.5)]))
-        await spread.published()
+            spread.feed(MarketUpdate(f"1.{number}", books=[a_quote("home", 2.5)]))
+        await spread.wait_published()
         async with spread.socket() as socket:
-            assert (await socket.subscribed("sport:football", resume=snapshot["at"]))["resumed"]
+            assert (await socket.subscribe("sport:football", resume=snapshot["at"]))["resumed"]
             delta = await socket.receive()
             assert 12 == len(delta["markets"])

@@ -11,7 +11,7 @@ from oddsengine.runtime.gateway import run_gateway
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher, prepare
 from tests.support.builders import an_event, an_offer_of
-from tests.support.service import Served, quick_settings
+from tests.support.service import RunningGateway, quick_settings
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -28,15 +28,15 @@ async def test_markets_are_suspended_and_no_quote_is_good(redis: Redis, redis_se
     assert batch is not None
     await publisher.publish(prepare(offer, batch))
 
-    async with run_gateway(settings, redis_server.url) as service, aiohttp.ClientSession() as http:
-        here = Served(service, http)  # type: ignore[arg-type]
-        async with here.socket() as socket:
-            await socket.subscribed("sport:football")
-            await socket.until("stale")
+    async with run_gateway(settings, redis_server.url) as gateway, aiohttp.ClientSession() as http:
+        service = RunningGateway(gateway, http)
+        async with service.socket() as socket:
+            await socket.subscribe("sport:football")
+            await socket.receive_until("stale")
             while (message := await socket.receive()).get("markets", [{}])[0].get("status") != "suspended":
                 assert message["op"] in {"snapshot", "delta", "heartbeat"}
             assert "stale" == message["markets"][0]["reason"]
-        market = await here.get("/v1/markets/e1%2Fmatch_odds")
+        market = await service.get("/v1/markets/e1%2Fmatch_odds")
         assert ("suspended", None) == (market["status"], market["selections"]["home"]["price"])
         quote = b'{"quotes":[{"market":"e1/match_odds","selection":"home","price":2.0,"v":1}]}'
-        assert "ok" != (await here.post("/v1/quotes/check", quote))["quotes"][0]["result"]
+        assert "ok" != (await service.post("/v1/quotes/check", quote))["quotes"][0]["result"]

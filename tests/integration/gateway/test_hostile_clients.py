@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.fanout.session import Session
 from tests.support.builders import a_definition, a_quote, market_updates
-from tests.support.service import Served, quick_settings, served, until
+from tests.support.service import RunningService, quick_settings, running_service, wait_until
 from tests.support.subscribers import Steady, end_equal, running
 
 if TYPE_CHECKING:
@@ -38,38 +38,40 @@ MISBEHAVING = 10
 
 
 @asynccontextmanager
-async def in_good_company(**limits: Any) -> AsyncIterator[tuple[Served, Steady]]:
+async def in_good_company(**limits: Any) -> AsyncIterator[tuple[RunningService, Steady]]:
     """A service with a market that moves and a subscriber who behaves; in the end that one has everything."""
-    async with served(quick_settings(limits=LimitSettings(**limits))) as here:
-        here.say(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
-        steady = Steady(here, "sport:football")
+    async with running_service(quick_settings(limits=LimitSettings(**limits))) as service:
+        service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        steady = Steady(service, "sport:football")
         async with running(steady):
-            await until(lambda: bool(steady.state.markets), "the snapshot")
-            moving = asyncio.create_task(_move(here))
+            await wait_until(lambda: bool(steady.state.markets), "the snapshot")
+            moving = asyncio.create_task(_move(service))
             try:
-                yield here, steady
+                yield service, steady
             finally:
                 moving.cancel()
             before = steady.rule.messages
-            here.say(*market_updates(a_definition(), a_quote("home", 2.5), a_quote("away", 1.7)))
-            await until(lambda: steady.rule.messages > before, "the next delta")
-            await end_equal(here, "sport:football", steady)
+            service.feed(*market_updates(a_definition(), a_quote("home", 2.5), a_quote("away", 1.7)))
+            await wait_until(lambda: steady.rule.messages > before, "the next delta")
+            await end_equal(service, "sport:football", steady)
             assert 0 == steady.client.reconnects, "who behaves is not cut off"
-            await until(lambda: len(here.service.hub.sessions) == 1, "the others' end")
-        await until(lambda: len(here.service.hub.sessions) == 0, "the end")
+            await wait_until(lambda: len(service.hub.sessions) == 1, "the others' end")
+        await wait_until(lambda: len(service.hub.sessions) == 0, "the end")
     gc.collect()
     assert not [each for each in gc.get_objects() if isinstance(each, Session)], "nothing is kept of a session"
 
 
-async def _move(here: Served) -> None:
+async def _move(service: RunningService) -> None:
     while True:
         for odds in (2.0, 2.1):
-            here.say(*market_updates(a_definition(), a_quote("home", odds), a_quote("away", 2.0)))
+            service.feed(*market_updates(a_definition(), a_quote("home", odds), a_quote("away", 2.0)))
             await asyncio.sleep(0.01)
 
 
-async def raw(here: Served, *, upgraded: bool = True, extra: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", here.service.port)
+async def raw(
+    service: RunningService, *, upgraded: bool = True, extra: bytes = b""
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
     if upgraded:
         writer.write(HELLO + extra + b"\r\n")
         assert b"101" in await reader.readline()
@@ -97,20 +99,20 @@ def masked(payload: bytes, opcode: int = 1, *, first: int = 0x80) -> bytes:
 
 
 async def test_a_handshake_that_never_ends_is_cut_off() -> None:
-    async with in_good_company(handshake_timeout_s=0.5) as (here, _):
+    async with in_good_company(handshake_timeout_s=0.5) as (service, _):
         slow = []
         for sent in (b"", b"GET /v1", HELLO, b"\x16\x03\x01", b"POST /v1/quotes/check HTTP/1.1\r\nHost: x\r\n"):
-            reader, writer = await raw(here, upgraded=False)
+            reader, writer = await raw(service, upgraded=False)
             writer.write(sent)
             slow.append(ended(reader, writer))
         await asyncio.gather(*slow)
-        async with here.socket() as fine:
+        async with service.socket() as fine:
             await asyncio.sleep(1.0)
-            await fine.subscribed("sport:football")
+            await fine.subscribe("sport:football")
 
 
 async def test_a_message_that_is_too_long_ends_its_session_alone() -> None:
-    async with in_good_company(message_bytes=2000) as (here, _), here.socket() as client:
+    async with in_good_company(message_bytes=2000) as (service, _), service.socket() as client:
         await client.connection.send("x" * 2001)
         with pytest.raises(ConnectionClosed) as closed:
             while True:
@@ -121,8 +123,8 @@ async def test_a_message_that_is_too_long_ends_its_session_alone() -> None:
 
 async def test_a_compressed_bomb_is_not_unpacked() -> None:
     """A kilobyte that would be a megabyte."""
-    async with in_good_company(message_bytes=10_000) as (here, _):
-        reader, writer = await raw(here, extra=b"Sec-WebSocket-Extensions: permessage-deflate\r\n")
+    async with in_good_company(message_bytes=10_000) as (service, _):
+        reader, writer = await raw(service, extra=b"Sec-WebSocket-Extensions: permessage-deflate\r\n")
         squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
         bomb = (squeeze.compress(b"[" * 1_000_000) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
         assert len(bomb) < 2_000
@@ -131,27 +133,27 @@ async def test_a_compressed_bomb_is_not_unpacked() -> None:
 
 
 async def test_a_half_closed_socket_is_an_end() -> None:
-    async with in_good_company() as (here, _):
-        reader, writer = await raw(here)
+    async with in_good_company() as (service, _):
+        reader, writer = await raw(service)
         writer.write(masked(b'{"op":"subscribe","channels":["sport:football"]}'))
-        await until(lambda: len(here.service.hub.sessions) == 2, "the session")
+        await wait_until(lambda: len(service.hub.sessions) == 2, "the session")
         writer.write_eof()
         assert b"subscribed" in await ended(reader, writer)
 
 
 async def test_a_connection_that_breaks_is_gone_at_once_without_the_collector() -> None:
     """The collector is told to come seldom, and there may be thousands of these an hour."""
-    async with in_good_company() as (here, _):
+    async with in_good_company() as (service, _):
         gc.disable()
         try:
-            reader, writer = await raw(here)
-            await until(lambda: len(here.service.hub.sessions) == 2, "the session")
+            reader, writer = await raw(service)
+            await wait_until(lambda: len(service.hub.sessions) == 2, "the session")
             held = weakref.WeakSet(each for each in gc.get_objects() if isinstance(each, web.WebSocketResponse))
             assert 2 == len(held)
             assert b"welcome" in await reader.read(1000)
             writer.transport.abort()
-            await until(lambda: len(here.service.hub.sessions) == 1, "the end")
-            await until(lambda: len(held) == 1, "letting go")
+            await wait_until(lambda: len(service.hub.sessions) == 1, "the end")
+            await wait_until(lambda: len(held) == 1, "letting go")
         finally:
             gc.enable()
 
@@ -175,9 +177,9 @@ def malformed(seed: random.Random) -> bytes:
 
 @pytest.mark.timeout(300)
 async def test_ten_thousand_malformed_messages() -> None:
-    async with in_good_company() as (here, _):
-        url = here.base.replace("http", "ws") + "/v1/stream"
-        before = here.service.hub.counters.bad_messages
+    async with in_good_company() as (service, _):
+        url = service.base.replace("http", "ws") + "/v1/stream"
+        before = service.hub.counters.bad_messages
 
         async def misbehave(seed: random.Random) -> None:
             sent = 0
@@ -194,15 +196,15 @@ async def test_ten_thousand_malformed_messages() -> None:
                         assert 4400 == closed.rcvd.code
 
         await asyncio.gather(*(misbehave(random.Random(number)) for number in range(MISBEHAVING)))
-        assert here.service.hub.counters.bad_messages - before >= BAD_MESSAGES * 0.95
+        assert service.hub.counters.bad_messages - before >= BAD_MESSAGES * 0.95
 
 
 async def test_frames_that_are_none() -> None:
     """Random bytes where frames should be, of every kind of malice the protocol knows."""
     seed = random.Random(7)
-    async with in_good_company() as (here, _):
+    async with in_good_company() as (service, _):
         for number in range(150):
-            reader, writer = await raw(here)
+            reader, writer = await raw(service)
             noise = seed.randbytes(seed.randrange(1, 300)) if number % 2 else bytes([number]) * 64
             writer.write(masked(b'{"op":"ping"}') + noise)
             await writer.drain()
@@ -219,8 +221,8 @@ REQUESTS = 1000
 
 @pytest.mark.parametrize("opcode", [PING, PONG])
 async def test_a_flood_of_pings_ends_its_session_alone(opcode: int) -> None:
-    async with in_good_company() as (here, _):
-        reader, writer = await raw(here)
+    async with in_good_company() as (service, _):
+        reader, writer = await raw(service)
         writer.write(masked(b"ohai", opcode))
         if opcode == PING:
             await reader.readuntil(b"\x8a\x04ohai")
@@ -229,24 +231,24 @@ async def test_a_flood_of_pings_ends_its_session_alone(opcode: int) -> None:
 
 
 async def test_pings_do_not_count_as_a_token() -> None:
-    async with served(quick_settings(auth=AuthSettings(anonymous_role=""))) as here:
-        reader, writer = await raw(here)
+    async with running_service(quick_settings(auth=AuthSettings(anonymous_role=""))) as service:
+        reader, writer = await raw(service)
         writer.write(masked(b"", PING) * 5000)
         assert struct.pack("!H", 4400) in await ended(reader, writer)
 
 
 async def test_who_does_not_read_is_not_read_either() -> None:
     """Its answers would pile up: each of these asks for 30 kB."""
-    async with in_good_company(messages_per_s=0.0) as (here, _):
-        reader, writer = await raw(here)
+    async with in_good_company(messages_per_s=0.0) as (service, _):
+        reader, writer = await raw(service)
         writer.transport.pause_reading()  # type: ignore[attr-defined]
-        await until(lambda: len(here.service.hub.sessions) == 2, "the session")
+        await wait_until(lambda: len(service.hub.sessions) == 2, "the session")
         request = masked(orjson.dumps({"op": "unsubscribe", "channels": ["sport:" + "x" * 30_000]}))
         most = 0
         for _ in range(REQUESTS):
             writer.write(request)
             await asyncio.sleep(0)
-            most = max(most, *(session.backlog() for session in here.service.hub.sessions))
+            most = max(most, *(session.backlog() for session in service.hub.sessions))
         assert most < 500_000
         writer.transport.resume_reading()  # type: ignore[attr-defined]
         answers = 0
@@ -262,14 +264,14 @@ SO_ATTACH_FILTER = 26
 
 async def test_a_client_out_of_reach_is_given_up() -> None:
     """It says nothing and acknowledges nothing, as one whose battery is empty."""
-    async with in_good_company(slow_client_timeout_s=0.5) as (here, _):
-        reader, writer = await raw(here)
+    async with in_good_company(slow_client_timeout_s=0.5) as (service, _):
+        reader, writer = await raw(service)
         writer.write(masked(b'{"op":"subscribe","channels":["sport:football"]}'))
         await reader.readuntil(b"snapshot")
-        assert 2 == len(here.service.hub.sessions)
+        assert 2 == len(service.hub.sessions)
         buffer = ctypes.create_string_buffer(NOTHING_PASSES)
         program = struct.pack("HL", 1, ctypes.addressof(buffer))
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-        await until(lambda: len(here.service.hub.sessions) == 1, "its end")
-        assert 0 == here.service.hub.counters.slow_consumer_disconnects, "its socket was never full"
+        await wait_until(lambda: len(service.hub.sessions) == 1, "its end")
+        assert 0 == service.hub.counters.slow_consumer_disconnects, "its socket was never full"
         writer.transport.abort()

@@ -14,7 +14,7 @@ from websockets.asyncio.client import connect
 
 from oddsengine.gateway.access.settings import LimitSettings
 from tests.support.builders import a_definition, a_quote, market_updates
-from tests.support.service import PATIENCE_S, Served, quick_settings, served, until
+from tests.support.service import PATIENCE_S, RunningService, quick_settings, running_service, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,52 +22,52 @@ if TYPE_CHECKING:
 CHANNEL = "event:e1"
 
 
-def say_price(here: Served, home: float) -> None:
+def say_price(service: RunningService, home: float) -> None:
     away = 1 / (1 - 1 / home)
-    here.say(*market_updates(a_definition(), a_quote("home", home), a_quote("away", away)))
+    service.feed(*market_updates(a_definition(), a_quote("home", home), a_quote("away", away)))
 
 
-async def with_a_market(here: Served) -> None:
-    say_price(here, 2.0)
-    await here.published()
+async def with_a_market(service: RunningService) -> None:
+    say_price(service, 2.0)
+    await service.wait_published()
 
 
 async def test_messagepack_says_what_json_says() -> None:
-    async with served() as here:
-        await with_a_market(here)
-        url = here.base.replace("http", "ws") + "/v1/stream"
-        async with here.socket() as plain, connect(url, subprotocols=["odds.v1.msgpack"], compression=None) as packed:  # type: ignore[list-item]
+    async with running_service() as service:
+        await with_a_market(service)
+        url = service.base.replace("http", "ws") + "/v1/stream"
+        async with service.socket() as plain, connect(url, subprotocols=["odds.v1.msgpack"], compression=None) as packed:  # type: ignore[list-item]
             assert "odds.v1.msgpack" == packed.subprotocol
             await packed.send(msgspec.msgpack.encode({"op": "subscribe", "id": 1, "channels": [CHANNEL]}))
-            await plain.subscribed(CHANNEL)
+            await plain.subscribe(CHANNEL)
             found = [msgspec.msgpack.decode(await packed.recv(decode=False)) for _ in range(3)]
             assert ["welcome", "subscribed", "snapshot"] == [message["op"] for message in found]
-            assert await plain.until("snapshot") == found[-1]
-            say_price(here, 4.0)
-            assert await plain.until("delta") == msgspec.msgpack.decode(await packed.recv(decode=False))
+            assert await plain.receive_until("snapshot") == found[-1]
+            say_price(service, 4.0)
+            assert await plain.receive_until("delta") == msgspec.msgpack.decode(await packed.recv(decode=False))
             await packed.send("{}")
             await packed.wait_closed()
             assert 4400 == packed.close_code
 
 
 async def test_compressed_frames_are_the_same_messages() -> None:
-    async with served() as here:
-        await with_a_market(here)
-        url = here.base.replace("http", "ws") + "/v1/stream"
-        async with here.socket() as plain, connect(url) as compressed:
+    async with running_service() as service:
+        await with_a_market(service)
+        url = service.base.replace("http", "ws") + "/v1/stream"
+        async with service.socket() as plain, connect(url) as compressed:
             assert "permessage-deflate" in str(compressed.response and compressed.response.headers["Sec-WebSocket-Extensions"])
-            await plain.subscribed(CHANNEL)
+            await plain.subscribe(CHANNEL)
             await compressed.send(orjson.dumps({"op": "subscribe", "id": 1, "channels": [CHANNEL]}).decode())
             found = [orjson.loads(await compressed.recv()) for _ in range(3)]
-            assert await plain.until("snapshot") == found[-1]
+            assert await plain.receive_until("snapshot") == found[-1]
             for price in (3.0, 4.0, 5.0):
-                say_price(here, price)
-                assert await plain.until("delta") == orjson.loads(await compressed.recv())
+                say_price(service, price)
+                assert await plain.receive_until("delta") == orjson.loads(await compressed.recv())
 
 
 @asynccontextmanager
-async def events(here: Served, query: str, **headers: str) -> AsyncIterator[Any]:
-    async with here.http.get(f"{here.base}/v1/sse?{query}", headers=headers) as response:
+async def events(service: RunningService, query: str, **headers: str) -> AsyncIterator[Any]:
+    async with service.http.get(f"{service.base}/v1/sse?{query}", headers=headers) as response:
         assert 200 == response.status, await response.text()
 
         async def next_event() -> tuple[str | None, dict[str, Any]]:
@@ -86,19 +86,19 @@ async def events(here: Served, query: str, **headers: str) -> AsyncIterator[Any]
 
 
 async def test_server_sent_events_resume_where_they_were() -> None:
-    async with served() as here:
-        await with_a_market(here)
-        async with events(here, f"channel={CHANNEL}") as following:
+    async with running_service() as service:
+        await with_a_market(service)
+        async with events(service, f"channel={CHANNEL}") as following:
             found = [await following() for _ in range(3)]
             assert ["welcome", "subscribed", "snapshot"] == [message["op"] for _, message in found]
             assert found[-1][0] == found[-1][1]["at"]
-            say_price(here, 4.0)
+            say_price(service, 4.0)
             at, delta = await following()
             assert ("delta", delta["at"]) == (delta["op"], at)
-        await until(lambda: not here.service.hub.sessions, "the end of the session")
-        say_price(here, 5.0)
-        await here.published()
-        async with events(here, f"channel={CHANNEL}", **{"Last-Event-ID": str(at)}) as resumed:
+        await wait_until(lambda: not service.hub.sessions, "the end of the session")
+        say_price(service, 5.0)
+        await service.wait_published()
+        async with events(service, f"channel={CHANNEL}", **{"Last-Event-ID": str(at)}) as resumed:
             found = [await resumed() for _ in range(3)]
             assert ["welcome", "subscribed", "delta"] == [message["op"] for _, message in found]
             assert found[1][1]["resumed"]
@@ -115,22 +115,22 @@ async def test_server_sent_events_resume_where_they_were() -> None:
     ],
 )
 async def test_server_sent_events_refuse_what_they_can_not_do(query: str, status: int) -> None:
-    async with served() as here:
-        await with_a_market(here)
-        found = await here.get(f"/v1/sse?{query}", status)
+    async with running_service() as service:
+        await with_a_market(service)
+        found = await service.get(f"/v1/sse?{query}", status)
         assert found["error"]["message"]
 
 
 async def test_a_price_that_was_on_offer_a_moment_ago_is_known() -> None:
-    async with served(quick_settings(quote_history_s=60.0)) as here:
-        await with_a_market(here)
-        before = (await here.get("/v1/events/e1"))["markets"][0]
-        say_price(here, 4.0)
-        await here.published()
+    async with running_service(quick_settings(quote_history_s=60.0)) as service:
+        await with_a_market(service)
+        before = (await service.get("/v1/events/e1"))["markets"][0]
+        say_price(service, 4.0)
+        await service.wait_published()
 
         async def checked(price: float, **quote: Any) -> dict[str, Any]:
             body = orjson.dumps({"quotes": [{"market": "e1/match_odds", "selection": "home", "price": price, **quote}]})
-            (answer,) = (await here.post("/v1/quotes/check", body))["quotes"]
+            (answer,) = (await service.post("/v1/quotes/check", body))["quotes"]
             assert isinstance(answer, dict)
             return answer
 
@@ -144,13 +144,13 @@ async def test_a_price_that_was_on_offer_a_moment_ago_is_known() -> None:
 
 
 async def test_a_client_that_never_reads_is_cut_off_and_costs_the_others_nothing() -> None:
-    async with served(quick_settings(limits=LimitSettings(slow_client_timeout_s=1.0))) as here:
+    async with running_service(quick_settings(limits=LimitSettings(slow_client_timeout_s=1.0))) as service:
         for number in range(40):
             definition = a_definition(f"e{number}/match_odds", tuple(f"s{place}" for place in range(40)), type="winner")
             books = [a_quote(f"s{place}", 40.0) for place in range(40)]
-            here.say(*market_updates(definition, *books, source_id=f"1.{number}"))
-        await here.published()
-        reader, writer = await asyncio.open_connection("127.0.0.1", here.service.port)
+            service.feed(*market_updates(definition, *books, source_id=f"1.{number}"))
+        await service.wait_published()
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
         writer.write(
             b"GET /v1/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -159,18 +159,18 @@ async def test_a_client_that_never_reads_is_cut_off_and_costs_the_others_nothing
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         subscribe = orjson.dumps({"op": "subscribe", "channels": ["sport:football"]})
         frame = bytes((0x81, 0x80 | len(subscribe), 0, 0, 0, 0)) + subscribe
-        async with here.socket() as neighbour:
-            await neighbour.subscribed("event:e1")
+        async with service.socket() as neighbour:
+            await neighbour.subscribe("event:e1")
 
             def fill() -> bool:
                 writer.write(frame)
-                return here.service.hub.counters.slow_consumers > 0
+                return service.hub.counters.slow_consumers > 0
 
-            await until(fill, "a full socket")
-            await until(lambda: here.service.hub.counters.slow_consumer_disconnects == 1, "the end of the one that does not read")
+            await wait_until(fill, "a full socket")
+            await wait_until(lambda: service.hub.counters.slow_consumer_disconnects == 1, "the end of the one that does not read")
             await neighbour.send(op="ping", id=1)
-            await neighbour.until("pong")
-            assert 1 == len(here.service.hub.sessions)
+            await neighbour.receive_until("pong")
+            assert 1 == len(service.hub.sessions)
         writer.close()
 
 
@@ -178,35 +178,35 @@ async def test_markets_out_of_touch_for_too_long_are_shown_suspended_and_come_ba
     import os
     import signal
 
-    async with served(quick_settings(stale_suspend_after_s=2.0)) as here:
-        await with_a_market(here)
-        embedded = here.service.embedded_redis
+    async with running_service(quick_settings(stale_suspend_after_s=2.0)) as service:
+        await with_a_market(service)
+        embedded = service.redis
         assert embedded is not None
         assert embedded.pid is not None
-        async with here.socket() as socket:
-            await socket.subscribed(CHANNEL)
-            before = (await socket.until("snapshot"))["at"]
+        async with service.socket() as socket:
+            await socket.subscribe(CHANNEL)
+            before = (await socket.receive_until("snapshot"))["at"]
             os.kill(embedded.pid, signal.SIGSTOP)
             try:
-                await socket.until("stale")
-                (market,) = (await socket.until("delta"))["markets"]
+                await socket.receive_until("stale")
+                (market,) = (await socket.receive_until("delta"))["markets"]
                 assert ("suspended", "stale") == (market["status"], market["reason"])
                 assert [None, None] == [selection["price"] for selection in market["selections"].values()]
-                over_http = await here.get("/v1/markets/e1%2Fmatch_odds")
+                over_http = await service.get("/v1/markets/e1%2Fmatch_odds")
                 assert ("suspended", "stale", None) == (
                     over_http["status"],
                     over_http["reason"],
                     over_http["selections"]["home"]["price"],
                 )
-                async with here.socket() as late:
-                    await late.subscribed(CHANNEL)
-                    assert "stale" == (await late.until("snapshot"))["markets"][0]["reason"]
-                async with here.socket() as resuming:
-                    assert not (await resuming.subscribed(CHANNEL, resume=before))["resumed"]
-                    assert "stale" == (await resuming.until("snapshot"))["markets"][0]["reason"]
+                async with service.socket() as late:
+                    await late.subscribe(CHANNEL)
+                    assert "stale" == (await late.receive_until("snapshot"))["markets"][0]["reason"]
+                async with service.socket() as resuming:
+                    assert not (await resuming.subscribe(CHANNEL, resume=before))["resumed"]
+                    assert "stale" == (await resuming.receive_until("snapshot"))["markets"][0]["reason"]
             finally:
                 os.kill(embedded.pid, signal.SIGCONT)
-            (market,) = (await socket.until("snapshot"))["markets"]
+            (market,) = (await socket.receive_until("snapshot"))["markets"]
             assert "open" == market["status"]
-            say_price(here, 4.0)
-            assert (await socket.until("delta"))["markets"]
+            say_price(service, 4.0)
+            assert (await socket.receive_until("delta"))["markets"]

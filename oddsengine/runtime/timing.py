@@ -1,0 +1,27 @@
+"""Intervals of a running service. They are arguments, so that a test need not wait as long as an operator would."""
+
+from __future__ import annotations
+
+import msgspec
+
+from oddsengine.engine.shard_writer import HEARTBEAT_S
+from oddsengine.streams.follower import STALE_AFTER_S
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """Intervals of a service, in seconds.
+
+    Attributes:
+        heartbeat_s: how often an idle owner of a shard writes.
+        stale_after_s: how long a shard may be silent before it counts as stale; several heartbeats.
+        socket_timeout_s: of Redis clients; above the longest blocking read, below `stale_after_s`.
+        certificate_check_s: how often the files of the certificate are checked for changes.
+    """
+
+    heartbeat_s: float = HEARTBEAT_S
+    stale_after_s: float = STALE_AFTER_S
+    socket_timeout_s: float = 2.0
+    certificate_check_s: float = 5.0
+
+
+DEFAULT_TIMING = Timing()
