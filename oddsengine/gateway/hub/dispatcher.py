@@ -109,7 +109,7 @@ class Dispatcher:
         subscription.at = NO_POSITION if resume is None else resume
         self._counters.resumed += resume is not None
         if session.backlog() or not self._scheduler.has_budget():
-            # It is sent nothing more before it has taken what was written to it, and others do not wait for all it requests.
+            # Send nothing more before the socket has drained, and do not keep others waiting for all that one requests.
             self._catch_up.defer(session)
         else:
             self._catch_up.catch_up(session, subscription)
@@ -189,7 +189,7 @@ class Dispatcher:
             self._flush_shard(shard)
 
     def replaced(self, shard: int) -> None:
-        """Send everyone who draws from a shard a snapshot: earlier positions have no diff to the current one."""
+        """Send a snapshot to every audience of a shard: earlier positions have no diff to the current one."""
         self._pending.pop(shard, None)
         self._flush.drop(shard)
         self.flush_now()
@@ -202,7 +202,7 @@ class Dispatcher:
         self._outbox.detach_slow()
 
     def announce_staleness(self, shard: int, since_ms: int | None) -> None:
-        """Send `stale` or `live` to everyone who draws from a shard, after all that is dispatched.
+        """Send `stale` or `live` to every audience of a shard, after everything that is dispatched.
 
         Args:
             shard: the shard.
@@ -277,7 +277,7 @@ class Dispatcher:
         if self._flush.batches:
             self._machine.move(Trigger.NEXT_BATCH)
             self._encode_batch()
-        else:  # a snapshot has superseded them
+        else:  # snapshots have superseded the rest
             self._machine.move(Trigger.COMPLETED)
             self._complete()
 
@@ -287,7 +287,7 @@ class Dispatcher:
         batch = flush.batches.popleft()
         before = dict(self._dispatched)
         self._dispatched[batch.shard] = batch.at
-        # Dispatched positions, not the replica's: it may be ahead in other shards.
+        # Not the replica's positions: it may be ahead in other shards.
         now = dict(self._dispatched)
         offer = self.replica.offers[batch.shard]
         encoder = DeltaEncoder(offer, batch, self._audiences, now, before, self._thresholds.chunks)
@@ -334,12 +334,12 @@ class Dispatcher:
             self._flush_shard(next(iter(self._pending)))
 
     def _complete_batch(self) -> None:
-        """Take note of who has the batch that was written."""
+        """Move the delivered positions, and detach the sessions that do not keep up."""
         flush, outbox = self._flush, self._outbox
         remainder = flush.remainder()
         if flush.suspended_ms is not None and remainder is not Trigger.SUSPENSIONS_REMAIN:
             self._counters.suspension_seconds.observe((self._now_ms() - flush.suspended_ms) / 1000)
-        # Sessions that were skipped are where they were before the batch, the others where it took them.
+        # Skipped sessions keep their position before the batch, all others have the one after it.
         outbox.detach(flush.broadcast.skipped)
         outbox.delivered = dict(self._dispatched)
         outbox.detach(flush.broadcast.backpressured)
@@ -348,7 +348,7 @@ class Dispatcher:
             self._complete()
 
     def _complete(self) -> None:
-        """Forget the flush, and do what waited for its completion."""
+        """Forget the flush, and call what waited for its completion."""
         callbacks = self._flush.reset()
         if self._pending:
             self._machine.move(Trigger.DEFER)
@@ -356,7 +356,7 @@ class Dispatcher:
             callback()
 
     def _supersede(self) -> None:
-        """Wait no more if no change is left to wait for."""
+        """Return to idle if no change is left to wait for."""
         if self._machine.state is DispatchState.DEFERRED and not self._pending:
             self._machine.move(Trigger.SUPERSEDE)
 

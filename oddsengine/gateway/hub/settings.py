@@ -1,4 +1,4 @@
-"""What an operator can set for a hub, and what tests set to make little count as much."""
+"""Settings of a hub."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class StalenessMonitor:
             self._replica.stale_since[shard] = now_ms()
 
     def replaced(self, shard: int) -> None:
-        """Send a snapshot to everyone who draws from a shard that was loaded again."""
+        """Send a snapshot to every audience of a shard that was loaded again."""
         self._dispatcher.replaced(shard)
 
     def changed(self, shard: int, batches: list[Batch]) -> None:
@@ -52,12 +52,12 @@ class StalenessMonitor:
             self._dispatcher.changed(shard, batches)
 
     def went_stale(self, shard: int) -> None:
-        """Warn everyone who draws from a shard."""
+        """Warn every audience of a shard."""
         self._replica.stale_since[shard] = self._now_ms()
         self._dispatcher.announce_staleness(shard, self._replica.stale_since[shard])
 
     def went_live(self, shard: int) -> None:
-        """Send the all-clear to everyone who draws from a shard."""
+        """Send the all-clear to every audience of a shard."""
         self._heard_s[shard] = self._clock()
         self._replica.stale_since.pop(shard, None)
         self._dispatcher.announce_staleness(shard, None)

@@ -1,6 +1,6 @@
-"""Snapshots and diffs of channels, encoded once for all who need the same.
+"""Snapshots and diffs of channels, encoded once for all clients that need the same.
 
-A large one is encoded in time slices, between which other work gets its turn; whoever requests it has to wait.
+A large one is encoded in time slices, between which other work gets its turn; the client that requests it has to wait.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class SnapshotCache:
         self._ready_bytes = 0
         #: least recently requested first
         self._large: dict[_Key, _Large] = {}
-        #: the large ones that somebody waits for
+        #: the large ones that a client waits for
         self._wanted: dict[_Key, None] = {}
         self._next_turn = NextTurn(self._encode_wanted)
         #: set for a moment whenever a large encoding is complete
@@ -105,7 +105,7 @@ class SnapshotCache:
 
     @property
     def is_busy(self) -> bool:
-        """Whether somebody waits for a large encoding."""
+        """Whether a client waits for a large encoding."""
         return bool(self._wanted)
 
     async def snapshot(self, channel: Channel, options: DeliveryOptions) -> tuple[Content, At]:
@@ -115,7 +115,7 @@ class SnapshotCache:
         return content, self._replica.at(channel)
 
     def evict_idle(self) -> None:
-        """Drop large encodings that nobody has requested for a while; call every few ms."""
+        """Drop large encodings that were not requested for a while; call every few ms."""
         oldest_s = self._scheduler.clock() - _LARGE_TTL_S
         for key, large in list(self._large.items()):
             if large.requested_s > oldest_s and len(self._large) <= _MAX_LARGE:
@@ -136,7 +136,7 @@ class SnapshotCache:
         return None
 
     def _encode_wanted(self) -> None:
-        """Encode the next slice of what somebody waits for."""
+        """Encode the next slice of what a client waits for."""
         if not self._wanted:
             return
         if self._encode_slice(next(iter(self._wanted))):

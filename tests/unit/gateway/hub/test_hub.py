@@ -1,4 +1,4 @@
-"""Who is told what, on wires that take as much as the test says."""
+"""What each session is sent, on sockets that take as much as the test says."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.support.builders import an_offer_of
 from tests.support.hub_harness import Gateway, prices
 
 
-async def test_a_client_that_does_not_read_costs_a_position_and_then_gets_one_diff() -> None:
+async def test_a_slow_consumer_is_sent_one_diff_once_its_socket_has_drained() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
     _, wire = gateway.joins("event:e1")
     wire.messages()
-    wire.reads, wire.backlog = False, 200_000
+    wire.stop_reading()
     gateway.publish(e1=2100)
     wire.messages()
     for price in range(2200, 3200, 20):
@@ -24,59 +24,59 @@ async def test_a_client_that_does_not_read_costs_a_position_and_then_gets_one_di
         gateway.hub.sweep()
     assert b"" == wire.written, "nothing is written to a full socket"
     assert 1 == gateway.hub.slow_consumers
-    wire.reads, wire.backlog = True, 0
+    wire.drain()
     gateway.hub.sweep()
     (delta,) = wire.messages()
     assert ("delta", {"e1": 3.18}) == (delta["op"], prices([delta]))
     assert 0 == gateway.hub.slow_consumers
 
 
-async def test_a_socket_that_fills_up_in_the_middle_of_a_flush_loses_nothing_of_it() -> None:
-    """It is subscribed to two events; the first one's frame is the one too many."""
+async def test_a_socket_that_fills_up_during_a_flush_loses_nothing_of_it() -> None:
+    """The session is subscribed to two events, and the frame of the first fills its socket."""
     gateway = Gateway()
     gateway.publish(e1=2000, e2=2000)
     _, wire = gateway.joins("event:e1", "event:e2")
     wire.messages()
-    wire.reads, wire.backlog = False, 200_000
+    wire.stop_reading()
     gateway.publish(e1=2100, e2=2200)
-    heard = wire.messages()
+    received = wire.messages()
     gateway.publish(e1=2300)
-    wire.reads, wire.backlog = True, 0
+    wire.drain()
     gateway.hub.sweep()
-    heard += wire.messages()
-    assert {"e1": 2.3, "e2": 2.2} == prices(heard)
+    received += wire.messages()
+    assert {"e1": 2.3, "e2": 2.2} == prices(received)
 
 
-async def test_others_do_not_feel_a_slow_one() -> None:
+async def test_a_slow_consumer_does_not_delay_others() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
     _, slow = gateway.joins("event:e1")
     _, quick = gateway.joins("event:e1")
-    slow.reads, slow.backlog = False, 200_000
+    slow.stop_reading()
     quick.messages()
     for price in (2100, 2200, 2300):
         gateway.publish(e1=price)
     assert 3 == len(quick.messages())
 
 
-async def test_what_was_told_of_trouble_is_made_up_for() -> None:
-    """A client that could not hear `live` would show its prices greyed for ever."""
+async def test_a_slow_consumer_is_sent_the_staleness_that_it_missed() -> None:
+    """A client that missed `live` would grey out its prices for good."""
     gateway = Gateway()
     gateway.publish(e1=2000)
     _, wire = gateway.joins("event:e1")
     gateway.hub.staleness.went_stale(0)
     assert "stale" == wire.messages()[-1]["op"]
-    wire.reads, wire.backlog = False, 200_000
+    wire.stop_reading()
     gateway.publish(e1=2100)
     wire.messages()
     gateway.hub.staleness.went_live(0)
     assert b"" == wire.written
-    wire.reads, wire.backlog = True, 0
+    wire.drain()
     gateway.hub.sweep()
     assert ["live"] == [message["op"] for message in wire.messages()]
 
 
-async def test_who_comes_while_a_shard_is_stale_is_told_so() -> None:
+async def test_a_session_that_joins_while_a_shard_is_stale_is_sent_stale() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
     gateway.hub.staleness.went_stale(0)
@@ -100,7 +100,7 @@ async def test_markets_of_an_owner_that_was_never_heard_are_suspended() -> None:
 
 
 async def test_a_follower_that_hangs_does_not_keep_markets_open() -> None:
-    """The hub looks at the silence itself: nobody says `went_stale` here."""
+    """The hub measures the silence itself: `went_stale` is not called here."""
     gateway = Gateway(stale_suspend_after_s=3.0)
     gateway.publish(e1=2000)
     _, wire = gateway.joins("event:e1")
@@ -112,8 +112,8 @@ async def test_a_follower_that_hangs_does_not_keep_markets_open() -> None:
     assert {"e1": 2.1} == prices(wire.messages())
 
 
-async def test_a_shard_that_is_shut_is_shown_as_it_was_when_it_was_shut_last() -> None:
-    """A snapshot kept ready from an earlier time would lack what came in between."""
+async def test_a_stale_suspended_shard_is_sent_as_of_its_last_suspension() -> None:
+    """A snapshot kept from an earlier suspension would lack what was published in between."""
     gateway = Gateway(stale_suspend_after_s=5.0)
     gateway.publish(e1=2000)
     for events in (["e1"], ["e1", "e2"]):
@@ -129,7 +129,7 @@ async def test_a_shard_that_is_shut_is_shown_as_it_was_when_it_was_shut_last() -
         assert {"suspended"} == {market["status"] for market in snapshot["markets"]}
 
 
-async def test_who_last_saw_a_shard_shut_does_not_resume_where_it_is_shut_again() -> None:
+async def test_a_client_that_last_saw_a_shard_suspended_does_not_resume_in_a_later_suspension() -> None:
     gateway = Gateway(stale_suspend_after_s=5.0)
     gateway.publish(e1=2000)
     resume: str | None = None
@@ -147,7 +147,7 @@ async def test_who_last_saw_a_shard_shut_does_not_resume_where_it_is_shut_again(
         gateway.hub.close(session)
 
 
-async def test_who_is_told_at_intervals_is_not_told_again_and_again_that_a_shard_is_shut() -> None:
+async def test_an_audience_with_an_interval_is_sent_a_stale_suspension_once() -> None:
     gateway = Gateway(stale_suspend_after_s=5.0)
     gateway.publish(e1=2000)
     _, wire = gateway.joins("event:e1", interval_ms=1000)
@@ -155,14 +155,14 @@ async def test_who_is_told_at_intervals_is_not_told_again_and_again_that_a_shard
     for _ in range(10):
         gateway.now_s += 2.0
         await gateway.settled()
-    told = [message["op"] for message in wire.messages()]
-    assert ["stale", "delta", "snapshot"] == told[3:], "the warning, the suspension at once, and where that leaves it"
+    sent = [message["op"] for message in wire.messages()]
+    assert ["stale", "delta", "snapshot"] == sent[3:], "the warning, the suspension, and its position after that"
     gateway.publish(e1=2100)
     assert {"e1": 2.1} == prices(wire.messages())
 
 
-async def test_an_interval_starts_where_its_members_are_not_where_the_last_one_joined() -> None:
-    """A second subscriber's snapshot must not swallow what the first is still to be told."""
+async def test_a_session_that_joins_an_audience_with_an_interval_does_not_move_its_position() -> None:
+    """The snapshot of a second subscriber must not swallow what the first is still to be sent."""
     gateway = Gateway()
     gateway.publish(e1=2000)
     _, first = gateway.joins("event:e1", interval_ms=1000)
@@ -175,7 +175,7 @@ async def test_an_interval_starts_where_its_members_are_not_where_the_last_one_j
     assert {"e1": 2.1} == prices(first.messages())
 
 
-async def test_suspensions_come_first_in_a_flush_and_at_once_to_everyone() -> None:
+async def test_suspensions_come_first_in_a_flush_and_do_not_wait_for_intervals() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000, e2=2000)
     _, wire = gateway.joins("sport:football")
@@ -192,18 +192,18 @@ async def test_suspensions_come_first_in_a_flush_and_at_once_to_everyone() -> No
     assert ["e2/match_odds"] == [market["id"] for market in urgent["markets"]]
 
 
-async def test_heartbeats_go_to_the_quiet_only() -> None:
+async def test_heartbeats_go_only_to_idle_sessions() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000, e2=2000)
     _, busy = gateway.joins("event:e1")
-    _, quiet = gateway.joins("event:e2")
+    _, idle = gateway.joins("event:e2")
     gateway.now_s = 6.0
     gateway.publish(e1=2100)
     busy.messages()
-    quiet.messages()
+    idle.messages()
     gateway.hub.heartbeat()
     assert b"" == busy.written
-    (beat,) = quiet.messages()
+    (beat,) = idle.messages()
     assert ("heartbeat", "0-1-2") == (beat["op"], beat["at"])
 
 
@@ -211,7 +211,7 @@ async def test_a_closed_session_leaves_nothing_behind() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
     session, wire = gateway.joins("event:e1", "sport:football")
-    wire.reads, wire.backlog = False, 200_000
+    wire.stop_reading()
     gateway.publish(e1=2100)
     gateway.hub.close(session)
     assert ({}, 0, set()) == (gateway.hub.sessions, gateway.hub.slow_consumers, set(gateway.hub.subscribed_channels))
@@ -219,50 +219,50 @@ async def test_a_closed_session_leaves_nothing_behind() -> None:
 
 
 async def test_a_flush_is_written_in_slices_and_what_comes_in_between_is_in_order() -> None:
-    """Law: whatever happens between two slices, nobody hears an older price after a newer one, and all end with the newest."""
+    """Law: whatever happens between two slices, no session is sent an older price after a newer one; all end with the newest."""
     gateway = Gateway()
     gateway.publish(e1=2000)
     gateway.tick_s = 1.0
     everyone = [gateway.joins("event:e1") for _ in range(450)]
     await gateway.settled()
-    heard: dict[int, list[Any]] = {place: [] for place in range(len(everyone))}
+    received: dict[int, list[Any]] = {number: [] for number in range(len(everyone))}
 
-    def listen() -> int:
-        """Note what each has heard since; give how many have heard anything."""
+    def receive() -> int:
+        """Note the prices that each session was sent since the last call. Return how many were sent any."""
         found = 0
-        for place, (_, wire) in enumerate(everyone):
-            news = [prices([message])["e1"] for message in wire.messages() if message["op"] in {"delta", "snapshot"}]
-            heard[place] += news
-            found += bool(news)
+        for number, (_, wire) in enumerate(everyone):
+            new = [prices([message])["e1"] for message in wire.messages() if message["op"] in {"delta", "snapshot"}]
+            received[number] += new
+            found += bool(new)
         return found
 
-    listen()
+    receive()
     gateway.publish(e1=2100)
-    assert 0 < listen() < 450, "the first slice only"
+    assert 0 < receive() < 450, "the first slice only"
     gateway.publish(e1=2200)
     late_session, _ = late = gateway.joins("event:e1")
     everyone.append(late)
-    heard[450] = []
+    received[450] = []
     leaving, _ = everyone[449]
     gateway.hub.close(leaving)
     resubscribing, _ = everyone[448]
     gateway.hub.handle(resubscribing, Subscribe(channels=["event:e1"]))
     for _ in range(500):
         await asyncio.sleep(0)
-        listen()
+        receive()
     gateway.hub.sweep()
-    listen()
+    receive()
     assert not gateway.hub.is_busy
-    for place, news in heard.items():
-        assert sorted(news) == news, place
-        if place != 449:
-            assert 2.2 == news[-1], place
-    assert [2.0] == heard[449]
-    assert [2.2] == list(dict.fromkeys(heard[450]))
+    for number, all_prices in received.items():
+        assert sorted(all_prices) == all_prices, number
+        if number != 449:
+            assert 2.2 == all_prices[-1], number
+    assert [2.0] == received[449]
+    assert [2.2] == list(dict.fromkeys(received[450]))
     assert late_session in gateway.hub.sessions
 
 
-async def test_what_waited_for_a_flush_is_told_also_when_that_had_to_be_hurried() -> None:
+async def test_changes_that_wait_for_a_flush_are_sent_even_if_that_is_flushed_at_once() -> None:
     gateway = Gateway()
     gateway.publish(e1=2000)
     gateway.tick_s = 1.0
@@ -276,7 +276,7 @@ async def test_what_waited_for_a_flush_is_told_also_when_that_had_to_be_hurried(
     assert {2.2} == {prices(wire.messages())["e1"] for wire in everyone}
 
 
-async def test_a_large_flush_lets_others_in_first_and_is_told_all_the_same() -> None:
+async def test_a_large_flush_yields_before_it_is_encoded_and_written() -> None:
     gateway = Gateway()
     gateway.publish(**{f"e{number}": 2000 for number in range(80)})
     _, wire = gateway.joins(*(f"event:e{number}" for number in range(80)))
@@ -289,7 +289,7 @@ async def test_a_large_flush_lets_others_in_first_and_is_told_all_the_same() -> 
     assert {f"e{number}": 2.1 for number in range(80)} == prices(wire.messages())
 
 
-async def test_signs_of_life_a_few_sessions_at_a_time_reach_everyone_once() -> None:
+async def test_heartbeats_for_a_share_of_the_sessions_at_a_time_reach_everyone_once() -> None:
     gateway = Gateway()
     wires = [gateway.joins()[1] for _ in range(10)]
     for wire in wires:

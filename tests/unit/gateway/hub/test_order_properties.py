@@ -1,4 +1,4 @@
-"""Laws of what each client hears, whatever happens between two slices of a flush."""
+"""Laws of what each client is sent, whatever happens between two slices of a flush."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from oddsengine.gateway.fanout.thresholds import Thresholds
     from tests.support.hub_harness import Wire
 
-#: Where there are two shards, the first is in one of them and the others in the other one.
+#: With two shards, the first event is in one of them and the others are in the other.
 _STAYING = ("e1", "e4")
 _FLEETING = "e5"
 _EVENTS = (*_STAYING, _FLEETING)
 _CHANNELS = (*(f"event:{event}" for event in _EVENTS), "market:e1/match_odds", "sport:football")
-#: More than are written between two looks at the clock, so that a flush takes some turns.
+#: More than are written between two readings of the clock, so that a flush takes several turns.
 _CROWD = 70
 _ACTORS = 4
 _STALE_SUSPEND_AFTER_S = 60.0
 
-happenings = st.lists(
+stories = st.lists(
     st.one_of(
         st.tuples(st.just("price"), st.sets(st.sampled_from(_EVENTS), min_size=1)),
         st.tuples(st.just("suspend"), st.sets(st.sampled_from(_EVENTS), min_size=1)),
@@ -51,7 +51,7 @@ happenings = st.lists(
 
 
 class Client:
-    """One client: what it hears, checked as it hears it."""
+    """A client that checks every message as it receives it."""
 
     def __init__(self, gateway: Gateway, *channels: str) -> None:
         self._gateway = gateway
@@ -63,8 +63,8 @@ class Client:
         self._versions: dict[str, int] = {}
         self._prices: dict[str, float] = {}
 
-    def listen(self) -> list[dict[str, Any]]:
-        """Take in what was written to it; no version and no price is older than one it has heard before."""
+    def receive(self) -> list[dict[str, Any]]:
+        """Read what was written to it; no version and no price is older than one it has received before."""
         messages = self.wire.messages()
         for message in messages:
             self.state.apply(message)
@@ -84,7 +84,7 @@ class Client:
         if not key.startswith(_FLEETING):
             assert market["v"] >= self._versions.get(key, 0), market
             self._versions[key] = market["v"]
-        # A price is older the lower it is, here.
+        # Prices of a story only rise.
         price = market.get("selections", {}).get("home", {}).get("price") or inf
         assert price >= self._prices.get(key, 0.0), market
         if price != inf:
@@ -95,16 +95,15 @@ class Client:
         self._gateway.hub.handle(self.session, Subscribe(channels=[channel], min_interval_ms=interval_ms, resume=at))
 
     def leave(self, channel: str) -> None:
-        """Hear a channel no more."""
         self._gateway.hub.handle(self.session, Unsubscribe(channels=[channel]))
 
     def knows(self, market: str) -> dict[str, Any] | None:
-        """What the channels that it hears have told of a market."""
-        told = any(self.state.has_seen(channel, market) for channel in self.session.subscriptions)
-        return self.state.markets.get(market) if told else None
+        """Return a market if any of its channels has contained it."""
+        is_known = any(self.state.has_seen(channel, market) for channel in self.session.subscriptions)
+        return self.state.markets.get(market) if is_known else None
 
     def reconnect(self) -> None:
-        """Lose the connection with all that is on its way, and come back from where it was."""
+        """Lose the connection with everything unread, and resume from the last position."""
         channels = list(self.session.subscriptions)
         self.wire.written.clear()
         self._gateway.hub.close(self.session)
@@ -116,7 +115,7 @@ class Client:
         self.wire.drain()
 
 
-def _trouble(gateway: Gateway, what: str, shard: int) -> None:
+def _disturb(gateway: Gateway, what: str, shard: int) -> None:
     staleness = gateway.hub.staleness
     shard %= len(gateway.owners)
     if what == "live":
@@ -157,16 +156,16 @@ async def _happen(gateway: Gateway, actors: Sequence[Client], price: int, what: 
         gateway.now_s += gateway.hub.heartbeat_ms / 1000
         gateway.hub.heartbeat()
     else:
-        _trouble(gateway, what, of[0])
+        _disturb(gateway, what, of[0])
 
 
-#: The second one: clients wait for what they are sent and get it in chunks, and flushes come in batches.
+#: In the second mode clients wait for large encodings and are sent chunks, and flushes are split into batches.
 MODES = [pytest.param(None, id="usual"), pytest.param(SMALL_THRESHOLDS, id="large")]
 
 
 @pytest.mark.parametrize("thresholds", MODES)
 @settings(max_examples=300)
-@given(shards=st.integers(1, 2), story=happenings)
+@given(shards=st.integers(1, 2), story=stories)
 @example(1, [("price", {"e1"}), ("price", {"e1"}), ("join", 0, "event:e1", 0, False), ("suspend", {"e1"})])
 @example(1, [("price", {"e1", "e4"}), ("join", 0, "event:e1", 0, False), ("suspend", {"e1"})])
 @example(
@@ -188,10 +187,10 @@ MODES = [pytest.param(None, id="usual"), pytest.param(SMALL_THRESHOLDS, id="larg
     1,
     [("join", 0, "market:e1/match_odds", 1000, False), ("price", {"e1"}), ("suspend", {"e1"}), ("price", {"e1"}), ("sweep",)],
 )
-def test_nobody_hears_the_past_and_all_end_with_the_present(
+def test_no_client_is_sent_the_past_and_all_end_with_the_present(
     thresholds: Thresholds | None, shards: int, story: list[tuple[Any, ...]]
 ) -> None:
-    """Law: nothing goes back for anybody, and once all have read, each has exactly what its channels have."""
+    """Law: nothing goes back for any client, and once all have read, each has exactly what its channels have."""
 
     async def play() -> None:
         gateway = Gateway(shards=shards, stale_suspend_after_s=_STALE_SUSPEND_AFTER_S, thresholds=thresholds)
@@ -201,10 +200,10 @@ def test_nobody_hears_the_past_and_all_end_with_the_present(
         everyone = [*crowd, *actors]
         await gateway.settled()
         gateway.tick_s = 0.01
-        for number, happening in enumerate(story):
-            await _happen(gateway, actors, 2100 + 100 * number, *happening)
+        for number, step in enumerate(story):
+            await _happen(gateway, actors, 2100 + 100 * number, *step)
             for client in actors:
-                client.listen()
+                client.receive()
         for shard in range(shards):
             gateway.hub.staleness.went_live(shard)
         for client in actors:
@@ -213,9 +212,9 @@ def test_nobody_hears_the_past_and_all_end_with_the_present(
         gateway.now_s += 10
         everything = Client(gateway, "sport:football")
         await gateway.settled()
-        everything.listen()
+        everything.receive()
         for client in everyone:
-            client.listen()
+            client.receive()
             for channel in client.session.subscriptions:
                 kind, _, key = channel.partition(":")
                 for market in everything.state.markets.keys() | client.state.markets.keys():
@@ -225,26 +224,26 @@ def test_nobody_hears_the_past_and_all_end_with_the_present(
     asyncio.run(play())
 
 
-async def test_a_suspension_comes_in_between() -> None:
-    """It reaches the first before the prices that are on their way have reached the last, and the last hears both in order."""
+async def test_a_suspension_interrupts_a_broadcast() -> None:
+    """It reaches the first client before the broadcast has reached the last, and the last is sent both in order."""
     gateway = Gateway()
     gateway.publish(e1=2000, e4=2000)
     everyone = [Client(gateway, "event:e1") for _ in range(450)]
     elsewhere = Client(gateway, "event:e4")
     for client in [*everyone, elsewhere]:
-        client.listen()
+        client.receive()
     gateway.tick_s = 1.0
     gateway.publish(e1=2100, e4=2100)
-    assert [] == everyone[-1].listen(), "prices are on their way"
+    assert [] == everyone[-1].receive(), "the broadcast has not reached it"
     gateway.suspend("e1")
-    first = everyone[0].listen()
+    first = everyone[0].receive()
     assert [2.1, None] == [message["markets"][0]["selections"]["home"]["price"] for message in first]
-    assert [] == everyone[-1].listen()
+    assert [] == everyone[-1].receive()
     gateway.publish(e1=2200)
     while gateway.hub.is_busy:
         await asyncio.sleep(0)
-    last = everyone[-1].listen()
+    last = everyone[-1].receive()
     assert [2.1, None, 2.2] == [message["markets"][0]["selections"]["home"]["price"] for message in last]
     assert ["suspended", "open"] == [message["markets"][0]["status"] for message in last[1:]]
-    (delta,) = elsewhere.listen()
-    assert 2.1 == delta["markets"][0]["selections"]["home"]["price"], "whom it does not concern loses nothing by it"
+    (delta,) = elsewhere.receive()
+    assert 2.1 == delta["markets"][0]["selections"]["home"]["price"], "the others lose nothing by it"

@@ -1,4 +1,4 @@
-"""Large channels and long messages: made in pieces, told in parts, and nobody else waits for them."""
+"""Large channels and long messages: encoded in slices and sent in chunks, and no other client waits for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EVENTS, MARKETS = 60, 40
 THRESHOLDS = Thresholds()
-#: More than what comes between two slices of a large snapshot, and markets enough for several parts.
+#: A channel that takes many slices to encode and several chunks to send.
 EVERYTHING = "sport:football"
 
 
@@ -40,7 +40,7 @@ async def a_large_offer(**options: Any) -> Gateway:
 
 
 async def all_of(gateway: Gateway) -> OddsState:
-    """What a client of everything has to end with, by another way than the one that is tested: event by event."""
+    """Return what a client of everything has to end with, by another way than the one under test: event by event."""
     state = OddsState()
     _, wire = gateway.joins(*(f"event:{event}" for offer in gateway.replica.offers for event in offer.events))
     await gateway.settled()
@@ -49,18 +49,18 @@ async def all_of(gateway: Gateway) -> OddsState:
     return state
 
 
-def heard(messages: Iterable[dict[str, Any]]) -> OddsState:
+def state_after(messages: Iterable[dict[str, Any]]) -> OddsState:
     state = OddsState()
     for message in messages:
         state.apply(message)
     return state
 
 
-async def test_others_hear_prices_while_a_large_snapshot_is_made_and_it_has_them_too() -> None:
+async def test_others_are_sent_prices_while_a_large_snapshot_is_encoded_and_it_has_them_too() -> None:
     gateway = await a_large_offer()
     _, quick = gateway.joins("event:e1")
     quick.messages()
-    gateway.tick_s = 0.01  # a piece ends with the first event
+    gateway.tick_s = 0.01  # a slice ends with the first event
     _, wire = gateway.joins(EVERYTHING)
     assert ["welcome", "subscribed"] == [message["op"] for message in wire.messages()]
     for price in (2100, 2200, 2300):
@@ -68,7 +68,7 @@ async def test_others_hear_prices_while_a_large_snapshot_is_made_and_it_has_them
         (delta,) = quick.messages()
         assert price / 1000 == delta["markets"][0]["selections"]["home"]["price"]
         await asyncio.sleep(0)
-    assert not wire.written, "it is still being made"
+    assert not wire.written, "it is still being encoded"
     await gateway.settled()
     messages = wire.messages()
     gateway.publish(e1=2400)
@@ -77,7 +77,7 @@ async def test_others_hear_prices_while_a_large_snapshot_is_made_and_it_has_them
     assert [number + 1 == len(snapshot) for number in range(len(snapshot))] == [part["last"] for part in snapshot]
     assert len(snapshot) > 1
     assert all("e1/match_odds" not in {market["id"] for market in delta["markets"]} for delta in deltas[:-1])
-    state = heard(messages)
+    state = state_after(messages)
     assert 2.4 == state.markets["e1/match_odds"]["selections"]["home"]["price"]
     assert (await all_of(gateway)).markets == state.markets
     assert (await all_of(gateway)).events == state.events
@@ -103,8 +103,8 @@ async def test_a_large_snapshot_is_encoded_again_only_where_it_has_changed() -> 
     assert (EVENTS - 1, (EVENTS - 1) * MARKETS + 1) == tuple(map(len, encoder.content()))
 
 
-@pytest.mark.parametrize("trouble", ["change owner", "shut", "removal"])
-async def test_what_happens_while_a_large_snapshot_is_made_is_in_it(trouble: str) -> None:
+@pytest.mark.parametrize("trouble", ["change owner", "stale suspension", "removal"])
+async def test_what_happens_while_a_large_snapshot_is_encoded_is_in_it(trouble: str) -> None:
     gateway = await a_large_offer(stale_suspend_after_s=1.0)
     gateway.tick_s = 0.01
     _, wire = gateway.joins(EVERYTHING)
@@ -112,7 +112,7 @@ async def test_what_happens_while_a_large_snapshot_is_made_is_in_it(trouble: str
     if trouble == "change owner":
         gateway.owners[0].suspend_all("recovering")
         gateway.change_owner(0)
-    elif trouble == "shut":
+    elif trouble == "stale suspension":
         gateway.hub.staleness.went_stale(0)
         gateway.now_s += 2
         gateway.hub.sweep()
@@ -120,14 +120,14 @@ async def test_what_happens_while_a_large_snapshot_is_made_is_in_it(trouble: str
         gateway.owner_of("e7").remove_event(EventId("e7"))
         gateway.flush()
     await gateway.settled()
-    state = heard(wire.messages())
+    state = state_after(wire.messages())
     assert (await all_of(gateway)).markets == state.markets
     statuses = {market["status"] for market in state.markets.values()}
     assert {"open" if trouble == "removal" else "suspended"} == statuses
     assert ("e7" in state.events) == (trouble != "removal")
 
 
-async def test_a_large_diff_comes_in_parts_and_only_the_last_is_at_the_new_position() -> None:
+async def test_a_large_diff_comes_in_chunks_and_only_the_last_is_at_the_new_position() -> None:
     gateway = await a_large_offer()
     _, wire = gateway.joins(EVERYTHING)
     await gateway.settled()
@@ -141,18 +141,18 @@ async def test_a_large_diff_comes_in_parts_and_only_the_last_is_at_the_new_posit
     await gateway.settled()
     _, resumed, *missed = late.messages()
     assert resumed["resumed"]
-    for parts in (live, missed):
-        assert len(parts) > 1
-        assert {"delta"} == {part["op"] for part in parts}
-        *first, last = [part["at"] for part in parts]
+    for chunks in (live, missed):
+        assert len(chunks) > 1
+        assert {"delta"} == {chunk["op"] for chunk in chunks}
+        *first, last = [chunk["at"] for chunk in chunks]
         assert {before} == set(first)
         assert before != last
-        assert EVENTS * MARKETS == len({market["id"] for part in parts for market in part["markets"]})
+        assert EVENTS * MARKETS == len({market["id"] for chunk in chunks for market in chunk["markets"]})
     assert live[-1]["at"] == missed[-1]["at"]
 
 
 async def test_no_message_is_long() -> None:
-    """Not even where one event has as many markets as a sport: half a megabyte is well under what clients take."""
+    """Not even of one event with as many markets as a sport."""
     gateway = Gateway()
     owner = gateway.owner_of("e1")
     owner.stage_event(an_event("e1"))
@@ -161,19 +161,13 @@ async def test_no_message_is_long() -> None:
     _, wire = gateway.joins(EVERYTHING)
     gateway.flush()
     await gateway.settled()
-    data = bytes(wire.written)
-    assert len(data) > 2 * THRESHOLDS.chunks.chunk_bytes
-    lengths = []
-    while data:
-        start, length = (2, data[1]) if data[1] < 126 else (4, int.from_bytes(data[2:4], "big"))
-        if data[1] == 127:
-            start, length = 10, int.from_bytes(data[2:10], "big")
-        lengths.append(length)
-        data = data[start + length :]
-    assert max(lengths) < 1.1 * THRESHOLDS.chunks.chunk_bytes
+    lengths = [len(payload) for payload in wire.payloads()]
+    chunk_bytes = THRESHOLDS.chunks.chunk_bytes
+    assert sum(lengths) > 2 * chunk_bytes
+    assert max(lengths) < 1.1 * chunk_bytes
 
 
-async def test_who_asks_again_and_again_without_reading_gets_nothing_more() -> None:
+async def test_a_client_that_subscribes_without_reading_is_sent_no_more_snapshots() -> None:
     gateway = await a_large_offer()
     session, wire = gateway.joins("event:e1")
     wire.written.clear()
@@ -187,21 +181,21 @@ async def test_who_asks_again_and_again_without_reading_gets_nothing_more() -> N
     assert EVENTS == len([message for message in wire.messages() if message["op"] == "snapshot"])
 
 
-async def test_an_http_snapshot_of_a_large_channel_waits_for_its_pieces() -> None:
+async def test_an_http_snapshot_of_a_large_channel_waits_for_its_slices() -> None:
     gateway = await a_large_offer()
     gateway.tick_s = 0.01
     channel = gateway.replica.channel(EVERYTHING)
-    asked = asyncio.create_task(gateway.hub.snapshot(channel, DeliveryOptions(None, "decimal", 0)))
+    request = asyncio.create_task(gateway.hub.snapshot(channel, DeliveryOptions(None, "decimal", 0)))
     for _ in range(3):
         await asyncio.sleep(0)
-        assert not asked.done()
-    content, at = await asked
+        assert not request.done()
+    content, at = await request
     assert EVENTS == len(content.events)
     assert EVENTS * MARKETS == len(content.markets)
     assert gateway.replica.at(channel) == at
 
 
-async def test_nobody_waits_for_all_that_another_asks_for() -> None:
+async def test_no_client_waits_for_all_that_another_requests() -> None:
     gateway = await a_large_offer()
     _, quick = gateway.joins("event:e1")
     await gateway.settled()
@@ -218,8 +212,8 @@ async def test_nobody_waits_for_all_that_another_asks_for() -> None:
     assert EVENTS - 1 == len(later)
 
 
-async def test_a_large_snapshot_catches_up_with_whatever_changes() -> None:
-    """Twice as many events change in each turn as are encoded in a piece, at first."""
+async def test_a_large_snapshot_overtakes_the_changes_however_many_there_are() -> None:
+    """Twice as many events change in each turn as are encoded in a slice, at first."""
     gateway = await a_large_offer()
     gateway.tick_s = 0.01
     _, wire = gateway.joins(EVERYTHING)
@@ -231,10 +225,10 @@ async def test_a_large_snapshot_catches_up_with_whatever_changes() -> None:
         if "snapshot" in {message["op"] for message in messages}:
             break
     else:
-        pytest.fail("it never came")
+        pytest.fail("it was never complete")
     gateway.publish(e1=90_000)
     await gateway.settled()
-    state = heard(messages + wire.messages())
+    state = state_after(messages + wire.messages())
     assert (await all_of(gateway)).markets == state.markets
 
 
@@ -251,11 +245,11 @@ async def test_the_first_of_very_many_suspensions_does_not_wait_for_the_last() -
     gateway.publish(e1=2100)
     await gateway.settled()
     rest = wire.messages()
-    assert {before} == {message["at"] for message in [*first, *rest][:-2]}, "a client that breaks off goes on from here"
-    state = heard([*first, *rest])
+    assert {before} == {message["at"] for message in [*first, *rest][:-2]}, "a client that disconnects resumes from here"
+    state = state_after([*first, *rest])
     assert EVENTS * MARKETS + 1 == len(state.markets)
     assert {"e1/match_odds"} == {market["id"] for market in state.markets.values() if market["status"] == "open"}
-    assert 2.1 == heard(late.messages()).markets["e1/match_odds"]["selections"]["home"]["price"]
+    assert 2.1 == state_after(late.messages()).markets["e1/match_odds"]["selections"]["home"]["price"]
 
 
 async def test_deferred_sessions_are_served_once_a_turn() -> None:
