@@ -1,0 +1,40 @@
+"""Draining: every client is told when to come back, and no two at once."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from oddsengine.gateway.server.connections import Connections
+from tests.support.hub_harness import Gateway
+
+
+@given(count=st.integers(0, 40), spread_ms=st.integers(100, 5000))
+@hypothesis_settings(max_examples=20)
+async def test_a_drain_spreads_the_reconnects_evenly(count: int, spread_ms: int) -> None:
+    gateway = Gateway()
+    connections = Connections(gateway.hub)
+    wires = []
+    for _ in range(count):
+        session, wire = gateway.joins()
+        connections.add(session)
+        wires.append(wire)
+    await connections.drain(spread_ms=spread_ms)
+    waits_ms = [message["reconnect_ms"] for wire in wires for message in wire.messages() if message["op"] == "bye"]
+    assert count == len(waits_ms)
+    assert [200 + spread_ms * number // count for number in range(count)] == waits_ms
+    assert connections.draining
+    assert all(wire.is_closing() for wire in wires)
+
+
+async def test_a_removed_session_is_closed_in_the_hub() -> None:
+    gateway = Gateway()
+    connections = Connections(gateway.hub)
+    session, wire = gateway.joins()
+    connections.add(session)
+    connections.remove(session)
+    assert session not in gateway.hub.sessions
+    wire.written.clear()
+    await connections.drain()
+    assert not wire.written

@@ -1,0 +1,44 @@
+"""What `/v1/sse` accepts as parameters."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from oddsengine.common.http import Rejected
+from oddsengine.gateway.protocol.client_messages import Subscribe
+from oddsengine.gateway.server.event_stream_endpoint import parse_subscription
+
+
+def parse(query: str, **headers: str) -> Subscribe:
+    return parse_subscription(make_mocked_request("GET", f"/v1/sse?{query}", headers=headers))
+
+
+def test_parameters_and_the_last_event_id_are_a_subscription() -> None:
+    query = "channel=sport:football&format=american&min_interval_ms=250"
+    request = make_mocked_request("GET", f"/v1/sse?{query}", headers={"Last-Event-ID": "0:1:2"})
+    expected = Subscribe(channels=["sport:football"], format="american", min_interval_ms=250, resume="0:1:2")
+    assert expected == parse_subscription(request)
+    assert Subscribe(channels=["event:e1"]) == parse("channel=event:e1")
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "reason"),
+    [
+        ("", "bad_request", "exactly one channel is required"),
+        ("channel=a&channel=b", "bad_request", "exactly one channel is required"),
+        ("channel=a&resume=x", "bad_request", "unknown parameter 'resume'"),
+        ("channel=a&min_interval_ms=soon", "bad_request", "min_interval_ms"),
+        ("channel=a&min_interval_ms=-1", "bad_request", "min_interval_ms"),
+        ("channel=a&format=roman", "unsupported_format", "unknown format 'roman'"),
+    ],
+)
+def test_other_parameters_are_rejected_with_the_reason(query: str, code: str, reason: str) -> None:
+    with pytest.raises(Rejected) as rejected:
+        parse(query)
+    body = rejected.value.response.body
+    assert isinstance(body, bytes)
+    error = orjson.loads(body)["error"]
+    assert (400, code) == (rejected.value.response.status, error["code"])
+    assert reason in error["message"]

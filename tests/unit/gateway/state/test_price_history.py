@@ -1,0 +1,75 @@
+"""Which prices were on offer a moment ago."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddsengine.domain.changes import Batch, MarketChange, Removal, SelectionChange
+from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.gateway.state.price_history import PriceHistory, WasOnOffer
+
+KEEP_MS = 100
+MARKET = MarketId("e1/match_odds")
+PRICES = (1500, 2000, 2500)
+
+#: The time since the last change, and the price from then on; None: suspended.
+changes = st.lists(st.tuples(st.integers(0, 120), st.none() | st.sampled_from(PRICES)), min_size=1, max_size=20)
+
+
+def a_change(v: int, ts_ms: int, price: int | None, market: MarketId = MARKET) -> Batch:
+    selections = {"home": SelectionChange(None, None, (price,))}
+    return Batch(ts_ms, markets=[MarketChange(market, v, None, None, selections)])
+
+
+@given(
+    changes=changes,
+    later_ms=st.integers(0, 150),
+    price=st.sampled_from(PRICES),
+    v=st.none() | st.integers(0, 20),
+    lazily=st.booleans(),
+)
+def test_a_price_is_found_while_it_was_on_offer_within_the_time_kept(
+    changes: list[tuple[int, int | None]], later_ms: int, price: int, v: int | None, lazily: bool
+) -> None:
+    history = PriceHistory(KEEP_MS)
+    now_ms = 1_000
+    versions: list[tuple[int, int, int | None]] = []
+    for number, (gap_ms, new) in enumerate(changes, 1):
+        now_ms += gap_ms
+        versions.append((number, now_ms, new))
+        history.record(a_change(number, now_ms, new))
+        if not lazily:
+            history.process()
+    now_ms += later_ms
+    expected = None
+    for (number, from_ms, offered), following in zip(versions, [*versions[1:], None], strict=True):
+        until_ms = None if following is None else following[1]
+        in_time = until_ms is None or until_ms >= now_ms - KEEP_MS
+        if in_time and offered == price and (v is None or number <= v or until_ms is None):
+            expected = WasOnOffer(number, from_ms, until_ms)
+    assert expected == history.was_on_offer(MARKET, "home", price, 0, v, now_ms)
+
+
+def test_an_unknown_market_or_selection_was_not_on_offer() -> None:
+    history = PriceHistory(KEEP_MS)
+    history.record(a_change(1, 0, 2000))
+    assert history.was_on_offer(MARKET, "home", 2000, 0, None, 0)
+    assert history.was_on_offer(MARKET, "away", 2000, 0, None, 0) is None
+    assert history.was_on_offer(MarketId("other"), "home", 2000, 0, None, 0) is None
+
+
+def test_a_removed_market_and_a_cleared_history_are_unknown() -> None:
+    history = PriceHistory(KEEP_MS)
+    history.record(a_change(1, 0, 2000))
+    history.record(Batch(1, removals=[Removal("market", MARKET, EventId("e1"), "football", "cup")]))
+    assert history.was_on_offer(MARKET, "home", 2000, 0, None, 1) is None
+    history.record(a_change(2, 2, 2000))
+    history.clear()
+    assert history.was_on_offer(MARKET, "home", 2000, 0, None, 2) is None
+
+
+def test_nothing_is_kept_where_no_time_is() -> None:
+    history = PriceHistory(0)
+    history.record(a_change(1, 0, 2000))
+    assert history.was_on_offer(MARKET, "home", 2000, 0, None, 0) is None
