@@ -14,7 +14,7 @@ from rich.progress import Progress
 from bench.reporting.row import Row
 from oddsengine.runtime.loop import new_runner
 from tests.support.faults.faults import FAULTS
-from tests.support.faults.scenario import ALLOWANCE_S, play, settle, stage_for
+from tests.support.faults.scenario import ALLOWANCE_S, installation_for, run_fault, wait_until_consistent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,22 +48,28 @@ async def _play(providers: Sequence[str], events: int) -> list[Outcome]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("faults", total=sum(len(FAULTS[provider]) for provider in providers))
         for provider in providers:
-            async with stage_for(provider, events) as stage:
-                await settle(stage, provider)
+            async with installation_for(provider, events) as installation:
+                await wait_until_consistent(installation, provider)
                 for fault in FAULTS[provider]:
                     progress.update(task, description=f"{provider}: {fault.name}")
-                    outcomes.append(await play(stage, provider, fault))
+                    outcomes.append(await run_fault(installation, provider, fault))
                     progress.advance(task)
-                    for wrong in outcomes[-1].wrong[:3]:
-                        console.print(f"{provider}: {fault.name}: {wrong}", style="red")
+                    for violation in outcomes[-1].violations[:3]:
+                        console.print(f"{provider}: {fault.name}: {violation}", style="red")
     return outcomes
 
 
 def _rows(outcome: Outcome) -> list[Row]:
     name = f"{outcome.adapter}: {outcome.fault.name}"
     rows = [
-        Row(scenario="chaos", metric=f"{name}, wrongly open", value=len(outcome.wrong), unit="markets", met=not outcome.wrong),
-        Row(scenario="chaos", metric=f"{name}, healed after", value=outcome.healed_s, unit="s"),
+        Row(
+            scenario="chaos",
+            metric=f"{name}, wrongly open",
+            value=len(outcome.violations),
+            unit="markets",
+            met=not outcome.violations,
+        ),
+        Row(scenario="chaos", metric=f"{name}, healed after", value=outcome.recovered_s, unit="s"),
     ]
     if outcome.left_s is not None and outcome.fault.limit_s is not None:
         within_s = outcome.fault.limit_s + ALLOWANCE_S
@@ -77,14 +83,22 @@ def _rows(outcome: Outcome) -> list[Row]:
 
 def _table(outcomes: list[Outcome]) -> str:
     lines = [
-        "| provider | fault | noticed by | limit | all markets away after | healed after | wrongly open |",
+        "| provider | fault | noticed by | limit | all markets suspended after | healed after | wrongly open |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for outcome in outcomes:
         fault = outcome.fault
         limit = "-" if fault.limit_s is None else f"{fault.limit_s:g} s"
         left = "-" if outcome.left_s is None else f"{outcome.left_s:.2f} s"
-        cells = (outcome.adapter, fault.name, fault.noticed_by, limit, left, f"{outcome.healed_s:.1f} s", len(outcome.wrong))
+        cells = (
+            outcome.adapter,
+            fault.name,
+            fault.noticed_by,
+            limit,
+            left,
+            f"{outcome.recovered_s:.1f} s",
+            len(outcome.violations),
+        )
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) + "\n"
 
@@ -122,21 +136,21 @@ def storm(provider: str, seconds: float, events: int) -> list[Row]:
 async def _storm(provider: str, seconds: float, events: int) -> tuple[list[float], int]:
     samples: list[float] = []
     console = Console(stderr=True)
-    async with stage_for(provider, events) as stage:
-        await settle(stage, provider)
+    async with installation_for(provider, events) as installation:
+        await wait_until_consistent(installation, provider)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task(f"cutting {provider}", total=seconds)
             began_s = sampled_s = time.monotonic()
             while (now_s := time.monotonic()) - began_s < seconds:
-                stage.inject_fault(provider, "drop", 0.05)
+                installation.inject_fault(provider, "drop", 0.05)
                 await asyncio.sleep(_STORM_CUT_S)
-                stage.watcher.forget_before(now_s)
+                installation.subscriber.discard_before(now_s)
                 if now_s - sampled_s >= _SAMPLE_S:
                     sampled_s = now_s
                     samples.append(_resident_bytes())
                     progress.update(task, completed=now_s - began_s)
-        await settle(stage, provider)
-        return samples, stage.supervisors[provider].counters.connections
+        await wait_until_consistent(installation, provider)
+        return samples, installation.supervisors[provider].counters.connections
 
 
 def _resident_bytes() -> float:

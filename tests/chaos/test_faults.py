@@ -1,7 +1,7 @@
-"""Every fault of every provider, while its markets move, judged by what a subscriber is told.
+"""Every fault of every provider, while its markets move, judged by what a subscriber sees.
 
-That everything happens within its limits is measured by `python -m bench chaos`; here the limits are those of a loaded machine,
-and what must hold whatever the time does: nothing is open on what is not true, nobody else is disturbed, and everything heals.
+`python -m bench chaos` measures whether everything happens within its limits. Here the limits are those of a loaded machine; what
+must hold at any speed is that no price is open that nobody quoted, no other provider is affected, and everything recovers.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ import asyncio
 import pytest
 
 from tests.support.faults.faults import FAULTS
-from tests.support.faults.scenario import play, settle, stage_for
+from tests.support.faults.scenario import installation_for, run_fault, wait_until_consistent
 
-#: What a loaded machine is given beyond every limit.
+#: Additional time for a loaded machine.
 SLACK_S = 5.0
 
 
 async def faults_of(adapter: str) -> list[str]:
-    """Play all of an adapter's faults; give what was seen that must not be."""
-    wrong: list[str] = []
-    async with stage_for(adapter, events=6) as stage:
-        await settle(stage, adapter)
+    """Run all faults of an adapter. Return the violations."""
+    violations: list[str] = []
+    async with installation_for(adapter, events=6) as installation:
+        await wait_until_consistent(installation, adapter)
         for fault in FAULTS[adapter]:
-            outcome = await play(stage, adapter, fault, SLACK_S)
-            wrong += [f"{adapter}: {fault.name}: {each}" for each in outcome.wrong[:3]]
-    return wrong
+            outcome = await run_fault(installation, adapter, fault, SLACK_S)
+            violations += [f"{adapter}: {fault.name}: {each}" for each in outcome.violations[:3]]
+    return violations
 
 
 @pytest.mark.timeout(400)
-async def test_no_fault_leaves_a_wrong_price_open_and_every_one_heals() -> None:
-    """The providers go wrong at the same time, each in a service of its own: most of a fault is waiting."""
+async def test_no_fault_leaves_a_wrong_price_open_and_all_recover() -> None:
+    """All providers run at the same time, each in a service of its own: most of a scenario is waiting."""
     found = await asyncio.gather(*(faults_of(adapter) for adapter in FAULTS))
-    assert [] == [wrong for each in found for wrong in each]
+    assert [] == [violation for violations in found for violation in violations]

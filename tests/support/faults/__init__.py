@@ -1,1 +1,4 @@
-"""Faults of providers, injected one by one under a running service, and what a subscriber sees of them."""
+"""Fault scenarios: faults of emulated providers under a running service, judged by what a subscriber sees.
+
+Shared by `tests/chaos` and `python -m bench`.
+"""

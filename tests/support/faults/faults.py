@@ -1,22 +1,30 @@
-"""Which faults each provider is put through, and by when its markets must have left it.
+"""The faults each provider is tested with, and the time by which its prices must no longer be offered.
 
-`limit_s` is the configured limit that must notice the fault, with the stage's settings; None where a provider may go on being
-trusted, because nothing it says is wrong. Whatever the fault, everything open must have been true a moment ago.
+Whatever the fault, every open price must have been the provider's a moment ago.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-#: The stage's limits, by what notices: a cut is noticed at once.
+#: The limits of the installation, by what notices the fault; a cut is noticed at once.
 CUT: Final = 0.0
-HEARTBEAT: Final = 1.25  # two and a half of Betfair's, 500 ms each
+HEARTBEAT: Final = 1.25  # two and a half heartbeats of Betfair, 500 ms each
 SILENCE: Final = 1.5
 QUIET: Final = 2.0
 
 
 class Fault(NamedTuple):
-    """One fault: what the emulator does (`feeds.emulators.core.faults.KINDS`), for how long, and what has to notice it."""
+    """One fault of a provider.
+
+    Attributes:
+        name: its name in reports.
+        kinds: what the emulator does, as keys of `feeds.emulators.core.faults.KINDS`.
+        seconds: how long it does it.
+        limit_s: the configured limit that must notice the fault; None if nothing the provider sends is wrong, so that it may
+            still be trusted.
+        noticed_by: what notices it, for reports.
+    """
 
     name: str
     kinds: tuple[str, ...]
@@ -35,7 +43,7 @@ _RESTART: Final = Fault("provider restarted", ("restart",), 0.5, None, "cursors 
 _GAP: Final = Fault("snapshot older than the stream", ("drop", "gap"), 1.0, CUT, "the cut; then time stamps")
 _CERTIFICATE: Final = Fault("certificate not trusted", ("certificate",), 1.5, CUT, "the cut; then the handshake")
 _HTTP_500: Final = Fault("HTTP 500 while reconnecting", ("drop", "http_500"), 1.0, CUT, "the cut")
-_STREAM_STALL: Final = Fault("stall with pings answered", ("stall",), 4.0, QUIET, "the quiet limit and a sample")
+_STREAM_STALL: Final = Fault("stall with pings answered", ("stall",), 4.0, QUIET, "the quiet limit and a verification snapshot")
 _POLLED: Final = (
     Fault("connection cut", ("drop",), 3.0, SILENCE, "the age of prices"),
     Fault("half-open socket", ("half_open",), 3.5, SILENCE, "the age of prices"),
@@ -62,7 +70,7 @@ FAULTS: Final[dict[str, tuple[Fault, ...]]] = {
         _RESTART,
         Fault("clk refused", ("drop", "refuse_clk"), 1.0, CUT, "the cut"),
         _CERTIFICATE,
-        Fault("says it is behind", ("busy",), 1.5, 0.1, "status 503, with the next tick"),
+        Fault("reports that it is behind", ("busy",), 1.5, 0.1, "status 503, with the next tick"),
         _SKEW,
     ),
     "theoddsapi": (
@@ -73,7 +81,7 @@ FAULTS: Final[dict[str, tuple[Fault, ...]]] = {
     ),
     "pinnacle": (
         *_POLLED,
-        Fault("stall with requests answered", ("stall",), 4.0, QUIET, "the quiet limit and a sample"),
+        Fault("stall with requests answered", ("stall",), 4.0, QUIET, "the quiet limit and a verification snapshot"),
         _RESTART,
     ),
     "opticodds": (
@@ -108,7 +116,7 @@ FAULTS: Final[dict[str, tuple[Fault, ...]]] = {
         _SKEW,
     ),
 }
-#: Who stands in for whom: a provider whose opinion can be told from the first one's by its prices.
+#: The provider that each one falls back to; its prices are distinguishable.
 FALLBACKS: Final = {
     "betfair": "opticodds",
     "theoddsapi": "opticodds",

@@ -1,4 +1,4 @@
-"""The stage: emulated providers, the real feeds on them, the whole service, and a subscriber who notes what it is told when."""
+"""An installation for fault scenarios: emulated providers, real feeds, a whole service, and a subscriber that records it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 30.0
 _TICK_WATCH_S: Final = 0.01
 _TICKS_KEPT: Final = 2_000
-#: Limits as short as can be told apart, so that a fault takes seconds.
+#: Limits as short as can be distinguished, so that a fault takes seconds.
 QUICK: Final = Supervision(
     connect_timeout_s=1.0,
     recovery_timeout_s=20.0,
@@ -51,7 +51,7 @@ QUICK: Final = Supervision(
     breaker_failures=1_000,
     breaker_probe_s=0.3,
 )
-#: What each adapter's own block adds so that its limits are as short.
+#: Config of each adapter, with limits as short.
 BLOCKS: Final[dict[str, dict[str, Any]]] = {
     "betfair": {"timeout_s": 1.0},
     "theoddsapi": {
@@ -69,7 +69,7 @@ BLOCKS: Final[dict[str, dict[str, Any]]] = {
     "opticodds": {"sportsbooks": ["book"], "silence_s": 1.5, "timeout_s": 1.0, "requests_per_s": 200.0},
     "oddsapiio": {"bookmakers": ["Bet365"], "ping_s": 0.75, "timeout_s": 1.0, "requests_per_s": 200.0},
 }
-#: The kinds of markets that each provider's adapter offers.
+#: The kinds of markets that each adapter offers.
 OFFERED: Final[dict[str, frozenset[str]]] = {
     "betfair": frozenset({"result", "total", "both"}),
     "theoddsapi": frozenset({"result", "total", "handicap"}),
@@ -80,89 +80,89 @@ OFFERED: Final[dict[str, frozenset[str]]] = {
 _KINDS: Final = {"match_odds": "result", "total": "total", "asian_handicap": "handicap", "both_to_score": "both"}
 
 
-class Identity(NamedTuple):
-    """A market, whoever offers it and under whatever id: the home side's name, its kind and line."""
+class MarketKey(NamedTuple):
+    """A market regardless of its provider and id: the name of the home side, the kind and the line."""
 
     home: str
     kind: str
     line: float | None
 
 
-class Told(NamedTuple):
-    """A market as a subscriber was told it: when (monotonic seconds), and what its prices imply; None while not open."""
+class Observation(NamedTuple):
+    """A market as the subscriber received it, when (monotonic seconds), and its implied probabilities; None if it is not open."""
 
     at_s: float
     implied: dict[str, float] | None
     reason: str | None
 
 
-class Watcher:
-    """A plain subscriber of everything.
+class Subscriber:
+    """A subscriber that records every market it receives.
 
     Args:
-        base: the gateway.
+        base: the URL of the gateway.
     """
 
     def __init__(self, base: str) -> None:
         self.client = OddsClient(base, ["sport:football"])
-        self.told: dict[Identity, list[Told]] = {}
+        self.observations: dict[MarketKey, list[Observation]] = {}
 
     async def run(self) -> None:
-        """Listen until cancelled."""
+        """Record until cancelled."""
         async for message in self.client.messages():
             if message["op"] in {"snapshot", "delta"}:
                 now_s = time.monotonic()
                 for change in message.get("markets", ()):
                     if not change.get("removed"):
-                        self._note(self.client.state.markets[change["id"]], now_s)
+                        self._record(self.client.state.markets[change["id"]], now_s)
 
-    def _note(self, market: dict[str, Any], now_s: float) -> None:
+    def _record(self, market: dict[str, Any], now_s: float) -> None:
         event = self.client.state.events.get(market["event"])
         if event is None or market["type"] not in _KINDS:
             return
-        identity = Identity(event["participants"][0], _KINDS[market["type"]], market["line"])
+        key = MarketKey(event["participants"][0], _KINDS[market["type"]], market["line"])
         prices = {key: selection["price"] for key, selection in market["selections"].items()}
         implied = None
         if market["status"] == "open" and all(prices.values()):
             total = sum(1 / price for price in prices.values())
             implied = {key: 1 / price / total for key, price in prices.items()}
-        self.told.setdefault(identity, []).append(Told(now_s, implied, market["reason"]))
+        self.observations.setdefault(key, []).append(Observation(now_s, implied, market["reason"]))
 
-    def in_force(self, identity: Identity, at_s: float) -> Told | None:
-        """Give what held at a time."""
-        return next((told for told in reversed(self.told.get(identity, ())) if told.at_s <= at_s), None)
+    def at(self, key: MarketKey, at_s: float) -> Observation | None:
+        """Return the observation of a market that was current at a time."""
+        return next((seen for seen in reversed(self.observations.get(key, ())) if seen.at_s <= at_s), None)
 
-    def forget_before(self, at_s: float) -> None:
-        """Drop what was told before a time, but for the last word on each market."""
-        for identity, told in self.told.items():
-            kept = [each for each in told if each.at_s >= at_s]
-            last = next((each for each in reversed(told) if each.at_s < at_s), None)
-            self.told[identity] = kept if last is None else [last, *kept]
+    def discard_before(self, at_s: float) -> None:
+        """Discard the observations before a time, except the last one of each market."""
+        for key, observations in self.observations.items():
+            kept = [seen for seen in observations if seen.at_s >= at_s]
+            last = next((seen for seen in reversed(observations) if seen.at_s < at_s), None)
+            self.observations[key] = kept if last is None else [last, *kept]
 
 
-class Stage:
-    """Everything running."""
+class Installation:
+    """Everything that runs in a fault scenario."""
 
     def __init__(
         self,
         service: Service,
         emulators: Mapping[str, Emulator],
         supervisors: list[Supervisor],
-        watcher: Watcher,
+        subscriber: Subscriber,
         certificates: Certificates,
     ) -> None:
         self._certificates = certificates
-        #: what each provider shows who connects
+        #: the TLS context of each provider's server
         self.tls: dict[str, ssl.SSLContext] = {}
         self.service = service
         self.emulators = emulators
         self.supervisors = {each.name: each for each in supervisors}
-        self.watcher = watcher
-        #: feed -> tick -> when it was, monotonic seconds
-        self.ticked: dict[str, dict[int, float]] = {name: {} for name in emulators}
+        self.subscriber = subscriber
+        #: feed -> tick -> when it was seen, monotonic seconds
+        self.tick_times_s: dict[str, dict[int, float]] = {name: {} for name in emulators}
 
     def inject_fault(self, name: str, kind: str, seconds: float) -> None:
-        """Let a provider do something wrong; 0 seconds end it."""
+        """Inject a fault into a provider, or end it with 0 seconds."""
         if kind == "certificate":
             self.tls[name].load_cert_chain(self._certificates.bad if seconds else self._certificates.good)
             kind, seconds = "drop", min(seconds, 0.3)
@@ -170,68 +170,70 @@ class Stage:
             self.emulators[name].inject_fault(kind, seconds)
 
     def is_live(self, name: str) -> bool:
-        """Tell whether a feed is live, by its supervisor."""
+        """Return whether a feed is live."""
         return self.supervisors[name].state is FeedState.LIVE
 
-    def truth(self, name: str) -> dict[Identity, ModelMarket]:
-        """Give what a provider offers through its adapter."""
+    def model_markets(self, name: str) -> dict[MarketKey, ModelMarket]:
+        """Return the markets that a provider offers through its adapter."""
         return {
-            Identity(event.home, market.kind, market.line): market
+            MarketKey(event.home, market.kind, market.line): market
             for event in self.emulators[name].market_model.events
             for market in event.markets
             if market.kind in OFFERED[name]
         }
 
     def pause(self, *, paused: bool) -> None:
-        """Let every truth stand still, or move again."""
+        """Freeze every market model, or resume it."""
         for emulator in self.emulators.values():
             emulator.pause(paused=paused)
 
-    def was_true(self, name: str, market: ModelMarket | None, told: Told, at_s: float, age_s: float, tolerance: float) -> bool:
-        """Tell whether a provider held what a subscriber was told to be true at some time of the last seconds."""
-        if market is None or told.implied is None:
+    def was_quoted(
+        self, name: str, market: ModelMarket | None, seen: Observation, at_s: float, age_s: float, tolerance: float
+    ) -> bool:
+        """Return whether a provider quoted what the subscriber saw, at any time in the `age_s` seconds before `at_s`."""
+        if market is None or seen.implied is None:
             return False
-        ticked = self.ticked[name]
+        tick_times_s = self.tick_times_s[name]
         until_s = float("inf")
         for move in reversed(market.moves):
             if until_s < at_s - age_s:
                 return False
-            if is_near(move.probabilities, told.implied, tolerance):
+            if is_near(move.probabilities, seen.implied, tolerance):
                 return True
-            # A tick that was seen late was over by then at the latest.
-            until_s = next((ticked[tick] for tick in range(move.tick, move.tick + 50) if tick in ticked), until_s)
+            # Ticks may be seen late, or not at all: the move ended at the next tick that was seen, at the latest.
+            until_s = next((tick_times_s[tick] for tick in range(move.tick, move.tick + 50) if tick in tick_times_s), until_s)
         return False
 
     async def watch_ticks(self) -> None:
-        """Note when ticks pass, until cancelled."""
+        """Record the time of every tick, until cancelled."""
         while True:
             now_s = time.monotonic()
             for name, emulator in self.emulators.items():
                 ticks = emulator.market_model.ticks
-                self.ticked[name].setdefault(ticks, now_s)
-                self.ticked[name].pop(ticks - _TICKS_KEPT, None)
+                self.tick_times_s[name].setdefault(ticks, now_s)
+                self.tick_times_s[name].pop(ticks - _TICKS_KEPT, None)
             await asyncio.sleep(_TICK_WATCH_S)
 
 
 def is_near(one: dict[str, float] | None, other: dict[str, float], tolerance: float) -> bool:
-    """Tell whether two sets of probabilities are the same, but for margins and rounding."""
+    """Return whether two sets of probabilities are equal except for margins and rounding."""
     return one is not None and one.keys() == other.keys() and all(abs(one[key] - other[key]) <= tolerance for key in one)
 
 
-async def until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> float:
-    """Wait for something that must come; give the seconds it took."""
+async def wait_until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> float:
+    """Wait for a condition. Return the seconds it took."""
     began_s = time.monotonic()
     try:
         async with asyncio.timeout(patience_s):
             while not condition():
                 await asyncio.sleep(0.01)
     except TimeoutError:
-        raise AssertionError(f"{what} did not come within {patience_s:g} s") from None
+        raise AssertionError(f"{what}: not within {patience_s:g} s") from None
     return time.monotonic() - began_s
 
 
 @asynccontextmanager
-async def staged(
+async def running_installation(
     *adapters: str,
     events: int = 40,
     seed: int = 7,
@@ -240,25 +242,25 @@ async def staged(
     supervision: Supervision = QUICK,
     blocks: Mapping[str, dict[str, Any]] | None = None,
     move_share: float = 0.2,
-) -> AsyncIterator[Stage]:
-    """Run emulators of these adapters, most preferred first, and everything on them, until every feed is live.
+) -> AsyncIterator[Installation]:
+    """Run emulators, their feeds and a service, and yield once every feed is live.
 
     Args:
-        adapters: their names, which name the feeds too.
-        events: how many matches, with six markets each.
-        seed: of the matches.
-        biases: what tells a provider's opinion from the others' (see `MarketModel`).
+        adapters: names of adapters, most preferred first; the feeds have the same names.
+        events: the number of matches, with six markets each.
+        seed: the seed of the market models.
+        biases: how much each provider's prices differ from the others' (see `MarketModel`).
         sourcing: how markets choose their sources.
-        supervision: of every feed.
-        blocks: what else stands in a feed's config.
-        move_share: how much moves in a tick.
+        supervision: the limits of every feed.
+        blocks: further config of a feed.
+        move_share: the share of matches that move in a tick.
     """
     plugins: dict[str, Any] = {name: plugin for name, plugin in installed_feeds().items() if name in adapters}
     async with AsyncExitStack() as stack:
         emulators: dict[str, Emulator] = {}
         feeds: dict[str, FeedSettings] = {}
         start_ms = time.time_ns() // 1_000_000
-        certificates = Certificates(Path(stack.enter_context(TemporaryDirectory(prefix="oddsengine-chaos-"))))
+        certificates = Certificates(Path(stack.enter_context(TemporaryDirectory(prefix="oddsengine-faults-"))))
         tls: dict[str, ssl.SSLContext] = {}
         for name in adapters:
             model = MarketModel(seed, events, start_ms, move_share=move_share, bias=(biases or {}).get(name, 0.0))
@@ -279,16 +281,16 @@ async def staged(
             sourcing=sourcing,
         )
         service = await stack.enter_async_context(run_service(settings, feed_sources(feeds)))
-        await until(lambda: service.hub.replica.ready, "readiness")
+        await wait_until(lambda: service.hub.replica.ready, "readiness")
         supervisors = await stack.enter_async_context(run_feeds(feeds, service.engine))
-        watcher = Watcher(f"http://127.0.0.1:{service.port}")
-        stage = Stage(service, emulators, supervisors, watcher, certificates)
-        stage.tls = tls
-        watching = [asyncio.create_task(watcher.run()), asyncio.create_task(stage.watch_ticks())]
+        subscriber = Subscriber(f"http://127.0.0.1:{service.port}")
+        installation = Installation(service, emulators, supervisors, subscriber, certificates)
+        installation.tls = tls
+        watching = [asyncio.create_task(subscriber.run()), asyncio.create_task(installation.watch_ticks())]
         try:
             for name in adapters:
-                await until(lambda name=name: stage.is_live(name), f"{name} live")  # type: ignore[misc]
-            yield stage
+                await wait_until(lambda name=name: installation.is_live(name), f"{name} live")  # type: ignore[misc]
+            yield installation
             for task in watching:
                 if task.done():
                     await task
