@@ -1,4 +1,4 @@
-"""Suspend a market whose probabilities jump further than may be believed without confirmation.
+"""Suspend a market whose probabilities jump, until the jump is confirmed.
 
 A jump is confirmed by a later update of the same source that stays within the limit of it, or at once by another source
 that has the same probabilities. Time alone confirms nothing. What a market opens or reopens at is not a jump.
@@ -8,7 +8,7 @@ The guard is a state machine. `TRANSITIONS` holds all of it; `JumpGuard.check` o
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.pricing.market.reference import reference_prices
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     from oddsengine.sourcing.source_book import SourceMarket
 
 
-class State(Enum):
-    """What is believed of a market's probabilities."""
+# String enumerations, because they hash in C: a transition is looked up at every pricing with a jump limit.
+class State(StrEnum):
+    """Which of a market's probabilities are trusted."""
 
-    #: nothing yet: whatever comes first is believed
+    #: none yet; the first ones will be
     NEW = "new"
-    #: the last probabilities
+    #: the last ones
     TRUSTED = "trusted"
-    #: the probabilities of before the jump; the market is suspended
+    #: those of before a jump; the market is suspended
     SUSPECT = "suspect"
 
 
-class Observation(Enum):
-    """How new probabilities relate to those of the state: the trusted ones, or in `SUSPECT` those jumped to."""
+class Observation(StrEnum):
+    """How new probabilities relate to the trusted ones, or in `SUSPECT` to those jumped to."""
 
     #: within the limit, by a later update
     NEAR = "near"
@@ -60,8 +61,8 @@ class JumpGuard:
     """The guard of one market.
 
     Attributes:
-        state: what is believed now.
-        trusted: the probabilities last believed, by selection; empty in `NEW`.
+        state: the state.
+        trusted: the last trusted probabilities, by selection; empty in `NEW`.
     """
 
     __slots__ = ("_suspect", "_suspect_received_ms", "state", "trusted")
@@ -73,7 +74,7 @@ class JumpGuard:
         self._suspect_received_ms = 0
 
     def check(self, book: MarketBook, other_sources: Callable[[], Iterable[SourceMarket]]) -> bool:
-        """Take in what was just priced. Returns whether the market must be suspended.
+        """Check a market that was just priced. Returns whether it must be suspended.
 
         Args:
             book: the market, with a jump limit.

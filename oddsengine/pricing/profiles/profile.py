@@ -149,7 +149,7 @@ def resolve(profile: Profile, context: MarketContext) -> ResolvedProfile:
 
 
 def refined(profile: Profile, rule: Rule) -> Profile:
-    """Return a profile with what a rule sets in place of its own settings."""
+    """Return a profile with the settings of a rule in place of its own."""
     changes = {name: value for name in PROFILE_SETTINGS if (value := getattr(rule, name)) is not None}
     limits = {name: value for name in EXCHANGE_SETTINGS if (value := getattr(rule, name)) is not None}
     if limits:

@@ -232,17 +232,17 @@ def test_a_jump_suspends_until_another_update_confirms_it() -> None:
     pipeline.receive(live(), 0)
     pipeline.receive(a_batch(*GOOD), 1)
 
-    def said(home: float, away: float, now_ms: int) -> tuple[str, str | None]:
+    def quoted(home: float, away: float, now_ms: int) -> tuple[str, str | None]:
         pipeline.receive(a_batch(MarketUpdate("1.1", books=[a_quote("home", home), a_quote("away", away)])), now_ms)
         return state(flushed(pipeline, now_ms))
 
     assert ("open", None) == state(flushed(pipeline))
-    assert ("open", None) == said(1.8, 2.25, 2), "a small move is no jump"
-    assert ("suspended", "spike") == said(1.2, 6.0, 3)
+    assert ("open", None) == quoted(1.8, 2.25, 2), "a small move is no jump"
+    assert ("suspended", "spike") == quoted(1.2, 6.0, 3)
     pipeline.receive(live(), 4)
     assert ("suspended", "spike") == state(flushed(pipeline, 4)), "time alone confirms nothing"
-    assert ("suspended", "spike") == said(1.8, 2.25, 5), "another jump is no confirmation"
-    assert ("open", None) == said(1.8, 2.2, 6)
+    assert ("suspended", "spike") == quoted(1.8, 2.25, 5), "another jump is no confirmation"
+    assert ("open", None) == quoted(1.8, 2.2, 6)
 
 
 def test_what_a_market_reopens_at_is_not_a_jump() -> None:
