@@ -36,6 +36,8 @@ class StalenessMonitor:
         self._stale_suspend_after_s = stale_suspend_after_s
         #: when each shard's owner was last heard, monotonic seconds
         self._heard_s = dict.fromkeys(range(len(self._replica.offers)), clock())
+        #: shards found stale here, of which the follower knows nothing: it will not call `went_live`
+        self._hung: set[int] = set()
         for shard in self._replica.stale_since:
             self._replica.stale_since[shard] = now_ms()
 
@@ -50,14 +52,18 @@ class StalenessMonitor:
             self._lift_suspension(shard)
         else:
             self._dispatcher.changed(shard, batches)
+        if shard in self._hung:
+            self.went_live(shard)
 
     def went_stale(self, shard: int) -> None:
         """Warn every audience of a shard."""
+        self._hung.discard(shard)
         self._replica.stale_since[shard] = self._now_ms()
         self._dispatcher.announce_staleness(shard, self._replica.stale_since[shard])
 
     def went_live(self, shard: int) -> None:
         """Send the all-clear to every audience of a shard."""
+        self._hung.discard(shard)
         self._heard_s[shard] = self._clock()
         self._replica.stale_since.pop(shard, None)
         self._dispatcher.announce_staleness(shard, None)
@@ -76,6 +82,7 @@ class StalenessMonitor:
             if now_s - heard_s > self._stale_suspend_after_s and shard not in self._replica.stale_suspended:
                 if shard not in self._replica.stale_since:
                     self.went_stale(shard)
+                    self._hung.add(shard)
                 self._dispatcher.flush_now()
                 self._dispatcher.publish_delta(shard, self._replica.suspend_stale(shard), self._now_ms())
 

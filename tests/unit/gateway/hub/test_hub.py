@@ -108,8 +108,12 @@ async def test_a_follower_that_hangs_does_not_keep_markets_open() -> None:
     gateway.now_s += 3.1
     await gateway.settled()
     assert ["stale", "delta"] == [message["op"] for message in wire.messages()]
+    assert not gateway.replica.ready
     gateway.publish(e1=2100)
-    assert {"e1": 2.1} == prices(wire.messages())
+    messages = wire.messages()
+    assert {"e1": 2.1} == prices(messages)
+    assert ["snapshot", "live"] == [message["op"] for message in messages]
+    assert gateway.replica.ready, "the follower did not notice the silence, and reports nothing"
 
 
 async def test_a_stale_suspended_shard_is_sent_as_of_its_last_suspension() -> None:
