@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# More than cores: many tests wait for sockets and timers.
+WORKERS ?= 4
 URL := http://localhost:8080
 
 .DEFAULT_GOAL := help
@@ -17,9 +19,9 @@ run: $(VENV)/.run ## start the demo: embedded Redis, simulated provider, live pa
 	@echo "open $(URL) in a browser; Ctrl-C stops"
 	$(BIN)/oddsengine run $(ARGS)
 
-test: $(VENV)/.test ## run all tests; with coverage, in half as long again: make test ARGS=--cov
+test: $(VENV)/.test ## run all tests, four at a time; with coverage: make test ARGS=--cov
 	@.ci/chromium
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(VENV)/.test ## check style, types, the one way between rooms and the shape of files and folders
 	$(BIN)/ruff check .

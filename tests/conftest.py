@@ -1,4 +1,4 @@
-"""What every suite may ask for: a real Redis, the recordings, and one made here from the simulator."""
+"""Fixtures of every suite: a real Redis, the recordings, and a recording of the simulator."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.simulated import record_simulator
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-# Deadlines would time tests; speed lives in bench/.
+# No deadlines: tests do not depend on speed, which is measured in bench/.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
@@ -25,13 +25,13 @@ ROOT = Path(__file__).parent.parent
 
 
 def recorded_data() -> Path:
-    """Find the recordings: the folder named by ODDSENGINE_TEST_DATA, else ../shared/data beside the project."""
+    """Return the folder of recordings: ODDSENGINE_TEST_DATA, or ../shared/data beside the project."""
     return Path(os.environ.get("ODDSENGINE_TEST_DATA", ROOT.parent / "shared" / "data"))
 
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """The folder of recordings; the test is skipped where it is absent."""
+    """The folder of recordings. Tests are skipped if it is absent."""
     folder = recorded_data()
     if not folder.is_dir():
         pytest.skip(f"no recordings in {folder} (set ODDSENGINE_TEST_DATA)")
@@ -40,20 +40,20 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def simulated_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recording of the simulator, made now: matches before, in play, suspended, settled and gone."""
+    """A recording of the simulator, with matches before, in play, suspended, settled and removed."""
     return record_simulator(tmp_path_factory.mktemp("recording") / "simulated.jsonl", ticks=400, matches=6)
 
 
 @pytest_asyncio.fixture
 async def redis_server() -> AsyncIterator[EmbeddedRedis]:
-    """A real server of this test's own."""
+    """A real server for this test alone, which may stop it."""
     async with EmbeddedRedis() as server:
         yield server
 
 
 @pytest_asyncio.fixture
 async def redis(redis_server: EmbeddedRedis) -> AsyncIterator[Redis]:
-    """A client of the real server."""
+    """A client of the server."""
     client = Redis.from_url(redis_server.url, socket_timeout=2.0)
     yield client
     await client.aclose()

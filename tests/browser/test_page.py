@@ -1,4 +1,4 @@
-"""The live page in headless Chromium: prices move, a suspension shows, a restart of the server is survived."""
+"""The live page in headless Chromium: moving prices, suspensions, reconnects, filters, login."""
 
 from __future__ import annotations
 
@@ -50,39 +50,39 @@ async def page() -> AsyncIterator[Any]:
         assert [] == problems
 
 
-def said() -> list[Any]:
+def open_market() -> list[Any]:
     return market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0))
 
 
-async def price(page: Any, selection: str, text: str) -> None:
+async def wait_price(page: Any, selection: str, text: str) -> None:
     cell = page.locator(f'[data-market="e1/match_odds"] [data-selection="{selection}"] .price')
     await cell.filter(has_text=text).wait_for()
 
 
 async def open_page(page: Any, service: RunningService) -> None:
-    service.feed(*said())
+    service.feed(*open_market())
     await service.wait_published()
     await page.goto(service.base)
-    await price(page, "home", "1.90")
+    await wait_price(page, "home", "1.90")
 
 
 async def test_prices_move_and_flash(page: Any) -> None:
     async with running_service() as service:
         await open_page(page, service)
         service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.4)]))
-        await price(page, "home", "2.08")
+        await wait_price(page, "home", "2.08")
         assert "up" in await page.locator('[data-selection="home"] .price').get_attribute("class")
         assert "down" in await page.locator('[data-selection="away"] .price').get_attribute("class")
         assert "Live" == await page.locator("#connection-text").inner_text()
         await page.locator("#latency").filter(has_text="ms").wait_for()
 
 
-async def test_a_suspension_greys_the_market_and_takes_its_prices(page: Any) -> None:
+async def test_a_suspended_market_is_greyed_and_has_no_prices(page: Any) -> None:
     async with running_service() as service:
         await open_page(page, service)
         service.feed(SourceStatus("down", "cut"))
         await page.locator('[data-market="e1/match_odds"][data-status="suspended"]').wait_for()
-        await price(page, "home", "\u2013")
+        await wait_price(page, "home", "\u2013")
         opacity = await page.locator('[data-selection="home"]').evaluate("(node) => Number(getComputedStyle(node).opacity)")
         assert opacity < 1
         assert "Source down" in await page.locator(".market-status").inner_text()
@@ -96,7 +96,7 @@ async def test_in_play_score_and_clock(page: Any) -> None:
         await page.locator(".state", has_text="In play 63'").wait_for()
 
 
-async def test_the_server_restarts_and_the_page_goes_on_by_itself(page: Any) -> None:
+async def test_the_page_reconnects_after_a_restart_of_the_server(page: Any) -> None:
     import msgspec
 
     from oddsengine.runtime.settings import GatewaySettings
@@ -110,24 +110,24 @@ async def test_the_server_restarts_and_the_page_goes_on_by_itself(page: Any) -> 
     again = msgspec.structs.replace(settings, gateway=GatewaySettings(port=port))
     async with running_service(again) as service:
         service.feed(*market_updates(a_definition(), a_quote("home", 3.0), a_quote("away", 1.5)))
-        await price(page, "home", "2.84")
+        await wait_price(page, "home", "2.84")
         await page.locator('#connection[data-state="live"]').wait_for()
         assert await page.evaluate("window.sameDocument")
 
 
-async def test_a_short_break_resumes_where_it_was(page: Any) -> None:
-    """The sockets are cut, the server lives: the page asks for what it missed and no more."""
+async def test_the_page_resumes_after_a_short_disconnect(page: Any) -> None:
+    """Only the sockets are closed: the page requests a diff, not a snapshot."""
     async with running_service() as service:
         await open_page(page, service)
         resumed = service.hub.counters.resumed
         for session in list(service.hub.sessions):
             session.transport.abort()
         service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.4)]))
-        await price(page, "home", "2.08")
+        await wait_price(page, "home", "2.08")
         assert service.hub.counters.resumed > resumed
 
 
-async def test_competitions_filter_and_keyboard(page: Any) -> None:
+async def test_competitions_are_filtered_with_the_keyboard(page: Any) -> None:
     async with running_service() as service:
         await open_page(page, service)
         service.feed(
@@ -142,7 +142,7 @@ async def test_competitions_filter_and_keyboard(page: Any) -> None:
         assert await page.locator('[data-event="e2"]').is_visible()
 
 
-async def test_it_fits_a_phone_in_the_dark(page: Any) -> None:
+async def test_the_page_fits_a_phone_in_dark_mode(page: Any) -> None:
     async with running_service() as service:
         await page.set_viewport_size({"width": 360, "height": 740})
         await page.emulate_media(color_scheme="dark")
@@ -151,7 +151,7 @@ async def test_it_fits_a_phone_in_the_dark(page: Any) -> None:
         assert "rgb(15, 20, 25)" == await page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
-async def test_an_event_that_ends_leaves_the_page(page: Any) -> None:
+async def test_an_event_that_ends_is_removed_from_the_page(page: Any) -> None:
     async with running_service() as service:
         await open_page(page, service)
         service.feed(*market_updates(a_definition(status="closed")))
@@ -162,28 +162,28 @@ async def test_an_event_that_ends_leaves_the_page(page: Any) -> None:
         await page.locator('[data-event="e1"]').wait_for(state="detached")
 
 
-async def test_a_page_that_needs_a_token_asks_for_one_and_keeps_it(page: Any) -> None:
+async def test_a_required_token_is_asked_for_and_kept(page: Any) -> None:
     auth = AuthSettings(keys=(KeySettings(algorithm="HS256", env="PAGE_TOKEN_KEY"),))
     os.environ["PAGE_TOKEN_KEY"] = SECRET
     async with running_service(quick_settings(auth=auth)) as service:
-        service.feed(*said())
+        service.feed(*open_market())
         await service.wait_published()
         await page.goto(service.base)
         await page.locator("#login").wait_for()
         await page.locator("#token").fill(a_token())
         await page.locator("#login button").click()
-        await price(page, "home", "1.90")
+        await wait_price(page, "home", "1.90")
         assert not await page.locator("#login").is_visible()
         await page.reload()
-        await price(page, "home", "1.90")
+        await wait_price(page, "home", "1.90")
 
 
-async def test_a_token_may_come_with_the_link_and_does_not_stay_in_it(page: Any) -> None:
+async def test_a_token_in_the_link_is_removed_from_the_address(page: Any) -> None:
     auth = AuthSettings(keys=(KeySettings(algorithm="HS256", env="PAGE_TOKEN_KEY"),))
     os.environ["PAGE_TOKEN_KEY"] = SECRET
     async with running_service(quick_settings(auth=auth)) as service:
-        service.feed(*said())
+        service.feed(*open_market())
         await service.wait_published()
         await page.goto(f"{service.base}/#token={a_token()}")
-        await price(page, "home", "1.90")
+        await wait_price(page, "home", "1.90")
         assert "token" not in page.url

@@ -1,4 +1,4 @@
-"""Certificates for servers on loopback: a good one, and one that nobody trusts."""
+"""Certificates for servers on loopback: a trusted and an untrusted one."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Certificates:
-    """Files in a folder: `trusted` is whom clients trust; `good` and `bad` are certificates with their keys.
+    """Files in a folder: `good` and `bad` are certificates with their keys; clients that load `trusted` trust only the good one.
 
     Args:
-        folder: where they are written.
+        folder: the folder to write to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,14 +29,14 @@ class Certificates:
         self.trusted = folder / "trusted.pem"
         for file in (self.good, self.bad):
             _write(file)
-        # A certificate that signs itself is its own authority.
+        # A self-signed certificate is its own authority.
         self.trusted.write_bytes(self.good.read_bytes().partition(b"-----BEGIN EC PRIVATE KEY")[0])
 
     def server(self) -> ssl.SSLContext:
-        """Make a server's context; load another file into it to change what it shows from then on."""
+        """Return a server context with the good certificate. Load another file into it to change the certificate."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.good)
-        # Sessions kept for clients to resume would be the emulator's memory, not ours.
+        # Sessions kept for resumption would be counted as memory of the process under test.
         context.num_tickets = 0
         return context
 

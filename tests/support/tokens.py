@@ -34,8 +34,8 @@ def public_pem(key: Any) -> bytes:
     return pem
 
 
-def published(**keys: rsa.RSAPrivateKey) -> bytes:
-    """A JWKS document of public keys by key id."""
+def jwks_document(**keys: rsa.RSAPrivateKey) -> bytes:
+    """Return the JWKS document of public keys by key id."""
     found = [
         {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key())), "kid": kid, "alg": "RS256", "use": "sig"}
         for kid, key in keys.items()
@@ -43,6 +43,7 @@ def published(**keys: rsa.RSAPrivateKey) -> bytes:
     return json.dumps({"keys": found}).encode()
 
 
-def written(path: Path, content: bytes | str) -> str:
+def write_key(path: Path, content: bytes | str) -> str:
+    """Write a key file. Return its path."""
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return str(path)

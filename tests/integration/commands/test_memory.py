@@ -1,4 +1,4 @@
-"""Large buffers go back to the system when they are freed, however large one was before."""
+"""Large buffers are returned to the system when they are freed, even after a larger one was freed."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ print(library.mallinfo2().hblks - before)
 """
 
 
-def apart(tuning: str) -> int:
-    """Count the buffers of a TLS connection's size that get a mapping of their own, of one, after a large one was freed."""
+def separate_mappings(tuning: str) -> int:
+    """Return whether a buffer of a TLS connection gets its own mapping (1) after a larger one was freed."""
     probe = [sys.executable, "-c", PROBE.format(tuning=tuning)]
     return int(subprocess.run(probe, capture_output=True, check=True, text=True).stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc raises its limit")
-def test_a_large_buffer_once_freed_does_not_make_others_share_the_heap() -> None:
-    assert 0 == apart(""), "glibc does not do what the tuning is for"
-    assert 1 == apart("tune_memory()")
+def test_a_freed_large_buffer_does_not_move_later_ones_to_the_heap() -> None:
+    assert 0 == separate_mappings(""), "glibc no longer needs the tuning"
+    assert 1 == separate_mappings("tune_memory()")

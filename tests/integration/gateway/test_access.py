@@ -1,4 +1,4 @@
-"""Who is let in and what they may see, over real sockets."""
+"""Authentication, grants, limits and TLS, over real sockets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from oddsengine.runtime.timing import Timing
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.certificates import Certificates
 from tests.support.service import PATIENCE_S, RunningService, Socket, quick_settings, running_service, wait_until
-from tests.support.tokens import SECRET, a_token, written
+from tests.support.tokens import SECRET, a_token, write_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ PROFILES = {"default": Profile(book_sum=1.25, ladder="decimal_3"), "gold": Profi
 
 @pytest.fixture
 def auth(tmp_path: Path) -> AuthSettings:
-    key = KeySettings(algorithm="HS256", file=written(tmp_path / "secret", SECRET))
+    key = KeySettings(algorithm="HS256", file=write_key(tmp_path / "secret", SECRET))
     return AuthSettings(keys=(key,), timeout_s=0.5, leeway_s=0.0)
 
 
@@ -39,12 +39,12 @@ async def with_a_market(service: RunningService) -> None:
     await service.wait_published()
 
 
-def bearing(token: str) -> dict[str, Any]:
+def with_token(token: str) -> dict[str, Any]:
     return {"additional_headers": {"Authorization": f"Bearer {token}"}}
 
 
-async def closed(socket: Socket) -> int:
-    """Read on until the socket is closed; give the code."""
+async def close_code(socket: Socket) -> int:
+    """Read until the socket is closed. Return the close code."""
     async with asyncio.timeout(PATIENCE_S):
         try:
             while True:
@@ -58,10 +58,13 @@ async def home_price(socket: Socket) -> Any:
     return (await socket.receive_until("snapshot"))["markets"][0]["selections"]["home"]["price"]
 
 
-async def test_a_token_says_whose_prices_are_seen(auth: AuthSettings) -> None:
+async def test_a_token_selects_the_profile_of_the_prices(auth: AuthSettings) -> None:
     async with running_service(quick_settings(auth=auth, profiles=PROFILES)) as service:
         await with_a_market(service)
-        async with service.socket(**bearing(a_token(profile="gold"))) as gold, service.socket(**bearing(a_token())) as plain:
+        async with (
+            service.socket(**with_token(a_token(profile="gold"))) as gold,
+            service.socket(**with_token(a_token())) as plain,
+        ):
             assert (2.0, 1.6) == (await home_price(gold), await home_price(plain))
             service.feed(*market_updates(a_definition(), a_quote("home", 4.0), a_quote("away", 4 / 3)))
             found = [(await each.receive_until("delta"))["markets"][0]["selections"]["home"]["price"] for each in (gold, plain)]
@@ -74,12 +77,12 @@ async def test_a_token_says_whose_prices_are_seen(auth: AuthSettings) -> None:
             assert "ok" == (await response.json())["quotes"][0]["result"]
 
 
-async def test_a_token_of_a_profile_that_is_not_published_sees_no_prices(auth: AuthSettings) -> None:
-    """Not those of another profile: a wrong price costs more than none."""
+async def test_a_token_of_an_unpublished_profile_gets_no_prices(auth: AuthSettings) -> None:
+    """Not those of another profile: a wrong price is worse than none."""
     async with running_service(quick_settings(auth=auth, profiles=PROFILES)) as service:
         await with_a_market(service)
         token = a_token(profile="platinum", role="service")
-        async with service.socket(**bearing(token)) as socket:
+        async with service.socket(**with_token(token)) as socket:
             assert await home_price(socket) is None
         body = b'{"quotes":[{"market":"e1/match_odds","selection":"home","price":1.6}]}'
         headers = {"Authorization": f"Bearer {token}"}
@@ -87,7 +90,7 @@ async def test_a_token_of_a_profile_that_is_not_published_sees_no_prices(auth: A
             assert "suspended" == (await response.json())["quotes"][0]["result"]
 
 
-async def test_a_token_may_come_as_the_first_message(auth: AuthSettings) -> None:
+async def test_a_token_may_be_sent_as_the_first_message(auth: AuthSettings) -> None:
     async with running_service(quick_settings(auth=auth)) as service:
         await with_a_market(service)
         async with service.socket() as socket:
@@ -100,14 +103,14 @@ async def test_a_token_may_come_as_the_first_message(auth: AuthSettings) -> None
     ("message", "code"),
     [(None, 4408), ({"op": "auth", "token": "x"}, 4401), ({"op": "subscribe", "channels": ["event:e1"]}, 4401)],
 )
-async def test_without_a_good_token_in_time_the_socket_is_closed(auth: AuthSettings, message: Any, code: int) -> None:
+async def test_a_socket_without_a_valid_token_in_time_is_closed(auth: AuthSettings, message: Any, code: int) -> None:
     async with running_service(quick_settings(auth=auth)) as service, service.socket() as socket:
         if message is not None:
             await socket.send(**message)
-        assert code == await closed(socket)
+        assert code == await close_code(socket)
 
 
-async def test_a_bad_token_in_the_header_is_refused_with_the_reason(auth: AuthSettings) -> None:
+async def test_a_bad_token_in_the_header_is_rejected(auth: AuthSettings) -> None:
     async with running_service(quick_settings(auth=auth)) as service:
         for header in ("Bearer nonsense", "Basic abc"):
             with pytest.raises(InvalidStatus) as refused:
@@ -118,35 +121,35 @@ async def test_a_bad_token_in_the_header_is_refused_with_the_reason(auth: AuthSe
         await service.get("/healthz")
 
 
-async def test_a_session_ends_with_its_token_unless_it_brings_another(auth: AuthSettings) -> None:
+async def test_a_session_ends_when_its_token_expires_unless_it_sends_another(auth: AuthSettings) -> None:
     async with running_service(quick_settings(auth=auth)) as service:
         await with_a_market(service)
         async with (
-            service.socket(**bearing(a_token(lasts_s=1.0))) as ending,
-            service.socket(**bearing(a_token(lasts_s=1.0))) as lasting,
+            service.socket(**with_token(a_token(lasts_s=1.0))) as ending,
+            service.socket(**with_token(a_token(lasts_s=1.0))) as lasting,
         ):
             await ending.subscribe("event:e1")
             await lasting.subscribe("event:e1")
             await lasting.send(op="auth", id=2, token=a_token())
-            assert 4401 == await closed(ending)
+            assert 4401 == await close_code(ending)
             await lasting.send(op="ping", id=3)
             await lasting.receive_until("pong")
 
 
-async def test_another_profile_needs_another_session(auth: AuthSettings) -> None:
+async def test_a_session_cannot_change_its_profile(auth: AuthSettings) -> None:
     async with running_service(quick_settings(auth=auth, profiles=PROFILES)) as service:
         await with_a_market(service)
-        async with service.socket(**bearing(a_token())) as socket:
+        async with service.socket(**with_token(a_token())) as socket:
             await socket.subscribe("event:e1")
             await socket.send(op="auth", token=a_token(profile="gold"))
-            assert 4403 == await closed(socket)
+            assert 4403 == await close_code(socket)
 
 
-async def test_channels_are_those_granted(auth: AuthSettings) -> None:
+async def test_only_granted_channels_are_available(auth: AuthSettings) -> None:
     async with running_service(quick_settings(auth=auth)) as service:
         await with_a_market(service)
         token = a_token(channels=["event:*"])
-        async with service.socket(**bearing(token)) as socket:
+        async with service.socket(**with_token(token)) as socket:
             await socket.send(op="subscribe", id=1, channels=["sport:football", "event:e1"])
             assert ("forbidden", 1) == ((refusal := await socket.receive_until("error"))["code"], refusal["id"])
             assert ["event:e1"] == (await socket.receive_until("subscribed"))["channels"]
@@ -164,7 +167,7 @@ async def test_channels_are_those_granted(auth: AuthSettings) -> None:
 
 
 @pytest.mark.parametrize(("role", "allowed"), [("subscriber", 1), ("service", 2), ("trader", 3), ("admin", 3)])
-async def test_roles(auth: AuthSettings, role: str, allowed: int) -> None:
+async def test_a_role_allows_some_endpoints(auth: AuthSettings, role: str, allowed: int) -> None:
     async with running_service(quick_settings(auth=auth)) as service:
         await with_a_market(service)
         headers = {"Authorization": f"Bearer {a_token(role=role)}"}
@@ -176,35 +179,35 @@ async def test_roles(auth: AuthSettings, role: str, allowed: int) -> None:
         assert [200] * allowed + [403] * (3 - allowed) == statuses
 
 
-async def test_a_token_has_so_many_sessions(auth: AuthSettings) -> None:
+async def test_the_sessions_of_a_token_are_limited(auth: AuthSettings) -> None:
     token = a_token(limits={"sessions": 1})
-    async with running_service(quick_settings(auth=auth)) as service, service.socket(**bearing(token)) as first:
+    async with running_service(quick_settings(auth=auth)) as service, service.socket(**with_token(token)) as first:
         await first.receive_until("welcome")
-        async with service.socket(**bearing(token)) as second:
-            assert 4429 == await closed(second)
-        async with service.socket(**bearing(a_token(sub="another"))) as other:
+        async with service.socket(**with_token(token)) as second:
+            assert 4429 == await close_code(second)
+        async with service.socket(**with_token(a_token(sub="another"))) as other:
             await other.send(op="ping", id=1)
             await other.receive_until("pong")
 
 
-async def test_a_token_has_so_many_sessions_in_all_gateways_and_ways_together(auth: AuthSettings) -> None:
+async def test_the_sessions_of_a_token_are_limited_across_gateways_and_transports(auth: AuthSettings) -> None:
     token = a_token(limits={"sessions": 1})
     settings = quick_settings(auth=auth)
     async with running_service(settings) as service:
         assert service.redis is not None
         async with run_gateway(settings, service.redis.url) as another:
             there = f"http://127.0.0.1:{another.port}"
-            await wait_until(lambda: another.hub.replica.ready, "the other gateway")
+            await wait_until(lambda: another.hub.replica.ready, "readiness of the other gateway")
 
             async def answer(base: str) -> int:
                 headers = {"Authorization": f"Bearer {token}"}
                 async with service.http.get(f"{base}/v1/sse?channel=sport:football", headers=headers) as response:
                     return response.status
 
-            async with service.socket(**bearing(token)) as first:
+            async with service.socket(**with_token(token)) as first:
                 await first.receive_until("welcome")
                 assert (429, 429) == (await answer(service.base), await answer(there))
-                async with connect(f"ws://127.0.0.1:{another.port}/v1/stream", **bearing(token)) as second:
+                async with connect(f"ws://127.0.0.1:{another.port}/v1/stream", **with_token(token)) as second:
                     with pytest.raises(ConnectionClosed) as caught:
                         while True:
                             await second.recv()
@@ -215,13 +218,13 @@ async def test_a_token_has_so_many_sessions_in_all_gateways_and_ways_together(au
                     await asyncio.sleep(0.01)
 
 
-async def test_an_address_has_so_many_sessions_in_all_gateways_together() -> None:
+async def test_the_sessions_of_an_address_are_limited_across_gateways() -> None:
     settings = quick_settings(limits=LimitSettings(sessions_per_address=2))
     async with running_service(settings) as service:
         assert service.redis is not None
         async with run_gateway(settings, service.redis.url) as another:
             there = f"ws://127.0.0.1:{another.port}/v1/stream"
-            await wait_until(lambda: another.hub.replica.ready, "the other gateway")
+            await wait_until(lambda: another.hub.replica.ready, "readiness of the other gateway")
             async with service.socket(), connect(there):
                 for refusing in (service.socket, lambda: connect(there)):
                     with pytest.raises(InvalidStatus) as caught:
@@ -238,7 +241,7 @@ async def test_an_address_has_so_many_sessions_in_all_gateways_together() -> Non
                         await asyncio.sleep(0.01)
 
 
-async def test_a_session_has_so_many_channels_and_messages() -> None:
+async def test_the_channels_and_messages_of_a_session_are_limited() -> None:
     async with running_service(quick_settings(limits=LimitSettings(channels=1, messages_per_s=2.0))) as service:
         await with_a_market(service)
         async with service.socket() as socket, service.socket() as neighbour:
@@ -246,13 +249,13 @@ async def test_a_session_has_so_many_channels_and_messages() -> None:
             assert "over_limit" == (await socket.receive_until("error"))["code"]
             for number in range(8):
                 await socket.send(op="ping", id=number)
-            assert 4429 == await closed(socket)
+            assert 4429 == await close_code(socket)
             await neighbour.send(op="ping", id=1)
             await neighbour.receive_until("pong")
             assert 2 == service.hub.counters.over_limit
 
 
-async def test_an_address_has_so_many_sessions_handshakes_and_requests() -> None:
+async def test_the_sessions_handshakes_and_requests_of_an_address_are_limited() -> None:
     async def refused(service: RunningService, **options: Any) -> None:
         with pytest.raises(InvalidStatus) as caught:
             async with service.socket(**options):
@@ -276,7 +279,7 @@ async def test_an_address_has_so_many_sessions_handshakes_and_requests() -> None
             assert int(response.headers["Retry-After"]) >= 1
 
 
-async def test_addresses_are_taken_from_trusted_proxies_only() -> None:
+async def test_forwarded_addresses_are_accepted_from_trusted_proxies_only() -> None:
     limits = LimitSettings(sessions_per_address=1)
     for proxies, shared in ((("127.0.0.0/8",), False), ((), True)):
         async with (
@@ -291,7 +294,7 @@ async def test_addresses_are_taken_from_trusted_proxies_only() -> None:
                 assert shared
 
 
-async def test_only_pages_of_allowed_origins_connect() -> None:
+async def test_only_pages_of_allowed_origins_may_connect() -> None:
     async with running_service(quick_settings(allowed_origins=("https://shop.example",))) as service:
         async with service.socket(origin="https://shop.example") as socket:
             await socket.receive_until("welcome")
@@ -303,19 +306,19 @@ async def test_only_pages_of_allowed_origins_connect() -> None:
         assert 403 == refused.value.response.status_code
 
 
-async def test_messages_that_are_too_long_close_the_socket_of_their_sender_only() -> None:
+async def test_a_message_that_is_too_long_closes_only_its_own_socket() -> None:
     async with (
         running_service(quick_settings(limits=LimitSettings(message_bytes=1024))) as service,
         service.socket() as socket,
         service.socket() as neighbour,
     ):
         await socket.connection.send("x" * 2000)
-        assert 1009 == await closed(socket)
+        assert 1009 == await close_code(socket)
         await neighbour.send(op="ping", id=1)
         await neighbour.receive_until("pong")
 
 
-async def test_our_own_client_brings_its_token(auth: AuthSettings) -> None:
+async def test_the_python_client_sends_its_token(auth: AuthSettings) -> None:
     async with running_service(quick_settings(auth=auth, profiles=PROFILES)) as service:
         await with_a_market(service)
         client = OddsClient(service.base, ["sport:football"], token=a_token)
@@ -329,13 +332,13 @@ async def test_our_own_client_brings_its_token(auth: AuthSettings) -> None:
             await anext(nobody.messages())
 
 
-async def test_a_renewed_certificate_is_shown_to_whoever_connects_from_then_on(tmp_path: Path) -> None:
-    """Sockets that are open stay so; a certificate that can't be used is reported and changes nothing."""
+async def test_new_connections_get_a_renewed_certificate(tmp_path: Path) -> None:
+    """Open sockets stay open. A certificate that can't be loaded is logged and changes nothing."""
     certificates = Certificates(tmp_path)
     served_file = tmp_path / "served.pem"
     served_file.write_bytes(certificates.good.read_bytes())
 
-    async def shown(port: int) -> bytes:
+    async def presented_certificate(port: int) -> bytes:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
@@ -348,13 +351,13 @@ async def test_a_renewed_certificate_is_shown_to_whoever_connects_from_then_on(t
     async with run_service(settings, ["src"], timing=Timing(certificate_check_s=0.05)) as service:
         trusted = ssl.create_default_context(cafile=str(certificates.trusted))
         async with connect(f"wss://127.0.0.1:{service.port}/v1/stream", ssl=trusted) as socket:
-            assert await shown(service.port) in certificates.good.read_bytes()
+            assert await presented_certificate(service.port) in certificates.good.read_bytes()
             served_file.write_bytes(b"rubbish")
             await asyncio.sleep(0.2)
-            assert await shown(service.port) in certificates.good.read_bytes()
+            assert await presented_certificate(service.port) in certificates.good.read_bytes()
             served_file.write_bytes(certificates.bad.read_bytes())
             async with asyncio.timeout(30):
-                while await shown(service.port) not in certificates.bad.read_bytes():
+                while await presented_certificate(service.port) not in certificates.bad.read_bytes():
                     await asyncio.sleep(0.05)
             await socket.send('{"op":"ping","id":1}')
             async with asyncio.timeout(30):

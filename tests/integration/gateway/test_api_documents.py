@@ -1,4 +1,4 @@
-"""The API's documents say what is so: they are valid, and what is answered is what they say."""
+"""The OpenAPI and AsyncAPI documents are valid and describe what the gateway answers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_openapi_document_is_valid() -> None:
 
 
 @pytest.mark.parametrize("document", [openapi(), asyncapi()], ids=["openapi", "asyncapi"])
-def test_every_reference_leads_somewhere_and_every_schema_is_one(document: dict[str, Any]) -> None:
+def test_every_reference_resolves_and_every_schema_is_valid(document: dict[str, Any]) -> None:
     assert references(document)
     for reference in references(document):
         resolve(document, reference)
@@ -54,7 +54,7 @@ def test_every_reference_leads_somewhere_and_every_schema_is_one(document: dict[
         Draft202012Validator.check_schema(schema)
 
 
-def test_the_asyncapi_document_names_every_message_of_both_sides() -> None:
+def test_the_asyncapi_document_names_every_message_of_both_directions() -> None:
     document = asyncapi()
     assert "3.0.0" == document["asyncapi"]
     operations = {
@@ -73,7 +73,7 @@ def schema_of(path: str, method: str = "get", status: str = "200") -> Draft20201
 
 
 @pytest.mark.parametrize(
-    ("path", "asked"),
+    ("path", "requested"),
     [
         ("/v1/events", "/v1/events"),
         ("/v1/events/{id}", "/v1/events/e1"),
@@ -85,21 +85,21 @@ def schema_of(path: str, method: str = "get", status: str = "200") -> Draft20201
         ("/v1/unmatched", "/v1/unmatched"),
     ],
 )
-async def test_what_is_answered_is_what_the_document_says(service: RunningService, path: str, asked: str) -> None:
-    answer = await service.get(asked)
+async def test_answers_match_the_document(service: RunningService, path: str, requested: str) -> None:
+    answer = await service.get(requested)
     if path == "/v1/snapshot":
-        answer = {"op": "snapshot", **answer}  # the body of the message is that message without its name
+        answer = {"op": "snapshot", **answer}  # the HTTP body is the message without its op
     schema_of(path).validate(answer)
 
 
-async def test_quotes_and_errors_are_what_the_document_says(service: RunningService) -> None:
+async def test_price_checks_and_errors_match_the_document(service: RunningService) -> None:
     body = b'{"quotes":[{"market":"e1/match_odds","selection":"home","price":1.9},{"market":"x","selection":"y","price":2}]}'
     schema_of("/v1/quotes/check", "post").validate(await service.post("/v1/quotes/check", body))
     schema_of("/v1/quotes/check", "post", "400").validate(await service.post("/v1/quotes/check", b"{}", status=400))
     schema_of("/v1/markets/{id}", status="404").validate(await service.get("/v1/markets/none", 404))
 
 
-async def test_the_documents_are_served_and_every_route_is_in_them(service: RunningService) -> None:
+async def test_the_documents_are_served_and_contain_every_route(service: RunningService) -> None:
     assert openapi() == await service.get("/docs/openapi.json")
     assert asyncapi() == await service.get("/docs/asyncapi.json")
     async with service.http.get(service.base + "/docs") as response:

@@ -1,4 +1,4 @@
-"""The gateway as its clients see it: the stream, the HTTP API, errors, goodbye."""
+"""The gateway as its clients see it: the stream, the HTTP API, errors, draining."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def home_price(message: dict[str, Any]) -> Any:
     return message["markets"][0]["selections"]["home"]["price"]
 
 
-async def test_welcome_subscribed_snapshot_then_deltas_of_what_changed(service: RunningService) -> None:
+async def test_a_session_starts_with_welcome_subscribed_and_snapshot_and_continues_with_deltas(service: RunningService) -> None:
     async with service.socket() as socket:
         welcome = await socket.receive()
         assert ("welcome", 1, 5000) == (welcome["op"], welcome["version"], welcome["heartbeat_ms"])
@@ -56,7 +56,7 @@ async def test_welcome_subscribed_snapshot_then_deltas_of_what_changed(service: 
         assert delta["at"] != snapshot["at"]
 
 
-async def test_a_suspension_takes_every_price_with_it(service: RunningService) -> None:
+async def test_a_suspended_market_has_no_prices(service: RunningService) -> None:
     async with service.socket() as socket:
         await socket.subscribe(f"market:{MARKET}")
         await socket.receive()
@@ -67,7 +67,7 @@ async def test_a_suspension_takes_every_price_with_it(service: RunningService) -
         assert {None} == {selection["price"] for selection in change["selections"].values()}
 
 
-async def test_every_channel_carries_the_change(service: RunningService) -> None:
+async def test_a_change_is_sent_on_every_channel_of_its_market(service: RunningService) -> None:
     channels = ["sport:football", "competition:cup", "event:e1", f"market:{MARKET}"]
     async with service.socket() as socket:
         await socket.subscribe(*channels)
@@ -82,7 +82,7 @@ async def test_every_channel_carries_the_change(service: RunningService) -> None
         assert 1 == len({orjson.dumps(markets) for markets in seen.values()})
 
 
-async def test_an_unsubscribed_channel_says_no_more(service: RunningService) -> None:
+async def test_an_unsubscribed_channel_sends_nothing(service: RunningService) -> None:
     async with service.socket() as socket:
         await socket.subscribe("event:e1", "event:e2")
         await socket.send(op="unsubscribe", id=5, channels=["event:e1", "event:never"])
@@ -92,11 +92,11 @@ async def test_an_unsubscribed_channel_says_no_more(service: RunningService) -> 
         move(service, 2.4)
         service.feed(MarketUpdate("1.2", books=[a_quote("home", 3.3)]))
         assert "event:e2" == (await socket.receive_until("delta"))["channel"]
-    await wait_until(lambda: not service.hub.sessions, "the session's end")
+    await wait_until(lambda: not service.hub.sessions, "the end of the session")
     assert not service.hub.subscribed_channels
 
 
-async def test_a_resume_gives_one_diff_and_nothing_if_nothing_changed(service: RunningService) -> None:
+async def test_a_resume_sends_one_diff_or_nothing_if_nothing_changed(service: RunningService) -> None:
     async with service.socket() as socket:
         await socket.subscribe("event:e1")
         at = (await socket.receive())["at"]
@@ -116,29 +116,29 @@ async def test_a_resume_gives_one_diff_and_nothing_if_nothing_changed(service: R
 
 
 @pytest.mark.parametrize("resume", ["0-1-1", "0-ffffffffff-0", "7-1-1"])
-async def test_a_position_of_another_epoch_gets_a_snapshot_and_is_told_so(service: RunningService, resume: str) -> None:
+async def test_a_position_of_another_epoch_is_not_resumed_but_gets_a_snapshot(service: RunningService, resume: str) -> None:
     async with service.socket() as socket:
         assert not (await socket.subscribe("event:e1", resume=resume))["resumed"]
         assert "snapshot" == (await socket.receive())["op"]
 
 
-async def test_a_client_that_has_seen_more_elsewhere_waits_for_it_here(service: RunningService) -> None:
+async def test_a_client_ahead_of_this_gateway_is_resumed_once_the_gateway_has_caught_up(service: RunningService) -> None:
     offer = service.hub.replica.offers[0]
     async with service.socket() as socket:
         ahead = f"0-{offer.epoch:x}-{offer.seq + 2:x}"
         assert (await socket.subscribe("event:e1", resume=ahead))["resumed"]
         seq = offer.seq
-        await wait_until(lambda: offer.seq >= seq + 2, "two signs of life")
+        await wait_until(lambda: offer.seq >= seq + 2, "two heartbeats")
         move(service, 2.8)
         assert "delta" == (await socket.receive())["op"]
 
 
-async def test_suspensions_do_not_wait_for_the_interval(service: RunningService) -> None:
-    """A change to suspended goes at once to every audience, whatever its rate."""
+async def test_a_suspension_does_not_wait_for_the_interval(service: RunningService) -> None:
+    """It is sent at once to every audience, whatever its interval."""
     async with service.socket() as socket:
         await socket.subscribe("event:e1", min_interval_ms=10_000)
         at = (await socket.receive())["at"]
-        await asyncio.sleep(0.1)  # the audience's first turn is over
+        await asyncio.sleep(0.1)  # the audience's first flush is over
         move(service, 2.4)
         await service.wait_published()
         service.feed(SourceStatus("down", "cut"))
@@ -147,7 +147,7 @@ async def test_suspensions_do_not_wait_for_the_interval(service: RunningService)
         assert at == delta["at"] or delta["at"]
 
 
-async def test_an_interval_gathers_changes(service: RunningService) -> None:
+async def test_an_interval_coalesces_changes(service: RunningService) -> None:
     async with service.socket() as socket:
         await socket.subscribe("event:e1", min_interval_ms=300)
         version = (await socket.receive())["markets"][0]["v"]
@@ -163,7 +163,7 @@ async def test_an_interval_gathers_changes(service: RunningService) -> None:
         assert messages < final - version
 
 
-async def test_each_subscriber_gets_the_format_it_asked_for(service: RunningService) -> None:
+async def test_each_subscriber_gets_the_format_it_requested(service: RunningService) -> None:
     async with service.socket() as first, service.socket() as second:
         await first.subscribe("event:e1", format="fractional")
         await second.subscribe("event:e1", format="american")
@@ -179,7 +179,7 @@ async def test_each_subscriber_gets_the_format_it_asked_for(service: RunningServ
     assert "unknown format 'roman'" in (await service.get(f"/v1/markets/{MARKET}?format=roman", 400))["error"]["message"]
 
 
-async def test_what_can_not_be_done_is_refused_and_the_rest_is_done(service: RunningService) -> None:
+async def test_invalid_parts_of_a_request_are_rejected_and_the_rest_is_done(service: RunningService) -> None:
     async with service.socket() as socket:
         await socket.receive()
         await socket.send(op="subscribe", id="a", channels=["event:nope", "rubbish", "event:e1"])
@@ -201,10 +201,10 @@ async def test_what_can_not_be_done_is_refused_and_the_rest_is_done(service: Run
         await socket.connection.send("{ not json")
         assert "bad_message" == (await socket.receive_until("error"))["code"]
         move(service, 2.2)
-        assert "delta" == (await socket.receive())["op"], "the session lives on"
+        assert "delta" == (await socket.receive())["op"], "the session continues"
 
 
-async def test_a_client_that_only_talks_rubbish_is_closed(service: RunningService) -> None:
+async def test_a_client_that_sends_only_bad_messages_is_disconnected(service: RunningService) -> None:
     async with service.socket() as socket:
         with pytest.raises(ConnectionClosed) as closed:
             for _ in range(100):
@@ -221,7 +221,7 @@ async def test_a_client_that_only_talks_rubbish_is_closed(service: RunningServic
         assert 4400 == closed.value.rcvd.code  # type: ignore[union-attr]
 
 
-async def test_events_that_end_are_removed_from_every_channel(service: RunningService) -> None:
+async def test_an_event_that_ends_is_removed_from_every_channel(service: RunningService) -> None:
     async with service.socket() as socket:
         await socket.subscribe("sport:football")
         await socket.receive()
@@ -248,7 +248,7 @@ async def test_heartbeats_carry_the_position() -> None:
             assert (await socket.subscribe("event:e1", resume=beat["at"]))["resumed"]
 
 
-async def test_a_drain_says_goodbye_and_when_to_come_back(service: RunningService) -> None:
+async def test_a_drain_sends_bye_with_different_reconnect_delays(service: RunningService) -> None:
     async with service.socket() as first, service.socket() as second:
         await first.receive()
         await second.receive()
@@ -281,7 +281,7 @@ async def test_http_events_markets_and_snapshots(service: RunningService) -> Non
         assert await socket.receive() == await service.get("/v1/snapshot?channel=event:e1")
 
 
-async def test_http_errors_say_what_and_why(service: RunningService) -> None:
+async def test_http_errors_have_a_code_and_a_message(service: RunningService) -> None:
     for path, status, code in (
         ("/v1/events/nope", 404, "not_found"),
         ("/v1/markets/nope%2Fx", 404, "not_found"),
@@ -297,7 +297,7 @@ async def test_http_errors_say_what_and_why(service: RunningService) -> None:
         assert body["error"]["message"]
 
 
-async def test_a_method_that_a_path_does_not_take_is_told_which_it_takes(service: RunningService) -> None:
+async def test_a_wrong_method_is_answered_with_the_allowed_ones(service: RunningService) -> None:
     for method, path, allowed in (("POST", "/v1/events", "GET, HEAD"), ("GET", "/v1/quotes/check", "POST")):
         async with service.http.request(method, service.base + path) as response:
             assert (405, allowed) == (response.status, response.headers["Allow"]), path
@@ -314,7 +314,7 @@ async def test_explain_shows_the_published_numbers(service: RunningService) -> N
     assert market["v"] == explanation["v"]
 
 
-async def test_quotes_are_checked_against_what_is_on_offer_now(service: RunningService) -> None:
+async def test_quotes_are_checked_against_the_current_offer(service: RunningService) -> None:
     def body(*quotes: dict[str, object]) -> bytes:
         return orjson.dumps({"quotes": list(quotes)})
 

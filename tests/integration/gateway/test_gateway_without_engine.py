@@ -1,4 +1,4 @@
-"""A gateway that starts while no engine writes: what it finds in Redis has no known age."""
+"""A gateway that starts while no engine is running: the age of what it finds in Redis is unknown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
-async def test_markets_are_suspended_and_no_quote_is_good(redis: Redis, redis_server: Any) -> None:
+async def test_markets_of_unknown_age_are_suspended_and_price_checks_fail(redis: Redis, redis_server: Any) -> None:
     offer = OwnedOffer(("default",))
     settings = quick_settings(stale_suspend_after_s=2.0)
     publisher = Publisher(redis, 0, shard_keys(settings.redis.namespace, 0), offer)

@@ -1,4 +1,4 @@
-"""Clients that do what no client may: nothing crashes, nothing is kept of them, and those who behave do not notice."""
+"""Hostile clients: nothing crashes or leaks, and well-behaved clients are not affected."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ HELLO = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
 BAD_MESSAGES = 10_000
-A_SOCKET = 21  # one more than is forgiven
-MISBEHAVING = 10
+PER_SOCKET = 21  # one more than is tolerated
+HOSTILE_CLIENTS = 10
 
 
 @asynccontextmanager
-async def in_good_company(**limits: Any) -> AsyncIterator[tuple[RunningService, Steady]]:
-    """A service with a market that moves and a subscriber who behaves; in the end that one has everything."""
+async def with_a_steady_client(**limits: Any) -> AsyncIterator[tuple[RunningService, Steady]]:
+    """Run a service with a moving market and a well-behaved subscriber, which must have received everything in the end."""
     async with running_service(quick_settings(limits=LimitSettings(**limits))) as service:
         service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
         steady = Steady(service, "sport:football")
@@ -54,11 +54,11 @@ async def in_good_company(**limits: Any) -> AsyncIterator[tuple[RunningService, 
             service.feed(*market_updates(a_definition(), a_quote("home", 2.5), a_quote("away", 1.7)))
             await wait_until(lambda: steady.rule.messages > before, "the next delta")
             await end_equal(service, "sport:football", steady)
-            assert 0 == steady.client.reconnects, "who behaves is not cut off"
-            await wait_until(lambda: len(service.hub.sessions) == 1, "the others' end")
-        await wait_until(lambda: len(service.hub.sessions) == 0, "the end")
+            assert 0 == steady.client.reconnects, "the well-behaved client stays connected"
+            await wait_until(lambda: len(service.hub.sessions) == 1, "the end of the other sessions")
+        await wait_until(lambda: len(service.hub.sessions) == 0, "the end of all sessions")
     gc.collect()
-    assert not [each for each in gc.get_objects() if isinstance(each, Session)], "nothing is kept of a session"
+    assert not [each for each in gc.get_objects() if isinstance(each, Session)], "no session is left in memory"
 
 
 async def _move(service: RunningService) -> None:
@@ -80,8 +80,8 @@ async def raw(
     return reader, writer
 
 
-async def ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    """Read what comes until the server has closed."""
+async def read_to_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Read until the server has closed the connection."""
     try:
         async with asyncio.timeout(30):
             return await reader.read()
@@ -92,27 +92,27 @@ async def ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> b
 
 
 def masked(payload: bytes, opcode: int = 1, *, first: int = 0x80) -> bytes:
-    """A client's frame; the mask is zero."""
+    """Return a client's frame, masked with zeros."""
     size = len(payload)
     length = bytes((0x80 | size,)) if size < 126 else bytes((0x80 | 126,)) + struct.pack("!H", size)
     return bytes((first | opcode,)) + length + b"\0\0\0\0" + payload
 
 
-async def test_a_handshake_that_never_ends_is_cut_off() -> None:
-    async with in_good_company(handshake_timeout_s=0.5) as (service, _):
+async def test_a_handshake_that_never_ends_times_out() -> None:
+    async with with_a_steady_client(handshake_timeout_s=0.5) as (service, _):
         slow = []
         for sent in (b"", b"GET /v1", HELLO, b"\x16\x03\x01", b"POST /v1/quotes/check HTTP/1.1\r\nHost: x\r\n"):
             reader, writer = await raw(service, upgraded=False)
             writer.write(sent)
-            slow.append(ended(reader, writer))
+            slow.append(read_to_end(reader, writer))
         await asyncio.gather(*slow)
         async with service.socket() as fine:
             await asyncio.sleep(1.0)
             await fine.subscribe("sport:football")
 
 
-async def test_a_message_that_is_too_long_ends_its_session_alone() -> None:
-    async with in_good_company(message_bytes=2000) as (service, _), service.socket() as client:
+async def test_a_message_that_is_too_long_ends_only_its_session() -> None:
+    async with with_a_steady_client(message_bytes=2000) as (service, _), service.socket() as client:
         await client.connection.send("x" * 2001)
         with pytest.raises(ConnectionClosed) as closed:
             while True:
@@ -121,29 +121,29 @@ async def test_a_message_that_is_too_long_ends_its_session_alone() -> None:
         assert 1009 == closed.value.rcvd.code
 
 
-async def test_a_compressed_bomb_is_not_unpacked() -> None:
-    """A kilobyte that would be a megabyte."""
-    async with in_good_company(message_bytes=10_000) as (service, _):
+async def test_a_compression_bomb_is_not_inflated() -> None:
+    """One kilobyte would inflate to a megabyte."""
+    async with with_a_steady_client(message_bytes=10_000) as (service, _):
         reader, writer = await raw(service, extra=b"Sec-WebSocket-Extensions: permessage-deflate\r\n")
         squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
         bomb = (squeeze.compress(b"[" * 1_000_000) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
         assert len(bomb) < 2_000
         writer.write(masked(bomb, first=0xC0))
-        assert struct.pack("!H", 1009) in await ended(reader, writer)
+        assert struct.pack("!H", 1009) in await read_to_end(reader, writer)
 
 
-async def test_a_half_closed_socket_is_an_end() -> None:
-    async with in_good_company() as (service, _):
+async def test_a_half_closed_socket_ends_its_session() -> None:
+    async with with_a_steady_client() as (service, _):
         reader, writer = await raw(service)
         writer.write(masked(b'{"op":"subscribe","channels":["sport:football"]}'))
         await wait_until(lambda: len(service.hub.sessions) == 2, "the session")
         writer.write_eof()
-        assert b"subscribed" in await ended(reader, writer)
+        assert b"subscribed" in await read_to_end(reader, writer)
 
 
-async def test_a_connection_that_breaks_is_gone_at_once_without_the_collector() -> None:
-    """The collector is told to come seldom, and there may be thousands of these an hour."""
-    async with in_good_company() as (service, _):
+async def test_a_broken_connection_is_freed_without_the_garbage_collector() -> None:
+    """The collector is configured to run rarely, and there may be thousands of broken connections an hour."""
+    async with with_a_steady_client() as (service, _):
         gc.disable()
         try:
             reader, writer = await raw(service)
@@ -152,14 +152,14 @@ async def test_a_connection_that_breaks_is_gone_at_once_without_the_collector() 
             assert 2 == len(held)
             assert b"welcome" in await reader.read(1000)
             writer.transport.abort()
-            await wait_until(lambda: len(service.hub.sessions) == 1, "the end")
-            await wait_until(lambda: len(held) == 1, "letting go")
+            await wait_until(lambda: len(service.hub.sessions) == 1, "the end of all sessions")
+            await wait_until(lambda: len(held) == 1, "release of the connection")
         finally:
             gc.enable()
 
 
 def malformed(seed: random.Random) -> bytes:
-    """Bytes that are no message, or nearly one."""
+    """Return bytes that are not a valid message, some of them nearly one."""
     kind = seed.randrange(5)
     good = orjson.dumps({"op": "subscribe", "id": 1, "channels": ["sport:football"], "min_interval_ms": 0})
     if kind == 0:
@@ -176,17 +176,17 @@ def malformed(seed: random.Random) -> bytes:
 
 
 @pytest.mark.timeout(300)
-async def test_ten_thousand_malformed_messages() -> None:
-    async with in_good_company() as (service, _):
+async def test_ten_thousand_malformed_messages_are_counted_and_end_their_sessions() -> None:
+    async with with_a_steady_client() as (service, _):
         url = service.base.replace("http", "ws") + "/v1/stream"
         before = service.hub.counters.bad_messages
 
-        async def misbehave(seed: random.Random) -> None:
+        async def send_malformed(seed: random.Random) -> None:
             sent = 0
-            while sent < BAD_MESSAGES / MISBEHAVING:
+            while sent < BAD_MESSAGES / HOSTILE_CLIENTS:
                 async with connect(url, compression=None) as client:
                     try:
-                        for _ in range(A_SOCKET):
+                        for _ in range(PER_SOCKET):
                             await client.send(malformed(seed).decode("latin-1"))
                             sent += 1
                         while True:
@@ -195,14 +195,14 @@ async def test_ten_thousand_malformed_messages() -> None:
                         assert closed.rcvd is not None
                         assert 4400 == closed.rcvd.code
 
-        await asyncio.gather(*(misbehave(random.Random(number)) for number in range(MISBEHAVING)))
+        await asyncio.gather(*(send_malformed(random.Random(number)) for number in range(HOSTILE_CLIENTS)))
         assert service.hub.counters.bad_messages - before >= BAD_MESSAGES * 0.95
 
 
-async def test_frames_that_are_none() -> None:
-    """Random bytes where frames should be, of every kind of malice the protocol knows."""
+async def test_random_bytes_instead_of_frames_end_their_session() -> None:
+    """With every opcode, flag and length that random bytes contain."""
     seed = random.Random(7)
-    async with in_good_company() as (service, _):
+    async with with_a_steady_client() as (service, _):
         for number in range(150):
             reader, writer = await raw(service)
             noise = seed.randbytes(seed.randrange(1, 300)) if number % 2 else bytes([number]) * 64
@@ -212,7 +212,7 @@ async def test_frames_that_are_none() -> None:
                 writer.transport.abort()
             else:
                 writer.write_eof()
-                await ended(reader, writer)
+                await read_to_end(reader, writer)
 
 
 PING, PONG = 9, 10
@@ -220,26 +220,26 @@ REQUESTS = 1000
 
 
 @pytest.mark.parametrize("opcode", [PING, PONG])
-async def test_a_flood_of_pings_ends_its_session_alone(opcode: int) -> None:
-    async with in_good_company() as (service, _):
+async def test_a_flood_of_pings_ends_only_its_session(opcode: int) -> None:
+    async with with_a_steady_client() as (service, _):
         reader, writer = await raw(service)
         writer.write(masked(b"ohai", opcode))
         if opcode == PING:
             await reader.readuntil(b"\x8a\x04ohai")
         writer.write(masked(b"", opcode) * 5000)
-        assert struct.pack("!H", 4429) in await ended(reader, writer)
+        assert struct.pack("!H", 4429) in await read_to_end(reader, writer)
 
 
-async def test_pings_do_not_count_as_a_token() -> None:
+async def test_pings_do_not_extend_the_authentication_timeout() -> None:
     async with running_service(quick_settings(auth=AuthSettings(anonymous_role=""))) as service:
         reader, writer = await raw(service)
         writer.write(masked(b"", PING) * 5000)
-        assert struct.pack("!H", 4400) in await ended(reader, writer)
+        assert struct.pack("!H", 4400) in await read_to_end(reader, writer)
 
 
-async def test_who_does_not_read_is_not_read_either() -> None:
-    """Its answers would pile up: each of these asks for 30 kB."""
-    async with in_good_company(messages_per_s=0.0) as (service, _):
+async def test_requests_of_a_client_that_does_not_read_are_not_read() -> None:
+    """Its answers would pile up: each request is answered with 30 kB."""
+    async with with_a_steady_client(messages_per_s=0.0) as (service, _):
         reader, writer = await raw(service)
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         await wait_until(lambda: len(service.hub.sessions) == 2, "the session")
@@ -257,14 +257,14 @@ async def test_who_does_not_read_is_not_read_either() -> None:
         writer.close()
 
 
-#: A filter of the Berkeley kind that lets nothing through: "ret 0".
+#: A Berkeley packet filter that drops everything: "ret 0".
 NOTHING_PASSES = struct.pack("HBBI", 0x06, 0, 0, 0)
 SO_ATTACH_FILTER = 26
 
 
-async def test_a_client_out_of_reach_is_given_up() -> None:
-    """It says nothing and acknowledges nothing, as one whose battery is empty."""
-    async with in_good_company(slow_client_timeout_s=0.5) as (service, _):
+async def test_an_unreachable_client_is_disconnected() -> None:
+    """It sends and acknowledges nothing, like a phone whose battery is empty."""
+    async with with_a_steady_client(slow_client_timeout_s=0.5) as (service, _):
         reader, writer = await raw(service)
         writer.write(masked(b'{"op":"subscribe","channels":["sport:football"]}'))
         await reader.readuntil(b"snapshot")
@@ -272,6 +272,6 @@ async def test_a_client_out_of_reach_is_given_up() -> None:
         buffer = ctypes.create_string_buffer(NOTHING_PASSES)
         program = struct.pack("HL", 1, ctypes.addressof(buffer))
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-        await wait_until(lambda: len(service.hub.sessions) == 1, "its end")
+        await wait_until(lambda: len(service.hub.sessions) == 1, "the end of its session")
         assert 0 == service.hub.counters.slow_consumer_disconnects, "its socket was never full"
         writer.transport.abort()

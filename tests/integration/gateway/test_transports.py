@@ -1,4 +1,4 @@
-"""The same truth over every wire: JSON, MessagePack, compressed, as server-sent events, late, slow, and out of touch."""
+"""The same messages over every transport: JSON, MessagePack, compressed, server-sent events; slow clients and stale shards."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 CHANNEL = "event:e1"
 
 
-def say_price(service: RunningService, home: float) -> None:
+def feed_price(service: RunningService, home: float) -> None:
     away = 1 / (1 - 1 / home)
     service.feed(*market_updates(a_definition(), a_quote("home", home), a_quote("away", away)))
 
 
 async def with_a_market(service: RunningService) -> None:
-    say_price(service, 2.0)
+    feed_price(service, 2.0)
     await service.wait_published()
 
 
-async def test_messagepack_says_what_json_says() -> None:
+async def test_messagepack_and_json_carry_the_same_messages() -> None:
     async with running_service() as service:
         await with_a_market(service)
         url = service.base.replace("http", "ws") + "/v1/stream"
@@ -43,14 +43,14 @@ async def test_messagepack_says_what_json_says() -> None:
             found = [msgspec.msgpack.decode(await packed.recv(decode=False)) for _ in range(3)]
             assert ["welcome", "subscribed", "snapshot"] == [message["op"] for message in found]
             assert await plain.receive_until("snapshot") == found[-1]
-            say_price(service, 4.0)
+            feed_price(service, 4.0)
             assert await plain.receive_until("delta") == msgspec.msgpack.decode(await packed.recv(decode=False))
             await packed.send("{}")
             await packed.wait_closed()
             assert 4400 == packed.close_code
 
 
-async def test_compressed_frames_are_the_same_messages() -> None:
+async def test_compressed_frames_carry_the_same_messages() -> None:
     async with running_service() as service:
         await with_a_market(service)
         url = service.base.replace("http", "ws") + "/v1/stream"
@@ -61,7 +61,7 @@ async def test_compressed_frames_are_the_same_messages() -> None:
             found = [orjson.loads(await compressed.recv()) for _ in range(3)]
             assert await plain.receive_until("snapshot") == found[-1]
             for price in (3.0, 4.0, 5.0):
-                say_price(service, price)
+                feed_price(service, price)
                 assert await plain.receive_until("delta") == orjson.loads(await compressed.recv())
 
 
@@ -85,18 +85,18 @@ async def events(service: RunningService, query: str, **headers: str) -> AsyncIt
         yield next_event
 
 
-async def test_server_sent_events_resume_where_they_were() -> None:
+async def test_server_sent_events_resume_from_the_last_event_id() -> None:
     async with running_service() as service:
         await with_a_market(service)
         async with events(service, f"channel={CHANNEL}") as following:
             found = [await following() for _ in range(3)]
             assert ["welcome", "subscribed", "snapshot"] == [message["op"] for _, message in found]
             assert found[-1][0] == found[-1][1]["at"]
-            say_price(service, 4.0)
+            feed_price(service, 4.0)
             at, delta = await following()
             assert ("delta", delta["at"]) == (delta["op"], at)
         await wait_until(lambda: not service.hub.sessions, "the end of the session")
-        say_price(service, 5.0)
+        feed_price(service, 5.0)
         await service.wait_published()
         async with events(service, f"channel={CHANNEL}", **{"Last-Event-ID": str(at)}) as resumed:
             found = [await resumed() for _ in range(3)]
@@ -114,18 +114,18 @@ async def test_server_sent_events_resume_where_they_were() -> None:
         ("channel=event:e1&format=x", 400),
     ],
 )
-async def test_server_sent_events_refuse_what_they_can_not_do(query: str, status: int) -> None:
+async def test_invalid_requests_for_server_sent_events_are_rejected(query: str, status: int) -> None:
     async with running_service() as service:
         await with_a_market(service)
         found = await service.get(f"/v1/sse?{query}", status)
         assert found["error"]["message"]
 
 
-async def test_a_price_that_was_on_offer_a_moment_ago_is_known() -> None:
+async def test_a_price_check_finds_a_price_that_was_on_offer_recently() -> None:
     async with running_service(quick_settings(quote_history_s=60.0)) as service:
         await with_a_market(service)
         before = (await service.get("/v1/events/e1"))["markets"][0]
-        say_price(service, 4.0)
+        feed_price(service, 4.0)
         await service.wait_published()
 
         async def checked(price: float, **quote: Any) -> dict[str, Any]:
@@ -143,7 +143,7 @@ async def test_a_price_that_was_on_offer_a_moment_ago_is_known() -> None:
         assert (await checked(99.0))["was_on_offer"] is None
 
 
-async def test_a_client_that_never_reads_is_cut_off_and_costs_the_others_nothing() -> None:
+async def test_a_client_that_never_reads_is_disconnected_and_does_not_affect_others() -> None:
     async with running_service(quick_settings(limits=LimitSettings(slow_client_timeout_s=1.0))) as service:
         for number in range(40):
             definition = a_definition(f"e{number}/match_odds", tuple(f"s{place}" for place in range(40)), type="winner")
@@ -167,14 +167,14 @@ async def test_a_client_that_never_reads_is_cut_off_and_costs_the_others_nothing
                 return service.hub.counters.slow_consumers > 0
 
             await wait_until(fill, "a full socket")
-            await wait_until(lambda: service.hub.counters.slow_consumer_disconnects == 1, "the end of the one that does not read")
+            await wait_until(lambda: service.hub.counters.slow_consumer_disconnects == 1, "the disconnect of the slow client")
             await neighbour.send(op="ping", id=1)
             await neighbour.receive_until("pong")
             assert 1 == len(service.hub.sessions)
         writer.close()
 
 
-async def test_markets_out_of_touch_for_too_long_are_shown_suspended_and_come_back() -> None:
+async def test_markets_of_a_stale_shard_are_suspended_and_reopened() -> None:
     import os
     import signal
 
@@ -208,5 +208,5 @@ async def test_markets_out_of_touch_for_too_long_are_shown_suspended_and_come_ba
                 os.kill(embedded.pid, signal.SIGCONT)
             (market,) = (await socket.receive_until("snapshot"))["markets"]
             assert "open" == market["status"]
-            say_price(service, 4.0)
+            feed_price(service, 4.0)
             assert (await socket.receive_until("delta"))["markets"]

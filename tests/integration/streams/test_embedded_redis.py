@@ -1,4 +1,4 @@
-"""The embedded server: real, private, and gone with its parent however that ends."""
+"""The embedded server: a real one, private, and stopped with its parent process however that ends."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ asyncio.run(main())
 """
 
 
-async def gone(path: Path) -> None:
+async def wait_gone(path: Path) -> None:
     async with asyncio.timeout(20):
         while path.exists():
             await asyncio.sleep(0.05)
 
 
-async def test_it_answers_keeps_nothing_and_leaves_nothing() -> None:
+async def test_it_answers_and_leaves_no_files_and_no_process() -> None:
     async with EmbeddedRedis() as server:
         directory = server.socket.parent
         assert 0o700 == stat.S_IMODE(directory.stat().st_mode)
@@ -52,18 +52,18 @@ async def test_it_answers_keeps_nothing_and_leaves_nothing() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-async def test_it_is_gone_with_its_parent(number: signal.Signals) -> None:
+async def test_it_ends_with_its_parent_process(number: signal.Signals) -> None:
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, stdout=asyncio.subprocess.PIPE)
     assert parent.stdout is not None
     pid_text, directory = (await parent.stdout.readline()).decode().split()
     assert Path(f"/proc/{pid_text}").exists()
     parent.send_signal(number)
     await parent.wait()
-    await gone(Path(f"/proc/{pid_text}"))
-    await gone(Path(directory))
+    await wait_gone(Path(f"/proc/{pid_text}"))
+    await wait_gone(Path(directory))
 
 
-async def test_it_is_started_again_when_it_ends() -> None:
+async def test_it_is_restarted_when_it_ends() -> None:
     async with EmbeddedRedis() as server:
         keeping = asyncio.create_task(server.keep_running())
         first = server.pid
@@ -82,7 +82,7 @@ async def test_it_is_started_again_when_it_ends() -> None:
         await end_tasks([keeping])
 
 
-async def test_a_server_that_can_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_a_server_that_does_not_start_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake = tmp_path / "redis-server"
     fake.write_text("#!/bin/sh\nexit 3\n")
     fake.chmod(0o755)

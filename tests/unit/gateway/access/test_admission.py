@@ -13,7 +13,7 @@ from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import Role, SessionLimits
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings, LimitSettings
-from tests.support.tokens import SECRET, a_token, written
+from tests.support.tokens import SECRET, a_token, write_key
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -44,7 +44,7 @@ async def rejection(admitting: Coroutine[Any, Any, Any]) -> tuple[int, str, str 
 
 @pytest.fixture
 def keys(tmp_path: Path) -> AuthSettings:
-    return AuthSettings(keys=(KeySettings(algorithm="HS256", file=written(tmp_path / "secret", SECRET)),))
+    return AuthSettings(keys=(KeySettings(algorithm="HS256", file=write_key(tmp_path / "secret", SECRET)),))
 
 
 async def test_only_allowed_origins_are_admitted() -> None:

@@ -16,7 +16,7 @@ from aiohttp import web
 from oddsengine.gateway.access.authentication import Authenticator, Unauthorised, UnusableKey
 from oddsengine.gateway.access.grants import Role, SessionLimits
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
-from tests.support.tokens import SECRET, a_token, ec_key, public_pem, published, rsa_key, written
+from tests.support.tokens import SECRET, a_token, ec_key, jwks_document, public_pem, rsa_key, write_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ LIMITS = SessionLimits(channels=7)
 
 @pytest.fixture
 def secret(tmp_path: Path) -> KeySettings:
-    return KeySettings(algorithm="HS256", file=written(tmp_path / "secret", SECRET))
+    return KeySettings(algorithm="HS256", file=write_key(tmp_path / "secret", SECRET))
 
 
 def checking(*keys: KeySettings, **settings: Any) -> Authenticator:
@@ -112,7 +112,7 @@ async def test_a_public_key_is_no_shared_secret(tmp_path: Path) -> None:
 
     signed = ".".join((part(b'{"alg":"HS256"}'), part(b'{"exp":9000000000}')))
     forged = f"{signed}.{part(hmac.new(public, signed.encode(), hashlib.sha256).digest())}"
-    authenticator = checking(KeySettings(algorithm="RS256", file=written(tmp_path / "public.pem", public)))
+    authenticator = checking(KeySettings(algorithm="RS256", file=write_key(tmp_path / "public.pem", public)))
     assert "no key" in await reason(authenticator, forged)
     assert await authenticator.authenticate(a_token(key, "RS256"))
 
@@ -120,8 +120,8 @@ async def test_a_public_key_is_no_shared_secret(tmp_path: Path) -> None:
 async def test_elliptic_keys_and_key_ids(tmp_path: Path) -> None:
     first, second = ec_key(), ec_key()
     authenticator = checking(
-        KeySettings(algorithm="ES256", kid="one", file=written(tmp_path / "1", public_pem(first))),
-        KeySettings(algorithm="ES256", kid="two", file=written(tmp_path / "2", public_pem(second))),
+        KeySettings(algorithm="ES256", kid="one", file=write_key(tmp_path / "1", public_pem(first))),
+        KeySettings(algorithm="ES256", kid="two", file=write_key(tmp_path / "2", public_pem(second))),
     )
     assert await authenticator.authenticate(a_token(second, "ES256", kid="two"))
     await reason(authenticator, a_token(second, "ES256", kid="one"))
@@ -132,7 +132,7 @@ async def test_a_key_file_is_read_again_when_it_changes(tmp_path: Path, secret: 
     authenticator = checking(secret)
     assert await authenticator.authenticate(a_token())
     other = "the secret that took the other one's place"
-    written(tmp_path / "secret", other)
+    write_key(tmp_path / "secret", other)
     os.utime(tmp_path / "secret", ns=(1, 1))
     assert await authenticator.authenticate(a_token(other))
     await reason(authenticator, a_token())
@@ -141,7 +141,7 @@ async def test_a_key_file_is_read_again_when_it_changes(tmp_path: Path, secret: 
 async def test_published_keys_are_fetched_and_fetched_again_as_they_rotate() -> None:
     now_s = 0.0
     first, second = rsa_key(), rsa_key()
-    document = published(a=first)
+    document = jwks_document(a=first)
 
     async def keys(_request: web.Request) -> web.Response:
         return web.Response(body=document, content_type="application/json")
@@ -156,7 +156,7 @@ async def test_published_keys_are_fetched_and_fetched_again_as_they_rotate() -> 
         settings = AuthSettings(keys=(KeySettings(jwks_url=url),))
         authenticator = Authenticator(settings, LIMITS, clock=lambda: now_s)
         assert await authenticator.authenticate(a_token(first, "RS256", kid="a"))
-        document = published(b=second)
+        document = jwks_document(b=second)
         assert "no key" in await reason(authenticator, a_token(second, "RS256", kid="b")), "not fetched twice in a row"
         now_s = 10.0
         assert await authenticator.authenticate(a_token(second, "RS256", kid="b"))
@@ -170,7 +170,7 @@ async def test_published_keys_are_fetched_and_fetched_again_as_they_rotate() -> 
 
 
 def test_keys_that_are_none_are_named_at_the_start(tmp_path: Path) -> None:
-    short = KeySettings(algorithm="HS256", file=written(tmp_path / "short", "short"))
+    short = KeySettings(algorithm="HS256", file=write_key(tmp_path / "short", "short"))
     for key, problem in (
         (short, "under 32 bytes"),
         (KeySettings(algorithm="RS256", file=str(tmp_path / "gone")), "No such file"),
