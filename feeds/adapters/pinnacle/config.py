@@ -1,4 +1,4 @@
-"""The config block of a feed of Pinnacle's lines."""
+"""The config block of a Pinnacle lines feed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from msgspec import Meta
 
 
 class PinnacleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to poll and how often.
+    """What to poll, and how often.
 
-    `sports` are the provider's sport ids (29: football). Each of the two endpoints is asked once in `interval_s` for each sport:
-    the provider allows one request in two minutes for each, more for those it has agreed more with. Prices not confirmed for
-    `max_age_s` are withdrawn.
+    `sports` are the provider's sport ids (29: football). Each of the two endpoints is called once per `interval_s` and sport: the
+    provider allows one call in two minutes for each, more by agreement. Prices that are not confirmed for `max_age_s` are
+    withdrawn.
     """
 
     url: str = "https://api.pinnacle.com"

@@ -1,4 +1,4 @@
-"""The words of Pinnacle's lines API as types: only what the engine uses.
+"""Pinnacle's messages as types: the fields the engine uses.
 
 Source: Pinnacle lines API specification, "Get Fixtures", "Get Odds".
 """
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Fixture(msgspec.Struct):
-    """One event; `status` is O (open), H (lower limits) or I (unavailable), `liveStatus` 1 that this is the live event."""
+    """One event; `status` is O (open), H (lower limits) or I (unavailable); `liveStatus` 1 marks the live event."""
 
     id: int
     starts: str
@@ -20,7 +20,7 @@ class Fixture(msgspec.Struct):
 
 
 class FixtureLeague(msgspec.Struct):
-    """A league's fixtures, each read alone."""
+    """A league's fixtures, each decoded separately."""
 
     id: int
     name: str = ""
@@ -28,14 +28,14 @@ class FixtureLeague(msgspec.Struct):
 
 
 class Fixtures(msgspec.Struct):
-    """The answer to fixtures: all of them, or those changed since a cursor."""
+    """The answer of the fixtures endpoint: all of them, or those changed since a cursor."""
 
     last: int
     league: list[FixtureLeague] = []
 
 
 class Moneyline(msgspec.Struct):
-    """Who wins."""
+    """The match result, with or without a draw."""
 
     home: float | None = None
     away: float | None = None
@@ -43,7 +43,7 @@ class Moneyline(msgspec.Struct):
 
 
 class Spread(msgspec.Struct):
-    """A handicap; `hdp` is the home side's."""
+    """A handicap; `hdp` is that of the home side."""
 
     hdp: float
     home: float | None = None
@@ -59,7 +59,7 @@ class Total(msgspec.Struct):
 
 
 class Period(msgspec.Struct):
-    """A period's markets, always complete; `status` 1 is open, 2 suspended."""
+    """The markets of a period, always complete; `status` 1 is open, 2 suspended."""
 
     number: int
     cutoff: str | None = None
@@ -70,21 +70,21 @@ class Period(msgspec.Struct):
 
 
 class OddsEvent(msgspec.Struct):
-    """The changed periods of an event, each read alone."""
+    """The changed periods of an event, each decoded separately."""
 
     id: int
     periods: list[msgspec.Raw] = []
 
 
 class OddsLeague(msgspec.Struct):
-    """A league's odds."""
+    """The odds of a league."""
 
     id: int
     events: list[OddsEvent] = []
 
 
 class Odds(msgspec.Struct):
-    """The answer to odds: all of them, or the periods changed since a cursor."""
+    """The answer of the odds endpoint: all of them, or the periods changed since a cursor."""
 
     last: int
     leagues: list[OddsLeague] = []
