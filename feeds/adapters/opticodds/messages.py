@@ -1,4 +1,4 @@
-"""The words of the OpticOdds v3 API as types: only what the engine uses.
+"""OpticOdds' messages as types: the fields the engine uses.
 
 Source: OpticOdds API reference, "/fixtures/active", "/fixtures/odds", "/stream/odds/{sport}".
 """
@@ -29,7 +29,7 @@ class Fixture(msgspec.Struct):
 
 
 class Fixtures(msgspec.Struct):
-    """A page of fixtures, each read alone."""
+    """A page of fixtures, each decoded separately."""
 
     data: list[msgspec.Raw]
     page: int = 1
@@ -52,20 +52,20 @@ class Entry(msgspec.Struct):
 
 
 class FixtureOdds(msgspec.Struct):
-    """A fixture's odds in the snapshot, each read alone."""
+    """The odds of a fixture in a snapshot, each decoded separately."""
 
     id: str
     odds: list[msgspec.Raw] = []
 
 
 class OddsPage(msgspec.Struct):
-    """The snapshot of some fixtures."""
+    """A snapshot of some fixtures."""
 
     data: list[FixtureOdds]
 
 
 class StreamMessage(msgspec.Struct):
-    """The data of an `odds` or `locked-odds` event, each entry read alone."""
+    """The data of an `odds` or `locked-odds` event, each entry decoded separately."""
 
     data: list[msgspec.Raw]
     entry_id: str = ""
