@@ -9,10 +9,10 @@ from msgspec import Meta
 
 
 class OddsApiIoConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to stream; the provider allows one connection a key. Each of `bookmakers` is a source, `<feed>.<bookmaker>`.
+    """What to stream. Each of `bookmakers` is a source, `<feed>.<bookmaker>`; the provider allows one connection per key.
 
-    Its stream has no heartbeat: a connection that answers no ping within `ping_s` is dead, and the `supervision` block's
-    `quiet_in_play_s` and `quiet_s` tell a quiet market from a frozen feed.
+    The stream has no heartbeat: a connection that does not answer a ping within `ping_s` is dead, and `quiet_in_play_s` and
+    `quiet_s` in the `supervision` block distinguish a quiet market from a frozen feed.
     """
 
     url: str = "https://api.odds-api.io"

@@ -1,4 +1,4 @@
-"""The words of Odds-API.io v3 as types: only what the engine uses.
+"""Odds-API.io's messages as types: the fields the engine uses.
 
 Source: Odds-API.io documentation, "WebSocket", "Get events", "Get odds for multiple events".
 """
@@ -11,7 +11,7 @@ Number = float | str
 
 
 class Price(msgspec.Struct):
-    """One line of a market; numbers come as text."""
+    """The prices of one line of a market; numbers may be strings."""
 
     home: Number | None = None
     draw: Number | None = None
@@ -24,7 +24,7 @@ class Price(msgspec.Struct):
 
 
 class Market(msgspec.Struct, rename="camel"):
-    """A market of one bookmaker with its lines."""
+    """A market of one bookmaker, with its lines."""
 
     name: str
     odds: list[Price]
@@ -32,7 +32,7 @@ class Market(msgspec.Struct, rename="camel"):
 
 
 class StreamMessage(msgspec.Struct):
-    """What the stream says: the whole market list of one event at one bookmaker, or that there is none any more."""
+    """A streamed message: the complete market list of one event at one bookmaker, or its withdrawal."""
 
     type: str
     id: str | int = ""
@@ -61,7 +61,7 @@ class EventDetails(msgspec.Struct):
 
 
 class EventOdds(msgspec.Struct):
-    """The odds of one event by bookmaker, each bookmaker's read alone."""
+    """The odds of one event by bookmaker, each decoded separately."""
 
     id: str | int
     bookmakers: dict[str, msgspec.Raw] = {}
