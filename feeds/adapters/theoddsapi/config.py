@@ -9,13 +9,13 @@ from msgspec import Meta
 
 
 class TheOddsApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to poll, and how the month's credits are spent.
+    """What to poll, and how to spend the month's credits.
 
-    Each of `bookmakers` is a source of its own, `<feed>.<bookmaker>`. A call for one sport costs `markets` x regions credits, ten
-    bookmakers counting as a region. What is left is spread evenly to the month's end (`resets_day` of each month, UTC), sports
-    with an event near or in play getting more of it; no sport is polled more often than every `min_interval_s` nor more seldom
-    than every `max_interval_s`. Prices not fetched for `max_age_s` are withdrawn; those that the provider itself has not
-    looked at for `max_update_age_s` are suspended.
+    Each of `bookmakers` is a source of its own, `<feed>.<bookmaker>`. A call for one sport costs `markets` x regions credits; ten
+    bookmakers count as one region. The remaining credits are spread evenly until they are renewed (`resets_day` of each month,
+    UTC), with more for sports that have an event near or in play; a sport is polled at intervals between `min_interval_s` and
+    `max_interval_s`. Prices not fetched for `max_age_s` are withdrawn; those that the provider has not updated for
+    `max_update_age_s` are suspended.
     """
 
     url: str = "https://api.the-odds-api.com"
@@ -37,5 +37,5 @@ class TheOddsApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     @property
     def call_credits(self) -> int:
-        """What one call costs."""
+        """The cost of one call."""
         return len(self.markets) * -(-len(self.bookmakers) // 10)

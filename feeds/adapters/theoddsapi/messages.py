@@ -1,4 +1,4 @@
-"""The words of The Odds API v4 as types: only what the engine uses.
+"""Messages of The Odds API v4 as types: the fields the engine uses.
 
 Source: The Odds API documentation, "GET odds".
 """
@@ -9,7 +9,7 @@ import msgspec
 
 
 class Outcome(msgspec.Struct):
-    """One price; `point` is the line or the side's handicap."""
+    """One price; `point` is the line, or the handicap of the side."""
 
     name: str
     price: float
@@ -25,14 +25,14 @@ class Market(msgspec.Struct):
 
 
 class Bookmaker(msgspec.Struct):
-    """What one bookmaker quotes on an event; its markets are read one by one."""
+    """The quotes of one bookmaker on an event; its markets are decoded separately."""
 
     key: str
     markets: list[msgspec.Raw] = []
 
 
 class OddsEvent(msgspec.Struct):
-    """One event; its bookmakers are read one by one."""
+    """One event; its bookmakers are decoded separately."""
 
     id: str
     sport_key: str

@@ -161,7 +161,7 @@ def test_calls_at_the_even_pace_last_to_the_end_of_the_month(left: int, second: 
     )
     budget = CreditBudget(config)
     now = 1_793_491_200_000 + second * 1000  # in November 2026
-    budget.tell(float(left), 0.0, now)
+    budget.update(float(left), 0.0, now)
     left_s = (budget.resets_ms(now) - now) / 1000
     even_s = budget.interval_s("near", now) * 2.0
     spent = left_s / even_s * sports * config.call_credits
@@ -171,6 +171,6 @@ def test_calls_at_the_even_pace_last_to_the_end_of_the_month(left: int, second: 
 
 def test_a_new_month_brings_new_credits() -> None:
     budget = CreditBudget(TheOddsApiConfig(monthly_credits=500))
-    budget.tell(0.0, 500.0, NOW)
+    budget.update(0.0, 500.0, NOW)
     assert not budget.can_pay(NOW)
     assert budget.can_pay(budget.resets_ms(NOW))
