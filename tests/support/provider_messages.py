@@ -1,4 +1,4 @@
-"""The vocabulary of the adapters' tests: answers, and what of an adapter's words reaches a source book."""
+"""Vocabulary of the adapters' tests: answers to requests, and the source books that the events of a codec build."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from feeds.feed import CodecEvent
 
 
-def an_answer(request: Request | None, body: Any = b"", status: int = 200, at_ms: int = 0, **headers: str) -> Response:
-    """What came of a request; a body that is no bytes is made JSON."""
-    assert request is not None, "nothing was asked"
+def a_response(request: Request | None, body: Any = b"", status: int = 200, at_ms: int = 0, **headers: str) -> Response:
+    """Build the answer to a request; a body that is not bytes is encoded as JSON."""
+    assert request is not None, "no request is due"
     data = body if isinstance(body, bytes) else orjson.dumps(body)
     named = {key.replace("_", "-"): value for key, value in headers.items()}
     return Response(request=request, status=status, at_ms=at_ms, body=data, headers=named)
 
 
-class Heard:
-    """All that a codec has said, as a source's book holds it."""
+class Received:
+    """The events of a codec, with its updates applied to one source book per source."""
 
     def __init__(self) -> None:
         self.books: dict[str, SourceBook] = {}
@@ -35,7 +35,7 @@ class Heard:
         self.samples: list[VerificationSnapshot] = []
         self.others: list[Any] = []
 
-    def hear(self, events: Iterable[CodecEvent]) -> Heard:
+    def receive(self, events: Iterable[CodecEvent]) -> Received:
         for event in events:
             if isinstance(event, UpdateBatch):
                 self._apply(event)
@@ -57,7 +57,7 @@ class Heard:
                 self.statuses.append((batch.source, update.health))
 
     def quotes(self, source: str) -> dict[str, dict[str, float]]:
-        """Market -> selection -> price, of what is open."""
+        """Return market -> selection -> price of the open markets."""
         return {
             key: {name: book.quote for name, book in market.books.items() if book.quote is not None}
             for key, market in self.books[source].markets.items()

@@ -21,8 +21,8 @@ from feeds.adapters.pinnacle.messages import Fixture, Fixtures, Odds, Period
 from feeds.adapters.pinnacle.sport import Sport, to_cursor
 from feeds.adapters.pinnacle.sport_states import RecoveryTrigger, VerificationState, VerificationTrigger
 from feeds.feed import CodecEvent, Rejected, VerificationSnapshot
-from feeds.toolkit.responses import PollOnly, reject_response
 from feeds.toolkit.quote_cache import QuoteCache
+from feeds.toolkit.responses import PollOnly, reject_response
 from feeds.toolkit.standard_markets import Phase
 from feeds.transports.http import Request
 from oddsengine.common.excerpts import excerpt

@@ -19,8 +19,8 @@ from feeds.adapters.theoddsapi.budget import CreditBudget
 from feeds.adapters.theoddsapi.markets import to_event, to_markets, updated_ms
 from feeds.adapters.theoddsapi.messages import Bookmaker, Market, OddsEvent
 from feeds.feed import CodecEvent, Quota, Rejected, VerificationSnapshot
-from feeds.toolkit.responses import PollOnly, reject_response
 from feeds.toolkit.quote_cache import QuoteCache
+from feeds.toolkit.responses import PollOnly, reject_response
 from feeds.toolkit.standard_markets import Phase
 from feeds.transports.http import Request
 from oddsengine.common.excerpts import excerpt

@@ -1,4 +1,4 @@
-"""A Betfair account: login, keep-alive, and what markets are called."""
+"""The Betfair account: login, keep-alive, and the names of markets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from feeds.feed import Rejected, VerificationSnapshot
 from feeds.recording.packet import encode_line, response_packet
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, UpdateBatch
 from tests.support.builders import betfair_market, mcm
-from tests.support.provider_messages import an_answer
+from tests.support.provider_messages import a_response
 
 URLS = AccountUrls("https://id/keepAlive", "https://api/rest")
 CONNECTION = b'{"op":"connection"}\r\n'
@@ -44,7 +44,7 @@ def sent(codec: BetfairCodec) -> list[dict[str, Any]]:
 
 
 def live(codec: BetfairCodec, *markets: dict[str, Any]) -> list[Any]:
-    """Take a codec with a session through subscription and image; give what it said."""
+    """Subscribe a codec that has a session and apply an image. Return its events."""
     codec.receive_data(CONNECTION)
     for _ in range(2):
         codec.receive_data(orjson.dumps({"op": "status", "id": sent(codec)[0]["id"], "statusCode": "SUCCESS"}) + b"\r\n")
@@ -57,7 +57,7 @@ def updates(events: list[Any], kind: type) -> list[Any]:
 
 
 @pytest.mark.parametrize("connection_first", [True, False])
-def test_who_logs_in_authenticates_with_the_token_whichever_comes_first(connection_first: bool) -> None:
+def test_a_login_authenticates_with_its_token_whether_it_or_the_connection_comes_first(connection_first: bool) -> None:
     codec = a_codec(an_account())
     if connection_first:
         codec.receive_data(CONNECTION)
@@ -65,8 +65,8 @@ def test_who_logs_in_authenticates_with_the_token_whichever_comes_first(connecti
     request = codec.next_request(0)
     assert request is not None
     assert ("login", True) == (request.name, request.with_certificate)
-    assert codec.next_request(0) is None, "once is enough"
-    codec.receive_response(an_answer(request, IN))
+    assert codec.next_request(0) is None, "one request at a time"
+    codec.receive_response(a_response(request, IN))
     if not connection_first:
         codec.receive_data(CONNECTION)
     assert [("authentication", "s3cret")] == [(message["op"], message["session"]) for message in sent(codec)]
@@ -75,9 +75,9 @@ def test_who_logs_in_authenticates_with_the_token_whichever_comes_first(connecti
 @pytest.mark.parametrize(
     ("status", "fatal"), [("INVALID_USERNAME_OR_PASSWORD", True), ("TEMPORARY_BAN_TOO_MANY_REQUESTS", False)]
 )
-def test_a_refused_login_says_whose_fault_it_is(status: str, fatal: bool) -> None:
+def test_a_refused_login_is_fatal_only_if_no_retry_helps(status: str, fatal: bool) -> None:
     codec = a_codec(an_account())
-    (refusal,) = codec.receive_response(an_answer(codec.next_request(0), {"loginStatus": status}))
+    (refusal,) = codec.receive_response(a_response(codec.next_request(0), {"loginStatus": status}))
     assert isinstance(refusal, ProviderRefused)
     assert fatal == refusal.fatal
 
@@ -85,28 +85,28 @@ def test_a_refused_login_says_whose_fault_it_is(status: str, fatal: bool) -> Non
 def test_neither_password_nor_token_is_recorded() -> None:
     account = an_account()
     request = account.next_request(0)
-    line = encode_line(response_packet(an_answer(request, IN)))
+    line = encode_line(response_packet(a_response(request, IN)))
     assert b"pa55word" not in line
     assert b"s3cret" not in line
     assert b"redacted" in line
 
 
-def test_the_session_is_kept_alive_in_time() -> None:
+def test_the_session_is_kept_alive_at_the_interval() -> None:
     account = an_account()
-    account.receive_response(an_answer(account.next_request(0), IN, at_ms=0))
+    account.receive_response(a_response(account.next_request(0), IN, at_ms=0))
     assert account.next_request(3_599_999) is None
     assert 3_600_000 == account.next_due_ms()
     request = account.next_request(3_600_000)
     assert request is not None
     assert "keep_alive" == request.name
-    assert [] == account.receive_response(an_answer(request, {"status": "SUCCESS", "token": "s3cret"}, at_ms=3_600_000))
+    assert [] == account.receive_response(a_response(request, {"status": "SUCCESS", "token": "s3cret"}, at_ms=3_600_000))
     assert account.next_request(7_199_999) is None
 
 
-def test_a_session_that_ended_is_begun_anew_with_the_next_connection() -> None:
+def test_an_expired_session_is_replaced_by_a_new_login() -> None:
     account = an_account()
-    account.receive_response(an_answer(account.next_request(0), IN))
-    (problem,) = account.receive_response(an_answer(account.next_request(3_600_000), {"status": "FAIL", "error": "NO_SESSION"}))
+    account.receive_response(a_response(account.next_request(0), IN))
+    (problem,) = account.receive_response(a_response(account.next_request(3_600_000), {"status": "FAIL", "error": "NO_SESSION"}))
     assert isinstance(problem, Rejected)
     request = account.next_request(3_600_000)
     assert request is not None
@@ -114,10 +114,10 @@ def test_a_session_that_ended_is_begun_anew_with_the_next_connection() -> None:
 
 
 @pytest.mark.parametrize("login", [True, False])
-def test_a_refused_token_is_fatal_only_where_nobody_can_log_in(login: bool) -> None:
+def test_a_refused_token_is_fatal_only_without_a_login(login: bool) -> None:
     account = an_account(login=login)
     if login:
-        account.receive_response(an_answer(account.next_request(0), IN))
+        account.receive_response(a_response(account.next_request(0), IN))
     codec = a_codec(account)
     codec.receive_data(CONNECTION)
     failure = {
@@ -132,7 +132,7 @@ def test_a_refused_token_is_fatal_only_where_nobody_can_log_in(login: bool) -> N
     assert login != refusal.fatal
 
 
-def test_events_wait_for_their_names_and_prices_do_not() -> None:
+def test_events_wait_for_their_names_but_prices_do_not() -> None:
     codec = a_codec(an_account(login=False, names=True))
     events = live(codec)
     assert [] == updates(events, EventUpdate)
@@ -140,7 +140,7 @@ def test_events_wait_for_their_names_and_prices_do_not() -> None:
     request = codec.next_request(0)
     assert request is not None
     assert ("names", "1.1") == (request.name, request.key)
-    named = codec.receive_response(an_answer(request, [NAMES]))
+    named = codec.receive_response(a_response(request, [NAMES]))
     (event,) = updates(named, EventUpdate)
     assert ("Leeds v Fulham", "Premier League") == (event.event.name, event.event.competition.name)
     (market,) = updates(named, MarketUpdate)
@@ -151,19 +151,19 @@ def test_events_wait_for_their_names_and_prices_do_not() -> None:
 def test_a_market_without_names_is_published_under_its_ids() -> None:
     codec = a_codec(an_account(login=False, names=True))
     live(codec)
-    (event,) = updates(codec.receive_response(an_answer(codec.next_request(0), [])), EventUpdate)
+    (event,) = updates(codec.receive_response(a_response(codec.next_request(0), [])), EventUpdate)
     assert "Event 900" == event.event.name
 
 
-def test_names_that_can_not_be_had_are_given_up_after_some_tries() -> None:
+def test_names_are_given_up_after_three_failed_requests() -> None:
     codec = a_codec(an_account(login=False, names=True))
     live(codec)
-    said = [updates(codec.receive_response(an_answer(codec.next_request(0), b"down", 500)), EventUpdate) for _ in range(3)]
-    assert [0, 0, 1] == [len(each) for each in said]
+    events = [updates(codec.receive_response(a_response(codec.next_request(0), b"down", 500)), EventUpdate) for _ in range(3)]
+    assert [0, 0, 1] == [len(each) for each in events]
     assert codec.next_request(0) is None
 
 
-def test_a_sample_is_a_fresh_image_under_a_new_subscription() -> None:
+def test_a_verification_is_an_image_under_a_new_subscription() -> None:
     codec = a_codec(an_account(login=False))
     live(codec)
     codec.request_verification()
@@ -176,7 +176,7 @@ def test_a_sample_is_a_fresh_image_under_a_new_subscription() -> None:
     assert 1 == len(sample.batches)
 
 
-def test_a_message_older_than_the_last_one_is_not_believed_and_costs_an_image() -> None:
+def test_a_message_older_than_the_last_is_refused_and_the_next_subscription_starts_from_an_image() -> None:
     codec = a_codec(an_account(login=False))
     live(codec)
     codec.receive_data(mcm(pt=5000) + b"\r\n")

@@ -67,7 +67,7 @@ def live_codec() -> tuple[BetfairCodec, int]:
     return codec, subscription
 
 
-def test_it_authenticates_then_subscribes_then_is_live_with_the_image() -> None:
+def test_it_authenticates_subscribes_and_is_live_with_the_image() -> None:
     codec = a_codec()
     assert [] == codec.receive_data(line(CONNECTION))
     (login,) = sent(codec)
@@ -82,7 +82,7 @@ def test_it_authenticates_then_subscribes_then_is_live_with_the_image() -> None:
     assert ["live"] == health(codec.receive_data(line(mcm(betfair_market(), ct="SUB_IMAGE", id=subscription["id"]))))
 
 
-def test_bytes_may_come_cut_anywhere() -> None:
+def test_bytes_may_be_split_anywhere() -> None:
     codec = a_codec()
     for byte in line(CONNECTION):
         assert [] == codec.receive_data(bytes([byte]))
@@ -98,15 +98,15 @@ def test_it_is_not_live_before_the_last_segment_of_the_image() -> None:
     assert ["live"] == health(codec.receive_data(line(last)))
 
 
-def test_a_heartbeat_does_not_stand_for_the_image() -> None:
+def test_a_heartbeat_does_not_replace_the_image() -> None:
     codec, subscription = logged_in()
     codec.receive_data(accepted(subscription))
     assert [] == health(codec.receive_data(line(mcm(ct="HEARTBEAT", id=subscription))))
     assert SessionState.RECOVERING is codec.state
 
 
-def test_a_reconnect_resumes_with_both_clocks_and_keeps_what_it_knows() -> None:
-    """betcode-org/betfair #112: a cache wiped before a resume gets deltas with nothing to apply them to."""
+def test_a_reconnect_resumes_with_both_clocks_and_keeps_the_known_markets() -> None:
+    """betcode-org/betfair #112: a cache cleared before a resume has nothing to apply the deltas to."""
     codec, _ = live_codec()
     codec.connection_made()
     codec.receive_data(line(CONNECTION))
@@ -121,7 +121,7 @@ def test_a_reconnect_resumes_with_both_clocks_and_keeps_what_it_knows() -> None:
     )
 
 
-def test_a_refused_clock_means_a_fresh_subscription() -> None:
+def test_a_refused_clock_is_answered_by_a_subscription_without_clocks() -> None:
     codec, _ = live_codec()
     codec.connection_made()
     codec.receive_data(line(CONNECTION))
@@ -142,7 +142,7 @@ def test_a_refused_clock_means_a_fresh_subscription() -> None:
 @pytest.mark.parametrize(
     ("code", "fatal"), [("INVALID_APP_KEY", True), ("TIMEOUT", False), ("MAX_CONNECTION_LIMIT_EXCEEDED", False)]
 )
-def test_a_failure_ends_the_session_and_says_whether_to_try_again(code: str, fatal: bool) -> None:
+def test_a_failure_ends_the_session_and_is_fatal_only_if_no_retry_helps(code: str, fatal: bool) -> None:
     codec = a_codec()
     codec.receive_data(line(CONNECTION))
     (refusal,) = codec.receive_data(failed(1, code, closed=True))
@@ -150,8 +150,8 @@ def test_a_failure_ends_the_session_and_says_whether_to_try_again(code: str, fat
     assert (code, fatal) == (refusal.code, refusal.fatal)
 
 
-def test_an_unreadable_message_ends_the_session_after_all_that_came_before_it() -> None:
-    """It may have held any change of any market; the resume from the last good clock brings it again."""
+def test_an_unreadable_message_ends_the_session_after_the_messages_before_it() -> None:
+    """It may have held any change of any market, which the resume from the last good clock repeats."""
     codec, subscription = live_codec()
     events = codec.receive_data(line(mcm({"id": "1.1"}, id=subscription, clk="c9")) + line(b"{rubbish"))
     assert [UpdateBatch, Rejected, ProviderRefused] == [type(event) for event in events]
@@ -161,7 +161,7 @@ def test_an_unreadable_message_ends_the_session_after_all_that_came_before_it() 
     assert "c9" == sent(codec)[0]["clk"]
 
 
-def test_an_unreadable_recovery_is_not_tried_again_from_the_same_clock() -> None:
+def test_after_an_unreadable_recovery_the_clock_is_not_used_again() -> None:
     codec, _ = live_codec()
     codec.connection_made()
     codec.receive_data(line(CONNECTION) + line(b"{rubbish"))
@@ -171,7 +171,7 @@ def test_an_unreadable_recovery_is_not_tried_again_from_the_same_clock() -> None
     assert "clk" not in sent(codec)[-1]
 
 
-def test_a_market_whose_change_can_not_be_read_is_withdrawn_alone() -> None:
+def test_only_a_market_with_an_unreadable_change_is_withdrawn() -> None:
     codec, subscription = live_codec()
     bad = {"id": "1.1", "rc": [{"id": "eleven"}]}
     events = codec.receive_data(line(mcm(bad, {"id": "1.2"}, id=subscription)))
@@ -180,14 +180,14 @@ def test_a_market_whose_change_can_not_be_read_is_withdrawn_alone() -> None:
     assert SessionState.LIVE is codec.state
 
 
-def test_the_silence_limit_follows_the_heartbeat_the_provider_promised() -> None:
+def test_the_silence_limit_follows_the_heartbeat_of_the_provider() -> None:
     codec, subscription = live_codec()
     assert 1.25 == codec.silence_limit_s
     codec.receive_data(line(mcm(ct="SUB_IMAGE", id=subscription, heartbeatMs=2000)))
     assert 5.0 == codec.silence_limit_s
 
 
-def test_what_comes_out_of_turn_ends_the_session() -> None:
+def test_a_message_out_of_turn_ends_the_session() -> None:
     codec, _ = live_codec()
     (refusal,) = codec.receive_data(line(CONNECTION))
     assert isinstance(refusal, ProviderRefused)

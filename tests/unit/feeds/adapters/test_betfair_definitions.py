@@ -1,4 +1,4 @@
-"""From Betfair's definitions to the domain's markets."""
+"""Translation of Betfair's definitions into the domain's markets and events."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def a_market(*runners: int | tuple[int, float], **definition: Any) -> MarketDefinition:
-    said = msgspec.convert(betfair_market("1.24", *runners, **definition)["marketDefinition"], Definition)
-    return to_market("betfair", "1.24", said)
+    converted = msgspec.convert(betfair_market("1.24", *runners, **definition)["marketDefinition"], Definition)
+    return to_market("betfair", "1.24", converted)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_types_periods_lines_and_roles(
     assert keys == [selection.key for selection in market.selections]
 
 
-def test_a_meeting_has_many_races_so_a_race_is_named_by_its_market() -> None:
+def test_races_of_one_meeting_are_named_by_their_market() -> None:
     assert "betfair.900/winner/1.24" == a_market(marketType="WIN", eventTypeId="7").id
     assert "betfair.900/winner" == a_market(marketType="WINNER", eventTypeId="3").id
     place = a_market(1, 2, 3, 4, marketType="PLACE", eventTypeId="7", numberOfWinners=3)
@@ -66,7 +66,7 @@ def test_each_way_lines_and_ranges_have_no_number_of_winners() -> None:
     ("theirs", "ours"),
     [("OPEN", "open"), ("SUSPENDED", "suspended"), ("INACTIVE", "suspended"), ("CLOSED", "closed"), ("NEW_WORD", "suspended")],
 )
-def test_a_status_we_do_not_know_suspends(theirs: str, ours: str) -> None:
+def test_an_unknown_status_suspends(theirs: str, ours: str) -> None:
     assert ours == a_market(status=theirs).status
 
 
@@ -83,19 +83,19 @@ def test_us_sports_name_the_away_side_first() -> None:
     assert [("away", "Bears"), ("home", "Lions")] == [(selection.key, selection.name) for selection in market.selections]
 
 
-def test_an_event_says_what_the_definition_knows() -> None:
-    said = msgspec.convert(
+def test_an_event_holds_what_the_definition_knows() -> None:
+    converted = msgspec.convert(
         betfair_market(eventName="A v B", countryCode="GB", marketTime="2022-07-11T11:00:00.000Z")["marketDefinition"],
         Definition,
     )
-    event = to_event("betfair", said, in_play=True)
+    event = to_event("betfair", converted, in_play=True)
     assert ("betfair.900", "football", "A v B", ("A", "B"), 1657537200000, True) == (
         event.id, event.sport, event.name, event.participants, event.start_ms, event.in_play,
     )  # fmt: skip
     assert ("betfair.football.gb", "GB") == (event.competition.id, event.competition.name)
 
 
-def test_an_unreadable_time_or_sport_costs_only_itself() -> None:
-    said = msgspec.convert(betfair_market(marketTime="soon", eventTypeId="99")["marketDefinition"], Definition)
-    event = to_event("betfair", said, in_play=False)
+def test_an_unreadable_time_or_unknown_sport_does_not_affect_the_rest() -> None:
+    converted = msgspec.convert(betfair_market(marketTime="soon", eventTypeId="99")["marketDefinition"], Definition)
+    event = to_event("betfair", converted, in_play=False)
     assert (None, "betfair-99") == (event.start_ms, event.sport)

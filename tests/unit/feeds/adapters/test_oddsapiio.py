@@ -1,4 +1,4 @@
-"""Odds-API.io: whole market lists over a WebSocket, and the snapshot that they continue."""
+"""Odds-API.io: complete market lists over a WebSocket, and the snapshot that they continue."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import pytest
 
 from feeds.adapters.oddsapiio import OddsApiIoCodec, OddsApiIoConfig
 from feeds.errors import ProviderRefused
-from tests.support.provider_messages import Heard, an_answer
+from tests.support.provider_messages import Received, a_response
 
 SPORT = {"name": "Football", "slug": "football"}
 EVENT = {"id": 7, "home": "A", "away": "B", "date": "2026-11-24T18:00:00Z", "sport": SPORT, "status": "pending"}
 MARKET = "oai.7/match_odds"
+#: when the list of events is fetched again
+REFRESH_MS = 60_000
 
 
 def ml(home: str = "2.10", at: str | None = None) -> dict[str, Any]:
@@ -35,94 +37,93 @@ class Streaming:
     def __init__(self) -> None:
         self.codec = OddsApiIoCodec("oai", OddsApiIoConfig(bookmakers=("Bet365", "Unibet")))
         self.codec.connection_made()
-        self.heard = Heard()
+        self.received = Received()
 
-    def answer(self, body: Any, status: int = 200) -> Heard:
-        request = self.codec.next_request(0)
-        return self.heard.hear(self.codec.receive_response(an_answer(request, body, status)))
+    def respond(self, body: Any, status: int = 200, at_ms: int = 0) -> Received:
+        request = self.codec.next_request(at_ms)
+        return self.received.receive(self.codec.receive_response(a_response(request, body, status)))
 
-    def say(self, data: bytes) -> Heard:
-        return self.heard.hear(self.codec.receive_data(data))
+    def stream(self, data: bytes) -> Received:
+        return self.received.receive(self.codec.receive_data(data))
 
     def recovered(self, *markets: dict[str, Any]) -> Streaming:
-        self.answer([EVENT])
-        self.answer([{"id": 7, "bookmakers": {"Bet365": list(markets or (ml(at="2026-11-24T14:00:00Z"),))}}])
+        self.respond([EVENT])
+        self.respond([{"id": 7, "bookmakers": {"Bet365": list(markets or (ml(at="2026-11-24T14:00:00Z"),))}}])
         return self
 
 
-def test_live_is_who_has_prefetch_and_stream() -> None:
+def test_it_is_live_once_it_has_snapshot_and_stream() -> None:
     streaming = Streaming()
-    assert [] == streaming.answer([EVENT]).statuses
-    heard = streaming.answer([{"id": 7, "bookmakers": {"Bet365": [ml()], "Unibet": [TOTALS]}}])
-    assert [("oai.bet365", "live"), ("oai.unibet", "live")] == heard.statuses
-    assert {MARKET: {"home": 2.1, "draw": 3.4, "away": 3.6}} == heard.quotes("oai.bet365")
-    assert {"oai.7/total/ft/2.5", "oai.7/total/ft/3.5"} == heard.quotes("oai.unibet").keys()
+    assert [] == streaming.respond([EVENT]).statuses
+    received = streaming.respond([{"id": 7, "bookmakers": {"Bet365": [ml()], "Unibet": [TOTALS]}}])
+    assert [("oai.bet365", "live"), ("oai.unibet", "live")] == received.statuses
+    assert {MARKET: {"home": 2.1, "draw": 3.4, "away": 3.6}} == received.quotes("oai.bet365")
+    assert {"oai.7/total/ft/2.5", "oai.7/total/ft/3.5"} == received.quotes("oai.unibet").keys()
 
 
 def test_one_frame_may_hold_several_objects() -> None:
     streaming = Streaming().recovered()
     both = message("updated", ml("2.20"), TOTALS) + message("created", ml("2.30"), bookie="Unibet")
-    heard = streaming.say(both[:50])
-    heard = streaming.say(both[50:])
-    assert 2.2 == heard.quotes("oai.bet365")[MARKET]["home"]
-    assert 2.3 == heard.quotes("oai.unibet")[MARKET]["home"]
+    received = streaming.stream(both[:50])
+    received = streaming.stream(both[50:])
+    assert 2.2 == received.quotes("oai.bet365")[MARKET]["home"]
+    assert 2.3 == received.quotes("oai.unibet")[MARKET]["home"]
 
 
-def test_a_market_that_is_not_in_the_list_is_gone() -> None:
+def test_a_market_missing_from_the_list_is_gone() -> None:
     streaming = Streaming().recovered()
-    streaming.say(message("updated", ml(), TOTALS))
-    assert {MARKET} == streaming.say(message("updated", ml())).quotes("oai.bet365").keys()
+    streaming.stream(message("updated", ml(), TOTALS))
+    assert {MARKET} == streaming.stream(message("updated", ml())).quotes("oai.bet365").keys()
 
 
 @pytest.mark.parametrize("kind", ["deleted", "no_markets"])
 @pytest.mark.parametrize("bookie", ["Bet365", ""])
-def test_what_is_deleted_is_withdrawn(kind: str, bookie: str) -> None:
-    assert {} == Streaming().recovered().say(message(kind, bookie=bookie)).quotes("oai.bet365")
+def test_a_deleted_list_is_withdrawn(kind: str, bookie: str) -> None:
+    assert {} == Streaming().recovered().stream(message(kind, bookie=bookie)).quotes("oai.bet365")
 
 
-def test_what_was_said_before_the_prefetch_came_is_applied_where_it_is_newer() -> None:
+def test_lists_streamed_before_the_snapshot_are_applied_where_newer() -> None:
     for at_s, home in ((1_795_532_400, 2.5), (1_795_521_599, 2.1)):  # 15:00:00 and 11:59:59
         streaming = Streaming()
-        streaming.say(message("updated", ml("2.50"), at_s=at_s))
-        streaming.answer([EVENT])
-        heard = streaming.answer([{"id": 7, "bookmakers": {"Bet365": [ml(at="2026-11-24T12:00:00Z")]}}])
-        assert home == heard.quotes("oai.bet365")[MARKET]["home"]
+        streaming.stream(message("updated", ml("2.50"), at_s=at_s))
+        streaming.respond([EVENT])
+        received = streaming.respond([{"id": 7, "bookmakers": {"Bet365": [ml(at="2026-11-24T12:00:00Z")]}}])
+        assert home == received.quotes("oai.bet365")[MARKET]["home"]
 
 
-def test_a_word_that_comes_late_is_dropped() -> None:
+def test_a_late_list_is_dropped() -> None:
     streaming = Streaming().recovered()
-    streaming.say(message("updated", ml("2.20"), at_s=1_795_532_400.5))
-    heard = streaming.say(message("updated", ml("9.90"), at_s=1_795_532_400.1))
-    assert 2.2 == heard.quotes("oai.bet365")[MARKET]["home"]
+    streaming.stream(message("updated", ml("2.20"), at_s=1_795_532_400.5))
+    received = streaming.stream(message("updated", ml("9.90"), at_s=1_795_532_400.1))
+    assert 2.2 == received.quotes("oai.bet365")[MARKET]["home"]
 
 
-def test_an_unreadable_message_ends_the_connection_since_nothing_is_said_twice() -> None:
-    heard = Streaming().recovered().say(b'{"type":"updated","id": no json\n')
-    assert isinstance(heard.others[-1], ProviderRefused)
-    assert not heard.others[-1].fatal
+def test_an_unreadable_message_ends_the_connection_because_nothing_is_sent_twice() -> None:
+    received = Streaming().recovered().stream(b'{"type":"updated","id": no json\n')
+    assert isinstance(received.others[-1], ProviderRefused)
+    assert not received.others[-1].fatal
 
 
-def test_a_bad_market_costs_itself_alone() -> None:
-    heard = Streaming().recovered().say(message("updated", ml("2.20"), {"name": 5}))
-    assert 2.2 == heard.quotes("oai.bet365")[MARKET]["home"]
-    assert ["market of Bet365 on event 7"] == [problem.where for problem in heard.rejected]
+def test_only_the_invalid_market_is_rejected() -> None:
+    received = Streaming().recovered().stream(message("updated", ml("2.20"), {"name": 5}))
+    assert 2.2 == received.quotes("oai.bet365")[MARKET]["home"]
+    assert ["market of Bet365 on event 7"] == [problem.where for problem in received.rejected]
 
 
-def test_an_event_nobody_has_named_makes_the_list_be_asked_for() -> None:
+def test_an_unlisted_event_triggers_a_request_for_the_list() -> None:
     streaming = Streaming().recovered()
-    streaming.say(message("created", ml(), event="8"))
+    streaming.stream(message("created", ml(), event="8"))
     assert "events" == getattr(streaming.codec.next_request(0), "name", None)
 
 
-def test_an_event_that_is_over_is_withdrawn() -> None:
+def test_an_ended_event_is_withdrawn() -> None:
     streaming = Streaming().recovered()
-    streaming.codec._fetcher.relist()
-    assert {} == streaming.answer([{**EVENT, "status": "settled"}]).quotes("oai.bet365")
+    assert {} == streaming.respond([{**EVENT, "status": "settled"}], at_ms=REFRESH_MS).quotes("oai.bet365")
 
 
-def test_a_sample_says_whether_something_was_missed() -> None:
+def test_a_verification_shows_whether_a_change_was_missed() -> None:
     for home in ("2.10", "2.90"):
         streaming = Streaming().recovered()
         streaming.codec.request_verification()
-        heard = streaming.answer([{"id": 7, "bookmakers": {"Bet365": [ml(home, at="2026-11-24T14:30:00Z")]}}])
-        assert (home != "2.10") == any(batch.updates for batch in heard.samples[-1].batches)
+        received = streaming.respond([{"id": 7, "bookmakers": {"Bet365": [ml(home, at="2026-11-24T14:30:00Z")]}}])
+        assert (home != "2.10") == any(batch.updates for batch in received.samples[-1].batches)

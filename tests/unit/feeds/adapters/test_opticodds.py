@@ -9,7 +9,7 @@ import pytest
 
 from feeds.adapters.opticodds import OpticOddsCodec, OpticOddsConfig
 from feeds.errors import ProviderRefused
-from tests.support.provider_messages import Heard, an_answer
+from tests.support.provider_messages import Received, a_response
 
 FIXTURE = {
     "id": "f1",
@@ -50,20 +50,20 @@ class Streaming:
     def __init__(self, *books: str) -> None:
         self.codec = OpticOddsCodec("opt", OpticOddsConfig(sportsbooks=books or ("book",)))
         self.codec.connection_made()
-        self.heard = Heard()
+        self.received = Received()
 
-    def answer(self, body: Any, status: int = 200) -> Heard:
-        request = self.codec.next_request(0)
-        return self.heard.hear(self.codec.receive_response(an_answer(request, body, status)))
+    def respond(self, body: Any, status: int = 200, at_ms: int = 0) -> Received:
+        request = self.codec.next_request(at_ms)
+        return self.received.receive(self.codec.receive_response(a_response(request, body, status)))
 
-    def listed(self, *fixtures: dict[str, Any]) -> Heard:
-        return self.answer({"data": list(fixtures) or [FIXTURE], "page": 1, "total_pages": 1})
+    def listed(self, *fixtures: dict[str, Any]) -> Received:
+        return self.respond({"data": list(fixtures) or [FIXTURE], "page": 1, "total_pages": 1})
 
-    def fetched(self, *entries: dict[str, Any]) -> Heard:
-        return self.answer({"data": [{"id": "f1", "odds": list(entries)}]})
+    def fetched(self, *entries: dict[str, Any]) -> Received:
+        return self.respond({"data": [{"id": "f1", "odds": list(entries)}]})
 
-    def say(self, data: bytes) -> Heard:
-        return self.heard.hear(self.codec.receive_data(data))
+    def stream(self, data: bytes) -> Received:
+        return self.received.receive(self.codec.receive_data(data))
 
     def recovered(self) -> Streaming:
         self.listed()
@@ -72,117 +72,118 @@ class Streaming:
 
 
 MARKET = "opt.f1/match_odds"
+#: when the list of fixtures is fetched again
+REFRESH_MS = 60_000
 
 
-def test_live_is_who_has_stream_and_snapshot() -> None:
+def test_it_is_live_once_it_has_stream_and_snapshot() -> None:
     streaming = Streaming()
     assert [] == streaming.listed().statuses
-    heard = streaming.fetched(*result())
-    assert [("opt.book", "live")] == heard.statuses
-    assert {MARKET: {"home": 2.1, "draw": 3.4, "away": 3.6}} == heard.quotes("opt.book")
+    received = streaming.fetched(*result())
+    assert [("opt.book", "live")] == received.statuses
+    assert {MARKET: {"home": 2.1, "draw": 3.4, "away": 3.6}} == received.quotes("opt.book")
 
 
-def test_what_the_stream_said_before_the_snapshot_came_is_applied_after_it_where_it_is_newer() -> None:
+def test_entries_streamed_before_the_snapshot_are_applied_where_newer() -> None:
     streaming = Streaming()
-    streaming.say(event("odds", an_entry("home", 2.5, 101.0), an_entry("away", 9.9, 99.0)))
+    streaming.stream(event("odds", an_entry("home", 2.5, 101.0), an_entry("away", 9.9, 99.0)))
     streaming.listed()
-    streaming.say(event("locked-odds", an_entry("draw", 3.4, 102.0)))
+    streaming.stream(event("locked-odds", an_entry("draw", 3.4, 102.0)))
     assert {MARKET: {"home": 2.5, "away": 3.6}} == streaming.fetched(*result(100.0)).quotes("opt.book")
 
 
 def test_locked_odds_are_withdrawn_until_they_are_quoted_again() -> None:
     streaming = Streaming().recovered()
-    heard = streaming.say(event("locked-odds", an_entry("home", 2.1, 101.0)))
-    assert {"draw": 3.4, "away": 3.6} == heard.quotes("opt.book")[MARKET]
-    heard = streaming.say(event("odds", an_entry("home", 2.2, 102.0)))
-    assert 2.2 == heard.quotes("opt.book")[MARKET]["home"]
+    received = streaming.stream(event("locked-odds", an_entry("home", 2.1, 101.0)))
+    assert {"draw": 3.4, "away": 3.6} == received.quotes("opt.book")[MARKET]
+    received = streaming.stream(event("odds", an_entry("home", 2.2, 102.0)))
+    assert 2.2 == received.quotes("opt.book")[MARKET]["home"]
 
 
-def test_a_word_that_comes_late_is_dropped_but_not_one_of_a_clock_that_was_set() -> None:
+def test_a_late_entry_is_dropped_unless_the_clock_was_set_back() -> None:
     streaming = Streaming().recovered()
-    assert 2.1 == streaming.say(event("odds", an_entry("home", 9.9, 99.0))).quotes("opt.book")[MARKET]["home"]
-    assert 2.4 == streaming.say(event("odds", an_entry("home", 2.4, -80.0))).quotes("opt.book")[MARKET]["home"]
+    assert 2.1 == streaming.stream(event("odds", an_entry("home", 9.9, 99.0))).quotes("opt.book")[MARKET]["home"]
+    assert 2.4 == streaming.stream(event("odds", an_entry("home", 2.4, -80.0))).quotes("opt.book")[MARKET]["home"]
 
 
-def test_a_connection_goes_on_from_the_last_entry_and_fetches_the_snapshot_all_the_same() -> None:
+def test_a_new_connection_continues_from_the_last_entry_and_fetches_the_snapshot_too() -> None:
     streaming = Streaming().recovered()
-    streaming.say(event("odds", an_entry("home", 2.2, 101.0), number=7))
+    streaming.stream(event("odds", an_entry("home", 2.2, 101.0), number=7))
     assert "1-7" == streaming.codec.stream_query()["last_entry_id"]
     streaming.codec.connection_made()
     streaming.listed()
-    assert 1 == len(streaming.heard.statuses)
+    assert 1 == len(streaming.received.statuses)
     assert 2 == len(streaming.fetched(*result(200.0, home=2.3)).statuses)
-    assert 2.3 == streaming.heard.quotes("opt.book")[MARKET]["home"]
+    assert 2.3 == streaming.received.quotes("opt.book")[MARKET]["home"]
     streaming.codec.reset()
     assert "last_entry_id" not in streaming.codec.stream_query()
 
 
 @pytest.mark.parametrize(("price", "odds"), [(150, 2.5), (-200, 1.5), (2.5, 2.5), (1.0, None), (None, None)])
-def test_american_prices_are_told_from_decimal_ones(price: float | None, odds: float | None) -> None:
-    heard = Streaming().recovered().say(event("odds", an_entry("home", price, 101.0)))
-    assert odds == heard.quotes("opt.book")[MARKET].get("home")
+def test_american_prices_are_converted(price: float | None, odds: float | None) -> None:
+    received = Streaming().recovered().stream(event("odds", an_entry("home", price, 101.0)))
+    assert odds == received.quotes("opt.book")[MARKET].get("home")
 
 
 def test_lines_and_roles() -> None:
     streaming = Streaming()
     streaming.listed()
-    heard = streaming.fetched(
+    received = streaming.fetched(
         an_entry("Over 2.5", 1.9, market="Total Goals", points=2.5),
         an_entry("Under 2.5", 2.0, market="Total Goals", points=2.5),
         an_entry("A -0.5", 1.95, market="Asian Handicap", points=-0.5),
         an_entry("B +0.5", 1.9, market="Asian Handicap", points=0.5),
         an_entry("Yes", 1.8, market="Both Teams To Score"),
         an_entry("No", 2.0, market="Both Teams To Score"),
-        an_entry("Whoever", 2.0, market="First Goalscorer"),
+        an_entry("Smith", 2.0, market="First Goalscorer"),
     )
     assert {
         "opt.f1/total/ft/2.5": {"over": 1.9, "under": 2.0},
         "opt.f1/asian_handicap/ft/-0.5": {"home": 1.95, "away": 1.9},
         "opt.f1/both_to_score": {"yes": 1.8, "no": 2.0},
-    } == heard.quotes("opt.book")
+    } == received.quotes("opt.book")
 
 
-def test_an_entry_that_can_not_be_read_costs_a_look_at_everything_and_no_other() -> None:
+def test_an_unreadable_entry_triggers_a_snapshot_and_does_not_affect_the_others() -> None:
     streaming = Streaming().recovered()
-    heard = streaming.say(event("odds", {"id": 5}, an_entry("home", 2.2, 101.0)))
-    assert ["entry"] == [problem.where for problem in heard.rejected]
-    assert 2.2 == heard.quotes("opt.book")[MARKET]["home"]
+    received = streaming.stream(event("odds", {"id": 5}, an_entry("home", 2.2, 101.0)))
+    assert ["entry"] == [problem.where for problem in received.rejected]
+    assert 2.2 == received.quotes("opt.book")[MARKET]["home"]
     request = streaming.codec.next_request(0)
     assert request is not None
     assert "odds" == request.name
 
 
-def test_an_event_that_can_not_be_read_ends_the_connection_and_the_next_begins_afresh() -> None:
+def test_an_unreadable_event_ends_the_connection_and_the_next_starts_without_an_entry_id() -> None:
     streaming = Streaming().recovered()
-    heard = streaming.say(b"event: odds\nid: 1-9\ndata: {no json\n\n")
-    assert isinstance(heard.others[-1], ProviderRefused)
-    assert not heard.others[-1].fatal
+    received = streaming.stream(b"event: odds\nid: 1-9\ndata: {no json\n\n")
+    assert isinstance(received.others[-1], ProviderRefused)
+    assert not received.others[-1].fatal
     assert "last_entry_id" not in streaming.codec.stream_query()
 
 
-def test_pings_only_show_that_it_lives() -> None:
-    heard = Streaming().recovered().say(b"event: ping\ndata: 2026\n\n")
-    assert [] == heard.rejected
+def test_pings_are_ignored() -> None:
+    received = Streaming().recovered().stream(b"event: ping\ndata: 2026\n\n")
+    assert [] == received.rejected
 
 
-def test_a_fixture_nobody_has_named_makes_the_list_be_asked_for() -> None:
+def test_an_unlisted_fixture_triggers_a_request_for_the_list() -> None:
     streaming = Streaming().recovered()
-    streaming.say(event("odds", an_entry("home", 2.0, 101.0, fixture="f2")))
+    streaming.stream(event("odds", an_entry("home", 2.0, 101.0, fixture="f2")))
     request = streaming.codec.next_request(0)
     assert request is not None
     assert "fixtures" == request.name
 
 
-def test_a_fixture_that_is_listed_no_more_is_withdrawn() -> None:
+def test_a_fixture_no_longer_listed_is_withdrawn() -> None:
     streaming = Streaming().recovered()
-    streaming.codec._fetcher.relist()
-    assert {} == streaming.answer({"data": [], "page": 1, "total_pages": 1}).quotes("opt.book")
+    assert {} == streaming.respond({"data": [], "page": 1, "total_pages": 1}, at_ms=REFRESH_MS).quotes("opt.book")
 
 
-def test_a_sample_says_whether_something_was_missed() -> None:
+def test_a_verification_shows_whether_a_change_was_missed() -> None:
     for home in (2.1, 2.6):
         streaming = Streaming().recovered()
         streaming.codec.request_verification()
-        heard = streaming.fetched(*result(150.0, home=home))
-        assert heard.samples[-1].is_last
-        assert (home != 2.1) == any(batch.updates for batch in heard.samples[-1].batches)
+        received = streaming.fetched(*result(150.0, home=home))
+        assert received.samples[-1].is_last
+        assert (home != 2.1) == any(batch.updates for batch in received.samples[-1].batches)

@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_changes_tick_for_tick() -> None:
     assert changes(3) != changes(4)
 
 
-def test_a_match_runs_from_before_kick_off_to_gone() -> None:
+def test_a_match_runs_from_before_kick_off_to_the_end() -> None:
     phases: list[str] = []
     schedule = Schedule(1, 1, QUICK)
     for tick in range(round(QUICK.life_s * 10)):
