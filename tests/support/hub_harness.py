@@ -42,7 +42,7 @@ class Wire(asyncio.Transport):
         self.written = bytearray()
         self.backlog = 0
         self.reads = True
-        self.is_closed = False
+        self.is_closed = self.is_aborted = False
 
     def write(self, data: Any) -> None:
         self.written += data
@@ -56,7 +56,7 @@ class Wire(asyncio.Transport):
         return self.is_closed
 
     def abort(self) -> None:
-        self.is_closed = True
+        self.is_closed = self.is_aborted = True
 
     def close(self) -> None:
         self.is_closed = True

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from oddsengine.domain.ids import EventId
+import pytest
+
+from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from tests.support.builders import an_offer_of
-from tests.support.hub_harness import Gateway, prices
+from tests.support.hub_harness import SMALL_THRESHOLDS, Gateway, prices
 
 
 async def test_a_slow_consumer_is_sent_one_diff_once_its_socket_has_drained() -> None:
@@ -194,6 +196,35 @@ async def test_suspensions_come_first_in_a_flush_and_do_not_wait_for_intervals()
     assert ["e2/match_odds", "e1/match_odds"] == [market["id"] for market in delta["markets"]]
     (urgent,) = paced.messages()
     assert ["e2/match_odds"] == [market["id"] for market in urgent["markets"]]
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+async def test_a_suspension_overtakes_the_price_batches_of_a_split_flush(shards: int) -> None:
+    """With two shards, `e1` is in one of them and the other events are in the other."""
+    gateway = Gateway(shards=shards, thresholds=SMALL_THRESHOLDS)
+    gateway.publish(e1=2000, e4=2000, e5=2000, e6=2000)
+    _, wire = gateway.joins("event:e1", "event:e4", "event:e5", "event:e6")
+    await gateway.settled()
+    wire.messages()
+    gateway.tick_s = 1.0
+    owner = gateway.owner_of("e4")
+    assert owner is gateway.owner_of("e5") is gateway.owner_of("e6")
+    for event in ("e4", "e5"):
+        owner.suspend(MarketId(f"{event}/match_odds"), "doubt")
+    owner.stage_market(an_offer_of("e6/match_odds", {"home": 2100}))
+    gateway.flush()
+    received = wire.messages()
+    while len(received) < 2:
+        await asyncio.sleep(0)
+        received += wire.messages()
+    assert ["event:e4", "event:e5"] == sorted(message["channel"] for message in received), "one batch each"
+    gateway.suspend("e1")
+    while gateway.hub.is_busy:
+        await asyncio.sleep(0)
+    received = wire.messages()
+    channels = [message["channel"] for message in received]
+    assert channels.index("event:e1") < channels.index("event:e6")
+    assert {"e1": None, "e6": 2.1} == {event: price for event, price in prices(received).items() if event in {"e1", "e6"}}
 
 
 async def test_heartbeats_go_only_to_idle_sessions() -> None:
