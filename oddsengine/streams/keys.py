@@ -21,6 +21,6 @@ def shard_keys(namespace: str, shard: int) -> ShardKeys:
     return ShardKeys(f"{tag}:changes", f"{tag}:snapshot")
 
 
-def seats_key(namespace: str, subject: str) -> str:
+def sessions_key(namespace: str, subject: str) -> str:
     """Return the key of the sorted set that holds the sessions of one client."""
     return f"{namespace}:sessions:{subject}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from redis.exceptions import RedisError
 
-from oddsengine.streams.keys import seats_key
+from oddsengine.streams.keys import sessions_key
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -92,7 +92,7 @@ class SessionLimiter:
         if self._acquire_script is None:
             return True
         try:
-            key = seats_key(self._namespace, subject)
+            key = sessions_key(self._namespace, subject)
             return bool(await self._acquire_script(keys=[key], args=[session, limit, round(self._lease_s * 1000)]))
         except (RedisError, OSError) as error:
             _log.warning("sessions counted in this process only", subject=subject, error=str(error))
@@ -102,6 +102,6 @@ class SessionLimiter:
         if self._redis is None:
             return
         try:
-            await self._redis.zrem(seats_key(self._namespace, subject), session)
+            await self._redis.zrem(sessions_key(self._namespace, subject), session)
         except (RedisError, OSError) as error:
             _log.warning("session lease not released, it will expire", subject=subject, error=str(error))

@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from oddsengine.gateway.access.session_limiter import SessionLimiter
-from oddsengine.streams.keys import seats_key
+from oddsengine.streams.keys import sessions_key
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -47,8 +47,8 @@ async def test_leases_expire_unless_renewed(redis: Redis) -> None:
     assert await living.acquire("shop", "b", 2)
     renewing = asyncio.create_task(living.renew())
     await acquire(waiting, "shop", "c", 2)
-    assert await redis.zscore(seats_key("odds", "shop"), "b") is not None
-    assert await redis.zscore(seats_key("odds", "shop"), "a") is None
+    assert await redis.zscore(sessions_key("odds", "shop"), "b") is not None
+    assert await redis.zscore(sessions_key("odds", "shop"), "a") is None
     renewing.cancel()
 
 

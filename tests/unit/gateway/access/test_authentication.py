@@ -1,4 +1,4 @@
-"""Tokens: the good ones give what they claim, the others nothing, with the reason."""
+"""What valid tokens grant, and why other tokens are rejected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def secret(tmp_path: Path) -> KeySettings:
     return KeySettings(algorithm="HS256", file=write_key(tmp_path / "secret", SECRET))
 
 
-def checking(*keys: KeySettings, **settings: Any) -> Authenticator:
+def authenticator_of(*keys: KeySettings, **settings: Any) -> Authenticator:
     return Authenticator(AuthSettings(keys=keys, **settings), LIMITS)
 
 
@@ -39,71 +39,71 @@ async def reason(authenticator: Authenticator, token: str) -> str:
     return str(rejected.value)
 
 
-async def test_a_good_token_gives_what_it_claims(secret: KeySettings) -> None:
+async def test_a_valid_token_grants_what_it_claims(secret: KeySettings) -> None:
     token = a_token(profile="gold", channels=["sport:foot*"], role="service", limits={"sessions": 2}, other="ignored")
-    access = await checking(secret).authenticate(token)
+    access = await authenticator_of(secret).authenticate(token)
     assert ("somebody", "gold", Role.service, 2) == (access.subject, access.profile, access.role, access.limits.sessions)
     assert [True, False] == [access.may_subscribe(channel) for channel in ("sport:football", "sport:tennis")]
 
 
-async def test_a_token_that_claims_nothing_is_a_subscriber_to_all(secret: KeySettings) -> None:
-    access = await checking(secret).authenticate(a_token())
+async def test_a_token_without_claims_grants_a_subscriber_every_channel(secret: KeySettings) -> None:
+    access = await authenticator_of(secret).authenticate(a_token())
     assert (Role.subscriber, None, LIMITS) == (access.role, access.profile, access.limits)
     assert access.may_subscribe("event:any")
 
 
-async def test_limits_that_a_token_does_not_name_are_the_configured_ones(secret: KeySettings) -> None:
-    access = await checking(secret).authenticate(a_token(limits={"sessions": 2, "messages_per_s": 0.5}))
+async def test_limits_that_a_token_does_not_set_are_the_configured_ones(secret: KeySettings) -> None:
+    access = await authenticator_of(secret).authenticate(a_token(limits={"sessions": 2, "messages_per_s": 0.5}))
     assert SessionLimits(sessions=2, channels=7, messages_per_s=0.5) == access.limits
-    assert "sessions" in await reason(checking(secret), a_token(limits={"sessions": -1}))
-    assert "sockets" in await reason(checking(secret), a_token(limits={"sockets": 1}))
+    assert "sessions" in await reason(authenticator_of(secret), a_token(limits={"sessions": -1}))
+    assert "sockets" in await reason(authenticator_of(secret), a_token(limits={"sockets": 1}))
 
 
-async def test_who_is_not_named_is_only_counted_with_those_of_the_same_token(secret: KeySettings) -> None:
-    authenticator = checking(secret, anonymous_role="subscriber")
+async def test_tokens_without_a_subject_are_counted_per_token(secret: KeySettings) -> None:
+    authenticator = authenticator_of(secret, anonymous_role="subscriber")
     one, another = a_token(sub=""), a_token(sub="", jti="2")
     first, again, other = [await authenticator.authenticate(token) for token in (one, one, another)]
     assert first.subject == again.subject != other.subject
     of_many = Authenticator(AuthSettings(keys=(secret,), anonymous_role="subscriber"), SessionLimits(sessions=1, channels=7))
     assert of_many.anonymous is not None
-    assert LIMITS == of_many.anonymous.limits, "each is somebody else"
+    assert LIMITS == of_many.anonymous.limits, "anonymous clients are not counted together"
 
 
 async def test_expiry_issuer_and_audience(secret: KeySettings) -> None:
-    assert "expired" in await reason(checking(secret), a_token(lasts_s=-60))
-    assert await checking(secret, leeway_s=120).authenticate(a_token(lasts_s=-60))
-    strict = checking(secret, issuer="us", audience="odds")
+    assert "expired" in await reason(authenticator_of(secret), a_token(lasts_s=-60))
+    assert await authenticator_of(secret, leeway_s=120).authenticate(a_token(lasts_s=-60))
+    strict = authenticator_of(secret, issuer="us", audience="odds")
     assert await strict.authenticate(a_token(iss="us", aud="odds"))
     assert "issuer" in await reason(strict, a_token(iss="them", aud="odds"))
     assert "Audience" in await reason(strict, a_token(iss="us", aud="other"))
     assert "aud" in await reason(strict, a_token(iss="us"))
     unending = jwt.encode({"sub": "x"}, SECRET, "HS256")
-    assert "exp" in await reason(checking(secret), unending)
+    assert "exp" in await reason(authenticator_of(secret), unending)
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "x" * 10_000, "…", a_token("another secret of more than 32 bytes!!")])
-async def test_what_is_no_token_of_ours_is_refused(secret: KeySettings, token: str) -> None:
-    authenticator = checking(secret)
+async def test_other_tokens_are_rejected(secret: KeySettings, token: str) -> None:
+    authenticator = authenticator_of(secret)
     await reason(authenticator, token)
     assert 1 == authenticator.rejected
 
 
-async def test_claims_of_the_wrong_kind_are_named(secret: KeySettings) -> None:
-    assert "channels" in await reason(checking(secret), a_token(channels="all"))
-    assert "role" in await reason(checking(secret), a_token(role="king"))
+async def test_a_claim_of_the_wrong_type_is_named(secret: KeySettings) -> None:
+    assert "channels" in await reason(authenticator_of(secret), a_token(channels="all"))
+    assert "role" in await reason(authenticator_of(secret), a_token(role="king"))
 
 
-async def test_none_is_no_algorithm(secret: KeySettings) -> None:
+async def test_the_algorithm_none_is_rejected(secret: KeySettings) -> None:
     def part(value: dict[str, Any]) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
     for algorithm in ("none", "None", "NONE"):
         token = f"{part({'alg': algorithm})}.{part({'exp': 9e9})}."
-        assert "no key" in await reason(checking(secret), token)
+        assert "no key" in await reason(authenticator_of(secret), token)
 
 
-async def test_a_public_key_is_no_shared_secret(tmp_path: Path) -> None:
-    """A token signed with HMAC by the text of the public key, which everybody has."""
+async def test_a_public_key_is_not_a_shared_secret(tmp_path: Path) -> None:
+    """A token signed with HMAC and the public key as the secret (RFC 8725, section 2.1)."""
     key = rsa_key()
     public = public_pem(key)
 
@@ -112,14 +112,14 @@ async def test_a_public_key_is_no_shared_secret(tmp_path: Path) -> None:
 
     signed = ".".join((part(b'{"alg":"HS256"}'), part(b'{"exp":9000000000}')))
     forged = f"{signed}.{part(hmac.new(public, signed.encode(), hashlib.sha256).digest())}"
-    authenticator = checking(KeySettings(algorithm="RS256", file=write_key(tmp_path / "public.pem", public)))
+    authenticator = authenticator_of(KeySettings(algorithm="RS256", file=write_key(tmp_path / "public.pem", public)))
     assert "no key" in await reason(authenticator, forged)
     assert await authenticator.authenticate(a_token(key, "RS256"))
 
 
 async def test_elliptic_keys_and_key_ids(tmp_path: Path) -> None:
     first, second = ec_key(), ec_key()
-    authenticator = checking(
+    authenticator = authenticator_of(
         KeySettings(algorithm="ES256", kid="one", file=write_key(tmp_path / "1", public_pem(first))),
         KeySettings(algorithm="ES256", kid="two", file=write_key(tmp_path / "2", public_pem(second))),
     )
@@ -129,7 +129,7 @@ async def test_elliptic_keys_and_key_ids(tmp_path: Path) -> None:
 
 
 async def test_a_key_file_is_read_again_when_it_changes(tmp_path: Path, secret: KeySettings) -> None:
-    authenticator = checking(secret)
+    authenticator = authenticator_of(secret)
     assert await authenticator.authenticate(a_token())
     other = "the secret that took the other one's place"
     write_key(tmp_path / "secret", other)
@@ -169,7 +169,7 @@ async def test_published_keys_are_fetched_and_fetched_again_as_they_rotate() -> 
         await runner.cleanup()
 
 
-def test_keys_that_are_none_are_named_at_the_start(tmp_path: Path) -> None:
+def test_unusable_keys_are_named_by_validation(tmp_path: Path) -> None:
     short = KeySettings(algorithm="HS256", file=write_key(tmp_path / "short", "short"))
     for key, problem in (
         (short, "under 32 bytes"),
@@ -178,7 +178,7 @@ def test_keys_that_are_none_are_named_at_the_start(tmp_path: Path) -> None:
         (KeySettings(algorithm="HS256", env="NO_SUCH_VARIABLE"), "NO_SUCH_VARIABLE of a key is not set"),
     ):
         with pytest.raises(UnusableKey, match=problem):
-            checking(key).validate_keys()
+            authenticator_of(key).validate_keys()
 
 
 @pytest.mark.parametrize(
@@ -190,12 +190,12 @@ def test_keys_that_are_none_are_named_at_the_start(tmp_path: Path) -> None:
         ({"jwks_url": "https://x", "algorithm": "HS256"}, "HS algorithms need a secret"),
     ],
 )
-def test_key_settings_that_contradict_themselves(key: dict[str, Any], problem: str) -> None:
+def test_contradictory_key_settings_are_rejected(key: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         KeySettings(**key)
 
 
-def test_anonymous_is_let_in_only_where_config_says_so_or_nobody_has_a_key(secret: KeySettings) -> None:
+def test_anonymous_clients_have_a_role_if_configured_or_without_keys(secret: KeySettings) -> None:
     assert Role.trader == AuthSettings().role_without_token()
     assert AuthSettings(keys=(secret,)).role_without_token() is None
     assert Role.subscriber == AuthSettings(keys=(secret,), anonymous_role="subscriber").role_without_token()
