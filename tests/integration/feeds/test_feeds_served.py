@@ -146,7 +146,7 @@ async def test_doubtful_matches_are_listed_for_review() -> None:
         for key, start in (("b.1", 0), ("p.9", 150 * 60_000)):
             event = an_event(key, participants=("Leeds", "Fulham"), start_ms=start)
             service.engine.receive(a_batch(EventUpdate(event), source=key[0]))
-        (doubt,) = (await service.get("/v1/unmatched"))["unmatched"]
-        assert ["p.9", "b.1"] == [event["id"] for event in doubt["events"]]
-        assert 0.6 <= doubt["score"] < 0.86
+        (candidate,) = (await service.get("/v1/unmatched"))["unmatched"]
+        assert ["p.9", "b.1"] == [event["id"] for event in candidate["events"]]
+        assert 0.6 <= candidate["score"] < 0.86
         assert {"feeds": []} == await service.get("/v1/feeds")
