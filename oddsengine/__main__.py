@@ -1,4 +1,4 @@
-"""`python -m oddsengine` is the `oddsengine` command."""
+"""Run the `oddsengine` command as `python -m oddsengine`."""
 
 from oddsengine.cli.app import main
 

@@ -1,31 +1,37 @@
-"""The `oddsengine` command."""
+"""The `oddsengine` command: its subcommands, their options and their help."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path  # noqa: TC003 - typer reads the types of options
+from typing import Annotated
 
-import msgspec
 import typer
 
 from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine import __version__
+from oddsengine.cli.support import (
+    ConfigOption,
+    HostOption,
+    PortOption,
+    config_path,
+    fail,
+    parse_speed,
+    parse_times,
+    read_settings,
+    require_redis,
+    run_loop,
+    with_address,
+)
 from oddsengine.domain.ladders import LADDERS
-from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.pricing import METHODS
-from oddsengine.pricing.profiles.profile import Profile, resolve
+from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import MarketContext
-from oddsengine.runtime.loop import new_runner
-from oddsengine.runtime.settings import ConfigError, Settings, demo_config, load_settings
+from oddsengine.runtime.settings import ConfigError
 from oddsengine.runtime.telemetry.logs import configure_logging
-from oddsengine.streams.errors import StreamError
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
 
 app = typer.Typer(
     name="oddsengine",
@@ -35,9 +41,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+# The commands import their modules when they are called: `--help` and the other commands start faster without.
+# ruff: noqa: PLC0415
+
 
 def main() -> None:
-    """Run the command; expected errors end with one clear line and exit code 1 or 2, not with a traceback."""
+    """Run the command. An expected error ends with one line and exit code 1 or 2, not with a traceback."""
     try:
         app()
     except ConfigError as error:
@@ -46,215 +55,174 @@ def main() -> None:
         sys.exit(2)
 
 
-def _read_settings(config: Path | None) -> Settings:
-    adapters = {name: plugin.config_type for name, plugin in installed_feeds().items()}
-    return load_settings(config or demo_config(), adapters)
-
-
-def _run_loop(work: Coroutine[Any, Any, None]) -> None:
-    """Run to the end; our own errors become one line each and exit code 1."""
-    errors: list[BaseException] = []
-    try:
-        with new_runner() as runner:
-            runner.run(work)
-    except* (StreamError, FeedError, UnusableKey, OSError) as group:
-        errors = _leaves(group)
-    # Not inside `except*`: it would wrap the exit into a group, and print that with its traceback.
-    if errors:
-        for error in errors:
-            typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
-
-
-def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
-    return [leaf for error in group.exceptions for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])]
-
-
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="TOML config file; without one, the demo's.", dir_okay=False)
-]
-
-
 @app.command()
 def run(
     config: ConfigOption = None,
-    port: Annotated[int | None, typer.Option(help="Listen on this port instead of the config's.")] = None,
-    host: Annotated[str | None, typer.Option(help="Listen on this address instead of the config's.")] = None,
+    port: PortOption = None,
+    host: HostOption = None,
     record_to: Annotated[
         Path | None, typer.Option("--record", help="Also record what the feeds receive to this folder.", file_okay=False)
     ] = None,
 ) -> None:
-    """Run feeds, engine and gateway in one process (with an embedded Redis unless the config gives a URL)."""
-    from oddsengine.cli.run import run as run_service  # noqa: PLC0415
+    """Run feeds, engine and gateway in one process, with an embedded Redis unless the config has a URL."""
+    from oddsengine.cli.run import run as run_all
 
-    path = (config or demo_config()).absolute()
-    settings = _listening(_read_settings(path), port, host)
+    path = config_path(config)
+    settings = with_address(read_settings(path), port, host)
     configure_logging(settings.log.level)
-    _run_loop(run_service(settings, path, lambda changed: _listening(_read_settings(changed), port, host), record_to))
+    run_loop(run_all(settings, path, lambda changed: with_address(read_settings(changed), port, host), record_to))
 
 
 @app.command()
 def engine(
     config: ConfigOption = None,
-    port: Annotated[int, typer.Option(help="Serve /healthz, /metrics and explanations on this port; 0: a free one.")] = 0,
+    port: Annotated[int, typer.Option(help="Serve /healthz, /metrics and the engine's API on this port; 0: a free port.")] = 0,
 ) -> None:
-    """Run feeds and engine only: own the shards and publish to the config's Redis."""
-    from oddsengine.cli.engine import engine as publish  # noqa: PLC0415
+    """Run feeds and engine without a gateway: own the shards and publish to the config's Redis."""
+    from oddsengine.cli.engine import engine as run_engine
 
-    path = (config or demo_config()).absolute()
-    settings = _with_redis(_read_settings(path), "engine")
+    path = config_path(config)
+    settings = require_redis(read_settings(path), "engine")
     configure_logging(settings.log.level)
-    _run_loop(publish(settings, path, _read_settings, port))
+    run_loop(run_engine(settings, path, read_settings, port))
 
 
 @app.command()
 def gateway(
     config: ConfigOption = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that share the port; default: the config's.", min=1)] = None,
-    port: Annotated[int | None, typer.Option(help="Listen on this port instead of the config's.")] = None,
-    host: Annotated[str | None, typer.Option(help="Listen on this address instead of the config's.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that share the port. Default: the config's.", min=1)] = None,
+    port: PortOption = None,
+    host: HostOption = None,
     share_port: Annotated[bool, typer.Option("--share-port", hidden=True)] = False,
 ) -> None:
-    """Run gateways only: follow the config's Redis and serve subscribers."""
-    from oddsengine.cli import gateway as serving  # noqa: PLC0415
+    """Run gateways without an engine: follow the config's Redis and serve subscribers."""
+    from oddsengine.cli.gateway import gateway as run_one
+    from oddsengine.cli.gateway import gateway_workers
 
-    path = (config or demo_config()).absolute()
-    settings = _with_redis(_listening(_read_settings(path), port, host), "gateway")
+    path = config_path(config)
+    settings = require_redis(with_address(read_settings(path), port, host), "gateway")
     configure_logging(settings.log.level)
     count = workers or settings.gateway.workers
     if count == 1:
-        _run_loop(serving.gateway(settings, reuse_port=share_port))
+        run_loop(run_one(settings, reuse_port=share_port))
     else:
         arguments = ["gateway", "--config", str(path), "--host", settings.gateway.host]
-        _run_loop(serving.gateway_workers(count, settings.gateway.host, settings.gateway.port, arguments))
-
-
-def _with_redis(settings: Settings, role: str) -> Settings:
-    if not settings.redis.url:
-        text = f"redis.url is empty: {role} and the other processes need a Redis that all of them reach"
-        raise typer.BadParameter(text, param_hint="--config")
-    return settings
+        run_loop(gateway_workers(count, settings.gateway.host, settings.gateway.port, arguments))
 
 
 @app.command()
 def replay(
     files: Annotated[
-        list[Path], typer.Argument(help="Recordings: files (plain, .gz, .bz2, .xz), folders, tar archives.", exists=True)
+        list[Path], typer.Argument(help="Recordings: files (plain, .gz, .bz2, .xz), folders or tar archives.", exists=True)
     ],
     config: ConfigOption = None,
-    adapter: Annotated[str, typer.Option(help="Whose recordings they are, if they do not say so.")] = "betfair",
-    speed: Annotated[str | None, typer.Option(help="Times real time, or 'max'. Default: 1 with --serve, else max.")] = None,
+    adapter: Annotated[str, typer.Option(help="The adapter of recordings that do not name theirs.")] = "betfair",
+    speed: Annotated[
+        str | None, typer.Option(help="A multiple of real time, or 'max'. Default: 1 with --serve, else max.")
+    ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the replay to subscribers, as `run` does.")] = False,
-    port: Annotated[int | None, typer.Option(help="With --serve, listen on this port instead of the config's.")] = None,
+    port: Annotated[int | None, typer.Option(help="With --serve: listen on this port instead of the config's.")] = None,
     dump_at: Annotated[
         str | None,
-        typer.Option(help="Print each market's source book as of these publish times (ms, comma-separated) as JSON lines."),
+        typer.Option(help="Print the source book of every market at these publish times (ms, comma-separated) as JSON lines."),
     ] = None,
     published: Annotated[
-        Path | None, typer.Option(help="Write what would be published to this file, a batch a line; the same at any speed.")
+        Path | None, typer.Option(help="Write the batches to be published to this file, one a line; the same at any speed.")
     ] = None,
 ) -> None:
-    """Take recordings through the real adapter and pipeline, several merged by time.
+    """Replay recordings through the real adapters and the pipeline, merged by time.
 
-    Those of `oddsengine record` say whose they are; give all parts of one, or its folder.
+    Recordings of `oddsengine record` name their adapter. Give all parts of one, or its folder.
     """
-    from oddsengine.cli import replay as replaying  # noqa: PLC0415 - other commands start faster without
+    from oddsengine.cli.replay import dump_at as dump_books_at
+    from oddsengine.cli.replay import replay_and_serve, replay_through, summary
 
     if adapter not in installed_feeds():
-        raise typer.BadParameter(f"no adapter {adapter!r}; installed are {', '.join(sorted(installed_feeds()))}")
+        raise typer.BadParameter(f"unknown adapter {adapter!r}; installed: {', '.join(sorted(installed_feeds()))}")
     try:
         if dump_at is not None:
-            counts = replaying.dump_at(files, adapter, _times(dump_at))
+            counts = dump_books_at(files, adapter, parse_times(dump_at))
             typer.echo(f"{counts.messages:,} messages, {counts.rejected:,} rejected", err=True)
             return
-        settings = _listening(_read_settings(config), port)
+        settings = with_address(read_settings(config), port)
         if serve:
             configure_logging(settings.log.level)
-            _run_loop(replaying.replay_and_serve(files, adapter, settings, _speed(speed or "1")))
+            run_loop(replay_and_serve(files, adapter, settings, parse_speed(speed or "1")))
             return
         if speed not in {None, "max"} and published is None:
-            text = "a --speed other than max needs --serve or --published: otherwise there is nobody to wait for"
-            raise typer.BadParameter(text)
-        pace = _speed(speed or "max")
-        counts, pipeline, seconds = replaying.replay_through(files, adapter, settings, pace, published)
+            raise typer.BadParameter("a --speed other than max has an effect only with --serve or --published: add one of them")
+        typer.echo(summary(*replay_through(files, adapter, settings, parse_speed(speed or "max"), published)))
     except FeedError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
-    open_now = sum(market.state.status == "open" for offer in pipeline.offers for market in offer.markets.values())
-    typer.echo(
-        f"{counts.messages:,} messages ({counts.rejected:,} rejected) in {seconds:.2f} s, "
-        f"{counts.messages / max(seconds, 1e-9):,.0f}/s\n"
-        f"{counts.changes:,} market changes in {counts.batches:,} stream batches of {counts.bytes:,} bytes\n"
-        f"{sum(len(offer.markets) for offer in pipeline.offers):,} markets on offer at the end, {open_now:,} open"
-    )
+        fail(error)
 
 
 @app.command()
 def record(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files; made if it is not there.", file_okay=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files; created if missing.", file_okay=False)],
     config: ConfigOption = None,
-    feed: Annotated[list[str] | None, typer.Option(help="Only this feed of the config; may be repeated.")] = None,
-    rotate_mb: Annotated[float, typer.Option(help="Begin another file after so many MB, before compression.", min=0.01)] = 256,
-    rotate_min: Annotated[float, typer.Option(help="Begin another file after so many minutes.", min=0.01)] = 60,
+    feed: Annotated[list[str] | None, typer.Option(help="Record only this feed of the config; may be repeated.")] = None,
+    rotate_mb: Annotated[float, typer.Option(help="Start a new file after this many MB, before compression.", min=0.01)] = 256,
+    rotate_min: Annotated[float, typer.Option(help="Start a new file after this many minutes.", min=0.01)] = 60,
 ) -> None:
     """Record what the config's feeds receive, raw and with receive times, for `replay`."""
-    from oddsengine.cli.record import record as record_feeds  # noqa: PLC0415 - other commands start faster without
+    from oddsengine.cli.record import record as record_feeds
 
-    settings = _read_settings(config)
+    settings = read_settings(config)
     for name in feed or ():
         if name not in settings.feeds:
             known = ", ".join(settings.feeds) or "none"
-            raise typer.BadParameter(f"no feed {name!r} in the config; there are {known}", param_hint="--feed")
+            raise typer.BadParameter(f"no feed {name!r} in the config; configured: {known}", param_hint="--feed")
     feeds = {name: each for name, each in settings.feeds.items() if feed is None or name in feed}
     if not feeds:
-        raise typer.BadParameter("the config has no feeds to record", param_hint="--config")
+        raise typer.BadParameter("the config has no feeds to record: add a [feeds.<name>] section", param_hint="--config")
     configure_logging(settings.log.level)
-    _run_loop(record_feeds(feeds, out, round(rotate_mb * 1_000_000), rotate_min * 60))
+    run_loop(record_feeds(feeds, out, round(rotate_mb * 1_000_000), rotate_min * 60))
 
 
 @app.command()
 def emulate(
-    provider: Annotated[str, typer.Argument(help="betfair, theoddsapi, pinnacle, opticodds, oddsapiio, or an installed one.")],
-    port: Annotated[int, typer.Option(help="Listen on this port; 0: a free one.", min=0, max=65535)] = 0,
+    provider: Annotated[
+        str, typer.Argument(help="betfair, theoddsapi, pinnacle, opticodds, oddsapiio or one of another package.")
+    ],
+    port: Annotated[int, typer.Option(help="Listen on this port; 0: a free port.", min=0, max=65535)] = 0,
     host: Annotated[str, typer.Option(help="Listen on this address.")] = "127.0.0.1",
-    events: Annotated[int, typer.Option(help="How many matches.", min=1, max=5000)] = 40,
-    seed: Annotated[int, typer.Option(help="Of the matches; two providers of one seed quote the same ones.")] = 1,
+    events: Annotated[int, typer.Option(help="Number of matches.", min=1, max=5000)] = 40,
+    seed: Annotated[int, typer.Option(help="Seed of the matches; providers with the same seed quote the same matches.")] = 1,
 ) -> None:
-    """Emulate a provider on loopback: its real protocol, prices that move, and misbehaviour on demand."""
-    from feeds.emulators.emulator import EmulatorNotInstalled, load_emulator  # noqa: PLC0415 - other commands start faster without
-    from oddsengine.cli.emulate import emulate as run_emulator  # noqa: PLC0415
+    """Emulate a provider on loopback: its real protocol, moving prices, and faults on demand."""
+    from feeds.emulators.emulator import EmulatorNotInstalled, load_emulator
+    from oddsengine.cli.emulate import emulate as run_emulator
 
     try:
         plugin = load_emulator(provider)
     except EmulatorNotInstalled as error:
         raise typer.BadParameter(str(error), param_hint="PROVIDER") from None
     configure_logging("warning")
-    _run_loop(run_emulator(provider, plugin, host, port, events, seed))
+    run_loop(run_emulator(provider, plugin, host, port, events, seed))
 
 
 @app.command()
 def watch(
-    url: Annotated[str, typer.Argument(help="A gateway: localhost:8080, or the stream's full URL.")],
+    url: Annotated[str, typer.Argument(help="A gateway, as localhost:8080, or the full URL of its stream.")],
     channel: Annotated[str, typer.Argument(help="sport:<key>, competition:<id>, event:<id> or market:<id>.")],
-    once: Annotated[bool, typer.Option("--once", help="Print the channel as it stands and exit.")] = False,
-    token: Annotated[str | None, typer.Option(envvar="ODDSENGINE_TOKEN", help="Access token, where one is needed.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Print the current state of the channel and exit.")] = False,
+    token: Annotated[str | None, typer.Option(envvar="ODDSENGINE_TOKEN", help="Access token, if one is required.")] = None,
 ) -> None:
     """Show a channel as a live table in the terminal."""
-    from oddsengine.cli.watch import watch as watch_channel  # noqa: PLC0415 - other commands start faster without
+    from oddsengine.cli.watch import watch as watch_channel
 
     try:
         asyncio.run(watch_channel(url, channel, once=once, token=token))
     except asyncio.CancelledError:
-        pass  # told to stop
+        pass  # SIGINT or SIGTERM
     except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        fail(error)
 
 
 @app.command()
 def check(config: Annotated[Path, typer.Argument(help="TOML config file.", dir_okay=False)]) -> None:
-    """Check a config file: exit code 0 if it can be used, 2 with every problem named if not."""
-    settings = _read_settings(config)
+    """Check a config file. Exit code 0 if it can be used; 2, with every problem listed, if not."""
+    settings = read_settings(config)
     typer.echo(
         f"{config}: ok ({len(settings.feeds)} feeds: {', '.join(settings.feeds) or 'none'}; "
         f"{len(settings.profiles)} profiles: {', '.join(settings.profiles)}; {settings.engine.shards} shards)"
@@ -263,76 +231,48 @@ def check(config: Annotated[Path, typer.Argument(help="TOML config file.", dir_o
 
 @app.command()
 def price(  # noqa: PLR0913 - each is an option of the command line
-    odds: Annotated[list[float], typer.Argument(help="Decimal odds of every outcome, as a bookmaker quotes them.")],
-    devig: Annotated[str | None, typer.Option(help=f"How to remove the margin: {', '.join(METHODS)}. [default: shin]")] = None,
-    margin: Annotated[str | None, typer.Option(help="How to put ours on; the same methods. [default: odds_ratio]")] = None,
+    odds: Annotated[list[float], typer.Argument(help="Decimal odds of every outcome, as quoted by a bookmaker.")],
+    devig: Annotated[str | None, typer.Option(help=f"How to remove the margin: {', '.join(METHODS)}. Default: shin.")] = None,
+    margin: Annotated[str | None, typer.Option(help="How to add our margin; the same methods. Default: odds_ratio.")] = None,
     book_sum: Annotated[
-        float | None, typer.Option(help="The sum of our inverse odds: winners x (1 + margin). [default: 1.05 x winners]")
+        float | None, typer.Option(help="Target sum of our inverse odds: winners x (1 + margin). Default: 1.05 x winners.")
     ] = None,
-    winners: Annotated[int, typer.Option(help="How many outcomes win.")] = 1,
-    ladder: Annotated[str | None, typer.Option(help=f"Where prices may stand: {', '.join(LADDERS)}. [default: betfair]")] = None,
+    winners: Annotated[int, typer.Option(help="Number of outcomes that win.")] = 1,
+    ladder: Annotated[
+        str | None, typer.Option(help=f"The odds that may be offered: {', '.join(LADDERS)}. Default: betfair.")
+    ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Price by a profile of this file and its rules.", dir_okay=False)
+        Path | None, typer.Option("--config", "-c", help="Price with a profile of this file and its rules.", dir_okay=False)
     ] = None,
-    profile: Annotated[str, typer.Option(help="Which profile of the file.")] = "default",
+    profile: Annotated[str, typer.Option(help="The profile of the file.")] = "default",
     sport: Annotated[str, typer.Option(help="For the rules: the market's sport.")] = "",
     competition: Annotated[str, typer.Option(help="For the rules: its competition.")] = "",
     tier: Annotated[str, typer.Option(help="For the rules: its competition's tier.")] = "",
     market_type: Annotated[str, typer.Option("--type", help="For the rules: its type.")] = "match_odds",
-    in_play: Annotated[bool, typer.Option("--in-play", help="For the rules: it is in play.")] = False,
+    in_play: Annotated[bool, typer.Option("--in-play", help="For the rules: whether it is in play.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Price a market from quoted odds and show each step."""
-    from oddsengine.cli import price as pricing  # noqa: PLC0415 - other commands start faster without
+    from oddsengine.cli.price import price as price_market
+    from oddsengine.cli.price import print_table, resolve_with
 
-    profiles = _read_settings(config).profiles if config is not None else {"default": Profile(method="odds_ratio")}
+    profiles = read_settings(config).profiles if config is not None else {"default": Profile(method="odds_ratio")}
     if profile not in profiles:
-        raise typer.BadParameter(f"no profile {profile!r}; there are {', '.join(profiles)}", param_hint="--profile")
+        raise typer.BadParameter(f"unknown profile {profile!r}; known: {', '.join(profiles)}", param_hint="--profile")
     context = MarketContext(sport, competition, tier, market_type, None, "", in_play, None)
-    resolved = resolve(profiles[profile], context)
-    given = {"devig": devig, "method": margin, "ladder": ladder, "book_sum": None if book_sum is None else book_sum / winners}
-    asked = {name: value for name, value in given.items() if value is not None}
+    per_winner = None if book_sum is None else book_sum / winners
     try:
-        settings = msgspec.structs.replace(resolved.settings, rules=(), **asked)
-        resolved = resolved._replace(settings=settings)
-        result = pricing.price(odds, resolved, winners)
+        resolved = resolve_with(profiles[profile], context, devig=devig, method=margin, ladder=ladder, book_sum=per_winner)
+        result = price_market(odds, resolved, winners)
     except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        fail(error)
     if as_json:
         typer.echo(json.dumps(result))
     else:
-        pricing.show(result, resolved)
+        print_table(result, resolved)
 
 
-def _listening(settings: Settings, port: int | None, host: str | None = None) -> Settings:
-    """Put the port and address of the command line over the config's."""
-    given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
-    return msgspec.structs.replace(settings, gateway=msgspec.structs.replace(settings.gateway, **given))
-
-
-def _speed(text: str) -> float | None:
-    if text == "max":
-        return None
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0 < speed < float("inf"):
-        raise typer.BadParameter(f"a number over 0, or 'max', not {text!r}", param_hint="--speed")
-    return speed
-
-
-def _times(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise typer.BadParameter(
-            f"publish times in Unix milliseconds with commas between, not {text!r}", param_hint="--dump-at"
-        ) from None
-
-
-def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
     if wanted:
         typer.echo(__version__)
         raise typer.Exit
@@ -341,7 +281,7 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     del version

@@ -1,10 +1,11 @@
-"""`oddsengine price`: from quoted odds to fair probabilities to our odds, every step shown."""
+"""`oddsengine price`: quoted odds to fair probabilities to our odds, with every step shown."""
 
 from __future__ import annotations
 
 from math import fsum
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -12,21 +13,30 @@ from oddsengine.pricing import fair_probabilities, quote_odds
 from oddsengine.pricing.guards.checks import book_sum_guard
 from oddsengine.pricing.market.quoting import quote_book
 from oddsengine.pricing.market.rounding import round_book
+from oddsengine.pricing.profiles.profile import resolve
 
 if TYPE_CHECKING:
-    from oddsengine.pricing.profiles.profile import ResolvedProfile
+    from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile
+    from oddsengine.pricing.profiles.rules import MarketContext
+
+
+def resolve_with(profile: Profile, context: MarketContext, **overrides: Any) -> ResolvedProfile:
+    """Resolve a profile for a market, then override what is not None. Raises ValueError if the result is not a valid profile."""
+    resolved = resolve(profile, context)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    return resolved._replace(settings=msgspec.structs.replace(resolved.settings, rules=(), **given))
 
 
 def price(odds: list[float], resolved: ResolvedProfile, winners: int = 1) -> dict[str, Any]:
-    """Price a market from decimal odds, as the engine prices it.
+    """Price a market from decimal odds, as the engine does.
 
     Args:
-        odds: decimal odds of every outcome.
-        resolved: what holds for the market, and the rules that made it.
-        winners: how many outcomes win.
+        odds: the decimal odds of every outcome.
+        resolved: the profile for the market, and the rules that applied.
+        winners: the number of outcomes that win.
 
     Raises:
-        MarginError: if a method has no answer for these numbers.
+        MarginError: if a method has no solution for these odds.
     """
     profile = resolved.settings
     fair = fair_probabilities(odds, profile.devig, winners)
@@ -34,7 +44,7 @@ def price(odds: list[float], resolved: ResolvedProfile, winners: int = 1) -> dic
     if profile.is_skewed:
         quoted = quote_book(keys, [1 / probability for probability in fair], 1.0, winners, profile)
     else:
-        # Not by way of the book, which would quote in proportion what the method has no answer for.
+        # Not `quote_book`, which falls back to proportional quotes where the method has no solution.
         quoted = [*quote_odds(fair, profile.book_sum * winners, profile.method, winners)]
     rounded = round_book(quoted, list(fair), winners, profile)
     guard = book_sum_guard(profile, winners, rounded.prices, rounded.refusal)
@@ -51,7 +61,7 @@ def price(odds: list[float], resolved: ResolvedProfile, winners: int = 1) -> dic
     }
 
 
-def show(result: dict[str, Any], resolved: ResolvedProfile) -> None:
+def print_table(result: dict[str, Any], resolved: ResolvedProfile) -> None:
     """Print a result as a table."""
     profile = resolved.settings
     title = f"{profile.devig} out, {profile.method} in, {profile.ladder} ladder, rounded {profile.rounding}"

@@ -17,12 +17,12 @@ from oddsengine.common.signals import on_stop
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_DRAW_EVERY_S: Final = 0.1
+_REFRESH_S: Final = 0.1
 _FLASH_S: Final = 1.0
 
 
 class _Table:
-    """Draws a client's state; prices that moved are shown in colour for a moment."""
+    """Renders a client's state. Prices that moved are coloured for a moment."""
 
     def __init__(self, client: OddsClient, channel: str) -> None:
         self._client = client
@@ -67,44 +67,44 @@ class _Table:
 
 
 async def watch(url: str, channel: str, *, once: bool = False, token: str | None = None) -> None:
-    """Show a channel until SIGINT or SIGTERM (or, with `once`, print it when its snapshot has come).
+    """Show a channel until SIGINT or SIGTERM.
 
     Args:
-        url: a gateway's.
-        channel: what to show.
-        once: whether to print it and return.
-        token: who is watching, where a token is needed.
+        url: the gateway's URL.
+        channel: the channel.
+        once: whether to print it and return once its snapshot has arrived.
+        token: the access token, if one is required.
 
     Raises:
-        ValueError: if the gateway does not know the channel, or is none.
+        ValueError: if the URL is not a gateway's, or the gateway rejects the channel.
     """
     watching = asyncio.current_task()
-    assert watching is not None  # noqa: S101 - this runs in it
+    assert watching is not None  # noqa: S101 - a coroutine runs in a task
     on_stop(watching.cancel)
     client = OddsClient(url, [channel], token=None if token is None else lambda: token)
     table = _Table(client, channel)
     console = Console()
     if once:
         async for message in client.messages():
-            _refuse(message)
+            _raise_error(message)
             if message["op"] == "snapshot" and message["last"]:
                 console.print(table.render(len(client.state.markets)))
                 return
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
-        drawing = asyncio.create_task(_drawing(live, table, console))
+        refreshing = asyncio.create_task(_refresh(live, table, console))
         try:
             async for message in client.messages():
-                _refuse(message)
+                _raise_error(message)
         finally:
-            drawing.cancel()
+            refreshing.cancel()
 
 
-def _refuse(message: dict[str, Any]) -> None:
+def _raise_error(message: dict[str, Any]) -> None:
     if message["op"] == "error":
         raise ValueError(message["message"])
 
 
-async def _drawing(live: Live, table: _Table, console: Console) -> None:
+async def _refresh(live: Live, table: _Table, console: Console) -> None:
     while True:
         live.update(table.render(max(1, (console.size.height - 6) // 2)), refresh=True)
-        await asyncio.sleep(_DRAW_EVERY_S)
+        await asyncio.sleep(_REFRESH_S)

@@ -1,4 +1,4 @@
-"""The event loop that every process of ours runs in."""
+"""The event loop of every process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from oddsengine.runtime.memory import tune_memory
 
 
 def new_runner() -> asyncio.Runner:
-    """Make a runner of uvloop with aiofastnet's transports, in a process whose memory stays flat; use it as a context manager."""
+    """Return a runner of uvloop with aiofastnet's transports, and tune the process's memory. Use it as a context manager."""
     tune_memory()
     return asyncio.Runner(loop_factory=aiofastnet.loop_factory(uvloop.new_event_loop))

@@ -1,4 +1,4 @@
-"""What a process that runs for months asks of Python's and the C library's memory management."""
+"""Memory settings of Python and the C library for a process that runs for months."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 
-#: A TLS connection of asyncio holds a buffer of this size: one that is closed gives it back to the system.
+#: The size of a buffer that every TLS connection of asyncio has: closing the connection returns it to the system.
 LARGE_BYTES: Final = 256 * 1024
-#: A flush to a thousand clients fills some 4 MB and frees it: were that given back each time, to take it anew from the system
-#: would be a fifth of the work.
+#: A flush to a thousand clients allocates and frees some 4 MB. If that were returned to the system each time, a fifth of the work
+#: would be to request it again.
 _KEPT_BYTES: Final = 16 * 1024 * 1024
 
 
 def tune_memory() -> None:
-    """Keep memory flat whatever comes and goes, and pauses short.
+    """Keep the process's memory flat while connections come and go, and garbage collection short.
 
-    glibc raises its limit for giving memory back to the largest buffer ever freed (mallopt(3), M_MMAP_THRESHOLD): after one large
-    snapshot the buffers of every connection share the heap with what stays, and holes add up. `python -m bench storm` shows it.
-    Does nothing about that where the C library is another one.
+    glibc raises its threshold for `mmap` to the largest buffer ever freed (mallopt(3), M_MMAP_THRESHOLD): after one large
+    snapshot the buffers of every connection are on the heap among long-lived objects, which fragments it. The benchmark
+    `subscribe_storm` shows it. Other C libraries are left as they are.
     """
-    # What is on offer is no garbage, and looking through all of it for some takes a tenth of a second: look seldom. What is
-    # young is looked through in a millisecond.
+    # The offer is long-lived, and a full collection of it takes a tenth of a second: collect it rarely. A collection of young
+    # objects takes a millisecond.
     gc.set_threshold(5_000, 400, 100)
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from feeds.recording.reader import Recordings
-from oddsengine.cli.replay import Replay
+from oddsengine.runtime.replay import Replay
 from tests.support.service import quick_settings, running_service
 from tests.support.subscribers import Flaky, Sluggish, Steady, end_equal, running
 
