@@ -35,7 +35,7 @@ async def run_engine(
         settings: the configuration.
         redis_url: the Redis to publish to.
         sources: the sources of the feeds, most preferred first.
-        timing: its intervals.
+        timing: the intervals of its checks and heartbeats.
 
     Raises:
         Fenced: in an exception group, when another engine takes over.

@@ -72,7 +72,7 @@ async def run_gateway(
         engine: the engine in this process, or None.
         metrics: more sources of `/metrics`.
         reuse_port: whether other processes listen on the same port.
-        timing: its intervals.
+        timing: the intervals of its checks and heartbeats.
     """
     async with AsyncExitStack() as stack:
 

@@ -45,7 +45,7 @@ async def run_service(
         settings: the configuration. Its feeds are not started here.
         sources: the sources of the feeds, most preferred first.
         metrics: more sources of `/metrics`.
-        timing: its intervals.
+        timing: the intervals of its checks and heartbeats.
     """
     async with (
         provide_redis(settings) as (url, embedded),

@@ -10,7 +10,7 @@ import pytest
 
 PROBE = """
 import ctypes
-from oddsengine.runtime.memory import LARGE_BYTES, tune_memory
+from oddsengine.runtime.loop import LARGE_BYTES, tune_memory
 
 class Mallinfo2(ctypes.Structure):
     _fields_ = [(name, ctypes.c_size_t) for name in (
