@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from oddsengine.streams.embedded import EmbeddedRedis
+from tests.support.redis_server import shared_redis
 from tests.support.simulated import record_simulator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 # No deadlines: tests do not depend on speed, which is measured in bench/.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -42,6 +43,12 @@ def data() -> Path:
 def simulated_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recording of the simulator, with matches before, in play, suspended, settled and removed."""
     return record_simulator(tmp_path_factory.mktemp("recording") / "simulated.jsonl", ticks=400, matches=6)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stop_shared_redis() -> Iterator[None]:
+    yield
+    shared_redis.close()
 
 
 @pytest_asyncio.fixture

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -15,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.load.processes import LOAD_CORES, SERVER_CORE, ControlledProcess, leave_server_core, module_running, process_running
-from oddsengine.streams.embedded import EmbeddedRedis
+from tests.support.redis_server import redis_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,20 +134,5 @@ def _await_ready(port: int) -> None:
 def redis_running() -> Iterator[str]:
     """Run an embedded Redis on the load's cores."""
     leave_server_core()
-    ready: list[str] = []
-    started, ended = threading.Event(), threading.Event()
-
-    async def run() -> None:
-        async with EmbeddedRedis() as server:
-            ready.append(server.url)
-            started.set()
-            await asyncio.to_thread(ended.wait)
-
-    thread = threading.Thread(target=asyncio.run, args=(run(),))
-    thread.start()
-    started.wait()
-    try:
-        yield ready[0]
-    finally:
-        ended.set()
-        thread.join()
+    with redis_in_thread() as url:
+        yield url

@@ -15,19 +15,19 @@ from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.protocol.server_messages import ServerMessage
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.service import Service, run_service
-from oddsengine.runtime.settings import EngineSettings, GatewaySettings, Settings
+from oddsengine.runtime.settings import EngineSettings, GatewaySettings, RedisSettings, Settings
 from oddsengine.runtime.timing import Timing
 from tests.support.builders import a_batch, live
+from tests.support.redis_server import shared_redis
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from oddsengine.engine.engine import Engine
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.server.app import Gateway
     from oddsengine.runtime.gateway import GatewayService
     from oddsengine.runtime.settings import FeedSettings
-    from oddsengine.streams.embedded import EmbeddedRedis
 
 #: How long a test waits for something that must happen.
 PATIENCE_S: Final = 30
@@ -46,7 +46,7 @@ def quick_settings(
     limits: LimitSettings | None = None,
     **gateway: Any,
 ) -> Settings:
-    """Build settings with one default profile, a free port, and Redis embedded."""
+    """Build settings with one default profile and a free port."""
     return Settings(
         engine=EngineSettings(shards=shards, closed_event_ttl_s=closed_event_ttl_s),
         gateway=GatewaySettings(port=0, **gateway),
@@ -100,16 +100,18 @@ class RunningGateway:
 class RunningService(RunningGateway):
     """A running service with all roles, whose sources are fed by the test."""
 
-    def __init__(self, service: Service, http: aiohttp.ClientSession) -> None:
+    def __init__(self, service: Service, http: aiohttp.ClientSession, settings: Settings) -> None:
         super().__init__(service, http)
         self.engine: Engine = service.engine
+        self.settings = settings
         self._embedded_redis = service.embedded_redis
 
     @property
-    def redis(self) -> EmbeddedRedis:
-        """The Redis server of this service."""
+    def redis_pid(self) -> int:
+        """The process id of this service's own Redis (`own_redis`)."""
         assert self._embedded_redis is not None
-        return self._embedded_redis
+        assert self._embedded_redis.pid is not None
+        return self._embedded_redis.pid
 
     def feed(self, *updates: Any, source: str = "src") -> None:
         """Pass updates of a source to the engine."""
@@ -167,10 +169,26 @@ class Socket:
 
 @asynccontextmanager
 async def running_service(
-    settings: Settings | None = None, source: str = "src", timing: Timing = QUICK_TIMING
+    settings: Settings | None = None,
+    *,
+    sources: Sequence[str] = ("src",),
+    timing: Timing = QUICK_TIMING,
+    own_redis: bool = False,
 ) -> AsyncIterator[RunningService]:
-    """Run a service with one source, which is live and has no markets yet."""
-    async with run_service(settings or quick_settings(), [source], timing=timing) as service, aiohttp.ClientSession() as http:
+    """Run a service whose sources are live and have no markets yet.
+
+    Args:
+        settings: the settings; Redis is set here.
+        sources: the names of the sources, most preferred first.
+        timing: the intervals of the service.
+        own_redis: run a Redis for this service alone, which the test may stop. Otherwise all services of a process share one.
+    """
+    settings = settings or quick_settings()
+    if not own_redis:
+        redis = RedisSettings(url=shared_redis.url(), namespace=shared_redis.new_namespace())
+        settings = msgspec.structs.replace(settings, redis=redis)
+    async with run_service(settings, sources, timing=timing) as service, aiohttp.ClientSession() as http:
         await wait_until(lambda: service.hub.replica.ready, "readiness")
-        service.engine.receive(live(source))
-        yield RunningService(service, http)
+        for source in sources:
+            service.engine.receive(live(source))
+        yield RunningService(service, http, settings)

@@ -19,6 +19,8 @@ from tests.support.service import running_service, wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from oddsengine.streams.embedded import EmbeddedRedis
+
 COMMAND = [sys.executable, "-m", "oddsengine"]
 
 
@@ -152,22 +154,21 @@ async def test_replay_serves_a_recording(simulated_recording: Path, tmp_path: Pa
         await stop(process)
 
 
-async def test_a_second_engine_on_the_same_redis_takes_over_and_the_first_steps_down(tmp_path: Path) -> None:
-    async with running_service() as service:
-        embedded = service.redis
-        assert embedded is not None
-        config = tmp_path / "odds.toml"
-        config.write_text(f'[redis]\nurl = "{embedded.url}"\nnamespace = "shared"\n[gateway]\nport = 0\n')
-        first, _ = await start("run", "--config", str(config), cwd=tmp_path)
-        second, url = await start("run", "--config", str(config), cwd=tmp_path)
-        try:
-            assert first.stderr is not None
-            rest = (await first.stderr.read()).decode()
-            assert 1 == await first.wait()
-            assert "another engine took over" in rest.splitlines()[-1]
-            assert [] == (await get(f"{url}/v1/events"))["events"]
-        finally:
-            await stop(second)
+async def test_a_second_engine_on_the_same_redis_takes_over_and_the_first_steps_down(
+    redis_server: EmbeddedRedis, tmp_path: Path
+) -> None:
+    config = tmp_path / "odds.toml"
+    config.write_text(f'[redis]\nurl = "{redis_server.url}"\n[gateway]\nport = 0\n')
+    first, _ = await start("run", "--config", str(config), cwd=tmp_path)
+    second, url = await start("run", "--config", str(config), cwd=tmp_path)
+    try:
+        assert first.stderr is not None
+        rest = (await first.stderr.read()).decode()
+        assert 1 == await first.wait()
+        assert "another engine took over" in rest.splitlines()[-1]
+        assert [] == (await get(f"{url}/v1/events"))["events"]
+    finally:
+        await stop(second)
 
 
 async def test_watch_follows_moving_prices() -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -88,14 +88,14 @@ class Provider:
 
 
 @asynccontextmanager
-async def provided(**settings: Any) -> AsyncIterator[Provider]:
+async def provided(*, own_redis: bool = False) -> AsyncIterator[Provider]:
     exchange = simulated_exchange(SimulatorConfig(seed=11, matches=5, pace=STEADY_PACE), round(time.time() * 1000))
     server = StreamServer(exchange, time.monotonic, tick_s=0.05)
     await server.start()
     ticking = asyncio.create_task(server.run())
     provider: Provider | None = None
     try:
-        async with running_service(quick_settings(closed_event_ttl_s=1e6, **settings)) as service:
+        async with running_service(quick_settings(closed_event_ttl_s=1e6), own_redis=own_redis) as service:
             service.engine.receive(UpdateBatch("src", None, [SourceStatus("down", "not connected yet")]))
             codec = BetfairCodec("src", "key", "token", Subscription(heartbeat_ms=500))
             feed = Feed(("src",), codec, TcpTransport("127.0.0.1", server.port, tls=False), verifier=codec)
@@ -179,16 +179,13 @@ async def test_a_dropped_connection_resumes_without_an_image() -> None:
 
 async def test_a_killed_redis_costs_an_epoch_and_no_state() -> None:
     """Subscribers are warned. Once Redis is back they receive everything, with positions of a new epoch."""
-    async with provided() as provider:
+    async with provided(own_redis=True) as provider:
         service = provider.service
-        embedded = service.redis
-        assert embedded is not None
-        assert embedded.pid is not None
         steady = Steady(service, "sport:football")
         async with running(steady), service.socket() as socket:
             await socket.subscribe("sport:football")
             epoch = service.hub.replica.offers[0].epoch
-            os.kill(embedded.pid, signal.SIGKILL)
+            os.kill(service.redis_pid, signal.SIGKILL)
             await wait_until(lambda: service.hub.replica.offers[0].epoch > epoch, "a new epoch")
             await wait_until(lambda: service.hub.replica.ready, "readiness")
             assert "snapshot" == (await socket.receive_until("snapshot"))["op"]
@@ -196,20 +193,17 @@ async def test_a_killed_redis_costs_an_epoch_and_no_state() -> None:
 
 
 async def test_a_frozen_redis_is_announced_as_stale_and_then_live_and_nothing_is_lost() -> None:
-    async with provided() as provider:
+    async with provided(own_redis=True) as provider:
         service = provider.service
-        embedded = service.redis
-        assert embedded is not None
-        assert embedded.pid is not None
         steady = Steady(service, "sport:football")
         async with running(steady), service.socket() as socket:
             await socket.subscribe("sport:football")
-            os.kill(embedded.pid, signal.SIGSTOP)
+            os.kill(service.redis_pid, signal.SIGSTOP)
             try:
                 await socket.receive_until("stale")
                 await service.get("/readyz", 503)
             finally:
-                os.kill(embedded.pid, signal.SIGCONT)
+                os.kill(service.redis_pid, signal.SIGCONT)
             await socket.receive_until("live")
             await settle(provider, steady)
 

@@ -22,9 +22,8 @@ from feeds.supervision.supervisor import Supervisor
 from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import EventUpdate
 from oddsengine.runtime.feed_runner import feed_samples, feed_status
-from oddsengine.runtime.service import run_service
-from tests.support.builders import a_batch, an_event
-from tests.support.service import QUICK_TIMING, RunningService, quick_settings, wait_until
+from tests.support.builders import an_event
+from tests.support.service import running_service, wait_until
 from tests.support.tasks import in_background
 
 if TYPE_CHECKING:
@@ -140,12 +139,10 @@ async def test_a_feed_of_another_package_is_found_by_its_entry_point_and_serves_
 
 
 async def test_doubtful_matches_are_listed_for_review() -> None:
-    async with run_service(quick_settings(), ["b", "p"], timing=QUICK_TIMING) as roles, aiohttp.ClientSession() as http:
-        await wait_until(lambda: roles.hub.replica.ready, "readiness")
-        service = RunningService(roles, http)
+    async with running_service(sources=("b", "p")) as service:
         for key, start in (("b.1", 0), ("p.9", 150 * 60_000)):
             event = an_event(key, participants=("Leeds", "Fulham"), start_ms=start)
-            service.engine.receive(a_batch(EventUpdate(event), source=key[0]))
+            service.feed(EventUpdate(event), source=key[0])
         (candidate,) = (await service.get("/v1/unmatched"))["unmatched"]
         assert ["p.9", "b.1"] == [event["id"] for event in candidate["events"]]
         assert 0.6 <= candidate["score"] < 0.86

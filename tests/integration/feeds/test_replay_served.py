@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 async def serve_to_all(recording: Path, channel: str, *, step: int) -> tuple[Steady, Flaky, Sluggish]:
     """Replay in steps of some messages, each published before the next, so that no run sees fewer changes than another."""
-    async with running_service(quick_settings(heartbeat_ms=1000), source="betfair") as service:
+    async with running_service(quick_settings(heartbeat_ms=1000), sources=("betfair",)) as service:
         steady, flaky = Steady(service, channel), Flaky(service, channel, cuts=50)
         sluggish = Sluggish(service, channel, reads_every_s=10.0)
         async with running(steady, flaky, sluggish):

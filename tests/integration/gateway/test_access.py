@@ -193,54 +193,50 @@ async def test_the_sessions_of_a_token_are_limited(auth: AuthSettings) -> None:
 async def test_the_sessions_of_a_token_are_limited_across_gateways_and_transports(auth: AuthSettings) -> None:
     token = a_token(limits={"sessions": 1})
     settings = quick_settings(auth=auth)
-    async with running_service(settings) as service:
-        assert service.redis is not None
-        async with run_gateway(settings, service.redis.url) as another:
-            there = f"http://127.0.0.1:{another.port}"
-            await wait_until(lambda: another.hub.replica.ready, "readiness of the other gateway")
+    async with running_service(settings) as service, run_gateway(service.settings, service.settings.redis.url) as another:
+        there = f"http://127.0.0.1:{another.port}"
+        await wait_until(lambda: another.hub.replica.ready, "readiness of the other gateway")
 
-            async def answer(base: str) -> int:
-                headers = {"Authorization": f"Bearer {token}"}
-                async with service.http.get(f"{base}/v1/sse?channel=sport:football", headers=headers) as response:
-                    return response.status
+        async def answer(base: str) -> int:
+            headers = {"Authorization": f"Bearer {token}"}
+            async with service.http.get(f"{base}/v1/sse?channel=sport:football", headers=headers) as response:
+                return response.status
 
-            async with service.socket(**with_token(token)) as first:
-                # The welcome may come before Redis has counted the session; requests are read only once it is counted.
-                await first.send(op="ping", id=1)
-                await first.receive_until("pong")
-                assert (429, 429) == (await answer(service.base), await answer(there))
-                async with connect(f"ws://127.0.0.1:{another.port}/v1/stream", **with_token(token)) as second:
-                    with pytest.raises(ConnectionClosed) as caught:
-                        while True:
-                            await second.recv()
-                    assert caught.value.rcvd is not None
-                    assert 4429 == caught.value.rcvd.code
-            async with asyncio.timeout(10):
-                while await answer(there) != 200:
-                    await asyncio.sleep(0.01)
+        async with service.socket(**with_token(token)) as first:
+            # The welcome may come before Redis has counted the session; requests are read only once it is counted.
+            await first.send(op="ping", id=1)
+            await first.receive_until("pong")
+            assert (429, 429) == (await answer(service.base), await answer(there))
+            async with connect(f"ws://127.0.0.1:{another.port}/v1/stream", **with_token(token)) as second:
+                with pytest.raises(ConnectionClosed) as caught:
+                    while True:
+                        await second.recv()
+                assert caught.value.rcvd is not None
+                assert 4429 == caught.value.rcvd.code
+        async with asyncio.timeout(10):
+            while await answer(there) != 200:
+                await asyncio.sleep(0.01)
 
 
 async def test_the_sessions_of_an_address_are_limited_across_gateways() -> None:
     settings = quick_settings(limits=LimitSettings(sessions_per_address=2))
-    async with running_service(settings) as service:
-        assert service.redis is not None
-        async with run_gateway(settings, service.redis.url) as another:
-            there = f"ws://127.0.0.1:{another.port}/v1/stream"
-            await wait_until(lambda: another.hub.replica.ready, "readiness of the other gateway")
-            async with service.socket(), connect(there):
-                for refusing in (service.socket, lambda: connect(there)):
-                    with pytest.raises(InvalidStatus) as caught:
-                        async with refusing():
-                            pass
-                    assert 429 == caught.value.response.status_code
-            await wait_until(lambda: not another.hub.sessions and not service.hub.sessions, "the end of the sessions")
-            async with asyncio.timeout(10):
-                while True:
-                    try:
-                        async with connect(there):
-                            break
-                    except InvalidStatus:
-                        await asyncio.sleep(0.01)
+    async with running_service(settings) as service, run_gateway(service.settings, service.settings.redis.url) as another:
+        there = f"ws://127.0.0.1:{another.port}/v1/stream"
+        await wait_until(lambda: another.hub.replica.ready, "readiness of the other gateway")
+        async with service.socket(), connect(there):
+            for refusing in (service.socket, lambda: connect(there)):
+                with pytest.raises(InvalidStatus) as caught:
+                    async with refusing():
+                        pass
+                assert 429 == caught.value.response.status_code
+        await wait_until(lambda: not another.hub.sessions and not service.hub.sessions, "the end of the sessions")
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    async with connect(there):
+                        break
+                except InvalidStatus:
+                    await asyncio.sleep(0.01)
 
 
 async def test_the_channels_and_messages_of_a_session_are_limited() -> None:

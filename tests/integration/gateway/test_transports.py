@@ -178,15 +178,12 @@ async def test_markets_of_a_stale_shard_are_suspended_and_reopened() -> None:
     import os
     import signal
 
-    async with running_service(quick_settings(stale_suspend_after_s=2.0)) as service:
+    async with running_service(quick_settings(stale_suspend_after_s=2.0), own_redis=True) as service:
         await with_a_market(service)
-        embedded = service.redis
-        assert embedded is not None
-        assert embedded.pid is not None
         async with service.socket() as socket:
             await socket.subscribe(CHANNEL)
             before = (await socket.receive_until("snapshot"))["at"]
-            os.kill(embedded.pid, signal.SIGSTOP)
+            os.kill(service.redis_pid, signal.SIGSTOP)
             try:
                 await socket.receive_until("stale")
                 (market,) = (await socket.receive_until("delta"))["markets"]
@@ -205,7 +202,7 @@ async def test_markets_of_a_stale_shard_are_suspended_and_reopened() -> None:
                     assert not (await resuming.subscribe(CHANNEL, resume=before))["resumed"]
                     assert "stale" == (await resuming.receive_until("snapshot"))["markets"][0]["reason"]
             finally:
-                os.kill(embedded.pid, signal.SIGCONT)
+                os.kill(service.redis_pid, signal.SIGCONT)
             (market,) = (await socket.receive_until("snapshot"))["markets"]
             assert "open" == market["status"]
             feed_price(service, 4.0)
