@@ -2,7 +2,7 @@
 
 MATCH|7|Ashford Rovers|Bramley Town|2026-12-05T15:00:00Z     a match
 PRICE|7|2.10|3.40|3.60                                       its prices: home, draw, away; 0 withdraws one
-READY                                                        everything has been said once
+READY                                                        the initial state is complete
 PING                                                         every second
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class LineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the bookmaker listens."""
+    """The address of the bookmaker."""
 
     host: str = "127.0.0.1"
     port: int
@@ -44,14 +44,14 @@ class LineCodec:
     def __init__(self, name: str) -> None:
         self._name = name
         self._buffer = b""
-        self._quote_cache = QuoteCache()  # says only what differs
+        self._quote_cache = QuoteCache()  # turns complete quotes into changes
         self._matches: dict[str, Event] = {}
 
     def connection_made(self) -> None:
         self._buffer = b""
 
     def reset(self) -> None:
-        """Nothing to forget: every connection begins with everything."""
+        """Nothing to forget: every connection starts with the complete state."""
 
     def data_to_send(self) -> bytes:
         return b""
@@ -62,18 +62,18 @@ class LineCodec:
         for line in lines:
             text = line.decode("utf-8", "replace").strip()
             try:
-                updates = self._line(*text.split("|"))
+                updates = self._translate(*text.split("|"))
             except (ValueError, KeyError, TypeError) as error:
-                # One bad line costs itself and no other; it is counted and logged.
+                # Only the invalid line is rejected; it is counted and logged.
                 events.append(Rejected("line", f"{type(error).__name__}: {error}", text[:80]))
                 continue
             if updates:
                 events.append(UpdateBatch(self._name, None, updates))
         return events
 
-    def _line(self, kind: str, match: str = "", *words: str) -> list[FeedUpdate]:
+    def _translate(self, kind: str, match: str = "", *fields: str) -> list[FeedUpdate]:
         if kind == "MATCH":
-            home, away, start = words
+            home, away, start = fields
             self._matches[match] = Event(
                 id=event_id(self._name, match),
                 sport="football",
@@ -86,12 +86,12 @@ class LineCodec:
         if kind == "PRICE":
             event = self._matches[match]
             market = match_result(event.id, *event.participants, Phase(), three_way=True)
-            odds = dict(zip(("home", "draw", "away"), map(float, words), strict=True))
+            odds = dict(zip(("home", "draw", "away"), map(float, fields), strict=True))
             return self._quote_cache.update_market(market, {key: price for key, price in odds.items() if price})
         if kind == "READY":
-            return [SourceStatus("live", "everything has been said")]
+            return [SourceStatus("live", "the initial state is complete")]
         if kind != "PING":
-            raise ValueError(f"unknown word {kind!r}")
+            raise ValueError(f"unknown message {kind!r}")
         return []
 
 

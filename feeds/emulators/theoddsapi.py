@@ -1,4 +1,4 @@
-"""The Odds API on loopback: whole answers, and a credit quota."""
+"""The Odds API on loopback: complete answers, and a credit quota."""
 
 from __future__ import annotations
 

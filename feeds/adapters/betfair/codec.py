@@ -66,7 +66,7 @@ class BetfairCodec:
         #: batches with names, until `receive_response` returns them
         self._named: list[CodecEvent] = []
         self._newest_pt = 0
-        self._is_sampling = False
+        self._is_verifying = False
         self._state = SessionState.WAITING
         self._buffer = b""
         self._outgoing: list[bytes] = []
@@ -91,7 +91,7 @@ class BetfairCodec:
         self._state = SessionState.WAITING
         self._buffer = b""
         self._outgoing.clear()
-        self._is_sampling = False
+        self._is_verifying = False
         self._newest_pt = 0
         self.account.connection_made()
         self._stream.subscription = None
@@ -105,7 +105,7 @@ class BetfairCodec:
     def request_verification(self) -> None:
         """Subscribe again without clocks, for an image of everything; the stream continues under the new subscription."""
         if self._state is SessionState.LIVE:
-            self._is_sampling = True
+            self._is_verifying = True
             self._subscribe(resume=False)
 
     def next_request(self, now_ms: int) -> Request | None:
@@ -185,8 +185,8 @@ class BetfairCodec:
             self.account.request_names(self._stream.unnamed)
             self._stream.unnamed = []
         is_complete = message.segment_type in {None, "NONE", "SEG_END"}
-        if self._is_sampling and message.ct == "SUB_IMAGE" and is_complete:
-            stream_events = self._as_sample(stream_events)
+        if self._is_verifying and message.ct == "SUB_IMAGE" and is_complete:
+            stream_events = self._as_verification(stream_events)
         events += stream_events
         if any(isinstance(event, Dropped) for event in stream_events):
             return
@@ -204,10 +204,10 @@ class BetfairCodec:
     def _is_current(self, message: Message) -> bool:
         return message.id is None or self._stream.subscription is None or message.id == self._stream.subscription
 
-    def _as_sample(self, events: list[CodecEvent]) -> list[CodecEvent]:
+    def _as_verification(self, events: list[CodecEvent]) -> list[CodecEvent]:
         if any(isinstance(event, Dropped) for event in events):
             return events
-        self._is_sampling = False
+        self._is_verifying = False
         return [VerificationSnapshot([event for event in events if isinstance(event, UpdateBatch)])]
 
     def _status(self, message: Message, events: list[CodecEvent]) -> None:

@@ -194,9 +194,9 @@ def test_a_refused_login_ends_the_feed() -> None:
 def test_a_verification_compares_a_snapshot_and_its_changes_with_the_known_quotes(differs: bool) -> None:
     polling = Polling().recovered()
     polling.codec.request_verification()
-    whole = odds(period(moneyline=MONEYLINE, totals=[TOTAL], spreads=[SPREAD]), last=40)
+    snapshot = odds(period(moneyline=MONEYLINE, totals=[TOTAL], spreads=[SPREAD]), last=40)
     polling.next("sample", odds(period(moneyline={**MONEYLINE, "home": 9.9}), last=39))
-    received = polling.next("sample", whole if not differs else odds(period(moneyline={**MONEYLINE, "home": 2.5}), last=40))
+    received = polling.next("sample", snapshot if not differs else odds(period(moneyline={**MONEYLINE, "home": 2.5}), last=40))
     assert 1 == len(received.samples)
     assert differs == bool(received.samples[0].batches)
 
@@ -230,13 +230,13 @@ def test_changes_in_flight_while_a_sport_expires_do_not_make_the_next_snapshot_c
 
 def test_a_new_verification_discards_the_answers_of_the_last_one() -> None:
     polling = Polling().recovered()
-    whole = odds(period(moneyline=MONEYLINE, totals=[TOTAL], spreads=[SPREAD]), last=40)
+    snapshot = odds(period(moneyline=MONEYLINE, totals=[TOTAL], spreads=[SPREAD]), last=40)
     polling.codec.request_verification()
-    polling.next("sample", whole)
+    polling.next("sample", snapshot)
     request = polling.request("sample")
     polling.codec.request_verification()
     polling.received.receive(polling.codec.receive_response(a_response(request, b"", 200, polling.now)))
     assert [] == polling.received.samples
-    polling.next("sample", whole)
+    polling.next("sample", snapshot)
     (verification,) = polling.next("sample").samples
     assert [] == verification.batches

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from feeds.adapters.theoddsapi import TheOddsApiCodec, TheOddsApiConfig
-from feeds.adapters.theoddsapi.budget import CreditBudget
 from feeds.errors import ProviderRefused
 from feeds.feed import Quota
 from tests.support.provider_messages import Received, a_response
@@ -148,29 +145,3 @@ def test_a_refused_key_is_fatal() -> None:
     received = Polling().respond({"message": "API key is not valid"}, 401)
     assert isinstance(received.others[-1], ProviderRefused)
     assert received.others[-1].fatal
-
-
-@given(st.integers(1, 100_000), st.integers(0, 27 * 86_400), st.integers(1, 5))
-def test_calls_at_the_even_rate_last_until_the_credits_are_renewed(left: int, second: int, sports: int) -> None:
-    config = TheOddsApiConfig(
-        sports=tuple(f"s{number}" for number in range(sports)),
-        monthly_credits=100_000,
-        reserve_credits=0,
-        min_interval_s=0.001,
-        max_interval_s=1e9,
-    )
-    budget = CreditBudget(config)
-    now = 1_793_491_200_000 + second * 1000  # in November 2026
-    budget.update(float(left), 0.0, now)
-    left_s = (budget.resets_ms(now) - now) / 1000
-    even_s = budget.interval_s("near", now) * 2.0
-    spent = left_s / even_s * sports * config.call_credits
-    assert spent <= left * 1.001
-    assert budget.interval_s("in_play", now) < budget.interval_s("near", now) < budget.interval_s("idle", now)
-
-
-def test_credits_are_renewed_monthly() -> None:
-    budget = CreditBudget(TheOddsApiConfig(monthly_credits=500))
-    budget.update(0.0, 500.0, NOW)
-    assert not budget.can_pay(NOW)
-    assert budget.can_pay(budget.resets_ms(NOW))

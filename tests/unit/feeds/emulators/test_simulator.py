@@ -2,37 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from feeds.emulators.core.goals import Outlook, Score
 from feeds.emulators.simulator import SimulatorConfig, simulated_exchange
 from feeds.emulators.simulator.fixtures import Schedule
 from tests.support.simulated import QUICK, START_MS
-
-RATES = st.floats(0.05, 3.0)
-SCORES = st.builds(Score, st.integers(0, 4), st.integers(0, 4))
-
-
-@given(SCORES, RATES, RATES)
-def test_probabilities_are_coherent(score: Score, home: float, away: float) -> None:
-    outlook = Outlook(score, home, away)
-    assert 1.0 == pytest.approx(sum(outlook.result()), abs=1e-6)
-    overs = [outlook.over(line) for line in (0.5, 1.5, 2.5, 3.5, 4.5)]
-    assert overs == sorted(overs, reverse=True)
-    finals = sum(outlook.final_score(Score(h, a)) for h in range(20) for a in range(20))
-    assert 1.0 == pytest.approx(finals, abs=1e-5)
-    assert 0 <= outlook.both_score() <= 1
-    handicaps = [outlook.handicap(line) for line in (-1.5, -0.75, -0.25, 0.0, 0.5, 1.25)]
-    assert handicaps == sorted(handicaps)
-
-
-def test_a_head_start_of_half_a_goal_is_win_or_draw() -> None:
-    outlook = Outlook(Score(0, 0), 1.2, 1.0)
-    home, draw, _ = outlook.result()
-    assert home + draw == pytest.approx(outlook.handicap(0.5), abs=1e-6)
-    assert home == pytest.approx(outlook.handicap(-0.5), abs=1e-6)
 
 
 def test_the_same_seed_gives_the_same_changes_tick_for_tick() -> None:
