@@ -1,4 +1,4 @@
-"""Writes one shard: one atomic call a flush, fenced by epochs, safe to repeat."""
+"""Publishes one shard: one atomic call per flush, fenced by epochs, safe to repeat."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from oddsengine.offer.owned_offer import OwnedOffer
     from oddsengine.streams.keys import ShardKeys
 
-#: Some 30 minutes at ten flushes a second: longer than any follower may lag before it scans the snapshot again.
+#: About 30 minutes at ten flushes a second. A follower that lags more than that reloads the snapshot.
 STREAM_ENTRIES_KEPT: Final = 20_000
 
 encode = msgspec.msgpack.Encoder().encode
@@ -31,14 +31,14 @@ def load_script(name: str) -> str:
 
 
 class Publication(msgspec.Struct, frozen=True):
-    """One batch, ready to be written any number of times to the same effect."""
+    """An encoded batch. Writing it again has no further effect."""
 
     seq: int
     arguments: tuple[bytes | str | int, ...]
 
 
 def prepare(offer: OwnedOffer, batch: Batch) -> Publication:
-    """Encode the batch just committed by an offer, with the snapshot fields it makes new."""
+    """Encode the batch that an offer has just committed, with the snapshot fields it changes."""
     update = offer.snapshot_update(batch)
     fields: list[bytes | str | int] = []
     for record in update.written:
@@ -53,8 +53,8 @@ class Publisher:
     Args:
         redis: a client that returns bytes.
         shard: the shard's number, for errors.
-        keys: its keys.
-        offer: what is published; the publisher opens its epochs.
+        keys: the shard's keys.
+        offer: the published state. The publisher opens its epochs.
     """
 
     def __init__(self, redis: Redis, shard: int, keys: ShardKeys, offer: OwnedOffer) -> None:
@@ -66,20 +66,20 @@ class Publisher:
         self._claim = redis.register_script(load_script("claim"))
 
     async def load(self) -> None:
-        """Take over what the last owner published, so that versions go on counting."""
+        """Load what the last owner published, so that versions continue from there."""
         top = await read_top(self._redis, self._keys[0])
         records = await read_snapshot(self._redis, self._keys[1])
         profiles = self.offer.profiles
         self.offer.load(top.epoch, top.seq, records)
         if self.offer.profiles != profiles:
-            # The prices stood for other profiles: nothing of them can be carried over.
+            # The loaded prices are of other profiles, so nothing can be kept.
             self.offer.load(top.epoch, top.seq, [])
             self.offer.adopt_profiles(profiles)
 
     async def claim(self, now_ms: int) -> None:
-        """Open an epoch above every earlier one and write the whole state under it.
+        """Open an epoch above every earlier one and write the whole state in it.
 
-        The epoch is at least the time in seconds, so that it grows even where Redis has lost all it knew.
+        An epoch is at least the time in seconds, so that epochs grow even if Redis has lost its data.
 
         Args:
             now_ms: Unix milliseconds.
@@ -96,11 +96,11 @@ class Publisher:
                 return
 
     async def publish(self, publication: Publication) -> None:
-        """Write a prepared batch; may be repeated after an error of the connection.
+        """Write a batch. May be repeated after a connection error.
 
         Raises:
-            Fenced: another engine owns the shard.
-            PositionLost: Redis does not hold what was written last.
+            Fenced: if another engine owns the shard.
+            PositionLost: if Redis no longer has our last entry.
         """
         epoch = self.offer.epoch
         reply = await self._publish(keys=self._keys, args=[epoch, publication.seq, *publication.arguments])
