@@ -27,12 +27,12 @@ def parse_stream_id(stream_id: bytes | str) -> Position:
     return Position(int(epoch), int(seq))
 
 
-def write_at(positions: dict[int, Position]) -> str:
+def encode_at(positions: dict[int, Position]) -> str:
     """Encode positions by shard as the `at` of a message: opaque to clients, valid on every gateway."""
     return ".".join(f"{shard:x}-{position.epoch:x}-{position.seq:x}" for shard, position in positions.items())
 
 
-def read_at(at: str) -> dict[int, Position]:
+def decode_at(at: str) -> dict[int, Position]:
     """Decode an `at`.
 
     Raises:

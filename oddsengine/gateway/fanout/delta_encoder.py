@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oddsengine.gateway.protocol import chunking, encoders
-from oddsengine.streams.positions import write_at
+from oddsengine.streams.positions import encode_at
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -91,7 +91,7 @@ class DeltaEncoder:
         key = channel.shards, encoding
         stamped = self._stamps.get(key)
         if stamped is None:
-            at = write_at({shard: self._now[shard] for shard in channel.shards})
+            at = encode_at({shard: self._now[shard] for shard in channel.shards})
             stamped = self._stamps[key] = at, encoders.delta_stamp(at, self._ts_ms, encoding)
         markets = self._markets_of(options, self._markets.get(channel.name, ()))
         events: list[bytes] = []
@@ -103,7 +103,7 @@ class DeltaEncoder:
         at, stamp = stamped
         if not chunking.needs_chunks(events, markets, self._limits):
             return options.framing.wrap(encoders.delta(audience.head, stamp, events, markets, encoding), at)
-        before = write_at({shard: self._before[shard] for shard in channel.shards})
+        before = encode_at({shard: self._before[shard] for shard in channel.shards})
         content = chunking.Content(events, markets)
         return b"".join(chunking.delta_frames(audience.head, content, at, before, self._ts_ms, options, self._limits))
 
@@ -112,7 +112,7 @@ class DeltaEncoder:
         indexes = [index for index in self._markets.get(audience.channel.name, ()) if index < self._changes.urgent]
         if not indexes:
             return None
-        at, options = write_at(audience.at), audience.options
+        at, options = encode_at(audience.at), audience.options
         content = chunking.Content([], self._markets_of(options, indexes))
         return b"".join(chunking.delta_frames(audience.head, content, at, at, self._ts_ms, options, self._limits))
 

@@ -27,7 +27,7 @@ from oddsengine.gateway.protocol.server_messages import (
     Unsubscribed,
     Welcome,
 )
-from oddsengine.streams.positions import write_at
+from oddsengine.streams.positions import encode_at
 
 if TYPE_CHECKING:
     import asyncio
@@ -194,7 +194,7 @@ class Hub:
         """
         dispatcher = self._dispatcher
         now_s, ts = self._clock(), self.now_ms()
-        current = write_at(dispatcher.delivered)
+        current = encode_at(dispatcher.delivered)
         ready: dict[tuple[Encoding, Framing, bool], bytes] = {}
         if not self._round:
             self._round = dict(self.sessions)
@@ -209,7 +209,7 @@ class Hub:
                 kind = session.encoding, session.framing, bool(session.subscriptions)
                 framed = None if paced else ready.get(kind)
                 if framed is None:
-                    at = write_at(dispatcher.resume_position(session)) if paced else current
+                    at = encode_at(dispatcher.resume_position(session)) if paced else current
                     payload = session.encoding.value(Heartbeat(at, ts))
                     framed = session.framing.wrap(payload, at=at if session.subscriptions else None)
                     if not paced:

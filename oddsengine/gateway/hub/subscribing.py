@@ -9,7 +9,7 @@ from oddsengine.gateway.protocol.client_messages import INTERVAL_CLASSES_MS
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.delivery import DeliveryOptions
 from oddsengine.gateway.state.replica import At, Channel, UnknownChannel
-from oddsengine.streams.positions import ORIGIN, read_at
+from oddsengine.streams.positions import ORIGIN, decode_at
 
 if TYPE_CHECKING:
     from oddsengine.gateway.fanout.session import Session
@@ -51,7 +51,7 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
     resume: At = {}
     if request.resume is not None:
         try:
-            resume = read_at(request.resume)
+            resume = decode_at(request.resume)
         except ValueError:
             return Refusal(ErrorCode.BAD_REQUEST, "resume: not an `at` of this service")
     channels: list[tuple[Channel, At | None]] = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from oddsengine.gateway.fanout.scheduler import NextTurn
 from oddsengine.gateway.protocol.chunking import Content, delta_frames, snapshot_frames
 from oddsengine.gateway.recovery.snapshot_encoder import SnapshotEncoder, encode_channel
-from oddsengine.streams.positions import Position, write_at
+from oddsengine.streams.positions import Position, encode_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,11 +93,11 @@ class SnapshotCache:
         content = self._content(key, channel, options, since)
         if content is None:
             return None
-        at, limits = write_at(self._replica.at(channel)), self._thresholds.chunks
+        at, limits = encode_at(self._replica.at(channel)), self._thresholds.chunks
         if since is None:
             frames = snapshot_frames(channel.name, content, at, options, limits)
         elif content.events or content.markets:
-            frames = delta_frames(audience.head, content, at, write_at(since), self._now_ms(), options, limits)
+            frames = delta_frames(audience.head, content, at, encode_at(since), self._now_ms(), options, limits)
         else:
             frames = []
         self._keep(key, moment, frames)

@@ -20,7 +20,7 @@ from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.delivery import DeliveryOptions
 from oddsengine.gateway.protocol.server_messages import QuoteChecked, QuotesChecked, WasOnOffer
 from oddsengine.gateway.state.replica import UnknownChannel
-from oddsengine.streams.positions import write_at
+from oddsengine.streams.positions import encode_at
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -162,7 +162,7 @@ class RestApi:
         except UnknownChannel as unknown:
             return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
         content, at = await self._snapshot(channel, DeliveryOptions(self._profile(access), _format(request), 0))
-        return json_answer(encoders.snapshot(channel.name, write_at(at), *content))
+        return json_answer(encoders.snapshot(channel.name, encode_at(at), *content))
 
     async def check_quotes(self, request: web.Request, access: Access) -> web.Response:
         """Check for each quote whether its price is still on offer."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.streams.keys import shard_keys
-from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id, read_at, write_at
+from oddsengine.streams.positions import ORIGIN, Position, decode_at, encode_at, parse_stream_id
 
 POSITIONS = st.builds(Position, st.integers(0, 2**40), st.integers(0, 2**53))
 
@@ -28,13 +28,13 @@ def test_positions_are_in_the_order_of_stream_ids(first: Position, second: Posit
 
 @given(st.dictionaries(st.integers(0, 255), POSITIONS, min_size=1, max_size=4))
 def test_positions_survive_their_at(positions: dict[int, Position]) -> None:
-    assert positions == read_at(write_at(positions))
+    assert positions == decode_at(encode_at(positions))
 
 
 @pytest.mark.parametrize("malformed", ["", "x", "1-2", "1-2-3-4", "0-zz-1", "."])
 def test_a_malformed_at_is_an_error(malformed: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whatever int() says
-        read_at(malformed)
+        decode_at(malformed)
 
 
 @given(st.integers(0, 255))

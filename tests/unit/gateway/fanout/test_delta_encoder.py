@@ -18,7 +18,7 @@ from oddsengine.gateway.protocol.delivery import DeliveryOptions
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.offer.merge import merge_batches
 from oddsengine.offer.owned_offer import OwnedOffer
-from oddsengine.streams.positions import write_at
+from oddsengine.streams.positions import encode_at
 from tests.support.builders import an_event, an_offer_of
 from tests.support.hub_harness import Wire
 
@@ -95,7 +95,7 @@ def test_every_channel_is_sent_the_same_fragment_with_the_position_of_the_batch(
     deltas = [messages(encoder.delta(audience)) for audience in audiences]
     market = {"id": "e1/match_odds", "v": 2, "selections": {"home": {"price": 2.5}}}
     for audience, (delta,) in zip(audiences, deltas, strict=True):
-        at = write_at(shard.replica.at())
+        at = encode_at(shard.replica.at())
         assert {"op": "delta", "channel": audience.channel.name, "at": at, "ts": 1000, "markets": [market]} == delta
 
 
@@ -119,7 +119,7 @@ def test_an_audience_with_an_interval_is_sent_suspensions_only_and_keeps_its_pos
     assert framed is not None
     (delta,) = messages(framed)
     assert [("e2/match_odds", "suspended")] == [(market["id"], market["status"]) for market in delta["markets"]]
-    assert write_at(shard.before) == delta["at"]
+    assert encode_at(shard.before) == delta["at"]
     assert encoder.suspensions(quiet) is None
 
 
@@ -141,6 +141,6 @@ def test_a_long_delta_comes_in_chunks_and_only_the_last_moves_the_client(chunk_b
     shard.change("e1", "e2")
     chunks = messages(shard.encoder(ChunkLimits(chunk_bytes, min_fragments=0)).delta(everything))
     assert {"e1/match_odds", "e2/match_odds"} == {market["id"] for chunk in chunks for market in chunk["markets"]}
-    before, now = write_at(shard.before), write_at(shard.replica.at())
+    before, now = encode_at(shard.before), encode_at(shard.replica.at())
     assert [before] * (len(chunks) - 1) + [now] == [chunk["at"] for chunk in chunks]
     assert expected == len(chunks)

@@ -11,7 +11,7 @@ from oddsengine.gateway.fanout.session import Session, Subscription
 from oddsengine.gateway.hub.subscribing import Refusal, Subscribed, resolve
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.protocol.codes import ErrorCode
-from oddsengine.streams.positions import ORIGIN, write_at
+from oddsengine.streams.positions import ORIGIN, encode_at
 from tests.support.hub_harness import Gateway, Wire
 
 if TYPE_CHECKING:
@@ -73,16 +73,16 @@ def test_a_client_resumes_where_there_is_a_diff_and_gets_a_snapshot_elsewhere() 
     gateway = Gateway(on_offer={"e1": 2000}, stale_suspend_after_s=5.0)
     channel = gateway.replica.channel("event:e1")
     at = gateway.replica.at(channel)
-    for resume, position in ((None, None), (write_at(at), at), (write_at({0: ORIGIN}), None)):
+    for resume, position in ((None, None), (encode_at(at), at), (encode_at({0: ORIGIN}), None)):
         result = subscribed(gateway, "event:e1", resume=resume)
         assert [(channel, position)] == result.channels
         assert (position is not None) == result.resumed
     gateway.change_owner(0)
-    assert not subscribed(gateway, "event:e1", resume=write_at(at)).resumed, "another epoch"
+    assert not subscribed(gateway, "event:e1", resume=encode_at(at)).resumed, "another epoch"
 
 
 def test_a_client_that_is_ahead_of_this_gateway_resumes_and_waits() -> None:
     gateway = Gateway(on_offer={"e1": 2000})
     ((shard, position),) = gateway.replica.at(gateway.replica.channel("event:e1")).items()
-    ahead = write_at({shard: position._replace(seq=position.seq + 3)})
+    ahead = encode_at({shard: position._replace(seq=position.seq + 3)})
     assert subscribed(gateway, "event:e1", resume=ahead).resumed
