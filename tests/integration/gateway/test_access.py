@@ -125,8 +125,8 @@ async def test_a_session_ends_when_its_token_expires_unless_it_sends_another(aut
     async with running_service(quick_settings(auth=auth)) as service:
         await with_a_market(service)
         async with (
-            service.socket(**with_token(a_token(lasts_s=1.0))) as ending,
-            service.socket(**with_token(a_token(lasts_s=1.0))) as lasting,
+            service.socket(**with_token(a_token(lasts_s=2.5))) as ending,
+            service.socket(**with_token(a_token(lasts_s=2.5))) as lasting,
         ):
             await ending.subscribe("event:e1")
             await lasting.subscribe("event:e1")
