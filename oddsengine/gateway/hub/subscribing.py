@@ -47,13 +47,13 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
         profile: the profile whose prices it sees.
     """
     if request.format not in FORMATS:
-        return Refusal(ErrorCode.UNSUPPORTED_FORMAT, f"no format {request.format!r}; the formats are {', '.join(FORMATS)}")
+        return Refusal(ErrorCode.UNSUPPORTED_FORMAT, f"unknown format {request.format!r}; the formats are {', '.join(FORMATS)}")
     resume: At = {}
     if request.resume is not None:
         try:
             resume = decode_at(request.resume)
         except ValueError:
-            return Refusal(ErrorCode.BAD_REQUEST, "resume: not an `at` of this service")
+            return Refusal(ErrorCode.BAD_REQUEST, "resume is not an `at` of this service")
     channels: list[tuple[Channel, At | None]] = []
     refusals: list[Refusal] = []
     new = 0
