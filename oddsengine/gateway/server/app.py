@@ -55,7 +55,7 @@ class Gateway:
         admission: admits requests.
         registry: the metrics of `/metrics`.
         engine: the engine in this process; None if there is none.
-        handshakes: is told when requests have arrived; None for no timeout.
+        handshakes: notified when requests have arrived; None for no timeout.
     """
 
     def __init__(

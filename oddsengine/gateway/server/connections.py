@@ -46,7 +46,7 @@ class Connections:
         """Send every session a goaway and close it with code 1012. Each is given its own time to reconnect.
 
         Args:
-            spread_ms: the span over which clients are told to reconnect, so that they do not all come back at once.
+            spread_ms: the span over which clients reconnect, so that they do not all come back at once.
         """
         self.draining = True
         sockets = list(self._sockets.items())

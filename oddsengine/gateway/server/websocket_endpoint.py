@@ -52,7 +52,7 @@ class WebSocketEndpoint:
     Args:
         hub: opens sessions and handles their messages.
         admission: admits requests and tokens.
-        handshakes: is told when a request has arrived.
+        handshakes: notified when a request has arrived.
         connections: tracks live sessions.
     """
 
