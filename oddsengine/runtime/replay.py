@@ -57,7 +57,7 @@ class Replay:
         for name, line in zip(recordings.names, recordings.first_lines(), strict=True):
             header = decode_header(line)
             if header is None:
-                # Each file is a session of its own: an image in one says nothing about the markets of another.
+                # Each file is a session of its own: an image in one replaces nothing of another.
                 plugin = cast("NativeRecordings", installed_feeds()[adapter])
                 self._streams.append(_MessageStream(plugin.recording_reader(adapter)))
                 self._add_sources([adapter])

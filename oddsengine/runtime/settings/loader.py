@@ -1,4 +1,4 @@
-"""Reads a config file and checks what its sections say about each other."""
+"""Reads a config file and checks the references between its sections."""
 
 from __future__ import annotations
 

@@ -114,10 +114,10 @@ class _Reader(Collector):
                 if family is None:
                     family = families[name] = _family(name)
                 if isinstance(value, Histogram):
-                    assert isinstance(family, HistogramMetricFamily)  # noqa: S101 - the table says so
+                    assert isinstance(family, HistogramMetricFamily)  # noqa: S101 - METRICS says so
                     family.add_metric(labels, value.buckets(), value.total)
                 else:
-                    assert not isinstance(family, HistogramMetricFamily)  # noqa: S101 - the table says so
+                    assert not isinstance(family, HistogramMetricFamily)  # noqa: S101 - METRICS says so
                     family.add_metric(labels, value)
         yield from families.values()
 

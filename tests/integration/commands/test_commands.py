@@ -56,14 +56,14 @@ def test_price_shows_each_step() -> None:
         (("watch", "127.0.0.1:9", "sport:football", "--once", "--bad"), "No such option"),
     ],
 )
-def test_a_mistake_gets_one_clear_line(arguments: tuple[str, ...], words: str) -> None:
+def test_a_mistake_is_reported_in_one_line(arguments: tuple[str, ...], words: str) -> None:
     result = oddsengine(*arguments)
     assert result.returncode in {1, 2}
     assert words in result.stderr.replace("\n", " ")
     assert "Traceback" not in result.stderr
 
 
-def test_check_names_every_problem(tmp_path: Path) -> None:
+def test_check_reports_every_problem(tmp_path: Path) -> None:
     config = tmp_path / "odds.toml"
     config.write_text("[gateway]\nprot = 1\n[engine]\nshards = -1\n")
     result = oddsengine("check", config)
@@ -74,15 +74,15 @@ def test_check_names_every_problem(tmp_path: Path) -> None:
     assert "ok (0 feeds" in oddsengine("check", config).stdout
 
 
-def test_replay_counts_what_it_did(simulated_recording: Path) -> None:
+def test_replay_prints_a_summary(simulated_recording: Path) -> None:
     result = oddsengine("replay", simulated_recording)
     assert 0 == result.returncode, result.stderr
     assert "(0 rejected)" in result.stdout
     assert "market changes in" in result.stdout
 
 
-def test_a_broken_line_costs_nothing_else(simulated_recording: Path, tmp_path: Path) -> None:
-    """It is reported with its file, line and reason, and counted."""
+def test_a_broken_line_is_reported_and_skipped(simulated_recording: Path, tmp_path: Path) -> None:
+    """The report names its file, line and reason, and the line is counted."""
     lines = simulated_recording.read_bytes().splitlines()
     middle = len(lines) // 2
     broken = tmp_path / "broken.jsonl"
@@ -95,21 +95,21 @@ def test_a_broken_line_costs_nothing_else(simulated_recording: Path, tmp_path: P
     assert oddsengine("replay", simulated_recording, "--dump-at", str(at)).stdout == result.stdout
 
 
-def test_the_same_recording_gives_the_same_bytes(simulated_recording: Path) -> None:
-    """Several runs, each with its own hash seed, publish the same."""
+def test_replays_of_one_recording_are_identical(simulated_recording: Path) -> None:
+    """Processes with different hash seeds publish the same batches."""
     outputs = {re.sub(r" in [\d.]+ s, [\d,]+/s", "", oddsengine("replay", simulated_recording).stdout) for _ in range(3)}
     assert 1 == len(outputs)
 
 
 async def start(*arguments: str, cwd: Path) -> tuple[asyncio.subprocess.Process, str]:
-    """Start a serving command and wait until it says where."""
+    """Start a command that serves, and wait until it has logged its URL."""
     process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stderr=asyncio.subprocess.PIPE, cwd=cwd)
     assert process.stderr is not None
     async with asyncio.timeout(60):
         async for line in process.stderr:
             if b'"event": "serving"' in line:
                 return process, json.loads(line)["url"]
-    raise AssertionError("it never said that it serves")
+    raise AssertionError("the command ended without serving")
 
 
 async def stop(process: asyncio.subprocess.Process) -> None:
@@ -126,7 +126,7 @@ async def get(url: str) -> Any:
         return await response.json()
 
 
-async def test_run_serves_the_demo_from_any_directory_and_stops_cleanly(tmp_path: Path) -> None:
+async def test_run_serves_the_demo_from_any_folder_and_stops_cleanly(tmp_path: Path) -> None:
     process, url = await start("run", "--port", "0", cwd=tmp_path)
     try:
         async with asyncio.timeout(60):
@@ -154,9 +154,7 @@ async def test_replay_serves_a_recording(simulated_recording: Path, tmp_path: Pa
         await stop(process)
 
 
-async def test_a_second_engine_on_the_same_redis_takes_over_and_the_first_steps_down(
-    redis_server: EmbeddedRedis, tmp_path: Path
-) -> None:
+async def test_a_second_engine_on_the_same_redis_takes_over(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
     config = tmp_path / "odds.toml"
     config.write_text(f'[redis]\nurl = "{redis_server.url}"\n[gateway]\nport = 0\n')
     first, _ = await start("run", "--config", str(config), cwd=tmp_path)
@@ -198,8 +196,8 @@ async def market_of(url: str, event: str) -> dict[str, Any]:
     return market
 
 
-async def test_rules_are_reloaded_whole_or_not_at_all(tmp_path: Path) -> None:
-    """By a change of the file and by SIGHUP; a bad file changes nothing."""
+async def test_a_config_is_reloaded_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    """On a change of the file and on SIGHUP. A bad file changes nothing."""
     config = tmp_path / "odds.toml"
 
     def write(book_sum: str) -> None:

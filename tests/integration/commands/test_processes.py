@@ -1,4 +1,4 @@
-"""Engine and gateways as processes of their own, on one Redis."""
+"""An engine and gateways in separate processes on one Redis."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ matches = 4
 
 
 class Process:
-    """A command running, and what it logs."""
+    """A running command and its log."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.lines: list[dict[str, Any]] = []
 
     async def logged(self, event: str, times: int = 1) -> list[dict[str, Any]]:
-        """Read on until something was logged so many times."""
+        """Read the log until an event occurs this many times, and return those lines."""
         assert self.process.stderr is not None
         async with asyncio.timeout(PATIENCE_S):
             while len(found := [line for line in self.lines if line["event"] == event]) < times:
@@ -69,8 +69,8 @@ async def running(*arguments: str, cwd: Path) -> AsyncIterator[Process]:
         assert "Traceback" not in rest, rest
 
 
-async def test_an_engine_and_gateways_with_workers_of_which_one_dies(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
-    """The dead one is started again; on SIGTERM every client hears a goodbye."""
+async def test_a_killed_gateway_worker_is_restarted(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
+    """On SIGTERM every client gets a `bye` before its socket is closed."""
     (tmp_path / "odds.toml").write_text(CONFIG.format(url=redis_server.url))
     async with running("engine", "-c", "odds.toml", cwd=tmp_path) as engine:
         (publishing,) = await engine.logged("publishing")
@@ -103,7 +103,7 @@ async def test_an_engine_and_gateways_with_workers_of_which_one_dies(redis_serve
                 assert "oddsengine_markets" in await response.text()
 
 
-async def test_roles_of_their_own_need_a_redis_that_others_reach(tmp_path: Path) -> None:
+async def test_separate_roles_need_a_redis_in_the_config(tmp_path: Path) -> None:
     for role in ("engine", "gateway"):
         process = await asyncio.create_subprocess_exec(*COMMAND, role, stderr=asyncio.subprocess.PIPE, cwd=tmp_path)
         _, err = await process.communicate()

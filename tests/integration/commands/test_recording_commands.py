@@ -1,4 +1,4 @@
-"""Recording what feeds receive, and playing it again, by the real commands against an emulated provider."""
+"""Recording and replaying by the real commands against emulated providers."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def words(process: subprocess.CompletedProcess[str]) -> str:
-    """Read a usage error out of its frame."""
+    """Return the text of a usage error without its frame."""
     return " ".join(process.stderr.replace("│", " ").split())
 
 
 @asynccontextmanager
 async def emulated(provider: str, folder: Path) -> AsyncIterator[tuple[Path, dict[str, str]]]:
-    """An emulated provider, the config that it prints, and its secrets."""
+    """Emulate a provider. Yields a file with the config that it prints, and its secrets."""
     command = [COMMAND, "emulate", provider, "--events", "3"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
@@ -61,7 +61,7 @@ async def emulated(provider: str, folder: Path) -> AsyncIterator[tuple[Path, dic
 
 
 async def recorded(config: Path, secrets: dict[str, str], folder: Path) -> list[Path]:
-    """Record until there are two files; give them all."""
+    """Record until there are two files, and return all of them."""
     command = [COMMAND, "record", "--config", str(config), "--out", str(folder), "--rotate-mb", "0.02"]
     recording = await asyncio.create_subprocess_exec(*command, env={**os.environ, **secrets}, stderr=asyncio.subprocess.DEVNULL)
     async with asyncio.timeout(60):
@@ -73,7 +73,7 @@ async def recorded(config: Path, secrets: dict[str, str], folder: Path) -> list[
 
 
 async def published(folder: Path, config: Path, seed: str, speed: str) -> bytes:
-    """Replay a recording; give what would be published."""
+    """Replay a recording and return the batches to be published."""
     out = folder.parent / f"{folder.name}-published-{seed}"
     arguments = ("replay", str(folder), "--published", str(out), "--speed", speed, "--config", str(config))
     done = await asyncio.to_thread(run, *arguments, PYTHONHASHSEED=seed)
@@ -82,7 +82,7 @@ async def published(folder: Path, config: Path, seed: str, speed: str) -> bytes:
     return out.read_bytes()
 
 
-async def play_again(provider: str, tmp_path: Path) -> None:
+async def record_and_replay(provider: str, tmp_path: Path) -> None:
     folder = tmp_path / provider
     async with emulated(provider, tmp_path) as (config, secrets):
         parts = await recorded(config, secrets, folder)
@@ -98,12 +98,12 @@ async def play_again(provider: str, tmp_path: Path) -> None:
     assert "part 1 is missing: give them all" in missing.stderr
 
 
-async def test_a_recording_played_again_publishes_the_same_bytes(tmp_path: Path) -> None:
-    """Of every provider, in whatever process, at whatever speed; and neither keys nor tokens are in it."""
-    await asyncio.gather(*(play_again(provider, tmp_path) for provider in EXTRA))
+async def test_replays_of_a_recording_publish_the_same_bytes(tmp_path: Path) -> None:
+    """For every provider, in different processes and at different speeds. A recording holds no keys and no tokens."""
+    await asyncio.gather(*(record_and_replay(provider, tmp_path) for provider in EXTRA))
 
 
-def test_what_can_not_be_recorded_or_emulated_is_told(tmp_path: Path) -> None:
+def test_unknown_providers_and_feeds_and_missing_secrets_are_reported(tmp_path: Path) -> None:
     nobody = run("emulate", "nobody")
     assert 2 == nobody.returncode
     assert "there are betfair" in words(nobody)

@@ -1,4 +1,4 @@
-"""A recording served to subscribers: whoever they are, they end with the snapshot."""
+"""A recording served to subscribers of every kind: in the end each has the state of the snapshot."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 async def serve_to_all(recording: Path, channel: str, *, step: int) -> tuple[Steady, Flaky, Sluggish]:
-    """Replay in steps of some messages, each published before the next, so that no run sees fewer changes than another."""
+    """Replay in steps of `step` messages, each published before the next, so that every run sees the same changes."""
     async with running_service(quick_settings(heartbeat_ms=1000), sources=("betfair",)) as service:
         steady, flaky = Steady(service, channel), Flaky(service, channel, cuts=50)
         sluggish = Sluggish(service, channel, reads_every_s=10.0)

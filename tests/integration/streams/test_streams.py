@@ -1,4 +1,4 @@
-"""Publishing and following through a real Redis: order, fencing, lost data, gaps, trims, silence."""
+"""Publishing and following through a real Redis: order, fencing, lost data, gaps and silence."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Owner:
 
 
 class Reader:
-    """A follower, its replica, and what it notified of."""
+    """A follower, its replica, and its notifications."""
 
     def __init__(self, redis: Redis, *, stale_after_s: float = 3.0) -> None:
         self.offer = ReplicaOffer(())
@@ -107,7 +107,7 @@ def same(owner: Owner, reader: Reader) -> bool:
     return owner.offer.changes_since(BEGINNING) == reader.offer.changes_since(BEGINNING)
 
 
-async def test_a_follower_has_what_was_published_before_and_after_it_came(redis: Redis, reader: Reader) -> None:
+async def test_a_follower_gets_what_was_published_before_and_after_its_start(redis: Redis, reader: Reader) -> None:
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
     await until(lambda: same(owner, reader))
@@ -118,7 +118,7 @@ async def test_a_follower_has_what_was_published_before_and_after_it_came(redis:
     assert "live" in reader.heard
 
 
-async def test_entries_carry_the_position_as_their_id_without_holes(redis: Redis) -> None:
+async def test_entry_ids_are_positions_without_gaps(redis: Redis) -> None:
     owner = await Owner(redis).claimed(now_ms=5_000_000)
     for price in (2000, 2100, 2200):
         await owner.offers(price)
@@ -127,8 +127,8 @@ async def test_entries_carry_the_position_as_their_id_without_holes(redis: Redis
     assert ["5000-0", "5000-1", "5000-2", "5000-3"] == ids
 
 
-async def test_writing_the_same_batch_again_is_harmless(redis: Redis) -> None:
-    """A lost reply is answered by writing again."""
+async def test_publishing_a_batch_twice_has_no_further_effect(redis: Redis) -> None:
+    """After a lost reply the batch is published again."""
     owner = await Owner(redis).claimed()
     owner.offer.stage_event(an_event())
     batch = owner.offer.commit(0)
@@ -151,7 +151,7 @@ async def test_a_stale_owner_is_fenced_and_writes_nothing(redis: Redis) -> None:
     assert new.offer.epoch > old.offer.epoch
 
 
-async def test_a_new_owner_goes_on_from_what_the_last_one_published(redis: Redis) -> None:
+async def test_a_new_owner_continues_from_what_the_last_one_published(redis: Redis) -> None:
     old = await Owner(redis).claimed()
     await old.offers(2000)
     await old.offers(2100)
@@ -160,7 +160,7 @@ async def test_a_new_owner_goes_on_from_what_the_last_one_published(redis: Redis
     assert (2, (2100,)) == (record.v, record.selections["home"].prices)
 
 
-async def test_an_epoch_grows_even_where_redis_forgot_everything(redis: Redis) -> None:
+async def test_epochs_grow_even_if_redis_has_lost_its_data(redis: Redis) -> None:
     owner = await Owner(redis).claimed(now_ms=7_000_000)
     await redis.flushall()
     again = await Owner(redis).claimed(now_ms=7_000_900)
@@ -171,7 +171,7 @@ async def test_an_epoch_grows_even_where_redis_forgot_everything(redis: Redis) -
 
 
 async def older_state(redis: Redis) -> Callable[[], Awaitable[None]]:
-    """Remember what Redis holds, to be brought back as an old backup or a lagging replica would bring it."""
+    """Dump what Redis holds. Returns a function that restores it, as an old backup or a lagging replica would."""
     dumps = {key: await redis.dump(key) for key in KEYS}
 
     async def restore() -> None:
@@ -183,14 +183,14 @@ async def older_state(redis: Redis) -> Callable[[], Awaitable[None]]:
 
 
 async def current(owner: Owner, reader: Reader) -> None:
-    """Wait until a follower has what its owner published, and a sign that the owner is alive."""
+    """Wait until a follower has what its owner published, and a heartbeat of it."""
     await until(lambda: same(owner, reader))
     await owner.flush(heartbeat=True)
     await until(lambda: not reader.follower.stale)
 
 
-async def test_a_follower_does_not_go_back_within_an_epoch(redis: Redis, reader: Reader) -> None:
-    """What was suspended since an older state must not be open again when Redis comes back with it."""
+async def test_a_follower_never_goes_back_within_an_epoch(redis: Redis, reader: Reader) -> None:
+    """A market that is suspended must not be shown open because Redis returns with an older state."""
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
     restore = await older_state(redis)
@@ -205,8 +205,8 @@ async def test_a_follower_does_not_go_back_within_an_epoch(redis: Redis, reader:
     await until(lambda: same(new, reader) and reader.offer.epoch == new.offer.epoch)
 
 
-async def test_a_follower_that_lost_its_connection_does_not_go_back_either(redis: Redis, reader: Reader) -> None:
-    """A reconnect reads the top first; it is compared with everything that was read, whatever broke in between."""
+async def test_a_follower_that_lost_its_connection_never_goes_back(redis: Redis, reader: Reader) -> None:
+    """After a reconnect the last entry is compared with everything that was ever read."""
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
     restore = await older_state(redis)
@@ -219,8 +219,8 @@ async def test_a_follower_that_lost_its_connection_does_not_go_back_either(redis
     assert same(owner, reader)
 
 
-async def test_a_follower_goes_on_where_lost_entries_come_back(redis: Redis, reader: Reader) -> None:
-    """A replica that lags has the same history: once it has caught up there is no need for a new epoch."""
+async def test_a_follower_continues_when_lost_entries_return(redis: Redis, reader: Reader) -> None:
+    """A lagging replica has the same history: once it has caught up, no new epoch is needed."""
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
     behind = await older_state(redis)
@@ -234,7 +234,7 @@ async def test_a_follower_goes_on_where_lost_entries_come_back(redis: Redis, rea
     await until(lambda: same(owner, reader) and not reader.follower.stale)
 
 
-async def test_lost_data_is_noticed_before_anything_is_written_on_top(redis: Redis) -> None:
+async def test_lost_data_is_detected_before_the_next_write(redis: Redis) -> None:
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
     await redis.flushall()
@@ -243,7 +243,7 @@ async def test_lost_data_is_noticed_before_anything_is_written_on_top(redis: Red
     assert ORIGIN == await read_top(redis, KEYS.changes)
 
 
-async def test_a_follower_survives_a_claim_after_lost_data(redis: Redis, reader: Reader) -> None:
+async def test_a_follower_reloads_after_a_claim_that_follows_lost_data(redis: Redis, reader: Reader) -> None:
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
     await until(lambda: same(owner, reader))
@@ -254,11 +254,11 @@ async def test_a_follower_survives_a_claim_after_lost_data(redis: Redis, reader:
     assert 2 <= reader.heard.count("replaced")
 
 
-async def test_a_hole_in_the_sequence_means_scan_again(redis: Redis, reader: Reader) -> None:
+async def test_a_gap_in_the_sequence_reloads_the_snapshot(redis: Redis, reader: Reader) -> None:
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
     await until(lambda: same(owner, reader))
-    # Someone removed entries under us, as a trim does under a follower that lags.
+    # The entry is removed before it is read, as a trim does to a follower that lags.
     owner.offer.stage_market(an_offer_of(prices={"home": 3000}))
     batch = owner.offer.commit(0)
     assert batch is not None
@@ -274,7 +274,7 @@ async def test_a_hole_in_the_sequence_means_scan_again(redis: Redis, reader: Rea
     assert 2 <= reader.heard.count("replaced")
 
 
-async def test_an_unreadable_entry_or_record_costs_a_scan_and_no_more(redis: Redis, reader: Reader) -> None:
+async def test_an_unreadable_entry_reloads_the_snapshot(redis: Redis, reader: Reader) -> None:
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
     await until(lambda: same(owner, reader))
@@ -284,7 +284,7 @@ async def test_an_unreadable_entry_or_record_costs_a_scan_and_no_more(redis: Red
     assert same(owner, reader)
 
 
-async def test_silence_is_stale_until_the_next_entry(redis_server: EmbeddedRedis, redis: Redis) -> None:
+async def test_a_silent_shard_is_stale_until_its_next_entry(redis_server: EmbeddedRedis, redis: Redis) -> None:
     owner = await Owner(redis).claimed()
     async with following(redis_server, stale_after_s=0.3) as reader:
         await until(lambda: reader.heard == ["replaced"])
@@ -295,9 +295,7 @@ async def test_silence_is_stale_until_the_next_entry(redis_server: EmbeddedRedis
         await until(lambda: reader.heard[-1:] == ["live"])
 
 
-async def test_removals_and_their_tombstones_reach_a_follower_that_starts_later(
-    redis_server: EmbeddedRedis, redis: Redis, reader: Reader
-) -> None:
+async def test_tombstones_reach_a_follower_that_starts_later(redis_server: EmbeddedRedis, redis: Redis, reader: Reader) -> None:
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
     position = owner.offer.seq

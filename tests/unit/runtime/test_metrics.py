@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+import oddsengine
 from oddsengine.common.histogram import Histogram
 from oddsengine.runtime.telemetry.metrics import METRICS, build_registry
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from oddsengine.runtime.telemetry.metrics import Sample
+
+PACKAGE = Path(oddsengine.__file__).parent
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -60,6 +64,11 @@ def test_a_scrape_reads_the_present_values() -> None:
     latest = generate_latest(registry).decode()
     assert "oddsengine_sessions 4.0" in latest
     assert {"gauge", "counter", "histogram"} == {family.type for family in text_string_to_metric_families(latest)}
+
+
+def test_every_name_in_the_table_is_in_use() -> None:
+    sources = [file.read_text() for file in PACKAGE.rglob("*.py") if file.name != "metrics.py"]
+    assert [] == [name for name in METRICS if not any(f'"{name}"' in source for source in sources)]
 
 
 def test_a_name_that_is_not_in_the_table_is_an_error() -> None:
