@@ -1,4 +1,4 @@
-"""Laws of the snapshot cache: what is kept is what would be encoded, and large encodings make nobody wait but who asks."""
+"""Laws of the snapshot cache: what is kept is what would be encoded, and only its requester waits for a large encoding."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def test_a_large_channel_is_encoded_a_slice_a_turn_and_then_announced() ->
     assert not cache.snapshots.is_busy
 
 
-async def test_whoever_waits_for_a_snapshot_may_give_up() -> None:
+async def test_a_request_for_a_snapshot_can_be_cancelled() -> None:
     cache = Cache(an_offer("e1", "e2", "e3"), SMALL_THRESHOLDS)
     cache.tick_s = 0.01
     channel = cache.audience().channel
@@ -118,7 +118,7 @@ async def test_whoever_waits_for_a_snapshot_may_give_up() -> None:
         await first
 
 
-async def test_a_large_encoding_is_dropped_once_nobody_asks_for_it() -> None:
+async def test_a_large_encoding_is_dropped_once_it_is_no_longer_requested() -> None:
     cache = Cache(an_offer("e1", "e2"), SMALL_THRESHOLDS)
     assert cache.frames() is not None
     for idle_s, is_kept in ((20.0, True), (40.0, False)):
