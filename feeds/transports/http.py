@@ -11,12 +11,15 @@ import msgspec
 from aiolimiter import AsyncLimiter
 
 from oddsengine.common.excerpts import excerpt
+from oddsengine.common.histogram import Histogram
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Mapping
 
 _OK: Final = 200
+#: Providers answer within a second; requests time out after ten by default.
+_RESPONSE_BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 #: Response headers that codecs read; the others are discarded.
 _KEPT_HEADERS: Final = frozenset({"retry-after", "x-requests-remaining", "x-requests-used", "date"})
 
@@ -93,7 +96,7 @@ class HttpClient:
         certificate: the TLS context for requests with a client certificate.
 
     Attributes:
-        total_s: the duration of all requests, in seconds.
+        response_seconds: the durations of the requests.
         statuses: how often each status was received; 0 counts the requests without a response.
     """
 
@@ -115,7 +118,7 @@ class HttpClient:
         self._headers = headers
         self._limiter = AsyncLimiter(max(2 * requests_per_s, 1.0), max(2 * requests_per_s, 1.0) / requests_per_s)
         self._certificate = certificate
-        self.total_s = 0.0
+        self.response_seconds = Histogram(_RESPONSE_BOUNDS_S)
         self.statuses: dict[int, int] = {}
 
     async def fetch(self, request: Request) -> Response:
@@ -123,7 +126,7 @@ class HttpClient:
         async with self._limiter:
             began_s = time.perf_counter()
             response = await self._fetch(request)
-            self.total_s += time.perf_counter() - began_s
+            self.response_seconds.observe(time.perf_counter() - began_s)
         self.statuses[response.status] = self.statuses.get(response.status, 0) + 1
         return response
 

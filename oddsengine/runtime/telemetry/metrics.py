@@ -59,7 +59,7 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_feed_verifications_total": _counter("Snapshots fetched to tell a quiet market from a frozen feed.", "feed"),
     "oddsengine_feed_clock_steps_total": _counter("Times that a provider's clock was set back.", "feed"),
     "oddsengine_feed_responses_total": _counter("HTTP responses by status; 0: no response.", "feed", "status"),
-    "oddsengine_feed_response_seconds_total": _counter("Total time of HTTP responses.", "feed"),
+    "oddsengine_feed_response_seconds": Description("histogram", "Durations of HTTP requests to a provider.", ("feed",)),
     # the engine
     "oddsengine_markets": _gauge("Markets on offer.", "shard"),
     "oddsengine_events": _gauge("Events on offer.", "shard"),

@@ -66,7 +66,8 @@ async def test_requests_beyond_the_burst_wait_for_the_rate_limit() -> None:
         await asyncio.gather(*(client.fetch(ODDS) for _ in range(3)))
         assert time.monotonic() - began_s >= max(0.25, burst_s)
     assert {200: 23} == client.statuses
-    assert 0 < client.total_s
+    assert ("+Inf", 23) == client.response_seconds.buckets()[-1]
+    assert 0 < client.response_seconds.total
 
 
 async def test_a_response_that_takes_too_long_is_one_of_status_0() -> None:

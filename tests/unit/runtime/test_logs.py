@@ -1,0 +1,47 @@
+"""Logs are one JSON object per line on standard error, without the noise of libraries."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+PROBE = """
+import logging
+import structlog
+from oddsengine.runtime.telemetry.logs import configure_logging
+
+configure_logging({level!r}, json=True)
+structlog.get_logger("ours").info("something happened", shard=3)
+structlog.get_logger("ours").debug("a detail")
+logging.getLogger("a.library").warning("odd: %s", 5)
+logging.getLogger("watchfiles.main").info("1 change detected")
+logging.getLogger("aiohttp.access").info("GET /")
+try:
+    raise ValueError("no")
+except ValueError:
+    structlog.get_logger("ours").exception("failed")
+"""
+
+
+def logged(level: str) -> list[dict[str, Any]]:
+    done = subprocess.run([sys.executable, "-c", PROBE.format(level=level)], capture_output=True, text=True, check=True)
+    assert "" == done.stdout
+    return [json.loads(line) for line in done.stderr.splitlines()]
+
+
+def test_a_line_has_its_event_fields_level_logger_and_time() -> None:
+    ours, library, failed = logged("info")
+    assert {"event": "something happened", "shard": 3, "level": "info", "logger": "ours"}.items() <= ours.items()
+    assert ours["timestamp"].endswith("Z")
+    assert ("odd: 5", "warning", "a.library") == (library["event"], library["level"], library["logger"])
+    assert "ValueError: no" in failed["exception"]
+
+
+def test_debug_logs_stay_free_of_a_line_per_request_or_changed_file() -> None:
+    assert ["something happened", "a detail", "odd: 5", "failed"] == [line["event"] for line in logged("debug")]
+
+
+def test_a_higher_level_leaves_the_lower_ones_out() -> None:
+    assert ["odd: 5", "failed"] == [line["event"] for line in logged("warning")]
