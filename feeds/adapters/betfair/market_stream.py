@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feeds.adapters.betfair.decoding import decode_message
-from feeds.adapters.betfair.definitions import event_of, runner_ref, to_event, to_market
+from feeds.adapters.betfair.markets import event_of, runner_ref, to_event, to_market
 from feeds.errors import BadMessage
 from feeds.feed import CodecEvent, Dropped, Rejected
 from oddsengine.common.excerpts import excerpt

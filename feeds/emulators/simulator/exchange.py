@@ -190,14 +190,12 @@ class Exchange:
             market.type != "ASIAN_HANDICAP" and state.phase == "playing" and max(probabilities.values()) > 1 - 1e-9
         )
         definition = self._definition(market, state, probabilities, settled=settled)
-        new = not market.definition
+        is_new = not market.definition
         change: dict[str, Any] = {"id": market.id}
         if definition != market.definition:
-            if not new:
+            if not is_new:
                 market.version += 1
-            market.definition = definition
-            change["marketDefinition"] = {**definition, "version": market.version}
-            market.definition = change["marketDefinition"]
+            market.definition = change["marketDefinition"] = {**definition, "version": market.version}
         market.closed = settled
         move_probability = _MOVES_IN_PLAY if state.phase == "playing" else _MOVES_BEFORE
         if (
@@ -208,7 +206,7 @@ class Exchange:
             rows = self._move(market, probabilities)
             if rows:
                 change["rc"] = rows
-        if new:
+        if is_new:
             return self.image(market)
         return change if len(change) > 1 else None
 

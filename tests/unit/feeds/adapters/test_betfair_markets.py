@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from feeds.adapters.betfair.definitions import DRAW, to_event, to_market
+from feeds.adapters.betfair.markets import DRAW, to_event, to_market
 from feeds.adapters.betfair.messages import Definition
 from tests.support.builders import betfair_market
 
