@@ -208,7 +208,14 @@ class BetfairCodec:
         if any(isinstance(event, Dropped) for event in events):
             return events
         self._is_verifying = False
-        return [VerificationSnapshot([event for event in events if isinstance(event, UpdateBatch)])]
+        batches = [event for event in events if isinstance(event, UpdateBatch)]
+        # Inside the snapshot, the end of a lag would only be compared; it follows once the snapshot has been applied.
+        statuses: list[CodecEvent] = []
+        for batch in batches:
+            if claims := [update for update in batch.updates if isinstance(update, SourceStatus)]:
+                statuses.append(UpdateBatch(batch.source, batch.published_ms, [*claims]))
+                batch.updates[:] = [update for update in batch.updates if not isinstance(update, SourceStatus)]
+        return [VerificationSnapshot(batches), *statuses]
 
     def _status(self, message: Message, events: list[CodecEvent]) -> None:
         if message.status_code == "SUCCESS":

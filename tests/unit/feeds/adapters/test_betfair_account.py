@@ -13,7 +13,7 @@ from feeds.adapters.betfair.messages import Subscription
 from feeds.errors import ProviderRefused
 from feeds.feed import Rejected, VerificationSnapshot
 from feeds.recording.packet import encode_line, response_packet
-from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, UpdateBatch
+from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus, UpdateBatch
 from tests.support.builders import betfair_market, mcm
 from tests.support.provider_messages import a_response
 
@@ -174,6 +174,20 @@ def test_a_verification_is_an_image_under_a_new_subscription() -> None:
     (sample,) = codec.receive_data(mcm(betfair_market(), id=new, ct="SUB_IMAGE", pt=1002) + b"\r\n")
     assert isinstance(sample, VerificationSnapshot)
     assert 1 == len(sample.batches)
+
+
+def test_a_lag_that_ends_with_a_verification_is_reported_outside_of_it() -> None:
+    codec = a_codec(an_account(login=False))
+    live(codec)
+    codec.receive_data(orjson.dumps({"op": "mcm", "status": 503}) + b"\r\n")
+    codec.request_verification()
+    (again,) = sent(codec)
+    image = mcm(betfair_market(), id=again["id"], ct="SUB_IMAGE", pt=1002)
+    snapshot, status = codec.receive_data(image + b"\r\n")
+    assert ["live"] == [update.health for update in updates([status], SourceStatus)]
+    assert isinstance(snapshot, VerificationSnapshot)
+    assert [] == updates(snapshot.batches, SourceStatus)
+    assert 1 == len(updates(snapshot.batches, MarketUpdate))
 
 
 def test_a_message_older_than_the_last_is_refused_and_the_next_subscription_starts_from_an_image() -> None:
