@@ -1,4 +1,4 @@
-"""Subscribers of every temper, who all must end with the state that the snapshot gives."""
+"""Subscribers with different behaviour, which all must end with the state of the snapshot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class PriceRule:
-    """No message ever carries a price for a suspended or closed market or a removed selection."""
+    """Checks that no message has a price for a suspended or closed market or a removed selection, and that versions only grow."""
 
     def __init__(self) -> None:
         self.state = OddsState()
@@ -30,6 +30,7 @@ class PriceRule:
         self.messages = 0
 
     def check(self, message: dict[str, Any]) -> None:
+        """Apply a message and check the result."""
         self.messages += 1
         self.state.apply(message)
         for change in message.get("markets", ()):
@@ -44,7 +45,7 @@ class PriceRule:
 
 
 class Steady:
-    """Is there all the time; holds every message to the rule."""
+    """Stays connected, and checks every message."""
 
     def __init__(self, service: RunningService, channel: str) -> None:
         self.client = OddsClient(service.base, [channel])
@@ -60,7 +61,7 @@ class Steady:
 
 
 class Flaky(Steady):
-    """Is cut off at random moments and resumes, each time on a new connection."""
+    """Disconnects at random moments and resumes, each time on a new connection."""
 
     def __init__(self, service: RunningService, channel: str, cuts: int) -> None:
         super().__init__(service, channel)
@@ -81,15 +82,20 @@ class Flaky(Steady):
 
 
 class Sluggish:
-    """Reads nothing most of the time, through the smallest buffers there are."""
+    """Reads only now and then, through the smallest possible buffers."""
 
     def __init__(self, service: RunningService, channel: str, *, reads_every_s: float) -> None:
         self._url = service.base.replace("http", "ws") + "/v1/stream"
         self._address = ("127.0.0.1", service.port)
         self._channel = channel
         self._pause_s = reads_every_s
+        self._catching_up = asyncio.Event()
         self.rule = PriceRule()
         self.state = self.rule.state
+
+    def catch_up(self) -> None:
+        """Read without pauses from now on."""
+        self._catching_up.set()
 
     async def run(self) -> None:
         raw = socket.socket()
@@ -99,7 +105,9 @@ class Sluggish:
         async with connect(self._url, sock=raw, compression=None, max_size=None, max_queue=1, ping_interval=None) as connection:
             await connection.send(orjson.dumps({"op": "subscribe", "channels": [self._channel]}).decode())
             while True:
-                await asyncio.sleep(self._pause_s)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._pause_s):
+                        await self._catching_up.wait()
                 with contextlib.suppress(TimeoutError):
                     while True:
                         async with asyncio.timeout(0.3):
@@ -107,8 +115,8 @@ class Sluggish:
 
 
 @asynccontextmanager
-async def running(*subscribers: Steady | Sluggish) -> AsyncIterator[None]:
-    """Let subscribers run; what goes wrong in one fails the test."""
+async def subscribers_running(*subscribers: Steady | Sluggish) -> AsyncIterator[None]:
+    """Run subscribers. A failed check of one fails the test."""
     tasks = [asyncio.create_task(subscriber.run()) for subscriber in subscribers]
     try:
         yield
@@ -124,8 +132,11 @@ async def running(*subscribers: Steady | Sluggish) -> AsyncIterator[None]:
             raise result
 
 
-async def end_equal(service: RunningService, channel: str, *subscribers: Steady | Sluggish) -> None:
-    """Wait until every subscriber has exactly the state that the snapshot gives, prices and versions."""
+async def assert_equal_to_snapshot(service: RunningService, channel: str, *subscribers: Steady | Sluggish) -> None:
+    """Wait until every subscriber has exactly the state of the snapshot, with prices and versions."""
+    for subscriber in subscribers:
+        if isinstance(subscriber, Sluggish):
+            subscriber.catch_up()
     await service.wait_published()
     snapshot = await service.get(f"/v1/snapshot?channel={channel}")
     events = {event["id"]: event for event in snapshot["events"]}
@@ -135,5 +146,5 @@ async def end_equal(service: RunningService, channel: str, *subscribers: Steady 
         name = type(subscriber).__name__
         await wait_until(
             lambda subscriber=subscriber: subscriber.state.markets == markets and subscriber.state.events == events,  # type: ignore[misc]
-            f"the snapshot's state at {name}",
+            f"the state of the snapshot at {name}",
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
+import pytest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -64,11 +65,14 @@ async def recorded(config: Path, secrets: dict[str, str], folder: Path) -> list[
     """Record until there are two files, and return all of them."""
     command = [COMMAND, "record", "--config", str(config), "--out", str(folder), "--rotate-mb", "0.02"]
     recording = await asyncio.create_subprocess_exec(*command, env={**os.environ, **secrets}, stderr=asyncio.subprocess.DEVNULL)
-    async with asyncio.timeout(60):
-        while not (folder.is_dir() and len(list(folder.iterdir())) >= 2):
-            await asyncio.sleep(0.1)
-    recording.send_signal(signal.SIGINT)
-    assert 0 == await recording.wait()
+    try:
+        async with asyncio.timeout(60):
+            while not (folder.is_dir() and len(list(folder.iterdir())) >= 2):
+                await asyncio.sleep(0.1)
+    finally:
+        recording.send_signal(signal.SIGINT)
+        code = await recording.wait()
+    assert 0 == code
     return sorted(folder.iterdir())
 
 
@@ -82,7 +86,9 @@ async def published(folder: Path, config: Path, seed: str, speed: str) -> bytes:
     return out.read_bytes()
 
 
-async def record_and_replay(provider: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("provider", EXTRA)
+async def test_replays_of_a_recording_publish_the_same_bytes(provider: str, tmp_path: Path) -> None:
+    """In different processes and at different speeds. A recording holds no keys and no tokens."""
     folder = tmp_path / provider
     async with emulated(provider, tmp_path) as (config, secrets):
         parts = await recorded(config, secrets, folder)
@@ -96,11 +102,6 @@ async def record_and_replay(provider: str, tmp_path: Path) -> None:
     missing = await asyncio.to_thread(run, "replay", str(parts[1]))
     assert 1 == missing.returncode
     assert "part 1 is missing: give them all" in missing.stderr
-
-
-async def test_replays_of_a_recording_publish_the_same_bytes(tmp_path: Path) -> None:
-    """For every provider, in different processes and at different speeds. A recording holds no keys and no tokens."""
-    await asyncio.gather(*(record_and_replay(provider, tmp_path) for provider in EXTRA))
 
 
 def test_unknown_providers_and_feeds_and_missing_secrets_are_reported(tmp_path: Path) -> None:

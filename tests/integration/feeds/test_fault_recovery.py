@@ -23,7 +23,7 @@ from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.sourcing.dump import dump_market
 from tests.support.service import RunningService, quick_settings, running_service, wait_until
-from tests.support.subscribers import Steady, end_equal, running
+from tests.support.subscribers import Steady, assert_equal_to_snapshot, subscribers_running
 from tests.support.tasks import in_background, stop
 
 if TYPE_CHECKING:
@@ -115,14 +115,14 @@ async def settle(provider: Provider, *subscribers: Steady) -> None:
     await wait_until(lambda: provider.live, "the feed to be live")
     provider.server.paused = True
     await wait_until(lambda: not provider.differences(), "the provider's prices")
-    await end_equal(provider.service, "sport:football", *subscribers)
+    await assert_equal_to_snapshot(provider.service, "sport:football", *subscribers)
 
 
 @pytest.mark.parametrize("kind", ["drop", "garbage", "truncate", "image", "duplicate", "segment", "busy"])
 async def test_after_a_fault_the_published_state_is_the_providers(kind: str) -> None:
     async with provided() as provider:
         steady = Steady(provider.service, "sport:football")
-        async with running(steady):
+        async with subscribers_running(steady):
             for _ in range(3):
                 provider.server.inject_fault(kind, 0.4)
                 await asyncio.sleep(0.6)
@@ -182,7 +182,7 @@ async def test_a_killed_redis_costs_an_epoch_and_no_state() -> None:
     async with provided(own_redis=True) as provider:
         service = provider.service
         steady = Steady(service, "sport:football")
-        async with running(steady), service.socket() as socket:
+        async with subscribers_running(steady), service.socket() as socket:
             await socket.subscribe("sport:football")
             epoch = service.hub.replica.offers[0].epoch
             os.kill(service.redis_pid, signal.SIGKILL)
@@ -196,7 +196,7 @@ async def test_a_frozen_redis_is_announced_as_stale_and_then_live_and_nothing_is
     async with provided(own_redis=True) as provider:
         service = provider.service
         steady = Steady(service, "sport:football")
-        async with running(steady), service.socket() as socket:
+        async with subscribers_running(steady), service.socket() as socket:
             await socket.subscribe("sport:football")
             os.kill(service.redis_pid, signal.SIGSTOP)
             try:

@@ -10,7 +10,7 @@ import pytest
 from feeds.recording.reader import Recordings
 from oddsengine.runtime.replay import Replay
 from tests.support.service import quick_settings, running_service
-from tests.support.subscribers import Flaky, Sluggish, Steady, end_equal, running
+from tests.support.subscribers import Flaky, Sluggish, Steady, assert_equal_to_snapshot, subscribers_running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ async def serve_to_all(recording: Path, channel: str, *, step: int) -> tuple[Ste
     async with running_service(quick_settings(heartbeat_ms=1000), sources=("betfair",)) as service:
         steady, flaky = Steady(service, channel), Flaky(service, channel, cuts=50)
         sluggish = Sluggish(service, channel, reads_every_s=10.0)
-        async with running(steady, flaky, sluggish):
+        async with subscribers_running(steady, flaky, sluggish):
             problems: list[str] = []
             with Recordings([recording]) as recordings:
                 replay = Replay(recordings, "betfair", problems.append)
@@ -32,7 +32,7 @@ async def serve_to_all(recording: Path, channel: str, *, step: int) -> tuple[Ste
                         await service.wait_published()
                         await asyncio.sleep(0)
             assert [] == problems
-            await end_equal(service, channel, steady, flaky, sluggish)
+            await assert_equal_to_snapshot(service, channel, steady, flaky, sluggish)
         return steady, flaky, sluggish
 
 

@@ -23,7 +23,7 @@ from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.fanout.session import Session
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.service import RunningService, quick_settings, running_service, wait_until
-from tests.support.subscribers import Steady, end_equal, running
+from tests.support.subscribers import Steady, assert_equal_to_snapshot, subscribers_running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ async def with_a_steady_client(**limits: Any) -> AsyncIterator[tuple[RunningServ
     async with running_service(quick_settings(limits=LimitSettings(**limits))) as service:
         service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
         steady = Steady(service, "sport:football")
-        async with running(steady):
+        async with subscribers_running(steady):
             await wait_until(lambda: bool(steady.state.markets), "the snapshot")
             moving = asyncio.create_task(_move(service))
             try:
@@ -53,7 +53,7 @@ async def with_a_steady_client(**limits: Any) -> AsyncIterator[tuple[RunningServ
             before = steady.rule.messages
             service.feed(*market_updates(a_definition(), a_quote("home", 2.5), a_quote("away", 1.7)))
             await wait_until(lambda: steady.rule.messages > before, "the next delta")
-            await end_equal(service, "sport:football", steady)
+            await assert_equal_to_snapshot(service, "sport:football", steady)
             assert 0 == steady.client.reconnects, "the well-behaved client stays connected"
             await wait_until(lambda: len(service.hub.sessions) == 1, "the end of the other sessions")
         await wait_until(lambda: len(service.hub.sessions) == 0, "the end of all sessions")
