@@ -149,7 +149,7 @@ def run(subscribers: int, rate: float | None = None) -> list[Row]:
         reference,
         Row(scenario="end to end", metric="delivered", value=window.receiver.deltas_per_s, unit="deltas/s"),
         Row(scenario="end to end", metric="nats-server delivered", value=nats.deltas_per_s, unit="deltas/s"),
-        Row(scenario="end to end", metric="engine CPU", value=window.engine_cpu, unit="cores"),
-        Row(scenario="end to end", metric="gateway CPU", value=window.gateway_cpu, unit="cores"),
-        Row(scenario="end to end", metric="receiver CPU", value=window.receiver.cpu_share, unit="cores"),
+        Row(scenario="end to end", metric="engine CPU", value=window.engine_cpu, unit="of a core"),
+        Row(scenario="end to end", metric="gateway CPU", value=window.gateway_cpu, unit="of a core"),
+        Row(scenario="end to end", metric="receiver CPU", value=window.receiver.cpu_share, unit="of its core"),
     ]

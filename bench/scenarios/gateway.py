@@ -113,9 +113,9 @@ def latency(subscribers: int, rate: float | None = None) -> list[Row]:
         *rows,
         Row(scenario="latency", metric="published", value=rate, unit="deltas/s"),
         Row(scenario="latency", metric="delivered", value=report.deltas_per_s, unit="deltas/s"),
-        Row(scenario="latency", metric="gateway CPU", value=cpu, unit="cores"),
+        Row(scenario="latency", metric="gateway CPU", value=cpu, unit="of a core"),
         Row(scenario="latency", metric="CPU per delivery", value=1e6 * cpu / max(report.deltas_per_s, 1.0), unit="us"),
-        Row(scenario="latency", metric="receiver CPU", value=report.cpu_share, unit="cores"),
+        Row(scenario="latency", metric="receiver CPU", value=report.cpu_share, unit="of its core"),
         Row(
             scenario="latency",
             metric="p99 with 10 % stalled",
