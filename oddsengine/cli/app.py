@@ -230,6 +230,30 @@ def check(config: Annotated[Path, typer.Argument(help="TOML config file.", dir_o
 
 
 @app.command()
+def match(
+    one: Annotated[str, typer.Argument(metavar="EVENT", help="An event as one feed names it: 'Home v Away'.")],
+    other: Annotated[str, typer.Argument(metavar="EVENT", help="An event as another feed names it.")],
+    sport: Annotated[str, typer.Option(help="The sport of both.")] = "football",
+    minutes_apart: Annotated[float, typer.Option(help="How far apart their starts are.")] = 0.0,
+    competitions: Annotated[
+        tuple[str, str], typer.Option(metavar="A B", help="The names of their competitions; '' where one is unknown.")
+    ] = ("", ""),
+    config: ConfigOption = None,
+) -> None:
+    """Decide whether two events of different feeds are the same, by the matcher that runs, and say why.
+
+    Prints one JSON line: {"decision": "same" | "doubt" | "apart", "score", "swapped", "why"}. An event that two others of a feed
+    resemble alike stays a doubt in the engine, whatever each pair's decision.
+    """
+    from oddsengine.cli.match import match as match_events  # noqa: PLC0415 - other commands start faster without
+    from oddsengine.sourcing.matching.settings import MatchingSettings  # noqa: PLC0415
+
+    settings = MatchingSettings() if config is None else _read_settings(config).matching
+    answer = match_events((one, other), sport, minutes_apart, competitions, settings)
+    typer.echo(json.dumps(answer, ensure_ascii=False))
+
+
+@app.command()
 def price(  # noqa: PLR0913 - each is an option of the command line
     odds: Annotated[list[float], typer.Argument(help="Decimal odds of every outcome, as quoted by a bookmaker.")],
     devig: Annotated[str | None, typer.Option(help=f"How to remove the margin: {', '.join(METHODS)}. Default: shin.")] = None,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from oddsengine.offer.change_index import EventEntry
     from oddsengine.pricing.market.consensus import Consensus
     from oddsengine.pricing.pricer import Pricer
+    from oddsengine.sourcing.matching.matcher import Move
     from oddsengine.sourcing.source_book import SourceMarket
     from oddsengine.sourcing.source_selector import ChosenSource, SourcingRule
 
@@ -127,14 +128,18 @@ class Pipeline:
         id_mapper = self.id_mapper
         assert id_mapper is not None  # noqa: S101 - checked by the caller
         for update in updates:
-            if type(update) is EventUpdate:
-                event, moved = id_mapper.map_event(update.event)
-                if moved:
-                    self._move(update.event.id)
+            if type(update) is MarketUpdate:
+                definition = update.definition
+                if definition is not None:
+                    self._move(id_mapper.list_event(definition.event))
+                    definition = id_mapper.map_market(source, update.market, definition, update.books, image=update.image)
+                elif id_mapper.has_unconfirmed:
+                    definition = id_mapper.confirm(source, update.market, update.books)
+                yield update if definition is None else MarketUpdate(update.market, update.image, definition, update.books)
+            elif type(update) is EventUpdate:
+                event, moves = id_mapper.map_event(update.event)
+                self._move(moves)
                 yield EventUpdate(event)
-            elif type(update) is MarketUpdate and update.definition is not None:
-                definition = id_mapper.map_market(source, update.market, update.definition)
-                yield MarketUpdate(update.market, update.image, definition, update.books)
             else:
                 yield update
 
@@ -144,23 +149,38 @@ class Pipeline:
             return
         self._mark(market)
         if self.id_mapper is not None:
-            self.id_mapper.remove_market(source, source_id, EventId(market.partition("/")[0]))
+            self._move(self.id_mapper.remove_market(source, source_id, EventId(market.partition("/")[0])))
 
-    def _move(self, event: EventId) -> None:
-        """Move the markets of a feed's own event to the event it has been matched to."""
+    def _move(self, moves: Iterable[Move]) -> None:
+        """Take feeds' own events with their markets to where they are placed now."""
         id_mapper = self.id_mapper
-        assert id_mapper is not None  # noqa: S101 - checked by the caller
-        for source, source_id, definition in id_mapper.mapped_markets(event):
-            held = self.books[source].markets.get(source_id)
-            if held is not None:
-                held.define(definition)
-                self._assign(source, source_id, definition.id)
-                self._mark(definition.id)
-        placement = id_mapper.matcher.placement(event)
-        if placement is not None and placement.event != event:
-            offer = self.offers[shard_of(event, len(self.offers))]
-            if event in offer.events:
-                self._withdraw(offer, event)
+        assert id_mapper is not None  # noqa: S101 - nothing moves without one
+        for own, before in moves:
+            event = id_mapper.current_event(own)
+            if event is None:
+                continue
+            for source, book in self.books.items():
+                if before in book.events and feed_of(source) == feed_of(own):
+                    del book.events[before]
+                    book.events[event.id] = event
+            for source, source_id, definition in id_mapper.mapped_markets(own):
+                held = self.books[source].markets.get(source_id)
+                if held is not None:
+                    held.define(definition)
+                    self._assign(source, source_id, definition.id)
+                    self._mark(definition.id)
+            self._mark_event(event.id)
+            if before != event.id:
+                self._leave(before)
+
+    def _leave(self, event: EventId) -> None:
+        """Withdraw an event that no source describes any more; else publish it as the others have it."""
+        if any(event in book.events for book in self.books.values()):
+            self._mark_event(event)
+            return
+        offer = self.offers[shard_of(event, len(self.offers))]
+        if event in offer.events:
+            self._withdraw(offer, event)
 
     def _assign(self, source: str, source_id: str, market: MarketId) -> None:
         before = self._directory.assign(source, source_id, market)

@@ -1,56 +1,30 @@
-"""Decides which events of different feeds are the same: by the config's table first, then by sport, start and names.
+"""Decides which events of different feeds are the same: by the config's table first, then by sport, start, names, competition.
 
 Matched events share the id of the first one seen. A pair that is likely but not certain is not merged but listed for review, and
-is settled in the config's table. A match is final: an event keeps its placement until it is removed.
+is settled in the config's table. Every change of what a decision rests on opens it again: a new event, one that its feed lists no
+longer, other names, another start. Only the events that may be the same as those concerned are looked at again.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
-
-import msgspec
-from msgspec import Meta
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from oddsengine.domain.events import Event
 from oddsengine.domain.ids import EventId
-from oddsengine.sourcing.matching.names import NameNormaliser
-from oddsengine.sourcing.matching.score import event_score
+from oddsengine.sourcing.matching.assignment import Assignment, Node
+from oddsengine.sourcing.matching.candidates import CandidateIndex
+from oddsengine.sourcing.matching.compare import Comparison, compare, profile
+from oddsengine.sourcing.matching.names.normaliser import NameNormaliser
+from oddsengine.sourcing.matching.settings import MatchingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from oddsengine.sourcing.matching.names import Name
+    from oddsengine.sourcing.matching.compare import EventProfile
 
-#: Starts within this time count as equal; larger differences cost up to `_FAR_COST` at the edge of the window.
-_NEAR_MS: Final = 15 * 60_000
-_FAR_COST: Final = 0.25
-_UNKNOWN_START_COST: Final = 0.1
-_HOUR_MS: Final = 3_600_000
+__all__ = ["Matcher", "MatchingSettings", "Move", "Placement", "ReviewCandidate", "feed_of"]
 
-Share = Annotated[float, Meta(ge=0.0, le=1.0)]
-
-
-class MatchingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When events of different feeds are the same.
-
-    `window_min`: how far apart their starts may be. Two events are merged if their score is at least `merge_threshold` and ahead
-    of the next candidate's by `min_lead`, and listed for review from `review_threshold` on. `matches` and `non_matches` are pairs
-    of event ids that are the same event, or never; `aliases` maps a name to its other names.
-    """
-
-    window_min: Annotated[float, Meta(ge=0, le=1440)] = 180.0
-    merge_threshold: Share = 0.86
-    review_threshold: Share = 0.6
-    min_lead: Share = 0.08
-    matches: tuple[tuple[str, str], ...] = ()
-    non_matches: tuple[tuple[str, str], ...] = ()
-    aliases: dict[str, tuple[str, ...]] = {}
-
-    def __post_init__(self) -> None:
-        if self.review_threshold > self.merge_threshold:
-            raise ValueError(
-                f"review_threshold ({self.review_threshold:g}) must not be above merge_threshold ({self.merge_threshold:g})"
-            )
+Basis = Literal["first", "table", "names"]
 
 
 class Placement(NamedTuple):
@@ -59,7 +33,14 @@ class Placement(NamedTuple):
     event: EventId
     swapped: bool = False
     score: float = 1.0
-    basis: Literal["first", "table", "names"] = "first"
+    basis: Basis = "first"
+
+
+class Move(NamedTuple):
+    """An event whose placement has changed, and the id that it was placed under before."""
+
+    event: EventId
+    before: EventId
 
 
 class ReviewCandidate(NamedTuple):
@@ -71,16 +52,19 @@ class ReviewCandidate(NamedTuple):
     reason: str
 
 
-class _MatchedEvent:
-    """An event under its first id, the feeds that have it and the events placed with it."""
+class _KnownEvent:
+    """An event of a feed, the order of its arrival, and whether its feed still lists it."""
 
-    __slots__ = ("event", "feeds", "names", "partners")
+    __slots__ = ("edges", "feed", "listed", "order", "placement", "profile")
 
-    def __init__(self, event: Event, names: tuple[Name, ...]) -> None:
-        self.event = event
-        self.names = names
-        self.feeds = {feed_of(event.id)}
-        self.partners: list[EventId] = []
+    def __init__(self, profile: EventProfile, order: int) -> None:
+        self.profile = profile
+        self.feed = feed_of(profile.event.id)
+        self.order = order
+        self.listed = True
+        self.placement: Placement | None = None
+        #: the events that may be the same
+        self.edges: dict[EventId, Comparison] = {}
 
 
 def feed_of(event: str) -> str:
@@ -89,7 +73,7 @@ def feed_of(event: str) -> str:
 
 
 class Matcher:
-    """Places events one by one, in order of arrival.
+    """Places events as they are described, and again when what is known of them changes.
 
     Args:
         settings: the config's `[matching]` section.
@@ -97,14 +81,16 @@ class Matcher:
 
     def __init__(self, settings: MatchingSettings) -> None:
         self._settings = settings
+        self._window_ms = settings.window_min * 60_000
         self._names = NameNormaliser(settings.aliases)
         self._non_matches = {frozenset(pair) for pair in settings.non_matches}
         self._groups = _groups(settings.matches)
-        self._placed: dict[EventId, Placement] = {}
-        self._known: dict[EventId, _MatchedEvent] = {}
-        #: (sport, hour of the start, None if it is unknown) -> events under their first ids
-        self._hours: dict[tuple[str, int | None], set[EventId]] = {}
+        self._known: dict[EventId, _KnownEvent] = {}
+        self._index = CandidateIndex()
+        #: first events -> the events placed under their ids, themselves included
+        self._members: dict[EventId, list[EventId]] = {}
         self._review: dict[EventId, ReviewCandidate] = {}
+        self._arrivals = 0
 
     @property
     def review_candidates(self) -> list[ReviewCandidate]:
@@ -113,113 +99,159 @@ class Matcher:
 
     def placement(self, event: EventId) -> Placement | None:
         """Return the placement of an event, None before its first description."""
-        return self._placed.get(event)
-
-    def partners(self, event: EventId) -> list[EventId]:
-        """Return the events placed with a first one, under their feeds' own ids."""
         known = self._known.get(event)
-        return [] if known is None else known.partners
+        return None if known is None else known.placement
+
+    def placement_of(self, event: EventId) -> Placement:
+        """Return the placement of an event that has been described: its own id before that."""
+        return self.placement(event) or Placement(event)
+
+    def event(self, event: EventId) -> Event | None:
+        """Return an event as its feed described it last."""
+        known = self._known.get(event)
+        return None if known is None else known.profile.event
+
+    def members(self, first: EventId) -> list[EventId]:
+        """Return the events placed under an id, under their feeds' own ids."""
+        return self._members.get(first, [])
 
     def place(self, event: Event) -> Placement:
-        """Place an event by its current description. An event already placed with another keeps its placement."""
-        before = self._placed.get(event.id)
-        if before is not None and before.event != event.id:
-            return before
-        if before is not None:
-            known = self._known[event.id]
-            if len(known.feeds) > 1 or _matches_alike(known.event, event):
-                self._redescribe(known, event)
-                return before
-            self._unlist(known)
-        placement = self._decide(event)
-        self._placed[event.id] = placement
-        if placement.event == event.id:
-            self._list(_MatchedEvent(event, self._names_of(event)))
+        """Place an event by its current description."""
+        self.update(event)
+        return self.placement_of(event.id)
+
+    def update(self, event: Event) -> list[Move]:
+        """Take the current description of an event, and return the events that are now placed elsewhere.
+
+        A first placement under the event's own id is no move.
+        """
+        known = self._known.get(event.id)
+        if known is not None and _matches_alike(known.profile.event, event):
+            known.profile = known.profile._replace(event=event)
+            return []
+        described = profile(event, self._names)
+        concerned = {event.id}
+        if known is None:
+            known = self._known[event.id] = _KnownEvent(described, self._arrivals)
+            self._arrivals += 1
         else:
-            known = self._known[placement.event]
-            known.feeds.add(feed_of(event.id))
-            known.partners.append(event.id)
-        return placement
+            concerned |= known.edges.keys() | set(self.members(known.placement.event) if known.placement else ())
+            self._disconnect(event.id)
+            self._index.remove(known.profile)
+            known.profile = described
+        self._connect(known)
+        self._index.add(described)
+        return self._decide(concerned)
+
+    def set_listed(self, event: EventId, *, listed: bool) -> list[Move]:
+        """Note whether a feed still lists an event, and return the events that are now placed elsewhere.
+
+        An event that is not listed keeps its place, and leaves room for another of its feed.
+        """
+        known = self._known.get(event)
+        if known is None or known.listed == listed:
+            return []
+        known.listed = listed
+        return self._decide({event})
+
+    def is_renamed(self, event: Event) -> bool:
+        """Check whether a description turns an event round or gives it other participants than before."""
+        known = self._known.get(event.id)
+        if known is None or known.profile.event.participants == event.participants:
+            return False
+        before, now = known.profile, profile(event, self._names)
+        if not all(name.words for name in before.names):
+            return False
+        same_time = before._replace(event=event)
+        comparison = compare(same_time, now._replace(kind=before.kind), self._settings)
+        return comparison.decision != "same" or comparison.swapped
 
     def forget(self, event: EventId) -> None:
         """Remove an event, given its first id, and all events placed with it."""
-        known = self._known.pop(event, None)
-        if known is not None:
-            self._hours_of(known.event).discard(event)
-            for own in (event, *known.partners):
-                self._placed.pop(own, None)
-        self._review = {key: pair for key, pair in self._review.items() if event not in {pair.event.id, pair.candidate.id}}
+        for own in self._members.pop(event, []):
+            self._disconnect(own)
+            self._index.remove(self._known.pop(own).profile)
+            self._review.pop(own, None)
+        self._review = {
+            key: pair for key, pair in self._review.items() if pair.event.id in self._known and pair.candidate.id in self._known
+        }
 
-    def _decide(self, event: Event) -> Placement:
-        self._review.pop(event.id, None)
-        group = self._groups.get(event.id)
-        if group is not None:
-            placed = next((self._placed[other] for other in group if other in self._placed and other != event.id), None)
-            if placed is not None:
-                swapped = event_score(self._names_of(event), self._known[placed.event].names).swapped
-                return Placement(placed.event, swapped=swapped, basis="table")
-            return Placement(event.id)
-        candidates = sorted(
-            ((*self._score(event, known), known) for known in self._candidates(event)),
-            key=lambda each: (-each[0], each[2].event.id),
-        )
-        if not candidates or candidates[0][0] < self._settings.review_threshold:
-            return Placement(event.id)
-        score, swapped, best = candidates[0]
-        second = candidates[1][0] if len(candidates) > 1 else 0.0
-        if score >= self._settings.merge_threshold and score - second >= self._settings.min_lead:
-            return Placement(best.event.id, swapped, score, "names")
-        reason = "the next is as likely" if score >= self._settings.merge_threshold else "the names or starts differ"
-        self._review[event.id] = ReviewCandidate(event, best.event, score, reason)
-        return Placement(event.id)
+    def _connect(self, known: _KnownEvent) -> None:
+        """Compare an event with those that may be the same."""
+        own = known.profile.event.id
+        for candidate in self._index.find(known.profile, self._window_ms) | {*self._groups.get(own, ())}:
+            other = self._known.get(candidate)
+            if other is None or candidate == own:
+                continue
+            forced = self._forced(own, candidate)
+            if not forced and (other.feed == known.feed or not self._may_join(own, candidate)):
+                continue
+            comparison = compare(known.profile, other.profile, self._settings)
+            if forced or comparison.decision != "apart":
+                known.edges[candidate] = other.edges[own] = comparison
 
-    def _candidates(self, event: Event) -> list[_MatchedEvent]:
-        """Return the events of other feeds that start within the window; a feed does not list an event twice."""
-        window_ms = self._settings.window_min * 60_000
-        sport, start_ms, feed = event.sport, event.start_ms, feed_of(event.id)
-        if start_ms is None:
-            keys = [key for key in self._hours if key[0] == sport]
-        else:
-            first, last = int((start_ms - window_ms) // _HOUR_MS), int((start_ms + window_ms) // _HOUR_MS)
-            keys = [(sport, None), *((sport, hour) for hour in range(first, last + 1))]
-        return [
-            known
-            for key in keys
-            for candidate in self._hours.get(key, ())
-            if feed not in (known := self._known[candidate]).feeds
-            and frozenset((event.id, candidate)) not in self._non_matches
-            and all(feed != feed_of(other) for other in self._groups.get(candidate, ()))
-            and (start_ms is None or known.event.start_ms is None or abs(known.event.start_ms - start_ms) <= window_ms)
-        ]
+    def _disconnect(self, event: EventId) -> None:
+        known = self._known[event]
+        for other in known.edges:
+            del self._known[other].edges[event]
+        known.edges = {}
 
-    def _score(self, event: Event, known: _MatchedEvent) -> tuple[float, bool]:
-        score, swapped = event_score(self._names_of(event), known.names)
-        if event.start_ms is None or known.event.start_ms is None:
-            return score - _UNKNOWN_START_COST, swapped
-        difference_ms = abs(event.start_ms - known.event.start_ms)
-        window_ms = self._settings.window_min * 60_000
-        beyond = max(0.0, difference_ms - _NEAR_MS) / max(window_ms - _NEAR_MS, 1.0)
-        return score - _FAR_COST * beyond, swapped
+    def _forced(self, one: EventId, other: EventId) -> bool:
+        return other in self._groups.get(one, ())
 
-    def _names_of(self, event: Event) -> tuple[Name, ...]:
-        return tuple(self._names.normalise(name) for name in event.participants or (event.name,))
+    def _may_join(self, one: EventId, other: EventId) -> bool:
+        """Check whether neither the config nor the names rule out that two events are the same."""
+        if frozenset((one, other)) in self._non_matches:
+            return False
+        for event, feed in ((one, feed_of(other)), (other, feed_of(one))):
+            if any(feed_of(listed) == feed for listed in self._groups.get(event, ()) if listed != event):
+                # The config names its match at that feed.
+                return self._forced(one, other)
+        left, right = self._known[one], self._known[other]
+        if one in self._groups or other in self._groups or other in left.edges or left.feed == right.feed:
+            return True
+        return not compare(left.profile, right.profile, self._settings).vetoed
 
-    def _hours_of(self, event: Event) -> set[EventId]:
-        hour = None if event.start_ms is None else event.start_ms // _HOUR_MS
-        return self._hours.setdefault((event.sport, hour), set())
+    def _decide(self, concerned: set[EventId]) -> list[Move]:
+        """Place the events again that may be the same as some, directly or by others."""
+        reached = {event for event in concerned if event in self._known}
+        waiting = list(reached)
+        while waiting:
+            for other in self._known[waiting.pop()].edges:
+                if other not in reached:
+                    reached.add(other)
+                    waiting.append(other)
+        nodes = {event: self._node(event) for event in sorted(reached)}
+        edges = {event: self._known[event].edges for event in nodes}
+        groups, unsettled = Assignment(nodes, edges, self._forced, self._may_join, self._settings.min_lead).solve()
+        for event in nodes:
+            self._review.pop(event, None)
+        for pair in unsettled:
+            later, earlier = self._known[pair.event], self._known[pair.candidate]
+            self._review[pair.event] = ReviewCandidate(later.profile.event, earlier.profile.event, pair.score, pair.reason)
+        for known in map(self._known.__getitem__, nodes):
+            if known.placement is not None:
+                self._members.pop(known.placement.event, None)
+        moves: list[Move] = []
+        for group in groups:
+            self._members[group.first] = sorted(group.members, key=lambda event: self._known[event].order)
+            for event, (swapped, score, basis) in group.members.items():
+                moves += self._moved(event, Placement(group.first, swapped, score, cast("Basis", basis)))
+        return sorted(moves, key=lambda move: self._known[move.event].order)
 
-    def _list(self, known: _MatchedEvent) -> None:
-        self._known[known.event.id] = known
-        self._hours_of(known.event).add(known.event.id)
+    def _moved(self, event: EventId, placement: Placement) -> list[Move]:
+        known = self._known[event]
+        before, known.placement = known.placement, placement
+        if before is None:
+            return [] if placement.event == event and not placement.swapped else [Move(event, event)]
+        if (before.event, before.swapped) == (placement.event, placement.swapped):
+            return []
+        return [Move(event, before.event)]
 
-    def _unlist(self, known: _MatchedEvent) -> None:
-        del self._known[known.event.id]
-        self._hours_of(known.event).discard(known.event.id)
-
-    def _redescribe(self, known: _MatchedEvent, event: Event) -> None:
-        self._hours_of(known.event).discard(event.id)
-        known.event, known.names = event, self._names_of(event)
-        self._hours_of(event).add(event.id)
+    def _node(self, event: EventId) -> Node:
+        known = self._known[event]
+        placed = None if known.placement is None else known.placement.event
+        return Node(event, known.feed, known.order, known.listed, known.profile.event.start_ms, placed)
 
 
 def _groups(pairs: Iterable[tuple[str, str]]) -> dict[EventId, tuple[EventId, ...]]:
@@ -234,4 +266,10 @@ def _groups(pairs: Iterable[tuple[str, str]]) -> dict[EventId, tuple[EventId, ..
 
 def _matches_alike(one: Event, other: Event) -> bool:
     """Check whether two descriptions are equal in everything that matching uses."""
-    return (one.sport, one.start_ms, one.participants, one.name) == (other.sport, other.start_ms, other.participants, other.name)
+    return (one.sport, one.start_ms, one.participants, one.name, one.competition.name) == (
+        other.sport,
+        other.start_ms,
+        other.participants,
+        other.name,
+        other.competition.name,
+    )

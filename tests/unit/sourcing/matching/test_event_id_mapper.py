@@ -26,10 +26,11 @@ def a_mapper() -> EventIdMapper:
 
 def test_a_matched_event_and_its_markets_get_the_first_id() -> None:
     mapper = a_mapper()
-    assert ("b.1", False) == (mapper.map_event(a_match("b.1"))[0].id, mapper.map_event(a_match("b.1"))[1])
-    event, moved = mapper.map_event(a_match("p.9"))
-    assert ("b.1", True) == (event.id, moved)
-    assert not mapper.map_event(a_match("p.9"))[1], "it is where it was"
+    first = mapper.map_event(a_match("b.1"))
+    assert ("b.1", []) == (first.event.id, first.moves)
+    event, moves = mapper.map_event(a_match("p.9"))
+    assert ("b.1", [("p.9", "p.9")]) == (event.id, moves)
+    assert [] == mapper.map_event(a_match("p.9")).moves, "it is where it was"
     assert "b.1/match_odds" == mapper.map_market("p", "77", a_definition("p.9/match_odds")).id
 
 
@@ -38,7 +39,7 @@ def test_markets_defined_before_the_match_are_mapped_again() -> None:
     mapper.map_event(a_match("b.1"))
     mapper.map_event(a_match("p.9", "TBD", "TBD"))
     assert "p.9/match_odds" == mapper.map_market("p", "77", a_definition("p.9/match_odds")).id
-    assert mapper.map_event(a_match("p.9"))[1]
+    assert [("p.9", "p.9")] == mapper.map_event(a_match("p.9")).moves
     assert [("p", "77", "b.1/match_odds")] == [
         (source, source_id, definition.id) for source, source_id, definition in mapper.mapped_markets(EventId("p.9"))
     ]

@@ -1,0 +1,87 @@
+"""Index of events by sport, start and the beginnings of the words in their names, so that few pairs are compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from oddsengine.sourcing.matching.names.normaliser import sound
+from oddsengine.sourcing.matching.names.vocabulary import GENERIC
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from oddsengine.domain.ids import EventId
+    from oddsengine.sourcing.matching.compare import EventProfile
+    from oddsengine.sourcing.matching.names.normaliser import Name
+
+_HOUR_MS: Final = 3_600_000
+_LETTERS: Final = 3
+
+
+class CandidateIndex:
+    """Finds the events that may be the same as another: two events whose names share no beginning of a word are not compared."""
+
+    def __init__(self) -> None:
+        #: (sport, key of a name) -> hour of the start, None if it is unknown -> events
+        self._events: dict[tuple[str, str], dict[int | None, set[EventId]]] = {}
+
+    def add(self, profile: EventProfile) -> None:
+        """Add an event."""
+        event = profile.event
+        for key in _keys(profile):
+            self._events.setdefault((event.sport, key), {}).setdefault(_hour(event.start_ms), set()).add(event.id)
+
+    def remove(self, profile: EventProfile) -> None:
+        """Remove an event, as it was added."""
+        event = profile.event
+        hour = _hour(event.start_ms)
+        for key in _keys(profile):
+            hours = self._events[event.sport, key]
+            hours[hour].discard(event.id)
+            if not hours[hour]:
+                del hours[hour]
+                if not hours:
+                    del self._events[event.sport, key]
+
+    def find(self, profile: EventProfile, window_ms: float) -> set[EventId]:
+        """Return the events that may start within a window of another, itself included."""
+        event = profile.event
+        found: set[EventId] = set()
+        for key in _keys(profile):
+            hours = self._events.get((event.sport, key))
+            if hours:
+                for hour in _hours(event.start_ms, window_ms, hours):
+                    found |= hours.get(hour, set())
+        return found
+
+
+def _hour(start_ms: int | None) -> int | None:
+    return None if start_ms is None else start_ms // _HOUR_MS
+
+
+def _hours(start_ms: int | None, window_ms: float, known: Iterable[int | None]) -> Iterable[int | None]:
+    if start_ms is None:
+        return list(known)
+    return (None, *range(int((start_ms - window_ms) // _HOUR_MS), int((start_ms + window_ms) // _HOUR_MS) + 1))
+
+
+def _keys(profile: EventProfile) -> set[str]:
+    return {key for name in profile.names for key in _name_keys(name)}
+
+
+def _name_keys(name: Name) -> Iterator[str]:
+    words = name.words
+    for word in [each for each in words if each not in GENERIC and len(each) > 1] or words:
+        begin, contracted, end = word.partition("~")
+        if contracted:
+            yield f"~{end[-_LETTERS:]}"
+            continue
+        yield begin[:_LETTERS]
+        yield f"~{begin[-_LETTERS:]}"
+        heard = sound(word)
+        if len(heard) >= _LETTERS:
+            yield f"={heard[:_LETTERS]}"
+    if len(words) > 1:
+        yield "".join(word[0] for word in words)[:_LETTERS]
+    if name.foreign or len(words) > 1:
+        yield f"={sound(''.join(words))[:_LETTERS]}"

@@ -1,0 +1,214 @@
+"""Compares two events: by their names, the marks in them, their competitions and their starts.
+
+The result is `same`, `doubt` or `apart`, with a score from 0 to 1 and reasons. Whether two events that are the same by themselves
+are merged also depends on the other events that the feeds list (`assignment`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from oddsengine.domain.events import Event
+from oddsengine.sourcing.matching.names.marks import CompetitionKind, competition_kind
+from oddsengine.sourcing.matching.names.normaliser import Name, letter_mark
+from oddsengine.sourcing.matching.names.score import Limit, begins_word, is_shared_town, name_score
+
+if TYPE_CHECKING:
+    from oddsengine.sourcing.matching.names.normaliser import NameNormaliser
+    from oddsengine.sourcing.matching.settings import MatchingSettings
+
+Decision = Literal["same", "doubt", "apart"]
+
+#: Starts within this time count as equal.
+NEAR_MS: Final = 15 * 60_000
+#: Starts further apart than this may be two matches of one pair on a day: never certain.
+_SAME_START_MS: Final = 60 * 60_000
+#: What a difference of the starts costs at `_SAME_START_MS`, and at the edge of the window.
+_LATER_COST: Final = 0.15
+_FAR_COST: Final = 0.25
+_UNKNOWN_START_COST: Final = 0.1
+#: A side with this score makes its opponent likely, because a team plays one match at a time.
+_CERTAIN: Final = 0.95
+#: Lowest score of either side that is not a doubt.
+_LOWEST_SIDE: Final = 0.6
+#: Sports of single players, whose names tell whether they are women: their competitions need not.
+_INDIVIDUAL: Final = frozenset(
+    {"tennis", "table_tennis", "badminton", "squash", "darts", "snooker", "boxing", "mma", "golf", "chess", "pool", "padel"}
+)
+_ORDER: Final[dict[str, int]] = {"same": 0, "doubt": 1, "apart": 2}
+_VERSUS: Final = re.compile(r"\s+(?:v|vs|vs\.|@|-|\u2013|\u2014)\s+", re.IGNORECASE)
+_SIDES: Final = 2
+
+
+class EventProfile(NamedTuple):
+    """What an event is compared by."""
+
+    event: Event
+    names: tuple[Name, ...]
+    kind: CompetitionKind
+
+
+class Comparison(NamedTuple):
+    """Whether two events are the same, whether their participants are in reverse order, and why."""
+
+    decision: Decision
+    score: float
+    swapped: bool = False
+    why: tuple[str, ...] = ()
+    #: how far apart the starts are, None where one is unknown
+    gap_ms: int | None = None
+    #: whether something rules out that they are the same, however alike their names are
+    vetoed: bool = False
+
+
+def participants_of(event: Event) -> tuple[str, ...]:
+    """Return the participants of an event, from its name where it lists none."""
+    if event.participants:
+        return event.participants
+    sides = tuple(_VERSUS.split(event.name))
+    return sides if len(sides) == _SIDES else (event.name,)
+
+
+def profile(event: Event, names: NameNormaliser) -> EventProfile:
+    """Return what an event is compared by."""
+    return EventProfile(
+        event, tuple(names.normalise(name) for name in participants_of(event)), competition_kind(event.competition.name)
+    )
+
+
+def compare(one: EventProfile, other: EventProfile, settings: MatchingSettings) -> Comparison:
+    """Compare two events of one sport."""
+    if len(one.names) != len(other.names) or not one.names:
+        return Comparison("apart", 0.0, why=("they have different numbers of participants",))
+    straight = _compare_sides(one, other, other.names)
+    reverse = _compare_sides(one, other, other.names[::-1]) if len(other.names) == _SIDES else straight
+    swapped = (_ORDER[reverse.limit], -reverse.score) < (_ORDER[straight.limit], -straight.score)
+    sides = reverse if swapped else straight
+    limits: list[tuple[Limit, str]] = [(sides.limit, why) for why in sides.why]
+    limits += _competitions(one, other)
+    cost, gap_ms = 0.0, None
+    start, other_start = one.event.start_ms, other.event.start_ms
+    if start is None or other_start is None:
+        cost = _UNKNOWN_START_COST
+    else:
+        gap_ms = abs(start - other_start)
+        cost = _start_cost(gap_ms, settings.window_min * 60_000)
+        minutes = gap_ms / 60_000
+        if gap_ms > settings.window_min * 60_000:
+            limits.append(("apart", f"the starts are {minutes:g} minutes apart"))
+        elif gap_ms > _SAME_START_MS:
+            limits.append(("doubt", f"the starts are {minutes:g} minutes apart: it may be another match of the pair"))
+        if sides.needs_start and gap_ms > NEAR_MS:
+            limits.append(("doubt", f"{sides.needs_start}, and the starts differ"))
+    score = max(0.0, sides.score - cost)
+    vetoed = any(limit == "apart" for limit, _ in limits)
+    decision: Decision = (
+        "same" if score >= settings.merge_threshold else "doubt" if score >= settings.review_threshold else "apart"
+    )
+    if decision != "same":
+        limits.append((decision, f"the names{' and starts' if cost else ''} score {score:.2f}"))
+    decision = max((decision, *(limit for limit, _ in limits)), key=_ORDER.__getitem__)
+    why = [reason for limit, reason in limits if reason and _ORDER[limit] >= _ORDER[decision]]
+    if decision == "same":
+        why = ["the names and starts agree" + (", home and away are swapped" if swapped else "")]
+    return Comparison(decision, score, swapped, tuple(dict.fromkeys(why)), gap_ms, vetoed)
+
+
+class _Sides(NamedTuple):
+    score: float
+    limit: Limit
+    why: tuple[str, ...]
+    #: why the two are the same only if they start together, empty if they need not
+    needs_start: str = ""
+
+
+def _compare_sides(one: EventProfile, other: EventProfile, names: tuple[Name, ...]) -> _Sides:
+    scores: list[float] = []
+    limits: list[tuple[Limit, str]] = []
+    omitting: list[str] = []
+    for left, right in zip(one.names, names, strict=True):
+        scored = name_score(left, right)
+        scores.append(scored.score)
+        limits.append(_marks_limit(left, right, one, other))
+        if scored.omits:
+            omitting.append(scored.why)
+        else:
+            limits.append((scored.limit, scored.why))
+        if left.words != right.words and (is_shared_town(left) or is_shared_town(right)):
+            limits.append(("doubt", f"{left if is_shared_town(left) else right} has several teams"))
+    if omitting and not (len(omitting) == 1 and max(scores) >= _CERTAIN):
+        limits += [("doubt", why) for why in omitting]
+    score = _sides_score(scores)
+    if min(scores) < _LOWEST_SIDE:
+        limits.append(("doubt", "one side is not like the other's"))
+    limit = max((limit for limit, _ in limits), key=_ORDER.__getitem__)
+    return _Sides(score, limit, tuple(why for each, why in limits if each == limit and why), omitting[0] if omitting else "")
+
+
+def _sides_score(scores: list[float]) -> float:
+    """Combine the scores of the sides. The lower one counts most, unless the other is certain."""
+    worst, best = min(scores), max(scores)
+    if best >= _CERTAIN:
+        return 0.4 * worst + 0.6 * best
+    return 0.85 * worst + 0.15 * best
+
+
+def _start_cost(gap_ms: float, window_ms: float) -> float:
+    if gap_ms <= NEAR_MS:
+        return 0.0
+    if gap_ms <= _SAME_START_MS:
+        return _LATER_COST * (gap_ms - NEAR_MS) / (_SAME_START_MS - NEAR_MS)
+    beyond = min(1.0, (gap_ms - _SAME_START_MS) / max(window_ms - _SAME_START_MS, 1.0))
+    return _LATER_COST + (_FAR_COST - _LATER_COST) * beyond
+
+
+def _marks_limit(left: Name, right: Name, one: EventProfile, other: EventProfile) -> tuple[Limit, str]:
+    """Compare the marks of two names, to which those of their competitions are added."""
+    left_marks, right_marks = _marks(left, right, one), _marks(right, left, other)
+    differing = left_marks ^ right_marks
+    ages = {mark for mark in differing if mark.startswith("youth")}
+    if ages and "youth" in ages and any(mark.startswith("youth") for mark in left_marks & right_marks | ages - {"youth"}):
+        # One side says how old they are at most, and the other only that they are young.
+        differing -= ages
+        if not differing:
+            return "doubt", f"only one side says which age: {', '.join(sorted(ages))}"
+    if not differing:
+        return "same", ""
+    text = f"only one of them is {', '.join(sorted(differing))}"
+    if all(mark.startswith("(") for mark in differing):
+        return "doubt", text
+    from_competition = {*one.kind.marks, *other.kind.marks} - left.marks - right.marks
+    lacking = other if differing & left_marks else one
+    if differing <= from_competition and not lacking.kind.speaks:
+        return "doubt", f"{text} by its competition, and the other's tells nothing"
+    return "apart", text
+
+
+def _marks(name: Name, opposite: Name, event: EventProfile) -> frozenset[str]:
+    marks = name.marks
+    if name.letter and letter_mark(name.letter) and not begins_word(name.letter, opposite, name):
+        marks |= {letter_mark(name.letter)}
+    if event.event.sport in _INDIVIDUAL:
+        return marks
+    if any(mark.startswith("youth ") for mark in marks):
+        return marks | {mark for mark in event.kind.marks if not mark.startswith("youth")}
+    return marks | event.kind.marks
+
+
+def _competitions(one: EventProfile, other: EventProfile) -> list[tuple[Limit, str]]:
+    """Return what two competitions rule out."""
+    left, right = one.kind, other.kind
+    if not left.speaks or not right.speaks:
+        return []
+    limits: list[tuple[Limit, str]] = []
+    if left.circuit and right.circuit and left.circuit != right.circuit:
+        limits.append(("apart", f"{left.circuit} is not {right.circuit}"))
+    if left.form and right.form and left.form != right.form:
+        limits.append(("apart", f"{left.form} is not {right.form}"))
+    if (left.male and "women" in right.marks) or (right.male and "women" in left.marks):
+        limits.append(("apart", "one competition is men's, the other women's"))
+    same_circuit = left.circuit and left.circuit == right.circuit
+    if left.countries and right.countries and not left.countries & right.countries and not same_circuit:
+        limits.append(("apart", f"competitions of {', '.join(sorted(left.countries))} and {', '.join(sorted(right.countries))}"))
+    return limits

@@ -1,0 +1,228 @@
+"""Marks of another team or another event: women's, youth and reserve sides, corners, penalties, simulated matches.
+
+They are read from names, where they stand in brackets, as a last single letter or as a word of their own, and from competitions.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from anyascii import anyascii
+
+from oddsengine.sourcing.matching.names.countries import ADJECTIVES, CODES, COUNTRIES
+
+_LAST: Final = r"(?=\s*$)"
+#: In scripts other than Latin, before transliteration: what a mark is called there, and how it is spelled here.
+_NATIVE: Final = re.compile(
+    "(?P<women>\u0436\u0435\u043d\\w*|\\(\u0436\\)|\u0436\u0456\u043d\\w*|\u5973\u5b50|\u5973\u8db3|\u5973\u7bee|\u5973\u7c43"
+    "|\u5973\u7cfb|\uc5ec\uc790|\u03b3\u03c5\u03bd\u03b1\u03b9\u03ba\\w*|\u0633\u064a\u062f\u0627\u062a"
+    "|\u0627\u0644\u0633\u064a\u062f\u0627\u062a|\u0644\u0644\u0633\u064a\u062f\u0627\u062a|\u05e0\u05e9\u05d9\u05dd)"
+    "|(?P<youth>\\(\u043c\u043e\u043b\\.?\\)|\u043c\u043e\u043b\u043e\u0434[\u0435\u0451]\\w*|\u044e\u043d\u043e\u0448\\w*"
+    "|\u044e\u043d\u0438\u043e\u0440\\w*|\u9752\u5e74|\u30e6\u30fc\u30b9|\u0634\u0628\u0627\u0628|\u05e0\u05d5\u05e2\u05e8)"
+    "|(?P<reserves>\u0434\u0443\u0431\u043b\\w*|\u4e8c\u961f|\u9884\u5907\u961f|\u0440\u0435\u0437\u0435\u0440\u0432\\w*)"
+    "|(?P<age>\u0434\u043e|\u062a\u062d\u062a)\\s*(?P<years>\\d\\d)(?!\\d)"
+)
+#: The Arabic article, which is part of its word.
+_ARTICLE: Final = re.compile("(?<![\u0621-\u064a])\u0627\u0644(?=[\u0621-\u064a]{2})")
+#: (mark, what says so in a name or a competition); a group that is found is added to the mark.
+_WORDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
+    (mark, re.compile(pattern))
+    for mark, pattern in (
+        (
+            "women",
+            r"\b(?:women'?s?|womans?|ladies|lady(?!\s+vol)|fem|fem[ei]n\w*|femm\w*|frauen|damen|kvinn?e\w*|dam(?=\s*$)|wfc|fcw|afcw)\b",
+        ),
+        ("youth", r"\bu\s?-?\s?(1[4-9]|2[0-3])s?\b|\b(?:under|sub|below)[\s-]*(1[4-9]|2[0-3])s?\b"),
+        ("youth", r"\b(?:youths?|academy|primavera|juvenil\w*|junioren|juvenis|espoirs)\b"),
+        ("reserves", r"\b(?:reserves?|reservas?|res\.?(?=\s*$)|ii)\b|(?<=\S)[\s-]+[23](?=\s*$)|\bamateure\b"),
+        ("third", r"\biii\b"),
+        ("corners", r"\bcorners?\b"),
+        ("cards", r"\b(?:bookings?|yellow cards?|cards)\b"),
+        ("penalties", r"\b(?:penalties|penalty shoot-?out|shoot-?out|pens)\b"),
+        ("extra time", r"\b(?:extra[ -]time|aet|overtime)\b"),
+        ("half", r"\b(1st|2nd|first|second)[ -]half\b"),
+        ("statistics", r"\b(?:shots|offsides|fouls|throw-?ins|tackles|goal kicks|double faults|kills|total games)\b"),
+        (
+            "simulated",
+            r"\b(?:srl|e-?soccer|e-?football|e-?basketball|e-?hockey|e-?cricket|cyber|virtual|simulated|fifa \d\d|2k\d\d)\b",
+        ),
+        ("small sided", r"\b(3\s?x\s?3|3 ?on ?3|futsal|beach|indoor|sevens|7s|6 red|legends|all[ -]?stars?)\b"),
+        ("game", r"\b(?:game|gm|g)\s?([1-9])(?=\s*$)"),
+    )
+)
+#: Marks in brackets only: elsewhere these letters may be an initial or a word.
+_BRACKETED: Final[dict[str, str]] = {
+    **dict.fromkeys(("w", "f", "fem", "women", "wom", "k", "l", "ladies", "zh", "zhen"), "women"),
+    **dict.fromkeys(("r", "res", "reserve", "reserves", "b", "2", "ii", "am", "amateur"), "reserves"),
+    **dict.fromkeys(("c", "iii", "3"), "third"),
+    **dict.fromkeys(("y", "yth", "youth", "jun", "jrs", "juniors", "junior", "mol"), "youth"),
+    **dict.fromkeys(("pen", "pens", "p", "pso"), "penalties"),
+    **dict.fromkeys(("et", "aet", "ot"), "extra time"),
+    **dict.fromkeys(("corners", "corner", "crn"), "corners"),
+    **dict.fromkeys(("bookings", "cards"), "cards"),
+    **dict.fromkeys(("e", "esports", "esport", "sim", "srl"), "simulated"),
+}
+#: Brackets that say nothing of who plays: neutral ground, entries and seeds of a draw.
+_IGNORED: Final = frozenset({"n", "h", "q", "wc", "ll", "pr", "alt", "se", "neutral", "host", "hosts", "draw", "fc", "sc", "1"})
+#: Single letters that are a mark at the end of a name, unless the other name has a word that they begin.
+LAST_LETTERS: Final = {"w": "women", "b": "reserves", "r": "reserves", "c": "third", "a": "first reserves", "d": "fourth"}
+_BRACKETS: Final = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
+_MALE: Final = re.compile(r"\b(?:men'?s?|atp|male|herren|masculino)\b")
+_FEMALE_TOURS: Final = re.compile(
+    r"\b(?:wta|wnba|wncaa\w*|ncaaw\w*|nwsl|wsl\d?|uwcl|wpl|wbbl|aflw|nrlw|w[ -]?league|liga f|damallsvenskan|toppserien|we league"
+    r"|lpga|wcba|wkbl|d1 arkema|a-league women|elitettan|wodi|wt20i?|whl women|pwhl|girls?)\b"
+)
+_RESERVE_LEAGUES: Final = re.compile(r"\b(?:premier league 2|mls next pro|liga revelacao|g[ -]league|regionalliga reserve)\b")
+#: Leagues that have no team in common, though names of their teams may be alike.
+_CIRCUITS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
+    (name, re.compile(pattern))
+    for name, pattern in (
+        ("college", r"\bw?ncaa\w*|\bcollege\b|\bcfb\b|\bcbb\b"),
+        ("wnba", r"\bwnba\b"),
+        ("nba development", r"\bg[ -]league\b"),
+        ("nba summer", r"\bsummer league\b"),
+        ("nba", r"\bnba\b"),
+        ("nfl", r"\bnfl\b"),
+        ("cfl", r"\bcfl\b"),
+        ("ufl", r"\b(?:ufl|xfl|usfl)\b"),
+        ("ahl", r"\bahl\b"),
+        ("echl", r"\bechl\b"),
+        ("khl", r"\bkhl\b"),
+        ("nhl", r"\bnhl\b"),
+        ("minor baseball", r"\bmilb\b|\bminor league\b|\btriple a\b|\bdouble a\b"),
+        ("mlb", r"\bmlb\b"),
+        ("npb", r"\bnpb\b"),
+        ("kbo", r"\bkbo\b"),
+    )
+)
+#: Forms of a game that are never the same match.
+_FORMS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
+    (name, re.compile(pattern))
+    for name, pattern in (
+        ("doubles", r"\bdoubles\b"),
+        ("singles", r"\bsingles\b"),
+        ("t20", r"\bt20i?s?\b|\btwenty20\b|\bindian premier league\b|\bipl\b|\bbig bash\b"),
+        ("t10", r"\bt10\b"),
+        ("one day", r"\bodis?\b|\bone[ -]day\b|\b50 over"),
+        ("first class", r"\btests?\b|\bfirst[ -]class\b|\bcounty championship\b"),
+        ("hundred", r"\bthe hundred\b"),
+    )
+)
+_MIN_SPEAKING: Final = 3
+
+
+class MarkedName(NamedTuple):
+    """A name without its marks; `place` is a country or a state named in brackets."""
+
+    rest: str
+    marks: frozenset[str]
+    place: str = ""
+
+
+class CompetitionKind(NamedTuple):
+    """What a competition's name tells of its matches. `speaks` is False where there is no name to go by."""
+
+    marks: frozenset[str] = frozenset()
+    circuit: str = ""
+    form: str = ""
+    male: bool = False
+    countries: frozenset[str] = frozenset()
+    speaks: bool = False
+
+
+def folded(text: str) -> str:
+    """Return a text in lower-case ASCII: transliterated from any script, without accents, its marks in English."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    if not text.isascii():
+        text = _NATIVE.sub(_in_english, text)
+        text = anyascii(_ARTICLE.sub("al ", text.replace("\u0446\u0441\u043a\u0430", "cska"))).casefold()
+    return " ".join(text.split())
+
+
+def _in_english(found: re.Match[str]) -> str:
+    if found["age"]:
+        return f" u{found['years']} "
+    return f" {found.lastgroup} "
+
+
+def marked_name(text: str) -> MarkedName:
+    """Split a folded name into what names the team and its marks."""
+    marks: set[str] = set()
+    places: list[str] = []
+
+    def bracket(found: re.Match[str]) -> str:
+        inside = " ".join(found[1].replace(".", "").split())
+        if inside in _BRACKETED:
+            marks.add(_BRACKETED[inside])
+        elif inside in CODES or inside in COUNTRIES:
+            places.append(CODES.get(inside, inside))
+        elif inside and inside not in _IGNORED and not inside.isdigit():
+            found_marks = _marks_in(inside)
+            if found_marks.marks:
+                marks.update(found_marks.marks)
+            elif len(inside) == 1:
+                marks.add(f"({inside})")
+            elif len(inside) == 2:  # noqa: PLR2004 - a state
+                places.append(inside)
+            else:
+                marks.add(f"({inside})")
+        return " "
+
+    outside = " ".join(_BRACKETS.sub(bracket, text).split())
+    if not outside:
+        return MarkedName(" ".join(re.sub(r"[()\[\]{}]", " ", text).split()), frozenset())
+    plain = _marks_in(outside)
+    return MarkedName(plain.rest, plain.marks | marks, places[0] if places else "")
+
+
+def _marks_in(text: str) -> MarkedName:
+    marks: set[str] = set()
+    rest = text
+    for mark, pattern in _WORDS:
+        found = pattern.search(rest)
+        if found is None:
+            continue
+        left = " ".join(pattern.sub(" ", rest).split()).strip(" -")
+        if not left and text is rest and mark not in {"women", "youth", "reserves"} | {"corners", "penalties", "extra time"}:
+            # A name that is only the mark is a name.
+            continue
+        detail = next((group for group in found.groups() if group), "")
+        marks.add(f"{mark} {detail}".strip())
+        rest = left
+    if "youth" in marks and any(each.startswith("youth ") for each in marks):
+        marks.discard("youth")
+    return MarkedName(rest or text, frozenset(marks))
+
+
+@lru_cache(maxsize=16_384)
+def competition_kind(name: str) -> CompetitionKind:
+    """Read what a competition's name tells of the matches in it."""
+    text = folded(name)
+    letters = sum(letter.isalpha() for letter in text)
+    if letters < _MIN_SPEAKING or text in {"unknown", "other", "none"} or text in CODES:
+        return CompetitionKind()
+    outside = marked_name(text)
+    # "II Liga" and "Division 2" are leagues of first teams.
+    marks = {mark for mark in outside.marks if mark.split(" ")[0] in _OF_COMPETITIONS}
+    if not re.search(r"\b(?:reserves?|reservas?)\b", text):
+        marks.discard("reserves")
+    if _RESERVE_LEAGUES.search(text):
+        marks.add("reserves")
+    if _FEMALE_TOURS.search(text):
+        marks.add("women")
+    if marks & {"youth"} and any(mark.startswith("youth ") for mark in marks):
+        marks.discard("youth")
+    words = re.sub(r"[^a-z ]", " ", text)
+    countries = {country for adjective, country in ADJECTIVES.items() if re.search(rf"\b{adjective}\b", words)}
+    circuit = next((each for each, pattern in _CIRCUITS if pattern.search(text)), "")
+    form = next((each for each, pattern in _FORMS if pattern.search(text)), "")
+    male = _MALE.search(text) is not None and "women" not in marks
+    return CompetitionKind(frozenset(marks), circuit, form, male, frozenset(countries), speaks=True)
+
+
+_OF_COMPETITIONS: Final = frozenset(
+    {"women", "youth", "reserves", "corners", "cards", "penalties", "statistics", "simulated", "small"}
+)

@@ -1,0 +1,212 @@
+"""Similarity scores of two names, 0 to 1, and what they rule out.
+
+Words are paired by their Jaro-Winkler similarity (Winkler, "String comparator metrics", 1990), abbreviations and initials too.
+Words that many clubs share have a low weight, but two different ones (United, City) mean two different clubs, and words such as
+State make another team of the name that they are added to.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from rapidfuzz.distance import OSA, JaroWinkler
+
+from oddsengine.sourcing.matching.names.countries import COUNTRIES
+from oddsengine.sourcing.matching.names.normaliser import letter_mark, sound
+from oddsengine.sourcing.matching.names.vocabulary import DISTINGUISHING, GENERIC, MASCOTS, SHARED_TOWNS
+
+if TYPE_CHECKING:
+    from oddsengine.sourcing.matching.names.normaliser import Name
+
+#: What the words of two names allow at most, whatever their score.
+Limit = Literal["same", "doubt", "apart"]
+
+_GENERIC_WEIGHT: Final = 0.35
+_INITIAL_WEIGHT: Final = 0.3
+#: Lowest similarity of two words that are paired: of their beginnings most of all, and of the whole.
+_SAME_WORD: Final = 0.86
+_SAME_LETTERS: Final = 0.7
+#: Words this short are paired only if they are equal or one begins the other.
+_SHORT: Final = 4
+_ABBREVIATED: Final = 0.93
+_JOINED: Final = 0.97
+_ACRONYM: Final = 0.92
+_SOUNDS_ALIKE: Final = 0.95
+#: Shortest sound that two words may be paired by.
+_MIN_SOUND: Final = 3
+#: Initials that other transliterations of the same name begin with.
+_SOUNDS_LIKE: Final = {
+    letter: sounds.replace(letter, "") for sounds in ("eyji", "ckqs", "gjdh", "wv", "fp", "zsc", "tc") for letter in sounds
+}
+#: Score of a name whose words are all in the other, which only adds a general one (`Leeds`, `Leeds United`).
+_ADDS_GENERAL: Final = 0.94
+#: Factor where each name has a general word that the other lacks (`Manchester United`, `Manchester City`).
+_CONFLICT: Final = 0.6
+_MIN_ABBREVIATION: Final = 3
+
+
+class NameScore(NamedTuple):
+    """Similarity of two names, the most that they allow, and why; `omits` where one only leaves out words of the other."""
+
+    score: float
+    limit: Limit = "same"
+    why: str = ""
+    omits: bool = False
+
+
+_NOBODY: Final = NameScore(0.0, "apart", "a name names nobody")
+
+
+def name_score(one: Name, other: Name) -> NameScore:
+    """Return the similarity of two names, without regard to their marks."""
+    if not one.words or not other.words:
+        return _NOBODY
+    scored = _words_score(_with_letter(one, other), _with_letter(other, one), one.foreign or other.foreign)
+    if one.known and other.known and one.known != other.known and not _contained(one.words, other.words):
+        return NameScore(min(scored.score, 0.5), "apart", f"{one.known} is not {other.known}")
+    if scored.limit == "same" and one.words != other.words:
+        for country, longer in ((one.known, other.words), (other.known, one.words)):
+            if country in COUNTRIES and len(longer) > len(country.split()):
+                return NameScore(scored.score, "doubt", f"{' '.join(longer)} may not be {country} itself")
+    longer_known = one.known if len(one.words) > len(other.words) else other.known
+    if scored.omits and longer_known:
+        # Such a team is known by other names, of which this is none.
+        scored = scored._replace(omits=False)
+    if one.place and other.place and one.place != other.place:
+        return NameScore(scored.score, "apart", f"({one.place}) is not ({other.place})")
+    if len(one.place or other.place) == 2 and one.place != other.place and scored.limit == "same":  # noqa: PLR2004 - a state
+        return NameScore(scored.score, "doubt", f"only one is of ({one.place or other.place})")
+    return scored
+
+
+def _contained(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    return set(one) <= set(other) or set(other) <= set(one)
+
+
+def _with_letter(name: Name, other: Name) -> tuple[str, ...]:
+    """Return a name's words with its last letter where it is an initial: the other's words say so, or no mark is written so."""
+    if name.letter and (not letter_mark(name.letter) or begins_word(name.letter, other, name)):
+        return (*name.words, name.letter)
+    return name.words
+
+
+def begins_word(letter: str, other: Name, own: Name) -> bool:
+    """Check whether another name has a word that a last letter stands for, or the letter itself."""
+    if other.letter == letter:
+        return False
+    return any(word.startswith(letter) for word in other.words if word not in own.words)
+
+
+@lru_cache(maxsize=65_536)
+def _words_score(one: tuple[str, ...], other: tuple[str, ...], foreign: bool) -> NameScore:  # noqa: FBT001 - a cache key
+    whole = _whole_score(one, other, foreign)
+    if whole:
+        return NameScore(whole)
+    pairs = sorted(
+        ((_word_score(left, right, foreign), i, j) for i, left in enumerate(one) for j, right in enumerate(other)), reverse=True
+    )
+    left_rest, right_rest = set(range(len(one))), set(range(len(other)))
+    matched = maximum = 0.0
+    for score, i, j in pairs:
+        if score and i in left_rest and j in right_rest:
+            left_rest.discard(i)
+            right_rest.discard(j)
+            weight = min(_weight(one[i]), _weight(other[j]))
+            matched += 2 * weight * score
+            maximum += 2 * weight
+    return _combined(matched, maximum, [one[i] for i in sorted(left_rest)], [other[j] for j in sorted(right_rest)])
+
+
+def _whole_score(one: tuple[str, ...], other: tuple[str, ...], foreign: bool) -> float:  # noqa: FBT001 - as above
+    """Return the score of two names that are alike as a whole, 0 if they are not."""
+    if one == other:
+        return 1.0
+    if "".join(one) == "".join(other):
+        return _JOINED
+    if _is_acronym(one, other) or _is_acronym(other, one):
+        return _ACRONYM
+    return _SOUNDS_ALIKE if foreign and _sounds_alike("".join(one), "".join(other)) else 0.0
+
+
+def _is_acronym(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    return len(one) == 1 and len(other) > 1 and one[0] == "".join(word[0] for word in other)
+
+
+def _combined(matched: float, maximum: float, left: list[str], right: list[str]) -> NameScore:
+    """Return the score from the weighted similarity of the paired words, its maximum, and the unpaired words of each name."""
+    rest = [*left, *right]
+    total = maximum + sum(map(_weight, rest))
+    score = matched / total if total else 0.0
+    conflict = _conflict(left, right)
+    if conflict is not None:
+        limit, why = conflict
+        return NameScore(score * _CONFLICT, limit, why)
+    if maximum >= 1.0 and not (left and right) and all(map(_is_general, rest)):
+        # No contradiction: one name only omits the general part of the other.
+        return NameScore(max(score, _ADDS_GENERAL * matched / maximum))
+    if left and right:
+        return NameScore(score, "doubt", f"{' '.join(left)} is not {' '.join(right)}")
+    if rest:
+        return NameScore(score, "doubt", f"only one of them is {' '.join(rest)}", omits=True)
+    return NameScore(score)
+
+
+def _conflict(left: list[str], right: list[str]) -> tuple[Limit, str] | None:
+    """Return what the unpaired words of two names rule out, and why; None if they rule out nothing."""
+    distinguishing = [word for word in (*left, *right) if word in DISTINGUISHING]
+    if distinguishing:
+        return "apart", f"only one of them is {' '.join(distinguishing)}"
+    for kind in (_is_initial, MASCOTS.__contains__, GENERIC.__contains__):
+        lefts, rights = [word for word in left if kind(word)], [word for word in right if kind(word)]
+        if lefts and rights:
+            return "apart", f"{' '.join(lefts)} is not {' '.join(rights)}"
+    for initials, words in ((left, right), (right, left)):
+        for initial in filter(_is_initial, initials):
+            if words:
+                # Y. Kafelnikov may be Evgeny, but V. is not Serena.
+                may_sound = any(word[0] in _SOUNDS_LIKE.get(initial, "") for word in words)
+                return "doubt" if may_sound else "apart", f"{initial}. is not {' '.join(words)}"
+    return None
+
+
+def _is_initial(word: str) -> bool:
+    return len(word) == 1
+
+
+def _is_general(word: str) -> bool:
+    return len(word) == 1 or word in GENERIC or word.isdigit()
+
+
+def _weight(word: str) -> float:
+    return _INITIAL_WEIGHT if len(word) == 1 else _GENERIC_WEIGHT if _is_general(word) else 1.0
+
+
+def _sounds_alike(one: str, other: str) -> bool:
+    left, right = sound(one), sound(other)
+    return min(len(left), len(right)) >= _MIN_SOUND and left == right
+
+
+@lru_cache(maxsize=65_536)
+def _word_score(one: str, other: str, foreign: bool) -> float:  # noqa: FBT001 - a cache key
+    """Return the similarity of two words, 0 if they are not to be paired."""
+    if one == other:
+        return 1.0
+    short, long = sorted((one, other), key=len)
+    begin, mark, end = short.partition("~")
+    is_shortened = (mark and long.startswith(begin) and long.endswith(end)) or (
+        (len(short) == 1 or len(short) >= _MIN_ABBREVIATION) and long.startswith(short)
+    )
+    if foreign and _sounds_alike(one, other):
+        return _SOUNDS_ALIKE
+    if is_shortened:
+        return _ABBREVIATED
+    if len(short) <= _SHORT or OSA.normalized_similarity(one, other) < _SAME_LETTERS:
+        return 0.0
+    similarity = float(JaroWinkler.similarity(one, other))
+    return similarity if similarity >= _SAME_WORD else 0.0
+
+
+def is_shared_town(name: Name) -> bool:
+    """Check whether a name is only that of a town with several clubs."""
+    return not name.letter and " ".join(name.words) in SHARED_TOWNS
