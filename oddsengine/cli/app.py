@@ -245,10 +245,10 @@ def match(
     Prints one JSON line: {"decision": "same" | "doubt" | "apart", "score", "swapped", "why"}. An event that two others of a feed
     resemble alike stays a doubt in the engine, whatever each pair's decision.
     """
-    from oddsengine.cli.match import match as match_events  # noqa: PLC0415 - other commands start faster without
-    from oddsengine.sourcing.matching.settings import MatchingSettings  # noqa: PLC0415
+    from oddsengine.cli.match import match as match_events
+    from oddsengine.sourcing.matching.settings import MatchingSettings
 
-    settings = MatchingSettings() if config is None else _read_settings(config).matching
+    settings = MatchingSettings() if config is None else read_settings(config).matching
     answer = match_events((one, other), sport, minutes_apart, competitions, settings)
     typer.echo(json.dumps(answer, ensure_ascii=False))
 
