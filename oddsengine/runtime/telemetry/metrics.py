@@ -1,11 +1,12 @@
 """Every metric by name, in one table. The parts keep their own counters, which are read at each scrape.
 
 Names follow Prometheus' conventions (prometheus.io/docs/practices/naming): the prefix `oddsengine_`, base units, `_total` for
-counters.
+counters. `python -m oddsengine.runtime.telemetry.metrics` prints the table for the documentation.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -56,7 +57,7 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_feed_connections_total": _counter("Connections opened to a provider.", "feed"),
     "oddsengine_feed_failures_total": _counter("Connections that failed or were lost.", "feed"),
     "oddsengine_feed_continuity_lost_total": _counter("Times that a live feed stopped being trusted.", "feed"),
-    "oddsengine_feed_verifications_total": _counter("Snapshots fetched to tell a quiet market from a frozen feed.", "feed"),
+    "oddsengine_feed_verifications_total": _counter("Snapshots fetched to see whether a quiet feed is frozen.", "feed"),
     "oddsengine_feed_clock_steps_total": _counter("Times that a provider's clock was set back.", "feed"),
     "oddsengine_feed_responses_total": _counter("HTTP responses by status; 0: no response.", "feed", "status"),
     "oddsengine_feed_response_seconds": Description("histogram", "Durations of HTTP requests to a provider.", ("feed",)),
@@ -88,10 +89,10 @@ METRICS: Final[dict[str, Description]] = {
 
 
 class Source(Protocol):
-    """Yields samples when asked."""
+    """A part that has metrics."""
 
     def __call__(self) -> Iterable[Sample]:
-        """Return the present values."""
+        """Yield the current values."""
         ...
 
 
@@ -114,10 +115,10 @@ class _Reader(Collector):
                 if family is None:
                     family = families[name] = _family(name)
                 if isinstance(value, Histogram):
-                    assert isinstance(family, HistogramMetricFamily)  # noqa: S101 - METRICS says so
+                    assert isinstance(family, HistogramMetricFamily)  # noqa: S101 - as in METRICS
                     family.add_metric(labels, value.buckets(), value.total)
                 else:
-                    assert not isinstance(family, HistogramMetricFamily)  # noqa: S101 - METRICS says so
+                    assert not isinstance(family, HistogramMetricFamily)  # noqa: S101 - as in METRICS
                     family.add_metric(labels, value)
         yield from families.values()
 
@@ -129,3 +130,16 @@ def _family(name: str) -> CounterMetricFamily | GaugeMetricFamily | HistogramMet
     if kind == "gauge":
         return GaugeMetricFamily(name, text, labels=labels)
     return HistogramMetricFamily(name, text, labels=labels)
+
+
+def metrics_table() -> str:
+    """Return all metrics as a Markdown table."""
+    rows = [
+        f"| `{name}` | {metric.kind} | {' '.join(f'`{label}`' for label in metric.labels)} | {metric.help.rstrip('.')} |"
+        for name, metric in METRICS.items()
+    ]
+    return "\n".join(["| metric | type | labels | meaning |", "| --- | --- | --- | --- |", *rows])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(metrics_table() + "\n")

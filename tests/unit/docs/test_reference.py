@@ -1,0 +1,42 @@
+"""The reference documents list what the code has: metrics, codes, and the reasons of a suspension."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from oddsengine.domain.feed_updates import SourceHealth
+from oddsengine.gateway.protocol.codes import Close, ErrorCode
+from oddsengine.runtime.telemetry.metrics import metrics_table
+
+ROOT = Path(__file__).parents[3]
+RUNNING = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_metrics_is_that_of_the_code() -> None:
+    start, end = "<!-- table: python -m oddsengine.runtime.telemetry.metrics -->\n", "\n<!-- end of table -->"
+    assert metrics_table() == RUNNING.partition(start)[2].partition(end)[0]
+
+
+@pytest.mark.parametrize("code", ErrorCode)
+def test_every_error_code_is_documented(code: ErrorCode) -> None:
+    assert re.search(rf"^\| `{code.value}` \|", PROTOCOL, re.MULTILINE)
+
+
+def test_every_closing_code_is_documented() -> None:
+    codes = PROTOCOL.partition("Closing codes: ")[2].partition("\n\n")[0]
+    assert [] == [code for code in Close if str(code.value) not in codes]
+
+
+@pytest.mark.parametrize("health", [each for each in get_args(SourceHealth) if each != "live"])
+def test_the_reason_of_each_unhealthy_source_is_documented(health: str) -> None:
+    assert f"`source_{health}`" in PROTOCOL
+
+
+def test_no_document_has_a_placeholder() -> None:
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    assert [] == [str(document) for document in documents if re.search("PLACEHOLDER|TODO", document.read_text(encoding="utf-8"))]
