@@ -28,7 +28,7 @@ lint: $(VENV)/.test ## check style, types, the one way between rooms and the sha
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m tests.support.structure oddsengine feeds bench
+	$(BIN)/python -m tests.support.structure oddsengine feeds bench tests
 
 format: $(VENV)/.test ## format the code
 	$(BIN)/ruff format .

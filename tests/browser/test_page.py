@@ -12,8 +12,8 @@ import pytest_asyncio
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, an_event, market_updates
+from tests.support.credentials import SECRET, a_token
 from tests.support.service import RunningService, quick_settings, running_service
-from tests.support.tokens import SECRET, a_token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

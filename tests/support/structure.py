@@ -1,6 +1,6 @@
 """Checks the shape of the source tree: no circle of imports between files, no long file, no crowded folder.
 
-Run by `make lint`: `python -m tests.support.structure oddsengine feeds`. Imports in functions and under TYPE_CHECKING count too:
+Run by `make lint`. Imports in functions and under TYPE_CHECKING count too:
 a reader of the file has to follow them.
 """
 

@@ -18,9 +18,8 @@ from oddsengine.runtime.gateway import run_gateway
 from oddsengine.runtime.service import run_service
 from oddsengine.runtime.timing import Timing
 from tests.support.builders import a_definition, a_quote, market_updates
-from tests.support.certificates import Certificates
+from tests.support.credentials import SECRET, Certificates, a_token, write_key
 from tests.support.service import PATIENCE_S, RunningService, Socket, quick_settings, running_service, wait_until
-from tests.support.tokens import SECRET, a_token, write_key
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,7 +24,7 @@ from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.feed_runner import feed_sources, run_feeds
 from oddsengine.runtime.service import run_service
 from oddsengine.runtime.settings import EngineSettings, FeedSettings, GatewaySettings, Settings
-from tests.support.certificates import Certificates
+from tests.support.credentials import Certificates
 
 if TYPE_CHECKING:
     import ssl

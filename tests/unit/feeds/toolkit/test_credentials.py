@@ -9,7 +9,7 @@ import pytest
 
 from feeds.errors import FeedError, MissingSecret
 from feeds.toolkit.credentials import load_ca, read_secret
-from tests.support.certificates import Certificates
+from tests.support.credentials import Certificates
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from feeds.errors import ContinuityLost, ProviderRefused
 from feeds.toolkit.credentials import load_ca
 from feeds.transports.byte_streams import EventStreamTransport, TcpTransport, WebSocketTransport
 from feeds.transports.http import http_session
-from tests.support.certificates import Certificates
+from tests.support.credentials import Certificates
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -13,7 +13,7 @@ from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import Role, SessionLimits
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings, LimitSettings
-from tests.support.tokens import SECRET, a_token, write_key
+from tests.support.credentials import SECRET, a_token, write_key
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

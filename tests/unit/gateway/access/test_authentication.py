@@ -16,7 +16,7 @@ from aiohttp import web
 from oddsengine.gateway.access.authentication import Authenticator, Unauthorised, UnusableKey
 from oddsengine.gateway.access.grants import Role, SessionLimits
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
-from tests.support.tokens import SECRET, a_token, ec_key, jwks_document, public_pem, rsa_key, write_key
+from tests.support.credentials import SECRET, a_token, ec_key, jwks_document, public_pem, rsa_key, write_key
 
 if TYPE_CHECKING:
     from pathlib import Path
