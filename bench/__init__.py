@@ -1,1 +1,1 @@
-"""Benchmarks: each beside a reference measured in the same run, because only ratios survive a change of machine."""
+"""Benchmarks. Each result is compared with a reference measured in the same run: only ratios hold across machines."""

@@ -1,9 +1,9 @@
-/* The floor: sends one ready frame to every socket, over and over, and does nothing else.
+/* The floor: sends one prepared frame to every socket in a loop, and does nothing else.
  *
  *   floor SUBSCRIBERS FRAME_FILE
  *
- * Prints its port; once so many WebSockets are open and a line came on stdin it sends rounds of the frame until there is more on
- * stdin, or its end, then prints {"frames":..,"seconds":..} of its sending. A socket that is full is waited for.
+ * Prints its port. Once SUBSCRIBERS WebSockets are open and a line was read from stdin, it sends rounds of the frame until there
+ * is more input or stdin ends, then prints {"frames":..,"seconds":..}. It waits for sockets that are full.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

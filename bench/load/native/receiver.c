@@ -1,12 +1,12 @@
-/* Opens many WebSockets, sends each its first message, and counts what comes: the load generator's receiving end.
+/* The receiving end of the load generator: opens many WebSockets, sends each its first message, and counts what arrives.
  *
  *   receiver HOST PORT PATH MESSAGES SAMPLE_EVERY STALL_EVERY SPIN
  *
- * MESSAGES is a file with one line a connection ("\r" and "\n" written out), sent as one text frame after the handshake.
- * Every SAMPLE_EVERY-th connection is read closely: each `"v":` in it is one delta, and is as late as the wall clock is
- * after the `"ts":` (milliseconds) before it. The others are only counted by frame. Every STALL_EVERY-th (0: none) is
- * never read. With SPIN 1 it never sleeps: on loopback the sender would pay for waking it, which no remote client costs.
- * Commands on stdin, answered with one line of JSON each: `reset`, `report`; end of file ends it.
+ * MESSAGES is a file with one line per connection ("\r" and "\n" escaped), sent as one text frame after the handshake.
+ * Every SAMPLE_EVERY-th connection is parsed: each `"v":` is one delta, and its latency is the wall clock minus the preceding
+ * `"ts":` (milliseconds). Of the others only the frames are counted. Every STALL_EVERY-th connection (0: none) is never read.
+ * With SPIN 1 it never sleeps: on loopback the sender would pay for waking it, which it does not for remote clients.
+ * Commands on stdin are answered with one line of JSON each: `reset`, `report`. It exits at the end of stdin.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
