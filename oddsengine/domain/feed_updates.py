@@ -31,7 +31,11 @@ class SelectionDefinition(msgspec.Struct, frozen=True, gc=False):
 
 
 class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A source's whole definition of a market: selections that it does not contain are no longer part of the market."""
+    """A source's whole definition of a market: selections that it does not contain are no longer part of the market.
+
+    `start_ms` is the market's own start (Unix milliseconds) where its event has several, as a meeting has one a race; None: the
+    event's.
+    """
 
     id: MarketId
     event: EventId
@@ -41,6 +45,7 @@ class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     winners: int = 1
     status: MarketStatus
     in_play: bool = False
+    start_ms: int | None = None
     selections: tuple[SelectionDefinition, ...]
 
 

@@ -118,7 +118,7 @@ def to_event(source: str, definition: Definition, *, in_play: bool, names: Catal
         competition=competition,
         name=event_name or f"Event {definition.event_id}",
         participants=_participants(event_name),
-        start_ms=_time_ms(definition.market_time),
+        start_ms=_time_ms(definition.open_date or definition.market_time),
         in_play=in_play,
         score=extra.score if extra else None,
         clock=extra.clock if extra else None,
@@ -143,6 +143,8 @@ def to_market(source: str, market: str, definition: Definition, names: Catalogue
         winners=_winners(definition),
         status=market_status(definition.status),
         in_play=definition.in_play,
+        # `openDate` is the event's start, `marketTime` the market's own: a race's in its meeting.
+        start_ms=None if definition.market_time == definition.open_date else _time_ms(definition.market_time),
         selections=tuple(
             SelectionDefinition(
                 source_id=runner_ref(runner.id, runner.hc or 0.0),

@@ -55,6 +55,7 @@ class Definition(msgspec.Struct, rename="camel"):
     market_type: str = ""
     betting_type: str = "ODDS"
     market_time: str | None = None
+    open_date: str | None = None
     in_play: bool = False
     version: int = 0
     number_of_winners: int = 1

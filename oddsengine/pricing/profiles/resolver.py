@@ -31,6 +31,11 @@ class _CachedResolution(NamedTuple):
     until_ms: float
 
 
+def max_age_ms(resolved: Iterable[ResolvedProfile]) -> float:
+    """Return how long a source may have been silent about a market: the strictest profile's limit applies to all."""
+    return min((each.settings.max_age_s for each in resolved if each.settings.max_age_s), default=inf) * 1000
+
+
 class ProfileResolver:
     """Resolves the profiles' rules once a market, and again only when something they depend on changes.
 
@@ -62,7 +67,9 @@ class ProfileResolver:
         cached = self._by_market.get(definition.id)
         if cached is not None and cached.definition is definition and cached.event is event and now_ms < cached.until_ms:
             return cached.resolved
-        start_ms = event.start_ms if event is not None else None
+        start_ms = definition.start_ms
+        if start_ms is None and event is not None:
+            start_ms = event.start_ms
         minutes = None if start_ms is None else (start_ms - now_ms) / 60_000
         bracket = None if minutes is None else next((edge for edge in reversed(self._edges) if minutes <= edge), inf)
         context = MarketContext(

@@ -95,6 +95,25 @@ def test_an_event_holds_what_the_definition_knows() -> None:
     assert ("betfair.football.gb", "GB") == (event.competition.id, event.competition.name)
 
 
+@pytest.mark.parametrize(
+    ("open_date", "market_time", "starts"),
+    [
+        ("11:00", "11:00", (1657537200000, None)),
+        ("11:00", "12:00", (1657537200000, 1657540800000)),
+        (None, "11:00", (1657537200000, 1657537200000)),
+        ("11:00", None, (1657537200000, None)),
+        (None, None, (None, None)),
+    ],
+)
+def test_a_market_has_a_start_of_its_own_where_it_differs_from_its_events(
+    open_date: str | None, market_time: str | None, starts: tuple[int | None, int | None]
+) -> None:
+    given = {"openDate": open_date, "marketTime": market_time}
+    times = {key: f"2022-07-11T{time}:00.000Z" for key, time in given.items() if time is not None}
+    definition = msgspec.convert(betfair_market(**times)["marketDefinition"], Definition)
+    assert starts == (to_event("betfair", definition, in_play=False).start_ms, a_market(**times).start_ms)
+
+
 def test_an_unreadable_time_or_unknown_sport_does_not_affect_the_rest() -> None:
     converted = msgspec.convert(betfair_market(marketTime="soon", eventTypeId="99")["marketDefinition"], Definition)
     event = to_event("betfair", converted, in_play=False)
