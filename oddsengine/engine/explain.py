@@ -48,7 +48,9 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
         "reason": record.state.reason,
         "v": record.v,
         "priced_by": priced_by,
-        "consensus": None if consensus is None else {"used": consensus.used, "outliers": consensus.outliers},
+        "consensus": None
+        if consensus is None
+        else {"used": consensus.used, "outliers": consensus.outliers, "old": consensus.old},
         "guards": [_guard(guard) for guard in pipeline.pricer.guards(market, record.state.reason, now_ms)],
         "profiles": {
             name: _guard(

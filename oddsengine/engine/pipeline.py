@@ -13,6 +13,7 @@ import msgspec
 
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, shard_of
+from oddsengine.engine.described_events import DescribedEvents
 from oddsengine.engine.market_directory import MarketDirectory
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.market.consensus_markets import CONSENSUS, ConsensusMarkets
@@ -43,6 +44,8 @@ RECOVERING: Final = "recovering"
 WITHDRAWN: Final = "withdrawn"
 #: How many times in one flush repriced markets may make further ones dirty; the rest waits for the next flush.
 MAX_REPRICE_ROUNDS: Final = 8
+#: How much longer an ended event is kept while a source still offers it.
+MAX_KEEP_FOR_SOURCES_MS: Final = 24 * 3600 * 1000
 
 
 class Pipeline:
@@ -79,8 +82,7 @@ class Pipeline:
         self._directory = MarketDirectory(sources)
         #: event -> our time when it was first seen without a market to bet on, Unix milliseconds
         self._dead_since: dict[EventId, int] = {}
-        #: events as they were last staged
-        self._published: dict[EventId, Event] = {}
+        self._events = DescribedEvents(self.books)
         #: markets whose event no source has described yet
         self._orphaned: dict[EventId, set[MarketId]] = {}
 
@@ -105,6 +107,8 @@ class Pipeline:
             if type(update) is MarketUpdate:
                 if update.definition is not None:
                     self._assign(source, update.market, update.definition.id)
+                    if update.definition.status == "closed":
+                        self._note_closing(update.definition.id, now_ms)
                 market = names.get(update.market)
                 if market is not None:
                     self._mark(market)
@@ -187,6 +191,10 @@ class Pipeline:
         if before is not None:
             self._mark(before)
 
+    def _note_closing(self, market: MarketId, now_ms: int) -> None:
+        """Note who has closed a market with a result, before the next flush: until then the source may be down or gone."""
+        self._selector.choose(market, self.quoting(market), self._event_of(market), now_ms, begun=self._events.begun)
+
     def _mark(self, market: MarketId) -> None:
         if len(self.offers) == 1:
             self._dirty[0].add(market)
@@ -256,13 +264,13 @@ class Pipeline:
                     self._mark(other)
 
     def _stage_event(self, offer: OwnedOffer, event: EventId) -> None:
-        describing = [book for book in self.books.values() if event in book.events]
-        if not describing:
+        described = self._events.describe(event)
+        if described is None:
             return
-        # The first live source describes it, else the first that knows it.
-        book = next((book for book in describing if book.health == "live"), describing[0])
-        staged = self._published[event] = _in_first_competition(book.events[event], offer.events.get(event))
-        offer.stage_event(staged)
+        offer.stage_event(_in_first_competition(described.event, offer.events.get(event)))
+        if described.concerns_prices:
+            for market in offer.events[event].markets:
+                self._mark(market)
         for market in self._orphaned.pop(event, ()):
             self._mark(market)
 
@@ -302,17 +310,22 @@ class Pipeline:
             remember: whether the choice counts, so that a later return to a better source waits for the configured time.
         """
         quoting = list(self.quoting(market))
-        event = self._published.get(EventId(market.partition("/")[0])) if self._has_sourcing_rules else None
-        choice = self._selector.choose(market, quoting, event, now_ms, remember=remember)
+        event = self._event_of(market)
+        choice = self._selector.choose(market, quoting, event, now_ms, begun=self._events.begun, remember=remember)
         if not isinstance(choice, ConsensusInput):
             return choice, None
-        definition = self._consensus_markets.definition_for(market, choice.members[0][1])
-        profile = self.pricer.consensus_profile(CONSENSUS, definition, event, now_ms)
-        return self._consensus_markets.combine(market, choice, profile)
+        first, first_definition, _ = choice.members[0]
+        definition = self._consensus_markets.definition_for(market, first.source, first_definition)
+        resolved = self.pricer.resolve(CONSENSUS, definition, event, now_ms)
+        return self._consensus_markets.combine(market, choice, resolved, now_ms)
+
+    def _event_of(self, market: MarketId) -> Event | None:
+        """Return the event of a market for the sourcing rules, None where there are none."""
+        return self._events.current.get(EventId(market.partition("/")[0])) if self._has_sourcing_rules else None
 
     def event_of(self, market: SourceMarket, definition: MarketDefinition) -> Event | None:
-        """Return the event of a market as it is on offer, else as the source that prices the market describes it."""
-        event = self._published.get(definition.event)
+        """Return the event of a market as it was last described, else as the source that prices the market has it."""
+        event = self._events.current.get(definition.event)
         if event is not None:
             return event
         book = self.books.get(market.source)
@@ -324,6 +337,9 @@ class Pipeline:
     def retire(self, shard: int, now_ms: int, keep_ms: int) -> None:
         """Remove the events that have had no market to bet on for a while.
 
+        An event with a result stays up to a day longer while some source still offers it: without what is known of it, that
+        source would open it again.
+
         Args:
             shard: the shard to look through.
             now_ms: Unix milliseconds.
@@ -333,8 +349,19 @@ class Pipeline:
         for event in list(offer.events):
             if not all(_is_dead(market) for market in offer.events[event].markets.values()):
                 self._dead_since.pop(event, None)
-            elif now_ms - self._dead_since.setdefault(event, now_ms) >= keep_ms:
+                continue
+            dead_ms = now_ms - self._dead_since.setdefault(event, now_ms)
+            if dead_ms >= keep_ms and (dead_ms >= keep_ms + MAX_KEEP_FOR_SOURCES_MS or not self._is_still_offered(offer, event)):
                 self._remove(offer, event)
+
+    def _is_still_offered(self, offer: OwnedOffer, event: EventId) -> bool:
+        """Check whether a source still offers a market of an event that has been closed."""
+        return any(
+            held.definition is not None and held.definition.status != "closed"
+            for market, record in offer.events[event].markets.items()
+            if record.state.status == "closed"
+            for _, held in self.quoting(market)
+        )
 
     def _remove(self, offer: OwnedOffer, event: EventId) -> None:
         for market in offer.events[event].markets:
@@ -347,15 +374,13 @@ class Pipeline:
     def _withdraw(self, offer: OwnedOffer, event: EventId) -> None:
         """Remove an event from the offer, with the state of its markets."""
         self._dead_since.pop(event, None)
-        self._published.pop(event, None)
+        self._events.forget(event)
         for market in offer.events[event].markets:
             self._directory.forget(market)
             # The markets that this makes dirty are of the same event, and gone with it.
             self.pricer.forget(market)
             self._selector.forget(market)
             self._consensus_markets.forget(market)
-        for book in self.books.values():
-            book.events.pop(event, None)
         offer.remove_event(event)
 
 

@@ -172,9 +172,9 @@ class Pricer:
         due = [market for market, book in self._books.items() if book.is_open and book.is_due(now_ms)]
         return due + self._resolver.due(now_ms)
 
-    def consensus_profile(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> Profile:
-        """Return the settings by which several sources are combined: those of the first profile."""
-        return self._resolver.resolve(source, definition, event, now_ms)[0].settings
+    def resolve(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> tuple[ResolvedProfile, ...]:
+        """Return what applies to a market, one entry a profile: by it several sources are combined before they are priced."""
+        return self._resolver.resolve(source, definition, event, now_ms)
 
     def explain(
         self, market: SourceMarket, definition: MarketDefinition, event: Event | None = None, now_ms: int = 0

@@ -4,26 +4,34 @@ A source is healthy for a market if it is live and its market is open. A market 
 to a preferred one only after that has been healthy for a while, so that the price does not flap with an unstable source. A
 suspension by the first source suspends the market even if others are open, unless the rule disables that. With no healthy source
 the market is suspended, with a reason.
+
+What any live source knows of the event bears on all: one that offers a market as before the start while another says in play is
+not healthy, and where another has closed the market nobody is. A market closed with a result stays closed (`final_results`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from oddsengine.domain.feed_updates import MarketDefinition
+from oddsengine.sourcing.final_results import FinalResults, has_result
 from oddsengine.sourcing.source_book import SourceBook, SourceMarket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from oddsengine.domain.events import Event
-    from oddsengine.domain.ids import MarketId
+    from oddsengine.domain.ids import EventId, MarketId
 
 #: Reason of a suspended market whose consensus has too few healthy sources.
-TOO_FEW_SOURCES = "too_few_sources"
+TOO_FEW_SOURCES: Final = "too_few_sources"
+#: Reason of a market that its source offers as before the start while another live source knows the event to be in play.
+IN_PLAY_ELSEWHERE: Final = "in_play_elsewhere"
+#: Reason of a market that its source offers while another one has closed it.
+CLOSED_ELSEWHERE: Final = "closed_elsewhere"
 
 
 class SourcingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +41,9 @@ class SourcingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     of them, without those that have other selections than the first or differ from the median by more than `outlier` (in
     probability). `sources`: those that may price, most preferred first; a feed's name means all its sources; empty means all, in
     the config's order. `hold_s`: how long a preferred source must be healthy before a market returns to it. `primary_suspends`:
-    whether a suspension by the first source suspends the market even if others are open.
+    whether a suspension by the first source suspends the market even if others are open. `shared_state`: whether a source's
+    pre-match price is refused while any live source says in play, and any price while another source has closed the market.
+    `late_in_play`: sources that are known to say in play late, and are not refused for it.
     """
 
     sport: str | tuple[str, ...] | None = None
@@ -46,6 +56,8 @@ class SourcingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     outlier: Annotated[float, Meta(gt=0, le=1)] = 0.05
     hold_s: Annotated[float, Meta(ge=0)] = 30.0
     primary_suspends: bool = True
+    shared_state: bool = True
+    late_in_play: tuple[str, ...] = ()
 
     def matches(self, event: Event | None, *, in_play: bool) -> bool:
         """Check whether the rule applies to the markets of an event."""
@@ -61,10 +73,11 @@ class SourcingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Return a source's rank, 0 for the most preferred; None if it may not price."""
         if not self.sources:
             return 0
-        for rank, name in enumerate(self.sources):
-            if source == name or source.startswith(f"{name}."):
-                return rank
-        return None
+        return next((rank for rank, name in enumerate(self.sources) if _is_of(source, name)), None)
+
+    def is_late(self, source: str) -> bool:
+        """Check whether a source is known to say in play late."""
+        return any(_is_of(source, name) for name in self.late_in_play)
 
     def weight(self, source: str) -> float:
         """Return a source's weight in a consensus."""
@@ -87,9 +100,12 @@ class ConsensusInput(NamedTuple):
 
 
 class _Candidate(NamedTuple):
+    """A source of a market; `reason` is why its market may not be open although it says so, None if it may."""
+
     book: SourceBook
     market: SourceMarket
     definition: MarketDefinition
+    reason: str | None
 
     @property
     def is_live(self) -> bool:
@@ -97,11 +113,15 @@ class _Candidate(NamedTuple):
 
     @property
     def is_healthy(self) -> bool:
-        return self.book.health == "live" and self.definition.status == "open"
+        return self.reason is None and self.definition.status == "open"
 
     @property
     def healthy_since_ms(self) -> int:
         return max(self.book.live_since_ms, self.market.open_since_ms)
+
+
+_Known = tuple[SourceBook, SourceMarket, MarketDefinition]
+_NO_EVENTS: Final[Mapping[EventId, Event]] = {}
 
 
 class SourceSelector:
@@ -117,6 +137,7 @@ class SourceSelector:
         self._current: dict[MarketId, str] = {}
         #: market -> when a preferred source will have been healthy for `hold_s`, Unix milliseconds
         self._return_at_ms: dict[MarketId, int] = {}
+        self._results = FinalResults()
 
     def choose(
         self,
@@ -125,6 +146,7 @@ class SourceSelector:
         event: Event | None,
         now_ms: int,
         *,
+        begun: Mapping[EventId, Event] = _NO_EVENTS,
         remember: bool = True,
     ) -> ChosenSource | ConsensusInput | None:
         """Select among the sources of a market; return None if no source that may price it has a definition.
@@ -134,31 +156,59 @@ class SourceSelector:
             candidates: the sources with their markets, in the config's order.
             event: the market's event, for the rules.
             now_ms: current time, Unix milliseconds.
-            remember: whether to store the choice as the current source; False for explanations.
+            begun: the events that a live source knows to have begun.
+            remember: whether to store the choice as the current source, and a result; False for explanations.
         """
-        known = [_Candidate(book, each, each.definition) for book, each in candidates if each.definition is not None]
+        known = [(book, each, each.definition) for book, each in candidates if each.definition is not None]
         if remember:
             self._return_at_ms.pop(market, None)
+        if market in self._results:
+            closed = self._results.standing(market, known, remember=remember)
+            if closed is not None:
+                return ChosenSource(closed.market, closed.definition, None)
         if not known:
             return None
-        rule = self._rule(event, known)
+        choice: ChosenSource | ConsensusInput | None
+        if len(known) == 1 and len(self._rules) == 1:
+            book, held, definition = known[0]
+            choice = ChosenSource(held, definition, _refusal(book, definition, self._rules[0], begun))
+        else:
+            rule = self._rule(event, known)
+            choice = self._choose(market, _judged(known, rule, begun), rule, now_ms, remember=remember)
+        if remember and type(choice) is ChosenSource and has_result(choice.definition):
+            self._results.close(market, choice.market, choice.definition)
+        return choice
+
+    def _choose(
+        self, market: MarketId, known: list[_Candidate], rule: SourcingRule, now_ms: int, *, remember: bool
+    ) -> ChosenSource | ConsensusInput | None:
         if rule.sources:
             ranked = [(rank, each) for each in known if (rank := rule.rank(each.book.source)) is not None]
             known = [each for _, each in sorted(ranked, key=lambda pair: pair[0])]
-        deciding = _deciding_source(known, rule)
-        if deciding is not None or not known:
-            return None if deciding is None else _as_chosen(deciding)
+        if not known:
+            return None
+        first, current = known[0], self._current.get(market)
+        if rule.mode == "priority" and first.is_healthy and (current is None or current == first.book.source):
+            # By far the most frequent case; those below lead to the same.
+            if remember and current is None and len(known) > 1:
+                self._current[market] = first.book.source
+            return ChosenSource(first.market, first.definition, None)
+        deciding = _deciding_source(known, rule, current)
+        if deciding is not None:
+            return ChosenSource(deciding.market, deciding.definition, deciding.reason)
         healthy = [each for each in known if each.is_healthy]
         if rule.mode == "consensus":
             if len(healthy) < rule.min_sources:
-                return ChosenSource(healthy[0].market, healthy[0].definition, TOO_FEW_SOURCES)
+                is_behind = any(each.reason == IN_PLAY_ELSEWHERE for each in known)
+                reason = IN_PLAY_ELSEWHERE if is_behind else TOO_FEW_SOURCES
+                return ChosenSource(healthy[0].market, healthy[0].definition, reason)
             return ConsensusInput([(each.market, each.definition, rule.weight(each.book.source)) for each in healthy], rule)
         chosen, return_ms = self._preferred(market, healthy, rule, now_ms)
         if remember:
             self._current[market] = chosen.book.source
             if return_ms is not None:
                 self._return_at_ms[market] = return_ms
-        return _as_chosen(chosen)
+        return ChosenSource(chosen.market, chosen.definition, None)
 
     def due(self, now_ms: int) -> list[MarketId]:
         """Return the markets to be selected again because a preferred source has been healthy for `hold_s`."""
@@ -168,11 +218,12 @@ class SourceSelector:
         """Remove the state of a market."""
         self._current.pop(market, None)
         self._return_at_ms.pop(market, None)
+        self._results.forget(market)
 
-    def _rule(self, event: Event | None, known: list[_Candidate]) -> SourcingRule:
+    def _rule(self, event: Event | None, known: list[_Known]) -> SourcingRule:
         if len(self._rules) == 1:
             return self._rules[0]
-        in_play = any(each.definition.in_play for each in known if each.is_live)
+        in_play = any(definition.in_play for book, _, definition in known if book.health == "live")
         return next(rule for rule in reversed(self._rules) if rule.matches(event, in_play=in_play))
 
     def _preferred(
@@ -194,21 +245,83 @@ class SourceSelector:
         return healthy[0], None
 
 
-def _deciding_source(known: list[_Candidate], rule: SourcingRule) -> _Candidate | None:
-    """Return the source that decides alone: the only one, the first if it has suspended the market, or one if none is healthy."""
-    if not known or (len(known) == 1 and rule.mode == "priority"):
-        return known[0] if known else None
+def _judged(known: list[_Known], rule: SourcingRule, begun: Mapping[EventId, Event]) -> list[_Candidate]:
+    """Say of each source why its market may not be open, by its health and by what the others know."""
+    in_play = is_closed = False
+    for book, _, definition in known:
+        is_live = book.health == "live"
+        if is_live and definition.in_play:
+            in_play = True
+        # A result stands even after its source has gone down.
+        if definition.status == "closed" and (is_live or has_result(definition)):
+            is_closed = True
+    return [
+        _Candidate(book, market, definition, _refusal(book, definition, rule, begun, in_play=in_play, is_closed=is_closed))
+        for book, market, definition in known
+    ]
+
+
+def _refusal(
+    book: SourceBook,
+    definition: MarketDefinition,
+    rule: SourcingRule,
+    begun: Mapping[EventId, Event],
+    *,
+    in_play: bool = False,
+    is_closed: bool = False,
+) -> str | None:
+    """Return why a source's market may not be open although it says so, None if it may.
+
+    Args:
+        book: the source.
+        definition: the market as it has it.
+        rule: the sourcing rule that applies.
+        begun: the events that a live source knows to have begun.
+        in_play: whether a live source says that the market is in play.
+        is_closed: whether another source has closed the market.
+    """
+    if book.health != "live":
+        return f"source_{book.health}"
+    if not rule.shared_state or definition.status != "open":
+        return None
+    if is_closed:
+        return CLOSED_ELSEWHERE
+    if definition.in_play or not (in_play or _has_begun(definition, begun)) or rule.is_late(book.source):
+        return None
+    return IN_PLAY_ELSEWHERE
+
+
+def _has_begun(definition: MarketDefinition, begun: Mapping[EventId, Event]) -> bool:
+    """Check whether the event of a market has begun, and with it the market: one that starts later has not."""
+    event = begun.get(definition.event)
+    return event is not None and (definition.start_ms is None or event.start_ms is None or definition.start_ms <= event.start_ms)
+
+
+def _deciding_source(known: list[_Candidate], rule: SourcingRule, current: str | None) -> _Candidate | None:
+    """Return the source that decides alone.
+
+    That is the only one, the one that speaks if it has closed the market with a result, the first if it has suspended the
+    market, or one if none is healthy.
+    """
+    if len(known) == 1 and rule.mode == "priority":
+        return known[0]
+    first_live: _Candidate | None = None
+    for each in known:
+        if each.book.health != "live":
+            continue
+        first_live = first_live or each
+        if has_result(each.definition) and (each is first_live or each.book.source == current):
+            return each
     first = known[0]
     if rule.primary_suspends and first.is_live and not first.is_healthy:
         return first
     if any(each.is_healthy for each in known):
         return None
-    return next((each for each in known if each.is_live), first)
+    return first_live or first
 
 
-def _as_chosen(candidate: _Candidate) -> ChosenSource:
-    health = candidate.book.health
-    return ChosenSource(candidate.market, candidate.definition, None if health == "live" else f"source_{health}")
+def _is_of(source: str, name: str) -> bool:
+    return source == name or source.startswith(f"{name}.")
 
 
 def _names(names: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -11,14 +11,14 @@ from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.pricing.market.quoting import coherence
-from oddsengine.pricing.methods.implied import implied, outcome_groups
+from oddsengine.pricing.methods.implied import OutcomeGroup, implied, outcome_groups
+from oddsengine.sourcing.source_book import SourceMarket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.profiles.profile import Profile
-    from oddsengine.sourcing.source_book import SourceMarket
 
 
 class Opinion(NamedTuple):
@@ -30,62 +30,97 @@ class Opinion(NamedTuple):
 
 
 class Consensus(NamedTuple):
-    """The common fair probabilities, the sources they are derived from, and those too far off."""
+    """The common fair probabilities, the sources they are derived from, those too far off, and those too old to count."""
 
     fair: dict[str, float]
     used: tuple[str, ...]
     outliers: tuple[str, ...]
+    old: tuple[str, ...] = ()
 
 
-def opinion(market: SourceMarket, definition: MarketDefinition, profile: Profile, weight: float) -> Opinion | None:
+class Member(NamedTuple):
+    """A source of a consensus: its books, its sets of selections, and its weight."""
+
+    market: SourceMarket
+    groups: Mapping[frozenset[str], OutcomeGroup]
+    weight: float
+
+
+def groups_by_keys(definition: MarketDefinition) -> dict[frozenset[str], OutcomeGroup]:
+    """Return the sets of selections whose probabilities sum to the number of winners, by the keys of their selections."""
+    return {frozenset([selection.key for selection in group.selections]): group for group in outcome_groups(definition)}
+
+
+def agree_by_line(
+    members: Sequence[Member], winners: int, profile: Profile, outlier: float, min_sources: int
+) -> Consensus | None:
+    """Return the consensus on each set of selections by itself; None if there is none.
+
+    A market of several lines has one set a line, and a line that too few sources agree on has no probabilities. A source with
+    other selections, say without a draw, has prices of another market.
+
+    Args:
+        members: the sources; the first one's selections are priced.
+        winners: the market's.
+        profile: how margins are removed and which books are used.
+        outlier: as for `agree`.
+        min_sources: as for `agree`.
+    """
+    fair: dict[str, float] = {}
+    used: dict[str, None] = {}
+    outliers: dict[str, None] = {}
+    for keys in members[0].groups:
+        group_winners = min(winners, len(keys))
+        opinions: list[Opinion] = []
+        for market, groups, weight in members:
+            group = groups.get(keys)
+            if group is None:
+                outliers[market.source] = None
+            elif (found := opinion(market, group, group_winners, profile, weight)) is not None:
+                opinions.append(found)
+        consensus = agree(opinions, group_winners, outlier, min_sources)
+        if consensus is not None:
+            if len(members[0].groups) == 1 and not outliers:
+                return consensus
+            fair |= consensus.fair
+            used |= dict.fromkeys(consensus.used)
+            outliers |= dict.fromkeys(consensus.outliers)
+    return Consensus(fair, tuple(used), tuple(outliers)) if fair else None
+
+
+def opinion(market: SourceMarket, group: OutcomeGroup, winners: int, profile: Profile, weight: float) -> Opinion | None:
     """Return a source's fair probabilities; None where it has none for some selection.
 
     Args:
         market: the source's books.
-        definition: the market as the source defines it.
+        group: the selections.
+        winners: how many of them win.
         profile: how margins are removed and which books are used.
         weight: the source's.
     """
-    fair: dict[str, float] = {}
-    inputs = profile.fair_price_inputs
-    for group in outcome_groups(definition):
-        winners = min(definition.winners, len(group.selections))
-        answers = implied([market.books.get(selection.source_id) for selection in group.selections], winners, inputs)
-        known = [None if answer is None else answer.probability for answer in answers]
-        factor = coherence(known, winners)
-        if factor is None:
-            return None
-        for selection, probability in zip(group.selections, known, strict=True):
-            if probability is None:
-                return None
-            fair[selection.key] = probability * factor
-    return Opinion(market.source, fair, weight) if fair else None
+    answers = implied([market.books.get(each.source_id) for each in group.selections], winners, profile.fair_price_inputs)
+    known = [answer.probability for answer in answers if answer is not None]
+    factor = coherence(known, winners) if len(known) == len(answers) else None
+    if factor is None:
+        return None
+    keys = [selection.key for selection in group.selections]
+    return Opinion(market.source, {key: each * factor for key, each in zip(keys, known, strict=True)}, weight)
 
 
-def priced_selections(definition: MarketDefinition) -> set[str]:
-    """Return the keys of the selections that are priced."""
-    return {selection.key for group in outcome_groups(definition) for selection in group.selections}
-
-
-def agree(
-    opinions: Sequence[Opinion], winners: int, outlier: float, min_sources: int, selections: set[str] | None = None
-) -> Consensus | None:
+def agree(opinions: Sequence[Opinion], winners: int, outlier: float, min_sources: int) -> Consensus | None:
     """Return the consensus of opinions on the same selections; None where fewer than `min_sources` are left.
 
     Args:
-        opinions: of all sources.
+        opinions: of all sources; those on other selections than the first are left out.
         winners: what the probabilities sum to.
         outlier: largest distance from the median, in probability, in any selection.
         min_sources: smallest number of opinions left without outliers.
-        selections: which selections an opinion must cover, exactly; None for those of the first opinion.
     """
-    if selections is None:
-        selections = set(opinions[0].fair) if opinions else set()
-    comparable = [each for each in opinions if set(each.fair) == selections]
+    comparable = [each for each in opinions if each.fair.keys() == opinions[0].fair.keys()]
     if len(comparable) < min_sources:
         return None
-    median = {key: weighted_median([(each.fair[key], each.weight) for each in comparable]) for key in selections}
-    kept = [each for each in comparable if all(abs(each.fair[key] - median[key]) <= outlier for key in selections)]
+    median = {key: weighted_median([(each.fair[key], each.weight) for each in comparable]) for key in opinions[0].fair}
+    kept = [each for each in comparable if all(abs(each.fair[key] - at) <= outlier for key, at in median.items())]
     if len(kept) < min_sources:
         return None
     fair = {key: weighted_median([(each.fair[key], each.weight) for each in kept]) for key in kept[0].fair}

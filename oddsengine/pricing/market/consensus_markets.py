@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from oddsengine.pricing.market.consensus import agree, opinion, priced_selections
+from oddsengine.pricing.market.consensus import Member, agree_by_line, groups_by_keys
 from oddsengine.pricing.methods.implied import ConsensusBook
+from oddsengine.pricing.profiles.resolver import max_age_ms
 from oddsengine.sourcing.source_book import SourceMarket
 from oddsengine.sourcing.source_selector import TOO_FEW_SOURCES, ChosenSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import MarketId
     from oddsengine.pricing.market.consensus import Consensus
-    from oddsengine.pricing.profiles.profile import Profile
+    from oddsengine.pricing.methods.implied import OutcomeGroup
+    from oddsengine.pricing.profiles.profile import ResolvedProfile
     from oddsengine.sourcing.source_selector import ConsensusInput
 
+#: Reason of a suspended market whose sources have been silent about it for longer than the rules allow.
+SOURCE_OLD: Final = "source_old"
 #: The source named for a market priced by consensus.
 CONSENSUS = "consensus"
 
@@ -27,61 +33,82 @@ class ConsensusMarkets:
 
     def __init__(self) -> None:
         self._markets: dict[MarketId, SourceMarket] = {}
-        #: market -> the first member's definition, and the same under the consensus market's own selection ids
-        self._definitions: dict[MarketId, tuple[MarketDefinition, MarketDefinition]] = {}
+        #: market -> source -> its definition, and the same under the consensus market's own selection ids
+        self._definitions: dict[MarketId, dict[str, tuple[MarketDefinition, MarketDefinition]]] = {}
+        #: market -> source -> its definition, and the sets of selections of that
+        self._groups: dict[MarketId, dict[str, tuple[MarketDefinition, dict[frozenset[str], OutcomeGroup]]]] = {}
 
-    def combine(self, market: MarketId, members: ConsensusInput, profile: Profile) -> tuple[ChosenSource, Consensus | None]:
+    def combine(
+        self, market: MarketId, members: ConsensusInput, resolved: Sequence[ResolvedProfile], now_ms: int
+    ) -> tuple[ChosenSource, Consensus | None]:
         """Combine the members' fair probabilities. Returns the consensus market and what the members agreed on.
 
-        Where too few agree, returns the first member's market with the reason to suspend it, and None.
+        Where too few agree, or too few have spoken lately, returns the first member's market with the reason to suspend it,
+        and None.
 
         Args:
             market: the market.
             members: the sources and the rule that chose them.
-            profile: how margins are removed and which books are used.
+            resolved: what applies to the market; the first profile says how margins are removed and which books are used.
+            now_ms: Unix milliseconds.
         """
         rule = members.rule
-        first, first_definition, _ = members.members[0]
-        opinions = [
-            found
-            for member, definition, weight in members.members
-            if (found := opinion(member, definition, profile, weight)) is not None
-        ]
-        # A source with other selections, say without a draw, has prices of another market.
-        selections = priced_selections(first_definition)
-        consensus = agree(opinions, first_definition.winners, rule.outlier, rule.min_sources, selections)
+        limit_ms = max_age_ms(resolved)
+        fresh = [each for each in members.members if now_ms - each[0].received_ms <= limit_ms]
+        first, first_definition, _ = (fresh or members.members)[0]
+        if len(fresh) < rule.min_sources:
+            return ChosenSource(first, first_definition, SOURCE_OLD), None
+        voices = [Member(member, self._groups_of(market, member.source, each), weight) for member, each, weight in fresh]
+        consensus = agree_by_line(voices, first_definition.winners, resolved[0].settings, rule.outlier, rule.min_sources)
         if consensus is None:
             return ChosenSource(first, first_definition, TOO_FEW_SOURCES), None
         held = self._markets.get(market)
         if held is None:
             held = self._markets[market] = SourceMarket(CONSENSUS, str(market))
-        definition = self.definition_for(market, first_definition)
+        definition = self.definition_for(market, first.source, first_definition)
         if held.definition is not definition:
             held.define(definition)
+            held.books = {}
+        elif held.books.keys() != consensus.fair.keys():
             held.books = {}
         for key, fair in consensus.fair.items():
             book = held.books.get(key)
             if not isinstance(book, ConsensusBook):
                 book = held.books[key] = ConsensusBook()
             book.set_fair(fair)
-        held.updated_ms = max(member.updated_ms for member, _, _ in members.members)
-        held.received_ms = max(member.received_ms for member, _, _ in members.members)
+        held.updated_ms = max(member.updated_ms for member, _, _ in fresh)
+        # The consensus must be taken again when the member that spoke first becomes too old.
+        held.received_ms = min(member.received_ms for member, _, _ in fresh)
+        if len(fresh) < len(members.members):
+            consensus = consensus._replace(old=tuple(each[0].source for each in members.members if each not in fresh))
         return ChosenSource(held, definition, None), consensus
 
     def forget(self, market: MarketId) -> None:
         """Drop a market that is gone."""
         self._markets.pop(market, None)
         self._definitions.pop(market, None)
+        self._groups.pop(market, None)
 
-    def definition_for(self, market: MarketId, definition: MarketDefinition) -> MarketDefinition:
+    def definition_for(self, market: MarketId, source: str, definition: MarketDefinition) -> MarketDefinition:
         """Return a member's definition under the consensus market's own selection ids.
 
         Cached by the identity of the definition: the same object returns the same object.
         """
-        known = self._definitions.get(market)
+        cached = self._definitions.setdefault(market, {})
+        known = cached.get(source)
         if known is not None and known[0] is definition:
             return known[1]
         selections = tuple(msgspec.structs.replace(each, source_id=str(each.key)) for each in definition.selections)
         renamed = msgspec.structs.replace(definition, selections=selections)
-        self._definitions[market] = (definition, renamed)
+        cached[source] = (definition, renamed)
         return renamed
+
+    def _groups_of(self, market: MarketId, source: str, definition: MarketDefinition) -> dict[frozenset[str], OutcomeGroup]:
+        """Return the sets of selections of a definition; cached like `definition_for`."""
+        cached = self._groups.setdefault(market, {})
+        known = cached.get(source)
+        if known is not None and known[0] is definition:
+            return known[1]
+        groups = groups_by_keys(definition)
+        cached[source] = (definition, groups)
+        return groups

@@ -142,7 +142,7 @@ def _check_tiers(reader: TableReader, profiles: Mapping[str, Profile], tiers: Ma
 def _check_sources(reader: TableReader, rules: tuple[SourcingRule, ...], feeds: Mapping[str, FeedSettings]) -> None:
     """Report sourcing rules that name a source of no configured feed."""
     for index, rule in enumerate(rules):
-        for field, sources in (("sources", rule.sources), ("weights", tuple(rule.weights))):
+        for field, sources in (("sources", rule.sources), ("weights", tuple(rule.weights)), ("late_in_play", rule.late_in_play)):
             for source in sources:
                 if source.partition(".")[0] not in feeds:
                     reader.report_unknown(("sourcing", str(index), field), "feed", source, feeds)

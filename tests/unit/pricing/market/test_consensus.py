@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from oddsengine.domain.feed_updates import BookChange
 from oddsengine.pricing.market.consensus import Opinion, agree, opinion, weighted_median
+from oddsengine.pricing.methods.implied import outcome_groups
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 from tests.support.builders import a_definition, a_quote
@@ -61,19 +62,19 @@ def test_too_few_sources_are_no_consensus() -> None:
 
 
 def test_an_opinion_is_free_of_margin_and_complete_or_none() -> None:
-    definition = a_definition()
+    (group,) = outcome_groups(a_definition())
     market = SourceMarket("src", "1.1")
     for key in ("s-home", "s-away"):
         market.books[key] = SelectionBook()
         market.books[key].apply(BookChange(key, quote=1.9))
-    found = opinion(market, definition, Profile(), 2.0)
+    found = opinion(market, group, 1, Profile(), 2.0)
     assert found is not None
     assert ("src", 2.0) == (found.source, found.weight)
     assert {"home": pytest.approx(0.5), "away": pytest.approx(0.5)} == found.fair
     market.books["s-away"].apply(BookChange("s-away", quote=0.0))
-    assert opinion(market, definition, Profile(), 1.0) is None
+    assert opinion(market, group, 1, Profile(), 1.0) is None
     exchange = SourceMarket("ex", "1.2")
     for quote in (a_quote("home", 2.0), a_quote("away", 2.0)):
         exchange.books[quote.selection] = SelectionBook()
         exchange.books[quote.selection].apply(quote)
-    assert opinion(exchange, definition, Profile(), 1.0) is not None
+    assert opinion(exchange, group, 1, Profile(), 1.0) is not None

@@ -1,0 +1,78 @@
+"""Markets closed with a result, which is final: only the source that closed a market can reopen it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from oddsengine.domain.feed_updates import MarketDefinition
+from oddsengine.sourcing.source_book import SourceMarket
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from oddsengine.domain.ids import MarketId
+    from oddsengine.sourcing.source_book import SourceBook
+
+_RESULTED: Final = frozenset({"winner", "loser", "void", "placed"})
+
+
+class ClosedMarket(NamedTuple):
+    """A closed market as its source last had it."""
+
+    market: SourceMarket
+    definition: MarketDefinition
+
+
+class FinalResults:
+    """The markets that the source which spoke for them has closed with a result."""
+
+    def __init__(self) -> None:
+        self._closed: dict[MarketId, ClosedMarket] = {}
+
+    def __contains__(self, market: MarketId) -> bool:
+        """Check whether a market has a result."""
+        return market in self._closed
+
+    def close(self, market: MarketId, held: SourceMarket, definition: MarketDefinition) -> None:
+        """Store a result."""
+        self._closed[market] = ClosedMarket(held, definition)
+
+    def standing(
+        self, market: MarketId, known: Sequence[tuple[SourceBook, SourceMarket, MarketDefinition]], *, remember: bool
+    ) -> ClosedMarket | None:
+        """Return a closed market; None where there is no result, or the source that closed the market has reopened it.
+
+        What a source says while it is not live, or after it has withdrawn the market, reopens nothing.
+
+        Args:
+            market: the market.
+            known: the sources that have it now, with its definitions.
+            remember: whether to store a revised result, or the reopening.
+        """
+        closed = self._closed.get(market)
+        if closed is None:
+            return None
+        for book, held, definition in known:
+            if book.source == closed.market.source and book.health == "live":
+                if definition.status != "closed":
+                    if remember:
+                        del self._closed[market]
+                    return None
+                if definition is not closed.definition:
+                    closed = ClosedMarket(held, definition)
+                    if remember:
+                        self._closed[market] = closed
+                break
+        return closed
+
+    def forget(self, market: MarketId) -> None:
+        """Drop the result of a market that is gone."""
+        self._closed.pop(market, None)
+
+
+def has_result(definition: MarketDefinition) -> bool:
+    """Check whether a market is closed with a result: some selection has one, or none can win any more."""
+    if definition.status != "closed":
+        return False
+    statuses = {selection.status for selection in definition.selections}
+    return not statuses.isdisjoint(_RESULTED) or statuses == {"removed"}

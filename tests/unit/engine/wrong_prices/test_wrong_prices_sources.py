@@ -1,0 +1,201 @@
+"""Who speaks for a market, and for how long: no source opens what another knows to be over, begun or old."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from oddsengine.domain.feed_updates import MarketDefinition, MarketGone
+from oddsengine.engine.explain import explain
+from oddsengine.pricing.profiles.profile import Profile
+from tests.support.builders import a_definition
+from tests.support.sources import CLOSED, HOUR_MS, MONEYLINE, OPEN, A, B, C, Sources
+
+HOME_WON = {"home": "winner", "away": "loser"}
+
+
+def a_result(**results: str) -> MarketDefinition:
+    """A closed market with the result of some selections."""
+    closed = a_definition("e1/moneyline", type="moneyline", status="closed")
+    selections = tuple(msgspec.structs.replace(each, status=results.get(each.key, "loser")) for each in closed.selections)
+    return msgspec.structs.replace(closed, selections=selections)
+
+
+def a_consensus(*sources: str, **rule: Any) -> Sources:
+    profile = Profile(ladder="decimal_3", book_sum=1.0, max_age_s=60.0)
+    return Sources(*sources, profile=profile, mode="consensus", **{"min_sources": 1, "outlier": 1.0, **rule})
+
+
+def test_members_that_are_too_old_are_left_out_of_a_consensus() -> None:
+    sources = a_consensus(A, B, C).offer(A, 2.0).offer(B, 2.0).at(HOUR_MS).offer(C, 1.2)
+    assert OPEN == sources.state()
+    assert {"home": 1200, "away": 6000} == {key: round(price or 0, -1) for key, price in sources.prices().items()}
+    explanation = explain(sources.pipeline, MONEYLINE, sources.now)
+    assert explanation is not None
+    assert ((C,), (A, B)) == (explanation["consensus"]["used"], explanation["consensus"]["old"])
+
+
+def test_too_few_young_members_suspend_as_old() -> None:
+    sources = a_consensus(A, B, C, min_sources=2).offer(A).offer(B).at(HOUR_MS).offer(C, 1.2)
+    assert ("suspended", "source_old") == sources.state()
+    assert OPEN == sources.quote(A, 1.2).state()
+    assert ("suspended", "too_few_sources") == sources.health(B, "down").health(C, "down").state()
+
+
+def test_a_consensus_is_taken_again_when_a_member_becomes_too_old() -> None:
+    """Only because time has passed: no source says anything."""
+    sources = a_consensus(A, B, min_sources=2).offer(A).at(30_000).offer(B)
+    assert OPEN == sources.at(60_000).state()
+    assert ("suspended", "source_old") == sources.at(60_001).state()
+    sources = a_consensus(A, B).offer(A, 2.0).at(30_000).offer(B, 4.0)
+    assert 2666 == sources.at(60_000).prices()["home"]
+    assert 4000 == sources.at(60_001).prices()["home"]
+    assert ("suspended", "source_old") == sources.at(90_001).state()
+
+
+def test_an_old_first_member_leaves_the_definition_to_the_next() -> None:
+    sources = a_consensus(A, B).offer(A, 2.0).offer(B, 4.0).at(HOUR_MS)
+    for _ in range(3):
+        assert 4000 == sources.quote(B, 4.0).prices()["home"]
+
+
+@pytest.mark.parametrize("ending", ["down", "stale", "gone", "closed again", "nothing"])
+@pytest.mark.parametrize("is_flushed", [True, False])
+@pytest.mark.parametrize(
+    "rule", [{}, {"primary_suspends": False}, {"mode": "consensus", "min_sources": 1}, {"shared_state": False}]
+)
+def test_a_market_closed_with_a_result_stays_closed(ending: str, is_flushed: bool, rule: dict[str, Any]) -> None:
+    sources = Sources(A, B, **rule).offer(A).offer(B)
+    assert OPEN == sources.state()
+    sources.define(A, a_result(home="winner"))
+    if is_flushed:
+        assert CLOSED == sources.state()
+    if ending == "gone":
+        sources.receive(A, MarketGone("m"))
+    elif ending == "closed again":
+        sources.define(A, a_result(home="winner"))
+    elif ending != "nothing":
+        sources.health(A, ending)
+    for _ in range(2):
+        assert (CLOSED, HOME_WON) == (sources.state(), sources.results())
+        sources.at(sources.now + HOUR_MS).offer(B, 2.0)
+
+
+def test_only_the_source_that_closed_a_market_reopens_it() -> None:
+    sources = Sources(A, B).offer(A).offer(B).define(A, a_result(home="winner"))
+    assert CLOSED == sources.state()
+    sources.health(A, "down").define(A)
+    assert CLOSED == sources.state(), "not while it is down"
+    assert OPEN == sources.health(A, "live").state()
+    assert {"home": 2000, "away": 2000} == sources.prices()
+    assert OPEN == sources.health(A, "down").state(), "the second prices it again"
+
+
+def test_a_result_may_be_revised_by_the_source_that_closed_the_market() -> None:
+    sources = Sources(A, B).offer(A).offer(B).define(A, a_result(home="winner"))
+    assert HOME_WON == sources.results()
+    sources.define(A, a_result(home="void", away="void"))
+    assert (CLOSED, {"home": "void", "away": "void"}) == (sources.state(), sources.results())
+    sources.health(A, "down")
+    assert (CLOSED, {"home": "void", "away": "void"}) == (sources.state(), sources.results())
+
+
+def test_the_fallback_that_closed_a_market_has_the_last_word() -> None:
+    sources = Sources(A, B).offer(A).offer(B).health(A, "down").flushed().define(B, a_result(home="winner"))
+    assert (CLOSED, HOME_WON) == (sources.state(), sources.results())
+    assert CLOSED == sources.health(A, "live").offer(A).state()
+    assert OPEN == sources.define(B).state()
+
+
+def test_a_market_of_which_all_selections_were_removed_has_a_result() -> None:
+    void = a_definition("e1/moneyline", type="moneyline", status="closed", removed=("home", "away"))
+    sources = Sources(A, B).offer(A).offer(B).define(A, void).health(A, "down")
+    assert CLOSED == sources.state()
+
+
+def test_an_ended_event_is_kept_while_another_source_still_offers_it() -> None:
+    sources = Sources(A, B).offer(A).offer(B).define(A, a_result(home="winner")).flushed()
+    pipeline = sources.pipeline
+    for now_ms in (0, 10_000, 20_000):
+        pipeline.retire(0, now_ms, 500)
+    assert CLOSED == sources.offer(B).state()
+    sources.receive(B, MarketGone("m")).flushed()
+    pipeline.retire(0, 30_000, 500)
+    assert {} == pipeline.offers[0].events
+    sources = Sources(A, B).offer(A).offer(B).define(A, a_result(home="winner")).flushed()
+    for now_ms in (0, 24 * HOUR_MS, 24 * HOUR_MS + 500):
+        assert sources.pipeline.offers[0].events
+        sources.pipeline.retire(0, now_ms, 500)
+    assert {} == sources.pipeline.offers[0].events, "not for ever"
+
+
+ELSEWHERE = ("suspended", "in_play_elsewhere")
+
+
+@pytest.mark.parametrize("status", ["open", "suspended"])
+def test_a_market_is_suspended_until_its_speaker_is_in_play_too(status: str) -> None:
+    sources = Sources(A, B).offer(A).offer(B)
+    assert OPEN == sources.state()
+    assert ELSEWHERE == sources.define(B, status=status, in_play=True).state()
+    assert {"home": None, "away": None} == sources.prices()
+    assert OPEN == sources.define(A, in_play=True).state()
+
+
+@pytest.mark.parametrize("fields", [{"in_play": True, "score": "2-0"}, {"in_play": True}, {"score": "0-1"}])
+@pytest.mark.parametrize("source", [A, B])
+def test_an_event_that_has_begun_suspends_pre_match_prices(source: str, fields: dict[str, Any]) -> None:
+    sources = Sources(A, B).offer(A).flushed().event(source, **fields)
+    assert ELSEWHERE == sources.state(), "in the same flush, by the event alone"
+    assert OPEN == sources.define(A, in_play=True).state()
+
+
+def test_an_event_without_a_goal_has_not_begun_by_its_score() -> None:
+    assert OPEN == Sources(A, B).offer(A).event(B, score="0-0").state()
+
+
+def test_the_only_source_is_held_to_what_it_says_of_its_event() -> None:
+    assert ELSEWHERE == Sources(A).offer(A).flushed().event(A, in_play=True).state()
+
+
+@pytest.mark.parametrize("status", ["closed", "result"])
+def test_a_market_closed_by_another_source_is_suspended(status: str) -> None:
+    sources = Sources(A, B).offer(A).offer(B).flushed()
+    sources.define(
+        B, a_result(home="winner") if status == "result" else None, **({} if status == "result" else {"status": status})
+    )
+    assert ("suspended", "closed_elsewhere") == sources.state()
+    sources.health(B, "down")
+    assert (OPEN if status == "closed" else ("suspended", "closed_elsewhere")) == sources.state(), "a result stands"
+    assert OPEN == sources.health(B, "live").offer(B).state()
+
+
+def test_only_live_sources_count() -> None:
+    sources = Sources(A, B).offer(A).offer(B, in_play=True).event(B, in_play=True)
+    assert ELSEWHERE == sources.state()
+    assert OPEN == sources.health(B, "down").state()
+    assert ELSEWHERE == sources.health(B, "live").state()
+
+
+def test_the_config_may_say_otherwise() -> None:
+    sources = Sources(A, B, shared_state=False).offer(A).offer(B, in_play=True).event(B, in_play=True, score="2-0")
+    assert OPEN == sources.state()
+    assert OPEN == sources.define(B, status="closed").state()
+    sources = Sources(A, B, C, late_in_play=("f",)).offer(A).offer(B, in_play=True)
+    assert OPEN == sources.state()
+    assert ("suspended", "closed_elsewhere") == sources.define(B, status="closed").state()
+    assert ELSEWHERE == Sources(A, B, late_in_play=(B,)).offer(A).offer(B, in_play=True).state()
+
+
+def test_a_source_that_is_not_behind_speaks_where_the_first_does_not_suspend() -> None:
+    sources = Sources(A, B, primary_suspends=False).offer(A).offer(B, 4.0, in_play=True)
+    assert 4000 == sources.prices()["home"]
+
+
+def test_a_consensus_is_of_those_that_are_in_play() -> None:
+    rule: dict[str, Any] = {"mode": "consensus", "min_sources": 2, "primary_suspends": False}
+    sources = Sources(A, B, C, **rule).offer(A, 2.0).offer(B, 2.0).offer(C, 4.0, in_play=True)
+    assert ELSEWHERE == sources.state()
+    assert 4000 == sources.offer(B, 4.0, in_play=True).prices()["home"]
+    assert ELSEWHERE == Sources(A, B, mode="consensus").offer(A).offer(B, in_play=True).state()
