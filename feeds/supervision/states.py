@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
+from oddsengine.common.state_diagram import state_diagram
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -113,8 +115,7 @@ class FeedStatus:
 
 def diagram() -> str:
     """Return the table as a Mermaid state diagram."""
-    arrows = [f"    {state.value} --> {to.value}: {trigger.value}" for (state, trigger), to in TRANSITIONS.items()]
-    return "\n".join(["stateDiagram-v2", "    [*] --> down", *arrows])
+    return state_diagram(TRANSITIONS, _DOWN)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Helpers that any room may use: tasks, signals, the wall clock, excerpts, HTTP answers. They import no other room."""
+"""Helpers for every room: tasks, signals, the wall clock, histograms, HTTP answers and the like. They import no other room."""

@@ -23,6 +23,8 @@ import sys
 from enum import StrEnum
 from typing import Final
 
+from oddsengine.common.state_diagram import state_diagram
+
 
 class DispatchState(StrEnum):
     """What the dispatcher is doing. A `StrEnum`, because its members are hashed in C."""
@@ -127,9 +129,8 @@ class DispatchMachine:
 
 
 def diagram() -> str:
-    """Draw the table as a Mermaid state diagram."""
-    arrows = [f"    {state.value} --> {to.value}: {trigger.value}" for (state, trigger), to in TRANSITIONS.items()]
-    return "\n".join(["stateDiagram-v2", "    [*] --> idle", *arrows])
+    """Return the table as a Mermaid state diagram."""
+    return state_diagram(TRANSITIONS, _IDLE)
 
 
 if __name__ == "__main__":
