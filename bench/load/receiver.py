@@ -20,7 +20,6 @@ class Report:
         self.seconds: float = answer["seconds"]
         self.frames_per_s = answer["frames"] / self.seconds
         self.deltas_per_s = answer["deltas"] * connections / sampled / self.seconds
-        self.bytes_per_s = answer["bytes"] / self.seconds
         self.closed: int = answer["closed"]
         self.p50_ms: float = answer["p50"]
         self.p99_ms: float = answer["p99"]

@@ -101,7 +101,7 @@ def load_emulator(provider: str) -> EmulatorPlugin:
     """
     points = _entry_points()
     if provider not in points:
-        raise EmulatorNotInstalled(provider, sorted(points))
+        raise EmulatorNotInstalled(provider, installed_emulators())
     plugin: EmulatorPlugin = points[provider].load()
     return plugin
 

@@ -27,8 +27,8 @@ def tune_memory() -> None:
     """Keep the process's memory flat while connections come and go, and garbage collection short.
 
     glibc raises its threshold for `mmap` to the largest buffer ever freed (mallopt(3), M_MMAP_THRESHOLD): after one large
-    snapshot the buffers of every connection are on the heap among long-lived objects, which fragments it. The benchmark
-    `subscribe_storm` shows it. Other C libraries are left as they are.
+    snapshot the buffers of every connection are on the heap among long-lived objects, which fragments it. `python -m
+    bench storm` shows it. Other C libraries are left as they are.
     """
     # The offer is long-lived, and a full collection of it takes a tenth of a second: collect it rarely. A collection of young
     # objects takes a millisecond.

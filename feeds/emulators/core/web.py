@@ -1,6 +1,6 @@
 """The HTTP server of an emulated provider: its routes, subject to injected faults, TLS, and two control routes of its own.
 
-`POST /emulator/misbehave` with `{"kind":"stall","seconds":10}` injects a fault; `GET /emulator/truth` returns the market model.
+`POST /emulator/misbehave` with `{"kind":"stall","seconds":10}` injects a fault. `GET /emulator/market_model` shows the model.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class WebEmulator:
         self._on_tick = on_tick
         self._on_fault = on_fault
         self._app = web.Application()
-        self._app.add_routes([web.post("/emulator/misbehave", self._misbehave), web.get("/emulator/truth", self._truth)])
+        self._app.add_routes(
+            [web.post("/emulator/misbehave", self._misbehave), web.get("/emulator/market_model", self._describe_model)]
+        )
         self._runner: web.AppRunner | None = None
         self._ticking: list[asyncio.Task[None]] = []
         self._once: set[str] = set()
@@ -221,7 +223,7 @@ class WebEmulator:
             return web.Response(status=400, body=orjson.dumps({"error": str(problem), "kinds": kinds}))
         return web.Response(body=orjson.dumps({"ok": True}))
 
-    async def _truth(self, _request: web.Request) -> web.Response:
+    async def _describe_model(self, _request: web.Request) -> web.Response:
         markets = [
             {
                 "event": market.event.number,

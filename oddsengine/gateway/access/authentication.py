@@ -18,7 +18,7 @@ import jwt
 import msgspec
 import structlog
 
-from oddsengine.gateway.access.grants import ROLES, Access, Role, SessionLimits
+from oddsengine.gateway.access.grants import Access, Role, SessionLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +134,7 @@ class Authenticator:
         return Access(
             # Tokens without a subject must not share one session limit.
             subject=known.sub or f"bearer {hashlib.sha256(token.encode()).hexdigest()[:16]}",
-            role=Role[known.role] if known.role in ROLES else Role.subscriber,
+            role=Role[known.role],
             profile=known.profile,
             channels=("*",) if known.channels is None else tuple(known.channels),
             limits=limits,

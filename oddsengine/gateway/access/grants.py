@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 from fnmatch import fnmatchcase
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
@@ -21,9 +21,6 @@ class Role(IntEnum):
     service = 2
     trader = 3
     admin = 4
-
-
-ROLES: Final = tuple(role.name for role in Role)
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

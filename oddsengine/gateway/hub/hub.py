@@ -169,17 +169,17 @@ class Hub:
     def _subscribe(self, session: Session, request: Subscribe) -> None:
         access = session.access
         assert access is not None  # noqa: S101 - the session is authenticated
-        subscribed = resolve(request, session, self.replica, self.profile_of(access))
-        refusals = [subscribed] if isinstance(subscribed, Refusal) else subscribed.refusals
+        resolved = resolve(request, session, self.replica, self.profile_of(access))
+        refusals = [resolved] if isinstance(resolved, Refusal) else resolved.refusals
         for code, text in refusals:
             self.counters.over_limit += code is ErrorCode.OVER_LIMIT
             self.refuse(session, code, text, request.id)
-        if isinstance(subscribed, Refusal) or not subscribed.channels:
+        if isinstance(resolved, Refusal) or not resolved.channels:
             return
-        names = [channel.name for channel, _ in subscribed.channels]
-        self._send(session, Subscribed(request.id, names, subscribed.resumed))
-        for channel, at in subscribed.channels:
-            self._dispatcher.join(session, channel, subscribed.options, at)
+        names = [channel.name for channel, _ in resolved.channels]
+        self._send(session, Subscribed(request.id, names, resolved.resumed))
+        for channel, at in resolved.channels:
+            self._dispatcher.join(session, channel, resolved.options, at)
 
     def sweep(self) -> None:
         """Check for stale shards, slow sessions that have drained and intervals that have passed; call every few ms."""

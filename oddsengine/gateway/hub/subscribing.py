@@ -24,8 +24,8 @@ class Refusal(NamedTuple):
     text: str
 
 
-class Subscribed(NamedTuple):
-    """What a client is granted: its channels, each with the position from which it resumes (None: a snapshot)."""
+class Resolution(NamedTuple):
+    """What a client is subscribed to: its channels, each with the position from which it resumes (None: a snapshot)."""
 
     channels: list[tuple[Channel, At | None]]
     options: DeliveryOptions
@@ -37,7 +37,7 @@ class Subscribed(NamedTuple):
         return all(at is not None for _, at in self.channels)
 
 
-def resolve(request: Subscribe, session: Session, replica: Replica, profile: str | None) -> Subscribed | Refusal:
+def resolve(request: Subscribe, session: Session, replica: Replica, profile: str | None) -> Resolution | Refusal:
     """Resolve a subscribe request. A channel that is refused does not affect the others.
 
     Args:
@@ -70,7 +70,7 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
         channels.append((channel, {shard: resume[shard] for shard in channel.shards} if can_resume else None))
     interval_ms = next(step for step in INTERVAL_CLASSES_MS if step >= request.min_interval_ms)
     options = DeliveryOptions(profile, request.format, interval_ms, session.encoding, session.framing)
-    return Subscribed(channels, options, refusals)
+    return Resolution(channels, options, refusals)
 
 
 def _granted(name: str, session: Session, replica: Replica, new: int | None) -> Channel | Refusal:

@@ -8,7 +8,7 @@ import pytest
 
 from oddsengine.gateway.access.grants import Access, SessionLimits
 from oddsengine.gateway.fanout.session import Session, Subscription
-from oddsengine.gateway.hub.subscribing import Refusal, Subscribed, resolve
+from oddsengine.gateway.hub.subscribing import Refusal, Resolution, resolve
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.streams.positions import ORIGIN, encode_at
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def subscribed(gateway: Gateway, *channels: str, access: Access | None = None, **fields: Any) -> Subscribed:
+def subscribed(gateway: Gateway, *channels: str, access: Access | None = None, **fields: Any) -> Resolution:
     session = Session("s", Wire())
     session.access = access or Access(subject="test")
     result = resolve(Subscribe(channels=list(channels), **fields), session, gateway.replica, "vip")
-    assert isinstance(result, Subscribed)
+    assert isinstance(result, Resolution)
     return result
 
 
@@ -51,7 +51,7 @@ async def test_a_session_has_at_most_its_number_of_channels_and_may_subscribe_to
     session.access = Access(subject="test", limits=SessionLimits(channels=2))
     request = Subscribe(channels=["event:e1", "event:e2", "event:e3"])
     result = resolve(request, session, gateway.replica, None)
-    assert isinstance(result, Subscribed)
+    assert isinstance(result, Resolution)
     assert ["event:e1", "event:e2"] == [channel.name for channel, _ in result.channels]
     assert [ErrorCode.OVER_LIMIT] == [code for code, _ in result.refusals]
     assert isinstance(session.subscriptions["event:e1"], Subscription)
