@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from oddsengine.runtime.settings import FeedSettings
 
 #: How long a test waits for something that must happen.
-PATIENCE_S: Final = 30
+PATIENCE_S: Final = 30.0
 #: A service is ready once its engine has written twice, so tests shorten that interval.
 QUICK_TIMING: Final = Timing(heartbeat_s=0.05)
 decode_server_message = msgspec.json.Decoder(ServerMessage).decode
@@ -57,14 +58,16 @@ def quick_settings(
     )
 
 
-async def wait_until(condition: Callable[[], bool], description: str = "the condition") -> None:
-    """Wait for something that must happen. No test depends on how long it takes."""
+async def wait_until(condition: Callable[[], bool], description: str = "the condition", patience_s: float = PATIENCE_S) -> float:
+    """Wait for something that must happen, and return the seconds it took. No test depends on how long that is."""
+    started_s = time.monotonic()
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             while not condition():
                 await asyncio.sleep(0.005)
     except TimeoutError:
-        raise AssertionError(f"{description} did not happen within {PATIENCE_S} s") from None
+        raise AssertionError(f"{description} did not happen within {patience_s:g} s") from None
+    return time.monotonic() - started_s
 
 
 class RunningGateway:
@@ -159,7 +162,7 @@ class Socket:
                     if received[-1]["op"] == op:
                         return received[-1]
         except TimeoutError:
-            raise AssertionError(f"no {op} within {PATIENCE_S} s, only {str(received)[:2000]}") from None
+            raise AssertionError(f"no {op} within {PATIENCE_S:g} s, only {str(received)[:2000]}") from None
 
     async def subscribe(self, *channels: str, **options: Any) -> dict[str, Any]:
         """Subscribe and return the answer."""

@@ -25,10 +25,11 @@ from oddsengine.runtime.feed_runner import feed_sources, run_feeds
 from oddsengine.runtime.service import run_service
 from oddsengine.runtime.settings import EngineSettings, FeedSettings, GatewaySettings, Settings
 from tests.support.credentials import Certificates
+from tests.support.service import wait_until
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from feeds.emulators.core.market_model import ModelMarket
     from feeds.emulators.emulator import Emulator
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from oddsengine.runtime.service import Service
     from oddsengine.sourcing.source_selector import SourcingRule
 
-PATIENCE_S: Final = 30.0
 _TICK_WATCH_S: Final = 0.01
 _TICKS_KEPT: Final = 2_000
 #: Limits as short as can be distinguished, so that a fault takes seconds.
@@ -218,18 +218,6 @@ class Installation:
 def is_near(one: dict[str, float] | None, other: dict[str, float], tolerance: float) -> bool:
     """Return whether two sets of probabilities are equal except for margins and rounding."""
     return one is not None and one.keys() == other.keys() and all(abs(one[key] - other[key]) <= tolerance for key in one)
-
-
-async def wait_until(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> float:
-    """Wait for a condition. Return the seconds it took."""
-    began_s = time.monotonic()
-    try:
-        async with asyncio.timeout(patience_s):
-            while not condition():
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        raise AssertionError(f"{what}: not within {patience_s:g} s") from None
-    return time.monotonic() - began_s
 
 
 @asynccontextmanager

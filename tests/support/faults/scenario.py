@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oddsengine.sourcing.source_selector import SourcingRule
 from tests.support.faults.faults import FALLBACKS, Fault
-from tests.support.faults.installation import PATIENCE_S, is_near, running_installation, wait_until
+from tests.support.faults.installation import is_near, running_installation
+from tests.support.service import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
