@@ -32,7 +32,7 @@ class MarketDirectory:
         return self._sources.get(market, {})
 
     def assign(self, source: str, source_id: str, market: MarketId) -> MarketId | None:
-        """Assign a source's id to a market. Returns the market it was assigned to before, if that was another one."""
+        """Assign a source's id to a market. Return the market it was assigned to before, if that was another one."""
         markets = self._markets[source]
         before = markets.get(source_id)
         sources = self._sources.setdefault(market, {})
@@ -46,7 +46,7 @@ class MarketDirectory:
         return before
 
     def remove(self, source: str, source_id: str) -> MarketId | None:
-        """Remove a market that its source has withdrawn. Returns the market, None if the id is unknown."""
+        """Remove a market that its source has withdrawn. Return the market, None if the id is unknown."""
         market = self._markets[source].pop(source_id, None)
         if market is not None:
             self._remove_quote(source, source_id, market)

@@ -38,7 +38,7 @@ class ArbitrageGuard:
         return bool(partners) or book.has_arbitrage(), others
 
     def forget(self, market: MarketId) -> set[MarketId]:
-        """Drop a market. Returns the other markets whose verdict that changes."""
+        """Drop a market. Return the other markets whose verdict that changes."""
         self.unchecked.discard(market)
         others = self._partners.pop(market, set()) - {market}
         self.unchecked |= others

@@ -78,7 +78,7 @@ class JumpGuard:
         self._suspect_received_ms = 0
 
     def check(self, book: MarketBook, other_sources: Callable[[], Iterable[SourceMarket]]) -> bool:
-        """Check a market that was just priced. Returns whether it must be suspended.
+        """Check a market that was just priced. Return whether it must be suspended.
 
         Args:
             book: the market, with a jump limit.

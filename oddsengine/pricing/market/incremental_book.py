@@ -74,7 +74,7 @@ class IncrementalBook:
         self._ceilings = [-inf] * size
 
     def update(self, inverses: list[float | None], factor: float, moved: Sequence[int], *, fresh: bool = True) -> set[int]:
-        """Price what moved. Returns the indices of the selections whose prices changed.
+        """Price what moved. Return the indices of the selections whose prices changed.
 
         Args:
             inverses: 1 / probability of every selection, None where there is none.
@@ -128,7 +128,7 @@ class IncrementalBook:
                 floors[index], ceilings[index] = low / inverse, high / inverse
 
     def _price_independent(self, index: int, fair_odds: float, changed: set[int]) -> tuple[float, float]:
-        """Price one selection in every profile. Returns the fair odds between which all these prices stay."""
+        """Price one selection in every profile. Return the fair odds between which all these prices stay."""
         lows, highs = [], []
         for number, book_sum, round_down in self._independent:
             price, low, high = round_down(fair_odds / book_sum)

@@ -61,7 +61,7 @@ class LineLadders:
             self._ladders.setdefault(_key(book), {})[book.definition.id] = book
 
     def remove(self, book: MarketBook) -> set[MarketId]:
-        """Remove a market's lines. Returns the markets that have other probabilities without them."""
+        """Remove a market's lines. Return the markets that have other probabilities without them."""
         key = _key(book)
         ladder = self._ladders.get(key)
         if ladder is None or ladder.pop(book.definition.id, None) is None:
@@ -72,7 +72,7 @@ class LineLadders:
         return self._pool(ladder, {inputs for other in ladder.values() for inputs in other.groups})
 
     def pool(self, book: MarketBook) -> set[MarketId]:
-        """Pool a market's lines with the others of its ladder. Returns the other markets that now have other probabilities."""
+        """Pool a market's lines with the others of its ladder. Return the other markets that now have other probabilities."""
         ladder = self._ladders.get(_key(book)) if book.has_lines else None
         if ladder is None or (len(ladder) == 1 and book.line_count == 1):
             return set()

@@ -108,7 +108,7 @@ class MarketBook:
         return all(group.incremental.settled for groups in self.groups.values() for group in groups)
 
     def imply(self) -> str | None:
-        """Update the probabilities from the books that changed. Returns why the market may not be open, None if it may."""
+        """Update the probabilities from the books that changed. Return why the market may not be open, None if it may."""
         is_coherent = True
         for groups in self.groups.values():
             for group in groups:
@@ -116,7 +116,7 @@ class MarketBook:
         return None if is_coherent else "incoherent"
 
     def price(self) -> tuple[dict[str, None], str | None]:
-        """Price what is dirty. Returns the selections whose prices changed, and why the market may not be open, if so."""
+        """Price what is dirty. Return the selections whose prices changed, and why the market may not be open, if so."""
         changed: dict[str, None] = {}
         refusal: str | None = None
         has_prices = False

@@ -69,7 +69,7 @@ class PricedGroup:
         self.incremental = IncrementalBook([selection.key for selection in selections], self.winners, profiles)
 
     def imply(self) -> bool:
-        """Update the probabilities from the books that changed. Returns False if they contradict each other."""
+        """Update the probabilities from the books that changed. Return False if they contradict each other."""
         books, versions = self.books, self._versions
         indices = [index for index, book in enumerate(books) if book is not None and book.version != versions[index]]
         if not indices and self.factor is not None:
@@ -108,7 +108,7 @@ class PricedGroup:
         return None if probability is None else probability * self.factor
 
     def pool(self, probability: float | None) -> bool:
-        """Set the rising side's pooled probability. Returns whether it changed."""
+        """Set the rising side's pooled probability. Return whether it changed."""
         if probability == self.pooled:
             return False
         self.pooled = probability
@@ -124,7 +124,7 @@ class PricedGroup:
         return fair
 
     def price(self, *, fresh: bool) -> set[int]:
-        """Price what is dirty. Returns the indices whose prices changed.
+        """Price what is dirty. Return the indices whose prices changed.
 
         Args:
             fresh: whether nothing is on offer, so that no earlier price damps the new ones.

@@ -45,7 +45,7 @@ def with_pooled(fair: Sequence[float | None], index: int, probability: float) ->
 def quote_book(
     keys: Sequence[str], inverses: Sequence[float | None], factor: float, winners: int, profile: Profile
 ) -> list[float | None]:
-    """Apply a profile's skew, shifts and margin to a set of selections. Returns unrounded decimal odds.
+    """Apply a profile's skew, shifts and margin to a set of selections. Return unrounded decimal odds.
 
     An incomplete book, or one for which the method has no answer, is quoted in proportion.
 
@@ -69,7 +69,7 @@ def quote_book(
 
 
 def _skewed(keys: Sequence[str], inverses: Sequence[float | None], factor: float, profile: Profile) -> list[float | None]:
-    """Skew and shift probabilities and scale them back to their sum. Returns their inverses."""
+    """Skew and shift probabilities and scale them back to their sum. Return their inverses."""
     fair = [None if inverse is None else factor / inverse for inverse in inverses]
     shift = profile.shift
     skewed = [

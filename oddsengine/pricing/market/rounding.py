@@ -150,7 +150,7 @@ def _damped(
     profile: Profile,
     before: Sequence[int | None] | None,
 ) -> tuple[list[int | None], bool]:
-    """Keep the earlier prices that hardly moved and limit the moves of the others. Returns also whether all have settled."""
+    """Keep the earlier prices that hardly moved and limit the moves of the others. Return also whether all have settled."""
     if before is None or not (profile.min_move or profile.max_move):
         return prices, True
     damped = list(prices)

@@ -21,7 +21,7 @@ _LINEAR_STEP: Final = 6e-5
 
 
 def power_of_two(values: tuple[float, float], target: float) -> tuple[float, list[float]]:
-    """Find k with sum(v^k) = target. Returns k and the powers."""
+    """Find k with sum(v^k) = target. Return k and the powers."""
     log_a, log_b = log(values[0]), log(values[1])
     wanted = log(target)
     k = 1.0
@@ -39,7 +39,7 @@ def power_of_two(values: tuple[float, float], target: float) -> tuple[float, lis
 
 
 def power_of_three(values: tuple[float, float, float], target: float) -> tuple[float, list[float]]:
-    """Find k with sum(v^k) = target. Returns k and the powers."""
+    """Find k with sum(v^k) = target. Return k and the powers."""
     a, b, c = values
     log_a, log_b, log_c = log(a), log(b), log(c)
     wanted = log(target)
@@ -62,7 +62,7 @@ def power_of_three(values: tuple[float, float, float], target: float) -> tuple[f
 
 
 def odds_ratio_of_two(values: tuple[float, float], target: float) -> list[float]:
-    """Solve sum(v / (v + c (1 - v))) = target for c, a quadratic equation. Returns the terms of the sum."""
+    """Solve sum(v / (v + c (1 - v))) = target for c, a quadratic equation. Return the terms of the sum."""
     first, second = values
     rest_1, rest_2 = 1.0 - first, 1.0 - second
     # Products first, so that the order of the two does not change the last digit.
@@ -74,7 +74,7 @@ def odds_ratio_of_two(values: tuple[float, float], target: float) -> list[float]
 
 
 def odds_ratio_of_three(values: tuple[float, float, float], target: float) -> list[float] | None:
-    """Find c with sum(v / (v + c (1 - v))) = target. Returns the terms, None where Newton's method alone does not converge."""
+    """Find c with sum(v / (v + c (1 - v))) = target. Return the terms, None where Newton's method alone does not converge."""
     first, second, third = values
     rest_1, rest_2, rest_3 = 1.0 - first, 1.0 - second, 1.0 - third
     slope_1, slope_2, slope_3 = first * rest_1, second * rest_2, third * rest_3
