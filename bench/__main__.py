@@ -1,4 +1,4 @@
-"""`python -m bench SCENARIO`."""
+"""The command `python -m bench`: its scenarios and their options."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ import typer
 from bench.reporting.errors import NotInstalled
 from bench.reporting.report import show
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the rows to this file.")]
+
+# Each scenario has dependencies of its own, so it is imported when it is called.
+# ruff: noqa: PLC0415
 
 
 @app.callback()
@@ -33,7 +36,7 @@ def pipeline(
     """Messages per second from recorded bytes to source book and encoded stream batches, compared with betfairlightweight."""
     if not recording.exists():
         raise typer.BadParameter(f"{recording} does not exist; name a Betfair recording")
-    from bench.scenarios import pipeline as scenario  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench.scenarios import pipeline as scenario
 
     show(scenario.run(recording, rounds), json)
 
@@ -41,7 +44,7 @@ def pipeline(
 @app.command()
 def pricing(json: JsonOption = None) -> None:
     """Markets per second of removing and applying margin, compared with the packages shin and penaltyblog."""
-    from bench.scenarios import pricing as scenario  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench.scenarios import pricing as scenario
 
     show(scenario.run(), json)
 
@@ -55,7 +58,7 @@ def calibration(
     json: JsonOption = None,
 ) -> None:
     """Log loss and Brier score of every method against recorded results."""
-    from bench.scenarios import calibration as scenario  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench.scenarios import calibration as scenario
 
     try:
         rows = scenario.run(folder, plot)
@@ -76,7 +79,7 @@ def fanout(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Frames and deltas per second to many subscribers, compared with a floor in C, websockets.broadcast and nats-server."""
-    from bench.scenarios import fanout as scenario  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench.scenarios import fanout as scenario
 
     show(scenario.run(subscribers, rate), json, plot)
 
@@ -86,7 +89,7 @@ def latency(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Milliseconds from provider and from publication to many clients, also with stalled clients and in a subscribe storm."""
-    from bench.scenarios import end_to_end, gateway, subscribe_storm  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench.scenarios import end_to_end, gateway, subscribe_storm
 
     show([*end_to_end.run(subscribers, rate), *gateway.latency(subscribers, rate), *subscribe_storm.run(subscribers)], json, plot)
 
@@ -96,7 +99,7 @@ def memory(
     subscribers: SubscribersOption = 10_000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Bytes per socket."""
-    from bench.scenarios import gateway as scenario  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench.scenarios import gateway as scenario
 
     show(scenario.memory(subscribers, rate), json, plot)
 
@@ -106,7 +109,7 @@ def resume(
     subscribers: SubscribersOption = 5000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Seconds until all clients are up to date that reconnect at once after a restart."""
-    from bench.scenarios import gateway as scenario  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench.scenarios import gateway as scenario
 
     show(scenario.resume(subscribers, rate), json, plot)
 
@@ -116,7 +119,7 @@ def snapshot(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Milliseconds of price checks and market queries at half of the saturation rate."""
-    from bench.scenarios import gateway as scenario  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench.scenarios import gateway as scenario
 
     show(scenario.snapshot(subscribers, rate), json, plot)
 
@@ -130,7 +133,7 @@ def soak(
     plot: PlotOption = None,
 ) -> None:
     """A long run with churn, disconnects and stalls. In the end every client's state is compared with the snapshot."""
-    from bench.scenarios import soak as scenario  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench.scenarios import soak as scenario
 
     show(scenario.soak(subscribers, minutes, rate), json, plot)
 
@@ -141,7 +144,7 @@ def conformance(
     json: JsonOption = None,
 ) -> None:
     """Autobahn's WebSocket cases against the gateway's socket."""
-    from bench.scenarios import conformance as scenario  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench.scenarios import conformance as scenario
 
     show(scenario.run(quick=quick), json)
 
@@ -151,7 +154,7 @@ EventsOption = Annotated[int, typer.Option("--events", help="Matches at each pro
 
 
 def _providers(selected: list[str] | None) -> list[str]:
-    from tests.support.faults.faults import FAULTS  # noqa: PLC0415 - each scenario has its own dependencies
+    from tests.support.faults.faults import FAULTS
 
     for name in selected or ():
         if name not in FAULTS:
@@ -167,7 +170,7 @@ def chaos(
     json: JsonOption = None,
 ) -> None:
     """Every fault of every provider while its markets move: when markets left it, when all had recovered, what was wrong."""
-    from bench.scenarios import faults as scenario  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench.scenarios import faults as scenario
 
     show(scenario.run(_providers(provider), events, markdown), json)
 
@@ -180,7 +183,7 @@ def storm(
     json: JsonOption = None,
 ) -> None:
     """Continuous reconnects, and the memory of the process meanwhile."""
-    from bench.scenarios import faults as scenario  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench.scenarios import faults as scenario
 
     rows = [row for name in _providers(provider) for row in scenario.storm(name, seconds, events)]
     show(rows, json)
@@ -194,7 +197,7 @@ def paired(
     json: JsonOption = None,
 ) -> None:
     """Run scenarios alternately from another checkout and from this one, and compare the medians of their rows."""
-    from bench import paired as comparison  # noqa: PLC0415 - each scenario has its own dependencies
+    from bench import paired as comparison
 
     try:
         rows = comparison.run(base, scenarios, rounds)
