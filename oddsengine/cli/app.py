@@ -132,7 +132,7 @@ def replay(
 ) -> None:
     """Replay recordings through the real adapters and the pipeline, merged by time.
 
-    Recordings of `oddsengine record` name their adapter. Give all parts of one, or its folder.
+    Recordings of `oddsengine record` name their adapter. Pass all parts of one, or its folder.
     """
     from oddsengine.cli.replay import dump_at as dump_books_at
     from oddsengine.cli.replay import replay_and_serve, replay_through, summary

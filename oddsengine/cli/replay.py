@@ -86,7 +86,7 @@ def replay_through(
 ) -> tuple[ReplayCounts, Pipeline, float]:
     """Replay recordings through adapters and pipeline to encoded stream batches, one flush per recorded time.
 
-    The same recordings and settings give the same batches, byte for byte, at any speed.
+    The same recordings and settings produce the same batches, byte for byte, at any speed.
 
     Args:
         paths: the recordings.

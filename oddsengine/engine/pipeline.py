@@ -1,7 +1,7 @@
 """From feed updates to staged offers, without I/O: source books, source selection, pricing, offer.
 
 Updates only mark markets dirty. A flush prices each dirty market once, however often it moved since the last flush. Time is
-an argument, so equal updates in equal flushes give equal published bytes.
+an argument, so equal updates in equal flushes produce equal published bytes.
 """
 
 from __future__ import annotations

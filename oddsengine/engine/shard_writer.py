@@ -1,7 +1,7 @@
 """The owner of one shard: commits what was staged, writes it, and continues with what was staged meanwhile.
 
-An idle writer flushes at once. While a write runs, changes gather, and the next write takes all of them: load makes batches
-larger, not queues longer.
+An idle writer flushes at once. Changes staged during a write accumulate, and the next write takes all of them: load makes
+batches larger, not queues longer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from oddsengine.offer.owned_offer import OwnedOffer
     from oddsengine.streams.publisher import Publication
 
-#: An idle owner writes this often, so that followers can tell silence from trouble.
+#: An idle owner writes this often, so that followers can distinguish it from a dead one.
 HEARTBEAT_S: Final = 1.0
 _RETRY_S: Final = 0.1
 _RETIRE_EVERY_S: Final = 5.0

@@ -119,7 +119,7 @@ async def run_gateway(
                 assert runner.server is not None  # noqa: S101 - it was set up
                 tracked = handshakes.track(runner.server)
                 host, port = settings.gateway.host, settings.gateway.port
-                # Twice the time: a client that only reads too slowly is told why before the system closes its connection.
+                # Twice the time: a client that only reads too slowly is sent the reason before the system closes its connection.
                 lost_s = 2 * limits.slow_client_timeout_s
                 async with listening(tracked, host, port, tls, reuse_port=reuse_port, lost_s=lost_s) as service.port:
                     yield service

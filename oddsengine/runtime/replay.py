@@ -66,7 +66,7 @@ class Replay:
             key = (header.feed, header.began_ms)
             packets, last = parts.get(key) or (_packet_stream(header, name), 0)
             if header.part != last + 1:
-                raise FeedError(f"{name} is part {header.part} of its recording, and part {last + 1} is missing: give them all")
+                raise FeedError(f"{name} is part {header.part} of its recording, and part {last + 1} is missing; pass all parts")
             parts[key] = (packets, header.part)
             self._streams.append(packets)
             self._add_sources(packets.sources)

@@ -78,7 +78,7 @@ async def _drain(worker: asyncio.subprocess.Process) -> None:
 
 @contextlib.contextmanager
 def _reserved(host: str, port: int) -> Iterator[int]:
-    """Reserve a port without listening on it, so that workers can share it and nobody else takes it between restarts."""
+    """Reserve a port without listening on it, so that workers can share it and no other process takes it between restarts."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as reserving:
         reserving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

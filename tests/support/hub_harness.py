@@ -1,4 +1,4 @@
-"""A hub driven by the test: its offers, its clock, and sockets that take as much as the test says."""
+"""A hub driven by the test: its offers, its clock, and sockets whose clients read or do not."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The market model behind every emulated provider: matches, their markets, and fair probabilities that move.
 
-Pure and reproducible: one seed gives the same matches, names and moves, tick for tick, so that two providers with one seed quote
-the same matches. `bias` makes the prices of one of them distinguishable from the other's.
+Pure and reproducible: the same seed produces the same matches, names and moves, tick for tick, so that two providers with one
+seed quote the same matches. `bias` makes the prices of one of them distinguishable from the other's.
 """
 
 from __future__ import annotations

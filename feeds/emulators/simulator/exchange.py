@@ -1,6 +1,6 @@
 """A simulated betting exchange: the markets of the matches, their order books, and their changes in Betfair's words.
 
-Pure: a tick in, market changes out. One seed gives the same changes, tick for tick.
+Pure: a tick in, market changes out. The same seed produces the same changes, tick for tick.
 """
 
 from __future__ import annotations

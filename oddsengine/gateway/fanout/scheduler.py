@@ -1,4 +1,4 @@
-"""Time slices: how long work may run at a stretch, and when it resumes, so that other work gets its turn in between."""
+"""Time slices: how long work may run before it yields, and when it resumes, so that other work gets its turn in between."""
 
 from __future__ import annotations
 

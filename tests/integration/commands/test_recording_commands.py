@@ -101,7 +101,7 @@ async def test_replays_of_a_recording_publish_the_same_bytes(provider: str, tmp_
         assert secret.encode() not in unpacked.stdout
     missing = await asyncio.to_thread(run, "replay", str(parts[1]))
     assert 1 == missing.returncode
-    assert "part 1 is missing: give them all" in missing.stderr
+    assert "part 1 is missing; pass all parts" in missing.stderr
 
 
 def test_unknown_providers_and_feeds_and_missing_secrets_are_reported(tmp_path: Path) -> None:

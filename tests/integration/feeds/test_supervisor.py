@@ -1,4 +1,4 @@
-"""What the supervisor does with a feed, against a provider that sends what the test says."""
+"""What the supervisor does with a feed, against a provider that the test scripts."""
 
 from __future__ import annotations
 

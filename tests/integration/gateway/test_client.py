@@ -1,4 +1,4 @@
-"""The Python client: when it gives a connection up, and when it reconnects."""
+"""The Python client: when it abandons a connection, and when it reconnects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The greatest rate that is kept up with is found, wherever the search begins and whatever else the machine does."""
+"""The search finds the highest rate that a system keeps up with, from any start and on a busy machine."""
 
 from __future__ import annotations
 

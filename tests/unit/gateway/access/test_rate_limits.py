@@ -16,7 +16,7 @@ gaps = st.lists(st.floats(0, 10), min_size=1, max_size=60)
 
 
 class Clock:
-    """A clock that moves when told to."""
+    """A clock set by the test."""
 
     def __init__(self) -> None:
         self.now_s = 100.0

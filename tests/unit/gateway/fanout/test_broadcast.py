@@ -1,4 +1,4 @@
-"""Laws of a broadcast: who is written what, however it is sliced and whoever moves meanwhile."""
+"""Laws of a broadcast: what each session is sent, however it is sliced and whichever sessions move meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each session is sent, on sockets that take as much as the test says."""
+"""What each session is sent, on sockets whose clients read or do not."""
 
 from __future__ import annotations
 

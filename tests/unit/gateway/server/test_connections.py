@@ -1,4 +1,4 @@
-"""Draining: every client is told when to come back, and no two at once."""
+"""Draining: every client is sent a time of its own to reconnect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the end of a connection is noticed that nobody reads from."""
+"""Closed connections are detected although nothing is read from them."""
 
 from __future__ import annotations
 
