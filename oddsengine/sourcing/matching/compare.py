@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from oddsengine.domain.events import Event
 from oddsengine.sourcing.matching.names.marks import CompetitionKind, competition_kind
 from oddsengine.sourcing.matching.names.normaliser import Name, letter_mark
-from oddsengine.sourcing.matching.names.score import Limit, begins_word, is_shared_town, name_score
+from oddsengine.sourcing.matching.names.score import Limit, begins_word, name_score
+from oddsengine.sourcing.matching.names.vocabulary import is_shared_town
 
 if TYPE_CHECKING:
     from oddsengine.sourcing.matching.names.normaliser import NameNormaliser
@@ -73,7 +74,9 @@ def participants_of(event: Event) -> tuple[str, ...]:
 def profile(event: Event, names: NameNormaliser) -> EventProfile:
     """Return what an event is compared by."""
     return EventProfile(
-        event, tuple(names.normalise(name) for name in participants_of(event)), competition_kind(event.competition.name)
+        event,
+        tuple(names.normalise(name, event.sport) for name in participants_of(event)),
+        competition_kind(event.competition.name),
     )
 
 
@@ -135,8 +138,9 @@ def _compare_sides(one: EventProfile, other: EventProfile, names: tuple[Name, ..
             omitting.append(scored.why)
         else:
             limits.append((scored.limit, scored.why))
-        if left.words != right.words and (is_shared_town(left) or is_shared_town(right)):
-            limits.append(("doubt", f"{left if is_shared_town(left) else right} has several teams"))
+        if left.words != right.words:
+            towns = [each for each in (left, right) if not each.letter and is_shared_town(" ".join(each.words), one.event.sport)]
+            limits += [("doubt", f"{' '.join(town.words)} has several teams") for town in towns]
     if omitting and not (len(omitting) == 1 and max(scores) >= _CERTAIN):
         limits += [("doubt", why) for why in omitting]
     score = _sides_score(scores)
@@ -208,7 +212,8 @@ def _competitions(one: EventProfile, other: EventProfile) -> list[tuple[Limit, s
         limits.append(("apart", f"{left.form} is not {right.form}"))
     if (left.male and "women" in right.marks) or (right.male and "women" in left.marks):
         limits.append(("apart", "one competition is men's, the other women's"))
-    same_circuit = left.circuit and left.circuit == right.circuit
-    if left.countries and right.countries and not left.countries & right.countries and not same_circuit:
+    is_one_country_s = left.countries and right.countries and one.event.sport not in _INDIVIDUAL
+    across = left.international or right.international or (left.circuit and left.circuit == right.circuit)
+    if is_one_country_s and not across and not left.countries & right.countries:
         limits.append(("apart", f"competitions of {', '.join(sorted(left.countries))} and {', '.join(sorted(right.countries))}"))
     return limits

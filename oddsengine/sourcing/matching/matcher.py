@@ -13,7 +13,7 @@ from oddsengine.domain.events import Event
 from oddsengine.domain.ids import EventId
 from oddsengine.sourcing.matching.assignment import Assignment, Node
 from oddsengine.sourcing.matching.candidates import CandidateIndex
-from oddsengine.sourcing.matching.compare import Comparison, compare, profile
+from oddsengine.sourcing.matching.compare import Comparison, compare, participants_of, profile
 from oddsengine.sourcing.matching.names.normaliser import NameNormaliser
 from oddsengine.sourcing.matching.settings import MatchingSettings
 
@@ -157,7 +157,7 @@ class Matcher:
     def is_renamed(self, event: Event) -> bool:
         """Check whether a description turns an event round or gives it other participants than before."""
         known = self._known.get(event.id)
-        if known is None or known.profile.event.participants == event.participants:
+        if known is None or participants_of(known.profile.event) == participants_of(event):
             return False
         before, now = known.profile, profile(event, self._names)
         if not all(name.words for name in before.names):

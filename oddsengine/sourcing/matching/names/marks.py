@@ -94,9 +94,16 @@ _CIRCUITS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ("nhl", r"\bnhl\b"),
         ("minor baseball", r"\bmilb\b|\bminor league\b|\btriple a\b|\bdouble a\b"),
         ("mlb", r"\bmlb\b"),
+        ("mls", r"\bmls\b"),
+        ("a-league", r"\ba-league\b"),
         ("npb", r"\bnpb\b"),
         ("kbo", r"\bkbo\b"),
     )
+)
+#: Competitions of several countries: a country in their name is a host.
+_INTERNATIONAL: Final = re.compile(
+    r"\b(?:international\w*|friendl\w+|world|euro\w*|uefa|fifa|afc|caf|concacaf|conmebol|libertadores|sudamericana|champions"
+    r"|nations|tour|qualif\w*|olympic\w*)\b"
 )
 #: Forms of a game that are never the same match.
 _FORMS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
@@ -130,6 +137,7 @@ class CompetitionKind(NamedTuple):
     form: str = ""
     male: bool = False
     countries: frozenset[str] = frozenset()
+    international: bool = False
     speaks: bool = False
 
 
@@ -138,6 +146,7 @@ def folded(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).casefold()
     if not text.isascii():
         text = _NATIVE.sub(_in_english, text)
+        text = text.replace("\u044c", "").replace("\u044a", "")
         text = anyascii(_ARTICLE.sub("al ", text.replace("\u0446\u0441\u043a\u0430", "cska"))).casefold()
     return " ".join(text.split())
 
@@ -220,7 +229,8 @@ def competition_kind(name: str) -> CompetitionKind:
     circuit = next((each for each, pattern in _CIRCUITS if pattern.search(text)), "")
     form = next((each for each, pattern in _FORMS if pattern.search(text)), "")
     male = _MALE.search(text) is not None and "women" not in marks
-    return CompetitionKind(frozenset(marks), circuit, form, male, frozenset(countries), speaks=True)
+    international = _INTERNATIONAL.search(text) is not None
+    return CompetitionKind(frozenset(marks), circuit, form, male, frozenset(countries), international, speaks=True)
 
 
 _OF_COMPETITIONS: Final = frozenset(

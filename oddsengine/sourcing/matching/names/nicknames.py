@@ -5,7 +5,7 @@ Only those with one meaning. Names of clubs that are listed here are known: two 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 #: A line a club: its name, then its other names.
 CLUBS: Final = """
@@ -42,7 +42,7 @@ hull city; hull, hull city tigers, халл сити
 middlesbrough; boro, middlesboro, middlesborough, m~brough, мидлсбро
 norwich city; norwich, норвич
 portsmouth; pompey, портсмут
-preston north end; preston, pne
+preston north end; preston, pne, preston ne
 reading; рединг
 sheffield united; sheff u, шеффилд юнайтед
 sheffield wednesday; шеффилд уэнсдей
@@ -119,6 +119,7 @@ udinese; удинезе, ウディネーゼ, 乌迪内斯
 hellas verona; verona, верона
 cagliari; кальяри, カリアリ
 paris saint germain; psg, paris sg, paris st germain, псж, пари сен-жермен, пари сен жермен, パリ・サンジェルマン, 巴黎圣日耳曼, باريس سان جيرمان, παρι σεν ζερμεν
+paris fc; paris football club
 marseille; olympique marseille, om, марсель, マルセイユ, 马赛, مرسيليا
 lyon; olympique lyonnais, olympique lyon, лион, リヨン, 里昂, ليون
 monaco; монако, モナコ, 摩纳哥, موناكو
@@ -143,12 +144,14 @@ galatasaray; галатасарай, ガラタサライ, 加拉塔萨雷, غلط
 fenerbahce; фенербахче, フェネルバフチェ, 费内巴切, فنربخشة
 besiktas; бешикташ, ベシクタシュ, 贝西克塔斯, بشكتاش
 trabzonspor; трабзонспор
+antalyaspor; антальяспор
+alanyaspor; аланьяспор
 olympiacos; olympiakos, olympiacos piraeus, olympiakos piraeus, олимпиакос, オリンピアコス, 奥林匹亚科斯, أولمبياكوس, ολυμπιακος
 panathinaikos; панатинаикос, パナシナイコス, 帕纳辛纳科斯, παναθηναικος
 paok; paok thessaloniki, paok saloniki, паок, παοκ
 aek athens; aek, аек, аек афины, αεκ
 aris thessaloniki; aris, aris saloniki, арис, αρης
-red star belgrade; crvena zvezda, fk crvena zvezda, red star, црвена звезда, црвена звезда белград, ツルヴェナ・ズヴェズダ, 贝尔格莱德红星
+red star belgrade; crvena zvezda, црвена звезда београд, fk crvena zvezda, red star, црвена звезда, црвена звезда белград, ツルヴェナ・ズヴェズダ, 贝尔格莱德红星
 partizan belgrade; partizan, партизан, партизан белград
 dinamo zagreb; динамо загреб, ディナモ・ザグレブ, 萨格勒布迪纳摩
 hajduk split; hajduk, хайдук, хайдук сплит
@@ -160,6 +163,8 @@ dynamo moscow; dinamo moscow, динамо москва, dynamo moskva, dinamo m
 dynamo kyiv; dynamo kiev, dinamo kiev, динамо киев, динамо київ, ディナモ・キエフ, 基辅迪纳摩
 shakhtar donetsk; shakhtar, shakhtyor donetsk, шахтер донецк, шахтёр донецк, шахтар донецьк, シャフタール, 顿涅茨克矿工
 maccabi tel aviv; מכבי תל אביב, m tel aviv, макаби тель-авив, маккаби тель-авив
+maccabi netanya; מכבי נתניה
+hapoel haifa; הפועל חיפה
 maccabi haifa; מכבי חיפה, маккаби хайфа
 hapoel tel aviv; הפועל תל אביב
 beitar jerusalem; ביתר ירושלים
@@ -177,6 +182,15 @@ al ittihad; al ittihad jeddah, al-ittihad, аль-иттихад, الاتحاد
 al ahli; al ahli jeddah, al-ahli saudi, الأهلي السعودي
 al ahly; al ahly cairo, аль-ахли каир, الأهلي المصري
 zamalek; замалек, الزمالك
+al fateh; الفتح
+al taawoun; al taawon, التعاون
+al fayha; al feiha, الفيحاء
+al ettifaq; al ittifaq, الاتفاق
+al raed; الرائد
+al khaleej; al khalij, الخليج
+al riyadh; الرياض
+al shabab; الشباب
+damac; dhamk, ضمك
 al sadd; السد, аль-садд
 al ain; العين, аль-айн
 urawa red diamonds; urawa reds, urawa, 浦和レッズ, 浦和レッドダイヤモンズ, 浦和红钻
@@ -199,6 +213,7 @@ shandong taishan; shandong luneng, 山东泰山, 山东鲁能
 guangzhou; guangzhou evergrande, 广州队, 广州恒大
 chengdu rongcheng; 成都蓉城
 zhejiang; zhejiang professional, 浙江队, 浙江
+changchun yatai; 长春亚泰
 wuhan three towns; 武汉三镇
 tianjin jinmen tiger; tianjin teda, 天津津门虎
 jeonbuk hyundai motors; jeonbuk, jeonbuk motors, jeonbuk hyundai, 전북 현대, 전북 현대 모터스
@@ -311,7 +326,8 @@ new york yankees; yankees, нью-йорк янкиз, ニューヨーク・ヤ�
 boston red sox; red sox, бостон ред сокс, ボストン・レッドソックス
 chicago white sox; white sox
 toronto blue jays; blue jays
-arizona diamondbacks; dbacks, d backs, arizona dbacks
+chicago cubs; chc cubs, chc
+arizona diamondbacks; arizona d-backs, dbacks, d backs, arizona dbacks
 toronto maple leafs; maple leafs, торонто мэйпл лифс
 detroit red wings; red wings, детройт ред уингз
 vegas golden knights; golden knights, las vegas golden knights, вегас голден найтс
@@ -322,6 +338,15 @@ new york rangers; нью-йорк рейнджерс
 new york islanders; нью-йорк айлендерс, isles
 montreal canadiens; habs, монреаль канадиенс
 san francisco 49ers; niners, 49ers
+"""
+#: Teams of other sports.
+OTHERS: Final = """
+natus vincere; navi, na'vi, нави
+mouz; mousesports
+virtus pro; virtus.pro
+sri lanka; sl
+west indies; wi, w indies, windies
+dr congo; congo democratic republic
 """
 #: American colleges whose short names are not abbreviations of their words.
 COLLEGES: Final = """
@@ -355,17 +380,54 @@ miami ohio; miami (oh), miami oh, miami (ohio), miami redhawks, miami (oh) redha
 """
 
 
-def known_names() -> dict[str, tuple[str, ...]]:
-    """Return the names of this table with their other names, as they are written."""
+#: Which tables hold in a sport: a short name of a club in one sport is another team's in the next.
+_AMERICAN: Final = frozenset({"baseball", "american_football"})
+_BOTH: Final = frozenset({"", "football", "basketball", "ice_hockey"})
+_NEITHER: Final = frozenset(
+    {
+        "rugby_league",
+        "rugby_union",
+        "cricket",
+        "esports",
+        "aussie_rules",
+        "tennis",
+        "table_tennis",
+        "badminton",
+        "darts",
+        "snooker",
+    }
+    | {"boxing", "mma", "golf", "volleyball", "squash", "chess", "pool", "padel", "netball"}
+)
+Family = Literal["american", "both", "neither", "clubs"]
+
+
+def family_of(sport: str) -> Family:
+    """Return which names of teams are known in a sport."""
+    if sport in _AMERICAN:
+        return "american"
+    if sport in _BOTH:
+        return "both"
+    return "neither" if sport in _NEITHER else "clubs"
+
+
+def known_names(family: Family) -> dict[str, tuple[str, ...]]:
+    """Return the names that are known in a family of sports with their other names, as they are written."""
     known: dict[str, list[str]] = {}
-    for table in (CLUBS, SHORT, COLLEGES):
+    clubs = (CLUBS,) if family in {"both", "clubs"} else ()
+    american = (SHORT, COLLEGES) if family in {"both", "american"} else ()
+    for table in (*clubs, *american, OTHERS):
         for line in table.strip().splitlines():
             name, _, others = line.partition(";")
             known.setdefault(name, []).extend(other.strip() for other in others.split(",") if other.strip())
-    for line in TEAMS.strip().splitlines():
+    for line in TEAMS.strip().splitlines() if american else ():
         where, _, teams = line.partition(":")
         town, _, codes = where.partition(";")
         for team in teams.split(","):
             short = [f"{code.strip()} {team.strip()}" for code in codes.split(",") if code.strip()]
             known.setdefault(f"{town} {team.strip()}", []).extend(short)
     return {name: tuple(others) for name, others in known.items()}
+
+
+def colleges() -> frozenset[str]:
+    """Return the names of the colleges that are known."""
+    return frozenset(line.partition(";")[0] for line in COLLEGES.strip().splitlines())

@@ -11,15 +11,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rapidfuzz import process
-from rapidfuzz.distance import JaroWinkler
+from rapidfuzz.distance import OSA
 
-from oddsengine.sourcing.matching.names.countries import COUNTRIES, FOREIGN
+from oddsengine.sourcing.matching.names.countries import CODES, COUNTRIES, FOREIGN
 from oddsengine.sourcing.matching.names.marks import LAST_LETTERS, folded, marked_name
-from oddsengine.sourcing.matching.names.nicknames import known_names
-from oddsengine.sourcing.matching.names.vocabulary import ABBREVIATIONS, CLUB, GENERIC, PLACEHOLDER_WORDS, SHARED
+from oddsengine.sourcing.matching.names.nicknames import Family, family_of, known_names
+from oddsengine.sourcing.matching.names.vocabulary import ABBREVIATIONS, CLUB, DISTINGUISHING, GENERIC, PLACEHOLDER_WORDS, SHARED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _NOT_WORDS: Final = re.compile(r"[^a-z0-9~ ]+")
 _APOSTROPHES: Final = re.compile("['`\u2019\u00b4]")
@@ -37,19 +37,22 @@ _COLLEGE_STATE: Final = re.compile(r"(?<=\w )st\.?$")
 _LETTER_OF_OTHER_SCRIPT: Final = re.compile("[^\\W\\d_\u0000-\u024f\u1e00-\u1eff\ufb00-\ufb06\uff21-\uff5a]")
 #: What numbers one of several placeholders: `Winner SF1`, `Winner Match 49`, `Team A`.
 _NUMBERED: Final = re.compile(r"(?:sf|qf|r|m|w|l|g)?\d+|[a-z]|[a-h]\d")
-#: Jaro-Winkler similarity from which a word is a misspelt general word, and the shortest word considered.
-_MISSPELT: Final = 0.94
+#: Shortest word that may be a misspelt general word: one with another letter, or a letter more or less.
 _MIN_MISSPELT: Final = 5
+_LETTERS_OF_A_STATE: Final = 2
 #: Sounds that transliterations spell in different ways, in the order in which they are replaced.
 _SOUNDS: Final = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
         (r"[^a-z]", ""),
+        (r"dzh|dj|j", "s"),
+        (r"ic$", "is"),
         (r"sch|shch|sh|ch|tch|ts|tz|zh|cz|sz", "s"),
         (r"ph", "f"),
         (r"th", "t"),
-        (r"ck|kh|x|q|c", "k"),
-        (r"dzh|dj|j", "s"),
+        (r"kh", "h"),
+        (r"x", "ks"),
+        (r"ck|q|c", "k"),
         (r"(?<=.)[aeiouyhw]", ""),
         (r"[bp]", "b"),
         (r"[vfw]", "f"),
@@ -91,41 +94,49 @@ class NameNormaliser:
     """
 
     def __init__(self, aliases: Mapping[str, tuple[str, ...]] | None = None) -> None:
-        self._cache: dict[str, Name] = {}
-        self._aliases: Mapping[str, str] = _built_in()
-        if aliases:
+        self._cache: dict[tuple[str, Family], Name] = {}
+        self._own = dict(aliases or {})
+        self._aliases: dict[Family, Mapping[str, str]] = {}
+
+    def normalise(self, text: str, sport: str = "") -> Name:
+        """Return the normalised form of a name, as it is understood in a sport."""
+        key = text, family_of(sport)
+        name = self._cache.get(key)
+        if name is None:
+            name = self._cache[key] = self._normalise(text, self._aliases_of(key[1]))
+        return name
+
+    def _aliases_of(self, family: Family) -> Mapping[str, str]:
+        aliases = self._aliases.get(family)
+        if aliases is None:
+            built_in = _built_in(family)
             own = {
-                key: " ".join(_expanded(_key(name), self._aliases)[0])
-                for name, others in aliases.items()
+                key: " ".join(_expanded(_key(name), built_in)[0])
+                for name, others in self._own.items()
                 for other in others
                 if (key := _key(other))
             }
-            self._aliases = {**self._aliases, **own}
+            aliases = self._aliases[family] = {**built_in, **own} if own else built_in
+        return aliases
 
-    def normalise(self, text: str) -> Name:
-        """Return the normalised form of a name."""
-        name = self._cache.get(text)
-        if name is None:
-            name = self._cache[text] = self._normalise(text)
-        return name
-
-    def _normalise(self, text: str) -> Name:
+    @staticmethod
+    def _normalise(text: str, aliases: Mapping[str, str]) -> Name:
         ascii_text = folded(text)
         foreign = _LETTER_OF_OTHER_SCRIPT.search(text) is not None
-        whole = self._aliases.get(_key(ascii_text))
+        whole = aliases.get(_key(ascii_text))
         if whole is not None:
             return Name(tuple(whole.split()), known=whole, foreign=foreign)
         rest, marks, place = marked_name(ascii_text)
-        bracketed = self._aliases.get(f"{_key(rest)} {place}") if place else None
+        bracketed = aliases.get(f"{_key(rest)} {place}") if place else None
         if bracketed is not None:
             return Name(tuple(bracketed.split()), marks, known=bracketed, foreign=foreign)
         rest = _COLLEGE_STATE.sub("state", _RANK.sub("", rest))
         found = _LAST_LETTER.search(rest)
         key = _key(rest)
-        letter = found[1] if found is not None and key not in self._aliases else ""
+        letter = found[1] if found is not None and key not in aliases else ""
         if letter:
             key = key.removesuffix(f" {letter}")
-        words, known = _expanded(key, self._aliases)
+        words, known = _expanded(key, aliases)
         if letter in LAST_LETTERS and any(word.startswith(letter) for word in set(words) - set(key.split())):
             # Wolverhampton W. is the Wanderers, or the women.
             marks, letter = marks | {f"({letter})"}, ""
@@ -142,15 +153,25 @@ def _is_placeholder(words: list[str]) -> bool:
     return all(word in PLACEHOLDER_WORDS or _NUMBERED.fullmatch(word) is not None for word in words)
 
 
-@lru_cache(maxsize=1)
-def _built_in() -> Mapping[str, str]:
-    """Return the names that are known, by their keys: other name -> name."""
-    aliases: dict[str, str] = {country: country for country in COUNTRIES}
-    for name, others in known_names().items():
-        aliases[name] = name
-        aliases.update({_key(other): name for other in others})
+@lru_cache(maxsize=4)
+def _built_in(family: Family) -> Mapping[str, str]:
+    """Return the names that are known in a family of sports, by their keys: other name -> name."""
+    aliases: dict[str, str] = {code: country for code, country in CODES.items() if len(code) > _LETTERS_OF_A_STATE}
+    for name, others in known_names(family).items():
+        known = " ".join(_abbreviations(name.split()))
+        for other in (name, *others):
+            key = _key(other)
+            words = key.split()
+            aliases[key] = known
+            if len(words) > 1:
+                aliases[" ".join(_abbreviations([word for word in words if word not in CLUB] or words))] = known
+    aliases.update({country: country for country in COUNTRIES})
     aliases.update({_key(other): country for other, country in FOREIGN.items()})
     return aliases
+
+
+def _abbreviations(words: Iterable[str]) -> list[str]:
+    return [part for word in words for part in ABBREVIATIONS.get(word, word).split("+")]
 
 
 def _key(text: str) -> str:
@@ -184,13 +205,40 @@ def _words(ascii_text: str) -> list[str]:
 
 def _corrected(word: str) -> str:
     """Correct a misspelt general word."""
-    if len(word) < _MIN_MISSPELT or word in GENERIC:
+    if len(word) < _MIN_MISSPELT or word in GENERIC or word in DISTINGUISHING:
         return word
-    best = process.extractOne(word, _SORTED_SHARED, scorer=JaroWinkler.similarity, score_cutoff=_MISSPELT)
-    return word if best is None else str(best[0])
+    best = process.extractOne(word, _SORTED_SHARED, scorer=OSA.distance, score_cutoff=1)
+    return str(best[0]) if best is not None and best[0][0] == word[0] else word
 
 
 _SORTED_SHARED: Final = sorted(SHARED)
+
+
+#: The same with the vowels kept.
+_SPELLINGS: Final = tuple(
+    (re.compile(pattern), spelling)
+    for pattern, spelling in (
+        (r"[^a-z]", ""),
+        (r"kh", "h"),
+        (r"x", "ks"),
+        (r"tz|ts|cz", "ts"),
+        (r"ck|q|c(?!h)", "k"),
+        (r"ph", "f"),
+        (r"th", "t"),
+        (r"w", "v"),
+        (r"[yj]", "i"),
+        (r"(?<=.)h", ""),
+        (r"(.)\1+", r"\1"),
+    )
+)
+
+
+@lru_cache(maxsize=32_768)
+def spelling(word: str) -> str:
+    """Return a word as it is spelled where all transliterations agree."""
+    for pattern, replacement in _SPELLINGS:
+        word = pattern.sub(replacement, word)
+    return word
 
 
 @lru_cache(maxsize=32_768)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from oddsengine.sourcing.matching.names.countries import COUNTRIES
-from oddsengine.sourcing.matching.names.normaliser import letter_mark, sound
-from oddsengine.sourcing.matching.names.vocabulary import DISTINGUISHING, GENERIC, MASCOTS, SHARED_TOWNS
+from oddsengine.sourcing.matching.names.nicknames import colleges
+from oddsengine.sourcing.matching.names.normaliser import letter_mark, sound, spelling
+from oddsengine.sourcing.matching.names.vocabulary import DISTINGUISHING, GENERIC, MASCOTS
 
 if TYPE_CHECKING:
     from oddsengine.sourcing.matching.names.normaliser import Name
@@ -32,9 +33,20 @@ _SHORT: Final = 4
 _ABBREVIATED: Final = 0.93
 _JOINED: Final = 0.97
 _ACRONYM: Final = 0.92
-_SOUNDS_ALIKE: Final = 0.95
-#: Shortest sound that two words may be paired by.
+_SOUNDS_ALIKE: Final = 0.96
+_SOUNDS_ALIKE_BUT_SHORT: Final = 0.7
+#: Shortest sound that two words may be paired by, or two names, and how alike their spelling must be then.
 _MIN_SOUND: Final = 3
+_MIN_WHOLE_SOUND: Final = 5
+_SAME_SPELLING: Final = 0.75
+_SAME_WHOLE_SPELLING: Final = 0.9
+#: Score of a name whose words are all in the other, which adds any (`Vojvodina`, `Vojvodina Novi Sad`).
+_OMITS: Final = 0.78
+#: How much longer a word is than its abbreviation, at least: Kiel does not abbreviate Kielce.
+_MIN_OMITTED: Final = 3
+#: Longest word that may stand for a kind of club.
+_CLUB_LETTERS: Final = 3
+_SAME_BEGINNING: Final = 2
 #: Initials that other transliterations of the same name begin with.
 _SOUNDS_LIKE: Final = {
     letter: sounds.replace(letter, "") for sounds in ("eyji", "ckqs", "gjdh", "wv", "fp", "zsc", "tc") for letter in sounds
@@ -44,6 +56,9 @@ _ADDS_GENERAL: Final = 0.94
 #: Factor where each name has a general word that the other lacks (`Manchester United`, `Manchester City`).
 _CONFLICT: Final = 0.6
 _MIN_ABBREVIATION: Final = 3
+
+
+_COLLEGES: Final = colleges()
 
 
 class NameScore(NamedTuple):
@@ -63,15 +78,17 @@ def name_score(one: Name, other: Name) -> NameScore:
     if not one.words or not other.words:
         return _NOBODY
     scored = _words_score(_with_letter(one, other), _with_letter(other, one), one.foreign or other.foreign)
-    if one.known and other.known and one.known != other.known and not _contained(one.words, other.words):
-        return NameScore(min(scored.score, 0.5), "apart", f"{one.known} is not {other.known}")
+    if one.known and other.known and one.known != other.known:
+        limit: Limit = "doubt" if _contained(one.words, other.words) and scored.limit != "apart" else "apart"
+        return NameScore(scored.score if limit == "doubt" else min(scored.score, 0.5), limit, f"{one.known} is not {other.known}")
     if scored.limit == "same" and one.words != other.words:
         for country, longer in ((one.known, other.words), (other.known, one.words)):
-            if country in COUNTRIES and len(longer) > len(country.split()):
+            # Georgia has a college.
+            if country in COUNTRIES and country != "georgia" and len(longer) > len(country.split()):
                 return NameScore(scored.score, "doubt", f"{' '.join(longer)} may not be {country} itself")
     longer_known = one.known if len(one.words) > len(other.words) else other.known
-    if scored.omits and longer_known:
-        # Such a team is known by other names, of which this is none.
+    if scored.omits and longer_known in _COLLEGES:
+        # A college's name in full is not one that leaves out a word: Nevada is not Nevada, Las Vegas.
         scored = scored._replace(omits=False)
     if one.place and other.place and one.place != other.place:
         return NameScore(scored.score, "apart", f"({one.place}) is not ({other.place})")
@@ -103,17 +120,15 @@ def _words_score(one: tuple[str, ...], other: tuple[str, ...], foreign: bool) ->
     whole = _whole_score(one, other, foreign)
     if whole:
         return NameScore(whole)
-    pairs = sorted(
-        ((_word_score(left, right, foreign), i, j) for i, left in enumerate(one) for j, right in enumerate(other)), reverse=True
-    )
+    pairs = sorted(((-_word_score(left, right, foreign), i, j) for i, left in enumerate(one) for j, right in enumerate(other)))
     left_rest, right_rest = set(range(len(one))), set(range(len(other)))
     matched = maximum = 0.0
-    for score, i, j in pairs:
-        if score and i in left_rest and j in right_rest:
+    for cost, i, j in pairs:
+        if cost and i in left_rest and j in right_rest:
             left_rest.discard(i)
             right_rest.discard(j)
             weight = min(_weight(one[i]), _weight(other[j]))
-            matched += 2 * weight * score
+            matched -= 2 * weight * cost
             maximum += 2 * weight
     return _combined(matched, maximum, [one[i] for i in sorted(left_rest)], [other[j] for j in sorted(right_rest)])
 
@@ -126,7 +141,11 @@ def _whole_score(one: tuple[str, ...], other: tuple[str, ...], foreign: bool) ->
         return _JOINED
     if _is_acronym(one, other) or _is_acronym(other, one):
         return _ACRONYM
-    return _SOUNDS_ALIKE if foreign and _sounds_alike("".join(one), "".join(other)) else 0.0
+    joined, other_joined = "".join(one), "".join(other)
+    if foreign and len(one) != len(other) and len(sound(joined)) >= _MIN_WHOLE_SOUND and sound(joined) == sound(other_joined):
+        similarity = JaroWinkler.similarity(spelling(joined), spelling(other_joined))
+        return _SOUNDS_ALIKE if similarity >= _SAME_WHOLE_SPELLING else 0.0
+    return 0.0
 
 
 def _is_acronym(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
@@ -135,8 +154,11 @@ def _is_acronym(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 def _combined(matched: float, maximum: float, left: list[str], right: list[str]) -> NameScore:
     """Return the score from the weighted similarity of the paired words, its maximum, and the unpaired words of each name."""
+    if _is_acronym(tuple(left), tuple(right)) or _is_acronym(tuple(right), tuple(left)):
+        # Gimnasia LP is Gimnasia La Plata.
+        matched, maximum, left, right = matched + 2 * _ACRONYM, maximum + 2, [], []
     rest = [*left, *right]
-    total = maximum + sum(map(_weight, rest))
+    total = maximum + sum(map(_weight_of_rest, rest))
     score = matched / total if total else 0.0
     conflict = _conflict(left, right)
     if conflict is not None:
@@ -148,7 +170,9 @@ def _combined(matched: float, maximum: float, left: list[str], right: list[str])
     if left and right:
         return NameScore(score, "doubt", f"{' '.join(left)} is not {' '.join(right)}")
     if rest:
-        return NameScore(score, "doubt", f"only one of them is {' '.join(rest)}", omits=True)
+        omits = maximum >= 1.0
+        score = max(score, _OMITS * matched / maximum) if omits else score
+        return NameScore(score, "doubt", f"only one of them is {' '.join(rest)}", omits=omits)
     return NameScore(score)
 
 
@@ -175,16 +199,26 @@ def _is_initial(word: str) -> bool:
 
 
 def _is_general(word: str) -> bool:
-    return len(word) == 1 or word in GENERIC or word.isdigit()
+    return len(word) <= _CLUB_LETTERS or word in GENERIC or word.isdigit()
 
 
 def _weight(word: str) -> float:
-    return _INITIAL_WEIGHT if len(word) == 1 else _GENERIC_WEIGHT if _is_general(word) else 1.0
+    return _INITIAL_WEIGHT if len(word) == 1 else _GENERIC_WEIGHT if word in GENERIC or word.isdigit() else 1.0
+
+
+def _weight_of_rest(word: str) -> float:
+    """Return the weight of an unpaired word: a short one may be a kind of club."""
+    return _GENERIC_WEIGHT if 1 < len(word) <= _CLUB_LETTERS else _weight(word)
 
 
 def _sounds_alike(one: str, other: str) -> bool:
-    left, right = sound(one), sound(other)
-    return min(len(left), len(right)) >= _MIN_SOUND and left == right
+    left, right = spelling(one), spelling(other)
+    if left == right:
+        return len(left) >= _MIN_SOUND
+    heard = sound(one)
+    if len(heard) < _MIN_SOUND or heard != sound(other):
+        return False
+    return JaroWinkler.similarity(left, right) >= _SAME_SPELLING
 
 
 @lru_cache(maxsize=65_536)
@@ -195,18 +229,25 @@ def _word_score(one: str, other: str, foreign: bool) -> float:  # noqa: FBT001 -
     short, long = sorted((one, other), key=len)
     begin, mark, end = short.partition("~")
     is_shortened = (mark and long.startswith(begin) and long.endswith(end)) or (
-        (len(short) == 1 or len(short) >= _MIN_ABBREVIATION) and long.startswith(short)
+        (len(short) == 1 or (len(short) >= _MIN_ABBREVIATION and len(long) - len(short) >= _MIN_OMITTED))
+        and long.startswith(short)
     )
-    if foreign and _sounds_alike(one, other):
-        return _SOUNDS_ALIKE
     if is_shortened:
         return _ABBREVIATED
-    if len(short) <= _SHORT or OSA.normalized_similarity(one, other) < _SAME_LETTERS:
+    if {one, other} & DISTINGUISHING or {one, other} <= GENERIC:
+        return 0.0
+    if foreign and _sounds_alike(one, other):
+        return _SOUNDS_ALIKE
+    if foreign and len(sound(one)) == _MIN_SOUND - 1 and sound(one) == sound(other):
+        return _SOUNDS_ALIKE_BUT_SHORT
+    return 0.0 if len(short) <= _SHORT else _misspelt_score(one, other)
+
+
+def _misspelt_score(one: str, other: str) -> float:
+    """Return the similarity of two words of which one may be misspelt, 0 if it is more likely another word."""
+    if OSA.normalized_similarity(one, other) < _SAME_LETTERS:
+        return 0.0
+    if one[:_SAME_BEGINNING] != other[:_SAME_BEGINNING] and OSA.distance(one, other) > 1:
         return 0.0
     similarity = float(JaroWinkler.similarity(one, other))
     return similarity if similarity >= _SAME_WORD else 0.0
-
-
-def is_shared_town(name: Name) -> bool:
-    """Check whether a name is only that of a town with several clubs."""
-    return not name.letter and " ".join(name.words) in SHARED_TOWNS

@@ -150,7 +150,7 @@ def test_a_name_that_names_nobody_equals_no_other(text: str, nobody: str) -> Non
 
 def test_no_name_is_that_of_two_teams() -> None:
     seen: dict[str, str] = {}
-    for team, others in known_names().items():
+    for team, others in known_names("both").items():
         for other in others:
             assert team == seen.setdefault(other.casefold(), team), other
 
