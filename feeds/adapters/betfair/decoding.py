@@ -42,11 +42,31 @@ def _decode_by_market(line: bytes, cause: msgspec.DecodeError) -> tuple[Message,
     rejected: list[Rejected] = []
     for raw in raw_markets:
         try:
-            changes.append(_decode_market(raw))
+            changes.append(_decode_one(raw))
         except msgspec.DecodeError as error:
             rejected.append(Rejected(f"market {_market_name(raw)}", str(error), excerpt(bytes(raw))))
     message.mc = changes
     return message, rejected
+
+
+def _decode_one(raw: msgspec.Raw) -> MarketChange:
+    """Decode one market. Where that fails, a null is taken for a field that is not there."""
+    try:
+        return _decode_market(raw)
+    except msgspec.ValidationError:
+        try:
+            return msgspec.convert(_without_nulls(msgspec.json.decode(raw)), MarketChange, strict=False)
+        except (msgspec.DecodeError, RecursionError):
+            pass
+        raise
+
+
+def _without_nulls(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [_without_nulls(each) for each in value]
+    return value
 
 
 def _market_name(raw: msgspec.Raw) -> str:

@@ -51,7 +51,7 @@ class MarketStream:
         self._segments: list[MarketChange] = []
         self._events: dict[EventId, Event] = {}
         self._in_play: dict[EventId, set[str]] = {}
-        self._refs: dict[tuple[int, float], str] = {}
+        self._refs: dict[tuple[int, float | None], str] = {}
         #: whether events are held back until the catalogue has named their markets
         self.wants_names = False
         #: markets to look up in the catalogue; the codec takes them out
@@ -177,5 +177,5 @@ class MarketStream:
         key = (runner.id, runner.hc)
         ref = self._refs.get(key)
         if ref is None:
-            ref = self._refs[key] = runner_ref(runner.id, runner.hc)
+            ref = self._refs[key] = runner_ref(runner.id, runner.hc or 0.0)
         return BookChange(ref, runner.atb, runner.atl, runner.batb, runner.batl, runner.bdatb, runner.bdatl, runner.ltp)

@@ -43,6 +43,8 @@ SPORTS: Final[dict[str, str]] = {
 _RACING: Final = frozenset({"7", "4339"})
 
 DRAW: Final = 58805
+#: Betting types of markets with a line of its own per pair of runners.
+_ASIAN: Final = frozenset({"ASIAN_HANDICAP_DOUBLE_LINE", "ASIAN_HANDICAP_SINGLE_LINE"})
 
 _MARKET_STATUS: Final[dict[str, MarketStatus]] = {
     "OPEN": "open",
@@ -182,9 +184,14 @@ def _id_parts(kind: _Kind, market: str, definition: Definition) -> tuple[str, ..
 
 
 def _winners(definition: Definition) -> int:
-    """Return the number of winners; 0 where no such number exists (each way, lines, ranges), so that none is assumed."""
+    """Return the number of winners; 0 where no such number exists (each way, lines, ranges), so that none is assumed.
+
+    Betfair states 0 for Asian handicaps, because their bets may be split or returned; of every line one side wins.
+    """
     if definition.market_type == "EACH_WAY" or definition.betting_type in {"LINE", "RANGE"}:
         return 0
+    if definition.market_type == "ASIAN_HANDICAP" or definition.betting_type in _ASIAN:
+        return 1
     return max(definition.number_of_winners, 0)
 
 

@@ -17,7 +17,7 @@ class RunnerChange(msgspec.Struct, gc=False):
     """Changed rows of one runner, keyed by (id, hc)."""
 
     id: int
-    hc: float = 0.0
+    hc: float | None = None
     atb: list[PriceSize] | None = None
     atl: list[PriceSize] | None = None
     batb: list[LevelPriceSize] | None = None
@@ -145,7 +145,7 @@ class CatalogueRunner(msgspec.Struct, rename="camel"):
 
     selection_id: int
     runner_name: str
-    handicap: float = 0.0
+    handicap: float | None = None
 
 
 class CatalogueMarket(msgspec.Struct, rename="camel"):
@@ -159,7 +159,7 @@ class CatalogueMarket(msgspec.Struct, rename="camel"):
 
     def runner_name(self, runner: int, handicap: float) -> str | None:
         """Return the name of a runner. The handicap lines of one side share it."""
-        by_key = {(each.selection_id, each.handicap): each.runner_name for each in self.runners}
+        by_key = {(each.selection_id, each.handicap or 0.0): each.runner_name for each in self.runners}
         return by_key.get((runner, handicap)) or next(
             (each.runner_name for each in self.runners if each.selection_id == runner), None
         )

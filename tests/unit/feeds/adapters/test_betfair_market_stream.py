@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import orjson
+import pytest
 
 from feeds.adapters.betfair.market_stream import MarketStream
 from feeds.feed import Dropped, Rejected
@@ -78,6 +79,28 @@ def test_a_runner_is_keyed_by_id_and_handicap() -> None:
     )
     assert [[1.9, 1]] == received.runner("11@-0.25")["back"]
     assert [[1.4, 2]] == received.runner("11@0.5")["back"]
+
+
+def test_a_handicap_of_null_is_no_handicap() -> None:
+    received = Received().receive(
+        mcm(with_prices(betfair_market("1.1", 11, 22), {"id": 11, "hc": None, "atb": [[1.9, 1]]})),
+        mcm({"id": "1.1", "rc": [{"id": 11, "hc": 0, "atb": [[1.8, 2]]}, {"id": 22, "hc": None, "ltp": 2.0}]}),
+    )
+    assert ([], [[1.9, 1], [1.8, 2]]) == (received.rejected, received.runner("11")["back"])
+    assert 2.0 == received.runner("22")["last"]
+
+
+@pytest.mark.parametrize("field", ["inPlay", "numberOfWinners", "version", "bettingType", "marketType", "runners", "eventTypeId"])
+def test_a_null_in_a_definition_is_a_field_that_is_not_there(field: str) -> None:
+    received = Received().receive(mcm(betfair_market("1.1", **{field: None})))
+    assert ([], {"1.1"}) == (received.rejected, set(received.book.markets))
+
+
+def test_a_market_is_rejected_for_a_null_it_can_not_do_without() -> None:
+    received = Received().receive(
+        mcm(betfair_market("1.1", status=None), with_prices(betfair_market("1.2"), {"id": 11, "atb": [[None, 1]]}))
+    )
+    assert ["market 1.1", "market 1.2"] == [rejected.where for rejected in received.rejected]
 
 
 def test_an_image_of_one_market_replaces_it_and_no_other() -> None:

@@ -62,6 +62,14 @@ def test_each_way_lines_and_ranges_have_no_number_of_winners() -> None:
     assert 0 == a_market(marketType="TOTAL_RUNS", bettingType="LINE").winners
 
 
+@pytest.mark.parametrize("winners", [0, 1, -1])
+@pytest.mark.parametrize("betting_type", ["ASIAN_HANDICAP_DOUBLE_LINE", "ASIAN_HANDICAP_SINGLE_LINE", "ODDS"])
+def test_of_every_line_of_an_asian_handicap_one_side_wins(winners: int, betting_type: str) -> None:
+    runners = ((47972, -0.25), (47973, 0.25))
+    market = a_market(*runners, marketType="ASIAN_HANDICAP", bettingType=betting_type, numberOfWinners=winners)
+    assert 1 == market.winners
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [("OPEN", "open"), ("SUSPENDED", "suspended"), ("INACTIVE", "suspended"), ("CLOSED", "closed"), ("NEW_WORD", "suspended")],
