@@ -63,7 +63,7 @@ class Tombstones:
     def take_dropped(self) -> list[Tombstone]:
         """Return the tombstones dropped since the last call, without those that a newer removal of the same id replaces."""
         dropped, self._dropped = self._dropped, []
-        return dropped
+        return [each for each in dropped if (each.removal.what, each.removal.id) not in self._removed_at]
 
     def since(self, seq: int) -> Iterator[Removal]:
         """Yield the removals after a position, newest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oddsengine.domain.changes import Meta, Record, Tombstone
@@ -35,6 +35,16 @@ def needed(offer: OwnedOffer, records: Iterable[Record]) -> dict[str, Record]:
 
 
 @given(STEPS)
+@example(
+    [
+        ("e1", True, False),
+        ("e1", False, False),
+        ("e1", True, False),
+        ("e1", False, False),
+        ("e1", True, True),
+        ("e1", False, True),
+    ]
+)
 def test_a_stored_snapshot_kept_up_to_date_equals_a_new_one(steps: list[tuple[str, bool, bool]]) -> None:
     offer = OwnedOffer(("default",), tombstone_limit=3)
     offer.open_epoch(1)
