@@ -12,17 +12,22 @@ import msgspec
 
 from oddsengine.domain.events import Competition
 from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.domain.results import SelectionResult
 from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 
 
 class MarketIdentity(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The fields of a market that never change."""
+    """The fields of a market that do not change while it is on offer; if one does, the market is published anew, whole.
+
+    `name` is empty in what a release without names has published.
+    """
 
     event: EventId
     type: MarketType
     period: str | None = None
     line: float | None = None
     winners: int = 1
+    name: str = ""
 
 
 class MarketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -34,14 +39,16 @@ class MarketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class SelectionChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The new state of a selection; `name` and `status` are None if they did not change.
+    """The new state of a selection; `name`, `status` and `result` are None if they did not change.
 
-    `prices` has one entry per profile, in thousandths, None where there is no price.
+    `prices` has one entry per profile, in thousandths, None where there is no price. A result that was taken back is
+    `results.TAKEN_BACK`.
     """
 
     name: str | None
     status: SelectionStatus | None
     prices: tuple[int | None, ...]
+    result: SelectionResult | None = None
 
 
 class MarketChange(msgspec.Struct, array_like=True, gc=False):
@@ -118,7 +125,10 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
 
 
 class SelectionRecord(msgspec.Struct, array_like=True, gc=False):
-    """A selection, with the positions of the last change of anything, of its status and of its name."""
+    """A selection, with the positions of the last change of anything, of its status, of its name and of its result.
+
+    `result` is None while it never had one, `results.TAKEN_BACK` once it has lost it.
+    """
 
     name: str
     status: SelectionStatus
@@ -126,6 +136,8 @@ class SelectionRecord(msgspec.Struct, array_like=True, gc=False):
     at: int
     status_at: int
     name_at: int
+    result: SelectionResult | None = None
+    result_at: int = 0
 
 
 class MarketRecord(msgspec.Struct, array_like=True, tag="m", gc=False):
@@ -156,6 +168,14 @@ class Tombstone(msgspec.Struct, array_like=True, tag="t", gc=False):
 
     removal: Removal
     at: int
+
+
+class SettledMarket(msgspec.Struct, array_like=True, gc=False):
+    """A market that has left the offer, kept for its results; `removal` says whose it was, `left_ms` is Unix milliseconds."""
+
+    market: MarketRecord
+    removal: Removal
+    left_ms: int
 
 
 class Meta(msgspec.Struct, array_like=True, tag="x", gc=False):

@@ -12,6 +12,7 @@ import msgspec
 
 from oddsengine.domain.events import Event
 from oddsengine.domain.ids import EventId, MarketId, SelectionKey
+from oddsengine.domain.results import SelectionResult, result_of_status
 from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 
 #: (price in decimal odds, size in the provider's currency); size 0 deletes the price.
@@ -21,18 +22,28 @@ LevelPriceSize: TypeAlias = tuple[int, float, float]
 
 
 class SelectionDefinition(msgspec.Struct, frozen=True, gc=False):
-    """A source's definition of a selection; its prices arrive under `source_id`."""
+    """A source's definition of a selection; its prices arrive under `source_id`.
+
+    `result` is what the source says beyond the status, as half a win; None where the status says everything.
+    """
 
     source_id: str
     key: SelectionKey
     name: str
     status: SelectionStatus
     handicap: float = 0.0
+    result: SelectionResult | None = None
+
+    @property
+    def effective_result(self) -> SelectionResult | None:
+        """The result, None while there is none."""
+        return self.result or result_of_status(self.status)
 
 
 class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A source's whole definition of a market: selections that it does not contain are no longer part of the market.
 
+    `name` is for display; where it is empty the market is named after its type.
     `start_ms` is the market's own start (Unix milliseconds) where its event has several, as a meeting has one a race; None: the
     event's.
     """
@@ -46,6 +57,7 @@ class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: MarketStatus
     in_play: bool = False
     start_ms: int | None = None
+    name: str = ""
     selections: tuple[SelectionDefinition, ...]
 
 

@@ -9,15 +9,17 @@ import msgspec
 
 from oddsengine.domain.changes import MarketIdentity, MarketState
 from oddsengine.domain.ids import MarketId
+from oddsengine.domain.results import SelectionResult
 from oddsengine.domain.taxonomy import SelectionStatus
 
 
 class OfferedSelection(NamedTuple):
-    """A selection to be published; `prices` in thousandths, one per profile."""
+    """A selection to be published; `prices` in thousandths, one per profile; `result` is None while there is none."""
 
     name: str
     status: SelectionStatus
     prices: tuple[int | None, ...]
+    result: SelectionResult | None = None
 
 
 class OfferedMarket(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Market types and the statuses of markets and selections.
 
 A market is `open`, `suspended` (no bets now) or `closed` (no more bets). A selection is `active`, `suspended` or `removed`, and
-once resulted `winner`, `loser`, `void` or `placed`.
+once resulted `winner`, `loser`, `void` or `placed`; the result itself, with its factors, is a `results.SelectionResult`.
 """
 
 from __future__ import annotations
@@ -23,3 +23,8 @@ MarketType = Literal[
 
 MarketStatus = Literal["open", "suspended", "closed"]
 SelectionStatus = Literal["active", "suspended", "removed", "winner", "loser", "void", "placed"]
+
+
+def default_name(market_type: MarketType) -> str:
+    """Return the name of a market to which its source gave none."""
+    return market_type.replace("_", " ").capitalize()

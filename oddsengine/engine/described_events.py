@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from oddsengine.domain.ids import EventId
+    from oddsengine.offer.change_index import EventEntry
     from oddsengine.sourcing.source_book import SourceBook
 
 _NONZERO: Final = frozenset("123456789")
@@ -60,12 +61,28 @@ class DescribedEvents:
             self.begun.pop(key, None)
         return DescribedEvent(event, before is None or has_begun != had_begun or _for_rules(before) != _for_rules(event))
 
+    def bring_back(self, event: Event) -> None:
+        """Keep an event that is on offer again, as it was when it left, until a source describes it."""
+        self.current[event.id] = event
+        if _has_begun(event):
+            self.begun[event.id] = event
+
     def forget(self, key: EventId) -> None:
         """Drop an event that is gone."""
         self.current.pop(key, None)
         self.begun.pop(key, None)
         for book in self._books.values():
             book.events.pop(key, None)
+
+
+def in_first_competition(event: Event, entry: EventEntry | None) -> Event:
+    """Keep an event in the sport and competition it was first published in, where subscribers follow it."""
+    if entry is None:
+        return event
+    description = entry.record.description
+    if (event.sport, event.competition) == (description.sport, description.competition):
+        return event
+    return msgspec.structs.replace(event, sport=description.sport, competition=description.competition)
 
 
 def _has_begun(event: Event) -> bool:

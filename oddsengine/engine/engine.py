@@ -10,7 +10,7 @@ from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.engine.shard_writer import HEARTBEAT_S, ShardWriter
 from oddsengine.streams.keys import shard_keys
-from oddsengine.streams.publisher import Publisher
+from oddsengine.streams.publisher import RESULTS_TTL_S, Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -51,6 +51,7 @@ class Engine:
         sourcing: how markets choose their sources.
         matching: when events of different feeds are the same.
         heartbeat_s: how often an idle owner of a shard writes.
+        results_ttl_s: how long results are kept after their event has left the offer.
     """
 
     def __init__(  # noqa: PLR0913 - it is wired once
@@ -66,6 +67,7 @@ class Engine:
         closed_event_ttl_s: float,
         now_ms: Callable[[], int],
         heartbeat_s: float = HEARTBEAT_S,
+        results_ttl_s: float = RESULTS_TTL_S,
     ) -> None:
         self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching)
         self._now_ms = now_ms
@@ -75,7 +77,7 @@ class Engine:
             ShardWriter(
                 self.pipeline,
                 shard,
-                Publisher(redis, shard, shard_keys(namespace, shard), self.pipeline.offers[shard]),
+                Publisher(redis, shard, shard_keys(namespace, shard), self.pipeline.offers[shard], results_ttl_s),
                 now_ms,
                 closed_event_ttl_s,
                 heartbeat_s,

@@ -9,11 +9,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, shard_of
-from oddsengine.engine.described_events import DescribedEvents
+from oddsengine.engine.described_events import DescribedEvents, in_first_competition
 from oddsengine.engine.market_directory import MarketDirectory
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.market.consensus_markets import CONSENSUS, ConsensusMarkets
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition, UpdateBatch
     from oddsengine.domain.ids import MarketId
-    from oddsengine.offer.change_index import EventEntry
     from oddsengine.pricing.market.consensus import Consensus
     from oddsengine.pricing.pricer import Pricer
     from oddsengine.sourcing.matching.matcher import Move
@@ -267,7 +264,7 @@ class Pipeline:
         described = self._events.describe(event)
         if described is None:
             return
-        offer.stage_event(_in_first_competition(described.event, offer.events.get(event)))
+        offer.stage_event(in_first_competition(described.event, offer.events.get(event)))
         if described.concerns_prices:
             for market in offer.events[event].markets:
                 self._mark(market)
@@ -293,9 +290,13 @@ class Pipeline:
                 dirty = priced.dirty | self.pricer.forget(market)
                 priced = self.pricer.price(choice.market, choice.definition, event, now_ms, other_sources)
                 priced = priced._replace(dirty=priced.dirty | dirty)
-        if priced.market is not None:
-            offer.stage_market(priced.market)
         event_id = choice.definition.event
+        if priced.market is not None:
+            if event_id not in offer.events and choice.reason is None:
+                returned = offer.bring_back(priced.market, choice.market.source)
+                if returned is not None:
+                    self._events.bring_back(returned)
+            offer.stage_market(priced.market)
         if event_id not in offer.events:
             self._orphaned.setdefault(event_id, set()).add(market)
             return priced.dirty | self.pricer.forget(market)
@@ -364,15 +365,19 @@ class Pipeline:
         )
 
     def _remove(self, offer: OwnedOffer, event: EventId) -> None:
+        closed_by: set[str] = set()
         for market in offer.events[event].markets:
+            closed_by.update(self._selector.closed_by(market))
             for source, source_id in self._directory.sources_of(market).items():
-                self.books[source].markets.pop(source_id, None)
-        self._withdraw(offer, event)
+                held = self.books[source].markets.pop(source_id, None)
+                if held is not None and held.definition is not None and held.definition.status == "closed":
+                    closed_by.add(source)
+        self._withdraw(offer, event, frozenset(closed_by))
         if self.id_mapper is not None:
             self.id_mapper.forget_event(event)
 
-    def _withdraw(self, offer: OwnedOffer, event: EventId) -> None:
-        """Remove an event from the offer, with the state of its markets."""
+    def _withdraw(self, offer: OwnedOffer, event: EventId, closed_by: frozenset[str] | None = None) -> None:
+        """Remove an event from the offer, with the state of its markets. `closed_by` is that of `OwnedOffer.remove_event`."""
         self._dead_since.pop(event, None)
         self._events.forget(event)
         for market in offer.events[event].markets:
@@ -381,17 +386,7 @@ class Pipeline:
             self.pricer.forget(market)
             self._selector.forget(market)
             self._consensus_markets.forget(market)
-        offer.remove_event(event)
-
-
-def _in_first_competition(event: Event, entry: EventEntry | None) -> Event:
-    """Keep an event in the sport and competition it was first published in, where subscribers follow it."""
-    if entry is None:
-        return event
-    description = entry.record.description
-    if (event.sport, event.competition) == (description.sport, description.competition):
-        return event
-    return msgspec.structs.replace(event, sport=description.sport, competition=description.competition)
+        offer.remove_event(event, closed_by)
 
 
 def _is_dead(market: MarketRecord) -> bool:

@@ -58,11 +58,12 @@ def _merge_market(earlier: MarketChange, later: MarketChange) -> MarketChange:
     selections = dict(earlier.selections)
     for key, selection in later.selections.items():
         before = selections.get(key)
-        if before is not None and (before.name is not None or before.status is not None):
-            selection = SelectionChange(  # noqa: PLW2901 - the same selection with the earlier name and status
+        if before is not None and not (before.name is None and before.status is None and before.result is None):
+            selection = SelectionChange(  # noqa: PLW2901 - the same selection with what only the earlier one says
                 selection.name if selection.name is not None else before.name,
                 selection.status if selection.status is not None else before.status,
                 selection.prices,
+                selection.result if selection.result is not None else before.result,
             )
         selections[key] = selection
     return MarketChange(later.id, later.v, earlier.identity, later.state or earlier.state, selections)

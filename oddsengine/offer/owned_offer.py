@@ -5,6 +5,7 @@ The offer itself enforces that a market that is not open, or a selection that is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from oddsengine.domain.changes import (
@@ -17,15 +18,18 @@ from oddsengine.domain.changes import (
     Record,
     Removal,
     SelectionRecord,
+    SettledMarket,
     Tombstone,
 )
+from oddsengine.domain.events import Event
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
-from oddsengine.offer.offer import Offer
+from oddsengine.domain.results import TAKEN_BACK
+from oddsengine.offer.offer import TOMBSTONE_LIMIT, Offer
+from oddsengine.offer.settled_events import SettledEvent, SettledEvents, is_settled, revises
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from oddsengine.domain.events import Event
     from oddsengine.domain.ids import EventId, MarketId
     from oddsengine.offer.change_index import EventEntry
 
@@ -33,17 +37,29 @@ if TYPE_CHECKING:
 class SnapshotUpdate(NamedTuple):
     """What a batch changes in a stored snapshot.
 
-    `written` are the records to write, tombstones included; `removed` the markets and events whose records are obsolete, and
-    `dropped` the obsolete tombstones.
+    `written` are the records to write, tombstones included; `removed` the markets and events whose records are obsolete,
+    `dropped` the obsolete tombstones, and `settled` the markets that left with results.
     """
 
     written: list[Record]
     removed: list[Removal]
     dropped: list[Tombstone]
+    settled: Sequence[SettledMarket] = ()
 
 
 class OwnedOffer(Offer):
-    """The offer of a shard that this process publishes."""
+    """The offer of a shard that this process publishes.
+
+    Args:
+        profiles: names of the price profiles, in the order of every `prices`.
+        tombstone_limit: how many removals to keep.
+    """
+
+    def __init__(self, profiles: Sequence[str] = ("default",), tombstone_limit: int = TOMBSTONE_LIMIT) -> None:
+        super().__init__(profiles, tombstone_limit)
+        self._settled = SettledEvents()
+        #: markets with results that leave with the next batch
+        self._leaving: list[tuple[MarketRecord, Removal]] = []
 
     def stage_event(self, event: Event) -> None:
         """Stage the current state of an event. No-op if nothing of it changed."""
@@ -76,7 +92,8 @@ class OwnedOffer(Offer):
         pending = self.seq + 1
         record = self.markets.get(offered.id)
         if record is None or record.identity != offered.identity:
-            version = record.v if record is not None else 0  # versions never restart, even under a new identity
+            # Versions never restart, even under a new identity or after the market has left the offer.
+            version = record.v if record is not None else self._settled.version(offered.identity.event, offered.id)
             record = MarketRecord(offered.id, offered.identity, pending, offered.state, pending, version, 0, {})
             self.markets[offered.id] = entry.markets[offered.id] = record
             changed = True
@@ -123,13 +140,19 @@ class OwnedOffer(Offer):
         no_prices = self._no_prices
         current = record.selections
         changed = False
-        for key, (name, status, offered_prices) in offered.selections.items():
+        for key, (name, status, offered_prices, result) in offered.selections.items():
             prices = offered_prices if is_open and status == "active" else no_prices
             selection = current.get(key)
             if selection is None:
-                current[key] = SelectionRecord(name, status, prices, pending, pending, pending)
+                current[key] = SelectionRecord(name, status, prices, pending, pending, pending, result, pending)
                 changed = True
-            elif selection.prices != prices or selection.status != status or selection.name != name:
+                continue
+            if result is None and selection.result is not None:
+                result = TAKEN_BACK  # noqa: PLW2901 - no result where one was published
+            if selection.prices != prices or selection.status != status or selection.name != name or selection.result != result:
+                if selection.result != result:
+                    selection.result = result
+                    selection.result_at = pending
                 if selection.status != status:
                     selection.status = status
                     selection.status_at = pending
@@ -145,6 +168,9 @@ class OwnedOffer(Offer):
                     selection.status = "removed"
                     selection.prices = no_prices
                     selection.at = selection.status_at = pending
+                    if selection.result is not None:
+                        selection.result = TAKEN_BACK
+                        selection.result_at = pending
                     changed = True
         return changed
 
@@ -159,22 +185,58 @@ class OwnedOffer(Offer):
         record = self.markets.get(market)
         if record is None or record.state.status == "closed":
             return
-        selections = {
-            key: OfferedSelection(selection.name, selection.status, self._no_prices)
-            for key, selection in record.selections.items()
-        }
         state = MarketState("suspended", reason, record.state.in_play)
-        self.stage_market(OfferedMarket(market, record.identity, state, selections))
+        self.stage_market(OfferedMarket(market, record.identity, state, self._without_prices(record)))
 
-    def remove_event(self, event: EventId) -> None:
-        """Stage the removal of an event and all its markets. No-op if it is unknown."""
+    def remove_event(self, event: EventId, closed_by: frozenset[str] | None = None) -> None:
+        """Stage the removal of an event and all its markets. No-op if it is unknown.
+
+        Args:
+            event: the event.
+            closed_by: the sources that closed its markets, whose results are kept; None if there are no results to keep.
+        """
         entry = self.events.get(event)
         if entry is None:
             return
         pending = self.seq + 1
-        for market in list(entry.markets):
-            self._remove_market(entry, market, pending)
+        settled: dict[MarketId, MarketRecord] = {}
+        for market, record in list(entry.markets.items()):
+            removal = self._remove_market(entry, market, pending)
+            if closed_by is not None and is_settled(record):
+                settled[market] = record
+                self._leaving.append((record, removal))
+        if closed_by is not None and settled:
+            self._settled.add(SettledEvent(entry.record, settled, closed_by))
         self._remove_event(entry, pending)
+
+    def bring_back(self, revised: OfferedMarket, source: str) -> Event | None:
+        """Stage an event that has left the offer again, with its markets, where a market's result was revised or taken back.
+
+        Only a source that closed the event's markets can revise them: another one may just not know that they have ended.
+
+        Args:
+            revised: the market as it is now; it is not staged.
+            source: the source that says so.
+
+        Returns:
+            the event, None if it has not left with this market or nothing was revised.
+        """
+        left = self._settled.get(revised.identity.event)
+        record = None if left is None else left.markets.get(revised.id)
+        if left is None or record is None or source not in left.closed_by or not revises(revised, record):
+            return None
+        event = _event_of(left.record)
+        self.stage_event(event)
+        for market in left.markets.values():
+            self.stage_market(OfferedMarket(market.id, market.identity, market.state, self._without_prices(market)))
+        self._settled.pop(event.id)
+        return event
+
+    def _without_prices(self, market: MarketRecord) -> dict[str, OfferedSelection]:
+        return {
+            key: OfferedSelection(selection.name, selection.status, self._no_prices, selection.result)
+            for key, selection in market.selections.items()
+        }
 
     @property
     def has_staged(self) -> bool:
@@ -213,7 +275,7 @@ class OwnedOffer(Offer):
         for record in self.markets.values():
             record.at = record.created_at = record.state_at = 0
             for selection in record.selections.values():
-                selection.at = selection.status_at = selection.name_at = 0
+                selection.at = selection.status_at = selection.name_at = selection.result_at = 0
 
     def snapshot_update(self, batch: Batch) -> SnapshotUpdate:
         """Return what the batch just committed changes in a stored snapshot."""
@@ -225,17 +287,36 @@ class OwnedOffer(Offer):
         dropped = self._tombstones.take_dropped()
         if dropped:
             written.append(self.meta())
-        return SnapshotUpdate(written, batch.removals, dropped)
+        settled = [SettledMarket(record, removal, batch.ts_ms) for record, removal in self._leaving]
+        self._leaving = []
+        return SnapshotUpdate(written, batch.removals, dropped, settled)
 
-    def _remove_market(self, entry: EventEntry, market: MarketId, seq: int) -> None:
+    def _remove_market(self, entry: EventEntry, market: MarketId, seq: int) -> Removal:
         del self.markets[market], entry.markets[market]
-        self._add_tombstone("market", market, entry.record, seq)
+        return self._add_tombstone("market", market, entry.record, seq)
 
     def _remove_event(self, entry: EventEntry, seq: int) -> None:
         self._index.discard(entry)
         del self.events[entry.record.id]
         self._add_tombstone("event", entry.record.id, entry.record, seq)
 
-    def _add_tombstone(self, what: Literal["market", "event"], key: str, event: EventRecord, seq: int) -> None:
+    def _add_tombstone(self, what: Literal["market", "event"], key: str, event: EventRecord, seq: int) -> Removal:
         description = event.description
-        self._tombstones.add(Removal(what, key, event.id, description.sport, description.competition.id), seq)
+        removal = Removal(what, key, event.id, description.sport, description.competition.id)
+        self._tombstones.add(removal, seq)
+        return removal
+
+
+def _event_of(record: EventRecord) -> Event:
+    described, progress = record.description, record.progress
+    return Event(
+        id=record.id,
+        sport=described.sport,
+        competition=described.competition,
+        name=described.name,
+        participants=described.participants,
+        start_ms=described.start_ms,
+        in_play=progress.in_play,
+        score=progress.score,
+        clock=progress.clock,
+    )

@@ -93,7 +93,9 @@ class ReplicaOffer(Offer):
         for key, new in change.selections.items():
             selection = selections.get(key)
             if selection is None:
-                selections[key] = SelectionRecord(new.name or key, new.status or "suspended", new.prices, seq, seq, seq)
+                selections[key] = SelectionRecord(
+                    new.name or key, new.status or "suspended", new.prices, seq, seq, seq, new.result, seq
+                )
             else:
                 if new.name is not None:
                     selection.name = new.name
@@ -101,6 +103,9 @@ class ReplicaOffer(Offer):
                 if new.status is not None:
                     selection.status = new.status
                     selection.status_at = seq
+                if new.result is not None:
+                    selection.result = new.result
+                    selection.result_at = seq
                 selection.prices = new.prices
                 selection.at = seq
         self._index.touch(entry, seq)

@@ -10,6 +10,7 @@ from oddsengine.domain.changes import MarketIdentity, MarketState
 from oddsengine.domain.feed_updates import MarketDefinition
 from oddsengine.domain.ids import MarketId
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
+from oddsengine.domain.taxonomy import default_name
 from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
 from oddsengine.pricing.guards.checks import guards
 from oddsengine.pricing.guards.jump import JumpGuard
@@ -115,7 +116,9 @@ class Pricer:
             return Repricing(None, [(key, book.prices(key)) for key in changed], dirty)
         book.is_open = True
         selections = {
-            str(selection.key): OfferedSelection(selection.name, selection.status, book.prices(selection.key))
+            str(selection.key): OfferedSelection(
+                selection.name, selection.status, book.prices(selection.key), selection.effective_result
+            )
             for selection in definition.selections
         }
         state = MarketState("open", None, definition.in_play)
@@ -215,7 +218,7 @@ class Pricer:
         state = MarketState("closed" if is_closed else "suspended", None if is_closed else reason, definition.in_play)
         no_prices = (None,) * len(self.profiles)
         selections = {
-            str(selection.key): OfferedSelection(selection.name, selection.status, no_prices)
+            str(selection.key): OfferedSelection(selection.name, selection.status, no_prices, selection.effective_result)
             for selection in definition.selections
         }
         return OfferedMarket(definition.id, self._identity(definition), state, selections)
@@ -224,6 +227,7 @@ class Pricer:
         cached = self._identities.get(definition.id)
         if cached is not None and cached.definition is definition:
             return cached.identity
-        identity = MarketIdentity(definition.event, definition.type, definition.period, definition.line, definition.winners)
+        name = definition.name or default_name(definition.type)
+        identity = MarketIdentity(definition.event, definition.type, definition.period, definition.line, definition.winners, name)
         self._identities[definition.id] = _CachedIdentity(definition, identity)
         return identity

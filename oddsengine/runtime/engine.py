@@ -54,6 +54,7 @@ async def run_engine(
             sourcing=settings.sourcing,
             matching=settings.matching,
             heartbeat_s=timing.heartbeat_s,
+            results_ttl_s=settings.engine.results_ttl_s,
         )
         await engine.take_over()
         async with asyncio.TaskGroup() as group:

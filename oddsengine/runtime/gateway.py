@@ -27,6 +27,7 @@ from oddsengine.runtime.telemetry.metrics import build_registry
 from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.follower import Follower
 from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.results import Results
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
@@ -99,7 +100,8 @@ async def run_gateway(
         admission = build_admission(settings, session_limiter)
         handshakes = HandshakeTimeouts(limits.handshake_timeout_s, time.monotonic)
         registry = build_registry([*metrics, lambda: _samples(hub, admission, handshakes, followers)])
-        gateway = Gateway(hub, admission, registry, engine, handshakes)
+        results = Results(connect(), settings.redis.namespace, settings.engine.shards)
+        gateway = Gateway(hub, admission, registry, engine, handshakes, results)
         service = GatewayService(gateway, hub, followers)
         cert, key = settings.gateway.tls_cert, settings.gateway.tls_key
         tls = server_context(cert, key) if cert else None

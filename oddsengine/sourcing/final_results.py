@@ -65,6 +65,11 @@ class FinalResults:
                 break
         return closed
 
+    def closed_by(self, market: MarketId) -> tuple[str, ...]:
+        """Return the source of a market's result; nothing where there is none."""
+        closed = self._closed.get(market)
+        return () if closed is None else (closed.market.source,)
+
     def forget(self, market: MarketId) -> None:
         """Drop the result of a market that is gone."""
         self._closed.pop(market, None)

@@ -14,6 +14,10 @@ class ShardKeys(NamedTuple):
     changes: str
     snapshot: str
 
+    def result(self, market: str) -> str:
+        """Return the key of a market that has left the offer with its results; it expires."""
+        return f"{self.changes.removesuffix(':changes')}:result:{market}"
+
 
 def shard_keys(namespace: str, shard: int) -> ShardKeys:
     """Return the keys of a shard. `namespace` separates installations that share a Redis."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: About 30 minutes at ten flushes a second. A follower that lags more than that reloads the snapshot.
 STREAM_ENTRIES_KEPT: Final = 20_000
+#: A week.
+RESULTS_TTL_S: Final = 604_800.0
 
 encode = msgspec.msgpack.Encoder().encode
 
@@ -35,6 +37,8 @@ class Publication(msgspec.Struct, frozen=True):
 
     seq: int
     arguments: tuple[bytes | str | int, ...]
+    #: the markets that leave the offer with results, each encoded
+    settled: tuple[tuple[str, bytes], ...] = ()
 
 
 def prepare(offer: OwnedOffer, batch: Batch) -> Publication:
@@ -44,7 +48,8 @@ def prepare(offer: OwnedOffer, batch: Batch) -> Publication:
     for record in update.written:
         fields.append(record_key(record))
         fields.append(encode(record))
-    return Publication(offer.seq, (encode(batch), STREAM_ENTRIES_KEPT, len(update.written), *fields, *obsolete_keys(update)))
+    arguments = (encode(batch), STREAM_ENTRIES_KEPT, len(update.written), *fields, *obsolete_keys(update))
+    return Publication(offer.seq, arguments, tuple([(settled.market.id, encode(settled)) for settled in update.settled]))
 
 
 class Publisher:
@@ -55,12 +60,17 @@ class Publisher:
         shard: the shard's number, for errors.
         keys: the shard's keys.
         offer: the published state. The publisher opens its epochs.
+        results_ttl_s: how long the results of a market are kept once it has left the offer; 0: not at all.
     """
 
-    def __init__(self, redis: Redis, shard: int, keys: ShardKeys, offer: OwnedOffer) -> None:
+    def __init__(
+        self, redis: Redis, shard: int, keys: ShardKeys, offer: OwnedOffer, results_ttl_s: float = RESULTS_TTL_S
+    ) -> None:
         self._redis = redis
         self._shard = shard
+        self._shard_keys = keys
         self._keys = list(keys)
+        self._results_ttl_ms = round(results_ttl_s * 1000)
         self.offer = offer
         self._publish = redis.register_script(load_script("publish"))
         self._claim = redis.register_script(load_script("claim"))
@@ -103,10 +113,18 @@ class Publisher:
             PositionLost: if Redis no longer has our last entry.
         """
         epoch = self.offer.epoch
-        reply = await self._publish(keys=self._keys, args=[epoch, publication.seq, *publication.arguments])
+        keys, args = self._keys, [epoch, publication.seq, *publication.arguments]
+        settled = publication.settled if self._results_ttl_ms else ()
+        if settled:
+            keys = [*keys, *(self._shard_keys.result(market) for market, _ in settled)]
+            args += [*(result for _, result in settled), self._results_ttl_ms]
+        reply = await self._publish(keys=keys, args=args)
         if reply == b"OK":
             return
         top = parse_stream_id(reply)
         if top.epoch > epoch:
             raise Fenced(self._shard, epoch, top)
+        for market, result in settled:
+            # The claim that follows writes what is on offer, which these markets have left.
+            await self._redis.set(self._shard_keys.result(market), result, px=self._results_ttl_ms)
         raise PositionLost(self._shard, Position(epoch, publication.seq - 1), top)

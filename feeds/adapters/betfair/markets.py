@@ -10,13 +10,16 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from feeds.toolkit.asian_results import asian_result
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import MarketDefinition, SelectionDefinition
 from oddsengine.domain.ids import EventId, SelectionKey, event_id, line_text, market_id
+from oddsengine.domain.results import VOID, dead_heat
 from oddsengine.domain.taxonomy import MarketType
 
 if TYPE_CHECKING:
     from feeds.adapters.betfair.messages import CatalogueMarket, Definition, RunnerDefinition
+    from oddsengine.domain.results import SelectionResult
     from oddsengine.domain.taxonomy import MarketStatus, SelectionStatus
 
 #: Betfair event types with a sport in the domain; others are published as `betfair-<id>`.
@@ -61,6 +64,9 @@ _RUNNER_STATUS: Final[dict[str, SelectionStatus]] = {
     "LOSER": "loser",
     "PLACED": "placed",
 }
+#: Bets on these are void: stakes are returned, or matched at 1.0 where a hidden runner may yet be entered (Betting API, type
+#: definitions, RunnerStatus). A runner that is reinstated has no result any more.
+_VOID: Final = frozenset({"REMOVED", "REMOVED_VACANT", "HIDDEN"})
 
 _TOTAL = re.compile(r"^OVER_UNDER_(\d+)5$")
 _FIRST_HALF_TOTAL = re.compile(r"^FIRST_HALF_GOALS_(\d+)5$")
@@ -136,6 +142,7 @@ def to_market(source: str, market: str, definition: Definition, names: Catalogue
     event = event_id(source, definition.event_id)
     event_name = names.event.name if names is not None and names.event is not None else definition.event_name
     roles = _roles(kind, runners, event_name)
+    results = _results(kind, runners, definition)
     return MarketDefinition(
         id=market_id(event, *_id_parts(kind, market, definition)),
         event=event,
@@ -147,6 +154,7 @@ def to_market(source: str, market: str, definition: Definition, names: Catalogue
         in_play=definition.in_play,
         # `openDate` is the event's start, `marketTime` the market's own: a race's in its meeting.
         start_ms=None if definition.market_time == definition.open_date else _time_ms(definition.market_time),
+        name=(definition.name or "") if kind.type == "other" else "",
         selections=tuple(
             SelectionDefinition(
                 source_id=runner_ref(runner.id, runner.hc or 0.0),
@@ -154,8 +162,9 @@ def to_market(source: str, market: str, definition: Definition, names: Catalogue
                 name=(names.runner_name(runner.id, runner.hc or 0.0) if names is not None else None) or runner.name or fallback,
                 status=_RUNNER_STATUS.get(runner.status, "suspended"),
                 handicap=runner.hc or 0.0,
+                result=result,
             )
-            for runner, (key, fallback) in zip(runners, roles, strict=True)
+            for runner, (key, fallback), result in zip(runners, roles, results, strict=True)
         ),
     )
 
@@ -193,6 +202,31 @@ def _winners(definition: Definition) -> int:
     if definition.market_type == "ASIAN_HANDICAP" or definition.betting_type in _ASIAN:
         return 1
     return max(definition.number_of_winners, 0)
+
+
+def _results(kind: _Kind, runners: list[RunnerDefinition], definition: Definition) -> list[SelectionResult | None]:
+    """Return what is known of each runner's result beyond its status: void, dead heat, half won and half lost.
+
+    The stream names neither factor. A dead heat shows as more winners than the market has; of an Asian line the statuses of the
+    lines around it say how much of it is won.
+    """
+    winners = sum(runner.status == "WINNER" for runner in runners)
+    lines: dict[int, dict[float, SelectionStatus]] = {}
+    is_asian = kind.type == "asian_handicap" and kind.line is None
+    if is_asian:
+        for runner in runners:
+            lines.setdefault(runner.id, {})[runner.hc or 0.0] = _RUNNER_STATUS.get(runner.status, "suspended")
+    results: list[SelectionResult | None] = []
+    for runner in runners:
+        if runner.status in _VOID:
+            results.append(VOID)
+        elif is_asian:
+            results.append(asian_result(runner.hc or 0.0, lines[runner.id]))
+        elif runner.status == "WINNER" and winners > 1 and definition.betting_type == "ODDS":
+            results.append(dead_heat(winners, _winners(definition)))
+        else:
+            results.append(None)
+    return results
 
 
 def _roles(kind: _Kind, runners: list[RunnerDefinition], event_name: str | None) -> list[tuple[SelectionKey, str]]:

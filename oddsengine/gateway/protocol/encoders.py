@@ -14,11 +14,12 @@ import msgspec
 from msgspec import UNSET
 
 from oddsengine.domain.formats import FORMATTERS
+from oddsengine.domain.taxonomy import default_name
 from oddsengine.gateway.protocol.server_messages import (
     CompetitionNamed,
     EventChanged,
+    MarketAnswer,
     MarketChanged,
-    MarketWhole,
     SelectionChanged,
     SelectionWhole,
 )
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from oddsengine.domain.changes import EventChange, MarketChange, MarketRecord, Removal
+    from oddsengine.domain.results import SelectionResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,25 +64,31 @@ def market_change(
             encoded.name = selection.name
         if selection.status is not None:
             encoded.status = selection.status
+        result = selection.result
+        if result is not None:
+            encoded.result, encoded.void_factor = result.outcome, result.void_factor
+            encoded.dead_heat_factor = result.dead_heat_factor
     identity, state = change.identity, change.state
     changed = MarketChanged(change.id, change.v, selections=selections if selections or identity is not None else UNSET)
     if identity is not None:
         changed.event, changed.type, changed.period = identity.event, identity.type, identity.period
         changed.line, changed.winners = identity.line, identity.winners
+        changed.name = identity.name or default_name(identity.type)
     if state is not None:
         changed.status, changed.reason, changed.in_play = state.status, state.reason, state.in_play
     return encoding.value(changed)
 
 
-def market(record: MarketRecord, profile_index: int | None, odds_format: str = "decimal") -> bytes:
-    """Encode a whole market in JSON, with the prices of one profile; the arguments are those of `market_change`."""
+def market(record: MarketRecord, profile_index: int | None, odds_format: str = "decimal", *, is_on_offer: bool = True) -> bytes:
+    """Encode a whole market in JSON, with the prices of one profile; the other arguments are those of `market_change`."""
     formatter = FORMATTERS[odds_format]
     identity, state = record.identity, record.state
     return JSON.value(
-        MarketWhole(
+        MarketAnswer(
             id=record.id,
             event=identity.event,
             type=identity.type,
+            name=identity.name or default_name(identity.type),
             period=identity.period,
             line=identity.line,
             winners=identity.winners,
@@ -93,11 +101,21 @@ def market(record: MarketRecord, profile_index: int | None, odds_format: str = "
                     selection.name,
                     None if profile_index is None or (price := selection.prices[profile_index]) is None else formatter(price),
                     selection.status,
+                    **({} if selection.result is None else _result(selection.result)),
                 )
                 for key, selection in record.selections.items()
             },
+            on_offer=UNSET if is_on_offer else False,
         )
     )
+
+
+def _result(result: SelectionResult) -> dict[str, Any]:
+    return {
+        "result": result.outcome,
+        "void_factor": result.void_factor,
+        "dead_heat_factor": result.dead_heat_factor,
+    }
 
 
 def event_change(change: EventChange, encoding: Encoding = JSON) -> bytes:

@@ -67,7 +67,14 @@ ROUTES: Final = (
         server.EventWithMarkets,
         (Parameter("id", "path", "An event's id.", {"type": "string"}), _FORMAT),
     ),
-    Route("get", "/v1/markets/{id}", "Return a market.", "subscriber", server.MarketWhole, (_MARKET, _FORMAT)),
+    Route(
+        "get",
+        "/v1/markets/{id}",
+        "Return a market, also one with results that has left the offer.",
+        "subscriber",
+        server.MarketAnswer,
+        (_MARKET, _FORMAT),
+    ),
     Route(
         "get",
         "/v1/markets/{id}/explain",

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from oddsengine.domain.results import Outcome
 from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 from oddsengine.gateway.protocol.client_messages import QuoteAnswer, RequestId
 from oddsengine.gateway.protocol.codes import ErrorCode
@@ -22,6 +23,17 @@ Price = Annotated[
     Meta(description="In the requested format: text for fractional, else a number; null if no bets are taken."),
 ]
 Version = Annotated[int, Meta(ge=0, description="The market's version, incremented with each published change.")]
+
+
+Factor = Annotated[float, Meta(ge=0, le=1)]
+VoidFactor = Annotated[
+    Factor | None,
+    Meta(description="The share of the stake that is returned; null if not known, or once the result was taken back."),
+]
+DeadHeatFactor = Annotated[
+    Factor | None, Meta(description="The share of the win that is paid; null if not known, or once the result was taken back.")
+]
+Result = Annotated[Outcome | None, Meta(description="What became of it; null once an earlier result was taken back.")]
 
 
 class CompetitionNamed(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -61,11 +73,14 @@ class EventChanged(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=
 
 
 class SelectionWhole(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A selection."""
+    """A selection; the last three fields come with its result, and stay away while it never had one."""
 
     name: str
     price: Price
     status: SelectionStatus
+    result: Result | UnsetType = UNSET
+    void_factor: VoidFactor | UnsetType = UNSET
+    dead_heat_factor: DeadHeatFactor | UnsetType = UNSET
 
 
 class SelectionChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -74,6 +89,9 @@ class SelectionChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     price: Price
     name: str | UnsetType = UNSET
     status: SelectionStatus | UnsetType = UNSET
+    result: Result | UnsetType = UNSET
+    void_factor: VoidFactor | UnsetType = UNSET
+    dead_heat_factor: DeadHeatFactor | UnsetType = UNSET
 
 
 class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -82,6 +100,7 @@ class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=F
     id: str
     event: str
     type: MarketType
+    name: str
     period: str | None
     line: float | None
     winners: int
@@ -92,6 +111,12 @@ class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=F
     selections: dict[str, SelectionWhole]
 
 
+class MarketAnswer(MarketWhole, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """A market; `on_offer` is false for one that has left the offer and is kept for its results, and absent otherwise."""
+
+    on_offer: Literal[False] | UnsetType = UNSET
+
+
 class MarketChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The changed fields of a market, the whole market if `event` is present, or its removal."""
 
@@ -99,6 +124,7 @@ class MarketChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     v: Version | UnsetType = UNSET
     event: str | UnsetType = UNSET
     type: MarketType | UnsetType = UNSET
+    name: str | UnsetType = UNSET
     period: str | UnsetType | None = UNSET
     line: float | UnsetType | None = UNSET
     winners: int | UnsetType = UNSET

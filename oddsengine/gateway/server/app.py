@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.hub.hub import Hub
-    from oddsengine.gateway.server.rest import EngineView
+    from oddsengine.gateway.server.rest import EngineView, ResultFinder
 
 _PAGE: Final = {
     "index.html": "text/html",
@@ -56,6 +56,7 @@ class Gateway:
         registry: the metrics of `/metrics`.
         engine: the engine in this process; None if there is none.
         handshakes: notified when requests have arrived; None for no timeout.
+        results: finds markets that have left the offer; None if none are kept.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Gateway:
         registry: CollectorRegistry,
         engine: EngineView | None = None,
         handshakes: HandshakeTimeouts | None = None,
+        results: ResultFinder | None = None,
     ) -> None:
         self.hub = hub
         handshakes = handshakes or HandshakeTimeouts(0.0, time.monotonic)
@@ -77,7 +79,7 @@ class Gateway:
             web.get("/readyz", self._readyz),
             web.get("/metrics", metrics_handler(registry)),
             web.get("/v1/sse", event_streams.handle),
-            *RestApi(hub, engine, admission).routes(),
+            *RestApi(hub, engine, admission, results).routes(),
             web.get("/docs", _document("text/html", docs_page())),
             web.get("/docs/openapi.json", _document("application/json", orjson.dumps(openapi()).decode())),
             web.get("/docs/asyncapi.json", _document("application/json", orjson.dumps(asyncapi()).decode())),

@@ -1,4 +1,4 @@
-"""The REST API: snapshots, events, markets, explanations and price checks, all answered from memory."""
+"""The REST API: snapshots, events, markets, explanations and price checks, answered from memory; past results from Redis."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
 import msgspec
+import structlog
 from aiohttp import web
+from redis.exceptions import RedisError
 
 from oddsengine.common.http import error, json_answer
 from oddsengine.domain.changes import EventChange
@@ -27,11 +29,12 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from oddsengine.domain.changes import MarketRecord
+    from oddsengine.domain.changes import MarketRecord, SettledMarket
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.offer.change_index import EventEntry
 
+_log = structlog.get_logger(__name__)
 _decode_check = msgspec.json.Decoder(QuotesCheck).decode
 
 
@@ -51,6 +54,14 @@ class EngineView(Protocol):
         ...
 
 
+class ResultFinder(Protocol):
+    """Finds markets that have left the offer with their results."""
+
+    async def find(self, market: str) -> SettledMarket | None:
+        """Return a market, None if it is not kept. Raises RedisError or OSError if the store does not answer."""
+        ...
+
+
 class RestApi:
     """Request handlers over what the hub publishes.
 
@@ -58,9 +69,11 @@ class RestApi:
         hub: the replica, its caches, and the profile of each client.
         engine: the engine in this process; None if there is none.
         admission: authorises requests.
+        results: finds markets that have left the offer; None if none are kept.
     """
 
-    def __init__(self, hub: Hub, engine: EngineView | None, admission: Admission) -> None:
+    def __init__(self, hub: Hub, engine: EngineView | None, admission: Admission, results: ResultFinder | None = None) -> None:
+        self._results = results
         self._replica = hub.replica
         self._engine = engine
         self._profile = hub.profile_of
@@ -126,13 +139,30 @@ class RestApi:
         return json_answer(encoders.event_with_markets(encoders.event_change(_whole(entry)), markets))
 
     async def market(self, request: web.Request, access: Access) -> web.Response:
-        """Return a market."""
+        """Return a market, from the results if it has left the offer."""
         key = unquote(request.match_info["id"])
         record = self._market(key, access)
         if record is None:
-            return _no_market(key)
+            return await self._settled_market(key, request, access)
         profile_index = self._profile_index(record, access)
         return json_answer(encoders.market(self._replica.effective(record), profile_index, _format(request)))
+
+    async def _settled_market(self, key: str, request: web.Request, access: Access) -> web.Response:
+        odds_format = _format(request)
+        if self._results is None:
+            return _no_market(key)
+        try:
+            settled = await self._results.find(key)
+        except (RedisError, OSError) as problem:
+            _log.warning("results unreachable", market=key, error=str(problem))
+            return error(503, ErrorCode.NOT_READY, f"market {key!r} is not on offer, and its results can't be read now")
+        if settled is None:
+            return _no_market(key)
+        gone = settled.removal
+        channels = (f"market:{key}", f"event:{gone.event}", f"sport:{gone.sport}", f"competition:{gone.competition}")
+        if not any(access.may_subscribe(channel) for channel in channels):
+            return _no_market(key)
+        return json_answer(encoders.market(settled.market, None, odds_format, is_on_offer=False))
 
     async def explain(self, request: web.Request, access: Access) -> web.Response:
         """Return how a market's prices were computed."""

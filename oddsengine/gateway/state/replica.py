@@ -30,7 +30,7 @@ def suspended_as_stale(change: MarketChange) -> MarketChange:
     if state is None or state.status != "open":
         return change
     selections = {
-        key: SelectionChange(selection.name, selection.status, (None,) * len(selection.prices))
+        key: SelectionChange(selection.name, selection.status, (None,) * len(selection.prices), selection.result)
         for key, selection in change.selections.items()
     }
     return MarketChange(change.id, change.v, change.identity, MarketState("suspended", STALE, state.in_play), selections)

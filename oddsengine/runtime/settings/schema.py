@@ -16,10 +16,15 @@ from oddsengine.sourcing.source_selector import SourcingRule
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`shards` is the number of change streams; `closed_event_ttl_s` is how long an ended event stays on offer."""
+    """`shards` is the number of change streams.
+
+    `closed_event_ttl_s` is how long an ended event stays on offer, `results_ttl_s` how long its results are answered for after
+    that.
+    """
 
     shards: Annotated[int, Meta(ge=1, le=256)] = 1
     closed_event_ttl_s: Annotated[float, Meta(ge=0)] = 600.0
+    results_ttl_s: Annotated[float, Meta(ge=0)] = 604_800.0
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,6 +3,7 @@
 -- Keys
 --   KEYS[1]                 the shard's change stream
 --   KEYS[2]                 the shard's snapshot hash
+--   KEYS[3]..KEYS[2+r]      the results of the markets that leave the offer with this batch
 -- Arguments
 --   ARGV[1]                 the owner's epoch
 --   ARGV[2]                 seq of the batch, from 1
@@ -11,12 +12,14 @@
 --   ARGV[5]                 n, the number of snapshot fields to set
 --   ARGV[6]..ARGV[5+2n]     field, value, field, value, ..
 --   ARGV[6+2n]..            snapshot fields to delete
+--   then, where r > 0       the r results, and for how many milliseconds they are kept
 -- Reply
 --   "OK" if the batch is in the stream, also if an earlier call wrote it and its reply was lost. Otherwise the id of the stream's
 --   last entry: it is not the position before this batch, because another owner has opened an epoch or data was lost. Then nothing
 --   is written.
 -- Atomicity
---   Redis runs a script without interruption: no reader sees the entry without its snapshot, or the snapshot without its entry.
+--   Redis runs a script without interruption: no reader sees the entry without its snapshot, or the snapshot without its entry,
+--   and no market leaves the offer without its results being kept.
 
 local epoch, seq = ARGV[1], tonumber(ARGV[2])
 local id = epoch .. '-' .. ARGV[2]
@@ -36,7 +39,12 @@ local after = first + 2 * fields
 for start = first, after - 1, 2000 do
   redis.call('HSET', KEYS[2], unpack(ARGV, start, math.min(start + 1999, after - 1)))
 end
-for start = after, #ARGV, 2000 do
-  redis.call('HDEL', KEYS[2], unpack(ARGV, start, math.min(start + 1999, #ARGV)))
+local results = #KEYS - 2
+local deleted = results > 0 and #ARGV - results - 1 or #ARGV
+for start = after, deleted, 2000 do
+  redis.call('HDEL', KEYS[2], unpack(ARGV, start, math.min(start + 1999, deleted)))
+end
+for result = 1, results do
+  redis.call('SET', KEYS[2 + result], ARGV[deleted + result], 'PX', ARGV[#ARGV])
 end
 return 'OK'

@@ -82,3 +82,14 @@ def test_other_messages_change_nothing() -> None:
     state = OddsState()
     state.apply({"op": "heartbeat", "at": "0:1:2", "ts": 1})
     assert {} == state.markets == state.events
+
+
+def test_results_are_kept_and_taken_back() -> None:
+    state = OddsState()
+    state.apply(snapshot(a_market("m1", 2.0, event="e1", name="Match odds", status="open")))
+    won = {"price": None, "status": "winner", "result": "winner", "void_factor": 0.5, "dead_heat_factor": 1.0}
+    state.apply(delta(markets=[{"id": "m1", "v": 2, "status": "closed", "selections": {"home": won}}]))
+    assert ("Match odds", won) == (state.markets["m1"]["name"], state.markets["m1"]["selections"]["home"])
+    taken_back = {"price": 2.0, "status": "active", "result": None, "void_factor": None, "dead_heat_factor": None}
+    state.apply(delta(markets=[{"id": "m1", "v": 3, "status": "open", "selections": {"home": taken_back}}]))
+    assert taken_back == state.markets["m1"]["selections"]["home"]

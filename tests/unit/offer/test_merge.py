@@ -13,6 +13,7 @@ from oddsengine.domain.changes import (
     SelectionChange,
 )
 from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.domain.results import LOST, WON
 from oddsengine.offer.merge import merge_batches
 
 OPEN = MarketState("open", None, in_play=False)
@@ -83,3 +84,12 @@ def test_the_parts_of_an_event_are_merged() -> None:
         [a_batch(events=[EventChange(event, None, progress)]) for progress in (first, second)],
     )
     assert [EventChange(event, None, second)] == changes.events
+
+
+def test_the_latest_result_is_kept() -> None:
+    won = SelectionChange(None, "winner", (None,), WON)
+    later = SelectionChange(None, None, (None,))
+    revised = SelectionChange(None, "loser", (None,), LOST)
+    for selections, expected in (([won, later], won), ([later, won], won), ([won, revised], revised)):
+        (market,) = merge_batches([a_batch(a_market("m", v, home=home)) for v, home in enumerate(selections, 1)]).markets
+        assert {"home": expected} == market.selections

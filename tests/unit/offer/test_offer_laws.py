@@ -14,6 +14,7 @@ from oddsengine.domain.changes import Batch, Changes, MarketIdentity, MarketStat
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
+from oddsengine.domain.results import HALF_WON, LOST, WON
 from oddsengine.offer.change_index import ALL
 from oddsengine.offer.merge import merge_batches
 from oddsengine.offer.offer import BEGINNING, Offer
@@ -74,6 +75,8 @@ class ClientState:
                     mine["name"] = selection.name
                 if selection.status is not None:
                     mine["status"] = selection.status
+                if selection.result is not None:
+                    mine["result"] = selection.result
                 mine["prices"] = selection.prices
         return self
 
@@ -128,14 +131,17 @@ class Positions(RuleBasedStateMachine):
         prices=st.dictionaries(st.sampled_from(SELECTIONS), st.sampled_from([None, 1500, 2000, 2020]), min_size=1),
         selection_status=st.sampled_from(["active", "active", "suspended", "removed"]),
         line=st.sampled_from([None, None, None, 2.5]),
+        result=st.sampled_from([None, None, WON, LOST, HALF_WON]),
     )
-    def stage_market(self, market: str, status: Any, prices: dict[str, int | None], selection_status: Any, line: Any) -> None:
+    def stage_market(
+        self, market: str, status: Any, prices: dict[str, int | None], selection_status: Any, line: Any, result: Any
+    ) -> None:
         offered = OfferedMarket(
             MarketId(market),
             MarketIdentity(EventId(market[:2]), "other", None, line, 1),
             MarketState(status, None if status == "open" else "why", in_play=False),
             {
-                key: OfferedSelection(key, selection_status if place == 0 else "active", (price,))
+                key: OfferedSelection(key, selection_status if place == 0 else "active", (price,), result if place == 0 else None)
                 for place, (key, price) in enumerate(prices.items())
             },
         )
@@ -151,9 +157,20 @@ class Positions(RuleBasedStateMachine):
     def suspend(self, market: str) -> None:
         self.owner.suspend(MarketId(market), "why")
 
-    @rule(event=st.sampled_from(EVENTS))
-    def remove_event(self, event: str) -> None:
-        self.owner.remove_event(EventId(event))
+    @rule(event=st.sampled_from(EVENTS), closed_by=st.sampled_from([None, frozenset({"src"})]))
+    def remove_event(self, event: str, closed_by: frozenset[str] | None) -> None:
+        self.owner.remove_event(EventId(event), closed_by)
+
+    @rule(market=st.sampled_from(MARKETS), result=st.sampled_from([None, WON, LOST]))
+    def bring_back(self, market: str, result: Any) -> None:
+        if EventId(market[:2]) not in self.owner.events:
+            identity = MarketIdentity(EventId(market[:2]), "other")
+            state = MarketState("closed", None, in_play=False)
+            revised = OfferedMarket(
+                MarketId(market), identity, state, {"home": OfferedSelection("home", "active", (None,), result)}
+            )
+            if self.owner.bring_back(revised, "src"):
+                self.owner.stage_market(revised)
 
     @rule(heartbeat=st.booleans())
     def commit(self, heartbeat: bool) -> None:

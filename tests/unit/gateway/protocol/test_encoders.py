@@ -25,6 +25,7 @@ from oddsengine.domain.changes import (
 from oddsengine.domain.events import Competition
 from oddsengine.domain.formats import FORMATS, FORMATTERS
 from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.domain.results import Outcome, SelectionResult
 from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol import server_messages as server
@@ -48,7 +49,10 @@ identities = st.builds(
     optional_names,
     st.none() | st.integers(-400, 400).map(lambda quarters: quarters / 4),
     st.integers(1, 9),
+    names.filter(bool),
 )
+factors = st.none() | st.floats(0, 1)
+results = st.none() | st.builds(SelectionResult, st.none() | st.sampled_from(get_args(Outcome)), factors, factors)
 states = st.builds(MarketState, st.sampled_from(get_args(MarketStatus)), optional_names, st.booleans())
 selection_statuses = st.sampled_from(get_args(SelectionStatus))
 market_changes = st.builds(
@@ -57,7 +61,9 @@ market_changes = st.builds(
     st.integers(0, 2**40),
     st.none() | identities,
     st.none() | states,
-    st.dictionaries(names, st.builds(SelectionChange, optional_names, st.none() | selection_statuses, prices), max_size=4),
+    st.dictionaries(
+        names, st.builds(SelectionChange, optional_names, st.none() | selection_statuses, prices, results), max_size=4
+    ),
 )
 market_records = st.builds(
     MarketRecord,
@@ -68,7 +74,9 @@ market_records = st.builds(
     st.just(1),
     st.integers(0, 2**40),
     st.just(1),
-    st.dictionaries(names, st.builds(SelectionRecord, names, selection_statuses, prices, *[st.just(1)] * 3), max_size=4),
+    st.dictionaries(
+        names, st.builds(SelectionRecord, names, selection_statuses, prices, *[st.just(1)] * 3, results, st.just(1)), max_size=4
+    ),
 )
 descriptions = st.builds(
     EventDescription,
@@ -104,6 +112,11 @@ def shown(price: int | None, odds_format: str) -> Any:
     return None if price is None else FORMATTERS[odds_format](price)
 
 
+def result_fields(result: SelectionResult | None) -> tuple[Any, ...]:
+    """The last three fields of an encoded selection."""
+    return (UNSET,) * 3 if result is None else msgspec.structs.astuple(result)
+
+
 def unset(value: Any) -> Any:
     return UNSET if value is None else value
 
@@ -125,8 +138,8 @@ def test_a_market_change_is_decoded_as_its_changed_fields(
     decoded = decode(encoded, server.MarketChanged, encoding)
     assert (change.id, change.v) == (decoded.id, decoded.v)
     identity, state = change.identity, change.state
-    found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners)
-    assert (msgspec.structs.astuple(identity) if identity else (UNSET,) * 5) == found_identity
+    found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name)
+    assert (msgspec.structs.astuple(identity) if identity else (UNSET,) * 6) == found_identity
     assert (msgspec.structs.astuple(state) if state else (UNSET,) * 3) == (decoded.status, decoded.reason, decoded.in_play)
     if not change.selections and identity is None:
         assert decoded.selections is UNSET
@@ -135,21 +148,28 @@ def test_a_market_change_is_decoded_as_its_changed_fields(
     for key, selection in change.selections.items():
         price = None if profile_index is None else selection.prices[profile_index]
         found = decoded.selections[key]
-        assert (shown(price, odds_format), unset(selection.name), unset(selection.status)) == msgspec.structs.astuple(found)
+        expected = (shown(price, odds_format), unset(selection.name), unset(selection.status))
+        assert (*expected, *result_fields(selection.result)) == msgspec.structs.astuple(found)
 
 
 @given(record=market_records, profile_index=profile_indexes, odds_format=formats)
 def test_a_market_over_http_is_the_whole_market(record: MarketRecord, profile_index: int | None, odds_format: str) -> None:
     decoded = decode(encoders.market(record, profile_index, odds_format), server.MarketWhole, JSON)
     assert (record.id, record.v) == (decoded.id, decoded.v)
-    found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners)
+    found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name)
     assert msgspec.structs.astuple(record.identity) == found_identity
     assert msgspec.structs.astuple(record.state) == (decoded.status, decoded.reason, decoded.in_play)
     assert record.selections.keys() == decoded.selections.keys()
     for key, selection in record.selections.items():
         price = None if profile_index is None else selection.prices[profile_index]
-        expected = (selection.name, shown(price, odds_format), selection.status)
+        expected = (selection.name, shown(price, odds_format), selection.status, *result_fields(selection.result))
         assert expected == msgspec.structs.astuple(decoded.selections[key])
+
+
+def test_a_market_without_a_name_is_named_after_its_type() -> None:
+    """Nameless ones come from an engine of an earlier release."""
+    whole = MarketChange(MarketId("m"), 1, MarketIdentity(EventId("e"), "both_to_score"), None, {})
+    assert "Both to score" == decode(encoders.market_change(whole, 0), server.MarketChanged, JSON).name
 
 
 @given(change=event_changes, encoding=encodings)
