@@ -42,7 +42,7 @@ class DescribedEvents:
         self.begun: dict[EventId, Event] = {}
 
     def describe(self, key: EventId) -> DescribedEvent | None:
-        """Describe an event anew; None if no source knows it."""
+        """Update the description of an event from all sources and return it; None if no source knows the event."""
         describing = [book for book in self._books.values() if key in book.events]
         if not describing:
             return None
