@@ -1,0 +1,143 @@
+"""Teams and colleges of North America, and teams of other sports, with their other names. Data only; see `nicknames`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: The professional teams of North America: town, its abbreviations, then the teams of the town.
+TEAMS: Final = """
+new york; ny, nyc: yankees, mets, knicks, giants, jets, rangers, islanders, liberty, red bulls
+brooklyn; bkn: nets
+los angeles; la, l a: dodgers, angels, lakers, clippers, rams, chargers, kings, sparks, galaxy
+chicago; chi: cubs, white sox, bulls, bears, blackhawks, sky, fire
+boston; bos: red sox, celtics, bruins
+philadelphia; phi, philly: phillies, 76ers, eagles, flyers
+toronto; tor: blue jays, raptors, maple leafs
+tampa bay; tb, tampa: rays, buccaneers, lightning
+baltimore; bal: orioles, ravens
+houston; hou: astros, rockets, texans
+texas; tex: rangers
+oakland; oak: athletics
+seattle; sea: mariners, seahawks, kraken, storm
+minnesota; min: twins, timberwolves, vikings, wild, lynx
+detroit; det: tigers, pistons, lions, red wings
+cleveland; cle: guardians, cavaliers, browns
+kansas city; kc: royals, chiefs
+atlanta; atl: braves, hawks, falcons, dream
+miami; mia: marlins, heat, dolphins
+washington; was, wsh: nationals, wizards, commanders, capitals, mystics
+st louis; stl: cardinals, blues
+milwaukee; mil: brewers, bucks
+cincinnati; cin: reds, bengals
+pittsburgh; pit: pirates, steelers, penguins
+arizona; ari: diamondbacks, cardinals
+colorado; col: rockies, avalanche
+san diego; sd: padres
+san francisco; sf: giants, 49ers
+golden state; gs, gsw: warriors
+phoenix; phx: suns, mercury
+sacramento; sac: kings
+portland; por: trail blazers
+denver; den: nuggets, broncos
+utah; uta: jazz, mammoth
+oklahoma city; okc: thunder
+dallas; dal: mavericks, cowboys, stars, wings
+san antonio; sa: spurs
+memphis; mem: grizzlies
+new orleans; no, nola: pelicans, saints
+charlotte; cha: hornets
+orlando; orl: magic
+indiana; ind: pacers, fever
+indianapolis; ind: colts
+jacksonville; jax: jaguars
+tennessee; ten: titans
+buffalo; buf: bills, sabres
+new england; ne: patriots
+green bay; gb: packers
+carolina; car: panthers, hurricanes
+las vegas; lv, vegas: raiders, aces
+vegas; vgk: golden knights
+florida; fla: panthers
+montreal; mtl: canadiens
+ottawa; ott: senators
+new jersey; nj: devils
+columbus; cbj: blue jackets
+nashville; nsh: predators
+winnipeg; wpg: jets
+edmonton; edm: oilers
+calgary; cgy: flames
+vancouver; van: canucks
+anaheim; ana: ducks
+san jose; sj: sharks
+"""
+#: Short names of some of these teams.
+SHORT: Final = """
+los angeles lakers; lakers, лейкерс, лос-анджелес лейкерс, ロサンゼルス・レイカーズ, 洛杉矶湖人, 湖人
+los angeles clippers; clippers, лос-анджелес клипперс, ロサンゼルス・クリッパーズ, 洛杉矶快船, 快船
+los angeles dodgers; dodgers, ロサンゼルス・ドジャース, 洛杉矶道奇
+golden state warriors; голден стэйт уорриорз, ゴールデンステート・ウォリアーズ, 金州勇士, 勇士
+boston celtics; celtics, бостон селтикс, ボストン・セルティックス, 波士顿凯尔特人
+new york knicks; knicks, нью-йорк никс, ニューヨーク・ニックス, 纽约尼克斯
+chicago bulls; bulls, чикаго буллз, シカゴ・ブルズ, 芝加哥公牛
+miami heat; heat, майами хит, マイアミ・ヒート, 迈阿密热火
+denver nuggets; nuggets, денвер наггетс, デンバー・ナゲッツ, 丹佛掘金
+milwaukee bucks; bucks, милуоки бакс, ミルウォーキー・バックス, 密尔沃基雄鹿
+philadelphia 76ers; sixers, philadelphia sixers, филадельфия 76
+portland trail blazers; blazers, portland blazers, trail blazers
+minnesota timberwolves; wolves minnesota, t wolves, minnesota wolves
+new york yankees; yankees, нью-йорк янкиз, ニューヨーク・ヤンキース, 纽约扬基
+boston red sox; red sox, бостон ред сокс, ボストン・レッドソックス
+chicago white sox; white sox
+toronto blue jays; blue jays
+chicago cubs; chc cubs, chc
+arizona diamondbacks; arizona d-backs, dbacks, d backs, arizona dbacks
+toronto maple leafs; maple leafs, торонто мэйпл лифс
+detroit red wings; red wings, детройт ред уингз
+vegas golden knights; golden knights, las vegas golden knights, вегас голден найтс
+tampa bay lightning; тампа-бэй лайтнинг, тампа бэй лайтнинг
+washington capitals; caps, вашингтон кэпиталз
+pittsburgh penguins; penguins, pens, питтсбург пингвинз
+new york rangers; нью-йорк рейнджерс
+new york islanders; нью-йорк айлендерс, isles
+montreal canadiens; habs, монреаль канадиенс
+san francisco 49ers; niners, 49ers
+"""
+#: Teams of other sports.
+OTHERS: Final = """
+natus vincere; navi, na'vi, нави
+mouz; mousesports
+virtus pro; virtus.pro
+sri lanka; sl
+west indies; wi, w indies, windies
+dr congo; congo democratic republic
+"""
+#: American colleges whose short names are not abbreviations of their words.
+COLLEGES: Final = """
+connecticut; uconn, uconn huskies
+massachusetts; umass, massachusetts minutemen
+mississippi; ole miss, ole miss rebels
+mississippi state; miss state, miss st
+southern california; usc, usc trojans, southern cal
+louisiana state; lsu, lsu tigers
+texas christian; tcu, tcu horned frogs
+southern methodist; smu, smu mustangs
+brigham young; byu, byu cougars
+central florida; ucf, ucf knights
+nevada las vegas; unlv, unlv rebels
+texas el paso; utep, utep miners
+texas san antonio; utsa, utsa roadrunners
+virginia commonwealth; vcu, vcu rams
+alabama birmingham; uab, uab blazers
+pittsburgh; pitt, pitt panthers, pittsburgh panthers
+pennsylvania; penn, penn quakers
+california; cal, cal golden bears, california golden bears
+california los angeles; ucla, ucla bruins
+north carolina; unc, north carolina tar heels, n carolina, unc tar heels
+north carolina state; nc state, n c state, nc state wolfpack
+florida international; fiu, fiu panthers
+florida atlantic; fau, fau owls
+east carolina; ecu
+texas am; texas a&m, texas a & m, texas am aggies, texas a&m aggies
+miami florida; miami (fl), miami fl, miami hurricanes
+miami ohio; miami (oh), miami oh, miami (ohio), miami redhawks, miami (oh) redhawks
+"""
