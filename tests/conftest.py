@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from oddsengine.streams.embedded import EmbeddedRedis
-from tests.support.redis_server import shared_redis
+from tests.support.service import shared_redis
 from tests.support.simulated import record_simulator
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.load.processes import LOAD_CORES, SERVER_CORE, ControlledProcess, leave_server_core, module_running, process_running
-from tests.support.redis_server import redis_in_thread
+from tests.support.service import redis_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -18,11 +19,11 @@ from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.service import Service, run_service
 from oddsengine.runtime.settings import EngineSettings, GatewaySettings, RedisSettings, Settings
 from oddsengine.runtime.timing import Timing
+from oddsengine.streams.embedded import EmbeddedRedis
 from tests.support.builders import a_batch, live
-from tests.support.redis_server import shared_redis
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from oddsengine.engine.engine import Engine
     from oddsengine.gateway.hub.hub import Hub
@@ -35,6 +36,66 @@ PATIENCE_S: Final = 30.0
 #: A service is ready once its engine has written twice, so tests shorten that interval.
 QUICK_TIMING: Final = Timing(heartbeat_s=0.05)
 decode_server_message = msgspec.json.Decoder(ServerMessage).decode
+
+
+@contextmanager
+def redis_in_thread() -> Iterator[str]:
+    """Run a server. Yield its URL."""
+    urls: list[str] = []
+    errors: list[BaseException] = []
+    started, ended = threading.Event(), threading.Event()
+
+    async def run() -> None:
+        async with EmbeddedRedis() as server:
+            urls.append(server.url)
+            started.set()
+            await asyncio.to_thread(ended.wait)
+
+    def run_loop() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            errors.append(error)
+            started.set()
+
+    thread = threading.Thread(target=run_loop, name="redis")
+    thread.start()
+    started.wait()
+    try:
+        if errors:
+            raise errors[0]
+        yield urls[0]
+    finally:
+        ended.set()
+        thread.join()
+
+
+class SharedRedis:
+    """The server that the tests of a process share, each with its own namespace. It is started by the first one."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._url = ""
+        self._namespaces = 0
+
+    def url(self) -> str:
+        """Return the URL. Start the server if it is not running."""
+        if not self._url:
+            self._url = self._stack.enter_context(redis_in_thread())
+        return self._url
+
+    def new_namespace(self) -> str:
+        """Return a namespace that no other test uses."""
+        self._namespaces += 1
+        return f"test{self._namespaces}"
+
+    def close(self) -> None:
+        """Stop the server. No-op if it was never started."""
+        self._url = ""
+        self._stack.close()
+
+
+shared_redis = SharedRedis()
 
 
 def quick_settings(
