@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -133,9 +134,11 @@ class OddsClient:
         failures = 0
         while True:
             try:
-                async for message in self._connection():
-                    failures = 0
-                    yield message
+                # Closed before this generator is: a connection left to the garbage collector ends in an error of its own.
+                async with aclosing(self._connection()) as connection:
+                    async for message in connection:
+                        failures = 0
+                        yield message
             except InvalidHandshake as refusal:
                 status = getattr(getattr(refusal, "response", None), "status_code", 0)
                 if 400 <= status < 500:  # noqa: PLR2004 - a client error (RFC 9110, 15.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console, Group
@@ -85,16 +86,18 @@ async def watch(url: str, channel: str, *, once: bool = False, token: str | None
     table = _Table(client, channel)
     console = Console()
     if once:
-        async for message in client.messages():
-            _raise_error(message)
-            if message["op"] == "snapshot" and message["last"]:
-                console.print(table.render(len(client.state.markets)))
-                return
+        async with aclosing(client.messages()) as messages:
+            async for message in messages:
+                _raise_error(message)
+                if message["op"] == "snapshot" and message["last"]:
+                    console.print(table.render(len(client.state.markets)))
+                    return
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         refreshing = asyncio.create_task(_refresh(live, table, console))
         try:
-            async for message in client.messages():
-                _raise_error(message)
+            async with aclosing(client.messages()) as messages:
+                async for message in messages:
+                    _raise_error(message)
         finally:
             refreshing.cancel()
 

@@ -139,7 +139,7 @@ async def test_run_serves_the_demo_from_any_folder_and_stops_cleanly(tmp_path: P
         assert "match_odds" in watched.stdout
         unknown = await asyncio.to_thread(oddsengine, "watch", url, "event:nope", "--once")
         assert 1 == unknown.returncode
-        assert "no event 'nope'" in unknown.stderr
+        assert "error: event 'nope' is not on offer" == unknown.stderr.strip()
     finally:
         await stop(process)
 

@@ -229,7 +229,7 @@ async def test_an_event_that_ends_is_removed_from_every_channel(service: Running
         assert "closed" == (await socket.receive_until("delta"))["markets"][0]["status"]
         service.engine.pipeline.retire(0, 10_000, 1)
         service.engine.pipeline.retire(0, 20_000, 1)
-        service.feed(EventUpdate(an_event("e2", score="1-0")))
+        service.feed(EventUpdate(an_event("e3")))
         delta = await socket.receive_until("delta")
         assert {"id": "e1", "removed": True} in delta["events"]
         assert [{"id": MARKET, "removed": True}] == delta["markets"]
