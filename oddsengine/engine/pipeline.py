@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.engine.described_events import DescribedEvents, in_first_competition
+from oddsengine.engine.ended_events import WITHDRAWN, EndedEvents
 from oddsengine.engine.market_directory import MarketDirectory
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.market.consensus_markets import CONSENSUS, ConsensusMarkets
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from oddsengine.domain.changes import MarketRecord
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition, UpdateBatch
     from oddsengine.domain.ids import MarketId
@@ -35,14 +35,8 @@ if TYPE_CHECKING:
     from oddsengine.sourcing.source_book import SourceMarket
     from oddsengine.sourcing.source_selector import ChosenSource, SourcingRule
 
-#: Why a market is suspended after a change of owner, until its sources have confirmed it.
-RECOVERING: Final = "recovering"
-#: Why a market is suspended that no source offers any more.
-WITHDRAWN: Final = "withdrawn"
 #: How many times in one flush repriced markets may make further ones dirty; the rest waits for the next flush.
 MAX_REPRICE_ROUNDS: Final = 8
-#: How much longer an ended event is kept while a source still offers it.
-MAX_KEEP_FOR_SOURCES_MS: Final = 24 * 3600 * 1000
 
 
 class Pipeline:
@@ -77,8 +71,7 @@ class Pipeline:
         self._dirty: list[set[MarketId]] = [set() for _ in range(shards)]
         self._dirty_events: list[set[EventId]] = [set() for _ in range(shards)]
         self._directory = MarketDirectory(sources)
-        #: event -> our time when it was first seen without a market to bet on, Unix milliseconds
-        self._dead_since: dict[EventId, int] = {}
+        self._ended = EndedEvents(self.quoting)
         self._events = DescribedEvents(self.books)
         #: markets whose event no source has described yet
         self._orphaned: dict[EventId, set[MarketId]] = {}
@@ -186,6 +179,7 @@ class Pipeline:
     def _assign(self, source: str, source_id: str, market: MarketId) -> None:
         before = self._directory.assign(source, source_id, market)
         if before is not None:
+            self._selector.retract(before, source)
             self._mark(before)
 
     def _note_closing(self, market: MarketId, now_ms: int) -> None:
@@ -219,6 +213,8 @@ class Pipeline:
         for market in self.pricer.due(now_ms):
             self._mark(market)
         for market in self._selector.due(now_ms):
+            self._mark(market)
+        for market in self._consensus_markets.due(now_ms):
             self._mark(market)
 
     def adopt(self, pricer: Pricer) -> None:
@@ -338,31 +334,14 @@ class Pipeline:
     def retire(self, shard: int, now_ms: int, keep_ms: int) -> None:
         """Remove the events that have had no market to bet on for a while.
 
-        An event with a result stays up to a day longer while some source still offers it: without what is known of it, that
-        source would open it again.
-
         Args:
             shard: the shard to look through.
             now_ms: Unix milliseconds.
             keep_ms: how long such an event stays on offer, in milliseconds.
         """
         offer = self.offers[shard]
-        for event in list(offer.events):
-            if not all(_is_dead(market) for market in offer.events[event].markets.values()):
-                self._dead_since.pop(event, None)
-                continue
-            dead_ms = now_ms - self._dead_since.setdefault(event, now_ms)
-            if dead_ms >= keep_ms and (dead_ms >= keep_ms + MAX_KEEP_FOR_SOURCES_MS or not self._is_still_offered(offer, event)):
-                self._remove(offer, event)
-
-    def _is_still_offered(self, offer: OwnedOffer, event: EventId) -> bool:
-        """Check whether a source still offers a market of an event that has been closed."""
-        return any(
-            held.definition is not None and held.definition.status != "closed"
-            for market, record in offer.events[event].markets.items()
-            if record.state.status == "closed"
-            for _, held in self.quoting(market)
-        )
+        for event in self._ended.due(offer, now_ms, keep_ms):
+            self._remove(offer, event)
 
     def _remove(self, offer: OwnedOffer, event: EventId) -> None:
         closed_by: set[str] = set()
@@ -378,7 +357,7 @@ class Pipeline:
 
     def _withdraw(self, offer: OwnedOffer, event: EventId, closed_by: frozenset[str] | None = None) -> None:
         """Remove an event from the offer, with the state of its markets. `closed_by` is that of `OwnedOffer.remove_event`."""
-        self._dead_since.pop(event, None)
+        self._ended.forget(event)
         self._events.forget(event)
         for market in offer.events[event].markets:
             self._directory.forget(market)
@@ -387,7 +366,3 @@ class Pipeline:
             self._selector.forget(market)
             self._consensus_markets.forget(market)
         offer.remove_event(event, closed_by)
-
-
-def _is_dead(market: MarketRecord) -> bool:
-    return market.state.status == "closed" or market.state.reason in {WITHDRAWN, RECOVERING}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 from redis.exceptions import RedisError
 
-from oddsengine.engine.pipeline import RECOVERING
+from oddsengine.engine.ended_events import RECOVERING
 from oddsengine.streams.errors import PositionLost
 from oddsengine.streams.publisher import prepare
 

@@ -70,6 +70,12 @@ class FinalResults:
         closed = self._closed.get(market)
         return () if closed is None else (closed.market.source,)
 
+    def retract(self, market: MarketId, source: str) -> None:
+        """Drop the result of a market if it is a source's."""
+        closed = self._closed.get(market)
+        if closed is not None and closed.market.source == source:
+            del self._closed[market]
+
     def forget(self, market: MarketId) -> None:
         """Drop the result of a market that is gone."""
         self._closed.pop(market, None)

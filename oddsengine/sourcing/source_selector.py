@@ -218,6 +218,10 @@ class SourceSelector:
         """Return the source that closed a market with a result; nothing where there is none."""
         return self._results.closed_by(market)
 
+    def retract(self, market: MarketId, source: str) -> None:
+        """Drop a source's result of a market that, as it turns out, the source never had: it was matched to it in error."""
+        self._results.retract(market, source)
+
     def forget(self, market: MarketId) -> None:
         """Remove the state of a market."""
         self._current.pop(market, None)

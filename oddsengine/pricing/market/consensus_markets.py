@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -37,6 +38,8 @@ class ConsensusMarkets:
         self._definitions: dict[MarketId, dict[str, tuple[MarketDefinition, MarketDefinition]]] = {}
         #: market -> source -> its definition, and the sets of selections of that
         self._groups: dict[MarketId, dict[str, tuple[MarketDefinition, dict[frozenset[str], OutcomeGroup]]]] = {}
+        #: market -> until when all the members that counted may be silent, Unix milliseconds
+        self._until_ms: dict[MarketId, float] = {}
 
     def combine(
         self, market: MarketId, members: ConsensusInput, resolved: Sequence[ResolvedProfile], now_ms: int
@@ -55,6 +58,8 @@ class ConsensusMarkets:
         rule = members.rule
         limit_ms = max_age_ms(resolved)
         fresh = [each for each in members.members if now_ms - each[0].received_ms <= limit_ms]
+        if fresh and limit_ms < inf:
+            self._until_ms[market] = min(each[0].received_ms for each in fresh) + limit_ms
         first, first_definition, _ = (fresh or members.members)[0]
         if len(fresh) < rule.min_sources:
             return ChosenSource(first, first_definition, SOURCE_OLD), None
@@ -77,17 +82,24 @@ class ConsensusMarkets:
                 book = held.books[key] = ConsensusBook()
             book.set_fair(fair)
         held.updated_ms = max(member.updated_ms for member, _, _ in fresh)
-        # The consensus must be taken again when the member that spoke first becomes too old.
-        held.received_ms = min(member.received_ms for member, _, _ in fresh)
+        held.received_ms = max(member.received_ms for member, _, _ in fresh)
         if len(fresh) < len(members.members):
             consensus = consensus._replace(old=tuple(each[0].source for each in members.members if each not in fresh))
         return ChosenSource(held, definition, None), consensus
+
+    def due(self, now_ms: int) -> list[MarketId]:
+        """Return the markets of which a member has become too old since they were last combined."""
+        due = [market for market, until_ms in self._until_ms.items() if until_ms < now_ms]
+        for market in due:
+            del self._until_ms[market]
+        return due
 
     def forget(self, market: MarketId) -> None:
         """Drop a market that is gone."""
         self._markets.pop(market, None)
         self._definitions.pop(market, None)
         self._groups.pop(market, None)
+        self._until_ms.pop(market, None)
 
     def definition_for(self, market: MarketId, source: str, definition: MarketDefinition) -> MarketDefinition:
         """Return a member's definition under the consensus market's own selection ids.

@@ -1,21 +1,25 @@
 """Laws of the published offer, whatever the updates and their order.
 
 The pipeline works incrementally: it prices what moved, and of that only the prices where nothing else can have changed. The
-result must equal that of a new pipeline that receives the current state of all sources at once.
+result must equal that of a new pipeline that receives the current state of all sources at once, but for results: a market closed
+with a result stays closed until the source that closed it reopens it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
-from oddsengine.domain.ids import MarketId
-from oddsengine.engine.pipeline import WITHDRAWN, Pipeline
+from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.engine.ended_events import WITHDRAWN
+from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.pricing.profiles.rules import Rule
 from oddsengine.sourcing.source_selector import SourcingRule
 from tests.support.builders import a_batch, a_definition, a_quote, an_event
 
@@ -23,15 +27,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oddsengine.domain.changes import MarketRecord
+    from oddsengine.domain.feed_updates import MarketDefinition
 
 _SOURCES = ("feed.a", "feed.b", "feed.c")
 _RULES = (SourcingRule(hold_s=0.0), SourcingRule(mode="consensus", outlier=0.3))
 #: a source's own id -> the market
 _MARKETS = {"1.1": "e1/match_odds", "1.2": "e2/match_odds"}
 _SELECTIONS = ("home", "away", "draw")
+_MAX_AGE_MS = 60_000
+_PROFILE = Profile(max_age_s=_MAX_AGE_MS / 1000, rules=(Rule(starts_within_min=10, suspend=True),))
+#: The result of a closed market, by selection.
+_RESULT = {"home": "winner", "away": "loser", "draw": "loser"}
 
 _sources = st.sampled_from(_SOURCES)
 _markets = st.sampled_from(tuple(_MARKETS))
+#: eleven minutes and an hour after the beginning of a story
+_starts = st.sampled_from((None, 660_000, 3_600_000))
 _odds = st.floats(1.2, 9.0).map(lambda odds: round(odds, 2))
 steps = st.lists(
     st.one_of(
@@ -45,7 +56,11 @@ steps = st.lists(
             st.sets(st.sampled_from(_SELECTIONS), min_size=2),
             st.sets(st.sampled_from(_SELECTIONS), max_size=1),
             st.booleans(),
+            st.booleans(),
         ),
+        st.tuples(st.just("result"), _sources, _markets),
+        st.tuples(st.just("event"), _sources, _markets, st.booleans(), st.sampled_from((None, "0-0", "1-0")), _starts),
+        st.tuples(st.just("wait"), st.integers(1, 100)),
         st.tuples(st.just("gone"), _sources, _markets),
         st.tuples(st.just("health"), _sources, st.sampled_from(("live", "live", "lagging", "stale", "down"))),
         st.tuples(st.just("flush")),
@@ -59,17 +74,18 @@ def _initial_steps() -> Iterator[tuple[Any, ...]]:
     for source in _SOURCES:
         yield "health", source, "live"
         for market in _MARKETS:
-            yield "define", source, market, "open", set(_SELECTIONS), set(), True
+            yield "event", source, market, False, None, None
+            yield "define", source, market, "open", set(_SELECTIONS), set(), True, False
             for selection in _SELECTIONS:
                 yield "quote", source, market, selection, 3.0
     yield ("flush",)
 
 
 def _new_pipeline(rule: SourcingRule) -> Pipeline:
-    return Pipeline(Pricer({"default": Profile()}), _SOURCES, sourcing=[rule])
+    return Pipeline(Pricer({"default": _PROFILE}), _SOURCES, sourcing=[rule])
 
 
-def _apply(pipeline: Pipeline, what: str, source: str, *of: Any) -> None:
+def _apply(pipeline: Pipeline, now_ms: int, what: str, source: str, *of: Any) -> None:
     if what == "quote":
         market, selection, odds = of
         updates: list[Any] = [MarketUpdate(market, books=[a_quote(selection, odds)])]
@@ -78,22 +94,34 @@ def _apply(pipeline: Pipeline, what: str, source: str, *of: Any) -> None:
         nothing: list[tuple[int, float, float]] = [(0, 0.0, 0.0)]
         updates = [MarketUpdate(market, books=[BookChange(f"s-{selection}", back_levels=nothing, lay_levels=nothing)])]
     elif what == "define":
-        market, status, named, removed, image = of
+        market, status, named, removed, image, in_play = of
         selections = tuple(key for key in _SELECTIONS if key in named)
-        definition = a_definition(_MARKETS[market], selections, status=status, removed=tuple(removed))
-        updates = [EventUpdate(an_event(definition.event)), MarketUpdate(market, image, definition)]
+        definition = a_definition(_MARKETS[market], selections, status=status, removed=tuple(removed), in_play=in_play)
+        updates = [MarketUpdate(market, image, definition)]
+    elif what == "result":
+        updates = [MarketUpdate(of[0], definition=_with_result(_MARKETS[of[0]]))]
+    elif what == "event":
+        market, in_play, score, start_ms = of
+        event = an_event(_MARKETS[market].partition("/")[0], in_play=in_play, score=score, start_ms=start_ms)
+        updates = [EventUpdate(event)]
     elif what == "gone":
         updates = [MarketGone(of[0])]
     else:
         updates = [SourceStatus(of[0], "test")]
-    pipeline.receive(a_batch(*updates, source=source), 1)
+    pipeline.receive(a_batch(*updates, source=source), now_ms)
 
 
-def _rebuilt(pipeline: Pipeline, rule: SourcingRule) -> Pipeline:
-    """Build another pipeline from the current state of this one's sources."""
+def _with_result(market: str) -> MarketDefinition:
+    closed = a_definition(market, _SELECTIONS, status="closed")
+    selections = tuple(msgspec.structs.replace(each, status=_RESULT[each.key]) for each in closed.selections)
+    return msgspec.structs.replace(closed, selections=selections)
+
+
+def _rebuilt(pipeline: Pipeline, rule: SourcingRule, now_ms: int) -> Pipeline:
+    """Build another pipeline from the current state of this one's sources, each market as old as it is there."""
     fresh = _new_pipeline(rule)
     for source, book in pipeline.books.items():
-        updates: list[Any] = [EventUpdate(event) for event in book.events.values()]
+        fresh.receive(a_batch(*[EventUpdate(event) for event in book.events.values()], source=source), now_ms)
         for market in book.markets.values():
             books = [
                 BookChange(
@@ -103,9 +131,10 @@ def _rebuilt(pipeline: Pipeline, rule: SourcingRule) -> Pipeline:
                 )
                 for selection, held in market.books.items()
             ]
-            updates.append(MarketUpdate(market.source_id, True, market.definition, books))
-        fresh.receive(a_batch(*updates, SourceStatus(book.health, book.health_reason), source=source), 1)
-    fresh.flush(0, 1)
+            image = MarketUpdate(market.source_id, True, market.definition, books)
+            fresh.receive(a_batch(image, source=source), market.received_ms)
+        fresh.receive(a_batch(SourceStatus(book.health, book.health_reason), source=source), now_ms)
+    fresh.flush(0, now_ms)
     return fresh
 
 
@@ -119,18 +148,33 @@ def _bettable(record: MarketRecord) -> Any:
     return record.state.status, record.state.reason, selections
 
 
-def _is_offered(pipeline: Pipeline, market: MarketId) -> bool:
-    """Check whether a live source offers a market open."""
-    return any(
-        book.health == "live" and held.definition is not None and held.definition.status == "open"
-        for book, held in pipeline.quoting(market)
-    )
+def _has_result(record: MarketRecord | None) -> bool:
+    """Check whether a market is on offer as closed with a result."""
+    if record is None or record.state.status != "closed":
+        return False
+    statuses = {selection.status for selection in record.selections.values()}
+    return "winner" in statuses or statuses == {"removed"}
+
+
+def _assert_may_be_open(pipeline: Pipeline, market: MarketId, now_ms: int) -> None:
+    """Check an open market: a live source offers it, it is not old, and no live source knows that it is over or has begun."""
+    live = [(book, held, held.definition) for book, held in pipeline.quoting(market) if book.health == "live"]
+    known = [(held, definition) for _, held, definition in live if definition is not None]
+    offering = [(held, definition) for held, definition in known if definition.status == "open"]
+    assert offering, "a market that may be wrong is suspended"
+    assert any(now_ms - held.received_ms <= _MAX_AGE_MS for held, _ in offering)
+    assert all(definition.status != "closed" for _, definition in known)
+    events = [book.events[EventId(market.partition("/")[0])] for book in pipeline.books.values() if book.health == "live"]
+    has_begun = any(event.in_play or event.score == "1-0" for event in events)
+    if has_begun or any(definition.in_play for _, definition in known):
+        assert any(definition.in_play for _, definition in offering)
+        assert pipeline.offers[0].markets[market].state.in_play
 
 
 #: Two of three sources drop the draw, and the third no longer has a price for it.
 _WITHOUT_A_DRAW = [
     ("remove price", "feed.a", "1.1", "draw"),
-    *[("define", source, "1.1", "open", {"home", "away"}, set(), True) for source in ("feed.b", "feed.c")],
+    *[("define", source, "1.1", "open", {"home", "away"}, set(), True, False) for source in ("feed.b", "feed.c")],
     *[("quote", source, "1.1", selection, 2.0) for source in ("feed.b", "feed.c") for selection in ("home", "away")],
 ]
 
@@ -140,15 +184,40 @@ _WITHOUT_A_DRAW = [
 @example(_RULES[1], _WITHOUT_A_DRAW)
 def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: SourcingRule, updates: list[tuple[Any, ...]]) -> None:
     pipeline = _new_pipeline(rule)
+    now_ms = 1
+    #: the sources that have said a result of a market
+    resulting: dict[str, set[str]] = {market: set() for market in _MARKETS}
+    had_result: set[str] = set()
     for step in [*_initial_steps(), *updates, ("flush",)]:
+        if step[0] == "wait":
+            now_ms += step[1] * 1000
+        elif step != ("flush",):
+            _apply(pipeline, now_ms, *step)
+            if step[0] == "result" or (step[0] == "define" and step[3] == "closed"):
+                resulting[step[2]].add(step[1])
         if step != ("flush",):
-            _apply(pipeline, *step)
             continue
-        pipeline.flush(0, 1)
-        pipeline.offers[0].commit(1)
-        fresh = _rebuilt(pipeline, rule)
-        for market in map(MarketId, _MARKETS.values()):
+        pipeline.tick(now_ms)
+        pipeline.flush(0, now_ms)
+        pipeline.offers[0].commit(now_ms)
+        fresh = _rebuilt(pipeline, rule, now_ms)
+        for source_id, market in [(source_id, MarketId(each)) for source_id, each in _MARKETS.items()]:
             here, rebuilt = pipeline.offers[0].markets.get(market), fresh.offers[0].markets.get(market)
+            if _has_result(here):
+                assert resulting[source_id]
+                had_result.add(market)
+                continue
+            if market in had_result:
+                had_result.discard(market)
+                assert any(
+                    book.source in resulting[source_id] and held.definition is not None and held.definition.status != "closed"
+                    for book, held in pipeline.quoting(market)
+                    if book.health == "live"
+                ) or _is_taken_back(pipeline, market), "only the source that closed a market reopens it"
+            if _has_result(rebuilt):
+                # A result of a source that is not live is published only where no other source has spoken before.
+                assert here is None or here.state.status != "open"
+                continue
             if rebuilt is None:
                 # A closed market stays closed.
                 assert here is None or _bettable(here)[:2] in {("suspended", WITHDRAWN), ("closed", None)}
@@ -157,4 +226,12 @@ def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: Sourc
                 assert here is not None
                 assert _bettable(rebuilt) == _bettable(here)
             if here is not None and here.state.status == "open":
-                assert _is_offered(pipeline, market), "a market that may be wrong is suspended"
+                _assert_may_be_open(pipeline, market, now_ms)
+
+
+def _is_taken_back(pipeline: Pipeline, market: MarketId) -> bool:
+    """Check whether a live source has the market closed without a result."""
+    return any(
+        book.health == "live" and held.definition is not None and held.definition.status == "closed"
+        for book, held in pipeline.quoting(market)
+    )

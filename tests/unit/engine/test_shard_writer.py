@@ -11,7 +11,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from oddsengine.domain.feed_updates import MarketUpdate
 from oddsengine.domain.ids import MarketId
-from oddsengine.engine.pipeline import RECOVERING, Pipeline
+from oddsengine.engine.ended_events import RECOVERING
+from oddsengine.engine.pipeline import Pipeline
 from oddsengine.engine.shard_writer import HEARTBEAT_S, ShardWriter
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile

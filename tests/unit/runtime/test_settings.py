@@ -243,6 +243,12 @@ adapter = "pinnacle"
     assert "feeds.pinnacle.supervision.quiet_s: Expected `float` >= 0.0" in found
 
 
+def test_a_source_named_as_late_in_play_is_one_of_a_feed() -> None:
+    assert any(
+        "sourcing.0.late_in_play: unknown feed 'bet.x'" in each for each in problems("[[sourcing]]\nlate_in_play = ['bet.x']\n")
+    )
+
+
 def test_line_numbers_name_tables_arrays_and_dotted_keys() -> None:
     text = 'top = 1\n[a.b]\nc.d = 2\n[[a.list]]\n[[a.list]]\n"e" = 3\n[a."f g"]\n'
     assert line_numbers(text) == {

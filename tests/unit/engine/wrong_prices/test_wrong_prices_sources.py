@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from oddsengine.domain.feed_updates import MarketDefinition, MarketGone
+from feeds.toolkit.standard_markets import Phase, match_result
+from oddsengine.domain.feed_updates import EventUpdate, MarketDefinition, MarketGone, MarketUpdate, SourceStatus
+from oddsengine.domain.ids import EventId
 from oddsengine.engine.explain import explain
 from oddsengine.pricing.profiles.profile import Profile
 from tests.support.builders import a_definition
+from tests.support.feeds import Feeds, a_match
 from tests.support.sources import CLOSED, HOUR_MS, MONEYLINE, OPEN, A, B, C, Sources
 
 HOME_WON = {"home": "winner", "away": "loser"}
@@ -199,3 +202,28 @@ def test_a_consensus_is_of_those_that_are_in_play() -> None:
     assert ELSEWHERE == sources.state()
     assert 4000 == sources.offer(B, 4.0, in_play=True).prices()["home"]
     assert ELSEWHERE == Sources(A, B, mode="consensus").offer(A).offer(B, in_play=True).state()
+
+
+def test_a_result_stands_whichever_feeds_id_the_event_has() -> None:
+    feeds = Feeds("b", "p").match("b", a_match("b.1")).match("p", a_match("p.9"), 4.0, 4 / 3)
+    assert "open" == feeds.market("b.1/moneyline")[0]
+    feeds.match("b", a_match("b.1"), phase=Phase("closed")).update("b", SourceStatus("down", "cut"))
+    assert ("open", 4000) == (feeds.market("b.1/moneyline")[0], feeds.market("b.1/moneyline")[2]["home"]), "no result is known"
+    feeds.update("b", SourceStatus("live", "back"), closed_with_result("b.1")).update("b", SourceStatus("down", "cut"))
+    assert ("closed", None) == feeds.market("b.1/moneyline")[:2]
+    assert ("closed", None) == feeds.match("p", a_match("p.9"), 4.0, 4 / 3).market("b.1/moneyline")[:2]
+
+
+def test_the_result_of_another_match_is_taken_back_when_the_match_is_taken_apart() -> None:
+    feeds = Feeds("p", "b").match("b", a_match("b.1")).match("p", a_match("p.9"), 4.0, 4 / 3)
+    feeds.update("p", closed_with_result("p.9"))
+    assert ("closed", None) == feeds.market("b.1/moneyline")[:2]
+    feeds.update("p", EventUpdate(a_match("p.9", "Burnley", "Norwich")))
+    assert ("open", 2000) == (feeds.market("b.1/moneyline")[0], feeds.market("b.1/moneyline")[2]["home"])
+    assert ("closed", None) == feeds.market("p.9/moneyline")[:2]
+
+
+def closed_with_result(event: str) -> MarketUpdate:
+    definition = match_result(EventId(event), "Leeds United", "Fulham", Phase("closed"), three_way=False)
+    selections = tuple(msgspec.structs.replace(each, status="winner") for each in definition.selections)
+    return MarketUpdate(definition.id, definition=msgspec.structs.replace(definition, selections=selections))

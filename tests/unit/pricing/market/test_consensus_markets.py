@@ -33,7 +33,7 @@ def test_the_combined_market_is_priced_like_any_other() -> None:
     choice, consensus = ConsensusMarkets().combine(MARKET, ConsensusInput(members, RULE), RESOLVED, 7)
     assert consensus is not None
     assert ("a", "b") == consensus.used
-    assert (CONSENSUS, None, 3, 7) == (choice.market.source, choice.reason, choice.market.received_ms, choice.market.updated_ms)
+    assert (CONSENSUS, None, 7, 7) == (choice.market.source, choice.reason, choice.market.received_ms, choice.market.updated_ms)
     assert {"home", "away"} == choice.market.books.keys() == {each.source_id for each in choice.definition.selections}
     book = choice.market.books["home"]
     assert isinstance(book, ConsensusBook)
