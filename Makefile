@@ -21,7 +21,8 @@ run: $(VENV)/.run ## start the demo: embedded Redis, simulated provider, live pa
 
 test: $(VENV)/.test ## run all tests, four at a time; with coverage: make test ARGS=--cov
 	@.ci/chromium
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not alone" $(ARGS)
+	$(BIN)/python -m pytest -m alone $(ARGS) $(if $(findstring --cov,$(ARGS)),--cov-append)
 
 lint: $(VENV)/.test ## check style, types, the one way between rooms and the shape of files and folders
 	$(BIN)/ruff check .

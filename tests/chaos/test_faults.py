@@ -28,6 +28,7 @@ async def faults_of(adapter: str) -> list[str]:
     return violations
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(400)
 async def test_no_fault_leaves_a_wrong_price_open_and_all_recover() -> None:
     """All providers run at the same time, each in a service of its own: most of a scenario is waiting."""

@@ -46,9 +46,6 @@ SPORTS: Final[dict[str, str]] = {
 _RACING: Final = frozenset({"7", "4339"})
 
 DRAW: Final = 58805
-#: Betting types of markets with a line of its own per pair of runners.
-_ASIAN: Final = frozenset({"ASIAN_HANDICAP_DOUBLE_LINE", "ASIAN_HANDICAP_SINGLE_LINE"})
-
 _MARKET_STATUS: Final[dict[str, MarketStatus]] = {
     "OPEN": "open",
     "SUSPENDED": "suspended",
@@ -199,7 +196,7 @@ def _winners(definition: Definition) -> int:
     """
     if definition.market_type == "EACH_WAY" or definition.betting_type in {"LINE", "RANGE"}:
         return 0
-    if definition.market_type == "ASIAN_HANDICAP" or definition.betting_type in _ASIAN:
+    if definition.market_type == "ASIAN_HANDICAP":
         return 1
     return max(definition.number_of_winners, 0)
 
