@@ -6,6 +6,8 @@ import random
 from math import ceil
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from oddsengine.gateway.access.rate_limits import Bucket
 from oddsengine.gateway.fanout.counters import GatewayCounters
 from oddsengine.gateway.fanout.session import Session
@@ -31,7 +33,7 @@ from oddsengine.streams.positions import encode_at
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.protocol.chunking import Content
@@ -119,9 +121,11 @@ class Hub:
         session.access = access
         rate = access.limits.messages_per_s
         session.messages = Bucket(rate, max(1.0, 2 * rate)) if rate else None
-        for name in [name for name in session.subscriptions if not access.may_subscribe(name)]:
+        revoked = tuple(name for name in session.subscriptions if not access.may_subscribe(name))
+        for name in revoked:
             self._dispatcher.leave(session, name)
-            self.refuse(session, ErrorCode.FORBIDDEN, f"{name} is not granted any more")
+        if revoked:
+            self.refuse(session, ErrorCode.FORBIDDEN, f"{', '.join(revoked)}: not granted any more", channels=revoked)
 
     def authenticated(self, session: Session, request: RequestId) -> None:
         """Confirm a client's token and when it expires."""
@@ -146,9 +150,11 @@ class Hub:
         elif isinstance(request, Ping):
             self._send(session, Pong(request.id))
 
-    def refuse(self, session: Session, code: ErrorCode, text: str, request: RequestId = None) -> None:
-        """Send a client an error."""
-        self._send(session, Failed(request, code, text))
+    def refuse(
+        self, session: Session, code: ErrorCode, text: str, request: RequestId = None, channels: Sequence[str] = ()
+    ) -> None:
+        """Send a client an error, with the channels that it is about."""
+        self._send(session, Failed(request, code, text, list(channels) or UNSET))
 
     def send_goaway(self, session: Session, reason: str, reconnect_ms: int) -> None:
         """Announce to a client that it will be disconnected, and when to reconnect."""
@@ -171,13 +177,13 @@ class Hub:
         assert access is not None  # noqa: S101 - the session is authenticated
         resolved = resolve(request, session, self.replica, self.profile_of(access))
         refusals = [resolved] if isinstance(resolved, Refusal) else resolved.refusals
-        for code, text in refusals:
+        for code, text, channels in refusals:
             self.counters.over_limit += code is ErrorCode.OVER_LIMIT
-            self.refuse(session, code, text, request.id)
-        if isinstance(resolved, Refusal) or not resolved.channels:
+            self.refuse(session, code, text, request.id, channels)
+        if isinstance(resolved, Refusal):
             return
-        names = [channel.name for channel, _ in resolved.channels]
-        self._send(session, Subscribed(request.id, names, resolved.resumed))
+        for resumed, names in resolved.names.items():
+            self._send(session, Subscribed(request.id, names, resumed))
         for channel, at in resolved.channels:
             self._dispatcher.join(session, channel, resolved.options, at)
 

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class Refusal(NamedTuple):
-    """Why a client is refused something."""
+    """Why a client is refused something: a whole request, or some of its channels."""
 
     code: ErrorCode
     text: str
+    channels: tuple[str, ...] = ()
 
 
 class Resolution(NamedTuple):
@@ -29,12 +30,16 @@ class Resolution(NamedTuple):
 
     channels: list[tuple[Channel, At | None]]
     options: DeliveryOptions
+    #: one for each code
     refusals: list[Refusal]
 
     @property
-    def resumed(self) -> bool:
-        """Whether every channel resumes from the client's position."""
-        return all(at is not None for _, at in self.channels)
+    def names(self) -> dict[bool, list[str]]:
+        """The names of the channels that resume (True), and of those that start with a snapshot (False)."""
+        found: dict[bool, list[str]] = {}
+        for channel, at in self.channels:
+            found.setdefault(at is not None, []).append(channel.name)
+        return found
 
 
 def resolve(request: Subscribe, session: Session, replica: Replica, profile: str | None) -> Resolution | Refusal:
@@ -55,13 +60,13 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
         except ValueError:
             return Refusal(ErrorCode.BAD_REQUEST, "resume is not an `at` of this service")
     channels: list[tuple[Channel, At | None]] = []
-    refusals: list[Refusal] = []
+    refusals: dict[ErrorCode, list[Refusal]] = {}
     new = 0
     for name in request.channels:
         is_new = name not in session.subscriptions
         channel = _granted(name, session, replica, new if is_new else None)
         if isinstance(channel, Refusal):
-            refusals.append(channel)
+            refusals.setdefault(channel.code, []).append(channel)
             continue
         new += is_new
         # A stale-suspended shard has no position; the gateway that suspended it may have sent other prices before.
@@ -70,7 +75,14 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
         channels.append((channel, {shard: resume[shard] for shard in channel.shards} if can_resume else None))
     interval_ms = next(step for step in INTERVAL_CLASSES_MS if step >= request.min_interval_ms)
     options = DeliveryOptions(profile, request.format, interval_ms, session.encoding, session.framing)
-    return Resolution(channels, options, refusals)
+    return Resolution(channels, options, [_merged(found) for found in refusals.values()])
+
+
+def _merged(refusals: list[Refusal]) -> Refusal:
+    """Merge refusals with the same code into one, with the text of the first."""
+    first = refusals[0]
+    others = f"; {len(refusals) - 1} more" if len(refusals) > 1 else ""
+    return Refusal(first.code, first.text + others, tuple(name for refusal in refusals for name in refusal.channels))
 
 
 def _granted(name: str, session: Session, replica: Replica, new: int | None) -> Channel | Refusal:
@@ -85,11 +97,11 @@ def _granted(name: str, session: Session, replica: Replica, new: int | None) -> 
     access = session.access
     assert access is not None  # noqa: S101 - the session is authenticated
     if not access.may_subscribe(name):
-        return Refusal(ErrorCode.FORBIDDEN, f"{name!r} is not granted")
+        return Refusal(ErrorCode.FORBIDDEN, f"{name!r} is not granted", (name,))
     max_channels = access.limits.channels
     if max_channels and new is not None and len(session.subscriptions) + new >= max_channels:
-        return Refusal(ErrorCode.OVER_LIMIT, f"{name!r}: a session has at most {max_channels} channels")
+        return Refusal(ErrorCode.OVER_LIMIT, f"{name!r}: a session has at most {max_channels} channels", (name,))
     try:
         return replica.channel(name)
     except UnknownChannel as error:
-        return Refusal(ErrorCode.UNKNOWN_CHANNEL, str(error))
+        return Refusal(ErrorCode.UNKNOWN_CHANNEL, str(error), (name,))

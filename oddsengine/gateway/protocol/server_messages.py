@@ -151,7 +151,10 @@ class Authenticated(msgspec.Struct, tag_field="op", tag="authenticated", forbid_
 
 
 class Subscribed(msgspec.Struct, tag_field="op", tag="subscribed", forbid_unknown_fields=True):
-    """Channels were subscribed to; if `resumed`, a delta follows instead of a snapshot, or nothing if nothing changed."""
+    """Channels were subscribed to; if `resumed`, a delta follows instead of a snapshot, or nothing if nothing changed.
+
+    A request of which only some channels resume is answered with two.
+    """
 
     id: RequestId
     channels: list[str]
@@ -213,11 +216,12 @@ class Live(msgspec.Struct, tag_field="op", tag="live", forbid_unknown_fields=Tru
 
 
 class Failed(msgspec.Struct, tag_field="op", tag="error", forbid_unknown_fields=True):
-    """Part of a request failed; the rest succeeded."""
+    """Part of a request failed; the rest succeeded. `channels` were refused; absent if it is not about channels."""
 
     id: RequestId
     code: ErrorCode
     message: str
+    channels: list[str] | UnsetType = UNSET
 
 
 class Bye(msgspec.Struct, tag_field="op", tag="bye", forbid_unknown_fields=True):

@@ -42,7 +42,22 @@ def test_a_channel_that_is_refused_does_not_affect_the_others() -> None:
     access = Access(subject="test", channels=("event:*",))
     result = subscribed(Gateway(on_offer={"e1": 2000}), "sport:football", "event:e1", "event:e2", access=access)
     assert ["event:e1"] == [channel.name for channel, _ in result.channels]
-    assert [ErrorCode.FORBIDDEN, ErrorCode.UNKNOWN_CHANNEL] == [code for code, _ in result.refusals]
+    assert [ErrorCode.FORBIDDEN, ErrorCode.UNKNOWN_CHANNEL] == [refusal.code for refusal in result.refusals]
+
+
+def test_channels_that_are_refused_for_one_reason_are_refused_together() -> None:
+    result = subscribed(Gateway(on_offer={"e1": 2000}), "event:e2", "event:e1", "event:e3", "nonsense")
+    (refusal,) = result.refusals
+    assert (ErrorCode.UNKNOWN_CHANNEL, ("event:e2", "event:e3", "nonsense")) == (refusal.code, refusal.channels)
+    assert "event 'e2' is not on offer; 2 more" == refusal.text
+
+
+def test_channels_that_resume_are_answered_apart_from_those_that_get_a_snapshot() -> None:
+    gateway = Gateway(on_offer={"e1": 2000, "e4": 2000}, shards=2)
+    first, second = (gateway.replica.channel(name) for name in ("event:e1", "event:e4"))
+    assert first.shards != second.shards
+    result = subscribed(gateway, "event:e1", "event:e4", resume=encode_at(gateway.replica.at(second)))
+    assert {False: ["event:e1"], True: ["event:e4"]} == result.names
 
 
 async def test_a_session_has_at_most_its_number_of_channels_and_may_subscribe_to_one_again() -> None:
@@ -53,7 +68,7 @@ async def test_a_session_has_at_most_its_number_of_channels_and_may_subscribe_to
     result = resolve(request, session, gateway.replica, None)
     assert isinstance(result, Resolution)
     assert ["event:e1", "event:e2"] == [channel.name for channel, _ in result.channels]
-    assert [ErrorCode.OVER_LIMIT] == [code for code, _ in result.refusals]
+    assert [ErrorCode.OVER_LIMIT] == [refusal.code for refusal in result.refusals]
     assert isinstance(session.subscriptions["event:e1"], Subscription)
 
 
@@ -76,13 +91,13 @@ def test_a_client_resumes_where_there_is_a_diff_and_gets_a_snapshot_elsewhere() 
     for resume, position in ((None, None), (encode_at(at), at), (encode_at({0: ORIGIN}), None)):
         result = subscribed(gateway, "event:e1", resume=resume)
         assert [(channel, position)] == result.channels
-        assert (position is not None) == result.resumed
+        assert {position is not None: ["event:e1"]} == result.names
     gateway.change_owner(0)
-    assert not subscribed(gateway, "event:e1", resume=encode_at(at)).resumed, "another epoch"
+    assert {False: ["event:e1"]} == subscribed(gateway, "event:e1", resume=encode_at(at)).names, "another epoch"
 
 
 def test_a_client_that_is_ahead_of_this_gateway_resumes_and_waits() -> None:
     gateway = Gateway(on_offer={"e1": 2000})
     ((shard, position),) = gateway.replica.at(gateway.replica.channel("event:e1")).items()
     ahead = encode_at({shard: position._replace(seq=position.seq + 3)})
-    assert subscribed(gateway, "event:e1", resume=ahead).resumed
+    assert {True: ["event:e1"]} == subscribed(gateway, "event:e1", resume=ahead).names
