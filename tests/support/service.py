@@ -13,17 +13,23 @@ import msgspec
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 
+from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.protocol.server_messages import ServerMessage
+from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.service import Service, run_service
 from oddsengine.runtime.settings import EngineSettings, GatewaySettings, RedisSettings, Settings
 from oddsengine.runtime.timing import Timing
 from oddsengine.streams.embedded import EmbeddedRedis
-from tests.support.builders import a_batch, live
+from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.publisher import Publisher, prepare
+from tests.support.builders import a_batch, an_event, an_offer_of, live
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+    from redis.asyncio import Redis
 
     from oddsengine.engine.engine import Engine
     from oddsengine.gateway.hub.hub import Hub
@@ -256,3 +262,19 @@ async def running_service(
         for source in sources:
             service.engine.receive(live(source))
         yield RunningService(service, http, settings)
+
+
+async def publish_once(redis: Redis, settings: Settings, *events: str) -> None:
+    """Leave in Redis what an engine would: claim every shard and publish one open market of each event."""
+    shards = settings.engine.shards
+    for shard in range(shards):
+        offer = OwnedOffer(("default",))
+        publisher = Publisher(redis, shard, shard_keys(settings.redis.namespace, shard), offer)
+        await publisher.claim(1_000_000)
+        for event in events:
+            if shard_of(EventId(event), shards) == shard:
+                offer.stage_event(an_event(event))
+                offer.stage_market(an_offer_of(f"{event}/match_odds", {"home": 2000}))
+        batch = offer.commit(0)
+        if batch is not None:
+            await publisher.publish(prepare(offer, batch))

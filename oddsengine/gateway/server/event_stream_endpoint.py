@@ -14,6 +14,7 @@ from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.encoders import JSON
 from oddsengine.gateway.protocol.framing import Framing
 from oddsengine.gateway.server.disconnect_watcher import DisconnectWatcher
+from oddsengine.gateway.server.readiness import require_loaded
 from oddsengine.gateway.state.replica import UnknownChannel
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class EventStreamEndpoint:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one channel until the client disconnects."""
+        require_loaded(self._hub.replica)
         session_id = self._hub.new_id()
         address = await self._admission.admit(request, session_id)
         try:

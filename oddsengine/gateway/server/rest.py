@@ -21,6 +21,7 @@ from oddsengine.gateway.protocol.client_messages import QuoteAnswer, QuotesCheck
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.delivery import DeliveryOptions
 from oddsengine.gateway.protocol.server_messages import QuoteChecked, QuotesChecked, WasOnOffer
+from oddsengine.gateway.server.readiness import require_loaded
 from oddsengine.gateway.state.replica import UnknownChannel
 from oddsengine.streams.positions import encode_at
 
@@ -89,18 +90,23 @@ class RestApi:
             web.get("/v1/events", self._require(Role.subscriber, self.events)),
             web.get("/v1/events/{id:.+}", self._require(Role.subscriber, self.event)),
             web.get("/v1/markets/{id:.+}/explain", self._require(Role.trader, self.explain)),
-            web.get("/v1/feeds", self._require(Role.trader, self.feeds)),
-            web.get("/v1/unmatched", self._require(Role.trader, self.unmatched)),
+            # What the engine knows is needed most while nothing is loaded.
+            web.get("/v1/feeds", self._require(Role.trader, self.feeds, when_loaded=False)),
+            web.get("/v1/unmatched", self._require(Role.trader, self.unmatched, when_loaded=False)),
             web.get("/v1/markets/{id:.+}", self._require(Role.subscriber, self.market)),
             web.get("/v1/snapshot", self._require(Role.subscriber, self.snapshot)),
             web.post("/v1/quotes/check", self._require(Role.service, self.check_quotes)),
         ]
 
-    def _require(self, role: Role, handler: Callable[[web.Request, Access], Awaitable[web.Response]]) -> Handler:
-        """Wrap a handler so that it serves only clients with at least this role."""
+    def _require(
+        self, role: Role, handler: Callable[[web.Request, Access], Awaitable[web.Response]], *, when_loaded: bool = True
+    ) -> Handler:
+        """Wrap a handler so that it serves only clients with at least this role, once every shard is loaded."""
 
         async def authorised(request: web.Request) -> web.Response:
             self._note_request()
+            if when_loaded:
+                require_loaded(self._replica)
             return await handler(request, await self._admission.authorise(request, role))
 
         return authorised

@@ -19,6 +19,7 @@ from oddsengine.gateway.protocol.client_messages import (
 )
 from oddsengine.gateway.protocol.codes import Close, ErrorCode
 from oddsengine.gateway.protocol.encoders import JSON, MSGPACK
+from oddsengine.gateway.server.readiness import require_loaded
 from oddsengine.gateway.server.websocket import Control, MessageSocket
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class WebSocketEndpoint:
         session: Session | None = None
         session_id = self._hub.new_id()
         try:
+            require_loaded(self._hub.replica)
             address = await self._admission.admit(request, session_id)
             access = await self._admission.authenticate(request)
             socket = MessageSocket((PROTOCOL_JSON, PROTOCOL_MSGPACK), self._admission.limits.message_bytes)

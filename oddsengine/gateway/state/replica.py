@@ -73,6 +73,10 @@ class Replica:
         """Whether every shard is loaded and current."""
         return not self.stale_since
 
+    def unloaded(self) -> list[int]:
+        """Return the shards that were never loaded: nothing is known of what they offer."""
+        return [shard for shard, offer in enumerate(self.offers) if not offer.epoch]
+
     def channel(self, name: str) -> Channel:
         """Return the channel with a name.
 

@@ -346,6 +346,7 @@ async def test_new_connections_get_a_renewed_certificate(tmp_path: Path) -> None
 
     settings = quick_settings(tls_cert=str(served_file), tls_key=str(served_file))
     async with run_service(settings, ["src"], timing=Timing(certificate_check_s=0.05)) as service:
+        await wait_until(lambda: not service.hub.replica.unloaded(), "the snapshot")
         trusted = ssl.create_default_context(cafile=str(certificates.trusted))
         async with connect(f"wss://127.0.0.1:{service.port}/v1/stream", ssl=trusted) as socket:
             assert await presented_certificate(service.port) in certificates.good.read_bytes()
