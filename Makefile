@@ -20,7 +20,7 @@ run: $(VENV)/.run ## start the demo: embedded Redis, simulated provider, live pa
 	$(BIN)/oddsengine run $(ARGS)
 
 test: $(VENV)/.test ## run all tests, four at a time; with coverage: make test ARGS=--cov
-	@.ci/chromium
+	@.ci/packages
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not alone" $(ARGS)
 	$(BIN)/python -m pytest -m alone $(ARGS) $(if $(findstring --cov,$(ARGS)),--cov-append)
 
