@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 from oddsengine.domain.events import Event
 from oddsengine.domain.ids import EventId
 from oddsengine.sourcing.matching.assignment import Assignment, Node
-from oddsengine.sourcing.matching.candidates import CandidateIndex
+from oddsengine.sourcing.matching.candidates import CandidateIndex, keys_of, may_be_alike
 from oddsengine.sourcing.matching.compare import Comparison, compare, participants_of, profile
 from oddsengine.sourcing.matching.names.normaliser import NameNormaliser
 from oddsengine.sourcing.matching.settings import MatchingSettings
@@ -55,10 +55,11 @@ class ReviewCandidate(NamedTuple):
 class _KnownEvent:
     """An event of a feed, the order of its arrival, and whether its feed still lists it."""
 
-    __slots__ = ("edges", "feed", "listed", "order", "placement", "profile")
+    __slots__ = ("edges", "feed", "keys", "listed", "order", "placement", "profile")
 
     def __init__(self, profile: EventProfile, order: int) -> None:
         self.profile = profile
+        self.keys = keys_of(profile)
         self.feed = feed_of(profile.event.id)
         self.order = order
         self.listed = True
@@ -137,10 +138,10 @@ class Matcher:
         else:
             concerned |= known.edges.keys() | set(self.members(known.placement.event) if known.placement else ())
             self._disconnect(event.id)
-            self._index.remove(known.profile)
-            known.profile = described
+            self._index.remove(known.profile.event, known.keys)
+            known.profile, known.keys = described, keys_of(described)
         self._connect(known)
-        self._index.add(described)
+        self._index.add(event, known.keys)
         return self._decide(concerned)
 
     def set_listed(self, event: EventId, *, listed: bool) -> list[Move]:
@@ -170,7 +171,8 @@ class Matcher:
         """Remove an event, given its first id, and all events placed with it."""
         for own in self._members.pop(event, []):
             self._disconnect(own)
-            self._index.remove(self._known.pop(own).profile)
+            known = self._known.pop(own)
+            self._index.remove(known.profile.event, known.keys)
             self._review.pop(own, None)
         self._review = {
             key: pair for key, pair in self._review.items() if pair.event.id in self._known and pair.candidate.id in self._known
@@ -179,12 +181,16 @@ class Matcher:
     def _connect(self, known: _KnownEvent) -> None:
         """Compare an event with those that may be the same."""
         own = known.profile.event.id
-        for candidate in self._index.find(known.profile, self._window_ms) | {*self._groups.get(own, ())}:
+        for candidate in self._index.find(known.profile.event, known.keys, self._window_ms) | {*self._groups.get(own, ())}:
             other = self._known.get(candidate)
             if other is None or candidate == own:
                 continue
             forced = self._forced(own, candidate)
-            if not forced and (other.feed == known.feed or not self._may_join(own, candidate)):
+            if not forced and (
+                other.feed == known.feed
+                or not may_be_alike(known.profile, known.keys, other.profile, other.keys)
+                or not self._may_pair(own, candidate)
+            ):
                 continue
             comparison = compare(known.profile, other.profile, self._settings)
             if forced or comparison.decision != "apart":
@@ -199,14 +205,20 @@ class Matcher:
     def _forced(self, one: EventId, other: EventId) -> bool:
         return other in self._groups.get(one, ())
 
-    def _may_join(self, one: EventId, other: EventId) -> bool:
-        """Check whether neither the config nor the names rule out that two events are the same."""
+    def _may_pair(self, one: EventId, other: EventId) -> bool:
+        """Check whether the config does not rule out that two events are the same."""
         if frozenset((one, other)) in self._non_matches:
             return False
         for event, feed in ((one, feed_of(other)), (other, feed_of(one))):
             if any(feed_of(listed) == feed for listed in self._groups.get(event, ()) if listed != event):
                 # The config names its match at that feed.
                 return self._forced(one, other)
+        return True
+
+    def _may_join(self, one: EventId, other: EventId) -> bool:
+        """Check whether neither the config nor the names rule out that two events are the same."""
+        if not self._may_pair(one, other):
+            return False
         left, right = self._known[one], self._known[other]
         if one in self._groups or other in self._groups or other in left.edges or left.feed == right.feed:
             return True
