@@ -195,6 +195,8 @@ def _marks(name: Name, opposite: Name, event: EventProfile) -> frozenset[str]:
         marks |= {letter_mark(name.letter)}
     if event.event.sport in _INDIVIDUAL:
         return marks
+    if event.event.sport == "esports":
+        return marks | (event.kind.marks - {"simulated"})
     if any(mark.startswith("youth ") for mark in marks):
         return marks | {mark for mark in event.kind.marks if not mark.startswith("youth")}
     return marks | event.kind.marks

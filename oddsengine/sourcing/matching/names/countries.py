@@ -12,7 +12,7 @@ algeria;alg,dza,dz;algerian;алжир,algerie,argelia,algerien,الجزائر
 andorra;and;;андорра
 angola;ang,ago;;ангола
 argentina;arg,ar;argentine,argentinian;аргентина,アルゼンチン,阿根廷,الأرجنتين,argentinien,argentine,아르헨티나
-armenia;arm,am;armenian;армения,armenien,armenie,հայաստան
+armenia;arm,am;armenian;სომხეთი,армения,armenien,armenie,հայաստան
 aruba;aru;;
 australia;aus,au;australian;австралия,オーストラリア,澳大利亚,أستراليا,australien,australie,호주
 austria;aut,at;austrian;австрия,オーストリア,奥地利,osterreich,oesterreich,autriche,النمسا,오스트리아
@@ -174,7 +174,7 @@ switzerland;sui,che,ch;swiss;швейцария,スイス,瑞士,سويسرا,sc
 syria;syr;;сирия,سوريا
 tajikistan;tjk;;таджикистан
 tanzania;tan,tza;;танзания
-thailand;tha,th;thai;таиланд,タイ,泰国
+thailand;tha,th;thai;ไทย,таиланд,タイ,泰国
 togo;tog;;того
 trinidad and tobago;tri,tto;;trinidad & tobago,trinidad,тринидад и тобаго
 tunisia;tun,tn;tunisian;тунис,チュニジア,突尼斯,تونس,tunesien,tunisie,tunez
@@ -187,7 +187,7 @@ united states;usa,us;;usa,united states of america,us,u.s.a.,сша,アメリカ
 uruguay;uru,ury,uy;uruguayan;уругвай,ウルグアイ,乌拉圭,أوروغواي,우루과이
 uzbekistan;uzb,uz;uzbek;узбекистан,ウズベキスタン,乌兹别克斯坦,أوزبكستان
 venezuela;ven,ve;venezuelan;венесуэла,ベネズエラ,委内瑞拉
-vietnam;vie,vnm,vn;vietnamese;вьетнам,ベトナム,越南,viet nam
+vietnam;vie,vnm,vn;vietnamese;เวียดนาม,вьетнам,ベトナム,越南,viet nam
 wales;wal;welsh;уэльс,ウェールズ,威尔士,ويلز,pays de galles,gales,cymru
 west indies;win;;вест-индия
 yemen;yem;;йемен,اليمن

@@ -33,12 +33,14 @@ _WORDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     for mark, pattern in (
         (
             "women",
-            r"\b(?:women'?s?|womans?|ladies|lady(?!\s+vol)|fem|fem[ei]n\w*|femm\w*|frauen|damen|kvinn?e\w*|dam(?=\s*$)|wfc|fcw|afcw)\b",
+            r"\b(?:women'?s?|womans?|ladies|lady(?!\s+vol)|fem|fem[ei]n\w*|femm\w*|frauen|damen|kvinn?e\w*|dam(?=\s*$))\b",
         ),
+        ("women", r"\b(?:wfc|fcw|afcw)\b|(?<=\w )lfc\b"),
         ("youth", r"\bu\s?-?\s?(1[4-9]|2[0-3])s?\b|\b(?:under|sub|below)[\s-]*(1[4-9]|2[0-3])s?\b"),
         ("youth", r"\b(?:youths?|academy|primavera|juvenil\w*|junioren|juvenis|espoirs)\b"),
         ("reserves", r"\b(?:reserves?|reservas?|res\.?(?=\s*$)|ii)\b|(?<=\S)[\s-]+[23](?=\s*$)|\bamateure\b"),
         ("third", r"\biii\b"),
+        ("selection", r"(?<=\w )xi\b|\binvitational\b"),
         ("corners", r"\bcorners?\b"),
         ("cards", r"\b(?:bookings?|yellow cards?|cards)\b"),
         ("penalties", r"\b(?:penalties|penalty shoot-?out|shoot-?out|pens)\b"),
@@ -75,6 +77,8 @@ _FEMALE_TOURS: Final = re.compile(
     r"\b(?:wta|wnba|wncaa\w*|ncaaw\w*|nwsl|wsl\d?|uwcl|wpl|wbbl|aflw|nrlw|w[ -]?league|liga f|damallsvenskan|toppserien|we league"
     r"|lpga|wcba|wkbl|d1 arkema|a-league women|elitettan|wodi|wt20i?|whl women|pwhl|girls?)\b"
 )
+#: Where the sport is not one of these itself, its teams are played by others.
+_ESPORTS: Final = re.compile(r"\be-?sports?\b")
 _RESERVE_LEAGUES: Final = re.compile(r"\b(?:premier league 2|mls next pro|liga revelacao|g[ -]league|regionalliga reserve)\b")
 #: Leagues that have no team in common, though names of their teams may be alike.
 _CIRCUITS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
@@ -220,6 +224,8 @@ def competition_kind(name: str) -> CompetitionKind:
         marks.discard("reserves")
     if _RESERVE_LEAGUES.search(text):
         marks.add("reserves")
+    if _ESPORTS.search(text):
+        marks.add("simulated")
     if _FEMALE_TOURS.search(text):
         marks.add("women")
     if marks & {"youth"} and any(mark.startswith("youth ") for mark in marks):

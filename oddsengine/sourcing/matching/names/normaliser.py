@@ -36,6 +36,7 @@ _LAST_LETTER: Final = re.compile(r"(?<=[a-z\d)] )([a-z])$")
 _COLLEGE_STATE: Final = re.compile(r"(?<=\w )st\.?$")
 _LETTER_OF_OTHER_SCRIPT: Final = re.compile("[^\\W\\d_\u0000-\u024f\u1e00-\u1eff\ufb00-\ufb06\uff21-\uff5a]")
 #: What numbers one of several placeholders: `Winner SF1`, `Winner Match 49`, `Team A`.
+_DRAWN: Final = re.compile(r"(?:w|l|sf|qf)\d+|[1-4][a-l]")
 _NUMBERED: Final = re.compile(r"(?:sf|qf|r|m|w|l|g)?\d+|[a-z]|[a-h]\d")
 #: Shortest word that may be a misspelt general word: one with another letter, or a letter more or less.
 _MIN_MISSPELT: Final = 5
@@ -149,7 +150,7 @@ def _is_placeholder(words: list[str]) -> bool:
     if not words:
         return True
     if not any(word in PLACEHOLDER_WORDS for word in words):
-        return False
+        return all(_DRAWN.fullmatch(word) is not None for word in words)
     return all(word in PLACEHOLDER_WORDS or _NUMBERED.fullmatch(word) is not None for word in words)
 
 

@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA, JaroWinkler
 from oddsengine.sourcing.matching.names.countries import COUNTRIES
 from oddsengine.sourcing.matching.names.nicknames import colleges
 from oddsengine.sourcing.matching.names.normaliser import letter_mark, sound, spelling
-from oddsengine.sourcing.matching.names.vocabulary import DISTINGUISHING, GENERIC, MASCOTS
+from oddsengine.sourcing.matching.names.vocabulary import DISTINGUISHING, GENERIC, MASCOTS, NAMESAKES
 
 if TYPE_CHECKING:
     from oddsengine.sourcing.matching.names.normaliser import Name
@@ -47,6 +47,7 @@ _MIN_OMITTED: Final = 3
 #: Longest word that may stand for a kind of club.
 _CLUB_LETTERS: Final = 3
 _SAME_BEGINNING: Final = 2
+_LETTERS_OF_A_STATE: Final = 2
 #: Initials that other transliterations of the same name begin with.
 _SOUNDS_LIKE: Final = {
     letter: sounds.replace(letter, "") for sounds in ("eyji", "ckqs", "gjdh", "wv", "fp", "zsc", "tc") for letter in sounds
@@ -81,20 +82,30 @@ def name_score(one: Name, other: Name) -> NameScore:
     if one.known and other.known and one.known != other.known:
         limit: Limit = "doubt" if _contained(one.words, other.words) and scored.limit != "apart" else "apart"
         return NameScore(scored.score if limit == "doubt" else min(scored.score, 0.5), limit, f"{one.known} is not {other.known}")
-    if scored.limit == "same" and one.words != other.words:
-        for country, longer in ((one.known, other.words), (other.known, one.words)):
-            # Georgia has a college.
-            if country in COUNTRIES and country != "georgia" and len(longer) > len(country.split()):
-                return NameScore(scored.score, "doubt", f"{' '.join(longer)} may not be {country} itself")
+    if one.place and other.place and one.place != other.place:
+        return NameScore(scored.score, "apart", f"({one.place}) is not ({other.place})")
+    namesake = _namesake(one, other) if scored.limit == "same" else ""
+    if namesake:
+        return NameScore(scored.score, "doubt", namesake)
     longer_known = one.known if len(one.words) > len(other.words) else other.known
     if scored.omits and longer_known in _COLLEGES:
         # A college's name in full is not one that leaves out a word: Nevada is not Nevada, Las Vegas.
-        scored = scored._replace(omits=False)
-    if one.place and other.place and one.place != other.place:
-        return NameScore(scored.score, "apart", f"({one.place}) is not ({other.place})")
-    if len(one.place or other.place) == 2 and one.place != other.place and scored.limit == "same":  # noqa: PLR2004 - a state
-        return NameScore(scored.score, "doubt", f"only one is of ({one.place or other.place})")
+        return scored._replace(omits=False)
     return scored
+
+
+def _namesake(one: Name, other: Name) -> str:
+    """Return why two names that are alike may be those of a place and of a team named after it, empty if they are not."""
+    if one.place != other.place and len(one.place or other.place) == _LETTERS_OF_A_STATE:
+        return f"only one is of ({one.place or other.place})"
+    shorter, longer = sorted((one, other), key=lambda name: len(name.words))
+    place = " ".join(shorter.words)
+    if " ".join(longer.words) == f"{place} city" and place in NAMESAKES:
+        return f"{place} city may not be {place}"
+    # Georgia has a college.
+    if place in COUNTRIES - {"georgia"} and len(longer.words) > len(shorter.words):
+        return f"{' '.join(longer.words)} may not be {place} itself"
+    return ""
 
 
 def _contained(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

@@ -11,7 +11,7 @@ CLUB: Final = frozenset(
     de the of and cp jk ff cfc ec se ks ssc acf ogc rcd osc losc fcb bsc sl cr nfc sfc aik clube futebol esporte fotball
     fotboll klub kulubu spor afs ik il gc mc gnk pfc pfk tsg spvgg msk mfk zao bv krc rsc kv kaa ksc esports esport gaming
     team bbc cb basket basketball basquet baloncesto basketbol sco aj ae pec thw rk hbc sg hb handbold handbol hockey
-    handball handbal volley volleyball cricket rugby rlfc rfc xi
+    handball handbal volley volleyball cricket rugby rlfc rfc
     """.split()
 )
 #: Words that many clubs share: they distinguish two clubs of a town, but identify none by themselves.
@@ -88,6 +88,8 @@ PLACEHOLDER_WORDS: Final = frozenset(
     of match game group quarter semi final finalist qf sf to be determined decided announced confirmed runner up runnerup
     """.split()
 )
+#: States and countries that a town is named after: Kansas City is not Kansas.
+NAMESAKES: Final = frozenset({"kansas", "oklahoma", "new york", "mexico", "panama", "guatemala", "jersey", "iowa"})
 #: Towns with several clubs of one sport: the town's name alone may mean any of them.
 _SHARED_TOWNS: Final = frozenset(
     {"manchester", "sheffield", "bristol", "dundee", "madrid", "moscow", "kyiv", "belgrade", "istanbul", "london", "sydney"}
