@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId
@@ -10,7 +10,11 @@ from oddsengine.sourcing.matching.compare import compare, profile
 from oddsengine.sourcing.matching.names import NameNormaliser
 
 if TYPE_CHECKING:
+    from oddsengine.sourcing.matching.compare import Decision
     from oddsengine.sourcing.matching.settings import MatchingSettings
+
+#: How a decision is printed.
+_PRINTED: Final[dict[Decision, str]] = {"match": "same", "possible_match": "doubt", "non_match": "apart"}
 
 
 def match(
@@ -40,7 +44,7 @@ def match(
     )
     comparison = compare(one, other, settings)
     return {
-        "decision": comparison.decision,
+        "decision": _PRINTED[comparison.decision],
         "score": round(comparison.score, 3),
         "swapped": comparison.swapped,
         "why": list(comparison.why),

@@ -1,4 +1,4 @@
-"""Runs the matcher over the labelled pairs: `python -m tests.labelled` lists what is in doubt or missed, and the figures."""
+"""Runs the matcher over the labelled pairs: `python -m tests.labelled` lists what is possible or missed, and the figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.labelled.pairs import pairs
 
 
 def main() -> None:
-    """Print the pairs that are in doubt, those that are decided wrongly, and the counts."""
+    """Print the possible matches, those that are decided wrongly, and the counts."""
     names, settings = NameNormaliser(), MatchingSettings()
     counts: Counter[tuple[bool, str]] = Counter()
     kinds: Counter[str] = Counter()
@@ -20,7 +20,7 @@ def main() -> None:
         comparison = compare(profile(pair.one, names), profile(pair.other, names), settings)
         counts[pair.same, comparison.decision] += 1
         kinds[pair.kind] += 1
-        if comparison.decision != ("same" if pair.same else "apart") and pair.kind != "later":
+        if comparison.decision != ("match" if pair.same else "non_match") and pair.kind != "later":
             label = "same" if pair.same else "different"
             sys.stdout.write(
                 f"{label:9} {comparison.decision:5} {comparison.score:.2f} {pair.one.sport}: {pair.one.name} ~ {pair.other.name}"
@@ -28,9 +28,9 @@ def main() -> None:
             )
     same = sum(count for (is_same, _), count in counts.items() if is_same)
     sys.stdout.write(f"{sum(counts.values()):,} pairs: {', '.join(f'{count:,} {kind}' for kind, count in kinds.items())}\n")
-    sys.stdout.write(f"wrong merges: {counts[False, 'same']}, recall: {counts[True, 'same'] / same:.4f}\n")
-    sys.stdout.write(f"the same in doubt: {counts[True, 'doubt']}, apart: {counts[True, 'apart']}\n")
-    sys.stdout.write(f"different in doubt: {counts[False, 'doubt']}, apart: {counts[False, 'apart']}\n")
+    sys.stdout.write(f"wrong merges: {counts[False, 'same']}, recall: {counts[True, 'match'] / same:.4f}\n")
+    sys.stdout.write(f"the same: {counts[True, 'possible_match']} possible matches, {counts[True, 'non_match']} non-matches\n")
+    sys.stdout.write(f"different: {counts[False, 'possible_match']} possible matches, {counts[False, 'non_match']} non-matches\n")
 
 
 if __name__ == "__main__":

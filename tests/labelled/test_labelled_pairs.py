@@ -25,16 +25,16 @@ def test_no_wrong_merge_and_nearly_every_match_found(record_property: Callable[[
     for pair in pairs():
         decision = compare(profile(pair.one, names), profile(pair.other, names), settings).decision
         counts[pair.same, decision] += 1
-        if decision == "same" and not pair.same:
+        if decision == "match" and not pair.same:
             wrong.append((pair.one.name, pair.other.name))
     same = sum(count for (is_same, _), count in counts.items() if is_same)
-    recall = counts[True, "same"] / same
+    recall = counts[True, "match"] / same
     record_property("pairs", counts.total())
     record_property("recall", recall)
-    record_property("in_doubt", counts[True, "doubt"])
+    record_property("possible_matches", counts[True, "possible_match"])
     assert [] == wrong
     assert recall >= 0.97
-    assert counts[True, "apart"] <= 0.002 * same, "a match that is not found is a doubt, which a person can settle"
+    assert counts[True, "non_match"] <= 0.002 * same, "a match that is not found should be possible"
 
 
 def test_the_set_is_large_and_wide() -> None:

@@ -101,7 +101,7 @@ class Assignment:
     def _merges(self, one: EventId, other: EventId, comparison: Comparison) -> bool:
         if self._forced(one, other):
             return True
-        if comparison.decision != "same" or not self._is_clear(one, other, comparison):
+        if comparison.decision != "match" or not self._is_clear(one, other, comparison):
             return False
         if not self._is_clear(other, one, comparison) or self._is_taken(one, other):
             return False
@@ -174,7 +174,7 @@ class Assignment:
                 continue
             if self._has_feed(one, nodes[other].feed) or self._has_feed(other, nodes[one].feed):
                 continue
-            reason = "the next is as likely" if comparison.decision == "same" else "; ".join(comparison.why)
+            reason = "the next is as likely" if comparison.decision == "match" else "; ".join(comparison.why)
             if other not in unsettled or unsettled[other].score < comparison.score:
                 unsettled[other] = Unsettled(other, one, comparison.score, reason)
         return list(unsettled.values())

@@ -1,7 +1,7 @@
 """Compares two events: by their names, the marks in them, their competitions and their starts.
 
-The result is `same`, `doubt` or `apart`, with a score from 0 to 1 and reasons. Whether two events that are the same by themselves
-are merged also depends on the other events that the feeds list (`assignment`).
+The result is a match, a possible match or a non-match, with a score from 0 to 1 and reasons. Whether a match by itself is merged
+also depends on the other events that the feeds list (`assignment`).
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from oddsengine.domain.events import Event
 from oddsengine.sourcing.matching.names.marks import CompetitionKind, competition_kind
+from oddsengine.sourcing.matching.names.nicknames import INDIVIDUAL
 from oddsengine.sourcing.matching.names.normaliser import Name, letter_mark
+from oddsengine.sourcing.matching.names.places import is_shared_town
 from oddsengine.sourcing.matching.names.score import Limit, begins_word, name_score
-from oddsengine.sourcing.matching.names.vocabulary import is_shared_town
 
 if TYPE_CHECKING:
     from oddsengine.sourcing.matching.names.normaliser import NameNormaliser
     from oddsengine.sourcing.matching.settings import MatchingSettings
 
-Decision = Literal["same", "doubt", "apart"]
+Decision = Literal["match", "possible_match", "non_match"]
 
 #: Starts within this time count as equal.
 NEAR_MS: Final = 15 * 60_000
@@ -31,13 +32,9 @@ _FAR_COST: Final = 0.25
 _UNKNOWN_START_COST: Final = 0.1
 #: A side with this score makes its opponent likely, because a team plays one match at a time.
 _CERTAIN: Final = 0.95
-#: Lowest score of either side that is not a doubt.
+#: Lowest score of either side of a match.
 _LOWEST_SIDE: Final = 0.6
-#: Sports of single players, whose names tell whether they are women: their competitions need not.
-_INDIVIDUAL: Final = frozenset(
-    {"tennis", "table_tennis", "badminton", "squash", "darts", "snooker", "boxing", "mma", "golf", "chess", "pool", "padel"}
-)
-_ORDER: Final[dict[str, int]] = {"same": 0, "doubt": 1, "apart": 2}
+_ORDER: Final[dict[str, int]] = {"match": 0, "possible_match": 1, "non_match": 2}
 _VERSUS: Final = re.compile(r"\s+(?:v|vs|vs\.|@|-|\u2013|\u2014)\s+", re.IGNORECASE)
 _SIDES: Final = 2
 
@@ -83,7 +80,7 @@ def profile(event: Event, names: NameNormaliser) -> EventProfile:
 def compare(one: EventProfile, other: EventProfile, settings: MatchingSettings) -> Comparison:
     """Compare two events of one sport."""
     if len(one.names) != len(other.names) or not one.names:
-        return Comparison("apart", 0.0, why=("they have different numbers of participants",))
+        return Comparison("non_match", 0.0, why=("they have different numbers of participants",))
     straight = _compare_sides(one, other, other.names)
     reverse = _compare_sides(one, other, other.names[::-1]) if len(other.names) == _SIDES else straight
     swapped = (_ORDER[reverse.limit], -reverse.score) < (_ORDER[straight.limit], -straight.score)
@@ -99,21 +96,21 @@ def compare(one: EventProfile, other: EventProfile, settings: MatchingSettings) 
         cost = _start_cost(gap_ms, settings.window_min * 60_000)
         minutes = gap_ms / 60_000
         if gap_ms > settings.window_min * 60_000:
-            limits.append(("apart", f"the starts are {minutes:g} minutes apart"))
+            limits.append(("non_match", f"the starts are {minutes:g} minutes apart"))
         elif gap_ms > _SAME_START_MS:
-            limits.append(("doubt", f"the starts are {minutes:g} minutes apart: it may be another match of the pair"))
+            limits.append(("possible_match", f"the starts are {minutes:g} minutes apart: it may be another match of the pair"))
         if sides.needs_start and gap_ms > NEAR_MS:
-            limits.append(("doubt", f"{sides.needs_start}, and the starts differ"))
+            limits.append(("possible_match", f"{sides.needs_start}, and the starts differ"))
     score = max(0.0, sides.score - cost)
-    vetoed = any(limit == "apart" for limit, _ in limits)
+    vetoed = any(limit == "non_match" for limit, _ in limits)
     decision: Decision = (
-        "same" if score >= settings.merge_threshold else "doubt" if score >= settings.review_threshold else "apart"
+        "match" if score >= settings.merge_threshold else "possible_match" if score >= settings.review_threshold else "non_match"
     )
-    if decision != "same":
+    if decision != "match":
         limits.append((decision, f"the names{' and starts' if cost else ''} score {score:.2f}"))
     decision = max((decision, *(limit for limit, _ in limits)), key=_ORDER.__getitem__)
     why = [reason for limit, reason in limits if reason and _ORDER[limit] >= _ORDER[decision]]
-    if decision == "same":
+    if decision == "match":
         why = ["the names and starts agree" + (", home and away are swapped" if swapped else "")]
     return Comparison(decision, score, swapped, tuple(dict.fromkeys(why)), gap_ms, vetoed)
 
@@ -140,12 +137,12 @@ def _compare_sides(one: EventProfile, other: EventProfile, names: tuple[Name, ..
             limits.append((scored.limit, scored.why))
         if left.words != right.words:
             towns = [each for each in (left, right) if not each.letter and is_shared_town(" ".join(each.words), one.event.sport)]
-            limits += [("doubt", f"{' '.join(town.words)} has several teams") for town in towns]
+            limits += [("possible_match", f"{' '.join(town.words)} has several teams") for town in towns]
     if omitting and not (len(omitting) == 1 and max(scores) >= _CERTAIN):
-        limits += [("doubt", why) for why in omitting]
+        limits += [("possible_match", why) for why in omitting]
     score = _sides_score(scores)
     if min(scores) < _LOWEST_SIDE:
-        limits.append(("doubt", "one side is not like the other's"))
+        limits.append(("possible_match", "one side is not like the other's"))
     limit = max((limit for limit, _ in limits), key=_ORDER.__getitem__)
     return _Sides(score, limit, tuple(why for each, why in limits if each == limit and why), omitting[0] if omitting else "")
 
@@ -176,24 +173,24 @@ def _marks_limit(left: Name, right: Name, one: EventProfile, other: EventProfile
         # One side says how old they are at most, and the other only that they are young.
         differing -= ages
         if not differing:
-            return "doubt", f"only one side says which age: {', '.join(sorted(ages))}"
+            return "possible_match", f"only one side says which age: {', '.join(sorted(ages))}"
     if not differing:
-        return "same", ""
+        return "match", ""
     text = f"only one of them is {', '.join(sorted(differing))}"
     if all(mark.startswith("(") for mark in differing):
-        return "doubt", text
+        return "possible_match", text
     from_competition = {*one.kind.marks, *other.kind.marks} - left.marks - right.marks
     lacking = other if differing & left_marks else one
-    if differing <= from_competition and not lacking.kind.speaks:
-        return "doubt", f"{text} by its competition, and the other's tells nothing"
-    return "apart", text
+    if differing <= from_competition and not lacking.kind.is_known:
+        return "possible_match", f"{text} by its competition, and the other's says nothing"
+    return "non_match", text
 
 
 def _marks(name: Name, opposite: Name, event: EventProfile) -> frozenset[str]:
     marks = name.marks
     if name.letter and letter_mark(name.letter) and not begins_word(name.letter, opposite, name):
         marks |= {letter_mark(name.letter)}
-    if event.event.sport in _INDIVIDUAL:
+    if event.event.sport in INDIVIDUAL:
         return marks
     if event.event.sport == "esports":
         return marks | (event.kind.marks - {"simulated"})
@@ -205,17 +202,18 @@ def _marks(name: Name, opposite: Name, event: EventProfile) -> frozenset[str]:
 def _competitions(one: EventProfile, other: EventProfile) -> list[tuple[Limit, str]]:
     """Return what two competitions rule out."""
     left, right = one.kind, other.kind
-    if not left.speaks or not right.speaks:
+    if not left.is_known or not right.is_known:
         return []
     limits: list[tuple[Limit, str]] = []
     if left.circuit and right.circuit and left.circuit != right.circuit:
-        limits.append(("apart", f"{left.circuit} is not {right.circuit}"))
+        limits.append(("non_match", f"{left.circuit} is not {right.circuit}"))
     if left.form and right.form and left.form != right.form:
-        limits.append(("apart", f"{left.form} is not {right.form}"))
+        limits.append(("non_match", f"{left.form} is not {right.form}"))
     if (left.male and "women" in right.marks) or (right.male and "women" in left.marks):
-        limits.append(("apart", "one competition is men's, the other women's"))
-    is_one_country_s = left.countries and right.countries and one.event.sport not in _INDIVIDUAL
+        limits.append(("non_match", "one competition is men's, the other women's"))
+    is_one_country_s = left.countries and right.countries and one.event.sport not in INDIVIDUAL
     across = left.international or right.international or (left.circuit and left.circuit == right.circuit)
     if is_one_country_s and not across and not left.countries & right.countries:
-        limits.append(("apart", f"competitions of {', '.join(sorted(left.countries))} and {', '.join(sorted(right.countries))}"))
+        countries = (", ".join(sorted(kind.countries)) for kind in (left, right))
+        limits.append(("non_match", f"competitions of {' and '.join(countries)}"))
     return limits

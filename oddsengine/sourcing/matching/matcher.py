@@ -165,7 +165,7 @@ class Matcher:
             return False
         same_time = before._replace(event=event)
         comparison = compare(same_time, now._replace(kind=before.kind), self._settings)
-        return comparison.decision != "same" or comparison.swapped
+        return comparison.decision != "match" or comparison.swapped
 
     def forget(self, event: EventId) -> None:
         """Remove an event, given its first id, and all events placed with it."""
@@ -193,7 +193,7 @@ class Matcher:
             ):
                 continue
             comparison = compare(known.profile, other.profile, self._settings)
-            if forced or comparison.decision != "apart":
+            if forced or comparison.decision != "non_match":
                 known.edges[candidate] = other.edges[own] = comparison
 
     def _disconnect(self, event: EventId) -> None:

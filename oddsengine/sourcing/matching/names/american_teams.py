@@ -72,10 +72,10 @@ san jose; sj: sharks
 """
 #: Short names of some of these teams.
 SHORT: Final = """
-los angeles lakers; lakers, лейкерс, лос-анджелес лейкерс, ロサンゼルス・レイカーズ, 洛杉矶湖人, 湖人
+los angeles lakers; lakers, レイカーズ, лейкерс, лос-анджелес лейкерс, ロサンゼルス・レイカーズ, 洛杉矶湖人, 湖人
 los angeles clippers; clippers, лос-анджелес клипперс, ロサンゼルス・クリッパーズ, 洛杉矶快船, 快船
 los angeles dodgers; dodgers, ロサンゼルス・ドジャース, 洛杉矶道奇
-golden state warriors; голден стэйт уорриорз, ゴールデンステート・ウォリアーズ, 金州勇士, 勇士
+golden state warriors; ウォリアーズ, голден стэйт уорриорз, ゴールデンステート・ウォリアーズ, 金州勇士, 勇士
 boston celtics; celtics, бостон селтикс, ボストン・セルティックス, 波士顿凯尔特人
 new york knicks; knicks, нью-йорк никс, ニューヨーク・ニックス, 纽约尼克斯
 chicago bulls; bulls, чикаго буллз, シカゴ・ブルズ, 芝加哥公牛
@@ -102,17 +102,75 @@ new york islanders; нью-йорк айлендерс, isles
 montreal canadiens; habs, монреаль канадиенс
 san francisco 49ers; niners, 49ers
 """
-#: Teams of other sports.
-OTHERS: Final = """
+#: Teams of esports.
+ESPORTS: Final = """
 natus vincere; navi, na'vi, нави
 mouz; mousesports
-virtus pro; virtus.pro
+virtus pro; virtus.pro, vp
+ninjas in pyjamas; nip
+edward gaming; edg
+jd gaming; jdg
+royal never give up; rng
+bilibili gaming; blg
+top esports; tes
+weibo gaming; wbg
+lng esports; lng
+lgd gaming; lgd, psg lgd, psg.lgd
+invictus gaming; ig
+fun plus phoenix; fpx, funplus phoenix
+evil geniuses; eg
+team liquid; liquid, tl
+team secret; secret
+team spirit; spirit, спирит, тим спирит
+team vitality; vitality
+team falcons; falcons
+team heretics; heretics
+team solomid; tsm
+cloud9; c9, cloud 9
+fnatic; fnc
+g2; g2 esports
+faze; faze clan
+dplus kia; dk, dplus, damwon kia, damwon
+kt rolster; kt
+hanwha life; hle, hanwha life esports
+drx; dragonx
+kwangdong freecs; kdf
+nongshim redforce; ns, ns redforce
+gen g; gen.g, geng
+excel; xl, excel esports
+schalke 04; s04
+sk gaming; sk
+rogue; rogue esports
+og
+astralis
+heroic
+"""
+#: Teams of other sports.
+OTHERS: Final = """
 sri lanka; sl
 west indies; wi, w indies, windies
 dr congo; congo democratic republic
 """
 #: American colleges whose short names are not abbreviations of their words.
 COLLEGES: Final = """
+unc greensboro; north carolina greensboro, uncg
+unc wilmington; north carolina wilmington, uncw
+unc asheville; north carolina asheville
+north carolina at; north carolina a&t, n carolina a&t, nc a&t
+north carolina central; n carolina central, nc central
+virginia military; vmi, virginia military institute
+middle tennessee; mtsu, middle tennessee state, middle tenn
+illinois chicago; uic
+purdue fort wayne; pfw, ipfw, fort wayne
+texas rio grande valley; utrgv
+south florida; usf
+southern mississippi; southern miss
+louisiana monroe; ul monroe, ulm
+louisiana; ul lafayette, louisiana lafayette
+little rock; ualr, arkansas little rock
+uc santa barbara; ucsb
+uc san diego; ucsd
+maryland baltimore county; umbc
 connecticut; uconn, uconn huskies
 massachusetts; umass, massachusetts minutemen
 mississippi; ole miss, ole miss rebels

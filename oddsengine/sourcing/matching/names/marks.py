@@ -19,11 +19,22 @@ _LAST: Final = r"(?=\s*$)"
 _NATIVE: Final = re.compile(
     "(?P<women>\u0436\u0435\u043d\\w*|\\(\u0436\\)|\u0436\u0456\u043d\\w*|\u5973\u5b50|\u5973\u8db3|\u5973\u7bee|\u5973\u7c43"
     "|\u5973\u7cfb|\uc5ec\uc790|\u03b3\u03c5\u03bd\u03b1\u03b9\u03ba\\w*|\u0633\u064a\u062f\u0627\u062a"
-    "|\u0627\u0644\u0633\u064a\u062f\u0627\u062a|\u0644\u0644\u0633\u064a\u062f\u0627\u062a|\u05e0\u05e9\u05d9\u05dd)"
+    "|\u0627\u0644\u0633\u064a\u062f\u0627\u062a|\u0644\u0644\u0633\u064a\u062f\u0627\u062a|\u05e0\u05e9\u05d9\u05dd"
+    "|\\(\u05e0\\)|\u30ec\u30c7\u30a3\u30fc\u30b9|\u306a\u3067\u3057\u3053|\uc5ec\uc131|(?<!\\w)\u03b3\u03c5\u03bd\\b\\.?)"
     "|(?P<youth>\\(\u043c\u043e\u043b\\.?\\)|\u043c\u043e\u043b\u043e\u0434[\u0435\u0451]\\w*|\u044e\u043d\u043e\u0448\\w*"
-    "|\u044e\u043d\u0438\u043e\u0440\\w*|\u9752\u5e74|\u30e6\u30fc\u30b9|\u0634\u0628\u0627\u0628|\u05e0\u05d5\u05e2\u05e8)"
-    "|(?P<reserves>\u0434\u0443\u0431\u043b\\w*|\u4e8c\u961f|\u9884\u5907\u961f|\u0440\u0435\u0437\u0435\u0440\u0432\\w*)"
-    "|(?P<age>\u0434\u043e|\u062a\u062d\u062a)\\s*(?P<years>\\d\\d)(?!\\d)"
+    "|\u044e\u043d\u0438\u043e\u0440\\w*|\u9752\u5e74|\u30e6\u30fc\u30b9"
+    "|\uc720\uc18c\ub144|\uc720\uc2a4|\u0634\u0628\u0627\u0628|\u05e0\u05d5\u05e2\u05e8)"
+    "|(?P<reserves>\u0434\u0443\u0431\u043b\\w*|\u4e8c\u961f|\u9884\u5907\u961f|\u0440\u0435\u0437\u0435\u0440\u0432\\w*"
+    "|\u0631\u062f\u064a\u0641|b(?=\u961f)|(?<!\\w)\u03b2(?!\\w)'?)"
+    "|(?P<corners>\u0443\u0433\u043b\u043e\u0432\\w*|\u0443\u0433\u043b\\b)"
+    "|(?P<cards>\u0436\u0435\u043b\u0442\\w* \u043a\u0430\u0440\u0442\\w*|\\(\u0436\u043a\\))"
+    "|(?P<olympic>\u043e\u043b\u0438\u043c\u043f\u0438\u0439\u0441\u043a\\w*|\u0627\u0644\u0623\u0648\u0644\u0645\u0628\u064a)"
+    "|(?P<age>\u0434\u043e|\u062a\u062d\u062a|(?<!\\w)\u03ba|(?<!\\w)\u05e2\u05d3 \u05d2\u05d9\u05dc)"
+    "[\\s-]*(?P<years>\\d\\d)(?!\\d)"
+)
+#: Where a word of an Asian script and Latin letters or digits touch.
+_TOUCHING: Final = re.compile(
+    "(?<=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])(?=[a-z0-9])|(?<=[a-z0-9])(?=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])"
 )
 #: The Arabic article, which is part of its word.
 _ARTICLE: Final = re.compile("(?<![\u0621-\u064a])\u0627\u0644(?=[\u0621-\u064a]{2})")
@@ -31,15 +42,22 @@ _ARTICLE: Final = re.compile("(?<![\u0621-\u064a])\u0627\u0644(?=[\u0621-\u064a]
 _WORDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     (mark, re.compile(pattern))
     for mark, pattern in (
-        (
-            "women",
-            r"\b(?:women'?s?|womans?|ladies|lady(?!\s+vol)|fem|fem[ei]n\w*|femm\w*|frauen|damen|kvinn?e\w*|dam(?=\s*$))\b",
-        ),
+        ("women", r"\b(?:women'?s?|womans?|ladies|lady(?!\s+vol)|fem|fem[ei]n\w*|femm\w*|frauen|damen?|damer|dam(?=\s*$))\b"),
+        ("women", r"\b(?:kvinn?e\w*|kvinder|vrouwen|dames|kadin\w*|zen[yi]|zene|zensk[ie]|naiset|kobiet\w*)\b"),
         ("women", r"\b(?:wfc|fcw|afcw)\b|(?<=\w )lfc\b"),
-        ("youth", r"\bu\s?-?\s?(1[4-9]|2[0-3])s?\b|\b(?:under|sub|below)[\s-]*(1[4-9]|2[0-3])s?\b"),
-        ("youth", r"\b(?:youths?|academy|primavera|juvenil\w*|junioren|juvenis|espoirs)\b"),
-        ("reserves", r"\b(?:reserves?|reservas?|res\.?(?=\s*$)|ii)\b|(?<=\S)[\s-]+[23](?=\s*$)|\bamateure\b"),
-        ("third", r"\biii\b"),
+        ("youth", r"\bu\s?-?\s?(1[4-9]|2[0-3])s?\b|\b(?:under|sub|below|s)[\s-]*(1[4-9]|2[0-3])s?\b|\b(1[4-9]|2[0-3])s\b"),
+        (
+            "youth",
+            r"\b(?:youths?|academy|primavera|juvenil\w*|junioren|juvenis|espoirs|copinha|professional development)\b",
+        ),
+        (
+            "reserves",
+            r"\b(?:reserves?|reservas?|ii|aspirantes|promesas|amateure|jong|castilla|futures)\b|\bres\.?(?=\s*$)|(?<=\S)[\s-]+2(?=\s*$)",
+        ),
+        ("reserves", r"(?<=barcelona )atletic\b"),
+        ("youth 23", r"\b(?:next ?gen|futuro)(?=\s*$)"),
+        ("olympic", r"(?<=\w )olympic(?=\s*$)|\bamputee\w*\b"),
+        ("third", r"\biii\b|(?<=\S)[\s-]+3(?=\s*$)"),
         ("selection", r"(?<=\w )xi\b|\binvitational\b"),
         ("corners", r"\bcorners?\b"),
         ("cards", r"\b(?:bookings?|yellow cards?|cards)\b"),
@@ -51,13 +69,14 @@ _WORDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
             "simulated",
             r"\b(?:srl|e-?soccer|e-?football|e-?basketball|e-?hockey|e-?cricket|cyber|virtual|simulated|fifa \d\d|2k\d\d)\b",
         ),
+        ("simulated", r"\be-?(?:world|euro|nations|champions|premier|la ?liga|serie|copa)\w*\b"),
         ("small sided", r"\b(3\s?x\s?3|3 ?on ?3|futsal|beach|indoor|sevens|7s|6 red|legends|all[ -]?stars?)\b"),
         ("game", r"\b(?:game|gm|g)\s?([1-9])(?=\s*$)"),
     )
 )
 #: Marks in brackets only: elsewhere these letters may be an initial or a word.
 _BRACKETED: Final[dict[str, str]] = {
-    **dict.fromkeys(("w", "f", "fem", "women", "wom", "k", "l", "ladies", "zh", "zhen"), "women"),
+    **dict.fromkeys(("w", "f", "fem", "women", "wom", "k", "l", "v", "d", "ladies", "zh", "zhen"), "women"),
     **dict.fromkeys(("r", "res", "reserve", "reserves", "b", "2", "ii", "am", "amateur"), "reserves"),
     **dict.fromkeys(("c", "iii", "3"), "third"),
     **dict.fromkeys(("y", "yth", "youth", "jun", "jrs", "juniors", "junior", "mol"), "youth"),
@@ -70,7 +89,19 @@ _BRACKETED: Final[dict[str, str]] = {
 #: Brackets that say nothing of who plays: neutral ground, entries and seeds of a draw.
 _IGNORED: Final = frozenset({"n", "h", "q", "wc", "ll", "pr", "alt", "se", "neutral", "host", "hosts", "draw", "fc", "sc", "1"})
 #: Single letters that are a mark at the end of a name, unless the other name has a word that they begin.
-LAST_LETTERS: Final = {"w": "women", "b": "reserves", "r": "reserves", "c": "third", "a": "first reserves", "d": "fourth"}
+LAST_LETTERS: Final = {"w": "women", "f": "women", "b": "reserves", "r": "reserves", "c": "third", "a": "first reserves"}
+#: `WU19` and `U19W`.
+_WOMEN_AND_AGE: Final = re.compile(r"\bwu-?(1[4-9]|2[0-3])\b|\bu-?(1[4-9]|2[0-3])w\b")
+#: Marks that are no name by themselves.
+_ALONE: Final = frozenset({"women", "youth", "reserves", "corners", "penalties", "extra time"})
+#: Ages of youth teams, where they stand alone in round brackets.
+_AGES: Final = range(15, 24)
+#: Words that name another team of an esports organisation.
+_ESPORTS_WORDS: Final = {
+    **dict.fromkeys(("junior", "juniors", "jr", "challengers", "talent", "rising", "prodigy", "youngsters", "next"), "youth"),
+    **dict.fromkeys(("female", "fe", "gc", "hel", "ladies", "girls"), "women"),
+    **{colour: f"({colour})" for colour in ("blue", "black", "white", "red", "gold", "yellow", "green", "purple")},
+}
 _BRACKETS: Final = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
 _MALE: Final = re.compile(r"\b(?:men'?s?|atp|male|herren|masculino)\b")
 _FEMALE_TOURS: Final = re.compile(
@@ -122,7 +153,7 @@ _FORMS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ("hundred", r"\bthe hundred\b"),
     )
 )
-_MIN_SPEAKING: Final = 3
+_MIN_KNOWN: Final = 3
 
 
 class MarkedName(NamedTuple):
@@ -134,7 +165,7 @@ class MarkedName(NamedTuple):
 
 
 class CompetitionKind(NamedTuple):
-    """What a competition's name tells of its matches. `speaks` is False where there is no name to go by."""
+    """What the name of a competition says of its matches. `is_known` is False where there is no name to go by."""
 
     marks: frozenset[str] = frozenset()
     circuit: str = ""
@@ -142,14 +173,14 @@ class CompetitionKind(NamedTuple):
     male: bool = False
     countries: frozenset[str] = frozenset()
     international: bool = False
-    speaks: bool = False
+    is_known: bool = False
 
 
 def folded(text: str) -> str:
     """Return a text in lower-case ASCII: transliterated from any script, without accents, its marks in English."""
     text = unicodedata.normalize("NFKC", text).casefold()
     if not text.isascii():
-        text = _NATIVE.sub(_in_english, text)
+        text = _TOUCHING.sub(" ", _NATIVE.sub(_in_english, text))
         text = text.replace("\u044c", "").replace("\u044a", "")
         text = anyascii(_ARTICLE.sub("al ", text.replace("\u0446\u0441\u043a\u0430", "cska"))).casefold()
     return " ".join(text.split())
@@ -161,8 +192,8 @@ def _in_english(found: re.Match[str]) -> str:
     return f" {found.lastgroup} "
 
 
-def marked_name(text: str) -> MarkedName:
-    """Split a folded name into what names the team and its marks."""
+def marked_name(text: str, family: str = "") -> MarkedName:
+    """Split a folded name into what names the team and its marks, as they are understood in a family of sports."""
     marks: set[str] = set()
     places: list[str] = []
 
@@ -172,8 +203,11 @@ def marked_name(text: str) -> MarkedName:
             marks.add(_BRACKETED[inside])
         elif inside in CODES or inside in COUNTRIES:
             places.append(CODES.get(inside, inside))
-        elif inside and inside not in _IGNORED and not inside.isdigit():
-            found_marks = _marks_in(inside)
+        elif inside.isdigit():
+            if family != "individual" and found[0][0] == "(" and int(inside) in _AGES:
+                marks.add(f"({inside})")
+        elif inside and inside not in _IGNORED:
+            found_marks = _marks_in(inside, is_bracket=True)
             if found_marks.marks:
                 marks.update(found_marks.marks)
             elif len(inside) == 1:
@@ -188,18 +222,33 @@ def marked_name(text: str) -> MarkedName:
     if not outside:
         return MarkedName(" ".join(re.sub(r"[()\[\]{}]", " ", text).split()), frozenset())
     plain = _marks_in(outside)
+    if family == "esports":
+        plain = _esports_marks(plain)
     return MarkedName(plain.rest, plain.marks | marks, places[0] if places else "")
 
 
-def _marks_in(text: str) -> MarkedName:
+def _esports_marks(name: MarkedName) -> MarkedName:
+    """Take the marks out of a name that only another team of an organisation has."""
+    words = name.rest.split()
+    first, others = words[:1], words[1:]
+    found = {_ESPORTS_WORDS[word] for word in others if word in _ESPORTS_WORDS}
+    return MarkedName(" ".join(first + [word for word in others if word not in _ESPORTS_WORDS]), name.marks | found)
+
+
+def _marks_in(text: str, *, is_bracket: bool = False) -> MarkedName:
     marks: set[str] = set()
-    rest = text
+    rest = text = _WOMEN_AND_AGE.sub(r"women u\1\2", text)
     for mark, pattern in _WORDS:
         found = pattern.search(rest)
         if found is None:
             continue
         left = " ".join(pattern.sub(" ", rest).split()).strip(" -")
-        if not left and text is rest and mark not in {"women", "youth", "reserves"} | {"corners", "penalties", "extra time"}:
+        if (
+            not is_bracket
+            and not left
+            and text is rest
+            and mark not in {"women", "youth", "reserves"} | {"corners", "penalties", "extra time"}
+        ):
             # A name that is only the mark is a name.
             continue
         detail = next((group for group in found.groups() if group), "")
@@ -212,10 +261,10 @@ def _marks_in(text: str) -> MarkedName:
 
 @lru_cache(maxsize=16_384)
 def competition_kind(name: str) -> CompetitionKind:
-    """Read what a competition's name tells of the matches in it."""
+    """Return the kind of a competition by its name."""
     text = folded(name)
     letters = sum(letter.isalpha() for letter in text)
-    if letters < _MIN_SPEAKING or text in {"unknown", "other", "none"} or text in CODES:
+    if letters < _MIN_KNOWN or text in {"unknown", "other", "none"} or text in CODES:
         return CompetitionKind()
     outside = marked_name(text)
     # "II Liga" and "Division 2" are leagues of first teams.
@@ -236,7 +285,7 @@ def competition_kind(name: str) -> CompetitionKind:
     form = next((each for each, pattern in _FORMS if pattern.search(text)), "")
     male = _MALE.search(text) is not None and "women" not in marks
     international = _INTERNATIONAL.search(text) is not None
-    return CompetitionKind(frozenset(marks), circuit, form, male, frozenset(countries), international, speaks=True)
+    return CompetitionKind(frozenset(marks), circuit, form, male, frozenset(countries), international, is_known=True)
 
 
 _OF_COMPETITIONS: Final = frozenset(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from oddsengine.sourcing.matching.names.american_teams import COLLEGES, OTHERS, SHORT, TEAMS
+from oddsengine.sourcing.matching.names.american_teams import COLLEGES, ESPORTS, OTHERS, SHORT, TEAMS
+from oddsengine.sourcing.matching.names.namesakes import NAMESAKES
 
 #: A line a club: its name, then its other names.
 CLUBS: Final = """
@@ -34,7 +35,7 @@ tottenham hotspur; spurs, tottenham, tottenham london, тоттенхэм, то�
 west bromwich albion; west brom, wba, west bromwich, w brom, west brom albion, вест бромвич, вест бромвич альбион, ウェスト・ブロムウィッチ, 西布朗
 west ham united; west ham, hammers, w ham, westham, west ham london, вест хэм, вест хэм юнайтед, ウェストハム, ウェストハム・ユナイテッド, 西汉姆联, 西汉姆, وست هام, وست هام يونايتد
 wolverhampton wanderers; wolves, wolverhampton, вулверхэмптон, ウォルヴァーハンプトン, ウルブス, 狼队, وولفرهامبتون
-queens park rangers; qpr, куинз парк рейнджерс, 女王公园巡游者
+queens park rangers; qpr, queens park r, куинз парк рейнджерс, 女王公园巡游者
 birmingham city; b~ham city, birmingham, бирмингем
 blackburn rovers; blackburn, блэкберн
 bolton wanderers; bolton, болтон
@@ -82,14 +83,14 @@ celta vigo; rc celta, celta, сельта, セルタ, 塞尔塔
 espanyol; эспаньол, 西班牙人, エスパニョール
 getafe; хетафе, ヘタフェ, 赫塔费, خيتافي
 girona; жирона, ジローナ, 赫罗纳
-mallorca; мальорка, マジョルカ, 马洛卡
+mallorca; real mallorca, rcd mallorca, мальорка, マジョルカ, 马洛卡
 osasuna; осасуна, オサスナ, 奥萨苏纳
 rayo vallecano; rayo, райо вальекано, ラージョ・バジェカーノ, 巴列卡诺
 deportivo alaves; alaves, алавес, 阿拉维斯, アラベス
 las palmas; лас-пальмас, 拉斯帕尔马斯
 bayern munich; bayern, бавария, バイエルン, バイエルン・ミュンヘン, 拜仁慕尼黑, 拜仁, بايرن ميونخ, μπαγερν μοναχου, באיירן מינכן
 borussia dortmund; bvb, dortmund, b dortmund, bor dortmund, боруссия дортмунд, боруссия д, ドルトムント, 多特蒙德, بوروسيا دورتموند, ντορτμουντ
-borussia monchengladbach; gladbach, monchengladbach, moenchengladbach, боруссия менхенгладбах, боруссия мёнхенгладбах, ボルシアMG, 门兴格拉德巴赫, 门兴
+borussia monchengladbach; gladbach, m~gladbach, monchengladbach, moenchengladbach, боруссия менхенгладбах, боруссия мёнхенгладбах, ボルシアMG, 门兴格拉德巴赫, 门兴
 bayer leverkusen; leverkusen, bayer 04 leverkusen, b leverkusen, байер, байер леверкузен, レバークーゼン, 勒沃库森, باير ليفركوزن
 rb leipzig; leipzig, rasenballsport leipzig, лейпциг, рб лейпциг, ライプツィヒ, 莱比锡, لايبزيغ
 eintracht frankfurt; frankfurt, ein frankfurt, айнтрахт франкфурт, айнтрахт, フランクフルト, 法兰克福, آينتراخت فرانكفورت
@@ -125,6 +126,8 @@ paris fc; paris football club
 marseille; olympique marseille, om, марсель, マルセイユ, 马赛, مرسيليا
 lyon; olympique lyonnais, olympique lyon, лион, リヨン, 里昂, ليون
 monaco; монако, モナコ, 摩纳哥, موناكو
+brest; stade brestois, stade brestois 29
+lorient; лорьян, лорьен
 lille; losc, losc lille, лилль, リール, 里尔, ليل
 nice; ogc nice, ницца, ニース, 尼斯, نيس
 rennes; stade rennais, ренн, レンヌ, 雷恩
@@ -165,11 +168,19 @@ dynamo moscow; dinamo moscow, динамо москва, dynamo moskva, dinamo m
 dynamo kyiv; dynamo kiev, dinamo kiev, динамо киев, динамо київ, ディナモ・キエフ, 基辅迪纳摩
 shakhtar donetsk; shakhtar, shakhtyor donetsk, шахтер донецк, шахтёр донецк, шахтар донецьк, シャフタール, 顿涅茨克矿工
 maccabi tel aviv; מכבי תל אביב, m tel aviv, макаби тель-авив, маккаби тель-авив
+ashdod; ms ashdod, אשדוד
+hapoel beer sheva; הפועל באר שבע
+hapoel jerusalem; הפועל ירושלים
 maccabi netanya; מכבי נתניה
 hapoel haifa; הפועל חיפה
 maccabi haifa; מכבי חיפה, маккаби хайфа
 hapoel tel aviv; הפועל תל אביב
-beitar jerusalem; ביתר ירושלים
+beitar jerusalem; beitar, ביתר ירושלים
+levski sofia; levski, левски, левски софия
+cska sofia; цска софия, cska-sofia
+cska 1948; cska 1948 sofia, цска 1948
+beroe; beroe stara zagora, берое
+cherno more; cherno more varna, черно море, черно море варна
 slavia prague; slavia praha, славия прага
 sparta prague; sparta praha, спарта прага
 legia warsaw; legia warszawa, легия варшава, легия
@@ -179,7 +190,7 @@ rapid vienna; rapid wien, рапид вена
 copenhagen; fc copenhagen, fc kobenhavn, копенгаген
 malmo; мальмё, мальме
 al hilal; al hilal riyadh, al-hilal saudi, аль-хиляль, الهلال, アル・ヒラル, 利雅得新月
-al nassr; al nasr riyadh, al-nassr, аль-наср, النصر, アル・ナスル, 利雅得胜利
+al nassr; al nassr riyadh, al nasr riyadh, al nassr saudi, al-nassr, аль-наср, النصر, アル・ナスル, 利雅得胜利
 al ittihad; al ittihad jeddah, al-ittihad, аль-иттихад, الاتحاد, アル・イテハド, 吉达联合
 al ahli; al ahli jeddah, al-ahli saudi, الأهلي السعودي
 al ahly; al ahly cairo, аль-ахли каир, الأهلي المصري
@@ -236,6 +247,9 @@ atletico mineiro; atletico mg, atl mineiro, атлетико минейро
 cruzeiro; cruzeiro mg, крузейро
 boca juniors; boca, бока хуниорс, ボカ・ジュニアーズ, 博卡青年
 river plate; river, ривер плейт, リーベル・プレート, 河床
+talleres cordoba; talleres, ca talleres, talleres de cordoba
+belgrano; ca belgrano, belgrano cordoba, belgrano de cordoba
+argentinos juniors; aa argentinos juniors, argentinos jrs, argentinos
 racing club; racing avellaneda, racing club avellaneda
 independiente; ca independiente, independiente avellaneda
 san lorenzo; san lorenzo almagro, сан-лоренсо
@@ -246,22 +260,12 @@ guadalajara; chivas, chivas guadalajara, cd guadalajara
 #: Which tables hold in a sport: a short name of a club in one sport is another team's in the next.
 _AMERICAN: Final = frozenset({"baseball", "american_football"})
 _BOTH: Final = frozenset({"", "football", "basketball", "ice_hockey"})
-_NEITHER: Final = frozenset(
-    {
-        "rugby_league",
-        "rugby_union",
-        "cricket",
-        "esports",
-        "aussie_rules",
-        "tennis",
-        "table_tennis",
-        "badminton",
-        "darts",
-        "snooker",
-    }
-    | {"boxing", "mma", "golf", "volleyball", "squash", "chess", "pool", "padel", "netball"}
+_NEITHER: Final = frozenset({"rugby_league", "rugby_union", "cricket", "aussie_rules", "volleyball", "netball"})
+#: Sports of single players or pairs of them.
+INDIVIDUAL: Final = frozenset(
+    {"tennis", "table_tennis", "badminton", "squash", "darts", "snooker", "boxing", "mma", "golf", "chess", "pool", "padel"}
 )
-Family = Literal["american", "both", "neither", "clubs"]
+Family = Literal["american", "both", "neither", "clubs", "individual", "esports"]
 
 
 def family_of(sport: str) -> Family:
@@ -270,15 +274,20 @@ def family_of(sport: str) -> Family:
         return "american"
     if sport in _BOTH:
         return "both"
+    if sport in INDIVIDUAL:
+        return "individual"
+    if sport == "esports":
+        return "esports"
     return "neither" if sport in _NEITHER else "clubs"
 
 
 def known_names(family: Family) -> dict[str, tuple[str, ...]]:
     """Return the names that are known in a family of sports with their other names, as they are written."""
     known: dict[str, list[str]] = {}
-    clubs = (CLUBS,) if family in {"both", "clubs"} else ()
+    clubs = (CLUBS, NAMESAKES) if family in {"both", "clubs"} else ()
     american = (SHORT, COLLEGES) if family in {"both", "american"} else ()
-    for table in (*clubs, *american, OTHERS):
+    esports = (ESPORTS,) if family == "esports" else ()
+    for table in (*clubs, *american, *esports, OTHERS):
         for line in table.strip().splitlines():
             name, _, others = line.partition(";")
             known.setdefault(name, []).extend(other.strip() for other in others.split(",") if other.strip())

@@ -16,7 +16,16 @@ from rapidfuzz.distance import OSA
 from oddsengine.sourcing.matching.names.countries import CODES, COUNTRIES, FOREIGN
 from oddsengine.sourcing.matching.names.marks import LAST_LETTERS, folded, marked_name
 from oddsengine.sourcing.matching.names.nicknames import Family, family_of, known_names
-from oddsengine.sourcing.matching.names.vocabulary import ABBREVIATIONS, CLUB, DISTINGUISHING, GENERIC, PLACEHOLDER_WORDS, SHARED
+from oddsengine.sourcing.matching.names.places import is_shared_name
+from oddsengine.sourcing.matching.names.vocabulary import (
+    ABBREVIATIONS,
+    CLUB,
+    DISTINCT_CLUB,
+    DISTINGUISHING,
+    GENERIC,
+    PLACEHOLDER_WORDS,
+    SHARED,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,9 +41,11 @@ _PLACE: Final = re.compile(r"\b(?:upon|on)[ -]\w+")
 #: Ranks and seeds in front: `#5 Duke`, `(3) Gonzaga`; the brackets are gone by then.
 _RANK: Final = re.compile(r"^#\s*\d+\s+")
 #: A single letter at the end that no dot makes an abbreviation: `Flamengo R`, but not `Blackburn R.`.
-_LAST_LETTER: Final = re.compile(r"(?<=[a-z\d)] )([a-z])$")
+_LAST_LETTER: Final = re.compile(r"(?<=[a-z\d)][ -])([a-z])$")
 _COLLEGE_STATE: Final = re.compile(r"(?<=\w )st\.?$")
 _LETTER_OF_OTHER_SCRIPT: Final = re.compile("[^\\W\\d_\u0000-\u024f\u1e00-\u1eff\ufb00-\ufb06\uff21-\uff5a]")
+#: Letters that are one word: `A&M`, `A & T`.
+_JOINED_LETTERS: Final = re.compile(r"\b([a-z])\s?&\s?([a-z])\b")
 #: What numbers one of several placeholders: `Winner SF1`, `Winner Match 49`, `Team A`.
 _DRAWN: Final = re.compile(r"(?:w|l|sf|qf)\d+|[1-4][a-l]")
 _NUMBERED: Final = re.compile(r"(?:sf|qf|r|m|w|l|g)?\d+|[a-z]|[a-h]\d")
@@ -73,7 +84,8 @@ class Name(NamedTuple):
 
     `words` is empty where the name names nobody. `marks` are those of another team or event (`women`, `youth 21`, `corners`);
     `letter` is a last single letter, a mark or an initial as the other name has it; `place` is a country or state in brackets;
-    `known` is the team that it stands for where that is certain; `foreign` says that it was written in another script than Latin.
+    `known` is the team that it stands for where that is certain; `foreign` says that it was written in another script than Latin;
+    `club` are abbreviations that distinguish clubs of a town (UD and SD Logrones).
     """
 
     words: tuple[str, ...]
@@ -82,6 +94,7 @@ class Name(NamedTuple):
     place: str = ""
     known: str = ""
     foreign: bool = False
+    club: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return " ".join((*self.words, *sorted(self.marks)))
@@ -104,7 +117,7 @@ class NameNormaliser:
         key = text, family_of(sport)
         name = self._cache.get(key)
         if name is None:
-            name = self._cache[key] = self._normalise(text, self._aliases_of(key[1]))
+            name = self._cache[key] = self._normalise(text, key[1], self._aliases_of(key[1]))
         return name
 
     def _aliases_of(self, family: Family) -> Mapping[str, str]:
@@ -121,29 +134,36 @@ class NameNormaliser:
         return aliases
 
     @staticmethod
-    def _normalise(text: str, aliases: Mapping[str, str]) -> Name:
+    def _normalise(text: str, family: Family, aliases: Mapping[str, str]) -> Name:
         ascii_text = folded(text)
         foreign = _LETTER_OF_OTHER_SCRIPT.search(text) is not None
         whole = aliases.get(_key(ascii_text))
         if whole is not None:
             return Name(tuple(whole.split()), known=whole, foreign=foreign)
-        rest, marks, place = marked_name(ascii_text)
+        rest, marks, place = marked_name(ascii_text, family)
         bracketed = aliases.get(f"{_key(rest)} {place}") if place else None
         if bracketed is not None:
-            return Name(tuple(bracketed.split()), marks, known=bracketed, foreign=foreign)
+            return Name(tuple(bracketed.split()), marks, place=place, known=bracketed, foreign=foreign)
         rest = _COLLEGE_STATE.sub("state", _RANK.sub("", rest))
-        found = _LAST_LETTER.search(rest)
+        found = _LAST_LETTER.search(rest) if family != "individual" else None
         key = _key(rest)
         letter = found[1] if found is not None and key not in aliases else ""
         if letter:
             key = key.removesuffix(f" {letter}")
         words, known = _expanded(key, aliases)
-        if letter in LAST_LETTERS and any(word.startswith(letter) for word in set(words) - set(key.split())):
+        if letter and any(word.startswith(letter) for word in set(words) - set(key.split())):
             # Wolverhampton W. is the Wanderers, or the women.
             marks, letter = marks | {f"({letter})"}, ""
         if _is_placeholder(words):
             return Name(())
-        return Name(tuple(words), marks, letter, place, known, foreign)
+        club = _club_of(key) if not known else frozenset()
+        return Name(tuple(words), marks, letter, place, known, foreign, club)
+
+
+@lru_cache(maxsize=4096)
+def _club_of(key: str) -> frozenset[str]:
+    """Return the abbreviations of a name by which clubs of a town are distinguished."""
+    return frozenset(word for word in key.split() if word in DISTINCT_CLUB)
 
 
 def _is_placeholder(words: list[str]) -> bool:
@@ -158,14 +178,20 @@ def _is_placeholder(words: list[str]) -> bool:
 def _built_in(family: Family) -> Mapping[str, str]:
     """Return the names that are known in a family of sports, by their keys: other name -> name."""
     aliases: dict[str, str] = {code: country for code, country in CODES.items() if len(code) > _LETTERS_OF_A_STATE}
+    without_club: dict[str, str] = {}
     for name, others in known_names(family).items():
         known = " ".join(_abbreviations(name.split()))
         for other in (name, *others):
-            key = _key(other)
-            words = key.split()
-            aliases[key] = known
-            if len(words) > 1:
-                aliases[" ".join(_abbreviations([word for word in words if word not in CLUB] or words))] = known
+            words = _key(other).split()
+            if words[-1] in CODES and other.endswith(")"):
+                aliases[" ".join((*words[:-1], CODES[words[-1]]))] = known
+                continue
+            aliases[" ".join(words)] = known
+            bare = " ".join(_abbreviations([word for word in words if word not in CLUB] or words))
+            if len(words) > 1 and not is_shared_name(bare):
+                without_club[bare] = known
+    # Barcelona SC is known as another club than Barcelona.
+    aliases = {**without_club, **aliases}
     aliases.update({country: country for country in COUNTRIES})
     aliases.update({_key(other): country for other, country in FOREIGN.items()})
     return aliases
@@ -199,7 +225,7 @@ def _expanded(text: str, aliases: Mapping[str, str]) -> tuple[list[str], str]:
 def _words(ascii_text: str) -> list[str]:
     """Split into words, without punctuation and places."""
     text = _DOTTED.sub(lambda letters: letters.group().replace(".", "") + " ", ascii_text + " ")
-    text = _APOSTROPHES.sub("", _CONTRACTED.sub(r"\1~", text))
+    text = _JOINED_LETTERS.sub(r"\1\2", _APOSTROPHES.sub("", _CONTRACTED.sub(r"\1~", text)))
     words = _NOT_WORDS.sub(" ", _PLACE.sub(" ", text)).split()
     return words or _NOT_WORDS.sub(" ", ascii_text).split()
 
@@ -251,5 +277,5 @@ def sound(word: str) -> str:
 
 
 def letter_mark(letter: str) -> str:
-    """Return the mark that a last single letter is, empty if it can only be an initial."""
-    return LAST_LETTERS.get(letter, "")
+    """Return the mark that a last single letter is: in brackets where it may be several."""
+    return LAST_LETTERS.get(letter) or f"({letter})"

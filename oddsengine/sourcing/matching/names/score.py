@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from oddsengine.sourcing.matching.names.countries import COUNTRIES
+from oddsengine.sourcing.matching.names.namesakes import HOMES
 from oddsengine.sourcing.matching.names.nicknames import colleges
 from oddsengine.sourcing.matching.names.normaliser import letter_mark, sound, spelling
+from oddsengine.sourcing.matching.names.places import PATRONS, PLACES, SPONSORS, is_shared_name
 from oddsengine.sourcing.matching.names.vocabulary import DISTINGUISHING, GENERIC, MASCOTS, NAMESAKES
 
 if TYPE_CHECKING:
     from oddsengine.sourcing.matching.names.normaliser import Name
 
 #: What the words of two names allow at most, whatever their score.
-Limit = Literal["same", "doubt", "apart"]
+Limit = Literal["match", "possible_match", "non_match"]
 
 _GENERIC_WEIGHT: Final = 0.35
 _INITIAL_WEIGHT: Final = 0.3
@@ -66,12 +68,14 @@ class NameScore(NamedTuple):
     """Similarity of two names, the most that they allow, and why; `omits` where one only leaves out words of the other."""
 
     score: float
-    limit: Limit = "same"
+    limit: Limit = "match"
     why: str = ""
     omits: bool = False
+    #: the words of either that the other lacks
+    rest: tuple[str, ...] = ()
 
 
-_NOBODY: Final = NameScore(0.0, "apart", "a name names nobody")
+_NOBODY: Final = NameScore(0.0, "non_match", "a name names nobody")
 
 
 def name_score(one: Name, other: Name) -> NameScore:
@@ -79,19 +83,39 @@ def name_score(one: Name, other: Name) -> NameScore:
     if not one.words or not other.words:
         return _NOBODY
     scored = _words_score(_with_letter(one, other), _with_letter(other, one), one.foreign or other.foreign)
-    if one.known and other.known and one.known != other.known:
-        limit: Limit = "doubt" if _contained(one.words, other.words) and scored.limit != "apart" else "apart"
-        return NameScore(scored.score if limit == "doubt" else min(scored.score, 0.5), limit, f"{one.known} is not {other.known}")
     if one.place and other.place and one.place != other.place:
-        return NameScore(scored.score, "apart", f"({one.place}) is not ({other.place})")
-    namesake = _namesake(one, other) if scored.limit == "same" else ""
-    if namesake:
-        return NameScore(scored.score, "doubt", namesake)
-    longer_known = one.known if len(one.words) > len(other.words) else other.known
-    if scored.omits and longer_known in _COLLEGES:
-        # A college's name in full is not one that leaves out a word: Nevada is not Nevada, Las Vegas.
-        return scored._replace(omits=False)
-    return scored
+        return NameScore(scored.score, "non_match", f"({one.place}) is not ({other.place})")
+    if one.known and other.known and one.known != other.known:
+        return _known_score(one, other, scored)
+    if scored.limit != "match" and not scored.omits:
+        return scored
+    doubt = _namesake(one, other) or _unknown_addition(one, other, scored)
+    return scored._replace(limit="possible_match", why=doubt, omits=False) if doubt else scored
+
+
+def _known_score(one: Name, other: Name, scored: NameScore) -> NameScore:
+    """Return the score of the names of two known teams."""
+    if {one.known, other.known} & _COLLEGES and scored.limit == "match" and all(word in MASCOTS for word in scored.rest):
+        # Pittsburgh is also a college.
+        return scored
+    why = f"{one.known} is not {other.known}"
+    if _contained(one.words, other.words) and scored.limit != "non_match":
+        return NameScore(scored.score, "possible_match", why)
+    return NameScore(min(scored.score, 0.5), "non_match", why)
+
+
+def _unknown_addition(one: Name, other: Name, scored: NameScore) -> str:
+    """Return why a name may be that of another team than one of which it has all words, empty if it is the same."""
+    if one.club and other.club and not one.club & other.club:
+        return f"{' '.join(sorted(one.club))} is not {' '.join(sorted(other.club))}"
+    added = [word for word in scored.rest if word not in MASCOTS and word not in SPONSORS]
+    if not added:
+        return ""
+    if one.known or other.known:
+        # The other names of a known team are known too.
+        return f"only one of them is {' '.join(added)}"
+    shorter = " ".join(one.words if len(one.words) < len(other.words) else other.words)
+    return f"several clubs are called {shorter}" if is_shared_name(shorter) else ""
 
 
 def _namesake(one: Name, other: Name) -> str:
@@ -100,12 +124,19 @@ def _namesake(one: Name, other: Name) -> str:
         return f"only one is of ({one.place or other.place})"
     shorter, longer = sorted((one, other), key=lambda name: len(name.words))
     place = " ".join(shorter.words)
+    if one.place != other.place and one.words == other.words and _is_ambiguous(place, one.place or other.place):
+        return f"several clubs are called {place}, and only one is of {one.place or other.place}"
     if " ".join(longer.words) == f"{place} city" and place in NAMESAKES:
         return f"{place} city may not be {place}"
     # Georgia has a college.
     if place in COUNTRIES - {"georgia"} and len(longer.words) > len(shorter.words):
         return f"{' '.join(longer.words)} may not be {place} itself"
     return ""
+
+
+def _is_ambiguous(name: str, place: str) -> bool:
+    """Check whether a name with a place may be another club than the one that is known without it."""
+    return place != HOMES[name] if name in HOMES else is_shared_name(name)
 
 
 def _contained(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
@@ -175,33 +206,38 @@ def _combined(matched: float, maximum: float, left: list[str], right: list[str])
     if conflict is not None:
         limit, why = conflict
         return NameScore(score * _CONFLICT, limit, why)
-    if maximum >= 1.0 and not (left and right) and all(map(_is_general, rest)):
-        # No contradiction: one name only omits the general part of the other.
-        return NameScore(max(score, _ADDS_GENERAL * matched / maximum))
     if left and right:
-        return NameScore(score, "doubt", f"{' '.join(left)} is not {' '.join(right)}")
-    if rest:
-        omits = maximum >= 1.0
-        score = max(score, _OMITS * matched / maximum) if omits else score
-        return NameScore(score, "doubt", f"only one of them is {' '.join(rest)}", omits=omits)
-    return NameScore(score)
+        return NameScore(score, "possible_match", f"{' '.join(left)} is not {' '.join(right)}", rest=tuple(sorted(rest)))
+    if not rest:
+        return NameScore(score)
+    if maximum >= 1.0 and all(map(_is_general, rest)):
+        # No contradiction: one name only omits the general part of the other.
+        return NameScore(max(score, _ADDS_GENERAL * matched / maximum), rest=tuple(sorted(rest)))
+    omits = maximum >= 1.0 and _may_be_omitted(rest)
+    score = max(score, _OMITS * matched / maximum) if maximum >= 1.0 else score
+    return NameScore(score, "possible_match", f"only one of them is {' '.join(rest)}", omits, tuple(sorted(rest)))
+
+
+def _may_be_omitted(rest: list[str]) -> bool:
+    """Check whether words that only one of two names has are those of its place and its sponsors."""
+    return " ".join(word for word in rest if not _is_general(word)) in PLACES
 
 
 def _conflict(left: list[str], right: list[str]) -> tuple[Limit, str] | None:
     """Return what the unpaired words of two names rule out, and why; None if they rule out nothing."""
     distinguishing = [word for word in (*left, *right) if word in DISTINGUISHING]
     if distinguishing:
-        return "apart", f"only one of them is {' '.join(distinguishing)}"
+        return "non_match", f"only one of them is {' '.join(distinguishing)}"
     for kind in (_is_initial, MASCOTS.__contains__, GENERIC.__contains__):
         lefts, rights = [word for word in left if kind(word)], [word for word in right if kind(word)]
         if lefts and rights:
-            return "apart", f"{' '.join(lefts)} is not {' '.join(rights)}"
+            return "non_match", f"{' '.join(lefts)} is not {' '.join(rights)}"
     for initials, words in ((left, right), (right, left)):
         for initial in filter(_is_initial, initials):
             if words:
                 # Y. Kafelnikov may be Evgeny, but V. is not Serena.
                 may_sound = any(word[0] in _SOUNDS_LIKE.get(initial, "") for word in words)
-                return "doubt" if may_sound else "apart", f"{initial}. is not {' '.join(words)}"
+                return "possible_match" if may_sound else "non_match", f"{initial}. is not {' '.join(words)}"
     return None
 
 
@@ -210,7 +246,7 @@ def _is_initial(word: str) -> bool:
 
 
 def _is_general(word: str) -> bool:
-    return len(word) <= _CLUB_LETTERS or word in GENERIC or word.isdigit()
+    return (word in GENERIC and word not in PATRONS) or word in SPONSORS or word.isdigit()
 
 
 def _weight(word: str) -> float:
@@ -238,20 +274,27 @@ def _word_score(one: str, other: str, foreign: bool) -> float:  # noqa: FBT001 -
     if one == other:
         return 1.0
     short, long = sorted((one, other), key=len)
+    if long in {f"e{short}", f"{short}a"}:
+        # eSpain plays a video game; Andreeva is not Andreev.
+        return 0.0
     begin, mark, end = short.partition("~")
     is_shortened = (mark and long.startswith(begin) and long.endswith(end)) or (
         (len(short) == 1 or (len(short) >= _MIN_ABBREVIATION and len(long) - len(short) >= _MIN_OMITTED))
-        and long.startswith(short)
+        and (long.startswith(short) or (foreign and len(short) == 1 and short in _SOUNDS_LIKE.get(long[0], "")))
     )
     if is_shortened:
         return _ABBREVIATED
     if {one, other} & DISTINGUISHING or {one, other} <= GENERIC:
         return 0.0
-    if foreign and _sounds_alike(one, other):
+    return (_heard_score(one, other) if foreign else 0.0) or (0.0 if len(short) <= _SHORT else _misspelt_score(one, other))
+
+
+def _heard_score(one: str, other: str) -> float:
+    """Return the similarity of two words that sound alike, 0 if they do not."""
+    if _sounds_alike(one, other):
         return _SOUNDS_ALIKE
-    if foreign and len(sound(one)) == _MIN_SOUND - 1 and sound(one) == sound(other):
-        return _SOUNDS_ALIKE_BUT_SHORT
-    return 0.0 if len(short) <= _SHORT else _misspelt_score(one, other)
+    heard = sound(one)
+    return _SOUNDS_ALIKE_BUT_SHORT if len(heard) == _MIN_SOUND - 1 and heard == sound(other) else 0.0
 
 
 def _misspelt_score(one: str, other: str) -> float:
@@ -259,6 +302,9 @@ def _misspelt_score(one: str, other: str) -> float:
     if OSA.normalized_similarity(one, other) < _SAME_LETTERS:
         return 0.0
     if one[:_SAME_BEGINNING] != other[:_SAME_BEGINNING] and OSA.distance(one, other) > 1:
+        return 0.0
+    if one[0] != other[0] and one[0] not in _SOUNDS_LIKE.get(other[0], "") and one[1:] == other[1:]:
+        # Hernandez is not Fernandez.
         return 0.0
     similarity = float(JaroWinkler.similarity(one, other))
     return similarity if similarity >= _SAME_WORD else 0.0

@@ -1,4 +1,4 @@
-"""Words that mean the same thing in the names of many teams, by what their presence or absence tells."""
+"""Words that mean the same thing in the names of many teams, by what their presence or absence means."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ CLUB: Final = frozenset(
     fc football futbol calcio cf afc sc ac cd ud sd ad rc as ss us bk if fk sk nk hc bc kk ca cs sv vfb vfl tsv fsv rb club
     de the of and cp jk ff cfc ec se ks ssc acf ogc rcd osc losc fcb bsc sl cr nfc sfc aik clube futebol esporte fotball
     fotboll klub kulubu spor afs ik il gc mc gnk pfc pfk tsg spvgg msk mfk zao bv krc rsc kv kaa ksc esports esport gaming
+    hf aa nps fr aj ol hk kc cfr
     team bbc cb basket basketball basquet baloncesto basketbol sco aj ae pec thw rk hbc sg hb handbold handbol hockey
     handball handbal volley volleyball cricket rugby rlfc rfc
     """.split()
 )
+#: Abbreviations that distinguish clubs of a town, if both names have one: UD Logrones is not SD Logrones.
+DISTINCT_CLUB: Final = frozenset("sc ac as ad cd ud sd ca us ss sv vfb vfl tsv fsv mc cr se es js ec hk bc".split())
 #: Words that many clubs share: they distinguish two clubs of a town, but identify none by themselves.
 _SHARED: Final = """
     united wednesday city town rovers wanderers athletic albion county hotspur rangers real sporting racing olympique dynamo
@@ -54,7 +57,7 @@ DISTINGUISHING: Final = frozenset(
     state north south east west northern southern eastern western central middle upper lower new tech am international
     christian coastal poly atlantic gulf pacific methodist equatorial papua bissau inter northeast northwest southeast
     southwest northeastern northwestern southeastern southwestern republic democratic dr nord sud este oeste norte sur sul
-    jong castilla promesas future futures legends allstars
+    at uc legends allstars mount fort valley
     """.split()
 )
 #: Common abbreviations of words.
@@ -67,7 +70,7 @@ ABBREVIATIONS: Final = dict(
     mufc=manchester+united nott=nottingham nottm=nottingham notts=nottingham shef=sheffield sheff=sheffield wed=wednesday
     weds=wednesday ath=athletic athl=athletic atl=atletico st=saint ste=saint nth=north sth=south bor=borussia
     mgladbach=monchengladbach wan=wanderers wand=wanderers wndrs=wanderers rov=rovers rvrs=rovers rgrs=rangers cty=city
-    twn=town pal=palace vil=villa univ=university uni=university uc=university intl=international int=international
+    twn=town pal=palace vil=villa univ=university uni=university intl=international int=international
     ny=new+york dyn=dynamo din=dynamo dinamo=dynamo dep=deportivo depor=deportivo lok=lokomotiv loko=lokomotiv spt=sporting
     sp=sporting vic=victory ntl=national natl=national rac=racing est=estudiantes ein=eintracht oly=olympiacos
     munchen=munich muenchen=munich koeln=cologne koln=cologne moskva=moscow moskau=moscow mosca=moscow kiev=kyiv kiew=kyiv
@@ -90,20 +93,3 @@ PLACEHOLDER_WORDS: Final = frozenset(
 )
 #: States and countries that a town is named after: Kansas City is not Kansas.
 NAMESAKES: Final = frozenset({"kansas", "oklahoma", "new york", "mexico", "panama", "guatemala", "jersey", "iowa"})
-#: Towns with several clubs of one sport: the town's name alone may mean any of them.
-_SHARED_TOWNS: Final = frozenset(
-    {"manchester", "sheffield", "bristol", "dundee", "madrid", "moscow", "kyiv", "belgrade", "istanbul", "london", "sydney"}
-    | {"melbourne", "buenos aires", "rio", "sao paulo", "belfast", "tel aviv", "haifa", "bucharest", "sofia", "prague"}
-    | {"new york", "los angeles"}
-)
-_AMERICAN_TOWNS: Final = {
-    "baseball": frozenset({"new york", "los angeles", "chicago"}),
-    "american_football": frozenset({"new york", "los angeles"}),
-    "ice_hockey": frozenset({"new york", "moscow"}),
-    "basketball": frozenset({"new york", "los angeles", "belgrade", "istanbul", "tel aviv", "moscow"}),
-}
-
-
-def is_shared_town(name: str, sport: str) -> bool:
-    """Check whether a name is only that of a town with several teams."""
-    return name in _AMERICAN_TOWNS.get(sport, _SHARED_TOWNS)

@@ -63,7 +63,7 @@ def marks(text: str) -> set[str]:
 )
 def test_spellings_of_the_same_name(one: str, other: str) -> None:
     scored = score(one, other)
-    assert ("same", True) == (scored.limit, scored.score >= 0.85), scored
+    assert ("match", True) == (scored.limit, scored.score >= 0.85), scored
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_spellings_of_the_same_name(one: str, other: str) -> None:
 )
 def test_different_names(one: str, other: str) -> None:
     scored = score(one, other)
-    assert scored.limit == "apart" or scored.score < 0.6, scored
+    assert scored.limit == "non_match" or scored.score < 0.6, scored
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_any_name_equals_itself_unless_it_names_nobody(text: str) -> None:
 def test_a_name_that_names_nobody_equals_no_other(text: str, nobody: str) -> None:
     scored = score(text, nobody)
     assert not NAMES.normalise(nobody).words or nobody in {"(W)", "U21"}
-    assert scored.limit == "apart" or NAMES.normalise(nobody).words
+    assert scored.limit == "non_match" or NAMES.normalise(nobody).words
 
 
 def test_no_name_is_that_of_two_teams() -> None:
