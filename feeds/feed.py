@@ -43,6 +43,10 @@ class Rejected(msgspec.Struct, frozen=True):
     excerpt: str
 
 
+class Unreadable(Rejected, frozen=True):
+    """A response that could not be used at all, such as an error page that came with 200: as good as none."""
+
+
 class Dropped(msgspec.Struct, frozen=True):
     """A message ignored on purpose, as the protocol requires. Only counted."""
 

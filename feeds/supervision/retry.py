@@ -32,6 +32,28 @@ class Retry:
         self.breaker = Context(name, supervision.breaker_failures, supervision.breaker_probe_s)
         #: failed attempts since the feed was last live
         self.failures = 0
+        #: failed requests in a row, on this connection and the ones before
+        self.failed_requests = 0
+        #: when the next request may be made, in seconds of a monotonic clock
+        self._held_until_s = 0.0
+
+    def request_succeeded(self) -> None:
+        """Record that a request was answered."""
+        self.failed_requests, self._held_until_s = 0, 0.0
+
+    def request_failed(self, now_s: float, retry_after_s: float | None) -> None:
+        """Record that a request failed: the next one waits, no less than the provider asks for, and over reconnections too.
+
+        Args:
+            now_s: seconds of a monotonic clock.
+            retry_after_s: what the provider asks for, None if it does not.
+        """
+        self.failed_requests += 1
+        self._held_until_s = now_s + max(self.wait_s(self.failed_requests), retry_after_s or 0.0)
+
+    def hold_s(self, now_s: float) -> float:
+        """Return how many seconds the next request has to wait."""
+        return max(0.0, self._held_until_s - now_s)
 
     @property
     def is_open(self) -> bool:

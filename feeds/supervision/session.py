@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from feeds.errors import ContinuityLost, FeedError, WentStale
+from feeds.feed import Unreadable
 from feeds.recording.packet import Packet, data_packet, response_packet
 from feeds.supervision.states import FeedState, Trigger
 from feeds.supervision.watchdog import Watchdog
@@ -21,7 +22,7 @@ from oddsengine.common.tasks import end_tasks
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from feeds.feed import Connection, Feed
+    from feeds.feed import CodecEvent, Connection, Feed
     from feeds.supervision.counters import FeedCounters
     from feeds.supervision.event_handler import EventHandler
     from feeds.supervision.health_tracker import HealthTracker
@@ -77,6 +78,8 @@ class FeedSession:
         self._clock = context.clock
         self._watchdog = self._new_watchdog()
         self._connection: Connection | None = None
+        #: what was wrong with the last response that could not be used
+        self._failure = ""
         #: set when a request may have become due earlier than expected
         self._request_due = asyncio.Event()
 
@@ -177,8 +180,8 @@ class FeedSession:
         poller, http = self._feed.poller, self._feed.http
         if poller is None or http is None:
             raise FeedError(f"feed {self._name} has a poller but no HTTP client")
-        failures = 0
         while True:
+            await asyncio.sleep(self._retry.hold_s(self._clock()))
             asked_ms = self._now_ms()
             request = poller.next_request(asked_ms)
             if request is None:
@@ -186,21 +189,24 @@ class FeedSession:
                 continue
             self._record(Packet(at_ms=asked_ms, kind="asked"))
             response = await self._fetch(http, request)
-            failures = 0 if response.ok else failures + 1
-            self._events.handle(poller.receive_response(response), self._watchdog)
+            events = poller.receive_response(response)
+            failure = _failure(response, events)
+            if failure is None:
+                self._retry.request_succeeded()
+                if self._feed.transport is None:
+                    self._data_received()
+            else:
+                self._retry.request_failed(self._clock(), response.retry_after_s)
+                self._failure = failure
+                self._status.explain(failure)
+            self._events.handle(events, self._watchdog)
             await self._write()
-            if not response.ok:
-                wait_s = self._retry.wait_s(failures)
-                # No earlier than the provider asks for.
-                await asyncio.sleep(max(wait_s, response.retry_after_s or 0.0))
 
     async def _fetch(self, http: HttpClient, request: Request) -> Response:
         response = await http.fetch(request)
         if self._tap is not None:
             self._tap(response_packet(response))
         self._counters.bytes += len(response.body)
-        if response.ok and self._feed.transport is None:
-            self._data_received()
         return response
 
     async def _until_due(self, due_ms: int | None) -> None:
@@ -222,12 +228,12 @@ class FeedSession:
             self._tick()
             is_recovering = self._status.state is FeedState.RECOVERING
             if is_recovering and now_s - began_s > self._limits.recovery_timeout_s:
-                raise WentStale(f"no complete recovery within {self._limits.recovery_timeout_s:g} s")
+                raise WentStale(f"no complete recovery within {self._limits.recovery_timeout_s:g} s" + self._because())
             limit_s = self._codec.silence_limit_s
             verdict = self._watchdog.verdict(now_s, limit_s)
             if verdict == "silent":
                 missing = "nothing received" if self._feed.transport is not None else "no successful response"
-                raise WentStale(f"{missing} for {limit_s:g} s")
+                raise WentStale(f"{missing} for {limit_s:g} s" + self._because())
             if is_recovering:
                 continue
             if verdict == "contradicted":
@@ -257,6 +263,9 @@ class FeedSession:
         self._request_due.set()
         await self._write()
 
+    def _because(self) -> str:
+        return f"; the last request failed: {self._failure}" if self._failure and self._retry.failed_requests else ""
+
     def _frozen(self, reason: str) -> WentStale:
         """Return the error that ends a frozen connection. The next one starts over: the resume state of this one is worthless."""
         self._health.mark_frozen()
@@ -265,3 +274,11 @@ class FeedSession:
     def _record(self, packet: Packet) -> None:
         if self._tap is not None:
             self._tap(packet)
+
+
+def _failure(response: Response, events: list[CodecEvent]) -> str | None:
+    """Return what was wrong with a response; None if it was of use. A page that can't be read is no better than an error."""
+    if not response.ok:
+        return response.error_text
+    unreadable = next((event for event in events if isinstance(event, Unreadable)), None)
+    return None if unreadable is None else f"{unreadable.where}: {unreadable.reason}: {unreadable.excerpt}"

@@ -112,6 +112,11 @@ class FeedStatus:
         _log.info("feed state", feed=self._feed, state=state.value, reason=reason)
         return True
 
+    def explain(self, reason: str) -> None:
+        """Say why the feed is not live yet. What is known of a live feed stays."""
+        if self.state not in {FeedState.LIVE, FeedState.LAGGING}:
+            self.reason = reason
+
 
 def diagram() -> str:
     """Return the table as a Mermaid state diagram."""

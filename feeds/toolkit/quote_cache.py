@@ -102,23 +102,3 @@ class QuoteCache:
 def _image(definition: MarketDefinition, quotes: Mapping[str, float]) -> MarketUpdate:
     books = [BookChange(key, quote=odds) for key, odds in quotes.items()]
     return MarketUpdate(definition.id, image=True, definition=definition, books=books)
-
-
-def decimal_odds(value: float | str | None) -> float | None:
-    """Parse decimal odds, a number or text. None for values that are not odds."""
-    if value is None:
-        return None
-    try:
-        odds = float(value)
-    except ValueError:
-        return None
-    return odds if 1.0 < odds < float("inf") else None
-
-
-def from_american(price: float) -> float | None:
-    """Convert American odds (-110, +150) to decimal odds. None for values that are not American odds."""
-    if price >= 100:  # noqa: PLR2004 - no American odds are between -100 and 100
-        return 1.0 + price / 100
-    if price <= -100:  # noqa: PLR2004
-        return 1.0 + 100 / -price
-    return None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from feeds.feed import CodecEvent, Rejected, VerificationSnapshot
+from feeds.feed import CodecEvent, Unreadable, VerificationSnapshot
 from feeds.toolkit.responses import reject_response
 from feeds.toolkit.snapshot_fetcher import SnapshotFetcher
 from oddsengine.common.excerpts import excerpt
@@ -74,7 +74,7 @@ class SnapshotSync(ABC):
         try:
             self._decode_response(response, events)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return [*events, Rejected(what, str(error), excerpt(response.body))]
+            return [*events, Unreadable(what, str(error), excerpt(response.body))]
         if self._fetcher.is_complete:
             self._is_verifying = False
             if not self._is_live:

@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
 
 from feeds.errors import ContinuityLost, ProviderRefused
+from oddsengine.common.excerpts import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -24,6 +25,8 @@ _OK: Final = 200
 #: Longer messages are refused: no provider sends them.
 _MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 _UNAUTHORISED: Final = frozenset({401, 403})
+#: What an error page is, that comes with 200 too.
+_PAGES: Final = frozenset({"text/html", "application/json"})
 
 
 class _TcpConnection:
@@ -176,6 +179,9 @@ class EventStreamTransport:
             if response.status != _OK:
                 message = (await response.content.read(120)).decode("utf-8", "replace")
                 raise ProviderRefused(f"HTTP {response.status}", message, fatal=response.status in _UNAUTHORISED)
+            if response.content_type in _PAGES:
+                message = excerpt(await response.content.read(120))
+                raise ContinuityLost(f"a page instead of an event stream: {message}")
             yield _BodyConnection(response)
         finally:
             response.close()

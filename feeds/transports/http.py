@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Literal
@@ -10,6 +11,7 @@ import aiohttp
 import msgspec
 from aiolimiter import AsyncLimiter
 
+from feeds.transports.dates import http_date_ms
 from oddsengine.common.excerpts import excerpt
 from oddsengine.common.histogram import Histogram
 
@@ -18,8 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
 _OK: Final = 200
+#: Shorter values of headers and queries are no secrets, and may stand anywhere.
+_MIN_SECRET: Final = 8
+_JSON_STARTS: Final = frozenset({b"{", b"["})
 #: Providers answer within a second; requests time out after ten by default.
 _RESPONSE_BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SECONDS: Final = re.compile(r"\d{1,9}(\.\d+)?")
 #: Response headers that codecs read; the others are discarded.
 _KEPT_HEADERS: Final = frozenset({"retry-after", "x-requests-remaining", "x-requests-used", "date"})
 
@@ -76,11 +82,16 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def retry_after_s(self) -> float | None:
-        """How long the provider asks to wait, in seconds; None if it does not."""
-        try:
-            return max(0.0, float(self.headers["retry-after"]))
-        except (KeyError, ValueError):
+        """How long the provider asks to wait, in seconds, as a number or until a date (RFC 9110, 10.2.3); None if it does not."""
+        asked = self.headers.get("retry-after", "").strip()
+        if _SECONDS.fullmatch(asked):
+            return float(asked)
+        until_ms = http_date_ms(asked)
+        if until_ms is None:
             return None
+        # The date is by the provider's clock.
+        now_ms = http_date_ms(self.headers.get("date")) or self.at_ms
+        return max(0.0, (until_ms - now_ms) / 1000)
 
 
 class HttpClient:
@@ -142,6 +153,8 @@ class HttpClient:
                 ssl=self._certificate if request.with_certificate and self._certificate is not None else True,
             ) as response:
                 body = await response.read()
+                if response.status != _OK or body[:1] not in _JSON_STARTS:
+                    body = self._without_secrets(body)
                 headers = {key.lower(): value for key, value in response.headers.items() if key.lower() in _KEPT_HEADERS}
                 return Response(request=request, status=response.status, at_ms=self._now_ms(), body=body, headers=headers)
         except TimeoutError:
@@ -150,6 +163,13 @@ class HttpClient:
             # aiohttp's error messages contain the URL, and with it the key.
             text = type(error).__name__ if not isinstance(error, aiohttp.ClientConnectorError) else _os_text(error)
             return Response(request=request, status=0, at_ms=self._now_ms(), error=f"no response: {text}")
+
+    def _without_secrets(self, body: bytes) -> bytes:
+        """Return an error page without the secrets of the request, which such pages echo."""
+        for secret in (*self._params.values(), *self._headers().values()):
+            if len(secret) >= _MIN_SECRET and secret.encode() in body:
+                body = body.replace(secret.encode(), b"***")
+        return body
 
 
 def _os_text(error: aiohttp.ClientConnectorError) -> str:

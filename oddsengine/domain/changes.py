@@ -28,6 +28,7 @@ class MarketIdentity(msgspec.Struct, frozen=True, array_like=True, gc=False):
     line: float | None = None
     winners: int = 1
     name: str = ""
+    unit: str | None = None
 
 
 class MarketState(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -44,6 +44,7 @@ class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A source's whole definition of a market: selections that it does not contain are no longer part of the market.
 
     `name` is for display; where it is empty the market is named after its type.
+    `unit` is what its line or result counts where that is not what the sport's score counts: `sets`, `corners` ..
     `start_ms` is the market's own start (Unix milliseconds) where its event has several, as a meeting has one a race; None: the
     event's.
     """
@@ -53,6 +54,7 @@ class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     type: MarketType
     period: str | None = None
     line: float | None = None
+    unit: str | None = None
     winners: int = 1
     status: MarketStatus
     in_play: bool = False

@@ -1,6 +1,6 @@
 """Stable ids, derived only from the provider's data.
 
-An event is `<source>.<provider's event id>`, a market `<event>/<type>[/<period>][/<line>]`, a selection its role
+An event is `<source>.<provider's event id>`, a market `<event>/<type>[_<unit>][/<period>][/<line>]`, a selection its role
 (`home draw away over under yes no`) or the provider's runner id (`47972`, with a handicap `47972@-0.25`).
 """
 

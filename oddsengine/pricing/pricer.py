@@ -228,6 +228,8 @@ class Pricer:
         if cached is not None and cached.definition is definition:
             return cached.identity
         name = definition.name or default_name(definition.type)
-        identity = MarketIdentity(definition.event, definition.type, definition.period, definition.line, definition.winners, name)
+        identity = MarketIdentity(
+            definition.event, definition.type, definition.period, definition.line, definition.winners, name, definition.unit
+        )
         self._identities[definition.id] = _CachedIdentity(definition, identity)
         return identity

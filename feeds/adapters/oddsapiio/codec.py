@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from feeds.adapters.oddsapiio.markets import time_ms, to_event, to_markets
+from feeds.adapters.oddsapiio.markets import bad_lines, to_event, to_markets
 from feeds.adapters.oddsapiio.messages import EventDetails, EventOdds, Market, StreamMessage
 from feeds.errors import ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected
 from feeds.toolkit.quote_cache import QuoteCache
 from feeds.toolkit.snapshot_fetcher import FetchChunk, ListPage
 from feeds.toolkit.snapshot_sync import SnapshotSync
-from feeds.toolkit.timestamps import is_older
+from feeds.toolkit.timestamps import is_older, time_ms
 from feeds.transports.http import Request
 from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.feed_updates import UpdateBatch
@@ -143,6 +143,8 @@ class OddsApiIoCodec(SnapshotSync):
                 continue
             listed.append(str(details.id))
             event = to_event(self._name, details, self._event_id(details.id))
+            if event.start_ms is None:
+                events.append(Rejected(f"start of event {details.id}", f"{details.date!r} is not a time", ""))
             known = self._events.get(event.id)
             self._events[event.id] = details
             for bookmaker, quote_cache in self._quote_caches.items():
@@ -168,7 +170,7 @@ class OddsApiIoCodec(SnapshotSync):
                 continue
             for bookmaker, raw_markets in odds.bookmakers.items():
                 markets = self._decode_markets(raw_markets, f"{bookmaker} on event {odds.id}", events)
-                at_ms = max((time_ms(market.updated_at) for market in markets), default=0)
+                at_ms = max((time_ms(market.updated_at) or 0 for market in markets), default=0)
                 fetched[bookmaker.lower(), self._event_id(odds.id)] = _MarketList(markets, at_ms)
         self._fetcher.mark_fetched(requested)
         batches: list[UpdateBatch] = []
@@ -247,10 +249,12 @@ class OddsApiIoCodec(SnapshotSync):
     def _decode_market(raw: msgspec.Raw, where: str, events: list[CodecEvent]) -> list[Market]:
         """Decode one market. One that can't be decoded is rejected, and withdrawn by its absence."""
         try:
-            return [_decode_market(raw)]
+            market = _decode_market(raw)
         except msgspec.DecodeError as error:
             events.append(Rejected(f"market of {where}", str(error), excerpt(bytes(raw))))
             return []
+        events += [Rejected(f"line of {where}", problem, excerpt(bytes(raw))) for problem in bad_lines(market)]
+        return [market]
 
     def _requote(self, bookmaker: str, event: EventId) -> list[FeedUpdate]:
         """Translate the market list of an event and return what has changed."""
@@ -263,6 +267,7 @@ class OddsApiIoCodec(SnapshotSync):
         retained: list[str] = []
         for market in current.markets:
             for definition, quotes in to_markets(event, details, market):
-                retained.append(definition.id)
-                updates += quote_cache.update_market(definition, quotes)
+                if definition.id not in retained:
+                    retained.append(definition.id)
+                    updates += quote_cache.update_market(definition, quotes)
         return updates + quote_cache.retain_markets(event, retained)

@@ -28,7 +28,7 @@ class Market(msgspec.Struct, rename="camel"):
 
     name: str
     odds: list[Price]
-    updated_at: str | None = None
+    updated_at: object = None
 
 
 class StreamMessage(msgspec.Struct):
@@ -54,9 +54,9 @@ class EventDetails(msgspec.Struct):
     id: str | int
     home: str
     away: str
-    date: str
     sport: Slug
     league: Slug | None = None
+    date: object = None
     status: str = "pending"
 
 

@@ -7,7 +7,7 @@ Rules (OpticOdds API documentation, "Stream odds", "Get odds"):
   streamed meanwhile are applied after it where they are newer. The feed is live once it has both.
 - A connection continues from `last_entry_id`. The provider does not report whether it still held everything since, so the
   snapshot is fetched then too.
-- Prices are requested in decimal odds; one of 100 and more either way is American nevertheless.
+- Prices are requested in decimal odds, and are decimal: 101 is. A price that can't be decimal is no price.
 - A swap of main and alternate line sends no `locked-odds`: all lines are translated, and `is_main` is ignored.
 """
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from feeds.adapters.opticodds.markets import to_event
+from feeds.adapters.opticodds.markets import problem_of, to_event
 from feeds.adapters.opticodds.messages import Entry, Fixture, Fixtures, OddsPage, StreamMessage
 from feeds.adapters.opticodds.sportsbook import Sportsbook, lock
 from feeds.errors import BadMessage, ProviderRefused
@@ -139,9 +139,11 @@ class OpticOddsCodec(SnapshotSync):
             try:
                 fixture = _decode_fixture(raw)
                 event = to_event(self._name, fixture, self._event_id(fixture.id))
-            except (msgspec.DecodeError, ValueError) as error:
+            except msgspec.DecodeError as error:
                 events.append(Rejected("fixture", str(error), excerpt(bytes(raw))))
                 continue
+            if event.start_ms is None:
+                events.append(Rejected(f"start of fixture {fixture.id}", f"{fixture.start_date!r} is not a time", ""))
             listed.append(fixture.id)
             known = self._fixtures.get(event.id)
             self._fixtures[event.id] = fixture
@@ -245,4 +247,8 @@ class OpticOddsCodec(SnapshotSync):
             events.append(Dropped("unrequested sportsbook"))
             return None
         entry.sportsbook = name
+        if (problem := problem_of(entry)) is not None:
+            events.append(Rejected(f"{entry.market} of fixture {entry.fixture_id}", problem, excerpt(bytes(raw))))
+            # What the entry was is not quoted any more.
+            entry.price = None
         return entry

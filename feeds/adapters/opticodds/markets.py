@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from feeds.toolkit.quote_cache import decimal_odds, from_american
+from feeds.adapters.opticodds.bets import Bet, bet_of
+from feeds.toolkit.numbers import decimal_odds, to_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, both_to_score, match_result, total
+from feeds.toolkit.timestamps import time_ms
+from feeds.toolkit.units import line_unit, result_unit
 from oddsengine.domain.events import Competition, Event
 
 if TYPE_CHECKING:
@@ -23,99 +25,134 @@ SPORTS: Final[dict[str, str]] = {
     "hockey": "ice_hockey",
     "mma": "mixed_martial_arts",
 }
-#: The provider's market names that are translated: kind and period.
-_KINDS: Final[dict[str, tuple[str, str]]] = {
-    "Moneyline": ("result", "ft"),
-    "Moneyline 3-Way": ("result", "ft"),
-    "1st Half Moneyline": ("result", "h1"),
-    "1st Half Moneyline 3-Way": ("result", "h1"),
-    "Total Goals": ("total", "ft"),
-    "Total Points": ("total", "ft"),
-    "1st Half Total Goals": ("total", "h1"),
-    "Asian Handicap": ("handicap", "ft"),
-    "Point Spread": ("handicap", "ft"),
-    "Goal Spread": ("handicap", "ft"),
-    "Both Teams To Score": ("both", "ft"),
+#: Kind of bet -> the provider's names of its selections that are not sides.
+_NAMES: Final[dict[str, dict[str | None, str]]] = {
+    "result": {"Draw": "draw", "Tie": "draw"},
+    "total": {"Over": "over", "Under": "under"},
+    "both": {"Yes": "yes", "No": "no"},
 }
-_UNKNOWN_KIND: Final = ("", "")
-#: A price this far from zero is American, whatever format was requested.
-_MIN_AMERICAN: Final = 100.0
+#: Sports whose result has a draw, whether its market is called three-way or not.
+_THREE_WAY_SPORTS: Final = frozenset({"football"})
 
 
 def to_event(name: str, fixture: Fixture, event: EventId) -> Event:
-    """Translate a fixture.
+    """Translate a fixture. Its start is unknown if it can't be read.
 
     Args:
         name: the feed's name.
         fixture: the provider's fixture.
         event: its id in the domain.
-
-    Raises:
-        ValueError: if its start time can't be read.
     """
     return Event(
         id=event,
-        sport=SPORTS.get(fixture.sport.id, fixture.sport.id),
+        sport=sport_of(fixture),
         competition=Competition(f"{name}.{fixture.league.id}", fixture.league.name or fixture.league.id),
         name=f"{fixture.home_team_display} v {fixture.away_team_display}",
         participants=(fixture.home_team_display, fixture.away_team_display),
-        start_ms=round(datetime.fromisoformat(fixture.start_date).timestamp() * 1000),
+        start_ms=time_ms(fixture.start_date),
         in_play=fixture.is_live,
     )
+
+
+def sport_of(fixture: Fixture) -> str:
+    """Return the domain's word for the sport of a fixture."""
+    return SPORTS.get(fixture.sport.id, fixture.sport.id)
+
+
+def problem_of(entry: Entry) -> str | None:
+    """Return why an entry can't be used; None if it can, or if its market is not translated."""
+    bet = bet_of(entry.market)
+    if bet is None:
+        return None
+    if entry.price is not None and decimal_odds(entry.price) is None:
+        return f"{entry.price:g} is not decimal odds"
+    if bet.kind in {"total", "handicap"} and entry.points is not None:
+        try:
+            to_line(entry.points)
+        except ValueError as error:
+            return str(error)
+    return None
 
 
 def to_markets(
     event: EventId, fixture: Fixture, entries: Iterable[Entry]
 ) -> dict[str, tuple[MarketDefinition, dict[str, float]]]:
-    """Assemble the entries of a fixture into markets.
+    """Assemble the entries of a fixture into markets. Entries of two of the provider's markets never share one of ours.
 
     Returns:
         Market id -> its definition, and its decimal odds by selection.
     """
     phase = Phase("open", fixture.is_live)
-    entries = list(entries)
-    three_way = any(entry.name == "Draw" and _kind(entry)[0] == "result" for entry in entries)
-    markets: dict[str, tuple[MarketDefinition, dict[str, float]]] = {}
+    by_market: dict[str, list[Entry]] = {}
     for entry in entries:
-        found = _selection(event, fixture, entry, phase, three_way=three_way)
-        if found is None:
+        by_market.setdefault(entry.market, []).append(entry)
+    markets: dict[str, tuple[MarketDefinition, dict[str, float]]] = {}
+    # What is called three-way comes first, then by name, so that the order of the entries changes nothing.
+    for name in sorted(by_market, key=lambda market: ("3-Way" not in market, market)):
+        bet = bet_of(name)
+        if bet is None:
             continue
-        definition, key = found
-        _, quotes = markets.setdefault(definition.id, (definition, {}))
-        odds = _odds(entry.price)
-        if odds is not None:
-            quotes[key] = odds
+        of_this: dict[str, tuple[MarketDefinition, dict[str, float]]] = {}
+        three_way = (
+            bet.is_three_way
+            or sport_of(fixture) in _THREE_WAY_SPORTS
+            or any(selection_of(entry, fixture, bet.kind) == "draw" for entry in by_market[name])
+        )
+        for entry in by_market[name]:
+            key = selection_of(entry, fixture, bet.kind)
+            if key is None:
+                continue
+            definition = _definition(event, fixture, bet, entry, key, phase, three_way=three_way)
+            if definition is None or definition.id in markets:
+                continue
+            _, quotes = of_this.setdefault(definition.id, (definition, {}))
+            odds = decimal_odds(entry.price)
+            if odds is not None:
+                quotes.setdefault(key, odds)
+        markets |= of_this
     return markets
 
 
-def _kind(entry: Entry) -> tuple[str, str]:
-    return _KINDS.get(entry.market, _UNKNOWN_KIND)
+def selection_of(entry: Entry, fixture: Fixture, kind: str) -> str | None:
+    """Return the selection that an entry prices; None if it names none.
 
-
-def _selection(
-    event: EventId, fixture: Fixture, entry: Entry, phase: Phase, *, three_way: bool
-) -> tuple[MarketDefinition, str] | None:
-    """Return the market and selection that an entry prices; None if it is not translated."""
-    kind, period = _kind(entry)
-    home, away = fixture.home_team_display, fixture.away_team_display
-    name = entry.name
-    if kind == "result":
-        key = {home: "home", away: "away", "Draw": "draw"}.get(name)
-        definition = match_result(event, home, away, phase, three_way=three_way, period=period)
-        return None if key is None else (definition, key)
-    if kind == "total" and entry.points is not None:
-        key = "over" if name.startswith("Over") else "under" if name.startswith("Under") else None
-        return None if key is None else (total(event, entry.points, phase, period=period), key)
-    if kind == "handicap" and entry.points is not None:
-        key = "home" if name.startswith(home) else "away" if name.startswith(away) else None
-        line = entry.points if key == "home" else -entry.points
-        return None if key is None else (asian_handicap(event, line or 0.0, home, away, phase, period=period), key)
-    if kind == "both" and name in {"Yes", "No"}:
-        return both_to_score(event, phase), name.lower()
+    A side's name is compared whole, without the points behind it: "Michigan" is not "Michigan State".
+    """
+    named = _NAMES.get(kind, {})
+    if kind in {"result", "handicap"}:
+        named = {**named, fixture.home_team_display: "home", fixture.away_team_display: "away"}
+    for name in (entry.name, _without_points(entry.name), entry.selection, (entry.selection_line or "").title()):
+        if name in named:
+            return named[name]
     return None
 
 
-def _odds(price: float | None) -> float | None:
-    if price is not None and abs(price) >= _MIN_AMERICAN:
-        return from_american(price)
-    return decimal_odds(price)
+def _without_points(name: str) -> str:
+    side, _, points = name.rpartition(" ")
+    try:
+        float(points.strip("()"))
+    except ValueError:
+        return name
+    return side.strip()
+
+
+def _definition(
+    event: EventId, fixture: Fixture, bet: Bet, entry: Entry, key: str, phase: Phase, *, three_way: bool
+) -> MarketDefinition | None:
+    """Return the market that an entry belongs to; None if its line is none."""
+    home, away = fixture.home_team_display, fixture.away_team_display
+    sport = sport_of(fixture)
+    if bet.kind == "result":
+        unit = result_unit(sport, bet.unit, bet.period)
+        return match_result(event, home, away, phase, three_way=three_way, period=bet.period, unit=unit)
+    if bet.kind == "both":
+        return both_to_score(event, phase)
+    try:
+        points = to_line("" if entry.points is None else entry.points)
+    except ValueError:
+        return None
+    unit = line_unit(sport, bet.unit)
+    if bet.kind == "total":
+        return total(event, points, phase, period=bet.period, unit=unit)
+    line = points if key == "home" else -points or 0.0
+    return asian_handicap(event, line, home, away, phase, period=bet.period, unit=unit)

@@ -19,11 +19,11 @@ class Fixture(msgspec.Struct):
     """One event."""
 
     id: str
-    start_date: str
     home_team_display: str
     away_team_display: str
     sport: Named
     league: Named
+    start_date: object = None
     status: str = ""
     is_live: bool = False
 
@@ -37,7 +37,10 @@ class Fixtures(msgspec.Struct):
 
 
 class Entry(msgspec.Struct):
-    """The odds of one selection at one sportsbook; `timestamp` is Unix seconds."""
+    """The odds of one selection at one sportsbook; `timestamp` is Unix seconds.
+
+    `name` is the selection with its points, `selection` without; `selection_line` is `over`, `under` or null.
+    """
 
     id: str
     fixture_id: str
@@ -49,6 +52,8 @@ class Entry(msgspec.Struct):
     is_main: bool = False
     is_live: bool = False
     timestamp: float = 0.0
+    selection: str | None = None
+    selection_line: str | None = None
 
 
 class FixtureOdds(msgspec.Struct):

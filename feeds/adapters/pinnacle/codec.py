@@ -6,35 +6,36 @@ Rules (Pinnacle lines API documentation):
   recovery is fixtures, a snapshot, and the changes since the snapshot.
 - A call with `since` returns changed periods, each complete: a market missing from one is gone. An empty body: no changes.
 - Fixtures and odds have separate cursors for each sport; 0 and 1 are never cursors.
-- A period is suspended by `status` 2, by an unavailable fixture, and from its `cutoff` on.
-- Each endpoint keeps its own interval, in recoveries and verifications too; 429 is answered by waiting.
+- A period is open by its own `status` until its `cutoff`; an unavailable fixture (H) suspends what was heard before.
+- A match is several fixtures: before it, live, for each unit (`fixtures`). They are one event; the live ones speak once it has
+  started.
+- Each endpoint keeps its own interval, in recoveries and verifications too, and after errors.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from feeds.adapters.pinnacle.markets import PERIODS, cutoff_ms, to_event, to_markets
+from feeds.adapters.pinnacle.markets import without_bad_lines
 from feeds.adapters.pinnacle.messages import Fixture, Fixtures, Odds, Period
+from feeds.adapters.pinnacle.quoting import SportQuotes
 from feeds.adapters.pinnacle.sport import Sport, to_cursor
 from feeds.adapters.pinnacle.sport_states import RecoveryTrigger, VerificationState, VerificationTrigger
-from feeds.feed import CodecEvent, Rejected, VerificationSnapshot
-from feeds.toolkit.quote_cache import QuoteCache
+from feeds.feed import CodecEvent, Rejected, Unreadable, VerificationSnapshot
 from feeds.toolkit.responses import PollOnly, reject_response
-from feeds.toolkit.standard_markets import Phase
+from feeds.toolkit.timestamps import time_ms
 from feeds.transports.http import Request
 from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.feed_updates import MarketGone, SourceStatus, UpdateBatch
-from oddsengine.domain.ids import EventId, event_id
 
 if TYPE_CHECKING:
     from feeds.adapters.pinnacle.config import PinnacleConfig
+    from feeds.adapters.pinnacle.fixtures import Listed
     from feeds.transports.http import Response
     from oddsengine.domain.feed_updates import FeedUpdate
-
-_RETRY_MS: Final = 1_000
+    from oddsengine.domain.ids import EventId
 
 _decode_fixtures = msgspec.json.Decoder(Fixtures).decode
 _decode_fixture = msgspec.json.Decoder(Fixture).decode
@@ -53,10 +54,7 @@ class PinnacleCodec(PollOnly):
     def __init__(self, name: str, config: PinnacleConfig) -> None:
         self._name = name
         self._config = config
-        self._sports = {number: Sport(number) for number in config.sports}
-        self._quote_cache = QuoteCache()
-        #: (event, period) -> when it closes for betting, Unix milliseconds
-        self._cutoffs: dict[tuple[EventId, str], int] = {}
+        self._sports = {number: Sport(name, number) for number in config.sports}
         self._is_live = False
 
     @property
@@ -115,11 +113,12 @@ class PinnacleCodec(PollOnly):
         what = response.request.name
         endpoint = sport.fixtures if what == "fixtures" else sport.odds
         endpoint.in_flight = False
-        if not response.ok:
-            endpoint.due_ms = response.at_ms
-            return [reject_response(response, f"{what} of sport {sport.number}")]
-        interval_ms = round(self._config.interval_s * 1000)
+        # A call that was answered counts, whatever the answer.
+        interval_ms = round(self._config.interval_s * 1000) if response.status else 0
         endpoint.due_ms = response.at_ms + interval_ms
+        endpoint.not_before_ms = endpoint.due_ms
+        if not response.ok:
+            return [reject_response(response, f"{what} of sport {sport.number}")]
         is_snapshot = not any(key == "since" for key, _ in response.request.params)
         events: list[CodecEvent] = []
         try:
@@ -130,51 +129,59 @@ class PinnacleCodec(PollOnly):
             else:
                 self._receive_odds(sport, response, events, is_snapshot=is_snapshot)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            # Nothing is lost: the cursor is unchanged, and the request is repeated.
-            endpoint.due_ms = response.at_ms + min(interval_ms, _RETRY_MS)
-            events.append(Rejected(f"{what} of sport {sport.number}", str(error), excerpt(response.body)))
-            return events
+            # Nothing is lost: the cursor is unchanged, and the request is repeated in its turn.
+            return [*events, Unreadable(f"{what} of sport {sport.number}", str(error), excerpt(response.body))]
+        endpoint.not_before_ms = 0
         if not self._is_live and all(each.is_current for each in self._sports.values()):
             self._is_live = True
             events.append(self._batch([SourceStatus("live", "fixtures, odds and the changes since were applied")]))
         return events
 
     def tick(self, now_ms: int) -> list[CodecEvent]:
-        """Suspend periods at their cut-off, and withdraw the sports whose odds have expired."""
+        """Apply starts and cut-offs that have passed, and withdraw the sports whose odds have expired."""
         updates: list[FeedUpdate] = []
-        for (event, period), closes_ms in list(self._cutoffs.items()):
-            if now_ms >= closes_ms:
-                del self._cutoffs[event, period]
-                updates += self._suspend(event, period)
         for sport in self._sports.values():
             if sport.confirmed_ms is not None and now_ms - sport.confirmed_ms > self._config.max_age_s * 1000:
-                for event in sport.events:
-                    updates += self._quote_cache.remove_event(event)
+                for event in sport.register.members:
+                    updates += sport.quotes.remove_event(event)
                 sport.expire()
+                continue
+            passed = sorted(event for event, at_ms in sport.quotes.next_ms.items() if at_ms <= now_ms)
+            for event in passed:
+                described, changed = self._requote(sport, event, now_ms)
+                updates += described
+                if sport.is_current:
+                    updates += changed
+                else:
+                    sport.held += changed
         return [self._batch(updates)] if updates else []
 
     def _receive_fixtures(self, sport: Sport, response: Response, events: list[CodecEvent], *, is_snapshot: bool) -> None:
-        answer = _decode_fixtures(response.body) if response.body else Fixtures(last=sport.fixtures.cursor or 0)
-        updates: list[FeedUpdate] = []
-        fixtures: dict[EventId, Fixture] = {}
+        answer = _decode_fixtures(response.body) if response.body or is_snapshot else Fixtures(last=sport.fixtures.cursor or 0)
+        sport.answers += 1
+        listed: dict[int, Listed] = {}
         for league in answer.league:
             for raw in league.events:
                 try:
                     fixture = _decode_fixture(raw)
-                    event = to_event(self._name, sport.name, league, fixture, event_id(self._name, str(fixture.id)))
-                except (msgspec.DecodeError, ValueError) as error:
+                except msgspec.DecodeError as error:
                     events.append(Rejected(f"fixture of league {league.id}", str(error), excerpt(bytes(raw))))
                     continue
-                fixtures[event.id] = fixture
-                updates += self._quote_cache.update_event(event)
-                if fixture.status == "I":
-                    updates += self._suspend(event.id)
-        if is_snapshot:
-            for gone in sorted(sport.events.keys() - fixtures.keys()):
-                updates += self._quote_cache.remove_event(gone)
-            sport.events = fixtures
-        else:
-            sport.events |= fixtures
+                if time_ms(fixture.starts) is None:
+                    events.append(Rejected(f"start of fixture {fixture.id}", f"{fixture.starts!r} is not a time", ""))
+                listed[fixture.id] = sport.register.enter(fixture, league.id, league.name, sport.answers)
+        before = set(sport.register.listed)
+        touched = sport.register.update(listed, is_snapshot=is_snapshot)
+        for gone in before - sport.register.listed.keys():
+            sport.quotes.forget(gone)
+        updates: list[FeedUpdate] = []
+        for event in touched:
+            described, changed = self._requote(sport, event, response.at_ms)
+            updates += described
+            if sport.is_current:
+                updates += changed
+            else:
+                sport.held += changed
         sport.fixtures.cursor = to_cursor(answer.last)
         sport.move_recovery(RecoveryTrigger.FIXTURES)
         if sport.has_unknown_events:
@@ -182,9 +189,19 @@ class PinnacleCodec(PollOnly):
         if updates:
             events.append(self._batch(updates))
 
+    def _requote(self, sport: Sport, event: EventId, now_ms: int) -> tuple[list[FeedUpdate], list[FeedUpdate]]:
+        """Return what changes in the description of an event, or by its end, and what changes in its markets."""
+        members = sport.register.members.get(event)
+        if members is None:
+            return sport.quotes.remove_event(event), []
+        described = sport.quotes.quote_cache.update_event(sport.register.event(event, sport.name, now_ms))
+        return described, sport.quotes.requote(event, members, now_ms)
+
     def _receive_odds(self, sport: Sport, response: Response, events: list[CodecEvent], *, is_snapshot: bool) -> None:
-        answer = _decode_odds(response.body) if response.body else Odds(last=sport.odds.cursor or 0)
-        sport.held += self._apply_odds(sport, answer, response, self._quote_cache, events, is_snapshot=is_snapshot)
+        answer = _decode_odds(response.body) if response.body or is_snapshot else Odds(last=sport.odds.cursor or 0)
+        for event in self._hear(sport, answer, response, sport.quotes, events, is_snapshot=is_snapshot):
+            described, changed = self._requote(sport, event, response.at_ms)
+            sport.held += described + changed
         if not is_snapshot:
             sport.move_recovery(RecoveryTrigger.CHANGES)
         sport.odds.cursor = to_cursor(answer.last)
@@ -194,93 +211,70 @@ class PinnacleCodec(PollOnly):
             sport.held = []
 
     def _receive_verification(self, sport: Sport, response: Response, events: list[CodecEvent], *, is_snapshot: bool) -> None:
-        """Build a second quote cache from a snapshot and the changes since it, and compare it with the first."""
-        answer = _decode_odds(response.body) if response.body else Odds(last=sport.verified_cursor or 0)
+        """Build a second set of quotes from a snapshot and the changes since it, and compare it with the first."""
+        answer = _decode_odds(response.body) if response.body or is_snapshot else Odds(last=sport.verified_cursor or 0)
         expected = VerificationState.SNAPSHOT_DUE if is_snapshot else VerificationState.CHANGES_DUE
         if sport.verification is not expected:
             return
         if is_snapshot:
-            sport.verified = QuoteCache()
-        self._apply_odds(sport, answer, response, sport.verified, events, is_snapshot=is_snapshot)
+            sport.verified = SportQuotes(sport.name)
+        self._hear(sport, answer, response, sport.verified, events, is_snapshot=is_snapshot)
         sport.verified_cursor = answer.last
         sport.move_verification(VerificationTrigger.SNAPSHOT if is_snapshot else VerificationTrigger.CHANGES)
         if is_snapshot:
             return
-        for event in sport.events:
-            quotes = sport.verified.snapshot(event)
-            if quotes != self._quote_cache.snapshot(event):
+        events += self.tick(response.at_ms)
+        for event, members in sport.register.members.items():
+            sport.verified.requote(event, members, response.at_ms)
+            quotes = sport.verified.quote_cache.snapshot(event)
+            if quotes != sport.quotes.quote_cache.snapshot(event):
                 # A batch that the engine can't agree with, also where nothing is quoted any more.
                 events.append(VerificationSnapshot([self._batch(quotes or [MarketGone(str(event))])]))
                 return
         if all(each.verification is VerificationState.IDLE for each in self._sports.values()):
             events.append(VerificationSnapshot([]))
 
-    def _apply_odds(
+    def _hear(
         self,
         sport: Sport,
         answer: Odds,
         response: Response,
-        quote_cache: QuoteCache,
+        quotes: SportQuotes,
         events: list[CodecEvent],
         *,
         is_snapshot: bool,
-    ) -> list[FeedUpdate]:
-        """Apply an answer to a quote cache and return what it changes."""
-        updates: list[FeedUpdate] = []
-        seen: set[EventId] = set()
+    ) -> list[EventId]:
+        """Apply the periods of an answer and return the events they bear on."""
+        sport.answers += 1
+        register = sport.register
+        heard: set[int] = set()
         for league in answer.leagues:
             for odds in league.events:
-                event = event_id(self._name, str(odds.id))
-                fixture = sport.events.get(event)
-                if fixture is None:
+                if odds.id not in register.listed:
                     # Its fixture comes with the next call. Until then the event is unknown, so both endpoints are called again.
                     sport.fixtures.due_ms = min(sport.fixtures.due_ms, response.at_ms)
                     sport.has_unknown_events = True
                     continue
-                seen.add(event)
+                if is_snapshot and odds.id not in heard:
+                    quotes.forget(odds.id)
+                heard.add(odds.id)
                 for raw in odds.periods:
                     try:
-                        period = _decode_period(raw)
+                        period, problems = without_bad_lines(_decode_period(raw))
                     except msgspec.DecodeError as error:
-                        # It may have changed any market of the event, so all of them are withdrawn until they are quoted again.
+                        # It may have changed any market, so all of them are withdrawn until they are quoted again.
                         events.append(Rejected(f"period of event {odds.id}", str(error), excerpt(bytes(raw))))
-                        updates += quote_cache.remove_event(event)
+                        quotes.forget(odds.id)
                         break
-                    updates += self._apply_period(event, fixture, period, quote_cache, response.at_ms)
+                    events += [Rejected(f"line of event {odds.id}", problem, excerpt(bytes(raw))) for problem in problems]
+                    quotes.hear(odds.id, period, sport.answers)
         if is_snapshot:
-            for unquoted in sorted(sport.events.keys() - seen):
-                updates += quote_cache.retain_markets(unquoted, ())
-        return updates
-
-    def _apply_period(
-        self, event: EventId, fixture: Fixture, quoted: Period, quote_cache: QuoteCache, now_ms: int
-    ) -> list[FeedUpdate]:
-        period = PERIODS.get(quoted.number)
-        if period is None:
-            return []
-        closes_ms = cutoff_ms(quoted)
-        is_closed = quoted.status != 1 or fixture.status == "I" or (closes_ms is not None and closes_ms <= now_ms)
-        if closes_ms is not None and not is_closed:
-            self._cutoffs[event, period] = closes_ms
-        else:
-            self._cutoffs.pop((event, period), None)
-        phase = Phase("suspended" if is_closed else "open", fixture.liveStatus == 1)
-        updates: list[FeedUpdate] = []
-        retained = [each.id for each in quote_cache.definitions(event) if each.period != period]
-        for definition, quotes in to_markets(event, fixture, quoted, period, phase):
-            retained.append(definition.id)
-            updates += quote_cache.update_market(definition, quotes)
-        return updates + quote_cache.retain_markets(event, retained)
+            for unquoted in register.listed.keys() - heard:
+                quotes.forget(unquoted)
+            return sorted(register.members)
+        return sorted({register.event_of[number] for number in heard})
 
     # -- inside ---------------------------------------------------------------------------------------------------
-
-    def _suspend(self, event: EventId, period: str | None = None) -> list[FeedUpdate]:
-        """Suspend the markets of an event, or of one of its periods."""
-        updates: list[FeedUpdate] = []
-        for market in self._quote_cache.definitions(event):
-            if period in {None, market.period}:
-                updates += self._quote_cache.set_status(event, market.id, "suspended")
-        return updates
 
     def _batch(self, updates: list[FeedUpdate]) -> UpdateBatch:
         return UpdateBatch(self._name, None, updates)

@@ -1,89 +1,104 @@
-"""Translates Pinnacle's fixtures and periods into the domain's events and markets. Pure."""
+"""Translates Pinnacle's periods into the domain's markets. Pure."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from feeds.toolkit.quote_cache import decimal_odds
+import msgspec
+
+from feeds.toolkit.numbers import decimal_odds, to_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
-from oddsengine.domain.events import Competition, Event
+from feeds.toolkit.timestamps import time_ms
+from feeds.toolkit.units import line_unit, result_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from feeds.adapters.pinnacle.messages import Fixture, FixtureLeague, Period
+    from feeds.adapters.pinnacle.messages import Number, Period
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId
 
+Line = TypeVar("Line")
 #: Pinnacle's sport ids with a sport in the domain; others are published as `pinnacle-<id>`.
 SPORTS: Final[dict[int, str]] = {
+    1: "badminton",
     3: "baseball",
     4: "basketball",
     6: "boxing",
     8: "cricket",
     10: "darts",
+    12: "esports",
     15: "american_football",
     17: "golf",
+    18: "handball",
     19: "ice_hockey",
     22: "mixed_martial_arts",
     26: "rugby_league",
     27: "rugby_union",
     28: "snooker",
     29: "football",
+    32: "table_tennis",
     33: "tennis",
+    34: "volleyball",
 }
-#: The periods that are translated.
-PERIODS: Final[dict[int, str]] = {0: "ft", 1: "h1", 2: "h2"}
+#: Periods of football whose result has a draw, whether it is quoted or not.
+_WITH_DRAW: Final = frozenset({"ft", "h1", "h2", "et"})
 
 
-def to_event(name: str, sport: str, league: FixtureLeague, fixture: Fixture, event: EventId) -> Event:
-    """Translate a fixture.
-
-    Args:
-        name: the feed's name.
-        sport: the domain's word for the sport.
-        league: the fixture's league.
-        fixture: the provider's fixture.
-        event: its id in the domain.
-
-    Raises:
-        ValueError: if its start time can't be read.
-    """
-    return Event(
-        id=event,
-        sport=sport,
-        competition=Competition(f"{name}.{league.id}", league.name or str(league.id)),
-        name=f"{fixture.home} v {fixture.away}",
-        participants=(fixture.home, fixture.away),
-        start_ms=round(datetime.fromisoformat(fixture.starts).timestamp() * 1000),
-        in_play=fixture.liveStatus == 1,
-    )
+def without_bad_lines(quoted: Period) -> tuple[Period, list[str]]:
+    """Return a period without the lines that are none, and what is wrong with each of those."""
+    problems: list[str] = []
+    spreads = _good(quoted.spreads or [], lambda spread: spread.hdp, problems)
+    totals = _good(quoted.totals or [], lambda each: each.points, problems)
+    return msgspec.structs.replace(quoted, spreads=spreads, totals=totals), problems
 
 
 def to_markets(
-    event: EventId, fixture: Fixture, quoted: Period, period: str, phase: Phase
+    event: EventId, names: tuple[str, str], sport: str, said_unit: str | None, quoted: Period, period: str, phase: Phase
 ) -> Iterator[tuple[MarketDefinition, dict[str, float]]]:
-    """Yield the markets of a period, with their decimal odds by selection."""
-    home, away = fixture.home, fixture.away
+    """Yield the markets of a period, with their decimal odds by selection.
+
+    Args:
+        event: the event's id.
+        names: of the home and the away side.
+        sport: the domain's word for the sport.
+        said_unit: the fixture's `resultingUnit`.
+        quoted: the period, whose lines are good.
+        period: the domain's word for it.
+        phase: the status of its markets.
+    """
+    home, away = names
     if quoted.moneyline is not None:
-        three_way = quoted.moneyline.draw is not None
+        unit = result_unit(sport, said_unit, period)
+        three_way = quoted.moneyline.draw is not None or (sport == "football" and unit is None and period in _WITH_DRAW)
         quotes = _quotes(home=quoted.moneyline.home, draw=quoted.moneyline.draw, away=quoted.moneyline.away)
-        yield match_result(event, home, away, phase, three_way=three_way, period=period), quotes
-    for spread in quoted.spreads:
-        definition = asian_handicap(event, spread.hdp or 0.0, home, away, phase, period=period)
+        # A result with a draw is of regular time wherever it is quoted.
+        of_period = "ft" if period == "reg" and three_way else period
+        yield match_result(event, home, away, phase, three_way=three_way, period=of_period, unit=unit), quotes
+    unit = line_unit(sport, said_unit)
+    for spread in quoted.spreads or ():
+        definition = asian_handicap(event, to_line(spread.hdp), home, away, phase, period=period, unit=unit)
         yield definition, _quotes(home=spread.home, away=spread.away)
-    for each in quoted.totals:
-        yield total(event, each.points, phase, period=period), _quotes(over=each.over, under=each.under)
+    for each in quoted.totals or ():
+        yield total(event, to_line(each.points), phase, period=period, unit=unit), _quotes(over=each.over, under=each.under)
 
 
 def cutoff_ms(period: Period) -> int | None:
     """Return when a period closes for betting, Unix milliseconds; None if that is missing or unreadable."""
-    try:
-        return None if period.cutoff is None else round(datetime.fromisoformat(period.cutoff).timestamp() * 1000)
-    except ValueError:
-        return None
+    return time_ms(period.cutoff)
 
 
-def _quotes(**prices: float | None) -> dict[str, float]:
+def _good(lines: list[Line], line_of: Callable[[Line], Number], problems: list[str]) -> list[Line]:
+    good: list[Line] = []
+    for line in lines:
+        try:
+            to_line(line_of(line))
+        except ValueError as error:
+            problems.append(str(error))
+        else:
+            good.append(line)
+    return good
+
+
+def _quotes(**prices: Number | None) -> dict[str, float]:
     return {key: odds for key, price in prices.items() if (odds := decimal_odds(price)) is not None}

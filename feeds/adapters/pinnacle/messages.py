@@ -1,4 +1,4 @@
-"""Pinnacle's messages as types: the fields the engine uses.
+"""Pinnacle's messages as types: the fields the engine uses. The README lists them all.
 
 Source: Pinnacle lines API specification, "Get Fixtures", "Get Odds".
 """
@@ -7,16 +7,26 @@ from __future__ import annotations
 
 import msgspec
 
+#: Numbers may be texts; what is none is refused by itself, not with all that stands beside it.
+Number = float | str
+
 
 class Fixture(msgspec.Struct):
-    """One event; `status` is O (open), H (lower limits) or I (unavailable); `liveStatus` 1 marks the live event."""
+    """One fixture.
+
+    `status` is O (open), H (temporarily unavailable) or I (lower limits). `liveStatus` is 1 for the live fixture of a match,
+    whose `parentId` is the pre-match one's, and 2 where live betting will be offered on another fixture. `resultingUnit` is what
+    its lines count: `Regular`, `Sets`, `Corners` ..
+    """
 
     id: int
-    starts: str
     home: str
     away: str
-    status: str = "O"
-    liveStatus: int = 0  # noqa: N815 - the provider's name
+    starts: object = None
+    status: str | None = "O"
+    parentId: int | None = None  # noqa: N815 - the provider's name
+    liveStatus: int | None = 0  # noqa: N815
+    resultingUnit: str | None = None  # noqa: N815
 
 
 class FixtureLeague(msgspec.Struct):
@@ -37,40 +47,40 @@ class Fixtures(msgspec.Struct):
 class Moneyline(msgspec.Struct):
     """The match result, with or without a draw."""
 
-    home: float | None = None
-    away: float | None = None
-    draw: float | None = None
+    home: Number | None = None
+    away: Number | None = None
+    draw: Number | None = None
 
 
 class Spread(msgspec.Struct):
     """A handicap; `hdp` is that of the home side."""
 
-    hdp: float
-    home: float | None = None
-    away: float | None = None
+    hdp: Number
+    home: Number | None = None
+    away: Number | None = None
 
 
 class Total(msgspec.Struct):
     """Over and under."""
 
-    points: float
-    over: float | None = None
-    under: float | None = None
+    points: Number
+    over: Number | None = None
+    under: Number | None = None
 
 
 class Period(msgspec.Struct):
-    """The markets of a period, always complete; `status` 1 is open, 2 suspended."""
+    """The markets of a period, always complete; `status` 1 is open, 2 not; None: the fixture's status decides."""
 
     number: int
-    cutoff: str | None = None
-    status: int = 1
+    cutoff: object = None
+    status: int | None = None
     moneyline: Moneyline | None = None
-    spreads: list[Spread] = []
-    totals: list[Total] = []
+    spreads: list[Spread] | None = None
+    totals: list[Total] | None = None
 
 
 class OddsEvent(msgspec.Struct):
-    """The changed periods of an event, each decoded separately."""
+    """The changed periods of a fixture, each decoded separately."""
 
     id: int
     periods: list[msgspec.Raw] = []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from feeds.adapters.pinnacle.fixtures import FixtureRegister
 from feeds.adapters.pinnacle.markets import SPORTS
+from feeds.adapters.pinnacle.quoting import SportQuotes
 from feeds.adapters.pinnacle.sport_states import (
     RECOVERY_TRANSITIONS,
     VERIFICATION_TRANSITIONS,
@@ -13,14 +15,11 @@ from feeds.adapters.pinnacle.sport_states import (
     VerificationState,
     VerificationTrigger,
 )
-from feeds.toolkit.quote_cache import QuoteCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from feeds.adapters.pinnacle.messages import Fixture
     from oddsengine.domain.feed_updates import FeedUpdate
-    from oddsengine.domain.ids import EventId
 
 #: Values of `last` that are not cursors.
 _NOT_CURSORS: Final = frozenset({0, 1})
@@ -32,11 +31,16 @@ def to_cursor(last: int) -> int | None:
 
 
 class Endpoint:
-    """The polling of one endpoint. `due_ms` is the time of its next call, unless one is in flight."""
+    """The polling of one endpoint.
+
+    `due_ms` is the time of its next call, unless one is in flight; `not_before_ms` that of the first one on a new connection: a
+    call that failed counts too.
+    """
 
     def __init__(self) -> None:
         self.cursor: int | None = None
         self.due_ms = 0
+        self.not_before_ms = 0
         self.in_flight = False
 
 
@@ -44,10 +48,12 @@ class Sport:
     """The polling of one sport.
 
     Args:
+        name: the feed's name.
         number: the provider's id of the sport.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, name: str, number: int) -> None:
+        self._feed = name
         self.number = number
         self.name = SPORTS.get(number, f"pinnacle-{number}")
         self.fixtures = Endpoint()
@@ -60,9 +66,12 @@ class Sport:
         self.held: list[FeedUpdate] = []
         #: whether odds have arrived for an event without a fixture
         self.has_unknown_events = False
-        self.events: dict[EventId, Fixture] = {}
+        #: how many answers were received
+        self.answers = 0
+        self.register = FixtureRegister(name)
+        self.quotes = SportQuotes(self.name)
         #: the quotes of the verification, with the cursor of its snapshot
-        self.verified = QuoteCache()
+        self.verified = SportQuotes(self.name)
         self.verified_cursor: int | None = None
 
     @property
@@ -94,7 +103,7 @@ class Sport:
         self.move_verification(VerificationTrigger.RECONNECTED)
         self.confirmed_ms = None
         for endpoint in (self.fixtures, self.odds):
-            endpoint.in_flight, endpoint.due_ms = False, 0
+            endpoint.in_flight, endpoint.due_ms = False, endpoint.not_before_ms
 
     def forget_cursors(self) -> None:
         """Make the next answers snapshots."""
@@ -105,7 +114,8 @@ class Sport:
         self.move_recovery(RecoveryTrigger.RESTART)
         self.forget_cursors()
         self.confirmed_ms = None
-        self.events = {}
+        self.register = FixtureRegister(self._feed)
+        self.quotes = SportQuotes(self.name)
         self.held = []
 
     def move_recovery(self, trigger: RecoveryTrigger) -> None:

@@ -33,6 +33,12 @@ class CreditBudget:
         """Replace the credits by those the provider reports."""
         self.remaining, self.used, self._updated_ms = remaining, used, now_ms
 
+    def spend(self, now_ms: int) -> None:
+        """Count a call whose answer did not say what is left."""
+        self._updated_ms = now_ms if self._updated_ms is None else self._updated_ms
+        self.remaining = max(0.0, self.remaining - self._config.call_credits)
+        self.used += self._config.call_credits
+
     def can_pay(self, now_ms: int) -> bool:
         """Check whether a call can be afforded; credits are renewed every month."""
         if self._updated_ms is not None and now_ms >= self.resets_ms(self._updated_ms):

@@ -10,7 +10,6 @@ Rules (The Odds API documentation, "GET odds", "Usage quota costs"):
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,10 +17,11 @@ import msgspec
 from feeds.adapters.theoddsapi.budget import CreditBudget
 from feeds.adapters.theoddsapi.markets import to_event, to_markets, updated_ms
 from feeds.adapters.theoddsapi.messages import Bookmaker, Market, OddsEvent
-from feeds.feed import CodecEvent, Quota, Rejected, VerificationSnapshot
+from feeds.feed import CodecEvent, Quota, Rejected, Unreadable, VerificationSnapshot
 from feeds.toolkit.quote_cache import QuoteCache
 from feeds.toolkit.responses import PollOnly, reject_response
 from feeds.toolkit.standard_markets import Phase
+from feeds.transports.dates import http_date_ms
 from feeds.transports.http import Request
 from oddsengine.common.excerpts import excerpt
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import FeedUpdate
 
 _RETRY_MS: Final = 1_000
+_MAX_DOUBLINGS: Final = 20
 
 _decode_events = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_event = msgspec.json.Decoder(OddsEvent).decode
@@ -48,6 +49,9 @@ class _Sport:
     def __init__(self, key: str) -> None:
         self.key = key
         self.due_ms = 0
+        #: no call before, not on a new connection either: one that failed may have cost credits too
+        self.not_before_ms = 0
+        self.failures = 0
         self.in_flight = False
         #: when it was last answered, Unix milliseconds
         self.confirmed_ms: int | None = None
@@ -80,7 +84,7 @@ class TheOddsApiCodec(PollOnly):
         """Start a new connection: every sport is due, and the feed is live once all have been answered."""
         self._is_live = False
         for sport in self._sports.values():
-            sport.due_ms, sport.in_flight, sport.confirmed_ms = 0, False, None
+            sport.due_ms, sport.in_flight, sport.confirmed_ms = sport.not_before_ms, False, None
 
     # -- requests -------------------------------------------------------------------------------------------------
 
@@ -120,17 +124,18 @@ class TheOddsApiCodec(PollOnly):
         events: list[CodecEvent] = []
         self._update_quota(response, events)
         if not response.ok:
-            sport.due_ms = response.at_ms
+            self._postpone(sport, response)
             return [*events, self._reject(response)]
         try:
             raw_events = _decode_events(response.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            sport.due_ms = response.at_ms + _RETRY_MS
-            return [*events, Rejected(f"answer for {sport.key}", str(error), excerpt(response.body))]
+            self._postpone(sport, response)
+            return [*events, Unreadable(f"answer for {sport.key}", str(error), excerpt(response.body))]
         updates: dict[str, list[FeedUpdate]] = {bookmaker: [] for bookmaker in self._quote_caches}
         self._apply_answer(sport, raw_events, response, updates, events)
         interval_s = self.budget.interval_s(self._pressure(sport, response.at_ms), response.at_ms)
         sport.confirmed_ms = response.at_ms
+        sport.failures = sport.not_before_ms = 0
         sport.due_ms = response.at_ms + round(interval_s * 1000)
         events += [UpdateBatch(self._source(bookmaker), None, changes) for bookmaker, changes in updates.items() if changes]
         # A complete answer also verifies what it did not change.
@@ -169,9 +174,11 @@ class TheOddsApiCodec(PollOnly):
             try:
                 quoted = _decode_event(raw)
                 event = to_event(self._name, quoted, event_id(self._name, quoted.id), response.at_ms)
-            except (msgspec.DecodeError, ValueError) as error:
+            except msgspec.DecodeError as error:
                 events.append(Rejected(f"event in {sport.key}", str(error), excerpt(bytes(raw))))
                 continue
+            if event.start_ms is None:
+                events.append(Rejected(f"start of event {quoted.id}", f"{quoted.commence_time!r} is not a time", ""))
             seen.add(event.id)
             if event.start_ms is not None:
                 sport.starts_ms.append(event.start_ms)
@@ -210,9 +217,13 @@ class TheOddsApiCodec(PollOnly):
                     events.append(Rejected(f"market of {key} on event {quoted.id}", str(error), excerpt(bytes(raw))))
                     continue
                 phase = Phase("open" if self._is_fresh(market, response) else "suspended", event.in_play)
-                for definition, quotes in to_markets(event.id, quoted, market, phase):
-                    retained.append(definition.id)
-                    updates[key] += quote_cache.update_market(definition, quotes)
+                problems: list[str] = []
+                for definition, quotes in to_markets(event.id, quoted, market, phase, problems):
+                    if definition.id not in retained:
+                        retained.append(definition.id)
+                        updates[key] += quote_cache.update_market(definition, quotes)
+                where = f"line of {key} on event {quoted.id}"
+                events += [Rejected(where, problem, excerpt(bytes(raw))) for problem in problems]
             updates[key] += quote_cache.retain_markets(event.id, retained)
 
     # -- inside ---------------------------------------------------------------------------------------------------
@@ -228,6 +239,16 @@ class TheOddsApiCodec(PollOnly):
             return
         self.budget.update(remaining, used, response.at_ms)
         events.append(Quota(used, remaining))
+
+    def _postpone(self, sport: _Sport, response: Response) -> None:
+        """Put off the next call after one that failed: longer with every failure, up to what the budget allows anyway."""
+        if response.ok and "x-requests-remaining" not in response.headers:
+            # It may have cost credits as any other, and does not say what is left.
+            self.budget.spend(response.at_ms)
+        interval_s = self.budget.interval_s(self._pressure(sport, response.at_ms), response.at_ms)
+        wait_ms = min(_RETRY_MS * 2 ** min(sport.failures, _MAX_DOUBLINGS), round(interval_s * 1000)) if response.status else 0
+        sport.failures += 1
+        sport.due_ms = sport.not_before_ms = response.at_ms + wait_ms
 
     def _reject(self, response: Response) -> CodecEvent:
         what = f"answer for {response.request.key}"
@@ -247,8 +268,5 @@ class TheOddsApiCodec(PollOnly):
         at_ms = updated_ms(market)
         if at_ms is None:
             return True
-        try:
-            now_ms = parsedate_to_datetime(response.headers["date"]).timestamp() * 1000
-        except (KeyError, ValueError):
-            now_ms = response.at_ms
+        now_ms = http_date_ms(response.headers.get("date")) or response.at_ms
         return now_ms - at_ms <= self._config.max_update_age_s * 1000

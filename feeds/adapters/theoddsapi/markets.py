@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from feeds.toolkit.quote_cache import decimal_odds
+from feeds.toolkit.numbers import decimal_odds, to_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
+from feeds.toolkit.timestamps import time_ms
+from feeds.toolkit.units import line_unit
 from oddsengine.domain.events import Competition, Event
 
 if TYPE_CHECKING:
@@ -23,65 +24,77 @@ SPORTS: Final[dict[str, str]] = {
     "rugbyunion": "rugby_union",
     "rugbyleague": "rugby_league",
 }
+#: Sports whose result has a draw, whether a bookmaker quotes it or not.
+_THREE_WAY_SPORTS: Final = frozenset({"football"})
 
 
 def to_event(name: str, quoted: OddsEvent, event: EventId, now_ms: int) -> Event:
-    """Translate an event; it is in play from its start time on.
+    """Translate an event; it is in play from its start time on. Its start is unknown if it can't be read.
 
     Args:
         name: the feed's name.
         quoted: the provider's event.
         event: its id in the domain.
         now_ms: the time of the answer, Unix milliseconds.
-
-    Raises:
-        ValueError: if its start time can't be read.
     """
-    start_ms = round(datetime.fromisoformat(quoted.commence_time).timestamp() * 1000)
-    group, _, _ = quoted.sport_key.partition("_")
+    start_ms = time_ms(quoted.commence_time)
     sides = tuple(side for side in (quoted.home_team, quoted.away_team) if side)
     return Event(
         id=event,
-        sport=SPORTS.get(group, group),
+        sport=_sport(quoted),
         competition=Competition(f"{name}.{quoted.sport_key}", quoted.sport_title or quoted.sport_key),
         name=" v ".join(sides) or quoted.id,
         participants=sides,
         start_ms=start_ms,
-        in_play=start_ms <= now_ms,
+        in_play=start_ms is not None and start_ms <= now_ms,
     )
 
 
 def to_markets(
-    event: EventId, quoted: OddsEvent, market: Market, phase: Phase
+    event: EventId, quoted: OddsEvent, market: Market, phase: Phase, problems: list[str]
 ) -> list[tuple[MarketDefinition, dict[str, float]]]:
-    """Translate one of the provider's markets; spreads and totals yield one market for each line."""
+    """Translate one of the provider's markets; spreads and totals yield one market for each line.
+
+    Lines that are none are left out, and named in `problems`.
+    """
     home, away = quoted.home_team or "", quoted.away_team or ""
     if market.key == "h2h":
-        keys = {home: "home", away: "away", "Draw": "draw"}
+        keys = {"Draw": "draw", home: "home", away: "away"}
         quotes = _quotes([(keys.get(each.name), each) for each in market.outcomes])
-        three_way = any(each.name == "Draw" for each in market.outcomes)
+        three_way = any(each.name == "Draw" for each in market.outcomes) or _sport(quoted) in _THREE_WAY_SPORTS
         return [(match_result(event, home, away, phase, three_way=three_way), quotes)]
     lines: dict[float, list[tuple[str | None, Outcome]]] = {}
     for each in market.outcomes:
-        if each.point is None:
+        side = {"Over": "over", "Under": "under"} if market.key == "totals" else {home: "home", away: "away"}
+        if each.point is None or each.name not in side or market.key not in {"totals", "spreads"}:
             continue
-        if market.key == "totals":
-            lines.setdefault(each.point, []).append(({"Over": "over", "Under": "under"}.get(each.name), each))
-        elif market.key == "spreads":
-            side = {home: "home", away: "away"}.get(each.name)
-            lines.setdefault(each.point if side == "home" else -each.point, []).append((side, each))
+        try:
+            point = to_line(each.point)
+        except ValueError as error:
+            problems.append(str(error))
+            continue
+        key = side[each.name]
+        lines.setdefault(-point or 0.0 if key == "away" else point, []).append((key, each))
+    unit = line_unit(_sport(quoted), None)
     if market.key == "totals":
-        return [(total(event, line, phase), _quotes(sides)) for line, sides in lines.items()]
-    return [(asian_handicap(event, line or 0.0, home, away, phase), _quotes(sides)) for line, sides in lines.items()]
+        return [(total(event, line, phase, unit=unit), _quotes(sides)) for line, sides in lines.items()]
+    return [(asian_handicap(event, line, home, away, phase, unit=unit), _quotes(sides)) for line, sides in lines.items()]
 
 
 def updated_ms(market: Market) -> int | None:
     """Return when the provider last updated a market, Unix milliseconds; None if that is missing or unreadable."""
-    try:
-        return None if market.last_update is None else round(datetime.fromisoformat(market.last_update).timestamp() * 1000)
-    except ValueError:
-        return None
+    return time_ms(market.last_update)
+
+
+def _sport(quoted: OddsEvent) -> str:
+    group, _, _ = quoted.sport_key.partition("_")
+    return SPORTS.get(group, group)
 
 
 def _quotes(outcomes: list[tuple[str | None, Outcome]]) -> dict[str, float]:
-    return {key: odds for key, outcome in outcomes if key is not None and (odds := decimal_odds(outcome.price)) is not None}
+    quotes: dict[str, float] = {}
+    for key, outcome in outcomes:
+        odds = decimal_odds(outcome.price)
+        if key is not None and odds is not None:
+            quotes.setdefault(key, odds)
+    return quotes

@@ -13,7 +13,7 @@ class Outcome(msgspec.Struct):
 
     name: str
     price: float
-    point: float | None = None
+    point: float | str | None = None
 
 
 class Market(msgspec.Struct):
@@ -21,7 +21,7 @@ class Market(msgspec.Struct):
 
     key: str
     outcomes: list[Outcome]
-    last_update: str | None = None
+    last_update: object = None
 
 
 class Bookmaker(msgspec.Struct):
@@ -36,7 +36,7 @@ class OddsEvent(msgspec.Struct):
 
     id: str
     sport_key: str
-    commence_time: str
+    commence_time: object = None
     home_team: str | None = None
     away_team: str | None = None
     sport_title: str = ""

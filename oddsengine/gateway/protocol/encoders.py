@@ -72,7 +72,7 @@ def market_change(
     changed = MarketChanged(change.id, change.v, selections=selections if selections or identity is not None else UNSET)
     if identity is not None:
         changed.event, changed.type, changed.period = identity.event, identity.type, identity.period
-        changed.line, changed.winners = identity.line, identity.winners
+        changed.line, changed.unit, changed.winners = identity.line, identity.unit, identity.winners
         changed.name = identity.name or default_name(identity.type)
     if state is not None:
         changed.status, changed.reason, changed.in_play = state.status, state.reason, state.in_play
@@ -91,6 +91,7 @@ def market(record: MarketRecord, profile_index: int | None, odds_format: str = "
             name=identity.name or default_name(identity.type),
             period=identity.period,
             line=identity.line,
+            unit=identity.unit,
             winners=identity.winners,
             status=state.status,
             reason=state.reason,

@@ -103,6 +103,7 @@ class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=F
     name: str
     period: str | None
     line: float | None
+    unit: str | None
     winners: int
     status: MarketStatus
     reason: str | None
@@ -127,6 +128,7 @@ class MarketChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     name: str | UnsetType = UNSET
     period: str | UnsetType | None = UNSET
     line: float | UnsetType | None = UNSET
+    unit: str | UnsetType | None = UNSET
     winners: int | UnsetType = UNSET
     status: MarketStatus | UnsetType = UNSET
     reason: str | UnsetType | None = UNSET

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from oddsengine.pricing.market.priced_group import PricedGroup
     from oddsengine.pricing.methods.implied import FairPriceInputs
 
-#: (event, market type, period)
-LadderKey: TypeAlias = "tuple[EventId, str, str | None]"
+#: (event, market type, period, unit)
+LadderKey: TypeAlias = "tuple[EventId, str, str | None, str | None]"
 #: A pooled probability this close to a line's own is the line's own.
 _EQUAL: Final = 1e-12
 
@@ -50,7 +50,7 @@ class _Leg(NamedTuple):
 
 
 class LineLadders:
-    """The line ladders of all events, by event, market type and period."""
+    """The line ladders of all events, by event, market type, period and unit."""
 
     def __init__(self) -> None:
         self._ladders: dict[LadderKey, dict[MarketId, MarketBook]] = {}
@@ -121,4 +121,4 @@ def _members(ladder: dict[MarketId, MarketBook], inputs: FairPriceInputs) -> Ite
 
 def _key(book: MarketBook) -> LadderKey:
     definition = book.definition
-    return definition.event, definition.type, definition.period
+    return definition.event, definition.type, definition.period, definition.unit

@@ -127,3 +127,42 @@ def test_a_verification_shows_whether_a_change_was_missed() -> None:
         streaming.codec.request_verification()
         received = streaming.respond([{"id": 7, "bookmakers": {"Bet365": [ml(home, at="2026-11-24T14:30:00Z")]}}])
         assert (home != "2.10") == any(batch.updates for batch in received.samples[-1].batches)
+
+
+@pytest.mark.parametrize("line", ["NaN", "Infinity", "-inf", "x", "1_0", None])
+def test_lines_that_are_none_are_refused_by_themselves(line: object) -> None:
+    bad = {"hdp": line, "over": "1.90", "under": "2.00"}
+    received = Streaming().recovered({**TOTALS, "odds": [bad, *TOTALS["odds"]]}).received
+    assert {"oai.7/total/ft/2.5", "oai.7/total/ft/3.5"} == received.quotes("oai.bet365").keys()
+    assert ["line of Bet365 on event 7"] == [problem.where for problem in received.rejected]
+
+
+@pytest.mark.parametrize("written", ["soon", "", None, 5, "1970-01-01T00:00:00Z"])
+def test_an_unreadable_start_is_unknown_and_said(written: object) -> None:
+    streaming = Streaming()
+    received = streaming.respond([{**EVENT, "date": written}])
+    (event,) = received.books["oai.bet365"].events.values()
+    assert event.start_ms is None
+    assert ["start of event 7"] == [problem.where for problem in received.rejected]
+
+
+@pytest.mark.parametrize(
+    ("name", "market"),
+    [
+        ("Totals", "total/ft/2.5"),
+        ("Totals HT", "total/h1/2.5"),
+        ("Corners Totals", "total_corners/ft/2.5"),
+        ("Bookings Totals", "total_bookings/ft/2.5"),
+        ("Totals (Games)", "total_games/ft/2.5"),
+        ("Totals (Sets)", "total_sets/ft/2.5"),
+        ("Corners Totals HT", "total_corners/h1/2.5"),
+    ],
+)
+def test_a_market_name_says_period_and_unit(name: str, market: str) -> None:
+    received = Streaming().recovered({"name": name, "odds": TOTALS["odds"][:1]}).received
+    assert {f"oai.7/{market}"} == received.quotes("oai.bet365").keys()
+
+
+@pytest.mark.parametrize("name", ["Team Total Home", "Totals Home", "Player Props", "Half Time Totals (Games) HT x"])
+def test_other_markets_are_not_translated(name: str) -> None:
+    assert {} == Streaming().recovered({"name": name, "odds": TOTALS["odds"]}).received.quotes("oai.bet365")

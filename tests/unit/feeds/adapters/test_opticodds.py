@@ -119,8 +119,8 @@ def test_a_new_connection_continues_from_the_last_entry_and_fetches_the_snapshot
     assert "last_entry_id" not in streaming.codec.stream_query()
 
 
-@pytest.mark.parametrize(("price", "odds"), [(150, 2.5), (-200, 1.5), (2.5, 2.5), (1.0, None), (None, None)])
-def test_american_prices_are_converted(price: float | None, odds: float | None) -> None:
+@pytest.mark.parametrize(("price", "odds"), [(101, 101.0), (150, 150.0), (-200, None), (2.5, 2.5), (1.0, None), (None, None)])
+def test_prices_are_decimal_as_requested(price: float | None, odds: float | None) -> None:
     received = Streaming().recovered().stream(event("odds", an_entry("home", price, 101.0)))
     assert odds == received.quotes("opt.book")[MARKET].get("home")
 

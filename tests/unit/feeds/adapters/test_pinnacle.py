@@ -139,7 +139,7 @@ def test_a_cutoff_suspends_by_the_clock_alone() -> None:
 
 def test_an_unavailable_fixture_suspends_its_markets() -> None:
     polling = Polling().recovered()
-    received = polling.next("fixtures", fixtures(1, status="I"))
+    received = polling.next("fixtures", fixtures(1, status="H"))
     assert {} == received.quotes("pin")
 
 

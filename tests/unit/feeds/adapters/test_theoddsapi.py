@@ -91,8 +91,8 @@ def test_only_invalid_parts_are_rejected() -> None:
             an_event("e4", at("pinnacle", H2H)),
         ]
     )
-    assert {"toa.e1/match_odds", "toa.e4/match_odds"} == received.quotes("toa.pinnacle").keys()
-    wrong = ["bookmaker of event e1", "event in soccer_epl", "event in soccer_epl", "market of pinnacle on event e1"]
+    assert {"toa.e1/match_odds", "toa.e3/total/ft/2.5", "toa.e4/match_odds"} == received.quotes("toa.pinnacle").keys()
+    wrong = ["bookmaker of event e1", "event in soccer_epl", "market of pinnacle on event e1", "start of event e3"]
     assert wrong == sorted(problem.where for problem in received.rejected)
 
 
@@ -145,3 +145,48 @@ def test_a_refused_key_is_fatal() -> None:
     received = Polling().respond({"message": "API key is not valid"}, 401)
     assert isinstance(received.others[-1], ProviderRefused)
     assert received.others[-1].fatal
+
+
+def test_lines_of_tennis_are_games_and_those_of_football_goals() -> None:
+    config = TheOddsApiConfig(sports=("tennis_atp_paris",), bookmakers=("pinnacle",))
+    tennis = {**an_event("e1", at("pinnacle", SPREADS, TOTALS)), "sport_key": "tennis_atp_paris"}
+    assert {"toa.e1/asian_handicap_games/ft/-0.5", "toa.e1/total_games/ft/2.5"} == Polling(config).respond([tennis]).quotes(
+        "toa.pinnacle"
+    ).keys()
+
+
+def test_a_football_result_has_a_draw_whether_it_is_quoted_or_not() -> None:
+    without_draw = {**H2H, "outcomes": [outcome for outcome in H2H["outcomes"] if outcome["name"] != "Draw"]}  # type: ignore[index]
+    received = Polling().respond([an_event("e1", at("pinnacle", without_draw))])
+    assert {"toa.e1/match_odds": {"home": 2.1, "away": 3.6}} == received.quotes("toa.pinnacle")
+
+
+@pytest.mark.parametrize("line", ["NaN", "Infinity", "x", 1e300])
+def test_lines_that_are_none_are_refused_by_themselves(line: object) -> None:
+    bad = [{"name": "Over", "price": 1.9, "point": line}]
+    received = Polling().respond([an_event("e1", at("pinnacle", {**TOTALS, "outcomes": [*bad, *TOTALS["outcomes"]]}))])
+    assert {"toa.e1/total/ft/2.5": {"over": 1.9, "under": 2.0}} == received.quotes("toa.pinnacle")
+    assert ["line of pinnacle on event e1"] == [problem.where for problem in received.rejected]
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_error_pages_are_asked_again_within_the_quota(status: int) -> None:
+    """Without failures an hour is 33 calls; after one the wait doubles up to the same interval, on new connections too."""
+    config = TheOddsApiConfig(sports=("soccer_epl",), bookmakers=("pinnacle",))
+    codec = TheOddsApiCodec("toa", config)
+    calls = 0
+    for second in range(3_600):
+        now = NOW + second * 1_000
+        if second % 60 == 0:
+            codec.connection_made()
+        if (request := codec.next_request(now)) is not None:
+            calls += 1
+            codec.receive_response(a_response(request, b"<html>oops</html>", status, now))
+    assert calls < 50
+
+
+def test_error_pages_may_have_cost_credits() -> None:
+    polling = Polling()
+    before = polling.codec.budget.remaining
+    polling.respond(b"<html>oops</html>")
+    assert before - polling.codec.budget.remaining == CONFIG.call_credits

@@ -59,3 +59,26 @@ async def test_an_open_breaker_is_waited_for() -> None:
         raise ContinuityLost("no")
     (wait,) = await attempt_waits(retry, OpenedState("f"))
     assert 29.0 < wait < 30.2
+
+
+def test_a_failed_request_holds_the_next_one_no_less_than_the_provider_asks_for() -> None:
+    retry = Retry("f", Supervision(backoff_start_s=0.5, backoff_ceiling_s=8.0))
+    assert 0.0 == retry.hold_s(100.0)
+    retry.request_failed(100.0, None)
+    assert 0.0 <= retry.hold_s(100.0) <= 0.5
+    retry.request_failed(100.0, 60.0)
+    assert 60.0 == retry.hold_s(100.0)
+    assert 20.0 == retry.hold_s(140.0)
+    retry.request_succeeded()
+    assert 0.0 == retry.hold_s(100.0)
+    assert 0 == retry.failed_requests
+
+
+def test_failed_requests_in_a_row_wait_longer() -> None:
+    retry = Retry("f", Supervision(backoff_start_s=0.5, backoff_ceiling_s=64.0))
+    holds = []
+    for _ in range(60):
+        retry.request_failed(0.0, None)
+        holds.append(retry.hold_s(0.0))
+    assert max(holds[:2]) <= 1.0
+    assert 8.0 < max(holds[8:]) <= 64.0

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.toolkit.quote_cache import QuoteCache, decimal_odds, from_american
+from feeds.toolkit.quote_cache import QuoteCache
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
 from oddsengine.domain.feed_updates import EventUpdate, MarketDefinition, MarketGone, MarketUpdate
 from oddsengine.domain.ids import EventId
@@ -70,16 +69,3 @@ def test_an_event_whose_last_market_was_withdrawn_is_described_again_with_the_ne
     assert [MarketGone(market.id)] == quote_cache.retain_markets(EVENT, ())
     kinds = [type(update) for update in quote_cache.update_market(market, {"home": 2.0})]
     assert [EventUpdate, MarketUpdate] == kinds
-
-
-@pytest.mark.parametrize(
-    ("written", "odds"),
-    [("2.05", 2.05), (1.5, 1.5), ("1", None), (0, None), ("", None), ("x", None), (None, None), ("inf", None), ("nan", None)],
-)
-def test_decimal_odds_as_providers_write_them(written: object, odds: float | None) -> None:
-    assert odds == decimal_odds(written)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("american", "odds"), [(150, 2.5), (-200, 1.5), (100, 2.0), (-100, 2.0), (50, None)])
-def test_american_odds(american: float, odds: float | None) -> None:
-    assert odds == from_american(american)

@@ -90,7 +90,43 @@ async def test_an_error_shows_neither_url_nor_key() -> None:
     assert "secret" not in response.error
 
 
-@pytest.mark.parametrize(("header", "wait_s"), [("2", 2.0), ("-1", 0.0), ("0.5", 0.5), ("Wed, 21 Oct 2026", None), (None, None)])
+@pytest.mark.parametrize(("header", "wait_s"), [("2", 2.0), ("-1", None), ("0.5", 0.5), ("Wed, 21 Oct 2026", None), (None, None)])
 def test_retry_after_is_in_seconds(header: str | None, wait_s: float | None) -> None:
     headers = {} if header is None else {"retry-after": header}
     assert wait_s == Response(request=ODDS, status=429, at_ms=0, headers=headers).retry_after_s
+
+
+@pytest.mark.parametrize(
+    ("asked", "wait_s"),
+    [
+        ("120", 120.0),
+        ("0.2", 0.2),
+        ("Tue, 24 Nov 2026 15:02:00 GMT", 120.0),
+        ("Tuesday, 24-Nov-26 15:02:00 GMT", 120.0),
+        ("Tue, 24 Nov 2026 14:00:00 GMT", 0.0),
+        ("soon", None),
+        ("nan", None),
+        ("inf", None),
+        ("-5", None),
+        ("", None),
+    ],
+)
+def test_how_long_the_provider_asks_to_wait(asked: str, wait_s: float | None) -> None:
+    response = Response(request=ODDS, status=429, at_ms=1_795_532_400_000, headers={"retry-after": asked})
+    assert wait_s == response.retry_after_s
+
+
+def test_a_date_to_wait_for_is_by_the_providers_clock() -> None:
+    headers = {"retry-after": "Tue, 24 Nov 2026 15:02:00 GMT", "date": "Tue, 24 Nov 2026 15:01:00 GMT"}
+    assert 60.0 == Response(request=ODDS, status=429, at_ms=0, headers=headers).retry_after_s
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_error_pages_are_kept_without_the_secrets_they_echo(status: int) -> None:
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(status=status, text=f"<html>{request.path_qs} {request.headers['X-Key']}</html>")
+
+    async with a_client(echo, params={"apiKey": "secret-one"}, headers=lambda: {"X-Key": "secret-two"}) as client:
+        response = await client.fetch(ODDS)
+    assert b"secret" not in response.body
+    assert b"***" in response.body

@@ -138,8 +138,8 @@ def test_a_market_change_is_decoded_as_its_changed_fields(
     decoded = decode(encoded, server.MarketChanged, encoding)
     assert (change.id, change.v) == (decoded.id, decoded.v)
     identity, state = change.identity, change.state
-    found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name)
-    assert (msgspec.structs.astuple(identity) if identity else (UNSET,) * 6) == found_identity
+    found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name, decoded.unit)
+    assert (msgspec.structs.astuple(identity) if identity else (UNSET,) * 7) == found_identity
     assert (msgspec.structs.astuple(state) if state else (UNSET,) * 3) == (decoded.status, decoded.reason, decoded.in_play)
     if not change.selections and identity is None:
         assert decoded.selections is UNSET
@@ -156,7 +156,7 @@ def test_a_market_change_is_decoded_as_its_changed_fields(
 def test_a_market_over_http_is_the_whole_market(record: MarketRecord, profile_index: int | None, odds_format: str) -> None:
     decoded = decode(encoders.market(record, profile_index, odds_format), server.MarketWhole, JSON)
     assert (record.id, record.v) == (decoded.id, decoded.v)
-    found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name)
+    found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name, decoded.unit)
     assert msgspec.structs.astuple(record.identity) == found_identity
     assert msgspec.structs.astuple(record.state) == (decoded.status, decoded.reason, decoded.in_play)
     assert record.selections.keys() == decoded.selections.keys()

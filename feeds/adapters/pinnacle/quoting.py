@@ -1,0 +1,100 @@
+"""What the periods of one sport say, as markets of events. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from feeds.adapters.pinnacle.fixtures import has_started
+from feeds.adapters.pinnacle.markets import cutoff_ms, to_markets
+from feeds.adapters.pinnacle.messages import Period
+from feeds.adapters.pinnacle.periods import period_of
+from feeds.toolkit.quote_cache import QuoteCache
+from feeds.toolkit.standard_markets import Phase
+from feeds.toolkit.timestamps import time_ms
+from feeds.toolkit.units import line_unit
+
+if TYPE_CHECKING:
+    from feeds.adapters.pinnacle.fixtures import Listed
+    from oddsengine.domain.feed_updates import FeedUpdate
+    from oddsengine.domain.ids import EventId
+
+
+class _Heard(NamedTuple):
+    """A period, and the number of the answer it came with."""
+
+    period: Period
+    answer: int
+
+
+class SportQuotes:
+    """The periods of one sport by fixture, and the quotes that follow from them.
+
+    Args:
+        sport: the domain's word for the sport.
+    """
+
+    def __init__(self, sport: str) -> None:
+        self._sport = sport
+        self._heard: dict[int, dict[int, _Heard]] = {}
+        self.quote_cache = QuoteCache()
+        #: event -> when time alone will change it next, Unix milliseconds: a start or a cut-off
+        self.next_ms: dict[EventId, int] = {}
+
+    def hear(self, fixture: int, period: Period, answer: int) -> None:
+        """Set a period of a fixture; `answer` counts the answers."""
+        self._heard.setdefault(fixture, {})[period.number] = _Heard(period, answer)
+
+    def forget(self, fixture: int) -> None:
+        """Forget what a fixture quoted."""
+        self._heard.pop(fixture, None)
+
+    def remove_event(self, event: EventId) -> list[FeedUpdate]:
+        """Withdraw an event with all its markets."""
+        self.next_ms.pop(event, None)
+        return self.quote_cache.remove_event(event)
+
+    def requote(self, event: EventId, members: tuple[Listed, ...], now_ms: int) -> list[FeedUpdate]:
+        """Assemble the markets of an event from its fixtures and return what has changed."""
+        started = has_started(members, now_ms)
+        changes_ms = [start for each in members if (start := time_ms(each.fixture.starts)) is not None]
+        updates: list[FeedUpdate] = []
+        retained: set[str] = set()
+        for listed in self._speakers(members, is_live=started):
+            for number, heard in self._heard.get(listed.fixture.id, {}).items():
+                period = period_of(self._sport, number)
+                if period is None:
+                    continue
+                closes_ms = cutoff_ms(heard.period)
+                changes_ms += [] if closes_ms is None else [closes_ms]
+                is_open = _is_open(heard, listed) and (closes_ms is None or now_ms < closes_ms)
+                phase = Phase("open" if is_open else "suspended", started)
+                unit = listed.fixture.resultingUnit
+                for definition, quotes in to_markets(event, members[0].names, self._sport, unit, heard.period, period, phase):
+                    if definition.id not in retained:
+                        retained.add(definition.id)
+                        updates += self.quote_cache.update_market(definition, quotes)
+        due_ms = min((change for change in changes_ms if change > now_ms), default=None)
+        if due_ms is None:
+            self.next_ms.pop(event, None)
+        else:
+            self.next_ms[event] = due_ms
+        return updates + self.quote_cache.retain_markets(event, retained)
+
+    def _speakers(self, members: tuple[Listed, ...], *, is_live: bool) -> list[Listed]:
+        """Return the fixtures that speak now: of each unit the live ones once the match has started, before it the others."""
+        by_unit: dict[str | None, list[Listed]] = {}
+        for listed in members:
+            if listed.fixture.id in self._heard:
+                by_unit.setdefault(line_unit(self._sport, listed.fixture.resultingUnit), []).append(listed)
+        speakers: list[Listed] = []
+        for each in by_unit.values():
+            preferred = [listed for listed in each if listed.is_live_fixture == is_live]
+            speakers += preferred or each
+        return speakers
+
+
+def _is_open(heard: _Heard, listed: Listed) -> bool:
+    """Check whether a period is open: by its own status, unless its fixture was said to be unavailable after that."""
+    if listed.unavailable_at is not None and (heard.period.status is None or listed.unavailable_at > heard.answer):
+        return False
+    return heard.period.status in {None, 1}

@@ -1,0 +1,47 @@
+"""The numbers of providers, which may be texts: odds and lines."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+#: What JSON has for numbers, with a sign, and nothing of what else `float` takes: `NaN`, `Infinity`, `1_000`.
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+#: Lines are shorter: a longer number is not a line, and would not be written exactly in an id.
+_MAX_LINE: Final = 10_000.0
+#: Lines are multiples of this: whole numbers, halves, quarters, and the tenths of cricket and darts.
+_LINE_STEP: Final = 0.05
+_EXACT: Final = 1e-6
+
+
+def decimal_odds(value: float | str | None) -> float | None:
+    """Parse decimal odds, a number or text. None for values that are not odds."""
+    if value is None:
+        return None
+    try:
+        odds = _number(value)
+    except ValueError:
+        return None
+    return odds if 1.0 < odds < float("inf") else None
+
+
+def to_line(value: float | str) -> float:
+    """Parse a line or handicap, a number or text.
+
+    Raises:
+        ValueError: if it is not one; the message says so.
+    """
+    line = _number(value)
+    if not -_MAX_LINE < line < _MAX_LINE or abs(line / _LINE_STEP - round(line / _LINE_STEP)) > _EXACT:
+        raise ValueError(f"{value!r} is not a line")
+    # Without what floats are imprecise by, and the sign of -0.0.
+    return round(line, 2) or 0.0
+
+
+def _number(value: float | str) -> float:
+    if isinstance(value, str):
+        text = value.strip()
+        if _NUMBER.fullmatch(text) is None:
+            raise ValueError(f"{value!r} is not a number")
+        return float(text)
+    return float(value)

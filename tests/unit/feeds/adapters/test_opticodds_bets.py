@@ -1,0 +1,137 @@
+"""OpticOdds' market and selection names: which bet an entry belongs to, whatever the order of the entries."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feeds.adapters.opticodds.bets import bet_of
+from feeds.adapters.opticodds.markets import to_event, to_markets
+from feeds.adapters.opticodds.messages import Entry, Fixture
+from oddsengine.domain.ids import EventId
+
+EVENT = EventId("opt.f1")
+
+
+def a_fixture(sport: str = "hockey", home: str = "A", away: str = "B", **fields: Any) -> Fixture:
+    whole = {"id": "f1", "home_team_display": home, "away_team_display": away, "sport": {"id": sport}, "league": {"id": "l"}}
+    return msgspec.convert({**whole, **fields}, Fixture)
+
+
+def entries(market: str, **prices: float) -> list[Entry]:
+    names = {"home": "A", "away": "B", "draw": "Draw"}
+    return [Entry(f"{market}:{key}", "f1", "book", market, names[key], price) for key, price in prices.items()]
+
+
+def quotes(fixture: Fixture, of: list[Entry]) -> dict[str, dict[str, float]]:
+    return {market.removeprefix("opt.f1/"): found for market, (_, found) in to_markets(EVENT, fixture, of).items()}
+
+
+def test_two_way_and_three_way_results_are_two_markets_in_any_order() -> None:
+    """Overtime is included in one of them only."""
+    of = entries("Moneyline", home=1.8, away=2.1) + entries("Moneyline 3-Way", home=2.3, draw=4.2, away=2.9)
+    right = {"moneyline": {"home": 1.8, "away": 2.1}, "match_odds": {"home": 2.3, "draw": 4.2, "away": 2.9}}
+    assert all(right == quotes(a_fixture(), list(order)) for order in permutations(of))
+
+
+def test_a_three_way_half_leaves_the_moneyline_of_the_match_alone() -> None:
+    of = entries("1st Half Moneyline 3-Way", home=2.3, draw=4.2, away=2.9) + entries("Moneyline", home=1.8, away=2.1)
+    assert {"match_odds/h1", "moneyline"} == quotes(a_fixture("basketball"), of).keys()
+
+
+def test_a_football_result_has_a_draw_whether_it_is_quoted_or_not() -> None:
+    assert {"match_odds": {"home": 2.1, "away": 3.9}} == quotes(a_fixture("soccer"), entries("Moneyline", home=2.1, away=3.9))
+
+
+def test_two_markets_with_the_same_lines_are_never_mixed() -> None:
+    of = [
+        Entry("1", "f1", "book", "Asian Handicap", "A -1.5", 1.9, -1.5),
+        Entry("2", "f1", "book", "Goal Spread", "A -1.5", 2.4, -1.5),
+        Entry("3", "f1", "book", "Goal Spread", "B +1.5", 1.5, 1.5),
+    ]
+    assert all(
+        {"asian_handicap/ft/-1.5": {"home": 1.9}} == quotes(a_fixture("soccer"), list(order)) for order in permutations(of)
+    )
+
+
+@pytest.mark.parametrize(
+    ("home", "away"),
+    [
+        ("Michigan", "Michigan State"),
+        ("Michigan State", "Michigan"),
+        ("Over", "Overton"),
+        ("Inter", "Inter Miami"),
+        ("Miami", "Inter Miami"),
+        ("Schalke 04", "Schalke"),
+        ("Team 1", "Team 1 2"),
+    ],
+)
+def test_sides_are_named_whole(home: str, away: str) -> None:
+    of = [
+        Entry("1", "f1", "book", "Point Spread", f"{home} -7.5", 1.9, -7.5),
+        Entry("2", "f1", "book", "Point Spread", f"{away} +7.5", 1.95, 7.5),
+    ]
+    assert {"asian_handicap/ft/-7.5": {"home": 1.9, "away": 1.95}} == quotes(a_fixture("basketball", home, away), of)
+
+
+NAME = st.text("ab 1", min_size=1, max_size=6).map(str.strip).filter(bool)
+
+
+@given(NAME, NAME, st.integers(-40, 40).map(lambda halves: halves / 2))
+def test_a_spread_is_of_the_side_that_it_names(home: str, away: str, line: float) -> None:
+    if home == away:
+        return
+    of = [Entry("1", "f1", "book", "Point Spread", f"{home} {line:+g}", 1.9, line)]
+    found = quotes(a_fixture("basketball", home, away), of)
+    # Where the other side is called as this one with its points, nobody can tell.
+    assert ["home"] == [key for each in found.values() for key in each] or away == f"{home} {line:+g}"
+
+
+@pytest.mark.parametrize(
+    ("market", "bet"),
+    [
+        ("Moneyline", ("result", "ft", "", False)),
+        ("Moneyline 3-Way", ("result", "ft", "", True)),
+        ("1st Half Moneyline 3-Way", ("result", "h1", "", True)),
+        ("3rd Quarter Point Spread", ("handicap", "q3", "Point", False)),
+        ("1st Period Total Goals", ("total", "p1", "Goals", False)),
+        ("2nd Set Total Games", ("total", "set2", "Games", False)),
+        ("Set Spread", ("handicap", "ft", "Set", False)),
+        ("Map 1 Moneyline", ("result", "map1", "", False)),
+        ("1st 5 Innings Total Runs", ("total", "f5", "Runs", False)),
+        ("1st Inning Moneyline", ("result", "i1", "", False)),
+        ("Total Corners", ("total", "ft", "Corners", False)),
+        ("Asian Handicap Corners", ("handicap", "ft", "Corners", False)),
+        ("Team Total Goals", None),
+        ("Player Total Points", None),
+        ("Total Goals Odd/Even", None),
+        ("1st Half Both Teams To Score", None),
+    ],
+)
+def test_market_names(market: str, bet: tuple[Any, ...] | None) -> None:
+    assert bet == bet_of(market)
+
+
+def test_lines_of_sets_and_of_games_are_different_markets() -> None:
+    of = [
+        Entry("1", "f1", "book", "Set Spread", "A -1.5", 2.85, -1.5),
+        Entry("2", "f1", "book", "Game Spread", "A -1.5", 1.75, -1.5),
+        Entry("3", "f1", "book", "Total Sets", "Over 2.5", 2.2, 2.5),
+        Entry("4", "f1", "book", "Total Games", "Over 2.5", 1.01, 2.5),
+    ]
+    assert {
+        "asian_handicap_sets/ft/-1.5",
+        "asian_handicap_games/ft/-1.5",
+        "total_sets/ft/2.5",
+        "total_games/ft/2.5",
+    } == quotes(a_fixture("tennis"), of).keys()
+
+
+@pytest.mark.parametrize("written", ["soon", "", None, 17])
+def test_an_unreadable_start_is_unknown(written: object) -> None:
+    assert to_event("opt", a_fixture(start_date=written), EVENT).start_ms is None
