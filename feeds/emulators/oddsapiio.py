@@ -30,7 +30,7 @@ class OddsApiIoEmulator(WebEmulator):
     """
 
     def __init__(self, market_model: MarketModel, bookmakers: tuple[str, ...] = ("Bet365",), *, tick_s: float = 0.1) -> None:
-        kinds = frozenset({"gap", "duplicate", "reorder", "restart"})
+        kinds = frozenset({"gap", "duplicate", "reorder", "restart", "bad_line"})
         super().__init__(market_model, kinds, tick_s=tick_s, on_tick=self._publish, on_fault=self._apply_fault)
         self._bookmakers = bookmakers
         self._sockets: dict[web.WebSocketResponse, web.Request] = {}
@@ -104,6 +104,8 @@ class OddsApiIoEmulator(WebEmulator):
                 )
                 line = {} if market.line is None else {"hdp": market.line}
                 quoted["odds"].append({**line, **{role: f"{odds:.2f}" for role, odds in market.odds().items()}})
+                if self.faults.is_active("bad_line") and market.line is not None:
+                    quoted["odds"].append({"hdp": "NaN", "over": "1.90", "under": "1.90", "home": "1.90", "away": "1.90"})
         return list(markets.values())
 
     # -- the stream -----------------------------------------------------------------------------------------------

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _SPORT: Final = 29
 _CUTOFF_MS: Final = 5 * 3_600_000
+#: The ids of a match's fixtures: before it, and live.
+_PRE_MATCH: Final = 500_000
+_LIVE: Final = 600_000
 
 
 class PinnacleEmulator(WebEmulator):
@@ -80,16 +83,7 @@ class PinnacleEmulator(WebEmulator):
         leagues: dict[str, dict[str, Any]] = {}
         for event in self.market_model.events:
             league = leagues.setdefault(event.league_id, {"id": int(event.league_id), "name": event.league, "events": []})
-            league["events"].append(
-                {
-                    "id": 500_000 + event.number,
-                    "starts": _iso(event.start_ms),
-                    "home": event.home,
-                    "away": event.away,
-                    "status": "O",
-                    "liveStatus": 1 if event.in_play else 0,
-                }
-            )
+            league["events"] += _fixtures_of(event)
         return Json({"sportId": _SPORT, "last": self._cursor(), "league": list(leagues.values())})
 
     async def _odds(self, request: web.Request) -> Json:
@@ -110,8 +104,29 @@ class PinnacleEmulator(WebEmulator):
         leagues: dict[str, dict[str, Any]] = {}
         for event in events:
             league = leagues.setdefault(event.league_id, {"id": int(event.league_id), "events": []})
-            league["events"].append({"id": 500_000 + event.number, "periods": [_period(event)]})
+            first = _LIVE if event.in_play else _PRE_MATCH
+            league["events"].append({"id": first + event.number, "periods": [_period(event)]})
         return {"sportId": _SPORT, "last": self._cursor(), "leagues": list(leagues.values())}
+
+
+def _fixtures_of(event: ModelEvent) -> list[dict[str, Any]]:
+    """Return both fixtures of a match: the one before it, and the live one, which is listed long before the start."""
+    common = {
+        "starts": _iso(event.start_ms),
+        "home": event.home,
+        "away": event.away,
+        "rotNum": str(event.number),
+        "status": "I" if event.number % 3 == 0 else "O",
+        "parlayRestriction": 2,
+        "altTeaser": False,
+        "resultingUnit": "Regular",
+        "version": event.number,
+    }
+    first = _PRE_MATCH + event.number
+    return [
+        {"id": first, "liveStatus": 2, **common},
+        {"id": _LIVE + event.number, "liveStatus": 1, "parentId": first, **common},
+    ]
 
 
 def _period(event: ModelEvent) -> dict[str, Any]:

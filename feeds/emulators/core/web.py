@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 #: The faults that every HTTP server supports.
 HTTP_FAULT_KINDS: Final = frozenset(
-    {"drop", "http_429", "http_500", "http_timeout", "garbage", "truncate", "drip", "stall", "skew", "unauthorised", "half_open"}
+    {
+        *("drop", "http_429", "http_429_date", "http_500", "http_timeout", "page", "garbage", "truncate"),
+        *("drip", "stall", "skew", "unauthorised", "half_open"),
+    }
 )
 _DRIP_BYTES: Final = 512
 _DRIP_S: Final = 0.05
@@ -159,6 +162,12 @@ class WebEmulator:
                 return web.Response(status=500, text="internal error")
             if self.faults.is_active("http_429"):
                 return web.Response(status=429, text="too many requests", headers={"Retry-After": "0.2"})
+            if self.faults.is_active("http_429_date"):
+                now_s = self.now_ms() / 1000
+                dates = {"Date": formatdate(now_s, usegmt=True), "Retry-After": formatdate(now_s + 1, usegmt=True)}
+                return web.Response(status=429, text="too many requests", headers=dates)
+            if self.faults.is_active("page"):
+                return web.Response(text=f"<html>maintenance: {request.path_qs}</html>", content_type="text/html")
             if self.faults.is_active("unauthorised"):
                 return web.Response(status=401, text="invalid key")
             content = await handler(request)
