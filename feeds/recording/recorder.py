@@ -10,6 +10,7 @@ import msgspec
 
 from feeds.errors import FeedError
 from feeds.recording.packet import FORMAT, Header, encode_line
+from oddsengine.common.redaction import SECRETS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +106,7 @@ class Recorder:
         if self._file is None or self._file_bytes >= self._rotate_bytes or is_old:
             self._begin_file(packet.at_ms)
         assert self._file is not None  # noqa: S101 - begun above
-        line = encode_line(packet) + b"\n"
+        line = SECRETS.redact_bytes(encode_line(packet)) + b"\n"
         self._file.write(line)
         self._file_bytes += len(line)
         self.packets += 1

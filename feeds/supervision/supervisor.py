@@ -21,6 +21,7 @@ from feeds.supervision.session import FeedSession, SessionContext
 from feeds.supervision.settings import Supervision
 from feeds.supervision.states import FeedState, FeedStatus, Trigger
 from oddsengine.common.clock import wall_clock_ms
+from oddsengine.common.redaction import SECRETS
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Supervisor:
 
     def _handle_loss(self, error: OSError | FeedError, *, was_live: bool) -> None:
         """Publish that the sources can't be trusted any more."""
-        reason = str(error) or type(error).__name__
+        reason = SECRETS.redact(str(error) or type(error).__name__)
         health: SourceHealth = "stale" if isinstance(error, WentStale) else "down"
         self.counters.failures += 1
         if isinstance(error, ContinuityLost) and error.reset:

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feeds.errors import FeedError, MissingSecret
+from oddsengine.common.redaction import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def read_secret(what: str, variable: str, file: str = "", environment: Mapping[str, str] = os.environ) -> str:
+def read_secret(
+    what: str, variable: str, file: str = "", environment: Mapping[str, str] = os.environ, *, masked: bool = True
+) -> str:
     """Return a secret from its file, or from the environment if there is no file or it can't be read.
 
     Args:
@@ -21,20 +24,22 @@ def read_secret(what: str, variable: str, file: str = "", environment: Mapping[s
         variable: the name of the environment variable.
         file: the path of a file whose first line is the secret; empty for none.
         environment: the environment variables.
+        masked: whether logs, errors and recordings are to show `***` for the value; user names may be ordinary words.
 
     Raises:
         MissingSecret: if the secret is in neither place.
     """
+    value = ""
     if file:
         try:
             value = Path(file).read_text(encoding="utf-8").partition("\n")[0].strip()
         except (OSError, UnicodeDecodeError):
             value = ""
-        if value:
-            return value
-    value = environment.get(variable, "")
+    value = value or environment.get(variable, "")
     if not value:
         raise MissingSecret(what, variable, file)
+    if masked:
+        SECRETS.add(value)
     return value
 
 

@@ -13,6 +13,7 @@ from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
 
 from feeds.errors import ContinuityLost, ProviderRefused
+from feeds.transports.http import REDIRECTS, redirect_text
 from oddsengine.common.excerpts import excerpt
 
 if TYPE_CHECKING:
@@ -170,12 +171,15 @@ class EventStreamTransport:
         headers = {"Accept": "text/event-stream", **self._headers()}
         endless = aiohttp.ClientTimeout(total=None, sock_connect=None)
         try:
-            response = await self._session.get(url, params=params, headers=headers, timeout=endless)
+            # A redirect would send the key to whichever host it names.
+            response = await self._session.get(url, params=params, headers=headers, timeout=endless, allow_redirects=False)
         except aiohttp.ClientConnectorError as error:
             raise ContinuityLost(f"can't connect: {error.os_error.strerror or type(error.os_error).__name__}") from None
         except aiohttp.ClientError as error:
             raise ContinuityLost(f"no event stream: {type(error).__name__}") from None
         try:
+            if response.status in REDIRECTS:
+                raise ContinuityLost(f"no event stream: {redirect_text(response, 'url')}")
             if response.status != _OK:
                 message = (await response.content.read(120)).decode("utf-8", "replace")
                 raise ProviderRefused(f"HTTP {response.status}", message, fatal=response.status in _UNAUTHORISED)

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, Final, Literal
 import aiohttp
 import msgspec
 from aiolimiter import AsyncLimiter
+from yarl import URL
 
 from feeds.transports.dates import http_date_ms
 from oddsengine.common.excerpts import excerpt
 from oddsengine.common.histogram import Histogram
+from oddsengine.common.redaction import SECRETS
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable, Mapping
 
 _OK: Final = 200
-#: Shorter values of headers and queries are no secrets, and may stand anywhere.
-_MIN_SECRET: Final = 8
 _JSON_STARTS: Final = frozenset({b"{", b"["})
+#: Statuses of redirects, which are never followed.
+REDIRECTS: Final = range(300, 400)
 #: Providers answer within a second; requests time out after ten by default.
 _RESPONSE_BOUNDS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d+)?")
@@ -58,7 +60,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         status: the HTTP status; 0 if there was no response.
         at_ms: when it arrived, Unix milliseconds.
-        error: why there was no response.
+        error: why there was no response, or none that is used.
     """
 
     request: Request
@@ -76,7 +78,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def error_text(self) -> str:
         """What went wrong, with the beginning of the provider's message."""
-        if self.status == 0:
+        if self.error:
             return self.error
         return f"HTTP {self.status}: {excerpt(self.body)}"
 
@@ -127,6 +129,8 @@ class HttpClient:
         self._now_ms = now_ms
         self._params = dict(params or {})
         self._headers = headers
+        for value in self._params.values():
+            SECRETS.add(value)
         self._limiter = AsyncLimiter(max(2 * requests_per_s, 1.0), max(2 * requests_per_s, 1.0) / requests_per_s)
         self._certificate = certificate
         self.response_seconds = Histogram(_RESPONSE_BOUNDS_S)
@@ -151,10 +155,17 @@ class HttpClient:
                 data=request.body or None,
                 headers={**self._headers(), **({"Content-Type": request.content_type} if request.body else {})},
                 ssl=self._certificate if request.with_certificate and self._certificate is not None else True,
+                # A redirect would send the key to whichever host it names.
+                allow_redirects=False,
             ) as response:
+                if response.status in REDIRECTS:
+                    return Response(
+                        request=request, status=response.status, at_ms=self._now_ms(), error=redirect_text(response, "url")
+                    )
                 body = await response.read()
                 if response.status != _OK or body[:1] not in _JSON_STARTS:
-                    body = self._without_secrets(body)
+                    # Error pages echo the URL with its key.
+                    body = SECRETS.redact_bytes(body)
                 headers = {key.lower(): value for key, value in response.headers.items() if key.lower() in _KEPT_HEADERS}
                 return Response(request=request, status=response.status, at_ms=self._now_ms(), body=body, headers=headers)
         except TimeoutError:
@@ -164,12 +175,17 @@ class HttpClient:
             text = type(error).__name__ if not isinstance(error, aiohttp.ClientConnectorError) else _os_text(error)
             return Response(request=request, status=0, at_ms=self._now_ms(), error=f"no response: {text}")
 
-    def _without_secrets(self, body: bytes) -> bytes:
-        """Return an error page without the secrets of the request, which such pages echo."""
-        for secret in (*self._params.values(), *self._headers().values()):
-            if len(secret) >= _MIN_SECRET and secret.encode() in body:
-                body = body.replace(secret.encode(), b"***")
-        return body
+
+def redirect_text(response: aiohttp.ClientResponse, key: str) -> str:
+    """Describe a redirect, which is not followed, and what to do.
+
+    Args:
+        response: the redirect.
+        key: the config key of the URL that was requested.
+    """
+    target = URL(response.headers.get("Location", ""))
+    where = str(target.with_query(None)) if target.host else "another page"
+    return f"HTTP {response.status}: redirected to {where}, which is not followed; if that is right, configure it as `{key}`"
 
 
 def _os_text(error: aiohttp.ClientConnectorError) -> str:

@@ -20,6 +20,7 @@ from feeds.errors import ProviderRefused
 from feeds.feed import CodecEvent, Rejected
 from feeds.transports.http import Request
 from oddsengine.common.excerpts import excerpt
+from oddsengine.common.redaction import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -172,6 +173,7 @@ class Account:
         if answer.login_status != "SUCCESS" or not answer.session_token:
             return [ProviderRefused(answer.login_status, "login", fatal=answer.login_status in _FATAL_LOGINS)]
         self.session_token = answer.session_token
+        SECRETS.add(answer.session_token)
         self._move(AccountTrigger.LOGGED_IN)
         self._keep_alive_due_ms = response.at_ms + self._keep_alive_ms
         self.on_session()

@@ -12,6 +12,7 @@ from feeds.feed import Feed
 from feeds.toolkit.credentials import load_ca, read_secret
 from feeds.transports.http import HttpClient, http_session
 from oddsengine.common.clock import wall_clock_ms
+from oddsengine.common.redaction import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,9 +31,11 @@ class PinnacleFeed:
     @asynccontextmanager
     async def open(self, name: str, config: PinnacleConfig) -> AsyncIterator[Feed]:
         """Open an HTTP session. Raises FeedError if a secret or the CA file can't be read."""
-        username = read_secret("a Pinnacle user name", config.username_env)
+        username = read_secret("a Pinnacle user name", config.username_env, masked=False)
         password = read_secret("a Pinnacle password", config.password_env, config.password_file)
-        headers = {"Authorization": "Basic " + b64encode(f"{username}:{password}".encode()).decode()}
+        basic = b64encode(f"{username}:{password}".encode()).decode()
+        SECRETS.add(basic)
+        headers = {"Authorization": f"Basic {basic}"}
         async with http_session(config.timeout_s, load_ca(config.ca_file)) as session:
             http = HttpClient(session, config.url, wall_clock_ms, headers=lambda: headers)
             yield self.offline(name, config)._replace(http=http)

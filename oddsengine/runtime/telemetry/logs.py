@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from oddsengine.common.redaction import SECRETS
+
 if TYPE_CHECKING:
-    from structlog.typing import Processor
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 #: A line per request, which the metrics count; and a line per change of any file beside the config: a log file there would
 #: log its own changes for ever.
@@ -45,7 +47,7 @@ def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers, _redact],
         )
     )
     root = logging.getLogger()
@@ -53,3 +55,8 @@ def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
     root.setLevel(level.upper())
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _redact(_logger: WrappedLogger, _method: str, line: str | EventDict) -> str:
+    """Mask secrets in a finished line: in what we log, in what libraries log, and in tracebacks."""
+    return SECRETS.redact(str(line))

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 PROBE = """
 import logging
 import structlog
@@ -45,3 +47,28 @@ def test_debug_logs_stay_free_of_a_line_per_request_or_changed_file() -> None:
 
 def test_a_higher_level_leaves_the_lower_ones_out() -> None:
     assert ["odd: 5", "failed"] == [line["event"] for line in logged("warning")]
+
+
+SECRET_PROBE = """
+import asyncio, logging
+import structlog
+from feeds.toolkit.credentials import read_secret
+from oddsengine.runtime.telemetry.logs import configure_logging
+
+configure_logging("debug", json={json})
+key = read_secret("an API key", "KEY", environment={{"KEY": "k3y-of-the-provider"}})
+logging.getLogger("websockets.client").debug("> GET /ws?apiKey=%s HTTP/1.1", key)
+structlog.get_logger("ours").warning("refused", url="https://provider/odds?apiKey=" + key)
+try:
+    raise ValueError(key)
+except ValueError:
+    structlog.get_logger("ours").exception("failed")
+"""
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_no_line_contains_a_secret_that_was_read(as_json: bool) -> None:
+    probe = SECRET_PROBE.format(json=as_json)
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert "k3y-of-the-provider" not in done.stderr
+    assert done.stderr.count("***") >= 3

@@ -130,3 +130,32 @@ async def test_error_pages_are_kept_without_the_secrets_they_echo(status: int) -
         response = await client.fetch(ODDS)
     assert b"secret" not in response.body
     assert b"***" in response.body
+
+
+async def test_a_redirect_is_not_followed_so_that_the_key_stays_with_the_configured_host() -> None:
+    reached: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        reached.append(str(request.url))
+        return web.json_response([])
+
+    async with a_client(elsewhere) as other:
+
+        async def redirect(_: web.Request) -> web.Response:
+            raise web.HTTPFound(other._base_url + "/odds?a=1")
+
+        async with a_client(redirect, params={"apiKey": "k3y-of-the-provider"}) as client:
+            response = await client.fetch(ODDS)
+    assert ([], 302, False) == (reached, response.status, response.ok)
+    assert "redirected to http://127.0.0.1" in response.error_text
+    assert "configure it as `url`" in response.error_text
+
+
+@pytest.mark.parametrize("key", ["k3y-of-the-provider", "k3y/of+the provider"])
+async def test_an_error_page_that_echoes_the_url_is_kept_without_the_key(key: str) -> None:
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(status=500, text=f"no such page: {request.raw_path} {key}")
+
+    async with a_client(echo, params={"apiKey": key}) as client:
+        response = await client.fetch(ODDS)
+    assert b"no such page: /odds?sport=football&apiKey=*** ***" == response.body

@@ -1,0 +1,57 @@
+"""Secrets of this process, by value, so that no log line, error or recording contains one, whoever echoes it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+_MASK: Final = "***"
+#: Shorter values are not masked: they may stand anywhere, and protect little.
+_MIN_LENGTH: Final = 6
+
+
+class Redactor:
+    """Replaces the values of secrets in texts, also where they are encoded for URLs or JSON."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+        self._text_pattern: re.Pattern[str] | None = None
+        self._bytes_pattern: re.Pattern[bytes] | None = None
+
+    def add(self, secret: str) -> None:
+        """Mask a value from now on. Values of fewer than six characters are ignored."""
+        if len(secret) < _MIN_LENGTH or secret in self._secrets:
+            return
+        self._secrets.add(secret)
+        # The longest first: one secret may begin with another.
+        pattern = "|".join(_pattern(known) for known in sorted(self._secrets, key=len, reverse=True))
+        self._text_pattern = re.compile(pattern)
+        self._bytes_pattern = re.compile(pattern.encode())
+
+    def redact(self, text: str) -> str:
+        """Return the text with `***` for every secret."""
+        return text if self._text_pattern is None else self._text_pattern.sub(_MASK, text)
+
+    def redact_bytes(self, data: bytes) -> bytes:
+        """Return the bytes with `***` for every secret in UTF-8."""
+        return data if self._bytes_pattern is None else self._bytes_pattern.sub(_MASK.encode(), data)
+
+
+def _pattern(secret: str) -> str:
+    """Return a pattern in which each character may be encoded by itself: what is encoded in a URL differs by program."""
+    return "".join(map(_character_pattern, secret))
+
+
+def _character_pattern(character: str) -> str:
+    if character.isascii() and character.isalnum():
+        return character
+    percent = "".join(f"%(?i:{byte:02x})" for byte in character.encode())
+    forms = [re.escape(character), percent, re.escape(json.dumps(character)[1:-1])]
+    if character == " ":
+        forms.append(r"\+")
+    return f"(?:{'|'.join(forms)})"
+
+
+#: The secrets of this process. One for all, as the log is: a library that logs knows neither feed nor role.
+SECRETS: Final = Redactor()
