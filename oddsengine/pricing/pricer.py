@@ -16,6 +16,7 @@ from oddsengine.pricing.guards.checks import guards
 from oddsengine.pricing.guards.jump import JumpGuard
 from oddsengine.pricing.market.lines import LineLadders
 from oddsengine.pricing.market.market_book import MarketBook
+from oddsengine.pricing.market.outcomes import has_winners
 from oddsengine.pricing.market.reference import reference_prices
 from oddsengine.pricing.profiles.resolver import ProfileResolver
 
@@ -97,7 +98,7 @@ class Pricer:
         """
         if definition.status != "open":
             return self.suspend(definition, "provider")
-        if not definition.winners:
+        if not has_winners(definition):
             return self.suspend(definition, "not_priceable")
         resolved = self._resolver.resolve(market.source, definition, event, now_ms)
         dirty: set[MarketId] = set()
@@ -131,15 +132,16 @@ class Pricer:
         other_sources: Callable[[], Iterable[SourceMarket]],
         dirty: set[MarketId],
     ) -> tuple[dict[str, None], str | None]:
-        """Price what moved. Returns the selections whose prices changed and why the market may not be open, if so.
+        """Price what moved. Return the selections whose prices changed and why the market may not be open, if so.
 
         Adds to `dirty` the other markets to price again.
         """
+        book.now_ms = now_ms
         if book.suspend or book.is_old(now_ms):
             # What is not offered does not count in the pooling of the other lines.
             dirty |= self._lines.remove(book)
             return {}, "rule" if book.suspend else "source_old"
-        refusal = book.imply()
+        refusal = book.imply(now_ms)
         if book.has_lines:
             self._lines.add(book)
             dirty |= self._lines.pool(book)
@@ -166,13 +168,13 @@ class Pricer:
         return Repricing(self._suspended(definition, reason), (), self._drop(definition.id))
 
     def forget(self, market: MarketId) -> set[MarketId]:
-        """Drop all state of a market that is gone. Returns the other markets that must be priced again."""
+        """Drop all state of a market that is gone. Return the other markets that must be priced again."""
         self._identities.pop(market, None)
         return self._drop(market)
 
     def due(self, now_ms: int) -> list[MarketId]:
         """Return the markets to price only because time has passed: other rules apply, they are too old, or have steps to go."""
-        due = [market for market, book in self._books.items() if book.is_open and book.is_due(now_ms)]
+        due = [market for market, book in self._books.items() if book.is_due(now_ms)]
         return due + self._resolver.due(now_ms)
 
     def resolve(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> tuple[ResolvedProfile, ...]:
@@ -186,7 +188,7 @@ class Pricer:
         resolved = self._resolver.resolve(market.source, definition, event, now_ms)
         book = self._books.get(definition.id)
         return {
-            name: (each, reference_prices(market, definition, each.settings, None if book is None else book.pooled(index)))
+            name: (each, reference_prices(market, definition, each.settings, _pooled(book, index), now_ms))
             for index, (name, each) in enumerate(zip(self.profiles, resolved, strict=True))
         }
 
@@ -233,3 +235,7 @@ class Pricer:
         )
         self._identities[definition.id] = _CachedIdentity(definition, identity)
         return identity
+
+
+def _pooled(book: MarketBook | None, profile: int) -> Mapping[str, float] | None:
+    return None if book is None else book.pooled(profile)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from oddsengine.domain.feed_updates import (
     BookChange,
@@ -13,6 +13,8 @@ from oddsengine.domain.feed_updates import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import (
         FeedUpdate,
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
         SourceHealth,
     )
     from oddsengine.domain.ids import EventId
+
+
+#: The statuses of selections that were taken out of their market.
+_TAKEN_OUT: Final = frozenset({"removed", "void"})
 
 
 class SelectionBook:
@@ -40,6 +46,7 @@ class SelectionBook:
         "back_display",
         "back_levels",
         "last",
+        "last_ms",
         "lay",
         "lay_display",
         "lay_levels",
@@ -55,6 +62,8 @@ class SelectionBook:
         self.back_display: dict[int, PriceSize] = {}
         self.lay_display: dict[int, PriceSize] = {}
         self.last: float | None = None
+        #: our time when `last` was received, Unix milliseconds
+        self.last_ms = 0
         self.quote: float | None = None
         self._best_back: PriceSize | None = None
         self._best_lay: PriceSize | None = None
@@ -62,8 +71,10 @@ class SelectionBook:
         #: number of changes so far; a reader compares it to see whether the book has changed since it last looked
         self.version = 0
 
-    def apply(self, change: BookChange) -> None:
-        """Apply changed rows. Deleting a row that does not exist is a no-op."""
+    def apply(self, change: BookChange, received_ms: int = 0) -> None:
+        """Apply changed rows. Deleting a row that does not exist is a no-op, and so is a change without content."""
+        if not _has_content(change):
+            return
         self._stale_best = True
         self.version += 1
         rows = change.back
@@ -86,6 +97,7 @@ class SelectionBook:
             _set_levels(self.lay_display, levels)
         if change.last is not None:
             self.last = change.last
+            self.last_ms = received_ms
         if change.quote is not None:
             self.quote = change.quote or None
 
@@ -119,6 +131,20 @@ class SelectionBook:
         return [row for _, row in sorted((self.lay_levels or self.lay_display).items())]
 
 
+def _has_content(change: BookChange) -> bool:
+    """Check whether a change says something. The version counts only what does: an empty change confirms no price."""
+    return bool(
+        change.back
+        or change.lay
+        or change.quote is not None
+        or change.last is not None
+        or change.back_levels
+        or change.lay_levels
+        or change.back_display
+        or change.lay_display
+    )
+
+
 def _set_rows(book: dict[float, float], rows: list[PriceSize]) -> None:
     for price, size in rows:
         if size:
@@ -144,10 +170,21 @@ class SourceMarket:
 
     `definitions` holds the latest definition of each selection, including those that the market no longer has. Of the last
     change, `updated_ms` is the source's publish time and `received_ms` our time of receipt; `open_since_ms` is our time when the
-    source last opened the market. All are Unix milliseconds.
+    source last opened the market. All are Unix milliseconds. `quotes_at_removal` holds the quotes, by selection, at the removal
+    of one, until the others have moved; None otherwise.
     """
 
-    __slots__ = ("books", "definition", "definitions", "open_since_ms", "received_ms", "source", "source_id", "updated_ms")
+    __slots__ = (
+        "books",
+        "definition",
+        "definitions",
+        "open_since_ms",
+        "quotes_at_removal",
+        "received_ms",
+        "source",
+        "source_id",
+        "updated_ms",
+    )
 
     def __init__(self, source: str, source_id: str) -> None:
         self.source = source
@@ -158,14 +195,44 @@ class SourceMarket:
         self.updated_ms = 0
         self.received_ms = 0
         self.open_since_ms = 0
+        self.quotes_at_removal: dict[str, float] | None = None
 
-    def define(self, definition: MarketDefinition) -> None:
-        """Replace the definition."""
+    def define(self, definition: MarketDefinition, books: Mapping[str, SelectionBook] | None = None) -> None:
+        """Replace the definition.
+
+        Args:
+            definition: the new one.
+            books: the selections' books under the earlier definition; None for the present ones.
+        """
+        if self.definition is not None and _is_removal(self.definition, definition):
+            books = self.books if books is None else books
+            quotes = {key: book.quote for key, book in books.items() if book.quote is not None}
+            self.quotes_at_removal = quotes or None
         if definition.status == "open" and (self.definition is None or self.definition.status != "open"):
             self.open_since_ms = self.received_ms
         self.definition = definition
         for selection in definition.selections:
             self.definitions[selection.source_id] = selection
+
+    def check_requoted(self) -> None:
+        """Clear `quotes_at_removal` once a selection that is left has another quote."""
+        before, definition = self.quotes_at_removal, self.definition
+        if before is None or definition is None:
+            return
+        for selection in definition.selections:
+            book = self.books.get(selection.source_id)
+            quote = None if book is None else book.quote
+            if quote is not None and selection.status not in _TAKEN_OUT and quote != before.get(selection.source_id):
+                self.quotes_at_removal = None
+                return
+
+
+def _is_removal(before: MarketDefinition, after: MarketDefinition) -> bool:
+    """Check whether a selection that could win has been taken out of a market."""
+    if before.selections is after.selections:
+        return False
+    left = {selection.source_id for selection in after.selections if selection.status not in _TAKEN_OUT}
+    return any(selection.status == "active" and selection.source_id not in left for selection in before.selections)
 
 
 class SourceBook:
@@ -195,22 +262,25 @@ class SourceBook:
         # Ordered by frequency: over 99 % are market updates.
         if type(update) is MarketUpdate:
             market = self.markets.get(update.market)
+            before = None
             if market is None:
                 market = self.markets[update.market] = SourceMarket(self.source, update.market)
             elif update.image:
                 # An image replaces everything: a price that it does not contain must not survive.
-                market.books = {}
+                before, market.books = market.books, {}
                 market.definitions = {}
             market.updated_ms = published_ms
             market.received_ms = received_ms
             if update.definition is not None:
-                market.define(update.definition)
+                market.define(update.definition, before)
             books = market.books
             for change in update.books:
                 book = books.get(change.selection)
                 if book is None:
                     book = books[change.selection] = SelectionBook()
-                book.apply(change)
+                book.apply(change, received_ms)
+            if market.quotes_at_removal is not None:
+                market.check_requoted()
         elif type(update) is EventUpdate:
             self.events[update.event.id] = update.event
         elif type(update) is MarketGone:

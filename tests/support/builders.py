@@ -57,7 +57,7 @@ def a_definition(
     return MarketDefinition(
         id=MarketId(market),
         event=EventId(market.partition("/")[0]),
-        type=fields.pop("type", "match_odds"),
+        type=fields.pop("type", "match_odds" if "draw" in selections else "moneyline"),
         winners=winners,
         status=status,  # type: ignore[arg-type]
         selections=tuple(
@@ -95,7 +95,7 @@ def betfair_market(market: str = "1.1", *runners: int | tuple[int, float], **def
         "marketDefinition": {
             "status": "OPEN",
             "eventId": "900",
-            "eventTypeId": "1",
+            "eventTypeId": "2",
             "marketType": "MATCH_ODDS",
             "numberOfWinners": 1,
             "inPlay": False,

@@ -6,11 +6,12 @@ by the reason of the markets it suspends.
 
 from __future__ import annotations
 
-from math import fsum, isfinite
-from typing import TYPE_CHECKING, NamedTuple
+from math import fsum, inf, isfinite
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from oddsengine.pricing.market.quoting import COHERENT
 from oddsengine.pricing.market.rounding import book_sum
+from oddsengine.pricing.methods.bounds import COHERENT
+from oddsengine.pricing.methods.implied import source_sum_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from oddsengine.pricing.market.market_book import MarketBook
     from oddsengine.pricing.market.priced_group import PricedGroup
     from oddsengine.pricing.profiles.profile import Profile
+
+#: The reasons that follow from a market's definition and its profiles, without a number.
+_BY_DEFINITION: Final = frozenset({"decided", "incomplete", "method"})
 
 
 class Guard(NamedTuple):
@@ -42,8 +46,11 @@ def guards(book: MarketBook, trusted: Mapping[str, float], reason: str | None, n
     age_s = (now_ms - book.market.received_ms) / 1000
     limit = book.max_age_ms / 1000 if isfinite(book.max_age_ms) else None
     yield Guard("source_old", limit, age_s, reason == "source_old")
-    sums = [total for group in groups if (total := _implied_sum(group)) is not None]
-    yield Guard("incoherent", COHERENT, max(sums, key=lambda total: abs(total - 1.0), default=None), reason == "incoherent")
+    measured = [_implied_sum(group) for group in groups]
+    sums, value = max(measured, key=lambda pair: _distance(*pair), default=(COHERENT, None))
+    yield Guard("incoherent", sums, value, reason == "incoherent")
+    if reason in _BY_DEFINITION:
+        yield Guard(reason, None, None, suspends=True)
     moved = [abs(group.pooled - own) for group in groups if group.pooled is not None and (own := group.rising_probability())]
     yield Guard("contradiction", book.pool_limit, max(moved, default=0.0), reason == "contradiction")
     # Published in reasons and explanations as `spike`, the jump guard's name on the wire.
@@ -60,9 +67,24 @@ def book_sum_guard(profile: Profile, winners: int, prices: Sequence[int | None],
     return Guard("book_sum", limits if profile.tolerance else floor, value, reason == "book_sum")
 
 
-def _implied_sum(group: PricedGroup) -> float | None:
+def _implied_sum(group: PricedGroup) -> tuple[tuple[float, float], float | None]:
+    """Return the limits of a set's sum per winner, and the sum: of a bookmaker's quotes, of what order books allow or imply."""
+    if group.quote_sum is not None:
+        return source_sum_bounds(len(group.selections), group.inputs), group.quote_sum
+    for sums in (group.lows, group.highs):
+        total = fsum(sums) / group.winners if group.winners else 0.0
+        # What all selections can be laid at sums to no more than the winners, what they can be backed at to no less.
+        if sums is group.lows and total > 1.0:
+            return (0.0, 1.0), total
+        if sums is group.highs and total < 1.0:
+            return (1.0, float(len(group.selections))), total
     known = [probability for probability in group.probabilities if probability is not None]
-    return fsum(known) / group.winners if known and len(known) == len(group.probabilities) else None
+    return COHERENT, fsum(known) / group.winners if known and len(known) == len(group.probabilities) else None
+
+
+def _distance(limits: tuple[float, float], value: float | None) -> float:
+    """Return how far a value is outside its limits, or how close to them inside, as a negative number."""
+    return -inf if value is None else max(limits[0] - value, value - limits[1])
 
 
 def _max_change(before: Mapping[str, float], now: Mapping[str, float]) -> float | None:

@@ -1,7 +1,8 @@
 """Suspend a market whose probabilities jump, until the jump is confirmed.
 
-A jump is confirmed by a later update of the same source that stays within the limit of it, or at once by another source
-that has the same probabilities. Time alone confirms nothing. What a market opens or reopens at is not a jump.
+A jump is confirmed by a later update of the same source of a selection that jumped, if all stay within the limit of it, or at
+once by another source that has the same probabilities. Time alone confirms nothing, nor do updates of other selections. What a
+market opens or reopens at is not a jump.
 
 The guard is a state machine. `TRANSITIONS` holds all of it; `JumpGuard.check` only classifies what was priced.
 """
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from oddsengine.pricing.market.market_book import MarketBook
-    from oddsengine.sourcing.source_book import SourceMarket
+    from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 
 
 # String enumerations, because they hash in C: a transition is looked up at every pricing with a jump limit.
@@ -35,9 +36,9 @@ class State(StrEnum):
 class Observation(StrEnum):
     """How new probabilities relate to the trusted ones, or in `SUSPECT` to those jumped to."""
 
-    #: within the limit, by a later update
+    #: within the limit; in `SUSPECT`, by a later update of a selection that jumped
     NEAR = "near"
-    #: within the limit, but priced again without an update in between
+    #: within the limit, but priced again without such an update in between
     REPEATED = "repeated"
     #: beyond the limit
     FAR = "far"
@@ -58,7 +59,7 @@ TRANSITIONS: Final[Mapping[tuple[State, Observation], State]] = {
 
 # Bound once: Python 3.11 takes 0.1 us to look a member up on its class.
 _TRUSTED, _SUSPECT = State.TRUSTED, State.SUSPECT
-_NEAR, _FAR = Observation.NEAR, Observation.FAR
+_NEAR, _FAR, _REPEATED = Observation.NEAR, Observation.FAR, Observation.REPEATED
 
 
 class JumpGuard:
@@ -69,13 +70,14 @@ class JumpGuard:
         trusted: the last trusted probabilities, by selection; empty in `NEW`.
     """
 
-    __slots__ = ("_suspect", "_suspect_received_ms", "state", "trusted")
+    __slots__ = ("_jumped", "_suspect", "state", "trusted")
 
     def __init__(self) -> None:
         self.state = State.NEW
         self.trusted: dict[str, float] = {}
         self._suspect: dict[str, float] = {}
-        self._suspect_received_ms = 0
+        #: the books of the selections that jumped, with their versions at the jump
+        self._jumped: dict[str, tuple[SelectionBook | None, int]] = {}
 
     def check(self, book: MarketBook, other_sources: Callable[[], Iterable[SourceMarket]]) -> bool:
         """Check a market that was just priced. Return whether it must be suspended.
@@ -84,23 +86,26 @@ class JumpGuard:
             book: the market, with a jump limit.
             other_sources: returns the books of the same market at other sources.
         """
-        fair, received_ms = book.fair(), book.market.received_ms
-        observation = self._observe(fair, received_ms, book.jump_limit)
+        fair = book.fair()
+        observation = self._observe(fair, book)
         if observation is not _NEAR and _is_corroborated(book, fair, other_sources):
             observation = Observation.CORROBORATED
+        was_suspect = self.state is _SUSPECT
         self.state = TRANSITIONS[self.state, observation]
         if self.state is _TRUSTED:
             self.trusted = fair
             return False
         if observation is _FAR:
-            self._suspect, self._suspect_received_ms = fair, received_ms
+            before = self._suspect if was_suspect else self.trusted
+            self._suspect, self._jumped = fair, _jumped_books(before, fair, book)
         return True
 
-    def _observe(self, fair: dict[str, float], received_ms: int, limit: float) -> Observation:
+    def _observe(self, fair: dict[str, float], book: MarketBook) -> Observation:
+        limit = book.jump_limit
         if self.state is _SUSPECT:
             if has_jumped(self._suspect, fair, limit):
                 return _FAR
-            return _NEAR if received_ms > self._suspect_received_ms else Observation.REPEATED
+            return _NEAR if any(_is_updated(book.book_of(key), *held) for key, held in self._jumped.items()) else _REPEATED
         return _FAR if has_jumped(self.trusted, fair, limit) else _NEAR
 
 
@@ -114,13 +119,34 @@ def has_jumped(before: Mapping[str, float], now: Mapping[str, float], limit: flo
     return False
 
 
+def _jumped_books(
+    before: Mapping[str, float], now: Mapping[str, float], book: MarketBook
+) -> dict[str, tuple[SelectionBook | None, int]]:
+    """Return the books of the selections that jumped: of those that the source updated, where any of them did.
+
+    What another selection's update moved a selection to is not the source's word on that selection.
+    """
+    jumped = {
+        key
+        for key, probability in now.items()
+        if (earlier := before.get(key)) is not None and abs(probability - earlier) > book.jump_limit * earlier
+    }
+    books = {key: (held, 0 if held is None else held.version) for key in jumped for held in (book.book_of(key),)}
+    updated = {key: books[key] for key in book.updated_keys() if key in jumped}
+    return updated or books
+
+
+def _is_updated(book: SelectionBook | None, before: SelectionBook | None, version: int) -> bool:
+    return book is not None and (book is not before or book.version != version)
+
+
 def _is_corroborated(book: MarketBook, fair: dict[str, float], other_sources: Callable[[], Iterable[SourceMarket]]) -> bool:
     profile = book.resolved[0].settings
     for market in other_sources():
         definition = market.definition
         if definition is None or definition.status != "open":
             continue
-        priced = reference_prices(market, definition, profile)
+        priced = reference_prices(market, definition, profile, None, book.now_ms)
         theirs = {key: selection.fair for key, selection in priced.selections.items() if selection.fair is not None}
         if priced.refusal is None and theirs.keys() >= fair.keys() and not has_jumped(theirs, fair, book.jump_limit):
             return True

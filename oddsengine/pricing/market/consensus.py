@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.pricing.market.quoting import coherence
-from oddsengine.pricing.methods.implied import OutcomeGroup, implied, outcome_groups
+from oddsengine.pricing.market.outcomes import OutcomeGroup, outcome_groups, refusal_of
+from oddsengine.pricing.methods.bounds import fit
+from oddsengine.pricing.methods.implied import implied
 from oddsengine.sourcing.source_book import SourceMarket
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ class Member(NamedTuple):
 
 
 def groups_by_keys(definition: MarketDefinition) -> dict[frozenset[str], OutcomeGroup]:
-    """Return the sets of selections whose probabilities sum to the number of winners, by the keys of their selections."""
+    """Return the sets of selections that sum to their winners, by their keys; none for a market that may not be open."""
+    if refusal_of(definition) is not None:
+        return {}
     return {frozenset([selection.key for selection in group.selections]): group for group in outcome_groups(definition)}
 
 
-def agree_by_line(
-    members: Sequence[Member], winners: int, profile: Profile, outlier: float, min_sources: int
-) -> Consensus | None:
+def agree_by_line(members: Sequence[Member], profile: Profile, outlier: float, min_sources: int) -> Consensus | None:
     """Return the consensus on each set of selections by itself; None if there is none.
 
     A market of several lines has one set a line, and a line that too few sources agree on has no probabilities. A source with
@@ -61,7 +62,6 @@ def agree_by_line(
 
     Args:
         members: the sources; the first one's selections are priced.
-        winners: the market's.
         profile: how margins are removed and which books are used.
         outlier: as for `agree`.
         min_sources: as for `agree`.
@@ -70,15 +70,15 @@ def agree_by_line(
     used: dict[str, None] = {}
     outliers: dict[str, None] = {}
     for keys in members[0].groups:
-        group_winners = min(winners, len(keys))
+        winners = members[0].groups[keys].winners
         opinions: list[Opinion] = []
         for market, groups, weight in members:
             group = groups.get(keys)
             if group is None:
                 outliers[market.source] = None
-            elif (found := opinion(market, group, group_winners, profile, weight)) is not None:
+            elif (found := opinion(market, group, winners, profile, weight)) is not None:
                 opinions.append(found)
-        consensus = agree(opinions, group_winners, outlier, min_sources)
+        consensus = agree(opinions, winners, outlier, min_sources)
         if consensus is not None:
             if len(members[0].groups) == 1 and not outliers:
                 return consensus
@@ -89,7 +89,7 @@ def agree_by_line(
 
 
 def opinion(market: SourceMarket, group: OutcomeGroup, winners: int, profile: Profile, weight: float) -> Opinion | None:
-    """Return a source's fair probabilities; None where it has none for some selection.
+    """Return a source's fair probabilities; None where it has none for some selection, or they can't be true.
 
     Args:
         market: the source's books.
@@ -98,13 +98,19 @@ def opinion(market: SourceMarket, group: OutcomeGroup, winners: int, profile: Pr
         profile: how margins are removed and which books are used.
         weight: the source's.
     """
-    answers = implied([market.books.get(each.source_id) for each in group.selections], winners, profile.fair_price_inputs)
-    known = [answer.probability for answer in answers if answer is not None]
-    factor = coherence(known, winners) if len(known) == len(answers) else None
-    if factor is None:
+    inputs = profile.fair_price_inputs
+    # The member's own time: how old its trades were when it last said something.
+    answers = implied(group.books(market), winners, inputs, market, market.received_ms, is_one_of_many=group.is_one_of_many)
+    known = [answer.probability for answer in answers.fair if answer is not None]
+    found = fit(known, answers.lows, answers.highs, winners) if len(known) == len(answers.fair) else None
+    if found is None or answers.refusal is not None:
         return None
-    keys = [selection.key for selection in group.selections]
-    return Opinion(market.source, {key: each * factor for key, each in zip(keys, known, strict=True)}, weight)
+    fair = {
+        str(selection.key): each
+        for selection, each in zip(group.selections, found.scaled(known), strict=True)
+        if each is not None
+    }
+    return Opinion(market.source, fair, weight)
 
 
 def agree(opinions: Sequence[Opinion], winners: int, outlier: float, min_sources: int) -> Consensus | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import MarketId
     from oddsengine.pricing.market.consensus import Consensus
-    from oddsengine.pricing.methods.implied import OutcomeGroup
+    from oddsengine.pricing.market.outcomes import OutcomeGroup
     from oddsengine.pricing.profiles.profile import ResolvedProfile
     from oddsengine.sourcing.source_selector import ConsensusInput
 
@@ -44,7 +44,7 @@ class ConsensusMarkets:
     def combine(
         self, market: MarketId, members: ConsensusInput, resolved: Sequence[ResolvedProfile], now_ms: int
     ) -> tuple[ChosenSource, Consensus | None]:
-        """Combine the members' fair probabilities. Returns the consensus market and what the members agreed on.
+        """Combine the members' fair probabilities. Return the consensus market and what the members agreed on.
 
         Where too few agree, or too few have spoken lately, returns the first member's market with the reason to suspend it,
         and None.
@@ -64,7 +64,7 @@ class ConsensusMarkets:
         if len(fresh) < rule.min_sources:
             return ChosenSource(first, first_definition, SOURCE_OLD), None
         voices = [Member(member, self._groups_of(market, member.source, each), weight) for member, each, weight in fresh]
-        consensus = agree_by_line(voices, first_definition.winners, resolved[0].settings, rule.outlier, rule.min_sources)
+        consensus = agree_by_line(voices, resolved[0].settings, rule.outlier, rule.min_sources)
         if consensus is None:
             return ChosenSource(first, first_definition, TOO_FEW_SOURCES), None
         held = self._markets.get(market)

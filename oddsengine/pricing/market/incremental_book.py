@@ -73,28 +73,45 @@ class IncrementalBook:
         self._floors = [inf] * size
         self._ceilings = [-inf] * size
 
-    def update(self, inverses: list[float | None], factor: float, moved: Sequence[int], *, fresh: bool = True) -> set[int]:
+    def update(
+        self,
+        inverses: list[float | None],
+        factor: float,
+        moved: Sequence[int],
+        lows: Sequence[float] = (),
+        *,
+        fresh: bool = True,
+    ) -> set[int]:
         """Price what moved. Return the indices of the selections whose prices changed.
 
         Args:
             inverses: 1 / probability of every selection, None where there is none.
             factor: divides the inverses so that the probabilities sum to the number of winners.
             moved: the indices whose inverse differs from that of the last call.
+            lows: the smallest probability that each selection's offers allow; empty where nothing bounds any.
             fresh: whether nothing is on offer, so that no earlier price damps the new ones.
         """
         changed: set[int] = set()
         if self._independent:
             self._update_independent(inverses, 1.0 / factor, moved, changed)
         if self._joint:
-            self._update_joint(inverses, factor, changed, fresh=fresh)
+            self._update_joint(inverses, factor, lows, changed, fresh=fresh)
         return changed
 
-    def _update_joint(self, inverses: list[float | None], factor: float, changed: set[int], *, fresh: bool) -> None:
+    def _update_joint(
+        self,
+        inverses: list[float | None],
+        factor: float,
+        lows: Sequence[float],
+        changed: set[int],
+        *,
+        fresh: bool,
+    ) -> None:
         fair = [None if inverse is None else factor / inverse for inverse in inverses]
         self.refusal, self.settled = None, True
         for number in self._joint:
             profile = self._profiles[number]
-            quotes = quote_book(self._keys, inverses, factor, self._winners, profile)
+            quotes = quote_book(self._keys, inverses, factor, self._winners, profile, lows)
             rounded = round_book(quotes, fair, self._winners, profile, None if fresh else self.prices[number])
             self.refusal = self.refusal or rounded.refusal
             self.settled = self.settled and rounded.settled

@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import fsum, inf
 from typing import TYPE_CHECKING
 
+from oddsengine.pricing.market.outcomes import outcome_groups, refusal_of
 from oddsengine.pricing.market.priced_group import PricedGroup
-from oddsengine.pricing.methods.implied import outcome_groups
+from oddsengine.pricing.methods.margin import SEVERAL_WINNERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.methods.implied import FairPriceInputs
     from oddsengine.pricing.profiles.profile import ResolvedProfile
-    from oddsengine.sourcing.source_book import SourceMarket
+    from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 
 
 class MarketBook:
@@ -44,7 +45,9 @@ class MarketBook:
         "line_count",
         "market",
         "max_age_ms",
+        "now_ms",
         "pool_limit",
+        "refusal",
         "resolved",
         "suspend",
     )
@@ -55,6 +58,8 @@ class MarketBook:
         self.resolved = resolved
         self._books = market.books
         self._book_count = len(market.books)
+        #: the time of the last pricing, Unix milliseconds
+        self.now_ms = 0
         #: whether it was open at the last pricing
         self.is_open = False
         settings = [each.settings for each in resolved]
@@ -75,7 +80,7 @@ class MarketBook:
         )
         outcomes = outcome_groups(definition)
         self.groups = {
-            inputs: [PricedGroup(each, market, definition.winners, inputs, [settings[at] for at in indices]) for each in outcomes]
+            inputs: [PricedGroup(each, market, inputs, [settings[at] for at in indices]) for each in outcomes]
             for inputs, indices in self._profile_indices.items()
         }
         #: selection -> the number of its group and its index in that
@@ -83,7 +88,12 @@ class MarketBook:
             str(selection.key): (number, index)
             for number, each in enumerate(outcomes)
             for index, selection in enumerate(each.selections)
+            if selection.status == "active"
         }
+        #: why the market may not be open, whatever its prices
+        self.refusal = refusal_of(definition)
+        if any(each.winners > 1 for each in outcomes) and any(each.method not in SEVERAL_WINNERS for each in settings):
+            self.refusal = self.refusal or "method"
         self.has_lines = any(each.line is not None for each in outcomes)
         self.line_count = len(outcomes)
 
@@ -102,18 +112,31 @@ class MarketBook:
 
     def is_due(self, now_ms: int) -> bool:
         """Check whether the market must be priced only because time has passed: it is too old, or has steps to go."""
-        return self.is_old(now_ms) or (self._has_steps and not self._is_settled())
+        if not self.is_open:
+            # Old or not, it is suspended; but its reason is that of now.
+            return self.is_old(now_ms) != self.is_old(self.now_ms)
+        return (
+            self.is_old(now_ms)
+            or (self._has_steps and not self._is_settled())
+            or any(now_ms >= group.expires_ms for groups in self.groups.values() for group in groups)
+        )
 
     def _is_settled(self) -> bool:
         return all(group.incremental.settled for groups in self.groups.values() for group in groups)
 
-    def imply(self) -> str | None:
-        """Update the probabilities from the books that changed. Return why the market may not be open, None if it may."""
-        is_coherent = True
+    def imply(self, now_ms: int = 0) -> str | None:
+        """Update the probabilities from the books that changed. Return why the market may not be open, None if it may.
+
+        Args:
+            now_ms: Unix milliseconds, for the ages of last trades.
+        """
+        self.now_ms = now_ms
+        refusal = self.refusal
         for groups in self.groups.values():
             for group in groups:
-                is_coherent = group.imply() and is_coherent
-        return None if is_coherent else "incoherent"
+                own = group.imply(now_ms)
+                refusal = refusal or own
+        return refusal
 
     def price(self) -> tuple[dict[str, None], str | None]:
         """Price what is dirty. Return the selections whose prices changed, and why the market may not be open, if so."""
@@ -134,7 +157,8 @@ class MarketBook:
 
     def _refusal(self, group: PricedGroup) -> str | None:
         own = group.rising_probability()
-        if group.pooled is not None and own is not None and abs(group.pooled - own) > self.pool_limit:
+        pooled = group.pooled
+        if pooled is not None and own is not None and (abs(pooled - own) > self.pool_limit or not group.allows(pooled)):
             return "contradiction"
         if self._require_complete_book and None in group.probabilities:
             return "no_price"
@@ -174,6 +198,15 @@ class MarketBook:
     def first_groups(self) -> list[PricedGroup]:
         """Return the groups as the first profile prices them."""
         return next(iter(self.groups.values()))
+
+    def updated_keys(self) -> list[str]:
+        """Return the selections whose books had changed when the probabilities last followed their books."""
+        return [group.selections[index].key for group in self.first_groups() for index in group.updated]
+
+    def book_of(self, key: str) -> SelectionBook | None:
+        """Return a selection's book at the source."""
+        position = self._positions.get(key)
+        return None if position is None else self.first_groups()[position[0]].books[position[1]]
 
     def fair(self) -> dict[str, float]:
         """Return the fair probabilities that exist, by selection, as the first profile has them."""

@@ -1,4 +1,4 @@
-"""From implied probabilities to quoted odds: coherence, skew, shift and margin. Nothing is rounded here."""
+"""From fair probabilities to quoted odds: pooling, skew, shift and margin. Nothing is rounded here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from math import fsum
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.pricing.errors import MarginError
+from oddsengine.pricing.methods.bounds import scaled_within
 from oddsengine.pricing.methods.margin import quote_odds
 
 if TYPE_CHECKING:
@@ -13,24 +14,8 @@ if TYPE_CHECKING:
 
     from oddsengine.pricing.profiles.profile import Profile
 
-#: A complete book whose probabilities sum to less than the first or more than the second, per winner, contradicts itself.
-COHERENT: Final = (0.75, 1.34)
-#: The smallest inverse probability after a shift.
-_MIN_INVERSE: Final = 1.0001
-
-
-def coherence(probabilities: Sequence[float | None], winners: int) -> float | None:
-    """Return the factor that makes probabilities sum to the number of winners; None if they contradict each other.
-
-    Where some are missing the rest need not sum to it; they may only not exceed it.
-    """
-    known = [probability for probability in probabilities if probability is not None]
-    total = fsum(known)
-    if len(known) < len(probabilities):
-        return 1.0 if total <= winners else winners / total
-    if COHERENT[0] * winners <= total <= COHERENT[1] * winners:
-        return winners / total
-    return None
+#: The largest probability after a shift.
+_MAX_PROBABILITY: Final = 1.0 / 1.0001
 
 
 def with_pooled(fair: Sequence[float | None], index: int, probability: float) -> list[float | None]:
@@ -43,7 +28,12 @@ def with_pooled(fair: Sequence[float | None], index: int, probability: float) ->
 
 
 def quote_book(
-    keys: Sequence[str], inverses: Sequence[float | None], factor: float, winners: int, profile: Profile
+    keys: Sequence[str],
+    inverses: Sequence[float | None],
+    factor: float,
+    winners: int,
+    profile: Profile,
+    lows: Sequence[float] = (),
 ) -> list[float | None]:
     """Apply a profile's skew, shifts and margin to a set of selections. Return unrounded decimal odds.
 
@@ -55,9 +45,18 @@ def quote_book(
         factor: divides the inverses so that the probabilities sum to the number of winners.
         winners: how many of the selections win.
         profile: the settings.
+        lows: the smallest probability that each selection's offers allow; empty where nothing bounds any. No skew and no shift
+            quotes a selection longer than it could be laid at.
     """
-    if profile.is_skewed:
-        inverses, factor = _skewed(keys, inverses, factor, profile), 1.0
+    if not profile.is_skewed:
+        return _quoted(inverses, factor, winners, profile)
+    quotes = _quoted(_skewed(keys, inverses, factor, profile), 1.0, winners, profile)
+    if not lows:
+        return quotes
+    return [1.0 / low if quoted is not None and quoted * low > 1.0 else quoted for quoted, low in zip(quotes, lows, strict=True)]
+
+
+def _quoted(inverses: Sequence[float | None], factor: float, winners: int, profile: Profile) -> list[float | None]:
     if profile.method != "multiplicative" and None not in inverses and winners < len(inverses):
         fair = [factor / inverse for inverse in inverses if inverse is not None]
         try:
@@ -79,6 +78,8 @@ def _skewed(keys: Sequence[str], inverses: Sequence[float | None], factor: float
     known = [probability for probability in skewed if probability is not None]
     if not known:
         return [None] * len(keys)
-    back = fsum([probability for probability in fair if probability is not None]) / fsum(known)
-    # However large the shift, no probability reaches 1.
-    return [None if probability is None else max(1.0 / (probability * back), _MIN_INVERSE) for probability in skewed]
+    total = fsum([probability for probability in fair if probability is not None])
+    # However large the shift, no probability reaches 1: what one can't take is spread over the others, and the sum stays.
+    most = max(_MAX_PROBABILITY, total / len(known))
+    within = iter(scaled_within(known, [0.0] * len(known), [most] * len(known), total))
+    return [None if probability is None else 1.0 / next(within) for probability in skewed]

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.pricing.market.quoting import coherence, quote_book, with_pooled
+from oddsengine.pricing.market.outcomes import has_winners, outcome_groups, refusal_of
+from oddsengine.pricing.market.quoting import quote_book, with_pooled
 from oddsengine.pricing.market.rounding import round_book
+from oddsengine.pricing.methods.bounds import fit
 from oddsengine.pricing.methods.fair import Basis
-from oddsengine.pricing.methods.implied import implied, outcome_groups
+from oddsengine.pricing.methods.implied import implied
+from oddsengine.pricing.methods.margin import SEVERAL_WINNERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +56,11 @@ class PricedMarket(NamedTuple):
 
 
 def reference_prices(
-    market: SourceMarket, definition: MarketDefinition, profile: Profile, pooled: Mapping[str, float] | None = None
+    market: SourceMarket,
+    definition: MarketDefinition,
+    profile: Profile,
+    pooled: Mapping[str, float] | None = None,
+    now_ms: float = 0.0,
 ) -> PricedMarket:
     """Price a market of which nothing has been on offer yet.
 
@@ -62,20 +69,34 @@ def reference_prices(
         definition: the market.
         profile: the settings that apply to it.
         pooled: the probabilities changed by the other lines of its ladder, by selection.
+        now_ms: Unix milliseconds, for the ages of last trades.
     """
-    if not definition.winners:
+    if not has_winners(definition):
         return PricedMarket({}, "not_priceable")
+    refusal = refusal_of(definition)
+    groups = outcome_groups(definition)
+    if any(group.winners > 1 for group in groups) and profile.method not in SEVERAL_WINNERS:
+        refusal = refusal or "method"
+    if refusal is not None:
+        return PricedMarket({}, refusal)
     pooled = pooled or {}
     selections: dict[str, PricedSelection] = {}
-    refusal: str | None = None
-    for group in outcome_groups(definition):
-        books = [market.books.get(selection.source_id) for selection in group.selections]
-        winners = min(definition.winners, len(group.selections))
+    for group in groups:
         keys = [selection.key for selection in group.selections]
         group_pooled = None
         if group.rising is not None and keys[group.rising] in pooled:
             group_pooled = (group.rising, pooled[keys[group.rising]])
-        priced = price_book(keys, implied(books, winners, profile.fair_price_inputs), winners, profile, group_pooled)
+        answers = implied(
+            group.books(market),
+            group.winners,
+            profile.fair_price_inputs,
+            market,
+            now_ms,
+            is_one_of_many=group.is_one_of_many,
+        )
+        if answers.refusal is not None:
+            return PricedMarket({}, answers.refusal)
+        priced = price_book(keys, answers.fair, group.winners, profile, group_pooled, answers.lows, answers.highs)
         if priced is None:
             return PricedMarket({}, "incoherent")
         refusal = refusal or priced.refusal
@@ -90,6 +111,8 @@ def price_book(
     winners: int,
     profile: Profile,
     pooled: tuple[int, float] | None = None,
+    lows: Sequence[float] = (),
+    highs: Sequence[float] = (),
 ) -> PricedBook | None:
     """Price a set of selections from scratch; None if their probabilities contradict each other.
 
@@ -99,15 +122,19 @@ def price_book(
         winners: how many of them win.
         profile: the settings.
         pooled: the index of a selection, and its probability after pooling with the other lines.
+        lows: the smallest probability that each selection's offers allow; empty where nothing bounds any.
+        highs: the largest one, likewise.
     """
-    factor = coherence([None if answer is None else answer.probability for answer in raw], winners)
-    if factor is None:
+    lows = lows or [0.0] * len(raw)
+    implied_probabilities = [None if answer is None else answer.probability for answer in raw]
+    found = fit(implied_probabilities, lows, highs or [1.0] * len(raw), winners)
+    if found is None:
         return None
-    fair = [None if answer is None else answer.probability * factor for answer in raw]
+    fair = found.scaled(implied_probabilities)
     if pooled is not None:
         fair = with_pooled(fair, *pooled)
     inverses = [None if probability is None else 1.0 / probability for probability in fair]
-    quotes = quote_book(keys, inverses, 1.0, winners, profile)
+    quotes = quote_book(keys, inverses, 1.0, winners, profile, lows)
     rounded = round_book(quotes, fair, winners, profile)
     selections = [
         _UNPRICED

@@ -1,8 +1,8 @@
 """From quoted odds to prices that may be published: on the ladder, over the floor, moving no more than configured.
 
-A price is rounded down onto its ladder, so that a book never sums to less than it was quoted at. `balanced` rounding then
-raises single prices by one tick where that brings the book sum closer to its target. `min_move` keeps a price that hardly
-moved, `max_move` splits a large move into steps. Both are ignored where the book would leave its tolerance or fall under
+A price is rounded down onto its ladder, so that a book never sums to less than it was quoted at. `balanced` rounding then raises
+single prices by one tick, none over fair, where that brings the book sum closer to its target. `min_move` keeps a price that
+hardly moved, `max_move` splits a large move into steps. Both are ignored where the book would leave its tolerance or fall under
 its floor, and neither keeps a price at which the bettor would have the edge.
 """
 
@@ -98,8 +98,8 @@ def round_book(
         return RoundedBook(damped, settled, None)
     floor = winners * (1.0 + profile.min_margin)
     tolerance = profile.tolerance * winners or inf
-    if profile.rounding == "balanced":
-        _balance(prices, quotes, target, max(floor, target - tolerance), profile)
+    if profile.rounding != "down":
+        _balance(prices, quotes, fair, target, max(floor, target - tolerance), profile)
     if not _is_within(prices, target, floor, tolerance):
         return RoundedBook(prices, True, "book_sum")
     damped, settled = _damped(prices, quotes, fair, profile, before)
@@ -120,8 +120,20 @@ def _is_within(prices: Sequence[int | None], target: float, floor: float, tolera
     return total is not None and total >= floor - _SUM_ERROR and abs(total - target) <= tolerance + _SUM_ERROR
 
 
-def _balance(prices: list[int | None], quotes: Sequence[float | None], target: float, min_sum: float, profile: Profile) -> None:
-    """Raise prices by one tick, those cut most by rounding first, while that brings the book sum closer to the target."""
+def _balance(
+    prices: list[int | None],
+    quotes: Sequence[float | None],
+    fair: Sequence[float | None],
+    target: float,
+    min_sum: float,
+    profile: Profile,
+) -> None:
+    """Raise prices by one tick, those cut most by rounding first, while that brings the book sum closer to the target.
+
+    None is raised over its fair odds, unless the rounding is `balanced_over_fair`: a tick of a longshot may be worth more than
+    the whole margin.
+    """
+    keeps_under_fair = profile.rounding == "balanced"
     total = book_sum(prices) or 0.0
     by_cut = sorted(
         (
@@ -137,6 +149,9 @@ def _balance(prices: list[int | None], quotes: Sequence[float | None], target: f
             continue
         following = profile.ladder_ticks.around(price)[1]
         if following is None or following > profile.max_odds * 1000.0 + ON_TICK:
+            continue
+        probability = fair[index]
+        if keeps_under_fair and (probability is None or following * probability > 1000.0 + ON_TICK):
             continue
         raised = total - 1000.0 / price + 1000.0 / following
         if raised >= min_sum and abs(raised - target) < abs(total - target):

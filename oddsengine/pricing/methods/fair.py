@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from oddsengine.pricing.errors import MarginError
-from oddsengine.pricing.methods.margin import SEVERAL_WINNERS, Method, fair_probabilities
+from oddsengine.pricing.methods.margin import Method, fair_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +41,8 @@ class ExchangeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         max_spread: largest (back probability / lay probability - 1).
         min_size: smallest size at the best price of each side, in the provider's currency.
         min_depth: smallest total size within the best three prices of each side, same currency; 0 means any.
-        last_traded: whether the last traded price may stand in. Off by default: a trade has no age and may date from
-            before a goal.
+        last_traded: whether the last traded price may stand in. Off by default: a trade may date from before a goal.
+        last_traded_max_age_s: the age up to which it may, from our receipt of it.
         normalise: the method that makes a market's implied probabilities sum to its winners.
 
     The age of the prices is limited by the profile's `max_age_s`.
@@ -52,6 +52,7 @@ class ExchangeLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     min_size: Annotated[float, Meta(ge=0)] = 2.0
     min_depth: Annotated[float, Meta(ge=0)] = 0.0
     last_traded: bool = False
+    last_traded_max_age_s: Annotated[float, Meta(gt=0, le=86_400)] = 60.0
     normalise: Method = "multiplicative"
 
 
@@ -91,12 +92,10 @@ def is_deep_enough(back: Sequence[PriceSize], lay: Sequence[PriceSize], limits: 
 def normalised(implied: list[Fair | None], winners: int, method: str) -> list[Fair | None]:
     """Make the probabilities implied by order books sum to the winners, by a method other than multiplicative.
 
-    A set with a gap, or one for which the method has no answer, is returned unchanged, to be scaled in proportion.
+    A set with a gap, or one for which the method has no answer, is returned unchanged.
     """
     known = [fair for fair in implied if fair is not None]
     if len(known) < len(implied) or not 1 <= winners < len(known) or max(fair.probability for fair in known) >= 1.0:
-        return implied
-    if winners > 1 and method not in SEVERAL_WINNERS:
         return implied
     try:
         probabilities = fair_probabilities([1.0 / fair.probability for fair in known], method, winners)
@@ -116,7 +115,7 @@ def fair_from_quotes(
     Args:
         quotes: decimal odds of every selection, None where there is none.
         winners: how many of the selections win.
-        method: how to remove the margin; multiplicative is used where it does not hold for several winners.
+        method: how to remove the margin.
         source_overround: typical sum of the bookmaker's inverse odds, per winner; 0 where it is not known.
     """
     nothing: list[Fair | None] = [None] * len(quotes)
@@ -127,8 +126,6 @@ def fair_from_quotes(
         return [None if quote is None else Fair(1.0 / (quote * source_overround), "bookmaker") for quote in quotes]
     if not 1 <= winners < len(known):
         return nothing
-    if winners > 1 and method not in SEVERAL_WINNERS:
-        method = "multiplicative"
     try:
         return [Fair(probability, "bookmaker") for probability in fair_probabilities(known, method, winners)]
     except MarginError:

@@ -1,20 +1,22 @@
-"""The probabilities that a source's books imply for the selections of a market."""
+"""The probabilities that a source's books imply for the selections of a market, and the bounds that they set."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from math import fsum, inf
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from oddsengine.domain.feed_updates import SelectionDefinition
+from oddsengine.pricing.methods.bounds import bounds, has_room, implied_bounds, quote_sum_bounds
 from oddsengine.pricing.methods.fair import ExchangeLimits, Fair, fair_from_exchange, fair_from_quotes, is_deep_enough, normalised
+from oddsengine.pricing.methods.margin import SEVERAL_WINNERS
 from oddsengine.sourcing.source_book import SelectionBook
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from oddsengine.domain.feed_updates import MarketDefinition
+    from oddsengine.sourcing.source_book import SourceMarket
 
-#: The market types whose lines form a ladder, and the selection that gets likelier as the line rises.
-RISING_SIDE = {"total": "under", "handicap": "home", "asian_handicap": "home"}
+#: How far the sum of probabilities may exceed the winners, as a share of them, where last trades are among them.
+_TRADED_EXCESS: Final = 0.02
 
 
 class ConsensusBook(SelectionBook):
@@ -39,75 +41,155 @@ class FairPriceInputs(NamedTuple):
     limits: ExchangeLimits
     devig: str
     source_overround: float
+    min_source_overround: float = 0.98
+    max_source_overround: float = 1.35
 
 
-class OutcomeGroup(NamedTuple):
-    """Selections whose probabilities sum to the number of winners.
+class Trades(NamedTuple):
+    """What decides whether a last trade may be used, Unix milliseconds: the time now, and when the source opened the market."""
 
-    `line` is the line they are on, `rising` the index of the selection that gets likelier as it rises; both None where the
-    market is not on a ladder of lines.
+    now_ms: float
+    open_since_ms: float
+
+
+class Implied(NamedTuple):
+    """What the books of a set of selections imply.
+
+    Attributes:
+        fair: the probability of each selection, None where its book has none; not scaled to the number of winners, except
+            where a margin was removed.
+        lows: the smallest probability that each selection's offers allow.
+        highs: the largest one.
+        refusal: why the set may not be open, None if it may.
+        quote_sum: the sum of a bookmaker's inverse odds, per winner; None where some are missing or there are none.
+        expires_ms: when a last trade that is used becomes too old, Unix milliseconds; infinity where none is used.
     """
 
-    selections: list[SelectionDefinition]
-    line: float | None
-    rising: int | None
+    fair: list[Fair | None]
+    lows: list[float]
+    highs: list[float]
+    refusal: str | None = None
+    quote_sum: float | None = None
+    expires_ms: float = inf
 
 
-def implied(books: Sequence[SelectionBook | None], winners: int, inputs: FairPriceInputs) -> list[Fair | None]:
-    """Return the probability of each selection of a set: consensus first, then bookmaker quotes, then order books."""
+def implied(
+    books: Sequence[SelectionBook | None],
+    winners: int,
+    inputs: FairPriceInputs,
+    market: SourceMarket | None = None,
+    now_ms: float = 0.0,
+    *,
+    is_one_of_many: bool = False,
+) -> Implied:
+    """Return what the books of a set of selections imply: consensus first, then bookmaker quotes, then order books.
+
+    Args:
+        books: of the selections.
+        winners: how many of the selections win.
+        inputs: the profile's settings.
+        market: the source's market, for the times of its trades and removals.
+        now_ms: Unix milliseconds, for the ages of trades.
+        is_one_of_many: whether the set is one of several lines of its market. Such a line has no price where nobody offers
+            one of its sides.
+    """
+    count = len(books)
+    if winners >= count:
+        # What all win or nothing can be told apart by has no odds.
+        return Implied([None] * count, [0.0] * count, [1.0] * count)
     if any(type(book) is ConsensusBook for book in books):
-        return [Fair(book.fair, "consensus") if type(book) is ConsensusBook and book.fair is not None else None for book in books]
+        fair = [Fair(book.fair, "consensus") if type(book) is ConsensusBook and book.fair is not None else None for book in books]
+        return Implied(fair, [0.0] * count, [1.0] * count)
     if any(book is not None and book.quote is not None for book in books):
-        quotes = [None if book is None else book.quote for book in books]
-        return fair_from_quotes(quotes, winners, inputs.devig, inputs.source_overround)
-    probabilities = [implied_by_exchange(book, inputs.limits) for book in books]
-    if inputs.limits.normalise != "multiplicative":
-        return normalised(probabilities, winners, inputs.limits.normalise)
-    return probabilities
+        return _implied_by_quotes(books, winners, inputs, market)
+    return _implied_by_order_books(books, winners, inputs, market, now_ms, is_one_of_many=is_one_of_many)
 
 
-def implied_by_exchange(book: SelectionBook | None, limits: ExchangeLimits) -> Fair | None:
-    """Return the probability implied by one selection's order book, None where it is missing or outside the limits."""
+def _implied_by_quotes(
+    books: Sequence[SelectionBook | None], winners: int, inputs: FairPriceInputs, market: SourceMarket | None
+) -> Implied:
+    quotes = [None if book is None else book.quote for book in books]
+    nothing: list[Fair | None] = [None] * len(quotes)
+    lows, highs = [0.0] * len(quotes), [1.0] * len(quotes)
+    inverses = [1.0 / quote for quote in quotes if quote is not None]
+    quote_sum = fsum(inverses) / winners if len(inverses) == len(quotes) else None
+    if winners > 1 and inputs.devig not in SEVERAL_WINNERS:
+        return Implied(nothing, lows, highs, "method", quote_sum)
+    if market is not None and market.quotes_at_removal is not None:
+        # The quotes are those of a market with one selection more.
+        return Implied(nothing, lows, highs, "incoherent", quote_sum)
+    if quote_sum is not None:
+        smallest, largest = source_sum_bounds(len(quotes), inputs)
+        if not smallest <= quote_sum <= largest:
+            return Implied(nothing, lows, highs, "incoherent", quote_sum)
+    return Implied(fair_from_quotes(quotes, winners, inputs.devig, inputs.source_overround), lows, highs, None, quote_sum)
+
+
+def source_sum_bounds(outcomes: int, inputs: FairPriceInputs) -> tuple[float, float]:
+    """Return the bounds of a bookmaker's sum of inverse odds, per winner."""
+    return quote_sum_bounds(outcomes, inputs.min_source_overround, inputs.max_source_overround, inputs.source_overround)
+
+
+def _implied_by_order_books(
+    books: Sequence[SelectionBook | None],
+    winners: int,
+    inputs: FairPriceInputs,
+    market: SourceMarket | None,
+    now_ms: float,
+    *,
+    is_one_of_many: bool,
+) -> Implied:
+    limits = inputs.limits
+    offers = [(0.0, 1.0) if book is None else bounds(*book.best()) for book in books]
+    lows, highs = [low for low, _ in offers], [high for _, high in offers]
+    if is_one_of_many and (0.0, 1.0) in offers:
+        return Implied([None] * len(books), lows, highs)
+    if winners > 1 and limits.normalise not in SEVERAL_WINNERS:
+        return Implied([None] * len(books), lows, highs, "method")
+    trades = None if market is None else Trades(now_ms, market.open_since_ms)
+    fair = [implied_by_exchange(book, limits, trades) for book in books]
+    expires_ms = inf
+    if limits.last_traded:
+        _drop_contradicted_trades(fair, lows, highs, winners)
+        expires_ms = min(
+            [
+                book.last_ms + limits.last_traded_max_age_s * 1000.0
+                for book, each in zip(books, fair, strict=True)
+                if book is not None and each is not None and each.basis == "last_traded"
+            ],
+            default=inf,
+        )
+    if limits.normalise != "multiplicative":
+        fair = normalised(fair, winners, limits.normalise)
+    return Implied(fair, lows, highs, None if has_room(lows, highs, winners) else "incoherent", None, expires_ms)
+
+
+def _drop_contradicted_trades(fair: list[Fair | None], lows: Sequence[float], highs: Sequence[float], winners: int) -> None:
+    """Drop the last trades that the other selections' books rule out, one by one or together."""
+    traded = [index for index, each in enumerate(fair) if each is not None and each.basis == "last_traded"]
+    for index in traded:
+        low, high = implied_bounds(lows, highs, winners, index)
+        each = fair[index]
+        if each is not None and not low <= each.probability <= high:
+            fair[index] = None
+    total = fsum([low if each is None else each.probability for each, low in zip(fair, lows, strict=True)])
+    if total > winners * (1.0 + _TRADED_EXCESS):
+        for index in traded:
+            fair[index] = None
+
+
+def implied_by_exchange(book: SelectionBook | None, limits: ExchangeLimits, trades: Trades | None = None) -> Fair | None:
+    """Return the probability implied by one selection's order book, None where it is missing or outside the limits.
+
+    A last trade is used only if it was received after the source opened the market, and within its age.
+    """
     if book is None:
         return None
     back, lay = book.best()
     is_deep = not limits.min_depth or is_deep_enough(book.back_rows(), book.lay_rows(), limits)
-    return fair_from_exchange(back, lay, book.last, limits, is_deep=is_deep)
-
-
-def outcome_groups(definition: MarketDefinition) -> list[OutcomeGroup]:
-    """Split the active selections into sets whose probabilities sum to the number of winners.
-
-    One set of all of them, except in an Asian handicap market with several lines. There the two sides of each line are a
-    set: the first side at h and the other at -h.
-    """
-    active = [selection for selection in definition.selections if selection.status == "active"]
-    if definition.type == "asian_handicap" and any(selection.handicap for selection in definition.selections):
-        return _groups_by_handicap(definition, active)
-    if not active:
-        return []
-    side = RISING_SIDE.get(definition.type)
-    if definition.line is None or side is None or definition.winners != 1:
-        return [OutcomeGroup(active, None, None)]
-    rising = next((index for index, selection in enumerate(active) if selection.key == side), None)
-    return [OutcomeGroup(active, definition.line, rising)]
-
-
-def _groups_by_handicap(definition: MarketDefinition, active: list[SelectionDefinition]) -> list[OutcomeGroup]:
-    first_side = _side(definition.selections[0])
-    lines: dict[float, list[SelectionDefinition]] = {}
-    for selection in active:
-        line = selection.handicap if _side(selection) == first_side else -selection.handicap
-        lines.setdefault(line, []).append(selection)
-    return [
-        OutcomeGroup(
-            selections,
-            line,
-            next((index for index, selection in enumerate(selections) if _side(selection) == first_side), None),
-        )
-        for line, selections in lines.items()
-    ]
-
-
-def _side(selection: SelectionDefinition) -> str:
-    return selection.source_id.partition("@")[0]
+    last = book.last
+    if last is not None and trades is not None and limits.last_traded:
+        is_of_this_opening = book.last_ms > trades.open_since_ms
+        if not is_of_this_opening or trades.now_ms - book.last_ms >= limits.last_traded_max_age_s * 1000.0:
+            last = None
+    return fair_from_exchange(back, lay, last, limits, is_deep=is_deep)

@@ -9,16 +9,18 @@ import msgspec
 from oddsengine.domain.ladders import LADDERS, Ladder
 from oddsengine.pricing.methods.fair import ExchangeLimits
 from oddsengine.pricing.methods.implied import FairPriceInputs
-from oddsengine.pricing.methods.margin import Method
+from oddsengine.pricing.methods.margin import SEVERAL_WINNERS, Method
 from oddsengine.pricing.profiles.parameters import (
     BookSum,
     JumpLimit,
     MaxAge,
     MaxMove,
     MaxOdds,
+    MaxSourceOverround,
     MinMargin,
     MinMove,
     MinOdds,
+    MinSourceOverround,
     PoolLimit,
     Rounding,
     Shift,
@@ -38,7 +40,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The settings of one profile; docs/configuration.md describes them for operators.
 
     Fair probabilities: `devig` removes a bookmaker's margin from its prices. Where some of its prices are missing,
-    `source_overround` is taken as its book sum per winner (0: such a market has no fair price). `exchange` limits which
+    `source_overround` is taken as its book sum per winner (0: such a market has no fair price). A complete book must sum to
+    between `min_source_overround` and `max_source_overround` per winner, the latter for two and three outcomes and more for
+    more; `source_overround` narrows that. `exchange` limits which
     order books are used. Lines of an event's totals or handicaps that contradict each other are pooled, none by more than
     `pool_limit` (probability); a line that would have to move further is suspended.
 
@@ -46,7 +50,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     selections. Before that, `skew` is an exponent on the fair probabilities (over 1 shortens favourites and lengthens
     longshots) and `shift` raises those of single selections by a share (`{home = 0.02}`); neither changes the book sum.
 
-    Prices: rounded onto `ladder`, `down`, or `balanced` to come closer to the target book sum. The book sum per winner
+    Prices: rounded onto `ladder`, `down`, or `balanced` to come closer to the target book sum, with `balanced_over_fair` even
+    at odds over fair. The book sum per winner
     stays within `tolerance` of the target (0: no limit) and never falls under 1 + `min_margin`. A selection quoted under
     `min_odds` has no price; one quoted over `max_odds` has those. A price that would move by at most the share `min_move`
     stays; one that would move by more than the share `max_move` gets there in steps (0: at once).
@@ -59,6 +64,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     devig: Method = "shin"
     source_overround: SourceOverround = 0.0
+    min_source_overround: MinSourceOverround = 0.98
+    max_source_overround: MaxSourceOverround = 1.35
     book_sum: BookSum = 1.05
     min_margin: MinMargin = 0.0
     method: Method = "multiplicative"
@@ -94,10 +101,32 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError(f"min_odds {min_odds:g} is not under max_odds {max_odds:g}")
         if any(0.0 < overround < 1.0 for overround in (self.source_overround, *self._values_in_rules("source_overround"))):
             raise ValueError("source_overround is 1 or more, or 0 where it is not known")
+        smallest = max([self.min_source_overround, *self._values_in_rules("min_source_overround")])
+        largest = min([self.max_source_overround, *self._values_in_rules("max_source_overround")])
+        if smallest >= largest:
+            raise ValueError(f"min_source_overround {smallest:g} is not under max_source_overround {largest:g}")
+        self._check_several_winners()
         book_sum = min([self.book_sum, *self._values_in_rules("book_sum")])
         floor = 1.0 + max([self.min_margin, *self._values_in_rules("min_margin")])
         if book_sum < floor:
             raise ValueError(f"book_sum {book_sum:g} is under the floor of 1 + min_margin, {floor:g}")
+
+    def _check_several_winners(self) -> None:
+        """Check the methods of places, of which several win. `devig` only where a rule sets it: order books need none."""
+        for rule in self.rules:
+            if not rule.names_type("place"):
+                continue
+            methods = {
+                "method": rule.method or self.method,
+                "normalise": rule.normalise or self.exchange.normalise,
+                "devig": rule.devig or "multiplicative",
+            }
+            for name, method in methods.items():
+                if method not in SEVERAL_WINNERS:
+                    allowed = ", ".join(sorted(SEVERAL_WINNERS))
+                    raise ValueError(
+                        f"{name} {method!r} holds for one winner only, and a rule is for places; for several use {allowed}"
+                    )
 
     def _values_in_rules(self, name: str) -> Iterator[Any]:
         return (value for rule in self.rules if (value := getattr(rule, name)) is not None)
@@ -105,7 +134,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def fair_price_inputs(self) -> FairPriceInputs:
         """The settings that fair probabilities depend on."""
-        return FairPriceInputs(self.exchange, self.devig, self.source_overround)
+        return FairPriceInputs(
+            self.exchange, self.devig, self.source_overround, self.min_source_overround, self.max_source_overround
+        )
 
     @property
     def is_skewed(self) -> bool:

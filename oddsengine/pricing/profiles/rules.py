@@ -20,9 +20,11 @@ from oddsengine.pricing.profiles.parameters import (
     MaxAge,
     MaxMove,
     MaxOdds,
+    MaxSourceOverround,
     MinMargin,
     MinMove,
     MinOdds,
+    MinSourceOverround,
     PoolLimit,
     Rounding,
     Shift,
@@ -40,6 +42,8 @@ Names = str | tuple[str, ...] | None
 PROFILE_SETTINGS: Final = (
     "devig",
     "source_overround",
+    "min_source_overround",
+    "max_source_overround",
     "book_sum",
     "min_margin",
     "method",
@@ -59,7 +63,7 @@ PROFILE_SETTINGS: Final = (
     "suspend",
 )
 #: The fields of a rule that set a field of the same name in a profile's `exchange` (`methods.fair.ExchangeLimits`).
-EXCHANGE_SETTINGS: Final = ("max_spread", "min_size", "min_depth", "last_traded", "normalise")
+EXCHANGE_SETTINGS: Final = ("max_spread", "min_size", "min_depth", "last_traded", "last_traded_max_age_s", "normalise")
 
 
 class MarketContext(NamedTuple):
@@ -97,6 +101,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     devig: Method | None = None
     source_overround: SourceOverround | None = None
+    min_source_overround: MinSourceOverround | None = None
+    max_source_overround: MaxSourceOverround | None = None
     book_sum: BookSum | None = None
     min_margin: MinMargin | None = None
     method: Method | None = None
@@ -118,6 +124,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     min_size: Annotated[float, Meta(ge=0)] | None = None
     min_depth: Annotated[float, Meta(ge=0)] | None = None
     last_traded: bool | None = None
+    last_traded_max_age_s: Annotated[float, Meta(gt=0, le=86_400)] | None = None
     normalise: Method | None = None
 
     _place: str = ""
@@ -131,6 +138,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def place(self) -> str:
         """Where the rule is written, `file:line`."""
         return self._place
+
+    def names_type(self, kind: MarketType) -> bool:
+        """Check whether the rule is for markets of a type by name."""
+        return self.type is not None and _includes(self.type, kind)
 
     def matches(self, context: MarketContext) -> bool:
         """Check whether the rule applies to a market. A market with no known start matches no limit on the time to it."""

@@ -31,7 +31,8 @@ async def service() -> AsyncIterator[RunningService]:
 
 
 def move(service: RunningService, odds: float) -> None:
-    service.feed(MarketUpdate("1.1", books=[a_quote("home", odds)]))
+    """Move the market to where it would be if only the odds of home had moved, and what both imply been scaled to one."""
+    service.feed(MarketUpdate("1.1", books=[a_quote("home", 1 + odds / 2), a_quote("away", 1 + 2 / odds)]))
 
 
 def home_price(message: dict[str, Any]) -> Any:
@@ -90,7 +91,7 @@ async def test_an_unsubscribed_channel_sends_nothing(service: RunningService) ->
             "unsubscribed"
         )
         move(service, 2.4)
-        service.feed(MarketUpdate("1.2", books=[a_quote("home", 3.3)]))
+        service.feed(MarketUpdate("1.2", books=[a_quote("home", 3.2), a_quote("away", 1.4545)]))
         assert "event:e2" == (await socket.receive_until("delta"))["channel"]
     await wait_until(lambda: not service.hub.sessions, "the end of the session")
     assert not service.hub.subscribed_channels
@@ -368,7 +369,7 @@ async def test_channels_that_span_shards(service: RunningService) -> None:
             snapshot = await socket.receive()
             assert 12 == len(snapshot["markets"])
         for number in range(12):
-            spread.feed(MarketUpdate(f"1.{number}", books=[a_quote("home", 2.5)]))
+            spread.feed(MarketUpdate(f"1.{number}", books=[a_quote("home", 2.25), a_quote("away", 1.8)]))
         await spread.wait_published()
         async with spread.socket() as socket:
             assert (await socket.subscribe("sport:football", resume=snapshot["at"]))["resumed"]

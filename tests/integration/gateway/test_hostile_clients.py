@@ -51,7 +51,7 @@ async def with_a_steady_client(**limits: Any) -> AsyncIterator[tuple[RunningServ
             finally:
                 moving.cancel()
             before = steady.rule.messages
-            service.feed(*market_updates(a_definition(), a_quote("home", 2.5), a_quote("away", 1.7)))
+            service.feed(*market_updates(a_definition(), a_quote("home", 2.5), a_quote("away", 1.68)))
             await wait_until(lambda: steady.rule.messages > before, "the next delta")
             await assert_equal_to_snapshot(service, "sport:football", steady)
             assert 0 == steady.client.reconnects, "the well-behaved client stays connected"
@@ -64,7 +64,7 @@ async def with_a_steady_client(**limits: Any) -> AsyncIterator[tuple[RunningServ
 async def _move(service: RunningService) -> None:
     while True:
         for odds in (2.0, 2.1):
-            service.feed(*market_updates(a_definition(), a_quote("home", odds), a_quote("away", 2.0)))
+            service.feed(*market_updates(a_definition(), a_quote("home", odds), a_quote("away", odds / (odds - 1))))
             await asyncio.sleep(0.01)
 
 

@@ -62,7 +62,7 @@ async def test_results_are_given_revised_and_taken_back_on_the_stream() -> None:
         state = OddsState()
         state.apply(await socket.receive_until("snapshot"))
         version = state.markets[MARKET]["v"]
-        assert "Match odds" == state.markets[MARKET]["name"]
+        assert "Moneyline" == state.markets[MARKET]["name"]
         assert "result" not in state.markets[MARKET]["selections"]["home"]
 
         await settle(service, home="winner", away="loser")

@@ -242,7 +242,7 @@ def test_a_jump_suspends_until_another_update_confirms_it() -> None:
     pipeline.receive(live(), 4)
     assert ("suspended", "spike") == state(flushed(pipeline, 4)), "time alone confirms nothing"
     assert ("suspended", "spike") == quoted(1.8, 2.25, 5), "another jump is no confirmation"
-    assert ("open", None) == quoted(1.8, 2.2, 6)
+    assert ("open", None) == quoted(1.8, 2.22, 6)
 
 
 def test_what_a_market_reopens_at_is_not_a_jump() -> None:

@@ -127,7 +127,7 @@ def test_books_are_normalised_by_the_configured_method() -> None:
     found = []
     for method in ("multiplicative", "power"):
         market = OneMarket(default=Profile(book_sum=1.0, ladder="decimal_3", exchange=ExchangeLimits(normalise=method)))
-        market.update(home=1.2, away=4.5)
+        market.update(home=1.22, away=5.4)
         found.append(market.prices)
     assert found[0] != found[1]
     assert all(1000 / each["home"][0] + 1000 / each["away"][0] >= 1.0 - 1e-9 for each in found)  # type: ignore[operator]

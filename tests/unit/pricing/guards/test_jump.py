@@ -34,10 +34,14 @@ class Guarded:
     def __init__(self) -> None:
         self.guard = JumpGuard()
         self.now_ms = 0
+        self.source: SourceMarket | None = None
+        self.home = 0.0
 
     def check(self, home: float, *others: float, is_update: bool = True) -> bool:
         self.now_ms += is_update
-        market = a_source(home, self.now_ms)
+        if is_update or self.source is None or home != self.home:
+            self.source, self.home = a_source(home, self.now_ms), home
+        market = self.source
         assert market.definition is not None
         book = MarketBook(market, market.definition, (ResolvedProfile(Profile(jump_limit=LIMIT), ()),))
         assert book.imply() is None

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from oddsengine.domain.feed_updates import BookChange
 from oddsengine.pricing.market.consensus import Opinion, agree, opinion, weighted_median
-from oddsengine.pricing.methods.implied import outcome_groups
+from oddsengine.pricing.market.outcomes import outcome_groups
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 from tests.support.builders import a_definition, a_quote

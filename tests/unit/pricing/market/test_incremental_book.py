@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from oddsengine.domain.ladders import LADDERS
 from oddsengine.pricing.market.incremental_book import IncrementalBook
-from oddsengine.pricing.market.quoting import coherence
 from oddsengine.pricing.market.reference import price_book
+from oddsengine.pricing.methods.bounds import fit
 from oddsengine.pricing.methods.fair import Fair
 from oddsengine.pricing.profiles.profile import Profile
 
@@ -39,14 +39,19 @@ def test_an_incremental_book_has_the_reference_prices(profiles: list[Profile], m
     book = IncrementalBook(KEYS, 1, profiles)
     probabilities: list[float | None] = [1 / 3] * 3
     unseen = {0, 1, 2}
+    was_fitted = False
     for index, probability in [(0, 1 / 3), *moves]:
         probabilities[index] = probability
         unseen.add(index)
-        factor = coherence(probabilities, 1)
-        if factor is None:
+        found = fit(probabilities, [0.0] * 3, [1.0] * 3, 1)
+        if found is None:
             continue
+        if found.fitted is not None or was_fitted:
+            unseen = {0, 1, 2}
+        was_fitted = found.fitted is not None
+        priced, factor = (probabilities, found.factor) if found.fitted is None else (found.fitted, 1.0)
         before = [list(prices) for prices in book.prices]
-        changed = book.update([None if each is None else 1 / each for each in probabilities], factor, sorted(unseen))
+        changed = book.update([None if each is None else 1 / each for each in priced], factor, sorted(unseen))
         unseen.clear()
         for profile, prices in zip(profiles, book.prices, strict=True):
             reference = price_book(KEYS, [None if each is None else Fair(each, "book") for each in probabilities], 1, profile)

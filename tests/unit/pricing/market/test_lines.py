@@ -50,11 +50,14 @@ class Totals:
         self.pipeline.receive(live(), 0)
         self.pipeline.receive(a_batch(EventUpdate(an_event())), 0)
 
-    def update(self, line: float, over: float, **definition: Any) -> None:
+    def update(self, line: float, over: float, *, quoted: bool = False, **definition: Any) -> None:
+        """Set a line's order books, or its quotes, around the fair odds of over."""
         definition = {"type": "total", "period": "ft", "line": line, **definition}
         market = a_definition(f"e1/total/ft/{line:g}", ("over", "under"), **definition)
         under = 1 / (1 - 1 / over)
         books = [a_quote("over", over), a_quote("under", under)]
+        if quoted:
+            books = [BookChange("s-over", quote=over), BookChange("s-under", quote=under)]
         self.pipeline.receive(a_batch(MarketUpdate(f"1.{line:g}", image=True, definition=market, books=books)), 1)
         self.pipeline.flush(0, 1)
 
@@ -120,8 +123,8 @@ def test_the_lines_of_one_asian_handicap_market_agree_too() -> None:
 def test_arbitrage_between_two_lines_suspends_both() -> None:
     """A rule for in-play makes the over of one line so long that the under of the next covers it."""
     totals = Totals(book_sum=1.0, rules=(Rule(in_play=True, shift={"over": -0.2}),))
-    totals.update(1.5, 2.0, in_play=True)
-    totals.update(2.5, 2.04)
+    totals.update(1.5, 2.0, quoted=True, in_play=True)
+    totals.update(2.5, 2.04, quoted=True)
     assert ["arbitrage", "arbitrage"] == [totals.reason(line) for line in (1.5, 2.5)]
-    totals.update(2.5, 2.04, in_play=True)
+    totals.update(2.5, 2.04, quoted=True, in_play=True)
     assert [None, None] == [totals.reason(line) for line in (1.5, 2.5)]

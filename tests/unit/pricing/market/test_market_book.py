@@ -60,7 +60,7 @@ def test_only_what_moved_changes() -> None:
     market.books["s-home"].apply(a_quote("home", 3.001))
     assert book.imply() is None
     assert ({}, None) == book.price(), "moved, but not to another tick"
-    market.books["s-home"].apply(a_quote("home", 2.9))
+    market.books["s-home"].apply(a_quote("home", 2.95))
     assert book.imply() is None
     changed, refusal = book.price()
     assert refusal is None

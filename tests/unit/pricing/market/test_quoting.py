@@ -1,4 +1,4 @@
-"""From probabilities to quoted odds: coherence, pooling, skew and shift."""
+"""From probabilities to quoted odds: pooling, skew and shift."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from oddsengine.pricing import METHODS
-from oddsengine.pricing.market.quoting import COHERENT, coherence, quote_book, with_pooled
+from oddsengine.pricing.market.quoting import quote_book, with_pooled
 from oddsengine.pricing.profiles.profile import Profile
 
 if TYPE_CHECKING:
@@ -18,24 +18,6 @@ if TYPE_CHECKING:
 
 KEYS = ("a", "b", "c")
 FAIR = st.lists(st.floats(0.05, 1.0), min_size=3, max_size=3).map(lambda weights: [each / fsum(weights) for each in weights])
-
-
-@given(st.lists(st.floats(0.01, 0.99), min_size=2, max_size=8), st.integers(1, 2))
-def test_coherent_probabilities_sum_to_the_winners(probabilities: list[float], winners: int) -> None:
-    factor = coherence(probabilities, winners)
-    total = fsum(probabilities) / winners
-    if factor is None:
-        assert not COHERENT[0] < total < COHERENT[1]
-    else:
-        assert winners == pytest.approx(fsum(probabilities) * factor)
-
-
-@given(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=8))
-def test_an_incomplete_set_may_not_exceed_the_winners(probabilities: list[float]) -> None:
-    factor = coherence([*probabilities, None], 1)
-    assert factor is not None
-    assert fsum(probabilities) * factor <= 1.0 + 1e-9
-    assert factor == 1.0 or fsum(probabilities) > 1.0
 
 
 @given(fair=FAIR, index=st.integers(0, 2), probability=st.floats(0.01, 0.95))

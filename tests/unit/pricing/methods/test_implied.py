@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.domain.feed_updates import BookChange
+from oddsengine.pricing.market.outcomes import outcome_groups
 from oddsengine.pricing.methods.fair import ExchangeLimits
-from oddsengine.pricing.methods.implied import ConsensusBook, FairPriceInputs, implied, outcome_groups
+from oddsengine.pricing.methods.implied import ConsensusBook, FairPriceInputs, implied
 from oddsengine.pricing.methods.margin import METHODS, Method
 from oddsengine.sourcing.source_book import SelectionBook
 from tests.support.builders import a_definition, a_quote
@@ -34,11 +35,11 @@ def a_consensus(probability: float) -> ConsensusBook:
 def test_bookmaker_quotes_go_before_order_books() -> None:
     books = [a_book(BookChange("", quote=1.9)), a_book(a_quote("away", 5.0))]
     books[1].apply(BookChange("", quote=1.9))
-    assert [(0.5, "bookmaker")] * 2 == implied(books, 1, INPUTS)
+    assert [(0.5, "bookmaker")] * 2 == implied(books, 1, INPUTS).fair
 
 
 def test_consensus_goes_before_everything() -> None:
-    assert [(0.4, "consensus"), None] == implied([a_consensus(0.4), a_book(BookChange("", quote=1.9))], 1, INPUTS)
+    assert [(0.4, "consensus"), None] == implied([a_consensus(0.4), a_book(BookChange("", quote=1.9))], 1, INPUTS).fair
 
 
 def test_a_consensus_book_has_a_new_version_only_with_another_probability() -> None:
@@ -55,7 +56,7 @@ def test_normalised_order_books_sum_to_the_winner(odds: list[float], method: Met
     total = fsum(1 / each for each in odds)
     books = [a_book(a_quote("", each * total, spread=0.001)) for each in odds]
     inputs = INPUTS._replace(limits=ExchangeLimits(normalise=method))
-    answers = implied(books, 1, inputs)
+    answers = implied(books, 1, inputs).fair
     assert all(answer is not None and answer.basis == "book" for answer in answers)
     if method != "multiplicative":
         assert 1.0 == pytest.approx(fsum(answer.probability for answer in answers if answer is not None), abs=1e-3)
@@ -63,8 +64,8 @@ def test_normalised_order_books_sum_to_the_winner(odds: list[float], method: Met
 
 def test_a_set_with_a_gap_is_not_normalised() -> None:
     books = [a_book(a_quote("home", 2.0)), None]
-    answers = implied(books, 1, INPUTS._replace(limits=ExchangeLimits(normalise="power")))
-    assert implied(books, 1, INPUTS) == answers
+    answers = implied(books, 1, INPUTS._replace(limits=ExchangeLimits(normalise="power"))).fair
+    assert implied(books, 1, INPUTS).fair == answers
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_the_rising_side_of_a_line(type_: str, line: float | None, rising: str |
 
 
 def test_only_active_selections_are_priced() -> None:
-    (group,) = outcome_groups(a_definition(selections=("home", "draw", "away"), removed=("draw",)))
+    (group,) = outcome_groups(a_definition(selections=("home", "draw", "away"), removed=("draw",), type="winner"))
     assert ["home", "away"] == [selection.key for selection in group.selections]
     assert [] == outcome_groups(a_definition(removed=("home", "away")))
 

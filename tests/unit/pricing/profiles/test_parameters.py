@@ -37,6 +37,8 @@ VALUES: dict[str, Any] = {
     "tolerance": 0.02,
     "min_odds": 1.1,
     "max_odds": 50.0,
+    "min_source_overround": 0.99,
+    "max_source_overround": 1.2,
     "skew": 1.1,
     "shift": {"home": 0.02},
     "min_move": 0.01,
@@ -50,6 +52,7 @@ VALUES: dict[str, Any] = {
     "min_size": 5.0,
     "min_depth": 7.0,
     "last_traded": True,
+    "last_traded_max_age_s": 5.0,
     "normalise": "power",
 }
 

@@ -93,7 +93,9 @@ def test_us_sports_name_the_away_side_first() -> None:
 
 def test_an_event_holds_what_the_definition_knows() -> None:
     converted = msgspec.convert(
-        betfair_market(eventName="A v B", countryCode="GB", marketTime="2022-07-11T11:00:00.000Z")["marketDefinition"],
+        betfair_market(eventTypeId="1", eventName="A v B", countryCode="GB", marketTime="2022-07-11T11:00:00.000Z")[
+            "marketDefinition"
+        ],
         Definition,
     )
     event = to_event("betfair", converted, in_play=True)

@@ -1,0 +1,145 @@
+"""What can win in a market: the sets of selections that sum to their winners, and what must be there for that to hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from oddsengine.domain.feed_updates import SelectionDefinition
+
+if TYPE_CHECKING:
+    from oddsengine.domain.feed_updates import MarketDefinition
+    from oddsengine.domain.taxonomy import MarketType, SelectionStatus
+    from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
+
+#: The market types whose lines form a ladder, and the selection that gets likelier as the line rises.
+RISING_SIDE = {"total": "under", "handicap": "home", "asian_handicap": "home"}
+#: The outcomes that a market of a type must have, by the keys of its selections. Without one of them, the others do not sum to a
+#: winner: a match result that lacks its draw is not the market on the winner without a draw.
+_REQUIRED: Final[dict[MarketType, frozenset[str]]] = {
+    "match_odds": frozenset({"home", "draw", "away"}),
+    "moneyline": frozenset({"home", "away"}),
+    "total": frozenset({"over", "under"}),
+    "both_to_score": frozenset({"yes", "no"}),
+}
+#: The statuses with which a selection takes part: what is suspended may still win, though it has no price.
+_CAN_WIN: Final[frozenset[SelectionStatus]] = frozenset({"active", "suspended"})
+_TAKEN_OUT: Final[frozenset[SelectionStatus]] = frozenset({"removed", "void"})
+
+
+_TWO_SIDES: Final = 2
+
+
+class OutcomeGroup(NamedTuple):
+    """Selections whose probabilities sum to the number of winners, `winners`.
+
+    `line` is the line they are on, `rising` the index of the selection that gets likelier as it rises; both None where the
+    market is not on a ladder of lines. `is_one_of_many` is true on a market of several lines.
+    """
+
+    selections: list[SelectionDefinition]
+    winners: int
+    line: float | None = None
+    rising: int | None = None
+    is_one_of_many: bool = False
+
+    def books(self, market: SourceMarket) -> list[SelectionBook | None]:
+        """Return the source's book of each selection; None where it has none, or has suspended the selection."""
+        books = market.books
+        return [books.get(each.source_id) if each.status == "active" else None for each in self.selections]
+
+
+def has_winners(definition: MarketDefinition) -> bool:
+    """Check whether it is known how many selections win: on each line of a market of lines one does, whatever it says."""
+    return definition.winners > 0 or _has_lines(definition)
+
+
+def refusal_of(definition: MarketDefinition) -> str | None:
+    """Return why a market may not be open by its definition alone, None if it may.
+
+    `decided` if as many selections have won as can, `incomplete` if an outcome is missing that markets of its type have.
+    """
+    if _has_lines(definition):
+        return None
+    if _open_winners(definition) < 1:
+        return "decided"
+    required = _REQUIRED.get(definition.type)
+    if required is not None:
+        here = {str(selection.key) for selection in definition.selections if selection.status not in _TAKEN_OUT}
+        # Where the provider's words for the sides are not known, its selections count.
+        if not required <= here and (len(here) < len(required) or not here.isdisjoint(required)):
+            return "incomplete"
+    return None
+
+
+def outcome_groups(definition: MarketDefinition) -> list[OutcomeGroup]:
+    """Split the selections that can still win into sets whose probabilities sum to the number of winners.
+
+    One set of all of them, except in a market of several lines. There the sides of each line are a set.
+    """
+    active = [selection for selection in definition.selections if selection.status in _CAN_WIN]
+    if _has_lines(definition):
+        return _groups_by_handicap(definition, active)
+    if not active:
+        return []
+    winners = min(_open_winners(definition), len(active))
+    side = RISING_SIDE.get(definition.type)
+    if definition.line is None or side is None or definition.winners != 1:
+        return [OutcomeGroup(active, winners)]
+    rising = next((index for index, selection in enumerate(active) if selection.key == side), None)
+    return [OutcomeGroup(active, winners, definition.line, rising)]
+
+
+def _open_winners(definition: MarketDefinition) -> int:
+    """Return how many of the selections that are not decided can still win."""
+    won = sum(
+        selection.status == "winner" or (selection.status == "placed" and definition.type == "place")
+        for selection in definition.selections
+    )
+    return definition.winners - won
+
+
+def _has_lines(definition: MarketDefinition) -> bool:
+    """Check whether selections are on lines of their own. A three-way handicap of one line is one set."""
+    selections = definition.selections
+    if not any(selection.handicap for selection in selections):
+        return False
+    sides = len({_side(selection) for selection in selections})
+    return sides <= _TWO_SIDES or len(selections) > sides
+
+
+def _groups_by_handicap(definition: MarketDefinition, active: list[SelectionDefinition]) -> list[OutcomeGroup]:
+    """Group the sides of each line: in a handicap the first side is at h and the last one at -h, in a total both are at h."""
+    first_side, last_side = _side(definition.selections[0]), ""
+    at: dict[str, set[float]] = {}
+    for selection in definition.selections:
+        at.setdefault(_side(selection), set()).add(selection.handicap)
+    *_, last_side = at
+    mirrored = {-handicap for handicap in at[last_side]}
+    if definition.type == "total" or len(at[first_side] & mirrored) < len(at[first_side] & at[last_side]):
+        last_side = ""
+    lines: dict[float, list[SelectionDefinition]] = {}
+    for selection in active:
+        is_mirrored = _side(selection) == last_side != first_side
+        lines.setdefault(-selection.handicap if is_mirrored else selection.handicap, []).append(selection)
+    # A line without one of its sides has nobody to share the winner with.
+    return [
+        OutcomeGroup(selections, 1, line, _rising(definition, selections), len(lines) > 1)
+        for line, selections in lines.items()
+        if len(selections) == len(at)
+    ]
+
+
+def _rising(definition: MarketDefinition, selections: list[SelectionDefinition]) -> int | None:
+    side = RISING_SIDE.get(definition.type)
+    if side is None or len(selections) != _TWO_SIDES:
+        return None
+    keys = [str(selection.key).partition("@")[0] for selection in selections]
+    if side in keys:
+        return keys.index(side)
+    # A handicap's first side is at home.
+    first_side = _side(definition.selections[0])
+    return None if side != "home" else next((at for at, each in enumerate(selections) if _side(each) == first_side), None)
+
+
+def _side(selection: SelectionDefinition) -> str:
+    return selection.source_id.partition("@")[0]

@@ -1,0 +1,153 @@
+"""What a source's prices allow: the interval of each probability, and probabilities brought into their intervals.
+
+An offer to lay at 2.02 is a bet that anybody can take: a probability under 1/2.02 would hand the difference to whoever does.
+So a selection's own book bounds its probability between 1/lay and 1/back. What can win sums to the number of winners, so the
+other selections' books bound it too. Where the bounds leave no room, the source contradicts itself.
+"""
+
+from __future__ import annotations
+
+from math import fsum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from oddsengine.domain.feed_updates import PriceSize
+
+#: A complete set whose probabilities sum to less than the first or more than the second, per winner, contradicts itself.
+COHERENT: Final = (0.75, 1.34)
+#: How far float error may take a probability out of its bounds.
+BOUND_ERROR: Final = 1e-9
+#: How far float error may take a sum of bounds over the number of winners.
+_SUM_ERROR: Final = 1e-9
+#: How far, per winner, the lay offers may sum over the winners: less than an exchange's commission, so such offers stay.
+_LAY_EXCESS: Final = 0.01
+#: The number of outcomes up to which a book sum's upper bound holds as configured, and what each further one adds to it.
+_FEW_OUTCOMES: Final = 3
+_EACH_FURTHER_OUTCOME: Final = 0.02
+#: How far a book sum may be from the source's typical one.
+_FROM_TYPICAL: Final = 0.1
+
+
+class Fit(NamedTuple):
+    """Probabilities within their bounds: each is the implied one times `factor`, or that of `fitted` where there is one."""
+
+    factor: float
+    fitted: list[float | None] | None
+
+    def scaled(self, probabilities: Sequence[float | None]) -> list[float | None]:
+        """Return the fair probabilities, from the implied ones that were fitted."""
+        if self.fitted is not None:
+            return self.fitted
+        return [None if probability is None else probability * self.factor for probability in probabilities]
+
+
+def bounds(back: PriceSize | None, lay: PriceSize | None) -> tuple[float, float]:
+    """Return the interval that a selection's best offers allow for its probability."""
+    # Odds of 1 or less bound nothing from above and everything from below.
+    low = 0.0 if lay is None else 1.0 / lay[0] if lay[0] > 1.0 else 1.0
+    return low, 1.0 / back[0] if back is not None and back[0] > 1.0 else 1.0
+
+
+def fit(probabilities: Sequence[float | None], lows: Sequence[float], highs: Sequence[float], winners: int) -> Fit | None:
+    """Bring implied probabilities into their bounds; None if they contradict each other.
+
+    A complete set sums to the winners: it is scaled, but no probability over its bounds. Only where all must be at their
+    lower bounds, it sums to up to 1 % more. An incomplete one is not scaled: it changes only where it leaves the missing
+    selections less or more than their own bounds allow.
+
+    Args:
+        probabilities: what is implied of every selection, None where nothing is.
+        lows: the smallest probability that each selection's offers allow, 0 where nothing bounds it.
+        highs: the largest one, 1 where nothing bounds it.
+        winners: how many of the selections win.
+    """
+    if None in probabilities:
+        return _fit_incomplete(probabilities, lows, highs, winners)
+    total = fsum(probabilities)  # type: ignore[arg-type]
+    if not COHERENT[0] * winners <= total <= COHERENT[1] * winners:
+        return None
+    factor = winners / total
+    for probability, low, high in zip(probabilities, lows, highs, strict=True):
+        if not low <= probability * factor <= high:  # type: ignore[operator]
+            break
+    else:
+        return Fit(factor, None)
+    if not has_room(lows, highs, winners):
+        return None
+    return Fit(1.0, [*scaled_within([each or 0.0 for each in probabilities], lows, highs, max(winners, fsum(lows)))])
+
+
+def _fit_incomplete(
+    probabilities: Sequence[float | None], lows: Sequence[float], highs: Sequence[float], winners: int
+) -> Fit | None:
+    if not has_room(lows, highs, winners):
+        return None
+    known = [index for index, probability in enumerate(probabilities) if probability is not None]
+    values = [probability for probability in probabilities if probability is not None]
+    total = fsum(values)
+    most = winners - fsum([low for low, each in zip(lows, probabilities, strict=True) if each is None])
+    least = winners - fsum([high for high, each in zip(highs, probabilities, strict=True) if each is None])
+    if not known or least - _SUM_ERROR <= total <= most + _SUM_ERROR:
+        return Fit(1.0, None)
+    own_lows = [lows[at] for at in known]
+    most = max(most, fsum(own_lows))
+    within = scaled_within(values, own_lows, [highs[at] for at in known], most if total > most else least)
+    fitted: list[float | None] = [None] * len(probabilities)
+    for index, probability in zip(known, within, strict=True):
+        fitted[index] = probability
+    return Fit(1.0, fitted)
+
+
+def has_room(lows: Sequence[float], highs: Sequence[float], winners: int) -> bool:
+    """Check whether some probabilities within the bounds sum to the winners, or to hardly more."""
+    if not fsum(lows) <= winners * (1.0 + _LAY_EXCESS) or not fsum(highs) >= winners * (1.0 - _SUM_ERROR):
+        return False
+    return all(low <= high for low, high in zip(lows, highs, strict=True))
+
+
+def implied_bounds(lows: Sequence[float], highs: Sequence[float], winners: int, index: int) -> tuple[float, float]:
+    """Return the interval of one selection's probability that its own bounds and those of the others allow."""
+    low, high = lows[index], highs[index]
+    return max(low, winners - (fsum(highs) - high)), min(high, winners - (fsum(lows) - low))
+
+
+def scaled_within(values: Sequence[float], lows: Sequence[float], highs: Sequence[float], total: float) -> list[float]:
+    """Multiply values by one factor, each held within its bounds, so that they sum to a total that the bounds allow.
+
+    The closest such numbers in relative entropy. A bound reached while the sum is still on its side of the total stays
+    reached, so each round settles at least one value.
+    """
+    scaled = [*values]
+    free = list(range(len(scaled)))
+    rest = total
+    while free:
+        factor = rest / fsum([values[index] for index in free])
+        over = [index for index in free if values[index] * factor >= highs[index]]
+        under = [index for index in free if values[index] * factor <= lows[index]]
+        for index in free:
+            scaled[index] = min(max(values[index] * factor, lows[index]), highs[index])
+        excess = fsum([scaled[index] for index in free]) - rest
+        # With too little in total the factor must rise, so what is at its upper bound stays there; and the other way round.
+        settled = set(over if excess < 0.0 else under)
+        if not settled or abs(excess) <= _SUM_ERROR * _SUM_ERROR:
+            return scaled
+        rest -= fsum([scaled[index] for index in settled])
+        free = [index for index in free if index not in settled]
+    return scaled
+
+
+def quote_sum_bounds(outcomes: int, smallest: float, largest: float, typical: float) -> tuple[float, float]:
+    """Return the bounds of a bookmaker's sum of inverse odds, per winner.
+
+    Args:
+        outcomes: how many selections there are. The more, the larger the margin that bookmakers take.
+        smallest: the configured lower bound.
+        largest: the configured upper bound, for two and three outcomes.
+        typical: the source's typical sum, which narrows the bounds; 0 where it is not known.
+    """
+    further = _EACH_FURTHER_OUTCOME * max(outcomes - _FEW_OUTCOMES, 0)
+    if not typical:
+        return smallest, largest + further
+    return max(smallest, typical - _FROM_TYPICAL), max(min(largest, typical + _FROM_TYPICAL), typical) + further

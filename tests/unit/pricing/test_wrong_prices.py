@@ -1,0 +1,327 @@
+"""Inputs that must not be open at a price that nobody could mean, each the smallest of its kind."""
+
+from __future__ import annotations
+
+from math import fsum
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oddsengine.domain.feed_updates import BookChange, MarketUpdate, SelectionDefinition
+from oddsengine.domain.ids import SelectionKey
+from oddsengine.domain.offered_market import OfferedMarket
+from oddsengine.pricing.methods.bounds import fit
+from oddsengine.pricing.methods.fair import ExchangeLimits
+from oddsengine.pricing.pricer import Pricer
+from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.pricing.profiles.rules import Rule
+from oddsengine.sourcing.source_book import SourceBook
+from tests.support.builders import a_definition
+
+MATCH = ("home", "draw", "away")
+TRADED = ExchangeLimits(last_traded=True)
+
+
+def offers(
+    key: str,
+    back: float | None = None,
+    lay: float | None = None,
+    *,
+    size: float = 100.0,
+    last: float | None = None,
+) -> BookChange:
+    sides = [[] if odds is None else [(odds, size)] for odds in (back, lay)]
+    return BookChange(f"s-{key}", back=sides[0], lay=sides[1], last=last)
+
+
+def quote(key: str, odds: float) -> BookChange:
+    return BookChange(f"s-{key}", quote=odds)
+
+
+class Source:
+    """One market of one source, priced after every update."""
+
+    def __init__(self, definition: Any, **profile: Any) -> None:
+        self.book = SourceBook("src")
+        self.pricer = Pricer({"default": Profile(**profile)})
+        self.now_ms = 0
+        self.reason: str | None = None
+        self.prices: dict[str, int | None] = {}
+        self.definition = definition
+        self.image = True
+
+    def update(self, *books: BookChange, definition: Any = None, after_ms: int = 1) -> dict[str, int | None]:
+        """Apply one update and return the prices that are open."""
+        self.now_ms += after_ms
+        if self.image:
+            definition = self.definition
+        update = MarketUpdate("1.1", image=self.image, definition=definition, books=list(books))
+        self.image = False
+        self.book.apply(update, self.now_ms, self.now_ms)
+        return self.price()
+
+    def price(self) -> dict[str, int | None]:
+        market = self.book.markets["1.1"]
+        assert market.definition is not None
+        priced = self.pricer.price(market, market.definition, None, self.now_ms)
+        if isinstance(priced.market, OfferedMarket):
+            self.reason = priced.market.state.reason
+            self.prices = {key: each.prices[0] for key, each in priced.market.selections.items()}
+        else:
+            self.prices |= {key: each[0] for key, each in priced.changes}
+        return self.prices
+
+
+def open_prices(definition: Any, *books: BookChange, **profile: Any) -> dict[str, int]:
+    return {key: price for key, price in Source(definition, **profile).update(*books).items() if price is not None}
+
+
+def reason_of(definition: Any, *books: BookChange, **profile: Any) -> str | None:
+    source = Source(definition, **profile)
+    source.update(*books)
+    return source.reason
+
+
+def test_a_last_trade_does_not_contradict_the_other_side() -> None:
+    """A1: B's last trade says evens, A's book says 1.25 to 1.27."""
+    source = Source(a_definition(), exchange=TRADED)
+    source.update()
+    prices = source.update(offers("home", 1.25, 1.27), offers("away", last=2.0))
+    assert {"home": 1190, "away": None} == prices
+
+
+def test_two_favourites_leave_no_room() -> None:
+    """A2: an incomplete set is not scaled down to the winners."""
+    books = [offers("home", 1.25, 1.27), offers("away", 1.25, 1.27)]
+    assert "incoherent" == reason_of(a_definition(selections=MATCH), *books)
+
+
+def test_trades_of_before_the_market_opened_are_not_used() -> None:
+    """A3: after a goal only a lay of home says anything."""
+    definition = a_definition(selections=MATCH)
+    source = Source(definition, exchange=TRADED)
+    source.update()
+    trades = {"home": 2.0, "draw": 5.0, "away": 20.0}
+    source.update(*(offers(key, odds * 0.99, odds * 1.01, last=odds) for key, odds in trades.items()))
+    source.update(definition=msgspec.structs.replace(definition, status="suspended"))
+    gone = [BookChange(f"s-{key}", back=[(odds * 0.99, 0.0)], lay=[(odds * 1.01, 0.0)]) for key, odds in trades.items()]
+    source.update(*gone)
+    prices = source.update(offers("home", lay=1.3, size=500.0), definition=definition)
+    assert {None} == set(prices.values())
+    assert "no_price" == source.reason
+
+
+def test_a_last_trade_becomes_too_old() -> None:
+    source = Source(a_definition(), exchange=TRADED)
+    source.update()
+    assert {"home": 1900, "away": 1900} == source.update(offers("home", 1.98, 2.02), offers("away", last=2.0))
+    source.now_ms += 60_000
+    assert [source.definition.id] == source.pricer.due(source.now_ms)
+    assert source.price()["away"] is None
+
+
+def test_a_wide_book_bounds_its_own_price() -> None:
+    """A4: the last trade at 2.0 is outside 1.20 to 1.55."""
+    books = [offers("home", 1.2, 1.55, size=500.0, last=2.0), offers("away", 2.0, 2.02)]
+    assert "incoherent" == reason_of(a_definition(), *books, exchange=TRADED)
+
+
+def test_no_price_is_over_a_good_lay() -> None:
+    """A5: thin books of the others do not scale the favourite over its best lay."""
+    books = [offers("home", 2.0, 2.02, size=5000.0), offers("draw", 2.4, 2.9, size=5.0), offers("away", 2.4, 2.9, size=5.0)]
+    assert open_prices(a_definition(selections=MATCH), *books).get("home", 0) <= 2020
+
+
+def test_the_sides_of_a_total_bound_each_other() -> None:
+    """A6: the wide side has no price, but still says what the other one can be."""
+    definition = a_definition("e1/total/h1/0.5", ("over", "under"), type="total", line=0.5)
+    books = [
+        BookChange("s-over", back=[(1.24, 2.0)], lay=[(1.47, 300.0)]),
+        offers("under", 3.5, 4.4),
+    ]
+    source = Source(definition, book_sum=1.0, ladder="decimal_3")
+    source.update(*books)
+    assert 1294 <= (source.prices["over"] or 0) <= 1400
+
+
+@pytest.mark.parametrize("type_", ["handicap", "other", "asian_handicap"])
+@pytest.mark.parametrize("winners", [0, 1])
+def test_each_line_of_a_market_is_priced_by_itself(type_: Any, winners: int) -> None:
+    """A7, B1: whatever the type, and whatever number of winners is stated."""
+    lines = [("1@-3.5", -3.5), ("2@3.5", 3.5), ("1@-4.5", -4.5), ("2@4.5", 4.5)]
+    selections = tuple(SelectionDefinition(f"s-{ref}", SelectionKey(ref), ref, "active", line) for ref, line in lines)
+    selections = tuple(msgspec.structs.replace(each, source_id=each.source_id.removeprefix("s-")) for each in selections)
+    definition = msgspec.structs.replace(a_definition("e1/handicap", type=type_, winners=winners), selections=selections)
+    books = [
+        BookChange("1@-3.5", back=[(1.9, 100.0)], lay=[(1.95, 100.0)]),
+        BookChange("2@3.5", back=[(2.04, 100.0)], lay=[(2.1, 100.0)]),
+        BookChange("1@-4.5", back=[(2.0, 100.0)], lay=[(2.06, 100.0)]),
+    ]
+    assert {"1@-3.5": 1830, "2@3.5": 1970} == open_prices(definition, *books)
+
+
+def test_both_sides_of_a_total_are_on_the_same_handicap() -> None:
+    lines = [("u@2.5", 2.5), ("o@2.5", 2.5), ("u@3.5", 3.5), ("o@3.5", 3.5)]
+    selections = tuple(SelectionDefinition(ref, SelectionKey(ref), ref, "active", line) for ref, line in lines)
+    definition = msgspec.structs.replace(a_definition("e1/totals", type="other"), selections=selections)
+    books = [BookChange(ref, back=[(1.98, 100.0)], lay=[(2.02, 100.0)]) for ref, _ in lines]
+    assert {ref: 1900 for ref, _ in lines} == open_prices(definition, *books)
+
+
+@pytest.mark.parametrize("odds", [(2.1, None, 3.9), (1.10, 1.2, 1.9), (110.0, 240.0, 290.0), (21.0, 3.4, 3.9)])
+def test_quotes_that_nobody_could_mean_are_not_open(odds: tuple[float | None, ...]) -> None:
+    """A8, A9: a missing draw, and sums far under and over a book's."""
+    quotes = [quote(key, price) for key, price in zip(MATCH, odds, strict=True) if price is not None]
+    assert {} == open_prices(a_definition(selections=MATCH), *quotes)
+
+
+def test_a_match_result_has_a_draw() -> None:
+    """A8: what lacks it is not the market on the winner without a draw."""
+    assert "incomplete" == reason_of(a_definition(type="match_odds"), quote("home", 2.0), quote("away", 1.9))
+
+
+def test_a_typical_overround_narrows_the_bounds() -> None:
+    quotes = [quote("home", 1.7), quote("away", 1.7)]
+    assert reason_of(a_definition(), *quotes) is None
+    assert "incoherent" == reason_of(a_definition(), *quotes, source_overround=1.05)
+
+
+def test_a_jump_is_confirmed_only_by_what_jumped() -> None:
+    """A15."""
+    source = Source(a_definition(selections=MATCH), jump_limit=0.15)
+    source.update(quote("home", 2.5), quote("draw", 3.2), quote("away", 2.9))
+    assert source.reason is None
+    source.update(quote("home", 1.9))
+    assert "spike" == source.reason
+    source.update()
+    source.update(BookChange("s-home"))
+    assert "spike" == source.reason, "an update without content"
+    source.update(quote("draw", 3.1))
+    assert "spike" == source.reason, "another selection"
+    source.update(quote("home", 1.9))
+    assert source.reason is None
+
+
+@pytest.mark.parametrize(("won", "winners"), [(("a",), 1), (("a", "b"), 2)])
+def test_a_market_whose_winners_are_known_is_not_open(won: tuple[str, ...], winners: int) -> None:
+    """A16."""
+    definition = a_definition(selections=tuple("abcd"), type="place", winners=winners)
+    selections = tuple(
+        msgspec.structs.replace(each, status="winner" if each.key in won else "active") for each in definition.selections
+    )
+    definition = msgspec.structs.replace(definition, selections=selections)
+    assert "decided" == reason_of(definition, *(offers(key, 2.9, 3.1) for key in "abcd"))
+
+
+def test_what_a_removal_leaves_is_not_open_until_the_quotes_move() -> None:
+    """A17, also where the removed runner was an outsider and the sum stays possible."""
+    for gone in "ad":
+        definition = a_definition(selections=tuple("abcd"), type="winner")
+        source = Source(definition, devig="multiplicative")
+        fair = {"a": 0.4, "b": 0.3, "c": 0.2, "d": 0.1}
+        source.update(*(quote(key, 1 / (each * 1.2)) for key, each in fair.items()))
+        assert source.reason is None
+        without = a_definition(selections=tuple("abcd"), type="winner", removed=(gone,))
+        source.update(definition=without)
+        assert "incoherent" == source.reason
+        left = {key: each / (1 - fair[gone]) for key, each in fair.items() if key != gone}
+        source.update(*(quote(key, 1 / (each * 1.2)) for key, each in left.items()))
+        assert source.reason is None
+        assert all((source.prices[key] or 0) <= 1000 / each for key, each in left.items())
+
+
+def test_a_suspended_selection_may_still_win() -> None:
+    definition = a_definition(selections=MATCH)
+    first, *rest = definition.selections
+    definition = msgspec.structs.replace(definition, selections=(msgspec.structs.replace(first, status="suspended"), *rest))
+    assert {} == open_prices(definition, quote("home", 2.1), quote("draw", 3.4), quote("away", 3.9))
+
+
+def test_rounding_goes_over_fair_only_by_name() -> None:
+    """A20."""
+    fair = {"home": 0.251, "draw": 0.7315, "away": 0.0175}
+    books = [quote(key, 1 / each) for key, each in fair.items()]
+    for rounding in ("balanced", "down"):
+        prices = open_prices(
+            a_definition(selections=MATCH), *books, rounding=rounding, ladder="traditional", devig="multiplicative"
+        )
+        assert all(price * fair[key] <= 1000 + 1e-6 for key, price in prices.items()), rounding
+
+
+def test_a_shift_keeps_the_book_sum_of_several_winners() -> None:
+    """A21."""
+    fair = {"a": 0.95, "b": 0.683, "c": 0.683, "d": 0.684}
+    definition = a_definition(selections=tuple(fair), type="place", winners=3)
+    books = [offers(key, 0.995 / each, 1.005 / each) for key, each in fair.items()]
+    prices = open_prices(definition, *books, shift={"a": 0.5}, book_sum=1.0, ladder="decimal_3", min_odds=1.001)
+    assert not prices or fsum(1000 / price for price in prices.values()) >= 3 - 1e-9 or len(prices) < 4
+    assert all(price <= 1005 / fair[key] for key, price in prices.items())
+
+
+@pytest.mark.parametrize("method", ["shin", "additive", "goto"])
+def test_methods_of_one_winner_are_refused_for_several(method: Any) -> None:
+    """B11."""
+    definition = a_definition(selections=tuple("abcd"), type="place", winners=2)
+    quotes = [quote(key, 1.8) for key in "abcd"]
+    assert "method" == reason_of(definition, *quotes, devig=method)
+    assert "method" == reason_of(definition, *quotes, devig="power", method=method)
+    books = [offers(key, 1.98, 2.02) for key in "abcd"]
+    assert "method" == reason_of(definition, *books, exchange=ExchangeLimits(normalise=method))
+    for setting in ({"method": method}, {"devig": method}, {"normalise": method}):
+        with pytest.raises(ValueError, match="one winner only"):
+            Profile(rules=(Rule(type="place", **setting),))
+
+
+SIDES = st.tuples(st.floats(1.02, 20.0), st.floats(0.0, 0.3), st.booleans(), st.booleans())
+
+
+@given(
+    sides=st.lists(SIDES, min_size=2, max_size=5),
+    winners=st.integers(1, 2),
+    method=st.sampled_from(["multiplicative", "power", "odds_ratio"]),
+    book_sum=st.floats(1.0, 1.2),
+    skew=st.sampled_from([1.0, 0.8, 1.2]),
+    normalise=st.sampled_from(["multiplicative", "power"]),
+)
+def test_no_open_price_is_over_its_own_best_lay(
+    sides: list[Any], winners: int, method: Any, book_sum: float, skew: float, normalise: Any
+) -> None:
+    """Law: and no fair probability is outside what its own offers allow."""
+    keys = tuple(f"k{number}" for number in range(len(sides)))
+    definition = a_definition(selections=keys, type="place", winners=winners)
+    books = [
+        offers(key, odds if has_back else None, odds * (1 + spread) if has_lay else None)
+        for key, (odds, spread, has_back, has_lay) in zip(keys, sides, strict=True)
+    ]
+    profile = {"method": method, "book_sum": book_sum, "skew": skew, "ladder": "decimal_3"}
+    source = Source(definition, **profile, exchange=ExchangeLimits(normalise=normalise))
+    source.update(*books)
+    if source.reason is not None:
+        return
+    (_, explained), *_ = source.pricer.explain(source.book.markets["1.1"], definition).values()
+    for key, (odds, spread, has_back, has_lay) in zip(keys, sides, strict=True):
+        price, fair = source.prices[key], explained.selections[key].fair
+        if has_lay and price is not None:
+            assert price / 1000 <= odds * (1 + spread) * (1 + 1e-9)
+        if fair is not None:
+            assert not has_lay or fair >= 1 / (odds * (1 + spread)) - 1e-9
+            assert not has_back or fair <= 1 / odds + 1e-9
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 0.9), st.floats(0.0, 0.2), st.floats(0.0, 0.2), st.booleans()), min_size=2, max_size=8))
+def test_fitted_probabilities_are_within_their_bounds(rows: list[tuple[float, float, float, bool]]) -> None:
+    """Law: and a complete set sums to the winners, or as little over as its lay offers do."""
+    lows = [max(each - below, 0.0) for each, below, _, _ in rows]
+    highs = [min(each + above, 1.0) for each, _, above, _ in rows]
+    probabilities = [each if known else None for each, _, _, known in rows]
+    found = fit(probabilities, lows, highs, 1)
+    if found is None:
+        return
+    scaled = found.scaled(probabilities)
+    for each, low, high in zip(scaled, lows, highs, strict=True):
+        assert each is None or low - 1e-9 <= each <= high + 1e-9
+    if None not in scaled:
+        assert 1.0 - 1e-9 <= fsum(each for each in scaled if each is not None) <= 1.01 + 1e-9
