@@ -44,6 +44,8 @@ SPORTS: Final[dict[str, str]] = {
 }
 #: Sports whose events are whole meetings, with several markets of one type.
 _RACING: Final = frozenset({"7", "4339"})
+#: Sports whose match odds have a draw: without its runner they lack an outcome, and are not a market without a draw.
+_WITH_DRAW: Final = frozenset({"1"})
 
 DRAW: Final = 58805
 _MARKET_STATUS: Final[dict[str, MarketStatus]] = {
@@ -134,7 +136,8 @@ def to_market(source: str, market: str, definition: Definition, names: Catalogue
     """Translate a complete definition: type, period, line, roles and statuses."""
     runners = sorted(definition.runners, key=lambda runner: runner.sortPriority)
     kind = _kind(definition.market_type)
-    if kind.type == "match_odds" and not any(runner.id == DRAW for runner in runners):
+    has_draw = any(runner.id == DRAW for runner in runners) or definition.event_type_id in _WITH_DRAW
+    if kind.type == "match_odds" and not has_draw:
         kind = kind._replace(type="moneyline")
     event = event_id(source, definition.event_id)
     event_name = names.event.name if names is not None and names.event is not None else definition.event_name

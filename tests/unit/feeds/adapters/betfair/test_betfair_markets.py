@@ -91,6 +91,12 @@ def test_us_sports_name_the_away_side_first() -> None:
     assert [("away", "Bears"), ("home", "Lions")] == [(selection.key, selection.name) for selection in market.selections]
 
 
+def test_match_odds_of_football_without_a_draw_are_not_a_moneyline() -> None:
+    """They lack an outcome, and are not priced."""
+    market = a_market(1, 2, marketType="MATCH_ODDS", eventTypeId="1")
+    assert ("betfair.900/match_odds", "match_odds") == (market.id, market.type)
+
+
 def test_an_event_holds_what_the_definition_knows() -> None:
     converted = msgspec.convert(
         betfair_market(eventTypeId="1", eventName="A v B", countryCode="GB", marketTime="2022-07-11T11:00:00.000Z")[
