@@ -325,3 +325,45 @@ def test_fitted_probabilities_are_within_their_bounds(rows: list[tuple[float, fl
         assert each is None or low - 1e-9 <= each <= high + 1e-9
     if None not in scaled:
         assert 1.0 - 1e-9 <= fsum(each for each in scaled if each is not None) <= 1.01 + 1e-9
+
+
+NEAR = st.tuples(
+    st.sampled_from("abcd"),
+    st.floats(3.0, 5.5),
+    st.floats(0.001, 0.3),
+    st.tuples(st.booleans(), st.booleans()),
+    st.one_of(st.none(), st.floats(3.0, 5.5)),
+    st.sampled_from([1, 1000, 40_000]),
+)
+
+
+@given(
+    updates=st.lists(NEAR, min_size=4, max_size=30),
+    last_traded=st.booleans(),
+    normalise=st.sampled_from(["multiplicative", "power"]),
+    skew=st.sampled_from([1.0, 1.2]),
+)
+def test_prices_kept_up_to_date_are_those_from_scratch(
+    updates: list[Any], last_traded: bool, normalise: Any, skew: float
+) -> None:
+    """Law: whatever bounds a selection on the way, and however old its last trade."""
+    definition = a_definition(selections=tuple("abcd"), type="winner")
+    limits = ExchangeLimits(last_traded=last_traded, normalise=normalise)
+    source = Source(definition, exchange=limits, skew=skew)
+    source.update(*(offers(key, 3.9, 4.1) for key in "abcd"))
+    levels: dict[str, tuple[float, float]] = dict.fromkeys("abcd", (3.9, 4.1))
+    for key, odds, spread, (has_back, has_lay), last, after_ms in updates:
+        back, lay = levels[key]
+        levels[key] = (odds, odds * (1 + spread))
+        change = BookChange(
+            f"s-{key}",
+            back=[(back, 0.0), *([(odds, 9.0)] if has_back else [])],
+            lay=[(lay, 0.0), *([(odds * (1 + spread), 5.0)] if has_lay else [])],
+            last=last,
+        )
+        source.update(change, after_ms=after_ms)
+        market = source.book.markets["1.1"]
+        ((_, reference),) = source.pricer.explain(market, definition, None, source.now_ms).values()
+        assert reference.refusal == source.reason
+        if reference.refusal is None:
+            assert {name: each.price for name, each in reference.selections.items()} == source.prices
