@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from oddsengine.pricing import fair_probabilities, quote_odds
-from oddsengine.pricing.guards.checks import book_sum_guard
+from oddsengine.pricing.guards.checks import Guard, book_sum_guard
 from oddsengine.pricing.market.quoting import quote_book
 from oddsengine.pricing.market.rounding import round_book
+from oddsengine.pricing.methods.implied import source_sum_bounds
 from oddsengine.pricing.profiles.profile import resolve
 
 if TYPE_CHECKING:
@@ -47,17 +48,22 @@ def price(odds: list[float], resolved: ResolvedProfile, winners: int = 1) -> dic
         # Not `quote_book`, which falls back to proportional quotes where the method has no solution.
         quoted = [*quote_odds(fair, profile.book_sum * winners, profile.method, winners)]
     rounded = round_book(quoted, list(fair), winners, profile)
-    guard = book_sum_guard(profile, winners, rounded.prices, rounded.refusal)
+    sums = source_sum_bounds(len(odds), profile.fair_price_inputs)
+    book_sum_in = fsum(1 / value for value in odds)
+    checks = (
+        Guard("incoherent", sums, book_sum_in / winners, not sums[0] <= book_sum_in / winners <= sums[1]),
+        book_sum_guard(profile, winners, rounded.prices, rounded.refusal),
+    )
     return {
         "rules": list(resolved.places),
-        "book_sum_in": fsum(1 / value for value in odds),
+        "book_sum_in": book_sum_in,
         "book_sum_asked": profile.book_sum * winners,
         "book_sum_out": fsum(1000 / value for value in rounded.prices if value is not None),
         "outcomes": [
             {"odds": each, "implied": 1 / each, "fair": probability, "quoted": ours, "price": value and value / 1000}
             for each, probability, ours, value in zip(odds, fair, quoted, rounded.prices, strict=True)
         ],
-        "guards": [guard._asdict()],
+        "guards": [guard._asdict() for guard in checks],
     }
 
 

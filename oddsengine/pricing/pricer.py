@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from oddsengine.domain.changes import MarketIdentity, MarketState
@@ -13,12 +14,12 @@ from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.domain.taxonomy import default_name
 from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
 from oddsengine.pricing.guards.checks import guards
-from oddsengine.pricing.guards.jump import JumpGuard
+from oddsengine.pricing.guards.jump import JumpGuard, Witness
 from oddsengine.pricing.market.lines import LineLadders
 from oddsengine.pricing.market.market_book import MarketBook
 from oddsengine.pricing.market.outcomes import has_winners
 from oddsengine.pricing.market.reference import reference_prices
-from oddsengine.pricing.profiles.resolver import ProfileResolver
+from oddsengine.pricing.profiles.resolver import ProfileResolver, max_age_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -107,7 +108,7 @@ class Pricer:
             if book is not None:
                 dirty |= self._lines.remove(book)
             book = self._books[definition.id] = MarketBook(market, definition, resolved)
-        changed, refusal = self._price(book, now_ms, other_sources, dirty)
+        changed, refusal = self._price(book, now_ms, partial(self._witnesses, other_sources, event, now_ms), dirty)
         if refusal is not None:
             book.is_open = False
             return Repricing(self._suspended(definition, refusal), (), dirty)
@@ -129,7 +130,7 @@ class Pricer:
         self,
         book: MarketBook,
         now_ms: int,
-        other_sources: Callable[[], Iterable[SourceMarket]],
+        witnesses: Callable[[], Iterable[Witness]],
         dirty: set[MarketId],
     ) -> tuple[dict[str, None], str | None]:
         """Price what moved. Return the selections whose prices changed and why the market may not be open, if so.
@@ -148,7 +149,7 @@ class Pricer:
         if refusal is not None:
             return {}, refusal
         changed, refusal = book.price()
-        if refusal is None and book.jump_limit and self._has_jumped(book, other_sources):
+        if refusal is None and book.jump_limit and self._has_jumped(book, witnesses):
             refusal = "spike"  # the published name of a jump
         if changed or not book.is_open or book.definition.id in self._arbitrage.unchecked:
             has_arbitrage, others = self._arbitrage.check(book)
@@ -157,11 +158,22 @@ class Pricer:
                 refusal = refusal or "arbitrage"
         return changed, refusal
 
-    def _has_jumped(self, book: MarketBook, other_sources: Callable[[], Iterable[SourceMarket]]) -> bool:
+    def _has_jumped(self, book: MarketBook, witnesses: Callable[[], Iterable[Witness]]) -> bool:
         guard = self._jumps.get(book.definition.id)
         if guard is None:
             guard = self._jumps[book.definition.id] = JumpGuard()
-        return guard.check(book, other_sources)
+        return guard.check(book, witnesses)
+
+    def _witnesses(
+        self, other_sources: Callable[[], Iterable[SourceMarket]], event: Event | None, now_ms: int
+    ) -> Iterable[Witness]:
+        """Yield the other sources that may corroborate a jump: not those silent for longer than allowed."""
+        for market in other_sources():
+            definition = market.definition
+            if definition is not None:
+                resolved = self._resolver.resolve_uncached(market.source, definition, event, now_ms)
+                if now_ms - market.received_ms <= max_age_ms(resolved):
+                    yield Witness(market, resolved[0].settings)
 
     def suspend(self, definition: MarketDefinition, reason: str) -> Repricing:
         """Suspend a market for a reason; a closed one stays closed. What it reopens at is not a jump."""

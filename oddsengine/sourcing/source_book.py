@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from oddsengine.domain.ids import EventId
 
 
-#: The statuses of selections that were taken out of their market.
-_TAKEN_OUT: Final = frozenset({"removed", "void"})
+#: The statuses of selections that may still win.
+_CAN_WIN: Final = frozenset({"active", "suspended"})
+#: The share of what a removed selection took of the book sum that new quotes of the others must have taken over.
+_TAKEN_OVER: Final = 0.5
 
 
 class SelectionBook:
@@ -62,7 +64,7 @@ class SelectionBook:
         self.back_display: dict[int, PriceSize] = {}
         self.lay_display: dict[int, PriceSize] = {}
         self.last: float | None = None
-        #: our time when `last` was received, Unix milliseconds
+        #: when `last` was traded, Unix milliseconds; 0 where that is not known
         self.last_ms = 0
         self.quote: float | None = None
         self._best_back: PriceSize | None = None
@@ -71,8 +73,13 @@ class SelectionBook:
         #: number of changes so far; a reader compares it to see whether the book has changed since it last looked
         self.version = 0
 
-    def apply(self, change: BookChange, received_ms: int = 0) -> None:
-        """Apply changed rows. Deleting a row that does not exist is a no-op, and so is a change without content."""
+    def apply(self, change: BookChange, traded_ms: int = 0) -> None:
+        """Apply changed rows. Deleting a row that does not exist is a no-op, and so is a change without content.
+
+        Args:
+            change: the rows.
+            traded_ms: when a last trade among them was made, Unix milliseconds; 0 where that is not known.
+        """
         if not _has_content(change):
             return
         self._stale_best = True
@@ -97,7 +104,7 @@ class SelectionBook:
             _set_levels(self.lay_display, levels)
         if change.last is not None:
             self.last = change.last
-            self.last_ms = received_ms
+            self.last_ms = traded_ms
         if change.quote is not None:
             self.quote = change.quote or None
 
@@ -170,8 +177,8 @@ class SourceMarket:
 
     `definitions` holds the latest definition of each selection, including those that the market no longer has. Of the last
     change, `updated_ms` is the source's publish time and `received_ms` our time of receipt; `open_since_ms` is our time when the
-    source last opened the market. All are Unix milliseconds. `quotes_at_removal` holds the quotes, by selection, at the removal
-    of one, until the others have moved; None otherwise.
+    source last opened the market. All are Unix milliseconds. `quotes_at_removal` holds all quotes, by selection, at the removal
+    of one, until those of the others account for it; None otherwise.
     """
 
     __slots__ = (
@@ -214,25 +221,38 @@ class SourceMarket:
         for selection in definition.selections:
             self.definitions[selection.source_id] = selection
 
-    def check_requoted(self) -> None:
-        """Clear `quotes_at_removal` once a selection that is left has another quote."""
+    def compare(self, books: Mapping[str, SelectionBook] | None) -> None:
+        """Compare what an update left with what was there: the trades that an image repeats, and quotes after a removal.
+
+        Args:
+            books: those that an image replaced.
+        """
+        for key, book in (books or {}).items():
+            now = self.books.get(key)
+            if now is not None and now.last == book.last:
+                now.last_ms = book.last_ms
+        self._check_requoted()
+
+    def _check_requoted(self) -> None:
+        """Clear `quotes_at_removal` once all quotes that are left have moved, or sum to nearly what they all did."""
         before, definition = self.quotes_at_removal, self.definition
         if before is None or definition is None:
             return
-        for selection in definition.selections:
-            book = self.books.get(selection.source_id)
-            quote = None if book is None else book.quote
-            if quote is not None and selection.status not in _TAKEN_OUT and quote != before.get(selection.source_id):
-                self.quotes_at_removal = None
-                return
+        left = {each.source_id for each in definition.selections if each.status in _CAN_WIN}
+        quotes = {key: book.quote for key, book in self.books.items() if key in left and book.quote is not None}
+        has_all_moved = bool(quotes) and all(quote != before.get(key) for key, quote in quotes.items())
+        removed = sum(1.0 / quote for key, quote in before.items() if key not in left)
+        missing = sum(1.0 / quote for quote in before.values()) - sum(1.0 / quote for quote in quotes.values())
+        if has_all_moved or missing <= removed * (1.0 - _TAKEN_OVER):
+            self.quotes_at_removal = None
 
 
 def _is_removal(before: MarketDefinition, after: MarketDefinition) -> bool:
-    """Check whether a selection that could win has been taken out of a market."""
+    """Check whether a selection that could win no longer can, or has won, in a market that goes on."""
     if before.selections is after.selections:
         return False
-    left = {selection.source_id for selection in after.selections if selection.status not in _TAKEN_OUT}
-    return any(selection.status == "active" and selection.source_id not in left for selection in before.selections)
+    left = {selection.source_id for selection in after.selections if selection.status in _CAN_WIN}
+    return any(selection.status in _CAN_WIN and selection.source_id not in left for selection in before.selections)
 
 
 class SourceBook:
@@ -274,13 +294,15 @@ class SourceBook:
             if update.definition is not None:
                 market.define(update.definition, before)
             books = market.books
+            # An image, or what a source sends before it is live, repeats trades of any age.
+            traded_ms = 0 if update.image or self.health != "live" else received_ms
             for change in update.books:
                 book = books.get(change.selection)
                 if book is None:
                     book = books[change.selection] = SelectionBook()
-                book.apply(change, received_ms)
-            if market.quotes_at_removal is not None:
-                market.check_requoted()
+                book.apply(change, traded_ms)
+            if before or market.quotes_at_removal is not None:
+                market.compare(before)
         elif type(update) is EventUpdate:
             self.events[update.event.id] = update.event
         elif type(update) is MarketGone:

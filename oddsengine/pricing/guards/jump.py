@@ -1,8 +1,8 @@
 """Suspend a market whose probabilities jump, until the jump is confirmed.
 
-A jump is confirmed by a later update of the same source of a selection that jumped, if all stay within the limit of it, or at
-once by another source that has the same probabilities. Time alone confirms nothing, nor do updates of other selections. What a
-market opens or reopens at is not a jump.
+A jump is confirmed by a later update of the same source of the best offers, the last trade or the quote of a selection that
+jumped, if all stay within the limit of it, or at once by another source that has the same probabilities now. Time alone confirms
+nothing, nor do updates of other selections or deep in an order book. What a market opens or reopens at is not a jump.
 
 The guard is a state machine. `TRANSITIONS` holds all of it; `JumpGuard.check` only classifies what was priced.
 """
@@ -10,15 +10,17 @@ The guard is a state machine. `TRANSITIONS` holds all of it; `JumpGuard.check` o
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from oddsengine.domain.feed_updates import PriceSize
 from oddsengine.pricing.market.reference import reference_prices
+from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from oddsengine.pricing.market.market_book import MarketBook
-    from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 
 
 # String enumerations, because they hash in C: a transition is looked up at every pricing with a jump limit.
@@ -62,6 +64,31 @@ _TRUSTED, _SUSPECT = State.TRUSTED, State.SUSPECT
 _NEAR, _FAR, _REPEATED = Observation.NEAR, Observation.FAR, Observation.REPEATED
 
 
+class Witness(NamedTuple):
+    """The same market at another source that is live and not too old, and the settings that apply to it there."""
+
+    market: SourceMarket
+    profile: Profile
+
+
+class _Jumped(NamedTuple):
+    """A selection's book at a jump, with its version and what it said."""
+
+    book: SelectionBook | None
+    version: int
+    said: tuple[PriceSize | None, PriceSize | None, float | None] | None
+
+    @classmethod
+    def of(cls, book: SelectionBook | None) -> _Jumped:
+        return cls(None, 0, None) if book is None else cls(book, book.version, (*book.best(), book.last))
+
+    def is_confirmed_by(self, book: SelectionBook | None) -> bool:
+        """Check whether the source has spoken of the selection since, and not only of what is deep in its book."""
+        if book is None or (book is self.book and book.version == self.version):
+            return False
+        return book is not self.book or book.quote is not None or (*book.best(), book.last) != self.said
+
+
 class JumpGuard:
     """The guard of one market.
 
@@ -76,19 +103,19 @@ class JumpGuard:
         self.state = State.NEW
         self.trusted: dict[str, float] = {}
         self._suspect: dict[str, float] = {}
-        #: the books of the selections that jumped, with their versions at the jump
-        self._jumped: dict[str, tuple[SelectionBook | None, int]] = {}
+        #: the selections that jumped
+        self._jumped: dict[str, _Jumped] = {}
 
-    def check(self, book: MarketBook, other_sources: Callable[[], Iterable[SourceMarket]]) -> bool:
+    def check(self, book: MarketBook, witnesses: Callable[[], Iterable[Witness]]) -> bool:
         """Check a market that was just priced. Return whether it must be suspended.
 
         Args:
             book: the market, with a jump limit.
-            other_sources: returns the books of the same market at other sources.
+            witnesses: returns the same market at other sources.
         """
         fair = book.fair()
         observation = self._observe(fair, book)
-        if observation is not _NEAR and _is_corroborated(book, fair, other_sources):
+        if observation is not _NEAR and _is_corroborated(book, fair, witnesses):
             observation = Observation.CORROBORATED
         was_suspect = self.state is _SUSPECT
         self.state = TRANSITIONS[self.state, observation]
@@ -105,7 +132,7 @@ class JumpGuard:
         if self.state is _SUSPECT:
             if has_jumped(self._suspect, fair, limit):
                 return _FAR
-            return _NEAR if any(_is_updated(book.book_of(key), *held) for key, held in self._jumped.items()) else _REPEATED
+            return _NEAR if any(each.is_confirmed_by(book.book_of(key)) for key, each in self._jumped.items()) else _REPEATED
         return _FAR if has_jumped(self.trusted, fair, limit) else _NEAR
 
 
@@ -119,32 +146,24 @@ def has_jumped(before: Mapping[str, float], now: Mapping[str, float], limit: flo
     return False
 
 
-def _jumped_books(
-    before: Mapping[str, float], now: Mapping[str, float], book: MarketBook
-) -> dict[str, tuple[SelectionBook | None, int]]:
-    """Return the books of the selections that jumped: of those that the source updated, where any of them did.
+def _jumped_books(before: Mapping[str, float], now: Mapping[str, float], book: MarketBook) -> dict[str, _Jumped]:
+    """Return the selections that jumped: those that the source updated, where any of them was.
 
     What another selection's update moved a selection to is not the source's word on that selection.
     """
     jumped = {
-        key
+        key: _Jumped.of(book.book_of(key))
         for key, probability in now.items()
         if (earlier := before.get(key)) is not None and abs(probability - earlier) > book.jump_limit * earlier
     }
-    books = {key: (held, 0 if held is None else held.version) for key in jumped for held in (book.book_of(key),)}
-    updated = {key: books[key] for key in book.updated_keys() if key in jumped}
-    return updated or books
+    return {key: jumped[key] for key in book.updated_keys() if key in jumped} or jumped
 
 
-def _is_updated(book: SelectionBook | None, before: SelectionBook | None, version: int) -> bool:
-    return book is not None and (book is not before or book.version != version)
-
-
-def _is_corroborated(book: MarketBook, fair: dict[str, float], other_sources: Callable[[], Iterable[SourceMarket]]) -> bool:
-    profile = book.resolved[0].settings
-    for market in other_sources():
+def _is_corroborated(book: MarketBook, fair: dict[str, float], witnesses: Callable[[], Iterable[Witness]]) -> bool:
+    for market, profile in witnesses():
         definition = market.definition
-        if definition is None or definition.status != "open":
+        # A source that is not in play yet has not seen what made the other jump.
+        if definition is None or definition.status != "open" or definition.in_play != book.definition.in_play:
             continue
         priced = reference_prices(market, definition, profile, None, book.now_ms)
         theirs = {key: selection.fair for key, selection in priced.selections.items() if selection.fair is not None}

@@ -7,7 +7,7 @@ reducing observations", 1888, for its weights).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import fsum
+from math import fsum, inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.pricing.market.outcomes import OutcomeGroup, outcome_groups, refusal_of
@@ -23,20 +23,25 @@ if TYPE_CHECKING:
 
 
 class Opinion(NamedTuple):
-    """One source's fair probabilities by selection, and its weight."""
+    """One source's fair probabilities by selection, its weight, and when a last trade behind them becomes too old."""
 
     source: str
     fair: Mapping[str, float]
     weight: float
+    expires_ms: float = inf
 
 
 class Consensus(NamedTuple):
-    """The common fair probabilities, the sources they are derived from, those too far off, and those too old to count."""
+    """The common fair probabilities, the sources they are derived from, those too far off, and those too old to count.
+
+    `expires_ms` is when a last trade behind them is too old, Unix milliseconds.
+    """
 
     fair: dict[str, float]
     used: tuple[str, ...]
     outliers: tuple[str, ...]
     old: tuple[str, ...] = ()
+    expires_ms: float = inf
 
 
 class Member(NamedTuple):
@@ -54,7 +59,9 @@ def groups_by_keys(definition: MarketDefinition) -> dict[frozenset[str], Outcome
     return {frozenset([selection.key for selection in group.selections]): group for group in outcome_groups(definition)}
 
 
-def agree_by_line(members: Sequence[Member], profile: Profile, outlier: float, min_sources: int) -> Consensus | None:
+def agree_by_line(
+    members: Sequence[Member], profile: Profile, outlier: float, min_sources: int, now_ms: float = 0.0
+) -> Consensus | None:
     """Return the consensus on each set of selections by itself; None if there is none.
 
     A market of several lines has one set a line, and a line that too few sources agree on has no probabilities. A source with
@@ -65,7 +72,9 @@ def agree_by_line(members: Sequence[Member], profile: Profile, outlier: float, m
         profile: how margins are removed and which books are used.
         outlier: as for `agree`.
         min_sources: as for `agree`.
+        now_ms: Unix milliseconds, for the ages of last trades.
     """
+    expires_ms = inf
     fair: dict[str, float] = {}
     used: dict[str, None] = {}
     outliers: dict[str, None] = {}
@@ -76,7 +85,7 @@ def agree_by_line(members: Sequence[Member], profile: Profile, outlier: float, m
             group = groups.get(keys)
             if group is None:
                 outliers[market.source] = None
-            elif (found := opinion(market, group, winners, profile, weight)) is not None:
+            elif (found := opinion(market, group, winners, profile, weight, now_ms)) is not None:
                 opinions.append(found)
         consensus = agree(opinions, winners, outlier, min_sources)
         if consensus is not None:
@@ -85,10 +94,13 @@ def agree_by_line(members: Sequence[Member], profile: Profile, outlier: float, m
             fair |= consensus.fair
             used |= dict.fromkeys(consensus.used)
             outliers |= dict.fromkeys(consensus.outliers)
-    return Consensus(fair, tuple(used), tuple(outliers)) if fair else None
+            expires_ms = min(expires_ms, consensus.expires_ms)
+    return Consensus(fair, tuple(used), tuple(outliers), expires_ms=expires_ms) if fair else None
 
 
-def opinion(market: SourceMarket, group: OutcomeGroup, winners: int, profile: Profile, weight: float) -> Opinion | None:
+def opinion(
+    market: SourceMarket, group: OutcomeGroup, winners: int, profile: Profile, weight: float, now_ms: float = 0.0
+) -> Opinion | None:
     """Return a source's fair probabilities; None where it has none for some selection, or they can't be true.
 
     Args:
@@ -97,10 +109,10 @@ def opinion(market: SourceMarket, group: OutcomeGroup, winners: int, profile: Pr
         winners: how many of them win.
         profile: how margins are removed and which books are used.
         weight: the source's.
+        now_ms: Unix milliseconds, for the ages of last trades.
     """
     inputs = profile.fair_price_inputs
-    # The member's own time: how old its trades were when it last said something.
-    answers = implied(group.books(market), winners, inputs, market, market.received_ms, is_one_of_many=group.is_one_of_many)
+    answers = implied(group.books(market), winners, inputs, market, now_ms, is_one_of_many=group.is_one_of_many)
     known = [answer.probability for answer in answers.fair if answer is not None]
     found = fit(known, answers.lows, answers.highs, winners) if len(known) == len(answers.fair) else None
     if found is None or answers.refusal is not None:
@@ -110,7 +122,7 @@ def opinion(market: SourceMarket, group: OutcomeGroup, winners: int, profile: Pr
         for selection, each in zip(group.selections, found.scaled(known), strict=True)
         if each is not None
     }
-    return Opinion(market.source, fair, weight)
+    return Opinion(market.source, fair, weight, answers.expires_ms)
 
 
 def agree(opinions: Sequence[Opinion], winners: int, outlier: float, min_sources: int) -> Consensus | None:
@@ -132,7 +144,12 @@ def agree(opinions: Sequence[Opinion], winners: int, outlier: float, min_sources
     fair = {key: weighted_median([(each.fair[key], each.weight) for each in kept]) for key in kept[0].fair}
     total = fsum(fair.values())
     outliers = tuple(each.source for each in opinions if each not in kept)
-    return Consensus({key: each * winners / total for key, each in fair.items()}, tuple(each.source for each in kept), outliers)
+    return Consensus(
+        {key: each * winners / total for key, each in fair.items()},
+        tuple(each.source for each in kept),
+        outliers,
+        expires_ms=min(each.expires_ms for each in kept),
+    )
 
 
 def weighted_median(values: Sequence[tuple[float, float]]) -> float:

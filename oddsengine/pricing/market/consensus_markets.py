@@ -58,13 +58,16 @@ class ConsensusMarkets:
         rule = members.rule
         limit_ms = max_age_ms(resolved)
         fresh = [each for each in members.members if now_ms - each[0].received_ms <= limit_ms]
-        if fresh and limit_ms < inf:
-            self._until_ms[market] = min(each[0].received_ms for each in fresh) + limit_ms
         first, first_definition, _ = (fresh or members.members)[0]
         if len(fresh) < rule.min_sources:
             return ChosenSource(first, first_definition, SOURCE_OLD), None
         voices = [Member(member, self._groups_of(market, member.source, each), weight) for member, each, weight in fresh]
-        consensus = agree_by_line(voices, resolved[0].settings, rule.outlier, rule.min_sources)
+        consensus = agree_by_line(voices, resolved[0].settings, rule.outlier, rule.min_sources, now_ms)
+        until_ms = min([each[0].received_ms + limit_ms for each in fresh], default=inf)
+        # `due` compares with the last time at which all still held.
+        until_ms = min(until_ms, inf if consensus is None else consensus.expires_ms - 1)
+        if until_ms < inf:
+            self._until_ms[market] = until_ms
         if consensus is None:
             return ChosenSource(first, first_definition, TOO_FEW_SOURCES), None
         held = self._markets.get(market)

@@ -130,11 +130,15 @@ def price_book(
     found = fit(implied_probabilities, lows, highs or [1.0] * len(raw), winners)
     if found is None:
         return None
-    fair = found.scaled(implied_probabilities)
-    if pooled is not None:
-        fair = with_pooled(fair, *pooled)
-    inverses = [None if probability is None else 1.0 / probability for probability in fair]
-    quotes = quote_book(keys, inverses, 1.0, winners, profile, lows)
+    # In the steps of `PricedGroup` and `IncrementalBook`: balanced rounding decides ties by the last bit of its numbers.
+    if pooled is None and found.fitted is None:
+        inverses, factor = [None if each is None else 1.0 / each for each in implied_probabilities], found.factor
+    else:
+        changed = found.scaled(implied_probabilities)
+        changed = changed if pooled is None else with_pooled(changed, *pooled)
+        inverses, factor = [None if each is None else 1.0 / each for each in changed], 1.0
+    fair = [None if inverse is None else factor / inverse for inverse in inverses]
+    quotes = quote_book(keys, inverses, factor, winners, profile, lows)
     rounded = round_book(quotes, fair, winners, profile)
     selections = [
         _UNPRICED

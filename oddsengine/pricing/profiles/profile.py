@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from oddsengine.pricing.profiles.rules import MarketContext
 
 
+_DEFAULT_DEVIG: Final = "shin"
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one profile; docs/configuration.md describes them for operators.
 
@@ -62,7 +65,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     the settings for some markets.
     """
 
-    devig: Method = "shin"
+    devig: Method = _DEFAULT_DEVIG
     source_overround: SourceOverround = 0.0
     min_source_overround: MinSourceOverround = 0.98
     max_source_overround: MaxSourceOverround = 1.35
@@ -112,14 +115,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError(f"book_sum {book_sum:g} is under the floor of 1 + min_margin, {floor:g}")
 
     def _check_several_winners(self) -> None:
-        """Check the methods of places, of which several win. `devig` only where a rule sets it: order books need none."""
+        """Check the methods of places, of which several win. `devig` only where it is set: order books need none."""
         for rule in self.rules:
             if not rule.names_type("place"):
                 continue
             methods = {
                 "method": rule.method or self.method,
                 "normalise": rule.normalise or self.exchange.normalise,
-                "devig": rule.devig or "multiplicative",
+                "devig": rule.devig or (self.devig if self.devig != _DEFAULT_DEVIG else "multiplicative"),
             }
             for name, method in methods.items():
                 if method not in SEVERAL_WINNERS:

@@ -67,10 +67,21 @@ class ProfileResolver:
         cached = self._by_market.get(definition.id)
         if cached is not None and cached.definition is definition and cached.event is event and now_ms < cached.until_ms:
             return cached.resolved
-        start_ms = definition.start_ms
-        if start_ms is None and event is not None:
-            start_ms = event.start_ms
-        minutes = None if start_ms is None else (start_ms - now_ms) / 60_000
+        minutes = _minutes_to_start(definition, event, now_ms)
+        resolved = self._resolve(source, definition, event, minutes)
+        until_ms = now_ms + 60_000 * minutes_until_next_bracket(self._edges, minutes)
+        self._by_market[definition.id] = _CachedResolution(definition, event, resolved, until_ms)
+        return resolved
+
+    def resolve_uncached(
+        self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int
+    ) -> tuple[ResolvedProfile, ...]:
+        """Return what would apply to a market if another source priced it; what is cached of the market stays."""
+        return self._resolve(source, definition, event, _minutes_to_start(definition, event, now_ms))
+
+    def _resolve(
+        self, source: str, definition: MarketDefinition, event: Event | None, minutes: float | None
+    ) -> tuple[ResolvedProfile, ...]:
         bracket = None if minutes is None else next((edge for edge in reversed(self._edges) if minutes <= edge), inf)
         context = MarketContext(
             sport=event.sport if event is not None else "",
@@ -86,8 +97,6 @@ class ProfileResolver:
         if resolved is None:
             resolved = tuple(resolve(profile, context) for profile in self._profiles)
             self._by_context[context] = resolved
-        until_ms = now_ms + 60_000 * minutes_until_next_bracket(self._edges, minutes)
-        self._by_market[definition.id] = _CachedResolution(definition, event, resolved, until_ms)
         return resolved
 
     def tier(self, competition: Competition) -> str:
@@ -114,3 +123,11 @@ class ProfileResolver:
     def forget(self, market: MarketId) -> None:
         """Drop the cached resolution of a market."""
         self._by_market.pop(market, None)
+
+
+def _minutes_to_start(definition: MarketDefinition, event: Event | None, now_ms: int) -> float | None:
+    """Return how far ahead a market's start is, its own or else its event's; None where neither is known."""
+    start_ms = definition.start_ms
+    if start_ms is None and event is not None:
+        start_ms = event.start_ms
+    return None if start_ms is None else (start_ms - now_ms) / 60_000

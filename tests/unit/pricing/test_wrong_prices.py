@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.domain.feed_updates import BookChange, MarketUpdate, SelectionDefinition
+from oddsengine.domain.feed_updates import BookChange, MarketUpdate, SelectionDefinition, SourceStatus
 from oddsengine.domain.ids import SelectionKey
 from oddsengine.domain.offered_market import OfferedMarket
 from oddsengine.pricing.methods.bounds import fit
@@ -46,6 +46,7 @@ class Source:
 
     def __init__(self, definition: Any, **profile: Any) -> None:
         self.book = SourceBook("src")
+        self.book.apply(SourceStatus("live", "connected"), 0)
         self.pricer = Pricer({"default": Profile(**profile)})
         self.now_ms = 0
         self.reason: str | None = None
@@ -112,6 +113,20 @@ def test_trades_of_before_the_market_opened_are_not_used() -> None:
     prices = source.update(offers("home", lay=1.3, size=500.0), definition=definition)
     assert {None} == set(prices.values())
     assert "no_price" == source.reason
+
+
+def test_a_trade_of_unknown_age_is_not_used() -> None:
+    """A3: an image, and what a source sends before it is live, repeats trades of any age."""
+    books = [offers("home", 1.98, 2.02), offers("away", last=2.0)]
+    source = Source(a_definition(), exchange=TRADED)
+    assert source.update(*books)["away"] is None, "the first image"
+    assert source.update(offers("away", last=2.0))["away"] is not None
+    source.image = True
+    assert source.update(*books)["away"] is not None, "as old as it was"
+    source.image = True
+    assert source.update(offers("home", 1.98, 2.02), offers("away", last=1.99))["away"] is None, "a new one in an image"
+    source.book.apply(SourceStatus("down", "disconnected"), 0)
+    assert source.update(offers("away", last=2.0))["away"] is None, "caught up with after a gap"
 
 
 def test_a_last_trade_becomes_too_old() -> None:
@@ -205,6 +220,45 @@ def test_a_jump_is_confirmed_only_by_what_jumped() -> None:
     assert source.reason is None
 
 
+def test_what_is_deep_in_a_book_confirms_no_jump() -> None:
+    """A15: only its best offers, its last trade or its quote say that a selection is where it jumped to."""
+    source = Source(a_definition(), jump_limit=0.15)
+    source.update(offers("home", 2.48, 2.52), offers("away", 1.66, 1.68))
+    assert source.reason is None
+    to = BookChange("s-home", back=[(2.48, 0.0), (1.98, 9.0), (1.5, 9.0)], lay=[(2.52, 0.0), (2.02, 9.0)])
+    source.update(to, BookChange("s-away", back=[(1.66, 0.0), (1.98, 9.0)], lay=[(1.68, 0.0), (2.02, 9.0)]))
+    assert "spike" == source.reason
+    source.update(BookChange("s-home", back=[(1.5, 8.0)]))
+    assert "spike" == source.reason
+    source.update(BookChange("s-home", back=[(1.98, 12.0)]))
+    assert source.reason is None
+
+
+def test_a_source_that_is_too_old_corroborates_no_jump() -> None:
+    pricer = Pricer({"default": Profile(jump_limit=0.15, max_age_s=10.0)})
+    books = {name: SourceBook(name) for name in ("src", "old")}
+
+    def update(name: str, now_ms: int, odds: float) -> None:
+        quotes = [quote("home", odds), quote("away", 1 / (1.04 - 1 / odds))]
+        update = MarketUpdate("1.1", image=True, definition=a_definition(), books=quotes)
+        books[name].apply(update, now_ms, now_ms)
+
+    def reason(now_ms: int) -> str | None:
+        own, other = (books[name].markets["1.1"] for name in ("src", "old"))
+        assert own.definition is not None
+        priced = pricer.price(own, own.definition, None, now_ms, lambda: [other])
+        assert priced.market is not None
+        return priced.market.state.reason
+
+    update("old", 0, 1.9)
+    update("src", 1, 2.5)
+    assert reason(1) is None
+    update("src", 20_000, 1.9)
+    assert "spike" == reason(20_000)
+    update("old", 20_001, 1.9)
+    assert reason(20_001) is None
+
+
 @pytest.mark.parametrize(("won", "winners"), [(("a",), 1), (("a", "b"), 2)])
 def test_a_market_whose_winners_are_known_is_not_open(won: tuple[str, ...], winners: int) -> None:
     """A16."""
@@ -216,21 +270,42 @@ def test_a_market_whose_winners_are_known_is_not_open(won: tuple[str, ...], winn
     assert "decided" == reason_of(definition, *(offers(key, 2.9, 3.1) for key in "abcd"))
 
 
-def test_what_a_removal_leaves_is_not_open_until_the_quotes_move() -> None:
-    """A17, also where the removed runner was an outsider and the sum stays possible."""
-    for gone in "ad":
-        definition = a_definition(selections=tuple("abcd"), type="winner")
-        source = Source(definition, devig="multiplicative")
-        fair = {"a": 0.4, "b": 0.3, "c": 0.2, "d": 0.1}
-        source.update(*(quote(key, 1 / (each * 1.2)) for key, each in fair.items()))
-        assert source.reason is None
-        without = a_definition(selections=tuple("abcd"), type="winner", removed=(gone,))
-        source.update(definition=without)
-        assert "incoherent" == source.reason
-        left = {key: each / (1 - fair[gone]) for key, each in fair.items() if key != gone}
-        source.update(*(quote(key, 1 / (each * 1.2)) for key, each in left.items()))
-        assert source.reason is None
-        assert all((source.prices[key] or 0) <= 1000 / each for key, each in left.items())
+RACE = {"a": 0.4, "b": 0.3, "c": 0.2, "d": 0.1}
+
+
+def a_race(**profile: Any) -> Source:
+    source = Source(a_definition(selections=tuple(RACE), type="winner"), devig="multiplicative", **profile)
+    source.update(*(quote(key, 1 / (each * 1.2)) for key, each in RACE.items()))
+    assert source.reason is None
+    return source
+
+
+@pytest.mark.parametrize("gone", ["a", "d"])
+@pytest.mark.parametrize("status", ["removed", "void", "loser"])
+def test_what_a_removal_leaves_is_not_open_until_the_quotes_move(gone: str, status: Any) -> None:
+    """A17, also where the removed runner was an outsider and the sum stays possible, or has lost."""
+    source = a_race()
+    selections = tuple(
+        msgspec.structs.replace(each, status=status) if each.key == gone else each for each in source.definition.selections
+    )
+    source.update(definition=msgspec.structs.replace(source.definition, selections=selections))
+    assert "incoherent" == source.reason
+    left = {key: each / (1 - RACE[gone]) for key, each in RACE.items() if key != gone}
+    source.update(*(quote(key, 1 / (each * 1.2)) for key, each in left.items()))
+    assert source.reason is None
+    assert all((source.prices[key] or 0) <= 1000 / each for key, each in left.items())
+
+
+def test_one_quote_of_many_does_not_account_for_a_removal() -> None:
+    """A17: until the others have taken over what the removed one took of the sum, or have all moved."""
+    source = a_race()
+    source.update(definition=a_definition(selections=tuple(RACE), type="winner", removed=("a",)))
+    source.update(quote("d", 7.9))
+    assert "incoherent" == source.reason
+    source.update(quote("b", 1.7))
+    assert "incoherent" == source.reason
+    source.update(quote("c", 2.6))
+    assert source.reason is None
 
 
 def test_a_suspended_selection_may_still_win() -> None:
@@ -273,6 +348,8 @@ def test_methods_of_one_winner_are_refused_for_several(method: Any) -> None:
     for setting in ({"method": method}, {"devig": method}, {"normalise": method}):
         with pytest.raises(ValueError, match="one winner only"):
             Profile(rules=(Rule(type="place", **setting),))
+    with pytest.raises(ValueError, match="one winner only"):
+        Profile(method=method, rules=(Rule(type=("winner", "place"), book_sum=1.2),))
 
 
 SIDES = st.tuples(st.floats(1.02, 20.0), st.floats(0.0, 0.3), st.booleans(), st.booleans())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oddsengine.domain.ladders import LADDERS
@@ -34,6 +34,10 @@ MOVES = st.lists(st.tuples(st.integers(0, 2), st.one_of(st.none(), st.floats(0.0
 
 
 @given(profiles=PROFILES, moves=MOVES)
+@example(
+    profiles=[Profile(ladder=ladder, book_sum=1.1375, rounding="balanced") for ladder in ("american", "decimal_2")],
+    moves=[(0, 0.375), (2, 0.5)],
+)
 def test_an_incremental_book_has_the_reference_prices(profiles: list[Profile], moves: Any) -> None:
     """Law: for every profile after every move, and `changed` names exactly the selections whose prices changed."""
     book = IncrementalBook(KEYS, 1, profiles)
