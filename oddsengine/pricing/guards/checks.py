@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from oddsengine.pricing.market.priced_group import PricedGroup
     from oddsengine.pricing.profiles.profile import Profile
 
-#: The reasons that follow from a market's definition and its profiles, without a number.
-_BY_DEFINITION: Final = frozenset({"decided", "incomplete", "method"})
+#: The reasons without a number: they follow from a market's definition, its rules, or the lack of prices.
+_WITHOUT_NUMBER: Final = frozenset({"decided", "incomplete", "method", "no_price", "rule"})
 
 
 class Guard(NamedTuple):
@@ -49,7 +49,7 @@ def guards(book: MarketBook, trusted: Mapping[str, float], reason: str | None, n
     measured = [_implied_sum(group) for group in groups]
     sums, value = max(measured, key=lambda pair: _distance(*pair), default=(COHERENT, None))
     yield Guard("incoherent", sums, value, reason == "incoherent")
-    if reason in _BY_DEFINITION:
+    if reason in _WITHOUT_NUMBER:
         yield Guard(reason, None, None, suspends=True)
     moved = [abs(group.pooled - own) for group in groups if group.pooled is not None and (own := group.rising_probability())]
     yield Guard("contradiction", book.pool_limit, max(moved, default=0.0), reason == "contradiction")
@@ -71,6 +71,10 @@ def _implied_sum(group: PricedGroup) -> tuple[tuple[float, float], float | None]
     """Return the limits of a set's sum per winner, and the sum: of a bookmaker's quotes, of what order books allow or imply."""
     if group.quote_sum is not None:
         return source_sum_bounds(len(group.selections), group.inputs), group.quote_sum
+    for low, high in zip(group.lows, group.highs, strict=True):
+        if low > high:
+            # Crossed: a selection can be laid at less than it can be backed at.
+            return (0.0, high), low
     for sums in (group.lows, group.highs):
         total = fsum(sums) / group.winners if group.winners else 0.0
         # What all selections can be laid at sums to no more than the winners, what they can be backed at to no less.
