@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import orjson
-import structlog
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -17,9 +16,10 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
     from prometheus_client import CollectorRegistry
 
+    from oddsengine.common.internal_errors import InternalErrors
+
 _JSON: Final = "application/json"
 _NOT_FOUND: Final = 404
-_log = structlog.get_logger(__name__)
 
 
 class Rejected(Exception):
@@ -45,31 +45,38 @@ def json_answer(body: bytes) -> web.Response:
     return web.Response(body=body, content_type=_JSON)
 
 
-def answer_errors(handler: Handler) -> Handler:
-    """Wrap a handler so that what it raises becomes an error answer.
+def answer_errors(handler: Handler, errors: InternalErrors) -> Handler:
+    """Wrap a handler so that whatever it raises becomes an error answer.
 
-    Unexpected errors are logged, and the answer does not reveal them. This wraps each handler and is no middleware: aiohttp
-    would keep the frames of a middleware for the life of every WebSocket.
+    This wraps each handler and is no middleware: aiohttp would keep the frames of a middleware for the life of every WebSocket.
+
+    Args:
+        handler: the handler.
+        errors: counts unexpected errors.
     """
 
     async def wrapped(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
-        except (Rejected, web.HTTPException) as problem:
-            return error_answer(problem)
-        except Exception:  # noqa: BLE001 - the last resort; the traceback is logged
-            _log.exception("request failed", path=request.path)
-            return error(500, ErrorCode.INTERNAL, "internal error; it has been logged")
+        except Exception as problem:  # noqa: BLE001 - the one door for all of them
+            return error_answer(problem, request, errors)
 
     return wrapped
 
 
-def error_answer(problem: Rejected | web.HTTPException) -> web.Response:
-    """Return the error answer for an exception."""
+def error_answer(problem: Exception, request: web.Request, errors: InternalErrors) -> web.Response:
+    """Return the error answer for an exception. An unexpected one is counted and logged, and the answer does not reveal it."""
     if isinstance(problem, Rejected):
         return problem.response
-    code = ErrorCode.NOT_FOUND if problem.status == _NOT_FOUND else ErrorCode.BAD_REQUEST
-    return error(problem.status, code, problem.reason)
+    if isinstance(problem, web.HTTPException):
+        code = ErrorCode.NOT_FOUND if problem.status == _NOT_FOUND else ErrorCode.BAD_REQUEST
+        return error(problem.status, code, problem.reason)
+    if isinstance(problem, web.RequestPayloadError):
+        return error(400, ErrorCode.BAD_REQUEST, "the body can't be read")
+    if not isinstance(problem, ConnectionError):  # else there is nobody to answer
+        resource = request.match_info.route.resource
+        errors.note("" if resource is None else resource.canonical, problem)
+    return error(500, ErrorCode.INTERNAL, "internal error; it has been logged")
 
 
 async def _unknown(request: web.Request) -> web.StreamResponse:

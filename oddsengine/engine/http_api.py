@@ -14,6 +14,7 @@ from aiohttp import web
 
 from oddsengine.common.error_codes import ErrorCode
 from oddsengine.common.http import UNKNOWN_ROUTE, answer_errors, error, healthz, json_answer, metrics_handler
+from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.domain.ids import MarketId
 
 if TYPE_CHECKING:
@@ -68,11 +69,12 @@ def engine_app(engine: Engine, registry: CollectorRegistry) -> web.Application:
     async def unmatched(_request: web.Request) -> web.Response:
         return json_answer(api.unmatched())
 
+    errors = InternalErrors()
     app = web.Application()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/metrics", metrics_handler(registry))
-    app.router.add_get("/v1/markets/{id:.+}/explain", answer_errors(explain))
-    app.router.add_get("/v1/feeds", answer_errors(feeds))
-    app.router.add_get("/v1/unmatched", answer_errors(unmatched))
+    app.router.add_get("/v1/markets/{id:.+}/explain", answer_errors(explain, errors))
+    app.router.add_get("/v1/feeds", answer_errors(feeds, errors))
+    app.router.add_get("/v1/unmatched", answer_errors(unmatched, errors))
     app.add_routes([UNKNOWN_ROUTE])
     return app

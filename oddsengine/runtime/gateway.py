@@ -12,6 +12,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from oddsengine.common.clock import wall_clock_ms
+from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
@@ -20,9 +21,11 @@ from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.hub.settings import HubSettings
 from oddsengine.gateway.server.app import Gateway
-from oddsengine.gateway.server.listener import HandshakeTimeouts, listening
+from oddsengine.gateway.server.listener import AcceptLimits, Acceptor, listening
+from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.runtime.certificates import renew, server_context
+from oddsengine.runtime.loop import connection_limit
 from oddsengine.runtime.telemetry.metrics import build_registry
 from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.follower import Follower
@@ -98,10 +101,19 @@ async def run_gateway(
         ]
         session_limiter = SessionLimiter(connect(), settings.redis.namespace)
         admission = build_admission(settings, session_limiter)
-        handshakes = HandshakeTimeouts(limits.handshake_timeout_s, time.monotonic)
-        registry = build_registry([*metrics, lambda: _samples(hub, admission, handshakes, followers)])
+        handshakes = HandshakeTimeouts(limits.handshake_timeout_s, time.monotonic, limits.idle_timeout_s)
+        acceptors: list[Acceptor] = []
+        errors = InternalErrors()
+        registry = build_registry(
+            [
+                *metrics,
+                lambda: _samples(hub, admission, handshakes, followers),
+                lambda: [("oddsengine_internal_errors_total", (), errors.total)],
+                lambda: (sample for acceptor in acceptors for sample in _connection_samples(acceptor)),
+            ]
+        )
         results = Results(connect(), settings.redis.namespace, settings.engine.shards)
-        gateway = Gateway(hub, admission, registry, engine, handshakes, results)
+        gateway = Gateway(hub, admission, registry, engine, handshakes, results, errors)
         service = GatewayService(gateway, hub, followers)
         cert, key = settings.gateway.tls_cert, settings.gateway.tls_key
         tls = server_context(cert, key) if cert else None
@@ -119,11 +131,19 @@ async def run_gateway(
             try:
                 await runner.setup()
                 assert runner.server is not None  # noqa: S101 - it was set up
-                tracked = handshakes.track(runner.server)
+                accepted = AcceptLimits(
+                    limits.connections_per_address,
+                    connection_limit(),
+                    # Twice the time: a client that only reads too slowly is sent the reason before the system closes its
+                    # connection.
+                    2 * limits.slow_client_timeout_s,
+                    limits.handshake_timeout_s,
+                )
                 host, port = settings.gateway.host, settings.gateway.port
-                # Twice the time: a client that only reads too slowly is sent the reason before the system closes its connection.
-                lost_s = 2 * limits.slow_client_timeout_s
-                async with listening(tracked, host, port, tls, reuse_port=reuse_port, lost_s=lost_s) as service.port:
+                async with listening(
+                    runner.server, host, port, tls, handshakes, admission.addresses, accepted, reuse_port=reuse_port
+                ) as (service.port, acceptor):
+                    acceptors.append(acceptor)
                     yield service
             finally:
                 await gateway.connections.drain()
@@ -166,6 +186,14 @@ async def _send_heartbeats(hub: Hub) -> None:
         hub.heartbeat(_HEARTBEAT_SHARE)
 
 
+def _connection_samples(acceptor: Acceptor) -> Iterable[Sample]:
+    yield "oddsengine_connections", (), acceptor.open
+    yield "oddsengine_accept_pauses_total", (), acceptor.pauses
+    yield "oddsengine_rejected_total", ("connections_per_address",), acceptor.rejected_addresses
+    yield "oddsengine_rejected_total", ("tls_handshake",), acceptor.failed_handshakes
+    yield "oddsengine_rejected_total", ("unmasked_frame",), acceptor.unmasked_frames
+
+
 def _samples(hub: Hub, admission: Admission, handshakes: HandshakeTimeouts, followers: list[Follower]) -> Iterable[Sample]:
     counters = hub.counters
     yield "oddsengine_sessions", (), len(hub.sessions)
@@ -188,7 +216,9 @@ def _samples(hub: Hub, admission: Admission, handshakes: HandshakeTimeouts, foll
         "handshakes": admission.handshakes.rejected,
         "requests": admission.requests.rejected,
         "session_limit": counters.over_limit,
+        "channel": counters.refused_channels,
         "slow_handshake": handshakes.timed_out,
+        "idle": handshakes.idle_closed,
     }
     for reason, count in rejected.items():
         yield "oddsengine_rejected_total", (reason,), count

@@ -51,7 +51,7 @@ class Admission:
         self.handshakes = RateLimiter(limits.handshakes_per_s, clock)
         self.requests = RateLimiter(limits.requests_per_s, clock)
         self._origins = frozenset(allowed_origins)
-        self._addresses = ClientAddresses(trusted_proxies)
+        self.addresses = ClientAddresses(trusted_proxies)
         self._session_limiter = session_limiter or SessionLimiter()
         self.rejected_origins = 0
         self.rejected_sessions = 0
@@ -133,7 +133,7 @@ class Admission:
             raise Rejected(error(429, ErrorCode.OVER_LIMIT, f"too many requests; retry in {delay_s:.1f} s", retry))
 
     def _client(self, request: web.Request) -> str:
-        return self._addresses.client(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
+        return self.addresses.client(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
 
 
 def _address_key(address: str) -> str:

@@ -100,6 +100,10 @@ class ClientAddresses:
             return str(IPv6Network((int(address) >> 64 << 64, 64)))
         return str(address)
 
+    def is_trusted(self, remote: str) -> bool:
+        """Check whether a connection comes from a trusted proxy."""
+        return self._is_trusted(_parse(remote))
+
     def _is_trusted(self, address: _Address) -> bool:
         return not isinstance(address, str) and any(address in network for network in self._trusted)
 

@@ -60,16 +60,19 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one client may use; 0 means no limit.
 
-    Per address: `sessions_per_address` open at once; `handshakes_per_s` and HTTP `requests_per_s`, each with bursts of
-    twice the rate. Per connection: `handshake_timeout_s` for a request to arrive, `message_bytes` for the longest message a
-    client may send. `sessions`, `channels` and `messages_per_s` are the defaults of `grants.SessionLimits` for tokens that
-    do not set their own.
+    Per address: `sessions_per_address` open at once; `connections_per_address` open at once, whatever they carry, counted when
+    they are accepted; `handshakes_per_s` and HTTP `requests_per_s`, each with bursts of twice the rate. Per connection:
+    `handshake_timeout_s` for a request to arrive, `idle_timeout_s` between two HTTP requests, `message_bytes` for the longest
+    message a client may send. `sessions`, `channels` and `messages_per_s` are the defaults of `grants.SessionLimits` for tokens
+    that do not set their own.
     """
 
     sessions_per_address: Annotated[int, Meta(ge=0)] = 0
+    connections_per_address: Annotated[int, Meta(ge=0)] = 0
     handshakes_per_s: Annotated[float, Meta(ge=0)] = 0.0
     requests_per_s: Annotated[float, Meta(ge=0)] = 0.0
     handshake_timeout_s: Annotated[float, Meta(ge=0)] = 10.0
+    idle_timeout_s: Annotated[float, Meta(ge=0)] = 20.0
     message_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
     sessions: Annotated[int, Meta(ge=0)] = 0
     channels: Annotated[int, Meta(ge=0)] = 2000

@@ -22,6 +22,7 @@ class GatewayCounters:
         "frames",
         "opened",
         "over_limit",
+        "refused_channels",
         "resumed",
         "slow_consumer_disconnects",
         "slow_consumers",
@@ -40,6 +41,7 @@ class GatewayCounters:
         self.catch_ups = 0
         self.bad_messages = 0
         self.over_limit = 0
+        self.refused_channels = 0
         self.expired = 0
         self.slow_consumer_disconnects = 0
         #: of each flush with suspensions: the time from its stream entry until it was written to the last socket

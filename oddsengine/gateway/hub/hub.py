@@ -125,7 +125,12 @@ class Hub:
         for name in revoked:
             self._dispatcher.leave(session, name)
         if revoked:
-            self.refuse(session, ErrorCode.FORBIDDEN, f"{', '.join(revoked)}: not granted any more", channels=revoked)
+            self.refuse(
+                session,
+                ErrorCode.FORBIDDEN,
+                f"{revoked[0]}{f' and {len(revoked) - 1} more' if len(revoked) > 1 else ''}: not granted any more",
+                channels=revoked,
+            )
 
     def authenticated(self, session: Session, request: RequestId) -> None:
         """Confirm a client's token and when it expires."""
@@ -144,9 +149,10 @@ class Hub:
         if isinstance(request, Subscribe):
             self._subscribe(session, request)
         elif isinstance(request, Unsubscribe):
-            for name in request.channels:
+            names = list(dict.fromkeys(request.channels))
+            for name in names:
                 self._dispatcher.leave(session, name)
-            self._send(session, Unsubscribed(request.id, request.channels))
+            self._send(session, Unsubscribed(request.id, names))
         elif isinstance(request, Ping):
             self._send(session, Pong(request.id))
 
@@ -179,6 +185,7 @@ class Hub:
         refusals = [resolved] if isinstance(resolved, Refusal) else resolved.refusals
         for code, text, channels in refusals:
             self.counters.over_limit += code is ErrorCode.OVER_LIMIT
+            self.counters.refused_channels += len(channels)
             self.refuse(session, code, text, request.id, channels)
         if isinstance(resolved, Refusal):
             return

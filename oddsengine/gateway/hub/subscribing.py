@@ -43,7 +43,7 @@ class Resolution(NamedTuple):
 
 
 def resolve(request: Subscribe, session: Session, replica: Replica, profile: str | None) -> Resolution | Refusal:
-    """Resolve a subscribe request. A channel that is refused does not affect the others.
+    """Resolve a subscribe request. A channel that is refused does not affect the others; one named again is resolved once.
 
     Args:
         request: what the client asks for.
@@ -62,7 +62,7 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
     channels: list[tuple[Channel, At | None]] = []
     refusals: dict[ErrorCode, list[Refusal]] = {}
     new = 0
-    for name in request.channels:
+    for name in dict.fromkeys(request.channels):
         is_new = name not in session.subscriptions
         channel = _granted(name, session, replica, new if is_new else None)
         if isinstance(channel, Refusal):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Subprotocols, the preferred one first. A client that names none gets JSON.
 PROTOCOL_JSON = "odds.v1.json"
@@ -16,7 +19,10 @@ MAX_CHANNELS_PER_MESSAGE = 1000
 INTERVAL_CLASSES_MS = (0, 100, 250, 500, 1_000, 2_000, 5_000, 10_000)
 
 Channels = Annotated[list[str], Meta(min_length=1, max_length=MAX_CHANNELS_PER_MESSAGE)]
-RequestId = int | str | None
+#: Wider integers have no MessagePack.
+RequestId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | str | None
+#: Above any odds of any ladder; its thousandths are exact.
+MAX_PRICE: Final = 1_000_000_000.0
 
 
 class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", kw_only=True):
@@ -51,16 +57,13 @@ class Ping(msgspec.Struct, tag_field="op", tag="ping", kw_only=True):
 
 ClientMessage = Subscribe | Unsubscribe | Authenticate | Ping
 
-decode_client_message = msgspec.json.Decoder(ClientMessage).decode
-decode_client_msgpack = msgspec.msgpack.Decoder(ClientMessage).decode
-
 
 class QuoteToCheck(msgspec.Struct, kw_only=True):
     """A price that was shown to a bettor, in decimal odds, and the market's version it came with if known."""
 
     market: str
     selection: str
-    price: Annotated[float, Meta(gt=1.0)]
+    price: Annotated[float, Meta(gt=1.0, le=MAX_PRICE)]
     v: int | None = None
 
 
@@ -71,3 +74,37 @@ class QuotesCheck(msgspec.Struct, kw_only=True):
 
 
 QuoteAnswer = Literal["ok", "price_changed", "suspended", "closed", "unknown", "stale"]
+
+
+class BadMessage(Exception):
+    """What a client sent can't be read, with the reason."""
+
+
+_Content = TypeVar("_Content", str, bytes)
+_Message = TypeVar("_Message")
+#: What the decoders raise: their own errors, and those of its text and its numbers.
+_DECODING_ERRORS: Final = (msgspec.MsgspecError, UnicodeError, ArithmeticError)
+_decode_json: Final[Callable[[str], ClientMessage]] = msgspec.json.Decoder(ClientMessage).decode
+_decode_msgpack: Final[Callable[[bytes], ClientMessage]] = msgspec.msgpack.Decoder(ClientMessage).decode
+_decode_check: Final[Callable[[bytes], QuotesCheck]] = msgspec.json.Decoder(QuotesCheck).decode
+
+
+def decode_message(content: str | bytes) -> ClientMessage:
+    """Decode a message: JSON text, or bytes of MessagePack. Raises BadMessage."""
+    if isinstance(content, str):
+        return _decode(_decode_json, content)
+    return _decode(_decode_msgpack, content)
+
+
+def decode_quotes_check(body: bytes) -> QuotesCheck:
+    """Decode the body of a price check. Raises BadMessage."""
+    return _decode(_decode_check, body)
+
+
+def _decode(decode: Callable[[_Content], _Message], content: _Content) -> _Message:
+    try:
+        return decode(content)
+    except RecursionError:
+        raise BadMessage("nested too deeply") from None
+    except _DECODING_ERRORS as problem:
+        raise BadMessage(str(problem)) from None

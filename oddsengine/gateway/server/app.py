@@ -10,14 +10,15 @@ import orjson
 from aiohttp import web
 
 from oddsengine.common.http import UNKNOWN_ROUTE, answer_errors, error, healthz, metrics_handler
+from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.gateway.protocol.asyncapi import asyncapi
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.docs_page import docs_page
 from oddsengine.gateway.protocol.openapi import openapi
 from oddsengine.gateway.server.connections import Connections
 from oddsengine.gateway.server.event_stream_endpoint import EventStreamEndpoint
-from oddsengine.gateway.server.listener import HandshakeTimeouts
 from oddsengine.gateway.server.rest import RestApi
+from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 from oddsengine.gateway.server.websocket_endpoint import WebSocketEndpoint
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Gateway:
         engine: the engine in this process; None if there is none.
         handshakes: notified when requests have arrived; None for no timeout.
         results: finds markets that have left the offer; None if none are kept.
+        errors: counts unexpected errors.
     """
 
     def __init__(
@@ -67,11 +69,13 @@ class Gateway:
         engine: EngineView | None = None,
         handshakes: HandshakeTimeouts | None = None,
         results: ResultFinder | None = None,
+        errors: InternalErrors | None = None,
     ) -> None:
         self.hub = hub
         handshakes = handshakes or HandshakeTimeouts(0.0, time.monotonic)
+        errors = errors or InternalErrors()
         self.connections = Connections(hub)
-        sockets = WebSocketEndpoint(hub, admission, handshakes, self.connections)
+        sockets = WebSocketEndpoint(hub, admission, handshakes, self.connections, errors)
         event_streams = EventStreamEndpoint(hub, admission, self.connections)
         self.app = web.Application(client_max_size=_MAX_BODY_BYTES)
         routes = [
@@ -89,7 +93,7 @@ class Gateway:
         ]
         self.app.add_routes([web.get("/v1/stream", sockets.handle)])
         self.app.add_routes(
-            web.RouteDef(route.method, route.path, handshakes.completing(answer_errors(route.handler)), route.kwargs)
+            web.RouteDef(route.method, route.path, handshakes.completing(answer_errors(route.handler, errors)), route.kwargs)
             for route in routes
         )
 

@@ -1,114 +1,267 @@
-"""Accepts connections, and closes those whose request takes too long to arrive (RFC 9110, 15.5.9, allows just closing)."""
+"""Accept connections: bounded per address and by the process's file limit, and paused while the system has no room for more."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+import aiofastnet
+import structlog
+
+from oddsengine.common.tasks import end_tasks
+from oddsengine.gateway.server.http_connection import HttpConnection
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from aiohttp import web
-    from aiohttp.typedefs import Handler
+
+    from oddsengine.gateway.access.rate_limits import ClientAddresses
+    from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 
 #: Connections waiting to be accepted: after a restart all clients reconnect at once.
 _BACKLOG: Final = 4096
-_POLL_S: Final = 0.25
+#: No descriptor or memory is left (accept(2)). The connection stays in the queue: without a pause this would be a busy loop.
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_RETRY_S: Final = 0.5
+#: Accepts count as recovered once there was room for this long.
+_RECOVERED_S: Final = 5.0
+#: Connections accepted in one go: others get their turn of the event loop in between.
+_ACCEPTS_PER_TURN: Final = 256
+_TOO_MANY: Final = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_log = structlog.get_logger(__name__)
 
 
-class HandshakeTimeouts:
-    """Tracks connections whose request has not arrived yet.
+class AcceptLimits(NamedTuple):
+    """What is accepted.
 
-    Args:
-        timeout_s: how long a request may take to arrive; 0 for no limit.
-        clock: monotonic seconds.
+    `connections_per_address`: open at once, whatever they carry; not counted for trusted proxies; 0: no limit. `connections`:
+    open at once in this process; 0: as many as the system allows. `lost_s`: a connection whose client acknowledges nothing for
+    this long is closed. `handshake_timeout_s`: for TLS; 0: no limit of its own.
     """
 
-    def __init__(self, timeout_s: float, clock: Callable[[], float]) -> None:
-        self._timeout_s = timeout_s
-        self._clock = clock
-        self._pending: dict[asyncio.BaseProtocol, float] = {}
-        #: connections closed for being too slow
-        self.timed_out = 0
+    connections_per_address: int = 0
+    connections: int = 0
+    lost_s: float = 60.0
+    handshake_timeout_s: float = 0.0
 
-    def track(self, server: Callable[[], asyncio.Protocol]) -> Callable[[], asyncio.Protocol]:
-        """Wrap a protocol factory so that each accepted connection is tracked."""
-        if not self._timeout_s:
-            return server
 
-        def accept() -> asyncio.Protocol:
-            protocol = server()
-            self._pending[protocol] = self._clock()
-            return protocol
+class Acceptor:
+    """Accepts the connections of a server, while its context is open.
 
-        return accept
+    Args:
+        server: handles their requests.
+        sockets: bound and listening; closing them is up to the caller.
+        certificate: for TLS; None for plain TCP.
+        timeouts: tracks requests that have not arrived.
+        addresses: tells proxies from clients.
+        limits: what is accepted.
+        accept: accepts a connection of a socket.
+    """
 
-    def complete(self, request: web.BaseRequest) -> None:
-        """Stop tracking a connection: its request has arrived."""
-        self._pending.pop(request.protocol, None)
+    def __init__(
+        self,
+        server: web.Server,
+        sockets: Sequence[socket.socket],
+        certificate: ssl.SSLContext | None,
+        timeouts: HandshakeTimeouts,
+        addresses: ClientAddresses,
+        limits: AcceptLimits,
+        accept: Callable[[socket.socket], tuple[socket.socket, tuple[str, int]]] = socket.socket.accept,
+    ) -> None:
+        self._server = server
+        self._sockets = list(sockets)
+        self._certificate = certificate
+        self._timeouts = timeouts
+        self._addresses = addresses
+        self._limits = limits
+        self._accept = accept
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._by_address: dict[str, int] = {}
+        self._retry: asyncio.TimerHandle | None = None
+        self._recovery: asyncio.TimerHandle | None = None
+        #: connections open now, and those whose TLS handshake is in progress
+        self.open = 0
+        self.rejected_addresses = 0
+        #: times that accepting was paused
+        self.pauses = 0
+        self.failed_handshakes = 0
+        self.unmasked_frames = 0
 
-    def completing(self, handler: Handler) -> Handler:
-        """Wrap a handler so that its requests complete the handshake. A request is complete once its body has arrived."""
+    async def __aenter__(self) -> Self:
+        for each in self._sockets:
+            each.setblocking(False)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                # Accepted sockets inherit it (tcp(7)). The default of Linux is to retry for about 15 minutes.
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * self._limits.lost_s))
+        self._resume()
+        return self
 
-        async def wrapped(request: web.Request) -> web.StreamResponse:
-            if not request.can_read_body:
-                self.complete(request)
-                return await handler(request)
+    async def __aexit__(self, *_: object) -> None:
+        self._stop()
+        for timer in (self._retry, self._recovery):
+            if timer is not None:
+                timer.cancel()
+        await end_tasks(self._tasks)
+
+    # -- accepting --------------------------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        self._retry = None
+        loop = asyncio.get_running_loop()
+        for each in self._sockets:
+            loop.add_reader(each.fileno(), self._accept_waiting, each)
+
+    def _stop(self) -> None:
+        loop = asyncio.get_running_loop()
+        for each in self._sockets:
+            loop.remove_reader(each.fileno())
+
+    def _accept_waiting(self, listening: socket.socket) -> None:
+        """Accept what waits on a socket."""
+        for _ in range(_ACCEPTS_PER_TURN):
+            if self._limits.connections and self.open >= self._limits.connections:
+                self._pause(f"{self.open} connections are open, as many as the limit of open files has room for")
+                return
             try:
-                return await handler(request)
-            finally:
-                self.complete(request)
+                sock, address = self._accept(listening)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as problem:
+                if problem.errno in _EXHAUSTED:
+                    self._pause(str(problem))
+                    return
+                continue  # the connection is gone already
+            self._receive(sock, str(address[0]))
 
-        return wrapped
+    def _pause(self, reason: str) -> None:
+        """Stop accepting for a moment."""
+        self._stop()
+        self.pauses += 1
+        loop = asyncio.get_running_loop()
+        if self._recovery is None:
+            _log.error("accepts paused", reason=reason, connections=self.open)
+        else:
+            self._recovery.cancel()
+        self._recovery = loop.call_later(_RECOVERED_S, self._recovered)
+        self._retry = loop.call_later(_RETRY_S, self._resume)
 
-    async def watch(self) -> None:
-        """Close connections that are too slow, until cancelled."""
-        while True:
-            await asyncio.sleep(_POLL_S)
-            now_s = self._clock()
-            # Oldest first: the first connection within its time ends the scan.
-            for protocol, since_s in list(self._pending.items()):
-                if now_s - since_s <= self._timeout_s:
-                    break
-                del self._pending[protocol]
-                transport = getattr(protocol, "transport", None)
-                if transport is not None:
-                    self.timed_out += 1
-                    transport.abort()
+    def _recovered(self) -> None:
+        self._recovery = None
+        _log.info("accepting again", connections=self.open)
+
+    def _receive(self, sock: socket.socket, remote: str) -> None:
+        """Hand a connection to the server, unless its address has too many."""
+        limit = self._limits.connections_per_address
+        address = ""
+        if limit and not self._addresses.is_trusted(remote):
+            address = self._addresses.client(remote, ())
+            if self._by_address.get(address, 0) >= limit:
+                self.rejected_addresses += 1
+                _reject(sock, plain=self._certificate is None)
+                return
+            self._by_address[address] = self._by_address.get(address, 0) + 1
+        self.open += 1
+        task = asyncio.create_task(self._connect(sock, address), name="accept")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, sock: socket.socket, address: str) -> None:
+        loop = asyncio.get_running_loop()
+        connection: HttpConnection | None = None
+
+        def accepted() -> HttpConnection:
+            nonlocal connection
+            connection = HttpConnection(self._server, self, address, loop)
+            self._timeouts.accepted(connection)
+            return connection
+
+        tls_timeout_s = self._limits.handshake_timeout_s or None if self._certificate is not None else None
+        try:
+            await aiofastnet.connect_accepted_socket(
+                loop, accepted, sock, ssl=self._certificate, ssl_handshake_timeout=tls_timeout_s
+            )
+        except OSError as problem:  # ssl.SSLError is one
+            self.failed_handshakes += 1
+            _log.debug("handshake failed", error=str(problem))
+            sock.close()
+            if connection is not None:
+                self._timeouts.forget(connection)
+            self._release(address)
+
+    def _release(self, address: str) -> None:
+        self.open -= 1
+        if address:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+    # -- what connections report ------------------------------------------------------------------------------------
+
+    def received(self, connection: HttpConnection) -> None:
+        """Handle bytes of an HTTP request."""
+        self._timeouts.received(connection)
+
+    def unmasked(self, _connection: HttpConnection) -> None:
+        """Count an unmasked frame."""
+        self.unmasked_frames += 1
+
+    def lost(self, connection: HttpConnection) -> None:
+        """Stop counting a connection."""
+        self._timeouts.forget(connection)
+        self._release(connection.address)
+
+
+def _reject(sock: socket.socket, *, plain: bool) -> None:
+    """Close a connection, with an answer if it is not encrypted."""
+    sock.setblocking(False)
+    if plain:
+        with suppress(OSError):
+            sock.recv(65536)  # unread bytes would reset the connection, and the client might not see the answer
+        with suppress(OSError):
+            sock.send(_TOO_MANY)
+    sock.close()
 
 
 @asynccontextmanager
 async def listening(
-    server: Callable[[], asyncio.Protocol],
+    server: web.Server,
     host: str,
     port: int,
     certificate: ssl.SSLContext | None,
+    timeouts: HandshakeTimeouts,
+    addresses: ClientAddresses,
+    limits: AcceptLimits,
     *,
     reuse_port: bool,
-    lost_s: float,
-) -> AsyncIterator[int]:
-    """Accept connections while the context is open, and yield the port.
+) -> AsyncIterator[tuple[int, Acceptor]]:
+    """Accept connections while the context is open. Yield the port and what accepts.
 
     Args:
-        server: the protocol factory.
+        server: handles their requests.
         host: the address to bind.
         port: the port to bind; 0 for a free one.
         certificate: for TLS; None for plain TCP.
+        timeouts: tracks requests that have not arrived.
+        addresses: tells proxies from clients.
+        limits: what is accepted.
         reuse_port: whether other processes may listen on the same port.
-        lost_s: a connection whose client acknowledges nothing for this long is closed: an unreachable client never closes it.
     """
     loop = asyncio.get_running_loop()
-    listener = await loop.create_server(
-        server, host, port, ssl=certificate, backlog=_BACKLOG, reuse_port=reuse_port or None, reuse_address=True
+    bound = await loop.create_server(
+        asyncio.Protocol, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None, reuse_address=True, start_serving=False
     )
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        for bound in listener.sockets:
-            # Accepted sockets inherit it (tcp(7)). The default of Linux is to retry for about 15 minutes.
-            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * lost_s))
+    sockets: list[socket.socket] = [each.dup() for each in bound.sockets]
     try:
-        yield int(listener.sockets[0].getsockname()[1])
+        for each in sockets:
+            each.listen(_BACKLOG)
+        async with Acceptor(server, sockets, certificate, timeouts, addresses, limits) as acceptor:
+            yield int(sockets[0].getsockname()[1]), acceptor
     finally:
-        listener.close()
+        bound.close()
+        for each in sockets:
+            each.close()

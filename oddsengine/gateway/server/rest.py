@@ -17,7 +17,7 @@ from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.odds import to_milli
 from oddsengine.gateway.access.grants import Access, Role
 from oddsengine.gateway.protocol import encoders
-from oddsengine.gateway.protocol.client_messages import QuoteAnswer, QuotesCheck, QuoteToCheck
+from oddsengine.gateway.protocol.client_messages import BadMessage, QuoteAnswer, QuoteToCheck, decode_quotes_check
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.delivery import DeliveryOptions
 from oddsengine.gateway.protocol.server_messages import QuoteChecked, QuotesChecked, WasOnOffer
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from oddsengine.offer.change_index import EventEntry
 
 _log = structlog.get_logger(__name__)
-_decode_check = msgspec.json.Decoder(QuotesCheck).decode
 
 
 class EngineView(Protocol):
@@ -203,8 +202,8 @@ class RestApi:
     async def check_quotes(self, request: web.Request, access: Access) -> web.Response:
         """Check for each quote whether its price is still on offer."""
         try:
-            body = _decode_check(await request.read())
-        except msgspec.DecodeError as problem:
+            body = decode_quotes_check(await request.read())
+        except BadMessage as problem:
             return error(400, ErrorCode.BAD_REQUEST, str(problem))
         now_ms = self._now_ms()
         checked = QuotesChecked([self._check(quote, access, now_ms) for quote in body.quotes])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from oddsengine.gateway.protocol.framing import Framing, close_frame, pong_frame
+from oddsengine.gateway.server.http_connection import HttpConnection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -57,7 +58,16 @@ class MessageSocket:
 
     async def accept(self, request: web.Request) -> None:
         """Complete the opening handshake. Raises web.HTTPBadRequest if the request is not one."""
-        await self._socket.prepare(request)
+        connection = request.protocol
+        if not isinstance(connection, HttpConnection):
+            await self._socket.prepare(request)
+        else:
+            connection.expect_frames()
+            try:
+                await self._socket.prepare(request)
+            except web.HTTPException:
+                connection.expect_requests()
+                raise
         self._request = request
 
     @property

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-from aiohttp import web
-
-from oddsengine.common.http import Rejected, error_answer
+from oddsengine.common.http import error_answer
 from oddsengine.gateway.access.authentication import Unauthorised
 from oddsengine.gateway.protocol.client_messages import (
     PROTOCOL_JSON,
     PROTOCOL_MSGPACK,
     Authenticate,
-    decode_client_message,
-    decode_client_msgpack,
+    BadMessage,
+    Subscribe,
+    Unsubscribe,
+    decode_message,
 )
 from oddsengine.gateway.protocol.codes import Close, ErrorCode
 from oddsengine.gateway.protocol.encoders import JSON, MSGPACK
@@ -23,19 +22,26 @@ from oddsengine.gateway.server.readiness import require_loaded
 from oddsengine.gateway.server.websocket import Control, MessageSocket
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
+    from oddsengine.common.internal_errors import InternalErrors
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.protocol.client_messages import ClientMessage
     from oddsengine.gateway.server.connections import Connections
-    from oddsengine.gateway.server.listener import HandshakeTimeouts
+    from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 
 #: Bad messages a session may send before it is closed.
 MAX_BAD_MESSAGES: Final = 20
 #: While more than this is unread by a client, its requests are not read either: their answers would pile up here.
 _MAX_BACKLOG_BYTES: Final = 64 * 1024
 _BACKLOG_POLL_S: Final = 0.1
+#: How many channels a session may name in a second, subscribed to or refused. It is not read for as long as those that it
+#: named take at this rate; a message with a few of them is covered by the limit on messages.
+_CHANNELS_PER_S: Final = 2000
+_FEW_CHANNELS: Final = 10
 
 
 class _CloseSession(Exception):
@@ -55,9 +61,18 @@ class WebSocketEndpoint:
         admission: admits requests and tokens.
         handshakes: notified when a request has arrived.
         connections: tracks live sessions.
+        errors: counts unexpected errors.
     """
 
-    def __init__(self, hub: Hub, admission: Admission, handshakes: HandshakeTimeouts, connections: Connections) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        admission: Admission,
+        handshakes: HandshakeTimeouts,
+        connections: Connections,
+        errors: InternalErrors,
+    ) -> None:
+        self._errors = errors
         self._hub = hub
         self._admission = admission
         self._handshakes = handshakes
@@ -87,8 +102,13 @@ class WebSocketEndpoint:
             else:
                 await self._message_loop(socket, session)
             return socket.response  # noqa: TRY300 - an `else` would not catch what it raises
-        except (Rejected, web.HTTPException) as problem:
-            return error_answer(problem)
+        except Exception as problem:  # noqa: BLE001 - the one door for all of them
+            if session is None:
+                return error_answer(problem, request, self._errors)
+            if not isinstance(problem, ConnectionError):  # else it has ended
+                self._errors.note("/v1/stream", problem)
+                await socket.abort(Close.INTERNAL, "internal error; it has been logged")
+            return socket.response
         finally:
             if session is not None:
                 self._connections.remove(session)
@@ -111,9 +131,11 @@ class WebSocketEndpoint:
                 while session.backlog() > _MAX_BACKLOG_BYTES and not session.transport.is_closing():  # noqa: ASYNC110
                     await asyncio.sleep(_BACKLOG_POLL_S)
                 # No local holds the message: each socket would keep its last one while it waits for the next.
-                authenticate = self._handle(session, socket.content(await socket.receive()))
-                if authenticate is not None:
-                    await self._authenticate(session, authenticate)
+                request = self._handle(session, socket.content(await socket.receive()))
+                if isinstance(request, Authenticate):
+                    await self._authenticate(session, request)
+                elif request > _FEW_CHANNELS:
+                    await asyncio.sleep(request / _CHANNELS_PER_S)
             await socket.finish()
         except _CloseSession as end:
             if end.code in {Close.OVER_LIMIT, Close.BAD_MESSAGE}:
@@ -158,14 +180,14 @@ class WebSocketEndpoint:
         self._hub.grant(session, access)
         self._hub.authenticated(session, request.id)
 
-    def _handle(self, session: Session, content: str | bytes | Control | None) -> Authenticate | None:
-        """Handle a message. A token is returned instead: it takes time to verify."""
+    def _handle(self, session: Session, content: str | bytes | Control | None) -> Authenticate | int:
+        """Handle a message. Return how many channels it names. A token is returned instead: it takes time to verify."""
         request = None if content is None else self._decode(session, content)
         if isinstance(request, Authenticate):
             return request
         if request is not None:
             self._hub.handle(session, request)
-        return None
+        return len(request.channels) if isinstance(request, Subscribe | Unsubscribe) else 0
 
     def _decode(self, session: Session, content: str | bytes | Control) -> ClientMessage | None:
         """Decode a message. Return None for a control frame, and for a bad message, which is answered with an error."""
@@ -179,15 +201,12 @@ class WebSocketEndpoint:
             hub.counters.bad_messages += 1
             raise _CloseSession(Close.BAD_MESSAGE, "messages must be JSON text, or MessagePack if negotiated as subprotocol")
         try:
-            request: ClientMessage = (
-                decode_client_message(content) if isinstance(content, str) else decode_client_msgpack(content)
-            )
-        except (msgspec.DecodeError, UnicodeEncodeError) as problem:
+            return decode_message(content)
+        except BadMessage as problem:
             hub.counters.bad_messages += 1
             hub.refuse(session, ErrorCode.BAD_MESSAGE, str(problem))
             self._count_bad_message(session)
             return None
-        return request
 
     @staticmethod
     def _count_bad_message(session: Session) -> None:

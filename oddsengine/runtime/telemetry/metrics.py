@@ -70,6 +70,9 @@ METRICS: Final[dict[str, Description]] = {
     # the gateway
     "oddsengine_shard_stale": _gauge("Whether this gateway's state of a shard may be out of date.", "shard"),
     "oddsengine_snapshot_reloads_total": _counter("Times that a shard's snapshot was loaded from Redis.", "shard"),
+    "oddsengine_connections": _gauge("Open connections, whatever they carry."),
+    "oddsengine_accept_pauses_total": _counter("Times that accepting connections was paused for lack of open files or memory."),
+    "oddsengine_internal_errors_total": _counter("Errors that nothing expected, each answered as a fault of the gateway."),
     "oddsengine_sessions": _gauge("Open sessions."),
     "oddsengine_sessions_opened_total": _counter("Sessions opened."),
     "oddsengine_sent_frames_total": _counter("Frames written to subscribers."),

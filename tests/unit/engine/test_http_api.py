@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
 from oddsengine.common.http import UNKNOWN_ROUTE, answer_errors
+from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.engine.http_api import engine_app
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ async def test_an_unexpected_error_is_answered_without_its_text() -> None:
         raise RuntimeError("secret")
 
     app = web.Application()
-    app.add_routes([web.get("/fails", answer_errors(fail)), UNKNOWN_ROUTE])
+    app.add_routes([web.get("/fails", answer_errors(fail, InternalErrors())), UNKNOWN_ROUTE])
     async with client_of(app) as client, client.get("/fails") as response:
         text = await response.text()
         assert (500, "internal") == (response.status, orjson.loads(text)["error"]["code"])

@@ -1,76 +1,108 @@
-"""Which connections are closed because their request takes too long to arrive."""
+"""What is accepted: pauses while the system has no room, and connections per address."""
 
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
+import errno
+import socket
 from typing import Any
 
-from oddsengine.gateway.server.listener import HandshakeTimeouts
+from aiohttp import web
+
+from oddsengine.gateway.access.rate_limits import ClientAddresses
+from oddsengine.gateway.server.listener import AcceptLimits, Acceptor
+from oddsengine.gateway.server.timeouts import HandshakeTimeouts
+from tests.support.service import wait_until
 
 
-class Connection(asyncio.Protocol):
-    """A connection that can be aborted."""
-
-    def __init__(self) -> None:
-        self.transport: Any = self
-        self.aborted = False
-
-    def abort(self) -> None:
-        self.aborted = True
+async def ok(_request: web.BaseRequest) -> web.StreamResponse:
+    return web.Response(text="ok")
 
 
-async def polled(timeouts: HandshakeTimeouts) -> None:
-    """Let the connections be checked at least once."""
-    watching = asyncio.create_task(timeouts.watch())
-    await asyncio.sleep(0.3)
-    watching.cancel()
+def a_listening_socket() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0))
 
 
-def accept(timeouts: HandshakeTimeouts) -> Connection:
-    connection = timeouts.track(Connection)()
-    assert isinstance(connection, Connection)
-    return connection
+def acceptor_of(listening: socket.socket, *limits: int, proxies: tuple[str, ...] = (), **options: Any) -> Acceptor:
+    timeouts = HandshakeTimeouts(0.0, asyncio.get_running_loop().time)
+    return Acceptor(web.Server(ok), [listening], None, timeouts, ClientAddresses(proxies), AcceptLimits(*limits), **options)
 
 
-def request_on(connection: Connection) -> Any:
-    return SimpleNamespace(protocol=connection, can_read_body=False)
+async def answer(listening: socket.socket) -> tuple[bytes, asyncio.StreamWriter]:
+    """Return the status of an answer, and the connection that it came on."""
+    reader, writer = await asyncio.open_connection(*listening.getsockname()[:2])
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    async with asyncio.timeout(30):
+        return (await reader.readline()).split(b" ")[1], writer
 
 
-async def test_a_connection_without_a_request_is_closed_after_the_timeout() -> None:
-    now_s = 0.0
-    timeouts = HandshakeTimeouts(10.0, lambda: now_s)
-    slow, complete = accept(timeouts), accept(timeouts)
-    timeouts.complete(request_on(complete))
-    now_s = 5.0
-    recent = accept(timeouts)
-    now_s = 10.5
-    await polled(timeouts)
-    assert [True, False, False] == [slow.aborted, complete.aborted, recent.aborted]
-    assert 1 == timeouts.timed_out
+async def test_accepts_pause_while_no_descriptor_is_left_and_recover_by_themselves() -> None:
+    failing = True
+    calls = 0
+
+    def accept(listening: socket.socket) -> Any:
+        nonlocal calls
+        calls += 1
+        if failing:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return listening.accept()
+
+    with a_listening_socket() as listening:
+        async with acceptor_of(listening, accept=accept) as acceptor:
+            asking = asyncio.create_task(answer(listening))
+            await wait_until(lambda: acceptor.pauses > 1, "a second try")
+            assert calls < 10, "no busy loop"
+            failing = False
+            status, writer = await asking
+            assert b"200" == status
+            writer.close()
 
 
-async def test_a_request_is_complete_only_once_its_body_has_arrived() -> None:
-    now_s = 0.0
-    timeouts = HandshakeTimeouts(10.0, lambda: now_s)
-    connection = accept(timeouts)
-    arrived = asyncio.Event()
+async def test_other_errors_of_a_connection_do_not_stop_the_next() -> None:
+    errors = [OSError(errno.EPROTO, "gone"), ConnectionAbortedError(), OSError(errno.EPERM, "firewall")]
 
-    async def read_body(_request: Any) -> Any:
-        await arrived.wait()
+    def accept(listening: socket.socket) -> Any:
+        if errors:
+            raise errors.pop()
+        return listening.accept()
 
-    request: Any = SimpleNamespace(protocol=connection, can_read_body=True)
-    handler: Any = timeouts.completing(read_body)
-    handling: asyncio.Task[Any] = asyncio.create_task(handler(request))
-    now_s = 5.0
-    await asyncio.sleep(0)
-    arrived.set()
-    await handling
-    now_s = 20.0
-    await polled(timeouts)
-    assert not connection.aborted
+    with a_listening_socket() as listening:
+        async with acceptor_of(listening, accept=accept) as acceptor:
+            status, writer = await answer(listening)
+            assert (b"200", 0) == (status, acceptor.pauses)
+            writer.close()
 
 
-async def test_without_a_timeout_nothing_is_tracked() -> None:
-    timeouts = HandshakeTimeouts(0.0, lambda: 0.0)
-    assert Connection is timeouts.track(Connection)
+async def test_connections_beyond_the_file_limit_wait_until_others_end() -> None:
+    with a_listening_socket() as listening:
+        async with acceptor_of(listening, 0, 2) as acceptor:
+            held = [(await answer(listening))[1] for _ in range(2)]
+            waiting = asyncio.create_task(answer(listening))
+            await wait_until(lambda: acceptor.pauses > 0, "the pause")
+            assert not waiting.done()
+            assert 2 == acceptor.open
+            held.pop().close()
+            status, writer = await waiting
+            assert b"200" == status
+            for each in (*held, writer):
+                each.close()
+            await wait_until(lambda: acceptor.open == 0, "the end of all connections")
+
+
+async def test_the_connections_of_an_address_are_limited_but_not_those_of_a_trusted_proxy() -> None:
+    with a_listening_socket() as listening:
+        async with acceptor_of(listening, 2) as acceptor:
+            held = [(await answer(listening))[1] for _ in range(2)]
+            status, rejected = await answer(listening)
+            assert (b"429", 1) == (status, acceptor.rejected_addresses)
+            held.pop().close()
+            await wait_until(lambda: acceptor.open == 1, "the end of a connection")
+            status, writer = await answer(listening)
+            assert b"200" == status
+            for each in (*held, writer, rejected):
+                each.close()
+        async with acceptor_of(listening, 1, proxies=("127.0.0.0/8",)) as acceptor:
+            answers = [await answer(listening) for _ in range(3)]
+            assert [b"200"] * 3 == [status for status, _ in answers]
+            for _, each in answers:
+                each.close()

@@ -1,0 +1,112 @@
+"""One accepted connection: aiohttp's protocol, which reports its traffic and its end, and refuses unmasked WebSocket frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from aiohttp.web_protocol import RequestHandler
+
+from oddsengine.gateway.protocol.framing import close_frame
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from aiohttp import web
+
+_MASK_BIT: Final = 0x80
+_LENGTH_16: Final = 126
+#: The size of a masked frame's head by its length field (RFC 6455, section 5.2); shorter lengths are in the field itself.
+_HEAD_BYTES: Final = {126: 8, 127: 14}
+_SHORT_HEAD_BYTES: Final = 6
+_LONGEST_HEAD_BYTES: Final = 14
+_PROTOCOL_ERROR: Final = 1002
+
+
+class Owner(Protocol):
+    """Is notified by its connections."""
+
+    def received(self, connection: HttpConnection) -> None:
+        """Handle bytes of an HTTP request."""
+        ...
+
+    def unmasked(self, connection: HttpConnection) -> None:
+        """Handle an unmasked frame; the connection is being closed."""
+        ...
+
+    def lost(self, connection: HttpConnection) -> None:
+        """Handle the end of a connection."""
+        ...
+
+
+class HttpConnection(RequestHandler):
+    """A connection from its acceptance to its end.
+
+    Args:
+        manager: aiohttp's server, which handles the requests.
+        owner: is notified.
+        address: the client's, as it is counted.
+        loop: the event loop.
+    """
+
+    __slots__ = ("_head", "_left", "_owner", "address")
+
+    def __init__(self, manager: web.Server, owner: Owner, address: str, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(manager, loop=loop, access_log=None)  # type: ignore[arg-type] # None: aiohttp's web_server does so
+        self._owner = owner
+        self.address = address
+        #: bytes of the current WebSocket frame still to come; -1 while the connection carries HTTP
+        self._left = -1
+        #: the beginning of a frame's head whose rest has not arrived
+        self._head = b""
+
+    def expect_frames(self) -> None:
+        """Check from here on that every frame is masked. Frames may have arrived with the handshake."""
+        self._left = 0
+        if self._message_tail:
+            self._check_masks(self._message_tail)
+
+    def expect_requests(self) -> None:
+        """Stop checking frames: the handshake has failed."""
+        self._left = -1
+
+    def data_received(self, data: bytes) -> None:
+        """Handle bytes of the client."""
+        if self._left < 0:
+            self._owner.received(self)
+        elif len(data) <= self._left:
+            self._left -= len(data)
+        elif not self._check_masks(data):
+            return
+        super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Handle the end of the connection."""
+        self._owner.lost(self)
+        super().connection_lost(exc)
+
+    def _check_masks(self, data: bytes) -> bool:
+        """Follow the frames in the bytes. Close the connection if one is not masked, as RFC 6455, section 5.1, requires."""
+        position, size = self._left, len(data)
+        while position < size:
+            before = len(self._head)
+            head = self._head + data[position : position + _LONGEST_HEAD_BYTES - before]
+            if len(head) > 1 and not head[1] & _MASK_BIT:
+                self._refuse_unmasked()
+                return False
+            field = head[1] & ~_MASK_BIT if len(head) > 1 else 0
+            head_size = _HEAD_BYTES.get(field, _SHORT_HEAD_BYTES)
+            if len(head) < head_size:
+                self._head, self._left = head, 0
+                return True
+            length = field if field < _LENGTH_16 else int.from_bytes(head[2 : head_size - 4], "big")
+            position += head_size - before + length
+            self._head = b""
+        self._left = position - size
+        return True
+
+    def _refuse_unmasked(self) -> None:
+        self._owner.unmasked(self)
+        transport: Any = self.transport
+        if transport is not None:
+            transport.write(close_frame(_PROTOCOL_ERROR, "client frames must be masked"))
+            transport.close()
