@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from oddsengine.domain.events import Event
-from oddsengine.sourcing.matching.names.marks import CompetitionKind, competition_kind
+from oddsengine.sourcing.matching.names.competitions import CompetitionKind, competition_kind
 from oddsengine.sourcing.matching.names.nicknames import INDIVIDUAL
 from oddsengine.sourcing.matching.names.normaliser import Name, letter_mark
 from oddsengine.sourcing.matching.names.places import is_shared_town
@@ -138,7 +138,8 @@ def _compare_sides(one: EventProfile, other: EventProfile, names: tuple[Name, ..
         if left.words != right.words:
             towns = [each for each in (left, right) if not each.letter and is_shared_town(" ".join(each.words), one.event.sport)]
             limits += [("possible_match", f"{' '.join(town.words)} has several teams") for town in towns]
-    if omitting and not (len(omitting) == 1 and max(scores) >= _CERTAIN):
+    are_players = all(name.is_person for name in one.names)
+    if omitting and not are_players and not (len(omitting) == 1 and max(scores) >= _CERTAIN):
         limits += [("possible_match", why) for why in omitting]
     score = _sides_score(scores)
     if min(scores) < _LOWEST_SIDE:
@@ -209,9 +210,14 @@ def _competitions(one: EventProfile, other: EventProfile) -> list[tuple[Limit, s
         limits.append(("non_match", f"{left.circuit} is not {right.circuit}"))
     if left.form and right.form and left.form != right.form:
         limits.append(("non_match", f"{left.form} is not {right.form}"))
+    sport = one.event.sport
+    if sport == "esports" and left.game and right.game and left.game != right.game:
+        limits.append(("non_match", f"{left.game} is not {right.game}"))
+    if sport == "football" and left.contest and right.contest and left.contest != right.contest:
+        limits.append(("possible_match", f"a match of the {left.contest} is not one of the {right.contest}"))
     if (left.male and "women" in right.marks) or (right.male and "women" in left.marks):
         limits.append(("non_match", "one competition is men's, the other women's"))
-    is_one_country_s = left.countries and right.countries and one.event.sport not in INDIVIDUAL
+    is_one_country_s = left.countries and right.countries and sport not in INDIVIDUAL
     across = left.international or right.international or (left.circuit and left.circuit == right.circuit)
     if is_one_country_s and not across and not left.countries & right.countries:
         countries = (", ".join(sorted(kind.countries)) for kind in (left, right))

@@ -147,6 +147,50 @@ heroic
 """
 #: Teams of other sports.
 OTHERS: Final = """
+lokomotiv yaroslavl; локомотив ярославль, lokomotiv hc yaroslavl
+loko yaroslavl; локо ярославль, loko
+ska saint petersburg; ska st petersburg, ska, ска, ска санкт-петербург, ska st. petersburg, ska saint-petersburg
+ska neva; ska-neva, ска-нева, ska neva st petersburg
+delhi capitals; delhi daredevils, dc delhi
+punjab kings; kings xi punjab, kxip, pbks
+royal challengers bengaluru; rcb, royal challengers bangalore, rc bengaluru, rc bangalore
+chennai super kings; csk
+mumbai indians; mi mumbai
+kolkata knight riders; kkr
+sunrisers hyderabad; srh
+rajasthan royals
+lancashire; lancs
+yorkshire; yorks
+nottinghamshire; notts
+northamptonshire; northants
+warwickshire; warks
+worcestershire; worcs
+gloucestershire; glos, gloucs
+hampshire; hants
+leicestershire; leics
+derbyshire; derbys
+yomiuri giants; 読売ジャイアンツ, 巨人
+hanshin tigers; 阪神タイガース, 阪神
+chunichi dragons; 中日ドラゴンズ
+yakult swallows; tokyo yakult swallows, ヤクルトスワローズ, 東京ヤクルトスワローズ
+hiroshima carp; hiroshima toyo carp, 広島東洋カープ
+yokohama baystars; yokohama dena baystars, 横浜denaベイスターズ
+softbank hawks; fukuoka softbank hawks, 福岡ソフトバンクホークス
+nippon ham fighters; hokkaido nippon ham fighters, 北海道日本ハムファイターズ
+seibu lions; saitama seibu lions, 埼玉西武ライオンズ
+lotte marines; chiba lotte marines, 千葉ロッテマリーンズ
+orix buffaloes; オリックスバファローズ, オリックス・バファローズ
+rakuten eagles; tohoku rakuten golden eagles, 東北楽天ゴールデンイーグルス
+samsung lions; 삼성 라이온즈
+lg twins; LG 트윈스
+kia tigers; KIA 타이거즈
+doosan bears; 두산 베어스
+lotte giants; 롯데 자이언츠
+ssg landers; SSG 랜더스
+kiwoom heroes; 키움 히어로즈
+hanwha eagles; 한화 이글스
+nc dinos; NC 다이노스
+kt wiz; KT 위즈
 sri lanka; sl
 west indies; wi, w indies, windies
 dr congo; congo democratic republic
@@ -159,13 +203,15 @@ unc asheville; north carolina asheville
 north carolina at; north carolina a&t, n carolina a&t, nc a&t
 north carolina central; n carolina central, nc central
 virginia military; vmi, virginia military institute
+georgia tech; ga tech
+louisiana tech; la tech
 middle tennessee; mtsu, middle tennessee state, middle tenn
 illinois chicago; uic
 purdue fort wayne; pfw, ipfw, fort wayne
 texas rio grande valley; utrgv
 south florida; usf
 southern mississippi; southern miss
-louisiana monroe; ul monroe, ulm
+louisiana monroe; ul monroe
 louisiana; ul lafayette, louisiana lafayette
 little rock; ualr, arkansas little rock
 uc santa barbara; ucsb

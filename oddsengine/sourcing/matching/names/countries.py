@@ -145,7 +145,7 @@ poland;pol,pl;polish;польша,ポーランド,波兰,بولندا,polska,pol
 portugal;por,prt,pt;portuguese;португалия,ポルトガル,葡萄牙,البرتغال,πορτογαλια,포르투갈
 puerto rico;pur,pri;;пуэрто рико
 qatar;qat,qa;qatari;катар,カタール,卡塔尔,قطر,katar
-ireland;irl,ie;irish;republic of ireland,rep of ireland,rep ireland,ирландия,アイルランド,爱尔兰,irland,irlande,irlanda,أيرلندا
+ireland;irl,ie;irish;republic of ireland,r ireland,rep of ireland,rep ireland,ирландия,アイルランド,爱尔兰,irland,irlande,irlanda,أيرلندا
 romania;rou,rom,ro;romanian;румыния,ルーマニア,罗马尼亚,رومانيا,rumanien,roumanie,rumania
 russia;rus,ru;russian;россия,ロシア,俄罗斯,روسيا,russland,rusia,russie
 rwanda;rwa;;руанда

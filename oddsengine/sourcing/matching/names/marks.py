@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from anyascii import anyascii
 
-from oddsengine.sourcing.matching.names.countries import ADJECTIVES, CODES, COUNTRIES
+from oddsengine.sourcing.matching.names.countries import CODES, COUNTRIES
 
 _LAST: Final = r"(?=\s*$)"
 #: In scripts other than Latin, before transliteration: what a mark is called there, and how it is spelled here.
@@ -45,7 +44,7 @@ _WORDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ("women", r"\b(?:women'?s?|womans?|ladies|lady(?!\s+vol)|fem|fem[ei]n\w*|femm\w*|frauen|damen?|damer|dam(?=\s*$))\b"),
         ("women", r"\b(?:kvinn?e\w*|kvinder|vrouwen|dames|kadin\w*|zen[yi]|zene|zensk[ie]|naiset|kobiet\w*)\b"),
         ("women", r"\b(?:wfc|fcw|afcw)\b|(?<=\w )lfc\b"),
-        ("youth", r"\bu\s?-?\s?(1[4-9]|2[0-3])s?\b|\b(?:under|sub|below|s)[\s-]*(1[4-9]|2[0-3])s?\b|\b(1[4-9]|2[0-3])s\b"),
+        ("youth", r"\b[uj]\s?-?\s?(1[4-9]|2[0-3])s?\b|\b(?:under|sub|below|s)[\s-]*(1[4-9]|2[0-3])s?\b|\b(1[4-9]|2[0-3])s\b"),
         (
             "youth",
             r"\b(?:youths?|academy|primavera|juvenil\w*|junioren|juvenis|espoirs|copinha|professional development)\b",
@@ -58,7 +57,7 @@ _WORDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
         ("youth 23", r"\b(?:next ?gen|futuro)(?=\s*$)"),
         ("olympic", r"(?<=\w )olympic(?=\s*$)|\bamputee\w*\b"),
         ("third", r"\biii\b|(?<=\S)[\s-]+3(?=\s*$)"),
-        ("selection", r"(?<=\w )xi\b|\binvitational\b"),
+        ("selection", r"(?<=\w )xi(?=\s*$)|\binvitational\b"),
         ("corners", r"\bcorners?\b"),
         ("cards", r"\b(?:bookings?|yellow cards?|cards)\b"),
         ("penalties", r"\b(?:penalties|penalty shoot-?out|shoot-?out|pens)\b"),
@@ -70,7 +69,8 @@ _WORDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
             r"\b(?:srl|e-?soccer|e-?football|e-?basketball|e-?hockey|e-?cricket|cyber|virtual|simulated|fifa \d\d|2k\d\d)\b",
         ),
         ("simulated", r"\be-?(?:world|euro|nations|champions|premier|la ?liga|serie|copa)\w*\b"),
-        ("small sided", r"\b(3\s?x\s?3|3 ?on ?3|futsal|beach|indoor|sevens|7s|6 red|legends|all[ -]?stars?)\b"),
+        ("small sided", r"\b(3\s?x\s?3|3 ?on ?3|futsal|beach|indoor|sevens|7s|6 red|all[ -]?stars?)\b"),
+        ("legends", r"(?<!of )(?<!mobile )(?<!apex )\blegends\b"),
         ("game", r"\b(?:game|gm|g)\s?([1-9])(?=\s*$)"),
     )
 )
@@ -103,57 +103,6 @@ _ESPORTS_WORDS: Final = {
     **{colour: f"({colour})" for colour in ("blue", "black", "white", "red", "gold", "yellow", "green", "purple")},
 }
 _BRACKETS: Final = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
-_MALE: Final = re.compile(r"\b(?:men'?s?|atp|male|herren|masculino)\b")
-_FEMALE_TOURS: Final = re.compile(
-    r"\b(?:wta|wnba|wncaa\w*|ncaaw\w*|nwsl|wsl\d?|uwcl|wpl|wbbl|aflw|nrlw|w[ -]?league|liga f|damallsvenskan|toppserien|we league"
-    r"|lpga|wcba|wkbl|d1 arkema|a-league women|elitettan|wodi|wt20i?|whl women|pwhl|girls?)\b"
-)
-#: Where the sport is not one of these itself, its teams are played by others.
-_ESPORTS: Final = re.compile(r"\be-?sports?\b")
-_RESERVE_LEAGUES: Final = re.compile(r"\b(?:premier league 2|mls next pro|liga revelacao|g[ -]league|regionalliga reserve)\b")
-#: Leagues that have no team in common, though names of their teams may be alike.
-_CIRCUITS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("college", r"\bw?ncaa\w*|\bcollege\b|\bcfb\b|\bcbb\b"),
-        ("wnba", r"\bwnba\b"),
-        ("nba development", r"\bg[ -]league\b"),
-        ("nba summer", r"\bsummer league\b"),
-        ("nba", r"\bnba\b"),
-        ("nfl", r"\bnfl\b"),
-        ("cfl", r"\bcfl\b"),
-        ("ufl", r"\b(?:ufl|xfl|usfl)\b"),
-        ("ahl", r"\bahl\b"),
-        ("echl", r"\bechl\b"),
-        ("khl", r"\bkhl\b"),
-        ("nhl", r"\bnhl\b"),
-        ("minor baseball", r"\bmilb\b|\bminor league\b|\btriple a\b|\bdouble a\b"),
-        ("mlb", r"\bmlb\b"),
-        ("mls", r"\bmls\b"),
-        ("a-league", r"\ba-league\b"),
-        ("npb", r"\bnpb\b"),
-        ("kbo", r"\bkbo\b"),
-    )
-)
-#: Competitions of several countries: a country in their name is a host.
-_INTERNATIONAL: Final = re.compile(
-    r"\b(?:international\w*|friendl\w+|world|euro\w*|uefa|fifa|afc|caf|concacaf|conmebol|libertadores|sudamericana|champions"
-    r"|nations|tour|qualif\w*|olympic\w*)\b"
-)
-#: Forms of a game that are never the same match.
-_FORMS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("doubles", r"\bdoubles\b"),
-        ("singles", r"\bsingles\b"),
-        ("t20", r"\bt20i?s?\b|\btwenty20\b|\bindian premier league\b|\bipl\b|\bbig bash\b"),
-        ("t10", r"\bt10\b"),
-        ("one day", r"\bodis?\b|\bone[ -]day\b|\b50 over"),
-        ("first class", r"\btests?\b|\bfirst[ -]class\b|\bcounty championship\b"),
-        ("hundred", r"\bthe hundred\b"),
-    )
-)
-_MIN_KNOWN: Final = 3
 
 
 class MarkedName(NamedTuple):
@@ -162,18 +111,6 @@ class MarkedName(NamedTuple):
     rest: str
     marks: frozenset[str]
     place: str = ""
-
-
-class CompetitionKind(NamedTuple):
-    """What the name of a competition says of its matches. `is_known` is False where there is no name to go by."""
-
-    marks: frozenset[str] = frozenset()
-    circuit: str = ""
-    form: str = ""
-    male: bool = False
-    countries: frozenset[str] = frozenset()
-    international: bool = False
-    is_known: bool = False
 
 
 def folded(text: str) -> str:
@@ -257,37 +194,3 @@ def _marks_in(text: str, *, is_bracket: bool = False) -> MarkedName:
     if "youth" in marks and any(each.startswith("youth ") for each in marks):
         marks.discard("youth")
     return MarkedName(rest or text, frozenset(marks))
-
-
-@lru_cache(maxsize=16_384)
-def competition_kind(name: str) -> CompetitionKind:
-    """Return the kind of a competition by its name."""
-    text = folded(name)
-    letters = sum(letter.isalpha() for letter in text)
-    if letters < _MIN_KNOWN or text in {"unknown", "other", "none"} or text in CODES:
-        return CompetitionKind()
-    outside = marked_name(text)
-    # "II Liga" and "Division 2" are leagues of first teams.
-    marks = {mark for mark in outside.marks if mark.split(" ")[0] in _OF_COMPETITIONS}
-    if not re.search(r"\b(?:reserves?|reservas?)\b", text):
-        marks.discard("reserves")
-    if _RESERVE_LEAGUES.search(text):
-        marks.add("reserves")
-    if _ESPORTS.search(text):
-        marks.add("simulated")
-    if _FEMALE_TOURS.search(text):
-        marks.add("women")
-    if marks & {"youth"} and any(mark.startswith("youth ") for mark in marks):
-        marks.discard("youth")
-    words = re.sub(r"[^a-z ]", " ", text)
-    countries = {country for adjective, country in ADJECTIVES.items() if re.search(rf"\b{adjective}\b", words)}
-    circuit = next((each for each, pattern in _CIRCUITS if pattern.search(text)), "")
-    form = next((each for each, pattern in _FORMS if pattern.search(text)), "")
-    male = _MALE.search(text) is not None and "women" not in marks
-    international = _INTERNATIONAL.search(text) is not None
-    return CompetitionKind(frozenset(marks), circuit, form, male, frozenset(countries), international, is_known=True)
-
-
-_OF_COMPETITIONS: Final = frozenset(
-    {"women", "youth", "reserves", "corners", "cards", "penalties", "statistics", "simulated", "small"}
-)

@@ -223,6 +223,31 @@ ca bastia
 sc bastia; bastia
 gfc ajaccio; gazelec ajaccio
 ac ajaccio; ajaccio
+accrington stanley; accrington
+crewe alexandra; crewe
+dagenham redbridge; dagenham & redbridge, dag & red, dagenham and redbridge
+inverness caledonian thistle; inverness, inverness ct, inverness caley thistle, caley thistle, ict
+ross county; ross co
+milton keynes dons; mk dons
+wimbledon; afc wimbledon
+velez sarsfield; velez
+colon; colon santa fe, colon de santa fe
+los angeles galaxy; galaxy, la galaxy
+greuther furth; furth, spvgg greuther furth, greuther fuerth
+ujpest; ujpest fc
+ferencvaros; ferencvarosi, ferencvarosi tc
+gyor; gyori eto, eto gyor, győri eto
+fehervar; szekesfehervar, videoton, mol fehervar
+neftchi; neftci, neftchi baku, neftci baku, нефтчи, neftçi
+fakel; fakel voronezh, факел, факел воронеж
+baltika; baltika kaliningrad, балтика
+juventude; ec juventude, juventude rs
+juventud; ca juventud, juventud las piedras
+ferroviaria; ferroviaria sp
+ferroviario; ferroviario ce
+tigre; ca tigre
+tigres; tigres uanl, uanl tigres
+leon; club leon
 """
 #: The country of a club whose name clubs of other countries bear too.
 _HOMES: Final = """

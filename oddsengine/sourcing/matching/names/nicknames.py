@@ -5,6 +5,7 @@ Only those with one meaning. Names of clubs that are listed here are known: two 
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final, Literal
 
 from oddsengine.sourcing.matching.names.american_teams import COLLEGES, ESPORTS, OTHERS, SHORT, TEAMS
@@ -106,7 +107,7 @@ augsburg; аугсбург, アウクスブルク, 奥格斯堡
 hamburg; hamburger, hamburger sv, hsv, гамбург, ハンブルク, 汉堡
 schalke 04; schalke, шальке, шальке 04, シャルケ, 沙尔克04
 hertha berlin; hertha, hertha bsc, герта, ヘルタ・ベルリン
-juventus; juve, ювентус, ユヴェントス, ユベントス, 尤文图斯, يوفنتوس, γιουβεντους
+juventus; juve, juventus turin, ювентус, ユヴェントス, ユベントス, 尤文图斯, يوفنتوس, γιουβεντους
 inter milan; inter, internazionale, internazionale milano, интер, интер милан, インテル, 国际米兰, إنتر ميلان, ιντερ
 milan; ac milan, милан, ミラン, ACミラン, AC米兰, 米兰, ميلان, μιλαν
 naples; napoli, наполи, ナポリ, 那不勒斯, نابولي
@@ -241,7 +242,7 @@ santos; santos fc, santos sp, сантос, サントス, 桑托斯
 fluminense; fluminense rj, флуминенсе, フルミネンセ
 botafogo; botafogo rj, ботафого, ボタフォゴ
 vasco da gama; vasco, cr vasco da gama, васко да гама
-gremio; gremio rs, gremio fbpa, гремио, グレミオ
+gremio; gremio porto alegre, gremio rs, gremio fbpa, гремио, グレミオ
 internacional; sc internacional, internacional rs, интернасьонал
 atletico mineiro; atletico mg, atl mineiro, атлетико минейро
 cruzeiro; cruzeiro mg, крузейро
@@ -291,13 +292,20 @@ def known_names(family: Family) -> dict[str, tuple[str, ...]]:
         for line in table.strip().splitlines():
             name, _, others = line.partition(";")
             known.setdefault(name, []).extend(other.strip() for other in others.split(",") if other.strip())
+    alone = _alone() if family == "american" else frozenset()
     for line in TEAMS.strip().splitlines() if american else ():
         where, _, teams = line.partition(":")
         town, _, codes = where.partition(";")
         for team in teams.split(","):
             short = [f"{code.strip()} {team.strip()}" for code in codes.split(",") if code.strip()]
-            known.setdefault(f"{town} {team.strip()}", []).extend(short)
+            known.setdefault(f"{town} {team.strip()}", []).extend([*short, *({team.strip()} & alone)])
     return {name: tuple(others) for name, others in known.items()}
+
+
+def _alone() -> frozenset[str]:
+    """Return the second names that one professional team only has."""
+    counts = Counter(team.strip() for line in TEAMS.strip().splitlines() for team in line.partition(":")[2].split(","))
+    return frozenset(team for team, count in counts.items() if count == 1)
 
 
 def colleges() -> frozenset[str]:

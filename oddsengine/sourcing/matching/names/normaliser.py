@@ -46,6 +46,8 @@ _COLLEGE_STATE: Final = re.compile(r"(?<=\w )st\.?$")
 _LETTER_OF_OTHER_SCRIPT: Final = re.compile("[^\\W\\d_\u0000-\u024f\u1e00-\u1eff\ufb00-\ufb06\uff21-\uff5a]")
 #: Letters that are one word: `A&M`, `A & T`.
 _JOINED_LETTERS: Final = re.compile(r"\b([a-z])\s?&\s?([a-z])\b")
+#: What stands between the players of a pair.
+_PARTNERS: Final = re.compile(r"\s*[/&+]\s*|\s+and\s+")
 #: What numbers one of several placeholders: `Winner SF1`, `Winner Match 49`, `Team A`.
 _DRAWN: Final = re.compile(r"(?:w|l|sf|qf)\d+|[1-4][a-l]")
 _NUMBERED: Final = re.compile(r"(?:sf|qf|r|m|w|l|g)?\d+|[a-z]|[a-h]\d")
@@ -95,6 +97,9 @@ class Name(NamedTuple):
     known: str = ""
     foreign: bool = False
     club: frozenset[str] = frozenset()
+    #: whether it names a player; the players of a pair
+    is_person: bool = False
+    players: tuple[Name, ...] = ()
 
     def __str__(self) -> str:
         return " ".join((*self.words, *sorted(self.marks)))
@@ -117,7 +122,8 @@ class NameNormaliser:
         key = text, family_of(sport)
         name = self._cache.get(key)
         if name is None:
-            name = self._cache[key] = self._normalise(text, key[1], self._aliases_of(key[1]))
+            normalise = self._normalise_players if key[1] == "individual" else self._normalise
+            name = self._cache[key] = normalise(text, key[1], self._aliases_of(key[1]))
         return name
 
     def _aliases_of(self, family: Family) -> Mapping[str, str]:
@@ -132,6 +138,15 @@ class NameNormaliser:
             }
             aliases = self._aliases[family] = {**built_in, **own} if own else built_in
         return aliases
+
+    @classmethod
+    def _normalise_players(cls, text: str, family: Family, aliases: Mapping[str, str]) -> Name:
+        name = cls._normalise(text, family, aliases)._replace(is_person=True)
+        parts = [part for part in _PARTNERS.split(text) if part.strip()]
+        if len(parts) <= 1:
+            return name
+        players = [cls._normalise(part, family, aliases)._replace(is_person=True) for part in parts]
+        return name._replace(players=tuple(players))
 
     @staticmethod
     def _normalise(text: str, family: Family, aliases: Mapping[str, str]) -> Name:
@@ -153,7 +168,7 @@ class NameNormaliser:
         words, known = _expanded(key, aliases)
         if letter and any(word.startswith(letter) for word in set(words) - set(key.split())):
             # Wolverhampton W. is the Wanderers, or the women.
-            marks, letter = marks | {f"({letter})"}, ""
+            marks, letter = (marks | {f"({letter})"} if letter in LAST_LETTERS else marks), ""
         if _is_placeholder(words):
             return Name(())
         club = _club_of(key) if not known else frozenset()
@@ -246,6 +261,7 @@ _SPELLINGS: Final = tuple(
     (re.compile(pattern), spelling)
     for pattern, spelling in (
         (r"[^a-z]", ""),
+        (r"(?<=[aou])e", ""),
         (r"kh", "h"),
         (r"x", "ks"),
         (r"tz|ts|cz", "ts"),

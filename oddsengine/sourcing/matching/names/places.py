@@ -88,6 +88,18 @@ SHARED_NAMES: Final = _listed(
     united stars, young boys, grasshopper, excelsior, sparta rotterdam, willem, be quick
     """
 )
+#: Surnames of several players of a sport, and initials that do not distinguish them.
+SHARED_SURNAMES: Final = _listed(
+    """
+    williams, zverev, cerundolo, andreeva, pliskova, ymer, tsitsipas, kudermetova, murray, zhang, zheng, smith, jones, johnson
+    brown, taylor, martin, garcia, lopez, gonzalez, rodriguez, fernandez, hernandez, martinez, perez, sanchez, silva, mcenroe
+    bryan, wang, radwanska, bondarenko, chang, rodionova, black, skupski, harrison, fruhvirtova, kovacevic, safin, muller
+    mueller, white, allen, wilson, walker, evans, thompson, robertson, huang, suzuki, tanaka, sato, nguyen, singh, kumar
+    ivanov, ivanova, petrov, petrova, popov, popova, kuznetsov, kuznetsova, novak, svoboda, kovac, horvath, hansen, larsen
+    jensen, nielsen, schmidt, wagner, young, chen, zhao, yang, chan, wong, park, choi, jung
+    """
+)
+SHARED_INITIALS: Final = {"pliskova": {"k"}, "wang": {"x", "y", "q"}, "zhang": {"z", "s", "y"}, "chen": {"l", "y"}, "lee": {"c"}}
 #: Towns with several clubs of one sport: the town's name alone may mean any of them.
 _SHARED_TOWNS: Final = _listed(
     """
@@ -112,7 +124,8 @@ _BIG_TOWNS: Final = _listed(
     belfast, tel aviv, haifa, bucharest, sofia, prague, new york, los angeles
     """
 )
-_AMERICAN_TOWNS: Final = {
+_TOWNS_OF_SPORT: Final = {
+    "cricket": frozenset({"mumbai", "delhi", "punjab", "rajasthan", "gujarat", "hyderabad", "sydney", "melbourne"}),
     "baseball": frozenset({"new york", "los angeles", "chicago"}),
     "american_football": frozenset({"new york", "los angeles"}),
     "ice_hockey": frozenset({"new york", "moscow"}),
@@ -123,7 +136,7 @@ _ARABIC: Final = "al "
 
 def is_shared_town(name: str, sport: str) -> bool:
     """Check whether a name is only that of a town with several teams."""
-    return name in (_SHARED_TOWNS if sport == "football" else _AMERICAN_TOWNS.get(sport, _BIG_TOWNS))
+    return name in (_SHARED_TOWNS if sport == "football" else _TOWNS_OF_SPORT.get(sport, _BIG_TOWNS))
 
 
 def is_shared_name(name: str) -> bool:

@@ -8,6 +8,7 @@ State make another team of the name that they are added to.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import permutations
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from rapidfuzz.distance import OSA, JaroWinkler
@@ -16,7 +17,7 @@ from oddsengine.sourcing.matching.names.countries import COUNTRIES
 from oddsengine.sourcing.matching.names.namesakes import HOMES
 from oddsengine.sourcing.matching.names.nicknames import colleges
 from oddsengine.sourcing.matching.names.normaliser import letter_mark, sound, spelling
-from oddsengine.sourcing.matching.names.places import PATRONS, PLACES, SPONSORS, is_shared_name
+from oddsengine.sourcing.matching.names.places import PATRONS, PLACES, SHARED_INITIALS, SHARED_SURNAMES, SPONSORS, is_shared_name
 from oddsengine.sourcing.matching.names.vocabulary import DISTINGUISHING, GENERIC, MASCOTS, NAMESAKES
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 #: What the words of two names allow at most, whatever their score.
 Limit = Literal["match", "possible_match", "non_match"]
+_LIMITS: Final[tuple[Limit, ...]] = ("match", "possible_match", "non_match")
 
 _GENERIC_WEIGHT: Final = 0.35
 _INITIAL_WEIGHT: Final = 0.3
@@ -49,11 +51,19 @@ _MIN_OMITTED: Final = 3
 #: Longest word that may stand for a kind of club.
 _CLUB_LETTERS: Final = 3
 _SAME_BEGINNING: Final = 2
+_MAY_NOT_BE: Final = " may not be "
+#: Shortest word whose last letter may be an ending.
+_MIN_GENITIVE: Final = 8
 _LETTERS_OF_A_STATE: Final = 2
 #: Initials that other transliterations of the same name begin with.
+_SOUNDS: Final = ("eyji", "ckqs", "gjdh", "wv", "fp", "zsc", "tc")
 _SOUNDS_LIKE: Final = {
-    letter: sounds.replace(letter, "") for sounds in ("eyji", "ckqs", "gjdh", "wv", "fp", "zsc", "tc") for letter in sounds
+    letter: "".join(sounds for sounds in _SOUNDS if letter in sounds).replace(letter, "") for letter in set("".join(_SOUNDS))
 }
+#: Score of a player's surname, where the other name has a given name too, and the length of those that many players have.
+_SURNAME: Final = 0.9
+_SHORT_SURNAME: Final = 3
+_PAIR: Final = 2
 #: Score of a name whose words are all in the other, which only adds a general one (`Leeds`, `Leeds United`).
 _ADDS_GENERAL: Final = 0.94
 #: Factor where each name has a general word that the other lacks (`Manchester United`, `Manchester City`).
@@ -73,6 +83,8 @@ class NameScore(NamedTuple):
     omits: bool = False
     #: the words of either that the other lacks
     rest: tuple[str, ...] = ()
+    #: two words that are no more than alike
+    misspelt: str = ""
 
 
 _NOBODY: Final = NameScore(0.0, "non_match", "a name names nobody")
@@ -82,15 +94,54 @@ def name_score(one: Name, other: Name) -> NameScore:
     """Return the similarity of two names, without regard to their marks."""
     if not one.words or not other.words:
         return _NOBODY
+    return _pair_score(one, other) if one.players or other.players else _single_score(one, other)
+
+
+def _pair_score(one: Name, other: Name) -> NameScore:
+    """Return the similarity of two pairs of players, in whichever order they are named."""
+    if len(one.players) != len(other.players):
+        return NameScore(0.0, "non_match", "only one of them is a pair of players")
+    orders = permutations(other.players) if len(other.players) <= _PAIR else [other.players]
+    best = max(
+        (
+            [_single_score(left, right, is_pair=True) for left, right in zip(one.players, players, strict=True)]
+            for players in orders
+        ),
+        key=lambda scores: (-max(_LIMITS.index(each.limit) for each in scores), sum(each.score for each in scores)),
+    )
+    worst = max(best, key=lambda scored: (_LIMITS.index(scored.limit), not scored.omits, -scored.score))
+    return worst._replace(score=min(scored.score for scored in best))
+
+
+def _single_score(one: Name, other: Name, *, is_pair: bool = False) -> NameScore:
+    """Return the similarity of two names of a team or a player."""
     scored = _words_score(_with_letter(one, other), _with_letter(other, one), one.foreign or other.foreign)
     if one.place and other.place and one.place != other.place:
         return NameScore(scored.score, "non_match", f"({one.place}) is not ({other.place})")
     if one.known and other.known and one.known != other.known:
         return _known_score(one, other, scored)
+    if scored.misspelt and (scored.limit == "match" or scored.omits) and _may_be_others(one, other, scored.misspelt):
+        return scored._replace(limit="possible_match", why=scored.misspelt, omits=False)
+    if one.is_person:
+        return _player_score(one, other, scored, is_pair=is_pair)
     if scored.limit != "match" and not scored.omits:
         return scored
     doubt = _namesake(one, other) or _unknown_addition(one, other, scored)
     return scored._replace(limit="possible_match", why=doubt, omits=False) if doubt else scored
+
+
+def _player_score(one: Name, other: Name, scored: NameScore, *, is_pair: bool) -> NameScore:
+    """Return the score of the names of two players, of which one may be without given names: two surnames name a pair."""
+    surname = " ".join(sorted({*one.words} & {*other.words}))
+    initials = {word for word in (*one.words, *other.words) if _is_initial(word)}
+    if scored.limit == "match" and one.words != other.words and initials & SHARED_INITIALS.get(surname, set()):
+        return scored._replace(limit="possible_match", why=f"several players are called {surname} {' '.join(sorted(initials))}")
+    if scored.limit != "possible_match" or not scored.rest or not _contained(one.words, other.words):
+        return scored
+    shorter = " ".join(one.words if len(one.words) < len(other.words) else other.words)
+    if not is_pair and (shorter in SHARED_SURNAMES or len(shorter) <= _SHORT_SURNAME):
+        return scored._replace(why=f"several players are called {shorter}", omits=False)
+    return NameScore(max(scored.score, _SURNAME), "possible_match", scored.why, omits=True, rest=scored.rest)
 
 
 def _known_score(one: Name, other: Name, scored: NameScore) -> NameScore:
@@ -165,6 +216,7 @@ def _words_score(one: tuple[str, ...], other: tuple[str, ...], foreign: bool) ->
     pairs = sorted(((-_word_score(left, right, foreign), i, j) for i, left in enumerate(one) for j, right in enumerate(other)))
     left_rest, right_rest = set(range(len(one))), set(range(len(other)))
     matched = maximum = 0.0
+    misspelt = ""
     for cost, i, j in pairs:
         if cost and i in left_rest and j in right_rest:
             left_rest.discard(i)
@@ -172,7 +224,28 @@ def _words_score(one: tuple[str, ...], other: tuple[str, ...], foreign: bool) ->
             weight = min(_weight(one[i]), _weight(other[j]))
             matched -= 2 * weight * cost
             maximum += 2 * weight
-    return _combined(matched, maximum, [one[i] for i in sorted(left_rest)], [other[j] for j in sorted(right_rest)])
+            if not foreign and _may_be_another(one[i], other[j], -cost):
+                misspelt = f"{one[i]}{_MAY_NOT_BE}{other[j]}"
+    scored = _combined(matched, maximum, [one[i] for i in sorted(left_rest)], [other[j] for j in sorted(right_rest)])
+    return scored._replace(misspelt=misspelt)
+
+
+def _may_be_another(one: str, other: str, similarity: float) -> bool:
+    """Check whether two words of Latin letters that were paired are no more than alike: Machova may not be a misspelt Muchova."""
+    if similarity in {1.0, _ABBREVIATED} or spelling(one) == spelling(other):
+        return False
+    short, long = sorted((one, other), key=len)
+    # Farjestads is Farjestad.
+    return long != f"{short}s" or len(long) < _MIN_GENITIVE
+
+
+def _may_be_others(one: Name, other: Name, misspelt: str) -> bool:
+    """Check whether names of which two words are alike may be those of two teams: one is, unless it is known.
+
+    Names like those of known clubs are known too, but Juventud is not Juventude.
+    """
+    left, _, right = misspelt.partition(_MAY_NOT_BE)
+    return bool(one.known) == bool(other.known) or left[:-1] in {right, right[:-1]} or right[:-1] == left
 
 
 def _whole_score(one: tuple[str, ...], other: tuple[str, ...], foreign: bool) -> float:  # noqa: FBT001 - as above
@@ -286,7 +359,7 @@ def _word_score(one: str, other: str, foreign: bool) -> float:  # noqa: FBT001 -
         return _ABBREVIATED
     if {one, other} & DISTINGUISHING or {one, other} <= GENERIC:
         return 0.0
-    return (_heard_score(one, other) if foreign else 0.0) or (0.0 if len(short) <= _SHORT else _misspelt_score(one, other))
+    return (_heard_score(one, other) if foreign else 0.0) or _misspelt_score(one, other)
 
 
 def _heard_score(one: str, other: str) -> float:
@@ -299,6 +372,8 @@ def _heard_score(one: str, other: str) -> float:
 
 def _misspelt_score(one: str, other: str) -> float:
     """Return the similarity of two words of which one may be misspelt, 0 if it is more likely another word."""
+    if min(len(one), len(other)) <= _SHORT:
+        return _JOINED if len(one) + len(other) > 2 * _SHORT and spelling(one) == spelling(other) else 0.0
     if OSA.normalized_similarity(one, other) < _SAME_LETTERS:
         return 0.0
     if one[:_SAME_BEGINNING] != other[:_SAME_BEGINNING] and OSA.distance(one, other) > 1:

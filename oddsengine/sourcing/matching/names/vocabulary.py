@@ -10,7 +10,7 @@ CLUB: Final = frozenset(
     fc football futbol calcio cf afc sc ac cd ud sd ad rc as ss us bk if fk sk nk hc bc kk ca cs sv vfb vfl tsv fsv rb club
     de the of and cp jk ff cfc ec se ks ssc acf ogc rcd osc losc fcb bsc sl cr nfc sfc aik clube futebol esporte fotball
     fotboll klub kulubu spor afs ik il gc mc gnk pfc pfk tsg spvgg msk mfk zao bv krc rsc kv kaa ksc esports esport gaming
-    hf aa nps fr aj ol hk kc cfr
+    tc ehc ssv eto hf aa nps fr aj ol hk kc cfr
     team bbc cb basket basketball basquet baloncesto basketbol sco aj ae pec thw rk hbc sg hb handbold handbol hockey
     handball handbal volley volleyball cricket rugby rlfc rfc
     """.split()
@@ -71,7 +71,7 @@ ABBREVIATIONS: Final = dict(
     weds=wednesday ath=athletic athl=athletic atl=atletico st=saint ste=saint nth=north sth=south bor=borussia
     mgladbach=monchengladbach wan=wanderers wand=wanderers wndrs=wanderers rov=rovers rvrs=rovers rgrs=rangers cty=city
     twn=town pal=palace vil=villa univ=university uni=university intl=international int=international
-    ny=new+york dyn=dynamo din=dynamo dinamo=dynamo dep=deportivo depor=deportivo lok=lokomotiv loko=lokomotiv spt=sporting
+    ny=new+york dyn=dynamo din=dynamo dinamo=dynamo dep=deportivo depor=deportivo lok=lokomotiv spt=sporting
     sp=sporting vic=victory ntl=national natl=national rac=racing est=estudiantes ein=eintracht oly=olympiacos
     munchen=munich muenchen=munich koeln=cologne koln=cologne moskva=moscow moskau=moscow mosca=moscow kiev=kyiv kiew=kyiv
     kiyev=kyiv praha=prague beograd=belgrade milano=milan torino=turin roma=rome napoli=naples wien=vienna warszawa=warsaw
@@ -89,6 +89,8 @@ PLACEHOLDER_WORDS: Final = frozenset(
     """
     tbd tba tbc tbds unknown home away hometeam awayteam opponent qualifier qualifiers winner loser bye player team pending
     of match game group quarter semi final finalist qf sf to be determined decided announced confirmed runner up runnerup
+    pobeditel proigravshiy khozyaeva gosti komanda gruppa polufinal chetvertfinal neizvestno shengzhe zhudui kedui seungja
+    ganador perdedor vencedor sieger verlierer vainqueur perdant gagnant vincente finalista semifinal quarterfinal
     """.split()
 )
 #: States and countries that a town is named after: Kansas City is not Kansas.
