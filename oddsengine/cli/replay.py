@@ -103,7 +103,7 @@ def replay_through(
         out = stack.enter_context(published.open("wb")) if published is not None else None
         replay = Replay(recordings, adapter, lambda text: console.print(text, highlight=False, soft_wrap=True))
         counts = replay.counts
-        pricer = Pricer(settings.profiles, settings.tiers)
+        pricer = Pricer(settings.profiles, settings.tiers, settings.engine.solves_per_s)
         pipeline = Pipeline(pricer, replay.sources, settings.engine.shards, settings.sourcing, settings.matching)
         for source in replay.without_health:
             pipeline.receive(UpdateBatch(source, 0, [SourceStatus("live", "replay")]), 0)

@@ -80,7 +80,10 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
 
 
 def _guard(guard: Guard) -> dict[str, Any]:
-    return {"guard": guard.name, "limit": guard.limit, "value": guard.value, "suspends": guard.suspends}
+    explained: dict[str, Any] = {"guard": guard.name, "limit": guard.limit, "value": guard.value, "suspends": guard.suspends}
+    if guard.legs:
+        explained["legs"] = [leg._asdict() for leg in guard.legs]
+    return explained
 
 
 def _source(book: SourceBook, market: SourceMarket) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from oddsengine.engine.described_events import DescribedEvents, in_first_competi
 from oddsengine.engine.ended_events import WITHDRAWN, EndedEvents
 from oddsengine.engine.market_directory import MarketDirectory
 from oddsengine.offer.owned_offer import OwnedOffer
+from oddsengine.pricing.guards.score_grid import settle
 from oddsengine.pricing.market.consensus_markets import CONSENSUS, ConsensusMarkets
 from oddsengine.sourcing.agreement import agrees
 from oddsengine.sourcing.matching.event_id_mapper import EventIdMapper
@@ -247,6 +248,12 @@ class Pipeline:
             # The order of a set differs between processes; published bytes may not.
             for event in sorted(events):
                 self._stage_event(offer, event)
+        self._reprice_dirty(offer, shard, now_ms)
+        if (scores := self.pricer.scores) is not None and scores.has_moved:
+            for market in settle(scores, now_ms, self._mark, partial(self._reprice_dirty, offer, shard, now_ms)):
+                self.offers[self.shard_of_market(market)].suspend(market, "arbitrage")
+
+    def _reprice_dirty(self, offer: OwnedOffer, shard: int, now_ms: int) -> None:
         for _ in range(MAX_REPRICE_ROUNDS):
             markets = self._dirty[shard]
             if not markets:

@@ -15,6 +15,7 @@ from oddsengine.domain.taxonomy import default_name
 from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
 from oddsengine.pricing.guards.checks import guards
 from oddsengine.pricing.guards.jump import JumpGuard, Witness
+from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S, ScoreGuard
 from oddsengine.pricing.market.lines import LineLadders
 from oddsengine.pricing.market.market_book import MarketBook
 from oddsengine.pricing.market.outcomes import has_winners
@@ -68,14 +69,22 @@ class Pricer:
     Args:
         profiles: by name, in the order of every published `prices`.
         tiers: the competitions of each tier, by id or name, with the wildcards `*` and `?`.
+        solves_per_s: the budget of the guard across the markets of an event (see `ScoreGuard`); 0 leaves it off.
     """
 
-    def __init__(self, profiles: Mapping[str, Profile], tiers: Mapping[str, tuple[str, ...]] | None = None) -> None:
+    def __init__(
+        self,
+        profiles: Mapping[str, Profile],
+        tiers: Mapping[str, tuple[str, ...]] | None = None,
+        solves_per_s: float = DEFAULT_SOLVES_PER_S,
+    ) -> None:
         self.profiles = dict(profiles)
         self._resolver = ProfileResolver(self.profiles.values(), tiers or {})
         self._books: dict[MarketId, MarketBook] = {}
         self._lines = LineLadders()
         self._arbitrage = ArbitrageGuard(self._lines)
+        #: compares markets of several types; its owner calls `check` once all of a flush are priced
+        self.scores: ScoreGuard | None = ScoreGuard(solves_per_s) if solves_per_s else None
         #: by market, where jumps are limited; outlives the market's book, so that a new definition can't hide a jump
         self._jumps: dict[MarketId, JumpGuard] = {}
         self._identities: dict[MarketId, _CachedIdentity] = {}
@@ -109,6 +118,8 @@ class Pricer:
                 dirty |= self._lines.remove(book)
             book = self._books[definition.id] = MarketBook(market, definition, resolved)
         changed, refusal = self._price(book, now_ms, partial(self._witnesses, other_sources, event, now_ms), dirty)
+        if self.scores is not None:
+            refusal = _review(self.scores, book, event, changed, refusal)
         if refusal is not None:
             book.is_open = False
             return Repricing(self._suspended(definition, refusal), (), dirty)
@@ -187,6 +198,8 @@ class Pricer:
     def due(self, now_ms: int) -> list[MarketId]:
         """Return the markets to price only because time has passed: other rules apply, they are too old, or have steps to go."""
         due = [market for market, book in self._books.items() if book.is_due(now_ms)]
+        if self.scores is not None:
+            due += self.scores.due()
         return due + self._resolver.due(now_ms)
 
     def resolve(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> tuple[ResolvedProfile, ...]:
@@ -216,10 +229,13 @@ class Pricer:
         if book is None:
             return []
         jump = self._jumps.get(market)
-        return list(guards(book, {} if jump is None else jump.trusted, reason, now_ms))
+        beaten = None if self.scores is None else self.scores.arbitrage_of(market)
+        return list(guards(book, {} if jump is None else jump.trusted, reason, now_ms, beaten))
 
     def _drop(self, market: MarketId) -> set[MarketId]:
         self._resolver.forget(market)
+        if self.scores is not None:
+            self.scores.withdraw(market)
         dirty = self._arbitrage.forget(market)
         book = self._books.pop(market, None)
         if book is not None:
@@ -251,3 +267,16 @@ class Pricer:
 
 def _pooled(book: MarketBook | None, profile: int) -> Mapping[str, float] | None:
     return None if book is None else book.pooled(profile)
+
+
+def _review(
+    scores: ScoreGuard, book: MarketBook, event: Event | None, changed: dict[str, None], refusal: str | None
+) -> str | None:
+    """Tell the guard across markets what became of a market. Returns why it may not be open, None if it may."""
+    market = book.definition.id
+    if refusal is not None:
+        scores.withdraw(market)
+        return refusal
+    if changed or not book.is_open:
+        scores.review(book, event, changed)
+    return "arbitrage" if market in scores.refused else None

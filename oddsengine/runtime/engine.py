@@ -13,6 +13,7 @@ from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.engine import Engine
 from oddsengine.engine.http_api import engine_app
+from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.runtime.timing import DEFAULT_TIMING
 
@@ -41,12 +42,14 @@ async def run_engine(
         Fenced: in an exception group, when another engine takes over.
     """
     async with AsyncExitStack() as stack:
+        if settings.engine.cross_market_guard:
+            ScoreGuard.load()
         redis = Redis.from_url(redis_url, socket_timeout=timing.socket_timeout_s)
         stack.push_async_callback(redis.aclose)
         engine = Engine(
             redis,
             settings.redis.namespace,
-            Pricer(settings.profiles, settings.tiers),
+            Pricer(settings.profiles, settings.tiers, settings.engine.solves_per_s),
             sources,
             shards=settings.engine.shards,
             closed_event_ttl_s=settings.engine.closed_event_ttl_s,

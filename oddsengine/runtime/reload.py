@@ -63,7 +63,7 @@ class Reloader:
         try:
             settings = self._load(self._path)
             if (settings.profiles, settings.tiers) != (self._settings.profiles, self._settings.tiers):
-                self._adopt(Pricer(settings.profiles, settings.tiers))
+                self._adopt(Pricer(settings.profiles, settings.tiers, self._settings.engine.solves_per_s))
         except (ConfigError, ValueError) as error:
             _log.error("config rejected", file=str(self._path), problems=str(error).splitlines())
             return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import fsum, inf, isfinite
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from oddsengine.pricing.guards.score_grid import Leg
 from oddsengine.pricing.market.rounding import book_sum
 from oddsengine.pricing.methods.bounds import COHERENT
 from oddsengine.pricing.methods.implied import source_sum_bounds
@@ -16,6 +17,7 @@ from oddsengine.pricing.methods.implied import source_sum_bounds
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from oddsengine.pricing.guards.score_grid import Arbitrage
     from oddsengine.pricing.market.market_book import MarketBook
     from oddsengine.pricing.market.priced_group import PricedGroup
     from oddsengine.pricing.profiles.profile import Profile
@@ -25,15 +27,22 @@ _WITHOUT_NUMBER: Final = frozenset({"decided", "incomplete", "method", "no_price
 
 
 class Guard(NamedTuple):
-    """One check. `limit` is None where there is none, `value` where nothing was measured; `suspends` is the verdict."""
+    """One check.
+
+    `limit` is None where there is none, `value` where nothing was measured; `suspends` is the verdict. `legs` are the bets, also
+    on other markets of the event, that together lose at no score.
+    """
 
     name: str
     limit: float | tuple[float, float] | None
     value: float | None
     suspends: bool
+    legs: tuple[Leg, ...] = ()
 
 
-def guards(book: MarketBook, trusted: Mapping[str, float], reason: str | None, now_ms: int) -> Iterator[Guard]:
+def guards(
+    book: MarketBook, trusted: Mapping[str, float], reason: str | None, now_ms: int, beaten: Arbitrage | None = None
+) -> Iterator[Guard]:
     """Yield the checks of a market.
 
     Args:
@@ -41,6 +50,7 @@ def guards(book: MarketBook, trusted: Mapping[str, float], reason: str | None, n
         trusted: the probabilities that its jump guard trusts, by selection.
         reason: why it is suspended, None if it is open.
         now_ms: Unix milliseconds.
+        beaten: the arbitrage across the event's markets that it is a leg of.
     """
     groups = book.first_groups()
     age_s = (now_ms - book.market.received_ms) / 1000
@@ -55,7 +65,11 @@ def guards(book: MarketBook, trusted: Mapping[str, float], reason: str | None, n
     yield Guard("contradiction", book.pool_limit, max(moved, default=0.0), reason == "contradiction")
     # Published in reasons and explanations as `spike`, the jump guard's name on the wire.
     yield Guard("spike", book.jump_limit or None, _max_change(trusted, book.fair()), reason == "spike")
-    yield Guard("arbitrage", 1.0, book.min_book_sum(), reason == "arbitrage")
+    if beaten is None:
+        yield Guard("arbitrage", 1.0, book.min_book_sum(), reason == "arbitrage")
+    else:
+        # What it costs to be paid 1 at every score, as a book sum is.
+        yield Guard("arbitrage", 1.0, 1.0 / (1.0 + beaten.profit), reason == "arbitrage", beaten.legs)
 
 
 def book_sum_guard(profile: Profile, winners: int, prices: Sequence[int | None], reason: str | None) -> Guard:

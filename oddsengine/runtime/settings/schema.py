@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from feeds.supervision.settings import Supervision
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
+from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.matching.matcher import MatchingSettings
 from oddsengine.sourcing.source_selector import SourcingRule
@@ -20,11 +21,20 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     `closed_event_ttl_s` is how long an ended event stays on offer, `results_ttl_s` how long its results are answered for after
     that.
+
+    `cross_market_guard` compares an event's markets on one score, with at most `cross_market_solves_per_s` linear programs.
     """
 
     shards: Annotated[int, Meta(ge=1, le=256)] = 1
     closed_event_ttl_s: Annotated[float, Meta(ge=0)] = 600.0
     results_ttl_s: Annotated[float, Meta(ge=0)] = 604_800.0
+    cross_market_guard: bool = True
+    cross_market_solves_per_s: Annotated[float, Meta(ge=1, le=1000)] = DEFAULT_SOLVES_PER_S
+
+    @property
+    def solves_per_s(self) -> float:
+        """The budget of the guard across markets, 0 where it is off."""
+        return self.cross_market_solves_per_s if self.cross_market_guard else 0.0
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

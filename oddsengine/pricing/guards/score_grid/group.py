@@ -1,0 +1,216 @@
+"""The markets on the score of one period of an event, with what is known of their bets."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from oddsengine.domain.ids import MarketId
+from oddsengine.pricing.guards.score_grid.claims import Claim
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from oddsengine.domain.feed_updates import MarketDefinition
+    from oddsengine.pricing.guards.score_grid.budget import Budget
+
+
+class PricedMarket(Protocol):
+    """What is compared: a market's last prices, and whether they were on offer before."""
+
+    definition: MarketDefinition
+    is_open: bool
+
+    def prices(self, key: str) -> tuple[int | None, ...]:
+        """Return a selection's prices, one a profile, in thousandths."""
+
+
+class Leg(NamedTuple):
+    """One bet of an arbitrage: what it is on, its decimal odds, and its share of all stakes."""
+
+    market: MarketId
+    selection: str
+    odds: float
+    stake: float
+
+
+class Arbitrage(NamedTuple):
+    """Bets that lose at no score and win at some, and what they win at least, for stakes of 1 together."""
+
+    legs: tuple[Leg, ...]
+    profit: float
+
+    @property
+    def markets(self) -> set[MarketId]:
+        """The markets of the legs."""
+        return {leg.market for leg in self.legs}
+
+
+class Certificate(NamedTuple):
+    """A distribution of the score: a grid of `program`, and the probabilities of its scores."""
+
+    scores: Any
+    probabilities: Any
+
+
+class Bet(NamedTuple):
+    """A price on offer: a selection in its best profile, in decimal odds."""
+
+    market: MarketId
+    selection: str
+    claim: Claim
+    odds: float
+
+
+class Entry:
+    """A market that speaks of a score, or one that does not: that has no group."""
+
+    __slots__ = ("book", "ceilings", "claims", "definition", "group", "is_over")
+
+    def __init__(self, book: PricedMarket, claims: dict[str, Claim], group: Group | None) -> None:
+        self.definition: MarketDefinition = book.definition
+        self.book = book
+        self.claims = claims
+        self.group = group
+        #: by selection, in thousandths; empty without a certificate
+        self.ceilings: dict[str, int] = {}
+        #: whether some price may be over its ceiling
+        self.is_over = True
+
+    def has_over(self, keys: Iterable[str]) -> bool:
+        """Check whether a price of some selections is over its ceiling in any profile."""
+        ceilings, prices_of = self.ceilings, self.book.prices
+        if not ceilings:
+            return True
+        for key in keys:
+            ceiling = ceilings.get(key)
+            if ceiling is not None:
+                for price in prices_of(key):
+                    if price is not None and price > ceiling:
+                        return True
+        return False
+
+    def bets(self) -> Iterable[Bet]:
+        """Yield the prices on offer, each selection in its best profile."""
+        for key, claim in self.claims.items():
+            best = max((price for price in self.book.prices(key) if price is not None), default=None)
+            if best is not None:
+                yield Bet(self.definition.id, key, claim, best / 1000)
+
+
+class Group:
+    """The markets on the score of one period of an event."""
+
+    __slots__ = ("arbitrages", "budget", "certificate", "entries", "fair_bets", "is_mixed", "key", "refused")
+
+    def __init__(self, key: tuple[str, str], budget: Budget) -> None:
+        self.key = key
+        self.budget = budget
+        self.entries: dict[MarketId, Entry] = {}
+        #: whether there are markets of several types, which no other guard compares
+        self.is_mixed = False
+        self.certificate: Certificate | None = None
+        #: bets that are known to be fair, where there is no certificate because some lose nothing on average
+        self.fair_bets: list[Bet] = []
+        self.arbitrages: list[Arbitrage] = []
+        self.refused: set[MarketId] = set()
+
+    def add(self, market: MarketId, entry: Entry) -> None:
+        """Add a market."""
+        self.entries[market] = entry
+        self.is_mixed = is_mixed(self.entries)
+
+    def remove(self, market: MarketId) -> None:
+        """Remove a market of the group."""
+        del self.entries[market]
+        self.refused.discard(market)
+        self.is_mixed = is_mixed(self.entries)
+
+    def grid(self) -> tuple[Any, dict[Claim, int]]:
+        """Return the scores to consider, and the row of each claim."""
+        claims = tuple(dict.fromkeys(claim for entry in self.entries.values() for claim in entry.claims.values()))
+        return load_program().grid(claims), {claim: number for number, claim in enumerate(claims)}
+
+    def over(self) -> set[MarketId]:
+        """Return the markets that the certificate does not allow; without one, all."""
+        for entry in self.entries.values():
+            if entry.is_over:
+                entry.is_over = entry.has_over(entry.claims)
+        return {market for market, entry in self.entries.items() if entry.is_over}
+
+    def beaten(self) -> set[MarketId]:
+        """Return the markets of the known arbitrages."""
+        return {market for each in self.arbitrages for market in each.markets}
+
+    def drop_certificate(self) -> None:
+        """Forget the certificate, so that everything is over it."""
+        self.certificate = None
+        for entry in self.entries.values():
+            entry.ceilings, entry.is_over = {}, True
+
+
+def is_mixed(entries: Mapping[MarketId, Entry]) -> bool:
+    """Check whether markets are of several types, which no other guard compares."""
+    return len({entry.definition.type for entry in entries.values()}) > 1
+
+
+def bets_of(entries: Mapping[MarketId, Entry]) -> list[Bet]:
+    """Return the bets on markets."""
+    return [bet for entry in entries.values() for bet in entry.bets()]
+
+
+def load_program() -> Any:
+    """Return the module `program`.
+
+    It needs numpy and scipy, a second to load and 40 MB, which nobody pays for who has no markets to compare.
+    """
+    return import_module("oddsengine.pricing.guards.score_grid.program")
+
+
+def certify(group: Group, probabilities: Any) -> None:
+    """Let a distribution on the scores of a group's grid say which of its bets lose."""
+    scores, row = group.grid()
+    group.certificate = Certificate(scores, probabilities)
+    limits = load_program().ceilings(scores.won, scores.returned, probabilities)
+    for entry in group.entries.values():
+        entry.ceilings = {key: limits[row[claim]] for key, claim in entry.claims.items()}
+        entry.is_over = entry.has_over(entry.claims)
+
+
+def mend(group: Group) -> bool:
+    """Adapt a certificate to prices that have moved. Returns False if that takes a program, or there is no other one."""
+    scores, row = group.grid()
+    assert group.certificate is not None  # noqa: S101 - checked by the caller
+    if group.certificate.scores is not scores:
+        return False  # of other markets
+    bets = bets_of(group.entries)
+    mended = load_program().mend(
+        scores, [row[bet.claim] for bet in bets], [bet.odds for bet in bets], group.certificate.probabilities
+    )
+    if mended is None:
+        return False
+    certify(group, mended)
+    return True
+
+
+def ceilings_under(claims: Mapping[str, Claim], certificate: Certificate) -> dict[str, int]:
+    """Return the ceilings of claims that the certificate was not made for; any true score will do."""
+    solver = load_program()
+    homes, aways = certificate.scores.homes, certificate.scores.aways
+    won, returned = zip(*(solver.shares(claim, homes, aways) for claim in claims.values()), strict=True)
+    return dict(zip(claims, solver.ceilings(won, returned, certificate.probabilities), strict=True))
+
+
+def still_wins(arbitrage: Arbitrage, group: Group) -> bool:
+    """Check whether the stakes of an arbitrage still lose at no score."""
+    claims: list[Claim] = []
+    odds: list[float] = []
+    for leg in arbitrage.legs:
+        entry = group.entries.get(leg.market)
+        claim = None if entry is None else entry.claims.get(leg.selection)
+        if entry is None or claim is None:
+            return False
+        price = max((price for price in entry.book.prices(leg.selection) if price is not None), default=0)
+        claims.append(claim)
+        odds.append(price / 1000)
+    return bool(load_program().never_loses(claims, odds, [leg.stake for leg in arbitrage.legs]))

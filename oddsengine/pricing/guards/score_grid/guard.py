@@ -1,0 +1,231 @@
+"""Suspend the markets of an event that could be beaten together, whatever the score.
+
+What is priced is compared with its ceilings: the odds up to which it loses on average under the event's certificate. That is one
+comparison of integers a price, and all that most updates cost. Once an event's prices of a flush are known, `check` decides
+the events in which some price is over its ceiling: by mending the certificate in a few steps, else by a linear program, within a
+budget of those. Where that is used up, what is over its ceiling is refused until it can be decided. What the certificate allows
+stays open: nothing of it can be beaten.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from oddsengine.pricing.guards.score_grid.budget import Budget
+from oddsengine.pricing.guards.score_grid.claims import claims_of, period_of
+from oddsengine.pricing.guards.score_grid.group import (
+    Arbitrage,
+    Entry,
+    Group,
+    Leg,
+    PricedMarket,
+    bets_of,
+    ceilings_under,
+    certify,
+    is_mixed,
+    load_program,
+    mend,
+    still_wins,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from oddsengine.domain.events import Event
+    from oddsengine.domain.ids import MarketId
+
+#: How many programs may be solved in a second, if not configured.
+DEFAULT_SOLVES_PER_S: Final = 40.0
+#: The share of them that one period of one event may use.
+_SHARE_OF_ONE: Final = 0.2
+
+
+class ScoreGuard:
+    """The guard of all events.
+
+    Args:
+        solves_per_s: how many programs may be solved in a second; one period of an event may use a fifth of them.
+
+    Attributes:
+        refused: the markets that must be suspended.
+        has_moved: whether `check` has something to decide that came up since its last call.
+        solves: how many programs were solved.
+    """
+
+    def __init__(self, solves_per_s: float = DEFAULT_SOLVES_PER_S) -> None:
+        self._solves_per_s = solves_per_s
+        self._budget = Budget(solves_per_s)
+        self._entries: dict[MarketId, Entry] = {}
+        self._groups: dict[tuple[str, str], Group] = {}
+        # Dicts as sets that keep their order.
+        self._moved: dict[Group, None] = {}
+        self._waiting: dict[Group, None] = {}
+        self.refused: set[MarketId] = set()
+        self.solves = 0
+
+    @property
+    def has_moved(self) -> bool:  # noqa: D102 - see the class
+        return bool(self._moved)
+
+    @staticmethod
+    def load() -> None:
+        """Load numpy and scipy, so that the first event to compare need not wait for them."""
+        load_program()
+
+    def review(self, book: PricedMarket, event: Event | None, changed: Iterable[str]) -> None:
+        """Take note of a market that was just priced and may be open as far as other guards go.
+
+        Args:
+            book: the market.
+            event: its event, for the sport.
+            changed: the selections whose prices changed; None of the others did, if the market was open.
+        """
+        entry = self._entries.get(book.definition.id)
+        if entry is None or entry.definition is not book.definition:
+            entry = self._enter(book, event)
+        group = entry.group
+        if group is None:
+            return
+        if entry.book is not book or entry.is_over or not book.is_open:
+            entry.book = book
+            changed = entry.claims
+        if not group.is_mixed:
+            entry.is_over = True  # not compared: what changed is not known once there is another type
+            return
+        entry.is_over = entry.has_over(changed)
+        if entry.is_over or group.refused:
+            self._moved[group] = None
+
+    def withdraw(self, market: MarketId) -> None:
+        """Take note that a market is not on offer. No-op if that is known."""
+        entry = self._entries.pop(market, None)
+        group = None if entry is None else entry.group
+        if group is None:
+            return
+        self.refused.discard(market)
+        group.remove(market)
+        if group.refused:
+            self._moved[group] = None
+        if not group.entries:
+            del self._groups[group.key]
+            self._moved.pop(group, None)
+            self._waiting.pop(group, None)
+
+    def check(self, now_ms: int) -> set[MarketId]:
+        """Decide what has moved or waited. Returns the markets that must now be suspended, or no longer.
+
+        Args:
+            now_ms: Unix milliseconds, for the budget.
+        """
+        groups = self._moved | self._waiting
+        self._moved, self._waiting = {}, {}
+        flipped: set[MarketId] = set()
+        for group in groups:
+            refused = self._decide(group, now_ms)
+            flipped |= refused ^ group.refused
+            self.refused -= group.refused
+            self.refused |= refused
+            group.refused = refused
+        return flipped
+
+    def undecided(self) -> list[MarketId]:
+        """Return the markets of what has moved since the last `check`."""
+        return [market for group in self._moved for market in group.entries]
+
+    def due(self) -> list[MarketId]:
+        """Return a market of each event that waits for the budget, to price it so that `check` is called."""
+        return [next(iter(group.entries)) for group in self._waiting]
+
+    def arbitrage_of(self, market: MarketId) -> Arbitrage | None:
+        """Return the arbitrage that a market is a leg of, None if there is none or none is known yet."""
+        entry = self._entries.get(market)
+        if entry is None or entry.group is None or market not in self.refused:
+            return None
+        return next((each for each in entry.group.arbitrages if market in each.markets), None)
+
+    def _enter(self, book: PricedMarket, event: Event | None) -> Entry:
+        definition = book.definition
+        self.withdraw(definition.id)
+        claims = claims_of(definition, event.sport) if event is not None else {}
+        group: Group | None = None
+        if claims:
+            key = (str(definition.event), period_of(definition))
+            group = self._groups.get(key)
+            if group is None:
+                group = self._groups[key] = Group(key, Budget(self._solves_per_s * _SHARE_OF_ONE))
+        entry = self._entries[definition.id] = Entry(book, claims, group)
+        if group is not None:
+            group.add(definition.id, entry)
+            if group.certificate is not None:
+                entry.ceilings = ceilings_under(entry.claims, group.certificate)
+            if group.is_mixed:
+                # Others may have changed while there was nothing to compare them with.
+                self._moved[group] = None
+        return entry
+
+    def _decide(self, group: Group, now_ms: int) -> set[MarketId]:
+        """Return the markets of a group that must be suspended."""
+        over = group.over()
+        if not group.is_mixed or not over:
+            group.arbitrages = []
+            return set()
+        beaten = group.beaten()
+        rest = {market: entry for market, entry in group.entries.items() if market not in beaten}
+        is_settled = over <= beaten or not is_mixed(rest) or group.fair_bets == bets_of(rest)
+        if is_settled and all(still_wins(each, group) for each in group.arbitrages):
+            return beaten
+        if group.certificate is not None and mend(group):
+            group.arbitrages = []
+            return set()
+        if not self._has_budget(group, now_ms):
+            group.arbitrages = []
+            return over
+        return self._solve(group, now_ms)
+
+    def _has_budget(self, group: Group, now_ms: int) -> bool:
+        """Check whether a program may be solved for a group; it waits if not."""
+        if self._budget.has_one(now_ms) and group.budget.has_one(now_ms):
+            return True
+        self._waiting[group] = None
+        return False
+
+    def _solve(self, group: Group, now_ms: int) -> set[MarketId]:
+        """Find a certificate, after taking out of the group what can be beaten."""
+        solver = load_program()
+        group.fair_bets = []
+        scores, row = group.grid()
+        remaining = {market: entry for market, entry in group.entries.items() if any(entry.bets())}
+        arbitrages: list[Arbitrage] = []
+        while is_mixed(remaining):
+            if not self._has_budget(group, now_ms):
+                # In doubt. What the last certificate allows is certain.
+                group.arbitrages = arbitrages
+                return group.over() | group.beaten()
+            self._budget.take()
+            group.budget.take()
+            self.solves += 1
+            offered = bets_of(remaining)
+            solution = solver.solve(scores, [row[bet.claim] for bet in offered], [bet.odds for bet in offered])
+            if solution.probabilities is not None:
+                certify(group, solution.probabilities)
+                break
+            if solution.is_fair:
+                group.drop_certificate()  # any move may give an edge, so the next one is solved again
+                group.fair_bets = offered
+                break
+            if solution.stakes is None:
+                group.drop_certificate()
+                group.arbitrages = arbitrages
+                return set(group.entries)  # the solver failed; in doubt until something moves
+            legs = [
+                Leg(bet.market, bet.selection, bet.odds, float(stake))
+                for bet, stake in zip(offered, solution.stakes, strict=True)
+                if stake > 0
+            ]
+            arbitrages.append(Arbitrage(tuple(legs), solution.profit))
+            for market in arbitrages[-1].markets:
+                del remaining[market]
+        else:
+            group.drop_certificate()  # nothing is left that could be compared
+        group.arbitrages = arbitrages
+        return group.beaten()

@@ -1,0 +1,245 @@
+"""The linear program of bets against scores, on a grid that stands for every score there is.
+
+Loads numpy and scipy, which takes a second: import it where it is needed, not at the head of a module.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from scipy.optimize import linprog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from oddsengine.pricing.guards.score_grid.claims import Claim
+
+    Floats = NDArray[np.float64]
+    Integers = NDArray[np.int64]
+
+#: A smaller part of the stake is nothing: the solver is no more exact than that.
+TOLERANCE: Final = 1e-6
+#: How exactly the solver keeps its constraints, and how exactly stakes must do.
+_FEASIBILITY: Final = 1e-10
+_MAX_LOSS: Final = 1e-9
+#: Stakes smaller than this share of all are errors of the solver.
+_MIN_STAKE: Final = 1e-7
+#: The odds up to which a bet that can't win loses, in thousandths.
+_NO_CEILING: Final = 10.0**12
+#: For mending: the most steps, the share of all probability that is spread over the scores, the average loss to reach, and the
+#: largest change of a probability, as the logarithm of its factor.
+_MAX_STEPS: Final = 40
+_REVIVAL: Final = 1e-4
+_MENDED_LOSS: Final = 0.003
+_MAX_EXPONENT: Final = 3.0
+
+
+class ScoreGrid(NamedTuple):
+    """Scores that stand for all: every score pays every claim as one of them does.
+
+    `won` and `returned` are the shares of the stake that win and that come back, by claim and score.
+    """
+
+    homes: Integers
+    aways: Integers
+    won: Floats
+    returned: Floats
+
+
+class Solution(NamedTuple):
+    """What the linear programs found, and what was verified of it.
+
+    Attributes:
+        probabilities: by score, under which every bet loses; None if there are none.
+        stakes: by bet, of 1 together, which lose at no score and win at some; None if there are none.
+        profit: what the stakes win at least.
+        is_fair: whether neither exists: some bets lose nothing on average, but none of them can be relied on.
+
+    Nothing is set where the solver failed.
+    """
+
+    probabilities: Floats | None = None
+    stakes: Floats | None = None
+    profit: float = 0.0
+    is_fair: bool = False
+
+
+def shares(claim: Claim, homes: Integers, aways: Integers) -> tuple[Floats, Floats]:
+    """Return the shares of a stake on a claim that win and that are returned, by score."""
+    if claim.kind == "linear":
+        value = claim.home * homes + claim.away * aways
+        twice = claim.line * 2
+        parts = (claim.line,) if twice == round(twice) else (claim.line - 0.25, claim.line + 0.25)
+        won = sum((value + part > 0).astype(np.float64) for part in parts) / len(parts)
+        returned = sum((value + part == 0).astype(np.float64) for part in parts) / len(parts)
+        return np.asarray(won), np.asarray(returned)
+    if claim.kind == "level":
+        wins = claim.home * homes + claim.away * aways + claim.line == 0
+    elif claim.kind == "both":
+        wins = (homes > 0) & (aways > 0)
+    elif claim.kind == "odd":
+        wins = (homes + aways) % 2 == 1
+    elif claim.kind == "score":
+        wins = (homes == claim.home) & (aways == claim.away)
+    else:
+        wins = np.ones(len(homes), dtype=np.bool_)
+        for home, away in claim.listed:
+            wins &= (homes != home) | (aways != away)
+        if claim.sign is not None:
+            wins &= np.sign(homes - aways) == claim.sign
+    return (wins != claim.negated).astype(np.float64), np.zeros(len(homes))
+
+
+def grid_size(claims: Sequence[Claim]) -> int:
+    """Return the goals a side that a grid must reach, so that every score outside pays like some score inside.
+
+    Outside, all goals are over the lines of totals and the scores listed. A difference within the lines of handicaps is kept by
+    taking as many goals from both sides; one beyond them may shrink until it is just beyond. Two more goals leave room to keep
+    the parity of the sum.
+    """
+    total = team = difference = listed = 0
+    for claim in claims:
+        if claim.kind == "score":
+            listed = max(listed, claim.home, claim.away)
+        elif claim.kind == "other":
+            listed = max(listed, *(max(score) for score in claim.listed), 0, 0)
+        elif claim.home * claim.away > 0:
+            total = max(total, ceil(abs(claim.line)))
+        elif claim.home * claim.away < 0:
+            difference = max(difference, ceil(abs(claim.line)))
+        else:
+            team = max(team, ceil(abs(claim.line)))
+    return max(total + 1, listed + 1, team + difference + 3, difference + 3) + 2
+
+
+@lru_cache(maxsize=256)
+def grid(claims: tuple[Claim, ...]) -> ScoreGrid:
+    """Return the scores to consider for some claims, one of those that pay all of them alike."""
+    size = grid_size(claims) + 1
+    homes, aways = (axis.ravel() for axis in np.indices((size, size)))
+    won, returned = (np.array(rows) for rows in zip(*(shares(claim, homes, aways) for claim in claims), strict=True))
+    stacked = np.vstack((won, returned))
+    # Columns are told apart by one number each, which is much faster than by sorting them.
+    marks = np.random.default_rng(0).random(len(stacked)) @ stacked
+    _, chosen, groups = np.unique(marks.round(9), return_index=True, return_inverse=True)
+    if not np.array_equal(stacked[:, chosen][:, groups], stacked):
+        chosen = np.arange(len(homes))  # two columns happen to have one number
+    return ScoreGrid(homes[chosen], aways[chosen], won[:, chosen], returned[:, chosen])
+
+
+def solve(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float]) -> Solution:
+    """Find a distribution of the score under which every bet loses, the one furthest from an edge, or stakes that never lose.
+
+    The smallest loss of the bets is made as large as it can be, so that the distribution remains good while prices move. Its
+    optimum is negative exactly where stakes win at every score; the stakes are the dual variables. Where it is zero, stakes may
+    still win at some scores and get everything back at the others, as with draws that are returned; that is a program of its own.
+
+    Args:
+        scores: the grid.
+        rows: the claim of each bet, as its row of the grid.
+        odds: the decimal odds of each bet.
+    """
+    nets = _nets(scores, rows, odds)
+    bets, cells = nets.shape
+    result = _maximise(np.append(np.zeros(cells), 1.0), np.hstack((nets, np.ones((bets, 1)))), cells)
+    if result.status != 0:
+        return Solution()
+    probabilities = np.maximum(result.x[:-1], 0.0)
+    probabilities /= probabilities.sum()
+    if (nets @ probabilities).max() < -TOLERANCE:
+        return Solution(probabilities)
+    stakes = -result.ineqlin.marginals
+    if result.x[-1] >= -TOLERANCE:
+        result = _maximise(nets.mean(axis=1), -nets.T, bets)
+        if result.status != 0 or -result.fun <= TOLERANCE:
+            # Infeasible: all stakes lose somewhere, if by less than the first program could tell.
+            return Solution(is_fair=result.status in {0, 2})
+        stakes = result.x
+    stakes = np.maximum(stakes, 0.0)
+    stakes[stakes < _MIN_STAKE * stakes.sum()] = 0.0
+    stakes /= stakes.sum()
+    won = stakes @ nets
+    return Solution(stakes=stakes, profit=max(0.0, float(won.min()))) if _never_loses(won) else Solution()
+
+
+def mend(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float], probabilities: Floats) -> Floats | None:
+    """Move a distribution to one under which every bet loses, if a few steps lead to one; much cheaper than the program.
+
+    Each step is the one of least relative entropy that makes the bet with the largest edge a losing one (Bregman's cyclic
+    projections; for such constraints Csiszár, "I-divergence geometry of probability distributions and minimization problems",
+    1975), to first order.
+
+    Args:
+        scores: the grid.
+        rows: the claim of each bet, as its row of the grid.
+        odds: the decimal odds of each bet.
+        probabilities: by score.
+    """
+    nets = _nets(scores, rows, odds)
+    # What has no probability at all would never get any.
+    mended = probabilities + _REVIVAL / len(probabilities)
+    mended /= mended.sum()
+    for _ in range(_MAX_STEPS):
+        edges = nets @ mended
+        worst = int(edges.argmax())
+        edge = float(edges[worst])
+        if edge < -TOLERANCE:
+            return np.asarray(mended)
+        net = nets[worst]
+        variance = float(mended @ (net - edge) ** 2)
+        if variance <= 0.0:
+            return None
+        mended *= np.exp(np.clip((-_MENDED_LOSS - edge) / variance * net, -_MAX_EXPONENT, _MAX_EXPONENT))
+        mended /= mended.sum()
+    return None
+
+
+def _maximise(gains: Floats, at_most_zero: Floats, shares: int) -> Any:
+    """Maximise a sum of variables of which the first `shares` are parts of 1 and the others have no bounds."""
+    size = len(gains)
+    bounds = np.zeros((size, 2))
+    bounds[:, 1] = np.inf
+    bounds[shares:, 0] = -np.inf
+    return linprog(
+        -gains,
+        A_ub=at_most_zero,
+        b_ub=np.zeros(len(at_most_zero)),
+        A_eq=(np.arange(size) < shares).astype(np.float64)[None, :],
+        b_eq=np.ones(1),
+        bounds=bounds,
+        method="highs-ds",
+        options={"primal_feasibility_tolerance": _FEASIBILITY, "dual_feasibility_tolerance": _FEASIBILITY},
+    )
+
+
+def _nets(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float]) -> Floats:
+    """Return what a stake of 1 on each bet wins or loses at each score."""
+    return np.asarray(np.array(odds)[:, None] * scores.won[rows] + scores.returned[rows] - 1.0)
+
+
+def _never_loses(won: Floats) -> bool:
+    return bool(won.min() >= -_MAX_LOSS and won.mean() > TOLERANCE)
+
+
+def never_loses(claims: Sequence[Claim], odds: Sequence[float], stakes: Sequence[float]) -> bool:
+    """Check whether stakes lose at no score and win at some."""
+    return _never_loses(np.array(stakes) @ _nets(grid(tuple(claims)), range(len(claims)), odds))
+
+
+def ceilings(won: Floats | Sequence[Floats], returned: Floats | Sequence[Floats], probabilities: Floats) -> list[int]:
+    """Return the odds up to which each bet loses on average, in thousandths.
+
+    Args:
+        won: the share that wins, by bet and score.
+        returned: the share that is returned.
+        probabilities: of the scores.
+    """
+    wins = np.asarray(won) @ probabilities
+    fair = (1.0 - np.asarray(returned) @ probabilities - TOLERANCE) * 1000.0
+    limits = np.divide(fair, wins, out=np.full(len(wins), _NO_CEILING), where=wins > 0)
+    return [int(limit) for limit in np.minimum(limits, _NO_CEILING)]

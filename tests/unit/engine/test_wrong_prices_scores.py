@@ -1,0 +1,231 @@
+"""Markets of one event speak of one score: what can be beaten together is suspended, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketUpdate
+from oddsengine.domain.ids import MarketId
+from oddsengine.engine.explain import explain
+from oddsengine.engine.pipeline import Pipeline
+from oddsengine.pricing.pricer import Pricer
+from oddsengine.pricing.profiles.profile import Profile
+from tests.support.builders import a_batch, a_definition, an_event, live
+
+
+class Match:
+    """An event whose markets are priced at the quotes of one source, which have no margin."""
+
+    def __init__(self, sport: str = "football", solves_per_s: float = 40.0, profiles: dict[str, Profile] | None = None) -> None:
+        profiles = profiles or {"default": Profile(book_sum=1.0, ladder="decimal_3")}
+        self.pipeline = Pipeline(Pricer(profiles, None, solves_per_s), ("src",))
+        self.pipeline.receive(live(), 0)
+        self.pipeline.receive(a_batch(EventUpdate(an_event(sport=sport))), 0)
+        self.now_ms = 0
+
+    def quote(self, market: str, *, _status: str = "open", _in_play: bool = False, **odds: float) -> None:
+        """Quote odds for a market, as `total/ft/2.5`; the last selection's follow from the others if it has 0."""
+        kind, *parts = market.split("/")
+        definition = a_definition(
+            f"e1/{market}",
+            tuple(odds),
+            type=kind,
+            period=parts[0] if parts else "ft",
+            line=float(parts[-1]) if parts else None,
+            winners=2 if kind == "double_chance" else 1,
+            status=_status,
+            in_play=_in_play,
+        )
+        rest = 1 - sum(1 / each for each in odds.values() if each)
+        books = [BookChange(f"s-{key}", quote=each or 1 / rest) for key, each in odds.items()]
+        self.pipeline.receive(a_batch(MarketUpdate(market, True, definition, books)), self.now_ms)
+
+    def flush(self, now_ms: int = 1) -> dict[str, str | None]:
+        """Publish. Return why each market is suspended."""
+        self.now_ms = now_ms
+        self.pipeline.tick(now_ms)
+        self.pipeline.flush(0, now_ms)
+        self.pipeline.offers[0].commit(now_ms)
+        return {key.partition("/")[2]: record.state.reason for key, record in self.pipeline.offers[0].markets.items()}
+
+    def guard(self, market: str) -> dict[str, Any]:
+        explanation = explain(self.pipeline, MarketId(f"e1/{market}"), self.now_ms)
+        assert explanation is not None
+        (found,) = [each for each in explanation["guards"] if each["guard"] == "arbitrage"]
+        assert isinstance(found, dict)
+        return found
+
+    def legs(self, market: str) -> set[tuple[str, str]]:
+        return {(leg["market"].partition("/")[2], leg["selection"]) for leg in self.guard(market)["legs"]}
+
+
+def test_home_win_beside_the_away_side_with_half_a_goal() -> None:
+    match = Match()
+    match.quote("match_odds", home=2.578, draw=3.4, away=0)
+    match.quote("asian_handicap/ft/-0.5", home=0, away=1.904)
+    assert {"match_odds": "arbitrage", "asian_handicap/ft/-0.5": "arbitrage"} == match.flush()
+    assert {("match_odds", "home"), ("asian_handicap/ft/-0.5", "away")} <= match.legs("match_odds")
+    assert match.legs("match_odds") == match.legs("asian_handicap/ft/-0.5")
+    assert 0.913 == pytest.approx(match.guard("match_odds")["value"], abs=0.001)
+    match.quote("asian_handicap/ft/-0.5", home=0, away=1 / (1 - 1 / 2.578))
+    assert {"match_odds": None, "asian_handicap/ft/-0.5": None} == match.flush(2)
+    assert "legs" not in match.guard("match_odds")
+
+
+def test_both_to_score_no_beside_over_one_and_a_half() -> None:
+    match = Match()
+    match.quote("both_to_score", yes=0, no=3.4)
+    match.quote("total/ft/1.5", under=0, over=3.95)
+    assert {"both_to_score": "arbitrage", "total/ft/1.5": "arbitrage"} == match.flush()
+    assert {("both_to_score", "no"), ("total/ft/1.5", "over")} == match.legs("total/ft/1.5")
+    assert 0.547 == pytest.approx(match.guard("both_to_score")["value"], abs=0.001)
+
+
+@pytest.mark.parametrize("market", ["draw_no_bet", "asian_handicap/ft/0"])
+def test_draw_no_bet_beside_the_result(market: str) -> None:
+    match = Match()
+    match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
+    match.quote(market, home=2.2, away=0)
+    assert {"match_odds": "arbitrage", market: "arbitrage"} == match.flush()
+    assert (market, "home") in match.legs("match_odds")
+    match.quote(market, home=1.5, away=0)
+    assert {"match_odds": None, market: None} == match.flush(2)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            ("double_chance", {"home_draw": 1.6, "draw_away": 1.3, "home_away": 1.4}),
+            ("match_odds", {"home": 2, "draw": 4, "away": 4}),
+        ),
+        (("correct_score", {"0-0": 12.0, "1-0": 9.0, "any_other": 0}), ("total/ft/0.5", {"under": 8.0, "over": 0})),
+        (("correct_score", {"0-0": 12.0, "1-0": 9.0, "any_other": 0}), ("match_odds", {"home": 12.0, "draw": 5.0, "away": 0})),
+        (("handicap/ft/-1", {"home": 4.0, "draw": 4.0, "away": 0}), ("asian_handicap/ft/-1.5", {"home": 0, "away": 1.5})),
+        (("asian_handicap/ft/-0.75", {"home": 2.0, "away": 0}), ("match_odds", {"home": 3.0, "draw": 3.0, "away": 3.0})),
+        (("total/ft/1.5", {"under": 1.2, "over": 0}), ("both_to_score", {"yes": 1.2, "no": 0})),
+    ],
+)
+def test_other_markets_that_contradict_each_other(one: tuple[str, dict[str, float]], other: tuple[str, dict[str, float]]) -> None:
+    match = Match()
+    for market, odds in (one, other):
+        match.quote(market, _status="open", _in_play=False, **odds)
+    assert {one[0]: "arbitrage", other[0]: "arbitrage"} == match.flush()
+
+
+def test_markets_that_agree_stay_open_beside_one_that_does_not() -> None:
+    match = Match(profiles={"default": Profile(book_sum=1.05, ladder="decimal_3")})
+    match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
+    match.quote("total/ft/2.5", under=2.0, over=2.0)
+    match.quote("asian_handicap/ft/-0.5", home=2.0, away=2.0)
+    match.quote("both_to_score", yes=1.8, no=0)
+    assert {None} == set(match.flush().values())
+    match.quote("draw_no_bet", home=2.2, away=0)
+    reasons = match.flush(2)
+    assert "arbitrage" == reasons["draw_no_bet"]
+    assert (None, None) == (reasons["total/ft/2.5"], reasons["both_to_score"])
+    match.quote("draw_no_bet", _status="suspended", home=2.2, away=0)
+    reasons = match.flush(3)
+    assert "provider" == reasons.pop("draw_no_bet")
+    assert {None} == set(reasons.values())
+
+
+def test_the_best_price_of_any_profile_counts() -> None:
+    tilted = {
+        "one": Profile(book_sum=1.02, ladder="decimal_3", shift={"home": -0.1}),
+        "other": Profile(book_sum=1.02, ladder="decimal_3", shift={"under": -0.1}),
+    }
+    match = Match(profiles=tilted)
+    match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
+    match.quote("asian_handicap/ft/-0.5", home=2.0, away=2.0)
+    assert {"arbitrage"} == set(match.flush().values())
+
+
+def test_periods_are_not_compared() -> None:
+    match = Match()
+    match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
+    match.quote("asian_handicap/h1/-0.5", home=3.5, away=0)
+    assert {None} == set(match.flush().values())
+
+
+@pytest.mark.parametrize("sport", ["basketball", "tennis"])
+def test_sports_without_draws_are_not_compared(sport: str) -> None:
+    match = Match(sport)
+    match.quote("match_odds", home=2.578, draw=3.4, away=0)
+    match.quote("asian_handicap/ft/-0.5", home=0, away=1.904)
+    assert {None} == set(match.flush().values())
+
+
+def test_in_ice_hockey_a_total_may_count_extra_time() -> None:
+    match = Match("ice_hockey")
+    match.quote("match_odds", home=2.578, draw=3.4, away=0)
+    match.quote("asian_handicap/ft/-0.5", home=0, away=1.904)
+    match.quote("draw_no_bet", home=3.4, away=0)
+    assert {"match_odds": "arbitrage", "asian_handicap/ft/-0.5": None, "draw_no_bet": "arbitrage"} == match.flush()
+
+
+def test_an_asian_handicap_in_play_may_count_from_the_current_score() -> None:
+    match = Match()
+    match.quote("match_odds", _in_play=True, home=2.578, draw=3.4, away=0)
+    match.quote("asian_handicap/ft/-0.5", home=0, away=1.904)
+    assert {"arbitrage"} == set(match.flush().values())
+    match.quote("asian_handicap/ft/-0.5", _in_play=True, home=0, away=1.904)
+    assert {None} == set(match.flush(2).values())
+    match.quote("double_chance", _in_play=True, home_draw=1.7, draw_away=1.904, home_away=1.2)
+    assert {"match_odds": "arbitrage", "asian_handicap/ft/-0.5": None, "double_chance": "arbitrage"} == match.flush(3)
+
+
+def test_the_guard_can_be_off() -> None:
+    match = Match(solves_per_s=0.0)
+    match.quote("match_odds", home=2.578, draw=3.4, away=0)
+    match.quote("asian_handicap/ft/-0.5", home=0, away=1.904)
+    assert {None} == set(match.flush().values())
+
+
+def test_without_budget_what_is_in_doubt_is_suspended_until_there_is_some() -> None:
+    match = Match(solves_per_s=1.0)
+    match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
+    match.quote("asian_handicap/ft/-0.5", home=2.0, away=2.0)
+    assert {None} == set(match.flush().values())
+    match.quote("match_odds", home=1.8, draw=4.5, away=0)
+    match.quote("asian_handicap/ft/-0.5", home=1.8, away=0)
+    assert {"arbitrage"} & set(match.flush(2).values())
+    for seconds in range(1, 7):
+        reasons = match.flush(seconds * 1000)
+    assert {None} == set(reasons.values())
+
+
+def test_a_market_of_one_type_costs_no_program() -> None:
+    match = Match()
+    match.quote("total/ft/1.5", over=1.3, under=0)
+    match.quote("total/ft/2.5", over=2.0, under=0)
+    match.flush()
+    assert match.pipeline.pricer.scores is not None
+    assert 0 == match.pipeline.pricer.scores.solves
+
+
+def test_prices_move_under_the_certificate_without_a_program() -> None:
+    match = Match(profiles={"default": Profile(book_sum=1.05, ladder="decimal_3")})
+    match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
+    match.quote("total/ft/2.5", under=2.0, over=2.0)
+    match.flush()
+    for step in range(1, 20):
+        match.quote("total/ft/2.5", under=2.0 + step / 1000, over=0)
+        assert {None} == set(match.flush(1 + step).values())
+    scores = match.pipeline.pricer.scores
+    assert scores is not None
+    assert 1 == scores.solves
+
+
+def test_an_event_that_leaves_takes_its_state_along() -> None:
+    match = Match()
+    match.quote("match_odds", home=2.578, draw=3.4, away=0)
+    match.quote("asian_handicap/ft/-0.5", home=0, away=1.904)
+    match.flush()
+    for market in list(match.pipeline.offers[0].markets):
+        match.pipeline.pricer.forget(market)
+    scores = match.pipeline.pricer.scores
+    assert scores is not None
+    assert (set(), [], False) == (scores.refused, scores.due(), scores.has_moved)

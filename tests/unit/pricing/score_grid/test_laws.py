@@ -1,0 +1,252 @@
+"""Laws of the guard across markets, held against an oracle that settles every bet by itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oddsengine.pricing.guards.score_grid import ScoreGuard
+from oddsengine.pricing.guards.score_grid.claims import claims_of
+from oddsengine.pricing.guards.score_grid.program import TOLERANCE, grid, never_loses
+from tests.oracles.score_bets import GOALS, KINDS, SCORES, Kind, best_free_roll, best_profit, definition, fair_odds, paid
+from tests.support.builders import an_event
+
+if TYPE_CHECKING:
+    from oddsengine.domain.ids import MarketId
+
+EVENT = an_event()
+
+
+def _distribution(weights: dict[tuple[int, int], float]) -> dict[tuple[int, int], float]:
+    """Make weights sum to 1, after a little for every other score: none is impossible."""
+    whole = {score: 0.01 * 0.6 ** sum(score) for score in SCORES} | weights
+    total = sum(whole.values())
+    return {score: weight / total for score, weight in whole.items()}
+
+
+DISTRIBUTIONS = st.dictionaries(
+    st.tuples(st.integers(0, 5), st.integers(0, 5)), st.floats(0.01, 1.0), min_size=1, max_size=12
+).map(_distribution)
+OFFERS = st.lists(st.sampled_from(KINDS), min_size=2, max_size=8, unique=True)
+
+
+class Board:
+    """A market with given prices."""
+
+    def __init__(self, kind: Kind, odds: dict[str, float | None]) -> None:
+        self.kind = kind
+        self.definition = definition(kind)
+        self.is_open = False
+        self.odds = odds
+
+    def prices(self, key: str) -> tuple[int | None, ...]:
+        odds = self.odds.get(key)
+        return (None if odds is None else int(odds * 1000 + 1e-6),)
+
+
+class Offer:
+    """The markets of one event, as a pipeline prices and checks them."""
+
+    def __init__(self, solves_per_s: float = 1000.0) -> None:
+        self.guard = ScoreGuard(solves_per_s)
+        self.boards: dict[MarketId, Board] = {}
+
+    def price(self, kind: Kind, odds: dict[str, float | None]) -> None:
+        board = self.boards.setdefault(definition(kind).id, Board(kind, {}))
+        changed = [key for key in kind.keys if board.odds.get(key) != odds.get(key)]
+        board.odds = odds
+        if changed or not board.is_open:
+            self.guard.review(board, EVENT, changed)
+        board.is_open = board.definition.id not in self.guard.refused
+
+    def check(self, now_ms: int = 0) -> None:
+        for market in self.guard.check(now_ms):
+            board = self.boards[market]
+            if not board.is_open:
+                self.guard.review(board, EVENT, [])
+            board.is_open = market not in self.guard.refused
+
+    def open_bets(self) -> dict[tuple[Kind, str], float]:
+        return self._bets([board for board in self.boards.values() if board.is_open])
+
+    def all_bets(self) -> dict[tuple[Kind, str], float]:
+        return self._bets(self.boards.values())
+
+    def _bets(self, boards: object) -> dict[tuple[Kind, str], float]:
+        return {
+            (board.kind, key): price / 1000
+            for board in boards  # type: ignore[attr-defined]
+            for key in board.kind.keys
+            if (price := board.prices(key)[0]) is not None
+        }
+
+
+def priced(kind: Kind, chances: dict[tuple[int, int], float], margin: float) -> dict[str, float | None]:
+    odds = {key: fair_odds(kind, key, chances) for key in kind.keys}
+    return {key: None if fair is None or fair * (1 - margin) < 1.001 else fair * (1 - margin) for key, fair in odds.items()}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_claim_pays_as_the_bet_is_settled(kind: Kind) -> None:
+    claims = claims_of(definition(kind), "football")
+    assert list(kind.keys) == list(claims)
+    scores = grid(tuple(claims.values()))
+    for row, key in enumerate(kind.keys):
+        on_grid = {
+            (int(home), int(away)): 3.0 * won + returned
+            for home, away, won, returned in zip(scores.homes, scores.aways, scores.won[row], scores.returned[row], strict=True)
+        }
+        assert {score: paid(kind, key, 3.0, score) for score in on_grid} == on_grid
+
+
+@given(OFFERS)
+def test_every_score_pays_all_claims_as_some_score_of_the_grid_does(kinds: list[Kind]) -> None:
+    claims = tuple({claim: None for kind in kinds for claim in claims_of(definition(kind), "football").values()})
+    scores = grid(claims)
+    bets = [(kind, key) for kind in kinds for key in kind.keys]
+    inside = {
+        tuple(paid(*bet, 3.0, score) for bet in bets) for score in zip(scores.homes.tolist(), scores.aways.tolist(), strict=True)
+    }
+    assert max(scores.homes) < GOALS
+    assert {tuple(paid(*bet, 3.0, score) for bet in bets) for score in SCORES} <= inside
+
+
+@settings(max_examples=60, deadline=None)
+@given(DISTRIBUTIONS, OFFERS, st.floats(0.0, 0.2))
+def test_prices_of_one_distribution_with_a_margin_are_open(
+    chances: dict[tuple[int, int], float], kinds: list[Kind], margin: float
+) -> None:
+    offer = Offer()
+    for kind in kinds:
+        offer.price(kind, priced(kind, chances, margin))
+        offer.check()
+        assert not offer.guard.refused
+
+
+MOVES = st.lists(
+    st.tuples(st.sampled_from(KINDS[:12]), DISTRIBUTIONS, st.sampled_from([0.0, 0.02, 0.05, 0.3]), st.booleans()),
+    min_size=2,
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(MOVES, st.sampled_from([1.0, 1000.0]))
+def test_what_is_open_can_never_be_beaten_and_what_can_is_suspended(
+    moves: list[tuple[Kind, dict[tuple[int, int], float], float, bool]], solves_per_s: float
+) -> None:
+    offer = Offer(solves_per_s)
+    for now_ms, (kind, chances, margin, is_last) in enumerate(moves):
+        offer.price(kind, priced(kind, chances, margin))
+        if not is_last:
+            continue  # several in one flush
+        offer.check(now_ms * 50)
+        bets = offer.open_bets()
+        if len({each.type for each, _ in bets}) > 1:
+            assert best_profit(bets) <= 3 * TOLERANCE
+            assert best_free_roll(bets) <= len(SCORES) * 3 * TOLERANCE
+        if solves_per_s == 1000.0 and offer.guard.refused:
+            assert max(best_profit(offer.all_bets()), best_free_roll(offer.all_bets())) > 0
+            for market in offer.guard.refused:
+                arbitrage = offer.guard.arbitrage_of(market)
+                assert arbitrage is not None
+                assert market in {leg.market for leg in arbitrage.legs}
+
+
+@settings(max_examples=30, deadline=None)
+@given(MOVES)
+def test_a_withdrawn_market_frees_the_others(moves: list[tuple[Kind, dict[tuple[int, int], float], float, bool]]) -> None:
+    offer = Offer()
+    for kind, chances, margin, _ in moves:
+        offer.price(kind, priced(kind, chances, margin))
+    offer.check()
+    first, *others = offer.boards
+    for market in others:
+        offer.guard.withdraw(market)
+        del offer.boards[market]
+        offer.check()
+    assert not offer.guard.refused
+    assert offer.boards[first].is_open
+
+
+PLANTED = [
+    (("match_odds", None, "home", 2.578), ("asian_handicap", -0.5, "away", 1.904)),
+    (("both_to_score", None, "no", 3.4), ("total", 1.5, "over", 3.95)),
+    (("double_chance", None, "home_draw", 1.5), ("match_odds", None, "away", 3.2)),
+    (("draw_no_bet", None, "home", 2.1), ("asian_handicap", 0.0, "away", 2.0)),
+    (("handicap", -1.0, "home", 4.0), ("asian_handicap", -1.5, "away", 1.4)),
+    (("odd_even", None, "odd", 2.05), ("odd_even", None, "even", 2.05), ("total", 2.5, "over", 1.9)),
+]
+
+
+@pytest.mark.parametrize("bets", PLANTED)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_planted_arbitrage_is_found(bets: tuple[tuple[str, float | None, str, float], ...], reverse: bool) -> None:
+    offer = Offer()
+    odds: dict[Kind, dict[str, float | None]] = {}
+    for type_, line, key, price in bets:
+        kind = next(each for each in KINDS if (each.type, each.line) == (type_, line))
+        odds.setdefault(kind, {})[key] = price
+    for kind in sorted(odds, reverse=reverse):
+        offer.price(kind, odds[kind])
+    offer.check()
+    legs = {definition(kind).id for kind in odds if kind.type != "total" or len(bets) == 2}
+    assert legs <= offer.guard.refused
+    arbitrage = offer.guard.arbitrage_of(next(iter(legs)))
+    assert arbitrage is not None
+    assert arbitrage.profit == pytest.approx(best_profit(offer.all_bets()), abs=1e-6)
+
+
+def test_the_certificate_survives_small_moves() -> None:
+    offer = Offer()
+    chances = {(home, away): 0.5 ** (home + away + 2) for home in range(12) for away in range(12)}
+    for kind in KINDS[:9]:
+        offer.price(kind, priced(kind, chances, 0.04))
+    offer.check()
+    assert 1 == offer.guard.solves
+    for margin in (0.035, 0.03, 0.05, 0.04):
+        for kind in KINDS[:9]:
+            offer.price(kind, priced(kind, chances, margin))
+            offer.check()
+    assert 1 == offer.guard.solves
+
+
+def test_a_certificate_is_mended_without_a_program() -> None:
+    offer = Offer()
+    for step in range(20):
+        fade = 0.5 + step / 100
+        weights = {(home, away): fade**home * 0.5**away for home in range(10) for away in range(10)}
+        chances = {score: weight / sum(weights.values()) for score, weight in weights.items()}
+        for kind in KINDS[:9]:
+            offer.price(kind, priced(kind, chances, 0.04))
+        offer.check()
+        assert not offer.guard.refused
+    assert offer.guard.solves < 4
+
+
+def test_without_budget_only_what_the_certificate_does_not_allow_is_suspended() -> None:
+    offer = Offer(solves_per_s=1.0)
+    chances = {(home, away): 0.5 ** (home + away + 2) for home in range(12) for away in range(12)}
+    kinds = [KINDS[0], KINDS[3], KINDS[8]]
+    for kind in kinds:
+        offer.price(kind, priced(kind, chances, 0.04))
+    offer.check(1)
+    assert not offer.guard.refused
+    offer.price(kinds[1], {"yes": 1.5, "no": 2.3})
+    offer.check(2)
+    assert {definition(kinds[1]).id} == offer.guard.refused
+    assert offer.guard.arbitrage_of(definition(kinds[1]).id) is None
+    assert [definition(kinds[0]).id] == offer.guard.due()
+    offer.check(6000)
+    assert [] == offer.guard.due()
+    assert {definition(kind).id for kind in kinds[1:]} == offer.guard.refused
+
+
+def test_stakes_that_lose_at_some_score_are_no_arbitrage() -> None:
+    claims = list(claims_of(definition(KINDS[0]), "football").values())
+    thirds = [1 / 3] * 3
+    assert [True, False, False] == [never_loses(claims, [odds] * 3, thirds) for odds in (3.01, 3.0, 2.99)]
+    assert not never_loses(claims, [9.0, 9.0, 2.9], thirds)
