@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final, NamedTuple
+
 import msgspec
 
 from oddsengine.domain.ids import EventId
+
+_SCORE: Final = re.compile(r"(\d{1,3})\s*[-:\N{EN DASH}]\s*(\d{1,3})")
+
+
+class Score(NamedTuple):
+    """What the two sides have scored."""
+
+    home: int
+    away: int
 
 
 class Competition(msgspec.Struct, frozen=True, gc=False):
@@ -15,7 +27,7 @@ class Competition(msgspec.Struct, frozen=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A sporting event; `start_ms` is Unix milliseconds, `score` and `clock` are for display only."""
+    """A sporting event; `start_ms` is Unix milliseconds, `score` and `clock` are the source's own texts."""
 
     id: EventId
     sport: str
@@ -26,3 +38,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     in_play: bool = False
     score: str | None = None
     clock: str | None = None
+
+
+def read_score(text: str | None) -> Score | None:
+    """Return the score that an event shows; None if there is none, or it says more than what both sides have scored."""
+    match = None if text is None else _SCORE.fullmatch(text.strip())
+    return None if match is None else Score(int(match[1]), int(match[2]))

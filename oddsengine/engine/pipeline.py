@@ -14,6 +14,7 @@ from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.engine.described_events import DescribedEvents, in_first_competition
 from oddsengine.engine.ended_events import WITHDRAWN, EndedEvents
 from oddsengine.engine.market_directory import MarketDirectory
+from oddsengine.engine.matched_events import MatchedEvents
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.guards.score_grid import settle
 from oddsengine.pricing.market.consensus_markets import CONSENSUS, ConsensusMarkets
@@ -24,15 +25,14 @@ from oddsengine.sourcing.source_book import SourceBook
 from oddsengine.sourcing.source_selector import ConsensusInput, SourceSelector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from oddsengine.domain.events import Event
-    from oddsengine.domain.feed_updates import FeedUpdate, MarketDefinition, UpdateBatch
+    from oddsengine.domain.feed_updates import MarketDefinition, UpdateBatch
     from oddsengine.domain.ids import MarketId
     from oddsengine.pricing.market.consensus import Consensus
     from oddsengine.pricing.pricer import Pricer
-    from oddsengine.sourcing.matching.matcher import Move
     from oddsengine.sourcing.source_book import SourceMarket
     from oddsengine.sourcing.source_selector import ChosenSource, SourcingRule
 
@@ -68,6 +68,7 @@ class Pipeline:
             self.id_mapper = EventIdMapper(Matcher(matching or MatchingSettings()))
         self._consensus_markets = ConsensusMarkets()
         self.books = {source: SourceBook(source) for source in sources}
+        self._matched = None if self.id_mapper is None else MatchedEvents(self.id_mapper, self.books, self)
         self.offers = [OwnedOffer(tuple(pricer.profiles)) for _ in range(shards)]
         self._dirty: list[set[MarketId]] = [set() for _ in range(shards)]
         self._dirty_events: list[set[EventId]] = [set() for _ in range(shards)]
@@ -93,107 +94,68 @@ class Pipeline:
         book = self.books[source]
         names = self._directory.markets_of(source)
         published_ms = batch.published_ms if batch.published_ms is not None else now_ms
-        for update in batch.updates if self.id_mapper is None else self._with_mapped_ids(source, batch.updates):
+        for update in batch.updates if self._matched is None else self._matched.mapped(source, batch.updates):
             book.apply(update, published_ms, now_ms)
             if type(update) is MarketUpdate:
                 if update.definition is not None:
-                    self._assign(source, update.market, update.definition.id)
+                    self.assign(source, update.market, update.definition.id)
                     if update.definition.status == "closed":
                         self._note_closing(update.definition.id, now_ms)
                 market = names.get(update.market)
                 if market is not None:
-                    self._mark(market)
+                    self.mark(market)
             elif type(update) is EventUpdate:
-                self._mark_event(update.event.id)
+                self.mark_event(update.event.id)
             elif type(update) is MarketGone:
                 self._remove_quote(source, update.market)
             elif type(update) is SourceStatus:
                 for market in names.values():
-                    self._mark(market)
+                    self.mark(market)
                 # The health of a source decides whether its description of an event is used.
                 for event in book.events if len(self.books) > 1 else ():
-                    self._mark_event(event)
+                    self.mark_event(event)
 
     def agrees(self, batch: UpdateBatch) -> bool:
         """Check whether new images of a source equal what its book holds. Changes nothing."""
         return agrees(self.books[batch.source], batch)
 
-    def _with_mapped_ids(self, source: str, updates: Iterable[FeedUpdate]) -> Iterator[FeedUpdate]:
-        """Yield updates with the ids of the events they were matched to."""
-        id_mapper = self.id_mapper
-        assert id_mapper is not None  # noqa: S101 - checked by the caller
-        for update in updates:
-            if type(update) is MarketUpdate:
-                definition = update.definition
-                if definition is not None:
-                    self._move(id_mapper.list_event(definition.event))
-                    definition = id_mapper.map_market(source, update.market, definition, update.books, image=update.image)
-                elif id_mapper.has_unconfirmed:
-                    definition = id_mapper.confirm(source, update.market, update.books)
-                yield update if definition is None else MarketUpdate(update.market, update.image, definition, update.books)
-            elif type(update) is EventUpdate:
-                event, moves = id_mapper.map_event(update.event)
-                self._move(moves)
-                yield EventUpdate(event)
-            else:
-                yield update
-
     def _remove_quote(self, source: str, source_id: str) -> None:
         market = self._directory.remove(source, source_id)
         if market is None:
             return
-        self._mark(market)
-        if self.id_mapper is not None:
-            self._move(self.id_mapper.remove_market(source, source_id, EventId(market.partition("/")[0])))
+        self.mark(market)
+        if self._matched is not None:
+            self._matched.remove_market(source, source_id, EventId(market.partition("/")[0]))
 
-    def _move(self, moves: Iterable[Move]) -> None:
-        """Take feeds' own events with their markets to where they are placed now."""
-        id_mapper = self.id_mapper
-        assert id_mapper is not None  # noqa: S101 - nothing moves without one
-        for own, before in moves:
-            event = id_mapper.current_event(own)
-            if event is None:
-                continue
-            for source, book in self.books.items():
-                if before in book.events and feed_of(source) == feed_of(own):
-                    del book.events[before]
-                    book.events[event.id] = event
-            for source, source_id, definition in id_mapper.mapped_markets(own):
-                held = self.books[source].markets.get(source_id)
-                if held is not None:
-                    held.define(definition)
-                    self._assign(source, source_id, definition.id)
-                    self._mark(definition.id)
-            self._mark_event(event.id)
-            if before != event.id:
-                self._leave(before)
-
-    def _leave(self, event: EventId) -> None:
+    def leave(self, event: EventId) -> None:
         """Withdraw an event that no source describes any more; else publish it as the others have it."""
         if any(event in book.events for book in self.books.values()):
-            self._mark_event(event)
+            self.mark_event(event)
             return
         offer = self.offers[shard_of(event, len(self.offers))]
         if event in offer.events:
             self._withdraw(offer, event)
 
-    def _assign(self, source: str, source_id: str, market: MarketId) -> None:
+    def assign(self, source: str, source_id: str, market: MarketId) -> None:
+        """Assign a source's id to a market. The market it was assigned to before is no longer quoted by it."""
         before = self._directory.assign(source, source_id, market)
         if before is not None:
             self._selector.retract(before, source)
-            self._mark(before)
+            self.mark(before)
 
     def _note_closing(self, market: MarketId, now_ms: int) -> None:
         """Note who has closed a market with a result, before the next flush: until then the source may be down or gone."""
         self._selector.choose(market, self.quoting(market), self._event_of(market), now_ms, begun=self._events.begun)
 
-    def _mark(self, market: MarketId) -> None:
+    def mark(self, market: MarketId) -> None:
+        """Mark a market to be priced in the next flush."""
         if len(self.offers) == 1:
             self._dirty[0].add(market)
         else:
             self._dirty[self.shard_of_market(market)].add(market)
 
-    def _mark_event(self, event: EventId) -> None:
+    def mark_event(self, event: EventId) -> None:
+        """Mark an event to be described in the next flush."""
         self._dirty_events[shard_of(event, len(self.offers))].add(event)
 
     def shard_of_market(self, market: MarketId) -> int:
@@ -212,11 +174,11 @@ class Pipeline:
     def tick(self, now_ms: int) -> None:
         """Mark the markets dirty that must be priced only because time has passed. Call about once a second."""
         for market in self.pricer.due(now_ms):
-            self._mark(market)
+            self.mark(market)
         for market in self._selector.due(now_ms):
-            self._mark(market)
+            self.mark(market)
         for market in self._consensus_markets.due(now_ms):
-            self._mark(market)
+            self.mark(market)
 
     def adopt(self, pricer: Pricer) -> None:
         """Price all markets by other rules from the next flush on. Unchanged prices are not published again.
@@ -232,7 +194,7 @@ class Pipeline:
         self.pricer = pricer
         for source in self.books:
             for market in self._directory.markets_of(source).values():
-                self._mark(market)
+                self.mark(market)
 
     def flush(self, shard: int, now_ms: int) -> None:
         """Price what is dirty in a shard and stage it in the shard's offer.
@@ -250,7 +212,7 @@ class Pipeline:
                 self._stage_event(offer, event)
         self._reprice_dirty(offer, shard, now_ms)
         if (scores := self.pricer.scores) is not None and scores.has_moved:
-            for market in settle(scores, now_ms, self._mark, partial(self._reprice_dirty, offer, shard, now_ms)):
+            for market in settle(scores, now_ms, self.mark, partial(self._reprice_dirty, offer, shard, now_ms)):
                 self.offers[self.shard_of_market(market)].suspend(market, "arbitrage")
 
     def _reprice_dirty(self, offer: OwnedOffer, shard: int, now_ms: int) -> None:
@@ -261,18 +223,21 @@ class Pipeline:
             self._dirty[shard] = set()
             for market in sorted(markets) if len(markets) > 1 else markets:
                 for other in self._reprice(offer, market, now_ms):
-                    self._mark(other)
+                    self.mark(other)
 
     def _stage_event(self, offer: OwnedOffer, event: EventId) -> None:
         described = self._events.describe(event)
         if described is None:
             return
         offer.stage_event(in_first_competition(described.event, offer.events.get(event)))
+        if (scores := self.pricer.scores) is not None:
+            for market in scores.update_event(described.event):
+                self.mark(market)
         if described.concerns_prices:
             for market in offer.events[event].markets:
-                self._mark(market)
+                self.mark(market)
         for market in self._orphaned.pop(event, ()):
-            self._mark(market)
+            self.mark(market)
 
     def _reprice(self, offer: OwnedOffer, market: MarketId, now_ms: int) -> AbstractSet[MarketId]:
         """Price a market and stage it. Returns the other markets that must be priced again because of it."""

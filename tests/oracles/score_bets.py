@@ -51,6 +51,15 @@ KINDS = (
     *(Kind("handicap", line, ("home", "draw", "away")) for line in (-1.0, 1.0)),
     Kind("home_total", 1.5, ("over", "under")),
     Kind("away_total", 0.5, ("over", "under")),
+    Kind("home_no_bet", None, ("draw", "away")),
+    Kind("away_no_bet", None, ("home", "draw")),
+    Kind("home_to_score", None, ("yes", "no")),
+    Kind("away_win_to_nil", None, ("yes", "no")),
+    Kind("home_odd_even", None, ("odd", "even")),
+    Kind("away_odd_even", None, ("odd", "even")),
+    Kind("match_odds_and_total", 2.5, ("home_under", "home_over", "draw_under", "draw_over", "away_under", "away_over")),
+    Kind("match_odds_and_both_to_score", None, ("home_yes", "home_no", "draw_yes", "draw_no", "away_yes", "away_no")),
+    Kind("total_and_both_to_score", 3.5, ("over_yes", "over_no", "under_yes", "under_no")),
 )
 
 
@@ -63,6 +72,17 @@ def paid(kind: Kind, key: str, odds: float, score: tuple[int, int]) -> float:  #
         return odds if result == key else 0.0
     if kind.type == "double_chance":
         return odds if result in key.split("_") else 0.0
+    if kind.type in {"home_no_bet", "away_no_bet"}:
+        return 1.0 if result == kind.type.partition("_")[0] else odds if result == key else 0.0
+    if kind.type.startswith("match_odds_and_") or kind.type == "total_and_both_to_score":
+        both = "yes" if home >= 1 and away >= 1 else "no"
+        facts = {result, both, "over" if home + away > line else "under"}
+        return odds if set(key.split("_")) <= facts else 0.0
+    if kind.type in {"home_to_score", "away_win_to_nil"}:
+        happened = home >= 1 if kind.type == "home_to_score" else result == "away" and home == 0
+        return odds if happened == (key == "yes") else 0.0
+    if kind.type in {"home_odd_even", "away_odd_even"}:
+        return odds if ("even", "odd")[(home if kind.type.startswith("home") else away) % 2] == key else 0.0
     if kind.type == "draw_no_bet":
         return 1.0 if result == "draw" else odds if result == key else 0.0
     if kind.type == "both_to_score":
@@ -97,21 +117,22 @@ def definition(kind: Kind, event: str = "e1") -> MarketDefinition:
     )
 
 
-def best_profit(odds: dict[tuple[Kind, str], float]) -> float:
-    """Return the most that stakes of 1 together win at least, whatever the score."""
-    nets = _nets(odds)
-    bets = len(nets)
-    return _maximum(np.append(np.zeros(bets), 1.0), np.hstack((-nets.T, np.ones((len(SCORES), 1)))), bets)
+def best_profit(odds: dict[tuple[Kind, str], float], least: tuple[int, int] = (0, 0)) -> float:
+    """Return the most that stakes of 1 together win at least, whatever the score, if so many goals have been scored."""
+    nets = _nets(odds, least)
+    bets, scores = nets.shape
+    return _maximum(np.append(np.zeros(bets), 1.0), np.hstack((-nets.T, np.ones((scores, 1)))), bets)
 
 
-def best_free_roll(odds: dict[tuple[Kind, str], float]) -> float:
+def best_free_roll(odds: dict[tuple[Kind, str], float], least: tuple[int, int] = (0, 0)) -> float:
     """Return the most that stakes of 1 together win over all scores, each counted once, if they lose at none."""
-    nets = _nets(odds)
+    nets = _nets(odds, least)
     return _maximum(nets.sum(axis=1), -nets.T, len(nets))
 
 
-def _nets(odds: dict[tuple[Kind, str], float]) -> NDArray[np.float64]:
-    return np.array([[paid(kind, key, price, score) - 1 for score in SCORES] for (kind, key), price in odds.items()])
+def _nets(odds: dict[tuple[Kind, str], float], least: tuple[int, int]) -> NDArray[np.float64]:
+    scores = [score for score in SCORES if score[0] >= least[0] and score[1] >= least[1]]
+    return np.array([[paid(kind, key, price, score) - 1 for score in scores] for (kind, key), price in odds.items()])
 
 
 def _maximum(gains: NDArray[np.float64], at_most_zero: NDArray[np.float64], bets: int) -> float:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from oddsengine.domain.events import read_score
 from oddsengine.domain.ids import MarketId, SelectionKey, line_text
 
 if TYPE_CHECKING:
@@ -27,7 +28,15 @@ def translate_event(event: Event, placement: Placement) -> Event:
     if not placement.swapped:
         return msgspec.structs.replace(event, id=placement.event)
     sides = tuple(reversed(event.participants))
-    return msgspec.structs.replace(event, id=placement.event, participants=sides, name=" v ".join(sides) or event.name)
+    score = read_score(event.score)
+    return msgspec.structs.replace(
+        event,
+        id=placement.event,
+        participants=sides,
+        name=" v ".join(sides) or event.name,
+        # One that can't be turned round would be the other side's.
+        score=None if score is None else f"{score.away}-{score.home}",
+    )
 
 
 def translate_market(definition: MarketDefinition, placement: Placement) -> MarketDefinition:

@@ -22,8 +22,13 @@ class Match:
         profiles = profiles or {"default": Profile(book_sum=1.0, ladder="decimal_3")}
         self.pipeline = Pipeline(Pricer(profiles, None, solves_per_s), ("src",))
         self.pipeline.receive(live(), 0)
-        self.pipeline.receive(a_batch(EventUpdate(an_event(sport=sport))), 0)
+        self.sport = sport
         self.now_ms = 0
+        self.event()
+
+    def event(self, **fields: Any) -> None:
+        """Describe the event, as with a score."""
+        self.pipeline.receive(a_batch(EventUpdate(an_event(sport=self.sport, **fields))), self.now_ms)
 
     def quote(self, market: str, *, _status: str = "open", _in_play: bool = False, **odds: float) -> None:
         """Quote odds for a market, as `total/ft/2.5`; the last selection's follow from the others if it has 0."""
@@ -33,7 +38,7 @@ class Match:
             tuple(odds),
             type=kind,
             period=parts[0] if parts else "ft",
-            line=float(parts[-1]) if parts else None,
+            line=float(parts[-1]) if len(parts) > 1 else None,
             winners=2 if kind == "double_chance" else 1,
             status=_status,
             in_play=_in_play,
@@ -158,6 +163,17 @@ def test_sports_without_draws_are_not_compared(sport: str) -> None:
     assert {None} == set(match.flush().values())
 
 
+@pytest.mark.parametrize("sport", ["basketball", "american_football", "baseball"])
+def test_who_wins_is_compared_with_by_how_much(sport: str) -> None:
+    match = Match(sport)
+    match.quote("moneyline", home=2.3, away=0)
+    match.quote("asian_handicap/ft/-0.5", home=0, away=1.9)
+    match.quote("total/ft/200.5", over=1.9, under=0)
+    assert {"moneyline": "arbitrage", "asian_handicap/ft/-0.5": "arbitrage", "total/ft/200.5": None} == match.flush()
+    match.quote("asian_handicap/ft/-0.5", home=2.4, away=0)
+    assert {None} == set(match.flush(2).values())
+
+
 def test_in_ice_hockey_a_total_may_count_extra_time() -> None:
     match = Match("ice_hockey")
     match.quote("match_odds", home=2.578, draw=3.4, away=0)
@@ -175,6 +191,97 @@ def test_an_asian_handicap_in_play_may_count_from_the_current_score() -> None:
     assert {None} == set(match.flush(2).values())
     match.quote("double_chance", _in_play=True, home_draw=1.7, draw_away=1.904, home_away=1.2)
     assert {"match_odds": "arbitrage", "asian_handicap/ft/-0.5": None, "double_chance": "arbitrage"} == match.flush(3)
+
+
+@pytest.mark.parametrize(("score", "reason"), [("0-0", "arbitrage"), ("1-1", "arbitrage"), ("1-0", None), (None, None)])
+def test_with_level_sides_an_asian_handicap_in_play_is_compared(score: str | None, reason: str | None) -> None:
+    match = Match()
+    match.event(in_play=True, score=score)
+    match.quote("match_odds", _in_play=True, home=2.578, draw=3.4, away=0)
+    match.quote("asian_handicap/ft/-0.5", _in_play=True, home=0, away=1.904)
+    assert {reason} == set(match.flush().values())
+
+
+def test_scores_that_can_no_longer_come_win_no_bets() -> None:
+    match = Match()
+    match.event(in_play=True, score="0-0")
+    match.quote("correct_score", _status="open", _in_play=True, **{"2-0": 5.0, "any_other": 0})
+    match.quote("total/ft/2.5", _in_play=True, over=1.3, under=0)
+    assert {None} == set(match.flush().values())
+    match.event(in_play=True, score="2-0")
+    assert {"arbitrage"} == set(match.flush(2).values())
+    assert {("correct_score", "2-0"), ("total/ft/2.5", "over")} == match.legs("total/ft/2.5")
+    match.quote("correct_score", _status="open", _in_play=True, **{"2-0": 1 / (1 - 1 / 1.3), "any_other": 0})
+    assert {None} == set(match.flush(3).values())
+
+
+def test_a_bet_that_the_score_has_decided_is_not_open() -> None:
+    match = Match()
+    match.quote("total/ft/0.5", _in_play=True, over=1.05, under=0)
+    match.quote("total/ft/2.5", _in_play=True, over=2.1, under=0)
+    for number, (score, reason) in enumerate((("0-0", None), ("1-0", "arbitrage"), ("0-0", None), ("0 - 1", "arbitrage"))):
+        match.event(in_play=True, score=score)
+        assert {"total/ft/0.5": reason, "total/ft/2.5": None} == match.flush(1 + number)
+
+
+def test_the_score_does_not_decide_what_the_second_half_brings() -> None:
+    match = Match()
+    match.event(in_play=True, score="1-0")
+    match.quote("total/h2/0.5", _in_play=True, over=1.05, under=0)
+    assert {None} == set(match.flush().values())
+
+
+@pytest.mark.parametrize("text", ["", "2", "1-0 (4-3 pens)", "6-4 3-2", "love-15"])
+def test_a_score_that_says_more_than_goals_is_not_used(text: str) -> None:
+    match = Match()
+    match.event(in_play=True, score=text)
+    match.quote("total/ft/0.5", _in_play=True, over=1.05, under=0)
+    assert {None} == set(match.flush().values())
+
+
+@pytest.mark.parametrize(
+    ("market", "odds"),
+    [
+        (
+            "match_odds_and_both_to_score",
+            {"home_yes": 4.0, "home_no": 3.9, "draw_yes": 4.5, "draw_no": 9, "away_yes": 9, "away_no": 0},
+        ),
+        ("total_and_both_to_score/ft/2.5", {"over_yes": 3.9, "over_no": 9, "under_yes": 9, "under_no": 0}),
+        ("home_win_to_nil", {"yes": 8.5, "no": 0}),
+        ("home_no_bet", {"draw": 1.2, "away": 0}),
+        ("home_to_score", {"yes": 2.5, "no": 0}),
+    ],
+)
+def test_bets_on_two_things_at_once_are_compared(market: str, odds: dict[str, float]) -> None:
+    match = Match(profiles={"default": Profile(book_sum=1.02, ladder="decimal_3")})
+    match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
+    match.quote("both_to_score", yes=2.0, no=0)
+    match.quote("correct_score", _status="open", _in_play=False, **{"1-0": 7.0, "any_other": 0})
+    assert {None} == set(match.flush().values())
+    match.quote(market, _status="open", _in_play=False, **odds)
+    assert "arbitrage" == match.flush(2)[market]
+
+
+def test_a_suspended_leg_frees_the_other() -> None:
+    match = Match()
+    match.quote("match_odds", home=2.578, draw=3.4, away=0)
+    match.quote("asian_handicap/ft/-0.5", home=0, away=1.904)
+    assert {"arbitrage"} == set(match.flush().values())
+    match.quote("match_odds", _status="suspended", home=2.578, draw=3.4, away=0)
+    assert {"match_odds": "provider", "asian_handicap/ft/-0.5": None} == match.flush(2)
+    match.quote("match_odds", home=2.578, draw=3.4, away=0)
+    assert {"arbitrage"} == set(match.flush(3).values())
+
+
+def test_a_part_of_the_match_without_a_name_is_not_compared() -> None:
+    match = Match()
+    match.quote("match_odds", home=2.578, draw=3.4, away=0)
+    definition = a_definition("e1/draw_no_bet/1.234", ("home", "away"), type="draw_no_bet")
+    match.pipeline.receive(a_batch(MarketUpdate("1.234", True, definition, [BookChange("s-home", quote=3.4)])), 0)
+    match.quote("draw_no_bet/ft", home=3.4, away=0)
+    assert {"match_odds": "arbitrage", "draw_no_bet/ft": "arbitrage"}.items() <= match.flush().items()
+    match.quote("draw_no_bet/ft", _status="suspended", home=3.4, away=0)
+    assert match.flush(2)["match_odds"] is None
 
 
 def test_the_guard_can_be_off() -> None:

@@ -8,10 +8,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from oddsengine.domain.events import Score
+from oddsengine.domain.ids import line_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import TypeAlias
 
     from oddsengine.domain.feed_updates import MarketDefinition, SelectionDefinition
+
+    Reader: TypeAlias = Callable[[MarketDefinition], "dict[str, Claim]"]
 
 #: The sports of goals in which a match can be drawn.
 SPORTS: Final = frozenset(
@@ -32,10 +38,18 @@ SPORTS: Final = frozenset(
 _REGULAR_TIME_TYPES: Final[Mapping[str, frozenset[str]]] = {
     "ice_hockey": frozenset({"match_odds", "double_chance", "draw_no_bet", "correct_score"})
 }
-#: Types whose lines some providers count from the score at the time of the bet, once in play.
+#: Sports of high scores that play on until there is a winner: what is compared in them says who wins, and by how much.
+_PLAYED_ON: Final = frozenset({"basketball", "american_football", "baseball"})
+_WINNER_TYPES: Final = frozenset({"moneyline", "asian_handicap"})
+#: Types whose lines some providers count from the score at the time of the bet, once in play. Both counts are the same while the
+#: sides are level.
 _FROM_CURRENT_SCORE: Final = frozenset({"asian_handicap"})
-#: The period of definitions that name none.
+#: The period of definitions that name none, and that of regular time: what is compared in a whole match never counts extra time.
 _WHOLE_MATCH: Final = "ft"
+_REGULAR_TIME: Final = "reg"
+#: Periods that begin with the match: while a market on one is in play, its score can't be less than the current one.
+_FROM_THE_START: Final = frozenset({"ft", "h1", "p1"})
+NO_GOALS: Final = Score(0, 0)
 
 _SCORE = re.compile(r"(\d{1,2})\s*[-:\N{EN DASH}]\s*(\d{1,2})")
 _OTHER = re.compile(r"\b(?:other|unquoted)\b")
@@ -55,40 +69,68 @@ class Claim(NamedTuple):
     Attributes:
         kind: `linear`: wins where home * H + away * A + line is over 0, and is returned at 0; half of the stake each way for a
             quarter line. `level`: wins where that is 0. `both`: both sides score. `odd`: the goals are odd. `score`: the score is
-            home - away. `other`: it is none of `listed`, and `sign`, if given, is that of H - A.
+            home - away. `other`: it is none of `listed`, and `sign`, if given, is that of H - A. `all`: all `parts` win.
         home: the factor of the home side's goals H, or its goals.
         away: the same for the away side's goals A.
         line: the line.
-        negated: whether the opposite wins.
+        negated: whether the opposite wins; not of `linear`.
         listed: the scores that a correct score market names.
         sign: see `kind`.
+        parts: see `kind`; they return nothing.
+        returned: where the stake is returned, whatever else is so.
     """
 
-    kind: Literal["linear", "level", "both", "odd", "score", "other"]
+    kind: Literal["linear", "level", "both", "odd", "score", "other", "all"]
     home: int = 0
     away: int = 0
     line: float = 0.0
     negated: bool = False
     listed: tuple[tuple[int, int], ...] = ()
     sign: int | None = None
+    parts: tuple[Claim, ...] = ()
+    returned: Claim | None = None
 
 
 def period_of(definition: MarketDefinition) -> str:
     """Return the period whose score a market is on."""
-    return definition.period or _WHOLE_MATCH
+    return _WHOLE_MATCH if definition.period in {None, _REGULAR_TIME} else definition.period
 
 
-def claims_of(definition: MarketDefinition, sport: str) -> dict[str, Claim]:
-    """Return what a market's selections say, by key; empty where the market does not speak of a score."""
+def least_score(sport: str, period: str, score: Score | None) -> Score:
+    """Return the goals that a period has at least, once the event has a score; they decide nothing where only a lead counts."""
+    return score if score is not None and sport in SPORTS and period in _FROM_THE_START else NO_GOALS
+
+
+def claims_of(definition: MarketDefinition, sport: str, score: Score | None = None) -> dict[str, Claim]:
+    """Return what a market's selections say, by key; empty where the market does not speak of a score.
+
+    Args:
+        definition: the market.
+        sport: the sport of its event.
+        score: the current score, None if that is not known.
+    """
     read = _READERS.get(definition.type)
-    if read is None or sport not in SPORTS:
+    if read is None or not _is_on_the_score(definition):
         return {}
-    if definition.in_play and definition.type in _FROM_CURRENT_SCORE:
+    if definition.type not in _WINNER_TYPES if sport in _PLAYED_ON else definition.type == "moneyline" or sport not in SPORTS:
+        return {}
+    if definition.in_play and definition.type in _FROM_CURRENT_SCORE and (score is None or score.home != score.away):
         return {}
     types = _REGULAR_TIME_TYPES.get(sport)
-    if types is not None and period_of(definition) == _WHOLE_MATCH and definition.type not in types:
+    if types is not None and definition.period in {None, _WHOLE_MATCH} and definition.type not in types:
         return {}
     return read(definition)
+
+
+def _is_on_the_score(definition: MarketDefinition) -> bool:
+    """Check whether a market counts goals, and of which period is known."""
+    if getattr(definition, "unit", None) is not None:
+        return False  # corners, cards, sets ..
+    if definition.period is not None:
+        return True
+    # Without a period, an id that names more than type and line may be that of a part of the match.
+    line = "" if definition.line is None else line_text(definition.line)
+    return {_WHOLE_MATCH, line}.issuperset(definition.id.split("/")[2:])
 
 
 def _difference(side: str, line: float) -> Claim | None:
@@ -97,7 +139,7 @@ def _difference(side: str, line: float) -> Claim | None:
     return Claim("linear", -1, 1, line) if side == "away" else None
 
 
-def _by_key(claims: Mapping[str, Claim | None]) -> Callable[[MarketDefinition], dict[str, Claim]]:
+def _by_key(claims: Mapping[str, Claim | None]) -> Reader:
     """Return a reader of markets whose selections are always the same."""
     known = {key: claim for key, claim in claims.items() if claim is not None}
     return lambda definition: {each.key: known[each.key] for each in definition.selections if each.key in known}
@@ -117,7 +159,7 @@ def _double_chance(definition: MarketDefinition) -> dict[str, Claim]:
     return claims
 
 
-def _total(home: int, away: int) -> Callable[[MarketDefinition], dict[str, Claim]]:
+def _total(home: int, away: int) -> Reader:
     def read(definition: MarketDefinition) -> dict[str, Claim]:
         line = definition.line
         if line is None:
@@ -186,16 +228,60 @@ def _score(*texts: str) -> tuple[int, int] | None:
     return None
 
 
-_READERS: Final[Mapping[str, Callable[[MarketDefinition], dict[str, Claim]]]] = {
-    "match_odds": _by_key({"home": _difference("home", -0.5), "draw": Claim("level", 1, -1), "away": _difference("away", -0.5)}),
+def _pairs(first: Mapping[str, Claim], second: Mapping[str, Claim]) -> Reader:
+    """Return a reader of markets on two things at once, with keys as `home_yes`."""
+    return _by_key(
+        {f"{one}_{two}": Claim("all", parts=(claim, other)) for one, claim in first.items() for two, other in second.items()}
+    )
+
+
+def _with_total(read: Callable[[Mapping[str, Claim]], Reader]) -> Reader:
+    """Return a reader of markets on a total and something else, whose line is of half a goal: nothing is returned then."""
+
+    def read_line(definition: MarketDefinition) -> dict[str, Claim]:
+        line = definition.line
+        if line is None or (line + 0.5) % 1:
+            return {}
+        return read({"over": Claim("linear", 1, 1, -line), "under": Claim("linear", -1, -1, line)})(definition)
+
+    return read_line
+
+
+def _yes_no(*parts: Claim) -> Reader:
+    return _by_key({"yes": Claim("all", parts=parts), "no": Claim("all", parts=parts, negated=True)})
+
+
+_HOME: Final = Claim("linear", 1, -1, -0.5)
+_DRAW: Final = Claim("level", 1, -1)
+_AWAY: Final = Claim("linear", -1, 1, -0.5)
+_RESULT: Final[Mapping[str, Claim]] = {"home": _HOME, "draw": _DRAW, "away": _AWAY}
+_BOTH: Final[Mapping[str, Claim]] = {"yes": Claim("both"), "no": Claim("both", negated=True)}
+_HOME_SCORES: Final = Claim("linear", 1, 0, -0.5)
+_AWAY_SCORES: Final = Claim("linear", 0, 1, -0.5)
+
+
+_READERS: Final[Mapping[str, Reader]] = {
+    "match_odds": _by_key(_RESULT),
+    "moneyline": _by_key({"home": _difference("home", 0.0), "away": _difference("away", 0.0)}),
     "double_chance": _double_chance,
     "draw_no_bet": _by_key({"home": _difference("home", 0.0), "away": _difference("away", 0.0)}),
+    "home_no_bet": _by_key({"draw": _DRAW._replace(returned=_HOME), "away": _AWAY._replace(returned=_HOME)}),
+    "away_no_bet": _by_key({"home": _HOME._replace(returned=_AWAY), "draw": _DRAW._replace(returned=_AWAY)}),
     "asian_handicap": _asian_handicap,
     "handicap": _handicap,
     "total": _total(1, 1),
     "home_total": _total(1, 0),
     "away_total": _total(0, 1),
-    "both_to_score": _by_key({"yes": Claim("both"), "no": Claim("both", negated=True)}),
-    "odd_even": _by_key({"odd": Claim("odd"), "even": Claim("odd", negated=True)}),
+    "both_to_score": _by_key(_BOTH),
+    "home_to_score": _yes_no(_HOME_SCORES),
+    "away_to_score": _yes_no(_AWAY_SCORES),
+    "home_win_to_nil": _yes_no(_HOME, Claim("linear", 0, -1, 0.5)),
+    "away_win_to_nil": _yes_no(_AWAY, Claim("linear", -1, 0, 0.5)),
+    "match_odds_and_total": _with_total(lambda sides: _pairs(_RESULT, sides)),
+    "match_odds_and_both_to_score": _pairs(_RESULT, _BOTH),
+    "total_and_both_to_score": _with_total(lambda sides: _pairs(sides, _BOTH)),
+    "odd_even": _by_key({"odd": Claim("odd", 1, 1), "even": Claim("odd", 1, 1, negated=True)}),
+    "home_odd_even": _by_key({"odd": Claim("odd", 1, 0), "even": Claim("odd", 1, 0, negated=True)}),
+    "away_odd_even": _by_key({"odd": Claim("odd", 0, 1), "even": Claim("odd", 0, 1, negated=True)}),
     "correct_score": _correct_score,
 }

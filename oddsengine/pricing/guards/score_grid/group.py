@@ -6,11 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from oddsengine.domain.ids import MarketId
-from oddsengine.pricing.guards.score_grid.claims import Claim
+from oddsengine.pricing.guards.score_grid.claims import NO_GOALS, Claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from oddsengine.domain.events import Score
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.guards.score_grid.budget import Budget
 
@@ -99,16 +100,23 @@ class Entry:
 
 
 class Group:
-    """The markets on the score of one period of an event."""
+    """The markets on the score of one period of an event.
 
-    __slots__ = ("arbitrages", "budget", "certificate", "entries", "fair_bets", "is_mixed", "key", "refused")
+    Args:
+        key: the event and the period.
+        budget: how many programs may be solved for it.
+        least: the goals that both sides have already.
+    """
 
-    def __init__(self, key: tuple[str, str], budget: Budget) -> None:
+    __slots__ = ("arbitrages", "budget", "certificate", "entries", "fair_bets", "is_compared", "key", "least", "refused")
+
+    def __init__(self, key: tuple[str, str], budget: Budget, least: Score = NO_GOALS) -> None:
         self.key = key
         self.budget = budget
+        self.least = least
         self.entries: dict[MarketId, Entry] = {}
-        #: whether there are markets of several types, which no other guard compares
-        self.is_mixed = False
+        #: whether its markets may contradict each other, or the score, in a way that no other guard sees
+        self.is_compared = False
         self.certificate: Certificate | None = None
         #: bets that are known to be fair, where there is no certificate because some lose nothing on average
         self.fair_bets: list[Bet] = []
@@ -118,18 +126,22 @@ class Group:
     def add(self, market: MarketId, entry: Entry) -> None:
         """Add a market."""
         self.entries[market] = entry
-        self.is_mixed = is_mixed(self.entries)
+        self.is_compared = self.may_be_beaten(self.entries)
 
     def remove(self, market: MarketId) -> None:
         """Remove a market of the group."""
         del self.entries[market]
         self.refused.discard(market)
-        self.is_mixed = is_mixed(self.entries)
+        self.is_compared = self.may_be_beaten(self.entries)
+
+    def may_be_beaten(self, entries: Mapping[MarketId, Entry]) -> bool:
+        """Check whether markets are of several types, or some may be decided by the goals that have been scored."""
+        return len({entry.definition.type for entry in entries.values()}) > (1 if self.least == NO_GOALS else 0)
 
     def grid(self) -> tuple[Any, dict[Claim, int]]:
         """Return the scores to consider, and the row of each claim."""
         claims = tuple(dict.fromkeys(claim for entry in self.entries.values() for claim in entry.claims.values()))
-        return load_program().grid(claims), {claim: number for number, claim in enumerate(claims)}
+        return load_program().grid(claims, self.least), {claim: number for number, claim in enumerate(claims)}
 
     def over(self) -> set[MarketId]:
         """Return the markets that the certificate does not allow; without one, all."""
@@ -147,11 +159,6 @@ class Group:
         self.certificate = None
         for entry in self.entries.values():
             entry.ceilings, entry.is_over = {}, True
-
-
-def is_mixed(entries: Mapping[MarketId, Entry]) -> bool:
-    """Check whether markets are of several types, which no other guard compares."""
-    return len({entry.definition.type for entry in entries.values()}) > 1
 
 
 def bets_of(entries: Mapping[MarketId, Entry]) -> list[Bet]:
@@ -213,4 +220,4 @@ def still_wins(arbitrage: Arbitrage, group: Group) -> bool:
         price = max((price for price in entry.book.prices(leg.selection) if price is not None), default=0)
         claims.append(claim)
         odds.append(price / 1000)
-    return bool(load_program().never_loses(claims, odds, [leg.stake for leg in arbitrage.legs]))
+    return bool(load_program().never_loses(claims, odds, [leg.stake for leg in arbitrage.legs], group.least))

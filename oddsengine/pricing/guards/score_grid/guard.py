@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.domain.events import read_score
 from oddsengine.pricing.guards.score_grid.budget import Budget
-from oddsengine.pricing.guards.score_grid.claims import claims_of, period_of
+from oddsengine.pricing.guards.score_grid.claims import claims_of, least_score, period_of
 from oddsengine.pricing.guards.score_grid.group import (
     Arbitrage,
     Entry,
@@ -22,7 +23,6 @@ from oddsengine.pricing.guards.score_grid.group import (
     bets_of,
     ceilings_under,
     certify,
-    is_mixed,
     load_program,
     mend,
     still_wins,
@@ -31,13 +31,24 @@ from oddsengine.pricing.guards.score_grid.group import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from oddsengine.domain.events import Event
-    from oddsengine.domain.ids import MarketId
+    from oddsengine.domain.events import Event, Score
+    from oddsengine.domain.ids import EventId, MarketId
 
 #: How many programs may be solved in a second, if not configured.
 DEFAULT_SOLVES_PER_S: Final = 40.0
 #: The share of them that one period of one event may use.
 _SHARE_OF_ONE: Final = 0.2
+
+
+class _Match:
+    """The markets of an event, and its current score, None if that is not known."""
+
+    __slots__ = ("markets", "score")
+
+    def __init__(self, score: Score | None) -> None:
+        self.score = score
+        # A dict as a set that keeps its order.
+        self.markets: dict[MarketId, None] = {}
 
 
 class ScoreGuard:
@@ -57,6 +68,7 @@ class ScoreGuard:
         self._budget = Budget(solves_per_s)
         self._entries: dict[MarketId, Entry] = {}
         self._groups: dict[tuple[str, str], Group] = {}
+        self._matches: dict[EventId, _Match] = {}
         # Dicts as sets that keep their order.
         self._moved: dict[Group, None] = {}
         self._waiting: dict[Group, None] = {}
@@ -89,8 +101,8 @@ class ScoreGuard:
         if entry.book is not book or entry.is_over or not book.is_open:
             entry.book = book
             changed = entry.claims
-        if not group.is_mixed:
-            entry.is_over = True  # not compared: what changed is not known once there is another type
+        if not group.is_compared:
+            entry.is_over = True  # not compared: what changed is not known once it is
             return
         entry.is_over = entry.has_over(changed)
         if entry.is_over or group.refused:
@@ -99,7 +111,13 @@ class ScoreGuard:
     def withdraw(self, market: MarketId) -> None:
         """Take note that a market is not on offer. No-op if that is known."""
         entry = self._entries.pop(market, None)
-        group = None if entry is None else entry.group
+        if entry is None:
+            return
+        match = self._matches[entry.definition.event]
+        del match.markets[market]
+        if not match.markets:
+            del self._matches[entry.definition.event]
+        group = entry.group
         if group is None:
             return
         self.refused.discard(market)
@@ -110,6 +128,18 @@ class ScoreGuard:
             del self._groups[group.key]
             self._moved.pop(group, None)
             self._waiting.pop(group, None)
+
+    def update_event(self, event: Event) -> list[MarketId]:
+        """Compare the markets of an event by its current score. Returns those that were refused, to be priced again."""
+        match = self._matches.get(event.id)
+        if match is None or match.score == read_score(event.score):
+            return []
+        match.score = read_score(event.score)
+        markets = list(match.markets)
+        refused = [market for market in markets if market in self.refused]
+        for market in markets:
+            self._enter(self._entries[market].book, event, match)
+        return refused
 
     def check(self, now_ms: int) -> set[MarketId]:
         """Decide what has moved or waited. Returns the markets that must now be suspended, or no longer.
@@ -143,35 +173,49 @@ class ScoreGuard:
             return None
         return next((each for each in entry.group.arbitrages if market in each.markets), None)
 
-    def _enter(self, book: PricedMarket, event: Event | None) -> Entry:
+    def _enter(self, book: PricedMarket, event: Event | None, match: _Match | None = None) -> Entry:
         definition = book.definition
         self.withdraw(definition.id)
-        claims = claims_of(definition, event.sport) if event is not None else {}
+        match = self._matches.get(definition.event, match)
+        if match is None:
+            match = _Match(None if event is None else read_score(event.score))
+        self._matches[definition.event] = match
+        match.markets[definition.id] = None
+        claims = claims_of(definition, event.sport, match.score) if event is not None else {}
         group: Group | None = None
-        if claims:
-            key = (str(definition.event), period_of(definition))
-            group = self._groups.get(key)
-            if group is None:
-                group = self._groups[key] = Group(key, Budget(self._solves_per_s * _SHARE_OF_ONE))
+        if claims and event is not None:
+            period = period_of(definition)
+            group = self._group((str(definition.event), period), least_score(event.sport, period, match.score))
         entry = self._entries[definition.id] = Entry(book, claims, group)
         if group is not None:
             group.add(definition.id, entry)
             if group.certificate is not None:
                 entry.ceilings = ceilings_under(entry.claims, group.certificate)
-            if group.is_mixed:
+            if group.is_compared:
                 # Others may have changed while there was nothing to compare them with.
                 self._moved[group] = None
         return entry
 
+    def _group(self, key: tuple[str, str], least: Score) -> Group:
+        """Return the group of a period of an event, emptied of what it knew if the goals scored have changed."""
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = Group(key, Budget(self._solves_per_s * _SHARE_OF_ONE))
+        if group.least != least:
+            group.least = least
+            group.arbitrages, group.fair_bets = [], []
+            group.drop_certificate()
+        return group
+
     def _decide(self, group: Group, now_ms: int) -> set[MarketId]:
         """Return the markets of a group that must be suspended."""
         over = group.over()
-        if not group.is_mixed or not over:
+        if not group.is_compared or not over:
             group.arbitrages = []
             return set()
         beaten = group.beaten()
         rest = {market: entry for market, entry in group.entries.items() if market not in beaten}
-        is_settled = over <= beaten or not is_mixed(rest) or group.fair_bets == bets_of(rest)
+        is_settled = over <= beaten or not group.may_be_beaten(rest) or group.fair_bets == bets_of(rest)
         if is_settled and all(still_wins(each, group) for each in group.arbitrages):
             return beaten
         if group.certificate is not None and mend(group):
@@ -196,7 +240,7 @@ class ScoreGuard:
         scores, row = group.grid()
         remaining = {market: entry for market, entry in group.entries.items() if any(entry.bets())}
         arbitrages: list[Arbitrage] = []
-        while is_mixed(remaining):
+        while group.may_be_beaten(remaining):
             if not self._has_budget(group, now_ms):
                 # In doubt. What the last certificate allows is certain.
                 group.arbitrages = arbitrages

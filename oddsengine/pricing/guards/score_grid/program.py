@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from scipy.optimize import linprog
 
+from oddsengine.pricing.guards.score_grid.claims import NO_GOALS
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
+    from oddsengine.domain.events import Score
     from oddsengine.pricing.guards.score_grid.claims import Claim
 
     Floats = NDArray[np.float64]
@@ -71,6 +74,14 @@ class Solution(NamedTuple):
 
 def shares(claim: Claim, homes: Integers, aways: Integers) -> tuple[Floats, Floats]:
     """Return the shares of a stake on a claim that win and that are returned, by score."""
+    won, back = _shares(claim, homes, aways)
+    if claim.returned is None:
+        return won, back
+    is_returned, _ = _shares(claim.returned, homes, aways)
+    return won * (1.0 - is_returned), np.maximum(back, is_returned)
+
+
+def _shares(claim: Claim, homes: Integers, aways: Integers) -> tuple[Floats, Floats]:
     if claim.kind == "linear":
         value = claim.home * homes + claim.away * aways
         twice = claim.line * 2
@@ -83,9 +94,11 @@ def shares(claim: Claim, homes: Integers, aways: Integers) -> tuple[Floats, Floa
     elif claim.kind == "both":
         wins = (homes > 0) & (aways > 0)
     elif claim.kind == "odd":
-        wins = (homes + aways) % 2 == 1
+        wins = (claim.home * homes + claim.away * aways) % 2 == 1
     elif claim.kind == "score":
         wins = (homes == claim.home) & (aways == claim.away)
+    elif claim.kind == "all":
+        wins = np.all([_shares(part, homes, aways)[0] > 0 for part in claim.parts], axis=0)
     else:
         wins = np.ones(len(homes), dtype=np.bool_)
         for home, away in claim.listed:
@@ -95,33 +108,48 @@ def shares(claim: Claim, homes: Integers, aways: Integers) -> tuple[Floats, Floa
     return (wins != claim.negated).astype(np.float64), np.zeros(len(homes))
 
 
-def grid_size(claims: Sequence[Claim]) -> int:
-    """Return the goals a side that a grid must reach, so that every score outside pays like some score inside.
+def grid_size(claims: Iterable[Claim], least: Score = NO_GOALS) -> int:
+    """Return the goals a side, beyond the least, that a grid must reach, so that every score outside pays like some score inside.
 
     Outside, all goals are over the lines of totals and the scores listed. A difference within the lines of handicaps is kept by
-    taking as many goals from both sides; one beyond them may shrink until it is just beyond. Two more goals leave room to keep
-    the parity of the sum.
+    taking as many goals from both sides; one beyond them may shrink until it is just beyond. Three more goals leave room to keep
+    the parities of both sides. Lines are those that count from the least score.
     """
     total = team = difference = listed = 0
-    for claim in claims:
-        if claim.kind == "score":
-            listed = max(listed, claim.home, claim.away)
-        elif claim.kind == "other":
-            listed = max(listed, *(max(score) for score in claim.listed), 0, 0)
-        elif claim.home * claim.away > 0:
-            total = max(total, ceil(abs(claim.line)))
+    for claim in _parts(claims):
+        if claim.kind in {"score", "other"}:
+            scores = claim.listed if claim.kind == "other" else ((claim.home, claim.away),)
+            listed = max(listed, *(max(home - least.home, away - least.away) for home, away in scores), 0, 0)
+            continue
+        line = ceil(abs(claim.line + claim.home * least.home + claim.away * least.away))
+        if claim.home * claim.away > 0:
+            total = max(total, line)
         elif claim.home * claim.away < 0:
-            difference = max(difference, ceil(abs(claim.line)))
+            difference = max(difference, line)
         else:
-            team = max(team, ceil(abs(claim.line)))
-    return max(total + 1, listed + 1, team + difference + 3, difference + 3) + 2
+            team = max(team, line)
+    # Beyond what is listed, a side's goals say which side of level the score is on.
+    return max(total + 1, listed + abs(least.home - least.away) + 1, team + difference + 3, difference + 3) + 3
+
+
+def _parts(claims: Iterable[Claim]) -> Iterable[Claim]:
+    for claim in claims:
+        yield from _parts(claim.parts)
+        yield from _parts(() if claim.returned is None else (claim.returned,))
+        yield claim
 
 
 @lru_cache(maxsize=256)
-def grid(claims: tuple[Claim, ...]) -> ScoreGrid:
-    """Return the scores to consider for some claims, one of those that pay all of them alike."""
-    size = grid_size(claims) + 1
+def grid(claims: tuple[Claim, ...], least: Score = NO_GOALS) -> ScoreGrid:
+    """Return the scores to consider for some claims, one of those that pay all of them alike.
+
+    Args:
+        claims: the claims.
+        least: the goals that both sides have already.
+    """
+    size = grid_size(claims, least) + 1
     homes, aways = (axis.ravel() for axis in np.indices((size, size)))
+    homes, aways = homes + least.home, aways + least.away
     won, returned = (np.array(rows) for rows in zip(*(shares(claim, homes, aways) for claim in claims), strict=True))
     stacked = np.vstack((won, returned))
     # Columns are told apart by one number each, which is much faster than by sorting them.
@@ -226,9 +254,9 @@ def _never_loses(won: Floats) -> bool:
     return bool(won.min() >= -_MAX_LOSS and won.mean() > TOLERANCE)
 
 
-def never_loses(claims: Sequence[Claim], odds: Sequence[float], stakes: Sequence[float]) -> bool:
-    """Check whether stakes lose at no score and win at some."""
-    return _never_loses(np.array(stakes) @ _nets(grid(tuple(claims)), range(len(claims)), odds))
+def never_loses(claims: Sequence[Claim], odds: Sequence[float], stakes: Sequence[float], least: Score = NO_GOALS) -> bool:
+    """Check whether stakes lose at no score of at least so many goals, and win at some."""
+    return _never_loses(np.array(stakes) @ _nets(grid(tuple(claims), least), range(len(claims)), odds))
 
 
 def ceilings(won: Floats | Sequence[Floats], returned: Floats | Sequence[Floats], probabilities: Floats) -> list[int]:

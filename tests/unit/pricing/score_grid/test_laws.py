@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from oddsengine.domain.events import Score
 from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.guards.score_grid.claims import claims_of
 from oddsengine.pricing.guards.score_grid.program import TOLERANCE, grid, never_loses
-from tests.oracles.score_bets import GOALS, KINDS, SCORES, Kind, best_free_roll, best_profit, definition, fair_odds, paid
+from tests.oracles.score_bets import KINDS, SCORES, Kind, best_free_roll, best_profit, definition, fair_odds, paid
 from tests.support.builders import an_event
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Offer:
 
     def __init__(self, solves_per_s: float = 1000.0) -> None:
         self.guard = ScoreGuard(solves_per_s)
+        self.event = EVENT
         self.boards: dict[MarketId, Board] = {}
 
     def price(self, kind: Kind, odds: dict[str, float | None]) -> None:
@@ -59,14 +61,21 @@ class Offer:
         changed = [key for key in kind.keys if board.odds.get(key) != odds.get(key)]
         board.odds = odds
         if changed or not board.is_open:
-            self.guard.review(board, EVENT, changed)
+            self.guard.review(board, self.event, changed)
         board.is_open = board.definition.id not in self.guard.refused
+
+    def score(self, home: int, away: int) -> None:
+        self.event = an_event(in_play=True, score=f"{home}-{away}")
+        for market in self.guard.update_event(self.event):
+            board = self.boards[market]
+            self.guard.review(board, self.event, [])
+            board.is_open = market not in self.guard.refused
 
     def check(self, now_ms: int = 0) -> None:
         for market in self.guard.check(now_ms):
             board = self.boards[market]
             if not board.is_open:
-                self.guard.review(board, EVENT, [])
+                self.guard.review(board, self.event, [])
             board.is_open = market not in self.guard.refused
 
     def open_bets(self) -> dict[tuple[Kind, str], float]:
@@ -102,16 +111,20 @@ def test_every_claim_pays_as_the_bet_is_settled(kind: Kind) -> None:
         assert {score: paid(kind, key, 3.0, score) for score in on_grid} == on_grid
 
 
-@given(OFFERS)
-def test_every_score_pays_all_claims_as_some_score_of_the_grid_does(kinds: list[Kind]) -> None:
+LEAST = st.builds(Score, st.integers(0, 4), st.integers(0, 4))
+
+
+@given(OFFERS, LEAST)
+def test_every_score_pays_all_claims_as_some_score_of_the_grid_does(kinds: list[Kind], least: Score) -> None:
     claims = tuple({claim: None for kind in kinds for claim in claims_of(definition(kind), "football").values()})
-    scores = grid(claims)
+    scores = grid(claims, least)
     bets = [(kind, key) for kind in kinds for key in kind.keys]
     inside = {
         tuple(paid(*bet, 3.0, score) for bet in bets) for score in zip(scores.homes.tolist(), scores.aways.tolist(), strict=True)
     }
-    assert max(scores.homes) < GOALS
-    assert {tuple(paid(*bet, 3.0, score) for bet in bets) for score in SCORES} <= inside
+    assert (min(scores.homes), min(scores.aways)) == least
+    possible = [score for score in SCORES if score[0] >= least[0] and score[1] >= least[1]]
+    assert {tuple(paid(*bet, 3.0, score) for bet in bets) for score in possible} <= inside
 
 
 @settings(max_examples=60, deadline=None)
@@ -126,30 +139,49 @@ def test_prices_of_one_distribution_with_a_margin_are_open(
         assert not offer.guard.refused
 
 
+@settings(max_examples=60, deadline=None)
+@given(DISTRIBUTIONS, OFFERS, st.floats(0.0, 0.2), LEAST)
+def test_prices_of_a_distribution_beyond_the_current_score_are_open(
+    chances: dict[tuple[int, int], float], kinds: list[Kind], margin: float, least: tuple[int, int]
+) -> None:
+    possible = {score: chance for score, chance in chances.items() if score[0] >= least[0] and score[1] >= least[1]}
+    offer = Offer()
+    offer.score(*least)
+    for kind in kinds:
+        offer.price(kind, priced(kind, {score: chance / sum(possible.values()) for score, chance in possible.items()}, margin))
+        offer.check()
+        assert not offer.guard.refused
+
+
+SOME_KINDS = (*KINDS[:12], *KINDS[-9:])
 MOVES = st.lists(
-    st.tuples(st.sampled_from(KINDS[:12]), DISTRIBUTIONS, st.sampled_from([0.0, 0.02, 0.05, 0.3]), st.booleans()),
+    st.tuples(st.sampled_from(SOME_KINDS), DISTRIBUTIONS, st.sampled_from([0.0, 0.02, 0.05, 0.3]), st.booleans()),
     min_size=2,
     max_size=12,
 )
 
 
 @settings(max_examples=60, deadline=None)
-@given(MOVES, st.sampled_from([1.0, 1000.0]))
+@given(MOVES, st.sampled_from([1.0, 1000.0]), st.lists(st.one_of(st.none(), LEAST), min_size=12, max_size=12))
 def test_what_is_open_can_never_be_beaten_and_what_can_is_suspended(
-    moves: list[tuple[Kind, dict[tuple[int, int], float], float, bool]], solves_per_s: float
+    moves: list[tuple[Kind, dict[tuple[int, int], float], float, bool]], solves_per_s: float, goals: list[Score | None]
 ) -> None:
     offer = Offer(solves_per_s)
+    least = Score(0, 0)
     for now_ms, (kind, chances, margin, is_last) in enumerate(moves):
+        if (score := goals[now_ms]) is not None:
+            least = score
+            offer.score(*least)
         offer.price(kind, priced(kind, chances, margin))
         if not is_last:
             continue  # several in one flush
         offer.check(now_ms * 50)
         bets = offer.open_bets()
-        if len({each.type for each, _ in bets}) > 1:
-            assert best_profit(bets) <= 3 * TOLERANCE
-            assert best_free_roll(bets) <= len(SCORES) * 3 * TOLERANCE
+        if len({each.type for each, _ in bets}) > (1 if least == (0, 0) else 0):
+            assert best_profit(bets, least) <= 3 * TOLERANCE
+            assert best_free_roll(bets, least) <= len(SCORES) * 3 * TOLERANCE
         if solves_per_s == 1000.0 and offer.guard.refused:
-            assert max(best_profit(offer.all_bets()), best_free_roll(offer.all_bets())) > 0
+            assert max(best_profit(offer.all_bets(), least), best_free_roll(offer.all_bets(), least)) > 0
             for market in offer.guard.refused:
                 arbitrage = offer.guard.arbitrage_of(market)
                 assert arbitrage is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +39,13 @@ def test_an_event_takes_the_id_and_the_sides_of_its_placement() -> None:
     )
     swapped = translate_event(event, Placement(FIRST, swapped=True))
     assert (FIRST, ("Fulham", "Leeds"), "Fulham v Leeds") == (swapped.id, swapped.participants, swapped.name)
+
+
+@pytest.mark.parametrize(("score", "swapped"), [("2-0", "0-2"), ("1-1", "1-1"), (None, None), ("1-0 (4-3 pens)", None)])
+def test_the_score_of_a_swapped_event_is_turned_round(score: str | None, swapped: str | None) -> None:
+    event = msgspec.structs.replace(a_match(), score=score)
+    assert swapped == translate_event(event, Placement(FIRST, swapped=True)).score
+    assert score == translate_event(event, Placement(FIRST)).score
 
 
 @given(LINES)
