@@ -273,6 +273,20 @@ def test_a_suspended_leg_frees_the_other() -> None:
     assert {"arbitrage"} == set(match.flush(3).values())
 
 
+@pytest.mark.parametrize(
+    ("kind", "unit"), [("total", "corners"), ("asian_handicap", "corners"), ("total", "cards"), ("total", "booking_points")]
+)
+def test_corners_and_cards_are_not_read_as_goals(kind: str, unit: str) -> None:
+    match = Match()
+    match.quote("match_odds", home=2.578, draw=3.4, away=0)
+    match.quote("total/ft/1.5", over=1.2, under=0)
+    sides = ("home", "away") if kind == "asian_handicap" else ("over", "under")
+    definition = a_definition(f"e1/{kind}_{unit}/ft/-0.5", sides, type=kind, period="ft", line=-0.5, unit=unit)
+    books = [BookChange(f"s-{sides[0]}", quote=8.0), BookChange(f"s-{sides[1]}", quote=8 / 7)]
+    match.pipeline.receive(a_batch(MarketUpdate("c.1", True, definition, books)), 0)
+    assert {None} == set(match.flush().values())
+
+
 def test_a_part_of_the_match_without_a_name_is_not_compared() -> None:
     match = Match()
     match.quote("match_odds", home=2.578, draw=3.4, away=0)

@@ -124,7 +124,7 @@ def claims_of(definition: MarketDefinition, sport: str, score: Score | None = No
 
 def _is_on_the_score(definition: MarketDefinition) -> bool:
     """Check whether a market counts goals, and of which period is known."""
-    if getattr(definition, "unit", None) is not None:
+    if definition.unit is not None:
         return False  # corners, cards, sets ..
     if definition.period is not None:
         return True
