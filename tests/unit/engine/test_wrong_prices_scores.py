@@ -19,7 +19,7 @@ class Match:
     """An event whose markets are priced at the quotes of one source, which have no margin."""
 
     def __init__(self, sport: str = "football", solves_per_s: float = 40.0, profiles: dict[str, Profile] | None = None) -> None:
-        profiles = profiles or {"default": Profile(book_sum=1.0, ladder="decimal_3")}
+        profiles = profiles or {"default": Profile(book_sum=1.0, ladder="decimal_3", devig="multiplicative")}
         self.pipeline = Pipeline(Pricer(profiles, None, solves_per_s), ("src",))
         self.pipeline.receive(live(), 0)
         self.sport = sport
@@ -121,7 +121,7 @@ def test_other_markets_that_contradict_each_other(one: tuple[str, dict[str, floa
 
 
 def test_markets_that_agree_stay_open_beside_one_that_does_not() -> None:
-    match = Match(profiles={"default": Profile(book_sum=1.05, ladder="decimal_3")})
+    match = Match(profiles={"default": Profile(book_sum=1.05, ladder="decimal_3", devig="multiplicative")})
     match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
     match.quote("total/ft/2.5", under=2.0, over=2.0)
     match.quote("asian_handicap/ft/-0.5", home=2.0, away=2.0)
@@ -139,8 +139,8 @@ def test_markets_that_agree_stay_open_beside_one_that_does_not() -> None:
 
 def test_the_best_price_of_any_profile_counts() -> None:
     tilted = {
-        "one": Profile(book_sum=1.02, ladder="decimal_3", shift={"home": -0.1}),
-        "other": Profile(book_sum=1.02, ladder="decimal_3", shift={"under": -0.1}),
+        "one": Profile(book_sum=1.02, ladder="decimal_3", devig="multiplicative", shift={"home": -0.1}),
+        "other": Profile(book_sum=1.02, ladder="decimal_3", devig="multiplicative", shift={"under": -0.1}),
     }
     match = Match(profiles=tilted)
     match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
@@ -189,7 +189,7 @@ def test_an_asian_handicap_in_play_may_count_from_the_current_score() -> None:
     assert {"arbitrage"} == set(match.flush().values())
     match.quote("asian_handicap/ft/-0.5", _in_play=True, home=0, away=1.904)
     assert {None} == set(match.flush(2).values())
-    match.quote("double_chance", _in_play=True, home_draw=1.7, draw_away=1.904, home_away=1.2)
+    match.quote("double_chance", _in_play=True, home_draw=1.7, draw_away=1.904, home_away=1.15)
     assert {"match_odds": "arbitrage", "asian_handicap/ft/-0.5": None, "double_chance": "arbitrage"} == match.flush(3)
 
 
@@ -253,7 +253,7 @@ def test_a_score_that_says_more_than_goals_is_not_used(text: str) -> None:
     ],
 )
 def test_bets_on_two_things_at_once_are_compared(market: str, odds: dict[str, float]) -> None:
-    match = Match(profiles={"default": Profile(book_sum=1.02, ladder="decimal_3")})
+    match = Match(profiles={"default": Profile(book_sum=1.02, ladder="decimal_3", devig="multiplicative")})
     match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
     match.quote("both_to_score", yes=2.0, no=0)
     match.quote("correct_score", _status="open", _in_play=False, **{"1-0": 7.0, "any_other": 0})
@@ -328,7 +328,7 @@ def test_a_market_of_one_type_costs_no_program() -> None:
 
 
 def test_prices_move_under_the_certificate_without_a_program() -> None:
-    match = Match(profiles={"default": Profile(book_sum=1.05, ladder="decimal_3")})
+    match = Match(profiles={"default": Profile(book_sum=1.05, ladder="decimal_3", devig="multiplicative")})
     match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
     match.quote("total/ft/2.5", under=2.0, over=2.0)
     match.flush()
