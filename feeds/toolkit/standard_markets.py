@@ -1,18 +1,22 @@
-"""Definitions of the markets that every bookmaker has: match result, totals, handicaps.
+"""Definitions of the markets that bookmakers share: results, totals, handicaps and what is derived from them.
 
 Ids, types, periods, units and roles do not depend on the bookmaker, so that the markets of matched events match too.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
 
 from oddsengine.domain.feed_updates import MarketDefinition, SelectionDefinition
 from oddsengine.domain.ids import EventId, SelectionKey, line_text, market_id
-from oddsengine.domain.taxonomy import MarketStatus, default_name
+from oddsengine.domain.taxonomy import MarketStatus
 
 if TYPE_CHECKING:
     from oddsengine.domain.taxonomy import MarketType
+
+Side = Literal["home", "away"]
 
 
 class Phase(NamedTuple):
@@ -46,9 +50,38 @@ def asian_handicap(
     return _defined(event, "asian_handicap", period, line, named, phase, (period, line_text(line)), unit)
 
 
-def both_to_score(event: EventId, phase: Phase) -> MarketDefinition:
+def side_total(
+    event: EventId, side: Side, line: float, phase: Phase, *, period: str = "ft", unit: str | None = None
+) -> MarketDefinition:
+    """Define the market on over and under a line of what one side scores; arguments as of `total`."""
+    kind: MarketType = "home_total" if side == "home" else "away_total"
+    named = [("under", f"Under {line:g}"), ("over", f"Over {line:g}")]
+    return _defined(event, kind, period, line, named, phase, (period, line_text(line)), unit)
+
+
+def double_chance(event: EventId, home: str, away: str, phase: Phase, *, period: str = "ft") -> MarketDefinition:
+    """Define the market on two of three outcomes, of which two pairs win."""
+    named = [("home_draw", f"{home} or Draw"), ("home_away", f"{home} or {away}"), ("draw_away", f"Draw or {away}")]
+    definition = _defined(event, "double_chance", period, None, named, phase, ("" if period == "ft" else period,), None)
+    return msgspec.structs.replace(definition, winners=2)
+
+
+def odd_even(event: EventId, phase: Phase, *, period: str = "ft", unit: str | None = None) -> MarketDefinition:
+    """Define the market on whether a total is odd."""
+    named = [("odd", "Odd"), ("even", "Even")]
+    return _defined(event, "odd_even", period, None, named, phase, ("" if period == "ft" else period,), unit)
+
+
+def to_qualify(event: EventId, home: str, away: str, phase: Phase) -> MarketDefinition:
+    """Define the market on who goes through, after extra time and penalties."""
+    definition = _defined(event, "to_qualify", "", None, [("home", home), ("away", away)], phase, (), None)
+    return msgspec.structs.replace(definition, period=None)
+
+
+def both_to_score(event: EventId, phase: Phase, *, period: str = "ft") -> MarketDefinition:
     """Define the market on whether both sides score."""
-    return _defined(event, "both_to_score", "ft", None, [("yes", "Yes"), ("no", "No")], phase, (), None)
+    named = [("yes", "Yes"), ("no", "No")]
+    return _defined(event, "both_to_score", period, None, named, phase, ("" if period == "ft" else period,), None)
 
 
 def _defined(
@@ -65,7 +98,6 @@ def _defined(
         id=market_id(event, kind if unit is None else f"{kind}_{unit}", *parts),
         event=event,
         type=kind,
-        name="" if unit is None else f"{default_name(kind)} ({unit.replace('_', ' ')})",
         period=period,
         line=line,
         unit=unit,

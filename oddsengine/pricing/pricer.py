@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from oddsengine.domain.changes import MarketIdentity, MarketState
 from oddsengine.domain.feed_updates import MarketDefinition
 from oddsengine.domain.ids import MarketId
+from oddsengine.domain.market_types import default_name
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
-from oddsengine.domain.taxonomy import default_name
 from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
 from oddsengine.pricing.guards.checks import guards
 from oddsengine.pricing.guards.jump import JumpGuard, Witness
@@ -257,7 +257,7 @@ class Pricer:
         cached = self._identities.get(definition.id)
         if cached is not None and cached.definition is definition:
             return cached.identity
-        name = definition.name or default_name(definition.type)
+        name = definition.name or default_name(definition.type, definition.period, definition.line, definition.unit)
         identity = MarketIdentity(
             definition.event, definition.type, definition.period, definition.line, definition.winners, name, definition.unit
         )

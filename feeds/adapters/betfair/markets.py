@@ -6,19 +6,21 @@ event is named "A @ B"), and selection 58805 is the draw; in a totals market und
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from feeds.adapters.betfair.translation.kinds import kind_of
+from feeds.adapters.betfair.translation.roles import role_of
 from feeds.toolkit.asian_results import asian_result
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import MarketDefinition, SelectionDefinition
 from oddsengine.domain.ids import EventId, SelectionKey, event_id, line_text, market_id
+from oddsengine.domain.market_types import MARKET_TYPES
 from oddsengine.domain.results import VOID, dead_heat
-from oddsengine.domain.taxonomy import MarketType
 
 if TYPE_CHECKING:
     from feeds.adapters.betfair.messages import CatalogueMarket, Definition, RunnerDefinition
+    from feeds.adapters.betfair.translation.kinds import Kind
     from oddsengine.domain.results import SelectionResult
     from oddsengine.domain.taxonomy import MarketStatus, SelectionStatus
 
@@ -48,6 +50,9 @@ _RACING: Final = frozenset({"7", "4339"})
 _WITH_DRAW: Final = frozenset({"1"})
 
 DRAW: Final = 58805
+#: Betting types of markets that hold several lines.
+_ASIAN: Final = frozenset({"ASIAN_HANDICAP_DOUBLE_LINE", "ASIAN_HANDICAP_SINGLE_LINE"})
+
 _MARKET_STATUS: Final[dict[str, MarketStatus]] = {
     "OPEN": "open",
     "SUSPENDED": "suspended",
@@ -67,34 +72,13 @@ _RUNNER_STATUS: Final[dict[str, SelectionStatus]] = {
 #: definitions, RunnerStatus). A runner that is reinstated has no result any more.
 _VOID: Final = frozenset({"REMOVED", "REMOVED_VACANT", "HIDDEN"})
 
-_TOTAL = re.compile(r"^OVER_UNDER_(\d+)5$")
-_FIRST_HALF_TOTAL = re.compile(r"^FIRST_HALF_GOALS_(\d+)5$")
-_TEAM_HANDICAP = re.compile(r"^TEAM_([AB])_(\d+)$")
-
-
-class _Kind(NamedTuple):
-    type: MarketType
-    period: str | None = None
-    line: float | None = None
-    roles: str = ""  # "teams", "totals", "yes_no" or none
-
-
-_KINDS: Final[dict[str, _Kind]] = {
-    "MATCH_ODDS": _Kind("match_odds", "ft", None, "teams"),
-    "HALF_TIME": _Kind("match_odds", "h1", None, "teams"),
-    "MONEY_LINE": _Kind("moneyline", "ft", None, "teams"),
-    "DRAW_NO_BET": _Kind("asian_handicap", "ft", 0.0, "teams"),
-    "ASIAN_HANDICAP": _Kind("asian_handicap", "ft"),
-    "BOTH_TEAMS_TO_SCORE": _Kind("both_to_score", "ft", None, "yes_no"),
-    "CORRECT_SCORE": _Kind("correct_score", "ft"),
-    "HALF_TIME_SCORE": _Kind("correct_score", "h1"),
-    "WIN": _Kind("winner"),
-    "WINNER": _Kind("winner"),
-    "OUTRIGHT_WINNER": _Kind("winner"),
-    "TOURNAMENT_WINNER": _Kind("winner"),
-    "PLACE": _Kind("place"),
-    "OTHER_PLACE": _Kind("place"),
-}
+#: Types of which every selection wins or loses on its own, whatever number of winners Betfair states.
+_INDEPENDENT: Final = frozenset(
+    {
+        "anytime_goalscorer", "two_or_more_goals", "player_hat_trick", "player_carded", "player_shots_on_target",
+        "player_runs_at_least", "total_at_least", "team_total_at_least", "goalscorer_and_result", "each_way",
+    }
+)  # fmt: skip
 
 
 def runner_ref(runner_id: int, handicap: float) -> str:
@@ -135,13 +119,16 @@ def to_event(source: str, definition: Definition, *, in_play: bool, names: Catal
 def to_market(source: str, market: str, definition: Definition, names: CatalogueMarket | None = None) -> MarketDefinition:
     """Translate a complete definition: type, period, line, roles and statuses."""
     runners = sorted(definition.runners, key=lambda runner: runner.sortPriority)
-    kind = _kind(definition.market_type)
+    kind = kind_of(definition.market_type)
     has_draw = any(runner.id == DRAW for runner in runners) or definition.event_type_id in _WITH_DRAW
-    if kind.type == "match_odds" and not has_draw:
+    if kind.type == "match_odds" and kind.unit is None and not has_draw:
         kind = kind._replace(type="moneyline")
+    if kind.type == "handicap" and definition.betting_type == "ASIAN_HANDICAP_DOUBLE_LINE":
+        kind = kind._replace(type="asian_handicap")
     event = event_id(source, definition.event_id)
     event_name = names.event.name if names is not None and names.event is not None else definition.event_name
-    roles = _roles(kind, runners, event_name)
+    named = [(names.runner_name(each.id, each.hc or 0.0) if names is not None else None) or each.name for each in runners]
+    roles = _roles(kind, runners, named, event_name)
     results = _results(kind, runners, definition)
     return MarketDefinition(
         id=market_id(event, *_id_parts(kind, market, definition)),
@@ -149,62 +136,54 @@ def to_market(source: str, market: str, definition: Definition, names: Catalogue
         type=kind.type,
         period=kind.period,
         line=kind.line,
-        winners=_winners(definition),
+        unit=kind.unit,
+        winners=_winners(definition, kind),
+        name=((names.market_name if names is not None else "") or definition.name or "") if kind.many else "",
         status=market_status(definition.status),
         in_play=definition.in_play,
         # `openDate` is the event's start, `marketTime` the market's own: a race's in its meeting.
         start_ms=None if definition.market_time == definition.open_date else _time_ms(definition.market_time),
-        name=(definition.name or "") if kind.type == "other" else "",
         selections=tuple(
             SelectionDefinition(
                 source_id=runner_ref(runner.id, runner.hc or 0.0),
                 key=key,
-                name=(names.runner_name(runner.id, runner.hc or 0.0) if names is not None else None) or runner.name or fallback,
+                name=name or fallback,
                 status=_RUNNER_STATUS.get(runner.status, "suspended"),
                 handicap=runner.hc or 0.0,
                 result=result,
             )
-            for runner, (key, fallback), result in zip(runners, roles, results, strict=True)
+            for runner, name, (key, fallback), result in zip(runners, named, roles, results, strict=True)
         ),
     )
 
 
-def _kind(market_type: str) -> _Kind:
-    if known := _KINDS.get(market_type):
-        return known
-    if match := _TOTAL.match(market_type):
-        return _Kind("total", "ft", int(match[1]) + 0.5, "totals")
-    if match := _FIRST_HALF_TOTAL.match(market_type):
-        return _Kind("total", "h1", int(match[1]) + 0.5, "totals")
-    if match := _TEAM_HANDICAP.match(market_type):
-        goals = float(match[2])
-        return _Kind("handicap", "ft", goals if match[1] == "A" else -goals, "teams")
-    return _Kind("other")
-
-
-def _id_parts(kind: _Kind, market: str, definition: Definition) -> tuple[str, ...]:
-    if kind.type == "other" or (kind.type in {"winner", "place"} and definition.event_type_id in _RACING):
-        return (kind.type, market)
+def _id_parts(kind: Kind, market: str, definition: Definition) -> tuple[str, ...]:
+    name = kind.type if kind.unit is None else f"{kind.type}_{kind.unit}"
+    if kind.many or (kind.type in {"winner", "place"} and definition.event_type_id in _RACING):
+        return (name, market)
     if kind.line is not None:
-        return (kind.type, kind.period or "ft", line_text(kind.line))
+        return (name, kind.period or "ft", line_text(kind.line))
     if kind.type == "asian_handicap":
-        return (kind.type, kind.period or "ft")
-    return (kind.type, kind.period if kind.period and kind.period != "ft" else "")
+        return (name, kind.period or "ft")
+    return (name, kind.period if kind.period and kind.period != "ft" else "")
 
 
-def _winners(definition: Definition) -> int:
+def _winners(definition: Definition, kind: Kind) -> int:
     """Return the number of winners; 0 where no such number exists (each way, lines, ranges), so that none is assumed.
 
     Betfair states 0 for Asian handicaps, because their bets may be split or returned; of every line one side wins.
     """
     if definition.market_type == "EACH_WAY" or definition.betting_type in {"LINE", "RANGE"}:
         return 0
-    if definition.market_type == "ASIAN_HANDICAP":
+    if kind.type == "asian_handicap" and kind.line is None:
         return 1
+    # Of these, lines whose sides can't be told apart: totals of several lines, and "at least n".
+    if definition.betting_type in _ASIAN or kind.type in _INDEPENDENT:
+        return 0
     return max(definition.number_of_winners, 0)
 
 
-def _results(kind: _Kind, runners: list[RunnerDefinition], definition: Definition) -> list[SelectionResult | None]:
+def _results(kind: Kind, runners: list[RunnerDefinition], definition: Definition) -> list[SelectionResult | None]:
     """Return what is known of each runner's result beyond its status: void, dead heat, half won and half lost.
 
     The stream names neither factor. A dead heat shows as more winners than the market has; of an Asian line the statuses of the
@@ -222,32 +201,37 @@ def _results(kind: _Kind, runners: list[RunnerDefinition], definition: Definitio
             results.append(VOID)
         elif is_asian:
             results.append(asian_result(runner.hc or 0.0, lines[runner.id]))
-        elif runner.status == "WINNER" and winners > 1 and definition.betting_type == "ODDS":
-            results.append(dead_heat(winners, _winners(definition)))
+        elif runner.status == "WINNER" and winners > 1 and definition.betting_type == "ODDS" and kind.type not in _INDEPENDENT:
+            results.append(dead_heat(winners, _winners(definition, kind)))
         else:
             results.append(None)
     return results
 
 
-def _roles(kind: _Kind, runners: list[RunnerDefinition], event_name: str | None) -> list[tuple[SelectionKey, str]]:
+def _roles(
+    kind: Kind, runners: list[RunnerDefinition], named: list[str | None], event_name: str | None
+) -> list[tuple[SelectionKey, str]]:
     by_id = [(SelectionKey(runner_ref(runner.id, runner.hc or 0.0)), f"Runner {runner.id}") for runner in runners]
-    if kind.roles == "teams":
-        names = _participants(event_name) or ("Home", "Away")
-        order = ["away", "home"] if event_name and " @ " in event_name else ["home", "away"]
-        words = {"home": names[0], "away": names[1], "draw": "The Draw"}
-        teams = iter(order)
-        keys = ["draw" if runner.id == DRAW else next(teams, "") for runner in runners]
-    elif kind.roles == "totals" and kind.line is not None:
-        words = {side: f"{side.title()} {kind.line:g} goals" for side in ("under", "over")}
-        keys = ["under", "over"]
-    elif kind.roles == "yes_no":
-        words = {"yes": "Yes", "no": "No"}
-        keys = ["yes", "no"]
-    else:
+    roles = MARKET_TYPES[kind.type].roles.split()
+    if any(runner.hc for runner in runners) or not roles:
         return by_id
+    names = _participants(event_name) or ("Home", "Away")
+    words = {"home": names[0], "away": names[1], "draw": "The Draw", "yes": "Yes", "no": "No"}
+    if kind.line is not None:
+        words |= {side: f"{side.title()} {kind.line:g} {kind.unit or 'goals'}" for side in ("under", "over")}
+    keys = ["draw" if runner.id == DRAW else role_of(name, names) for runner, name in zip(runners, named, strict=True)]
+    if not set(keys) <= set(roles):
+        # Without names, the order that Betfair keeps.
+        if set(roles) <= {"home", "draw", "away"}:
+            teams = iter(["away", "home"] if event_name and " @ " in event_name else ["home", "away"])
+            keys = ["draw" if runner.id == DRAW else next(teams, "") for runner in runners]
+        elif roles in (["under", "over"], ["yes", "no"]):
+            keys = list(roles)
+        else:
+            return by_id
     if len(keys) != len(runners) or len(set(keys)) != len(keys) or "" in keys:
         return by_id
-    return [(SelectionKey(key), words[key]) for key in keys]
+    return [(SelectionKey(key), words.get(key, key.replace("_", " ").title())) for key in keys]
 
 
 def _participants(event_name: str | None) -> tuple[str, ...]:

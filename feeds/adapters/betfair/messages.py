@@ -72,7 +72,6 @@ class MarketChange(msgspec.Struct, rename="camel"):
 
     id: str
     img: bool = False
-    con: bool = False
     market_definition: Definition | None = None
     rc: list[RunnerChange] | None = None
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET
 
 from oddsengine.domain.formats import FORMATTERS
-from oddsengine.domain.taxonomy import default_name
+from oddsengine.domain.market_types import default_name
 from oddsengine.gateway.protocol.server_messages import (
     CompetitionNamed,
     EventChanged,
@@ -73,7 +73,7 @@ def market_change(
     if identity is not None:
         changed.event, changed.type, changed.period = identity.event, identity.type, identity.period
         changed.line, changed.unit, changed.winners = identity.line, identity.unit, identity.winners
-        changed.name = identity.name or default_name(identity.type)
+        changed.name = identity.name or default_name(identity.type, identity.period, identity.line, identity.unit)
     if state is not None:
         changed.status, changed.reason, changed.in_play = state.status, state.reason, state.in_play
     return encoding.value(changed)
@@ -88,7 +88,7 @@ def market(record: MarketRecord, profile_index: int | None, odds_format: str = "
             id=record.id,
             event=identity.event,
             type=identity.type,
-            name=identity.name or default_name(identity.type),
+            name=identity.name or default_name(identity.type, identity.period, identity.line, identity.unit),
             period=identity.period,
             line=identity.line,
             unit=identity.unit,

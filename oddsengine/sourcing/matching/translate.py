@@ -8,17 +8,15 @@ import msgspec
 
 from oddsengine.domain.events import read_score
 from oddsengine.domain.ids import MarketId, SelectionKey, line_text
+from oddsengine.domain.market_types import HEAD_STARTS, MARKET_TYPES, ROLES
 
 if TYPE_CHECKING:
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import MarketDefinition
+    from oddsengine.domain.taxonomy import MarketType
     from oddsengine.sourcing.matching.matcher import Placement
 
-#: Selection keys with the same meaning at every source; other selections have a provider's own ids.
-ROLES: Final = frozenset({"home", "draw", "away", "over", "under", "yes", "no"})
 _SWAPPED: Final = {"home": "away", "away": "home"}
-#: Market types whose line is the home side's.
-_SIDED_LINES: Final = frozenset({"handicap", "asian_handicap"})
 
 
 def translate_event(event: Event, placement: Placement) -> Event:
@@ -51,17 +49,40 @@ def translate_market(definition: MarketDefinition, placement: Placement) -> Mark
     suffix = definition.id.removeprefix(own)
     if not placement.swapped:
         return msgspec.structs.replace(definition, id=MarketId(placement.event + suffix), event=placement.event)
-    line = definition.line
-    if line is not None and definition.type in _SIDED_LINES:
+    kind, line = _swapped_type(definition.type), definition.line
+    suffix = suffix.replace(f"/{definition.type}", f"/{kind}", 1)
+    if line is not None and kind in HEAD_STARTS:
         suffix = suffix.removesuffix(line_text(line)) + line_text(-line)
         line = -line or 0.0
+    roles = MARKET_TYPES[kind].roles.split()
     selections = [
-        msgspec.structs.replace(selection, key=SelectionKey(_SWAPPED.get(selection.key, selection.key)))
+        msgspec.structs.replace(selection, key=SelectionKey(_swapped_role(selection.key, roles)))
         for selection in definition.selections
     ]
     # In the order of the keys before, so that home is first again.
     by_key = {selection.key: selection for selection in selections}
-    swapped = [by_key[selection.key] for selection in definition.selections]
+    swapped = [by_key.get(before.key, after) for before, after in zip(definition.selections, selections, strict=True)]
+    if len({selection.key for selection in swapped}) != len(swapped):
+        swapped = selections
     return msgspec.structs.replace(
-        definition, id=MarketId(placement.event + suffix), event=placement.event, line=line, selections=tuple(swapped)
+        definition,
+        id=MarketId(placement.event + suffix),
+        event=placement.event,
+        type=kind,
+        line=line,
+        selections=tuple(swapped),
     )
+
+
+def _swapped_type(kind: MarketType) -> MarketType:
+    """Return the type of a market once its sides are swapped: the home side's total becomes the away side's."""
+    side, divider, rest = kind.partition("_")
+    other = f"{_SWAPPED.get(side, side)}{divider}{rest}"
+    return next((each for each in MARKET_TYPES if each == other), kind)
+
+
+def _swapped_role(role: str, roles: list[str]) -> str:
+    """Return the role with its sides swapped: home or draw becomes draw or away, as the type writes it."""
+    parts = [_SWAPPED.get(part, part) for part in role.split("_")]
+    swapped = "_".join(parts)
+    return swapped if swapped in roles or len(parts) == 1 else "_".join(reversed(parts))

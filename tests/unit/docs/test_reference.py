@@ -9,6 +9,8 @@ from typing import get_args
 import pytest
 
 from oddsengine.domain.feed_updates import SourceHealth
+from oddsengine.domain.market_types import MARKET_TYPES, market_types_table
+from oddsengine.domain.taxonomy import MarketType
 from oddsengine.gateway.protocol.codes import Close, ErrorCode
 from oddsengine.runtime.telemetry.metrics import metrics_table
 
@@ -20,6 +22,13 @@ PROTOCOL = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 def test_the_table_of_metrics_is_that_of_the_code() -> None:
     start, end = "<!-- table: python -m oddsengine.runtime.telemetry.metrics -->\n", "\n<!-- end of table -->"
     assert metrics_table() == RUNNING.partition(start)[2].partition(end)[0]
+
+
+def test_the_table_of_market_types_is_that_of_the_code() -> None:
+    text = (ROOT / "docs" / "market-types.md").read_text(encoding="utf-8")
+    start, end = "<!-- table: python -m oddsengine.domain.market_types -->\n", "\n\n<!-- end of table -->"
+    assert market_types_table() == text.partition(start)[2].partition(end)[0]
+    assert get_args(MarketType) == tuple(MARKET_TYPES)
 
 
 @pytest.mark.parametrize("code", ErrorCode)

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId, line_text, market_id
+from oddsengine.domain.market_types import MARKET_TYPES
 from oddsengine.sourcing.matching.matcher import Placement
 from oddsengine.sourcing.matching.translate import translate_event, translate_market
 from tests.support.builders import a_definition
 
 if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import MarketDefinition
+    from oddsengine.domain.taxonomy import MarketType
 
 OWN, FIRST = EventId("p.9"), EventId("b.1")
 LINES = st.integers(-20, 20).map(lambda quarters: quarters / 4)
@@ -73,3 +75,27 @@ def test_a_total_keeps_its_line_and_sides(swapped: bool) -> None:
 def test_a_market_with_the_providers_own_selections_keeps_its_event() -> None:
     market = a_definition("p.9/winner", ("47972", "47973"), type="winner")
     assert market is translate_market(market, Placement(FIRST))
+
+
+@pytest.mark.parametrize("kind", MARKET_TYPES)
+def test_a_market_swapped_twice_is_the_same_market(kind: MarketType) -> None:
+    """Also one about one side (`home_total`) or about pairs of outcomes (`double_chance`)."""
+    info = MARKET_TYPES[kind]
+    if not info.roles:
+        return
+    line = 1.5 if info.has_line else None
+    parts = ("ft", line_text(line)) if line is not None else ()
+    market = a_definition(market_id(OWN, kind, *parts), tuple(info.roles.split()), type=kind, line=line)
+    once = translate_market(market, Placement(FIRST, swapped=True))
+    assert FIRST == once.event
+    assert set(MARKET_TYPES[once.type].roles.split()) == {selection.key for selection in once.selections}
+    assert market == translate_market(once, Placement(OWN, swapped=True))
+
+
+def test_what_is_said_of_one_side_is_said_of_the_other_once_swapped() -> None:
+    total = a_definition("p.9/home_total/ft/1.5", ("under", "over"), type="home_total", line=1.5)
+    swapped = translate_market(total, Placement(FIRST, swapped=True))
+    assert ("b.1/away_total/ft/1.5", "away_total", 1.5) == (swapped.id, swapped.type, swapped.line)
+    chance = a_definition("p.9/double_chance", ("home_draw", "home_away", "draw_away"), type="double_chance", winners=2)
+    keys = {each.source_id: each.key for each in translate_market(chance, Placement(FIRST, swapped=True)).selections}
+    assert {"s-home_draw": "draw_away", "s-home_away": "home_away", "s-draw_away": "home_draw"} == keys

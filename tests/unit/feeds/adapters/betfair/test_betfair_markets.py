@@ -33,6 +33,20 @@ def a_market(*runners: int | tuple[int, float], **definition: Any) -> MarketDefi
         ("TEAM_B_1", (1, 2, DRAW), ("betfair.900/handicap/ft/-1", "handicap", "ft", -1.0), ["home", "away", "draw"]),
         ("CORRECT_SCORE", (1, 2), ("betfair.900/correct_score", "correct_score", "ft", None), ["1", "2"]),
         ("DRAW_NO_BET", (1, 2), ("betfair.900/asian_handicap/ft/0", "asian_handicap", "ft", 0.0), ["home", "away"]),
+        ("OVER_UNDER_85_CORNR", (1, 2), ("betfair.900/total_corners/ft/8.5", "total", "ft", 8.5), ["under", "over"]),
+        ("OVER_UNDER_45_CARDS", (1, 2), ("betfair.900/total_cards/ft/4.5", "total", "ft", 4.5), ["under", "over"]),
+        ("SECOND_HALF_GOALS_15", (1, 2), ("betfair.900/total/h2/1.5", "total", "h2", 1.5), ["under", "over"]),
+        ("TEAM_B_OVER_UNDER_15", (1, 2), ("betfair.900/away_total/ft/1.5", "away_total", "ft", 1.5), ["under", "over"]),
+        ("TEAM_A_WIN_TO_NIL", (1, 2), ("betfair.900/home_win_to_nil", "home_win_to_nil", "ft", None), ["yes", "no"]),
+        (
+            "CORNER_MATCH_BET",
+            (1, DRAW, 2),
+            ("betfair.900/match_odds_corners", "match_odds", "ft", None),
+            ["home", "draw", "away"],
+        ),
+        ("RACE_TO_2_GOALS", (1, 2, 3), ("betfair.900/race_to/ft/2", "race_to", "ft", 2.0), ["1", "2", "3"]),
+        ("CLEAN_SHEET", (1, 2), ("betfair.900/clean_sheet/1.24", "clean_sheet", "ft", None), ["yes", "no"]),
+        ("GAME_BY_GAME_02_03", (1, 2), ("betfair.900/game_winner/1.24", "game_winner", "set2", None), ["home", "away"]),
         ("SOMETHING_NEW", (1, 2), ("betfair.900/other/1.24", "other", None, None), ["1", "2"]),
     ],
 )
@@ -42,6 +56,49 @@ def test_types_periods_lines_and_roles(
     market = a_market(*runners, marketType=market_type)
     assert identity == (market.id, market.type, market.period, market.line)
     assert keys == [selection.key for selection in market.selections]
+
+
+@pytest.mark.parametrize(
+    ("market_type", "names", "keys"),
+    [
+        ("DOUBLE_CHANCE", ("Home or Draw", "Draw or Away", "Home or Away"), ["home_draw", "draw_away", "home_away"]),
+        ("DOUBLE_CHANCE", ("A or Draw", "A or B", "Draw or B"), ["home_draw", "home_away", "draw_away"]),
+        ("HALF_TIME_FULL_TIME", ("A/A", "A/Draw", "B/A"), ["home_home", "home_draw", "away_home"]),
+        ("ODD_OR_EVEN", ("Even", "Odd"), ["even", "odd"]),
+        ("BOTH_TEAMS_TO_SCORE", ("No", "Yes"), ["no", "yes"]),
+        ("NEXT_GOAL", ("B", "A", "No Goal"), ["away", "home", "none"]),
+        ("NEXT_GOAL", ("C", "A", "No Goal"), ["1", "2", "3"]),
+        ("HALF_WITH_MOST_GOALS", ("1st Half", "2nd Half", "Tie"), ["h1", "h2", "tie"]),
+    ],
+)
+def test_roles_are_read_from_the_names(market_type: str, names: tuple[str, ...], keys: list[str]) -> None:
+    runners = [{"id": place, "sortPriority": place, "name": name} for place, name in enumerate(names, start=1)]
+    market = a_market(marketType=market_type, eventName="A v B", runners=runners)
+    assert keys == [selection.key for selection in market.selections]
+
+
+#: Betfair's market types as its users list them.
+_LISTED = """
+MATCH_ODDS CORRECT_SCORE CORRECT_SCORE2 TOTAL_GOALS GOAL_BOTH_HALVES ASIAN_HANDICAP WINCAST HALF_WITH_MOST_GOALS
+EXACT_GOALS WIN_HALF TEAM_B_WIN_TO_NIL TO_SCORE_HATTRICK WINNING_MARGIN WIN_FROM_BEHIND TO_SCORE_2_OR_MORE
+TEAM_A_WIN_TO_NIL TEAM_TOTAL_GOALS DOUBLE_CHANCE SHOWN_A_CARD FIRST_HALF_GOALS_05 TEAM_B_2 MATCH_ODDS_AND_BTTS
+FIRST_CORNER PENALTY_TAKEN RACE_TO_3_GOALS CORNER_MATCH_BET FIRST_HALF_CORNERS TO_SCORE_BOTH_HALVES ODD_OR_EVEN
+MATCH_ODDS_AND_OU_25 CLEAN_SHEET SENDING_OFF HAT_TRICKED_SCORED HALF_TIME TO_SCORE HALF_TIME_FULL_TIME AH_ODDS_MARKET
+HALF_TIME_SCORE BOOKING_ODDS CORNER_ODDS FIRST_GOAL_SCORER FIRST_GOAL_ODDS WIN_BOTH_HALVES BOOKING_MATCH_BET NEXT_GOAL
+SCORE_CAST BOTH_TEAMS_TO_SCORE DRAW_NO_BET OVER_UNDER_105_CORNR OVER_UNDER_25_CARDS SET_WINNER SET_BETTING
+NUMBER_OF_SETS TIE_BREAK TO_QUALIFY LAST_GOALSCORER ALT_TOTAL_GOALS COMBINED_TOTAL HANDICAP WIN PLACE EACH_WAY FORECAST
+TOP_N_FINISH
+"""
+
+
+@pytest.mark.parametrize("market_type", _LISTED.split())
+def test_the_market_types_of_betfair_have_a_type(market_type: str) -> None:
+    assert "other" != a_market(marketType=market_type).type
+
+
+@pytest.mark.parametrize("market_type", ["TO_SCORE", "SHOWN_A_CARD", "TOTAL_GOALS", "SHOTS_ON_TARGET_P2"])
+def test_selections_that_win_on_their_own_have_no_number_of_winners(market_type: str) -> None:
+    assert 0 == a_market(marketType=market_type, numberOfWinners=1).winners
 
 
 def test_races_of_one_meeting_are_named_by_their_market() -> None:

@@ -1,0 +1,1 @@
+"""What Betfair's words mean in the domain."""
