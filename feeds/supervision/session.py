@@ -203,7 +203,7 @@ class FeedSession:
             await self._write()
 
     async def _fetch(self, http: HttpClient, request: Request) -> Response:
-        response = await http.fetch(request)
+        response = await http.fetch(request, round(self._limits.max_response_mb * 1e6))
         if self._tap is not None:
             self._tap(response_packet(response))
         self._counters.bytes += len(response.body)

@@ -24,6 +24,7 @@ class Supervision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         backoff_ceiling_s: highest ceiling of the wait.
         breaker_failures: failures in a row after which only probes are allowed.
         breaker_probe_s: seconds between probes.
+        max_response_mb: how large an HTTP response may be, in millions of bytes once decompressed.
     """
 
     connect_timeout_s: _Seconds = 10.0
@@ -35,3 +36,4 @@ class Supervision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     backoff_ceiling_s: _Seconds = 30.0
     breaker_failures: Annotated[int, Meta(ge=1)] = 8
     breaker_probe_s: _Seconds = 60.0
+    max_response_mb: Annotated[float, Meta(gt=0, le=1_000)] = 64.0

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
 _OK: Final = 200
+#: Bodies are at most this large unless the caller says otherwise: many times the largest snapshot of any provider.
+MAX_BODY_BYTES: Final = 64_000_000
+_CHUNK_BYTES: Final = 65_536
 _JSON_STARTS: Final = frozenset({b"{", b"["})
 #: Statuses of redirects, which are never followed.
 REDIRECTS: Final = range(300, 400)
@@ -73,7 +76,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ok(self) -> bool:
         """Whether the request succeeded."""
-        return self.status == _OK
+        return self.status == _OK and not self.error
 
     @property
     def error_text(self) -> str:
@@ -111,6 +114,7 @@ class HttpClient:
     Attributes:
         response_seconds: the durations of the requests.
         statuses: how often each status was received; 0 counts the requests without a response.
+        oversized: how many responses were larger than allowed.
     """
 
     def __init__(
@@ -135,17 +139,22 @@ class HttpClient:
         self._certificate = certificate
         self.response_seconds = Histogram(_RESPONSE_BOUNDS_S)
         self.statuses: dict[int, int] = {}
+        self.oversized = 0
 
-    async def fetch(self, request: Request) -> Response:
-        """Make a request within the rate limit. A network error becomes a response of status 0. May be cancelled."""
+    async def fetch(self, request: Request, max_body_bytes: int = MAX_BODY_BYTES) -> Response:
+        """Make a request within the rate limit. May be cancelled.
+
+        A network error becomes a response of status 0; a body over the limit, which counts after decompression, becomes a
+        response with an error and without a body.
+        """
         async with self._limiter:
             began_s = time.perf_counter()
-            response = await self._fetch(request)
+            response = await self._fetch(request, max_body_bytes)
             self.response_seconds.observe(time.perf_counter() - began_s)
         self.statuses[response.status] = self.statuses.get(response.status, 0) + 1
         return response
 
-    async def _fetch(self, request: Request) -> Response:
+    async def _fetch(self, request: Request, max_body_bytes: int) -> Response:
         url = request.url if "://" in request.url else self._base_url + request.url
         try:
             async with self._session.request(
@@ -162,12 +171,17 @@ class HttpClient:
                     return Response(
                         request=request, status=response.status, at_ms=self._now_ms(), error=redirect_text(response, "url")
                     )
-                body = await response.read()
+                body = await _read_body(response, max_body_bytes)
+                error = ""
+                if body is None:
+                    self.oversized += 1
+                    body, error = b"", f"HTTP {response.status}: the response has over {max_body_bytes} bytes"
                 if response.status != _OK or body[:1] not in _JSON_STARTS:
                     # Error pages echo the URL with its key.
                     body = SECRETS.redact_bytes(body)
                 headers = {key.lower(): value for key, value in response.headers.items() if key.lower() in _KEPT_HEADERS}
-                return Response(request=request, status=response.status, at_ms=self._now_ms(), body=body, headers=headers)
+                at_ms = self._now_ms()
+                return Response(request=request, status=response.status, at_ms=at_ms, body=body, headers=headers, error=error)
         except TimeoutError:
             return Response(request=request, status=0, at_ms=self._now_ms(), error="no response in time")
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -186,6 +200,20 @@ def redirect_text(response: aiohttp.ClientResponse, key: str) -> str:
     target = URL(response.headers.get("Location", ""))
     where = str(target.with_query(None)) if target.host else "another page"
     return f"HTTP {response.status}: redirected to {where}, which is not followed; if that is right, configure it as `{key}`"
+
+
+async def _read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes | None:
+    """Read a body to its end. None if it is larger than allowed; the connection is then closed with the response."""
+    if response.content_length is not None and response.content_length > max_bytes:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        size += len(chunk)
+        if size > max_bytes:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
 def _os_text(error: aiohttp.ClientConnectorError) -> str:

@@ -133,5 +133,6 @@ def feed_samples(supervisors: Iterable[Supervisor]) -> Iterable[Sample]:
             yield "oddsengine_feed_quota_remaining", labels, each.quota.remaining
         if each.http is not None:
             yield "oddsengine_feed_response_seconds", labels, each.http.response_seconds
+            yield "oddsengine_feed_oversized_responses_total", labels, each.http.oversized
             for status, count in each.http.statuses.items():
                 yield "oddsengine_feed_responses_total", (each.name, str(status)), count

@@ -28,6 +28,7 @@ KINDS: Final[dict[str, str]] = {
     "gap": "delay snapshots by half a second while the stream continues",
     "http_429": "answer requests with 429 and Retry-After",
     "http_429_date": "answer requests with 429 and a date as Retry-After",
+    "oversized": "answer requests with 200 and two megabytes of blanks",
     "page": "answer requests with 200 and a page that is not JSON",
     "bad_line": "quote a line that is not a number",
     "http_500": "answer requests with 500",

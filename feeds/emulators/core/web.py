@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 HTTP_FAULT_KINDS: Final = frozenset(
     {
         *("drop", "http_429", "http_429_date", "http_500", "http_timeout", "page", "garbage", "truncate"),
-        *("drip", "stall", "skew", "unauthorised", "half_open"),
+        *("oversized", "drip", "stall", "skew", "unauthorised", "half_open"),
     }
 )
 _DRIP_BYTES: Final = 512
+_OVERSIZED_BYTES: Final = 2_000_000
 _DRIP_S: Final = 0.05
 _GAP_S: Final = 0.5
 
@@ -166,16 +167,24 @@ class WebEmulator:
                 now_s = self.now_ms() / 1000
                 dates = {"Date": formatdate(now_s, usegmt=True), "Retry-After": formatdate(now_s + 1, usegmt=True)}
                 return web.Response(status=429, text="too many requests", headers=dates)
-            if self.faults.is_active("page"):
-                return web.Response(text=f"<html>maintenance: {request.path_qs}</html>", content_type="text/html")
-            if self.faults.is_active("unauthorised"):
-                return web.Response(status=401, text="invalid key")
+            if (unusable := self._unusable(request)) is not None:
+                return unusable
             content = await handler(request)
             if self.faults.is_active("gap"):
                 await asyncio.sleep(_GAP_S)
             return await self._send(request, content)
 
         self._app.router.add_route(method, path, answer)
+
+    def _unusable(self, request: web.Request) -> web.Response | None:
+        """Return what a fault puts in the place of the answer, with a status that promises one; None if no fault does."""
+        if self.faults.is_active("page"):
+            return web.Response(text=f"<html>maintenance: {request.path_qs}</html>", content_type="text/html")
+        if self.faults.is_active("oversized"):
+            return web.Response(body=b"[" + b" " * _OVERSIZED_BYTES, content_type="application/json")
+        if self.faults.is_active("unauthorised"):
+            return web.Response(status=401, text="invalid key")
+        return None
 
     def stream_route(self, method: str, path: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
         """Add a route whose handler applies faults itself, such as a stream."""

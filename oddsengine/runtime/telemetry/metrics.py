@@ -58,6 +58,7 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_feed_failures_total": _counter("Connections that failed or were lost.", "feed"),
     "oddsengine_feed_continuity_lost_total": _counter("Times that a live feed stopped being trusted.", "feed"),
     "oddsengine_feed_verifications_total": _counter("Snapshots fetched to see whether a quiet feed is frozen.", "feed"),
+    "oddsengine_feed_oversized_responses_total": _counter("HTTP responses that were larger than allowed.", "feed"),
     "oddsengine_feed_clock_steps_total": _counter("Times that a provider's clock was set back.", "feed"),
     "oddsengine_feed_responses_total": _counter("HTTP responses by status; 0: no response.", "feed", "status"),
     "oddsengine_feed_response_seconds": Description("histogram", "Durations of HTTP requests to a provider.", ("feed",)),

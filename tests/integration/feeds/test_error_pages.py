@@ -1,4 +1,4 @@
-"""Error pages that come with 200: every feed waits as after an error, says why it is not live, and keeps no key."""
+"""Responses that are no answer, as error pages with 200: every feed waits, says why it is not live, and keeps no key."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from tests.support.tasks import in_background
 if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import UpdateBatch
 
-WAITS = Supervision(backoff_start_s=0.5, backoff_ceiling_s=4.0, recovery_timeout_s=60.0)
+WAITS = Supervision(backoff_start_s=0.5, backoff_ceiling_s=4.0, recovery_timeout_s=60.0, max_response_mb=1.0)
 WATCHED_S = 2.0
 #: Without waits there are hundreds; a feed that draws short waits makes some.
 MOST_REQUESTS = 20
+REASONS = {"page": "<html>", "http_429_date": "HTTP 429", "oversized": "the response has over 1000000 bytes"}
 
 
 class Nowhere:
@@ -37,7 +38,7 @@ class Nowhere:
 
 
 @pytest.mark.parametrize("provider", ["pinnacle", "theoddsapi", "opticodds", "oddsapiio"])
-@pytest.mark.parametrize("fault", ["page", "http_429_date"])
+@pytest.mark.parametrize("fault", REASONS)
 async def test_a_feed_waits_after_a_page_and_says_why(provider: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plugin, emulated = installed_feeds()[provider], load_emulator(provider)
     for name, value in emulated.secrets.items():
@@ -53,7 +54,8 @@ async def test_a_feed_waits_after_a_page_and_says_why(provider: str, fault: str,
                 await asyncio.sleep(WATCHED_S * 0.8)
                 assert 1 <= emulator.requests < MOST_REQUESTS
                 assert supervisor.state is not FeedState.LIVE
-                assert ("<html>" if fault == "page" else "HTTP 429") in supervisor.reason
+                assert REASONS[fault] in supervisor.reason
+                assert (fault == "oversized") == (feed.http is not None and feed.http.oversized > 0)
                 assert "emulated" not in supervisor.reason
                 await wait_until(lambda: supervisor.state is FeedState.LIVE, "the feed is live again")
     finally:

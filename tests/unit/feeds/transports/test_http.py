@@ -159,3 +159,19 @@ async def test_an_error_page_that_echoes_the_url_is_kept_without_the_key(key: st
     async with a_client(echo, params={"apiKey": key}) as client:
         response = await client.fetch(ODDS)
     assert b"no such page: /odds?sport=football&apiKey=*** ***" == response.body
+
+
+@pytest.mark.parametrize(("size", "is_compressed"), [(2_000, False), (2_000, True), (200_000, True)])
+async def test_a_body_over_the_limit_is_not_read_and_said(size: int, is_compressed: bool) -> None:
+    async def large(_: web.Request) -> web.Response:
+        response = web.Response(body=b" " * size, headers={"Retry-After": "9"})
+        if is_compressed:
+            response.enable_compression(force=web.ContentCoding.gzip)
+        return response
+
+    async with a_client(large) as client:
+        response = await client.fetch(ODDS, 1_999)
+        assert not response.ok
+        assert (200, b"", 9.0) == (response.status, response.body, response.retry_after_s)
+        assert ("HTTP 200: the response has over 1999 bytes", 1) == (response.error_text, client.oversized)
+        assert (await client.fetch(ODDS, size)).ok, "one of the limit's size is read"
