@@ -73,6 +73,9 @@ class OddsApiIoEmulator(WebEmulator):
                     "sport": {"name": "Football", "slug": "football"},
                     "league": {"name": event.league, "slug": f"league-{event.league_id}"},
                     "status": "live" if event.in_play else "pending",
+                    "homeId": 2 * event.number,
+                    "awayId": 2 * event.number + 1,
+                    "scores": {"home": 0, "away": 0},
                 }
                 for event in self.market_model.events
             ]
@@ -103,7 +106,8 @@ class OddsApiIoEmulator(WebEmulator):
                     {"name": _NAMES[market.kind], "updatedAt": _iso(self.now_ms(), "milliseconds"), "odds": []},
                 )
                 line = {} if market.line is None else {"hdp": market.line}
-                quoted["odds"].append({**line, **{role: f"{odds:.2f}" for role, odds in market.odds().items()}})
+                prices = {role: f"{odds:.2f}" for role, odds in market.odds().items()}
+                quoted["odds"].append({**line, **prices, "max": 500, "label": None, "betslipUrl": None})
                 if self.faults.is_active("bad_line") and market.line is not None:
                     quoted["odds"].append({"hdp": "NaN", "over": "1.90", "under": "1.90", "home": "1.90", "away": "1.90"})
         return list(markets.values())
@@ -121,6 +125,8 @@ class OddsApiIoEmulator(WebEmulator):
                     "id": str(70_000 + event.number),
                     "bookie": bookmaker,
                     "timestamp": self.now_ms(),
+                    "url": f"https://{bookmaker.lower()}.example/{event.number}",
+                    "seq": self.market_model.ticks,
                     "markets": markets,
                 }
             ).decode()
@@ -145,7 +151,7 @@ class OddsApiIoEmulator(WebEmulator):
         await socket.prepare(request)
         queue: asyncio.Queue[str] = asyncio.Queue()
         self._sockets[socket], self._queues[socket] = request, queue
-        queue.put_nowait('{"type":"welcome"}')
+        queue.put_nowait('{"type":"welcome","bookmakers":["Bet365"],"sport_filter":["football"],"status_filter":"all"}')
         writing = asyncio.create_task(self._write(socket, queue))
         try:
             async for _ in socket:

@@ -87,6 +87,18 @@ class OpticOddsEmulator(WebEmulator):
                 "league": {"id": event.league_id, "name": event.league},
                 "status": "live" if event.in_play else "unplayed",
                 "is_live": event.in_play,
+                "numerical_id": event.number,
+                "game_id": f"{event.number}-1",
+                "home_competitors": [{"id": f"h{event.number}", "name": event.home, "abbreviation": None, "logo": None}],
+                "away_competitors": [{"id": f"a{event.number}", "name": event.away, "abbreviation": None, "logo": None}],
+                "venue_name": None,
+                "venue_neutral": False,
+                "broadcast": None,
+                "weather": None,
+                "season_type": "Regular Season",
+                "season_year": "2026",
+                "has_odds": True,
+                "result": None,
             }
             for event in events[(page - 1) * _PAGE : page * _PAGE]
         ]
@@ -150,6 +162,14 @@ class OpticOddsEmulator(WebEmulator):
                     "is_main": True,
                     "is_live": event.in_play,
                     "timestamp": self.now_ms() / 1000,
+                    "market_id": _MARKETS[market.kind].lower().replace(" ", "_"),
+                    "sportsbook_id": book,
+                    "league_id": event.league_id,
+                    "player_id": None,
+                    "team_id": {"home": f"h{event.number}", "away": f"a{event.number}"}.get(role),
+                    "deep_link": None,
+                    "limits": {"max_stake": 1_000},
+                    "order_book": None,
                 }
                 for book in books
             ]

@@ -104,9 +104,40 @@ class PinnacleEmulator(WebEmulator):
         leagues: dict[str, dict[str, Any]] = {}
         for event in events:
             league = leagues.setdefault(event.league_id, {"id": int(event.league_id), "events": []})
+            score = {"homeScore": 0.0, "awayScore": 0.0, "homeRedCards": 0, "awayRedCards": 0} if event.in_play else {}
             first = _LIVE if event.in_play else _PRE_MATCH
-            league["events"].append({"id": first + event.number, "periods": [_period(event)]})
+            league["events"].append({"id": first + event.number, **score, "periods": [{**self._period(event), **score}]})
         return {"sportId": _SPORT, "last": self._cursor(), "leagues": list(leagues.values())}
+
+    def _period(self, event: ModelEvent) -> dict[str, Any]:
+        """Return the full-match period; suspended markets are left out."""
+        updated = _iso(self.now_ms())
+        period: dict[str, Any] = {
+            "lineId": event.number,
+            "number": 0,
+            "cutoff": _iso(event.start_ms + _CUTOFF_MS),
+            "maxSpread": 5_000.0,
+            "maxMoneyline": 2_500.0,
+            "maxTotal": 5_000.0,
+            "maxTeamTotal": 1_000.0,
+            "status": 1,
+            "spreads": [],
+            "totals": [],
+        }
+        for market in event.markets:
+            if market.status != "open":
+                continue
+            odds = market.odds()
+            if market.kind == "result":
+                period |= {"moneyline": odds, "moneylineUpdatedAt": updated}
+            elif market.kind == "total":
+                alternate = {"altLineId": round(10 * (market.line or 0)), "max": 500.0} if period["totals"] else {}
+                period["totals"].append({"points": market.line, **odds, **alternate})
+                period["totalUpdatedAt"] = updated
+            elif market.kind == "handicap":
+                period["spreads"].append({"hdp": market.line, **odds})
+                period["spreadUpdatedAt"] = updated
+        return period
 
 
 def _fixtures_of(event: ModelEvent) -> list[dict[str, Any]]:
@@ -121,29 +152,13 @@ def _fixtures_of(event: ModelEvent) -> list[dict[str, Any]]:
         "altTeaser": False,
         "resultingUnit": "Regular",
         "version": event.number,
+        "sameEventParlayPeriodsEnabled": [0, 1],
     }
     first = _PRE_MATCH + event.number
     return [
         {"id": first, "liveStatus": 2, **common},
         {"id": _LIVE + event.number, "liveStatus": 1, "parentId": first, **common},
     ]
-
-
-def _period(event: ModelEvent) -> dict[str, Any]:
-    """Return the full-match period; suspended markets are left out."""
-    period: dict[str, Any] = {"lineId": event.number, "number": 0, "cutoff": _iso(event.start_ms + _CUTOFF_MS), "status": 1}
-    period |= {"spreads": [], "totals": []}
-    for market in event.markets:
-        if market.status != "open":
-            continue
-        odds = market.odds()
-        if market.kind == "result":
-            period["moneyline"] = odds
-        elif market.kind == "total":
-            period["totals"].append({"points": market.line, **odds})
-        elif market.kind == "handicap":
-            period["spreads"].append({"hdp": market.line, **odds})
-    return period
 
 
 def _iso(ms: int) -> str:

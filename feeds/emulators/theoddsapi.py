@@ -84,7 +84,12 @@ class TheOddsApiEmulator(WebEmulator):
                     "key": bookmaker,
                     "title": bookmaker.title(),
                     "last_update": updated,
-                    "markets": [{"key": key, "last_update": updated, "outcomes": outcomes} for key, outcomes in by_key.items()],
+                    "link": f"https://{bookmaker}.example/{event.number}",
+                    "sid": str(event.number),
+                    "markets": [
+                        {"key": key, "last_update": updated, "link": None, "sid": None, "outcomes": outcomes}
+                        for key, outcomes in by_key.items()
+                    ],
                 }
                 for bookmaker in bookmakers
             ],
@@ -96,7 +101,8 @@ def _outcomes(market: ModelMarket) -> list[dict[str, Any]]:
     names = {"home": event.home, "away": event.away, "draw": "Draw", "over": "Over", "under": "Under"}
     outcomes: list[dict[str, Any]] = []
     for role, odds in market.odds().items():
-        outcome: dict[str, Any] = {"name": names[role], "price": odds}
+        outcome: dict[str, Any] = {"name": names[role], "price": odds, "link": None, "sid": f"{event.number}.{role}"}
+        outcome |= {"bet_limit": 500.0, "multiplier": None}
         if market.line is not None:
             outcome["point"] = -market.line if role == "away" else market.line
         outcomes.append(outcome)

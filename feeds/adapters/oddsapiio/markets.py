@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from feeds.adapters.oddsapiio.messages import Slug
 from feeds.toolkit.numbers import decimal_odds, to_line
-from feeds.toolkit.standard_markets import Phase, asian_handicap, both_to_score, match_result, total
+from feeds.toolkit.standard_markets import Phase, asian_handicap, both_to_score, match_result, side_total, total
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
 from oddsengine.domain.events import Competition, Event
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from feeds.adapters.oddsapiio.messages import EventDetails, Market, Price
+    from feeds.toolkit.standard_markets import Side
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId
 
@@ -27,15 +28,34 @@ SPORTS: Final[dict[str, str]] = {
     "mma": "mixed_martial_arts",
     "mixed-martial-arts": "mixed_martial_arts",
 }
-#: The markets to stream, in the provider's names.
-MARKETS: Final = (
-    *("ML", "Spread", "Totals", "Both Teams To Score", "ML HT", "Spread HT", "Totals HT"),
-    *("Corners Spread", "Corners Totals", "Bookings Spread", "Bookings Totals"),
-    *("Spread (Games)", "Totals (Games)", "Spread (Sets)", "Totals (Sets)"),
+_OF_ALL: Final = (
+    *("ML", "Spread", "Asian Handicap", "Totals", "ML HT", "Spread HT", "Totals HT"),
+    *("Team Total Home", "Team Total Away", "Draw No Bet"),
 )
+_OF_SPORTS: Final[dict[str, tuple[str, ...]]] = {
+    "football": (
+        *("Both Teams To Score", "Corners Spread", "Corners Totals", "Corners Spread HT", "Corners Totals HT"),
+        *("Bookings Spread", "Bookings Totals"),
+    ),
+    "tennis": ("Spread (Games)", "Totals (Games)", "Spread (Sets)", "Totals (Sets)"),
+}
+_OF_OTHERS: Final = ("Spread 1Q", "Totals 1Q")
+#: The markets that are translated: those that are streamed, because others of the snapshot would never be updated.
+MARKETS: Final = frozenset({*_OF_ALL, *(name for names in _OF_SPORTS.values() for name in names), *_OF_OTHERS})
 #: Sports whose result has a draw, whether a bookmaker quotes it or not.
 _THREE_WAY_SPORTS: Final = frozenset({"football"})
-_NAME: Final = re.compile(r"(?:(Corners|Bookings) )?(ML|Spread|Asian Handicap|Totals|Both Teams To Score)(?: \((\w+)\))?( HT)?")
+_NAME: Final = re.compile(
+    r"(?:(Corners|Bookings) )?(ML|Spread|Asian Handicap|Totals|Both Teams To Score|Draw No Bet|Team Total Home|Team Total Away)"
+    r"(?: \((\w+)\))?(?: (HT|[1-4]Q))?"
+)
+_PERIODS: Final[dict[str | None, str]] = {None: "ft", "HT": "h1", "1Q": "q1", "2Q": "q2", "3Q": "q3", "4Q": "q4"}
+#: Markets without lines.
+_PLAIN: Final = frozenset({"ML", "Both Teams To Score", "Draw No Bet"})
+
+
+def streamed_markets(sport: str) -> tuple[str, ...]:
+    """Return the markets to stream of one of the provider's sports, in its names; it allows twenty."""
+    return (*_OF_ALL, *_OF_SPORTS.get(sport, _OF_OTHERS))
 
 
 class _Bet(NamedTuple):
@@ -81,7 +101,11 @@ def to_markets(event: EventId, details: EventDetails, market: Market) -> Iterato
             yield definition, _quotes(price, "home", "draw", "away")
             continue
         if bet.kind == "Both Teams To Score":
-            yield both_to_score(event, phase), _quotes(price, "yes", "no")
+            yield both_to_score(event, phase, period=bet.period), _quotes(price, "yes", "no")
+            continue
+        if bet.kind == "Draw No Bet":
+            # The stake is returned on a draw: a handicap of nothing.
+            yield asian_handicap(event, 0.0, home, away, phase, period=bet.period), _quotes(price, "home", "away")
             continue
         try:
             line = to_line("" if price.hdp is None else price.hdp)
@@ -90,6 +114,9 @@ def to_markets(event: EventId, details: EventDetails, market: Market) -> Iterato
         unit = line_unit(sport, bet.unit)
         if bet.kind == "Totals":
             yield total(event, line, phase, period=bet.period, unit=unit), _quotes(price, "over", "under")
+        elif bet.kind.startswith("Team Total"):
+            side: Side = "home" if bet.kind.endswith("Home") else "away"
+            yield side_total(event, side, line, phase, period=bet.period, unit=unit), _quotes(price, "over", "under")
         else:
             yield asian_handicap(event, line, home, away, phase, period=bet.period, unit=unit), _quotes(price, "home", "away")
 
@@ -98,7 +125,7 @@ def bad_lines(market: Market) -> list[str]:
     """Return what is wrong with those lines of a market that are none."""
     bet = _bet(market.name)
     problems: list[str] = []
-    if bet is None or bet.kind in {"ML", "Both Teams To Score"}:
+    if bet is None or bet.kind in _PLAIN:
         return problems
     for price in market.odds:
         try:
@@ -111,10 +138,10 @@ def bad_lines(market: Market) -> list[str]:
 @lru_cache(maxsize=1024)
 def _bet(market: str) -> _Bet | None:
     match = _NAME.fullmatch(market)
-    if match is None:
+    if match is None or market not in MARKETS:
         return None
-    kind, period, unit = match[2], "h1" if match[4] else "ft", match[1] or match[3] or ""
-    if kind == "Both Teams To Score" and (period != "ft" or unit):
+    kind, period, unit = match[2], _PERIODS[match[4]], match[1] or match[3] or ""
+    if kind in _PLAIN - {"ML"} and unit:
         return None
     return _Bet(kind, period, unit)
 

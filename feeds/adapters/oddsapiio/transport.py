@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from feeds.adapters.oddsapiio.codec import OddsApiIoCodec
 from feeds.adapters.oddsapiio.config import OddsApiIoConfig
-from feeds.adapters.oddsapiio.markets import MARKETS
+from feeds.adapters.oddsapiio.markets import streamed_markets
 from feeds.feed import Feed
 from feeds.toolkit.credentials import load_ca, read_secret
 from feeds.transports.byte_streams import WebSocketTransport
@@ -33,7 +33,7 @@ class OddsApiIoFeed:
         """Open an HTTP session beside the WebSocket transport. Raises FeedError if the key or the CA file can't be read."""
         key = read_secret("an Odds-API.io key", config.api_key_env, config.api_key_file)
         tls_context = load_ca(config.ca_file)
-        query = urlencode({"apiKey": key, "sport": config.sport, "markets": ",".join(MARKETS)})
+        query = urlencode({"apiKey": key, "sport": config.sport, "markets": ",".join(streamed_markets(config.sport))})
         transport = WebSocketTransport(lambda: f"{config.stream_url}?{query}", tls_context=tls_context, ping_s=config.ping_s)
         async with http_session(config.timeout_s, tls_context) as session:
             http = HttpClient(session, config.url, wall_clock_ms, params={"apiKey": key}, requests_per_s=config.requests_per_s)

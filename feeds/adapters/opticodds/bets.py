@@ -1,6 +1,6 @@
 """Reads OpticOdds' market names: `1st Set Total Games` is a total of games in the first set. Pure.
 
-Only names that say exactly what is bet on are read; those of teams, players and specials are not.
+Only names that say exactly what is bet on are read; those of players and specials are not.
 """
 
 from __future__ import annotations
@@ -26,10 +26,21 @@ _HANDICAP: Final = re.compile(
     r"|(Goal|Point|Game|Set|Map|Round|Corners?|Cards?|Bookings?|Leg|Frame|Kill) (?:Spread|Handicap))"
 )
 _CORNER_HANDICAP: Final = re.compile(r"Asian Handicap (Corners|Cards|Bookings)")
+_TEAM_TOTAL: Final = re.compile(r"Team Total(?: (Goals|Points|Runs|Games|Sets|Maps|Corners|Cards|Bookings))?")
+_ODD_EVEN: Final = re.compile(r"Total(?: (Goals|Points|Runs|Games|Sets|Maps|Corners|Cards|Bookings))? Odd/Even|Odd/Even()")
+#: Names of markets that hold no unit.
+_PLAIN: Final[dict[str, str]] = {
+    "Both Teams To Score": "both",
+    "Double Chance": "double_chance",
+    "Draw No Bet": "draw_no_bet",
+}
 
 
 class Bet(NamedTuple):
-    """What a market name says: `result`, `total`, `handicap` or `both`, of a period, in a unit (empty: it says none)."""
+    """What a market name says: the kind of bet, its period, and its unit (empty: it says none).
+
+    The kinds are `result`, `total`, `team_total`, `odd_even`, `handicap`, `both`, `double_chance` and `draw_no_bet`.
+    """
 
     kind: str
     period: str = "ft"
@@ -56,6 +67,8 @@ def bet_of(market: str) -> Bet | None:
     if match := _CORNER_HANDICAP.fullmatch(name) or _HANDICAP.fullmatch(name):
         unit = match[1] or ""
         return Bet("handicap", period, unit)
-    if name == "Both Teams To Score" and period == "ft":
-        return Bet("both")
-    return None
+    if match := _TEAM_TOTAL.fullmatch(name):
+        return Bet("team_total", period, match[1] or "")
+    if match := _ODD_EVEN.fullmatch(name):
+        return Bet("odd_even", period, match[1] or "")
+    return Bet(_PLAIN[name], period) if name in _PLAIN else None

@@ -9,6 +9,7 @@ Rules (OpticOdds API documentation, "Stream odds", "Get odds"):
   snapshot is fetched then too.
 - Prices are requested in decimal odds, and are decimal: 101 is. A price that can't be decimal is no price.
 - A swap of main and alternate line sends no `locked-odds`: all lines are translated, and `is_main` is ignored.
+- An entry that is live says that its fixture is, up to a minute before the list of fixtures does.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from feeds.adapters.opticodds.markets import problem_of, to_event
+from feeds.adapters.opticodds.markets import is_live, problem_of, to_event
 from feeds.adapters.opticodds.messages import Entry, Fixture, Fixtures, OddsPage, StreamMessage
 from feeds.adapters.opticodds.sportsbook import Sportsbook, lock
 from feeds.errors import BadMessage, ProviderRefused
@@ -146,10 +147,14 @@ class OpticOddsCodec(SnapshotSync):
                 events.append(Rejected(f"start of fixture {fixture.id}", f"{fixture.start_date!r} is not a time", ""))
             listed.append(fixture.id)
             known = self._fixtures.get(event.id)
+            if known is not None and known.is_live and not fixture.is_live:
+                # The stream says it first; a list may be older.
+                fixture.is_live = True
+                event = to_event(self._name, fixture, event.id)
             self._fixtures[event.id] = fixture
             for sportsbook, book in self._books.items():
                 updates[sportsbook] += book.quote_cache.update_event(event)
-                if known is not None and known.is_live != fixture.is_live:
+                if known is not None and (known.is_live, known.status) != (fixture.is_live, fixture.status):
                     updates[sportsbook] += book.requote(event.id, fixture)
         for key in sorted(self._fetcher.add_page(listed, more=page.page < page.total_pages, now_ms=response.at_ms)):
             gone = self._event_id(key)
@@ -219,11 +224,21 @@ class OpticOddsCodec(SnapshotSync):
                 continue
             place = (entry.sportsbook, fixture)
             touched[place] = max(touched.get(place, 0), round(entry.timestamp * 1000))
+            if entry.is_live and not is_live(self._fixtures[fixture]):
+                self._begin(fixture, events)
         for (sportsbook, fixture), published_ms in touched.items():
             updates = self._books[sportsbook].requote(fixture, self._fixtures[fixture])
             if updates:
                 events.append(UpdateBatch(self._source(sportsbook), published_ms or None, updates))
         self.last_entry_id = message.entry_id or event.id or self.last_entry_id
+
+    def _begin(self, event: EventId, events: list[CodecEvent]) -> None:
+        """Put an event in play, at every sportsbook: what they quoted before it is none of their prices any more."""
+        fixture = self._fixtures[event] = msgspec.structs.replace(self._fixtures[event], is_live=True)
+        description = to_event(self._name, fixture, event)
+        for sportsbook, book in self._books.items():
+            updates = [*book.quote_cache.update_event(description), *book.requote(event, fixture)]
+            events.append(UpdateBatch(self._source(sportsbook), None, updates))
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 from feeds.adapters.opticodds.bets import Bet, bet_of
 from feeds.toolkit.numbers import decimal_odds, to_line
-from feeds.toolkit.standard_markets import Phase, asian_handicap, both_to_score, match_result, total
+from feeds.toolkit.standard_markets import (
+    Phase,
+    asian_handicap,
+    both_to_score,
+    double_chance,
+    match_result,
+    odd_even,
+    side_total,
+    total,
+)
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
 from oddsengine.domain.events import Competition, Event
@@ -15,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from feeds.adapters.opticodds.messages import Entry, Fixture
+    from feeds.toolkit.standard_markets import Side
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId
 
@@ -29,8 +39,22 @@ SPORTS: Final[dict[str, str]] = {
 _NAMES: Final[dict[str, dict[str | None, str]]] = {
     "result": {"Draw": "draw", "Tie": "draw"},
     "total": {"Over": "over", "Under": "under"},
+    "team_total": {"Over": "over", "Under": "under"},
+    "odd_even": {"Odd": "odd", "Even": "even"},
     "both": {"Yes": "yes", "No": "no"},
 }
+#: Kinds of bets whose selections are, or name, the sides.
+_OF_SIDES: Final = frozenset({"result", "handicap", "draw_no_bet"})
+_WITH_LINES: Final = frozenset({"total", "team_total", "handicap"})
+#: Two outcomes that win both, in either order.
+_EITHER: Final[dict[frozenset[str], str]] = {
+    frozenset({"home", "draw"}): "home_draw",
+    frozenset({"home", "away"}): "home_away",
+    frozenset({"draw", "away"}): "draw_away",
+}
+_IN_PLAY: Final = frozenset({"live", "half"})
+#: Fixtures of these statuses take no bets any more.
+_OVER: Final = frozenset({"completed", "cancelled", "abandoned", "postponed"})
 #: Sports whose result has a draw, whether its market is called three-way or not.
 _THREE_WAY_SPORTS: Final = frozenset({"football"})
 
@@ -50,8 +74,13 @@ def to_event(name: str, fixture: Fixture, event: EventId) -> Event:
         name=f"{fixture.home_team_display} v {fixture.away_team_display}",
         participants=(fixture.home_team_display, fixture.away_team_display),
         start_ms=time_ms(fixture.start_date),
-        in_play=fixture.is_live,
+        in_play=is_live(fixture),
     )
+
+
+def is_live(fixture: Fixture) -> bool:
+    """Check whether a fixture is in play."""
+    return fixture.is_live or fixture.status.lower() in _IN_PLAY
 
 
 def sport_of(fixture: Fixture) -> str:
@@ -66,7 +95,7 @@ def problem_of(entry: Entry) -> str | None:
         return None
     if entry.price is not None and decimal_odds(entry.price) is None:
         return f"{entry.price:g} is not decimal odds"
-    if bet.kind in {"total", "handicap"} and entry.points is not None:
+    if bet.kind in _WITH_LINES and entry.points is not None:
         try:
             to_line(entry.points)
         except ValueError as error:
@@ -82,10 +111,13 @@ def to_markets(
     Returns:
         Market id -> its definition, and its decimal odds by selection.
     """
-    phase = Phase("open", fixture.is_live)
+    in_play = is_live(fixture)
+    phase = Phase("suspended" if fixture.status.lower() in _OVER else "open", in_play)
     by_market: dict[str, list[Entry]] = {}
     for entry in entries:
-        by_market.setdefault(entry.market, []).append(entry)
+        # Once the match has begun, a price from before it is none.
+        if not in_play or entry.is_live is not False:
+            by_market.setdefault(entry.market, []).append(entry)
     markets: dict[str, tuple[MarketDefinition, dict[str, float]]] = {}
     # What is called three-way comes first, then by name, so that the order of the entries changes nothing.
     for name in sorted(by_market, key=lambda market: ("3-Way" not in market, market)):
@@ -118,12 +150,40 @@ def selection_of(entry: Entry, fixture: Fixture, kind: str) -> str | None:
 
     A side's name is compared whole, without the points behind it: "Michigan" is not "Michigan State".
     """
+    if kind == "double_chance":
+        return _pair_of(entry, fixture)
     named = _NAMES.get(kind, {})
-    if kind in {"result", "handicap"}:
+    if kind in _OF_SIDES:
         named = {**named, fixture.home_team_display: "home", fixture.away_team_display: "away"}
+    if kind == "team_total":
+        # "Arsenal Over 1.5": the last word of the name, where `selection_line` does not say it.
+        _, _, word = _without_points(entry.name).rpartition(" ")
+        return named.get((entry.selection_line or word).title())
     for name in (entry.name, _without_points(entry.name), entry.selection, (entry.selection_line or "").title()):
         if name in named:
             return named[name]
+    return None
+
+
+def _pair_of(entry: Entry, fixture: Fixture) -> str | None:
+    """Return the two outcomes that a selection of a double chance names, such as `Arsenal or Draw`."""
+    outcomes = {"Draw": "draw", "Tie": "draw", fixture.home_team_display: "home", fixture.away_team_display: "away"}
+    for name in (entry.name, entry.selection or ""):
+        for first, one in outcomes.items():
+            second = name.removeprefix(f"{first} or ")
+            if second != name and second in outcomes:
+                return _EITHER.get(frozenset({one, outcomes[second]}))
+    return None
+
+
+def _side_of(entry: Entry, fixture: Fixture) -> Side | None:
+    """Return the side that a team's total is about."""
+    side, _, _ = _without_points(entry.name).rpartition(" ")
+    for name in (entry.selection, side):
+        if name == fixture.home_team_display:
+            return "home"
+        if name == fixture.away_team_display:
+            return "away"
     return None
 
 
@@ -146,12 +206,29 @@ def _definition(
         unit = result_unit(sport, bet.unit, bet.period)
         return match_result(event, home, away, phase, three_way=three_way, period=bet.period, unit=unit)
     if bet.kind == "both":
-        return both_to_score(event, phase)
+        return both_to_score(event, phase, period=bet.period)
+    if bet.kind == "double_chance":
+        return double_chance(event, home, away, phase, period=bet.period)
+    if bet.kind == "draw_no_bet":
+        # The stake is returned on a draw: a handicap of nothing.
+        return asian_handicap(event, 0.0, home, away, phase, period=bet.period)
+    unit = line_unit(sport, bet.unit)
+    if bet.kind == "odd_even":
+        return odd_even(event, phase, period=bet.period, unit=unit)
+    return _line(event, fixture, bet, entry, key, phase, unit)
+
+
+def _line(
+    event: EventId, fixture: Fixture, bet: Bet, entry: Entry, key: str, phase: Phase, unit: str | None
+) -> MarketDefinition | None:
+    home, away = fixture.home_team_display, fixture.away_team_display
     try:
         points = to_line("" if entry.points is None else entry.points)
     except ValueError:
         return None
-    unit = line_unit(sport, bet.unit)
+    if bet.kind == "team_total":
+        side = _side_of(entry, fixture)
+        return None if side is None else side_total(event, side, points, phase, period=bet.period, unit=unit)
     if bet.kind == "total":
         return total(event, points, phase, period=bet.period, unit=unit)
     line = points if key == "home" else -points or 0.0

@@ -16,7 +16,7 @@ class Named(msgspec.Struct):
 
 
 class Fixture(msgspec.Struct):
-    """One event."""
+    """One event; `status` is `unplayed`, `live`, `half`, `completed`, `cancelled` .."""
 
     id: str
     home_team_display: str
@@ -39,7 +39,8 @@ class Fixtures(msgspec.Struct):
 class Entry(msgspec.Struct):
     """The odds of one selection at one sportsbook; `timestamp` is Unix seconds.
 
-    `name` is the selection with its points, `selection` without; `selection_line` is `over`, `under` or null.
+    `name` is the selection with its points, `selection` without; `selection_line` is `over`, `under` or null. `is_live` is absent
+    from snapshots.
     """
 
     id: str
@@ -49,8 +50,7 @@ class Entry(msgspec.Struct):
     name: str
     price: float | None = None
     points: float | None = None
-    is_main: bool = False
-    is_live: bool = False
+    is_live: bool | None = None
     timestamp: float = 0.0
     selection: str | None = None
     selection_line: str | None = None
@@ -74,4 +74,3 @@ class StreamMessage(msgspec.Struct):
 
     data: list[msgspec.Raw]
     entry_id: str = ""
-    type: str = ""

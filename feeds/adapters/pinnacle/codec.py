@@ -194,7 +194,8 @@ class PinnacleCodec(PollOnly):
         members = sport.register.members.get(event)
         if members is None:
             return sport.quotes.remove_event(event), []
-        described = sport.quotes.quote_cache.update_event(sport.register.event(event, sport.name, now_ms))
+        description = sport.register.event(event, sport.name, now_ms, sport.quotes.score(members))
+        described = sport.quotes.quote_cache.update_event(description)
         return described, sport.quotes.requote(event, members, now_ms)
 
     def _receive_odds(self, sport: Sport, response: Response, events: list[CodecEvent], *, is_snapshot: bool) -> None:
@@ -258,6 +259,7 @@ class PinnacleCodec(PollOnly):
                 if is_snapshot and odds.id not in heard:
                     quotes.forget(odds.id)
                 heard.add(odds.id)
+                quotes.hear_score(odds.id, odds.homeScore, odds.awayScore)
                 for raw in odds.periods:
                     try:
                         period, problems = without_bad_lines(_decode_period(raw))

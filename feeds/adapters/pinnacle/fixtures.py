@@ -82,7 +82,7 @@ class FixtureRegister:
         self.members = members
         return sorted(touched)
 
-    def event(self, event: EventId, sport: str, now_ms: int) -> Event:
+    def event(self, event: EventId, sport: str, now_ms: int, score: str | None = None) -> Event:
         """Describe an event."""
         first = self.members[event][0]
         home, away = first.names
@@ -94,6 +94,7 @@ class FixtureRegister:
             participants=(home, away),
             start_ms=time_ms(first.fixture.starts),
             in_play=has_started(self.members[event], now_ms),
+            score=score,
         )
 
     def _root(self, listed: Listed) -> int:

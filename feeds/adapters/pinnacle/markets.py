@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
+from feeds.adapters.pinnacle.messages import TeamTotals, Total
+from feeds.adapters.pinnacle.periods import TO_QUALIFY
 from feeds.toolkit.numbers import decimal_odds, to_line
-from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
+from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, side_total, to_qualify, total
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from feeds.adapters.pinnacle.messages import Number, Period
+    from feeds.toolkit.standard_markets import Side
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId
 
@@ -50,7 +53,11 @@ def without_bad_lines(quoted: Period) -> tuple[Period, list[str]]:
     problems: list[str] = []
     spreads = _good(quoted.spreads or [], lambda spread: spread.hdp, problems)
     totals = _good(quoted.totals or [], lambda each: each.points, problems)
-    return msgspec.structs.replace(quoted, spreads=spreads, totals=totals), problems
+    of_sides = quoted.teamTotal
+    if of_sides is not None:
+        home, away = (_good(_lines(each), lambda line: line.points, problems) for each in (of_sides.home, of_sides.away))
+        of_sides = TeamTotals(home, away)
+    return msgspec.structs.replace(quoted, spreads=spreads, totals=totals, teamTotal=of_sides), problems
 
 
 def to_markets(
@@ -68,6 +75,10 @@ def to_markets(
         phase: the status of its markets.
     """
     home, away = names
+    if period == TO_QUALIFY:
+        if quoted.moneyline is not None:
+            yield to_qualify(event, home, away, phase), _quotes(home=quoted.moneyline.home, away=quoted.moneyline.away)
+        return
     if quoted.moneyline is not None:
         unit = result_unit(sport, said_unit, period)
         three_way = quoted.moneyline.draw is not None or (sport == "football" and unit is None and period in _WITH_DRAW)
@@ -81,11 +92,21 @@ def to_markets(
         yield definition, _quotes(home=spread.home, away=spread.away)
     for each in quoted.totals or ():
         yield total(event, to_line(each.points), phase, period=period, unit=unit), _quotes(over=each.over, under=each.under)
+    of_sides = quoted.teamTotal or TeamTotals()
+    side: Side
+    for side, lines in (("home", of_sides.home), ("away", of_sides.away)):
+        for each in _lines(lines):
+            definition = side_total(event, side, to_line(each.points), phase, period=period, unit=unit)
+            yield definition, _quotes(over=each.over, under=each.under)
 
 
 def cutoff_ms(period: Period) -> int | None:
     """Return when a period closes for betting, Unix milliseconds; None if that is missing or unreadable."""
     return time_ms(period.cutoff)
+
+
+def _lines(totals: list[Total] | Total | None) -> list[Total]:
+    return [totals] if isinstance(totals, Total) else totals or []
 
 
 def _good(lines: list[Line], line_of: Callable[[Line], Number], problems: list[str]) -> list[Line]:

@@ -68,6 +68,13 @@ class Total(msgspec.Struct):
     under: Number | None = None
 
 
+class TeamTotals(msgspec.Struct):
+    """Over and under what each side scores: several lines of each, one of each in answers of `/v1/odds`."""
+
+    home: list[Total] | Total | None = None
+    away: list[Total] | Total | None = None
+
+
 class Period(msgspec.Struct):
     """The markets of a period, always complete; `status` 1 is open, 2 not; None: the fixture's status decides."""
 
@@ -77,12 +84,15 @@ class Period(msgspec.Struct):
     moneyline: Moneyline | None = None
     spreads: list[Spread] | None = None
     totals: list[Total] | None = None
+    teamTotal: TeamTotals | None = None  # noqa: N815
 
 
 class OddsEvent(msgspec.Struct):
-    """The changed periods of a fixture, each decoded separately."""
+    """The changed periods of a fixture, each decoded separately, and the score of a football match that is live."""
 
     id: int
+    homeScore: object = None  # noqa: N815
+    awayScore: object = None  # noqa: N815
     periods: list[msgspec.Raw] = []
 
 

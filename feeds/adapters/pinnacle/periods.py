@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+#: Not a part of the match, but who goes through.
+TO_QUALIFY: Final = "to qualify"
 _HALVES: Final = {0: "ft", 1: "h1", 2: "h2"}
 _QUARTERS: Final = {**_HALVES, 3: "q1", 4: "q2", 5: "q3", 6: "q4"}
 _ONLY_WHOLE: Final = {0: "ft"}
@@ -19,8 +21,8 @@ def _parts(prefix: str, count: int) -> dict[int, str]:
 
 
 _BY_SPORT: Final[dict[str, dict[int, str]]] = {
-    # 8 (to qualify) and 39 (to win the final) are other bets than the result of a period.
-    "football": {**_HALVES, 3: "et", 6: "pen"},
+    # 39 (to win the final) and 7 (the first ten penalties) are bets that no other provider has.
+    "football": {**_HALVES, 3: "et", 6: "pen", 8: TO_QUALIFY},
     "basketball": _QUARTERS,
     "american_football": _QUARTERS,
     "aussie_rules": _QUARTERS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
 from feeds.adapters.pinnacle.fixtures import has_started
@@ -36,6 +37,8 @@ class SportQuotes:
     def __init__(self, sport: str) -> None:
         self._sport = sport
         self._heard: dict[int, dict[int, _Heard]] = {}
+        #: fixture -> the score that was last said of it
+        self._scores: dict[int, str] = {}
         self.quote_cache = QuoteCache()
         #: event -> when time alone will change it next, Unix milliseconds: a start or a cut-off
         self.next_ms: dict[EventId, int] = {}
@@ -44,9 +47,24 @@ class SportQuotes:
         """Set a period of a fixture; `answer` counts the answers."""
         self._heard.setdefault(fixture, {})[period.number] = _Heard(period, answer)
 
+    def hear_score(self, fixture: int, home: object, away: object) -> None:
+        """Set the score of a fixture, which does not come with every answer."""
+        if isinstance(home, int | float) and isinstance(away, int | float) and isfinite(home + away):
+            self._scores[fixture] = f"{home:g}-{away:g}"
+
+    def score(self, members: tuple[Listed, ...]) -> str | None:
+        """Return the score of an event, by its fixture of what the sport's score counts; None if nothing was said of it."""
+        scores = (
+            self._scores.get(listed.fixture.id)
+            for listed in members
+            if line_unit(self._sport, listed.fixture.resultingUnit) is None
+        )
+        return next((score for score in scores if score is not None), None)
+
     def forget(self, fixture: int) -> None:
-        """Forget what a fixture quoted."""
+        """Forget what a fixture quoted, and its score."""
         self._heard.pop(fixture, None)
+        self._scores.pop(fixture, None)
 
     def remove_event(self, event: EventId) -> list[FeedUpdate]:
         """Withdraw an event with all its markets."""
@@ -81,11 +99,13 @@ class SportQuotes:
         return updates + self.quote_cache.retain_markets(event, retained)
 
     def _speakers(self, members: tuple[Listed, ...], *, is_live: bool) -> list[Listed]:
-        """Return the fixtures that speak now: of each unit the live ones once the match has started, before it the others."""
+        """Return the fixtures that speak now: of each unit the live ones once the match has started, before it the others.
+
+        Once it has started, what was quoted before it is no answer to a live fixture that quotes nothing yet.
+        """
         by_unit: dict[str | None, list[Listed]] = {}
         for listed in members:
-            if listed.fixture.id in self._heard:
-                by_unit.setdefault(line_unit(self._sport, listed.fixture.resultingUnit), []).append(listed)
+            by_unit.setdefault(line_unit(self._sport, listed.fixture.resultingUnit), []).append(listed)
         speakers: list[Listed] = []
         for each in by_unit.values():
             preferred = [listed for listed in each if listed.is_live_fixture == is_live]

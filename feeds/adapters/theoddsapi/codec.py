@@ -5,6 +5,8 @@ Rules (The Odds API documentation, "GET odds", "Usage quota costs"):
 - Every answer is complete: an event, bookmaker or market missing from it is withdrawn.
 - Prices are compared, never `last_update`, which mostly changes without them. A price that has not been updated for too long is
   suspended, because a prompt answer may hold old data.
+- An event is in play from its `commence_time` on; nothing else says so. What was last updated before it is a price of before the
+  match, and is suspended from then on.
 - `x-requests-remaining` and `x-requests-used` come with every answer; once the quota is used up, 401 `OUT_OF_USAGE_CREDITS`.
 """
 
@@ -57,6 +59,8 @@ class _Sport:
         self.confirmed_ms: int | None = None
         self.starts_ms: list[int] = []
         self.events: set[EventId] = set()
+        #: the events that had not started by the last answer, with their starts in Unix milliseconds
+        self.upcoming: dict[EventId, int] = {}
 
 
 class TheOddsApiCodec(PollOnly):
@@ -147,9 +151,10 @@ class TheOddsApiCodec(PollOnly):
         return events
 
     def tick(self, now_ms: int) -> list[CodecEvent]:
-        """Withdraw the prices of the sports whose answers have expired."""
+        """Withdraw the prices of the sports whose answers have expired, and suspend those of events that have started since."""
         events: list[CodecEvent] = []
         for sport in self._sports.values():
+            events += self._begin_events(sport, now_ms)
             if sport.confirmed_ms is None or not sport.events or now_ms - sport.confirmed_ms <= self._config.max_age_s * 1000:
                 continue
             for bookmaker, quote_cache in self._quote_caches.items():
@@ -158,6 +163,26 @@ class TheOddsApiCodec(PollOnly):
                     events.append(UpdateBatch(self._source(bookmaker), None, gone))
             sport.events = set()
         return events
+
+    def _begin_events(self, sport: _Sport, now_ms: int) -> list[CodecEvent]:
+        """Suspend the markets of events that have started since the last answer, and ask again now."""
+        begun = [event for event, start_ms in sport.upcoming.items() if start_ms <= now_ms]
+        if not begun:
+            return []
+        sport.due_ms = max(sport.not_before_ms, min(sport.due_ms, now_ms))
+        batches: list[CodecEvent] = []
+        for bookmaker, quote_cache in self._quote_caches.items():
+            updates = [
+                update
+                for event in begun
+                for definition in quote_cache.definitions(event)
+                for update in quote_cache.set_status(event, definition.id, "suspended")
+            ]
+            if updates:
+                batches.append(UpdateBatch(self._source(bookmaker), None, updates))
+        for event in begun:
+            del sport.upcoming[event]
+        return batches
 
     def _apply_answer(
         self,
@@ -170,6 +195,7 @@ class TheOddsApiCodec(PollOnly):
         """Apply the events of an answer, and withdraw those missing from it. What can't be decoded counts as missing."""
         seen: set[EventId] = set()
         sport.starts_ms = []
+        sport.upcoming = {}
         for raw in raw_events:
             try:
                 quoted = _decode_event(raw)
@@ -182,6 +208,8 @@ class TheOddsApiCodec(PollOnly):
             seen.add(event.id)
             if event.start_ms is not None:
                 sport.starts_ms.append(event.start_ms)
+                if not event.in_play:
+                    sport.upcoming[event.id] = event.start_ms
             self._apply_event(event, quoted, response, updates, events)
         for gone in sorted(sport.events - seen):
             for bookmaker, quote_cache in self._quote_caches.items():
@@ -216,7 +244,8 @@ class TheOddsApiCodec(PollOnly):
                 except msgspec.DecodeError as error:
                     events.append(Rejected(f"market of {key} on event {quoted.id}", str(error), excerpt(bytes(raw))))
                     continue
-                phase = Phase("open" if self._is_fresh(market, response) else "suspended", event.in_play)
+                is_open = self._is_fresh(market, response) and not _is_of_before(market, event)
+                phase = Phase("open" if is_open else "suspended", event.in_play)
                 problems: list[str] = []
                 for definition, quotes in to_markets(event.id, quoted, market, phase, problems):
                     if definition.id not in retained:
@@ -270,3 +299,9 @@ class TheOddsApiCodec(PollOnly):
             return True
         now_ms = http_date_ms(response.headers.get("date")) or response.at_ms
         return now_ms - at_ms <= self._config.max_update_age_s * 1000
+
+
+def _is_of_before(market: Market, event: Event) -> bool:
+    """Check whether an event in play is quoted as it was before its start."""
+    at_ms = updated_ms(market)
+    return event.in_play and event.start_ms is not None and at_ms is not None and at_ms < event.start_ms

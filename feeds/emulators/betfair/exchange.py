@@ -15,6 +15,23 @@ _DRAW: Final = 58805
 _HALF_SPREAD: Final = 0.004
 _SIZE: Final = 100.0
 _MIN_PROBABILITY: Final = 1e-3
+#: What a definition holds besides, of no meaning for prices.
+_CONSTANT: Final[dict[str, Any]] = {
+    "betDelay": 0,
+    "bspMarket": False,
+    "bspReconciled": False,
+    "complete": True,
+    "countryCode": "GB",
+    "crossMatching": True,
+    "discountAllowed": True,
+    "marketBaseRate": 5.0,
+    "persistenceEnabled": True,
+    "priceLadderDefinition": {"type": "CLASSIC"},
+    "regulators": ["MR_INT"],
+    "runnersVoidable": False,
+    "timezone": "GMT",
+    "turnInPlayEnabled": True,
+}
 
 
 class EmulatedMarket:
@@ -52,10 +69,15 @@ class EmulatedMarket:
             "marketType": types[self.model.kind],
             "bettingType": "ODDS",
             "marketTime": _iso(event.start_ms),
+            "openDate": _iso(event.start_ms),
+            "suspendTime": _iso(event.start_ms),
             "numberOfWinners": 1,
             "runners": [
-                {"id": runner, "sortPriority": place, "status": "ACTIVE"} for place, runner in enumerate(self.runners, 1)
+                {"id": runner, "sortPriority": place, "status": "ACTIVE", "hc": None, "adjustmentFactor": 0.0}
+                for place, runner in enumerate(self.runners, 1)
             ],
+            "numberOfActiveRunners": len(self.runners),
+            **_CONSTANT,
         }
 
     @property

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from feeds.adapters.oddsapiio import OddsApiIoCodec, OddsApiIoConfig
+from feeds.adapters.oddsapiio.markets import MARKETS, streamed_markets
 from feeds.errors import ProviderRefused
 from tests.support.provider_messages import Received, a_response
 
@@ -156,6 +157,9 @@ def test_an_unreadable_start_is_unknown_and_said(written: object) -> None:
         ("Totals (Games)", "total_games/ft/2.5"),
         ("Totals (Sets)", "total_sets/ft/2.5"),
         ("Corners Totals HT", "total_corners/h1/2.5"),
+        ("Totals 1Q", "total/q1/2.5"),
+        ("Team Total Home", "home_total/ft/2.5"),
+        ("Team Total Away", "away_total/ft/2.5"),
     ],
 )
 def test_a_market_name_says_period_and_unit(name: str, market: str) -> None:
@@ -163,6 +167,21 @@ def test_a_market_name_says_period_and_unit(name: str, market: str) -> None:
     assert {f"oai.7/{market}"} == received.quotes("oai.bet365").keys()
 
 
-@pytest.mark.parametrize("name", ["Team Total Home", "Totals Home", "Player Props", "Half Time Totals (Games) HT x"])
+@pytest.mark.parametrize(
+    "name", ["Team Total", "Totals Home", "Bookings Totals HT", "Player Props", "Half Time Totals (Games) HT x"]
+)
 def test_other_markets_are_not_translated(name: str) -> None:
     assert {} == Streaming().recovered({"name": name, "odds": TOTALS["odds"]}).received.quotes("oai.bet365")
+
+
+def test_a_draw_that_returns_the_stake_is_a_handicap_of_nothing() -> None:
+    market = {"name": "Draw No Bet", "odds": [{"home": "1.60", "away": "2.40"}]}
+    received = Streaming().recovered(market).received
+    assert {"oai.7/asian_handicap/ft/0": {"home": 1.6, "away": 2.4}} == received.quotes("oai.bet365")
+
+
+@pytest.mark.parametrize("sport", ["football", "tennis", "basketball", "esports"])
+def test_no_more_markets_are_streamed_than_the_provider_allows_and_all_are_translated(sport: str) -> None:
+    streamed = streamed_markets(sport)
+    assert len(streamed) == len(set(streamed)) <= 20
+    assert set(streamed) <= MARKETS

@@ -187,3 +187,17 @@ def test_a_verification_shows_whether_a_change_was_missed() -> None:
         received = streaming.fetched(*result(150.0, home=home))
         assert received.samples[-1].is_last
         assert (home != 2.1) == any(batch.updates for batch in received.samples[-1].batches)
+
+
+def test_a_live_entry_begins_the_match_at_every_sportsbook_before_the_list_says_so() -> None:
+    streaming = Streaming("book", "other")
+    streaming.listed()
+    of_both = [{**entry, "sportsbook": book, "id": f"{book}:{entry['name']}"} for book in ("book", "other") for entry in result()]
+    streaming.fetched(*[{**entry, "is_live": False} for entry in of_both])
+    received = streaming.stream(event("odds", {**of_both[0], "price": 1.2, "timestamp": 101.0, "is_live": True}))
+    assert {MARKET: {"home": 1.2}} == received.quotes("opt.book"), "the other prices are of before the match"
+    assert {} == received.quotes("opt.other")
+    for source in ("opt.book", "opt.other"):
+        assert received.books[source].events["opt.f1"].in_play  # type: ignore[index]
+    streaming.respond({"data": [FIXTURE], "page": 1, "total_pages": 1}, at_ms=REFRESH_MS)
+    assert received.books["opt.book"].events["opt.f1"].in_play, "a list may be older than the stream"  # type: ignore[index]

@@ -107,10 +107,15 @@ def test_a_spread_is_of_the_side_that_it_names(home: str, away: str, line: float
         ("1st Inning Moneyline", ("result", "i1", "", False)),
         ("Total Corners", ("total", "ft", "Corners", False)),
         ("Asian Handicap Corners", ("handicap", "ft", "Corners", False)),
-        ("Team Total Goals", None),
+        ("Team Total Goals", ("team_total", "ft", "Goals", False)),
+        ("1st Half Team Total", ("team_total", "h1", "", False)),
+        ("Total Goals Odd/Even", ("odd_even", "ft", "Goals", False)),
+        ("1st Half Both Teams To Score", ("both", "h1", "", False)),
+        ("Double Chance", ("double_chance", "ft", "", False)),
+        ("2nd Half Draw No Bet", ("draw_no_bet", "h2", "", False)),
         ("Player Total Points", None),
-        ("Total Goals Odd/Even", None),
-        ("1st Half Both Teams To Score", None),
+        ("Team Total Odd/Even", None),
+        ("Double Chance & Total Goals", None),
     ],
 )
 def test_market_names(market: str, bet: tuple[Any, ...] | None) -> None:
@@ -135,3 +140,53 @@ def test_lines_of_sets_and_of_games_are_different_markets() -> None:
 @pytest.mark.parametrize("written", ["soon", "", None, 17])
 def test_an_unreadable_start_is_unknown(written: object) -> None:
     assert to_event("opt", a_fixture(start_date=written), EVENT).start_ms is None
+
+
+def test_totals_of_a_side_are_of_the_side_that_is_named() -> None:
+    of = [
+        Entry("1", "f1", "book", "Team Total Goals", "Inter Over 1.5", 1.9, 1.5, selection="Inter", selection_line="over"),
+        Entry("2", "f1", "book", "Team Total Goals", "Inter Under 1.5", 1.95, 1.5),
+        Entry("3", "f1", "book", "Team Total Goals", "Inter Miami Over 1.5", 2.4, 1.5, selection="Inter Miami"),
+        Entry("4", "f1", "book", "Team Total Goals", "Miami Over 1.5", 9.0, 1.5),
+        Entry("5", "f1", "book", "Team Total Goals", "Over 1.5", 9.0, 1.5, selection_line="over"),
+    ]
+    right = {"home_total/ft/1.5": {"over": 1.9, "under": 1.95}, "away_total/ft/1.5": {"over": 2.4}}
+    assert all(right == quotes(a_fixture("soccer", "Inter", "Inter Miami"), list(order)) for order in permutations(of))
+
+
+def test_two_outcomes_of_a_double_chance_are_named_in_either_order() -> None:
+    names = {"A or Draw": 1.3, "B or A": 1.25, "Draw or B": 1.8, "A": 9.0, "A or C": 9.0}
+    of = [Entry(name, "f1", "book", "Double Chance", name, price) for name, price in names.items()]
+    assert {"double_chance": {"home_draw": 1.3, "home_away": 1.25, "draw_away": 1.8}} == quotes(a_fixture("soccer"), of)
+    market, _ = to_markets(EVENT, a_fixture("soccer"), of)["opt.f1/double_chance"]
+    assert 2 == market.winners
+
+
+def test_a_draw_that_returns_the_stake_is_a_handicap_of_nothing() -> None:
+    assert {"asian_handicap/ft/0": {"home": 1.6, "away": 2.4}} == quotes(
+        a_fixture("soccer"), entries("Draw No Bet", home=1.6, away=2.4)
+    )
+
+
+def test_odd_and_even_totals() -> None:
+    of = [Entry(name, "f1", "book", "Total Corners Odd/Even", name, 1.9) for name in ("Odd", "Even")]
+    assert {"odd_even_corners": {"odd": 1.9, "even": 1.9}} == quotes(a_fixture("soccer"), of)
+
+
+@pytest.mark.parametrize(("said", "quoted"), [(None, True), (True, True), (False, False)])
+def test_a_price_from_before_the_match_is_none_once_it_has_begun(said: bool | None, quoted: bool) -> None:
+    of = [Entry("1", "f1", "book", "Both Teams To Score", "Yes", 1.9, is_live=said)]
+    assert quoted == bool(quotes(a_fixture("soccer", is_live=True), of))
+    assert quotes(a_fixture("soccer"), of)
+
+
+@pytest.mark.parametrize("status", ["Completed", "cancelled", "postponed"])
+def test_a_fixture_that_is_over_takes_no_bets(status: str) -> None:
+    of = [Entry("1", "f1", "book", "Both Teams To Score", "Yes", 1.9)]
+    ((market, _),) = to_markets(EVENT, a_fixture("soccer", status=status), of).values()
+    assert "suspended" == market.status
+
+
+@pytest.mark.parametrize("status", ["live", "half"])
+def test_a_fixture_is_in_play_by_its_status_too(status: str) -> None:
+    assert to_event("opt", a_fixture("soccer", status=status), EVENT).in_play

@@ -160,9 +160,72 @@ def test_a_period_number_means_what_the_sport_has(sport: int, number: int, perio
     assert period == market.definition.period
 
 
-def test_a_period_that_no_table_names_is_not_translated() -> None:
-    feed = Feed(a_fixture(1), odds=[quoted(1, {"number": 8, "moneyline": {"home": 1.5, "away": 2.6}})])
+@pytest.mark.parametrize("number", [7, 39, 99])
+def test_a_period_that_no_table_names_is_not_translated(number: int) -> None:
+    feed = Feed(a_fixture(1), odds=[quoted(1, {"number": number, "moneyline": {"home": 1.5, "away": 2.6}})])
     assert {} == feed.quotes()
+
+
+def test_who_qualifies_and_the_winner_of_a_shoot_out_are_other_markets_than_the_result() -> None:
+    sides = {"home": 1.5, "away": 2.6}
+    feed = Feed(
+        a_fixture(1),
+        odds=[quoted(1, {"moneyline": MONEYLINE}, {"number": 6, "moneyline": sides}, {"number": 8, "moneyline": sides})],
+    )
+    assert {"pin.1/match_odds": MONEYLINE, "pin.1/moneyline/pen": sides, "pin.1/to_qualify": sides} == feed.quotes()
+
+
+@pytest.mark.parametrize("is_list", [True, False])
+def test_totals_of_a_side_are_markets_of_their_own(is_list: bool) -> None:
+    """`/v2/odds` lists several lines of each side, `/v1/odds` had one."""
+    home, away = {"points": 1.5, "over": 1.9, "under": 1.95}, {"points": 0.5, "over": 1.5, "under": 2.5}
+    of_sides: dict[str, Any] = {"home": [home, {**home, "points": 2.5, "altLineId": 7}] if is_list else home, "away": away}
+    feed = Feed(a_fixture(1), odds=[quoted(1, {"teamTotal": of_sides, "totals": [{**home, "points": "NaN"}]})])
+    lines = {"1.5", "2.5"} if is_list else {"1.5"}
+    assert {f"pin.1/home_total/ft/{line}" for line in lines} | {"pin.1/away_total/ft/0.5"} == feed.quotes().keys()
+
+
+def test_a_line_of_a_side_that_is_none_is_refused_by_itself() -> None:
+    good = {"points": 1.5, "over": 1.9, "under": 1.95}
+    feed = Feed(a_fixture(1), odds=[quoted(1, {"teamTotal": {"home": [{**good, "points": "inf"}, good], "away": None}})])
+    assert {"pin.1/home_total/ft/1.5"} == feed.quotes().keys()
+    assert ["line of event 1"] == [problem.where for problem in feed.received.rejected]
+
+
+def test_the_score_of_a_live_match_is_kept_while_it_is_not_repeated() -> None:
+    live = quoted(2, {"moneyline": MONEYLINE})
+    feed = Feed(PRE_MATCH, LIVE, odds=[{**live, "homeScore": 2.0, "awayScore": 0.0}])
+    feed.tick(NOW + THREE_HOURS_MS)
+    assert ("2-0", True) == (feed.event().score, feed.event().in_play)
+    feed.say("odds", [quoted(2, {"moneyline": {**MONEYLINE, "home": 1.1}})])
+    assert "2-0" == feed.event().score
+    feed.say("odds", [{**live, "homeScore": 2, "awayScore": 1}])
+    assert "2-1" == feed.event().score
+    feed.say("odds", [{**live, "homeScore": "?", "awayScore": [1]}])
+    assert "2-1" == feed.event().score
+
+
+def test_what_was_quoted_before_the_match_is_withdrawn_at_its_start_although_the_live_fixture_quotes_nothing_yet() -> None:
+    feed = Feed(PRE_MATCH, LIVE, odds=[quoted(1, {"moneyline": MONEYLINE})])
+    feed.tick(NOW + THREE_HOURS_MS)
+    assert {} == feed.quotes()
+    feed.say("odds", [quoted(2, {"moneyline": {**MONEYLINE, "home": 1.5}})])
+    feed.tick(NOW + THREE_HOURS_MS)
+    assert 1.5 == feed.quotes()["pin.1/match_odds"]["home"]
+
+
+def test_a_live_fixture_does_not_open_the_match_early() -> None:
+    feed = Feed(PRE_MATCH, LIVE, odds=[quoted(2, {"moneyline": MONEYLINE})])
+    assert {} == feed.quotes()
+
+
+@pytest.mark.parametrize("live_status", [0, 1, 2])
+def test_a_fixture_without_a_parent_is_not_in_play_before_its_start(live_status: int) -> None:
+    feed = Feed(a_fixture(1, liveStatus=live_status), odds=[quoted(1, {"moneyline": MONEYLINE})])
+    assert not feed.event().in_play
+    assert {"pin.1/match_odds": MONEYLINE} == feed.quotes()
+    feed.tick(NOW + THREE_HOURS_MS)
+    assert (live_status != 0) == feed.event().in_play
 
 
 def test_unavailable_fixtures_suspend_and_lower_limits_do_not() -> None:

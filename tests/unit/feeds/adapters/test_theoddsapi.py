@@ -190,3 +190,27 @@ def test_error_pages_may_have_cost_credits() -> None:
     before = polling.codec.budget.remaining
     polling.respond(b"<html>oops</html>")
     assert before - polling.codec.budget.remaining == CONFIG.call_credits
+
+
+START_MS = NOW + 3 * 3_600_000  # 2026-11-24T18:00:00Z
+
+
+def test_prices_from_before_the_match_are_suspended_at_its_start_until_they_are_updated() -> None:
+    polling = Polling(
+        TheOddsApiConfig(sports=("soccer_epl",), bookmakers=("pinnacle",), max_age_s=86_400, max_update_age_s=86_400)
+    )
+    before = {**H2H, "last_update": "2026-11-24T17:59:59Z"}
+    polling.now = START_MS - 30_000 - 3_600_000
+    assert {"toa.e1/match_odds"} == polling.respond([an_event("e1", at("pinnacle", before))]).quotes("toa.pinnacle").keys()
+    polling.received.receive(polling.codec.tick(START_MS - 1))
+    assert {"toa.e1/match_odds"} == polling.received.quotes("toa.pinnacle").keys()
+    polling.received.receive(polling.codec.tick(START_MS))
+    assert {} == polling.received.quotes("toa.pinnacle")
+    assert [] == polling.codec.tick(START_MS + 1)
+    polling.now = START_MS
+    assert polling.codec.next_request(START_MS) is not None, "it is asked for again at once"
+    polling.codec.connection_made()
+    assert {} == polling.respond([an_event("e1", at("pinnacle", before))]).quotes("toa.pinnacle"), "it still says the same"
+    after = {**H2H, "last_update": "2026-11-24T18:00:00Z"}
+    polling.now += 600_000
+    assert {"toa.e1/match_odds"} == polling.respond([an_event("e1", at("pinnacle", after))]).quotes("toa.pinnacle").keys()
