@@ -102,5 +102,7 @@ def _name_keys(name: Name) -> Iterator[str]:
             yield f"={heard[:_LETTERS]}"
     if len(words) > 1:
         yield "".join(word[0] for word in words)[:_LETTERS]
+        if len(words[0]) < _LETTERS:
+            yield "".join(words)[:_LETTERS]
     if name.foreign or len(words) > 1:
         yield f"={sound(''.join(words))[:_LETTERS]}"

@@ -26,6 +26,9 @@ Decision = Literal["match", "possible_match", "non_match"]
 NEAR_MS: Final = 15 * 60_000
 #: Starts further apart than this may be two matches of one pair on a day: never certain.
 _SAME_START_MS: Final = 60 * 60_000
+#: The same in sports of short matches, and for simulated ones, which last a few minutes.
+_SHORT_SPORTS: Final = frozenset({"table_tennis", "darts", "pool"})
+_SIMULATED_SAME_START_MS: Final = 5 * 60_000
 #: What a difference of the starts costs at `_SAME_START_MS`, and at the edge of the window.
 _LATER_COST: Final = 0.15
 _FAR_COST: Final = 0.25
@@ -97,7 +100,7 @@ def compare(one: EventProfile, other: EventProfile, settings: MatchingSettings) 
         minutes = gap_ms / 60_000
         if gap_ms > settings.window_min * 60_000:
             limits.append(("non_match", f"the starts are {minutes:g} minutes apart"))
-        elif gap_ms > _SAME_START_MS:
+        elif gap_ms > _same_start_ms(one, other):
             limits.append(("possible_match", f"the starts are {minutes:g} minutes apart: it may be another match of the pair"))
         if sides.needs_start and gap_ms > NEAR_MS:
             limits.append(("possible_match", f"{sides.needs_start}, and the starts differ"))
@@ -154,6 +157,14 @@ def _sides_score(scores: list[float]) -> float:
     if best >= _CERTAIN:
         return 0.4 * worst + 0.6 * best
     return 0.85 * worst + 0.15 * best
+
+
+def _same_start_ms(one: EventProfile, other: EventProfile) -> int:
+    """Return how far apart the starts of one match may be, before it may be the pair's next."""
+    marks = {mark for event in (one, other) for part in (event.kind, *event.names) for mark in part.marks}
+    if "simulated" in marks or any(mark.startswith("(") for mark in marks):
+        return _SIMULATED_SAME_START_MS
+    return NEAR_MS if one.event.sport in _SHORT_SPORTS else _SAME_START_MS
 
 
 def _start_cost(gap_ms: float, window_ms: float) -> float:
