@@ -239,6 +239,66 @@ ferencvaros; ferencvarosi, ferencvarosi tc
 gyor; gyori eto, eto gyor, győri eto
 fehervar; szekesfehervar, videoton, mol fehervar
 neftchi; neftci, neftchi baku, neftci baku, нефтчи, neftçi
+farjestad; farjestads, farjestads bk
+djurgarden; djurgardens, djurgardens if
+leksand; leksands, leksands if
+hammarby; hammarby if
+osters; osters if
+asteras tripolis; asteras tripoli, asteras, asteras t, αστερας τριπολης
+newells old boys; newells, newell's, newell's old boys
+red star paris; red star fc, red star 93
+olimpija ljubljana; olimpija, nk olimpija, nk olimpija ljubljana
+olimpia asuncion; club olimpia, olimpia (par)
+olimpia tegucigalpa; cd olimpia, olimpia (hon)
+bohemian; bohemian dublin, bohs, bohemian fc
+bohemians prague; bohemians 1905, bohemians praha, bohemians praha 1905
+universitario sucre; universitario de sucre
+universitario lima; universitario de deportes
+hibernians; hibernians paola
+akron togliatti; akron tolyatti, акрон, акрон тольятти
+oviedo; real oviedo
+valladolid; real valladolid
+zaragoza; real zaragoza
+deportivo coruna; deportivo la coruna, la coruna, dep la coruna, depor
+doncaster rovers; doncaster
+peterborough united; peterborough, posh
+scunthorpe united; scunthorpe
+shrewsbury town; shrewsbury
+swindon town; swindon
+wycombe wanderers; wycombe
+tranmere rovers; tranmere
+plymouth argyle; plymouth
+exeter city; exeter
+carlisle united; carlisle
+colchester united; colchester
+cheltenham town; cheltenham
+crawley town; crawley
+forest green rovers; forest green
+fleetwood town; fleetwood
+grimsby town; grimsby
+hartlepool united; hartlepool
+harrogate town; harrogate
+leyton orient; orient
+mansfield town; mansfield
+northampton town; northampton
+newport county; newport
+oldham athletic; oldham
+salford city; salford
+sutton united; sutton
+yeovil town; yeovil
+torquay united; torquay
+southend united; southend
+chesterfield
+bristol rovers; bristol r
+partick thistle; partick
+dunfermline athletic; dunfermline
+raith rovers; raith
+ayr united; ayr
+greenock morton; morton
+hansa rostock; rostock
+st pauli; fc st pauli
+darmstadt; darmstadt 98, sv darmstadt 98
+hannover; hannover 96
 fakel; fakel voronezh, факел, факел воронеж
 baltika; baltika kaliningrad, балтика
 juventude; ec juventude, juventude rs

@@ -157,7 +157,7 @@ panathinaikos; панатинаикос, パナシナイコス, 帕纳辛纳科�
 paok; paok thessaloniki, paok saloniki, паок, παοκ
 aek athens; aek, аек, аек афины, αεκ
 aris thessaloniki; aris, aris saloniki, арис, αρης
-red star belgrade; crvena zvezda, црвена звезда београд, fk crvena zvezda, red star, црвена звезда, црвена звезда белград, ツルヴェナ・ズヴェズダ, 贝尔格莱德红星
+red star belgrade; crvena zvezda, црвена звезда београд, fk crvena zvezda, црвена звезда, црвена звезда белград, ツルヴェナ・ズヴェズダ, 贝尔格莱德红星
 partizan belgrade; partizan, партизан, партизан белград
 dinamo zagreb; динамо загреб, ディナモ・ザグレブ, 萨格勒布迪纳摩
 hajduk split; hajduk, хайдук, хайдук сплит

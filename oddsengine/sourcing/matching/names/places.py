@@ -54,8 +54,8 @@ SPONSORS: Final = _listed(
     """
     caykur, hana, tiger, segafredo, movistar, beko, ea7, emporio, armani, orlen, gas, sales, sir, safety, allianz, telekom
     anadolu, playtika, bank, yahav, aktor, mytelecom, meridianbet, mozzart, umana, germani, bertram, vero, volley, industria
-    pick, saski, baskonia, ihud, old, boys, clan, ldlc, handewitt, sarsfield, balompie, praia, rana, virtus, ratiopharm, mhp
-    ewe, rostelecom, itas, sada, cucine, lube, valsa, group, perugia, rebecchi, leo, shoes, bitci, yukatel, corendon, atakas
+    pick, saski, baskonia, ihud, clan, ldlc, handewitt, sarsfield, balompie, praia, rana, virtus, ratiopharm, mhp, ewe
+    rostelecom, itas, sada, cucine, lube, valsa, group, perugia, rebecchi, leo, shoes, bitci, yukatel, corendon, atakas
     mondihome, tumosan, trendyol, net, global, bellona, pepsi, coca cola, union olimpija, spor, kulubu, of, club, klub, oyak
     """
 )
@@ -70,22 +70,22 @@ PATRONS: Final = _listed(
 #: Names of clubs in several places: one that adds a word is another club as likely as not.
 SHARED_NAMES: Final = _listed(
     """
-    arsenal, barcelona, liverpool, everton, santos, guarani, botafogo, nacional, independiente, racing, racing club
-    river plate, river, san martin, san lorenzo, estudiantes, gimnasia, talleres, belgrano, universidad catolica, catolica
-    america, atletico, athletic, olimpia, cerro, libertad, bolivar, aurora, sarmiento, union, colon, huracan, sporting
-    sporting cristal, real, deportivo, juventud, juventude, wanderers, rangers, rovers, united, city, dynamo, dinamo, spartak
-    lokomotiv, zenit, torpedo, rapid, steaua, cska, partizan, slavia, sparta, slovan, viktoria, victoria, fortuna, borussia
-    eintracht, hertha, austria, olympiacos, olympiakos, aris, aek, ael, apollon, ethnikos, panserraikos, maccabi, hapoel
-    beitar, bnei, inter, internacional, milan, valencia, chelsea, fluminense, corinthians, vitoria, sao jose, operario
-    ferroviaria, portuguesa, comercial, sport, nautico, penarol, danubio, defensor, central, defensores, ferro, temperley
-    tigre, colo colo, audax, palestino, cobresal, alianza, alianza lima, melgar, municipal, motagua, marathon, saprissa
-    herediano, aguila, fas, leon, pachuca, atlas, tigres, guadalajara, morelia, cruz azul, queens park, st george, albion
-    victory, phoenix, hercules, germania, preussen, kickers, concordia, arminia, wacker, admira, olimpik, olimpija, buducnost
-    radnicki, sloboda, borac, zeljeznicar, jedinstvo, mladost, napredak, proleter, hajduk, vardar, pobeda, shkendija, drita
-    vllaznia, flamurtari, metalurg, metallurg, shakhter, neftchi, navbahor, dinamo bucharest, petrolul, gloria, progresul
-    steagul, botev, cherno more, levski, beroe, minyor, marek, persepolis, esteghlal, tractor, sepahan, foolad, zob ahan
-    pyramids, ittihad, ahli, hilal, nasr, shabab, wahda, arabi, ettifaq, ansar, star, stars, eagles, lions, tigers
-    united stars, young boys, grasshopper, excelsior, sparta rotterdam, willem, be quick
+    universitario, bohemians, bohemian, olimpija, red star, flora, kalev, arsenal, barcelona, liverpool, everton, santos
+    guarani, botafogo, nacional, independiente, racing, racing club, river plate, river, san martin, san lorenzo, estudiantes
+    gimnasia, talleres, belgrano, universidad catolica, catolica, america, atletico, athletic, olimpia, cerro, libertad
+    bolivar, aurora, sarmiento, union, colon, huracan, sporting, sporting cristal, real, deportivo, juventud, juventude
+    wanderers, rangers, rovers, united, city, dynamo, dinamo, spartak, lokomotiv, zenit, torpedo, rapid, steaua, cska, partizan
+    slavia, sparta, slovan, viktoria, victoria, fortuna, borussia, eintracht, hertha, austria, olympiacos, olympiakos, aris
+    aek, ael, apollon, ethnikos, panserraikos, maccabi, hapoel, beitar, bnei, inter, internacional, milan, valencia, chelsea
+    fluminense, corinthians, vitoria, sao jose, operario, ferroviaria, portuguesa, comercial, sport, nautico, penarol, danubio
+    defensor, central, defensores, ferro, temperley, tigre, colo colo, audax, palestino, cobresal, alianza, alianza lima
+    melgar, municipal, motagua, marathon, saprissa, herediano, aguila, fas, leon, pachuca, atlas, tigres, guadalajara, morelia
+    cruz azul, queens park, st george, albion, victory, phoenix, hercules, germania, preussen, kickers, concordia, arminia
+    wacker, admira, olimpik, olimpija, buducnost, radnicki, sloboda, borac, zeljeznicar, jedinstvo, mladost, napredak, proleter
+    hajduk, vardar, pobeda, shkendija, drita, vllaznia, flamurtari, metalurg, metallurg, shakhter, neftchi, navbahor
+    dinamo bucharest, petrolul, gloria, progresul, steagul, botev, cherno more, levski, beroe, minyor, marek, persepolis
+    esteghlal, tractor, sepahan, foolad, zob ahan, pyramids, ittihad, ahli, hilal, nasr, shabab, wahda, arabi, ettifaq, ansar
+    star, stars, eagles, lions, tigers, united stars, young boys, grasshopper, excelsior, sparta rotterdam, willem, be quick
     """
 )
 #: Surnames of several players of a sport, and initials that do not distinguish them.

@@ -18,7 +18,7 @@ from oddsengine.sourcing.matching.names.namesakes import HOMES
 from oddsengine.sourcing.matching.names.nicknames import colleges
 from oddsengine.sourcing.matching.names.normaliser import letter_mark, sound, spelling
 from oddsengine.sourcing.matching.names.places import PATRONS, PLACES, SHARED_INITIALS, SHARED_SURNAMES, SPONSORS, is_shared_name
-from oddsengine.sourcing.matching.names.vocabulary import DISTINGUISHING, GENERIC, MASCOTS, NAMESAKES
+from oddsengine.sourcing.matching.names.vocabulary import DISTINGUISHING, GENERIC, MASCOTS, NAMESAKES, SHARED
 
 if TYPE_CHECKING:
     from oddsengine.sourcing.matching.names.normaliser import Name
@@ -52,8 +52,6 @@ _MIN_OMITTED: Final = 3
 _CLUB_LETTERS: Final = 3
 _SAME_BEGINNING: Final = 2
 _MAY_NOT_BE: Final = " may not be "
-#: Shortest word whose last letter may be an ending.
-_MIN_GENITIVE: Final = 8
 _LETTERS_OF_A_STATE: Final = 2
 #: Initials that other transliterations of the same name begin with.
 _SOUNDS: Final = ("eyji", "ckqs", "gjdh", "wv", "fp", "zsc", "tc")
@@ -166,7 +164,10 @@ def _unknown_addition(one: Name, other: Name, scored: NameScore) -> str:
         # The other names of a known team are known too.
         return f"only one of them is {' '.join(added)}"
     shorter = " ".join(one.words if len(one.words) < len(other.words) else other.words)
-    return f"several clubs are called {shorter}" if is_shared_name(shorter) else ""
+    if is_shared_name(shorter):
+        return f"several clubs are called {shorter}"
+    # Bury Town is not Bury.
+    return f"only one of them is {' '.join(added)}" if any(word in SHARED for word in added) else ""
 
 
 def _namesake(one: Name, other: Name) -> str:
@@ -232,11 +233,13 @@ def _words_score(one: tuple[str, ...], other: tuple[str, ...], foreign: bool) ->
 
 def _may_be_another(one: str, other: str, similarity: float) -> bool:
     """Check whether two words of Latin letters that were paired are no more than alike: Machova may not be a misspelt Muchova."""
-    if similarity in {1.0, _ABBREVIATED} or spelling(one) == spelling(other):
+    if similarity == 1.0 or spelling(one) == spelling(other):
         return False
+    if similarity != _ABBREVIATED:
+        return True
+    # Chester is not Chesterfield, but Ath may be Athletic.
     short, long = sorted((one, other), key=len)
-    # Farjestads is Farjestad.
-    return long != f"{short}s" or len(long) < _MIN_GENITIVE
+    return len(short) > 1 and "~" not in short and long not in GENERIC
 
 
 def _may_be_others(one: Name, other: Name, misspelt: str) -> bool:
@@ -245,7 +248,8 @@ def _may_be_others(one: Name, other: Name, misspelt: str) -> bool:
     Names like those of known clubs are known too, but Juventud is not Juventude.
     """
     left, _, right = misspelt.partition(_MAY_NOT_BE)
-    return bool(one.known) == bool(other.known) or left[:-1] in {right, right[:-1]} or right[:-1] == left
+    is_ending = left[:-1] == right[:-1] or left.startswith(right) or right.startswith(left)
+    return is_ending or bool(one.known) == bool(other.known)
 
 
 def _whole_score(one: tuple[str, ...], other: tuple[str, ...], foreign: bool) -> float:  # noqa: FBT001 - as above
