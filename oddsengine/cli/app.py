@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path  # noqa: TC003 - typer reads the types of options
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,8 +23,9 @@ from oddsengine.cli.support import (
     parse_times,
     read_settings,
     require_redis,
-    run_loop,
+    run_role,
     with_address,
+    with_engine_address,
 )
 from oddsengine.domain.ladders import LADDERS
 from oddsengine.pricing import METHODS
@@ -32,6 +33,9 @@ from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import MarketContext
 from oddsengine.runtime.settings import ConfigError
 from oddsengine.runtime.telemetry.logs import configure_logging
+
+if TYPE_CHECKING:
+    from oddsengine.runtime.settings import Settings
 
 app = typer.Typer(
     name="oddsengine",
@@ -70,21 +74,29 @@ def run(
     path = config_path(config)
     settings = with_address(read_settings(path), port, host)
     configure_logging(settings.log.level)
-    run_loop(run_all(settings, path, lambda changed: with_address(read_settings(changed), port, host), record_to))
+    run_role(
+        lambda startup: run_all(startup, settings, path, lambda file: with_address(read_settings(file), port, host), record_to)
+    )
 
 
 @app.command()
 def engine(
     config: ConfigOption = None,
-    port: Annotated[int, typer.Option(help="Serve /healthz, /metrics and the engine's API on this port; 0: a free port.")] = 0,
+    port: Annotated[
+        int | None, typer.Option(help="Serve /healthz, /metrics and the engine's API on this port instead of the config's.")
+    ] = None,
+    host: HostOption = None,
 ) -> None:
     """Run feeds and engine without a gateway: own the shards and publish to the config's Redis."""
     from oddsengine.cli.engine import engine as run_engine
 
+    def load(file: Path) -> Settings:
+        return with_engine_address(read_settings(file), port, host)
+
     path = config_path(config)
-    settings = require_redis(read_settings(path), "engine")
+    settings = require_redis(load(path), "engine")
     configure_logging(settings.log.level)
-    run_loop(run_engine(settings, path, read_settings, port))
+    run_role(lambda startup: run_engine(startup, settings, path, load))
 
 
 @app.command()
@@ -93,7 +105,7 @@ def gateway(
     workers: Annotated[int | None, typer.Option(help="Processes that share the port. Default: the config's.", min=1)] = None,
     port: PortOption = None,
     host: HostOption = None,
-    share_port: Annotated[bool, typer.Option("--share-port", hidden=True)] = False,
+    listen_fd: Annotated[str, typer.Option("--listen-fd", hidden=True)] = "",
 ) -> None:
     """Run gateways without an engine: follow the config's Redis and serve subscribers."""
     from oddsengine.cli.gateway import gateway as run_one
@@ -104,10 +116,10 @@ def gateway(
     configure_logging(settings.log.level)
     count = workers or settings.gateway.workers
     if count == 1:
-        run_loop(run_one(settings, reuse_port=share_port))
+        run_role(lambda startup: run_one(startup, settings, inherited=[int(fd) for fd in listen_fd.split(",") if fd]))
     else:
-        arguments = ["gateway", "--config", str(path), "--host", settings.gateway.host]
-        run_loop(gateway_workers(count, settings.gateway.host, settings.gateway.port, arguments))
+        arguments = ["gateway", "--config", str(path), "--host", settings.gateway.host, "--workers", "1"]
+        run_role(lambda startup: gateway_workers(startup, settings, count, arguments))
 
 
 @app.command()
@@ -147,7 +159,7 @@ def replay(
         settings = with_address(read_settings(config), port)
         if serve:
             configure_logging(settings.log.level)
-            run_loop(replay_and_serve(files, adapter, settings, parse_speed(speed or "1")))
+            run_role(lambda startup: replay_and_serve(startup, files, adapter, settings, parse_speed(speed or "1")))
             return
         if speed not in {None, "max"} and published is None:
             raise typer.BadParameter("a --speed other than max has an effect only with --serve or --published: add one of them")
@@ -176,7 +188,7 @@ def record(
     if not feeds:
         raise typer.BadParameter("the config has no feeds to record: add a [feeds.<name>] section", param_hint="--config")
     configure_logging(settings.log.level)
-    run_loop(record_feeds(feeds, out, round(rotate_mb * 1_000_000), rotate_min * 60))
+    run_role(lambda startup: record_feeds(startup, feeds, out, round(rotate_mb * 1_000_000), rotate_min * 60))
 
 
 @app.command()
@@ -198,7 +210,7 @@ def emulate(
     except EmulatorNotInstalled as error:
         raise typer.BadParameter(str(error), param_hint="PROVIDER") from None
     configure_logging("warning")
-    run_loop(run_emulator(provider, plugin, host, port, events, seed))
+    run_role(lambda startup: run_emulator(startup, provider, plugin, (host, port), events, seed))
 
 
 @app.command()

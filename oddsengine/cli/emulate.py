@@ -10,28 +10,33 @@ from rich.markup import escape
 from feeds.emulators.core.faults import KINDS
 from feeds.emulators.core.market_model import MarketModel
 from oddsengine.common.clock import wall_clock_ms
-from oddsengine.common.signals import stop_event
+from oddsengine.runtime.processes.startup import Step
 
 if TYPE_CHECKING:
     from feeds.emulators.emulator import EmulatorPlugin
+    from oddsengine.runtime.processes.startup import Startup
 
 _SUSPEND_SHARE = 0.001
 
 
-async def emulate(provider: str, plugin: EmulatorPlugin, host: str, port: int, events: int, seed: int) -> None:
+async def emulate(
+    startup: Startup, provider: str, plugin: EmulatorPlugin, address: tuple[str, int], events: int, seed: int
+) -> None:
     """Emulate a provider until SIGINT or SIGTERM. Print how to connect to it and how to inject faults.
 
     Args:
+        startup: the steps of the start.
         provider: the adapter's name.
         plugin: its emulator.
-        host: the address to listen on.
-        port: 0 takes a free one.
+        address: host and port to listen on; port 0 takes a free one.
         events: the number of matches.
         seed: of the market model; two providers with one seed quote the same matches.
     """
-    stop = stop_event()
+    host, port = address
     emulator = plugin.build(MarketModel(seed, events, wall_clock_ms(), suspend_share=_SUSPEND_SHARE))
-    await emulator.start(host, port)
+    with startup.doing(Step.BIND):
+        await emulator.start(host, port)
+    startup.ready()
     try:
         console = Console(highlight=False, soft_wrap=True)
         console.print(f"[bold]{provider}[/bold] with {events} matches; Ctrl-C stops. In a config:\n")
@@ -46,7 +51,7 @@ async def emulate(provider: str, plugin: EmulatorPlugin, host: str, port: int, e
         console.print("\nkinds:")
         for kind in sorted(emulator.fault_kinds):
             console.print(f"  {kind:<14}{KINDS[kind]}")
-        await stop.wait()
+        await startup.stopping.wait()
     finally:
         await emulator.stop()
 

@@ -7,35 +7,43 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from oddsengine.common.signals import stop_event
-from oddsengine.runtime.gateway import run_gateway
-from oddsengine.runtime.workers import run_workers
+from oddsengine.runtime.gateway import load, open_gateway, run_gateway
+from oddsengine.runtime.processes.front import url_of
+from oddsengine.runtime.processes.redis import provide_redis
+from oddsengine.runtime.processes.workers import run_workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
 
-async def gateway(settings: Settings, *, reuse_port: bool = False) -> None:
+async def gateway(startup: Startup, settings: Settings, *, inherited: Sequence[int] = ()) -> None:
     """Run one gateway in this process until SIGINT or SIGTERM, then drain.
 
     Args:
+        startup: the steps of the start.
         settings: the configuration. Its Redis has a URL.
-        reuse_port: whether other workers listen on the same port.
+        inherited: the file descriptors of sockets to listen on; empty to bind the port.
     """
-    stop = stop_event()
-    async with run_gateway(settings, settings.redis.url, reuse_port=reuse_port) as service:
-        _log.info("serving", url=f"http://{settings.gateway.host}:{service.port}", worker=os.getpid())
-        await stop.wait()
+    async with (
+        open_gateway(settings, startup, inherited=inherited) as opened,
+        provide_redis(settings, startup) as (redis_url, _),
+        run_gateway(settings, redis_url, opened=opened, startup=startup) as service,
+    ):
+        await load(service, startup)
+        url = url_of(settings.gateway.host, service.port, tls=opened.front.tls is not None)
+        _log.info("serving", url=url, worker=os.getpid())
+        await startup.stopping.wait()
         _log.info("stopping", worker=os.getpid())
 
 
-async def gateway_workers(count: int, host: str, port: int, arguments: Sequence[str]) -> None:
+async def gateway_workers(startup: Startup, settings: Settings, count: int, arguments: Sequence[str]) -> None:
     """Run gateways in worker processes until SIGINT or SIGTERM, then drain them; see `run_workers`."""
-    stop = stop_event()
-    async with run_workers(count, host, port, [*arguments, "--workers", "1"]) as bound_port:
-        _log.info("workers", url=f"http://{host}:{bound_port}", workers=count)
-        await stop.wait()
+    gateway = settings.gateway
+    async with run_workers(startup, count, gateway.host, gateway.port, arguments) as bound_port:
+        _log.info("workers", url=url_of(gateway.host, bound_port, tls=bool(gateway.tls_cert)), workers=count)
+        await startup.stopping.wait()

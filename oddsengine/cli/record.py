@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from oddsengine.common.signals import stop_event
-from oddsengine.runtime.feed_runner import run_feeds
+from oddsengine.runtime.feed_runner import open_feeds, run_feeds
 from oddsengine.runtime.recording import record as record_feeds
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from feeds.recording.recorder import Recorder
     from feeds.supervision.supervisor import Supervisor
     from oddsengine.domain.feed_updates import UpdateBatch
+    from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import FeedSettings
 
 _REFRESH_S: Final = 0.5
@@ -38,13 +38,14 @@ class _NullSink:
         return True
 
 
-async def record(feeds: Mapping[str, FeedSettings], folder: Path, rotate_bytes: int, rotate_s: float) -> None:
+async def record(startup: Startup, feeds: Mapping[str, FeedSettings], folder: Path, rotate_bytes: int, rotate_s: float) -> None:
     """Record feeds until SIGINT or SIGTERM, then close the files and log what they hold; see `runtime.recording.record`."""
-    stop = stop_event()
+    stop = startup.stopping
     console = Console(stderr=True)
-    async with record_feeds(feeds, folder, rotate_bytes, rotate_s) as recorders:
+    async with open_feeds(feeds, startup) as opened, record_feeds(feeds, folder, rotate_bytes, rotate_s) as recorders:
         taps = {name: recorder.add for name, recorder in recorders.items()}
-        async with run_feeds(feeds, _NullSink(), taps) as supervisors:
+        async with run_feeds(opened, _NullSink(), taps) as supervisors:
+            startup.ready()
             _log.info("recording", feeds=list(feeds), folder=str(folder))
             if console.is_terminal:
                 await _show_progress(console, supervisors, recorders, stop)

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from feeds.recording.reader import Recordings
-from oddsengine.common.signals import stop_event
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
+from oddsengine.runtime.processes.front import url_of
 from oddsengine.runtime.replay import Replay, ReplayClock, ReplayCounts
 from oddsengine.runtime.service import run_service
 from oddsengine.sourcing.dump import dump_book
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import Settings
 
 #: At full speed: how long to read before the event loop may publish what was read, and for how long it may.
@@ -89,6 +90,7 @@ def replay_through(
     The same recordings and settings produce the same batches, byte for byte, at any speed.
 
     Args:
+        startup: the steps of the start.
         paths: the recordings.
         adapter: the adapter of recordings that do not name theirs.
         settings: the configuration. Its feeds are not used.
@@ -152,21 +154,23 @@ def summary(counts: ReplayCounts, pipeline: Pipeline, seconds: float) -> str:
     )
 
 
-async def replay_and_serve(paths: list[Path], adapter: str, settings: Settings, speed: float | None) -> None:
+async def replay_and_serve(startup: Startup, paths: list[Path], adapter: str, settings: Settings, speed: float | None) -> None:
     """Serve recordings as if the provider sent them now, then keep serving the last state until SIGINT or SIGTERM.
 
     Args:
+        startup: the steps of the start.
         paths: the recordings.
         adapter: the adapter of recordings that do not name theirs.
         settings: the configuration. Its feeds are not used.
         speed: a multiple of real time; None for full speed.
     """
     console = Console(stderr=True)
-    stop = stop_event()
+    stop = startup.stopping
     with Recordings(paths) as recordings:
         replay = Replay(recordings, adapter, lambda text: console.print(text, highlight=False, soft_wrap=True))
-        async with run_service(settings, replay.sources) as service:
-            _log.info("serving", url=f"http://{settings.gateway.host}:{service.port}", streams=len(recordings.names))
+        async with run_service(settings, replay.sources, startup=startup) as service:
+            url = url_of(settings.gateway.host, service.port, tls=bool(settings.gateway.tls_cert))
+            _log.info("serving", url=url, streams=len(recordings.names))
             for source in replay.without_health:
                 service.engine.receive(UpdateBatch(source, None, [SourceStatus("live", "replay")]))
             playing = asyncio.create_task(_play(replay, recordings, service.engine.receive, speed, console))

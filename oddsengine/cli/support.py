@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import faulthandler
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import msgspec
+import structlog
 import typer
 
 from feeds.errors import FeedError
 from feeds.feed import installed_feeds
+from oddsengine.common.signals import on_reload, on_stop
 from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.runtime.loop import new_runner
+from oddsengine.runtime.processes.startup import EXIT_FAILED, StartFailed, Startup, Stopped
 from oddsengine.runtime.settings import demo_config, load_settings
 from oddsengine.streams.errors import StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from oddsengine.runtime.settings import Settings
+
+#: Longer than the longest orderly stop: that of workers which are told to drain.
+_STOP_TIMEOUT_S: Final = 30.0
+_log = structlog.get_logger(__name__)
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="TOML config file. Default: the demo config.", dir_okay=False)
@@ -45,6 +54,12 @@ def with_address(settings: Settings, port: int | None, host: str | None = None) 
     return msgspec.structs.replace(settings, gateway=msgspec.structs.replace(settings.gateway, **given))
 
 
+def with_engine_address(settings: Settings, port: int | None, host: str | None = None) -> Settings:
+    """Return the settings with the engine's port and host of the command line, where given."""
+    given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
+    return msgspec.structs.replace(settings, engine=msgspec.structs.replace(settings.engine, **given))
+
+
 def require_redis(settings: Settings, role: str) -> Settings:
     """Return the settings if they name a Redis. Raises BadParameter otherwise."""
     if not settings.redis.url:
@@ -53,24 +68,47 @@ def require_redis(settings: Settings, role: str) -> Settings:
     return settings
 
 
-def run_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end. Expected errors are printed, a line each, with exit code 1."""
+def run_role(main: Callable[[Startup], Coroutine[Any, Any, None]]) -> None:
+    """Run a role until SIGINT or SIGTERM, which may come at any moment. Expected errors are printed, a line each.
+
+    The exit codes are those of `oddsengine.runtime.processes.startup`.
+
+    Args:
+        main: starts the role, step by step, and returns once `stopping` is set.
+    """
     errors: list[BaseException] = []
     try:
         with new_runner() as runner:
-            runner.run(main)
-    except* (StreamError, FeedError, UnusableKey, OSError) as group:
-        errors = _leaves(group)
+            runner.run(_until_stopped(main))
+    except* Stopped as group:
+        _log.info("stopped while starting", step=next(leaves(group)).step.what)
+    except* (StartFailed, StreamError, FeedError, UnusableKey, OSError) as group:
+        errors = list(leaves(group))
     # Not inside `except*`, which would wrap the exit in a group and print its traceback.
     if errors:
-        fail(*errors)
+        fail(*errors, code=next((each.step.exit_code for each in errors if isinstance(each, StartFailed)), EXIT_FAILED))
 
 
-def fail(*errors: BaseException) -> NoReturn:
-    """Print errors, a line each, and exit with code 1."""
+async def _until_stopped(main: Callable[[Startup], Coroutine[Any, Any, None]]) -> None:
+    startup = Startup(asyncio.Event())
+
+    def stop() -> None:
+        if not startup.stopping.is_set():
+            startup.stopping.set()
+            # Shows where it hangs, and ends it even if the event loop does.
+            faulthandler.dump_traceback_later(_STOP_TIMEOUT_S, exit=True)
+
+    on_stop(stop)
+    # A reload that is requested too early is not lost: the file is read when the role starts.
+    on_reload(lambda: None)
+    await main(startup)
+
+
+def fail(*errors: BaseException, code: int = EXIT_FAILED) -> NoReturn:
+    """Print errors, a line each, and exit."""
     for error in errors:
         typer.echo(f"error: {error}", err=True)
-    sys.exit(1)
+    sys.exit(code)
 
 
 def parse_speed(text: str) -> float | None:
@@ -96,5 +134,10 @@ def parse_times(text: str) -> list[int]:
         ) from None
 
 
-def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
-    return [leaf for error in group.exceptions for leaf in (_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])]
+def leaves(group: BaseExceptionGroup[Any]) -> Iterator[Any]:
+    """Yield the exceptions of a group and of the groups in it."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error

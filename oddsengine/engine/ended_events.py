@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Why a market is suspended after a change of owner, until its sources have confirmed it.
 RECOVERING: Final = "recovering"
+#: Why a market is suspended whose engine has stopped, until another one takes over.
+STOPPED: Final = "engine_stopped"
 #: Why a market is suspended that no source offers any more.
 WITHDRAWN: Final = "withdrawn"
 #: How much longer an ended event is kept while a source still offers it.

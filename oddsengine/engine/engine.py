@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import structlog
+
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.engine.shard_writer import HEARTBEAT_S, ShardWriter
+from oddsengine.engine.shard_writer import HEARTBEAT_S, LAST_WRITE_S, ShardWriter
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import RESULTS_TTL_S, Publisher
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from oddsengine.pricing.pricer import Pricer
     from oddsengine.sourcing.matching.matcher import MatchingSettings
     from oddsengine.sourcing.source_selector import SourcingRule
+
+
+_log = structlog.get_logger(__name__)
 
 
 def _described(event: Event) -> dict[str, Any]:
@@ -71,6 +76,7 @@ class Engine:
     ) -> None:
         self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching)
         self._now_ms = now_ms
+        self._writing: list[asyncio.Task[None]] = []
         #: returns the status of every feed; set by the runner of the feeds
         self.describe_feeds: Callable[[], list[dict[str, Any]]] = list
         self.writers = [
@@ -116,13 +122,30 @@ class Engine:
             Fenced: another engine has taken over.
         """
         # Not a task group, which cancels its tasks once only: a writer can miss a cancellation (see `end_tasks`).
-        tasks = [asyncio.create_task(writer.run(), name="writer") for writer in self.writers]
+        self._writing = tasks = [asyncio.create_task(writer.run(), name="writer") for writer in self.writers]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
                 task.result()
         finally:
+            await self.stop()
             await end_tasks(tasks)
+
+    async def stop(self, timeout_s: float = LAST_WRITE_S) -> None:
+        """Suspend every market as the last write of each shard (`engine_stopped`). Updates have no effect any more.
+
+        May be called again.
+
+        Args:
+            timeout_s: how long that may take. Markets that it was not written for are suspended by the gateways.
+        """
+        for writer in self.writers:
+            writer.stop()
+        pending = {task for task in self._writing if not task.done()}
+        if pending:
+            _, pending = await asyncio.wait(pending, timeout=timeout_s)
+        if pending:
+            _log.error("markets not suspended in time, gateways will suspend them", shards=len(pending), timeout_s=timeout_s)
 
     def explain(self, market: MarketId) -> dict[str, Any] | None:
         """Return how a market's prices were computed, None if it is not on offer."""

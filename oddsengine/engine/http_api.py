@@ -1,7 +1,7 @@
 """The engine's own HTTP API: explanations, feeds and unmatched events.
 
 `EngineApi` encodes the answers; a gateway in the same process serves them to those with the role, and an engine without a
-gateway serves them to its own network (`engine_app`).
+gateway serves them on its own port (`engine_app`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,15 @@ from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.domain.ids import MarketId
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.typedefs import Handler
     from prometheus_client import CollectorRegistry
 
     from oddsengine.engine.engine import Engine
+
+    #: raises `common.http.Rejected` if a request is not admitted
+    Authorise = Callable[[web.Request], Awaitable[None]]
 
 
 class EngineApi:
@@ -47,12 +53,16 @@ class EngineApi:
         return orjson.dumps({"unmatched": self._engine.unmatched()})
 
 
-def engine_app(engine: Engine, registry: CollectorRegistry) -> web.Application:
-    """Build the application of an engine without a gateway. It requires no token: serve it to the internal network only.
+def engine_app(
+    engine: Engine, registry: CollectorRegistry, authorise: Authorise | None = None, authorise_scrape: Authorise | None = None
+) -> web.Application:
+    """Build the application of an engine without a gateway.
 
     Args:
         engine: the engine.
         registry: the metrics of `/metrics`.
+        authorise: admits requests for what only traders may see; None admits all.
+        authorise_scrape: admits requests for the metrics; None admits all.
     """
     api = EngineApi(engine)
 
@@ -72,9 +82,24 @@ def engine_app(engine: Engine, registry: CollectorRegistry) -> web.Application:
     errors = InternalErrors()
     app = web.Application()
     app.router.add_get("/healthz", healthz)
-    app.router.add_get("/metrics", metrics_handler(registry))
-    app.router.add_get("/v1/markets/{id:.+}/explain", answer_errors(explain, errors))
-    app.router.add_get("/v1/feeds", answer_errors(feeds, errors))
-    app.router.add_get("/v1/unmatched", answer_errors(unmatched, errors))
+    app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/metrics", _require(authorise_scrape, metrics_handler(registry), errors))
+    app.router.add_get("/v1/markets/{id:.+}/explain", _require(authorise, explain, errors))
+    app.router.add_get("/v1/feeds", _require(authorise, feeds, errors))
+    app.router.add_get("/v1/unmatched", _require(authorise, unmatched, errors))
     app.add_routes([UNKNOWN_ROUTE])
     return app
+
+
+async def _readyz(_request: web.Request) -> web.Response:
+    """Answer that the engine owns its shards: it serves only then."""
+    return web.json_response({"status": "ready"})
+
+
+def _require(authorise: Authorise | None, handler: Handler, errors: InternalErrors) -> Handler:
+    async def authorised(request: web.Request) -> web.StreamResponse:
+        if authorise is not None:
+            await authorise(request)
+        return await handler(request)
+
+    return answer_errors(authorised, errors)

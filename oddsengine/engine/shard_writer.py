@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 from redis.exceptions import RedisError
 
-from oddsengine.engine.ended_events import RECOVERING
-from oddsengine.streams.errors import PositionLost
+from oddsengine.engine.ended_events import RECOVERING, STOPPED
+from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.streams.publisher import prepare
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: An idle owner writes this often, so that followers can distinguish it from a dead one.
 HEARTBEAT_S: Final = 1.0
+#: How long the last write may take: gateways that hear nothing suspend by themselves soon after.
+LAST_WRITE_S: Final = 3.0
 _RETRY_S: Final = 0.1
 _RETIRE_EVERY_S: Final = 5.0
 _log = structlog.get_logger(__name__)
@@ -74,6 +76,7 @@ class ShardWriter:
         self._heartbeat_ms = round(heartbeat_s * 1000)
         self._closed_event_ttl_ms = round(closed_event_ttl_s * 1000)
         self._wake = asyncio.Event()
+        self._stopping = False
         self._next_retire_ms = 0
         self._next_tick_ms = 0
         #: batches written
@@ -85,16 +88,32 @@ class ShardWriter:
         """Flush now: there may be something to publish."""
         self._wake.set()
 
+    def stop(self) -> None:
+        """Suspend every market with the next write, and end `run` after it."""
+        self._stopping = True
+        self._wake.set()
+
     async def take_over(self) -> None:
         """Load what the last owner published, suspend what was open, and open an epoch. Waits until Redis answers."""
         await self._retry(self._load_and_claim)
 
     async def run(self) -> None:
-        """Publish until cancelled.
+        """Publish until stopped or cancelled. However it ends, except by cancellation, its last write suspends every market.
 
         Raises:
             Fenced: another engine has taken the shard over.
         """
+        try:
+            await self._publish()
+        except Fenced:
+            raise
+        except Exception:
+            # Whatever the next flush failed of, prices that nobody keeps must not stay open.
+            await self._suspend_all()
+            raise
+        await self._suspend_all()
+
+    async def _publish(self) -> None:
         offer = self._publisher.offer
         last_write_ms = self._now_ms()
         while True:
@@ -104,6 +123,8 @@ class ShardWriter:
                     await self._wake.wait()
             except TimeoutError:
                 pass  # time for a heartbeat
+            if self._stopping:
+                return
             self._wake.clear()
             now_ms = self._now_ms()
             if now_ms >= self._next_retire_ms:
@@ -120,6 +141,18 @@ class ShardWriter:
                 self.flushes += 1
                 last_write_ms = self._now_ms()
 
+    async def _suspend_all(self) -> None:
+        offer = self._publisher.offer
+        offer.suspend_all(STOPPED)
+        batch = offer.commit(self._now_ms())
+        if batch is None:
+            return
+        try:
+            async with asyncio.timeout(LAST_WRITE_S):
+                await self._write(prepare(offer, batch))
+        except TimeoutError:
+            _log.error("last write not made, gateways will suspend the markets", shard=self._shard, timeout_s=LAST_WRITE_S)
+
     async def _write(self, publication: Publication) -> None:
         try:
             await self._retry(partial(self._publisher.publish, publication))
@@ -130,7 +163,7 @@ class ShardWriter:
 
     async def _load_and_claim(self) -> None:
         await self._publisher.load()
-        self._publisher.offer.suspend_all(RECOVERING)
+        self._publisher.offer.suspend_all(RECOVERING, instead_of=STOPPED)
         self._publisher.offer.commit(self._now_ms())
         await self._claim()
 

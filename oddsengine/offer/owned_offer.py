@@ -174,10 +174,15 @@ class OwnedOffer(Offer):
                     changed = True
         return changed
 
-    def suspend_all(self, reason: str) -> None:
-        """Stage the suspension of every open market, for example after a change of owner."""
+    def suspend_all(self, reason: str, instead_of: str = "") -> None:
+        """Stage the suspension of every open market, for example after a change of owner.
+
+        Args:
+            reason: why.
+            instead_of: markets suspended for this reason get the new one.
+        """
         for record in list(self.markets.values()):
-            if record.state.status == "open":
+            if record.state.status == "open" or (record.state.status == "suspended" and record.state.reason == instead_of):
                 self.suspend(record.id, reason)
 
     def suspend(self, market: MarketId, reason: str) -> None:

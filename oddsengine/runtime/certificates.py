@@ -21,10 +21,10 @@ def server_context(cert: str, key: str) -> ssl.SSLContext:
         key: a PEM file with its private key.
 
     Raises:
-        OSError: if a file can't be read or is not valid (ssl.SSLError).
+        OSError: naming the file that can't be read, or both if they are not a certificate and its key.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(cert, key)
+    _load(context, cert, key)
     return context
 
 
@@ -45,11 +45,21 @@ async def renew(context: ssl.SSLContext, cert: str, key: str, *, check_s: float 
         try:
             modified = _modified(cert, key)
             if modified != loaded:
-                context.load_cert_chain(cert, key)
+                _load(context, cert, key)
                 loaded = modified
                 _log.info("certificate renewed", file=cert)
-        except (OSError, ssl.SSLError) as error:
-            _log.error("certificate rejected, keeping the one in use", file=cert, error=str(error))
+        except OSError as error:
+            _log.error("certificate rejected, keeping the one in use", error=str(error))
+
+
+def _load(context: ssl.SSLContext, cert: str, key: str) -> None:
+    for file in (cert, key):
+        # OpenSSL does not name the file that it can't open.
+        Path(file).open("rb").close()
+    try:
+        context.load_cert_chain(cert, key)
+    except ssl.SSLError as error:
+        raise OSError(f"tls_cert {cert}, tls_key {key}: {error.reason or error}") from error
 
 
 def _modified(*files: str) -> list[int]:

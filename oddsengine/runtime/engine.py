@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
@@ -13,8 +14,13 @@ from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.engine import Engine
 from oddsengine.engine.http_api import engine_app
+from oddsengine.gateway.access.admission import Admission
+from oddsengine.gateway.access.grants import Role
 from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.pricer import Pricer
+from oddsengine.runtime.gateway import build_admission
+from oddsengine.runtime.processes.front import Front, open_front, url_of
+from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.timing import DEFAULT_TIMING
 
 if TYPE_CHECKING:
@@ -25,22 +31,31 @@ if TYPE_CHECKING:
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.timing import Timing
 
+_log = structlog.get_logger(__name__)
+
 
 @asynccontextmanager
 async def run_engine(
-    settings: Settings, redis_url: str, sources: Sequence[str], *, timing: Timing = DEFAULT_TIMING
+    settings: Settings,
+    redis_url: str,
+    sources: Sequence[str],
+    *,
+    startup: Startup | None = None,
+    timing: Timing = DEFAULT_TIMING,
 ) -> AsyncIterator[Engine]:
-    """Take over every shard and publish until the context is left.
+    """Take over every shard and publish until the context is left. Then suspend every market: nobody keeps its price.
 
     Args:
         settings: the configuration.
         redis_url: the Redis to publish to.
         sources: the sources of the feeds, most preferred first.
+        startup: its step is OWN until the shards are taken over.
         timing: the intervals of its checks and heartbeats.
 
     Raises:
         Fenced: in an exception group, when another engine takes over.
     """
+    startup = startup or Startup()
     async with AsyncExitStack() as stack:
         if settings.engine.cross_market_guard:
             ScoreGuard.load()
@@ -59,29 +74,66 @@ async def run_engine(
             heartbeat_s=timing.heartbeat_s,
             results_ttl_s=settings.engine.results_ttl_s,
         )
-        await engine.take_over()
+        with startup.doing(Step.OWN):
+            await startup.unless_stopped(engine.take_over())
         async with asyncio.TaskGroup() as group:
             publishing = group.create_task(engine.run(), name="engine")
             try:
                 yield engine
             finally:
+                await engine.stop(timing.last_write_s)
                 await end_tasks([publishing])
 
 
+class EngineFront(NamedTuple):
+    """An engine that is bound, and answers that it is starting."""
+
+    front: Front
+    admission: Admission
+
+
 @asynccontextmanager
-async def serve_engine_api(engine: Engine, registry: CollectorRegistry, host: str, port: int) -> AsyncIterator[int]:
-    """Serve the engine's own HTTP API, `/healthz` and `/metrics`, and yield the port.
+async def open_engine(settings: Settings, startup: Startup) -> AsyncIterator[EngineFront]:
+    """Read the keys, bind the engine's port and answer that it is starting, until the context is left.
+
+    Args:
+        settings: the configuration.
+        startup: its steps are SECRETS and BIND meanwhile.
+    """
+    with startup.doing(Step.SECRETS):
+        admission = build_admission(settings)
+    async with open_front(settings.engine.host, settings.engine.port, startup) as front:
+        _log.info("listening", url=url_of(settings.engine.host, front.port))
+        yield EngineFront(front, admission)
+
+
+@asynccontextmanager
+async def serve_engine_api(
+    engine: Engine, registry: CollectorRegistry, opened: EngineFront, *, local: bool
+) -> AsyncIterator[None]:
+    """Serve the engine's own HTTP API, `/healthz` and `/metrics`, while the context is open.
 
     Args:
         engine: the engine.
         registry: the metrics of `/metrics`.
-        host: the address to listen on.
-        port: the port to listen on; 0 takes a free one.
+        opened: where it listens.
+        local: whether only this machine can connect, so that `/metrics` needs no token.
     """
-    runner = web.AppRunner(engine_app(engine, registry), access_log=None, shutdown_timeout=2.0)
+    admission = opened.admission
+
+    async def require_trader(request: web.Request) -> None:
+        await admission.authorise(request, Role.trader)
+
+    async def require_service(request: web.Request) -> None:
+        await admission.authorise(request, Role.service)
+
+    app = engine_app(engine, registry, require_trader, None if local else require_service)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
+    await opened.front.hand_over()
     try:
-        await web.TCPSite(runner, host, port).start()
-        yield runner.addresses[0][1]
+        for each in opened.front.sockets:
+            await web.SockSite(runner, each.dup()).start()
+        yield
     finally:
         await runner.cleanup()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from feeds.feed import installed_feeds
+from feeds.errors import FeedError
+from feeds.feed import Feed, installed_feeds
+from feeds.supervision.settings import Supervision
 from feeds.supervision.states import FeedState
 from feeds.supervision.supervisor import Supervisor
 from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.tasks import end_tasks
+from oddsengine.runtime.processes.startup import Step
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -19,8 +22,20 @@ if TYPE_CHECKING:
     from feeds.recording.recorder import Recorder
     from feeds.supervision.event_handler import Sink
     from oddsengine.engine.engine import Engine
+    from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import FeedSettings
     from oddsengine.runtime.telemetry.metrics import Sample
+
+
+class OpenedFeed(NamedTuple):
+    """A feed whose secrets were read, and how it is supervised."""
+
+    feed: Feed
+    supervision: Supervision
+
+
+#: by name, in order of preference
+OpenedFeeds: TypeAlias = dict[str, OpenedFeed]
 
 
 def feed_sources(feeds: Mapping[str, FeedSettings]) -> list[str]:
@@ -30,37 +45,55 @@ def feed_sources(feeds: Mapping[str, FeedSettings]) -> list[str]:
 
 
 @asynccontextmanager
+async def open_feeds(feeds: Mapping[str, FeedSettings], startup: Startup) -> AsyncIterator[OpenedFeeds]:
+    """Open feeds without connecting them: reads their secrets and certificates. They last as long as the context.
+
+    Args:
+        feeds: the feeds by name, in order of preference.
+        startup: its step is SECRETS meanwhile.
+
+    Raises:
+        StartFailed: if a feed can't be opened, for example because a secret is missing.
+    """
+    plugins = installed_feeds()
+    async with AsyncExitStack() as stack:
+        opened: OpenedFeeds = {}
+        for name, settings in feeds.items():
+            with startup.doing(Step.SECRETS):
+                try:
+                    feed = await stack.enter_async_context(plugins[settings.adapter].open(name, settings.config))
+                except (FeedError, OSError) as error:
+                    raise FeedError(f"feeds.{name}: {error}") from error
+            opened[name] = OpenedFeed(feed, settings.supervision)
+        yield opened
+
+
+@asynccontextmanager
 async def run_feeds(
-    feeds: Mapping[str, FeedSettings], sink: Sink, taps: Mapping[str, Callable[[Packet], None]] | None = None
+    feeds: OpenedFeeds, sink: Sink, taps: Mapping[str, Callable[[Packet], None]] | None = None
 ) -> AsyncIterator[list[Supervisor]]:
-    """Run feeds until the context is left. Yields their supervisors.
+    """Run opened feeds until the context is left. Yields their supervisors.
 
     Args:
         feeds: the feeds by name, in order of preference.
         sink: receives their updates.
         taps: by feed, a callback for every packet as it is received.
-
-    Raises:
-        FeedError: if a feed can't be opened, for example because a secret is missing.
     """
-    plugins = installed_feeds()
-    async with AsyncExitStack() as stack:
-        supervisors: list[Supervisor] = []
-        for name, settings in feeds.items():
-            feed = await stack.enter_async_context(plugins[settings.adapter].open(name, settings.config))
-            supervisors.append(Supervisor(name, feed, sink, settings.supervision, tap=(taps or {}).get(name)))
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(supervisor.run(), name=supervisor.name) for supervisor in supervisors]
-            try:
-                yield supervisors
-            finally:
-                await end_tasks(tasks)
+    supervisors = [
+        Supervisor(name, opened.feed, sink, opened.supervision, tap=(taps or {}).get(name)) for name, opened in feeds.items()
+    ]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(supervisor.run(), name=supervisor.name) for supervisor in supervisors]
+        try:
+            yield supervisors
+        finally:
+            await end_tasks(tasks)
 
 
 @asynccontextmanager
 async def run_feeds_of(
     engine: Engine,
-    feeds: Mapping[str, FeedSettings],
+    feeds: OpenedFeeds,
     supervisors: list[Supervisor],
     recorders: Mapping[str, Recorder] | None = None,
 ) -> AsyncIterator[None]:

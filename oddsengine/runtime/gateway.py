@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 from aiohttp import web
@@ -21,11 +21,13 @@ from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.hub.settings import HubSettings
 from oddsengine.gateway.server.app import Gateway
-from oddsengine.gateway.server.listener import AcceptLimits, Acceptor, listening
+from oddsengine.gateway.server.listener import AcceptLimits, Acceptor
 from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.runtime.certificates import renew, server_context
 from oddsengine.runtime.loop import connection_limit
+from oddsengine.runtime.processes.front import Front, open_front, url_of
+from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.telemetry.metrics import build_registry
 from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.follower import Follower
@@ -45,17 +47,44 @@ _SWEEP_S: Final = 0.02
 _HEARTBEAT_CHECK_S: Final = 0.02
 _HEARTBEAT_SHARE: Final = 0.04
 _SHUTDOWN_TIMEOUT_S: Final = 2.0
+_LOAD_POLL_S: Final = 0.005
+_REPORT_AFTER_S: Final = 2.0
 _log = structlog.get_logger(__name__)
 
 
 class GatewayService:
     """A running gateway and the port it listens on."""
 
-    def __init__(self, gateway: Gateway, hub: Hub, followers: list[Follower]) -> None:
+    def __init__(self, gateway: Gateway, hub: Hub, followers: list[Follower], port: int) -> None:
         self.gateway = gateway
         self.hub = hub
         self.followers = followers
-        self.port = 0
+        self.port = port
+
+
+class GatewayFront(NamedTuple):
+    """A gateway that is bound, and answers that it is starting."""
+
+    front: Front
+    authenticator: Authenticator
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, startup: Startup, *, inherited: Sequence[int] = ()) -> AsyncIterator[GatewayFront]:
+    """Read the keys and the certificate, bind the port and answer that the gateway is starting, until the context is left.
+
+    Args:
+        settings: the configuration.
+        startup: its steps are SECRETS and BIND meanwhile.
+        inherited: the file descriptors of sockets to listen on; empty to bind the port.
+    """
+    gateway = settings.gateway
+    with startup.doing(Step.SECRETS):
+        authenticator = build_authenticator(settings)
+        tls = server_context(gateway.tls_cert, gateway.tls_key) if gateway.tls_cert else None
+    async with open_front(gateway.host, gateway.port, startup, tls=tls, inherited=inherited) as front:
+        _log.info("listening", url=url_of(gateway.host, front.port, tls=tls is not None))
+        yield GatewayFront(front, authenticator)
 
 
 @asynccontextmanager
@@ -65,7 +94,8 @@ async def run_gateway(
     engine: EngineView | None = None,
     metrics: Sequence[Source] = (),
     *,
-    reuse_port: bool = False,
+    opened: GatewayFront | None = None,
+    startup: Startup | None = None,
     timing: Timing = DEFAULT_TIMING,
 ) -> AsyncIterator[GatewayService]:
     """Follow every shard and serve subscribers; drain when the context is left.
@@ -75,10 +105,15 @@ async def run_gateway(
         redis_url: the Redis to follow.
         engine: the engine in this process, or None.
         metrics: more sources of `/metrics`.
-        reuse_port: whether other processes listen on the same port.
+        opened: where it listens; None to bind the configured port.
+        startup: its steps are SECRETS and BIND meanwhile, unless it is opened.
         timing: the intervals of its checks and heartbeats.
     """
+    startup = startup or Startup()
     async with AsyncExitStack() as stack:
+        if opened is None:
+            opened = await stack.enter_async_context(open_gateway(settings, startup))
+        front, authenticator = opened
 
         def connect() -> Redis:
             redis = Redis.from_url(redis_url, socket_timeout=timing.socket_timeout_s)
@@ -100,7 +135,7 @@ async def run_gateway(
             for shard, offer in enumerate(hub.replica.offers)
         ]
         session_limiter = SessionLimiter(connect(), settings.redis.namespace)
-        admission = build_admission(settings, session_limiter)
+        admission = build_admission(settings, session_limiter, authenticator)
         handshakes = HandshakeTimeouts(limits.handshake_timeout_s, time.monotonic, limits.idle_timeout_s)
         acceptors: list[Acceptor] = []
         errors = InternalErrors()
@@ -114,9 +149,6 @@ async def run_gateway(
         )
         results = Results(connect(), settings.redis.namespace, settings.engine.shards)
         gateway = Gateway(hub, admission, registry, engine, handshakes, results, errors)
-        service = GatewayService(gateway, hub, followers)
-        cert, key = settings.gateway.tls_cert, settings.gateway.tls_key
-        tls = server_context(cert, key) if cert else None
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(_sweep(hub), name="sweep"),
@@ -125,8 +157,11 @@ async def run_gateway(
                 group.create_task(handshakes.watch(), name="handshakes"),
                 *(group.create_task(follower.run(), name="follower") for follower in followers),
             ]
-            if tls is not None:
-                tasks.append(group.create_task(renew(tls, cert, key, check_s=timing.certificate_check_s), name="certificate"))
+            if front.tls is not None:
+                cert, key = settings.gateway.tls_cert, settings.gateway.tls_key
+                tasks.append(
+                    group.create_task(renew(front.tls, cert, key, check_s=timing.certificate_check_s), name="certificate")
+                )
             runner = web.AppRunner(gateway.app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
             try:
                 await runner.setup()
@@ -139,26 +174,56 @@ async def run_gateway(
                     2 * limits.slow_client_timeout_s,
                     limits.handshake_timeout_s,
                 )
-                host, port = settings.gateway.host, settings.gateway.port
-                async with listening(
-                    runner.server, host, port, tls, handshakes, admission.addresses, accepted, reuse_port=reuse_port
-                ) as (service.port, acceptor):
+                await front.hand_over()
+                async with Acceptor(
+                    runner.server, front.sockets, front.tls, handshakes, admission.addresses, accepted
+                ) as acceptor:
                     acceptors.append(acceptor)
-                    yield service
+                    yield GatewayService(gateway, hub, followers, front.port)
             finally:
                 await gateway.connections.drain()
                 await runner.cleanup()
                 await end_tasks(tasks)
 
 
-def build_admission(settings: Settings, session_limiter: SessionLimiter | None = None) -> Admission:
-    """Build the admission of requests. Raises UnusableKey if a configured key is not valid."""
-    limits, gateway = settings.limits, settings.gateway
+async def load(service: GatewayService, startup: Startup) -> None:
+    """Wait until every shard was loaded once. Meanwhile the gateway answers that it is starting.
+
+    Raises:
+        Stopped: if the process is asked to stop.
+    """
+    with startup.doing(Step.LOAD):
+        await startup.unless_stopped(_wait_loaded(service.hub.replica, startup))
+    startup.ready()
+
+
+async def _wait_loaded(replica: Replica, startup: Startup) -> None:
+    began_s, reported = time.monotonic(), False
+    while missing := replica.unloaded():
+        startup.waiting_for = f"shards {', '.join(map(str, missing))}: nothing was published in this namespace yet"
+        if not reported and time.monotonic() - began_s > _REPORT_AFTER_S:
+            _log.warning("waiting for an engine to publish", shards=missing)
+            reported = True
+        await asyncio.sleep(_LOAD_POLL_S)
+
+
+def build_authenticator(settings: Settings) -> Authenticator:
+    """Build what verifies tokens. Raises UnusableKey if a configured key is not valid."""
+    limits = settings.limits
     defaults = SessionLimits(sessions=limits.sessions, channels=limits.channels, messages_per_s=limits.messages_per_s)
     authenticator = Authenticator(settings.auth, defaults)
     authenticator.validate_keys()
     if authenticator.anonymous is not None:
         _log.warning("anonymous access enabled", role=authenticator.anonymous.role.name)
+    return authenticator
+
+
+def build_admission(
+    settings: Settings, session_limiter: SessionLimiter | None = None, authenticator: Authenticator | None = None
+) -> Admission:
+    """Build the admission of requests. Raises UnusableKey if a configured key is not valid."""
+    limits, gateway = settings.limits, settings.gateway
+    authenticator = authenticator or build_authenticator(settings)
     return Admission(authenticator, limits, gateway.allowed_origins, gateway.trusted_proxies, time.monotonic, session_limiter)
 
 

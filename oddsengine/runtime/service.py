@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.http_api import EngineApi
 from oddsengine.runtime.engine import run_engine
-from oddsengine.runtime.gateway import run_gateway
+from oddsengine.runtime.gateway import load, open_gateway, run_gateway
+from oddsengine.runtime.processes.redis import provide_redis
+from oddsengine.runtime.processes.startup import Startup
 from oddsengine.runtime.timing import DEFAULT_TIMING
-from oddsengine.streams.embedded import EmbeddedRedis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.metrics import Source
     from oddsengine.runtime.timing import Timing
+    from oddsengine.streams.embedded import EmbeddedRedis
 
 
 class Service:
@@ -37,7 +37,12 @@ class Service:
 
 @asynccontextmanager
 async def run_service(
-    settings: Settings, sources: Sequence[str], metrics: Sequence[Source] = (), *, timing: Timing = DEFAULT_TIMING
+    settings: Settings,
+    sources: Sequence[str],
+    metrics: Sequence[Source] = (),
+    *,
+    startup: Startup | None = None,
+    timing: Timing = DEFAULT_TIMING,
 ) -> AsyncIterator[Service]:
     """Run an engine and a gateway; when the context is left, drain the gateway and stop both.
 
@@ -45,25 +50,21 @@ async def run_service(
         settings: the configuration. Its feeds are not started here.
         sources: the sources of the feeds, most preferred first.
         metrics: more sources of `/metrics`.
+        startup: goes through every step from SECRETS on.
         timing: the intervals of its checks and heartbeats.
     """
+    startup = startup or Startup()
     async with (
-        provide_redis(settings) as (url, embedded),
-        run_engine(settings, url, sources, timing=timing) as engine,
-        run_gateway(settings, url, EngineApi(engine), [engine.samples, *metrics], timing=timing) as gateway,
+        open_gateway(settings, startup) as opened,
+        provide_redis(settings, startup) as (url, embedded),
+        run_engine(settings, url, sources, startup=startup, timing=timing) as engine,
+        run_gateway(
+            settings, url, EngineApi(engine), [engine.samples, *metrics], opened=opened, startup=startup, timing=timing
+        ) as gateway,
     ):
-        yield Service(engine, gateway, embedded)
-
-
-@asynccontextmanager
-async def provide_redis(settings: Settings) -> AsyncIterator[tuple[str, EmbeddedRedis | None]]:
-    """Yield the URL of the configured Redis. If there is none, run an embedded one and yield it too."""
-    if settings.redis.url:
-        yield settings.redis.url, None
-        return
-    async with EmbeddedRedis() as embedded, asyncio.TaskGroup() as group:
-        keeping = group.create_task(embedded.keep_running(), name="redis")
         try:
-            yield embedded.url, embedded
+            await load(gateway, startup)
+            yield Service(engine, gateway, embedded)
         finally:
-            await end_tasks([keeping])
+            # Before the subscribers are asked to reconnect, which takes seconds in which nobody keeps the prices.
+            await engine.stop(timing.last_write_s)

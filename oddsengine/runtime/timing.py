@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from oddsengine.engine.shard_writer import HEARTBEAT_S
+from oddsengine.engine.shard_writer import HEARTBEAT_S, LAST_WRITE_S
 from oddsengine.streams.follower import STALE_AFTER_S
 
 
@@ -15,12 +15,15 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         heartbeat_s: how often an idle owner of a shard writes.
         stale_after_s: how long a shard may be silent before it counts as stale; several heartbeats.
         socket_timeout_s: of Redis clients; above the longest blocking read, below `stale_after_s`.
+        last_write_s: how long an engine that stops tries to write that every market is suspended; its gateways suspend them
+            by themselves soon after.
         certificate_check_s: how often the files of the certificate are checked for changes.
     """
 
     heartbeat_s: float = HEARTBEAT_S
     stale_after_s: float = STALE_AFTER_S
     socket_timeout_s: float = 2.0
+    last_write_s: float = LAST_WRITE_S
     certificate_check_s: float = 5.0
 
 

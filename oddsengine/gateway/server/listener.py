@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import aiofastnet
@@ -16,15 +16,13 @@ from oddsengine.gateway.server.http_connection import HttpConnection
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from aiohttp import web
 
     from oddsengine.gateway.access.rate_limits import ClientAddresses
     from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 
-#: Connections waiting to be accepted: after a restart all clients reconnect at once.
-_BACKLOG: Final = 4096
 #: No descriptor or memory is left (accept(2)). The connection stays in the queue: without a pause this would be a busy loop.
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _RETRY_S: Final = 0.5
@@ -225,43 +223,3 @@ def _reject(sock: socket.socket, *, plain: bool) -> None:
         with suppress(OSError):
             sock.send(_TOO_MANY)
     sock.close()
-
-
-@asynccontextmanager
-async def listening(
-    server: web.Server,
-    host: str,
-    port: int,
-    certificate: ssl.SSLContext | None,
-    timeouts: HandshakeTimeouts,
-    addresses: ClientAddresses,
-    limits: AcceptLimits,
-    *,
-    reuse_port: bool,
-) -> AsyncIterator[tuple[int, Acceptor]]:
-    """Accept connections while the context is open. Yield the port and what accepts.
-
-    Args:
-        server: handles their requests.
-        host: the address to bind.
-        port: the port to bind; 0 for a free one.
-        certificate: for TLS; None for plain TCP.
-        timeouts: tracks requests that have not arrived.
-        addresses: tells proxies from clients.
-        limits: what is accepted.
-        reuse_port: whether other processes may listen on the same port.
-    """
-    loop = asyncio.get_running_loop()
-    bound = await loop.create_server(
-        asyncio.Protocol, host, port, backlog=_BACKLOG, reuse_port=reuse_port or None, reuse_address=True, start_serving=False
-    )
-    sockets: list[socket.socket] = [each.dup() for each in bound.sockets]
-    try:
-        for each in sockets:
-            each.listen(_BACKLOG)
-        async with Acceptor(server, sockets, certificate, timeouts, addresses, limits) as acceptor:
-            yield int(sockets[0].getsockname()[1]), acceptor
-    finally:
-        bound.close()
-        for each in sockets:
-            each.close()

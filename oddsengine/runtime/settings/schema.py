@@ -20,11 +20,13 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """`shards` is the number of change streams.
 
     `closed_event_ttl_s` is how long an ended event stays on offer, `results_ttl_s` how long its results are answered for after
-    that.
+    that. `host` and `port` are where `oddsengine engine` serves its own API.
 
     `cross_market_guard` compares an event's markets on one score, with at most `cross_market_solves_per_s` linear programs.
     """
 
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
     shards: Annotated[int, Meta(ge=1, le=256)] = 1
     closed_event_ttl_s: Annotated[float, Meta(ge=0)] = 600.0
     results_ttl_s: Annotated[float, Meta(ge=0)] = 604_800.0

@@ -21,7 +21,8 @@ from feeds.supervision.states import FeedState
 from oddsengine.client import OddsClient
 from oddsengine.common.tasks import end_tasks
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.runtime.feed_runner import feed_sources, run_feeds
+from oddsengine.runtime.feed_runner import feed_sources, open_feeds, run_feeds
+from oddsengine.runtime.processes.startup import Startup
 from oddsengine.runtime.service import run_service
 from oddsengine.runtime.settings import EngineSettings, FeedSettings, GatewaySettings, Settings
 from tests.support.credentials import Certificates
@@ -270,7 +271,8 @@ async def running_installation(
         )
         service = await stack.enter_async_context(run_service(settings, feed_sources(feeds)))
         await wait_until(lambda: service.hub.replica.ready, "readiness")
-        supervisors = await stack.enter_async_context(run_feeds(feeds, service.engine))
+        opened = await stack.enter_async_context(open_feeds(feeds, Startup()))
+        supervisors = await stack.enter_async_context(run_feeds(opened, service.engine))
         subscriber = Subscriber(f"http://127.0.0.1:{service.port}")
         installation = Installation(service, emulators, supervisors, subscriber, certificates)
         installation.tls = tls

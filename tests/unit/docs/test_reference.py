@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -12,16 +12,21 @@ from oddsengine.domain.feed_updates import SourceHealth
 from oddsengine.domain.market_types import MARKET_TYPES, market_types_table
 from oddsengine.domain.taxonomy import MarketType
 from oddsengine.gateway.protocol.codes import Close, ErrorCode
+from oddsengine.runtime.processes.startup import exit_codes
 from oddsengine.runtime.telemetry.metrics import metrics_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[3]
 RUNNING = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 
 
-def test_the_table_of_metrics_is_that_of_the_code() -> None:
-    start, end = "<!-- table: python -m oddsengine.runtime.telemetry.metrics -->\n", "\n<!-- end of table -->"
-    assert metrics_table() == RUNNING.partition(start)[2].partition(end)[0]
+@pytest.mark.parametrize(("module", "table"), [("telemetry.metrics", metrics_table), ("processes.startup", exit_codes)])
+def test_a_table_is_that_of_the_code(module: str, table: Callable[[], str]) -> None:
+    start, end = f"<!-- table: python -m oddsengine.runtime.{module} -->\n", "\n<!-- end of table -->"
+    assert table() == RUNNING.partition(start)[2].partition(end)[0]
 
 
 def test_the_table_of_market_types_is_that_of_the_code() -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from oddsengine.common.tasks import end_tasks
+from oddsengine.runtime.processes.front import when_free
+from oddsengine.runtime.processes.startup import Step
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
+
+    from oddsengine.runtime.processes.startup import Startup
 
 #: A worker that exits is restarted after a delay, which doubles while workers exit soon after their start.
 _RESTART_START_S: Final = 0.2
@@ -26,32 +29,44 @@ _log = structlog.get_logger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def run_workers(count: int, host: str, port: int, arguments: Sequence[str]) -> AsyncIterator[int]:
+async def run_workers(startup: Startup, count: int, host: str, port: int, arguments: Sequence[str]) -> AsyncIterator[int]:
     """Keep worker processes running, and yield the port they share. When the context is left, let them drain.
 
     Args:
+        startup: its step is BIND meanwhile.
         count: the number of workers.
         host: the address they listen on.
         port: the port they share; 0 takes a free one.
-        arguments: of the `oddsengine` command that each worker runs. `--port` and `--share-port` are added.
+        arguments: of the `oddsengine` command that each worker runs. `--listen-fd` is added.
     """
-    with _reserved(host, port) as reserved_port:
-        command = [sys.executable, "-m", "oddsengine", *arguments, "--port", str(reserved_port), "--share-port"]
+    with contextlib.ExitStack() as stack:
+        with startup.doing(Step.BIND):
+            shared = await startup.unless_stopped(when_free(host, port, count, startup))
+        for sockets in shared:
+            for each in sockets:
+                stack.enter_context(each)
+        startup.ready()
         async with asyncio.TaskGroup() as group:
-            keeping = [group.create_task(_keep_running(command, number), name=f"worker-{number}") for number in range(count)]
+            keeping = [
+                group.create_task(
+                    _keep_running(arguments, number, [each.fileno() for each in shared[number]]), name=f"worker-{number}"
+                )
+                for number in range(count)
+            ]
             try:
-                yield reserved_port
+                yield int(shared[0][0].getsockname()[1])
             finally:
                 await end_tasks(keeping)
 
 
-async def _keep_running(command: list[str], number: int) -> None:
+async def _keep_running(arguments: Sequence[str], number: int, listening: list[int]) -> None:
     """Run a worker and restart it whenever it exits. When cancelled, let it drain."""
     loop = asyncio.get_running_loop()
+    command = [sys.executable, "-m", "oddsengine", *arguments, "--listen-fd", ",".join(map(str, listening))]
     delay_s = _RESTART_START_S
     while True:
         started_s = loop.time()
-        worker = await asyncio.create_subprocess_exec(*command)
+        worker = await asyncio.create_subprocess_exec(*command, pass_fds=listening)
         try:
             status = await worker.wait()
         except asyncio.CancelledError:
@@ -74,14 +89,3 @@ async def _drain(worker: asyncio.subprocess.Process) -> None:
         _log.error("worker did not drain in time, killing it", worker=worker.pid, timeout_s=_DRAIN_TIMEOUT_S)
         worker.kill()
         await worker.wait()
-
-
-@contextlib.contextmanager
-def _reserved(host: str, port: int) -> Iterator[int]:
-    """Reserve a port without listening on it, so that workers can share it and no other process takes it between restarts."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as reserving:
-        reserving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reserving.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reserving.bind((host, port))
-        yield reserving.getsockname()[1]

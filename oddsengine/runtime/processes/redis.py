@@ -1,0 +1,94 @@
+"""Connecting to Redis at the start of every role: waits until it answers, then identifies it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, RedisError
+
+from oddsengine.common.tasks import end_tasks
+from oddsengine.runtime.processes.startup import Step
+from oddsengine.streams.embedded import EmbeddedRedis
+from oddsengine.streams.identity import identify
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from oddsengine.runtime.processes.startup import Startup
+    from oddsengine.runtime.settings import Settings
+
+_RETRY_S: Final = 0.2
+#: An outage is logged when it begins, when it changes, and this often between.
+_REPEAT_LOG_S: Final = 60.0
+_SOCKET_TIMEOUT_S: Final = 2.0
+_log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def provide_redis(settings: Settings, startup: Startup) -> AsyncIterator[tuple[str, EmbeddedRedis | None]]:
+    """Connect to the configured Redis and identify it. If none is configured, run an embedded one.
+
+    Args:
+        settings: the configuration.
+        startup: its steps are CONNECT and IDENTIFY meanwhile.
+
+    Yields:
+        The URL, and the embedded server if there is one.
+
+    Raises:
+        StartFailed: if the server can't be used.
+        Stopped: if the process is asked to stop.
+    """
+    if settings.redis.url:
+        await reach_redis(settings, settings.redis.url, startup)
+        yield settings.redis.url, None
+        return
+    async with AsyncExitStack() as stack:
+        with startup.doing(Step.CONNECT):
+            embedded = await stack.enter_async_context(EmbeddedRedis())
+        group = await stack.enter_async_context(asyncio.TaskGroup())
+        keeping = group.create_task(embedded.keep_running(), name="redis")
+        try:
+            await reach_redis(settings, embedded.url, startup)
+            yield embedded.url, embedded
+        finally:
+            await end_tasks([keeping])
+
+
+async def reach_redis(settings: Settings, url: str, startup: Startup) -> None:
+    """Wait until a server answers, then identify it. See `provide_redis`."""
+    with startup.doing(Step.CONNECT):
+        redis = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S, socket_connect_timeout=_SOCKET_TIMEOUT_S)
+    try:
+        with startup.doing(Step.CONNECT):
+            await startup.unless_stopped(_wait_answering(redis, startup))
+        with startup.doing(Step.IDENTIFY):
+            await startup.unless_stopped(identify(redis, settings.redis.namespace, settings.engine.shards))
+    finally:
+        await redis.aclose()
+
+
+async def _wait_answering(redis: Redis, startup: Startup) -> None:
+    reported, reported_s = "", 0.0
+    startup.waiting_for = "Redis"
+    while True:
+        try:
+            await redis.ping()
+        except AuthenticationError:
+            raise
+        except (RedisError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            startup.waiting_for = f"Redis: {reason}"
+            if reason != reported or time.monotonic() - reported_s > _REPEAT_LOG_S:
+                _log.warning("redis unreachable, waiting", error=reason)
+                reported, reported_s = reason, time.monotonic()
+            await asyncio.sleep(_RETRY_S)
+        else:
+            if reported:
+                _log.info("redis reached")
+            return

@@ -1,0 +1,174 @@
+"""The order in which every role starts, and the errors that end a start.
+
+Each step is completed before the next begins, so that a process which can't do its work has taken nothing over:
+
+    CONFIG -> SECRETS -> BIND -> CONNECT -> IDENTIFY -> OWN -> LOAD -> READY
+
+From BIND on, `/healthz` answers and everything else is answered with 503. Stopping is the same at every moment: what was
+opened is closed in reverse order. `python -m oddsengine.runtime.processes.startup` prints the table for the documentation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import contextmanager
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+import structlog
+from redis.exceptions import RedisError
+
+from feeds.errors import FeedError
+from oddsengine.common.tasks import end_tasks
+from oddsengine.gateway.access.authentication import UnusableKey
+from oddsengine.streams.errors import StreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+
+_T = TypeVar("_T")
+_log = structlog.get_logger(__name__)
+
+#: Exit codes that belong to no step.
+EXIT_STOPPED: Final = 0
+EXIT_FAILED: Final = 1
+
+
+class _Description(NamedTuple):
+    what: str
+    exit_code: int
+    advice: str
+
+
+class Step(Enum):
+    """The steps of a start, in order."""
+
+    CONFIG = _Description("read the config", 2, "`oddsengine check FILE` reports every problem of a config file")
+    SECRETS = _Description("read secrets, keys and certificates", 3, "set the environment variable or the file that is named")
+    BIND = _Description("bind the port", 4, "stop the process that listens there, or set another host or port")
+    CONNECT = _Description("connect to Redis", 5, "start Redis, or correct redis.url")
+    IDENTIFY = _Description("identify Redis", 5, "correct redis.url, redis.namespace or engine.shards, or Redis's own config")
+    OWN = _Description("load what was published and take over the shards", 1, "see the log of Redis")
+    LOAD = _Description("load every shard", 1, "start an engine on this Redis and namespace")
+    READY = _Description("serve", 1, "")
+
+    @property
+    def what(self) -> str:
+        """What the step does."""
+        return self.value.what
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a process that fails in it."""
+        return self.value.exit_code
+
+    @property
+    def advice(self) -> str:
+        """What an operator can do about a failure."""
+        return self.value.advice
+
+
+class StartFailed(Exception):
+    """A step that can't be completed.
+
+    Args:
+        step: the step.
+        reason: why it failed.
+        advice: what to do; empty for the step's general advice.
+    """
+
+    def __init__(self, step: Step, reason: str, advice: str = "") -> None:
+        self.step = step
+        self.reason = reason
+        self.advice = advice or step.advice
+        super().__init__(f"can't {step.what}: {reason}" + (f" ({self.advice})" if self.advice else ""))
+
+
+class Stopped(Exception):
+    """The process was asked to stop before it was ready.
+
+    Args:
+        step: the step that was not completed.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        super().__init__(f"stopped before it could {step.what}")
+
+
+#: What can fail because of something outside the program.
+_EXPECTED: Final = (OSError, RedisError, FeedError, StreamError, UnusableKey, ValueError)
+
+
+class Startup:
+    """Where a process is in its start.
+
+    Args:
+        stopping: set when the process is asked to stop; None if nothing can ask it.
+    """
+
+    def __init__(self, stopping: asyncio.Event | None = None) -> None:
+        self.stopping = stopping or asyncio.Event()
+        self.step = Step.CONFIG
+        #: what the step waits for, for `/healthz`; empty if it does not wait
+        self.waiting_for = ""
+
+    @contextmanager
+    def doing(self, step: Step, advice: str = "") -> Iterator[None]:
+        """Do a step of the start while the context is open.
+
+        Args:
+            step: the step.
+            advice: what to do if it fails; empty for the step's general advice.
+
+        Raises:
+            StartFailed: instead of errors that something outside the program has caused.
+            Stopped: if the process has been asked to stop.
+        """
+        self.step = step
+        _log.debug("start", step=step.what)
+        if self.stopping.is_set():
+            raise Stopped(step)
+        try:
+            yield
+        except _EXPECTED as error:
+            raise StartFailed(step, str(error) or type(error).__name__, advice) from error
+        finally:
+            self.waiting_for = ""
+
+    async def unless_stopped(self, main: Coroutine[Any, Any, _T]) -> _T:
+        """Return what a coroutine returns. It is cancelled when the process is asked to stop.
+
+        Raises:
+            Stopped: if the process is asked to stop first.
+        """
+        doing = asyncio.create_task(main)
+        stopping = asyncio.create_task(self.stopping.wait())
+        try:
+            await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not doing.done():
+                raise Stopped(self.step)
+            return doing.result()
+        finally:
+            await end_tasks([doing, stopping])
+
+    def ready(self) -> None:
+        """Complete the start."""
+        self.step = Step.READY
+
+
+def exit_codes() -> str:
+    """Return the steps and their exit codes as a Markdown table."""
+    rows = [
+        "| code | meaning | what to do |",
+        "| --- | --- | --- |",
+        f"| {EXIT_STOPPED} | stopped by SIGTERM or SIGINT, at any moment | |",
+        f"| {EXIT_FAILED} | failed while running, as when another engine took over | the log says why |",
+    ]
+    rows += [f"| {step.exit_code} | can't {step.what} | {step.advice} |" for step in Step if step.exit_code > EXIT_FAILED]
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(exit_codes() + "\n")

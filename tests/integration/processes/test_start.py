@@ -1,0 +1,201 @@
+"""A process checks, binds and reads everything before it takes anything over, and stops at any moment of that."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from oddsengine.domain.changes import Batch
+from oddsengine.runtime.processes.startup import StartFailed, Step, Stopped
+from oddsengine.streams.follower import read_snapshot, read_top
+from oddsengine.streams.keys import shard_keys
+from tests.support.processes.command import command, free_port, get
+from tests.support.processes.role import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+
+    from oddsengine.streams.embedded import EmbeddedRedis
+
+CHANGES = shard_keys("odds", 0).changes
+CONFIG = """
+[redis]
+url = "{url}"
+[engine]
+port = {port}
+[gateway]
+port = {port}
+{more}
+[feeds.sim]
+adapter = "simulator"
+seed = 3
+matches = 4
+[feeds.sim.pace]
+before_s = 10000.0
+"""
+#: what goes wrong -> additional config, where it listens, the step and a word of the error
+FAILURES: dict[str, tuple[str, dict[str, Any], Step, str]] = {
+    "the port is taken": ("", {}, Step.BIND, "another process listens there"),
+    "a secret is not set": (
+        '[feeds.other]\nadapter = "theoddsapi"\nsports = ["soccer_epl"]\napi_key_env = "NO_SUCH_KEY"\n',
+        {"port": 0},
+        Step.SECRETS,
+        "feeds.other: the environment variable NO_SUCH_KEY",
+    ),
+    "a key file is missing": (
+        '[[auth.keys]]\nalgorithm = "RS256"\nfile = "missing.pem"\n',
+        {"port": 0},
+        Step.SECRETS,
+        "missing.pem",
+    ),
+    "the host is foreign": ("", {"port": 0, "host": "192.0.2.1"}, Step.BIND, "not an address of this machine"),
+    "the host is unknown": ("", {"port": 0, "host": "no-such-host.invalid"}, Step.BIND, "no-such-host.invalid"),
+}
+TLS_FAILURES: dict[str, tuple[str, dict[str, Any], Step, str]] = {
+    "a certificate is missing": (
+        "",
+        {"port": 0, "tls_cert": "missing.crt", "tls_key": "missing.key"},
+        Step.SECRETS,
+        "missing.crt",
+    ),
+}
+
+
+def write_config(folder: Path, url: str, port: int, more: str = "") -> Path:
+    path = folder / f"odds{len(list(folder.glob('*.toml')))}.toml"
+    path.write_text(CONFIG.format(url=url, port=port, more=more))
+    return path
+
+
+@contextmanager
+def paused(pid: int | None) -> Iterator[None]:
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def statuses(redis: Redis) -> list[tuple[str, str | None]]:
+    """Return the status and reason of every market on offer."""
+    records: list[Any] = await read_snapshot(redis, shard_keys("odds", 0).snapshot)
+    return [(record.state.status, record.state.reason) for record in records if hasattr(record, "state")]
+
+
+async def has_open_markets(redis: Redis) -> None:
+    """Wait for them."""
+    async with asyncio.timeout(30):
+        while "open" not in {status for status, _ in await statuses(redis)}:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("role", ["engine", "run"])
+async def test_a_start_that_fails_takes_nothing_over(
+    role: str, redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path
+) -> None:
+    """The running engine's command once more, also with something missing: the first one goes on publishing."""
+    port = free_port()
+    failures = FAILURES if role == "engine" else {**FAILURES, **TLS_FAILURES}
+    async with running(role, write_config(tmp_path, redis_server.url, port)) as first:
+        await first.reached(Step.READY)
+        epoch = (await read_top(redis, CHANGES)).epoch
+        for name, (more, address, step, words) in failures.items():
+            config = write_config(tmp_path, redis_server.url, port, more)
+            with pytest.raises(StartFailed) as failure:
+                async with running(role, config, **address) as second:
+                    await second.task
+            assert step is failure.value.step, name
+            assert words in str(failure.value), name
+            assert step.advice in str(failure.value), name
+        top = await read_top(redis, CHANGES)
+        assert epoch == top.epoch
+        while (await read_top(redis, CHANGES)) <= top:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("role", ["engine", "run", "gateway"])
+async def test_a_role_that_waits_for_redis_is_alive_and_ends_when_asked(
+    role: str, redis_server: EmbeddedRedis, tmp_path: Path
+) -> None:
+    port = free_port()
+    with paused(redis_server.pid):
+        async with running(role, write_config(tmp_path, redis_server.url, port)) as starting:
+            await starting.waits_for("Redis")
+            url = f"http://127.0.0.1:{port}"
+            status, health = await get(f"{url}/healthz")
+            assert (200, "starting", "connect to Redis") == (status, health["status"], health["step"])
+            for path in ("/readyz", "/v1/events", "/v1/snapshot?channel=sport:football", "/v1/sse?channels=sport:football"):
+                assert 503 == (await get(f"{url}{path}"))[0]
+            with pytest.raises(Stopped):
+                await starting.stop()
+
+
+async def test_a_gateway_serves_nothing_until_every_shard_is_loaded(
+    redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    async with running("gateway", write_config(tmp_path, redis_server.url, port)) as gateway:
+        await gateway.waits_for("nothing was published")
+        assert [503, 200] == [(await get(f"{url}{path}"))[0] for path in ("/v1/events", "/healthz")]
+        await redis.xadd(CHANGES, {"b": msgspec.msgpack.encode(Batch(0))}, id="1-0")
+        await gateway.reached(Step.READY)
+        assert 200 == (await get(f"{url}/v1/events"))[0]
+
+
+@pytest.mark.parametrize("role", ["engine", "run"])
+async def test_the_last_write_of_an_engine_suspends_its_markets(
+    role: str, redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path
+) -> None:
+    """The next engine opens them again once its sources have confirmed them."""
+    config = write_config(tmp_path, redis_server.url, 0)
+    async with running(role, config):
+        await has_open_markets(redis)
+    found = await statuses(redis)
+    assert ("suspended", "engine_stopped") in found
+    assert "open" not in {status for status, _ in found}
+    async with running(role, config):
+        await has_open_markets(redis)
+
+
+@pytest.mark.parametrize(("host", "scrape"), [("127.0.0.1", 200), ("0.0.0.0", 401)])
+async def test_an_engine_serves_its_api_to_traders(host: str, scrape: int, redis_server: EmbeddedRedis, tmp_path: Path) -> None:
+    """It does not listen on the gateway's host, but on its own. Its metrics need no token on the machine itself."""
+    key, port = tmp_path / "key.txt", free_port()
+    key.write_text("s" * 40)
+    more = f'host = "192.0.2.1"\n[[auth.keys]]\nalgorithm = "HS256"\nfile = "{key}"\n'
+    async with running("engine", write_config(tmp_path, redis_server.url, port, more), host=host) as engine:
+        await engine.reached(Step.READY)
+        url = f"http://127.0.0.1:{port}"
+        assert [200, 200, scrape] == [(await get(f"{url}{path}"))[0] for path in ("/healthz", "/readyz", "/metrics")]
+        market = "/v1/markets/e%2Fmatch_odds/explain"
+        assert [401] * 3 == [(await get(f"{url}{path}"))[0] for path in ("/v1/feeds", "/v1/unmatched", market)]
+
+
+async def test_signals_work_at_every_moment(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:
+    """SIGHUP and SIGTERM before Redis answers, and while it has gone away again."""
+    config = write_config(tmp_path, redis_server.url, 0)
+    async with command("run", "-c", config, cwd=tmp_path) as second:
+        with paused(redis_server.pid):
+            async with command("run", "-c", config, cwd=tmp_path) as first:
+                await first.logged("redis unreachable, waiting")
+                first.process.send_signal(signal.SIGHUP)
+                await asyncio.sleep(0.2)
+                assert 0 == await first.stop()
+                assert 1 == len(first.events("redis unreachable, waiting"))
+                assert 1 == len(first.events("stopped while starting"))
+        await second.logged("serving")
+        await has_open_markets(redis)
+        with paused(redis_server.pid):
+            assert 0 == await second.stop()
+        assert [] != second.events("markets not suspended in time, gateways will suspend them")
