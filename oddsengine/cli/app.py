@@ -219,12 +219,15 @@ def watch(
     channel: Annotated[str, typer.Argument(help="sport:<key>, competition:<id>, event:<id> or market:<id>.")],
     once: Annotated[bool, typer.Option("--once", help="Print the current state of the channel and exit.")] = False,
     token: Annotated[str | None, typer.Option(envvar="ODDSENGINE_TOKEN", help="Access token, if one is required.")] = None,
+    ca: Annotated[
+        Path | None, typer.Option(envvar="ODDSENGINE_CA", help="Trust the certificates of this PEM file instead of the system's.")
+    ] = None,
 ) -> None:
-    """Show a channel as a live table in the terminal."""
+    """Show a channel as a live table in the terminal. Whatever is wrong is shown and retried; with --once it ends the command."""
     from oddsengine.cli.watch import watch as watch_channel
 
     try:
-        asyncio.run(watch_channel(url, channel, once=once, token=token))
+        asyncio.run(watch_channel(url, channel, once=once, token=token, ca=ca))
     except asyncio.CancelledError:
         pass  # SIGINT or SIGTERM
     except ValueError as error:

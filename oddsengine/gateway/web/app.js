@@ -13,6 +13,7 @@ const STATE_TEXT = {
   reconnecting: "Reconnecting",
   stale: "Prices may be out of date",
   refused: "A token is required",
+  failed: "Refused",
 };
 const TOKEN_KEY = "oddsengine.token";
 
@@ -25,24 +26,31 @@ const redraw = new Set();
 let moves = [];
 let changes = 0;
 let frame = 0;
+let connection = "connecting";
 
 function draw() {
   frame = 0;
   if (redrawAll) {
     view.drawAll(store);
   } else if (redraw.size) {
+    const stale = store.stale;
     const markets = new Map([...redraw].map((id) => [id, []]));
     for (const market of store.markets.values()) markets.get(market.event)?.push(market);
     for (const id of redraw) {
       const event = store.events.get(id);
-      if (event && view.cards.has(id)) view.drawEvent(event, markets.get(id));
+      if (event && view.cards.has(id)) view.drawEvent(event, markets.get(id), store.isStale(id, stale));
     }
   }
   view.flash(moves);
   redrawAll = false;
   redraw.clear();
   moves = [];
-  byId("open-markets").textContent = [...store.markets.values()].filter((market) => market.status === "open").length;
+  byId("open-markets").textContent = openMarkets();
+}
+
+function openMarkets() {
+  const stale = store.stale;
+  return [...store.markets.values()].filter((market) => market.status === "open" && !store.isStale(market.id, stale)).length;
 }
 
 function scheduleDraw() {
@@ -51,6 +59,8 @@ function scheduleDraw() {
 }
 
 function showState(state, detail) {
+  connection = state;
+  if (state === "live" && store.stale.size) state = "stale";
   byId("connection").dataset.state = state;
   byId("connection-text").textContent = detail ? `${STATE_TEXT[state]} (${detail})` : STATE_TEXT[state];
   document.body.dataset.connection = state;
@@ -78,12 +88,13 @@ byId("login").addEventListener("submit", (event) => {
   findSports();
 });
 
-const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-const client = new OddsClient(`${scheme}//${location.host}/v1/stream`, [], {
+const streamUrl = new URL("v1/stream", location.href);
+streamUrl.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+streamUrl.search = streamUrl.hash = "";
+const client = new OddsClient(streamUrl.href, [], {
   message(message) {
-    if (message.op === "stale") return showState("stale");
-    if (message.op === "live") return showState("live");
     const changed = store.apply(message);
+    if (connection === "live") showState("live");
     redrawAll ||= changed.all;
     for (const id of changed.events) redraw.add(id);
     moves.push(...changed.moves);
@@ -112,7 +123,7 @@ setInterval(() => {
 async function findSports() {
   try {
     const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
-    const answer = await fetch("/v1/events", { headers });
+    const answer = await fetch("v1/events", { headers });
     if (answer.status === 401) return showLogin();
     const { events } = await answer.json();
     for (const sport of new Set(events.map((event) => event.sport))) client.add(`sport:${sport}`);

@@ -1,4 +1,5 @@
-// The current state of what is on offer, built from the stream's messages. Independent of the DOM.
+// The current state of what is on offer, built from the stream's messages and what the client says of the connection.
+// Independent of the DOM. oddsengine/client/state.py follows the same rules.
 
 export class OddsStore {
   constructor() {
@@ -6,7 +7,28 @@ export class OddsStore {
     this.events = new Map();
     /** @type {Map<string, object>} */
     this.markets = new Map();
-    this.snapshotParts = null;
+    /** channel -> events and markets of a snapshot whose last part has not arrived */
+    this.parts = new Map();
+    /** channel -> ids of the events and markets that it contains */
+    this.ids = new Map();
+    /** channel -> since when the gateway calls it stale */
+    this.announcedStale = new Map();
+    /** channel -> when it was last known to be current, where the client itself does not know whether it is */
+    this.unconfirmed = new Map();
+    this.silentSince = undefined;
+  }
+
+  /** The channels that may be out of date, and since when (Unix milliseconds). */
+  get stale() {
+    const silent = this.silentSince === undefined ? [] : [...this.ids.keys()].map((channel) => [channel, this.silentSince]);
+    return new Map([...silent, ...this.announcedStale, ...this.unconfirmed]);
+  }
+
+  /** Check whether no channel that is current contains an event or market. */
+  isStale(id, stale = this.stale) {
+    if (!stale.size) return false;
+    for (const [channel, ids] of this.ids) if (ids.has(id) && !stale.has(channel)) return false;
+    return true;
   }
 
   /**
@@ -15,55 +37,119 @@ export class OddsStore {
    */
   apply(message) {
     const changed = { all: false, events: new Set(), moves: [], changes: 0 };
-    if (message.op === "snapshot") {
-      // A snapshot replaces its channel's state once its last part has arrived.
-      if (message.part === 1) this.snapshotParts = { events: new Map(), markets: new Map() };
-      if (!this.snapshotParts) return changed;
-      for (const event of message.events) this.snapshotParts.events.set(event.id, event);
-      for (const market of message.markets) this.snapshotParts.markets.set(market.id, market);
-      if (message.last) {
-        this.#clear(message.channel);
-        for (const [id, event] of this.snapshotParts.events) this.events.set(id, event);
-        for (const [id, market] of this.snapshotParts.markets) this.markets.set(id, market);
-        this.snapshotParts = null;
-        changed.all = true;
-      }
-    } else if (message.op === "delta") {
-      for (const event of message.events ?? []) this.#applyEvent(event, changed);
-      for (const market of message.markets ?? []) this.#applyMarket(market, changed);
+    switch (message.op) {
+      case "snapshot":
+        this.#applySnapshot(message, changed);
+        return changed;
+      case "delta":
+        this.#applyDelta(message, changed);
+        return changed;
+      case "subscribed":
+        if (message.resumed) for (const channel of message.channels) this.unconfirmed.delete(channel);
+        break;
+      case "stale":
+        this.announcedStale.set(message.channel, message.since);
+        break;
+      case "live":
+        this.announcedStale.delete(message.channel);
+        break;
+      case "lost":
+        this.#lose(message.since);
+        break;
+      case "silent":
+        this.silentSince = message.since;
+        break;
+      case "heard":
+        this.silentSince = undefined;
+        break;
+      case "refused":
+        this.#drop(message.channel);
+        break;
+      default:
+        return changed;
     }
+    changed.all = true;
     return changed;
   }
 
-  /** Remove the events and markets of a channel `sport:<key>`. */
-  #clear(channel) {
-    const sport = channel.slice("sport:".length);
-    for (const [id, event] of this.events) if (event.sport === sport) this.events.delete(id);
-    for (const [id, market] of this.markets) if (!this.events.has(market.event)) this.markets.delete(id);
+  #lose(since) {
+    this.parts.clear();
+    this.silentSince = undefined;
+    for (const channel of this.ids.keys()) {
+      if (!this.unconfirmed.has(channel)) this.unconfirmed.set(channel, this.announcedStale.get(channel) ?? since);
+    }
+    this.announcedStale.clear();
   }
 
-  #applyEvent(change, changed) {
+  /** Remove a channel, with everything that no other channel contains. */
+  #drop(channel) {
+    for (const map of [this.parts, this.announcedStale, this.unconfirmed]) map.delete(channel);
+    const ids = this.ids.get(channel) ?? new Set();
+    this.ids.delete(channel);
+    this.#remove(ids);
+  }
+
+  /** Remove what no channel contains any more. */
+  #remove(ids) {
+    for (const id of ids) {
+      if ([...this.ids.values()].some((contained) => contained.has(id))) continue;
+      this.events.delete(id);
+      this.markets.delete(id);
+    }
+  }
+
+  #applySnapshot(message, changed) {
+    const { channel } = message;
+    if (message.part === 1) this.parts.set(channel, { events: new Map(), markets: new Map() });
+    const parts = this.parts.get(channel);
+    if (!parts) return; // the first part came on another connection
+    for (const event of message.events) parts.events.set(event.id, event);
+    for (const market of message.markets) parts.markets.set(market.id, market);
+    if (!message.last) return;
+    // A snapshot replaces its channel's state once its last part has arrived.
+    this.parts.delete(channel);
+    const before = this.ids.get(channel) ?? new Set();
+    this.ids.set(channel, new Set([...parts.events.keys(), ...parts.markets.keys()]));
+    this.#remove(before);
+    for (const [id, event] of parts.events) this.events.set(id, event);
+    for (const [id, market] of parts.markets) this.markets.set(id, market);
+    this.unconfirmed.delete(channel);
+    changed.all = true;
+  }
+
+  #applyDelta(message, changed) {
+    if (!this.ids.has(message.channel)) this.ids.set(message.channel, new Set());
+    const ids = this.ids.get(message.channel);
+    for (const event of message.events ?? []) this.#applyEvent(event, ids, changed);
+    for (const market of message.markets ?? []) this.#applyMarket(market, ids, changed);
+  }
+
+  #applyEvent(change, ids, changed) {
     changed.events.add(change.id);
     if (change.removed) {
-      this.events.delete(change.id);
-      for (const [id, market] of this.markets) if (market.event === change.id) this.markets.delete(id);
+      const gone = [change.id, ...[...ids].filter((id) => this.markets.get(id)?.event === change.id)];
+      for (const id of gone) ids.delete(id);
+      this.#remove(gone);
       changed.all = true;
       return;
     }
-    if (change.sport !== undefined && !this.events.has(change.id)) changed.all = true;
+    ids.add(change.id);
+    if (!this.events.has(change.id)) changed.all = true;
     this.events.set(change.id, { ...this.events.get(change.id), ...change });
   }
 
-  #applyMarket(change, changed) {
+  #applyMarket(change, ids, changed) {
     changed.changes += 1;
     const known = this.markets.get(change.id);
     if (change.removed) {
-      this.markets.delete(change.id);
+      ids.delete(change.id);
+      this.#remove([change.id]);
       if (known) changed.events.add(known.event);
       return;
     }
     // A change with its event is the whole market.
     if (change.event !== undefined) {
+      ids.add(change.id);
       this.markets.set(change.id, change);
       changed.events.add(change.event);
       return;

@@ -51,21 +51,22 @@ export class OddsView {
     for (const id of [...this.cards.keys()]) if (!store.events.has(id)) this.#removeEvent(id);
     const markets = Map.groupBy ? Map.groupBy(store.markets.values(), (market) => market.event) : groupByEvent(store);
     const sections = [];
+    const stale = store.stale;
     for (const group of ordered) {
       if (this.filter && this.filter !== group.competition.id) continue;
       const heading = `competition-${sections.length}`;
       const section = element("section", { class: "competition", "aria-labelledby": heading },
         element("h2", { id: heading }, element("span", { class: "sport", text: title(group.sport) }), ` ${group.competition.name}`));
       group.events.sort((a, b) => Number(b.in_play) - Number(a.in_play) || String(a.start).localeCompare(String(b.start)) || a.id.localeCompare(b.id));
-      for (const event of group.events) section.append(this.drawEvent(event, markets.get(event.id) ?? []));
+      for (const event of group.events) section.append(this.drawEvent(event, markets.get(event.id) ?? [], store.isStale(event.id, stale)));
       sections.push(section);
     }
     this.root.replaceChildren(...sections);
     this.empty.hidden = store.events.size > 0;
   }
 
-  /** Draw one event and its markets; returns its node. */
-  drawEvent(event, markets) {
+  /** Draw one event and its markets, which may be out of date; returns its node. */
+  drawEvent(event, markets, isStale) {
     let card = this.cards.get(event.id);
     if (!card) {
       card = { name: element("h3"), state: element("span", { class: "state" }), score: element("span", { class: "score" }), markets: element("div", { class: "markets" }), rows: new Map() };
@@ -77,6 +78,7 @@ export class OddsView {
     setText(card.score, event.score ?? "");
     setText(card.state, event.in_play ? `In play ${event.clock ?? ""}`.trim() : event.score != null ? "Ended" : startText(event.start));
     card.node.classList.toggle("in-play", Boolean(event.in_play));
+    card.node.classList.toggle("stale", isStale);
     const ordered = [...markets].sort((a, b) =>
       TYPE_ORDER.indexOf(a.type) - TYPE_ORDER.indexOf(b.type) || (a.line ?? 0) - (b.line ?? 0) || a.id.localeCompare(b.id));
     const wanted = new Set(ordered.map((market) => market.id));

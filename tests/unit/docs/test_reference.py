@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
+from oddsengine.client.recovery import TABLE, recovery_table
 from oddsengine.domain.feed_updates import SourceHealth
 from oddsengine.domain.market_types import MARKET_TYPES, market_types_table
 from oddsengine.domain.taxonomy import MarketType
@@ -34,6 +35,17 @@ def test_the_table_of_market_types_is_that_of_the_code() -> None:
     start, end = "<!-- table: python -m oddsengine.domain.market_types -->\n", "\n\n<!-- end of table -->"
     assert market_types_table() == text.partition(start)[2].partition(end)[0]
     assert get_args(MarketType) == tuple(MARKET_TYPES)
+
+
+def test_the_table_of_what_a_client_does_is_that_of_the_code() -> None:
+    start, end = "<!-- table: python -m oddsengine.client.recovery -->\n", "\n<!-- end of table -->"
+    assert recovery_table() == PROTOCOL.partition(start)[2].partition(end)[0]
+
+
+def test_a_client_knows_every_code() -> None:
+    assert {code.value for code in ErrorCode} == {code for code, row in TABLE.items() if row.kind == "error"}
+    sent_by_gateways = {str(code.value) for code in Close if code is not Close.INTERNAL}
+    assert sent_by_gateways <= {code for code, row in TABLE.items() if row.kind == "close"}
 
 
 @pytest.mark.parametrize("code", ErrorCode)

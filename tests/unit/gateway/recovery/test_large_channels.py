@@ -236,7 +236,8 @@ async def test_the_first_of_very_many_suspensions_does_not_wait_for_the_last() -
     gateway = await a_large_offer()
     _, wire = gateway.joins(EVERYTHING)
     await gateway.settled()
-    before = wire.messages()[-1]["at"]
+    snapshot = wire.messages()
+    before = snapshot[-1]["at"]
     gateway.owners[0].suspend_all("source_down")
     gateway.flush()
     first = wire.messages()
@@ -246,7 +247,7 @@ async def test_the_first_of_very_many_suspensions_does_not_wait_for_the_last() -
     await gateway.settled()
     rest = wire.messages()
     assert {before} == {message["at"] for message in [*first, *rest][:-2]}, "a client that disconnects resumes from here"
-    state = state_after([*first, *rest])
+    state = state_after([*snapshot, *first, *rest])
     assert EVENTS * MARKETS + 1 == len(state.markets)
     assert {"e1/match_odds"} == {market["id"] for market in state.markets.values() if market["status"] == "open"}
     assert 2.1 == state_after(late.messages()).markets["e1/match_odds"]["selections"]["home"]["price"]

@@ -1,0 +1,369 @@
+"""The connection of a client: opening it, reading it, and what to do when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
+
+from oddsengine.client.endings import CONNECTION_ERRORS, Ending, ProtocolFault, Silence, ending_of
+from oddsengine.client.errors import GaveUp, Problem
+from oddsengine.client.recovery import TABLE, Action, Timing, retry_after_s
+from oddsengine.client.state import OddsState
+from oddsengine.client.subscriptions import Subscriptions, options_of
+from oddsengine.client.tokens import ask_token, expiry_of, profile_of
+from oddsengine.client.url import stream_url
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+    from websockets.asyncio.client import ClientConnection
+
+#: Heartbeat intervals without a message after which everything is stale, and after which the connection is given up.
+_STALE_HEARTBEATS: Final = 1.5
+_SILENT_HEARTBEATS: Final = 2.5
+#: A silent gateway will not answer the closing handshake either, and prices grow old while waiting for it.
+_CLOSE_TIMEOUT_S: Final = 0.1
+
+
+class OddsClient:
+    """Follows channels of one gateway.
+
+    Args:
+        url: the stream's URL, `ws://host:port/v1/stream`; `http://host:port` and `host:port` are completed to it.
+        channels: the channels to subscribe to.
+        min_interval_ms: the shortest time between two updates of a channel.
+        odds_format: the format of prices.
+        token: returns the token, at once or as an awaitable; called for each connection, before a token expires, and after one
+            was refused. None where none is required.
+        on_problem: called with everything that keeps the client from current data; it may raise to end `messages`.
+        ssl: the TLS context for `wss:` URLs, as for a private authority; None for the system's certificates.
+        sleep: waits before a reconnect, seconds.
+        timing: how long to wait for what.
+
+    Attributes:
+        state: what is on offer, and which channels may be out of date.
+        connected: whether there is a connection.
+        problem: the last thing that kept the client from current data; None once it has a connection again.
+        reconnects: how often a connection has ended or could not be made.
+
+    Raises:
+        ValueError: if the URL is not one of a gateway.
+    """
+
+    def __init__(  # noqa: PLR0913 - each is an option
+        self,
+        url: str,
+        channels: Sequence[str],
+        *,
+        min_interval_ms: int = 0,
+        odds_format: str = "decimal",
+        token: Callable[[], str | Awaitable[str]] | None = None,
+        on_problem: Callable[[Problem], None] | None = None,
+        ssl: ssl.SSLContext | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        timing: Timing = Timing(),  # noqa: B008 - immutable
+    ) -> None:
+        self.url = stream_url(url)
+        self.state = OddsState()
+        self.connected = False
+        self.problem: Problem | None = None
+        self.reconnects = 0
+        self._subscriptions = Subscriptions(channels, options_of(min_interval_ms, odds_format), timing)
+        self._token_source = token
+        self._on_problem = on_problem
+        self._ssl = ssl
+        self._sleep = sleep
+        self._timing = timing
+        self._socket: ClientConnection | None = None
+        self._token: str | None = None
+        #: a token that must not be used again, and why
+        self._refused_token: tuple[str | None, Problem] | None = None
+        #: when the present token expires, Unix seconds; None if that is not known
+        self._expiry_s: float | None = None
+        self._renewal: asyncio.Task[None] | None = None
+        self._renew_at_s: float | None = None
+        #: when the connection was welcomed, monotonic seconds; None before
+        self._welcomed_s: float | None = None
+        self._heartbeat_s = timing.welcome_s
+        #: when something was last heard: monotonic seconds, and Unix milliseconds
+        self._heard_s = 0.0
+        self._heard_ms = 0
+        #: connections in a row that failed or did not last
+        self._failures = 0
+        #: when the gateway has asked to reconnect, milliseconds after the disconnect
+        self._reconnect_ms: int | None = None
+
+    @property
+    def channels(self) -> list[str]:
+        """The channels that the client follows."""
+        return self._subscriptions.channels
+
+    @property
+    def at(self) -> dict[str, str]:
+        """The last `at` received on each channel."""
+        return self._subscriptions.at
+
+    @property
+    def resumed(self) -> int:
+        """How often a channel was resumed with a diff."""
+        return self._subscriptions.resumed
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """The channels that the gateway refuses, and why. They are asked for again as the table in docs/protocol.md says."""
+        return {channel: refusal.text for channel, refusal in self._subscriptions.refused.items()}
+
+    async def messages(self) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield every message after applying it to `state`. Reconnects and resumes until cancelled, or no longer iterated.
+
+        Raises:
+            GaveUp: a ValueError, if the gateway refuses the client in a way that a retry cannot fix.
+        """
+        self.state.expect(self.channels)
+        try:
+            while True:
+                try:
+                    await self._open()
+                    while True:
+                        yield await self._receive()
+                except CONNECTION_ERRORS as error:
+                    ending = ending_of(error, self.url)
+                except _NoToken as error:
+                    ending = Ending("token", str(error))
+                await self._close()
+                await self._recover(ending)
+        finally:
+            await self._close()
+
+    # -- one connection -------------------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        """Open a connection. Raises what `ending_of` explains, or GaveUp if there is only the token that was refused."""
+        self._welcomed_s = None
+        await self._take_token()
+        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
+        options: dict[str, Any] = {"ssl": self._ssl} if self._ssl is not None and self.url.startswith("wss:") else {}
+        try:
+            self._socket = await connect(
+                self.url,
+                compression=None,
+                max_size=None,
+                subprotocols=[Subprotocol("odds.v1.json")],
+                additional_headers=headers,
+                open_timeout=self._timing.welcome_s,
+                close_timeout=_CLOSE_TIMEOUT_S,
+                # The gateway's heartbeats show that it is there, and pings count as messages.
+                ping_interval=None,
+                **options,
+            )
+        except ValueError as error:
+            # Not quoted: it may hold a part of a password.
+            raise GaveUp(Problem("unreachable", "the URL of the proxy that the environment asks for is not valid")) from error
+        self._heartbeat_s = self._timing.welcome_s / _SILENT_HEARTBEATS
+        self._heard_s, self._heard_ms = _now_s(), _now_ms()
+        self._subscriptions.begin()
+
+    async def _receive(self) -> dict[str, Any]:
+        """Return the next message, after sending what is due meanwhile."""
+        assert self._socket is not None  # noqa: S101 - it was opened
+        while True:
+            await self._send_due(self._socket)
+            try:
+                async with asyncio.timeout_at(self._wake_at_s()):
+                    received = await self._socket.recv()
+            except TimeoutError:
+                self._check_silence()
+                continue
+            self._heard_s, self._heard_ms = _now_s(), _now_ms()
+            self.state.note_silence(None)
+            message = _decode(received)
+            try:
+                refused = self._handle(message)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise ProtocolFault(f"a message {message['op']!r} that can't be read: {error!r}") from error
+            if message["op"] == "error":
+                self._report_error(message, refused)
+            return message
+
+    async def _send_due(self, socket: ClientConnection) -> None:
+        now_s = _now_s()
+        if self._renewal is not None and self._renewal.done():
+            renewal, self._renewal = self._renewal, None
+            renewal.result()
+        if self._renew_at_s is not None and now_s >= self._renew_at_s and self._renewal is None:
+            self._renew_at_s = None
+            self._renewal = asyncio.create_task(self._renew(socket))
+        if self._welcomed_s is not None:
+            for request in self._subscriptions.due(now_s):
+                await socket.send(orjson.dumps(request).decode())
+
+    def _wake_at_s(self) -> float:
+        """Return when to stop waiting for a message, monotonic seconds."""
+        is_silent = _now_s() - self._heard_s >= self._heartbeat_s * _STALE_HEARTBEATS
+        times_s = [self._heard_s + self._heartbeat_s * (_SILENT_HEARTBEATS if is_silent else _STALE_HEARTBEATS), self._renew_at_s]
+        if self._welcomed_s is not None:
+            times_s.append(self._subscriptions.next_due_s)
+        return min(time_s for time_s in times_s if time_s is not None)
+
+    def _check_silence(self) -> None:
+        silent_s = _now_s() - self._heard_s
+        if silent_s >= self._heartbeat_s * _SILENT_HEARTBEATS:
+            if self._welcomed_s is None:
+                raise ProtocolFault(f"no welcome within {silent_s:.1f} s")
+            raise Silence(f"nothing was heard from the gateway for {silent_s:.1f} s")
+        if silent_s >= self._heartbeat_s * _STALE_HEARTBEATS:
+            self.state.note_silence(self._heard_ms)
+
+    def _handle(self, message: dict[str, Any]) -> list[str]:
+        """Apply a message. Return the channels that it refuses."""
+        op = message["op"]
+        if op == "welcome":
+            self._heartbeat_s = message["heartbeat_ms"] / 1000
+            if self._heartbeat_s <= 0:
+                raise ValueError("heartbeat_ms is not above 0")
+            self.connected = True
+            self.problem = None
+            self._welcomed_s = self._heard_s
+        elif op == "bye":
+            self._reconnect_ms = int(message["reconnect_ms"])
+        elif op == "authenticated":
+            self._subscriptions.grant()
+            self._renew_before(None if message["expires_ms"] is None else message["expires_ms"] / 1000)
+        self.state.apply(message)
+        refused = self._subscriptions.receive(message, self._heard_s)
+        for channel in refused:
+            self.state.drop(channel)
+        if op == "subscribed" and not self._subscriptions.refused:
+            self.problem = None
+        return refused
+
+    def _report_error(self, message: dict[str, Any], refused: list[str]) -> None:
+        code = str(message["code"])
+        if code in TABLE and TABLE[code].action is Action.GIVE_UP:
+            raise GaveUp(Problem(code, message["message"], None, tuple(refused)))
+        due_s = self._subscriptions.retry_at_s(refused)
+        retry_s = None if due_s is None else max(0.0, due_s - _now_s())
+        self._report(Problem(code, message["message"], retry_s, tuple(refused)))
+
+    async def _close(self) -> None:
+        """End the connection, and note that nothing is known to be current."""
+        socket, renewal = self._socket, self._renewal
+        self._socket = self._renewal = self._renew_at_s = None
+        self.connected = False
+        self.state.lose(self._heard_ms)
+        try:
+            if renewal is not None:
+                renewal.cancel()
+                await asyncio.gather(renewal, return_exceptions=True)
+            if socket is not None:
+                await socket.close()
+        finally:
+            if socket is not None:
+                socket.transport.abort()
+
+    # -- after a connection ---------------------------------------------------------------------------------------
+
+    async def _recover(self, ending: Ending) -> None:
+        """Wait until the next connection is due. Raises GaveUp if it would fail the same way."""
+        self.reconnects += 1
+        if self._welcomed_s is not None and _now_s() - self._welcomed_s >= self._timing.settled_after_s:
+            self._failures = 0
+        action = TABLE[ending.code].action
+        if action is Action.GIVE_UP or (action is Action.ASK_TOKEN and self._token is None):
+            raise GaveUp(Problem(ending.code, ending.text))
+        if action is Action.ASK_TOKEN and ending.code != "4408":
+            self._refused_token = self._token, Problem(ending.code, ending.text)
+        elif action is Action.RESTART:
+            self._subscriptions.forget_positions()
+        elif action is Action.RESTRAIN:
+            self._subscriptions.restrain(ending.code, ending.text)
+        delay_s = self._delay_s(ending, action)
+        self._report(Problem(ending.code, ending.text, delay_s))
+        await self._sleep(delay_s)
+
+    def _delay_s(self, ending: Ending, action: Action) -> float:
+        asked_ms, self._reconnect_ms = self._reconnect_ms, None
+        if asked_ms is not None:
+            return min(max(asked_ms / 1000, 0.0), self._timing.max_asked_s)
+        if self._refused_token is not None and not self._failures:
+            delay_s = 0.0
+        else:
+            delay_s = self._timing.backoff(self._failures, long=action in {Action.WAIT, Action.RESTRAIN})
+        self._failures += 1
+        asked_s = retry_after_s(ending.retry_after, time.time)
+        # The wait is added, so that all who were refused do not come back in the same moment.
+        return delay_s if asked_s is None else min(asked_s, self._timing.max_asked_s) + delay_s
+
+    def _report(self, problem: Problem) -> None:
+        self.problem = problem
+        if self._on_problem is not None:
+            self._on_problem(problem)
+
+    # -- tokens ---------------------------------------------------------------------------------------------------
+
+    async def _take_token(self) -> None:
+        """Ask for the token of the next connection."""
+        token = await self._ask_token()
+        if self._refused_token is not None and token == self._refused_token[0]:
+            raise GaveUp(self._refused_token[1])
+        self._refused_token = None
+        if profile_of(token) != profile_of(self._token):
+            self._subscriptions.forget_positions()
+        self._token = token
+        self._renew_before(None if token is None else expiry_of(token))
+
+    async def _ask_token(self) -> str | None:
+        try:
+            return await ask_token(self._token_source)
+        except Exception as error:
+            raise _NoToken(f"no token: {error!r}") from error
+
+    def _renew_before(self, expiry_s: float | None) -> None:
+        """Ask for the next token before the present one expires."""
+        self._expiry_s = expiry_s
+        delay_s = None if expiry_s is None else self._timing.renew_in_s(expiry_s - time.time())
+        self._renew_at_s = None if delay_s is None else _now_s() + delay_s
+
+    async def _renew(self, socket: ClientConnection) -> None:
+        """Send the next token. If there is none yet, ask again while the present one is valid."""
+        try:
+            token = await self._ask_token()
+        except _NoToken as error:
+            self._renew_before(self._expiry_s)
+            self._report(Problem("token", str(error), None if self._renew_at_s is None else self._renew_at_s - _now_s()))
+            return
+        if token is None or token == self._token:
+            self._renew_before(self._expiry_s)
+            return
+        self._token = token
+        with contextlib.suppress(*CONNECTION_ERRORS):
+            await socket.send(orjson.dumps({"op": "auth", "token": token}).decode())
+
+
+class _NoToken(Exception):
+    """The application's function for tokens failed."""
+
+
+def _decode(received: str | bytes) -> dict[str, Any]:
+    try:
+        message = orjson.loads(received)
+    except ValueError:
+        raise ProtocolFault("a message that is not JSON") from None
+    if not isinstance(message, dict) or not isinstance(message.get("op"), str):
+        raise ProtocolFault("a message without an op")
+    return message
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)

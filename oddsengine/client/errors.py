@@ -1,0 +1,40 @@
+"""What keeps a client from current data. `Problem` is reported and retried, `GaveUp` ends the client.
+
+- GaveUp (a ValueError): the gateway or the user has to change something first.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """Why a client has no current data, of all channels or of some.
+
+    Attributes:
+        code: a row of the table in docs/protocol.md: an HTTP status, a closing code, an error code or a loss.
+        text: what happened, for people.
+        retry_s: when the client tries again, in seconds; None if it has given up, or waits for another token.
+        channels: the channels concerned; empty if it is the connection.
+    """
+
+    code: str
+    text: str
+    retry_s: float | None = None
+    channels: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return it as a line of text."""
+        return self.text if self.retry_s is None else f"{self.text}; retry in {max(0.1, self.retry_s):.1f} s"
+
+
+class GaveUp(ValueError):
+    """A refusal that trying again cannot change.
+
+    Attributes:
+        problem: what it was.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(problem.text)
