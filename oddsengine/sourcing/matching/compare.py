@@ -161,7 +161,8 @@ def _sides_score(scores: list[float]) -> float:
 
 def _same_start_ms(one: EventProfile, other: EventProfile) -> int:
     """Return how far apart the starts of one match may be, before it may be the pair's next."""
-    marks = {mark for event in (one, other) for part in (event.kind, *event.names) for mark in part.marks}
+    marks = one.kind.marks | other.kind.marks
+    marks = marks.union(*(name.marks for name in (*one.names, *other.names)))
     if "simulated" in marks or any(mark.startswith("(") for mark in marks):
         return _SIMULATED_SAME_START_MS
     return NEAR_MS if one.event.sport in _SHORT_SPORTS else _SAME_START_MS
