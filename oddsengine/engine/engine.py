@@ -147,9 +147,9 @@ class Engine:
         if pending:
             _log.error("markets not suspended in time, gateways will suspend them", shards=len(pending), timeout_s=timeout_s)
 
-    def explain(self, market: MarketId) -> dict[str, Any] | None:
-        """Return how a market's prices were computed, None if it is not on offer."""
-        return explain(self.pipeline, market, self._now_ms())
+    def explain(self, market: MarketId, only_profile: str | None = None) -> dict[str, Any] | None:
+        """Return how a market's prices were computed (None: for all profiles). Return None if it is not on offer."""
+        return explain(self.pipeline, market, self._now_ms(), only_profile)
 
     def feeds(self) -> list[dict[str, Any]]:
         """Return the status of every feed, since when and why."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from oddsengine.sourcing.source_book import SourceBook, SourceMarket
 
 
-def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any] | None:
+def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str | None = None) -> dict[str, Any] | None:
     """Return each selection's prices at each source and each profile's steps to the published price.
 
     None for a market that is not on offer.
@@ -28,6 +28,7 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
         pipeline: the engine's.
         market: the market.
         now_ms: Unix milliseconds, for rules on the time to the start.
+        only_profile: the only profile to show; None for all.
     """
     offer = pipeline.offers[pipeline.shard_of_market(market)]
     record = offer.markets.get(market)
@@ -62,6 +63,7 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
                 )
             )
             for index, (name, profile) in enumerate(pipeline.pricer.profiles.items())
+            if only_profile in {None, name}
         },
         "sources": [_source(book, source_market) for book, source_market in quoting],
         "selections": {
@@ -72,6 +74,7 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int) -> dict[str, Any]
                 "profiles": {
                     name: _steps(name, key, priced.get(name), published)
                     for name, published in zip(pipeline.pricer.profiles, selection.prices, strict=True)
+                    if only_profile in {None, name}
                 },
             }
             for key, selection in record.selections.items()

@@ -39,9 +39,9 @@ class EngineApi:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def explain(self, market: MarketId) -> bytes | None:
-        """Encode how a market's prices were computed. Return None if the market is not on offer."""
-        explanation = self._engine.explain(market)
+    def explain(self, market: MarketId, only_profile: str | None = None) -> bytes | None:
+        """Encode how a market's prices were computed (None: for all profiles). Return None if it is not on offer."""
+        explanation = self._engine.explain(market, only_profile)
         return None if explanation is None else orjson.dumps(explanation)
 
     def feeds(self) -> bytes:

@@ -155,6 +155,7 @@ async def run_gateway(
                 group.create_task(_send_heartbeats(hub), name="heartbeats"),
                 group.create_task(session_limiter.renew(), name="session-leases"),
                 group.create_task(handshakes.watch(), name="handshakes"),
+                group.create_task(admission.authenticator.renew_keys(), name="keys"),
                 *(group.create_task(follower.run(), name="follower") for follower in followers),
             ]
             if front.tls is not None:

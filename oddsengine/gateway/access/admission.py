@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from oddsengine.common.http import Rejected, error
 from oddsengine.gateway.access.authentication import Unauthorised
-from oddsengine.gateway.access.rate_limits import ClientAddresses, RateLimiter
+from oddsengine.gateway.access.origins import AllowedOrigins
+from oddsengine.gateway.access.published_keys import KeysUnavailable
+from oddsengine.gateway.access.rate_limits import ClientAddresses, ProxyNotices, RateLimiter
 from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.protocol.codes import ErrorCode
 
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.grants import Access, Role
     from oddsengine.gateway.access.settings import LimitSettings
 
-_BEARER: Final = "Bearer "
+_BEARER: Final = "bearer"
 _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
+#: Headers that proxies add.
+_FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 _RETRY_LATER: Final = {"Retry-After": "5"}
 
 
@@ -31,7 +35,7 @@ class Admission:
     Args:
         authenticator: checks tokens.
         limits: what one address may use.
-        allowed_origins: the pages that may connect, as `https://shop.example`; empty for any.
+        allowed_origins: the pages that may connect; see `AllowedOrigins`.
         trusted_proxies: networks whose `X-Forwarded-For` header is trusted.
         clock: monotonic seconds.
         session_limiter: counts the sessions of each address and each token; None counts those of this process only.
@@ -50,9 +54,11 @@ class Admission:
         self.limits = limits
         self.handshakes = RateLimiter(limits.handshakes_per_s, clock)
         self.requests = RateLimiter(limits.requests_per_s, clock)
-        self._origins = frozenset(allowed_origins)
+        self._origins = AllowedOrigins(allowed_origins)
         self.addresses = ClientAddresses(trusted_proxies)
         self._session_limiter = session_limiter or SessionLimiter()
+        self._proxies = ProxyNotices()
+        self._counts_addresses = any((limits.sessions_per_address, limits.handshakes_per_s, limits.requests_per_s))
         self.rejected_origins = 0
         self.rejected_sessions = 0
 
@@ -60,17 +66,21 @@ class Admission:
         """Return what a request's token grants, or what anonymous clients may do if it has none; None if nothing.
 
         Raises:
-            Rejected: if the token is not valid.
+            Rejected: if the token is not valid, or if that is not known.
         """
         header = request.headers.get("Authorization", "")
         if not header:
             return self.authenticator.anonymous
-        if not header.startswith(_BEARER):
+        scheme, _, token = header.strip().partition(" ")
+        if scheme.lower() != _BEARER:  # case-insensitive (RFC 9110, section 11.1)
             raise Rejected(error(401, ErrorCode.UNAUTHORISED, "the Authorization header is not a Bearer token", _CHALLENGE))
         try:
-            return await self.authenticator.authenticate(header.removeprefix(_BEARER).strip())
+            return await self.authenticator.authenticate(token.strip())
         except Unauthorised as problem:
             raise Rejected(error(401, ErrorCode.UNAUTHORISED, str(problem), _CHALLENGE)) from None
+        except KeysUnavailable:
+            text = "the identity provider does not answer: whether the token is valid is not known"
+            raise Rejected(error(503, ErrorCode.NOT_READY, text, _RETRY_LATER)) from None
 
     async def require_access(self, request: web.Request) -> Access:
         """Return what a request's client may do.
@@ -102,14 +112,15 @@ class Admission:
             Rejected: if the origin is not allowed, or the address is over its rate or its session limit.
         """
         origin = request.headers.get("Origin")
-        if self._origins and origin is not None and origin not in self._origins:
+        if origin is not None and not self._origins.allows(origin):
             self.rejected_origins += 1
-            raise Rejected(error(403, ErrorCode.FORBIDDEN, f"origin {origin} is not allowed"))
+            raise Rejected(error(403, ErrorCode.FORBIDDEN, f"origin {origin!r} is not allowed"))
         self._check_rate(self.handshakes, request)
         address = self._client(request)
         limit = self.limits.sessions_per_address
         if limit and not await self._session_limiter.acquire(_address_key(address), session_id, limit):
             self.rejected_sessions += 1
+            self._proxies.note_busy(address)
             raise Rejected(error(429, ErrorCode.OVER_LIMIT, f"at most {limit} sessions per address", _RETRY_LATER))
         return address
 
@@ -126,6 +137,10 @@ class Admission:
         """Stop counting a session against its token's limit. No-op if it is not counted."""
         self._session_limiter.release(_token_key(access), session_id)
 
+    def check_rate(self, request: web.Request) -> None:
+        """Count an HTTP request that needs no token. Raises Rejected if its client is over its rate."""
+        self._check_rate(self.requests, request)
+
     def _check_rate(self, limiter: RateLimiter, request: web.Request) -> None:
         delay_s = limiter.delay_s(self._client(request))
         if delay_s:
@@ -133,7 +148,10 @@ class Admission:
             raise Rejected(error(429, ErrorCode.OVER_LIMIT, f"too many requests; retry in {delay_s:.1f} s", retry))
 
     def _client(self, request: web.Request) -> str:
-        return self.addresses.client(request.remote or "", request.headers.getall("X-Forwarded-For", ()))
+        remote, headers = request.remote or "", request.headers
+        if self._counts_addresses and any(header in headers for header in _FORWARDED) and not self.addresses.is_trusted(remote):
+            self._proxies.note_forwarded(remote)
+        return self.addresses.client(remote, headers.getall("X-Forwarded-For", ()))
 
 
 def _address_key(address: str) -> str:

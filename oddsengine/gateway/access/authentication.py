@@ -11,14 +11,14 @@ import hashlib
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-import aiohttp
 import jwt
 import msgspec
 import structlog
 
 from oddsengine.gateway.access.grants import Access, Role, SessionLimits
+from oddsengine.gateway.access.published_keys import KeysUnavailable, PublishedKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +29,9 @@ RoleName = Literal["subscriber", "service", "trader", "admin"]
 
 #: Longer tokens are rejected unread.
 MAX_TOKEN_CHARACTERS: Final = 8192
-_JWKS_REFRESH_S: Final = 300.0
-#: An unknown key id triggers a fetch, but no more often than this.
-_JWKS_RETRY_S: Final = 5.0
-_JWKS_TIMEOUT_S: Final = 5.0
+#: The end of the year 9999 in Unix seconds. A later time is not one in seconds.
+_MAX_EXP_S: Final = 253_402_300_799
 _MIN_SECRET_BYTES: Final = 32
-#: Algorithms a published key may be used with, by key type (RFC 7518, section 6.1). Shared secrets are never published.
-_ALGORITHMS_BY_TYPE: Final = {"RSA": ("RS256", "RS384", "RS512"), "EC": ("ES256", "ES384", "ES512")}
 _log = structlog.get_logger(__name__)
 
 
@@ -46,11 +42,15 @@ class UnusableKey(Exception):
 class Unauthorised(Exception):
     """A token that is not valid, with a reason that is safe to send to the client."""
 
+    def __init__(self, reason: str) -> None:
+        # Parts of the token may be in it, and those may be text that has no encoding.
+        super().__init__(reason.encode(errors="replace").decode())
+
 
 class Claims(msgspec.Struct, kw_only=True):
     """The claims that are read from a token; others are ignored."""
 
-    exp: float
+    exp: Annotated[float, msgspec.Meta(ge=0, le=_MAX_EXP_S)]
     sub: str = ""
     profile: str | None = None
     channels: list[str] | None = None
@@ -71,8 +71,8 @@ class Authenticator:
     def __init__(self, settings: AuthSettings, limits: SessionLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._limits = limits
-        self._keys: list[_LocalKey | _PublishedKeys] = [
-            _PublishedKeys(key, clock) if key.jwks_url else _LocalKey(key) for key in settings.keys
+        self._keys: list[_LocalKey | PublishedKeys] = [
+            PublishedKeys(key, clock) if key.jwks_url else _LocalKey(key) for key in settings.keys
         ]
         self.timeout_s = settings.timeout_s
         self.rejected = 0
@@ -86,11 +86,17 @@ class Authenticator:
             if isinstance(key, _LocalKey):
                 key.read()
 
+    async def renew_keys(self) -> None:
+        """Keep the published keys up to date until cancelled; return at once if there are none."""
+        published = [key for key in self._keys if isinstance(key, PublishedKeys)]
+        await asyncio.gather(*(key.renew() for key in published))
+
     async def authenticate(self, token: str) -> Access:
         """Return what a token grants.
 
         Raises:
             Unauthorised: if it is not valid.
+            KeysUnavailable: if that can't be said before the identity provider answers.
         """
         try:
             return await self._authenticate(token)
@@ -103,16 +109,23 @@ class Authenticator:
             raise Unauthorised("the token is too long")
         try:
             header = jwt.get_unverified_header(token)
-        except jwt.PyJWTError as error:
+        except Exception as error:  # noqa: BLE001 - whatever a library makes of hostile text: nesting, encodings, numbers
             raise Unauthorised(f"not a token: {error}") from None
         kid, algorithm = str(header.get("kid", "")), str(header.get("alg"))
-        reason = "no key for its algorithm and key id"
+        reason, unavailable = "no key for its algorithm and key id", False
         for key in self._keys:
-            for candidate in await key.candidates(kid, algorithm):
+            try:
+                candidates = await key.candidates(kid, algorithm)
+            except KeysUnavailable:
+                unavailable = True
+                continue
+            for candidate in candidates:
                 try:
                     return self._access(jwt.decode(token, candidate, **self._decode_options(algorithm)), token)
-                except jwt.PyJWTError as error:
+                except Exception as error:  # noqa: BLE001 - as above
                     reason = str(error) or type(error).__name__
+        if unavailable:
+            raise KeysUnavailable
         raise Unauthorised(reason)
 
     def _decode_options(self, algorithm: str) -> dict[str, Any]:
@@ -129,7 +142,8 @@ class Authenticator:
         try:
             known = msgspec.convert(claims, Claims)
             limits = msgspec.convert({**msgspec.structs.asdict(self._limits), **known.limits}, SessionLimits)
-        except msgspec.ValidationError as error:
+            "".join([known.sub, known.profile or "", *(known.channels or ())]).encode()
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:
             raise Unauthorised(f"invalid claims: {error}") from None
         return Access(
             # Tokens without a subject must not share one session limit.
@@ -191,51 +205,3 @@ class _LocalKey:
         if algorithm.startswith("HS") and len(text) < _MIN_SECRET_BYTES:
             raise UnusableKey(f"the secret {settings.file or settings.env} is under {_MIN_SECRET_BYTES} bytes (RFC 7518, 3.2)")
         return key
-
-
-class _PublishedKeys:
-    """The keys that an identity provider publishes at a URL (RFC 7517), fetched again as they rotate."""
-
-    def __init__(self, settings: KeySettings, clock: Callable[[], float]) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._keys: list[jwt.PyJWK] = []
-        self._fetched_s = float("-inf")
-        self._fetching = asyncio.Lock()
-
-    async def candidates(self, kid: str, algorithm: str) -> list[Any]:
-        """Return the keys that may have signed a token with such a header."""
-        if self._is_due(kid, algorithm):
-            # All clients that reconnect after a restart share one fetch.
-            async with self._fetching:
-                if self._is_due(kid, algorithm):
-                    await self._fetch()
-        return self._find(kid, algorithm)
-
-    def _is_due(self, kid: str, algorithm: str) -> bool:
-        age_s = self._clock() - self._fetched_s
-        return age_s > _JWKS_REFRESH_S or (age_s > _JWKS_RETRY_S and not self._find(kid, algorithm))
-
-    def _find(self, kid: str, algorithm: str) -> list[Any]:
-        if self._settings.algorithm is not None and algorithm != self._settings.algorithm:
-            return []
-        return [
-            key.key
-            for key in self._keys
-            if algorithm in _ALGORITHMS_BY_TYPE.get(key.key_type or "", ())
-            and (key.key_id == kid or not kid)
-            and key.algorithm_name == algorithm
-        ]
-
-    async def _fetch(self) -> None:
-        url = self._settings.jwks_url
-        try:
-            timeout = aiohttp.ClientTimeout(total=_JWKS_TIMEOUT_S)
-            async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url) as response:
-                response.raise_for_status()
-                published = await response.json(content_type=None)
-            self._keys = list(jwt.PyJWKSet.from_dict(published).keys)
-        except (aiohttp.ClientError, TimeoutError, ValueError, jwt.PyJWTError) as error:
-            # The keys fetched before stay valid.
-            _log.error("JWKS fetch failed", url=url, error=repr(error))
-        self._fetched_s = self._clock()

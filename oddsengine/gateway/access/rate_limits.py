@@ -5,11 +5,16 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import structlog
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 #: Buckets kept; the least recently used is dropped first.
 _MAX_BUCKETS: Final = 100_000
+#: Addresses that are logged as possible proxies: anybody can send a proxy's headers.
+_MAX_NOTICES: Final = 16
+_log = structlog.get_logger(__name__)
 
 _Address: TypeAlias = IPv4Address | IPv6Address | str
 
@@ -106,6 +111,27 @@ class ClientAddresses:
 
     def _is_trusted(self, address: _Address) -> bool:
         return not isinstance(address, str) and any(address in network for network in self._trusted)
+
+
+class ProxyNotices:
+    """Logs, once each, the addresses that seem to be proxies which are not trusted: all of their clients share one limit."""
+
+    def __init__(self) -> None:
+        self._noted: set[str] = set()
+
+    def note_forwarded(self, remote: str) -> None:
+        """Note a request with the headers of a proxy, from an address that is not trusted."""
+        self._note(remote, "proxy not trusted, its clients are limited as one")
+
+    def note_busy(self, address: str) -> None:
+        """Note an address that has reached its limit of sessions."""
+        self._note(address, "sessions of one address at the limit")
+
+    def _note(self, address: str, event: str) -> None:
+        if address in self._noted or len(self._noted) >= _MAX_NOTICES:
+            return
+        self._noted.add(address)
+        _log.warning(event, address=address, advice="if it is a proxy of yours, add it to gateway.trusted_proxies")
 
 
 def _parse(text: str) -> _Address:

@@ -30,6 +30,8 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("set exactly one of file, env and jwks_url")
         if not self.jwks_url and self.algorithm is None:
             raise ValueError("algorithm is missing; a key is valid for one algorithm only")
+        if self.jwks_url and not self.jwks_url.startswith(("https://", "http://")):
+            raise ValueError("jwks_url must begin with https://, or http:// within a private network")
         if self.jwks_url and self.algorithm is not None and self.algorithm.startswith("HS"):
             raise ValueError("a JWKS URL holds public keys: HS algorithms need a secret")
 

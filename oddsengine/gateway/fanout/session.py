@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oddsengine.gateway.protocol.encoders import JSON, Encoding
-from oddsengine.gateway.protocol.framing import TEXT, Framing, close_frame
+from oddsengine.gateway.protocol.framing import LAST_CHUNK, TEXT, Framing, close_frame
 
 if TYPE_CHECKING:
     import asyncio
@@ -77,9 +77,11 @@ class Session:
         return max([self.last_sent_s, *(each.audience.last_sent_s for each in self.subscriptions.values())])
 
     def end(self, code: int, reason: str) -> None:
-        """Send a closing frame and close the socket; abort it if the client does not read."""
+        """Send a closing frame, or the end of the event stream, and close the socket; abort it if the client does not read."""
         if not self.framing.are_events:
             self.write(close_frame(code, reason))
+        elif self.framing.are_chunks:
+            self.write(LAST_CHUNK)
         if self.backlog():
             self.transport.abort()
         else:

@@ -19,9 +19,9 @@ def docs_page() -> str:
     stream = asyncapi()
     parts = [
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><title>oddsengine API</title>",
-        "<meta name='viewport' content='width=device-width'><link rel='stylesheet' href='/style.css'></head>",
+        "<meta name='viewport' content='width=device-width'><link rel='stylesheet' href='style.css'></head>",
         f"<body class='docs'><main><h1>oddsengine {escape(__version__)}</h1><p>{escape(SUMMARY)}</p>",
-        "<p><a href='/docs/openapi.json'>OpenAPI</a> · <a href='/docs/asyncapi.json'>AsyncAPI</a></p><h2>HTTP</h2>",
+        "<p><a href='docs/openapi.json'>OpenAPI</a> · <a href='docs/asyncapi.json'>AsyncAPI</a></p><h2>HTTP</h2>",
         "<table><tr><th>Request</th><th>Answer</th><th>Role</th></tr>",
     ]
     for route in ROUTES:

@@ -30,16 +30,21 @@ _MIN_DEFLATE_BITS: Final = 9
 
 
 class Framing(NamedTuple):
-    """How messages are wrapped for a session: as text or binary frames, optionally compressed, or as server-sent events."""
+    """How messages are wrapped for a session: as text or binary frames, optionally compressed, or as server-sent events.
+
+    Events are chunks of the body (`are_chunks`), except for clients of HTTP/1.0, which knows none: their body ends with the
+    connection.
+    """
 
     is_text: bool = True
     deflate_bits: int = 0
     are_events: bool = False
+    are_chunks: bool = True
 
     def wrap(self, payload: bytes, at: str | None = None) -> bytes:
         """Wrap a message; `at` is the position of a client that has received it, if the message has one."""
         if self.are_events:
-            return event(payload, at)
+            return event(payload, at, chunked=self.are_chunks)
         return frame(payload, text=self.is_text, deflate_bits=self.deflate_bits)
 
 
@@ -82,11 +87,18 @@ def pong_frame(payload: bytes) -> bytes:
     return bytes((_FIN_PONG, len(payload))) + payload
 
 
-def event(payload: bytes, at: str | None = None) -> bytes:
-    """Wrap a message into a server-sent event (HTML Living Standard, section 9.2) as one HTTP chunk (RFC 9112, section 7.1).
+#: Ends a body of chunks (RFC 9112, section 7.1).
+LAST_CHUNK: Final = b"0\r\n\r\n"
 
-    `at` becomes its id, which a browser sends back as `Last-Event-ID`.
+
+def event(payload: bytes, at: str | None = None, *, chunked: bool = True) -> bytes:
+    """Wrap a message into a server-sent event (HTML Living Standard, section 9.2).
+
+    Args:
+        payload: the message.
+        at: becomes its id, which a browser sends back as `Last-Event-ID`.
+        chunked: whether it is one HTTP chunk (RFC 9112, section 7.1).
     """
     head = b"" if at is None else b"id: " + at.encode() + b"\n"
     text = head + b"data: " + payload + b"\n\n"
-    return b"%x\r\n%b\r\n" % (len(text), text)
+    return b"%x\r\n%b\r\n" % (len(text), text) if chunked else text

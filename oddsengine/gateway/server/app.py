@@ -11,6 +11,7 @@ from aiohttp import web
 
 from oddsengine.common.http import UNKNOWN_ROUTE, answer_errors, error, healthz, metrics_handler
 from oddsengine.common.internal_errors import InternalErrors
+from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.protocol.asyncapi import asyncapi
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.docs_page import docs_page
@@ -83,17 +84,13 @@ class Gateway:
         routes = [
             web.get("/healthz", healthz),
             web.get("/readyz", self._readyz),
-            web.get("/metrics", metrics_handler(registry)),
+            web.get("/metrics", _for_role(Role.trader, admission, metrics_handler(registry))),
             web.get("/v1/sse", event_streams.handle),
             *RestApi(hub, engine, admission, results).routes(),
-            web.get("/docs", _document("text/html", docs_page())),
-            web.get("/docs/openapi.json", _document("application/json", orjson.dumps(openapi()).decode())),
-            web.get("/docs/asyncapi.json", _document("application/json", orjson.dumps(asyncapi()).decode())),
-            web.get("/", _page("index.html")),
-            *(web.get(f"/{name}", _page(name)) for name in _PAGE if name != "index.html"),
-            UNKNOWN_ROUTE,
+            *(web.get(path, _limited(admission, handler)) for path, handler in _public().items()),
+            web.route(UNKNOWN_ROUTE.method, UNKNOWN_ROUTE.path, _limited(admission, UNKNOWN_ROUTE.handler)),
         ]
-        self.app.add_routes([web.get("/v1/stream", sockets.handle)])
+        self.app.add_routes([web.get("/v1/stream", sockets.handle, allow_head=False)])
         self.app.add_routes(
             web.RouteDef(route.method, route.path, handshakes.completing(answer_errors(route.handler, errors)), route.kwargs)
             for route in routes
@@ -107,6 +104,37 @@ class Gateway:
         if stale:
             return error(503, ErrorCode.NOT_READY, f"shards not current: {', '.join(map(str, stale))}")
         return web.json_response({"status": "ready"})
+
+
+def _public() -> dict[str, Handler]:
+    """Return what is served without a token, by path: the page and the API's documents."""
+    return {
+        "/": _page("index.html"),
+        **{f"/{name}": _page(name) for name in _PAGE if name != "index.html"},
+        "/docs": _document("text/html", docs_page()),
+        "/docs/openapi.json": _document("application/json", orjson.dumps(openapi()).decode()),
+        "/docs/asyncapi.json": _document("application/json", orjson.dumps(asyncapi()).decode()),
+    }
+
+
+def _limited(admission: Admission, handler: Handler) -> Handler:
+    """Wrap a handler so that its requests count towards the rate of their address."""
+
+    async def limited(request: web.Request) -> web.StreamResponse:
+        admission.check_rate(request)
+        return await handler(request)
+
+    return limited
+
+
+def _for_role(role: Role, admission: Admission, handler: Handler) -> Handler:
+    """Wrap a handler so that it serves only clients with at least this role."""
+
+    async def authorised(request: web.Request) -> web.StreamResponse:
+        await admission.authorise(request, role)
+        return await handler(request)
+
+    return authorised
 
 
 def _page(name: str) -> Handler:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 
 from oddsengine.common.http import Rejected, error
 from oddsengine.domain.formats import FORMATS
+from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.encoders import JSON
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.server.connections import Connections
+
+#: The last is nginx's: it must not wait for more before it passes events on.
+_HEADERS: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 class EventStreamEndpoint:
@@ -40,8 +44,11 @@ class EventStreamEndpoint:
         self._disconnects = DisconnectWatcher()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve one channel until the client disconnects."""
+        """Serve one channel until the client disconnects. To a HEAD request only say what would be served."""
         require_loaded(self._hub.replica)
+        if request.method == hdrs.METH_HEAD:
+            self._subscription(request, await self._admission.authorise(request, Role.subscriber))
+            return web.Response(headers=_HEADERS)
         session_id = self._hub.new_id()
         address = await self._admission.admit(request, session_id)
         try:
@@ -70,16 +77,16 @@ class EventStreamEndpoint:
         return subscribe
 
     async def _stream(self, request: web.Request, access: Access, subscribe: Subscribe, session_id: str) -> web.StreamResponse:
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-        )
-        # Events bypass the response: each is written to the transport as a ready chunk of the body.
-        response.enable_chunked_encoding()
+        response = web.StreamResponse(headers=_HEADERS)
+        # Events bypass the response: each is written to the transport as a ready part of the body.
+        are_chunks = request.version >= HttpVersion11
+        if are_chunks:
+            response.enable_chunked_encoding()
         await response.prepare(request)
         transport = request.transport
         if transport is None:
             return response
-        session = self._hub.open(transport, access, JSON, Framing(are_events=True), session_id)
+        session = self._hub.open(transport, access, JSON, Framing(are_events=True, are_chunks=are_chunks), session_id)
         self._connections.add(session)
         try:
             self._hub.handle(session, subscribe)

@@ -41,8 +41,8 @@ _log = structlog.get_logger(__name__)
 class EngineView(Protocol):
     """Answers, encoded as JSON, that only a process with an engine has."""
 
-    def explain(self, market: MarketId) -> bytes | None:
-        """Encode how a market's prices were computed. Return None if the market is not on offer."""
+    def explain(self, market: MarketId, only_profile: str | None = None) -> bytes | None:
+        """Encode how a market's prices were computed (None: for all profiles). Return None if it is not on offer."""
         ...
 
     def feeds(self) -> bytes:
@@ -170,11 +170,12 @@ class RestApi:
         return json_answer(encoders.market(settled.market, None, odds_format, is_on_offer=False))
 
     async def explain(self, request: web.Request, access: Access) -> web.Response:
-        """Return how a market's prices were computed."""
+        """Return how a market's prices were computed: of the token's profile, or of all if it names none."""
         key = unquote(request.match_info["id"])
         if self._engine is None:
             return _no_engine()
-        explanation = self._engine.explain(MarketId(key)) if self._market(key, access) is not None else None
+        only_profile = None if access.role is Role.admin else access.profile
+        explanation = self._engine.explain(MarketId(key), only_profile) if self._market(key, access) is not None else None
         return _no_market(key) if explanation is None else json_answer(explanation)
 
     async def feeds(self, _request: web.Request, _access: Access) -> web.Response:

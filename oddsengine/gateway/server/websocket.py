@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from enum import Enum, auto
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import HttpVersion11, WSCloseCode, WSMsgType, web
 
+from oddsengine.common.error_codes import ErrorCode
+from oddsengine.common.http import Rejected, error
 from oddsengine.gateway.protocol.framing import Framing, close_frame, pong_frame
 from oddsengine.gateway.server.http_connection import HttpConnection
 
@@ -24,6 +27,10 @@ _ABORT_DELAY_S: Final = 0.1
 #: The codes a closing frame may carry (RFC 6455, section 7.4; the IANA registry ends at 1014).
 _PROTOCOL_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015)})
 _APPLICATION_CODES: Final = range(3000, 5000)
+_VERSION: Final = "13"
+_KEY_BYTES: Final = 16
+#: Of a refusal: what would be accepted (RFC 6455, section 4.4; RFC 9110, section 15.5.22).
+_UPGRADE: Final = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": _VERSION}
 
 
 class Control(Enum):
@@ -57,7 +64,8 @@ class MessageSocket:
         self._end: WSMessage | None = None
 
     async def accept(self, request: web.Request) -> None:
-        """Complete the opening handshake. Raises web.HTTPBadRequest if the request is not one."""
+        """Complete the opening handshake. Raises Rejected or web.HTTPException if the request is not one."""
+        _check_handshake(request)
         connection = request.protocol
         if not isinstance(connection, HttpConnection):
             await self._socket.prepare(request)
@@ -137,6 +145,25 @@ class MessageSocket:
         while error is not None:
             error.__traceback__ = None
             error = error.__context__
+
+
+def _check_handshake(request: web.Request) -> None:
+    """Raise Rejected unless a request is an opening handshake (RFC 6455, section 4.2.1)."""
+    headers = request.headers
+    upgrades = {part.strip().lower() for value in headers.getall("Upgrade", ()) for part in value.split(",")}
+    if "websocket" not in upgrades or request.version < HttpVersion11:
+        raise Rejected(error(426, ErrorCode.BAD_REQUEST, "a WebSocket handshake is required: Upgrade: websocket", _UPGRADE))
+    version = headers.get("Sec-WebSocket-Version", "")
+    if version.strip() != _VERSION:
+        text = f"WebSocket version {version!r} is not supported, only {_VERSION}"
+        raise Rejected(error(426, ErrorCode.BAD_REQUEST, text, _UPGRADE))
+    key = headers.get("Sec-WebSocket-Key", "").strip()
+    try:
+        size = len(base64.b64decode(key, validate=True))
+    except ValueError:
+        size = 0
+    if size != _KEY_BYTES:
+        raise Rejected(error(400, ErrorCode.BAD_REQUEST, "Sec-WebSocket-Key is not 16 bytes in base64"))
 
 
 _framing = lru_cache(Framing)

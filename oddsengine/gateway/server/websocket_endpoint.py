@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from oddsengine.common.http import error_answer
 from oddsengine.gateway.access.authentication import Unauthorised
+from oddsengine.gateway.access.published_keys import KeysUnavailable
 from oddsengine.gateway.protocol.client_messages import (
     PROTOCOL_JSON,
     PROTOCOL_MSGPACK,
@@ -170,6 +171,10 @@ class WebSocketEndpoint:
         except Unauthorised as problem:
             self._hub.refuse(session, ErrorCode.UNAUTHORISED, str(problem), request.id)
             raise _CloseSession(Close.UNAUTHORISED, "token rejected") from None
+        except KeysUnavailable:
+            text = "the identity provider does not answer: whether the token is valid is not known"
+            self._hub.refuse(session, ErrorCode.NOT_READY, text, request.id)
+            raise _CloseSession(Close.OVERLOADED, "try again later") from None
         if before is not None and session.subscriptions and before.profile != access.profile:
             self._hub.refuse(session, ErrorCode.FORBIDDEN, "a token with another profile requires a new session", request.id)
             raise _CloseSession(Close.FORBIDDEN, "another profile")

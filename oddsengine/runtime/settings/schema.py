@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from feeds.supervision.settings import Supervision
+from oddsengine.gateway.access.origins import AllowedOrigins
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S
 from oddsengine.pricing.profiles.profile import Profile
@@ -75,6 +76,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise ValueError("set both tls_cert and tls_key, or neither")
         for network in self.trusted_proxies:
             ip_network(network)
+        AllowedOrigins(self.allowed_origins)
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

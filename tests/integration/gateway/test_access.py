@@ -178,6 +178,22 @@ async def test_a_role_allows_some_endpoints(auth: AuthSettings, role: str, allow
         assert [200] * allowed + [403] * (3 - allowed) == statuses
 
 
+async def test_an_explanation_shows_the_profile_of_the_token(auth: AuthSettings) -> None:
+    expected: tuple[tuple[dict[str, Any], set[str]], ...] = (
+        ({"role": "trader", "profile": "gold"}, {"gold"}),
+        ({"role": "trader", "profile": "platinum"}, set()),
+        ({"role": "trader"}, {"default", "gold"}),
+        ({"role": "admin", "profile": "gold"}, {"default", "gold"}),
+    )
+    async with running_service(quick_settings(auth=auth, profiles=PROFILES)) as service:
+        await with_a_market(service)
+        for claims, profiles in expected:
+            headers = {"authorization": f"bearer {a_token(**claims)}"}
+            async with service.http.get(f"{service.base}/v1/markets/e1%2Fmatch_odds/explain", headers=headers) as response:
+                explanation = await response.json()
+            assert profiles == explanation["profiles"].keys() == explanation["selections"]["home"]["profiles"].keys()
+
+
 async def test_the_sessions_of_a_token_are_limited(auth: AuthSettings) -> None:
     token = a_token(limits={"sessions": 1})
     async with running_service(quick_settings(auth=auth)) as service, service.socket(**with_token(token)) as first:

@@ -24,7 +24,7 @@ MARKET = "e1/match_odds"
 class Engine:
     """An engine with one market."""
 
-    def explain(self, market: str) -> dict[str, Any] | None:
+    def explain(self, market: str, _only_profile: str | None = None) -> dict[str, Any] | None:
         return {"market": market} if market == MARKET else None
 
     def feeds(self) -> list[dict[str, Any]]:

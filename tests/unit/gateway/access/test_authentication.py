@@ -15,6 +15,7 @@ from aiohttp import web
 
 from oddsengine.gateway.access.authentication import Authenticator, Unauthorised, UnusableKey
 from oddsengine.gateway.access.grants import Role, SessionLimits
+from oddsengine.gateway.access.published_keys import KeysUnavailable
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.credentials import SECRET, a_token, ec_key, jwks_document, public_pem, rsa_key, write_key
 
@@ -93,6 +94,33 @@ async def test_a_claim_of_the_wrong_type_is_named(secret: KeySettings) -> None:
     assert "role" in await reason(authenticator_of(secret), a_token(role="king"))
 
 
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"exp": 1e17},
+        {"exp": 1e300},
+        {"exp": float("inf")},
+        {"exp": -1},
+        {"sub": "\ud800"},
+        {"profile": "\udfff"},
+        {"channels": ["event:\ud800"]},
+        {"role": "\ud800"},
+        {"iat": float("inf")},
+        {"nbf": float("nan")},
+        {"limits": {"sessions": -1}},
+        {"limits": {"\ud800": 1}},
+    ],
+)
+async def test_claims_that_no_text_or_time_can_hold_are_rejected(secret: KeySettings, claims: dict[str, Any]) -> None:
+    found = await reason(authenticator_of(secret), a_token(**claims))
+    assert found.encode()
+
+
+async def test_a_token_of_nested_arrays_is_rejected(secret: KeySettings) -> None:
+    nested = base64.urlsafe_b64encode(b'{"alg":' + b"[" * 5000).rstrip(b"=").decode()
+    await reason(authenticator_of(secret), f"{nested}.e30.e30")
+
+
 async def test_the_algorithm_none_is_rejected(secret: KeySettings) -> None:
     def part(value: dict[str, Any]) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
@@ -163,7 +191,8 @@ async def test_published_keys_are_fetched_and_fetched_again_as_they_rotate() -> 
         assert "no key" in await reason(authenticator, a_token(SECRET, "HS256", kid="b"))
         document = b"nonsense"
         now_s = 20.0
-        assert "no key" in await reason(authenticator, a_token(first, "RS256", kid="a"))
+        with pytest.raises(KeysUnavailable):
+            await authenticator.authenticate(a_token(first, "RS256", kid="a"))
         assert await authenticator.authenticate(a_token(second, "RS256", kid="b")), "keys fetched before stay valid"
     finally:
         await runner.cleanup()

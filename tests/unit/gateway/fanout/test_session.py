@@ -39,7 +39,9 @@ def test_a_session_ends_with_a_closing_frame_and_drops_what_a_slow_client_has_no
         assert bytes([0x88]) == wire.written[:1], "RFC 6455, section 5.5.1"
 
 
-def test_a_stream_of_events_has_no_closing_frame() -> None:
-    wire = Wire()
-    Session("s", wire, framing=Framing(are_events=True)).end(1012, "drain")
-    assert (b"", True) == (bytes(wire.written), wire.is_closed)
+def test_a_stream_of_events_ends_with_its_last_chunk_and_has_no_closing_frame() -> None:
+    """RFC 9112, section 7.1; with HTTP/1.0 it ends with the connection."""
+    for are_chunks, end in ((True, b"0\r\n\r\n"), (False, b"")):
+        wire = Wire()
+        Session("s", wire, framing=Framing(are_events=True, are_chunks=are_chunks)).end(1012, "drain")
+        assert (end, True) == (bytes(wire.written), wire.is_closed)

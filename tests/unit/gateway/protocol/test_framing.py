@@ -67,6 +67,7 @@ def test_an_event_is_one_chunk_with_its_position_as_id(payload: str, at: str | N
         text, end = rest[: int(size, 16)].decode(), rest[int(size, 16) :]
         assert b"\r\n" == end
         assert ("" if at is None else f"id: {at}\n") + f"data: {payload}\n\n" == text
+        assert text.encode() == Framing(are_events=True, are_chunks=False).wrap(payload.encode(), at)
 
 
 def test_equal_framings_are_one_key() -> None:
