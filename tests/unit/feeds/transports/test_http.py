@@ -19,8 +19,8 @@ ODDS = Request(name="odds", url="/odds", params=(("sport", "football"),))
 
 
 @asynccontextmanager
-async def a_client(handler: Any, *, timeout_s: float = 5.0, **options: Any) -> AsyncIterator[HttpClient]:
-    """Run a server with one handler, and a client of it whose clock stands at 7 ms."""
+async def a_server(handler: Any) -> AsyncIterator[str]:
+    """Run a server with one handler. Yields its URL."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -28,11 +28,16 @@ async def a_client(handler: Any, *, timeout_s: float = 5.0, **options: Any) -> A
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        port = runner.addresses[0][1]
-        async with http_session(timeout_s) as session:
-            yield HttpClient(session, f"http://127.0.0.1:{port}/", lambda: 7, **options)
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def a_client(handler: Any, *, timeout_s: float = 5.0, **options: Any) -> AsyncIterator[HttpClient]:
+    """Run a server with one handler, and a client of it whose clock stands at 7 ms."""
+    async with a_server(handler) as url, http_session(timeout_s) as session:
+        yield HttpClient(session, f"{url}/", lambda: 7, **options)
 
 
 async def test_secrets_are_added_to_the_request_and_not_to_the_response() -> None:
@@ -139,10 +144,10 @@ async def test_a_redirect_is_not_followed_so_that_the_key_stays_with_the_configu
         reached.append(str(request.url))
         return web.json_response([])
 
-    async with a_client(elsewhere) as other:
+    async with a_server(elsewhere) as other:
 
         async def redirect(_: web.Request) -> web.Response:
-            raise web.HTTPFound(other._base_url + "/odds?a=1")
+            raise web.HTTPFound(f"{other}/odds?a=1")
 
         async with a_client(redirect, params={"apiKey": "k3y-of-the-provider"}) as client:
             response = await client.fetch(ODDS)
