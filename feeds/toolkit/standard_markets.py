@@ -66,6 +66,12 @@ def double_chance(event: EventId, home: str, away: str, phase: Phase, *, period:
     return msgspec.structs.replace(definition, winners=2)
 
 
+def draw_no_bet(event: EventId, home: str, away: str, phase: Phase, *, period: str = "ft") -> MarketDefinition:
+    """Define the market on the winner that returns the stake on a draw; a handicap of nothing may be quoted beside it."""
+    named = [("home", home), ("away", away)]
+    return _defined(event, "draw_no_bet", period, None, named, phase, ("" if period == "ft" else period,), None)
+
+
 def odd_even(event: EventId, phase: Phase, *, period: str = "ft", unit: str | None = None) -> MarketDefinition:
     """Define the market on whether a total is odd."""
     named = [("odd", "Odd"), ("even", "Even")]

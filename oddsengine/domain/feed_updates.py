@@ -1,7 +1,8 @@
 """Feed updates: the input of the engine, normalised from every provider's messages.
 
 Updates are keyed by the provider's own market and runner ids (`1.170258213`, `47972@-0.25`), because prices may arrive before the
-definition of their market. The definition maps them to the domain's ids.
+definition of their market. The definition maps them to the domain's ids. Each line of a provider's market of several lines is a
+market, with that market's id and a handicap (`1.170258213@-0.25`).
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from feeds.adapters.betfair.decoding import decode_message
-from feeds.adapters.betfair.markets import event_of, runner_ref, to_event, to_market
+from feeds.adapters.betfair.markets import event_of, runner_ref, to_event, to_markets
+from feeds.adapters.betfair.translation.line_markets import LineMarkets
 from feeds.errors import BadMessage
 from feeds.feed import CodecEvent, Dropped, Rejected
 from oddsengine.common.excerpts import excerpt
@@ -22,7 +23,6 @@ from oddsengine.domain.feed_updates import (
     BookChange,
     EventUpdate,
     FeedUpdate,
-    MarketGone,
     MarketUpdate,
     SourceStatus,
     UpdateBatch,
@@ -48,6 +48,7 @@ class MarketStream:
         self.subscription: int | None = None
         self.lagging = False
         self._known: set[str] = set()
+        self._lines = LineMarkets()
         self._segments: list[MarketChange] = []
         self._events: dict[EventId, Event] = {}
         self._in_play: dict[EventId, set[str]] = {}
@@ -112,7 +113,7 @@ class MarketStream:
             newest[change.id] = max(version, newest.get(change.id, -1))
         for gone in sorted(self._known - newest.keys()):
             self._forget(gone)
-            updates.append(MarketGone(gone))
+            updates += self._lines.remove(gone)
         started: set[str] = set()
         for change in changes:
             version = change.market_definition.version if change.market_definition else -1
@@ -135,7 +136,10 @@ class MarketStream:
         runners = change.rc
         books = [self._book(runner) for runner in runners] if runners else []
         if definition is None:
-            updates.append(MarketUpdate(market, image, None, books))
+            if market in self._lines.whole:
+                updates.append(MarketUpdate(market, image, None, books))
+            else:
+                updates += self._lines.update(market, books, image=image)
             return
         names: CatalogueMarket | None = None
         if self.wants_names:
@@ -151,7 +155,7 @@ class MarketStream:
             in_play.discard(market)
         if not self.wants_names or market in self._names:
             self._describe(event, to_event(self.source, definition, in_play=bool(in_play), names=names), updates)
-        updates.append(MarketUpdate(market, image, to_market(self.source, market, definition, names), books))
+        updates += self._lines.define(market, to_markets(self.source, market, definition, names), books, image=image)
 
     def apply_names(self, found: list[CatalogueMarket], requested: list[str]) -> UpdateBatch:
         """Apply names from the catalogue. From now on, requested markets without one are described by their ids."""
@@ -165,7 +169,7 @@ class MarketStream:
             event = event_of(self.source, definition)
             in_play = bool(self._in_play.get(event))
             self._describe(event, to_event(self.source, definition, in_play=in_play, names=names), updates)
-            updates.append(MarketUpdate(market, definition=to_market(self.source, market, definition, names)))
+            updates += self._lines.define(market, to_markets(self.source, market, definition, names), [], image=False)
         return UpdateBatch(self.source, None, updates)
 
     def _describe(self, event: EventId, described: Event, updates: list[FeedUpdate]) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from feeds.adapters.betfair.translation.kinds import kind_of
+from feeds.adapters.betfair.translation.lines import has_lines, split_lines
 from feeds.adapters.betfair.translation.roles import role_of
 from feeds.toolkit.asian_results import asian_result
 from oddsengine.domain.events import Competition, Event
@@ -116,6 +117,20 @@ def to_event(source: str, definition: Definition, *, in_play: bool, names: Catal
     )
 
 
+def to_markets(
+    source: str, market: str, definition: Definition, names: CatalogueMarket | None = None
+) -> list[tuple[str, MarketDefinition]]:
+    """Translate a complete definition to its market, or one market per line, with the source's ids."""
+    whole = to_market(source, market, definition, names)
+    if not has_lines(whole):
+        return [(market, whole)]
+    event_name = names.event.name if names is not None and names.event is not None else definition.event_name
+    sides = _participants(event_name)
+    first = whole.selections[0].name
+    away_first = first == sides[1] if first in sides else bool(event_name and " @ " in event_name)
+    return split_lines(market, whole, sides, away_first=away_first)
+
+
 def to_market(source: str, market: str, definition: Definition, names: CatalogueMarket | None = None) -> MarketDefinition:
     """Translate a complete definition: type, period, line, roles and statuses."""
     runners = sorted(definition.runners, key=lambda runner: runner.sortPriority)
@@ -124,7 +139,8 @@ def to_market(source: str, market: str, definition: Definition, names: Catalogue
     if kind.type == "match_odds" and kind.unit is None and not has_draw:
         kind = kind._replace(type="moneyline")
     if kind.type == "handicap" and definition.betting_type == "ASIAN_HANDICAP_DOUBLE_LINE":
-        kind = kind._replace(type="asian_handicap")
+        # The handicap of the event, with all its lines; its other handicaps have types of their own.
+        kind = kind._replace(type="asian_handicap", many=kind.many and definition.market_type != "HANDICAP")
     event = event_id(source, definition.event_id)
     event_name = names.event.name if names is not None and names.event is not None else definition.event_name
     named = [(names.runner_name(each.id, each.hc or 0.0) if names is not None else None) or each.name for each in runners]

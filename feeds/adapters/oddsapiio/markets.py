@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from feeds.adapters.oddsapiio.messages import Slug
 from feeds.toolkit.numbers import decimal_odds, to_line
-from feeds.toolkit.standard_markets import Phase, asian_handicap, both_to_score, match_result, side_total, total
+from feeds.toolkit.standard_markets import Phase, asian_handicap, both_to_score, draw_no_bet, match_result, side_total, total
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
 from oddsengine.domain.events import Competition, Event
@@ -104,8 +104,7 @@ def to_markets(event: EventId, details: EventDetails, market: Market) -> Iterato
             yield both_to_score(event, phase, period=bet.period), _quotes(price, "yes", "no")
             continue
         if bet.kind == "Draw No Bet":
-            # The stake is returned on a draw: a handicap of nothing.
-            yield asian_handicap(event, 0.0, home, away, phase, period=bet.period), _quotes(price, "home", "away")
+            yield draw_no_bet(event, home, away, phase, period=bet.period), _quotes(price, "home", "away")
             continue
         try:
             line = to_line("" if price.hdp is None else price.hdp)

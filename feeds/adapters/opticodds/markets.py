@@ -11,6 +11,7 @@ from feeds.toolkit.standard_markets import (
     asian_handicap,
     both_to_score,
     double_chance,
+    draw_no_bet,
     match_result,
     odd_even,
     side_total,
@@ -210,8 +211,7 @@ def _definition(
     if bet.kind == "double_chance":
         return double_chance(event, home, away, phase, period=bet.period)
     if bet.kind == "draw_no_bet":
-        # The stake is returned on a draw: a handicap of nothing.
-        return asian_handicap(event, 0.0, home, away, phase, period=bet.period)
+        return draw_no_bet(event, home, away, phase, period=bet.period)
     unit = line_unit(sport, bet.unit)
     if bet.kind == "odd_even":
         return odd_even(event, phase, period=bet.period, unit=unit)

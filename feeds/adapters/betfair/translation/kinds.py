@@ -31,7 +31,7 @@ _KINDS: Final[dict[str, Kind]] = {
     "BOOKING_MATCH_BET": Kind("match_odds", unit="booking_points"),
     "MONEY_LINE": Kind("moneyline"),
     "SET_WINNER": Kind("moneyline", None, many=True),
-    "DRAW_NO_BET": Kind("asian_handicap", line=0.0),
+    "DRAW_NO_BET": Kind("draw_no_bet"),
     "DOUBLE_CHANCE": Kind("double_chance"),
     "HALF_TIME_FULL_TIME": Kind("half_time_full_time"),
     "WIN_BOTH_HALVES": Kind("win_both_halves", many=True),

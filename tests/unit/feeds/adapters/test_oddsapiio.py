@@ -174,10 +174,11 @@ def test_other_markets_are_not_translated(name: str) -> None:
     assert {} == Streaming().recovered({"name": name, "odds": TOTALS["odds"]}).received.quotes("oai.bet365")
 
 
-def test_a_draw_that_returns_the_stake_is_a_handicap_of_nothing() -> None:
+def test_a_draw_that_returns_the_stake_is_not_a_handicap_of_nothing() -> None:
+    """Which may be quoted beside it."""
     market = {"name": "Draw No Bet", "odds": [{"home": "1.60", "away": "2.40"}]}
     received = Streaming().recovered(market).received
-    assert {"oai.7/asian_handicap/ft/0": {"home": 1.6, "away": 2.4}} == received.quotes("oai.bet365")
+    assert {"oai.7/draw_no_bet": {"home": 1.6, "away": 2.4}} == received.quotes("oai.bet365")
 
 
 @pytest.mark.parametrize("sport", ["football", "tennis", "basketball", "esports"])

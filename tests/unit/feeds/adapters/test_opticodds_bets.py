@@ -162,10 +162,9 @@ def test_two_outcomes_of_a_double_chance_are_named_in_either_order() -> None:
     assert 2 == market.winners
 
 
-def test_a_draw_that_returns_the_stake_is_a_handicap_of_nothing() -> None:
-    assert {"asian_handicap/ft/0": {"home": 1.6, "away": 2.4}} == quotes(
-        a_fixture("soccer"), entries("Draw No Bet", home=1.6, away=2.4)
-    )
+def test_a_draw_that_returns_the_stake_is_not_a_handicap_of_nothing() -> None:
+    """Which may be quoted beside it."""
+    assert {"draw_no_bet": {"home": 1.6, "away": 2.4}} == quotes(a_fixture("soccer"), entries("Draw No Bet", home=1.6, away=2.4))
 
 
 def test_odd_and_even_totals() -> None:

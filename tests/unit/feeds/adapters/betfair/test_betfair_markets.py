@@ -32,7 +32,7 @@ def a_market(*runners: int | tuple[int, float], **definition: Any) -> MarketDefi
         ("BOTH_TEAMS_TO_SCORE", (30246, 110503), ("betfair.900/both_to_score", "both_to_score", "ft", None), ["yes", "no"]),
         ("TEAM_B_1", (1, 2, DRAW), ("betfair.900/handicap/ft/-1", "handicap", "ft", -1.0), ["home", "away", "draw"]),
         ("CORRECT_SCORE", (1, 2), ("betfair.900/correct_score", "correct_score", "ft", None), ["1", "2"]),
-        ("DRAW_NO_BET", (1, 2), ("betfair.900/asian_handicap/ft/0", "asian_handicap", "ft", 0.0), ["home", "away"]),
+        ("DRAW_NO_BET", (1, 2), ("betfair.900/draw_no_bet", "draw_no_bet", "ft", None), ["home", "away"]),
         ("OVER_UNDER_85_CORNR", (1, 2), ("betfair.900/total_corners/ft/8.5", "total", "ft", 8.5), ["under", "over"]),
         ("OVER_UNDER_45_CARDS", (1, 2), ("betfair.900/total_cards/ft/4.5", "total", "ft", 4.5), ["under", "over"]),
         ("SECOND_HALF_GOALS_15", (1, 2), ("betfair.900/total/h2/1.5", "total", "h2", 1.5), ["under", "over"]),
