@@ -35,6 +35,8 @@ _FAR_COST: Final = 0.25
 _UNKNOWN_START_COST: Final = 0.1
 #: A side with this score makes its opponent likely, because a team plays one match at a time.
 _CERTAIN: Final = 0.95
+#: Score of two names that both leave out the other's town.
+_BOTH_OMIT: Final = 0.88
 #: Lowest score of either side of a match.
 _LOWEST_SIDE: Final = 0.6
 _ORDER: Final[dict[str, int]] = {"match": 0, "possible_match": 1, "non_match": 2}
@@ -142,9 +144,10 @@ def _compare_sides(one: EventProfile, other: EventProfile, names: tuple[Name, ..
             towns = [each for each in (left, right) if not each.letter and is_shared_town(" ".join(each.words), one.event.sport)]
             limits += [("possible_match", f"{' '.join(town.words)} has several teams") for town in towns]
     are_players = all(name.is_person for name in one.names)
-    if omitting and not are_players and not (len(omitting) == 1 and max(scores) >= _CERTAIN):
+    # One side that is the same makes the other likely; so do two that leave out their towns.
+    if omitting and not are_players and len(omitting) < _SIDES and max(scores) < _CERTAIN:
         limits += [("possible_match", why) for why in omitting]
-    score = _sides_score(scores)
+    score = _sides_score(scores) if len(omitting) < _SIDES else max(_sides_score(scores), _BOTH_OMIT)
     if min(scores) < _LOWEST_SIDE:
         limits.append(("possible_match", "one side is not like the other's"))
     limit = max((limit for limit, _ in limits), key=_ORDER.__getitem__)

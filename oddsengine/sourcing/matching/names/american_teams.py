@@ -73,6 +73,24 @@ san jose; sj: sharks
 #: Short names of some of these teams.
 SHORT: Final = """
 los angeles lakers; lakers, レイカーズ, лейкерс, лос-анджелес лейкерс, ロサンゼルス・レイカーズ, 洛杉矶湖人, 湖人
+brooklyn nets; nets
+detroit pistons; pistons
+cleveland cavaliers; cavaliers, cavs
+toronto raptors; raptors
+indiana pacers; pacers
+dallas mavericks; mavericks, mavs
+memphis grizzlies; grizzlies
+new orleans pelicans; pelicans
+washington wizards; wizards
+charlotte hornets; hornets
+buffalo sabres; sabres
+ottawa senators; senators
+chicago blackhawks; blackhawks
+colorado avalanche; avalanche
+edmonton oilers; oilers
+vancouver canucks; canucks
+seattle kraken; kraken
+columbus blue jackets; blue jackets
 los angeles clippers; clippers, лос-анджелес клипперс, ロサンゼルス・クリッパーズ, 洛杉矶快船, 快船
 los angeles dodgers; dodgers, ロサンゼルス・ドジャース, 洛杉矶道奇
 golden state warriors; ウォリアーズ, голден стэйт уорриорз, ゴールデンステート・ウォリアーズ, 金州勇士, 勇士

@@ -22,7 +22,7 @@ portland timbers; timbers
 san jose earthquakes; sj earthquakes
 vancouver whitecaps; whitecaps
 st louis city; saint louis city
-racing santander; r santander
+racing santander; r santander, real racing santander, real racing club santander
 racing montevideo; racing club montevideo, racing club de montevideo, racing (uru)
 racing cordoba; racing de cordoba
 river plate montevideo; river plate (uru), ca river plate montevideo
@@ -33,7 +33,7 @@ arsenal tula; арсенал тула
 barcelona guayaquil; barcelona sc, barcelona ecuador, barcelona sc guayaquil, barcelona (ecu), barcelona sporting club
 nacional montevideo; club nacional, nacional (uru), nacional uruguay
 atletico nacional; atl nacional, atletico nacional medellin
-nacional madeira; nacional (por), cd nacional, nacional funchal
+nacional madeira; nacional da madeira, nacional (por), cd nacional, nacional funchal
 nacional asuncion; nacional (par)
 independiente medellin; dim, ind medellin
 independiente santa fe; santa fe bogota
@@ -205,7 +205,7 @@ hamilton academical; hamilton, hamilton accies
 sheffield fc; sheffield club
 oxford city
 cambridge city
-lincoln city
+lincoln city; lincoln
 lincoln united
 york city
 newcastle town
@@ -299,6 +299,26 @@ hansa rostock; rostock
 st pauli; fc st pauli
 darmstadt; darmstadt 98, sv darmstadt 98
 hannover; hannover 96
+karlsruher; karlsruhe, karlsruher sc, ksc
+arminia bielefeld; bielefeld
+go ahead eagles; go ahead eagles deventer, ga eagles, g.a. eagles, go ahead
+nec nijmegen; nec, nijmegen
+rkc waalwijk; rkc, waalwijk
+heracles almelo; heracles
+genk; krc genk, racing genk
+adana demirspor; adana demir
+grasshopper; grasshoppers, grasshopper zurich, grasshoppers zurich, grasshopper club zurich, gc zurich
+aarhus; agf, agf aarhus
+rakow czestochowa; rakow
+apoel; apoel nicosia
+omonia; omonia nicosia
+sampdoria; uc sampdoria
+union saint gilloise; union sg, royale union saint gilloise, royale union sg, union st gilloise, union saint-gilloise
+sint truiden; st truiden, st. truiden, sint-truidense, stvv
+puskas akademia; puskas academy, puskas akademia fc
+olimpia milan; olimpia milano, ea7 emporio armani milan, emporio armani milan, armani milan, ea7 milan
+virtus bologna; virtus segafredo bologna, segafredo bologna
+anadolu efes; efes, efes istanbul, anadolu efes istanbul, анадолу эфес
 fakel; fakel voronezh, факел, факел воронеж
 baltika; baltika kaliningrad, балтика
 juventude; ec juventude, juventude rs

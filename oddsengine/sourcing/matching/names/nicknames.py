@@ -74,7 +74,7 @@ aberdeen
 barcelona; barca, барселона, バルセロナ, 巴塞罗那, 巴萨, برشلونة, μπαρτσελονα, ברצלונה, 바르셀로나
 real madrid; реал мадрид, реал, レアル・マドリード, 皇家马德里, 皇马, ريال مدريد, ρεαλ μαδριτης, ריאל מדריד, 레알 마드리드
 atletico madrid; atletico de madrid, atleti, atl madrid, атлетико мадрид, атлетико, アトレティコ・マドリード, 马德里竞技, 马竞, أتلتيكو مدريد, ατλετικο μαδριτης
-athletic bilbao; ath bilbao, атлетик бильбао, атлетик, アスレティック・ビルバオ, 毕尔巴鄂竞技, أتلتيك بلباو
+athletic bilbao; athletic club, ath bilbao, атлетик бильбао, атлетик, アスレティック・ビルバオ, 毕尔巴鄂竞技, أتلتيك بلباو
 real sociedad; sociedad, реал сосьедад, レアル・ソシエダ, 皇家社会, ريال سوسيداد
 real betis; betis, бетис, реал бетис, ベティス, 皇家贝蒂斯, ريال بيتيس
 seville; sevilla, севилья, セビージャ, 塞维利亚, إشبيلية
@@ -133,7 +133,7 @@ lille; losc, losc lille, лилль, リール, 里尔, ليل
 nice; ogc nice, ницца, ニース, 尼斯, نيس
 rennes; stade rennais, ренн, レンヌ, 雷恩
 nantes; нант, ナント
-strasbourg; racing strasbourg, страсбург, ストラスブール
+strasbourg; rc strasbourg alsace, strasbourg alsace, racing strasbourg, страсбург, ストラスブール
 lens; racing lens, ланс, ランス, 朗斯
 saint etienne; сент-этьен, saint-etienne
 reims; stade reims, stade de reims, реймс
@@ -147,7 +147,7 @@ feyenoord; feyenoord rotterdam, фейеноорд, フェイエノールト, �
 club brugge; brugge, club bruges, bruges, брюгге, クラブ・ブルッヘ, 布鲁日
 anderlecht; андерлехт, アンデルレヒト, 安德莱赫特
 galatasaray; галатасарай, ガラタサライ, 加拉塔萨雷, غلطة سراي
-fenerbahce; фенербахче, フェネルバフチェ, 费内巴切, فنربخشة
+fenerbahce; fenerbahce istanbul, фенербахче, フェネルバフチェ, 费内巴切, فنربخشة
 besiktas; бешикташ, ベシクタシュ, 贝西克塔斯, بشكتاش
 trabzonspor; трабзонспор
 antalyaspor; антальяспор
@@ -209,7 +209,7 @@ al sadd; السد, аль-садд
 al ain; العين, аль-айн
 urawa red diamonds; urawa reds, urawa, 浦和レッズ, 浦和レッドダイヤモンズ, 浦和红钻
 kashima antlers; kashima, 鹿島アントラーズ, 鹿岛鹿角
-yokohama f marinos; yokohama marinos, 横浜F・マリノス, 横浜f・マリノス, 横滨水手
+yokohama f marinos; yokohama fm, yokohama f. marinos, yokohama marinos, 横浜F・マリノス, 横浜f・マリノス, 横滨水手
 kawasaki frontale; kawasaki, 川崎フロンターレ, 川崎前锋
 vissel kobe; kobe, ヴィッセル神戸, 神户胜利船
 gamba osaka; g osaka, ガンバ大阪, 大阪钢巴

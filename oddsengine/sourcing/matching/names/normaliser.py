@@ -16,7 +16,7 @@ from rapidfuzz.distance import OSA
 from oddsengine.sourcing.matching.names.countries import CODES, COUNTRIES, FOREIGN
 from oddsengine.sourcing.matching.names.marks import LAST_LETTERS, folded, marked_name
 from oddsengine.sourcing.matching.names.nicknames import Family, family_of, known_names
-from oddsengine.sourcing.matching.names.places import is_shared_name
+from oddsengine.sourcing.matching.names.places import PLACES, SPONSORS, is_shared_name
 from oddsengine.sourcing.matching.names.vocabulary import (
     ABBREVIATIONS,
     CLUB,
@@ -203,7 +203,7 @@ def _built_in(family: Family) -> Mapping[str, str]:
                 continue
             aliases[" ".join(words)] = known
             bare = " ".join(_abbreviations([word for word in words if word not in CLUB] or words))
-            if len(words) > 1 and not is_shared_name(bare):
+            if len(words) > 1 and bare not in PLACES and not is_shared_name(bare):
                 without_club[bare] = known
     # Barcelona SC is known as another club than Barcelona.
     aliases = {**without_club, **aliases}
@@ -228,7 +228,7 @@ def _expanded(text: str, aliases: Mapping[str, str]) -> tuple[list[str], str]:
         return known.split(), known
     words = text.split()
     bare = [word for word in words if word not in CLUB] or words
-    known = aliases.get(" ".join(bare))
+    known = aliases.get(" ".join(bare)) or aliases.get(" ".join(word for word in bare if word not in SPONSORS))
     if known is not None:
         return known.split(), known
     expanded = [part for word in bare for part in ABBREVIATIONS.get(word, _corrected(word)).split("+")]

@@ -53,10 +53,10 @@ PLACES: Final = _listed(
 SPONSORS: Final = _listed(
     """
     caykur, hana, tiger, segafredo, movistar, beko, ea7, emporio, armani, orlen, gas, sales, sir, safety, allianz, telekom
-    anadolu, playtika, bank, yahav, aktor, mytelecom, meridianbet, mozzart, umana, germani, bertram, vero, volley, industria
-    pick, saski, baskonia, ihud, clan, ldlc, handewitt, sarsfield, balompie, praia, rana, virtus, ratiopharm, mhp, ewe
-    rostelecom, itas, sada, cucine, lube, valsa, group, perugia, rebecchi, leo, shoes, bitci, yukatel, corendon, atakas
-    mondihome, tumosan, trendyol, net, global, bellona, pepsi, coca cola, union olimpija, spor, kulubu, of, club, klub, oyak
+    anadolu, playtika, bank, yahav, aktor, mytelecom, meridianbet, mozzart, bet, umana, germani, bertram, vero, volley, industria
+    pick, saski, ihud, clan, ldlc, handewitt, sarsfield, balompie, praia, rana, ratiopharm, mhp, ewe
+    rostelecom, itas, sada, cucine, lube, valsa, rebecchi, leo, shoes, bitci, yukatel, corendon, atakas
+    mondihome, tumosan, trendyol, bellona, pepsi, coca cola, spor, kulubu, of, club, klub, oyak
     """
 )
 #: Words in front of a town that name one of its clubs: without them the town's other club may be meant.
@@ -104,7 +104,7 @@ SHARED_INITIALS: Final = {"pliskova": {"k"}, "wang": {"x", "y", "q"}, "zhang": {
 _SHARED_TOWNS: Final = _listed(
     """
     manchester, sheffield, bristol, dundee, madrid, moscow, kyiv, belgrade, istanbul, london, sydney, melbourne, buenos aires
-    rio, sao paulo, belfast, tel aviv, haifa, bucharest, sofia, prague, new york, los angeles, oxford, cambridge, lincoln, york
+    rio, sao paulo, belfast, tel aviv, haifa, bucharest, sofia, prague, new york, los angeles, oxford, cambridge, york
     bath, glasgow, edinburgh, birmingham, nottingham, munich, berlin, hamburg, cologne, frankfurt, leipzig, stuttgart, brest
     cordoba, vienna, graz, linz, klagenfurt, cluj, craiova, plovdiv, burgas, poznan, lodz, cracow, warsaw, gdansk, zagreb
     split, kharkiv, odessa, minsk, tbilisi, baku, yerevan, almaty, tashkent, ankara, izmir, athens, thessaloniki, piraeus

@@ -10,7 +10,7 @@ CLUB: Final = frozenset(
     fc football futbol calcio cf afc sc ac cd ud sd ad rc as ss us bk if fk sk nk hc bc kk ca cs sv vfb vfl tsv fsv rb club
     de the of and cp jk ff cfc ec se ks ssc acf ogc rcd osc losc fcb bsc sl cr nfc sfc aik clube futebol esporte fotball
     fotboll klub kulubu spor afs ik il gc mc gnk pfc pfk tsg spvgg msk mfk zao bv krc rsc kv kaa ksc esports esport gaming
-    tc ehc ssv eto hf aa nps fr aj ol hk kc cfr
+    tc ehc ssv eto hnk ifk foot da do dos das di hf aa nps fr aj ol hk kc cfr
     team bbc cb basket basketball basquet baloncesto basketbol sco aj ae pec thw rk hbc sg hb handbold handbol hockey
     handball handbal volley volleyball cricket rugby rlfc rfc
     """.split()
@@ -65,7 +65,7 @@ ABBREVIATIONS: Final = dict(
     pair.split("=")
     for pair in """
     mavs=mavericks vols=volunteers caps=capitals wests=west lvov=lviv cavs=cavaliers bucs=buccaneers dbacks=diamondbacks
-    nz=new+zealand eq=equatorial sankt=saint jrs=juniors mkhvy=maccabi mkvy=maccabi hfvl=hapoel hpvl=hapoel utd=united
+    nz=new+zealand eq=equatorial sankt=saint sint=saint jrs=juniors mkhvy=maccabi mkvy=maccabi hfvl=hapoel hpvl=hapoel utd=united
     untd=united pk=park ut=united man=manchester manch=manchester mun=manchester+united mcfc=manchester+city
     mufc=manchester+united nott=nottingham nottm=nottingham notts=nottingham shef=sheffield sheff=sheffield wed=wednesday
     weds=wednesday ath=athletic athl=athletic atl=atletico st=saint ste=saint nth=north sth=south bor=borussia
