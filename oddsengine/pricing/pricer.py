@@ -117,7 +117,7 @@ class Pricer:
             if book is not None:
                 dirty |= self._lines.remove(book)
             book = self._books[definition.id] = MarketBook(market, definition, resolved)
-        changed, refusal = self._price(book, now_ms, partial(self._witnesses, other_sources, event, now_ms), dirty)
+        changed, refusal = self._price(book, event, now_ms, other_sources, dirty)
         if self.scores is not None:
             refusal = _review(self.scores, book, event, changed, refusal)
         if refusal is not None:
@@ -140,8 +140,9 @@ class Pricer:
     def _price(
         self,
         book: MarketBook,
+        event: Event | None,
         now_ms: int,
-        witnesses: Callable[[], Iterable[Witness]],
+        other_sources: Callable[[], Iterable[SourceMarket]],
         dirty: set[MarketId],
     ) -> tuple[dict[str, None], str | None]:
         """Price what moved. Return the selections whose prices changed and why the market may not be open, if so.
@@ -160,7 +161,7 @@ class Pricer:
         if refusal is not None:
             return {}, refusal
         changed, refusal = book.price()
-        if refusal is None and book.jump_limit and self._has_jumped(book, witnesses):
+        if refusal is None and book.jump_limit and self._has_jumped(book, event, now_ms, other_sources):
             refusal = "spike"  # the published name of a jump
         if changed or not book.is_open or book.definition.id in self._arbitrage.unchecked:
             has_arbitrage, others = self._arbitrage.check(book)
@@ -169,11 +170,13 @@ class Pricer:
                 refusal = refusal or "arbitrage"
         return changed, refusal
 
-    def _has_jumped(self, book: MarketBook, witnesses: Callable[[], Iterable[Witness]]) -> bool:
+    def _has_jumped(
+        self, book: MarketBook, event: Event | None, now_ms: int, other_sources: Callable[[], Iterable[SourceMarket]]
+    ) -> bool:
         guard = self._jumps.get(book.definition.id)
         if guard is None:
             guard = self._jumps[book.definition.id] = JumpGuard()
-        return guard.check(book, witnesses)
+        return guard.check(book, partial(self._witnesses, other_sources, event, now_ms))
 
     def _witnesses(
         self, other_sources: Callable[[], Iterable[SourceMarket]], event: Event | None, now_ms: int

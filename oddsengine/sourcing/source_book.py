@@ -80,7 +80,7 @@ class SelectionBook:
             change: the rows.
             traded_ms: when a last trade among them was made, Unix milliseconds; 0 where that is not known.
         """
-        if not _has_content(change):
+        if not (change.back or change.lay or _has_content(change)):
             return
         self._stale_best = True
         self.version += 1
@@ -139,11 +139,9 @@ class SelectionBook:
 
 
 def _has_content(change: BookChange) -> bool:
-    """Check whether a change says something. The version counts only what does: an empty change confirms no price."""
+    """Check whether a change without ladder rows says something. An empty one counts as none: it confirms no price."""
     return bool(
-        change.back
-        or change.lay
-        or change.quote is not None
+        change.quote is not None
         or change.last is not None
         or change.back_levels
         or change.lay_levels

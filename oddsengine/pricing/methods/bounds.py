@@ -8,6 +8,7 @@ other selections' books bound it too. Where the bounds leave no room, the source
 from __future__ import annotations
 
 from math import fsum
+from operator import gt
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -84,27 +85,35 @@ def _fit_incomplete(
 ) -> Fit | None:
     if not has_room(lows, highs, winners):
         return None
-    known = [index for index, probability in enumerate(probabilities) if probability is not None]
-    values = [probability for probability in probabilities if probability is not None]
+    values, own_lows, own_highs, low_rest, high_rest = [], [], [], [], []
+    for probability, low, high in zip(probabilities, lows, highs, strict=True):
+        if probability is None:
+            low_rest.append(low)
+            high_rest.append(high)
+        else:
+            values.append(probability)
+            own_lows.append(low)
+            own_highs.append(high)
     total = fsum(values)
-    most = winners - fsum([low for low, each in zip(lows, probabilities, strict=True) if each is None])
-    least = winners - fsum([high for high, each in zip(highs, probabilities, strict=True) if each is None])
-    if not known or least - _SUM_ERROR <= total <= most + _SUM_ERROR:
+    most, least = winners - fsum(low_rest), winners - fsum(high_rest)
+    if not values or least - _SUM_ERROR <= total <= most + _SUM_ERROR:
         return Fit(1.0, None)
-    own_lows = [lows[at] for at in known]
-    most = max(most, fsum(own_lows))
-    within = scaled_within(values, own_lows, [highs[at] for at in known], most if total > most else least)
-    fitted: list[float | None] = [None] * len(probabilities)
-    for index, probability in zip(known, within, strict=True):
-        fitted[index] = probability
-    return Fit(1.0, fitted)
+    target = max(most, fsum(own_lows)) if total > most else least
+    factor = target / total
+    for probability, low, high in zip(values, own_lows, own_highs, strict=True):
+        if not low <= probability * factor <= high:
+            break
+    else:
+        return Fit(factor, None)
+    within = iter(scaled_within(values, own_lows, own_highs, target))
+    return Fit(1.0, [None if probability is None else next(within) for probability in probabilities])
 
 
 def has_room(lows: Sequence[float], highs: Sequence[float], winners: int) -> bool:
     """Check whether some probabilities within the bounds sum to the winners, or to hardly more."""
     if not fsum(lows) <= winners * (1.0 + _LAY_EXCESS) or not fsum(highs) >= winners * (1.0 - _SUM_ERROR):
         return False
-    return all(low <= high for low, high in zip(lows, highs, strict=True))
+    return not any(map(gt, lows, highs))
 
 
 def implied_bounds(lows: Sequence[float], highs: Sequence[float], winners: int, index: int) -> tuple[float, float]:
