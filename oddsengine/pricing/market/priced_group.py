@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from oddsengine.pricing.market.incremental_book import IncrementalBook
 from oddsengine.pricing.market.quoting import with_pooled
 from oddsengine.pricing.methods.bounds import BOUND_ERROR, COHERENT, bounds, fit, implied_bounds
+from oddsengine.pricing.methods.fair import fair_from_exchange
 from oddsengine.pricing.methods.implied import ConsensusBook, implied, implied_by_exchange
 
 if TYPE_CHECKING:
@@ -150,11 +151,14 @@ class PricedGroup:
             if book is None:
                 continue
             best = book.best()
-            # Without a limit on depth only the best offers count: 2 us less for most updates.
-            if best == best_offers[index] and not limits.min_depth:
+            if limits.min_depth:
+                answer = implied_by_exchange(book, limits)
+            elif best == best_offers[index]:
+                # Only the best offers count: 2 us less for most updates.
                 continue
+            else:
+                answer = fair_from_exchange(*best, None, limits)
             best_offers[index] = best
-            answer = implied_by_exchange(book, limits)
             low, high = bounds(*best)
             if low != self.lows[index] or high != self.highs[index]:
                 self.lows[index], self.highs[index] = low, high
