@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oddsengine.domain.feed_updates import SelectionDefinition
+from oddsengine.domain.market_types import MARKET_TYPES
 
 if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import MarketDefinition
@@ -12,14 +13,18 @@ if TYPE_CHECKING:
     from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 
 #: The market types whose lines form a ladder, and the selection that gets likelier as the line rises.
-RISING_SIDE = {"total": "under", "handicap": "home", "asian_handicap": "home"}
+RISING_SIDE = {"total": "under", "home_total": "under", "away_total": "under", "handicap": "home", "asian_handicap": "home"}
 #: The outcomes that a market of a type must have, by the keys of its selections. Without one of them, the others do not sum to a
 #: winner: a match result that lacks its draw is not the market on the winner without a draw.
-_REQUIRED: Final[dict[MarketType, frozenset[str]]] = {
-    "match_odds": frozenset({"home", "draw", "away"}),
-    "moneyline": frozenset({"home", "away"}),
-    "total": frozenset({"over", "under"}),
-    "both_to_score": frozenset({"yes", "no"}),
+_REQUIRED: Final = {kind: frozenset(info.roles.split()) for kind, info in MARKET_TYPES.items() if info.roles and info.winners}
+#: The types of which some have further outcomes: a handicap of two sides has no draw.
+_OPTIONAL: Final[dict[MarketType, frozenset[str]]] = {
+    "handicap": frozenset({"draw"}),
+    "half_with_most": frozenset({"tie"}),
+    "first_to_score": frozenset({"none"}),
+    "last_to_score": frozenset({"none"}),
+    "next_to_score": frozenset({"none"}),
+    "race_to": frozenset({"none"}),
 }
 #: The statuses with which a selection takes part: what is suspended may still win, though it has no price.
 _CAN_WIN: Final[frozenset[SelectionStatus]] = frozenset({"active", "suspended"})
@@ -64,6 +69,7 @@ def refusal_of(definition: MarketDefinition) -> str | None:
         return "decided"
     required = _REQUIRED.get(definition.type)
     if required is not None:
+        required -= _OPTIONAL.get(definition.type, frozenset())
         here = {str(selection.key) for selection in definition.selections if selection.status not in _TAKEN_OUT}
         # Where the provider's words for the sides are not known, its selections count.
         if not required <= here and (len(here) < len(required) or not here.isdisjoint(required)):

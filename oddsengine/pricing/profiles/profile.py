@@ -33,10 +33,23 @@ from oddsengine.pricing.profiles.rules import EXCHANGE_SETTINGS, PROFILE_SETTING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from oddsengine.domain.taxonomy import MarketType
     from oddsengine.pricing.profiles.rules import MarketContext
 
 
 _DEFAULT_DEVIG: Final = "shin"
+#: The market types of which several selections win.
+_SEVERAL_WIN: Final[tuple[MarketType, ...]] = (
+    "place",
+    "double_chance",
+    "top_finish",
+    "podium",
+    "points_finish",
+    "to_reach_quarter_finals",
+    "to_reach_semi_finals",
+    "to_reach_final",
+    "relegation",
+)
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,7 +130,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def _check_several_winners(self) -> None:
         """Check the methods of places, of which several win. `devig` only where it is set: order books need none."""
         for rule in self.rules:
-            if not rule.names_type("place"):
+            kind = next((each for each in _SEVERAL_WIN if rule.names_type(each)), None)
+            if kind is None:
                 continue
             methods = {
                 "method": rule.method or self.method,
@@ -128,7 +142,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 if method not in SEVERAL_WINNERS:
                     allowed = ", ".join(sorted(SEVERAL_WINNERS))
                     raise ValueError(
-                        f"{name} {method!r} holds for one winner only, and a rule is for places; for several use {allowed}"
+                        f"{name} {method!r} holds for one winner only, and a rule is for {kind!r}; for several use {allowed}"
                     )
 
     def _values_in_rules(self, name: str) -> Iterator[Any]:
