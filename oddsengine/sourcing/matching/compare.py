@@ -40,7 +40,12 @@ _BOTH_OMIT: Final = 0.88
 #: Lowest score of either side of a match.
 _LOWEST_SIDE: Final = 0.6
 _ORDER: Final[dict[str, int]] = {"match": 0, "possible_match": 1, "non_match": 2}
-_VERSUS: Final = re.compile(r"\s+(?:v|vs|vs\.|@|-|\u2013|\u2014)\s+", re.IGNORECASE)
+#: What stands between the sides in an event's name, the clearest first.
+_VERSUS: Final = (
+    re.compile(r"\s+(?:v|vs|vs\.)\s+"),
+    re.compile(r"\s+(?:v|vs|vs\.|@)\s+", re.IGNORECASE),
+    re.compile(r"\s+[-\u2013\u2014]\s+"),
+)
 _SIDES: Final = 2
 
 
@@ -69,8 +74,11 @@ def participants_of(event: Event) -> tuple[str, ...]:
     """Return the participants of an event, from its name where it lists none."""
     if event.participants:
         return event.participants
-    sides = tuple(_VERSUS.split(event.name))
-    return sides if len(sides) == _SIDES else (event.name,)
+    for versus in _VERSUS:
+        sides = tuple(versus.split(event.name))
+        if len(sides) == _SIDES:
+            return sides
+    return (event.name,)
 
 
 def profile(event: Event, names: NameNormaliser) -> EventProfile:

@@ -203,6 +203,8 @@ COUNTRIES: Final[frozenset[str]] = frozenset(row[0] for row in _ROWS)
 ADJECTIVES: Final[dict[str, str]] = {
     # Georgia is also a state, and Jordan, Chad and others are names of people.
     **{row[0]: row[0] for row in _ROWS if row[0] not in {"georgia", "jordan", "chad"}},
+    "uae": "united arab emirates",
+    "usa": "united states",
     **{adjective: row[0] for row in _ROWS for adjective in row[2].split(",") if adjective},
 }
 #: names of countries in other languages, as they are written there -> country

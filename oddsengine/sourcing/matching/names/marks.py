@@ -31,6 +31,10 @@ _NATIVE: Final = re.compile(
     "|(?P<age>\u0434\u043e|\u062a\u062d\u062a|(?<!\\w)\u03ba|(?<!\\w)\u05e2\u05d3 \u05d2\u05d9\u05dc)"
     "[\\s-]*(?P<years>\\d\\d)(?!\\d)"
 )
+#: What a national team is called beside its country's name.
+_NATIONAL: Final = re.compile(
+    "\u4ee3\u8868|\u56fd\u5bb6\u961f|\uad6d\uac00\ub300\ud45c|\u0e17\u0e35\u0e21\u0e0a\u0e32\u0e15\u0e34"
+)
 #: Where a word of an Asian script and Latin letters or digits touch.
 _TOUCHING: Final = re.compile(
     "(?<=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])(?=[a-z0-9])|(?<=[a-z0-9])(?=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])"
@@ -53,7 +57,7 @@ _WORDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
             "reserves",
             r"\b(?:reserves?|reservas?|ii|aspirantes|promesas|amateure|jong|castilla|futures)\b|\bres\.?(?=\s*$)|(?<=\S)[\s-]+2(?=\s*$)",
         ),
-        ("reserves", r"(?<=barcelona )atletic\b"),
+        ("reserves", r"(?<=barcelona )atletic\b|\bbilbao athletic\b"),
         ("youth 23", r"\b(?:next ?gen|futuro)(?=\s*$)"),
         ("olympic", r"(?<=\w )olympic(?=\s*$)|\bamputee\w*\b"),
         ("third", r"\biii\b|(?<=\S)[\s-]+3(?=\s*$)"),
@@ -117,7 +121,7 @@ def folded(text: str) -> str:
     """Return a text in lower-case ASCII: transliterated from any script, without accents, its marks in English."""
     text = unicodedata.normalize("NFKC", text).casefold()
     if not text.isascii():
-        text = _TOUCHING.sub(" ", _NATIVE.sub(_in_english, text))
+        text = _TOUCHING.sub(" ", _NATIVE.sub(_in_english, _NATIONAL.sub("", text)))
         text = text.replace("\u044c", "").replace("\u044a", "")
         text = anyascii(_ARTICLE.sub("al ", text.replace("\u0446\u0441\u043a\u0430", "cska"))).casefold()
     return " ".join(text.split())
