@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from feeds.emulators.core.goals import Outlook, Score
 from feeds.emulators.core.web import Json, WebEmulator
 from feeds.emulators.emulator import EmulatorPlugin
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from feeds.emulators.core.market_model import MarketModel, ModelEvent
 
 _SPORT: Final = 29
+_MARGIN: Final = 0.05
 _CUTOFF_MS: Final = 5 * 3_600_000
 #: The ids of a match's fixtures: before it, and live.
 _PRE_MATCH: Final = 500_000
@@ -130,6 +132,7 @@ class PinnacleEmulator(WebEmulator):
             odds = market.odds()
             if market.kind == "result":
                 period |= {"moneyline": odds, "moneylineUpdatedAt": updated}
+                period |= {"teamTotal": _team_totals(event), "teamTotalUpdatedAt": updated}
             elif market.kind == "total":
                 alternate = {"altLineId": round(10 * (market.line or 0)), "max": 500.0} if period["totals"] else {}
                 period["totals"].append({"points": market.line, **odds, **alternate})
@@ -138,6 +141,21 @@ class PinnacleEmulator(WebEmulator):
                 period["spreads"].append({"hdp": market.line, **odds})
                 period["spreadUpdatedAt"] = updated
         return period
+
+
+def _team_totals(event: ModelEvent) -> dict[str, list[dict[str, float]]]:
+    """Return over and under what each side scores, in two lines of each."""
+    totals: dict[str, list[dict[str, float]]] = {"home": [], "away": []}
+    for lines, rate in zip(totals.values(), event.rates, strict=True):
+        for line in (0.5, 1.5):
+            over = Outlook(Score(0, 0), rate, 0.0).over(line)
+            alternate = {"altLineId": 10 * line} if lines else {}
+            lines.append({"points": line, "over": _odds(over), "under": _odds(1 - over), **alternate})
+    return totals
+
+
+def _odds(probability: float) -> float:
+    return max(1.01, round(1 / (probability * (1 + _MARGIN)), 2))
 
 
 def _fixtures_of(event: ModelEvent) -> list[dict[str, Any]]:

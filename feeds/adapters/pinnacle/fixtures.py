@@ -2,18 +2,22 @@
 
 Pinnacle lists a match as several fixtures: before the match, live, and one for each unit (corners, sets). All but the first have
 it as their `parentId`. Fixtures of one match are one event, whose id is the first one's; those that name other bets on it, as do
-"(PEN)", "(-1.5 Sets)" or "To Win Set 1", stay events of their own.
+"(PEN)", "(-1.5 Sets)" or "To Win Set 1", stay events of their own. A match that was listed wrongly comes again under a greater
+id, while the first may still be listed: the greater one counts.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from feeds.adapters.pinnacle.messages import Fixture
 from feeds.toolkit.timestamps import time_ms
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId, event_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LIVE: Final = 1
 LIVE_ELSEWHERE: Final = 2
@@ -62,6 +66,8 @@ class FixtureRegister:
         self.event_of: dict[int, EventId] = {}
         #: event -> its fixtures, the one that describes it first
         self.members: dict[EventId, tuple[Listed, ...]] = {}
+        #: first fixture -> the one that it was listed again as
+        self._replaced: dict[int, int] = {}
 
     def enter(self, fixture: Fixture, league_id: int, league_name: str, answer: int) -> Listed:
         """Return a fixture as it is listed in an answer; `answer` counts the answers."""
@@ -73,9 +79,12 @@ class FixtureRegister:
     def update(self, changed: dict[int, Listed], *, is_snapshot: bool) -> list[EventId]:
         """Apply changed fixtures, or all of them. Return the events that changed, in the order of their ids."""
         self.listed = dict(changed) if is_snapshot else {**self.listed, **changed}
+        self._replaced = _replacements(self.listed.values())
         self.event_of = {number: event_id(self._name, str(self._root(listed))) for number, listed in self.listed.items()}
         grouped: dict[EventId, list[Listed]] = {}
         for number, listed in self.listed.items():
+            if number in self._replaced:
+                continue
             grouped.setdefault(self.event_of[number], []).append(listed)
         members = {event: tuple(sorted(each, key=_rank)) for event, each in grouped.items()}
         touched = [event for event in members.keys() | self.members.keys() if members.get(event) != self.members.get(event)]
@@ -101,18 +110,33 @@ class FixtureRegister:
         """Return the id of the fixture that the event is named after."""
         parent_id = listed.fixture.parentId
         if parent_id is None:
-            return listed.fixture.id
+            return self._replaced.get(listed.fixture.id, listed.fixture.id)
         for _ in range(_MAX_DEPTH):
             parent = self.listed.get(parent_id)
             if parent is None or parent.fixture.parentId is None:
                 break
             parent_id = parent.fixture.parentId
+        parent_id = self._replaced.get(parent_id, parent_id)
         parent = self.listed.get(parent_id)
         if parent is None:
             is_same = not any(_OTHER_BET.search(name) for name in listed.names)
         else:
             is_same = [name.casefold() for name in listed.names] == [name.casefold() for name in parent.names]
         return parent_id if is_same else listed.fixture.id
+
+
+def _replacements(listed: Iterable[Listed]) -> dict[int, int]:
+    """Return which first fixtures were listed again: those with the names, the unit and the start of one with a greater id.
+
+    Source: Pinnacle's FAQ, "How to handle duplicated parent events?".
+    """
+    by_match: dict[tuple[str, str, str | None, int], list[int]] = {}
+    for each in listed:
+        start_ms = time_ms(each.fixture.starts)
+        if each.fixture.parentId is None and start_ms is not None:
+            home, away = (name.casefold() for name in each.names)
+            by_match.setdefault((home, away, each.fixture.resultingUnit, start_ms), []).append(each.fixture.id)
+    return {key: max(keys) for keys in by_match.values() if len(keys) > 1 for key in keys if key != max(keys)}
 
 
 def has_started(members: tuple[Listed, ...], now_ms: int) -> bool:

@@ -7,6 +7,8 @@ const TYPE_NAMES = {
 };
 const PERIOD_NAMES = { h1: "first half", h2: "second half" };
 const TYPE_ORDER = Object.keys(TYPE_NAMES);
+// Types without a name of their own here follow all others.
+const rank = (type) => (type in TYPE_NAMES ? TYPE_ORDER.indexOf(type) : TYPE_ORDER.length);
 // Markets with more selections than this are collapsed.
 const MAX_OPEN_SELECTIONS = 6;
 
@@ -80,7 +82,7 @@ export class OddsView {
     card.node.classList.toggle("in-play", Boolean(event.in_play));
     card.node.classList.toggle("stale", isStale);
     const ordered = [...markets].sort((a, b) =>
-      TYPE_ORDER.indexOf(a.type) - TYPE_ORDER.indexOf(b.type) || (a.line ?? 0) - (b.line ?? 0) || a.id.localeCompare(b.id));
+      rank(a.type) - rank(b.type) || (a.type < b.type ? -1 : Number(a.type > b.type)) || (a.line ?? 0) - (b.line ?? 0) || a.id.localeCompare(b.id));
     const wanted = new Set(ordered.map((market) => market.id));
     for (const [id, row] of card.rows) if (!wanted.has(id)) { row.node.remove(); card.rows.delete(id); this.#forgetPrices(id); }
     ordered.forEach((market, index) => {
@@ -171,8 +173,10 @@ function groupByEvent(store) {
 }
 
 function marketName(market) {
-  const parts = [TYPE_NAMES[market.type] ?? market.type];
+  if (!TYPE_NAMES[market.type]) return market.name;
+  const parts = [TYPE_NAMES[market.type]];
   if (market.line != null) parts.push(String(market.line));
+  if (market.unit) parts.push(market.unit.replaceAll("_", " "));
   if (PERIOD_NAMES[market.period]) parts.push(PERIOD_NAMES[market.period]);
   return parts.join(" ");
 }

@@ -25,12 +25,15 @@ _KINDS: Final[dict[str, Kind]] = {
     "2ND_HALF_MATCH_ODDS": Kind("match_odds", "h2"),
     "EXTRA_TIME": Kind("match_odds", "et"),
     "ET_HALF_TIME": Kind("match_odds", "et1"),
+    "RT_MATCH_ODDS": Kind("match_odds"),
+    "REGULAR_TIME_MATCH_ODDS": Kind("match_odds"),
     "HALF_MATCH_ODDS": Kind("match_odds", None, many=True),
     "QUARTER_MATCH_ODDS": Kind("match_odds", None, many=True),
     "CORNER_MATCH_BET": Kind("match_odds", unit="corners"),
     "BOOKING_MATCH_BET": Kind("match_odds", unit="booking_points"),
     "MONEY_LINE": Kind("moneyline"),
     "SET_WINNER": Kind("moneyline", None, many=True),
+    "MAP_WINNER": Kind("moneyline", None, many=True),
     "DRAW_NO_BET": Kind("draw_no_bet"),
     "DOUBLE_CHANCE": Kind("double_chance"),
     "HALF_TIME_FULL_TIME": Kind("half_time_full_time"),
@@ -42,12 +45,18 @@ _KINDS: Final[dict[str, Kind]] = {
     "WINNING_MARGIN": Kind("winning_margin", many=True),
     "TO_QUALIFY": Kind("to_qualify", None),
     "TIED_MATCH": Kind("tied_match"),
+    "OVERTIME": Kind("overtime"),
+    "PENALTY_SHOOTOUT": Kind("penalty_shootout"),
     "METHOD_OF_VICTORY": Kind("method_of_victory"),
     "MATCH_ODDS_AND_BTTS": Kind("match_odds_and_both_to_score"),
     "ASIAN_HANDICAP": Kind("asian_handicap"),
     "AH_ODDS_MARKET": Kind("handicap", many=True),
     "HANDICAP": Kind("handicap", many=True),
+    "RUN_LINE": Kind("handicap", many=True),
     "RUN_LINE_LISTED": Kind("handicap", many=True),
+    "PUCK_LINE": Kind("handicap", many=True),
+    "MAP_HANDICAP": Kind("handicap", unit="maps", many=True),
+    "FRAME_HANDICAP": Kind("handicap", unit="frames", many=True),
     "HALF_HANDICAP": Kind("handicap", None, many=True),
     "QUARTER_HANDICAP": Kind("handicap", None, many=True),
     "OVER_UNDER": Kind("total", many=True),
@@ -58,6 +67,12 @@ _KINDS: Final[dict[str, Kind]] = {
     "HALF_TOTAL_POINTS": Kind("total", None, many=True),
     "QUARTER_TOTAL_POINTS": Kind("total", None, many=True),
     "TOTAL_GAMES": Kind("total", unit="games", many=True),
+    "TOTAL_RUNS": Kind("total", many=True),
+    "TOTAL_LEGS": Kind("total", unit="legs", many=True),
+    "TOTAL_MAPS": Kind("total", unit="maps", many=True),
+    "MATCH_SHOTS": Kind("total", unit="shots", many=True),
+    "MATCH_SHOTS_TARGET": Kind("total", unit="shots_on_target", many=True),
+    "NUMBER_OF_FRAMES": Kind("exact_total", unit="frames"),
     "TOTAL_FRAMES": Kind("total", unit="frames", many=True),
     "TOTAL_CORNERS": Kind("total", unit="corners", many=True),
     "FIRST_HALF_CORNERS": Kind("total", "h1", unit="corners", many=True),
@@ -105,6 +120,10 @@ _KINDS: Final[dict[str, Kind]] = {
     "SHOWN_A_CARD": Kind("player_carded"),
     "PLAYER_POINTS": Kind("player_points", many=True),
     "FIRST_TRY_SCORER": Kind("first_try_scorer"),
+    "ANYTIME_TRY_SCORER": Kind("anytime_try_scorer"),
+    "FIRST_TD_SCORER": Kind("first_touchdown_scorer"),
+    "ANYTIME_TD_SCORER": Kind("anytime_touchdown_scorer"),
+    "MAN_OF_MATCH": Kind("most_valuable_player", many=True),
     "PLAYER_PROGRESS": Kind("player_progress", None, many=True),
     "PLAYER_A_WIN_A_SET": Kind("home_win_a_set"),
     "PLAYER_B_WIN_A_SET": Kind("away_win_a_set"),
@@ -112,6 +131,8 @@ _KINDS: Final[dict[str, Kind]] = {
     "6-0_SET": Kind("set_to_love", many=True),
     "TOP_BATSMAN": Kind("top_batter", None, many=True),
     "TOP_WICKETS_TAKER": Kind("top_bowler", None, many=True),
+    "TOP_BOWLER": Kind("top_bowler", None, many=True),
+    "TO_WIN_THE_TOSS": Kind("toss_winner", None),
     "INNINGS_RUNS": Kind("innings_runs", None, many=True),
     "SESSION_RUNS": Kind("session_runs", None, many=True),
     "FIRST_OVER_RUNS": Kind("over_runs", None, many=True),
@@ -120,9 +141,6 @@ _KINDS: Final[dict[str, Kind]] = {
     "OPENING_PARTNERSHIP": Kind("opening_partnership", many=True),
     "1ST_INNINGS_LEAD": Kind("innings_lead", many=True),
     "CENTURY_SCORED": Kind("century_scored", many=True),
-    "TO_SCORE_25": Kind("player_runs_at_least", many=True),
-    "TO_SCORE_50": Kind("player_runs_at_least", many=True),
-    "TO_SCORE_100": Kind("player_runs_at_least", many=True),
     "TOTAL_SIXES": Kind("total_sixes", many=True),
     "TOTAL_FOURS": Kind("total_fours", many=True),
     "ROUND_BETTING": Kind("round_betting", many=True),
@@ -137,6 +155,9 @@ _KINDS: Final[dict[str, Kind]] = {
     "EACH_WAY": Kind("each_way", None, many=True),
     "FORECAST": Kind("forecast", None, many=True),
     "REV_FORECAST": Kind("reverse_forecast", None, many=True),
+    "TRICAST": Kind("tricast", None, many=True),
+    "WITHOUT_FAV": Kind("without_favourite", None, many=True),
+    "TO_LIFT_TROPHY": Kind("winner", None),
     "MATCH_BET": Kind("match_bet", None, many=True),
     "HEAD_TO_HEAD": Kind("match_bet", None, many=True),
     "TOURN_MATCHBET_NOTIE": Kind("match_bet", None, many=True),
@@ -144,12 +165,17 @@ _KINDS: Final[dict[str, Kind]] = {
     "TOP_N_FINISH": Kind("top_finish", None, many=True),
     "MAKE_THE_CUT": Kind("make_the_cut", None, many=True),
     "ROUND_LEADER": Kind("round_leader", None, many=True),
+    "PODIUM_FINISH": Kind("podium", None, many=True),
     "QUALIFYING_WINNER": Kind("qualifying_winner", None, many=True),
     "FASTEST_LAP": Kind("fastest_lap", None, many=True),
     "POINTS_FINISH": Kind("points_finish", None, many=True),
     "TO_BE_CLASSIFIED": Kind("classified", None, many=True),
     "WINNING_CAR": Kind("winning_constructor", None, many=True),
     "SERIES_WINNER": Kind("series_winner", None, many=True),
+    "SERIES_SCORE": Kind("series_score", None, many=True),
+    "GROUP_WINNER": Kind("group_winner", None, many=True),
+    "DIVISION_WINNER": Kind("division_winner", None, many=True),
+    "RELEGATION": Kind("relegation", None, many=True),
     "TO_REACH_QUARTERS": Kind("to_reach_quarter_finals", None, many=True),
     "TO_REACH_SEMIS": Kind("to_reach_semi_finals", None, many=True),
     "TO_REACH_FINAL": Kind("to_reach_final", None, many=True),
@@ -157,9 +183,16 @@ _KINDS: Final[dict[str, Kind]] = {
     "TOP_GOALSCORER": Kind("top_goalscorer", None, many=True),
     "SPECIALS_NEXT_MGR": Kind("next_manager", None, many=True),
     "DAILY_GOALS": Kind("tournament_total", None, many=True),
-    "SPECIAL": Kind("special", None, many=True),
-    "SEASON_SPECIALS": Kind("special", None, many=True),
-    "DAILY_SPECIALS": Kind("special", None, many=True),
+    "TOTAL_GOALS_INDEX": Kind("tournament_total", None, many=True),
+    # Whatever no other type fits: named by their markets.
+    **dict.fromkeys(
+        (
+            *("SPECIAL", "SEASON_SPECIALS", "DAILY_SPECIALS", "GRAND_SLAM_SPECIALS", "UNDIFFERENTIATED", "ACCA", "STEWARDS"),
+            *("GROUP_QUADCAST", "QUALI_WINNER_DOUBLE", "QUALIFYING_ROUND_3", "TOTAL_CLASS_DRIVERS", "PRACTICE_SESSIONS"),
+            *("TEST_MATCH_END", "BIG_V_FIELD"),
+        ),
+        Kind("special", None, many=True),
+    ),
 }
 _OTHER: Final = Kind("other", None, many=True)
 #: Families of names that end in a line in tenths, `OVER_UNDER_25`: what comes before it and after it.
@@ -179,16 +212,25 @@ _LINE = re.compile(r"([A-Z_]+)_(\d+)5(_CORNR|_CARDS|)")
 _TEAM_HANDICAP = re.compile(r"TEAM_([AB])_(\d+)")
 _RACE = re.compile(r"RACE_TO_(\d+)_GOALS")
 _GAME = re.compile(r"GAME_BY_GAME_0(\d)_\d\d")
-_SHOTS = re.compile(r"SHOTS_ON_TARGET_P\d+")
+#: Families of names with a number, or a side, that says nothing of the type.
+_FAMILIES: Final[tuple[tuple[re.Pattern[str], Kind], ...]] = (
+    (re.compile(r"SHOTS_ON_TARGET_P\d+"), Kind("player_shots_on_target", many=True)),
+    (re.compile(r"PLAYER_FOULS_\d+"), Kind("player_fouls", many=True)),
+    (re.compile(r"TOP_\d+_FINISH"), Kind("top_finish", None, many=True)),
+    (re.compile(r"\d_BALL_BETTING"), Kind("match_bet", None, many=True)),
+    (re.compile(r"(1ST|2ND)_INNINGS_RUNS(_A|_B)?"), Kind("innings_runs", None, many=True)),
+    (re.compile(r"TO_SCORE_\d+"), Kind("player_runs_at_least", many=True)),
+    (re.compile(r"CORRECT_SCORE2_\d"), Kind("correct_score", many=True)),
+)
 
 
 def kind_of(market_type: str) -> Kind:
     """Return what a market type of Betfair means; one that is not known is `other`."""
     if known := _KINDS.get(market_type):
         return known
-    if match := _LINE.fullmatch(market_type):
-        kind = _LINES.get((match[1], match[3]))
-        return _OTHER if kind is None else kind._replace(line=int(match[2]) + 0.5)
+    match = _LINE.fullmatch(market_type)
+    if match is not None and (kind := _LINES.get((match[1], match[3]))) is not None:
+        return kind._replace(line=int(match[2]) + 0.5)
     return _numbered(market_type) or _OTHER
 
 
@@ -200,6 +242,4 @@ def _numbered(market_type: str) -> Kind | None:
         return Kind("race_to", line=float(match[1]))
     if match := _GAME.fullmatch(market_type):
         return Kind("game_winner", f"set{match[1]}", many=True)
-    if _SHOTS.fullmatch(market_type):
-        return Kind("player_shots_on_target", many=True)
-    return None
+    return next((kind for pattern, kind in _FAMILIES if pattern.fullmatch(market_type)), None)

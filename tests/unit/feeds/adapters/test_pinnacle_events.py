@@ -92,6 +92,26 @@ def test_a_live_fixture_without_the_one_before_the_match_is_the_same_event() -> 
     assert not feed.event().in_play
 
 
+def test_a_match_that_is_listed_again_under_a_greater_id_is_that_one() -> None:
+    """With its live fixture, whose parent is still the first one."""
+    again = a_fixture(9, liveStatus=2)
+    feed = Feed(PRE_MATCH, LIVE, odds=[quoted(1, {"moneyline": MONEYLINE})])
+    feed.say("fixtures", [again])
+    feed.say("odds", [quoted(9, {"moneyline": {**MONEYLINE, "home": 2.2}})])
+    assert {"pin.9/match_odds": {**MONEYLINE, "home": 2.2}} == feed.quotes()
+    feed.say("odds", [quoted(2, {"moneyline": {**MONEYLINE, "home": 1.5}})])
+    feed.tick(NOW + THREE_HOURS_MS)
+    assert 1.5 == feed.quotes()["pin.9/match_odds"]["home"]
+
+
+@pytest.mark.parametrize("other", [{"starts": "2026-11-24T21:00:00Z"}, {"away": "C"}, {"resultingUnit": "Corners"}])
+def test_matches_of_other_names_or_another_time_are_others(other: dict[str, str]) -> None:
+    feed = Feed(
+        a_fixture(1), a_fixture(9, **other), odds=[quoted(1, {"moneyline": MONEYLINE}), quoted(9, {"moneyline": MONEYLINE})]
+    )
+    assert {"pin.1", "pin.9"} == {key.partition("/")[0] for key in feed.quotes()}
+
+
 @pytest.mark.parametrize(
     "names", [("A (PEN)", "B (PEN)"), ("A (-1.5 Sets)", "B (+1.5 Sets)"), ("A To Win Set 1", "B To Win Set 1")]
 )
