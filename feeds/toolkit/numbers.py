@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: What JSON has for numbers, with a sign, and nothing of what else `float` takes: `NaN`, `Infinity`, `1_000`.
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
@@ -12,6 +15,8 @@ _MAX_LINE: Final = 10_000.0
 #: Lines are multiples of this: whole numbers, halves, quarters, and the tenths of cricket and darts.
 _LINE_STEP: Final = 0.05
 _EXACT: Final = 1e-6
+#: No bookmaker pays more than twice for certain: odds that say so are in another format.
+_MIN_BOOK_SUM: Final = 0.5
 
 
 def decimal_odds(value: float | str | None) -> float | None:
@@ -23,6 +28,12 @@ def decimal_odds(value: float | str | None) -> float | None:
     except ValueError:
         return None
     return odds if 1.0 < odds < float("inf") else None
+
+
+def problem_of_book(quotes: Iterable[float]) -> str | None:
+    """Return why the odds of all selections of a market can't be decimal ones; None if they can."""
+    total = sum(1.0 / odds for odds in quotes)
+    return None if total >= _MIN_BOOK_SUM else f"the inverse odds sum to {total:.3f}: these are not decimal odds"
 
 
 def to_line(value: float | str) -> float:

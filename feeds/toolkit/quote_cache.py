@@ -74,6 +74,13 @@ class QuoteCache:
         """Return the definitions of an event's markets."""
         return [quoted.definition for quoted in self._markets.get(event, {}).values()]
 
+    def has_draw(self, event: EventId, period: str, unit: str | None = None) -> bool:
+        """Check whether the result of a period is quoted with a draw: without it later, it is the same market."""
+        return any(
+            (quoted.definition.type, quoted.definition.period, quoted.definition.unit) == ("match_odds", period, unit)
+            for quoted in self._markets.get(event, {}).values()
+        )
+
     def retain_markets(self, event: EventId, markets: Iterable[str]) -> list[FeedUpdate]:
         """Withdraw all markets of an event except these."""
         quoted = self._markets.get(event, {})

@@ -11,6 +11,7 @@ Rules (Odds-API.io documentation, "WebSocket"):
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -266,7 +267,7 @@ class OddsApiIoCodec(SnapshotSync):
         updates: list[FeedUpdate] = []
         retained: list[str] = []
         for market in current.markets:
-            for definition, quotes in to_markets(event, details, market):
+            for definition, quotes in to_markets(event, details, market, partial(quote_cache.has_draw, event)):
                 if definition.id not in retained:
                     retained.append(definition.id)
                     updates += quote_cache.update_market(definition, quotes)

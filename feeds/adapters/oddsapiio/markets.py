@@ -14,7 +14,7 @@ from feeds.toolkit.units import line_unit, result_unit
 from oddsengine.domain.events import Competition, Event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from feeds.adapters.oddsapiio.messages import EventDetails, Market, Price
     from feeds.toolkit.standard_markets import Side
@@ -86,8 +86,17 @@ def to_event(name: str, details: EventDetails, event: EventId) -> Event:
     )
 
 
-def to_markets(event: EventId, details: EventDetails, market: Market) -> Iterator[tuple[MarketDefinition, dict[str, float]]]:
-    """Yield one market for each line, with its decimal odds by selection. Lines that are none are left out."""
+def to_markets(
+    event: EventId, details: EventDetails, market: Market, had_draw: Callable[[str, str | None], bool] = lambda *_: False
+) -> Iterator[tuple[MarketDefinition, dict[str, float]]]:
+    """Yield one market for each line, with its decimal odds by selection. Lines that are none are left out.
+
+    Args:
+        event: the event's id.
+        details: the event.
+        market: the provider's market.
+        had_draw: returns whether the result of a period, in a unit, has been quoted with a draw until now.
+    """
     bet = _bet(market.name)
     if bet is None:
         return
@@ -96,7 +105,7 @@ def to_markets(event: EventId, details: EventDetails, market: Market) -> Iterato
     for price in market.odds:
         if bet.kind == "ML":
             unit = result_unit(sport, bet.unit, bet.period)
-            three_way = price.draw is not None or (sport in _THREE_WAY_SPORTS and unit is None)
+            three_way = price.draw is not None or (sport in _THREE_WAY_SPORTS and unit is None) or had_draw(bet.period, unit)
             definition = match_result(event, home, away, phase, three_way=three_way, period=bet.period, unit=unit)
             yield definition, _quotes(price, "home", "draw", "away")
             continue

@@ -61,7 +61,14 @@ def without_bad_lines(quoted: Period) -> tuple[Period, list[str]]:
 
 
 def to_markets(
-    event: EventId, names: tuple[str, str], sport: str, said_unit: str | None, quoted: Period, period: str, phase: Phase
+    event: EventId,
+    names: tuple[str, str],
+    sport: str,
+    said_unit: str | None,
+    quoted: Period,
+    period: str,
+    phase: Phase,
+    had_draw: Callable[[str, str | None], bool] = lambda *_: False,
 ) -> Iterator[tuple[MarketDefinition, dict[str, float]]]:
     """Yield the markets of a period, with their decimal odds by selection.
 
@@ -73,6 +80,7 @@ def to_markets(
         quoted: the period, whose lines are good.
         period: the domain's word for it.
         phase: the status of its markets.
+        had_draw: returns whether the result of a period, in a unit, has been quoted with a draw until now.
     """
     home, away = names
     if period == TO_QUALIFY:
@@ -81,7 +89,11 @@ def to_markets(
         return
     if quoted.moneyline is not None:
         unit = result_unit(sport, said_unit, period)
-        three_way = quoted.moneyline.draw is not None or (sport == "football" and unit is None and period in _WITH_DRAW)
+        three_way = (
+            quoted.moneyline.draw is not None
+            or (sport == "football" and unit is None and period in _WITH_DRAW)
+            or had_draw("ft" if period == "reg" else period, unit)
+        )
         quotes = _quotes(home=quoted.moneyline.home, draw=quoted.moneyline.draw, away=quoted.moneyline.away)
         # A result with a draw is of regular time wherever it is quoted.
         of_period = "ft" if period == "reg" and three_way else period

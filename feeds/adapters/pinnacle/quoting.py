@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -87,7 +88,9 @@ class SportQuotes:
                 is_open = _is_open(heard, listed) and (closes_ms is None or now_ms < closes_ms)
                 phase = Phase("open" if is_open else "suspended", started)
                 unit = listed.fixture.resultingUnit
-                for definition, quotes in to_markets(event, members[0].names, self._sport, unit, heard.period, period, phase):
+                had_draw = partial(self.quote_cache.has_draw, event)
+                markets = to_markets(event, members[0].names, self._sport, unit, heard.period, period, phase, had_draw)
+                for definition, quotes in markets:
                     if definition.id not in retained:
                         retained.add(definition.id)
                         updates += self.quote_cache.update_market(definition, quotes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from feeds.toolkit.numbers import decimal_odds, to_line
+from feeds.toolkit.numbers import decimal_odds, problem_of_book, to_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit
@@ -51,17 +51,32 @@ def to_event(name: str, quoted: OddsEvent, event: EventId, now_ms: int) -> Event
 
 
 def to_markets(
-    event: EventId, quoted: OddsEvent, market: Market, phase: Phase, problems: list[str]
+    event: EventId, quoted: OddsEvent, market: Market, phase: Phase, problems: list[str], *, had_draw: bool = False
 ) -> list[tuple[MarketDefinition, dict[str, float]]]:
     """Translate one of the provider's markets; spreads and totals yield one market for each line.
 
-    Lines that are none are left out, and named in `problems`.
+    Lines that are none, and markets whose odds are not decimal, are left out and named in `problems`. `had_draw`: whether the
+    bookmaker has quoted a draw until now, so that its result without one lacks an outcome.
     """
+    translated = _translated(event, quoted, market, phase, problems, had_draw=had_draw)
+    good: list[tuple[MarketDefinition, dict[str, float]]] = []
+    for definition, quotes in translated:
+        problem = problem_of_book(quotes.values()) if len(quotes) == len(definition.selections) else None
+        if problem is None:
+            good.append((definition, quotes))
+        else:
+            problems.append(problem)
+    return good
+
+
+def _translated(
+    event: EventId, quoted: OddsEvent, market: Market, phase: Phase, problems: list[str], *, had_draw: bool
+) -> list[tuple[MarketDefinition, dict[str, float]]]:
     home, away = quoted.home_team or "", quoted.away_team or ""
     if market.key == "h2h":
         keys = {"Draw": "draw", home: "home", away: "away"}
         quotes = _quotes([(keys.get(each.name), each) for each in market.outcomes])
-        three_way = any(each.name == "Draw" for each in market.outcomes) or _sport(quoted) in _THREE_WAY_SPORTS
+        three_way = had_draw or any(each.name == "Draw" for each in market.outcomes) or _sport(quoted) in _THREE_WAY_SPORTS
         return [(match_result(event, home, away, phase, three_way=three_way), quotes)]
     lines: dict[float, list[tuple[str | None, Outcome]]] = {}
     for each in market.outcomes:

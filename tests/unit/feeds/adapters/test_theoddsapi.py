@@ -214,3 +214,29 @@ def test_prices_from_before_the_match_are_suspended_at_its_start_until_they_are_
     after = {**H2H, "last_update": "2026-11-24T18:00:00Z"}
     polling.now += 600_000
     assert {"toa.e1/match_odds"} == polling.respond([an_event("e1", at("pinnacle", after))]).quotes("toa.pinnacle").keys()
+
+
+def test_a_result_that_had_a_draw_lacks_it_and_is_no_moneyline() -> None:
+    """Wrong prices, A8: also in a sport of which other bookmakers quote no draw."""
+    polling = Polling()
+    without = {"key": "h2h", "outcomes": H2H["outcomes"][:2]}
+    handball = {"sport_key": "handball_germany_bundesliga"}
+    received = polling.respond([an_event("e1", at("pinnacle", H2H), at("bet365", without)) | handball])
+    assert {"toa.e1/match_odds"} == received.quotes("toa.pinnacle").keys()
+    assert {"toa.e1/moneyline"} == received.quotes("toa.bet365").keys()
+    received = polling.respond([an_event("e1", at("pinnacle", without), at("bet365", without)) | handball])
+    assert {"toa.e1/match_odds": {"home": 2.1, "away": 3.6}} == received.quotes("toa.pinnacle")
+
+
+def test_odds_of_another_format_are_refused_and_said() -> None:
+    """Wrong prices, A9: American odds where decimal ones were asked for."""
+    polling = Polling()
+    prices = zip(("A", "B", "Draw"), (110, 290, 240), strict=True)
+    american = {"key": "h2h", "outcomes": [{"name": name, "price": price} for name, price in prices]}
+    received = polling.respond([an_event("e1", at("pinnacle", american))])
+    assert {} == received.quotes("toa.pinnacle")
+    (rejected,) = received.rejected
+    assert ("h2h of pinnacle on event e1", "the inverse odds sum to 0.017: these are not decimal odds") == (
+        rejected.where,
+        rejected.reason,
+    )
