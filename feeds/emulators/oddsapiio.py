@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -12,6 +11,7 @@ from aiohttp import web
 from feeds.emulators.core.reordering import Reorderer
 from feeds.emulators.core.web import Json, WebEmulator, abort
 from feeds.emulators.emulator import EmulatorPlugin
+from oddsengine.common.clock import iso_time
 from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class OddsApiIoEmulator(WebEmulator):
                     "id": 70_000 + event.number,
                     "home": event.home,
                     "away": event.away,
-                    "date": _iso(event.start_ms),
+                    "date": iso_time(event.start_ms),
                     "sport": {"name": "Football", "slug": "football"},
                     "league": {"name": event.league, "slug": f"league-{event.league_id}"},
                     "status": "live" if event.in_play else "pending",
@@ -103,7 +103,7 @@ class OddsApiIoEmulator(WebEmulator):
             if market.status == "open":
                 quoted = markets.setdefault(
                     _NAMES[market.kind],
-                    {"name": _NAMES[market.kind], "updatedAt": _iso(self.now_ms(), "milliseconds"), "odds": []},
+                    {"name": _NAMES[market.kind], "updatedAt": iso_time(self.now_ms(), "milliseconds"), "odds": []},
                 )
                 line = {} if market.line is None else {"hdp": market.line}
                 prices = {role: f"{odds:.2f}" for role, odds in market.odds().items()}
@@ -169,10 +169,6 @@ class OddsApiIoEmulator(WebEmulator):
                     await socket.send_str(text)
                 except (OSError, RuntimeError):
                     return  # the subscriber closed the connection
-
-
-def _iso(ms: int, timespec: str = "seconds") -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 EMULATOR = EmulatorPlugin(OddsApiIoEmulator, {"ODDS_API_IO_KEY": "emulated"})

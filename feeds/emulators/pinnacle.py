@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from feeds.emulators.core.goals import Outlook, Score
 from feeds.emulators.core.web import Json, WebEmulator
 from feeds.emulators.emulator import EmulatorPlugin
+from oddsengine.common.clock import iso_time
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -113,11 +113,11 @@ class PinnacleEmulator(WebEmulator):
 
     def _period(self, event: ModelEvent) -> dict[str, Any]:
         """Return the full-match period; suspended markets are left out."""
-        updated = _iso(self.now_ms())
+        updated = iso_time(self.now_ms())
         period: dict[str, Any] = {
             "lineId": event.number,
             "number": 0,
-            "cutoff": _iso(event.start_ms + _CUTOFF_MS),
+            "cutoff": iso_time(event.start_ms + _CUTOFF_MS),
             "maxSpread": 5_000.0,
             "maxMoneyline": 2_500.0,
             "maxTotal": 5_000.0,
@@ -161,7 +161,7 @@ def _odds(probability: float) -> float:
 def _fixtures_of(event: ModelEvent) -> list[dict[str, Any]]:
     """Return both fixtures of a match: the one before it, and the live one, which is listed long before the start."""
     common = {
-        "starts": _iso(event.start_ms),
+        "starts": iso_time(event.start_ms),
         "home": event.home,
         "away": event.away,
         "rotNum": str(event.number),
@@ -177,10 +177,6 @@ def _fixtures_of(event: ModelEvent) -> list[dict[str, Any]]:
         {"id": first, "liveStatus": 2, **common},
         {"id": _LIVE + event.number, "liveStatus": 1, "parentId": first, **common},
     ]
-
-
-def _iso(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 EMULATOR = EmulatorPlugin(PinnacleEmulator, {"PINNACLE_USERNAME": "emulated", "PINNACLE_PASSWORD": "emulated"})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from feeds.emulators.core.web import Json, WebEmulator
 from feeds.emulators.emulator import EmulatorPlugin
+from oddsengine.common.clock import iso_time
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -71,12 +71,12 @@ class TheOddsApiEmulator(WebEmulator):
             key = _KEYS.get(market.kind)
             if key in wanted and market.status == "open":
                 by_key.setdefault(str(key), []).extend(_outcomes(market))
-        updated = _iso(now_ms)
+        updated = iso_time(now_ms)
         return {
             "id": f"e{event.number:05d}",
             "sport_key": sport,
             "sport_title": event.league,
-            "commence_time": _iso(event.start_ms),
+            "commence_time": iso_time(event.start_ms),
             "home_team": event.home,
             "away_team": event.away,
             "bookmakers": [
@@ -107,10 +107,6 @@ def _outcomes(market: ModelMarket) -> list[dict[str, Any]]:
             outcome["point"] = -market.line if role == "away" else market.line
         outcomes.append(outcome)
     return outcomes
-
-
-def _iso(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 EMULATOR = EmulatorPlugin(TheOddsApiEmulator, {"THE_ODDS_API_KEY": "emulated"})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from oddsengine.common.clock import wall_clock_ms
+from oddsengine.common.clock import iso_time, wall_clock_ms
 from oddsengine.domain.ladders import BETFAIR
 
 if TYPE_CHECKING:
@@ -68,9 +67,9 @@ class EmulatedMarket:
             "eventTypeId": "1",
             "marketType": types[self.model.kind],
             "bettingType": "ODDS",
-            "marketTime": _iso(event.start_ms),
-            "openDate": _iso(event.start_ms),
-            "suspendTime": _iso(event.start_ms),
+            "marketTime": iso_time(event.start_ms, "milliseconds"),
+            "openDate": iso_time(event.start_ms, "milliseconds"),
+            "suspendTime": iso_time(event.start_ms, "milliseconds"),
             "numberOfWinners": 1,
             "runners": [
                 {"id": runner, "sortPriority": place, "status": "ACTIVE", "hc": None, "adjustmentFactor": 0.0}
@@ -169,7 +168,3 @@ def _requote(market: EmulatedMarket) -> None:
 
 def _event_id(event: ModelEvent) -> str:
     return str(29_000_000 + event.number)
-
-
-def _iso(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -7,12 +7,12 @@ fragments between a head and a tail. Small messages are encoded from their types
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import UNSET
 
+from oddsengine.common.clock import iso_time
 from oddsengine.domain.formats import FORMATTERS
 from oddsengine.domain.market_types import default_name
 from oddsengine.gateway.protocol.server_messages import (
@@ -127,7 +127,7 @@ def event_change(change: EventChange, encoding: Encoding = JSON) -> bytes:
         changed.sport, changed.name = description.sport, description.name
         changed.competition = CompetitionNamed(description.competition.id, description.competition.name)
         changed.participants = list(description.participants)
-        changed.start = _iso(description.start_ms)
+        changed.start = iso_time(description.start_ms, "milliseconds") if description.start_ms is not None else None
     if progress is not None:
         changed.in_play, changed.score, changed.clock = progress.in_play, progress.score, progress.clock
     return encoding.value(changed)
@@ -231,9 +231,3 @@ def _msgpack_array(items: Sequence[bytes]) -> bytes:
     else:
         head = b"\xdd" + count.to_bytes(4, "big")
     return head + b"".join(items)
-
-
-def _iso(ms: int | None) -> str | None:
-    if ms is None:
-        return None
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
