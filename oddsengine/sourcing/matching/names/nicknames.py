@@ -26,8 +26,8 @@ fulham; fulham london, фулхэм, フラム, 富勒姆, فولهام
 leeds united; leeds, leeds utd, лидс, лидс юнайтед, リーズ, リーズ・ユナイテッド, 利兹联, ليدز يونايتد
 leicester city; leicester, лестер, лестер сити, レスター, レスター・シティ, 莱斯特城, ليستر سيتي
 liverpool; l~pool, ливерпуль, リヴァプール, リバプール, 利物浦, ليفربول
-manchester city; man city, man c, mancity, mcfc, манчестер сити, манчестер-сити, マンチェスター・シティ, 曼城, مانشستر سيتي
-manchester united; man united, man u, manunited, manutd, manchester u, manchester utd, манчестер юнайтед, манчестер юн, мю, マンチェスター・ユナイテッド, 曼联, مانشستر يونايتد
+manchester city; man city, man c, mancity, mcfc, манчестер сити, манчестер-сити, マンチェスター・シティ, 曼城, 曼彻斯特城, مانشستر سيتي
+manchester united; man united, man u, manunited, manutd, manchester u, manchester utd, манчестер юнайтед, манчестер юн, мю, マンチェスター・ユナイテッド, 曼联, 曼彻斯特联, مانشستر يونايتد
 newcastle united; newcastle, toon, n~castle united, ньюкасл, ньюкасл юнайтед, ニューカッスル, ニューカッスル・ユナイテッド, 纽卡斯尔联, 纽卡斯尔, نيوكاسل يونايتد, نيوكاسل
 nottingham forest; forest, nottingham, n forest, nottingham f, ноттингем форест, ноттингем, ノッティンガム・フォレスト, 诺丁汉森林, نوتنغهام فورست
 southampton; saints, саутгемптон, サウサンプトン, 南安普顿, ساوثهامبتون
@@ -179,7 +179,7 @@ hapoel tel aviv; הפועל תל אביב
 beitar jerusalem; beitar, ביתר ירושלים
 levski sofia; levski, левски, левски софия
 cska sofia; цска софия, cska-sofia
-cska 1948; cska 1948 sofia, цска 1948
+cska 1948; cska 1948 sofia, цска 1948, цска 1948 софия
 beroe; beroe stara zagora, берое
 cherno more; cherno more varna, черно море, черно море варна
 slavia prague; slavia praha, славия прага

@@ -16,7 +16,7 @@ from rapidfuzz.distance import OSA
 from oddsengine.sourcing.matching.names.countries import CODES, COUNTRIES, FOREIGN
 from oddsengine.sourcing.matching.names.marks import LAST_LETTERS, folded, marked_name
 from oddsengine.sourcing.matching.names.nicknames import Family, family_of, known_names
-from oddsengine.sourcing.matching.names.places import PLACES, SPONSORS, is_shared_name
+from oddsengine.sourcing.matching.names.places import PLACES, SPONSORS, is_shared_name, is_shared_town
 from oddsengine.sourcing.matching.names.vocabulary import (
     ABBREVIATIONS,
     CLUB,
@@ -182,7 +182,8 @@ def _club_of(key: str) -> frozenset[str]:
 
 
 def _is_placeholder(words: list[str]) -> bool:
-    if not words:
+    if all(len(word) == 1 for word in words):
+        # No name, `N/A`, or letters and digits of a draw.
         return True
     if not any(word in PLACEHOLDER_WORDS for word in words):
         return all(_DRAWN.fullmatch(word) is not None for word in words)
@@ -203,7 +204,7 @@ def _built_in(family: Family) -> Mapping[str, str]:
                 continue
             aliases[" ".join(words)] = known
             bare = " ".join(_abbreviations([word for word in words if word not in CLUB] or words))
-            if len(words) > 1 and bare not in PLACES and not is_shared_name(bare):
+            if len(words) > 1 and bare not in PLACES and not is_shared_name(bare) and not is_shared_town(bare, "football"):
                 without_club[bare] = known
     # Barcelona SC is known as another club than Barcelona.
     aliases = {**without_club, **aliases}
