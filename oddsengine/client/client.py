@@ -127,31 +127,33 @@ class OddsClient:
             GaveUp: a ValueError, if the gateway refuses the client in a way that a retry cannot fix.
         """
         self.state.expect(self.channels)
+        socket: ClientConnection | None = None
         try:
             while True:
                 try:
-                    await self._open()
+                    socket = await self._open()
                     while True:
-                        yield await self._receive()
+                        yield await self._receive(socket)
                 except CONNECTION_ERRORS as error:
                     ending = ending_of(error, self.url)
                 except _NoToken as error:
                     ending = Ending("token", str(error))
-                await self._close()
+                await self._close(socket)
+                socket = None
                 await self._recover(ending)
         finally:
-            await self._close()
+            await self._close(socket)
 
     # -- one connection -------------------------------------------------------------------------------------------
 
-    async def _open(self) -> None:
-        """Open a connection. Raises what `ending_of` explains, or GaveUp if there is only the token that was refused."""
+    async def _open(self) -> ClientConnection:
+        """Return a new connection. Raises what `ending_of` explains, or GaveUp if there is only the token that was refused."""
         self._welcomed_s = None
         await self._take_token()
         headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
         options: dict[str, Any] = {"ssl": self._ssl} if self._ssl is not None and self.url.startswith("wss:") else {}
         try:
-            self._socket = await connect(
+            socket = await connect(
                 self.url,
                 compression=None,
                 max_size=None,
@@ -164,20 +166,23 @@ class OddsClient:
                 **options,
             )
         except ValueError as error:
+            if isinstance(error, CONNECTION_ERRORS):  # as errors of certificates are
+                raise
             # Not quoted: it may hold a part of a password.
             raise GaveUp(Problem("unreachable", "the URL of the proxy that the environment asks for is not valid")) from error
         self._heartbeat_s = self._timing.welcome_s / _SILENT_HEARTBEATS
         self._heard_s, self._heard_ms = _now_s(), _now_ms()
         self._subscriptions.begin()
+        self._socket = socket
+        return socket
 
-    async def _receive(self) -> dict[str, Any]:
+    async def _receive(self, socket: ClientConnection) -> dict[str, Any]:
         """Return the next message, after sending what is due meanwhile."""
-        assert self._socket is not None  # noqa: S101 - it was opened
         while True:
-            await self._send_due(self._socket)
+            await self._send_due(socket)
             try:
                 async with asyncio.timeout_at(self._wake_at_s()):
-                    received = await self._socket.recv()
+                    received = await socket.recv()
             except TimeoutError:
                 self._check_silence()
                 continue
@@ -252,12 +257,14 @@ class OddsClient:
         retry_s = None if due_s is None else max(0.0, due_s - _now_s())
         self._report(Problem(code, message["message"], retry_s, tuple(refused)))
 
-    async def _close(self) -> None:
-        """End the connection, and note that nothing is known to be current."""
-        socket, renewal = self._socket, self._renewal
-        self._socket = self._renewal = self._renew_at_s = None
-        self.connected = False
-        self.state.lose(self._heard_ms)
+    async def _close(self, socket: ClientConnection | None) -> None:
+        """End a connection, and note that nothing is known to be current, unless `messages` was called again meanwhile."""
+        renewal = None
+        if socket is self._socket:
+            renewal = self._renewal
+            self._socket = self._renewal = self._renew_at_s = None
+            self.connected = False
+            self.state.lose(self._heard_ms)
         try:
             if renewal is not None:
                 renewal.cancel()

@@ -1,0 +1,157 @@
+"""`oddsengine watch` says what is wrong, and retries or ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oddsengine.cli.watch import watch
+from oddsengine.gateway.access.settings import AuthSettings, KeySettings
+from tests.support.builders import a_definition, a_quote, market_updates
+from tests.support.clients.front import Answer, Send, front_of
+from tests.support.credentials import SECRET, Certificates, write_key
+from tests.support.service import PATIENCE_S, quick_settings, running_service, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.support.service import RunningService
+
+CHANNEL = "event:e1"
+
+
+async def start(*arguments: object) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "oddsengine", "watch", *map(str, arguments)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def problem_of(url: str, ca: Path | None = None) -> str:
+    """Watch once, in this process. Return the problem that ends it."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await watch(url, CHANNEL, once=True, ca=ca)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+async def with_a_market(service: RunningService) -> None:
+    service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+    await service.wait_published()
+
+
+def closed_port() -> int:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port: int = nobody.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def a_banner() -> AsyncIterator[str]:
+    """A server that is no gateway and does not even speak HTTP."""
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_once_ends_with_what_is_wrong() -> None:
+    port = closed_port()
+    async with (
+        running_service() as service,
+        front_of(service.base, Answer(404)) as page,
+        front_of(service.base, Answer(503)) as busy,
+        front_of(service.base, Send("hello")) as other,
+        a_banner() as banner,
+    ):
+        for url, text in {
+            f"127.0.0.1:{port}": "connection refused",
+            f"localhost:{port}": "connection refused",
+            "nowhere.invalid:8080": "the name can't be resolved",
+            page.url: "answered 404 (Not Found): not an odds stream",
+            busy.url: "answered 503",
+            other.url: "is not an odds stream",
+            banner: "is not an odds stream",
+            service.base.replace("http", "https"): "TLS failed",
+            "ftp://127.0.0.1": "not a URL of http, https, ws or wss",
+            service.base: "event 'e1' is not on offer",
+        }.items():
+            assert text in (found := await problem_of(url))
+            assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    ("variable", "scheme", "text"),
+    [
+        ("http_proxy", "http", "through the proxy 127.0.0.1:{port}: connection refused"),
+        ("socks_proxy", "socks5", "through the proxy 127.0.0.1:{port}: the proxy can't be used: "),
+        ("http_proxy", "gopher", "the proxy can't be used: scheme gopher isn't supported"),
+    ],
+)
+async def test_a_proxy_is_named_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, variable: str, scheme: str, text: str
+) -> None:
+    port = closed_port()
+    monkeypatch.setenv(variable, f"{scheme}://somebody:secret@127.0.0.1:{port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    problem = await problem_of("gateway.example")
+    assert text.format(port=port) in problem
+    assert "secret" not in problem
+
+
+async def test_certificates_of_a_private_authority_can_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    certificates = Certificates(tmp_path)
+    settings = quick_settings(tls_cert=str(certificates.good), tls_key=str(certificates.good))
+    async with running_service(settings) as service:
+        await with_a_market(service)
+        url = f"https://127.0.0.1:{service.port}"
+        assert "its certificate is not trusted" in await problem_of(url)
+        assert "missing.pem can't be loaded" in await problem_of(url, tmp_path / "missing.pem")
+        assert "" == await problem_of(url, certificates.trusted)
+    assert "1.90" in capsys.readouterr().out
+
+
+async def test_a_refused_token_ends_it(tmp_path: Path) -> None:
+    auth = AuthSettings(keys=(KeySettings(algorithm="HS256", file=write_key(tmp_path / "key", SECRET)),))
+    async with running_service(quick_settings(auth=auth)) as service:
+        process = await start(service.base, CHANNEL, "--token", "rubbish")
+        async with asyncio.timeout(PATIENCE_S):
+            _, err = await process.communicate()
+    assert 1 == process.returncode
+    assert "answered 401" in err.decode().splitlines()[-1]
+
+
+async def test_it_says_what_is_wrong_at_once_and_goes_on_when_it_is_not_any_more() -> None:
+    async with running_service() as service, front_of(service.base, Answer(503)) as front:
+        process = await start(front.url, CHANNEL)
+        assert process.stderr is not None
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                assert b"answered 503" in await process.stderr.readline()
+                assert b"event 'e1' is not on offer" in await process.stderr.readline()
+            await with_a_market(service)
+            await wait_until(lambda: bool(service.hub.subscribed_channels), "the subscription")
+            process.send_signal(signal.SIGINT)
+        finally:
+            if process.returncode is None:
+                async with asyncio.timeout(PATIENCE_S):
+                    out, err = await process.communicate()
+        assert (0, b"") == (process.returncode, err)
+        assert "reconnecting" not in out.decode()
