@@ -25,6 +25,8 @@ class OddsState:
         self._announced_stale: dict[str, int] = {}
         #: channel -> when it was last known to be current, where the client itself does not know whether it is
         self._unconfirmed: dict[str, int] = {}
+        #: resumed channels that have not been confirmed: what has changed meanwhile is still to come
+        self._resuming: dict[str, None] = {}
         #: when the connection fell silent, Unix milliseconds; None while it is not
         self._silent_since: int | None = None
 
@@ -32,7 +34,7 @@ class OddsState:
     def stale(self) -> dict[str, int]:
         """The channels that may be out of date, and since when (Unix milliseconds; 0: they were never current).
 
-        The gateway says that a channel is, the connection is lost, or the channel has not arrived on it yet.
+        The gateway says that a channel is, the connection is lost, or what was missed has not arrived on the new one yet.
         """
         silent = {} if self._silent_since is None else dict.fromkeys(self._ids_by_channel, self._silent_since)
         return {**silent, **self._announced_stale, **self._unconfirmed}
@@ -46,11 +48,16 @@ class OddsState:
             self._apply_snapshot(message)
         elif op == "subscribed":
             if message["resumed"]:
-                self._confirm(message["channels"])
+                self._resuming.update(dict.fromkeys(message["channels"]))
         elif op == "stale":
+            self._confirm((message["channel"],))
             self._announced_stale[message["channel"]] = message["since"]
         elif op == "live":
+            self._confirm((message["channel"],))
             self._announced_stale.pop(message["channel"], None)
+        elif op == "heartbeat":
+            # It is sent only to clients that have been sent everything.
+            self._confirm(list(self._resuming))
 
     def has_seen(self, channel: str, key: str) -> bool:
         """Check whether a channel contains an event or market."""
@@ -71,6 +78,7 @@ class OddsState:
         for channel in self._ids_by_channel:
             self._unconfirmed.setdefault(channel, self._announced_stale.get(channel, heard_ms))
         self._announced_stale.clear()
+        self._resuming.clear()
         self._silent_since = None
 
     def note_silence(self, heard_ms: int | None) -> None:
@@ -85,12 +93,13 @@ class OddsState:
         """Remove a channel, with everything that no other channel contains."""
         self._parts.pop(channel, None)
         self._announced_stale.pop(channel, None)
-        self._unconfirmed.pop(channel, None)
+        self._confirm((channel,))
         self._remove(self._ids_by_channel.pop(channel, set()))
 
     def _confirm(self, channels: Iterable[str]) -> None:
         for channel in channels:
             self._unconfirmed.pop(channel, None)
+            self._resuming.pop(channel, None)
 
     def _apply_snapshot(self, message: dict[str, Any]) -> None:
         channel = message["channel"]

@@ -233,7 +233,7 @@ class Subscriptions:
         request: dict[str, Any] = {"op": "subscribe", "id": self._last_id, "channels": [], **self._options}
         if position is not None:
             connection.resuming += 1
-            request["resume"] = position
+            request |= {"resume": position, "confirm": True}
         length = len(orjson.dumps(request))
         for channel in candidates[: self._restraint.channels]:
             length += len(orjson.dumps(channel)) + 1

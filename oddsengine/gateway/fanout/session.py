@@ -94,7 +94,7 @@ class Subscription:
     Attributes:
         audience: the audience that it belongs to.
         at: its own position while it is behind the audience; None while it is a member.
-        sent_stale: whether the client was last sent that the channel may be out of date.
+        sent_stale: whether the client was last sent that the channel may be out of date; None if it waits to be sent either.
     """
 
     __slots__ = ("at", "audience", "sent_stale")
@@ -102,4 +102,4 @@ class Subscription:
     def __init__(self, audience: Audience[Session]) -> None:
         self.audience = audience
         self.at: At | None = None
-        self.sent_stale = False
+        self.sent_stale: bool | None = False

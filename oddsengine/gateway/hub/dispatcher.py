@@ -102,10 +102,21 @@ class Dispatcher:
         """The number of sessions that are behind their audiences."""
         return len(self._slow_consumers)
 
-    def join(self, session: Session, channel: Channel, options: DeliveryOptions, resume: At | None) -> None:
-        """Subscribe a session to a channel, from a position accepted by `resolve` or else with a snapshot."""
+    def join(
+        self, session: Session, channel: Channel, options: DeliveryOptions, resume: At | None, *, confirm: bool = False
+    ) -> None:
+        """Subscribe a session to a channel, from a position accepted by `resolve` or else with a snapshot.
+
+        Args:
+            session: the session.
+            channel: the channel.
+            options: how its changes are delivered.
+            resume: the position; None for a snapshot.
+            confirm: whether to send `live`, or `stale`, once the session has caught up.
+        """
         self.leave(session, channel.name)
         subscription = session.subscriptions[channel.name] = Subscription(self._audiences.get(channel, options))
+        subscription.sent_stale = None if confirm else False
         subscription.at = NO_POSITION if resume is None else resume
         self._counters.resumed += resume is not None
         if session.backlog() or not self._scheduler.has_budget():

@@ -192,7 +192,7 @@ class Hub:
         for resumed, names in resolved.names.items():
             self._send(session, Subscribed(request.id, names, resumed))
         for channel, at in resolved.channels:
-            self._dispatcher.join(session, channel, resolved.options, at)
+            self._dispatcher.join(session, channel, resolved.options, at, confirm=request.confirm)
 
     def sweep(self) -> None:
         """Check for stale shards, slow sessions that have drained and intervals that have passed; call every few ms."""

@@ -26,13 +26,17 @@ MAX_PRICE: Final = 1_000_000_000.0
 
 
 class Subscribe(msgspec.Struct, tag_field="op", tag="subscribe", kw_only=True):
-    """Subscribe to channels; `resume` is the last `at` received on them."""
+    """Subscribe to channels; `resume` is the last `at` received on them.
+
+    With `confirm`, `live` (or `stale`) follows for each channel once everything has been sent that the client has missed.
+    """
 
     id: RequestId = None
     channels: Channels
     min_interval_ms: Annotated[int, Meta(ge=0, le=10_000)] = 0
     format: str = "decimal"
     resume: str | None = None
+    confirm: bool = False
 
 
 class Unsubscribe(msgspec.Struct, tag_field="op", tag="unsubscribe", kw_only=True):

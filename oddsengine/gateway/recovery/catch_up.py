@@ -102,7 +102,12 @@ class CatchUp:
         self.send_staleness(session, subscription)
 
     def send_staleness(self, session: Session, subscription: Subscription) -> None:
-        """Send a session `stale` or `live` if its audience was sent that while the session was not a member."""
+        """Send a session `stale` or `live` if its audience was sent that while the session was not a member.
+
+        A session that asked for a confirmation is sent it once it has caught up.
+        """
+        if subscription.sent_stale is None and subscription.at is not None:
+            return
         channel = subscription.audience.channel
         since = self._replica.channel_stale_since(channel)
         if (since is not None) == subscription.sent_stale:

@@ -219,9 +219,6 @@ export class OddsClient {
       case "bye":
         this.#reconnectMs = Math.max(0, Number(message.reconnect_ms) || 0);
         return undefined;
-      case "heartbeat":
-        this.subscriptions.receive(message, performance.now());
-        return undefined;
     }
     if (typeof message.op !== "string") throw new TypeError("no op");
     return this.subscriptions.receive(message, performance.now());

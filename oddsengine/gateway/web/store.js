@@ -15,6 +15,8 @@ export class OddsStore {
     this.announcedStale = new Map();
     /** channel -> when it was last known to be current, where the client itself does not know whether it is */
     this.unconfirmed = new Map();
+    /** resumed channels that have not been confirmed: what has changed meanwhile is still to come */
+    this.resuming = new Set();
     this.silentSince = undefined;
   }
 
@@ -45,13 +47,20 @@ export class OddsStore {
         this.#applyDelta(message, changed);
         return changed;
       case "subscribed":
-        if (message.resumed) for (const channel of message.channels) this.unconfirmed.delete(channel);
-        break;
+        if (message.resumed) for (const channel of message.channels) this.resuming.add(channel);
+        return changed;
       case "stale":
+        this.#confirm(message.channel);
         this.announcedStale.set(message.channel, message.since);
         break;
       case "live":
+        this.#confirm(message.channel);
         this.announcedStale.delete(message.channel);
+        break;
+      case "heartbeat":
+        // It is sent only to clients that have been sent everything.
+        if (!this.resuming.size) return changed;
+        for (const channel of [...this.resuming]) this.#confirm(channel);
         break;
       case "lost":
         this.#lose(message.since);
@@ -79,11 +88,18 @@ export class OddsStore {
       if (!this.unconfirmed.has(channel)) this.unconfirmed.set(channel, this.announcedStale.get(channel) ?? since);
     }
     this.announcedStale.clear();
+    this.resuming.clear();
+  }
+
+  #confirm(channel) {
+    this.unconfirmed.delete(channel);
+    this.resuming.delete(channel);
   }
 
   /** Remove a channel, with everything that no other channel contains. */
   #drop(channel) {
-    for (const map of [this.parts, this.announcedStale, this.unconfirmed]) map.delete(channel);
+    for (const map of [this.parts, this.announcedStale]) map.delete(channel);
+    this.#confirm(channel);
     const ids = this.ids.get(channel) ?? new Set();
     this.ids.delete(channel);
     this.#remove(ids);
@@ -113,7 +129,7 @@ export class OddsStore {
     this.#remove(before);
     for (const [id, event] of parts.events) this.events.set(id, event);
     for (const [id, market] of parts.markets) this.markets.set(id, market);
-    this.unconfirmed.delete(channel);
+    this.#confirm(channel);
     changed.all = true;
   }
 

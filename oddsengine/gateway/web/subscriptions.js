@@ -192,7 +192,7 @@ export class Subscriptions {
     const request = { op: "subscribe", id: ++this.lastId, channels: [], ...this.options };
     if (position !== undefined) {
       this.resuming += 1;
-      request.resume = position;
+      Object.assign(request, { resume: position, confirm: true });
     }
     let length = bytes(request);
     for (const channel of candidates.slice(0, MAX_CHANNELS)) {
