@@ -59,7 +59,6 @@ class Entry(msgspec.Struct):
 class FixtureOdds(msgspec.Struct):
     """The odds of a fixture in a snapshot, each decoded separately."""
 
-    id: str
     odds: list[msgspec.Raw] = []
 
 

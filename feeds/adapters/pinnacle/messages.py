@@ -99,7 +99,6 @@ class OddsEvent(msgspec.Struct):
 class OddsLeague(msgspec.Struct):
     """The odds of a league."""
 
-    id: int
     events: list[OddsEvent] = []
 
 

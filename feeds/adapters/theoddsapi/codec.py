@@ -81,8 +81,12 @@ class TheOddsApiCodec(PollOnly):
 
     @property
     def silence_limit_s(self) -> float:
-        """The age at which prices expire."""
-        return self._config.max_age_s
+        """The age at which prices expire, or how long the budget puts off the next call if that is longer.
+
+        A connection that is given up because nothing was asked would ask at once on the next one, and spend what was saved.
+        """
+        planned_ms = max((sport.due_ms - sport.confirmed_ms for sport in self._sports.values() if sport.confirmed_ms), default=0)
+        return max(self._config.max_age_s, planned_ms / 1000 + 2 * self._config.timeout_s)
 
     def connection_made(self) -> None:
         """Start a new connection: every sport is due, and the feed is live once all have been answered."""

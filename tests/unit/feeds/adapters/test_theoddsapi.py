@@ -240,3 +240,15 @@ def test_odds_of_another_format_are_refused_and_said() -> None:
         rejected.where,
         rejected.reason,
     )
+
+
+def test_a_call_that_the_budget_puts_off_is_no_silence_though_the_prices_expire() -> None:
+    config = TheOddsApiConfig(sports=("soccer_epl",), bookmakers=("pinnacle",), monthly_credits=2_000, max_interval_s=900.0)
+    polling = Polling(config)
+    assert config.max_age_s == polling.codec.silence_limit_s
+    polling.respond([an_event("e1", at("pinnacle", H2H))])
+    due_ms = polling.codec.next_due_ms()
+    assert due_ms is not None
+    assert config.max_age_s < (due_ms - polling.now) / 1000 < polling.codec.silence_limit_s
+    polling.received.receive(polling.codec.tick(polling.now + round(config.max_age_s * 1000) + 1))
+    assert {} == polling.received.quotes("toa.pinnacle")
