@@ -340,6 +340,27 @@ def test_prices_move_under_the_certificate_without_a_program() -> None:
     assert 1 == scores.solves
 
 
+def test_a_new_definition_that_says_the_same_of_the_score_costs_no_program() -> None:
+    match = Match(profiles={"default": Profile(book_sum=1.05, ladder="decimal_3", devig="multiplicative")})
+    match.quote("match_odds", home=2.0, draw=4.0, away=4.0)
+    match.quote("total/ft/2.5", under=2.0, over=2.0)
+    match.flush()
+    scores = match.pipeline.pricer.scores
+    assert scores is not None
+    for in_play in (True, False, True):
+        match.quote("match_odds", _in_play=in_play, home=2.0, draw=4.0, away=4.0)
+        assert {None} == set(match.flush(2).values())
+    assert 1 == scores.solves
+    match.quote("match_odds", _status="suspended", home=2.0, draw=4.0, away=4.0)
+    match.flush(3)
+    match.quote("match_odds", home=2.0, draw=1.2, away=0)
+    match.flush(4)
+    match.quote("match_odds", home=2.578, draw=3.4, away=0)
+    match.quote("asian_handicap/ft/-0.5", home=0, away=1.904)
+    reasons = match.flush(5)
+    assert ("arbitrage", "arbitrage") == (reasons["match_odds"], reasons["asian_handicap/ft/-0.5"])
+
+
 def test_an_event_that_leaves_takes_its_state_along() -> None:
     match = Match()
     match.quote("match_odds", home=2.578, draw=3.4, away=0)

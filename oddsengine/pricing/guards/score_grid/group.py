@@ -93,10 +93,10 @@ class Entry:
 
     def bets(self) -> Iterable[Bet]:
         """Yield the prices on offer, each selection in its best profile."""
+        market, prices_of = self.definition.id, self.book.prices
         for key, claim in self.claims.items():
-            best = max((price for price in self.book.prices(key) if price is not None), default=None)
-            if best is not None:
-                yield Bet(self.definition.id, key, claim, best / 1000)
+            if prices := [price for price in prices_of(key) if price is not None]:
+                yield Bet(market, key, claim, max(prices) / 1000)
 
 
 class Group:

@@ -93,7 +93,7 @@ class ScoreGuard:
             changed: the selections whose prices changed; None of the others did, if the market was open.
         """
         entry = self._entries.get(book.definition.id)
-        if entry is None or entry.definition is not book.definition:
+        if entry is None or (entry.definition is not book.definition and not self._redefine(entry, book, event)):
             entry = self._enter(book, event)
         group = entry.group
         if group is None:
@@ -173,6 +173,16 @@ class ScoreGuard:
             return None
         return next((each for each in entry.group.arbitrages if market in each.markets), None)
 
+    def _redefine(self, entry: Entry, book: PricedMarket, event: Event | None) -> bool:
+        """Take note of another definition of a market, if it says the same of the score; no certificate has to change then."""
+        definition, before = book.definition, entry.definition
+        if event is None or (definition.event, period_of(definition)) != (before.event, period_of(before)):
+            return False
+        if claims_of(definition, event.sport, self._matches[definition.event].score) != entry.claims:
+            return False
+        entry.definition = definition
+        return True
+
     def _enter(self, book: PricedMarket, event: Event | None, match: _Match | None = None) -> Entry:
         definition = book.definition
         self.withdraw(definition.id)
@@ -215,7 +225,8 @@ class ScoreGuard:
             return set()
         beaten = group.beaten()
         rest = {market: entry for market, entry in group.entries.items() if market not in beaten}
-        is_settled = over <= beaten or not group.may_be_beaten(rest) or group.fair_bets == bets_of(rest)
+        is_fair = bool(group.fair_bets) and group.fair_bets == bets_of(rest)
+        is_settled = is_fair or over <= beaten or not group.may_be_beaten(rest)
         if is_settled and all(still_wins(each, group) for each in group.arbitrages):
             return beaten
         if group.certificate is not None and mend(group):

@@ -38,7 +38,7 @@ _NO_CEILING: Final = 10.0**12
 #: largest change of a probability, as the logarithm of its factor.
 _MAX_STEPS: Final = 40
 _REVIVAL: Final = 1e-4
-_MENDED_LOSS: Final = 0.003
+_MENDED_LOSS: Final = 0.01
 _MAX_EXPONENT: Final = 3.0
 
 
