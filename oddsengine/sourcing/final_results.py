@@ -24,10 +24,12 @@ class ClosedMarket(NamedTuple):
 
 
 class FinalResults:
-    """The markets that the source which spoke for them has closed with a result."""
+    """The markets that have been closed with a result: by the source that spoke for them, or by others."""
 
     def __init__(self) -> None:
         self._closed: dict[MarketId, ClosedMarket] = {}
+        #: market -> the sources that have closed it with a result; a provider may withdraw what it has settled
+        self._closing: dict[MarketId, set[str]] = {}
 
     def __contains__(self, market: MarketId) -> bool:
         """Check whether a market has a result."""
@@ -36,6 +38,27 @@ class FinalResults:
     def close(self, market: MarketId, held: SourceMarket, definition: MarketDefinition) -> None:
         """Store a result."""
         self._closed[market] = ClosedMarket(held, definition)
+
+    def note_closing(self, market: MarketId, known: Sequence[tuple[SourceBook, SourceMarket, MarketDefinition]]) -> None:
+        """Keep which live sources have closed a market with a result, whoever speaks for it, until they have it open again.
+
+        Args:
+            market: the market.
+            known: the sources that have it now, with its definitions.
+        """
+        for book, _, definition in known:
+            if book.health != "live":
+                continue
+            if has_result(definition):
+                self._closing.setdefault(market, set()).add(book.source)
+            elif definition.status != "closed" and market in self._closing:
+                self._closing[market].discard(book.source)
+                if not self._closing[market]:
+                    del self._closing[market]
+
+    def is_closed(self, market: MarketId) -> bool:
+        """Check whether some source has closed a market with a result and not opened it since."""
+        return market in self._closing
 
     def standing(
         self, market: MarketId, known: Sequence[tuple[SourceBook, SourceMarket, MarketDefinition]], *, remember: bool
@@ -72,6 +95,11 @@ class FinalResults:
 
     def retract(self, market: MarketId, source: str) -> None:
         """Drop the result of a market if it is a source's."""
+        closing = self._closing.get(market)
+        if closing is not None:
+            closing.discard(source)
+            if not closing:
+                del self._closing[market]
         closed = self._closed.get(market)
         if closed is not None and closed.market.source == source:
             del self._closed[market]
@@ -79,6 +107,7 @@ class FinalResults:
     def forget(self, market: MarketId) -> None:
         """Drop the result of a market that is gone."""
         self._closed.pop(market, None)
+        self._closing.pop(market, None)
 
 
 def has_result(definition: MarketDefinition) -> bool:

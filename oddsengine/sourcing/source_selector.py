@@ -168,13 +168,17 @@ class SourceSelector:
                 return ChosenSource(closed.market, closed.definition, None)
         if not known:
             return None
+        is_closed = self._results.is_closed(market)
+        if remember and (is_closed or len(known) > 1):
+            self._results.note_closing(market, known)
+            is_closed = self._results.is_closed(market)
         choice: ChosenSource | ConsensusInput | None
         if len(known) == 1 and len(self._rules) == 1:
             book, held, definition = known[0]
-            choice = ChosenSource(held, definition, _refusal(book, definition, self._rules[0], begun))
+            choice = ChosenSource(held, definition, _refusal(book, definition, self._rules[0], begun, is_closed=is_closed))
         else:
             rule = self._rule(event, known)
-            choice = self._choose(market, _judged(known, rule, begun), rule, now_ms, remember=remember)
+            choice = self._choose(market, _judged(known, rule, begun, is_closed=is_closed), rule, now_ms, remember=remember)
         if remember and type(choice) is ChosenSource and has_result(choice.definition):
             self._results.close(market, choice.market, choice.definition)
         return choice
@@ -253,9 +257,9 @@ class SourceSelector:
         return healthy[0], None
 
 
-def _judged(known: list[_Known], rule: SourcingRule, begun: Mapping[EventId, Event]) -> list[_Candidate]:
-    """Say of each source why its market may not be open, by its health and by what the others know."""
-    in_play = is_closed = False
+def _judged(known: list[_Known], rule: SourcingRule, begun: Mapping[EventId, Event], *, is_closed: bool) -> list[_Candidate]:
+    """Say of each source why its market may not be open, by its health and by what the others know or knew."""
+    in_play = False
     for book, _, definition in known:
         is_live = book.health == "live"
         if is_live and definition.in_play:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import fsum, inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oddsengine.pricing.market.outcomes import OutcomeGroup, outcome_groups, refusal_of
 from oddsengine.pricing.methods.bounds import fit
@@ -22,19 +22,27 @@ if TYPE_CHECKING:
     from oddsengine.pricing.profiles.profile import Profile
 
 
+_UNBOUNDED: Final = (0.0, 1.0)
+
+
 class Opinion(NamedTuple):
-    """One source's fair probabilities by selection, its weight, and when a last trade behind them becomes too old."""
+    """One source's fair probabilities by selection, its weight, and when a last trade behind them becomes too old.
+
+    `bounds` are the probabilities that its offers allow, by selection; those that are missing are not bounded.
+    """
 
     source: str
     fair: Mapping[str, float]
     weight: float
     expires_ms: float = inf
+    bounds: Mapping[str, tuple[float, float]] = {}
 
 
 class Consensus(NamedTuple):
     """The common fair probabilities, the sources they are derived from, those too far off, and those too old to count.
 
-    `expires_ms` is when a last trade behind them is too old, Unix milliseconds.
+    `expires_ms` is when a last trade behind them is too old, Unix milliseconds. `bounds` are the probabilities that the offers of
+    all the sources used allow: nobody may back a selection here and lay it at one of them.
     """
 
     fair: dict[str, float]
@@ -42,6 +50,7 @@ class Consensus(NamedTuple):
     outliers: tuple[str, ...]
     old: tuple[str, ...] = ()
     expires_ms: float = inf
+    bounds: Mapping[str, tuple[float, float]] = {}
 
 
 class Member(NamedTuple):
@@ -76,6 +85,7 @@ def agree_by_line(
     """
     expires_ms = inf
     fair: dict[str, float] = {}
+    bounds: dict[str, tuple[float, float]] = {}
     used: dict[str, None] = {}
     outliers: dict[str, None] = {}
     for keys in members[0].groups:
@@ -92,10 +102,11 @@ def agree_by_line(
             if len(members[0].groups) == 1 and not outliers:
                 return consensus
             fair |= consensus.fair
+            bounds |= consensus.bounds
             used |= dict.fromkeys(consensus.used)
             outliers |= dict.fromkeys(consensus.outliers)
             expires_ms = min(expires_ms, consensus.expires_ms)
-    return Consensus(fair, tuple(used), tuple(outliers), expires_ms=expires_ms) if fair else None
+    return Consensus(fair, tuple(used), tuple(outliers), expires_ms=expires_ms, bounds=bounds) if fair else None
 
 
 def opinion(
@@ -122,7 +133,9 @@ def opinion(
         for selection, each in zip(group.selections, found.scaled(known), strict=True)
         if each is not None
     }
-    return Opinion(market.source, fair, weight, answers.expires_ms)
+    keys = [str(selection.key) for selection in group.selections]
+    bounds = dict(zip(keys, zip(answers.lows, answers.highs, strict=True), strict=True))
+    return Opinion(market.source, fair, weight, answers.expires_ms, bounds)
 
 
 def agree(opinions: Sequence[Opinion], winners: int, outlier: float, min_sources: int) -> Consensus | None:
@@ -149,7 +162,14 @@ def agree(opinions: Sequence[Opinion], winners: int, outlier: float, min_sources
         tuple(each.source for each in kept),
         outliers,
         expires_ms=min(each.expires_ms for each in kept),
+        bounds={key: _bounds(key, kept) for key in fair},
     )
+
+
+def _bounds(key: str, opinions: Sequence[Opinion]) -> tuple[float, float]:
+    """Return what all sources' offers allow of a selection; where they contradict each other, what the laying ones allow."""
+    low = max(each.bounds.get(key, _UNBOUNDED)[0] for each in opinions)
+    return low, max(low, min(each.bounds.get(key, _UNBOUNDED)[1] for each in opinions))
 
 
 def weighted_median(values: Sequence[tuple[float, float]]) -> float:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SOURCE_OLD: Final = "source_old"
 #: The source named for a market priced by consensus.
 CONSENSUS = "consensus"
+_UNBOUNDED: Final = (0.0, 1.0)
 
 
 class ConsensusMarkets:
@@ -83,7 +84,7 @@ class ConsensusMarkets:
             book = held.books.get(key)
             if not isinstance(book, ConsensusBook):
                 book = held.books[key] = ConsensusBook()
-            book.set_fair(fair)
+            book.set_fair(fair, consensus.bounds.get(key, _UNBOUNDED))
         held.updated_ms = max(member.updated_ms for member, _, _ in fresh)
         held.received_ms = max(member.received_ms for member, _, _ in fresh)
         if len(fresh) < len(members.members):

@@ -94,6 +94,11 @@ class MarketBook:
         self.refusal = refusal_of(definition)
         if any(each.winners > 1 for each in outcomes) and any(each.method not in SEVERAL_WINNERS for each in settings):
             self.refusal = self.refusal or "method"
+        if self._require_complete_book and any(
+            each.status == "active" and str(each.key) not in self._positions for each in definition.selections
+        ):
+            # One side of a line without the other has no fair price.
+            self.refusal = self.refusal or "no_price"
         self.has_lines = any(each.line is not None for each in outcomes)
         self.line_count = len(outcomes)
 

@@ -20,18 +20,23 @@ _TRADED_EXCESS: Final = 0.02
 
 
 class ConsensusBook(SelectionBook):
-    """A selection priced by several sources together: holds a fair probability instead of an order book."""
+    """A selection priced by several sources together: holds a fair probability instead of an order book.
 
-    __slots__ = ("fair",)
+    `bounds` is the interval of probabilities that the sources' offers allow.
+    """
+
+    __slots__ = ("bounds", "fair")
 
     def __init__(self) -> None:
         super().__init__()
         self.fair: float | None = None
+        self.bounds = (0.0, 1.0)
 
-    def set_fair(self, probability: float) -> None:
-        """Set the fair probability; `version` changes only if it does."""
-        if probability != self.fair:
+    def set_fair(self, probability: float, bounds: tuple[float, float] = (0.0, 1.0)) -> None:
+        """Set the fair probability and its bounds; `version` changes only if one of them does."""
+        if probability != self.fair or bounds != self.bounds:
             self.fair = probability
+            self.bounds = bounds
             self.version += 1
 
 
@@ -94,15 +99,28 @@ def implied(
             one of its sides.
     """
     count = len(books)
-    if winners >= count:
-        # What all win or nothing can be told apart by has no odds.
+    if not 0 < winners < count:
+        # What all win, or none any more, has no odds.
         return Implied([None] * count, [0.0] * count, [1.0] * count)
     if any(type(book) is ConsensusBook for book in books):
-        fair = [Fair(book.fair, "consensus") if type(book) is ConsensusBook and book.fair is not None else None for book in books]
-        return Implied(fair, [0.0] * count, [1.0] * count)
+        return _implied_by_consensus(books, winners)
     if any(book is not None and book.quote is not None for book in books):
         return _implied_by_quotes(books, winners, inputs, market)
     return _implied_by_order_books(books, winners, inputs, market, now_ms, is_one_of_many=is_one_of_many)
+
+
+def _implied_by_consensus(books: Sequence[SelectionBook | None], winners: int) -> Implied:
+    fair: list[Fair | None] = []
+    lows: list[float] = []
+    highs: list[float] = []
+    for book in books:
+        low, high = book.bounds if type(book) is ConsensusBook else (0.0, 1.0)
+        lows.append(low)
+        highs.append(high)
+        # The median of several sources may be outside what the offers of one of them allow.
+        agreed = book.fair if type(book) is ConsensusBook else None
+        fair.append(None if agreed is None else Fair(min(max(agreed, low), high), "consensus"))
+    return Implied(fair, lows, highs, None if has_room(lows, highs, winners) else "incoherent")
 
 
 def _implied_by_quotes(

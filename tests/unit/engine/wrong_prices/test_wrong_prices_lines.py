@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from oddsengine.domain.feed_updates import MarketDefinition, MarketUpdate, SelectionDefinition
 from oddsengine.domain.ids import EventId, MarketId, SelectionKey
 from oddsengine.engine.explain import explain
+from oddsengine.pricing.profiles.profile import Profile
 from tests.support.builders import a_quote
 from tests.support.sources import OPEN, A, B, C, Sources
 
@@ -75,3 +78,12 @@ def test_each_line_of_a_consensus_has_its_own_sources() -> None:
     assert {"1@-0.5", "2@0.5", "1@0", "2@0"} == {key for key, price in sources.prices(HANDICAP).items() if price is not None}
     offer_lines(sources, B, *LINES, priced=())
     assert ("suspended", "too_few_sources") == sources.state(HANDICAP)
+
+
+def test_a_line_without_its_other_side_makes_a_book_incomplete() -> None:
+    sources = offer_lines(Sources(A, profile=Profile(require_complete_book=True)), A, -0.5, 0.5)
+    assert OPEN == sources.state(HANDICAP)
+    lines = a_handicap(-0.5, 0.5)
+    removed = (msgspec.structs.replace(lines.selections[0], status="removed"), *lines.selections[1:])
+    sources.receive(A, MarketUpdate("ah", definition=msgspec.structs.replace(lines, selections=removed)))
+    assert ("suspended", "no_price") == sources.state(HANDICAP)

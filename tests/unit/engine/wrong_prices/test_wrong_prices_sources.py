@@ -52,9 +52,9 @@ def test_a_consensus_is_taken_again_when_a_member_becomes_too_old() -> None:
     sources = a_consensus(A, B, min_sources=2).offer(A).at(30_000).offer(B)
     assert OPEN == sources.at(60_000).state()
     assert ("suspended", "source_old") == sources.at(60_001).state()
-    sources = a_consensus(A, B).offer(A, 2.0).at(30_000).offer(B, 4.0)
-    assert 2666 == sources.at(60_000).prices()["home"]
-    assert 4000 == sources.at(60_001).prices()["home"]
+    sources = a_consensus(A, B).offer(A, 2.0).at(30_000).offer(B, 2.02)
+    assert 2009 == sources.at(60_000).prices()["home"]
+    assert 2020 == sources.at(60_001).prices()["home"]
     assert ("suspended", "source_old") == sources.at(90_001).state()
 
 
