@@ -127,7 +127,8 @@ class OddsState:
                 gone = {key, *(market for market in ids if self.markets.get(market, {}).get("event") == key)}
                 ids -= gone
                 self._remove(gone)
-            else:
+            elif key in self.events or "sport" in event:
+                # A change with its sport is the whole event.
                 ids.add(key)
                 self.events[key] = {**self.events.get(key, {}), **event}
         for market in message.get("markets", ()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -21,6 +20,7 @@ from oddsengine.gateway.server.event_stream_endpoint import EventStreamEndpoint
 from oddsengine.gateway.server.rest import RestApi
 from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 from oddsengine.gateway.server.websocket_endpoint import WebSocketEndpoint
+from oddsengine.gateway.web import page_file
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -34,9 +34,7 @@ _PAGE: Final = {
     "index.html": "text/html",
     "app.js": "text/javascript",
     "client.js": "text/javascript",
-    "recovery.js": "text/javascript",
     "store.js": "text/javascript",
-    "subscriptions.js": "text/javascript",
     "view.js": "text/javascript",
     "style.css": "text/css",
     "icon.svg": "image/svg+xml",
@@ -138,7 +136,7 @@ def _for_role(role: Role, admission: Admission, handler: Handler) -> Handler:
 
 
 def _page(name: str) -> Handler:
-    body = files("oddsengine.gateway").joinpath("web", name).read_bytes()
+    body = page_file(name)
 
     async def handler(_request: web.Request) -> web.Response:
         return web.Response(body=body, content_type=_PAGE[name], charset="utf-8", headers=_PAGE_HEADERS)

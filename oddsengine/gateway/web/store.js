@@ -149,6 +149,8 @@ export class OddsStore {
       changed.all = true;
       return;
     }
+    // A change with its sport is the whole event.
+    if (!this.events.has(change.id) && change.sport === undefined) return;
     ids.add(change.id);
     if (!this.events.has(change.id)) changed.all = true;
     this.events.set(change.id, { ...this.events.get(change.id), ...change });

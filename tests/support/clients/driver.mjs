@@ -1,10 +1,13 @@
 // Runs clients and stores of the gateway's page in Node, as lines of JSON on standard input ask for, and answers each with a line.
+// The argument is the folder of the page's modules.
 
 import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
 
-import { OddsClient } from "../../../oddsengine/gateway/web/client.js";
-import { TABLE } from "../../../oddsengine/gateway/web/recovery.js";
-import { OddsStore } from "../../../oddsengine/gateway/web/store.js";
+const load = (name) => import(pathToFileURL(`${process.argv[2]}/${name}`).href);
+const { OddsClient } = await load("client.js");
+const { OddsStore } = await load("store.js");
+const { TABLE } = await load("recovery.js");
 
 const MAX_WAIT_MS = 20;
 const clients = new Map();

@@ -6,18 +6,20 @@ import asyncio
 import json
 import shutil
 from collections.abc import Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import pytest
 
 from oddsengine.client import GaveUp, OddsClient, OddsState, Problem, Timing, stream_url
+from oddsengine.gateway.web import page_file
 from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 KINDS: Final = ("python", "javascript")
 _DRIVER: Final = Path(__file__).with_name("driver.mjs")
@@ -227,14 +229,33 @@ def _camel_case(name: str) -> str:
 
 @asynccontextmanager
 async def running_node() -> AsyncIterator[Node]:
-    """Run Node. Skips the test if it is not installed."""
+    """Run Node with the modules as they are served. Skips the test if it is not installed."""
     if shutil.which("node") is None:
         pytest.skip("no Node on PATH (apt-get install nodejs)")
+    with node_modules() as folder:
+        async with _node_in(folder) as node:
+            yield node
+
+
+@contextmanager
+def node_modules() -> Iterator[str]:
+    """Write the modules as they are served. Yield their folder."""
+    with TemporaryDirectory() as folder:
+        for name in ("client.js", "store.js", "recovery.js"):
+            Path(folder, name).write_bytes(page_file(name))
+        Path(folder, "package.json").write_text('{"type": "module"}', encoding="utf-8")
+        yield folder
+
+
+def node_command(folder: str) -> list[str]:
+    """Return the command that runs the driver with the modules in a folder."""
+    return ["node", "--experimental-websocket", "--no-warnings", str(_DRIVER), folder]
+
+
+@asynccontextmanager
+async def _node_in(folder: str) -> AsyncIterator[Node]:
     process = await asyncio.create_subprocess_exec(
-        "node",
-        "--experimental-websocket",
-        "--no-warnings",
-        str(_DRIVER),
+        *node_command(folder),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=64 * 1024 * 1024,

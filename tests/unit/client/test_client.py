@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oddsengine.client import OddsState, stream_url
+from oddsengine.client import OddsClient, OddsState, stream_url
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,20 @@ from oddsengine.client import OddsState, stream_url
         ("https://host/", "wss://host/v1/stream"),
         ("ws://host/other", "ws://host/other"),
         ("wss://host:1/v1/stream", "wss://host:1/v1/stream"),
+        ("https://host/odds/", "wss://host/odds/v1/stream"),
+        ("[::1]:8080", "ws://[::1]:8080/v1/stream"),
     ],
 )
 def test_urls_are_completed_to_the_stream(url: str, expected: str) -> None:
     assert expected == stream_url(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://host", "ws://", "host:99999", "http://[::1", f"http://{'a' * 70}.example", "ws://user@host"]
+)
+def test_what_is_no_url_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="URL"):
+        OddsClient(url, [])
 
 
 def a_market(key: str, price: float, **fields: Any) -> dict[str, Any]:
