@@ -84,6 +84,9 @@ class SportQuotes:
                 if period is None:
                     continue
                 closes_ms = cutoff_ms(heard.period)
+                if closes_ms is None and not listed.fixture.liveStatus:
+                    # It is not offered live, here or elsewhere.
+                    closes_ms = time_ms(listed.fixture.starts)
                 changes_ms += [] if closes_ms is None else [closes_ms]
                 is_open = _is_open(heard, listed) and (closes_ms is None or now_ms < closes_ms)
                 phase = Phase("open" if is_open else "suspended", started)

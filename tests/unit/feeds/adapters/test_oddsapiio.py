@@ -186,3 +186,12 @@ def test_no_more_markets_are_streamed_than_the_provider_allows_and_all_are_trans
     streamed = streamed_markets(sport)
     assert len(streamed) == len(set(streamed)) <= 20
     assert set(streamed) <= MARKETS
+
+
+@pytest.mark.parametrize(("at", "is_open"), [("2026-11-24T17:59:59Z", False), ("2026-11-24T18:00:00Z", True), (None, True)])
+def test_prices_from_before_the_match_are_suspended_once_it_is_live(at: str | None, is_open: bool) -> None:
+    streaming = Streaming().recovered(ml(at=at))
+    assert {MARKET} == streaming.received.quotes("oai.bet365").keys()
+    received = streaming.respond([{**EVENT, "status": "live"}], at_ms=REFRESH_MS)
+    assert is_open == (MARKET in received.quotes("oai.bet365"))
+    assert received.books["oai.bet365"].events["oai.7"].in_play  # type: ignore[index]

@@ -234,6 +234,14 @@ def test_what_was_quoted_before_the_match_is_withdrawn_at_its_start_although_the
     assert 1.5 == feed.quotes()["pin.1/match_odds"]["home"]
 
 
+@pytest.mark.parametrize(("cutoff", "is_open"), [(None, False), ("2026-11-24T18:00:00Z", False), ("2026-11-24T18:05:00Z", True)])
+def test_a_match_that_is_not_offered_live_closes_at_its_cutoff_or_its_start(cutoff: str | None, is_open: bool) -> None:
+    feed = Feed(a_fixture(1), odds=[quoted(1, {"moneyline": MONEYLINE, "cutoff": cutoff})])
+    assert {"pin.1/match_odds"} == feed.quotes().keys()
+    feed.tick(NOW + THREE_HOURS_MS)
+    assert is_open == bool(feed.quotes())
+
+
 def test_a_live_fixture_does_not_open_the_match_early() -> None:
     feed = Feed(PRE_MATCH, LIVE, odds=[quoted(2, {"moneyline": MONEYLINE})])
     assert {} == feed.quotes()
