@@ -111,12 +111,16 @@ def gateway(
     from oddsengine.cli.gateway import gateway as run_one
     from oddsengine.cli.gateway import gateway_workers
 
+    def load(file: Path) -> Settings:
+        return with_address(read_settings(file), port, host)
+
     path = config_path(config)
-    settings = require_redis(with_address(read_settings(path), port, host), "gateway")
+    settings = require_redis(load(path), "gateway")
     configure_logging(settings.log.level)
     count = workers or settings.gateway.workers
     if count == 1:
-        run_role(lambda startup: run_one(startup, settings, inherited=[int(fd) for fd in listen_fd.split(",") if fd]))
+        inherited = [int(fd) for fd in listen_fd.split(",") if fd]
+        run_role(lambda startup: run_one(startup, settings, path, load, inherited=inherited))
     else:
         arguments = ["gateway", "--config", str(path), "--host", settings.gateway.host, "--workers", "1"]
         run_role(lambda startup: gateway_workers(startup, settings, count, arguments))

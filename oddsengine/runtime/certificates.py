@@ -9,6 +9,8 @@ from typing import Final
 
 import structlog
 
+from oddsengine.runtime.processes.file_watch import identity
+
 _CHECK_S: Final = 5.0
 _log = structlog.get_logger(__name__)
 
@@ -39,15 +41,18 @@ async def renew(context: ssl.SSLContext, cert: str, key: str, *, check_s: float 
         key: see `server_context`.
         check_s: how often the files are checked.
     """
-    loaded = _modified(cert, key)
+    files = [Path(cert), Path(key)]
+    tried = [identity(file) for file in files]
     while True:
         await asyncio.sleep(check_s)
+        found = [identity(file) for file in files]
+        if found == tried or None in found:
+            continue
+        # One that can't be used is reported once.
+        tried = found
         try:
-            modified = _modified(cert, key)
-            if modified != loaded:
-                _load(context, cert, key)
-                loaded = modified
-                _log.info("certificate renewed", file=cert)
+            _load(context, cert, key)
+            _log.info("certificate renewed", file=cert)
         except OSError as error:
             _log.error("certificate rejected, keeping the one in use", error=str(error))
 
@@ -60,7 +65,3 @@ def _load(context: ssl.SSLContext, cert: str, key: str) -> None:
         context.load_cert_chain(cert, key)
     except ssl.SSLError as error:
         raise OSError(f"tls_cert {cert}, tls_key {key}: {error.reason or error}") from error
-
-
-def _modified(*files: str) -> list[int]:
-    return [Path(file).stat().st_mtime_ns for file in files]

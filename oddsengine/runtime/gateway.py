@@ -187,18 +187,18 @@ async def run_gateway(
                 await end_tasks(tasks)
 
 
-async def load(service: GatewayService, startup: Startup) -> None:
+async def wait_loaded(service: GatewayService, startup: Startup) -> None:
     """Wait until every shard was loaded once. Meanwhile the gateway answers that it is starting.
 
     Raises:
         Stopped: if the process is asked to stop.
     """
     with startup.doing(Step.LOAD):
-        await startup.unless_stopped(_wait_loaded(service.hub.replica, startup))
+        await startup.unless_stopped(_loaded(service.hub.replica, startup))
     startup.ready()
 
 
-async def _wait_loaded(replica: Replica, startup: Startup) -> None:
+async def _loaded(replica: Replica, startup: Startup) -> None:
     began_s, reported = time.monotonic(), False
     while missing := replica.unloaded():
         startup.waiting_for = f"shards {', '.join(map(str, missing))}: nothing was published in this namespace yet"

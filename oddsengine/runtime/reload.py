@@ -1,24 +1,29 @@
-"""Live reload: a changed config file replaces the pricing profiles as a whole, or changes nothing."""
+"""Live reload: a changed config file replaces what can be replaced as a whole, or changes nothing."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import structlog
-from watchfiles import awatch
 
 from oddsengine.pricing.pricer import Pricer
+from oddsengine.runtime.processes.file_watch import POLL_S, changes
 from oddsengine.runtime.settings import ConfigError, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
 
 #: The sections that a reload applies. The others need a restart.
-_RELOADED_SECTIONS: Final = frozenset({"profiles", "tiers"})
+_RELOADED_SECTIONS: Final = frozenset({"profiles", "tiers", "log"})
+#: Sections that a running process can't lose: a file without them is more likely cut off than meant.
+_KEPT_SECTIONS: Final = ("profiles", "feeds")
+#: The sections that a gateway reads.
+GATEWAY_SECTIONS: Final = frozenset({"engine", "redis", "gateway", "auth", "limits", "log"})
 _log = structlog.get_logger(__name__)
 
 
@@ -29,7 +34,9 @@ class Reloader:
         path: the config file.
         load: loads it; raises ConfigError.
         settings: the settings in effect.
-        adopt: switches the engine to another pricer; raises ValueError if it can't.
+        adopt: switches the engine to another pricer; raises ValueError if it can't. None if there is no engine.
+        sections: the sections that this process reads.
+        poll_s: how often the file is looked at; None: only on request.
     """
 
     def __init__(
@@ -37,12 +44,17 @@ class Reloader:
         path: Path,
         load: Callable[[Path], Settings],
         settings: Settings,
-        adopt: Callable[[Pricer], None],
+        adopt: Callable[[Pricer], None] | None,
+        *,
+        sections: frozenset[str] = frozenset(Settings.__struct_fields__),
+        poll_s: float | None = POLL_S,
     ) -> None:
         self._path = path
         self._load = load
         self._settings = settings
         self._adopt = adopt
+        self._sections = sections
+        self._poll_s = poll_s
         self._requested = asyncio.Event()
 
     def request(self) -> None:
@@ -52,37 +64,71 @@ class Reloader:
     async def run(self) -> None:
         """Watch the file and reload until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch())
+            if self._poll_s is not None:
+                group.create_task(self._watch(self._poll_s))
             while True:
                 await self._requested.wait()
                 self._requested.clear()
                 self.reload()
 
     def reload(self) -> bool:
-        """Load the file and adopt its profiles. Return False if they were rejected, which changes nothing."""
+        """Load the file and adopt what can be changed. Return False if it was rejected, which changes nothing."""
         try:
             settings = self._load(self._path)
-            if (settings.profiles, settings.tiers) != (self._settings.profiles, self._settings.tiers):
-                self._adopt(Pricer(settings.profiles, settings.tiers, self._settings.engine.solves_per_s))
+            _require_sections(self._settings, settings)
+            if self._adopt is not None and (settings.profiles, settings.tiers) != (
+                self._settings.profiles,
+                self._settings.tiers,
+            ):
+                self._adopt(Pricer(settings.profiles, settings.tiers))
         except (ConfigError, ValueError) as error:
             _log.error("config rejected", file=str(self._path), problems=str(error).splitlines())
             return False
-        needs_restart = [
-            section
+        changed = [
+            key
             for section in Settings.__struct_fields__
-            if section not in _RELOADED_SECTIONS and getattr(settings, section) != getattr(self._settings, section)
+            if section in self._sections and section != "sections"
+            for key in _changed_keys(section, getattr(self._settings, section), getattr(settings, section))
         ]
-        self._settings = msgspec.structs.replace(self._settings, profiles=settings.profiles, tiers=settings.tiers)
-        _log.info("config reloaded", file=str(self._path), needs_restart=needs_restart)
+        needs_restart = [key for key in changed if key.partition(".")[0] not in _RELOADED_SECTIONS]
+        applied = [key for key in changed if key not in needs_restart]
+        if settings.log != self._settings.log:
+            logging.getLogger().setLevel(settings.log.level.upper())
+        self._settings = msgspec.structs.replace(
+            self._settings, **{section: getattr(settings, section) for section in _RELOADED_SECTIONS}
+        )
+        _log.info("config reloaded", file=str(self._path), changed=applied, needs_restart=needs_restart)
         return True
 
-    async def _watch(self) -> None:
-        # Editors and deployments replace the file, which ends a watch on the file itself: watch its folder. Other files there,
-        # such as our own log, must not wake us: a log line about each wake-up would cause the next one.
-        async for _ in awatch(
-            self._path.parent, recursive=False, watch_filter=lambda _, path: Path(path).name == self._path.name
-        ):
+    async def _watch(self, poll_s: float) -> None:
+        async for _ in changes(self._path, poll_s):
             self.request()
+
+
+def _require_sections(before: Settings, after: Settings) -> None:
+    for section in _KEPT_SECTIONS:
+        if section in before.sections and section not in after.sections:
+            names = ", ".join(getattr(before, section))
+            raise ValueError(f"the file has no [{section}] any more, and {names} run with them: restart if that is meant")
+
+
+def _changed_keys(path: str, before: Any, after: Any) -> Iterator[str]:
+    """Yield the keys whose values differ: of a section or a table by name, of everything else the key itself."""
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in {**before, **after}:
+            if before.get(name) != after.get(name):
+                yield f"{path}.{name}"
+        # The order of feeds and profiles counts.
+        if list(before) != list(after) and before == {name: after.get(name) for name in before}:
+            yield path
+    elif isinstance(before, msgspec.Struct) and type(before) is type(after):
+        for name in before.__struct_fields__:
+            if getattr(before, name) != getattr(after, name):
+                yield f"{path}.{name}"
+    else:
+        yield path
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from oddsengine.engine.http_api import EngineApi
 from oddsengine.runtime.engine import run_engine
-from oddsengine.runtime.gateway import load, open_gateway, run_gateway
+from oddsengine.runtime.gateway import open_gateway, run_gateway, wait_loaded
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Startup
 from oddsengine.runtime.timing import DEFAULT_TIMING
@@ -63,7 +63,7 @@ async def run_service(
         ) as gateway,
     ):
         try:
-            await load(gateway, startup)
+            await wait_loaded(gateway, startup)
             yield Service(engine, gateway, embedded)
         finally:
             # Before the subscribers are asked to reconnect, which takes seconds in which nobody keeps the prices.

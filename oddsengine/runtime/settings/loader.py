@@ -85,7 +85,7 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
         reader.report_unknown(("gateway", "profile"), "profile", gateway.profile, profiles)
     if reader.problems:
         raise ConfigError(reader.problems)
-    return Settings(**sections, profiles=profiles, tiers=tiers or {}, feeds=feeds, sourcing=sourcing)
+    return Settings(**sections, profiles=profiles, tiers=tiers or {}, feeds=feeds, sourcing=sourcing, sections=frozenset(table))
 
 
 def _parse_toml(text: str, name: str) -> dict[str, Any]:

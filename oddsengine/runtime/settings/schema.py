@@ -119,6 +119,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     feeds: dict[str, FeedSettings] = {}
     matching: MatchingSettings = MatchingSettings()
     sourcing: tuple[SourcingRule, ...] = ()
+    #: the sections that the file has
+    sections: frozenset[str] = frozenset()
 
 
 #: The sections that are one table of one type.

@@ -13,9 +13,8 @@ from oddsengine.common.redaction import SECRETS
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
-#: A line per request, which the metrics count; and a line per change of any file beside the config: a log file there would
-#: log its own changes for ever.
-_NOISY_LOGGERS: Final = ("aiohttp.access", "watchfiles")
+#: A line per request, which the metrics count.
+_NOISY_LOGGERS: Final = ("aiohttp.access",)
 
 
 def configure_logging(level: str = "info", *, json: bool | None = None) -> None:

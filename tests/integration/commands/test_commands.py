@@ -239,23 +239,3 @@ async def test_a_config_is_reloaded_as_a_whole_or_not_at_all(tmp_path: Path) -> 
         await shown(1.20)
     finally:
         await stop(process)
-
-
-async def test_a_log_file_beside_the_config_does_not_wake_the_watcher(tmp_path: Path) -> None:
-    config, log = tmp_path / "odds.toml", tmp_path / "odds.log"
-    config.write_text('[gateway]\nport = 0\n[log]\nlevel = "debug"\n')
-    with log.open("wb") as out:
-        process = await asyncio.create_subprocess_exec(*COMMAND, "run", "--config", str(config), stderr=out, cwd=tmp_path)
-    try:
-        await wait_until(lambda: '"event": "serving"' in log.read_text(), "the service")
-        for number in range(5):
-            (tmp_path / "another.log").write_text(f"{number}\n")
-            await asyncio.sleep(0.1)
-        config.write_text(f"{config.read_text()}# changed\n")
-        await wait_until(lambda: '"event": "config reloaded"' in log.read_text(), "the reload")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.wait()
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [] == [line for line in lines if line["logger"].startswith("watchfiles")]
-    assert 1 == sum(line["event"] == "config reloaded" for line in lines)

@@ -69,10 +69,7 @@ async def running(role: str, config: Path, **engine_or_gateway: Any) -> AsyncIte
 
     startup = Startup(asyncio.Event())
     settings = load(config)
-    if role == "gateway":
-        main = gateway(startup, settings)
-    else:
-        main = (engine if role == "engine" else run)(startup, settings, config, load)
+    main = {"engine": engine, "gateway": gateway, "run": run}[role](startup, settings, config, load)
     task = asyncio.create_task(main)
     started = Role(startup, task)
     try:

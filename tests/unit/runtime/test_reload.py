@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from oddsengine.runtime.reload import Reloader
+from oddsengine.runtime.reload import GATEWAY_SECTIONS, Reloader
 from oddsengine.runtime.settings import Settings, load_settings, parse_settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from oddsengine.pricing.pricer import Pricer
@@ -24,6 +26,10 @@ SECOND = "[profiles.default]\nbook_sum = 1.10\n"
 
 def load(path: Path) -> Settings:
     return load_settings(path, {})
+
+
+class Fake(msgspec.Struct):
+    """The config of a feed."""
 
 
 class Engine:
@@ -70,12 +76,61 @@ def test_a_bad_file_is_rejected_and_changes_nothing(config: Path) -> None:
     assert not Reloader(config, load, parse_settings(FIRST, "odds.toml", {}), engine.refuse).reload()
 
 
-def test_sections_that_need_a_restart_are_named(config: Path) -> None:
+def test_what_changed_and_what_needs_a_restart_is_named_by_key(config: Path) -> None:
+    config.write_text(FIRST + "[engine]\nshards = 2\n")
     reloader = Reloader(config, load, load(config), Engine().adopt)
-    config.write_text("[auth]\nissuer = 'us'\n[limits]\nsessions = 3\n[profiles.default]\nbook_sum = 1.2\n")
+    config.write_text(
+        "[auth]\nissuer = 'us'\n[limits]\nsessions = 3\n[matching]\nwindow_min = 5\n[log]\nlevel = 'debug'\n"
+        "[profiles.default]\nbook_sum = 1.2\n[engine]\nshards = 2\n[[sourcing]]\nsport = 'tennis'\n"
+    )
+    level = logging.getLogger().level
+    try:
+        for _ in range(2):
+            with capture_logs() as logs:
+                assert reloader.reload()
+            needed = ["auth.issuer", "limits.sessions", "matching.window_min", "sourcing"]
+            assert needed == logs[0]["needs_restart"], "as long as it was not restarted"
+        assert [] == logs[0]["changed"], "the second time"
+        assert logging.DEBUG == logging.getLogger().level
+    finally:
+        logging.getLogger().setLevel(level)
+
+
+def test_a_gateway_names_only_what_it_reads(config: Path) -> None:
+    reloader = Reloader(config, load, load(config), None, sections=GATEWAY_SECTIONS)
+    config.write_text(SECOND + "[gateway]\nheartbeat_ms = 900\n[matching]\nwindow_min = 5\n")
     with capture_logs() as logs:
         assert reloader.reload()
-    assert ["auth", "limits"] == logs[0]["needs_restart"]
+    assert ([], ["gateway.heartbeat_ms"]) == (logs[0]["changed"], logs[0]["needs_restart"])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lost"),
+    [
+        (FIRST, "", "[profiles]"),
+        (FIRST, "# [profiles.default]\n", "[profiles]"),
+        (FIRST, "[log]\nlevel = 'info'\n", "[profiles]"),
+        (FIRST + "[profiles.second]\n", FIRST, "second"),
+        (f"{FIRST}[feeds.a]\nadapter = 'fake'\n", SECOND, "[feeds]"),
+    ],
+)
+def test_a_file_that_is_cut_off_is_rejected(before: str, after: str, lost: str, config: Path) -> None:
+    """What is on offer would lose its profile."""
+
+    def load_any(path: Path) -> Settings:
+        return load_settings(path, {"fake": Fake})
+
+    def adopt(pricer: Pricer) -> None:
+        if list(pricer.profiles) != list(settings.profiles):
+            raise ValueError(f"{', '.join(settings.profiles)} are on offer")
+
+    config.write_text(before)
+    settings = load_any(config)
+    reloader = Reloader(config, load_any, settings, adopt)
+    config.write_text(after)
+    with capture_logs() as logs:
+        assert not reloader.reload()
+    assert lost in " ".join(logs[0]["problems"])
 
 
 @asynccontextmanager
@@ -101,31 +156,82 @@ class CountedLoads:
         return load(path)
 
 
-async def test_only_changes_of_the_config_itself_reload_it(config: Path) -> None:
-    """Writing another file of the folder, replacing the config and swapping a link to it, as editors and deployments do."""
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def rename_over(path: Path, text: str) -> None:
+    """Replace a file as editors do."""
+    replacement = path.with_name("replacement")
+    replacement.write_text(text)
+    replacement.rename(path)
+
+
+def swap_config_map(path: Path, text: str) -> None:
+    """Replace the folder behind the link behind the file, as Kubernetes does."""
+    folder = path.parent / f"..{len(list(path.parent.iterdir()))}"
+    folder.mkdir()
+    (folder / path.name).write_text(text)
+    link = path.parent / "..data_tmp"
+    link.symlink_to(folder.name)
+    link.rename(path.parent / "..data")
+    if not path.exists():
+        path.symlink_to(f"..data/{path.name}")
+
+
+def swap_link(path: Path, text: str) -> None:
+    target = path.parent / f"{len(list(path.parent.iterdir()))}.toml"
+    target.write_text(text)
+    link = path.with_name("link")
+    link.symlink_to(target.name)
+    link.rename(path)
+
+
+def write_target(path: Path, text: str) -> None:
+    """Change a file that the config is a link to, in another folder."""
+    elsewhere = path.parent / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    (elsewhere / "odds.toml").write_text(text)
+    if not path.is_symlink():
+        path.unlink(missing_ok=True)
+        path.symlink_to(elsewhere / "odds.toml")
+
+
+@pytest.mark.parametrize("replace", [write, rename_over, swap_config_map, swap_link, write_target])
+async def test_a_file_is_reloaded_however_it_is_replaced(replace: Callable[[Path, str], None], tmp_path: Path) -> None:
+    """Once for each change, and not for other files of the folder, such as our own log."""
+    config = tmp_path / "config" / "odds.toml"
+    config.parent.mkdir()
+    replace(config, FIRST)
     loads = CountedLoads()
-    reloader = Reloader(config, loads, load(config), Engine().adopt)
+    reloader = Reloader(config, loads, load(config), Engine().adopt, poll_s=0.01)
     async with running(reloader), asyncio.timeout(20):
-        await asyncio.sleep(0.3)
         for number in range(4):
             (config.parent / "odds.log").write_text(f"{number}")
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.02)
         assert 0 == loads.count
-        replacement = config.with_suffix(".new")
-        replacement.write_text(SECOND)
-        replacement.rename(config)
-        await loads.loaded.wait()
-        loads.loaded.clear()
-        link = config.with_suffix(".link")
-        (config.parent / "other.toml").write_text(FIRST)
-        link.symlink_to("other.toml")
-        link.rename(config)
+        for number in range(1, 4):
+            replace(config, f"{FIRST}# {number}\n")
+            await loads.loaded.wait()
+            loads.loaded.clear()
+        config.touch()
+        await asyncio.sleep(0.1)
+        assert 3 == loads.count
+
+
+async def test_a_file_that_is_missing_for_a_moment_is_waited_for(config: Path) -> None:
+    loads = CountedLoads()
+    async with running(Reloader(config, loads, load(config), Engine().adopt, poll_s=0.01)), asyncio.timeout(20):
+        config.unlink()
+        await asyncio.sleep(0.1)
+        assert 0 == loads.count
+        config.write_text(SECOND)
         await loads.loaded.wait()
 
 
 async def test_a_requested_reload_needs_no_change(config: Path) -> None:
     loads = CountedLoads()
-    reloader = Reloader(config, loads, load(config), Engine().adopt)
+    reloader = Reloader(config, loads, load(config), Engine().adopt, poll_s=None)
     async with running(reloader), asyncio.timeout(20):
         reloader.request()
         await loads.loaded.wait()

@@ -1,0 +1,53 @@
+"""Noticing that a file has changed, however it was replaced: in place, by a rename, or by a change of any link on its path.
+
+It is looked at, not subscribed to: events of the file system come for a folder, not for the path (a mounted ConfigMap is replaced
+two links away), wake up for every other file in it, and take one of the few inotify instances that a user may have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+POLL_S: Final = 0.5
+
+
+async def changes(path: Path, poll_s: float = POLL_S) -> AsyncIterator[None]:
+    """Yield whenever the content of a file has changed and has come to rest. A file that is missing is waited for.
+
+    Args:
+        path: the file, or a link to it.
+        poll_s: how often it is looked at; it is at rest if it is the same twice.
+    """
+    seen, content = identity(path), _content(path)
+    pending = seen
+    while True:
+        await asyncio.sleep(poll_s)
+        found = identity(path)
+        if found != pending:
+            pending = found
+        elif found != seen and found is not None:
+            seen = found
+            if (changed := _content(path)) is not None and changed != content:
+                content = changed
+                yield
+
+
+def identity(path: Path) -> tuple[int, ...] | None:
+    """Return what tells a file, at the end of all links, from one that has replaced it; None if it is missing."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
