@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack, ExitStack
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from oddsengine.common.signals import on_reload
-from oddsengine.runtime.gateway import open_gateway, run_gateway, wait_loaded
-from oddsengine.runtime.processes.front import url_of
+from oddsengine.runtime.gateway import open_gateway, read_secrets, run_gateway, wait_loaded
+from oddsengine.runtime.processes.file_watch import POLL_S
+from oddsengine.runtime.processes.front import url_of, when_free
 from oddsengine.runtime.processes.redis import provide_redis
-from oddsengine.runtime.processes.workers import run_workers
+from oddsengine.runtime.processes.startup import Step
+from oddsengine.runtime.processes.worker import linked_to_parent
+from oddsengine.runtime.processes.workers import Workers
 from oddsengine.runtime.reload import GATEWAY_SECTIONS, Reloader, run_reloader
+from oddsengine.runtime.telemetry.metrics import build_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,8 +30,18 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
+#: What a running service can't change: where it listens, and how many workers do.
+_FIXED_KEYS: Final = frozenset({"gateway.host", "gateway.port", "gateway.workers", "gateway.worker_timeout_s"})
+
+
 async def gateway(
-    startup: Startup, settings: Settings, config: Path, load: Callable[[Path], Settings], *, inherited: Sequence[int] = ()
+    startup: Startup,
+    settings: Settings,
+    config: Path,
+    load: Callable[[Path], Settings],
+    *,
+    inherited: Sequence[int] = (),
+    control: int | None = None,
 ) -> None:
     """Run one gateway in this process until SIGINT or SIGTERM, then drain. SIGHUP and a change of the file reload its config.
 
@@ -36,26 +51,70 @@ async def gateway(
         config: the file it was loaded from.
         load: loads that file again; raises ConfigError.
         inherited: the file descriptors of sockets to listen on; empty to bind the port.
+        control: the file descriptor of the channel to the parent, if this is a worker; the parent watches the file.
     """
-    async with (
-        open_gateway(settings, startup, inherited=inherited) as opened,
-        provide_redis(settings, startup) as (redis_url, _),
-        run_gateway(settings, redis_url, opened=opened, startup=startup) as service,
-        AsyncExitStack() as stack,
-    ):
-        reloader = Reloader(config, load, settings, None, sections=GATEWAY_SECTIONS)
+    async with AsyncExitStack() as stack:
+        link = None if control is None else await stack.enter_async_context(linked_to_parent(control, startup))
+        opened = await stack.enter_async_context(open_gateway(settings, startup, inherited=inherited))
+        redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
+        registry_of = build_registry if link is None else link.registry
+        running = run_gateway(settings, redis_url, opened=opened, registry_of=registry_of, startup=startup)
+        service = await stack.enter_async_context(running)
+        poll_s = POLL_S if link is None else None
+        reloader = Reloader(config, load, settings, None, sections=GATEWAY_SECTIONS, poll_s=poll_s)
         await stack.enter_async_context(run_reloader(reloader))
         on_reload(reloader.request)
+        if link is not None:
+            link.on_reload = reloader.request
         await wait_loaded(service, startup)
+        if link is not None:
+            link.say_alive()
         url = url_of(settings.gateway.host, service.port, tls=opened.front.tls is not None)
         _log.info("serving", url=url, worker=os.getpid())
         await startup.stopping.wait()
         _log.info("stopping", worker=os.getpid())
 
 
-async def gateway_workers(startup: Startup, settings: Settings, count: int, arguments: Sequence[str]) -> None:
-    """Run gateways in worker processes until SIGINT or SIGTERM, then drain them; see `run_workers`."""
-    gateway = settings.gateway
-    async with run_workers(startup, count, gateway.host, gateway.port, arguments) as bound_port:
-        _log.info("workers", url=url_of(gateway.host, bound_port, tls=bool(gateway.tls_cert)), workers=count)
-        await startup.stopping.wait()
+async def gateway_workers(
+    startup: Startup, settings: Settings, config: Path, load: Callable[[Path], Settings], count: int, arguments: Sequence[str]
+) -> None:
+    """Run gateways in worker processes until SIGINT or SIGTERM, then drain them; see `Workers`.
+
+    SIGHUP and a change of the file reload the config. Where that needs new processes, each worker is replaced.
+
+    Args:
+        startup: the steps of the start.
+        settings: the configuration. Its Redis has a URL.
+        config: the file it was loaded from.
+        load: loads that file again; raises ConfigError.
+        count: how many workers.
+        arguments: of the command that each worker runs.
+    """
+    host, port = settings.gateway.host, settings.gateway.port
+    with startup.doing(Step.SECRETS):
+        read_secrets(settings)
+    with startup.doing(Step.BIND):
+        shared = await startup.unless_stopped(when_free(host, port, count, startup))
+    with ExitStack() as sockets:
+        for each in shared:
+            for sock in each:
+                sockets.enter_context(sock)
+        workers = Workers(arguments, shared, settings.gateway.worker_timeout_s)
+
+        def reloaded(needed: Sequence[str]) -> None:
+            if any(key not in _FIXED_KEYS for key in needed):
+                workers.replace()
+            else:
+                workers.reload()
+
+        reloader = Reloader(config, load, settings, None, sections=GATEWAY_SECTIONS, restarts=reloaded, fixed=_FIXED_KEYS)
+        on_reload(reloader.request)
+        async with run_reloader(reloader), asyncio.TaskGroup() as group:
+            keeping = group.create_task(workers.run(), name="workers")
+            try:
+                bound_port = int(shared[0][0].getsockname()[1])
+                _log.info("workers", url=url_of(host, bound_port, tls=bool(settings.gateway.tls_cert)), workers=count)
+                startup.ready()
+                await startup.stopping.wait()
+            finally:
+                keeping.cancel()

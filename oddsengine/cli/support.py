@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import faulthandler
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
@@ -90,15 +90,9 @@ def run_role(main: Callable[[Startup], Coroutine[Any, Any, None]]) -> None:
 
 
 async def _until_stopped(main: Callable[[Startup], Coroutine[Any, Any, None]]) -> None:
-    startup = Startup(asyncio.Event())
-
-    def stop() -> None:
-        if not startup.stopping.is_set():
-            startup.stopping.set()
-            # Shows where it hangs, and ends it even if the event loop does.
-            faulthandler.dump_traceback_later(_STOP_TIMEOUT_S, exit=True)
-
-    on_stop(stop)
+    # A stop that takes too long shows where it hangs, and ends even if the event loop does.
+    startup = Startup(partial(faulthandler.dump_traceback_later, _STOP_TIMEOUT_S, exit=True))
+    on_stop(startup.stop)
     # A reload that is requested too early is not lost: the file is read when the role starts.
     on_reload(lambda: None)
     await main(startup)

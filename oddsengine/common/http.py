@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from oddsengine.common.error_codes import ErrorCode
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiohttp.typedefs import Handler
-    from prometheus_client import CollectorRegistry
 
     from oddsengine.common.internal_errors import InternalErrors
 
@@ -101,10 +101,20 @@ async def healthz(_request: web.Request) -> web.Response:
     return web.json_response({"status": "ok"})
 
 
+class RefreshedRegistry(CollectorRegistry):
+    """Metrics that must be brought up to date before they are read."""
+
+    async def refresh(self) -> None:
+        """Bring them up to date."""
+        raise NotImplementedError
+
+
 def metrics_handler(registry: CollectorRegistry) -> Handler:
     """Return a handler that answers with a registry's metrics in the Prometheus text format."""
 
     async def handler(_request: web.Request) -> web.Response:
+        if isinstance(registry, RefreshedRegistry):
+            await registry.refresh()
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return handler

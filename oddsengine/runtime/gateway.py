@@ -35,7 +35,10 @@ from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.results import Results
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    import ssl
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+
+    from prometheus_client import CollectorRegistry
 
     from oddsengine.gateway.server.rest import EngineView
     from oddsengine.runtime.settings import Settings
@@ -69,6 +72,18 @@ class GatewayFront(NamedTuple):
     authenticator: Authenticator
 
 
+def read_secrets(settings: Settings) -> tuple[Authenticator, ssl.SSLContext | None]:
+    """Read the keys and the certificate of a gateway.
+
+    Raises:
+        OSError: if a file of the certificate can't be used.
+        UnusableKey: if a key can't.
+    """
+    gateway = settings.gateway
+    tls = server_context(gateway.tls_cert, gateway.tls_key) if gateway.tls_cert else None
+    return build_authenticator(settings), tls
+
+
 @asynccontextmanager
 async def open_gateway(settings: Settings, startup: Startup, *, inherited: Sequence[int] = ()) -> AsyncIterator[GatewayFront]:
     """Read the keys and the certificate, bind the port and answer that the gateway is starting, until the context is left.
@@ -80,8 +95,7 @@ async def open_gateway(settings: Settings, startup: Startup, *, inherited: Seque
     """
     gateway = settings.gateway
     with startup.doing(Step.SECRETS):
-        authenticator = build_authenticator(settings)
-        tls = server_context(gateway.tls_cert, gateway.tls_key) if gateway.tls_cert else None
+        authenticator, tls = read_secrets(settings)
     async with open_front(gateway.host, gateway.port, startup, tls=tls, inherited=inherited) as front:
         _log.info("listening", url=url_of(gateway.host, front.port, tls=tls is not None))
         yield GatewayFront(front, authenticator)
@@ -95,6 +109,7 @@ async def run_gateway(
     metrics: Sequence[Source] = (),
     *,
     opened: GatewayFront | None = None,
+    registry_of: Callable[[Sequence[Source]], CollectorRegistry] = build_registry,
     startup: Startup | None = None,
     timing: Timing = DEFAULT_TIMING,
 ) -> AsyncIterator[GatewayService]:
@@ -105,6 +120,7 @@ async def run_gateway(
         redis_url: the Redis to follow.
         engine: the engine in this process, or None.
         metrics: more sources of `/metrics`.
+        registry_of: builds the metrics of `/metrics` from their sources.
         opened: where it listens; None to bind the configured port.
         startup: its steps are SECRETS and BIND meanwhile, unless it is opened.
         timing: the intervals of its checks and heartbeats.
@@ -139,7 +155,7 @@ async def run_gateway(
         handshakes = HandshakeTimeouts(limits.handshake_timeout_s, time.monotonic, limits.idle_timeout_s)
         acceptors: list[Acceptor] = []
         errors = InternalErrors()
-        registry = build_registry(
+        registry = registry_of(
             [
                 *metrics,
                 lambda: _samples(hub, admission, handshakes, followers),

@@ -15,7 +15,7 @@ from oddsengine.runtime.processes.file_watch import POLL_S, changes
 from oddsengine.runtime.settings import ConfigError, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 #: The sections that a reload applies. The others need a restart.
@@ -37,6 +37,9 @@ class Reloader:
         adopt: switches the engine to another pricer; raises ValueError if it can't. None if there is no engine.
         sections: the sections that this process reads.
         poll_s: how often the file is looked at; None: only on request.
+        restarts: called after a reload with the keys that need new processes, where those can be started. They are then in
+            effect.
+        fixed: the keys that need a restart even so.
     """
 
     def __init__(
@@ -48,6 +51,8 @@ class Reloader:
         *,
         sections: frozenset[str] = frozenset(Settings.__struct_fields__),
         poll_s: float | None = POLL_S,
+        restarts: Callable[[Sequence[str]], None] | None = None,
+        fixed: frozenset[str] = frozenset(),
     ) -> None:
         self._path = path
         self._load = load
@@ -55,6 +60,8 @@ class Reloader:
         self._adopt = adopt
         self._sections = sections
         self._poll_s = poll_s
+        self._restarts = restarts
+        self._fixed = fixed
         self._requested = asyncio.Event()
 
     def request(self) -> None:
@@ -90,7 +97,8 @@ class Reloader:
             if section in self._sections and section != "sections"
             for key in _changed_keys(section, getattr(self._settings, section), getattr(settings, section))
         ]
-        needs_restart = [key for key in changed if key.partition(".")[0] not in _RELOADED_SECTIONS]
+        needed = [key for key in changed if key.partition(".")[0] not in _RELOADED_SECTIONS]
+        needs_restart = needed if self._restarts is None else [key for key in needed if key in self._fixed]
         applied = [key for key in changed if key not in needs_restart]
         if settings.log != self._settings.log:
             logging.getLogger().setLevel(settings.log.level.upper())
@@ -98,11 +106,22 @@ class Reloader:
             self._settings, **{section: getattr(settings, section) for section in _RELOADED_SECTIONS}
         )
         _log.info("config reloaded", file=str(self._path), changed=applied, needs_restart=needs_restart)
+        if self._restarts is not None:
+            self._restarts(needed)
+            self._settings = _with(settings, self._settings, self._fixed)
         return True
 
     async def _watch(self, poll_s: float) -> None:
         async for _ in changes(self._path, poll_s):
             self.request()
+
+
+def _with(settings: Settings, before: Settings, keys: Iterable[str]) -> Settings:
+    """Return settings with some keys as they were before."""
+    for section, _, name in (key.partition(".") for key in keys):
+        kept = {name: getattr(getattr(before, section), name)}
+        settings = msgspec.structs.replace(settings, **{section: msgspec.structs.replace(getattr(settings, section), **kept)})
+    return settings
 
 
 def _require_sections(before: Settings, after: Settings) -> None:

@@ -25,7 +25,7 @@ from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.streams.errors import StreamError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
@@ -105,14 +105,22 @@ class Startup:
     """Where a process is in its start.
 
     Args:
-        stopping: set when the process is asked to stop; None if nothing can ask it.
+        on_stop: called once when the process is asked to stop.
     """
 
-    def __init__(self, stopping: asyncio.Event | None = None) -> None:
-        self.stopping = stopping or asyncio.Event()
+    def __init__(self, on_stop: Callable[[], None] = lambda: None) -> None:
+        #: set when the process is asked to stop
+        self.stopping = asyncio.Event()
+        self._on_stop = on_stop
         self.step = Step.CONFIG
         #: what the step waits for, for `/healthz`; empty if it does not wait
         self.waiting_for = ""
+
+    def stop(self) -> None:
+        """Ask the process to stop. No-op if it was asked before."""
+        if not self.stopping.is_set():
+            self.stopping.set()
+            self._on_stop()
 
     @contextmanager
     def doing(self, step: Step, advice: str = "") -> Iterator[None]:

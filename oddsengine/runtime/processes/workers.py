@@ -1,23 +1,40 @@
-"""Keeps worker processes running that share a port."""
+"""Keeps worker processes running that share a port, as one service: one set of metrics, one reload, one stop.
+
+A worker tells its parent twice a second that its event loop runs. One that falls silent is killed and replaced, one that ends is
+started again. Its sockets stay open in the parent, so connections wait for it meanwhile. A reload that needs new processes starts
+each new worker before it drains the old one.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from oddsengine.common.tasks import end_tasks
-from oddsengine.runtime.processes.front import when_free
-from oddsengine.runtime.processes.startup import Step
+from oddsengine.runtime.processes.control import (
+    Alive,
+    AllSamples,
+    Channel,
+    CollectSamples,
+    Reload,
+    SendSamples,
+    WorkerSamples,
+    pack,
+    unpack,
+)
+from oddsengine.runtime.processes.startup import EXIT_FAILED, StartFailed, Step
+from oddsengine.runtime.telemetry.metrics import counted, merge
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from oddsengine.runtime.processes.startup import Startup
+    from oddsengine.runtime.telemetry.metrics import Sample
 
 #: A worker that exits is restarted after a delay, which doubles while workers exit soon after their start.
 _RESTART_START_S: Final = 0.2
@@ -25,67 +42,261 @@ _RESTART_CEILING_S: Final = 5.0
 _STABLE_AFTER_S: Final = 10.0
 #: Longer than a worker takes to drain.
 _DRAIN_TIMEOUT_S: Final = 15.0
+#: How long a worker may take until it first says that it runs.
+_START_TIMEOUT_S: Final = 60.0
+_SAMPLES_TIMEOUT_S: Final = 0.5
+_CHECK_S: Final = 0.5
 _log = structlog.get_logger(__name__)
 
 
-@contextlib.asynccontextmanager
-async def run_workers(startup: Startup, count: int, host: str, port: int, arguments: Sequence[str]) -> AsyncIterator[int]:
-    """Keep worker processes running, and yield the port they share. When the context is left, let them drain.
+class Worker:
+    """A worker process.
 
     Args:
-        startup: its step is BIND meanwhile.
-        count: the number of workers.
-        host: the address they listen on.
-        port: the port they share; 0 takes a free one.
-        arguments: of the `oddsengine` command that each worker runs. `--listen-fd` is added.
+        number: which of the workers it is.
+        process: the process.
+        channel: leads to it.
+        now_s: when it was started.
     """
-    with contextlib.ExitStack() as stack:
-        with startup.doing(Step.BIND):
-            shared = await startup.unless_stopped(when_free(host, port, count, startup))
-        for sockets in shared:
-            for each in sockets:
-                stack.enter_context(each)
-        startup.ready()
-        async with asyncio.TaskGroup() as group:
-            keeping = [
-                group.create_task(
-                    _keep_running(arguments, number, [each.fileno() for each in shared[number]]), name=f"worker-{number}"
-                )
-                for number in range(count)
-            ]
-            try:
-                yield int(shared[0][0].getsockname()[1])
-            finally:
-                await end_tasks(keeping)
+
+    def __init__(self, number: int, process: asyncio.subprocess.Process, channel: Channel, now_s: float) -> None:
+        self.number = number
+        self.process = process
+        self.channel = channel
+        self.started_s = now_s
+        self.heard_s = now_s
+        self.was_heard = False
+        self.ready = asyncio.Event()
+        self.samples: list[Sample] = []
+        self.answers: dict[int, asyncio.Future[None]] = {}
+        self.frozen = False
 
 
-async def _keep_running(arguments: Sequence[str], number: int, listening: list[int]) -> None:
-    """Run a worker and restart it whenever it exits. When cancelled, let it drain."""
-    loop = asyncio.get_running_loop()
-    command = [sys.executable, "-m", "oddsengine", *arguments, "--listen-fd", ",".join(map(str, listening))]
-    delay_s = _RESTART_START_S
-    while True:
-        started_s = loop.time()
-        worker = await asyncio.create_subprocess_exec(*command, pass_fds=listening)
+class Workers:
+    """The workers of a service.
+
+    Args:
+        arguments: of the `oddsengine` command that each runs. `--listen-fd` and `--control-fd` are added.
+        sockets: what each listens on; they stay open here.
+        timeout_s: how long a worker may be silent before it is replaced.
+    """
+
+    def __init__(self, arguments: Sequence[str], sockets: Sequence[Sequence[socket.socket]], timeout_s: float) -> None:
+        self._arguments = arguments
+        self._sockets = sockets
+        self._timeout_s = timeout_s
+        self._workers: set[Worker] = set()
+        self._replace = [asyncio.Event() for _ in sockets]
+        #: what workers that have ended had counted
+        self._ended: list[Sample] = []
+        self._restarts = {"exited": 0, "frozen": 0, "reload": 0}
+        self._requests = 0
+        self._collecting: set[asyncio.Task[None]] = set()
+        self._replacing = asyncio.Lock()
+        self._was_ready = False
+
+    async def run(self) -> None:
+        """Keep the workers running. When cancelled, let them drain."""
+        tasks = [asyncio.create_task(self._keep_running(number), name=f"worker-{number}") for number in range(len(self._sockets))]
         try:
-            status = await worker.wait()
-        except asyncio.CancelledError:
-            await _drain(worker)
+            await asyncio.gather(*tasks)
+        finally:
+            await _end(tasks)
+
+    def reload(self) -> None:
+        """Ask every worker to load its config again."""
+        for worker in self._workers:
+            worker.channel.send(Reload())
+
+    def replace(self) -> None:
+        """Replace every worker with a new process, each as soon as the new one serves."""
+        for event in self._replace:
+            event.set()
+
+    async def samples(self) -> list[Sample]:
+        """Return the metrics of all workers as those of one process."""
+        self._requests += 1
+        request = self._requests
+        loop = asyncio.get_running_loop()
+        waiting: list[asyncio.Future[None]] = []
+        for worker in self._workers:
+            if worker.was_heard:
+                worker.answers[request] = answer = loop.create_future()
+                waiting.append(answer)
+                worker.channel.send(SendSamples(request))
+        if waiting:
+            await asyncio.wait(waiting, timeout=_SAMPLES_TIMEOUT_S)
+        for worker in self._workers:
+            worker.answers.pop(request, None)
+        return [*merge([self._ended, *(worker.samples for worker in self._workers)]), *self._own_samples()]
+
+    def _own_samples(self) -> Iterator[Sample]:
+        yield "oddsengine_workers", (), sum(worker.ready.is_set() and not worker.frozen for worker in self._workers)
+        for reason, count in self._restarts.items():
+            yield "oddsengine_worker_restarts_total", (reason,), count
+
+    # -- one worker -------------------------------------------------------------------------------------------------
+
+    async def _keep_running(self, number: int) -> None:
+        """Run a worker, and another one whenever it ends."""
+        loop = asyncio.get_running_loop()
+        delay_s = _RESTART_START_S
+        current = asyncio.create_task(self._run(number))
+        leaving: set[asyncio.Task[Worker]] = set()
+        try:
+            while True:
+                replace = asyncio.create_task(self._replace[number].wait())
+                await asyncio.wait({current, replace}, return_when=asyncio.FIRST_COMPLETED)
+                await end_tasks([replace])
+                if not current.done():
+                    self._replace[number].clear()
+                    current, left = await self._start_another(number, current)
+                    leaving = {task for task in (*leaving, left) if not task.done()}
+                    continue
+                try:
+                    worker = current.result()
+                except OSError as error:
+                    _log.error("worker not started, retrying", worker=number, error=str(error), in_s=_RESTART_CEILING_S)
+                    await asyncio.sleep(_RESTART_CEILING_S)
+                    current = asyncio.create_task(self._run(number))
+                    continue
+                self._check_start(worker)
+                reason = "frozen" if worker.frozen else "exited"
+                self._restarts[reason] += 1
+                if loop.time() - worker.started_s > _STABLE_AFTER_S:
+                    delay_s = _RESTART_START_S
+                status = worker.process.returncode
+                _log.error("worker exited, restarting", worker=number, status=status, reason=reason, in_s=delay_s)
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, _RESTART_CEILING_S)
+                current = asyncio.create_task(self._run(number))
+        finally:
+            await _end([current, *leaving])
+
+    async def _start_another(
+        self, number: int, current: asyncio.Task[Worker]
+    ) -> tuple[asyncio.Task[Worker], asyncio.Task[Worker]]:
+        """Start a worker beside the current one, and drain that once the new one serves. Return the one that stays first."""
+        async with self._replacing:
+            return await self._start_beside(number, current)
+
+    async def _start_beside(
+        self, number: int, current: asyncio.Task[Worker]
+    ) -> tuple[asyncio.Task[Worker], asyncio.Task[Worker]]:
+        started: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        another = asyncio.create_task(self._run(number, started))
+        try:
+            serving = asyncio.create_task(_serves(started))
+            await asyncio.wait({serving, another}, timeout=_START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            is_ready = serving.done()
+            await end_tasks([serving])
+        except BaseException:
+            await _end([another])
             raise
-        if loop.time() - started_s > _STABLE_AFTER_S:
-            delay_s = _RESTART_START_S
-        _log.error("worker exited, restarting", worker=number, status=status, in_s=delay_s)
-        await asyncio.sleep(delay_s)
-        delay_s = min(2 * delay_s, _RESTART_CEILING_S)
+        if is_ready:
+            self._restarts["reload"] += 1
+            current.cancel()
+            return another, current
+        _log.error("new worker does not serve, keeping the old one", worker=number)
+        another.cancel()
+        return current, another
+
+    def _check_start(self, worker: Worker) -> None:
+        """Raise StartFailed if the service has never been ready, and its worker could not start."""
+        self._was_ready = self._was_ready or worker.ready.is_set() or any(each.ready.is_set() for each in self._workers)
+        if not self._was_ready:
+            for step in Step:
+                if step.exit_code > EXIT_FAILED and step.exit_code == worker.process.returncode:
+                    raise StartFailed(step, "see the error of the worker")
+
+    async def _run(self, number: int, started: asyncio.Future[Worker] | None = None) -> Worker:
+        """Run a worker until it ends. When cancelled, let it drain. `started` gets it once its process runs."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        listening = [each.fileno() for each in self._sockets[number]]
+        with ours, theirs:
+            command = [sys.executable, "-m", "oddsengine", *self._arguments]
+            command += ["--listen-fd", ",".join(map(str, listening)), "--control-fd", str(theirs.fileno())]
+            process = await asyncio.create_subprocess_exec(*command, pass_fds=[*listening, theirs.fileno()])
+            theirs.close()
+            channel = await Channel.open(ours)
+            worker = Worker(number, process, channel, loop.time())
+            self._workers.add(worker)
+            if started is not None:
+                started.set_result(worker)
+            watching = [asyncio.create_task(self._listen(worker)), asyncio.create_task(self._watch(worker))]
+            try:
+                await process.wait()
+            except asyncio.CancelledError:
+                await _drain(worker)
+                raise
+            finally:
+                self._workers.discard(worker)
+                self._ended = merge([self._ended, counted(worker.samples)])
+                await end_tasks(watching)
+                channel.close()
+        return worker
+
+    async def _listen(self, worker: Worker) -> None:
+        while (message := await worker.channel.receive()) is not None:
+            match message:
+                case Alive():
+                    worker.heard_s, worker.was_heard = asyncio.get_running_loop().time(), True
+                    if message.is_ready:
+                        worker.ready.set()
+                case WorkerSamples():
+                    worker.samples = unpack(message)
+                    if (answer := worker.answers.pop(message.request, None)) is not None and not answer.done():
+                        answer.set_result(None)
+                case CollectSamples():
+                    # Not awaited here: the worker's own samples come over this channel.
+                    collecting = asyncio.create_task(self._answer(worker, message.request))
+                    self._collecting.add(collecting)
+                    collecting.add_done_callback(self._collecting.discard)
+                case _:
+                    pass
+
+    async def _answer(self, worker: Worker, request: int) -> None:
+        worker.channel.send(AllSamples(pack(request, await self.samples())))
+
+    async def _watch(self, worker: Worker) -> None:
+        """Kill a worker that is silent for too long."""
+        loop = asyncio.get_running_loop()
+        checked_s = loop.time()
+        while True:
+            await asyncio.sleep(_CHECK_S)
+            now_s = loop.time()
+            # Where this process was suspended itself, the worker gets that time too.
+            worker.heard_s += max(0.0, now_s - checked_s - 2 * _CHECK_S)
+            checked_s = now_s
+            limit_s = self._timeout_s if worker.was_heard else max(_START_TIMEOUT_S, self._timeout_s)
+            if now_s - worker.heard_s > limit_s:
+                worker.frozen = True
+                _log.error("worker frozen, replacing it", worker=worker.number, pid=worker.process.pid, silent_s=limit_s)
+                with contextlib.suppress(ProcessLookupError):
+                    worker.process.kill()
+                return
 
 
-async def _drain(worker: asyncio.subprocess.Process) -> None:
+async def _serves(started: asyncio.Future[Worker]) -> None:
+    await (await started).ready.wait()
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel workers once, and wait until they have drained: each has a time limit of its own."""
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _drain(worker: Worker) -> None:
     with contextlib.suppress(ProcessLookupError):
-        worker.send_signal(signal.SIGTERM)
+        worker.process.send_signal(signal.SIGTERM)
     try:
         async with asyncio.timeout(_DRAIN_TIMEOUT_S):
-            await worker.wait()
+            await worker.process.wait()
     except TimeoutError:
-        _log.error("worker did not drain in time, killing it", worker=worker.pid, timeout_s=_DRAIN_TIMEOUT_S)
-        worker.kill()
-        await worker.wait()
+        _log.error("worker did not drain in time, killing it", pid=worker.process.pid, timeout_s=_DRAIN_TIMEOUT_S)
+        worker.process.kill()
+        await worker.process.wait()

@@ -59,6 +59,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     heartbeat_ms: Annotated[int, Meta(ge=500, le=60_000)] = 5000
     profile: str = "default"
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    #: how long a worker's event loop may stand still before the worker is replaced
+    worker_timeout_s: Annotated[float, Meta(ge=2)] = 5.0
     quote_history_s: Annotated[float, Meta(ge=0, le=600)] = 10.0
     stale_suspend_after_s: Annotated[float, Meta(ge=0)] = 3.0
     allowed_origins: tuple[str, ...] = ()

@@ -14,9 +14,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from oddsengine.common.histogram import Histogram
+from oddsengine.common.http import RefreshedRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from prometheus_client.core import Metric
 
@@ -30,14 +31,16 @@ class Description(NamedTuple):
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
+    #: how the values of several workers become one
+    merged: Literal["sum", "max"] = "sum"
 
 
 def _counter(text: str, *labels: str) -> Description:
     return Description("counter", text, labels)
 
 
-def _gauge(text: str, *labels: str) -> Description:
-    return Description("gauge", text, labels)
+def _gauge(text: str, *labels: str, merged: Literal["sum", "max"] = "sum") -> Description:
+    return Description("gauge", text, labels, merged)
 
 
 METRICS: Final[dict[str, Description]] = {
@@ -69,11 +72,13 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_shard_flushes_total": _counter("Batches written to a shard's stream.", "shard"),
     "oddsengine_shard_claims_total": _counter("Epochs opened on a shard.", "shard"),
     # the gateway
-    "oddsengine_shard_stale": _gauge("Whether this gateway's state of a shard may be out of date.", "shard"),
+    "oddsengine_shard_stale": _gauge("Whether this gateway's state of a shard may be out of date.", "shard", merged="max"),
     "oddsengine_snapshot_reloads_total": _counter("Times that a shard's snapshot was loaded from Redis.", "shard"),
     "oddsengine_connections": _gauge("Open connections, whatever they carry."),
     "oddsengine_accept_pauses_total": _counter("Times that accepting connections was paused for lack of open files or memory."),
     "oddsengine_internal_errors_total": _counter("Errors that nothing expected, each answered as a fault of the gateway."),
+    "oddsengine_workers": _gauge("Workers that serve, of `gateway --workers`."),
+    "oddsengine_worker_restarts_total": _counter("Workers replaced, by reason.", "reason"),
     "oddsengine_sessions": _gauge("Open sessions."),
     "oddsengine_sessions_opened_total": _counter("Sessions opened."),
     "oddsengine_sent_frames_total": _counter("Frames written to subscribers."),
@@ -98,6 +103,44 @@ class Source(Protocol):
     def __call__(self) -> Iterable[Sample]:
         """Yield the current values."""
         ...
+
+
+def merge(services: Iterable[Iterable[Sample]]) -> list[Sample]:
+    """Return the metrics of several processes as those of one."""
+    merged: dict[tuple[str, tuple[str, ...]], float | Histogram] = {}
+    for samples in services:
+        for name, labels, value in samples:
+            before = merged.get((name, labels))
+            if before is None:
+                merged[name, labels] = value
+            elif isinstance(before, Histogram) and isinstance(value, Histogram):
+                merged[name, labels] = before.plus(value)
+            elif not isinstance(before, Histogram) and not isinstance(value, Histogram):
+                merged[name, labels] = max(before, value) if METRICS[name].merged == "max" else before + value
+    return [(name, labels, value) for (name, labels), value in merged.items()]
+
+
+def counted(samples: Iterable[Sample]) -> list[Sample]:
+    """Return the samples that remain true once their process has ended: what it has counted."""
+    return [sample for sample in samples if METRICS[sample[0]].kind != "gauge"]
+
+
+class SharedRegistry(RefreshedRegistry):
+    """The metrics of all workers, collected at each scrape of any of them.
+
+    Args:
+        collect: returns their samples.
+    """
+
+    def __init__(self, collect: Callable[[], Awaitable[list[Sample]]]) -> None:
+        super().__init__()
+        self._collect = collect
+        self._samples: list[Sample] = []
+        self.register(_Reader([lambda: self._samples]))
+
+    async def refresh(self) -> None:
+        """Collect the samples."""
+        self._samples = await self._collect()
 
 
 def build_registry(sources: Sequence[Source]) -> CollectorRegistry:
@@ -128,7 +171,7 @@ class _Reader(Collector):
 
 
 def _family(name: str) -> CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily:
-    kind, text, labels = METRICS[name]
+    kind, text, labels, _ = METRICS[name]
     if kind == "counter":
         return CounterMetricFamily(name, text, labels=labels)
     if kind == "gauge":

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from typer.testing import CliRunner
 
+from oddsengine.cli.app import app
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.service import running_service, wait_until
 
@@ -72,6 +74,13 @@ def test_check_reports_every_problem(tmp_path: Path) -> None:
     assert f"{config}:4: engine.shards" in result.stderr
     config.write_text("[engine]\nshards = 2\n")
     assert "ok (0 feeds" in oddsengine("check", config).stdout
+
+
+@pytest.mark.parametrize("role", ["engine", "gateway"])
+def test_separate_roles_need_a_redis_in_the_config(role: str) -> None:
+    result = CliRunner().invoke(app, [role])
+    assert 2 == result.exit_code
+    assert "redis.url is empty" in " ".join(result.output.replace("│", " ").split())
 
 
 def test_replay_prints_a_summary(simulated_recording: Path) -> None:

@@ -46,7 +46,7 @@ class Role:
 
     async def stop(self) -> None:
         """Ask it to stop, as SIGTERM does, and wait until it has. Raises what it raises."""
-        self.startup.stopping.set()
+        self.startup.stop()
         async with asyncio.timeout(PATIENCE_S):
             await self.task
 
@@ -67,7 +67,7 @@ async def running(role: str, config: Path, **engine_or_gateway: Any) -> AsyncIte
         replaced = msgspec.structs.replace(getattr(settings, section), **engine_or_gateway)
         return msgspec.structs.replace(settings, **{section: replaced})
 
-    startup = Startup(asyncio.Event())
+    startup = Startup()
     settings = load(config)
     main = {"engine": engine, "gateway": gateway, "run": run}[role](startup, settings, config, load)
     task = asyncio.create_task(main)

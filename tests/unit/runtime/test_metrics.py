@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import oddsengine
 from oddsengine.common.histogram import Histogram
-from oddsengine.runtime.telemetry.metrics import METRICS, build_registry
+from oddsengine.runtime.processes.control import pack, unpack
+from oddsengine.runtime.telemetry.metrics import METRICS, build_registry, counted, merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,12 +28,13 @@ PACKAGE = Path(oddsengine.__file__).parent
 @pytest.mark.parametrize("name", METRICS)
 def test_a_name_follows_the_conventions(name: str) -> None:
     """The prefix, base units, and `_total` for counters only."""
-    kind, text, _ = METRICS[name]
+    kind, text, _, merged = METRICS[name]
     assert re.fullmatch(r"oddsengine_[a-z_]+[a-z]", name)
     assert (kind == "counter") == name.endswith("_total")
     assert not re.search(r"_(ms|millis|minutes|kb|mb)(_|$)", name)
     assert kind != "histogram" or name.endswith("_seconds")
     assert text.endswith(".")
+    assert kind == "gauge" or merged == "sum"
 
 
 def test_a_scrape_reads_the_present_values() -> None:
@@ -91,3 +93,31 @@ def test_a_bucket_counts_the_values_up_to_its_bound(bounds: list[float], values:
     assert [(repr(bound), sum(value <= bound for value in values)) for bound in bounds] == buckets[:-1]
     assert ("+Inf", len(values)) == buckets[-1]
     assert sum(values) == pytest.approx(histogram.total)
+
+
+def test_the_metrics_of_workers_become_those_of_one_process() -> None:
+    """As they arrive over the channel: counts, histograms and sessions add up, a shard is stale if it is for any worker."""
+    latency = Histogram((0.1, 1.0))
+    latency.observe(0.05)
+    slower = Histogram((0.1, 1.0))
+    slower.observe(5.0)
+
+    def sent(sessions: int, stale: int, seconds: Histogram) -> list[Sample]:
+        samples: list[Sample] = [
+            ("oddsengine_sessions", (), sessions),
+            ("oddsengine_shard_stale", ("0",), stale),
+            ("oddsengine_rejected_total", ("token",), sessions),
+            ("oddsengine_suspension_seconds", (), seconds),
+        ]
+        return unpack(pack(1, samples))
+
+    workers = [sent(3, 0, latency), sent(4, 1, slower)]
+    merged = {(name, labels): value for name, labels, value in merge(workers)}
+    assert 7 == merged["oddsengine_sessions", ()]
+    assert 1 == merged["oddsengine_shard_stale", ("0",)]
+    assert 7 == merged["oddsengine_rejected_total", ("token",)]
+    seconds = merged["oddsengine_suspension_seconds", ()]
+    assert isinstance(seconds, Histogram)
+    assert ([1, 0, 1], 5.05) == (seconds.counts, seconds.total)
+    ended = {name for name, _, _ in counted(workers[0])}
+    assert {"oddsengine_rejected_total", "oddsengine_suspension_seconds"} == ended, "what a worker has counted outlives it"

@@ -1,0 +1,156 @@
+"""Workers are one service: one set of metrics, replaced when they freeze or the config changes, gone with their parent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from oddsengine.cli.gateway import gateway_workers
+from oddsengine.cli.support import read_settings
+from oddsengine.domain.changes import Batch
+from oddsengine.runtime.processes.front import when_free
+from oddsengine.runtime.processes.startup import StartFailed, Startup, Step
+from oddsengine.streams.keys import shard_keys
+from tests.support.processes.command import Process, command, free_port, get
+from tests.support.processes.role import running
+from tests.support.service import PATIENCE_S, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from redis.asyncio import Redis
+
+    from oddsengine.streams.embedded import EmbeddedRedis
+
+CONFIG = """
+[redis]
+url = "{url}"
+namespace = "{namespace}"
+[gateway]
+host = "127.0.0.1"
+port = {port}
+worker_timeout_s = 2.0
+[limits]
+channels = {channels}
+"""
+
+
+def write_config(path: Path, url: str, port: int, namespace: str = "odds", channels: int = 100) -> Path:
+    path.write_text(CONFIG.format(url=url, port=port, namespace=namespace, channels=channels))
+    return path
+
+
+async def published(redis: Redis, url: str) -> None:
+    """Publish an empty offer."""
+    del url
+    await redis.xadd(shard_keys("odds", 0).changes, {"b": msgspec.msgpack.encode(Batch(0))}, id="1-0")
+
+
+async def sockets(stack: AsyncExitStack, url: str, count: int) -> list[ClientConnection]:
+    """Open sockets, and wait for the welcome of each."""
+
+    async def opened() -> ClientConnection:
+        socket = await stack.enter_async_context(connect(f"{url.replace('http', 'ws')}/v1/stream"))
+        await socket.recv()
+        return socket
+
+    async with asyncio.timeout(PATIENCE_S):
+        return list(await asyncio.gather(*(opened() for _ in range(count))))
+
+
+async def metric(url: str, name: str) -> set[float]:
+    """Return the values that several scrapes find."""
+    found: set[float] = set()
+    for _ in range(4):
+        _, text = await get(f"{url}/metrics")
+        (value,) = re.findall(rf"^{name} (\S+)$", text, re.MULTILINE)
+        found.add(float(value))
+    return found
+
+
+def workers_of(process: Process) -> list[int]:
+    return [line["worker"] for line in process.events("serving")]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+async def closed(socket: ClientConnection) -> int:
+    """Read until the socket is closed. Return the code."""
+    async with asyncio.timeout(PATIENCE_S):
+        try:
+            while True:
+                await socket.recv()
+        except ConnectionClosed as end:
+            return end.rcvd.code if end.rcvd is not None else 1006
+
+
+async def test_workers_are_one_service(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:
+    await published(redis, redis_server.url)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    config = write_config(tmp_path / "odds.toml", redis_server.url, port)
+    async with command("gateway", "-c", config, "--workers", "2", cwd=tmp_path) as parent, AsyncExitStack() as stack:
+        await parent.logged("serving", 2)
+        first, second = workers_of(parent)
+
+        # one set of metrics
+        before = await sockets(stack, url, 8)
+        assert {8.0} == await metric(url, "oddsengine_sessions")
+        assert {2.0} == await metric(url, "oddsengine_workers")
+
+        # no strangers on the port, whether they would share it or not
+        other = write_config(tmp_path / "other.toml", redis_server.url, port, namespace="other")
+        with pytest.raises(StartFailed) as refused:
+            await gateway_workers(Startup(), read_settings(other), other, read_settings, 2, [])
+        assert Step.BIND is refused.value.step
+        with pytest.raises(StartFailed):
+            async with running("gateway", other) as stranger:
+                await stranger.task
+
+        # a frozen worker is replaced, and what it had counted is kept
+        os.kill(first, signal.SIGSTOP)
+        await parent.logged("worker frozen, replacing it")
+        await parent.logged("serving", 3)
+        await sockets(stack, url, 12)
+        assert min(await metric(url, "oddsengine_sessions_opened_total")) >= 20
+        assert not is_running(first)
+
+        # a config that needs new processes gets them
+        write_config(config, redis_server.url, port, channels=50)
+        parent.process.send_signal(signal.SIGHUP)
+        await parent.logged("serving", 5)
+        assert [] == parent.events("config reloaded")[0]["needs_restart"]
+        await wait_until(lambda: not is_running(second), "the end of the old worker")
+        assert {1012, 1006} >= {await closed(socket) for socket in before}
+        new = await sockets(stack, url, 4)
+
+        # no orphans
+        os.kill(parent.pid, signal.SIGKILL)
+        assert {1012} == {await closed(socket) for socket in new}
+        await wait_until(lambda: not any(map(is_running, workers_of(parent))), "the end of the workers")
+        for sock in (await when_free("127.0.0.1", port, 1, Startup()))[0]:
+            sock.close()
+
+
+@pytest.fixture(autouse=True)
+async def _no_orphans(tmp_path: Path) -> AsyncIterator[None]:
+    yield
+    for log in tmp_path.glob("*.log"):
+        for pid in re.findall(r'"worker": (\d{2,})', log.read_text()):
+            if is_running(int(pid)):
+                os.kill(int(pid), signal.SIGKILL)
