@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from oddsengine.domain.odds import to_decimal
 from oddsengine.pricing.guards.checks import book_sum_guard
+from oddsengine.pricing.methods.refusals import refusal_of_book
 
 if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
     from oddsengine.engine.pipeline import Pipeline
     from oddsengine.pricing.guards.checks import Guard
     from oddsengine.pricing.market.reference import PricedMarket
+    from oddsengine.pricing.methods.fair import ExchangeLimits
     from oddsengine.pricing.profiles.profile import ResolvedProfile
     from oddsengine.sourcing.source_book import SourceBook, SourceMarket
 
@@ -72,7 +74,7 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
                 "status": selection.status,
                 "said": [quoted for book, source_market in quoting if (quoted := _quoted(book, source_market, key))],
                 "profiles": {
-                    name: _steps(name, key, priced.get(name), published)
+                    name: _steps(name, key, priced.get(name), published, None if choice is None else choice.market)
                     for name, published in zip(pipeline.pricer.profiles, selection.prices, strict=True)
                     if only_profile in {None, name}
                 },
@@ -80,6 +82,17 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
             for key, selection in record.selections.items()
         },
     }
+
+
+def _refusal(market: SourceMarket, key: str, limits: ExchangeLimits) -> str:
+    """Return why a selection has no fair probability: its status, or what is wrong with its book."""
+    definition = market.definition
+    for selection in () if definition is None else definition.selections:
+        if selection.key == key:
+            if selection.status != "active":
+                return selection.status
+            return refusal_of_book(market.books.get(selection.source_id), limits)
+    return "no_offers"
 
 
 def _guard(guard: Guard) -> dict[str, Any]:
@@ -122,7 +135,13 @@ def _quoted(book: SourceBook, market: SourceMarket, key: str) -> dict[str, Any] 
     return None
 
 
-def _steps(name: str, key: str, priced: tuple[ResolvedProfile, PricedMarket] | None, published: int | None) -> dict[str, Any]:
+def _steps(
+    name: str,
+    key: str,
+    priced: tuple[ResolvedProfile, PricedMarket] | None,
+    published: int | None,
+    source: SourceMarket | None,
+) -> dict[str, Any]:
     steps: list[dict[str, Any]] = []
     fair: float | None = None
     places: tuple[str, ...] = ()
@@ -148,6 +167,8 @@ def _steps(name: str, key: str, priced: tuple[ResolvedProfile, PricedMarket] | N
                 # `min_move` keeps it, or `max_move` has steps to go.
                 held = {"min_move": settings.min_move, "max_move": settings.max_move}
                 steps.append({"step": "held", **held, "odds": to_decimal(published)})
+        elif source is not None and (not market.refusal or market.refusal == "no_price"):
+            steps = [{"step": "refused", "reason": _refusal(source, key, settings.exchange)}]
     return {
         "rule": [f"profiles.{name}", *places],
         "fair": fair,

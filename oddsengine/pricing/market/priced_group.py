@@ -101,7 +101,7 @@ class PricedGroup:
         self.refusal: str | None = None
         #: when a last trade that is used becomes too old, Unix milliseconds
         self.expires_ms = inf
-        #: the indices of the books that had changed at the last call of `imply` with changes
+        #: the indices of the books that had changed at the last call of `imply` with changes, and at refused ones before it
         self.updated: list[int] = []
         #: whether no selection's probability follows from its own book alone
         self._is_joint = (
@@ -128,7 +128,8 @@ class PricedGroup:
         if not indices and self.factor is not None and now_ms < self.expires_ms:
             return None
         if indices:
-            self.updated = indices
+            # What was refused has not been looked at: its updates count with the next ones.
+            self.updated = indices if self.refusal is None else sorted({*self.updated, *indices})
         for index in indices:
             book = books[index]
             if book is not None:

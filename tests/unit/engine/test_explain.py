@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,6 +93,23 @@ def test_a_suspended_market_has_a_reason_and_no_steps() -> None:
     explanation = explained(pipeline)
     assert ("suspended", "source_down", None) == tuple(explanation[key] for key in ("status", "reason", "priced_by"))
     assert [] == explanation["guards"] == explanation["selections"]["home"]["profiles"]["default"]["steps"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (BookChange("s-home", lay_levels=[(0, 0.0, 0.0)]), "one_sided"),
+        (BookChange("s-home", back_levels=[(0, 0.0, 0.0)], lay_levels=[(0, 0.0, 0.0)]), "no_offers"),
+        (BookChange("s-home", back_levels=[(0, 1.5, 50.0)]), "spread"),
+        (BookChange("s-home", back_levels=[(0, 1.98, 1.0)]), "size"),
+    ],
+)
+def test_a_selection_without_a_price_has_a_reason(change: BookChange, reason: str) -> None:
+    pipeline = a_pipeline()
+    update(pipeline, MarketUpdate("1.1", books=[change]))
+    selections = explained(pipeline)["selections"]
+    assert [{"step": "refused", "reason": reason}] == selections["home"]["profiles"]["default"]["steps"]
+    assert "implied" == selections["away"]["profiles"]["default"]["steps"][0]["step"]
 
 
 def test_a_market_that_is_not_on_offer_has_no_explanation() -> None:

@@ -220,6 +220,20 @@ def test_a_jump_is_confirmed_only_by_what_jumped() -> None:
     assert source.reason is None
 
 
+def test_what_jumped_while_the_book_was_refused_may_confirm_the_jump() -> None:
+    """A15: home jumps alone, to a sum that no book has, and the others follow."""
+    source = Source(a_definition(selections=MATCH), jump_limit=0.3)
+    source.update(quote("home", 2.5), quote("draw", 3.4), quote("away", 2.8))
+    source.update(quote("home", 5.0))
+    assert "incoherent" == source.reason
+    source.update(quote("away", 1.9))
+    assert "spike" == source.reason
+    source.update(quote("draw", 3.3))
+    assert "spike" == source.reason
+    source.update(quote("home", 5.1))
+    assert source.reason is None
+
+
 def test_what_is_deep_in_a_book_confirms_no_jump() -> None:
     """A15: only its best offers, its last trade or its quote say that a selection is where it jumped to."""
     source = Source(a_definition(), jump_limit=0.15)
