@@ -43,7 +43,8 @@ def test_there_are_a_hundred_types_with_names_of_their_own() -> None:
 
 
 def test_markets_that_differ_have_names_that_differ() -> None:
-    markets = list(product(("total", "asian_handicap"), ("ft", "h1", "h2", "q1"), (0.0, 1.5, 2.5), (None, "corners", "cards")))
+    types: tuple[MarketType, ...] = ("total", "asian_handicap")
+    markets = list(product(types, ("ft", "h1", "h2", "q1"), (0.0, 1.5, 2.5), (None, "corners", "cards")))
     assert len(markets) == len({default_name(*market) for market in markets})
 
 
