@@ -119,7 +119,30 @@ def definition(kind: Kind, event: str = "e1") -> MarketDefinition:
 
 def best_profit(odds: dict[tuple[Kind, str], float], least: tuple[int, int] = (0, 0)) -> float:
     """Return the most that stakes of 1 together win at least, whatever the score, if so many goals have been scored."""
-    nets = _nets(odds, least)
+    return _guaranteed(_nets(odds, least))
+
+
+def best_profit_of_halves(bets: dict[tuple[str, str, str], float]) -> float:
+    """Return the most that stakes of 1 together win at least, whatever both results.
+
+    Args:
+        bets: decimal odds by type, period and selection, of `match_odds`, `draw_no_bet` and `half_time_full_time`.
+    """
+    pairs = [(half, full) for half in ("home", "draw", "away") for full in ("home", "draw", "away")]
+    nets = [[_paid_of_halves(*bet, odds, *pair) - 1 for pair in pairs] for bet, odds in bets.items()]
+    return _guaranteed(np.array(nets))
+
+
+def _paid_of_halves(kind: str, period: str, key: str, odds: float, half: str, full: str) -> float:
+    if kind == "half_time_full_time":
+        return odds if key == f"{half}_{full}" else 0.0
+    result = half if period == "h1" else full
+    if kind == "draw_no_bet" and result == "draw":
+        return 1.0
+    return odds if key == result else 0.0
+
+
+def _guaranteed(nets: NDArray[np.float64]) -> float:
     bets, scores = nets.shape
     return _maximum(np.append(np.zeros(bets), 1.0), np.hstack((-nets.T, np.ones((scores, 1)))), bets)
 

@@ -262,6 +262,31 @@ def test_bets_on_two_things_at_once_are_compared(market: str, odds: dict[str, fl
     assert "arbitrage" == match.flush(2)[market]
 
 
+HALVES = [f"{first}_{last}" for first in ("home", "draw", "away") for last in ("home", "draw", "away")]
+
+
+def test_half_time_full_time_beside_both_results() -> None:
+    match = Match(profiles={"default": Profile(book_sum=1.02, ladder="decimal_3", devig="multiplicative")})
+    match.quote("match_odds", home=2.5, draw=4.0, away=0)
+    match.quote("match_odds/h1", home=3.0, draw=2.2, away=0)
+    assert {None} == set(match.flush().values()), "the results of two periods alone contradict nothing"
+    half, full = (0.33, 0.45, 0.22), (0.4, 0.25, 0.35)
+    chances = dict(zip(HALVES, (one * other for one in half for other in full), strict=True))
+    match.quote("half_time_full_time", _status="open", _in_play=False, **{key: 1 / chance for key, chance in chances.items()})
+    assert {None} == set(match.flush(2).values())
+    match.quote("match_odds/h1", home=1.5, draw=6.0, away=0)
+    assert {"match_odds": None, "match_odds/h1": "arbitrage", "half_time_full_time": "arbitrage"} == match.flush(3)
+    assert {("half_time_full_time", f"home_{last}") for last in ("home", "draw", "away")} <= match.legs("match_odds/h1")
+    match.quote("match_odds/h1", home=3.0, draw=2.2, away=0)
+    assert {None} == set(match.flush(4).values())
+    match.quote("draw_no_bet", home=3.5, away=0)
+    reasons = match.flush(5)
+    assert "arbitrage" == reasons["draw_no_bet"]
+    assert reasons["match_odds/h1"] is None
+    match.quote("draw_no_bet", _status="suspended", home=3.5, away=0)
+    assert {"draw_no_bet": "provider"} == {key: reason for key, reason in match.flush(6).items() if reason is not None}
+
+
 def test_a_suspended_leg_frees_the_other() -> None:
     match = Match()
     match.quote("match_odds", home=2.578, draw=3.4, away=0)

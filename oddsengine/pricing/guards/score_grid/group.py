@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from oddsengine.domain.ids import MarketId
 from oddsengine.pricing.guards.score_grid.claims import NO_GOALS, Claim
+from oddsengine.pricing.guards.score_grid.halves import COMBINED, LEAST_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,13 +67,15 @@ class Bet(NamedTuple):
 class Entry:
     """A market that speaks of a score, or one that does not: that has no group."""
 
-    __slots__ = ("book", "ceilings", "claims", "definition", "group", "is_over")
+    __slots__ = ("book", "ceilings", "claims", "definition", "group", "halves", "is_over")
 
     def __init__(self, book: PricedMarket, claims: dict[str, Claim], group: Group | None) -> None:
         self.definition: MarketDefinition = book.definition
         self.book = book
         self.claims = claims
         self.group = group
+        #: what the market says of the results of both halves, if anything
+        self.halves: Entry | None = None
         #: by selection, in thousandths; empty without a certificate
         self.ceilings: dict[str, int] = {}
         #: whether some price may be over its ceiling
@@ -100,12 +103,12 @@ class Entry:
 
 
 class Group:
-    """The markets on the score of one period of an event.
+    """The markets on the score of one period of an event, or on the results of both halves.
 
     Args:
         key: the event and the period.
         budget: how many programs may be solved for it.
-        least: the goals that both sides have already.
+        least: the goals that both sides have already, or `LEAST_RESULTS`.
     """
 
     __slots__ = ("arbitrages", "budget", "certificate", "entries", "fair_bets", "is_compared", "key", "least", "refused")
@@ -136,6 +139,8 @@ class Group:
 
     def may_be_beaten(self, entries: Mapping[MarketId, Entry]) -> bool:
         """Check whether markets are of several types, or some may be decided by the goals that have been scored."""
+        if self.least == LEAST_RESULTS:
+            return len(entries) > 1 and any(entry.definition.type == COMBINED for entry in entries.values())
         return len({entry.definition.type for entry in entries.values()}) > (1 if self.least == NO_GOALS else 0)
 
     def grid(self) -> tuple[Any, dict[Claim, int]]:

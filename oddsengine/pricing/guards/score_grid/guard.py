@@ -27,6 +27,7 @@ from oddsengine.pricing.guards.score_grid.group import (
     mend,
     still_wins,
 )
+from oddsengine.pricing.guards.score_grid.halves import HALVES, LEAST_RESULTS, half_claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,6 +96,11 @@ class ScoreGuard:
         entry = self._entries.get(book.definition.id)
         if entry is None or (entry.definition is not book.definition and not self._redefine(entry, book, event)):
             entry = self._enter(book, event)
+        self._note(entry, book, changed)
+        if entry.halves is not None:
+            self._note(entry.halves, book, changed)
+
+    def _note(self, entry: Entry, book: PricedMarket, changed: Iterable[str]) -> None:
         group = entry.group
         if group is None:
             return
@@ -117,10 +123,15 @@ class ScoreGuard:
         del match.markets[market]
         if not match.markets:
             del self._matches[entry.definition.event]
+        self.refused.discard(market)
+        self._leave(market, entry)
+        if entry.halves is not None:
+            self._leave(market, entry.halves)
+
+    def _leave(self, market: MarketId, entry: Entry) -> None:
         group = entry.group
         if group is None:
             return
-        self.refused.discard(market)
         group.remove(market)
         if group.refused:
             self._moved[group] = None
@@ -153,9 +164,10 @@ class ScoreGuard:
         for group in groups:
             refused = self._decide(group, now_ms)
             flipped |= refused ^ group.refused
-            self.refused -= group.refused
-            self.refused |= refused
             group.refused = refused
+        # A market may be in two groups.
+        self.refused -= flipped
+        self.refused |= {market for market in flipped if any(market in group.refused for group in self._groups_of(market))}
         return flipped
 
     def undecided(self) -> list[MarketId]:
@@ -168,19 +180,27 @@ class ScoreGuard:
 
     def arbitrage_of(self, market: MarketId) -> Arbitrage | None:
         """Return the arbitrage that a market is a leg of, None if there is none or none is known yet."""
-        entry = self._entries.get(market)
-        if entry is None or entry.group is None or market not in self.refused:
+        if market not in self.refused:
             return None
-        return next((each for each in entry.group.arbitrages if market in each.markets), None)
+        known = (each for group in self._groups_of(market) for each in group.arbitrages)
+        return next((each for each in known if market in each.markets), None)
+
+    def _groups_of(self, market: MarketId) -> list[Group]:
+        entry = self._entries.get(market)
+        return [each.group for each in (entry, entry and entry.halves) if each is not None and each.group is not None]
 
     def _redefine(self, entry: Entry, book: PricedMarket, event: Event | None) -> bool:
         """Take note of another definition of a market, if it says the same of the score; no certificate has to change then."""
         definition, before = book.definition, entry.definition
         if event is None or (definition.event, period_of(definition)) != (before.event, period_of(before)):
             return False
-        if claims_of(definition, event.sport, self._matches[definition.event].score) != entry.claims:
+        claims = claims_of(definition, event.sport, self._matches[definition.event].score)
+        halves = {} if entry.halves is None else entry.halves.claims
+        if claims != entry.claims or half_claims(definition, event.sport, claims) != halves:
             return False
         entry.definition = definition
+        if entry.halves is not None:
+            entry.halves.definition = definition
         return True
 
     def _enter(self, book: PricedMarket, event: Event | None, match: _Match | None = None) -> Entry:
@@ -192,19 +212,27 @@ class ScoreGuard:
         self._matches[definition.event] = match
         match.markets[definition.id] = None
         claims = claims_of(definition, event.sport, match.score) if event is not None else {}
-        group: Group | None = None
-        if claims and event is not None:
+        entry = self._entries[definition.id] = Entry(book, claims, None)
+        if event is None:
+            return entry
+        if claims:
             period = period_of(definition)
-            group = self._group((str(definition.event), period), least_score(event.sport, period, match.score))
-        entry = self._entries[definition.id] = Entry(book, claims, group)
-        if group is not None:
-            group.add(definition.id, entry)
-            if group.certificate is not None:
-                entry.ceilings = ceilings_under(entry.claims, group.certificate)
-            if group.is_compared:
-                # Others may have changed while there was nothing to compare them with.
-                self._moved[group] = None
+            self._join(entry, period, least_score(event.sport, period, match.score))
+        if halves := half_claims(definition, event.sport, claims):
+            entry.halves = Entry(book, halves, None)
+            self._join(entry.halves, HALVES, LEAST_RESULTS)
         return entry
+
+    def _join(self, entry: Entry, period: str, least: Score) -> None:
+        """Put a market's entry into the group of a period."""
+        definition = entry.definition
+        group = entry.group = self._group((str(definition.event), period), least)
+        group.add(definition.id, entry)
+        if group.certificate is not None:
+            entry.ceilings = ceilings_under(entry.claims, group.certificate)
+        if group.is_compared:
+            # Others may have changed while there was nothing to compare them with.
+            self._moved[group] = None
 
     def _group(self, key: tuple[str, str], least: Score) -> Group:
         """Return the group of a period of an event, emptied of what it knew if the goals scored have changed."""

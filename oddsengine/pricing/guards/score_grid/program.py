@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from oddsengine.pricing.guards.score_grid.claims import NO_GOALS
+from oddsengine.pricing.guards.score_grid.halves import LEAST_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +35,8 @@ _MAX_LOSS: Final = 1e-9
 _MIN_STAKE: Final = 1e-7
 #: The odds up to which a bet that can't win loses, in thousandths.
 _NO_CEILING: Final = 10.0**12
+#: How many results a half has.
+_RESULTS: Final = 3
 #: For mending: the most steps, the share of all probability that is spread over the scores, the average loss to reach, and the
 #: largest change of a probability, as the logarithm of its factor.
 _MAX_STEPS: Final = 40
@@ -145,9 +148,9 @@ def grid(claims: tuple[Claim, ...], least: Score = NO_GOALS) -> ScoreGrid:
 
     Args:
         claims: the claims.
-        least: the goals that both sides have already.
+        least: the goals that both sides have already, or `LEAST_RESULTS`.
     """
-    size = grid_size(claims, least) + 1
+    size = _RESULTS if least == LEAST_RESULTS else grid_size(claims, least) + 1
     homes, aways = (axis.ravel() for axis in np.indices((size, size)))
     homes, aways = homes + least.home, aways + least.away
     won, returned = (np.array(rows) for rows in zip(*(shares(claim, homes, aways) for claim in claims), strict=True))

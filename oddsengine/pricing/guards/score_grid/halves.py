@@ -1,0 +1,72 @@
+"""What selections say of the results at half-time and at full time, which half-time/full-time markets combine.
+
+The two results are a pair of numbers, 1 for the home side, 0 for a draw and -1 for the away side, in place of the goals of both
+sides: a grid of nine points, on which the claims of `claims` hold as they do on scores.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from oddsengine.domain.events import Score
+from oddsengine.pricing.guards.score_grid.claims import SPORTS, Claim, period_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from oddsengine.domain.feed_updates import MarketDefinition
+
+#: The period of the groups of such claims.
+HALVES: Final = "h1+ft"
+#: Their least pair of results, in place of a score.
+LEAST_RESULTS: Final = Score(-1, -1)
+#: The type that combines both; without one, results of different periods can't contradict each other.
+COMBINED: Final = "half_time_full_time"
+#: period -> the factors of its result
+_AXES: Final[Mapping[str, tuple[int, int]]] = {"h1": (1, 0), "ft": (0, 1)}
+#: A handicap up to here depends on the result alone, not on the margin.
+_MAX_LINE: Final = 0.5
+
+
+def half_claims(definition: MarketDefinition, sport: str, claims: Mapping[str, Claim]) -> dict[str, Claim]:
+    """Return what a market's selections say of both results, by key; empty where it does not speak of them.
+
+    Args:
+        definition: the market.
+        sport: the sport of its event.
+        claims: what its selections say of the score.
+    """
+    if definition.type == COMBINED:
+        is_known = sport in SPORTS and definition.unit is None
+        keys = [str(selection.key) for selection in definition.selections]
+        return {key: _PAIRS[key] for key in keys if key in _PAIRS} if is_known else {}
+    axis = _AXES.get(period_of(definition))
+    if axis is None:
+        return {}
+    return {key: moved for key, claim in claims.items() if (moved := _on_axis(claim, axis)) is not None}
+
+
+def _on_axis(claim: Claim, axis: tuple[int, int]) -> Claim | None:
+    """Return a claim on a goal difference as one on a result, None where the margin or the goals count."""
+    sign = claim.home
+    if claim.kind not in {"linear", "level"} or sign == 0 or claim.away != -sign or abs(claim.line) > _MAX_LINE:
+        return None
+    returned = None
+    if claim.returned is not None and (returned := _on_axis(claim.returned, axis)) is None:
+        return None
+    return claim._replace(home=sign * axis[0], away=sign * axis[1], returned=returned)
+
+
+def _result(result: str, axis: tuple[int, int]) -> Claim:
+    if result == "draw":
+        return Claim("level", *axis)
+    sign = 1 if result == "home" else -1
+    return Claim("linear", sign * axis[0], sign * axis[1], -0.5)
+
+
+_RESULTS: Final = ("home", "draw", "away")
+_PAIRS: Final[Mapping[str, Claim]] = {
+    f"{first}_{last}": Claim("all", parts=(_result(first, _AXES["h1"]), _result(last, _AXES["ft"])))
+    for first in _RESULTS
+    for last in _RESULTS
+}
