@@ -13,10 +13,12 @@ from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStat
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, an_event, market_updates
 from tests.support.credentials import SECRET, a_token
+from tests.support.programs.nginx import needs_nginx, nginx
 from tests.support.service import RunningService, quick_settings, running_service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.browser
 
@@ -69,7 +71,7 @@ async def open_page(page: Any, service: RunningService) -> None:
 async def test_prices_move_and_flash(page: Any) -> None:
     async with running_service() as service:
         await open_page(page, service)
-        service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.4)]))
+        service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.2), a_quote("away", 1.83)]))
         await wait_price(page, "home", "2.08")
         assert "up" in await page.locator('[data-selection="home"] .price').get_attribute("class")
         assert "down" in await page.locator('[data-selection="away"] .price').get_attribute("class")
@@ -122,7 +124,7 @@ async def test_the_page_resumes_after_a_short_disconnect(page: Any) -> None:
         resumed = service.hub.counters.resumed
         for session in list(service.hub.sessions):
             session.transport.abort()
-        service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.4)]))
+        service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.2), a_quote("away", 1.83)]))
         await wait_price(page, "home", "2.08")
         assert service.hub.counters.resumed > resumed
 
@@ -187,3 +189,42 @@ async def test_a_token_in_the_link_is_removed_from_the_address(page: Any) -> Non
         await page.goto(f"{service.base}/#token={a_token()}")
         await wait_price(page, "home", "1.90")
         assert "token" not in page.url
+
+
+async def test_only_what_may_be_out_of_date_is_dimmed(page: Any) -> None:
+    async with running_service() as service:
+        await open_page(page, service)
+        service.hub.staleness.went_stale(0)
+        await page.locator('#connection[data-state="stale"]').wait_for()
+        await page.locator('[data-event="e1"].stale').wait_for()
+        assert "0" == await page.locator("#open-markets").inner_text()
+        service.hub.staleness.went_live(0)
+        await page.locator('#connection[data-state="live"]').wait_for()
+        await page.locator('[data-event="e1"]:not(.stale)').wait_for()
+        assert "1" == await page.locator("#open-markets").inner_text()
+
+
+async def test_a_page_that_is_refused_says_so_and_shows_nothing_of_it(page: Any) -> None:
+    """A token without the channel: the page is connected, and what it showed before is gone."""
+    auth = AuthSettings(keys=(KeySettings(algorithm="HS256", env="PAGE_TOKEN_KEY"),))
+    os.environ["PAGE_TOKEN_KEY"] = SECRET
+    async with running_service(quick_settings(auth=auth)) as service:
+        service.feed(*open_market())
+        await service.wait_published()
+        await page.goto(f"{service.base}/#token={a_token()}")
+        await wait_price(page, "home", "1.90")
+        await page.evaluate("(token) => sessionStorage.setItem('oddsengine.token', token)", a_token(channels=["event:nothing"]))
+        for session in list(service.hub.sessions):
+            session.transport.abort()
+        await page.locator('[data-event="e1"]').wait_for(state="detached")
+
+
+@needs_nginx
+async def test_the_page_works_under_a_path_of_a_proxy(page: Any, tmp_path: Path) -> None:
+    location = """location /odds/ { proxy_pass %s/; proxy_http_version 1.1;
+        proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; }"""
+    async with running_service() as service, nginx(tmp_path, location % service.base) as proxy:
+        service.feed(*open_market())
+        await service.wait_published()
+        await page.goto(f"{proxy}/odds/")
+        await wait_price(page, "home", "1.90")
