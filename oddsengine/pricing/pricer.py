@@ -108,7 +108,7 @@ class Pricer:
         """
         if definition.status != "open":
             return self.suspend(definition, "provider")
-        if not has_winners(definition):
+        if definition.winners < 1 and not has_winners(definition):
             return self.suspend(definition, "not_priceable")
         resolved = self._resolver.resolve(market.source, definition, event, now_ms)
         dirty: set[MarketId] = set()
