@@ -20,7 +20,7 @@ from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import Rule
-from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.sourcing.source_selector import CLOSED_ELSEWHERE, SourcingRule
 from tests.support.builders import a_batch, a_definition, a_quote, an_event
 
 if TYPE_CHECKING:
@@ -182,6 +182,7 @@ _WITHOUT_A_DRAW = [
 @settings(max_examples=300)
 @given(st.sampled_from(_RULES), steps)
 @example(_RULES[1], _WITHOUT_A_DRAW)
+@example(_RULES[0], [("result", "feed.b", "1.1"), ("quote", "feed.a", "1.1", "home", 2.0), ("gone", "feed.b", "1.1")])
 def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: SourcingRule, updates: list[tuple[Any, ...]]) -> None:
     pipeline = _new_pipeline(rule)
     now_ms = 1
@@ -217,6 +218,11 @@ def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: Sourc
             if _has_result(rebuilt):
                 # A result of a source that is not live is published only where no other source has spoken before.
                 assert here is None or here.state.status != "open"
+                continue
+            if here is not None and here.state.reason == CLOSED_ELSEWHERE:
+                # So it stays when the source that closed it withdraws it, which the new pipeline has not seen.
+                assert resulting[source_id]
+                assert {(None,)} >= {selection.prices for selection in here.selections.values()}
                 continue
             if rebuilt is None:
                 # A closed market stays closed.
