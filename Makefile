@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 # More than cores: many tests wait for sockets and timers.
 WORKERS ?= 4
 URL := http://localhost:8080
+INPUTS ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format bench lock clean
+.PHONY: help install run test fuzz lint format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -23,6 +24,9 @@ test: $(VENV)/.test ## run all tests, four at a time; with coverage: make test A
 	@.ci/packages
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not alone" $(ARGS)
 	$(BIN)/python -m pytest -m alone $(ARGS) $(if $(findstring --cov,$(ARGS)),--cov-append)
+
+fuzz: $(VENV)/.test ## try 100,000 hostile messages, requests, tokens and stored entries; another number: make fuzz INPUTS=1000
+	ODDSENGINE_FUZZ=$(INPUTS) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --timeout 3600 tests/fuzz $(ARGS)
 
 lint: $(VENV)/.test ## check style, types, the one way between rooms and the shape of files and folders
 	$(BIN)/ruff check .

@@ -193,7 +193,7 @@ async def run_gateway(
                 )
                 await front.hand_over()
                 async with Acceptor(
-                    runner.server, front.sockets, front.tls, handshakes, admission.addresses, accepted
+                    runner.server, front.sockets, front.tls, handshakes, admission.addresses, accepted, errors
                 ) as acceptor:
                     acceptors.append(acceptor)
                     yield GatewayService(gateway, hub, followers, front.port)
@@ -274,6 +274,7 @@ def _connection_samples(acceptor: Acceptor) -> Iterable[Sample]:
     yield "oddsengine_rejected_total", ("connections_per_address",), acceptor.rejected_addresses
     yield "oddsengine_rejected_total", ("tls_handshake",), acceptor.failed_handshakes
     yield "oddsengine_rejected_total", ("unmasked_frame",), acceptor.unmasked_frames
+    yield "oddsengine_rejected_total", ("unreadable_request",), acceptor.unreadable_requests
 
 
 def _samples(hub: Hub, admission: Admission, handshakes: HandshakeTimeouts, followers: list[Follower]) -> Iterable[Sample]:

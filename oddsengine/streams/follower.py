@@ -12,15 +12,18 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
-from oddsengine.domain.changes import Batch, Record
+from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.domain.changes import Batch, MarketRecord, Meta, Record
 from oddsengine.streams.keys import BATCH_FIELD
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
+from oddsengine.streams.snapshot import record_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from redis.asyncio import Redis
 
+    from oddsengine.domain.changes import MarketChange
     from oddsengine.offer.replica_offer import ReplicaOffer
     from oddsengine.streams.keys import ShardKeys
 
@@ -63,14 +66,35 @@ async def read_top(redis: Redis, stream: str) -> Position:
 
 
 async def read_snapshot(redis: Redis, snapshot: str) -> list[Record]:
-    """Return all records of a snapshot hash. Log and skip those that can't be decoded."""
+    """Return all records of a snapshot hash. Log and skip those that can't be used."""
     records: list[Record] = []
+    unusable: list[tuple[bytes, str]] = []
     async for field, value in redis.hscan_iter(snapshot, count=_SCAN_COUNT):
         try:
             records.append(_decode_record(value))
-        except msgspec.DecodeError as error:
-            _log.error("snapshot record unreadable", field=field, error=str(error))
-    return records
+        except DECODING_ERRORS as error:
+            unusable.append((field, str(error)))
+    profiles = next((len(record.profiles) for record in records if isinstance(record, Meta)), 0)
+    usable: list[Record] = []
+    for record in records:
+        try:
+            if isinstance(record, MarketRecord):
+                check_prices([record], profiles)
+        except ValueError as error:
+            unusable.append((record_key(record).encode(), str(error)))
+        else:
+            usable.append(record)
+    if unusable:
+        _log.error("snapshot records unreadable", key=snapshot, count=len(unusable), first=unusable[0])
+    return usable
+
+
+def check_prices(markets: Iterable[MarketChange | MarketRecord], profiles: int) -> None:
+    """Raise ValueError unless each selection has a price, or None, for each profile."""
+    for market in markets:
+        for selection in market.selections.values():
+            if len(selection.prices) != profiles:
+                raise ValueError(f"market {market.id} has prices of {len(selection.prices)} profiles, not of {profiles}")
 
 
 class Follower:
@@ -181,12 +205,13 @@ class Follower:
                 return False
             try:
                 batch = _decode_batch(fields[BATCH_FIELD])
-            except (msgspec.DecodeError, KeyError) as error:
+                check_prices(batch.markets, len(self._offer.profiles))
+                self._offer.apply(position.seq, batch)
+            except (*DECODING_ERRORS, LookupError, ValueError) as error:
                 _log.error("stream entry unreadable, reloading the snapshot", shard=self._shard, at=position, error=repr(error))
                 self._notify(applied)
                 self._position = ORIGIN
                 return False
-            self._offer.apply(position.seq, batch)
             applied.append(batch)
             self._position = position
         self._notify(applied)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
+from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.domain.changes import SettledMarket
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.streams.keys import shard_keys
@@ -43,6 +44,6 @@ class Results:
             return None
         try:
             return _decode(stored)
-        except msgspec.DecodeError as error:
+        except DECODING_ERRORS as error:
             _log.error("stored result unreadable", market=market, error=str(error))
             return None

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from oddsengine.common.decoding import DECODING_ERRORS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -86,8 +88,6 @@ class BadMessage(Exception):
 
 _Content = TypeVar("_Content", str, bytes)
 _Message = TypeVar("_Message")
-#: What the decoders raise: their own errors, and those of its text and its numbers.
-_DECODING_ERRORS: Final = (msgspec.MsgspecError, UnicodeError, ArithmeticError)
 _decode_json: Final[Callable[[str], ClientMessage]] = msgspec.json.Decoder(ClientMessage).decode
 _decode_msgpack: Final[Callable[[bytes], ClientMessage]] = msgspec.msgpack.Decoder(ClientMessage).decode
 _decode_check: Final[Callable[[bytes], QuotesCheck]] = msgspec.json.Decoder(QuotesCheck).decode
@@ -110,5 +110,5 @@ def _decode(decode: Callable[[_Content], _Message], content: _Content) -> _Messa
         return decode(content)
     except RecursionError:
         raise BadMessage("nested too deeply") from None
-    except _DECODING_ERRORS as problem:
+    except DECODING_ERRORS as problem:
         raise BadMessage(str(problem)) from None

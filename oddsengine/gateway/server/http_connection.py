@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp.web_protocol import RequestHandler
 
+from oddsengine.common.error_codes import ErrorCode
+from oddsengine.common.http import error
 from oddsengine.gateway.protocol.framing import close_frame
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ _HEAD_BYTES: Final = {126: 8, 127: 14}
 _SHORT_HEAD_BYTES: Final = 6
 _LONGEST_HEAD_BYTES: Final = 14
 _PROTOCOL_ERROR: Final = 1002
+_INTERNAL_ERROR: Final = 500
+_MAX_REASON_CHARACTERS: Final = 200
 
 
 class Owner(Protocol):
@@ -31,6 +35,14 @@ class Owner(Protocol):
 
     def unmasked(self, connection: HttpConnection) -> None:
         """Handle an unmasked frame; the connection is being closed."""
+        ...
+
+    def unreadable(self, connection: HttpConnection) -> None:
+        """Handle a request that can't be read; it is being answered."""
+        ...
+
+    def failed(self, connection: HttpConnection, problem: Exception) -> None:
+        """Handle an error that nothing expected."""
         ...
 
     def lost(self, connection: HttpConnection) -> None:
@@ -77,7 +89,27 @@ class HttpConnection(RequestHandler):
             self._left -= len(data)
         elif not self._check_masks(data):
             return
-        super().data_received(data)
+        try:
+            super().data_received(data)
+        except Exception as problem:  # noqa: BLE001 - the one door for what a parser makes of hostile bytes
+            self._owner.failed(self, problem)
+            self.force_close()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Return the answer to a request that can't be read, or whose handler has failed in a way that nothing expected."""
+        if status == _INTERNAL_ERROR and isinstance(exc, Exception):
+            self._owner.failed(self, exc)
+            answer = error(status, ErrorCode.INTERNAL, "internal error; it has been logged")
+        else:
+            self._owner.unreadable(self)
+            reason = (message or "").split("\n", 1)[0].strip(" :")[:_MAX_REASON_CHARACTERS]
+            answer = error(status, ErrorCode.BAD_REQUEST, f"the request can't be read: {reason or 'it is not HTTP'}")
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        answer.force_close()
+        return answer
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Handle the end of the connection."""

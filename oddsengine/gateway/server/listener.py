@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from oddsengine.common.internal_errors import InternalErrors
     from oddsengine.gateway.access.rate_limits import ClientAddresses
     from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 
@@ -58,6 +59,7 @@ class Acceptor:
         timeouts: tracks requests that have not arrived.
         addresses: tells proxies from clients.
         limits: what is accepted.
+        errors: counts unexpected errors.
         accept: accepts a connection of a socket.
     """
 
@@ -69,6 +71,7 @@ class Acceptor:
         timeouts: HandshakeTimeouts,
         addresses: ClientAddresses,
         limits: AcceptLimits,
+        errors: InternalErrors,
         accept: Callable[[socket.socket], tuple[socket.socket, tuple[str, int]]] = socket.socket.accept,
     ) -> None:
         self._server = server
@@ -77,6 +80,7 @@ class Acceptor:
         self._timeouts = timeouts
         self._addresses = addresses
         self._limits = limits
+        self._errors = errors
         self._accept = accept
         self._tasks: set[asyncio.Task[None]] = set()
         self._by_address: dict[str, int] = {}
@@ -89,6 +93,7 @@ class Acceptor:
         self.pauses = 0
         self.failed_handshakes = 0
         self.unmasked_frames = 0
+        self.unreadable_requests = 0
 
     async def __aenter__(self) -> Self:
         for each in self._sockets:
@@ -207,6 +212,14 @@ class Acceptor:
     def unmasked(self, _connection: HttpConnection) -> None:
         """Count an unmasked frame."""
         self.unmasked_frames += 1
+
+    def unreadable(self, _connection: HttpConnection) -> None:
+        """Count a request that can't be read."""
+        self.unreadable_requests += 1
+
+    def failed(self, _connection: HttpConnection, problem: Exception) -> None:
+        """Count an error that nothing expected."""
+        self._errors.note("connection", problem)
 
     def lost(self, connection: HttpConnection) -> None:
         """Stop counting a connection."""

@@ -13,8 +13,8 @@ from oddsengine.common.redaction import SECRETS
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
-#: A line per request, which the metrics count.
-_NOISY_LOGGERS: Final = ("aiohttp.access",)
+#: A line per request, which the metrics count, and a line per handshake with other subprotocols.
+_NOISY_LOGGERS: Final = ("aiohttp.access", "aiohttp.websocket")
 
 
 def configure_logging(level: str = "info", *, json: bool | None = None) -> None:

@@ -24,6 +24,10 @@ class Owner:
     def unmasked(self, _connection: HttpConnection) -> None:
         self.unmasked_frames += 1
 
+    def unreadable(self, connection: HttpConnection) -> None: ...
+
+    def failed(self, connection: HttpConnection, problem: Exception) -> None: ...
+
     def lost(self, connection: HttpConnection) -> None: ...
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.gateway.access.rate_limits import ClientAddresses
 from oddsengine.gateway.server.listener import AcceptLimits, Acceptor
 from oddsengine.gateway.server.timeouts import HandshakeTimeouts
@@ -25,7 +26,9 @@ def a_listening_socket() -> socket.socket:
 
 def acceptor_of(listening: socket.socket, *limits: int, proxies: tuple[str, ...] = (), **options: Any) -> Acceptor:
     timeouts = HandshakeTimeouts(0.0, asyncio.get_running_loop().time)
-    return Acceptor(web.Server(ok), [listening], None, timeouts, ClientAddresses(proxies), AcceptLimits(*limits), **options)
+    return Acceptor(
+        web.Server(ok), [listening], None, timeouts, ClientAddresses(proxies), AcceptLimits(*limits), InternalErrors(), **options
+    )
 
 
 async def answer(listening: socket.socket) -> tuple[bytes, asyncio.StreamWriter]:
