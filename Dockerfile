@@ -1,4 +1,4 @@
-# One image for every role: docker run IMAGE [run|replay|watch|check|price] ...
+# One image for every role: docker run IMAGE [run|engine|gateway|replay|record|watch|check|price] ...
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY requirements/run.txt requirements/run.txt
@@ -17,7 +17,7 @@ USER odds
 WORKDIR /home/odds
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
+  CMD ["oddsengine", "health"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["oddsengine"]
 CMD ["run", "--host", "0.0.0.0"]

@@ -240,13 +240,47 @@ def watch(
 
 
 @app.command()
-def check(config: Annotated[Path, typer.Argument(help="TOML config file.", dir_okay=False)]) -> None:
-    """Check a config file. Exit code 0 if it can be used; 2, with every problem listed, if not."""
+def check(
+    config: Annotated[Path, typer.Argument(help="TOML config file.", dir_okay=False)],
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Also connect to Redis, and fail if anything is missing to run the config here.")
+    ] = False,
+) -> None:
+    """Check a config file, and whether this machine has what it names. Exit code 0 if it is valid; 2, with every problem, if not.
+
+    Secrets, keys, certificates and addresses that are missing here are warnings, unless --connect is given: then they, or a Redis
+    that can't be used, end with the exit code that a start would end with.
+    """
+    from oddsengine.cli.check import problems_of
+
     settings = read_settings(config)
+    configure_logging("error")
+    problems = asyncio.run(problems_of(settings, connect=connect))
+    if problems and connect:
+        fail(*problems, code=problems[0].step.exit_code)
+    for problem in problems:
+        typer.echo(f"warning: {problem}", err=True)
     typer.echo(
         f"{config}: ok ({len(settings.feeds)} feeds: {', '.join(settings.feeds) or 'none'}; "
         f"{len(settings.profiles)} profiles: {', '.join(settings.profiles)}; {settings.engine.shards} shards)"
     )
+
+
+@app.command()
+def health(
+    url: Annotated[
+        list[str] | None, typer.Option(help="Ask this process, as http://127.0.0.1:8080; may be repeated. Default: all.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Ask the processes of this user on this machine whether they are alive. Exit code 0 if all are, 1 if not.
+
+    Every role is found on whatever port it listens, with or without TLS. With --config, only where that config listens is asked.
+    """
+    from oddsengine.cli.health import health as ask
+    from oddsengine.cli.health import urls_of
+
+    sys.exit(ask([*(url or []), *(urls_of(read_settings(config)) if config is not None else [])]))
 
 
 @app.command()

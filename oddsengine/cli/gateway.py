@@ -12,7 +12,7 @@ import structlog
 from oddsengine.common.signals import on_reload
 from oddsengine.runtime.gateway import open_gateway, read_secrets, run_gateway, wait_loaded
 from oddsengine.runtime.processes.file_watch import POLL_S
-from oddsengine.runtime.processes.front import url_of, when_free
+from oddsengine.runtime.processes.front import announce, url_of, when_free
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.processes.worker import linked_to_parent
@@ -99,6 +99,7 @@ async def gateway_workers(
         for each in shared:
             for sock in each:
                 sockets.enter_context(sock)
+        sockets.enter_context(announce(shared[0], tls=bool(settings.gateway.tls_cert)))
         workers = Workers(arguments, shared, settings.gateway.worker_timeout_s)
 
         def reloaded(needed: Sequence[str]) -> None:

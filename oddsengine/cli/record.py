@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from oddsengine.runtime.feed_runner import open_feeds, run_feeds
+from oddsengine.runtime.processes.run_file import announced
 from oddsengine.runtime.recording import record as record_feeds
 
 if TYPE_CHECKING:
@@ -42,14 +43,18 @@ async def record(startup: Startup, feeds: Mapping[str, FeedSettings], folder: Pa
     """Record feeds until SIGINT or SIGTERM, then close the files and log what they hold; see `runtime.recording.record`."""
     stop = startup.stopping
     console = Console(stderr=True)
-    async with open_feeds(feeds, startup) as opened, record_feeds(feeds, folder, rotate_bytes, rotate_s) as recorders:
+    async with (
+        open_feeds(feeds, startup) as opened,
+        record_feeds(feeds, folder, rotate_bytes, rotate_s) as recorders,
+    ):
         taps = {name: recorder.add for name, recorder in recorders.items()}
         async with run_feeds(opened, _NullSink(), taps) as supervisors:
             startup.ready()
             _log.info("recording", feeds=list(feeds), folder=str(folder))
-            if console.is_terminal:
-                await _show_progress(console, supervisors, recorders, stop)
-            await stop.wait()
+            with announced(""):
+                if console.is_terminal:
+                    await _show_progress(console, supervisors, recorders, stop)
+                await stop.wait()
     for name, recorder in recorders.items():
         files = [str(file) for file in recorder.files]
         _log.info("recorded", feed=name, packets=recorder.packets, bytes=recorder.bytes, files=files)

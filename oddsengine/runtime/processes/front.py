@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
 from aiohttp import web
 
 from oddsengine.common.error_codes import ErrorCode
 from oddsengine.common.http import error
+from oddsengine.runtime.processes.run_file import announced
 from oddsengine.runtime.processes.startup import Step
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from oddsengine.runtime.processes.startup import Startup
 
@@ -34,6 +36,7 @@ _REASONS: Final = {
     errno.EACCES: "ports below 1024 need a privilege",
 }
 _SHUTDOWN_TIMEOUT_S: Final = 0.5
+_log = structlog.get_logger(__name__)
 
 
 def url_of(host: str, port: int, *, tls: bool = False) -> str:
@@ -209,9 +212,22 @@ async def open_front(
     front = Front(sockets, tls)
     try:
         await front.answer(startup)
-        yield front
+        # Workers are announced by their parent.
+        with nullcontext() if inherited else announce(sockets, tls=tls is not None):
+            yield front
     finally:
         await front.close()
+
+
+@contextmanager
+def announce(sockets: Sequence[socket.socket], *, tls: bool) -> Iterator[None]:
+    """Let `oddsengine health` find a process by its sockets, while the context is open."""
+    host, port = sockets[0].getsockname()[:2]
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - replaced
+    with announced(url_of(local, port, tls=tls)) as problem:
+        if problem:
+            _log.warning("health checks need --url", error=problem)
+        yield
 
 
 async def when_free(host: str, port: int, count: int, startup: Startup) -> list[list[socket.socket]]:

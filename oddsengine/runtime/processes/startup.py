@@ -134,7 +134,7 @@ class Startup:
             StartFailed: instead of errors that something outside the program has caused.
             Stopped: if the process has been asked to stop.
         """
-        self.step = step
+        self.step, self.waiting_for = step, ""
         _log.debug("start", step=step.what)
         if self.stopping.is_set():
             raise Stopped(step)
@@ -142,8 +142,6 @@ class Startup:
             yield
         except _EXPECTED as error:
             raise StartFailed(step, str(error) or type(error).__name__, advice) from error
-        finally:
-            self.waiting_for = ""
 
     async def unless_stopped(self, main: Coroutine[Any, Any, _T]) -> _T:
         """Return what a coroutine returns. It is cancelled when the process is asked to stop.
@@ -163,7 +161,7 @@ class Startup:
 
     def ready(self) -> None:
         """Complete the start."""
-        self.step = Step.READY
+        self.step, self.waiting_for = Step.READY, ""
 
 
 def exit_codes() -> str:

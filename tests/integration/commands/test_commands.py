@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
 COMMAND = [sys.executable, "-m", "oddsengine"]
 
 
-def oddsengine(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=cwd)
+def oddsengine(
+    *arguments: str | Path, cwd: Path | None = None, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    variables = {**os.environ, **(environment or {})}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=variables)
 
 
 def test_help_names_every_command() -> None:
@@ -72,8 +77,14 @@ def test_check_reports_every_problem(tmp_path: Path) -> None:
     assert 2 == result.returncode
     assert f"{config}:2: gateway.prot" in result.stderr
     assert f"{config}:4: engine.shards" in result.stderr
-    config.write_text("[engine]\nshards = 2\n")
-    assert "ok (0 feeds" in oddsengine("check", config).stdout
+    config.write_text('[feeds."été"]\nadapter = "theoddsapi"\nsports = ["x"]\napi_key_env = "NO_SUCH_SECRET"\n')
+    result = oddsengine("check", config, environment={"PYTHONIOENCODING": "ascii"})
+    assert 0 == result.returncode, result.stderr
+    assert "ok (1 feeds: " in result.stdout
+    assert "warning: can't read secrets, keys and certificates: feeds." in result.stderr
+    failed = oddsengine("check", "--connect", config)
+    assert 3 == failed.returncode
+    assert "NO_SUCH_SECRET" in failed.stderr
 
 
 @pytest.mark.parametrize("role", ["engine", "gateway"])

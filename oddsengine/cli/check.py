@@ -1,0 +1,84 @@
+"""`oddsengine check`: what keeps a config from running here, without starting anything."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from feeds.errors import FeedError
+from feeds.feed import installed_feeds
+from oddsengine.gateway.access.authentication import UnusableKey
+from oddsengine.runtime.certificates import server_context
+from oddsengine.runtime.gateway import build_authenticator
+from oddsengine.runtime.processes.front import when_free
+from oddsengine.runtime.processes.redis import reach_redis
+from oddsengine.runtime.processes.startup import StartFailed, Startup, Step
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from oddsengine.runtime.settings import Settings
+
+_CONNECT_TIMEOUT_S: Final = 5.0
+
+
+async def missing_here(settings: Settings) -> AsyncIterator[StartFailed]:
+    """Yield what this machine lacks to run a config: secrets, keys, certificates and addresses."""
+    plugins = installed_feeds()
+    for name, feed in settings.feeds.items():
+        if feed.adapter == "simulator":
+            continue  # opening it starts it
+        try:
+            async with plugins[feed.adapter].open(name, feed.config):
+                pass
+        except (FeedError, OSError) as error:
+            yield StartFailed(Step.SECRETS, f"feeds.{name}: {error}")
+    for key in settings.auth.keys:
+        auth = msgspec.structs.replace(settings.auth, keys=(key,))
+        try:
+            build_authenticator(msgspec.structs.replace(settings, auth=auth))
+        except UnusableKey as error:
+            yield StartFailed(Step.SECRETS, str(error))
+    gateway = settings.gateway
+    if gateway.tls_cert:
+        try:
+            server_context(gateway.tls_cert, gateway.tls_key)
+        except OSError as error:
+            yield StartFailed(Step.SECRETS, str(error))
+    for section, host in (("gateway", gateway.host), ("engine", settings.engine.host)):
+        try:
+            # The configured port may be in use, by the very service that is checked.
+            for sock in (await when_free(host, 0, 1, Startup()))[0]:
+                sock.close()
+        except OSError as error:
+            yield StartFailed(Step.BIND, f"{section}.host: {error.strerror or error}")
+
+
+async def connection_problems(settings: Settings, patience_s: float) -> AsyncIterator[StartFailed]:
+    """Yield what keeps the Redis of a config from being used."""
+    if not settings.redis.url:
+        return
+    startup = Startup()
+    try:
+        async with asyncio.timeout(patience_s):
+            await reach_redis(settings, settings.redis.url, startup)
+    except TimeoutError:
+        yield StartFailed(Step.CONNECT, startup.waiting_for or f"no answer within {patience_s:g} s")
+    except StartFailed as problem:
+        yield problem
+
+
+async def problems_of(settings: Settings, *, connect: bool, patience_s: float = _CONNECT_TIMEOUT_S) -> list[StartFailed]:
+    """Return what keeps a config from running here, in the order of the steps of a start.
+
+    Args:
+        settings: the configuration.
+        connect: whether to connect to Redis.
+        patience_s: how long Redis may take to answer.
+    """
+    problems = [problem async for problem in missing_here(settings)]
+    if connect:
+        problems += [problem async for problem in connection_problems(settings, patience_s)]
+    return problems
