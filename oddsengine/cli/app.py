@@ -69,7 +69,7 @@ def run(
     ] = None,
 ) -> None:
     """Run feeds, engine and gateway in one process, with an embedded Redis unless the config has a URL."""
-    from oddsengine.cli.run import run as run_all
+    from oddsengine.cli.roles.run import run as run_all
 
     path = config_path(config)
     settings = with_address(read_settings(path), port, host)
@@ -88,7 +88,7 @@ def engine(
     host: HostOption = None,
 ) -> None:
     """Run feeds and engine without a gateway: own the shards and publish to the config's Redis."""
-    from oddsengine.cli.engine import engine as run_engine
+    from oddsengine.cli.roles.engine import engine as run_engine
 
     def load(file: Path) -> Settings:
         return with_engine_address(read_settings(file), port, host)
@@ -109,8 +109,8 @@ def gateway(
     control_fd: Annotated[int | None, typer.Option("--control-fd", hidden=True)] = None,
 ) -> None:
     """Run gateways without an engine: follow the config's Redis and serve subscribers."""
-    from oddsengine.cli.gateway import gateway as run_one
-    from oddsengine.cli.gateway import gateway_workers
+    from oddsengine.cli.roles.gateway import gateway as run_one
+    from oddsengine.cli.roles.gateway import gateway_workers
 
     def load(file: Path) -> Settings:
         return with_address(read_settings(file), port, host)

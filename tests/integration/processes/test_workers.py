@@ -15,7 +15,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from oddsengine.cli.gateway import gateway_workers
+from oddsengine.cli.roles.gateway import gateway_workers
 from oddsengine.cli.support import read_settings
 from oddsengine.domain.changes import Batch
 from oddsengine.runtime.processes.front import when_free

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from oddsengine.cli.engine import engine
-from oddsengine.cli.gateway import gateway
-from oddsengine.cli.run import run
+from oddsengine.cli.roles.engine import engine
+from oddsengine.cli.roles.gateway import gateway
+from oddsengine.cli.roles.run import run
 from oddsengine.cli.support import read_settings
 from oddsengine.runtime.processes.startup import Startup, Step
 from tests.support.service import PATIENCE_S, wait_until
