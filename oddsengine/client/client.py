@@ -11,7 +11,7 @@ import orjson
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
-from oddsengine.client.endings import CONNECTION_ERRORS, Ending, ProtocolFault, Silence, ending_of
+from oddsengine.client.endings import CONNECTION_ERRORS, Ending, ProtocolFault, Silence, ending_of, unusable
 from oddsengine.client.errors import GaveUp, Problem
 from oddsengine.client.recovery import TABLE, Action, Timing, retry_after_s
 from oddsengine.client.state import OddsState
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 #: Heartbeat intervals without a message after which everything is stale, and after which the connection is given up.
 _STALE_HEARTBEATS: Final = 1.5
 _SILENT_HEARTBEATS: Final = 2.5
+_GRACE_S: Final = 0.1
 #: A silent gateway will not answer the closing handshake either, and prices grow old while waiting for it.
 _CLOSE_TIMEOUT_S: Final = 0.1
 
@@ -92,9 +93,8 @@ class OddsClient:
         #: when the connection was welcomed, monotonic seconds; None before
         self._welcomed_s: float | None = None
         self._heartbeat_s = timing.welcome_s
-        #: when something was last heard: monotonic seconds, and Unix milliseconds
+        #: when something was last heard, monotonic seconds
         self._heard_s = 0.0
-        self._heard_ms = 0
         #: connections in a row that failed or did not last
         self._failures = 0
         #: when the gateway has asked to reconnect, milliseconds after the disconnect
@@ -168,10 +168,9 @@ class OddsClient:
         except ValueError as error:
             if isinstance(error, CONNECTION_ERRORS):  # as errors of certificates are
                 raise
-            # Not quoted: it may hold a part of a password.
-            raise GaveUp(Problem("unreachable", "the URL of the proxy that the environment asks for is not valid")) from error
+            raise GaveUp(Problem("unreachable", unusable(self.url))) from error
         self._heartbeat_s = self._timing.welcome_s / _SILENT_HEARTBEATS
-        self._heard_s, self._heard_ms = _now_s(), _now_ms()
+        self._heard_s = _now_s()
         self._subscriptions.begin()
         self._socket = socket
         return socket
@@ -186,13 +185,13 @@ class OddsClient:
             except TimeoutError:
                 self._check_silence()
                 continue
-            self._heard_s, self._heard_ms = _now_s(), _now_ms()
-            self.state.note_silence(None)
+            self._heard_s = _now_s()
             message = _decode(received)
             try:
                 refused = self._handle(message)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise ProtocolFault(f"a message {message['op']!r} that can't be read: {error!r}") from error
+            self.state.note_heard(round(time.time() * 1000), time.monotonic() + self._heartbeat_s * _STALE_HEARTBEATS)
             if message["op"] == "error":
                 self._report_error(message, refused)
             return message
@@ -211,20 +210,18 @@ class OddsClient:
 
     def _wake_at_s(self) -> float:
         """Return when to stop waiting for a message, monotonic seconds."""
-        is_silent = _now_s() - self._heard_s >= self._heartbeat_s * _STALE_HEARTBEATS
-        times_s = [self._heard_s + self._heartbeat_s * (_SILENT_HEARTBEATS if is_silent else _STALE_HEARTBEATS), self._renew_at_s]
-        if self._welcomed_s is not None:
-            times_s.append(self._subscriptions.next_due_s)
-        return min(time_s for time_s in times_s if time_s is not None)
+        # Whoever iterates may have been busy: what came meanwhile is read before a silence is stated.
+        silent_at_s = max(self._heard_s + self._heartbeat_s * _SILENT_HEARTBEATS, _now_s() + _GRACE_S)
+        due_s = self._subscriptions.next_due_s if self._welcomed_s is not None else None
+        return min(time_s for time_s in (silent_at_s, self._renew_at_s, due_s) if time_s is not None)
 
     def _check_silence(self) -> None:
         silent_s = _now_s() - self._heard_s
-        if silent_s >= self._heartbeat_s * _SILENT_HEARTBEATS:
-            if self._welcomed_s is None:
-                raise ProtocolFault(f"no welcome within {silent_s:.1f} s")
-            raise Silence(f"nothing was heard from the gateway for {silent_s:.1f} s")
-        if silent_s >= self._heartbeat_s * _STALE_HEARTBEATS:
-            self.state.note_silence(self._heard_ms)
+        if silent_s < self._heartbeat_s * _SILENT_HEARTBEATS:
+            return
+        if self._welcomed_s is None:
+            raise ProtocolFault(f"no welcome within {silent_s:.1f} s")
+        raise Silence(f"nothing was heard from the gateway for {silent_s:.1f} s")
 
     def _handle(self, message: dict[str, Any]) -> list[str]:
         """Apply a message. Return the channels that it refuses."""
@@ -264,7 +261,7 @@ class OddsClient:
             renewal = self._renewal
             self._socket = self._renewal = self._renew_at_s = None
             self.connected = False
-            self.state.lose(self._heard_ms)
+            self.state.lose()
         try:
             if renewal is not None:
                 renewal.cancel()
@@ -370,7 +367,3 @@ def _decode(received: str | bytes) -> dict[str, Any]:
 
 def _now_s() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _now_ms() -> int:
-    return round(time.time() * 1000)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: What opening, reading and writing a connection may raise. ImportError: a SOCKS proxy without the library for it.
 CONNECTION_ERRORS: Final = (OSError, TimeoutError, WebSocketException, ImportError)
+#: What a gateway answers to a handshake that has lost its `Upgrade` header.
+_NO_UPGRADE: Final = frozenset({400, 426})
 
 
 class ProtocolFault(WebSocketException):
@@ -72,6 +74,13 @@ def ending_of(error: BaseException, url: str) -> Ending:
     return Ending("unreachable", f"no connection to {_target(url)}: {_network_problem(error)}")
 
 
+def unusable(url: str) -> str:
+    """Say that a connection can't even be tried. The proxy is not quoted: a part of its password may be taken for the port."""
+    if get_proxy(parse_uri(url)) is None:
+        return f"{url} can't be connected to"
+    return "the URL of the proxy that the environment asks for is not valid"
+
+
 def _closing(error: ConnectionClosed, url: str) -> Ending:
     if error.rcvd is None:
         return Ending("closed", f"the connection to {_target(url)} was lost")
@@ -85,7 +94,9 @@ def _answer(response: Response, url: str) -> Ending:
     said = _message_of(response.body) or phrase
     text = f"{_target(url)} answered {status}{f' ({said})' if said else ''}"
     code = code_of_status(status)
-    if code in {"404", "4xx", "other"}:
+    if status in _NO_UPGRADE:
+        text += ": no WebSocket, unless a proxy in between does not pass on the upgrade"
+    elif code in {"404", "4xx", "other"}:
         text += ": not an odds stream"
     return Ending(code, text, response.headers.get("Retry-After"))
 

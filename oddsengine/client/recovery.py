@@ -25,7 +25,7 @@ class Action(StrEnum):
     RESTART = "reconnects with backoff and asks for snapshots: what it has may be of another profile"
     ASK_TOKEN = "asks for a token and reconnects with it; gives up if there is none, or only the one that was refused"  # noqa: S105 - no token
     GIVE_UP = "gives up"
-    ASK_AGAIN = "shows nothing of the channels and asks again with long backoff"
+    ASK_AGAIN = "shows nothing of the channels and asks again with backoff"
     ASK_WITH_TOKEN = "shows nothing of the channels and asks again once it has another token"  # noqa: S105 - no token
     ASK_FOR_SNAPSHOT = "asks again for a snapshot; if that is refused too, as `unknown_channel`"
     REPORT = "goes on"
@@ -85,7 +85,8 @@ class Timing(NamedTuple):
 
     Attributes:
         backoff_s, max_backoff_s: the first and the greatest limit after a loss.
-        long_backoff_s, max_long_backoff_s: the same after a refusal of a gateway that has too much to do, or of channels.
+        long_backoff_s, max_long_backoff_s: the same after a refusal of a gateway that has too much to do.
+        max_refused_s: the greatest limit for channels that are refused; the first is that of long backoff.
         max_asked_s: the longest wait that `Retry-After` or a `bye` may ask for.
         settled_after_s: how long a connection must have lasted for the next failure to count as the first.
         welcome_s: how long the connection may take, and then the first message.
@@ -97,6 +98,7 @@ class Timing(NamedTuple):
     max_backoff_s: float = 10.0
     long_backoff_s: float = 1.0
     max_long_backoff_s: float = 30.0
+    max_refused_s: float = 10.0
     max_asked_s: float = 3600.0
     settled_after_s: float = 10.0
     welcome_s: float = 10.0
@@ -112,6 +114,17 @@ class Timing(NamedTuple):
             long: whether it is long backoff.
         """
         start_s, max_s = (self.long_backoff_s, self.max_long_backoff_s) if long else (self.backoff_s, self.max_backoff_s)
+        return self._draw(start_s, max_s, failures)
+
+    def ask_again_in_s(self, refusals: int) -> float:
+        """Draw the seconds until a refused channel is asked for again.
+
+        Args:
+            refusals: how often it has been refused before in a row.
+        """
+        return self._draw(self.long_backoff_s, self.max_refused_s, refusals)
+
+    def _draw(self, start_s: float, max_s: float, failures: int) -> float:
         return self.draw(0, min(max_s, start_s * 2 ** min(failures, 30)))
 
     def renew_in_s(self, left_s: float) -> float | None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class OddsState:
     """Events and markets by id, as plain JSON values.
 
     A market is shown while any channel contains it. A channel that is refused contains nothing.
+
+    Args:
+        clock: monotonic seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.events: dict[str, dict[str, Any]] = {}
         self.markets: dict[str, dict[str, Any]] = {}
         #: channel -> events and markets of a snapshot whose last part has not arrived
@@ -27,16 +32,20 @@ class OddsState:
         self._unconfirmed: dict[str, int] = {}
         #: resumed channels that have not been confirmed: what has changed meanwhile is still to come
         self._resuming: dict[str, None] = {}
-        #: when the connection fell silent, Unix milliseconds; None while it is not
-        self._silent_since: int | None = None
+        #: when something was last heard on the connection, Unix milliseconds
+        self._heard_ms = 0
+        #: until when that means that everything is current, monotonic seconds; None: always
+        self._current_until_s: float | None = None
 
     @property
     def stale(self) -> dict[str, int]:
         """The channels that may be out of date, and since when (Unix milliseconds; 0: they were never current).
 
-        The gateway says that a channel is, the connection is lost, or what was missed has not arrived on the new one yet.
+        The gateway says that a channel is, nothing was heard for a while, the connection is lost, or what was missed has not
+        arrived on the new one yet.
         """
-        silent = {} if self._silent_since is None else dict.fromkeys(self._ids_by_channel, self._silent_since)
+        is_silent = self._current_until_s is not None and self._clock() > self._current_until_s
+        silent = dict.fromkeys(self._ids_by_channel, self._heard_ms) if is_silent else {}
         return {**silent, **self._announced_stale, **self._unconfirmed}
 
     def apply(self, message: dict[str, Any]) -> None:
@@ -68,26 +77,24 @@ class OddsState:
         for channel in channels:
             self._unconfirmed.setdefault(channel, 0)
 
-    def lose(self, heard_ms: int) -> None:
-        """Note that the connection is lost: no channel is known to be current since the last message.
-
-        Args:
-            heard_ms: when that was, Unix milliseconds.
-        """
+    def lose(self) -> None:
+        """Note that the connection is lost: no channel is known to be current since the last message."""
         self._parts.clear()
         for channel in self._ids_by_channel:
-            self._unconfirmed.setdefault(channel, self._announced_stale.get(channel, heard_ms))
+            self._unconfirmed.setdefault(channel, self._announced_stale.get(channel, self._heard_ms))
         self._announced_stale.clear()
         self._resuming.clear()
-        self._silent_since = None
+        self._current_until_s = None
 
-    def note_silence(self, heard_ms: int | None) -> None:
-        """Note that nothing has been heard for longer than the gateway's heartbeats allow; None: that something was.
+    def note_heard(self, heard_ms: int, current_until_s: float) -> None:
+        """Note that something was heard, which means for a while that everything is current.
 
         Args:
-            heard_ms: when something was last heard, Unix milliseconds.
+            heard_ms: when, Unix milliseconds.
+            current_until_s: until when, monotonic seconds.
         """
-        self._silent_since = heard_ms
+        self._heard_ms = heard_ms
+        self._current_until_s = current_until_s
 
     def drop(self, channel: str) -> None:
         """Remove a channel, with everything that no other channel contains."""

@@ -186,7 +186,7 @@ class Subscriptions:
                 self._connection.to_ask[channel] = None
             channels = [channel for channel in channels if channel not in resuming]
         times = 1 + max((self.refused[channel].times for channel in channels if channel in self.refused), default=0)
-        due_s = inf if action is Action.ASK_WITH_TOKEN else now_s + self._timing.backoff(times - 1, long=True)
+        due_s = inf if action is Action.ASK_WITH_TOKEN else now_s + self._timing.ask_again_in_s(times - 1)
         for channel in channels:
             self.at.pop(channel, None)
             self._connection.complete.discard(channel)

@@ -15,11 +15,18 @@ _PARTS: Final = 3
 
 
 async def ask_token(source: Callable[[], str | Awaitable[str]] | None) -> str | None:
-    """Return the application's token, which it may give at once or after a while; None if there is none."""
+    """Return the application's token, which it may give at once or after a while; None if there is none.
+
+    Raises:
+        ValueError: if it can't be a token.
+    """
     if source is None:
         return None
     given = source()
-    return (await given if inspect.isawaitable(given) else given) or None
+    token = (await given if inspect.isawaitable(given) else given or "").strip()
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise ValueError("a token has only printable ASCII characters and no spaces")
+    return token or None
 
 
 def claims_of(token: str | None) -> dict[str, Any]:

@@ -105,8 +105,14 @@ class Admission:
             raise Rejected(error(403, ErrorCode.FORBIDDEN, f"requires the role {role.name}, not {access.role.name}"))
         return access
 
-    async def admit(self, request: web.Request, session_id: str) -> str:
+    async def admit(self, request: web.Request, session_id: str, *, is_handshake: bool = True) -> str:
         """Count a new session against its address, and return the address for `leave`.
+
+        Args:
+            request: the request.
+            session_id: the session.
+            is_handshake: whether it counts towards the rate of handshakes. A page that asks why its handshake failed sends
+                a request that is none: it is answered as one, and counted as any other.
 
         Raises:
             Rejected: if the origin is not allowed, or the address is over its rate or its session limit.
@@ -115,7 +121,9 @@ class Admission:
         if origin is not None and not self._origins.allows(origin):
             self.rejected_origins += 1
             raise Rejected(error(403, ErrorCode.FORBIDDEN, f"origin {origin!r} is not allowed"))
-        self._check_rate(self.handshakes, request)
+        if not is_handshake:
+            self._check_rate(self.requests, request)
+        self._check_rate(self.handshakes, request, counts=is_handshake)
         address = self._client(request)
         limit = self.limits.sessions_per_address
         if limit and not await self._session_limiter.acquire(_address_key(address), session_id, limit):
@@ -141,8 +149,8 @@ class Admission:
         """Count an HTTP request that needs no token. Raises Rejected if its client is over its rate."""
         self._check_rate(self.requests, request)
 
-    def _check_rate(self, limiter: RateLimiter, request: web.Request) -> None:
-        delay_s = limiter.delay_s(self._client(request))
+    def _check_rate(self, limiter: RateLimiter, request: web.Request, *, counts: bool = True) -> None:
+        delay_s = limiter.delay_s(self._client(request), counts=counts)
         if delay_s:
             retry = {"Retry-After": str(ceil(delay_s))}
             raise Rejected(error(429, ErrorCode.OVER_LIMIT, f"too many requests; retry in {delay_s:.1f} s", retry))

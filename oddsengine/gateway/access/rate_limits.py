@@ -34,14 +34,14 @@ class Bucket:
         self._burst = self._level = burst
         self._filled_s = 0.0
 
-    def take(self, now_s: float) -> float:
-        """Take a token and return 0.0, or return the seconds until there is one."""
+    def take(self, now_s: float, tokens: float = 1.0) -> float:
+        """Take tokens and return 0.0 if there is at least one, or return the seconds until there is one."""
         level = min(self._burst, self._level + max(0.0, now_s - self._filled_s) * self._rate)
         self._filled_s = now_s
         if level < 1.0:
             self._level = level
             return (1.0 - level) / self._rate
-        self._level = level - 1.0
+        self._level = level - tokens
         return 0.0
 
 
@@ -61,8 +61,8 @@ class RateLimiter:
         self._buckets: dict[str, Bucket] = {}
         self.rejected = 0
 
-    def delay_s(self, client: str) -> float:
-        """Count a request and return 0.0, or return the seconds until the client may retry."""
+    def delay_s(self, client: str, *, counts: bool = True) -> float:
+        """Count a request, unless it only asks, and return 0.0, or return the seconds until the client may retry."""
         if not self._rate:
             return 0.0
         # Removed and inserted again: the first in the dict is the least recently used.
@@ -70,8 +70,8 @@ class RateLimiter:
         self._buckets[client] = bucket
         if len(self._buckets) > self._max_clients:
             del self._buckets[next(iter(self._buckets))]
-        delay_s = bucket.take(self._clock())
-        self.rejected += delay_s > 0
+        delay_s = bucket.take(self._clock(), 1.0 if counts else 0.0)
+        self.rejected += counts and delay_s > 0
         return delay_s
 
 

@@ -88,7 +88,7 @@ class WebSocketEndpoint:
         session_id = self._hub.new_id()
         try:
             require_loaded(self._hub.replica)
-            address = await self._admission.admit(request, session_id)
+            address = await self._admission.admit(request, session_id, is_handshake="Upgrade" in request.headers)
             access = await self._admission.authenticate(request)
             socket = MessageSocket((PROTOCOL_JSON, PROTOCOL_MSGPACK), self._admission.limits.message_bytes)
             await socket.accept(request)

@@ -121,7 +121,7 @@ export class OddsClient {
     this.listener.state("connecting");
     let token;
     try {
-      token = (await this.token()) || undefined;
+      token = (await this.token())?.trim() || undefined;
     } catch (error) {
       if (generation === this.#generation) this.#recover("token", `no token: ${error}`);
       return;
@@ -355,7 +355,7 @@ export class OddsClient {
     const generation = this.#generation;
     let token;
     try {
-      token = (await this.token()) || undefined;
+      token = (await this.token())?.trim() || undefined;
     } catch (error) {
       this.#report("token", `no token: ${error}`, undefined, []);
     }

@@ -48,7 +48,7 @@ export const codeOfError = (code) => (isOf("error", code) ? code : "internal");
 
 /** How long a client waits, in milliseconds; each as in oddsengine.client.Timing. */
 export const TIMING = {
-  backoffMs: 100, maxBackoffMs: 10_000, longBackoffMs: 1000, maxLongBackoffMs: 30_000,
+  backoffMs: 100, maxBackoffMs: 10_000, longBackoffMs: 1000, maxLongBackoffMs: 30_000, maxRefusedMs: 10_000,
   maxAskedMs: 3_600_000, settledAfterMs: 10_000, welcomeMs: 10_000, renewShare: 0.2, renewBeforeMs: 60_000, draw: Math.random,
 };
 
@@ -56,6 +56,11 @@ export const TIMING = {
 export function backoff(timing, failures, long = false) {
   const [start, max] = long ? [timing.longBackoffMs, timing.maxLongBackoffMs] : [timing.backoffMs, timing.maxBackoffMs];
   return timing.draw() * Math.min(max, start * 2 ** Math.min(failures, 30));
+}
+
+/** Draw the wait until a refused channel is asked for again. */
+export function askAgainInMs(timing, refusals) {
+  return timing.draw() * Math.min(timing.maxRefusedMs, timing.longBackoffMs * 2 ** Math.min(refusals, 30));
 }
 
 /** The milliseconds that a `Retry-After` header asks for, seconds or a date; undefined if there is no valid one. */

@@ -1,6 +1,6 @@
 // What a client asks of the gateway: which channels, in which requests, from which positions; and what is refused. No I/O.
 
-import { ASK_FOR_SNAPSHOT, ASK_WITH_TOKEN, REPORT, actionOf, backoff, codeOfError } from "./recovery.js";
+import { ASK_FOR_SNAPSHOT, ASK_WITH_TOKEN, REPORT, actionOf, askAgainInMs, codeOfError } from "./recovery.js";
 
 // Requests that are not answered yet; more are sent once these are.
 const MAX_UNANSWERED = 4;
@@ -145,7 +145,7 @@ export class Subscriptions {
       channels = channels.filter((channel) => !resuming.has(channel));
     }
     const times = 1 + Math.max(0, ...channels.map((channel) => this.refused.get(channel)?.times ?? 0));
-    const due = action === ASK_WITH_TOKEN ? Infinity : now + backoff(this.timing, times - 1, true);
+    const due = action === ASK_WITH_TOKEN ? Infinity : now + askAgainInMs(this.timing, times - 1);
     for (const channel of channels) {
       this.at.delete(channel);
       this.complete.delete(channel);

@@ -28,7 +28,7 @@ BYE: Final = {"op": "bye", "reason": "drain", "reconnect_ms": 1830}
 REFUSED_TOKEN: Final = {"op": "error", "id": None, "code": "unauthorised", "message": "expired"}
 #: Tokens live for 20 s and are renewed after less than one.
 RENEWING: Final = {"renew_share": 0.97}
-QUICK: Final = {"long_backoff_s": 0.05, "max_long_backoff_s": 0.05}
+QUICK: Final = {"long_backoff_s": 0.05, "max_refused_s": 0.05}
 STATUSES: Final = {"4xx": 410, "5xx": 502, "other": 204}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,15 +49,18 @@ def delta(channel: str, **fields: Any) -> dict[str, Any]:
 
 def python_states(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what the Python client shows after each message."""
-    state = OddsState()
+    now_s = 0.0
+    state = OddsState(lambda: now_s)
     shown: list[dict[str, Any]] = []
     for message in messages:
         if message["op"] == "lost":
-            state.lose(message["since"])
+            state.note_heard(message["since"], now_s)
+            state.lose()
         elif message["op"] == "silent":
-            state.note_silence(message["since"])
+            state.note_heard(message["since"], now_s)
+            now_s += 1
         elif message["op"] == "heard":
-            state.note_silence(None)
+            state.note_heard(0, inf)
         elif message["op"] == "refused":
             state.drop(message["channel"])
         else:

@@ -118,7 +118,7 @@ def test_a_refused_channel_is_asked_for_again_less_and_less_often() -> None:
         now_s = due_s
         (request,) = subscriptions.due(now_s)
         assert ["event:e1"] == request["channels"]
-    assert [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0] == waits_s
+    assert [1.0, 2.0, 4.0, 8.0, 10.0, 10.0, 10.0] == waits_s
     accept(subscriptions, request)
     assert {} == subscriptions.refused
 

@@ -73,6 +73,15 @@ async def test_a_client_over_its_rate_is_told_when_to_retry() -> None:
     assert 1 == admission.requests.rejected
 
 
+async def test_asking_why_a_handshake_failed_is_answered_like_one_and_counts_as_a_request() -> None:
+    admission = admission_of(handshakes_per_s=0.25, requests_per_s=1.0)
+    await admission.admit(a_request(), "a", is_handshake=False)
+    await admission.admit(a_request(), "b")
+    assert (429, "over_limit", "4") == await rejection(admission.admit(a_request(), "c", is_handshake=False))
+    assert (0, 0) == (admission.handshakes.rejected, admission.requests.rejected)
+    assert (429, "over_limit", "1") == await rejection(admission.admit(a_request(), "d", is_handshake=False))
+
+
 async def test_a_role_includes_the_lower_ones() -> None:
     admission = admission_of(AuthSettings(anonymous_role="service"))
     assert Role.service == (await admission.authorise(a_request(), Role.subscriber)).role
