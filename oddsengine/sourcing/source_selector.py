@@ -162,16 +162,16 @@ class SourceSelector:
         known = [(book, each, each.definition) for book, each in candidates if each.definition is not None]
         if remember:
             self._return_at_ms.pop(market, None)
-        if market in self._results:
+        is_final = market in self._results
+        if remember and (is_final or len(known) > 1 or self._results.is_closed(market)):
+            self._results.note_closing(market, known)
+        if is_final:
             closed = self._results.standing(market, known, remember=remember)
             if closed is not None:
                 return ChosenSource(closed.market, closed.definition, None)
         if not known:
             return None
         is_closed = self._results.is_closed(market)
-        if remember and (is_closed or len(known) > 1):
-            self._results.note_closing(market, known)
-            is_closed = self._results.is_closed(market)
         choice: ChosenSource | ConsensusInput | None
         if len(known) == 1 and len(self._rules) == 1:
             book, held, definition = known[0]

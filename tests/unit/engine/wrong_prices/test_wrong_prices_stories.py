@@ -9,7 +9,7 @@ from oddsengine.domain.feed_updates import BookChange, MarketGone, MarketUpdate
 from oddsengine.domain.ids import MarketId
 from oddsengine.pricing.profiles.profile import Profile
 from tests.support.builders import a_definition
-from tests.support.sources import OPEN, A, B, C, Sources
+from tests.support.sources import CLOSED, OPEN, A, B, C, Sources
 
 ELSEWHERE = ("suspended", "closed_elsewhere")
 
@@ -35,6 +35,13 @@ def test_a_result_of_any_source_stands_after_it_has_withdrawn_the_market() -> No
     assert ELSEWHERE == sources.health(B, "down").state()
     assert ELSEWHERE == sources.offer(C).state()
     assert OPEN == sources.health(B, "live").offer(B).state()
+
+
+def test_a_second_result_stands_when_the_source_of_the_first_reopens() -> None:
+    sources = closing(closing(Sources(A, B).offer(A).offer(B), A), B)
+    assert CLOSED == sources.state()
+    assert ELSEWHERE == sources.receive(B, MarketGone("m")).offer(A).state()
+    assert OPEN == sources.offer(B).state()
 
 
 def test_a_source_that_has_closed_a_market_and_withdrawn_it_bears_on_it_only_where_states_are_shared() -> None:
