@@ -67,6 +67,23 @@ def calibration(
     show(rows, json)
 
 
+@app.command()
+def recordings(
+    folder: Annotated[
+        Path, typer.Argument(envvar="ODDSENGINE_TEST_DATA", help="The folder of recorded data; its `betfair` has the recordings.")
+    ] = Path("../shared/data"),
+    json: JsonOption = None,
+) -> None:
+    """Open prices over their source's best lay, or risk-free to bet against it, in real recordings at default settings."""
+    from bench.scenarios import recordings as scenario
+
+    try:
+        rows = scenario.run(folder)
+    except FileNotFoundError as error:
+        raise typer.BadParameter(str(error)) from error
+    show(rows, json)
+
+
 PlotOption = Annotated[Path | None, typer.Option("--plot", help="Also plot the rows to this PNG.")]
 RateOption = Annotated[
     float | None, typer.Option("--rate", help="Deltas per second to publish. Default: search for the highest.", min=1)
