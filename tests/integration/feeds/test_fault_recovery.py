@@ -21,7 +21,7 @@ from feeds.supervision.states import FeedState
 from feeds.supervision.supervisor import Supervisor
 from feeds.transports.byte_streams import TcpTransport
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
-from oddsengine.sourcing.dump import dump_market
+from oddsengine.sourcing.dump import dump_book
 from tests.support.service import RunningService, quick_settings, running_service, wait_until
 from tests.support.subscribers import Steady, assert_equal_to_snapshot, subscribers_running
 from tests.support.tasks import in_background, stop
@@ -64,18 +64,15 @@ class Provider:
     def differences(self) -> list[str]:
         """Compare the engine's source book with the provider's markets, one by one."""
         book = self.service.engine.pipeline.books["src"]
+        held = {dumped["market"]: dumped for dumped in dump_book(book, 0)}
         truth = {market.id: market for market in self.server.exchange.markets}
         # A settled market is missing from the provider's images; it stays closed here until it is retired.
-        found = [
-            f"ghost market {ghost}"
-            for ghost in book.markets.keys() - truth.keys()
-            if dump_market(book.markets[ghost], 0)["status"] != "closed"
-        ]
+        found = [f"ghost market {ghost}" for ghost in held.keys() - truth.keys() if held[ghost]["status"] != "closed"]
         for key, market in truth.items():
-            if key not in book.markets:
+            dumped = held.get(key)
+            if dumped is None:
                 found.append(f"missing market {key}")
                 continue
-            dumped = dump_market(book.markets[key], 0)
             if dumped["status"] != market.definition["status"].lower():
                 found.append(f"{key}: status {dumped['status']}")
             for (runner, handicap), (back, lay) in market.books.items():
