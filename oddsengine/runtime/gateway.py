@@ -70,6 +70,8 @@ class GatewayFront(NamedTuple):
 
     front: Front
     authenticator: Authenticator
+    #: whether another process accepts on the same sockets until this one can serve
+    silent: bool = False
 
 
 def read_secrets(settings: Settings) -> tuple[Authenticator, ssl.SSLContext | None]:
@@ -85,20 +87,23 @@ def read_secrets(settings: Settings) -> tuple[Authenticator, ssl.SSLContext | No
 
 
 @asynccontextmanager
-async def open_gateway(settings: Settings, startup: Startup, *, inherited: Sequence[int] = ()) -> AsyncIterator[GatewayFront]:
+async def open_gateway(
+    settings: Settings, startup: Startup, *, inherited: Sequence[int] = (), silent: bool = False
+) -> AsyncIterator[GatewayFront]:
     """Read the keys and the certificate, bind the port and answer that the gateway is starting, until the context is left.
 
     Args:
         settings: the configuration.
         startup: its steps are SECRETS and BIND meanwhile.
         inherited: the file descriptors of sockets to listen on; empty to bind the port.
+        silent: see `open_front`.
     """
     gateway = settings.gateway
     with startup.doing(Step.SECRETS):
         authenticator, tls = read_secrets(settings)
-    async with open_front(gateway.host, gateway.port, startup, tls=tls, inherited=inherited) as front:
+    async with open_front(gateway.host, gateway.port, startup, tls=tls, inherited=inherited, silent=silent) as front:
         _log.info("listening", url=url_of(gateway.host, front.port, tls=tls is not None))
-        yield GatewayFront(front, authenticator)
+        yield GatewayFront(front, authenticator, silent)
 
 
 @asynccontextmanager
@@ -129,7 +134,7 @@ async def run_gateway(
     async with AsyncExitStack() as stack:
         if opened is None:
             opened = await stack.enter_async_context(open_gateway(settings, startup))
-        front, authenticator = opened
+        front, authenticator, silent = opened
 
         def connect() -> Redis:
             redis = Redis.from_url(redis_url, socket_timeout=timing.socket_timeout_s)
@@ -191,6 +196,8 @@ async def run_gateway(
                     2 * limits.slow_client_timeout_s,
                     limits.handshake_timeout_s,
                 )
+                if silent:
+                    await startup.unless_stopped(_loaded(hub.replica, startup))
                 await front.hand_over()
                 async with Acceptor(
                     runner.server, front.sockets, front.tls, handshakes, admission.addresses, accepted, errors

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from feeds.errors import FeedError
 from feeds.recording.recorder import Recorder
 from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.tasks import end_tasks
@@ -38,6 +40,9 @@ async def record(
         folder: where the files are written; None: nothing is recorded, and no recorders are yielded.
         rotate_bytes: the size, before compression, after which a new file is started.
         rotate_s: the time after which a new file is started.
+
+    Raises:
+        FeedError: if the folder can't be written.
     """
     if folder is None:
         yield {}
@@ -47,6 +52,8 @@ async def record(
         name: Recorder(folder, name, feed.adapter, feed.config, started_ms, rotate_bytes=rotate_bytes, rotate_s=rotate_s)
         for name, feed in feeds.items()
     }
+    if not os.access(folder, os.W_OK):
+        raise FeedError(f"{folder} can't be written")
     writing = asyncio.create_task(_write(recorders))
     try:
         yield recorders

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from oddsengine.common.signals import on_reload
 from oddsengine.runtime.feed_runner import feed_samples, feed_sources, open_feeds, run_feeds_of
 from oddsengine.runtime.processes.front import url_of
+from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.recording import record
 from oddsengine.runtime.reload import Reloader, run_reloader
 from oddsengine.runtime.service import run_service
@@ -37,16 +39,15 @@ async def run(
         record_to: the folder to record the feeds to, or None.
     """
     supervisors: list[Supervisor] = []
-    async with (
-        open_feeds(settings.feeds, startup) as feeds,
-        run_service(settings, feed_sources(settings.feeds), [lambda: feed_samples(supervisors)], startup=startup) as service,
-    ):
+    async with AsyncExitStack() as stack:
+        feeds = await stack.enter_async_context(open_feeds(settings.feeds, startup))
+        with startup.doing(Step.SECRETS, "choose a folder that can be written"):
+            recorders = await stack.enter_async_context(record(settings.feeds, record_to))
+        metrics = [lambda: feed_samples(supervisors)]
+        running = run_service(settings, feed_sources(settings.feeds), metrics, startup=startup)
+        service = await stack.enter_async_context(running)
         reloader = Reloader(config, load, settings, service.engine.adopt)
-        async with (
-            record(settings.feeds, record_to) as recorders,
-            run_feeds_of(service.engine, feeds, supervisors, recorders),
-            run_reloader(reloader),
-        ):
+        async with run_feeds_of(service.engine, feeds, supervisors, recorders), run_reloader(reloader):
             on_reload(reloader.request)
             url = url_of(settings.gateway.host, service.port, tls=bool(settings.gateway.tls_cert))
             _log.info("serving", url=url, feeds=list(settings.feeds))

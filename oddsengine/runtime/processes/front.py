@@ -190,6 +190,7 @@ async def open_front(
     *,
     tls: ssl.SSLContext | None = None,
     inherited: Sequence[int] = (),
+    silent: bool = False,
 ) -> AsyncIterator[Front]:
     """Listen on a port, and answer that the role is starting, until the context is left.
 
@@ -199,6 +200,7 @@ async def open_front(
         startup: says what the role is doing; its step is BIND meanwhile.
         tls: for TLS; None for plain TCP.
         inherited: the file descriptors of sockets that listen already; empty to bind the port.
+        silent: whether to leave what arrives meanwhile to another process that accepts on the same sockets.
 
     Raises:
         StartFailed: if the port can't be bound.
@@ -211,7 +213,8 @@ async def open_front(
             sockets = (await startup.unless_stopped(when_free(host, port, 1, startup)))[0]
     front = Front(sockets, tls)
     try:
-        await front.answer(startup)
+        if not silent:
+            await front.answer(startup)
         # Workers are announced by their parent.
         with nullcontext() if inherited else announce(sockets, tls=tls is not None):
             yield front

@@ -210,13 +210,20 @@ class Workers:
                     raise StartFailed(step, "see the error of the worker")
 
     async def _run(self, number: int, started: asyncio.Future[Worker] | None = None) -> Worker:
-        """Run a worker until it ends. When cancelled, let it drain. `started` gets it once its process runs."""
+        """Run a worker until it ends. When cancelled, let it drain.
+
+        Args:
+            number: which of the workers it is.
+            started: gets it once its process runs; another worker then accepts on its sockets until it serves. None if there
+                is none.
+        """
         loop = asyncio.get_running_loop()
         ours, theirs = socket.socketpair()
         listening = [each.fileno() for each in self._sockets[number]]
         with ours, theirs:
             command = [sys.executable, "-m", "oddsengine", *self._arguments]
             command += ["--listen-fd", ",".join(map(str, listening)), "--control-fd", str(theirs.fileno())]
+            command += ["--silent"] if started is not None else []
             process = await asyncio.create_subprocess_exec(*command, pass_fds=[*listening, theirs.fileno()])
             theirs.close()
             channel = await Channel.open(ours)

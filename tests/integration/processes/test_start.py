@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,7 +21,6 @@ from tests.support.processes.role import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from redis.asyncio import Redis
 
@@ -60,13 +60,14 @@ FAILURES: dict[str, tuple[str, dict[str, Any], Step, str]] = {
     "the host is foreign": ("", {"port": 0, "host": "192.0.2.1"}, Step.BIND, "not an address of this machine"),
     "the host is unknown": ("", {"port": 0, "host": "no-such-host.invalid"}, Step.BIND, "no-such-host.invalid"),
 }
-TLS_FAILURES: dict[str, tuple[str, dict[str, Any], Step, str]] = {
+RUN_FAILURES: dict[str, tuple[str, dict[str, Any], Step, str]] = {
     "a certificate is missing": (
         "",
         {"port": 0, "tls_cert": "missing.crt", "tls_key": "missing.key"},
         Step.SECRETS,
         "missing.crt",
     ),
+    "recordings can't be written": ("", {"port": 0, "record_to": Path("/dev/null/recordings")}, Step.SECRETS, "/dev/null"),
 }
 
 
@@ -105,7 +106,7 @@ async def test_a_start_that_fails_takes_nothing_over(
 ) -> None:
     """The running engine's command once more, also with something missing: the first one goes on publishing."""
     port = free_port()
-    failures = FAILURES if role == "engine" else {**FAILURES, **TLS_FAILURES}
+    failures = FAILURES if role == "engine" else {**FAILURES, **RUN_FAILURES}
     async with running(role, write_config(tmp_path, redis_server.url, port)) as first:
         await first.reached(Step.READY)
         epoch = (await read_top(redis, CHANGES)).epoch
@@ -116,7 +117,7 @@ async def test_a_start_that_fails_takes_nothing_over(
                     await second.task
             assert step is failure.value.step, name
             assert words in str(failure.value), name
-            assert step.advice in str(failure.value), name
+            assert failure.value.advice in str(failure.value), name
         top = await read_top(redis, CHANGES)
         assert epoch == top.epoch
         while (await read_top(redis, CHANGES)) <= top:
@@ -182,6 +183,7 @@ async def test_an_engine_serves_its_api_to_traders(host: str, scrape: int, redis
         assert [401] * 3 == [(await get(f"{url}{path}"))[0] for path in ("/v1/feeds", "/v1/unmatched", market)]
 
 
+@pytest.mark.alone
 async def test_signals_work_at_every_moment(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:
     """SIGHUP and SIGTERM before Redis answers, and while it has gone away again."""
     config = write_config(tmp_path, redis_server.url, 0)

@@ -99,6 +99,7 @@ async def closed(socket: ClientConnection) -> int:
             return end.rcvd.code if end.rcvd is not None else 1006
 
 
+@pytest.mark.alone
 async def test_workers_are_one_service(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:
     await published(redis, redis_server.url)
     port = free_port()
@@ -133,9 +134,9 @@ async def test_workers_are_one_service(redis_server: EmbeddedRedis, redis: Redis
         # a config that needs new processes gets them
         write_config(config, redis_server.url, port, channels=50)
         parent.process.send_signal(signal.SIGHUP)
-        await parent.logged("serving", 5)
+        while len(parent.events("serving")) < 5 or is_running(second):
+            assert 200 == (await get(f"{url}/v1/events"))[0], "the service never says that it is starting"
         assert [] == parent.events("config reloaded")[0]["needs_restart"]
-        await wait_until(lambda: not is_running(second), "the end of the old worker")
         assert {1012, 1006} >= {await closed(socket) for socket in before}
         new = await sockets(stack, url, 4)
 

@@ -52,12 +52,13 @@ class Role:
 
 
 @asynccontextmanager
-async def running(role: str, config: Path, **engine_or_gateway: Any) -> AsyncIterator[Role]:
+async def running(role: str, config: Path, *, record_to: Path | None = None, **engine_or_gateway: Any) -> AsyncIterator[Role]:
     """Start a role, and stop it when the context is left.
 
     Args:
         role: engine, gateway or run.
         config: its config file.
+        record_to: where `run` records its feeds.
         engine_or_gateway: settings of the section that says where it listens, instead of the file's.
     """
     section = "engine" if role == "engine" else "gateway"
@@ -69,7 +70,10 @@ async def running(role: str, config: Path, **engine_or_gateway: Any) -> AsyncIte
 
     startup = Startup()
     settings = load(config)
-    main = {"engine": engine, "gateway": gateway, "run": run}[role](startup, settings, config, load)
+    if role == "run":
+        main = run(startup, settings, config, load, record_to)
+    else:
+        main = (engine if role == "engine" else gateway)(startup, settings, config, load)
     task = asyncio.create_task(main)
     started = Role(startup, task)
     try:
