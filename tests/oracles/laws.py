@@ -130,29 +130,31 @@ def _of_consensus(
     if len(published.used) < rule.min_sources:
         return [f"priced by {len(published.used)} of at least {rule.min_sources} sources"]
     wrong: list[str] = []
+    first = speaking[0].markets[market]
+    # The rules are those of the market as the first source has it: for ages of all that may speak, else of those not too old.
+    by_first = [_settings(said, first, profile, now_ms) for profile in config.profiles.values()]
+    held = next((held for held in (each.markets[market] for each in speaking) if _is_young(held, by_first, now_ms)), first)
     for index, (name, profile) in enumerate(config.profiles.items()):
         allowed: list[dict[str, Interval]] = []
         for source in [by_name[each] for each in published.used]:
-            held = source.markets[market]
-            settings = _settings(said, held, profile, now_ms)
+            own = source.markets[market]
             try:
-                _check_age(held, settings, now_ms)
-                allowed.append(intervals(held, _first_settings(said, config, held, now_ms), by_line=True))
+                _check_age(own, by_first[index], now_ms)
+                allowed.append(intervals(own, by_first[0], by_line=True))
             except Refused as refused:
                 wrong.append(f"{name}: {source.name}: {refused}")
         if len(allowed) < len(published.used):
             return wrong
-        held = by_name[published.used[0]].markets[market]
         settings = _settings(said, held, profile, now_ms)
         wrong += [f"{name}: {each}" for each in _switched_off(held, settings, published, index)]
         for key, price, fair in _priced(published, index):
             # A source that has no such line says nothing of it, and neither does one that is too far off on it.
-            own = [each[key] for each in allowed if key in each and _is_near(each[key], fair, rule.outlier)]
-            if not own:
+            bounds = [each[key] for each in allowed if key in each and _is_near(each[key], fair, rule.outlier)]
+            if not bounds:
                 wrong.append(f"{name}: {key} is priced at {price}, and no source of the consensus allows it any")
                 continue
             counts["consensus prices"] += 1
-            low = max(each.own_low for each in own)
+            low = max(each.own_low for each in bounds)
             if settings.rounding != "balanced_over_fair" and 1.0 / price < low - ERROR:
                 wrong.append(f"{name}: {key} at {price} is over a source's best lay, {1 / low}")
             wrong += [f"{name}: {each}" for each in _by_settings(held, key, price, fair, settings)]
@@ -197,9 +199,8 @@ def _settings(said: Statements, held: Market, profile: Settings, now_ms: int) ->
     return profile.resolved(in_play=held.in_play, minutes_to_start=minutes)
 
 
-def _first_settings(said: Statements, config: Config, held: Market, now_ms: int) -> Settings:
-    """Return those of the first profile, which a consensus is taken by."""
-    return _settings(said, held, next(iter(config.profiles.values())), now_ms)
+def _is_young(held: Market, profiles: list[Settings], now_ms: int) -> bool:
+    return all(not each.max_age_s or now_ms - held.received_ms <= each.max_age_s * 1000 for each in profiles)
 
 
 def _check_age(held: Market, settings: Settings, now_ms: int) -> None:
