@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Inputs of all targets together. `make fuzz` sets it to 100,000.
-INPUTS: Final = int(os.environ.get("ODDSENGINE_FUZZ", "1200"))
+INPUTS: Final = int(os.environ.get("ODDSENGINE_FUZZ", "800"))
 #: Inputs of an example, on average: a session of a client that sends several.
 PER_EXAMPLE: Final = 18
 #: Processor time of one input. Most take some microseconds; the limit is far from that, for slow machines.

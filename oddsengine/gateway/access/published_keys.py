@@ -65,7 +65,7 @@ class PublishedKeys:
         if not self._may_have(algorithm):
             return []
         found = self._find(kid, algorithm)
-        if not found and self._is_due():
+        if not found and self._is_due() and not (self._fetching.locked() and self._is_available is False):
             # All clients that reconnect after a restart share one fetch.
             async with self._fetching:
                 if self._is_due():

@@ -142,7 +142,9 @@ class Acceptor:
             self._receive(sock, str(address[0]))
 
     def _pause(self, reason: str) -> None:
-        """Stop accepting for a moment."""
+        """Stop accepting for a moment, on all sockets."""
+        if self._retry is not None:
+            return  # another socket was found ready at the same time
         self._stop()
         self.pauses += 1
         loop = asyncio.get_running_loop()
