@@ -95,8 +95,8 @@ class OddsClient:
         self._heartbeat_s = timing.welcome_s
         #: when something was last heard, monotonic seconds
         self._heard_s = 0.0
-        #: connections in a row that failed or did not last
-        self._failures = 0
+        #: connections in a row that failed or did not last: those that were lost, and those that were refused (True)
+        self._failures = {False: 0, True: 0}
         #: when the gateway has asked to reconnect, milliseconds after the disconnect
         self._reconnect_ms: int | None = None
 
@@ -278,7 +278,7 @@ class OddsClient:
         """Wait until the next connection is due. Raises GaveUp if it would fail the same way."""
         self.reconnects += 1
         if self._welcomed_s is not None and _now_s() - self._welcomed_s >= self._timing.settled_after_s:
-            self._failures = 0
+            self._failures = {False: 0, True: 0}
         action = TABLE[ending.code].action
         if action is Action.GIVE_UP or (action is Action.ASK_TOKEN and self._token is None):
             raise GaveUp(Problem(ending.code, ending.text))
@@ -296,11 +296,12 @@ class OddsClient:
         asked_ms, self._reconnect_ms = self._reconnect_ms, None
         if asked_ms is not None:
             return min(max(asked_ms / 1000, 0.0), self._timing.max_asked_s)
-        if self._refused_token is not None and not self._failures:
+        is_refusal = action in {Action.WAIT, Action.RESTRAIN}
+        if self._refused_token is not None and not any(self._failures.values()):
             delay_s = 0.0
         else:
-            delay_s = self._timing.backoff(self._failures, long=action in {Action.WAIT, Action.RESTRAIN})
-        self._failures += 1
+            delay_s = self._timing.backoff(self._failures[is_refusal], long=is_refusal)
+        self._failures[is_refusal] += 1
         asked_s = retry_after_s(ending.retry_after, time.time)
         # The wait is added, so that all who were refused do not come back in the same moment.
         return delay_s if asked_s is None else min(asked_s, self._timing.max_asked_s) + delay_s

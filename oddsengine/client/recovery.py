@@ -95,7 +95,7 @@ class Timing(NamedTuple):
     """
 
     backoff_s: float = 0.1
-    max_backoff_s: float = 10.0
+    max_backoff_s: float = 5.0
     long_backoff_s: float = 1.0
     max_long_backoff_s: float = 30.0
     max_refused_s: float = 10.0

@@ -41,7 +41,9 @@ export class OddsClient {
   #retry;
   #token;
   #refusedToken;
-  #failures = 0;
+  // connections in a row that failed or did not last
+  #lost = 0;
+  #refusals = 0;
   #reconnectMs;
   #welcomedAt;
   #heardMs = 0;
@@ -87,7 +89,7 @@ export class OddsClient {
   start() {
     this.stop();
     this.stopped = false;
-    this.#failures = 0;
+    this.#lost = this.#refusals = 0;
     this.#refusedToken = undefined;
     this.#connect();
   }
@@ -297,7 +299,7 @@ export class OddsClient {
   #recover(code, text, retryAfter) {
     this.#disconnect();
     this.reconnects += 1;
-    if (this.#welcomedAt !== undefined && performance.now() - this.#welcomedAt >= this.timing.settledAfterMs) this.#failures = 0;
+    if (this.#welcomedAt !== undefined && performance.now() - this.#welcomedAt >= this.timing.settledAfterMs) this.#lost = this.#refusals = 0;
     const action = actionOf(code);
     if (action === GIVE_UP) return this.#giveUp(code, text, []);
     if (action === ASK_TOKEN && this.#token === undefined) return this.#needToken(code, text);
@@ -316,9 +318,10 @@ export class OddsClient {
     const asked = this.#reconnectMs;
     this.#reconnectMs = undefined;
     if (asked !== undefined) return Math.min(asked, this.timing.maxAskedMs);
-    const atOnce = this.#refusedToken !== undefined && this.#failures === 0;
-    const delay = atOnce ? 0 : backoff(this.timing, this.#failures, action === WAIT || action === RESTRAIN);
-    this.#failures += 1;
+    const isRefusal = action === WAIT || action === RESTRAIN;
+    const atOnce = this.#refusedToken !== undefined && this.#lost + this.#refusals === 0;
+    const delay = atOnce ? 0 : backoff(this.timing, isRefusal ? this.#refusals++ : this.#lost++, isRefusal);
+    if (atOnce) this.#lost += 1;
     // The wait is added, so that all who were refused do not come back in the same moment.
     return Math.min(retryAfterMs(retryAfter) ?? 0, this.timing.maxAskedMs) + delay;
   }

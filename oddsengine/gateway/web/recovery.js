@@ -48,7 +48,7 @@ export const codeOfError = (code) => (isOf("error", code) ? code : "internal");
 
 /** How long a client waits, in milliseconds; each as in oddsengine.client.Timing. */
 export const TIMING = {
-  backoffMs: 100, maxBackoffMs: 10_000, longBackoffMs: 1000, maxLongBackoffMs: 30_000, maxRefusedMs: 10_000,
+  backoffMs: 100, maxBackoffMs: 5000, longBackoffMs: 1000, maxLongBackoffMs: 30_000, maxRefusedMs: 10_000,
   maxAskedMs: 3_600_000, settledAfterMs: 10_000, welcomeMs: 10_000, renewShare: 0.2, renewBeforeMs: 60_000, draw: Math.random,
 };
 

@@ -112,8 +112,7 @@ async def test_many_channels_are_complete_whatever_the_limits(kind: str, limits:
         channels = await with_events(service, 250)
         async with following(kind, Options(service.base, channels)) as (follower,):
             view = await wait_view(follower, lambda view: view.is_current(250), "the last channel")
-    assert view.reconnects <= 8
-    assert (view.reconnects == 0) == (limits == LimitSettings())
+    assert view.reconnects <= (0 if limits == LimitSettings() else 8)
 
 
 async def test_channels_over_the_limit_are_reported_and_the_others_served(kind: str) -> None:
