@@ -109,8 +109,9 @@ def _in_play(said: Statements, live: list[Source], held: Market) -> bool:
     if any(source.markets[held.id].in_play for source in live):
         return True
     events = [source.events[held.event] for source in said.sources.values() if source.is_live and held.event in source.events]
-    begun = any(event.has_begun for event in events)
-    return begun and held.start_ms is None
+    event_start_ms = said.event_start_of(held)
+    is_later = held.start_ms is not None and event_start_ms is not None and held.start_ms > event_start_ms
+    return not is_later and any(event.has_begun for event in events)
 
 
 def _of_consensus(

@@ -136,8 +136,10 @@ class Statements:
 
     def start_of(self, market: Market) -> int | None:
         """Return a market's start: its own, else its event's as the first live source that knows it describes it."""
-        if market.start_ms is not None:
-            return market.start_ms
+        return self.event_start_of(market) if market.start_ms is None else market.start_ms
+
+    def event_start_of(self, market: Market) -> int | None:
+        """Return the start of a market's event as the first live source that knows it describes it."""
         describing = [source for source in self.sources.values() if market.event in source.events]
         described_by = next((source for source in describing if source.is_live), describing[0] if describing else None)
         return None if described_by is None else described_by.events[market.event].start_ms
