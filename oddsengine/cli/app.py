@@ -107,7 +107,7 @@ def gateway(
     host: HostOption = None,
     listen_fd: Annotated[str, typer.Option("--listen-fd", hidden=True)] = "",
     control_fd: Annotated[int | None, typer.Option("--control-fd", hidden=True)] = None,
-    silent: Annotated[bool, typer.Option("--silent", hidden=True)] = False,
+    silent_s: Annotated[float, typer.Option("--silent-s", hidden=True)] = 0.0,
 ) -> None:
     """Run gateways without an engine: follow the config's Redis and serve subscribers."""
     from oddsengine.cli.roles.gateway import gateway as run_one
@@ -122,7 +122,9 @@ def gateway(
     count = workers or settings.gateway.workers
     if count == 1:
         inherited = [int(fd) for fd in listen_fd.split(",") if fd]
-        run_role(lambda startup: run_one(startup, settings, path, load, inherited=inherited, control=control_fd, silent=silent))
+        run_role(
+            lambda startup: run_one(startup, settings, path, load, inherited=inherited, control=control_fd, silent_s=silent_s)
+        )
     else:
         arguments = ["gateway", "--config", str(path), "--host", settings.gateway.host, "--workers", "1"]
         run_role(lambda startup: gateway_workers(startup, settings, path, load, count, arguments))

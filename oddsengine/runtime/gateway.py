@@ -70,7 +70,7 @@ class GatewayFront(NamedTuple):
 
     front: Front
     authenticator: Authenticator
-    #: whether another process accepts on the same sockets until this one can serve
+    #: whether what arrives waits until this gateway can serve
     silent: bool = False
 
 
@@ -88,7 +88,7 @@ def read_secrets(settings: Settings) -> tuple[Authenticator, ssl.SSLContext | No
 
 @asynccontextmanager
 async def open_gateway(
-    settings: Settings, startup: Startup, *, inherited: Sequence[int] = (), silent: bool = False
+    settings: Settings, startup: Startup, *, inherited: Sequence[int] = (), silent_s: float = 0.0
 ) -> AsyncIterator[GatewayFront]:
     """Read the keys and the certificate, bind the port and answer that the gateway is starting, until the context is left.
 
@@ -96,14 +96,14 @@ async def open_gateway(
         settings: the configuration.
         startup: its steps are SECRETS and BIND meanwhile.
         inherited: the file descriptors of sockets to listen on; empty to bind the port.
-        silent: see `open_front`.
+        silent_s: see `open_front`.
     """
     gateway = settings.gateway
     with startup.doing(Step.SECRETS):
         authenticator, tls = read_secrets(settings)
-    async with open_front(gateway.host, gateway.port, startup, tls=tls, inherited=inherited, silent=silent) as front:
+    async with open_front(gateway.host, gateway.port, startup, tls=tls, inherited=inherited, silent_s=silent_s) as front:
         _log.info("listening", url=url_of(gateway.host, front.port, tls=tls is not None))
-        yield GatewayFront(front, authenticator, silent)
+        yield GatewayFront(front, authenticator, silent_s > 0)
 
 
 @asynccontextmanager

@@ -42,7 +42,7 @@ async def gateway(
     *,
     inherited: Sequence[int] = (),
     control: int | None = None,
-    silent: bool = False,
+    silent_s: float = 0.0,
 ) -> None:
     """Run one gateway in this process until SIGINT or SIGTERM, then drain. SIGHUP and a change of the file reload its config.
 
@@ -53,11 +53,11 @@ async def gateway(
         load: loads that file again; raises ConfigError.
         inherited: the file descriptors of sockets to listen on; empty to bind the port.
         control: the file descriptor of the channel to the parent, if this is a worker; the parent watches the file.
-        silent: whether another worker accepts on the same sockets until this one serves.
+        silent_s: how long what arrives waits for this worker, or is left to another on the same sockets.
     """
     async with AsyncExitStack() as stack:
         link = None if control is None else await stack.enter_async_context(linked_to_parent(control, startup))
-        opened = await stack.enter_async_context(open_gateway(settings, startup, inherited=inherited, silent=silent))
+        opened = await stack.enter_async_context(open_gateway(settings, startup, inherited=inherited, silent_s=silent_s))
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
         registry_of = build_registry if link is None else link.registry
         running = run_gateway(settings, redis_url, opened=opened, registry_of=registry_of, startup=startup)

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from oddsengine.common.error_codes import ErrorCode
 from oddsengine.common.http import error
+from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.processes.run_file import announced
 from oddsengine.runtime.processes.startup import Step
 
@@ -145,6 +146,7 @@ class Front:
         self.sockets = sockets
         self.tls = tls
         self._runner: web.ServerRunner | None = None
+        self._later: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
@@ -169,8 +171,19 @@ class Front:
         for each in self.sockets:
             await web.SockSite(self._runner, each.dup(), ssl_context=self.tls, backlog=_BACKLOG).start()
 
+    def answer_later(self, startup: Startup, delay_s: float) -> None:
+        """Let what arrives wait for so long before it is answered that the role is starting."""
+
+        async def wait() -> None:
+            await asyncio.sleep(delay_s)
+            await self.answer(startup)
+
+        self._later = asyncio.create_task(wait())
+
     async def hand_over(self) -> None:
         """Stop answering. Connections that arrive until the role accepts them wait."""
+        if self._later is not None:
+            await end_tasks([self._later])
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -190,7 +203,7 @@ async def open_front(
     *,
     tls: ssl.SSLContext | None = None,
     inherited: Sequence[int] = (),
-    silent: bool = False,
+    silent_s: float = 0.0,
 ) -> AsyncIterator[Front]:
     """Listen on a port, and answer that the role is starting, until the context is left.
 
@@ -200,7 +213,7 @@ async def open_front(
         startup: says what the role is doing; its step is BIND meanwhile.
         tls: for TLS; None for plain TCP.
         inherited: the file descriptors of sockets that listen already; empty to bind the port.
-        silent: whether to leave what arrives meanwhile to another process that accepts on the same sockets.
+        silent_s: how long what arrives meanwhile is left to wait, or to another process that accepts on the same sockets.
 
     Raises:
         StartFailed: if the port can't be bound.
@@ -213,7 +226,9 @@ async def open_front(
             sockets = (await startup.unless_stopped(when_free(host, port, 1, startup)))[0]
     front = Front(sockets, tls)
     try:
-        if not silent:
+        if silent_s:
+            front.answer_later(startup, silent_s)
+        else:
             await front.answer(startup)
         # Workers are announced by their parent.
         with nullcontext() if inherited else announce(sockets, tls=tls is not None):

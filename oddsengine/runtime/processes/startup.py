@@ -101,6 +101,13 @@ class Stopped(Exception):
 _EXPECTED: Final = (OSError, RedisError, FeedError, StreamError, UnusableKey, ValueError)
 
 
+def _reason(error: Exception) -> str:
+    """Return what an operator needs of an error: an OSError's number adds nothing to its text."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
 class Startup:
     """Where a process is in its start.
 
@@ -141,7 +148,7 @@ class Startup:
         try:
             yield
         except _EXPECTED as error:
-            raise StartFailed(step, str(error) or type(error).__name__, advice) from error
+            raise StartFailed(step, _reason(error), advice) from error
 
     async def unless_stopped(self, main: Coroutine[Any, Any, _T]) -> _T:
         """Return what a coroutine returns. It is cancelled when the process is asked to stop.

@@ -44,6 +44,8 @@ _STABLE_AFTER_S: Final = 10.0
 _DRAIN_TIMEOUT_S: Final = 15.0
 #: How long a worker may take until it first says that it runs.
 _START_TIMEOUT_S: Final = 60.0
+#: How long connections wait for a worker that is started again, before they are told to retry.
+_WAIT_S: Final = 5.0
 _SAMPLES_TIMEOUT_S: Final = 0.5
 _CHECK_S: Final = 0.5
 _log = structlog.get_logger(__name__)
@@ -203,7 +205,6 @@ class Workers:
 
     def _check_start(self, worker: Worker) -> None:
         """Raise StartFailed if the service has never been ready, and its worker could not start."""
-        self._was_ready = self._was_ready or worker.ready.is_set() or any(each.ready.is_set() for each in self._workers)
         if not self._was_ready:
             for step in Step:
                 if step.exit_code > EXIT_FAILED and step.exit_code == worker.process.returncode:
@@ -223,7 +224,10 @@ class Workers:
         with ours, theirs:
             command = [sys.executable, "-m", "oddsengine", *self._arguments]
             command += ["--listen-fd", ",".join(map(str, listening)), "--control-fd", str(theirs.fileno())]
-            command += ["--silent"] if started is not None else []
+            if started is not None:
+                command += ["--silent-s", str(_START_TIMEOUT_S)]
+            elif self._was_ready:
+                command += ["--silent-s", str(_WAIT_S)]
             process = await asyncio.create_subprocess_exec(*command, pass_fds=[*listening, theirs.fileno()])
             theirs.close()
             channel = await Channel.open(ours)
@@ -250,6 +254,7 @@ class Workers:
                 case Alive():
                     worker.heard_s, worker.was_heard = asyncio.get_running_loop().time(), True
                     if message.is_ready:
+                        self._was_ready = True
                         worker.ready.set()
                 case WorkerSamples():
                     worker.samples = unpack(message)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from oddsengine.domain.changes import Batch
 from oddsengine.runtime.processes.startup import StartFailed, Step, Stopped
@@ -18,6 +19,7 @@ from oddsengine.streams.follower import read_snapshot, read_top
 from oddsengine.streams.keys import shard_keys
 from tests.support.processes.command import command, free_port, get
 from tests.support.processes.role import running
+from tests.support.service import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,6 +183,20 @@ async def test_an_engine_serves_its_api_to_traders(host: str, scrape: int, redis
         assert [200, 200, scrape] == [(await get(f"{url}{path}"))[0] for path in ("/healthz", "/readyz", "/metrics")]
         market = "/v1/markets/e%2Fmatch_odds/explain"
         assert [401] * 3 == [(await get(f"{url}{path}"))[0] for path in ("/v1/feeds", "/v1/unmatched", market)]
+
+
+async def test_a_hangup_reloads_a_gateway(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:
+    await redis.xadd(CHANGES, {"b": msgspec.msgpack.encode(Batch(0))}, id="1-0")
+    config = write_config(tmp_path, redis_server.url, 0)
+    with capture_logs() as logs:
+        async with running("gateway", config) as gateway:
+            await gateway.reached(Step.READY)
+            config.write_text(config.read_text().replace("[gateway]\n", "[gateway]\nheartbeat_ms = 900\n"))
+            os.kill(os.getpid(), signal.SIGHUP)
+            await wait_until(lambda: any(line["event"] == "config reloaded" for line in logs), "the reload")
+            assert Step.READY is gateway.startup.step
+    (reload,) = [line for line in logs if line["event"] == "config reloaded"][:1]
+    assert ["gateway.heartbeat_ms"] == reload["needs_restart"]
 
 
 @pytest.mark.alone

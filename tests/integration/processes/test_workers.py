@@ -125,6 +125,8 @@ async def test_workers_are_one_service(redis_server: EmbeddedRedis, redis: Redis
 
         # a frozen worker is replaced, and what it had counted is kept
         os.kill(first, signal.SIGSTOP)
+        found = await asyncio.gather(*(get(f"{url}/v1/events") for _ in range(20)))
+        assert {200} == {status for status, _ in found}, "those that reach it wait for its successor"
         await parent.logged("worker frozen, replacing it")
         await parent.logged("serving", 3)
         await sockets(stack, url, 12)

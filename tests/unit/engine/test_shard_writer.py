@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from oddsengine.domain.feed_updates import MarketUpdate
 from oddsengine.domain.ids import MarketId
-from oddsengine.engine.ended_events import RECOVERING
+from oddsengine.engine.ended_events import RECOVERING, STOPPED
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.engine.shard_writer import HEARTBEAT_S, ShardWriter
 from oddsengine.pricing.pricer import Pricer
@@ -166,3 +166,54 @@ async def test_take_over_suspends_what_was_open_before_it_claims(owned: Owned) -
     state = owned.pipeline.offers[0].markets[MARKET].state
     assert ("suspended", RECOVERING) == (state.status, state.reason)
     assert (1, 0, 1) == (owned.pipeline.offers[0].epoch, owned.pipeline.offers[0].seq, owned.writer.claims)
+
+
+def offered(owned: Owned) -> tuple[str, str | None]:
+    state = owned.pipeline.offers[0].markets[MARKET].state
+    return state.status, state.reason
+
+
+async def test_a_stopped_writer_suspends_what_is_open_with_its_last_write(owned: Owned) -> None:
+    async with owned.running() as task:
+        owned.writer.wake()
+        await owned.settle()
+        assert ("open", None) == offered(owned)
+        owned.publisher.released.clear()
+        owned.update(2.2)
+        await owned.settle()
+        owned.update(2.4)
+        owned.writer.stop()
+        owned.publisher.released.set()
+        await task
+    assert ([1, 2, 3], ("suspended", STOPPED)) == (owned.publisher.written, offered(owned))
+
+
+async def test_a_writer_that_fails_suspends_what_is_open_too(owned: Owned) -> None:
+    async with owned.running() as task:
+        owned.writer.wake()
+        await owned.settle()
+        owned.publisher.errors = [KeyError("a bug")]
+        owned.update(2.2)
+        with pytest.raises(KeyError):
+            await task
+    assert ("suspended", STOPPED) == offered(owned)
+    assert 3 == owned.publisher.written[-1]
+
+
+async def test_a_fenced_writer_writes_nothing_more(owned: Owned) -> None:
+    async with owned.running() as task:
+        owned.publisher.errors = [Fenced(0, 1, Position(2, 0))]
+        owned.writer.wake()
+        await owned.settle()
+        owned.writer.stop()
+        with pytest.raises(Fenced):
+            await task
+    assert [] == owned.publisher.written
+
+
+async def test_the_next_owner_shows_what_was_stopped_as_recovering(owned: Owned) -> None:
+    owned.pipeline.flush(0, 0)
+    owned.pipeline.offers[0].suspend_all(STOPPED)
+    owned.pipeline.offers[0].commit(0)
+    await owned.writer.take_over()
+    assert ("suspended", RECOVERING) == offered(owned)
