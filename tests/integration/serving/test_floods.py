@@ -49,7 +49,7 @@ async def ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> b
 async def test_refusals_of_a_thousand_channels_are_one_message_and_do_not_keep_others_waiting() -> None:
     """Five sockets name a thousand unknown channels again and again."""
     names = [f"event:nope{number}" for number in range(1000)]
-    messages = 40
+    messages = 20
     async with running_service() as service, service.socket() as neighbour:
         await with_a_market(service)
         await neighbour.subscribe("event:e1")
@@ -144,6 +144,8 @@ async def test_a_tls_handshake_that_never_ends_is_closed(tmp_path: Path) -> None
         writer.close()
 
 
+#: A whole process starts in a second, but not on a machine that many share.
+START_PATIENCE_S = 90.0
 CONFIG = """
 [gateway]
 port = 0
@@ -165,6 +167,7 @@ async def log_lines(process: asyncio.subprocess.Process) -> AsyncIterator[dict[s
         yield orjson.loads(line)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads processor times from /proc")
 async def test_a_process_without_file_descriptors_pauses_says_so_once_and_recovers(tmp_path: Path) -> None:
     config = tmp_path / "odds.toml"
@@ -173,7 +176,7 @@ async def test_a_process_without_file_descriptors_pauses_says_so_once_and_recove
     process = await asyncio.create_subprocess_exec("bash", "-c", command, stderr=asyncio.subprocess.PIPE, limit=1 << 20)
     try:
         lines = log_lines(process)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(START_PATIENCE_S):
             async for line in lines:
                 if line["event"] == "serving":
                     port = int(line["url"].rpartition(":")[2])
@@ -181,7 +184,7 @@ async def test_a_process_without_file_descriptors_pauses_says_so_once_and_recove
         connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(120)]
         for _, writer in connections:
             writer.write(HELLO)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(START_PATIENCE_S):
             async for line in lines:
                 if line["event"] == "accepts paused":
                     break
@@ -192,12 +195,12 @@ async def test_a_process_without_file_descriptors_pauses_says_so_once_and_recove
             writer.transport.abort()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(HEALTHZ)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(START_PATIENCE_S):
             await reader.readuntil(b'"ok"}')
         writer.close()
     finally:
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(START_PATIENCE_S):
             rest = [line async for line in lines]
             assert 0 == await process.wait()
     assert not [line for line in rest if line["level"] == "error"], "one line for all of it"
