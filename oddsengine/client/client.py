@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _STALE_HEARTBEATS: Final = 1.5
 _SILENT_HEARTBEATS: Final = 2.5
 _GRACE_S: Final = 0.1
+_log = logging.getLogger(__name__)
 #: A silent gateway will not answer the closing handshake either, and prices grow old while waiting for it.
 _CLOSE_TIMEOUT_S: Final = 0.1
 
@@ -43,7 +45,8 @@ class OddsClient:
         odds_format: the format of prices.
         token: returns the token, at once or as an awaitable; called for each connection, before a token expires, and after one
             was refused. None where none is required.
-        on_problem: called with everything that keeps the client from current data; it may raise to end `messages`.
+        on_problem: called with everything that keeps the client from current data; it may raise to end `messages`. None logs a
+            warning when something begins to.
         ssl: the TLS context for `wss:` URLs, as for a private authority; None for the system's certificates.
         sleep: waits before a reconnect, seconds.
         timing: how long to wait for what.
@@ -79,6 +82,8 @@ class OddsClient:
         self._subscriptions = Subscriptions(channels, options_of(min_interval_ms, odds_format), timing)
         self._token_source = token
         self._on_problem = on_problem
+        #: the codes that were logged since everything was subscribed to
+        self._logged: set[str] = set()
         self._ssl = ssl
         self._sleep = sleep
         self._timing = timing
@@ -234,25 +239,27 @@ class OddsClient:
             self.problem = None
             self._welcomed_s = self._heard_s
         elif op == "bye":
-            self._reconnect_ms = int(message["reconnect_ms"])
+            self._reconnect_ms = int(message["reconnect_ms"]) if "reconnect_ms" in message else None
         elif op == "authenticated":
             self._subscriptions.grant()
-            self._renew_before(None if message["expires_ms"] is None else message["expires_ms"] / 1000)
+            expires_ms = message.get("expires_ms")
+            self._renew_before(None if expires_ms is None else expires_ms / 1000)
         self.state.apply(message)
         refused = self._subscriptions.receive(message, self._heard_s)
         for channel in refused:
             self.state.drop(channel)
         if op == "subscribed" and not self._subscriptions.refused:
             self.problem = None
+            self._logged.clear()
         return refused
 
     def _report_error(self, message: dict[str, Any], refused: list[str]) -> None:
-        code = str(message["code"])
+        code, text = str(message["code"]), str(message.get("message", ""))
         if code in TABLE and TABLE[code].action is Action.GIVE_UP:
-            raise GaveUp(Problem(code, message["message"], None, tuple(refused)))
+            raise GaveUp(Problem(code, text, None, tuple(refused)))
         due_s = self._subscriptions.retry_at_s(refused)
         retry_s = None if due_s is None else max(0.0, due_s - _now_s())
-        self._report(Problem(code, message["message"], retry_s, tuple(refused)))
+        self._report(Problem(code, text, retry_s, tuple(refused)))
 
     async def _close(self, socket: ClientConnection | None) -> None:
         """End a connection, and note that nothing is known to be current, unless `messages` was called again meanwhile."""
@@ -310,6 +317,9 @@ class OddsClient:
         self.problem = problem
         if self._on_problem is not None:
             self._on_problem(problem)
+        elif problem.code not in self._logged:
+            _log.warning("%s", problem)
+            self._logged.add(problem.code)
 
     # -- tokens ---------------------------------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ class OddsState:
         elif op == "snapshot":
             self._apply_snapshot(message)
         elif op == "subscribed":
-            if message["resumed"]:
+            if message.get("resumed"):
                 self._resuming.update(dict.fromkeys(message["channels"]))
         elif op == "stale":
             self._confirm((message["channel"],))

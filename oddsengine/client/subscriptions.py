@@ -163,10 +163,10 @@ class Subscriptions:
         return []
 
     def _accept(self, message: dict[str, Any]) -> None:
-        self._answer(message["id"], message["channels"])
+        self._answer(message.get("id"), message["channels"])
         for channel in message["channels"]:
             self.refused.pop(channel, None)
-        if message["resumed"]:
+        if message.get("resumed"):
             resumed = [channel for channel in message["channels"] if channel in self.at]
             self.resumed += len(resumed)
             self._connection.complete.update(resumed)
@@ -190,7 +190,7 @@ class Subscriptions:
         for channel in channels:
             self.at.pop(channel, None)
             self._connection.complete.discard(channel)
-            self.refused[channel] = Refusal(message["code"], message["message"], times, due_s)
+            self.refused[channel] = Refusal(message["code"], str(message.get("message", "")), times, due_s)
         return channels
 
     def _named(self, message: dict[str, Any], code: str) -> list[str]:
@@ -206,7 +206,7 @@ class Subscriptions:
             everything = code == "bad_message"
             return [channel for channels in self._connection.unanswered.values() for channel in channels] if everything else []
         asked = self._connection.unanswered.get(message["id"], set())
-        text = message["message"]
+        text = str(message.get("message", ""))
         quoted = [channel for channel in asked if repr(channel) in text or repr(channel.partition(":")[2]) in text]
         return quoted or list(asked)
 

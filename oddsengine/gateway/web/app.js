@@ -121,16 +121,18 @@ setInterval(() => {
 
 /** Subscribe to every sport on offer, and repeat: a new sport appears with its first event. */
 async function findSports() {
+  let retryMs = 0;
   try {
     const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
     const answer = await fetch("v1/events", { headers });
     if (answer.status === 401) return showLogin();
+    retryMs = 1000 * Number(answer.headers.get("Retry-After"));
     const { events } = await answer.json();
     for (const sport of new Set(events.map((event) => event.sport))) client.add(`sport:${sport}`);
   } catch {
     // retried below; the page shows the state of the connection
   }
-  setTimeout(findSports, client.channels.length ? SPORTS_REFRESH_MS : FIRST_SPORTS_RETRY_MS);
+  setTimeout(findSports, retryMs || (client.channels.length ? SPORTS_REFRESH_MS : FIRST_SPORTS_RETRY_MS));
 }
 
 client.start();

@@ -219,7 +219,7 @@ export class OddsClient {
         return undefined;
       }
       case "bye":
-        this.#reconnectMs = Math.max(0, Number(message.reconnect_ms) || 0);
+        this.#reconnectMs = Number.isFinite(message.reconnect_ms) ? Math.max(0, message.reconnect_ms) : undefined;
         return undefined;
     }
     if (typeof message.op !== "string") throw new TypeError("no op");

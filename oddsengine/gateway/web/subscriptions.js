@@ -164,7 +164,7 @@ export class Subscriptions {
     const asked = [...(this.unanswered.get(message.id) ?? [])];
     const quoted = asked.filter((channel) => {
       const name = channel.slice(channel.indexOf(":") + 1);
-      return message.message.includes(`'${channel}'`) || message.message.includes(`'${name}'`);
+      return message.message?.includes(`'${channel}'`) || message.message?.includes(`'${name}'`);
     });
     return quoted.length ? quoted : asked;
   }
