@@ -121,12 +121,11 @@ def replay_through(
                 if batch is not None:
                     counts.batches += 1
                     counts.changes += len(batch.markets)
-                    payload = prepare(offer, batch).arguments[0]
-                    if isinstance(payload, bytes):
-                        counts.bytes += len(payload)
-                        if out is not None:
-                            line = {"at": now_ms, "shard": shard, "seq": offer.seq, "batch": b64encode(payload).decode()}
-                            out.write(orjson.dumps(line) + b"\n")
+                    payload = prepare(offer, batch).batch
+                    counts.bytes += len(payload)
+                    if out is not None:
+                        line = {"at": now_ms, "shard": shard, "seq": offer.seq, "batch": b64encode(payload).decode()}
+                        out.write(orjson.dumps(line) + b"\n")
 
         with _progress(console) as progress:
             task = progress.add_task("replaying", total=recordings.total_bytes, note="")

@@ -17,9 +17,9 @@ from feeds.feed import installed_feeds
 from oddsengine.common.signals import on_reload, on_stop
 from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.runtime.loop import new_runner
-from oddsengine.runtime.processes.startup import EXIT_FAILED, StartFailed, Startup, Stopped
+from oddsengine.runtime.processes.startup import EXIT_FAILED, StartFailed, Startup, Step, Stopped
 from oddsengine.runtime.settings import demo_config, load_settings
-from oddsengine.streams.errors import StreamError
+from oddsengine.streams.errors import StreamError, UnsuitableRedis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -86,7 +86,13 @@ def run_role(main: Callable[[Startup], Coroutine[Any, Any, None]]) -> None:
         errors = list(leaves(group))
     # Not inside `except*`, which would wrap the exit in a group and print its traceback.
     if errors:
-        fail(*errors, code=next((each.step.exit_code for each in errors if isinstance(each, StartFailed)), EXIT_FAILED))
+        fail(*errors, code=max(map(_exit_code, errors)))
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, StartFailed):
+        return error.step.exit_code
+    return Step.IDENTIFY.exit_code if isinstance(error, UnsuitableRedis) else EXIT_FAILED
 
 
 async def _until_stopped(main: Callable[[Startup], Coroutine[Any, Any, None]]) -> None:

@@ -12,7 +12,7 @@ from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.engine.shard_writer import HEARTBEAT_S, LAST_WRITE_S, ShardWriter
 from oddsengine.streams.keys import shard_keys
-from oddsengine.streams.publisher import RESULTS_TTL_S, Publisher
+from oddsengine.streams.publisher import RESULTS_TTL_S, STREAM_BYTES_KEPT, Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -57,6 +57,7 @@ class Engine:
         matching: when events of different feeds are the same.
         heartbeat_s: how often an idle owner of a shard writes.
         results_ttl_s: how long results are kept after their event has left the offer.
+        stream_bytes: how many bytes of changes each shard's stream keeps.
     """
 
     def __init__(  # noqa: PLR0913 - it is wired once
@@ -73,6 +74,7 @@ class Engine:
         now_ms: Callable[[], int],
         heartbeat_s: float = HEARTBEAT_S,
         results_ttl_s: float = RESULTS_TTL_S,
+        stream_bytes: int = STREAM_BYTES_KEPT,
     ) -> None:
         self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching)
         self._now_ms = now_ms
@@ -83,7 +85,7 @@ class Engine:
             ShardWriter(
                 self.pipeline,
                 shard,
-                Publisher(redis, shard, shard_keys(namespace, shard), self.pipeline.offers[shard], results_ttl_s),
+                Publisher(redis, shard, shard_keys(namespace, shard), self.pipeline.offers[shard], results_ttl_s, stream_bytes),
                 now_ms,
                 closed_event_ttl_s,
                 heartbeat_s,

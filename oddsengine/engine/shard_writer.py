@@ -11,10 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
-from redis.exceptions import RedisError
 
 from oddsengine.engine.ended_events import RECOVERING, STOPPED
-from oddsengine.streams.errors import Fenced, PositionLost
+from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.errors import DataLost, Fenced
 from oddsengine.streams.publisher import prepare
 
 if TYPE_CHECKING:
@@ -156,9 +156,9 @@ class ShardWriter:
     async def _write(self, publication: Publication) -> None:
         try:
             await self._retry(partial(self._publisher.publish, publication))
-        except PositionLost as lost:
+        except DataLost as lost:
             # The claim writes the whole state, this batch included.
-            _log.error("position lost, claiming the shard", reason=str(lost))
+            _log.error("data lost, claiming the shard", reason=str(lost))
             await self._retry(self._claim)
 
     async def _load_and_claim(self) -> None:
@@ -172,11 +172,13 @@ class ShardWriter:
         self.claims += 1
 
     async def _retry(self, action: Callable[[], Awaitable[None]]) -> None:
+        user = f"owner of shard {self._shard}"
         while True:
             try:
                 await action()
-            except (RedisError, OSError) as error:
-                _log.warning("redis unreachable, retrying", shard=self._shard, error=str(error))
+            except UNAVAILABLE as error:
+                note_outage(user, error)
                 await asyncio.sleep(_RETRY_S)
             else:
+                REDIS_OUTAGE.worked(user)
                 return

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from aiohttp import web
-from redis.asyncio import Redis
 
 from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.tasks import end_tasks
@@ -22,6 +21,8 @@ from oddsengine.runtime.gateway import build_admission
 from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.timing import DEFAULT_TIMING
+from oddsengine.streams.connection import open_client
+from oddsengine.streams.identity import Installation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -59,7 +60,7 @@ async def run_engine(
     async with AsyncExitStack() as stack:
         if settings.engine.cross_market_guard:
             ScoreGuard.load()
-        redis = Redis.from_url(redis_url, socket_timeout=timing.socket_timeout_s)
+        redis = open_client(redis_url, timing.socket_timeout_s)
         stack.push_async_callback(redis.aclose)
         engine = Engine(
             redis,
@@ -73,16 +74,21 @@ async def run_engine(
             matching=settings.matching,
             heartbeat_s=timing.heartbeat_s,
             results_ttl_s=settings.engine.results_ttl_s,
+            stream_bytes=round(settings.redis.stream_mb * 1_000_000),
         )
+        installation = Installation(redis, settings.redis.namespace, settings.engine.shards)
+        with startup.doing(Step.IDENTIFY):
+            await startup.unless_stopped(installation.declare())
         with startup.doing(Step.OWN):
             await startup.unless_stopped(engine.take_over())
         async with asyncio.TaskGroup() as group:
             publishing = group.create_task(engine.run(), name="engine")
+            declaring = group.create_task(installation.keep_declared(), name="installation")
             try:
                 yield engine
             finally:
                 await engine.stop(timing.last_write_s)
-                await end_tasks([publishing])
+                await end_tasks([publishing, declaring])
 
 
 class EngineFront(NamedTuple):

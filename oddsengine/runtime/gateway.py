@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 from aiohttp import web
-from redis.asyncio import Redis
 
 from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.internal_errors import InternalErrors
@@ -30,7 +29,9 @@ from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.telemetry.metrics import build_registry
 from oddsengine.runtime.timing import DEFAULT_TIMING
+from oddsengine.streams.connection import open_client
 from oddsengine.streams.follower import Follower
+from oddsengine.streams.identity import Installation
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.results import Results
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from prometheus_client import CollectorRegistry
+    from redis.asyncio import Redis
 
     from oddsengine.gateway.server.rest import EngineView
     from oddsengine.runtime.settings import Settings
@@ -129,6 +131,9 @@ async def run_gateway(
         opened: where it listens; None to bind the configured port.
         startup: its steps are SECRETS and BIND meanwhile, unless it is opened.
         timing: the intervals of its checks and heartbeats.
+
+    Raises:
+        UnsuitableRedis: in an exception group, when what is published is not of this installation.
     """
     startup = startup or Startup()
     async with AsyncExitStack() as stack:
@@ -137,12 +142,13 @@ async def run_gateway(
         front, authenticator, silent = opened
 
         def connect() -> Redis:
-            redis = Redis.from_url(redis_url, socket_timeout=timing.socket_timeout_s)
+            redis = open_client(redis_url, timing.socket_timeout_s)
             stack.push_async_callback(redis.aclose)
             return redis
 
         limits = settings.limits
         hub = _build_hub(settings)
+        installation = Installation(connect(), settings.redis.namespace, settings.engine.shards)
         followers = [
             Follower(
                 connect(),
@@ -152,6 +158,7 @@ async def run_gateway(
                 hub.staleness,
                 time.monotonic,
                 stale_after_s=timing.stale_after_s,
+                check_installation=installation.check,
             )
             for shard, offer in enumerate(hub.replica.offers)
         ]

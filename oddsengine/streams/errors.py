@@ -2,7 +2,10 @@
 
 StreamError
 +-- Fenced          another engine owns the shard: stop writing
-+-- PositionLost    Redis no longer has our last entry: claim the shard again
++-- DataLost        Redis has lost what we have written: claim the shard again
+|   +-- PositionLost    our last entry
+|   +-- SnapshotLost    the snapshot, or a part of it
++-- UnsuitableRedis the server, or what it holds, does not fit: the operator must change the config
 +-- NoRedis         no server to start: the operator must install one or set redis.url
 """
 
@@ -33,7 +36,11 @@ class Fenced(StreamError):
         super().__init__(f"shard {shard}: another engine took over with epoch {top.epoch} (ours is {ours}); stepping down")
 
 
-class PositionLost(StreamError):
+class DataLost(StreamError):
+    """Redis has lost what was written. Base class of its kinds."""
+
+
+class PositionLost(DataLost):
     """The stream's last entry is not ours: the server lost data, or was replaced by one that lags.
 
     Args:
@@ -45,6 +52,23 @@ class PositionLost(StreamError):
     def __init__(self, shard: int, expected: Position, top: Position) -> None:
         self.shard = shard
         super().__init__(f"shard {shard}: the stream ends at {top.stream_id()}, not at our last entry {expected.stream_id()}")
+
+
+class SnapshotLost(DataLost):
+    """The snapshot is not what we have written: records, or all of it, are gone, or it is of another position.
+
+    Args:
+        shard: the shard.
+        expected: the position of our last entry.
+    """
+
+    def __init__(self, shard: int, expected: Position) -> None:
+        self.shard = shard
+        super().__init__(f"shard {shard}: the snapshot is not complete, or not of our last entry {expected.stream_id()}")
+
+
+class UnsuitableRedis(StreamError):
+    """A server, or what it holds, that this process can't work with. The message says what to change."""
 
 
 class NoRedis(StreamError):

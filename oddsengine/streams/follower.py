@@ -6,20 +6,21 @@ A gap in the sequence, a trimmed stream or a new epoch leads back to the snapsho
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
 import structlog
-from redis.exceptions import RedisError
 
 from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.common.outages import Outage
 from oddsengine.domain.changes import Batch, MarketRecord, Meta, Record
-from oddsengine.streams.keys import BATCH_FIELD
+from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.keys import BATCH_FIELD, WHOLE_FIELD
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
 from oddsengine.streams.snapshot import record_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from redis.asyncio import Redis
 
@@ -33,10 +34,12 @@ _BLOCK_MS: Final = 250
 _READ_COUNT: Final = 1000
 _SCAN_COUNT: Final = 1000
 _RETRY_S: Final = 0.2
+_RECONNECT_S: Final = 3.0
 
 _decode_batch = msgspec.msgpack.Decoder(Batch).decode
 _decode_record = msgspec.msgpack.Decoder(Record).decode
 _log = structlog.get_logger(__name__)
+_INCOMPLETE: Final = Outage("snapshot incomplete, waiting for its engine", "snapshot whole again")
 
 
 class Listener(Protocol):
@@ -65,11 +68,31 @@ async def read_top(redis: Redis, stream: str) -> Position:
     return parse_stream_id(entries[0][0]) if entries else ORIGIN
 
 
+class Head(NamedTuple):
+    """Where a shard's stream ends, and whether the snapshot is what was written with that entry."""
+
+    top: Position
+    whole: bool
+
+
+async def read_head(redis: Redis, keys: ShardKeys) -> Head:
+    """Return a shard's head, read in one moment."""
+    async with redis.pipeline(transaction=True) as pipe:
+        pipe.xrevrange(keys.changes, count=1)
+        pipe.hlen(keys.snapshot)
+        pipe.hget(keys.snapshot, WHOLE_FIELD.decode())
+        entries, fields, stated = await pipe.execute()
+    top = parse_stream_id(entries[0][0]) if entries else ORIGIN
+    return Head(top, stated == f"{fields}@{top.stream_id()}".encode())
+
+
 async def read_snapshot(redis: Redis, snapshot: str) -> list[Record]:
     """Return all records of a snapshot hash. Log and skip those that can't be used."""
     records: list[Record] = []
     unusable: list[tuple[bytes, str]] = []
     async for field, value in redis.hscan_iter(snapshot, count=_SCAN_COUNT):
+        if field == WHOLE_FIELD:
+            continue
         try:
             records.append(_decode_record(value))
         except DECODING_ERRORS as error:
@@ -97,6 +120,10 @@ def check_prices(markets: Iterable[MarketChange | MarketRecord], profiles: int) 
                 raise ValueError(f"market {market.id} has prices of {len(selection.prices)} profiles, not of {profiles}")
 
 
+async def _accept() -> None:
+    pass
+
+
 class Follower:
     """The reading end of one shard.
 
@@ -108,6 +135,7 @@ class Follower:
         listener: is notified of what happens to the offer.
         clock: monotonic seconds.
         stale_after_s: the silence after which the shard is stale.
+        check_installation: called before a snapshot is loaded; raises UnsuitableRedis if it must not be.
     """
 
     def __init__(
@@ -120,6 +148,7 @@ class Follower:
         clock: Callable[[], float],
         *,
         stale_after_s: float = STALE_AFTER_S,
+        check_installation: Callable[[], Awaitable[None]] = _accept,
     ) -> None:
         self._redis = redis
         self._shard = shard
@@ -128,43 +157,70 @@ class Follower:
         self._listener = listener
         self._clock = clock
         self._stale_after_s = stale_after_s
+        self._check_installation = check_installation
+        self._user = f"follower of shard {shard}"
         self._position = ORIGIN
         self._last_entry_s = float("-inf")
+        self._reconnected_s = clock()
         self.stale = True
         self.snapshot_reloads = 0
 
     async def run(self) -> None:
-        """Follow until cancelled. Errors of Redis are retried."""
+        """Follow until cancelled. Errors of Redis are retried.
+
+        Raises:
+            UnsuitableRedis: if what is published there is not of this installation.
+        """
         loaded = False
         while True:
             try:
+                await self._reconnect_if_stale()
                 loaded = loaded and await self._read_next()
                 if not loaded:
                     loaded = await self._load()
-            except (RedisError, OSError) as error:
+            except UNAVAILABLE as error:
                 # Redis may come back with less than was read: compare before reading on.
                 loaded = False
-                _log.warning("redis unreachable, retrying", shard=self._shard, error=str(error))
+                note_outage(self._user, error)
                 self._check_silence()
                 await asyncio.sleep(_RETRY_S)
+            else:
+                REDIS_OUTAGE.worked(self._user)
+
+    async def _reconnect_if_stale(self) -> None:
+        """Connect anew from time to time while nothing is heard: another server may answer behind the name by now."""
+        if not self.stale:
+            self._reconnected_s = self._clock()
+        elif self._clock() - self._reconnected_s > _RECONNECT_S:
+            self._reconnected_s = self._clock()
+            await self._redis.connection_pool.disconnect()
 
     async def _load(self) -> bool:
         """Load the snapshot, unless the stream continues at our position. Return whether entries can be read from here.
 
         A server that holds less than was already read (an old backup, a lagging replica, an emptied database) is not trusted:
         a market that it shows open may have been suspended since. The state is kept, goes stale at once, and waits for the lost
-        entries or for a new epoch.
+        entries or for a new epoch. Nor is a snapshot from which something is missing: its owner notices that too, and opens an
+        epoch with the whole state.
         """
-        top = await read_top(self._redis, self._keys.changes)
+        top, whole = await read_head(self._redis, self._keys)
         if top == ORIGIN or top < self._furthest:
             self._check_loss(top)
             await asyncio.sleep(_RETRY_S)
             return False
         if top.epoch == self._position.epoch and top.seq >= self._position.seq:
             return True
+        await self._check_installation()
+        if not whole:
+            _INCOMPLETE.failed(self._user, "lost", at=top.stream_id())
+            self._check_silence()
+            await asyncio.sleep(_RETRY_S)
+            return False
         records = await read_snapshot(self._redis, self._keys.snapshot)
-        if await read_top(self._redis, self._keys.changes) < top:
-            return False  # another server answered during the scan
+        after = await read_top(self._redis, self._keys.changes)
+        if after < top or after.epoch != top.epoch:
+            return False  # another server answered during the scan, or another owner has replaced what was scanned
+        _INCOMPLETE.worked(self._user)
         self._offer.load(top.epoch, top.seq, records)
         self._position = top
         self.snapshot_reloads += 1

@@ -1,14 +1,26 @@
-"""What a Redis server is. Every role identifies it before it serves or owns anything."""
+"""What a Redis server is, and what it holds. Every role identifies it before it serves or owns anything."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from redis.exceptions import NoPermissionError
+
+from oddsengine import __version__
+from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.errors import UnsuitableRedis
+from oddsengine.streams.keys import installation_key, shard_keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+#: The first server with `XADD .. MINID` is Redis 6.2.
+_MIN_VERSION: Final = (6, 2)
+_MAX_SHARDS: Final = 256
+#: How often an engine makes sure that Redis still has the number of shards.
+_DECLARE_S: Final = 2.0
 _log = structlog.get_logger(__name__)
 
 
@@ -21,8 +33,95 @@ async def identify(redis: Redis, namespace: str, shards: int) -> None:
         shards: the number of shards of this process.
 
     Raises:
-        StreamError: if it can't, with the reason and what to do.
+        UnsuitableRedis: if it can't, with the reason and what to do.
+        RedisError, OSError: if it does not answer.
     """
-    info = await redis.info("server")
-    version = info.get("valkey_version") or info.get("redis_version", "unknown")
-    _log.info("redis", version=version, mode=info.get("redis_mode", "unknown"), namespace=namespace, shards=shards)
+    try:
+        info: dict[str, Any] = {**await redis.info("server"), **await redis.info("memory"), **await redis.info("replication")}
+    except NoPermissionError:
+        _log.warning("redis not identified: its user may not call INFO")
+        info = {}
+    version = str(info.get("redis_version", "unknown"))
+    mode = info.get("redis_mode", "unknown")
+    policy = info.get("maxmemory_policy", "noeviction")
+    if mode == "cluster":
+        raise UnsuitableRedis("it is a Redis Cluster, which is not supported: use a single server, with replicas if needed")
+    if version[:1].isdigit() and tuple(int(part) for part in version.split(".")[:2]) < _MIN_VERSION:
+        raise UnsuitableRedis(f"its version is {version}: use 6.2 or newer")
+    if policy != "noeviction":
+        _log.warning(
+            "redis may evict keys, and with them what is on offer: set maxmemory-policy to noeviction",
+            policy=policy,
+            maxmemory=info.get("maxmemory"),
+        )
+    if info.get("role") == "slave":
+        _log.warning("redis is a replica, nothing can be written to it")
+    installation = Installation(redis, namespace, shards)
+    await installation.check(look_for_shards=True)
+    name = "valkey" if "valkey_version" in info else "redis"
+    version = info.get("valkey_version", version)
+    _log.info("redis", server=name, version=version, mode=mode, namespace=namespace, shards=shards)
+
+
+class Installation:
+    """What all processes of an installation must agree on. It is kept in Redis.
+
+    A process with another number of shards would look for events where they are not published.
+
+    Args:
+        redis: a client that returns bytes.
+        namespace: the namespace of the keys.
+        shards: the number of shards of this process.
+    """
+
+    def __init__(self, redis: Redis, namespace: str, shards: int) -> None:
+        self._redis = redis
+        self._namespace = namespace
+        self._shards = shards
+        self._key = installation_key(namespace)
+
+    async def check(self, *, look_for_shards: bool = False) -> None:
+        """Check that what is published, if anything is, has as many shards as this process.
+
+        Args:
+            look_for_shards: where Redis has lost their number, count them.
+
+        Raises:
+            UnsuitableRedis: if it has not.
+        """
+        stored: Any = await self._redis.hget(self._key, "shards")
+        published = int(stored) if stored is not None else await self._count() if look_for_shards else 0
+        if published and published != self._shards:
+            raise UnsuitableRedis(
+                f"namespace {self._namespace!r} is published in {published} shards, but this process has "
+                f"engine.shards = {self._shards}: set the same number everywhere, or another redis.namespace for another number"
+            )
+
+    async def declare(self) -> None:
+        """Write the number of shards, unless another one is there, and the version of this program.
+
+        Raises:
+            UnsuitableRedis: if another number is there.
+        """
+        await self._redis.hsetnx(self._key, "shards", str(self._shards))
+        await self.check()
+        await self._redis.hset(self._key, "version", __version__)
+
+    async def keep_declared(self) -> None:
+        """Declare it again and again, for the case that Redis loses it, until cancelled."""
+        while True:
+            await asyncio.sleep(_DECLARE_S)
+            try:
+                await self.declare()
+            except UNAVAILABLE as error:
+                note_outage("installation", error)
+            else:
+                REDIS_OUTAGE.worked("installation")
+
+    async def _count(self) -> int:
+        """Return how many shards have anything: one more than the highest one."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for shard in range(_MAX_SHARDS):
+                pipe.exists(*shard_keys(self._namespace, shard))
+            found = await pipe.execute()
+        return max((shard + 1 for shard, keys in enumerate(found) if keys), default=0)

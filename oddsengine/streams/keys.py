@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-#: The only field of a stream entry: the batch as MessagePack.
+#: The field of a stream entry that holds its batch, as MessagePack.
 BATCH_FIELD: Final = b"b"
+#: The field of a snapshot that says how many fields it has and of which position it is, as `<fields>@<epoch>-<seq>`.
+WHOLE_FIELD: Final = b"whole"
 
 
 class ShardKeys(NamedTuple):
@@ -16,13 +18,26 @@ class ShardKeys(NamedTuple):
 
     def result(self, market: str) -> str:
         """Return the key of a market that has left the offer with its results; it expires."""
-        return f"{self.changes.removesuffix(':changes')}:result:{market}"
+        return f"{self._tag}:result:{market}"
+
+    def staged(self, owner: str) -> str:
+        """Return the key under which an owner stages a snapshot before it opens an epoch; it expires."""
+        return f"{self._tag}:staged:{owner}"
+
+    @property
+    def _tag(self) -> str:
+        return self.changes.removesuffix(":changes")
 
 
 def shard_keys(namespace: str, shard: int) -> ShardKeys:
     """Return the keys of a shard. `namespace` separates installations that share a Redis."""
     tag = f"{{{namespace}:{shard}}}"
     return ShardKeys(f"{tag}:changes", f"{tag}:snapshot")
+
+
+def installation_key(namespace: str) -> str:
+    """Return the key of the hash with the number of shards and the version of the engine that publishes them."""
+    return f"{namespace}:installation"
 
 
 def sessions_key(namespace: str, subject: str) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
+from collections import deque
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import structlog
+from redis.exceptions import ResponseError
 
 from oddsengine.domain.changes import Batch
-from oddsengine.streams.errors import Fenced, PositionLost
-from oddsengine.streams.follower import read_snapshot, read_top
-from oddsengine.streams.positions import Position, parse_stream_id
+from oddsengine.streams.errors import Fenced, PositionLost, SnapshotLost, StreamError
+from oddsengine.streams.follower import read_head, read_snapshot
+from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
 from oddsengine.streams.snapshot import obsolete_keys, record_key
+from oddsengine.streams.staging import StagedSnapshot
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -19,12 +24,18 @@ if TYPE_CHECKING:
     from oddsengine.offer.owned_offer import OwnedOffer
     from oddsengine.streams.keys import ShardKeys
 
-#: About 30 minutes at ten flushes a second. A follower that lags more than that reloads the snapshot.
+#: How many entries a stream keeps: about 30 minutes at ten flushes a second. A follower that lags more reloads the snapshot.
 STREAM_ENTRIES_KEPT: Final = 20_000
+#: How many bytes of batches a stream keeps, if those are fewer.
+STREAM_BYTES_KEPT: Final = 64_000_000
 #: A week.
 RESULTS_TTL_S: Final = 604_800.0
 
+_INCOMPLETE: Final = b"INCOMPLETE"
+#: What Redis says where a key was replaced by another one, or its last entries were deleted.
+_REPLACED: Final = ("WRONGTYPE", "equal or smaller")
 encode = msgspec.msgpack.Encoder().encode
+_log = structlog.get_logger(__name__)
 
 
 def load_script(name: str) -> str:
@@ -36,6 +47,8 @@ class Publication(msgspec.Struct, frozen=True):
     """An encoded batch. Writing it again has no further effect."""
 
     seq: int
+    batch: bytes
+    #: of the script that writes it: those after the oldest entry to keep
     arguments: tuple[bytes | str | int, ...]
     #: the markets that leave the offer with results, each encoded
     settled: tuple[tuple[str, bytes], ...] = ()
@@ -48,8 +61,43 @@ def prepare(offer: OwnedOffer, batch: Batch) -> Publication:
     for record in update.written:
         fields.append(record_key(record))
         fields.append(encode(record))
-    arguments = (encode(batch), STREAM_ENTRIES_KEPT, len(update.written), *fields, *obsolete_keys(update))
-    return Publication(offer.seq, arguments, tuple([(settled.market.id, encode(settled)) for settled in update.settled]))
+    arguments = (len(update.written), *fields, *obsolete_keys(update))
+    settled = tuple([(settled.market.id, encode(settled)) for settled in update.settled])
+    return Publication(offer.seq, encode(batch), arguments, settled)
+
+
+class KeptEntries:
+    """Which entries of an epoch its stream keeps: the newest, up to a number of entries and of bytes.
+
+    Those of the epoch before are kept until this one has a quarter of that: so a stream never holds more than 1.25 times as much,
+    or one batch if that is larger.
+
+    Args:
+        limit_bytes: how many bytes of batches to keep.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._sizes: deque[int] = deque()
+        self._bytes = 0
+        self._newest = 0
+        self._keeps_earlier = True
+
+    def add(self, seq: int, size: int) -> None:
+        """Count the batch of a position, which follows the last one."""
+        if seq <= self._newest:
+            return  # it is written again
+        self._newest = seq
+        self._sizes.append(size)
+        self._bytes += size
+        if self._bytes > self._limit_bytes // 4 or len(self._sizes) > STREAM_ENTRIES_KEPT // 4:
+            self._keeps_earlier = False
+        while len(self._sizes) > 1 and (self._bytes > self._limit_bytes or len(self._sizes) > STREAM_ENTRIES_KEPT):
+            self._bytes -= self._sizes.popleft()
+
+    def oldest(self, epoch: int) -> str:
+        """Return the stream id of the oldest entry to keep."""
+        return ORIGIN.stream_id() if self._keeps_earlier else f"{epoch}-{self._newest - len(self._sizes) + 1}"
 
 
 class Publisher:
@@ -61,25 +109,45 @@ class Publisher:
         keys: the shard's keys.
         offer: the published state. The publisher opens its epochs.
         results_ttl_s: how long the results of a market are kept once it has left the offer; 0: not at all.
+        stream_bytes: how many bytes of batches the stream keeps.
     """
 
     def __init__(
-        self, redis: Redis, shard: int, keys: ShardKeys, offer: OwnedOffer, results_ttl_s: float = RESULTS_TTL_S
+        self,
+        redis: Redis,
+        shard: int,
+        keys: ShardKeys,
+        offer: OwnedOffer,
+        results_ttl_s: float = RESULTS_TTL_S,
+        stream_bytes: int = STREAM_BYTES_KEPT,
     ) -> None:
         self._redis = redis
         self._shard = shard
         self._shard_keys = keys
         self._keys = list(keys)
         self._results_ttl_ms = round(results_ttl_s * 1000)
+        self._stream_bytes = stream_bytes
+        self._kept = KeptEntries(stream_bytes)
+        self._owner = secrets.token_hex(8)
+        #: a claim that is not complete: an error has interrupted it
+        self._staged: StagedSnapshot | None = None
         self.offer = offer
         self._publish = redis.register_script(load_script("publish"))
         self._claim = redis.register_script(load_script("claim"))
 
     async def load(self) -> None:
         """Load what the last owner published, so that versions continue from there."""
-        top = await read_top(self._redis, self._keys[0])
-        records = await read_snapshot(self._redis, self._keys[1])
-        profiles = self.offer.profiles
+        try:
+            head = await read_head(self._redis, self._shard_keys)
+            records = await read_snapshot(self._redis, self._shard_keys.snapshot)
+        except ResponseError as error:
+            if not _is_replaced(error):
+                raise
+            _log.error("nothing to load, a key is of another type", shard=self._shard, error=str(error))
+            return
+        if not head.whole and head.top != ORIGIN:
+            _log.error("snapshot incomplete, loading what there is", shard=self._shard, records=len(records))
+        top, profiles = head.top, self.offer.profiles
         self.offer.load(top.epoch, top.seq, records)
         if self.offer.profiles != profiles:
             # The loaded prices are of other profiles, so nothing can be kept.
@@ -89,21 +157,35 @@ class Publisher:
     async def claim(self, now_ms: int) -> None:
         """Open an epoch above every earlier one and write the whole state in it.
 
+        The state is written in pieces that nobody reads, then the epoch is opened in one call. A claim that an error has
+        interrupted continues where it was when it is repeated. Nothing may be staged or committed until it is complete.
+
         An epoch is at least the time in seconds, so that epochs grow even if Redis has lost its data.
 
         Args:
             now_ms: Unix milliseconds.
         """
+        if self._staged is None:
+            self._open_epoch(ORIGIN, now_ms)
         while True:
-            top = await read_top(self._redis, self._keys[0])
-            epoch = max(top.epoch + 1, self.offer.epoch + 1, now_ms // 1000)
-            self.offer.open_epoch(epoch)
-            fields: list[bytes | str | int] = []
-            for record in self.offer.records():
-                fields.append(record_key(record))
-                fields.append(encode(record))
-            if await self._claim(keys=self._keys, args=[epoch, encode(Batch(now_ms)), *fields]) == b"OK":
-                return
+            if self._staged is None:
+                self._staged = StagedSnapshot(self._redis, self._shard_keys.staged(self._owner), self.offer.records())
+            staged = self._staged
+            await staged.write()
+            arguments: tuple[bytes | str | int, ...] = (self.offer.epoch, encode(Batch(now_ms)), staged.fields, self._owner)
+            reply = await self._claim(keys=[*self._keys, staged.key], args=arguments)
+            if reply == b"OK":
+                break
+            if reply == _INCOMPLETE:
+                self._staged = None
+            else:
+                # The staged records hold no epoch, so they need not be written again.
+                self._open_epoch(parse_stream_id(reply), now_ms)
+        self._staged = None
+        self._kept = KeptEntries(self._stream_bytes)
+
+    def _open_epoch(self, top: Position, now_ms: int) -> None:
+        self.offer.open_epoch(max(top.epoch + 1, self.offer.epoch + 1, now_ms // 1000))
 
     async def publish(self, publication: Publication) -> None:
         """Write a batch. May be repeated after a connection error.
@@ -111,20 +193,38 @@ class Publisher:
         Raises:
             Fenced: if another engine owns the shard.
             PositionLost: if Redis no longer has our last entry.
+            SnapshotLost: if the snapshot is not what we have written.
         """
         epoch = self.offer.epoch
-        keys, args = self._keys, [epoch, publication.seq, *publication.arguments]
         settled = publication.settled if self._results_ttl_ms else ()
-        if settled:
-            keys = [*keys, *(self._shard_keys.result(market) for market, _ in settled)]
-            args += [*(result for _, result in settled), self._results_ttl_ms]
-        reply = await self._publish(keys=keys, args=args)
+        self._kept.add(publication.seq, len(publication.batch))
+        try:
+            reply = await self._write(epoch, publication, settled)
+        except ResponseError as error:
+            if not _is_replaced(error):
+                raise
+            reply = _INCOMPLETE
         if reply == b"OK":
             return
-        top = parse_stream_id(reply)
-        if top.epoch > epoch:
-            raise Fenced(self._shard, epoch, top)
+        lost: StreamError = SnapshotLost(self._shard, Position(epoch, publication.seq - 1))
+        if reply != _INCOMPLETE:
+            top = parse_stream_id(reply)
+            if top.epoch > epoch:
+                raise Fenced(self._shard, epoch, top)
+            lost = PositionLost(self._shard, Position(epoch, publication.seq - 1), top)
         for market, result in settled:
             # The claim that follows writes what is on offer, which these markets have left.
             await self._redis.set(self._shard_keys.result(market), result, px=self._results_ttl_ms)
-        raise PositionLost(self._shard, Position(epoch, publication.seq - 1), top)
+        raise lost
+
+    async def _write(self, epoch: int, publication: Publication, settled: tuple[tuple[str, bytes], ...]) -> Any:
+        keys = self._keys
+        args = [epoch, publication.seq, publication.batch, self._kept.oldest(epoch), *publication.arguments]
+        if settled:
+            keys = [*keys, *(self._shard_keys.result(market) for market, _ in settled)]
+            args += [*(result for _, result in settled), self._results_ttl_ms]
+        return await self._publish(keys=keys, args=args)
+
+
+def _is_replaced(error: ResponseError) -> bool:
+    return any(words in str(error) for words in _REPLACED)

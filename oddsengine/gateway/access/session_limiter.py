@@ -6,9 +6,8 @@ import asyncio
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-import structlog
-from redis.exceptions import RedisError
-
+from oddsengine.common.outages import Outage
+from oddsengine.streams.connection import UNAVAILABLE, cause_of
 from oddsengine.streams.keys import sessions_key
 
 if TYPE_CHECKING:
@@ -16,7 +15,8 @@ if TYPE_CHECKING:
 
 #: The sessions of a gateway that died are counted for this long.
 LEASE_S: Final = 30.0
-_log = structlog.get_logger(__name__)
+_USER: Final = "session limiter"
+_OUTAGE: Final = Outage("sessions counted in this process only", "sessions counted across all gateways again")
 
 
 class SessionLimiter:
@@ -93,15 +93,21 @@ class SessionLimiter:
             return True
         try:
             key = sessions_key(self._namespace, subject)
-            return bool(await self._acquire_script(keys=[key], args=[session, limit, round(self._lease_s * 1000)]))
-        except (RedisError, OSError) as error:
-            _log.warning("sessions counted in this process only", subject=subject, error=str(error))
+            acquired = bool(await self._acquire_script(keys=[key], args=[session, limit, round(self._lease_s * 1000)]))
+        except UNAVAILABLE as error:
+            self._note(error)
             return True
+        _OUTAGE.worked(_USER)
+        return acquired
+
+    @staticmethod
+    def _note(error: Exception) -> None:
+        _OUTAGE.failed(_USER, cause_of(error), error=str(error))
 
     async def _end_lease(self, subject: str, session: str) -> None:
         if self._redis is None:
             return
         try:
             await self._redis.zrem(sessions_key(self._namespace, subject), session)
-        except (RedisError, OSError) as error:
-            _log.warning("session lease not released, it will expire", subject=subject, error=str(error))
+        except UNAVAILABLE as error:
+            self._note(error)  # the lease will expire

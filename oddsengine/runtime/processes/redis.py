@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-import structlog
-from redis.asyncio import Redis
-from redis.exceptions import AuthenticationError, RedisError
+from redis.exceptions import AuthenticationError
 
+from oddsengine.common.outages import Outage
 from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.processes.startup import Step
+from oddsengine.streams.connection import UNAVAILABLE, cause_of, open_client
 from oddsengine.streams.embedded import EmbeddedRedis
 from oddsengine.streams.identity import identify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from redis.asyncio import Redis
+
     from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import Settings
 
 _RETRY_S: Final = 0.2
-#: An outage is logged when it begins, when it changes, and this often between.
-_REPEAT_LOG_S: Final = 60.0
-_SOCKET_TIMEOUT_S: Final = 2.0
-_log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -63,7 +60,7 @@ async def provide_redis(settings: Settings, startup: Startup) -> AsyncIterator[t
 async def reach_redis(settings: Settings, url: str, startup: Startup) -> None:
     """Wait until a server answers, then identify it. See `provide_redis`."""
     with startup.doing(Step.CONNECT):
-        redis = Redis.from_url(url, socket_timeout=_SOCKET_TIMEOUT_S, socket_connect_timeout=_SOCKET_TIMEOUT_S)
+        redis = open_client(url)
     try:
         with startup.doing(Step.CONNECT):
             await startup.unless_stopped(_wait_answering(redis, startup))
@@ -74,21 +71,18 @@ async def reach_redis(settings: Settings, url: str, startup: Startup) -> None:
 
 
 async def _wait_answering(redis: Redis, startup: Startup) -> None:
-    reported, reported_s = "", 0.0
+    outage = Outage("redis unreachable, waiting", "redis reached")
     startup.waiting_for = "Redis"
     while True:
         try:
             await redis.ping()
         except AuthenticationError:
             raise
-        except (RedisError, OSError) as error:
+        except UNAVAILABLE as error:
             reason = str(error) or type(error).__name__
             startup.waiting_for = f"Redis: {reason}"
-            if reason != reported or time.monotonic() - reported_s > _REPEAT_LOG_S:
-                _log.warning("redis unreachable, waiting", error=reason)
-                reported, reported_s = reason, time.monotonic()
+            outage.failed("start", cause_of(error), error=reason)
             await asyncio.sleep(_RETRY_S)
         else:
-            if reported:
-                _log.info("redis reached")
+            outage.worked("start")
             return

@@ -13,6 +13,7 @@ from oddsengine.gateway.access.origins import AllowedOrigins
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S
 from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.runtime.settings.redis_url import check_redis_url
 from oddsengine.sourcing.matching.matcher import MatchingSettings
 from oddsengine.sourcing.source_selector import SourcingRule
 
@@ -41,10 +42,21 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An empty `url` starts an embedded server. `namespace` separates installations that share a Redis."""
+    """An empty `url` starts an embedded server. `namespace` separates installations that share a Redis.
+
+    `stream_mb` is how many MB of changes the stream of each shard keeps.
+    """
 
     url: str = ""
     namespace: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$")] = "odds"
+    stream_mb: Annotated[float, Meta(ge=1, le=100_000)] = 64.0
+
+    def __post_init__(self) -> None:
+        if self.url:
+            try:
+                check_redis_url(self.url)
+            except ValueError as error:
+                raise ValueError(f"url: {error}") from None
 
 
 #: An idle engine writes every second: a shorter gap is not yet silence.

@@ -1,27 +1,55 @@
--- Makes the caller the owner of a shard: opens an epoch and replaces the snapshot with the caller's state.
+-- Makes the caller the owner of a shard: opens an epoch and replaces the snapshot by the one that the caller has staged.
 --
 -- Keys
 --   KEYS[1]    the shard's change stream
 --   KEYS[2]    the shard's snapshot hash
+--   KEYS[3]    the staged snapshot, written in pieces before
 -- Arguments
 --   ARGV[1]    the new epoch
 --   ARGV[2]    the batch that opens it
---   ARGV[3]..  the whole snapshot: field, value, field, value, ..
+--   ARGV[3]    the number of fields of the staged snapshot
+--   ARGV[4]    names the caller
 -- Reply
---   "OK", or the id of the stream's last entry if its epoch is not below the new one; then nothing is written.
+--   "OK", also if an earlier call has opened the epoch and its reply was lost. "INCOMPLETE" if the staged snapshot is. Otherwise
+--   the id of the stream's last entry: its epoch is not below the new one. Then nothing is written.
 -- Atomicity
 --   Redis runs a script without interruption: followers see the epoch open together with its whole snapshot. From then on every
---   write of an earlier owner is refused, since Redis accepts no id below the last one.
+--   write of an earlier owner is refused, since the stream does not end with that owner's last entry. However large the snapshot,
+--   this takes no longer: it is renamed.
 
-local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+local id = ARGV[1] .. '-0'
+local last = redis.pcall('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+if last.err then
+  if not string.find(last.err, 'WRONGTYPE') then
+    return last
+  end
+  redis.call('DEL', KEYS[1])
+  last = {}
+end
 local top = last[1] and last[1][1] or '0-0'
-if tonumber(string.match(top, '^(%d+)-')) >= tonumber(ARGV[1]) then
+if top == id and last[1][2][4] == ARGV[4] then
+  return 'OK'
+end
+local epoch = string.match(top, '^(%d+)-')
+if tonumber(epoch) >= tonumber(ARGV[1]) then
   return top
 end
-redis.call('XADD', KEYS[1], ARGV[1] .. '-0', 'b', ARGV[2])
-redis.call('DEL', KEYS[2])
--- unpack() is limited to about 8,000 values.
-for start = 3, #ARGV, 2000 do
-  redis.call('HSET', KEYS[2], unpack(ARGV, start, math.min(start + 1999, #ARGV)))
+if redis.call('HLEN', KEYS[3]) ~= tonumber(ARGV[3]) then
+  return 'INCOMPLETE'
 end
+-- Of the earlier epochs only the last one is kept, for those who have not read its end.
+local add = {'XADD', KEYS[1], 'MINID', '=', epoch .. '-0', id, 'b', ARGV[2], 'o', ARGV[4]}
+local added = redis.pcall(unpack(add))
+if type(added) == 'table' and added.err then
+  if not string.find(added.err, 'equal or smaller') then
+    return added
+  end
+  -- Entries with higher ids were deleted.
+  redis.call('DEL', KEYS[1])
+  redis.call(unpack(add))
+end
+redis.call('UNLINK', KEYS[2])
+redis.call('RENAME', KEYS[3], KEYS[2])
+redis.call('PERSIST', KEYS[2])
+redis.call('HSET', KEYS[2], 'whole', redis.call('HLEN', KEYS[2]) + 1 .. '@' .. id)
 return 'OK'

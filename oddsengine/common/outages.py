@@ -1,0 +1,64 @@
+"""Says once that something fails, and once that it works again, however often and by however many it is tried meanwhile."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: An outage is logged when it begins, when its cause changes, this often while it lasts, and when it ends.
+REPEAT_S: Final = 60.0
+_log = structlog.get_logger(__name__)
+
+
+class Outage:
+    """Something that several users need, and that may fail for each of them.
+
+    It lasts from the first failure until every user that has failed has succeeded or left.
+
+    Args:
+        event: the log event of a failure.
+        end_event: the log event of the end.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, event: str, end_event: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._event = event
+        self._end_event = end_event
+        self._clock = clock
+        self._failing: set[str] = set()
+        self._began_s = 0.0
+        self._logged_s = 0.0
+        self._cause = ""
+        self._failures = 0
+
+    def failed(self, user: str, cause: str, **details: Any) -> None:
+        """Note a failure, and log it if it begins an outage, has another cause, or none was logged for a while.
+
+        Args:
+            user: who has failed.
+            cause: the kind of failure, one of few values.
+            details: what else to log.
+        """
+        now_s = self._clock()
+        begins = not self._failing
+        self._failing.add(user)
+        if begins:
+            self._began_s, self._failures = now_s, 0
+        self._failures += 1
+        if begins or cause != self._cause or now_s - self._logged_s >= REPEAT_S:
+            self._cause, self._logged_s = cause, now_s
+            lasted = {} if begins else {"for_s": round(now_s - self._began_s, 1), "failures": self._failures}
+            _log.error(self._event, cause=cause, user=user, **details, **lasted)
+
+    def worked(self, user: str) -> None:
+        """Note that a user has succeeded, or does not try any more."""
+        if user not in self._failing:
+            return
+        self._failing.discard(user)
+        if not self._failing:
+            _log.info(self._end_event, after_s=round(self._clock() - self._began_s, 1), failures=self._failures)

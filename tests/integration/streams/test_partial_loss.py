@@ -1,0 +1,114 @@
+"""Whatever Redis loses of a shard is noticed by its owner and its followers, and written again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oddsengine.offer.offer import BEGINNING
+from oddsengine.streams.follower import read_head, read_top
+from tests.support.builders import an_event
+from tests.support.streams.ends import KEYS, Owner, following, kept, same, until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from redis.asyncio import Redis
+
+    from oddsengine.streams.embedded import EmbeddedRedis
+
+MARKETS = ("e1/match_odds", "e1/total/ft/2.5", "e2/match_odds")
+
+
+async def lose_fields(redis: Redis) -> None:
+    fields: Any = await redis.hkeys(KEYS.snapshot)
+    await redis.hdel(KEYS.snapshot, *[field for field in fields if field.startswith(b"m:e1")])
+
+
+async def lose_the_end(redis: Redis) -> None:
+    await redis.xdel(KEYS.changes, (await read_top(redis, KEYS.changes)).stream_id())
+
+
+async def take_for_another(redis: Redis) -> None:
+    """Put the snapshot of an earlier position in the place of the present one."""
+    dump = await redis.dump(KEYS.snapshot)
+    position = (await read_head(redis, KEYS)).top
+    while (await read_head(redis, KEYS)).top == position:
+        await asyncio.sleep(0.01)
+    assert dump is not None
+    await redis.restore(KEYS.snapshot, 0, dump, replace=True)
+
+
+async def become_another_type(redis: Redis) -> None:
+    for key in KEYS:
+        await redis.set(key, "a string")
+
+
+#: what is lost
+LOSSES: dict[str, Callable[[Redis], Awaitable[Any]]] = {
+    "the snapshot": lambda redis: redis.delete(KEYS.snapshot),
+    "some fields": lose_fields,
+    "the field that says what is whole": lambda redis: redis.hdel(KEYS.snapshot, "whole"),
+    "nothing, but a field was added": lambda redis: redis.hset(KEYS.snapshot, "m:rubbish", b"\xc1"),
+    "the stream": lambda redis: redis.delete(KEYS.changes),
+    "the last entry": lose_the_end,
+    "all entries": lambda redis: redis.xtrim(KEYS.changes, maxlen=0, approximate=False),
+    "both keys": lambda redis: redis.delete(*KEYS),
+    "the database": lambda redis: redis.swapdb(0, 1),
+    "the present snapshot": take_for_another,
+    "the types of the keys": become_another_type,
+}
+
+
+@pytest.mark.parametrize("lost", LOSSES)
+async def test_a_loss_is_noticed_and_repaired(lost: str, redis_server: EmbeddedRedis, redis: Redis) -> None:
+    """A follower that starts then waits for the repair; one that runs goes on with the new epoch."""
+    owner = await Owner(redis).claimed()
+    for market in MARKETS:
+        await owner.offers(2000, market)
+    epoch = owner.offer.epoch
+    async with following(redis_server) as running:
+        await until(lambda: same(owner, running))
+        async with kept(owner):
+            await LOSSES[lost](redis)
+            await until(lambda: owner.offer.epoch > epoch)
+            async with following(redis_server) as started:
+                await until(lambda: same(owner, running) and same(owner, started))
+                assert epoch + 1 == running.offer.epoch == started.offer.epoch, "it is repaired once"
+        assert (await read_head(redis, KEYS)).whole
+
+
+@pytest.mark.parametrize("lost", ["the snapshot", "some fields", "the field that says what is whole"])
+async def test_a_follower_loads_no_incomplete_snapshot(lost: str, redis_server: EmbeddedRedis, redis: Redis) -> None:
+    """While no owner repairs it, the shard stays unloaded and stale: its gateway is not ready."""
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    await LOSSES[lost](redis)
+    async with following(redis_server) as reader:
+        await asyncio.sleep(0.5)
+        assert ([], 0, True) == (reader.heard, reader.offer.epoch, reader.follower.stale)
+        async with kept(owner):
+            await until(lambda: same(owner, reader))
+
+
+async def test_a_new_owner_loads_what_is_left(redis: Redis) -> None:
+    owner = await Owner(redis).claimed()
+    for market in MARKETS:
+        await owner.offers(2000, market)
+    await lose_fields(redis)
+    new = await Owner(redis).claimed()
+    assert ["e2/match_odds"] == list(new.offer.markets)
+    assert (await read_head(redis, KEYS)).whole
+
+
+async def test_a_snapshot_stays_whole_whatever_is_published(redis: Redis) -> None:
+    """Also when a market returns that was removed, which leaves two tombstones of one name."""
+    owner = await Owner(redis).claimed()
+    for _ in range(3):
+        await owner.offers(2000)
+        owner.offer.remove_event(an_event().id)
+        await owner.flush()
+        assert (await read_head(redis, KEYS)).whole
+    assert [] == owner.offer.changes_since(BEGINNING).markets

@@ -1,0 +1,1 @@
+"""Publishing and following without an engine and a gateway."""
