@@ -24,7 +24,7 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
-from oddsengine.common.outages import Outage
+from oddsengine.common.reporting.outages import Outage
 
 #: Longer than the longest blocking read, shorter than the silence after which a shard is stale.
 SOCKET_TIMEOUT_S: Final = 2.0

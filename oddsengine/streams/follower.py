@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from oddsengine.common.decoding import DECODING_ERRORS
-from oddsengine.common.outages import Outage
+from oddsengine.common.reporting.outages import Outage
 from oddsengine.domain.changes import Batch, MarketRecord, Meta, Record
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 from oddsengine.streams.keys import BATCH_FIELD, WHOLE_FIELD

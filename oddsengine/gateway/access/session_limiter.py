@@ -6,7 +6,7 @@ import asyncio
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from oddsengine.common.outages import Outage
+from oddsengine.common.reporting.outages import Outage
 from oddsengine.streams.connection import UNAVAILABLE, cause_of
 from oddsengine.streams.keys import sessions_key
 

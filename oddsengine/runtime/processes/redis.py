@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import AuthenticationError
 
-from oddsengine.common.outages import Outage
+from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.streams.connection import UNAVAILABLE, cause_of, open_client

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from oddsengine.domain.changes import Batch
+from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.runtime.processes.startup import StartFailed, Step, Stopped
 from oddsengine.streams.follower import read_snapshot, read_top
 from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.publisher import Publisher
 from tests.support.processes.command import command, free_port, get
 from tests.support.processes.role import running
 from tests.support.service import wait_until
@@ -151,7 +151,7 @@ async def test_a_gateway_serves_nothing_until_every_shard_is_loaded(
     async with running("gateway", write_config(tmp_path, redis_server.url, port)) as gateway:
         await gateway.waits_for("nothing was published")
         assert [503, 200] == [(await get(f"{url}{path}"))[0] for path in ("/v1/events", "/healthz")]
-        await redis.xadd(CHANGES, {"b": msgspec.msgpack.encode(Batch(0))}, id="1-0")
+        await Publisher(redis, 0, shard_keys("odds", 0), OwnedOffer()).claim(0)
         await gateway.reached(Step.READY)
         assert 200 == (await get(f"{url}/v1/events"))[0]
 

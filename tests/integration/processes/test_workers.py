@@ -10,17 +10,17 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from oddsengine.cli.roles.gateway import gateway_workers
 from oddsengine.cli.support import read_settings
-from oddsengine.domain.changes import Batch
+from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.runtime.processes.front import when_free
 from oddsengine.runtime.processes.startup import StartFailed, Startup, Step
 from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.publisher import Publisher
 from tests.support.processes.command import Process, command, free_port, get
 from tests.support.processes.role import running
 from tests.support.service import PATIENCE_S, wait_until
@@ -53,7 +53,7 @@ def write_config(path: Path, url: str, port: int, namespace: str = "odds", chann
 async def published(redis: Redis, url: str) -> None:
     """Publish an empty offer."""
     del url
-    await redis.xadd(shard_keys("odds", 0).changes, {"b": msgspec.msgpack.encode(Batch(0))}, id="1-0")
+    await Publisher(redis, 0, shard_keys("odds", 0), OwnedOffer()).claim(0)
 
 
 async def sockets(stack: AsyncExitStack, url: str, count: int) -> list[ClientConnection]:

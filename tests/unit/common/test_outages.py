@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from oddsengine.common.outages import REPEAT_S, Outage
+from oddsengine.common.reporting.outages import REPEAT_S, Outage
 
 
 def test_an_outage_of_many_users_is_one_line_at_each_end() -> None:

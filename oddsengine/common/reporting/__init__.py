@@ -1,0 +1,1 @@
+"""What is said of faults: each once, however often it happens."""
