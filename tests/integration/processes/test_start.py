@@ -186,7 +186,7 @@ async def test_an_engine_serves_its_api_to_traders(host: str, scrape: int, redis
 
 
 async def test_a_hangup_reloads_a_gateway(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:
-    await redis.xadd(CHANGES, {"b": msgspec.msgpack.encode(Batch(0))}, id="1-0")
+    await Publisher(redis, 0, shard_keys("odds", 0), OwnedOffer()).claim(0)
     config = write_config(tmp_path, redis_server.url, 0)
     with capture_logs() as logs:
         async with running("gateway", config) as gateway:
