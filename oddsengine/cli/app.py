@@ -278,12 +278,12 @@ def health(
 ) -> None:
     """Ask the processes of this user on this machine whether they are alive. Exit code 0 if all are, 1 if not.
 
-    Every role is found on whatever port it listens, with or without TLS. With --config, only where that config listens is asked.
+    Every role is found on whatever port it listens, with or without TLS. With --config, only those that run that file are asked.
     """
     from oddsengine.cli.health import health as ask
     from oddsengine.cli.health import urls_of
 
-    sys.exit(ask([*(url or []), *(urls_of(read_settings(config)) if config is not None else [])]))
+    sys.exit(ask([*(url or []), *(urls_of(config, read_settings(config)) if config is not None else [])]))
 
 
 @app.command()

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from oddsengine.runtime.processes.run_file import folder, running
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from oddsengine.runtime.settings import Settings
 
 _TIMEOUT_S = 2.0
@@ -33,10 +35,9 @@ def health(urls: list[str]) -> int:
     return max(_ask(url) for url in asked)
 
 
-def urls_of(settings: Settings) -> list[str]:
-    """Return where the running processes of a config listen; where its gateway would, if none of them runs."""
-    ports = {port for port in (settings.gateway.port, settings.engine.port) if port}
-    found = [process["url"] for process in running() if process["url"].rpartition(":")[2] in map(str, ports)]
+def urls_of(config: Path, settings: Settings) -> list[str]:
+    """Return where the running processes of a config file listen; where its gateway would, if none of them runs."""
+    found = [process["url"] for process in running() if str(config.absolute()) in process["arguments"]]
     scheme = "https" if settings.gateway.tls_cert else "http"
     return found or [f"{scheme}://127.0.0.1:{settings.gateway.port}"]
 

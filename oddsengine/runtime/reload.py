@@ -70,6 +70,8 @@ class Reloader:
 
     async def run(self) -> None:
         """Watch the file and reload until cancelled."""
+        if self._is_outdated():
+            self.request()
         async with asyncio.TaskGroup() as group:
             if self._poll_s is not None:
                 group.create_task(self._watch(self._poll_s))
@@ -110,6 +112,13 @@ class Reloader:
             self._restarts(needed)
             self._settings = _with(settings, self._settings, self._fixed)
         return True
+
+    def _is_outdated(self) -> bool:
+        """Check whether the file has changed since it was loaded, as while the process waited for Redis."""
+        try:
+            return self._load(self._path) != self._settings
+        except (ConfigError, ValueError):
+            return True
 
     async def _watch(self, poll_s: float) -> None:
         async for _ in changes(self._path, poll_s):

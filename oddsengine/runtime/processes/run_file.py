@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,7 +36,9 @@ def announced(url: str) -> Iterator[str]:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if file.parent.stat().st_uid != os.getuid():
             raise PermissionError(f"{file.parent} belongs to another user")
-        file.write_text(json.dumps({"pid": os.getpid(), "began": _began(os.getpid()), "url": url}), encoding="utf-8")
+        arguments = [str(Path(argument).absolute()) for argument in sys.argv[1:]]
+        process = {"pid": os.getpid(), "began": _began(os.getpid()), "url": url, "arguments": arguments}
+        file.write_text(json.dumps(process), encoding="utf-8")
     except OSError as error:
         reason = str(error)
     try:
@@ -46,7 +49,10 @@ def announced(url: str) -> Iterator[str]:
 
 
 def running() -> list[dict[str, Any]]:
-    """Return what the running processes of this user have announced: `pid` and `url`. Remove the files of those that died."""
+    """Return what the running processes of this user have announced: `pid`, `url` and `arguments`, each as an absolute path.
+
+    Remove the files of those that died.
+    """
     found: list[dict[str, Any]] = []
     for file in sorted(folder().glob("*.json")):
         with suppress(OSError, ValueError, KeyError, TypeError):

@@ -14,7 +14,7 @@ import pytest
 
 import oddsengine
 from oddsengine.cli.check import problems_of
-from oddsengine.cli.health import health
+from oddsengine.cli.health import health, urls_of
 from oddsengine.cli.health import main as quick_health
 from oddsengine.cli.support import read_settings
 from oddsengine.runtime.processes.front import url_of
@@ -65,6 +65,17 @@ async def test_every_role_is_found_on_its_own_port(
         urls = [process["url"] for process in announced_processes()]
         assert 1 == await asyncio.to_thread(health, [*urls, f"http://127.0.0.1:{free_port()}"])
     assert 1 == await asyncio.to_thread(health, [])
+
+
+def test_the_processes_of_a_config_are_found_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = write(tmp_path, "[gateway]\nport = 81\n")
+    settings = read_settings(config)
+    assert ["http://127.0.0.1:81"] == urls_of(config, settings), "none of them runs"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["oddsengine", "engine", "-c", "odds.toml", "--port", "82"])
+    with announced("http://127.0.0.1:82"):
+        assert ["http://127.0.0.1:82"] == urls_of(config, settings)
+        assert ["http://127.0.0.1:81"] == urls_of(tmp_path / "other.toml", settings)
 
 
 def test_a_process_that_died_is_not_asked(tmp_path: Path) -> None:
