@@ -313,7 +313,10 @@ def match(
 @app.command()
 def price(  # noqa: PLR0913 - each is an option of the command line
     odds: Annotated[list[float], typer.Argument(help="Decimal odds of every outcome, as quoted by a bookmaker.")],
-    devig: Annotated[str | None, typer.Option(help=f"How to remove the margin: {', '.join(METHODS)}. Default: shin.")] = None,
+    devig: Annotated[
+        str | None,
+        typer.Option(help=f"How to remove the margin: {', '.join(METHODS)}. Default: shin, or multiplicative if several win."),
+    ] = None,
     margin: Annotated[str | None, typer.Option(help="How to add our margin; the same methods. Default: odds_ratio.")] = None,
     book_sum: Annotated[
         float | None, typer.Option(help="Target sum of our inverse odds: winners x (1 + margin). Default: 1.05 x winners.")

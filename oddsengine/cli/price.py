@@ -14,6 +14,7 @@ from oddsengine.pricing.guards.checks import Guard, book_sum_guard
 from oddsengine.pricing.market.quoting import quote_book
 from oddsengine.pricing.market.rounding import round_book
 from oddsengine.pricing.methods.implied import source_sum_bounds
+from oddsengine.pricing.methods.margin import devig_method
 from oddsengine.pricing.profiles.profile import resolve
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def price(odds: list[float], resolved: ResolvedProfile, winners: int = 1) -> dic
         MarginError: if a method has no solution for these odds.
     """
     profile = resolved.settings
-    fair = fair_probabilities(odds, profile.devig, winners)
+    devig = devig_method(profile.devig, winners)
+    fair = fair_probabilities(odds, devig, winners)
     keys = [str(number) for number in range(1, len(odds) + 1)]
     if profile.is_skewed:
         quoted = quote_book(keys, [1 / probability for probability in fair], 1.0, winners, profile)
@@ -56,6 +58,7 @@ def price(odds: list[float], resolved: ResolvedProfile, winners: int = 1) -> dic
     )
     return {
         "rules": list(resolved.places),
+        "devig": devig,
         "book_sum_in": book_sum_in,
         "book_sum_asked": profile.book_sum * winners,
         "book_sum_out": fsum(1000 / value for value in rounded.prices if value is not None),
@@ -70,7 +73,7 @@ def price(odds: list[float], resolved: ResolvedProfile, winners: int = 1) -> dic
 def print_table(result: dict[str, Any], resolved: ResolvedProfile) -> None:
     """Print a result as a table."""
     profile = resolved.settings
-    title = f"{profile.devig} out, {profile.method} in, {profile.ladder} ladder, rounded {profile.rounding}"
+    title = f"{result['devig']} out, {profile.method} in, {profile.ladder} ladder, rounded {profile.rounding}"
     table = Table(title=title, title_justify="left")
     for heading in ("odds given", "implied", "fair", "fair odds", "quoted", "price"):
         table.add_column(heading, justify="right")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oddsengine.pricing.methods.bounds import bounds, has_room, implied_bounds, quote_sum_bounds
 from oddsengine.pricing.methods.fair import ExchangeLimits, Fair, fair_from_exchange, fair_from_quotes, is_deep_enough, normalised
-from oddsengine.pricing.methods.margin import SEVERAL_WINNERS
+from oddsengine.pricing.methods.margin import SEVERAL_WINNERS, devig_method
 from oddsengine.sourcing.source_book import SelectionBook
 
 if TYPE_CHECKING:
@@ -131,7 +131,8 @@ def _implied_by_quotes(
     lows, highs = [0.0] * len(quotes), [1.0] * len(quotes)
     inverses = [1.0 / quote for quote in quotes if quote is not None]
     quote_sum = fsum(inverses) / winners if len(inverses) == len(quotes) else None
-    if winners > 1 and inputs.devig not in SEVERAL_WINNERS:
+    devig = devig_method(inputs.devig, winners)
+    if winners > 1 and devig not in SEVERAL_WINNERS:
         return Implied(nothing, lows, highs, "method", quote_sum)
     if market is not None and market.quotes_at_removal is not None:
         # The quotes are those of a market with one selection more.
@@ -140,7 +141,7 @@ def _implied_by_quotes(
         smallest, largest = source_sum_bounds(len(quotes), inputs)
         if not smallest <= quote_sum <= largest:
             return Implied(nothing, lows, highs, "incoherent", quote_sum)
-    return Implied(fair_from_quotes(quotes, winners, inputs.devig, inputs.source_overround), lows, highs, None, quote_sum)
+    return Implied(fair_from_quotes(quotes, winners, devig, inputs.source_overround), lows, highs, None, quote_sum)
 
 
 def source_sum_bounds(outcomes: int, inputs: FairPriceInputs) -> tuple[float, float]:

@@ -37,8 +37,17 @@ if TYPE_CHECKING:
 
 Method = Literal["multiplicative", "additive", "power", "odds_ratio", "shin", "goto"]
 METHODS: Final[tuple[str, ...]] = get_args(Method)
+#: A method to remove a margin by; `auto` is the best that holds for the market: `shin`, or `multiplicative` if several win.
+Devig = Literal["auto", "multiplicative", "additive", "power", "odds_ratio", "shin", "goto"]
 #: The methods that also hold where several outcomes win.
 SEVERAL_WINNERS: Final = frozenset({"multiplicative", "power", "odds_ratio"})
+
+
+def devig_method(devig: str, winners: int) -> str:
+    """Return the method by which a margin is removed where so many outcomes win."""
+    if devig != "auto":
+        return devig
+    return "shin" if winners == 1 else "multiplicative"
 
 
 def fair_probabilities(odds: Sequence[float], method: str = "shin", winners: int = 1) -> list[float]:

@@ -9,7 +9,7 @@ import msgspec
 from oddsengine.domain.ladders import LADDERS, Ladder
 from oddsengine.pricing.methods.fair import ExchangeLimits
 from oddsengine.pricing.methods.implied import FairPriceInputs
-from oddsengine.pricing.methods.margin import SEVERAL_WINNERS, Method
+from oddsengine.pricing.methods.margin import SEVERAL_WINNERS, Devig, Method, devig_method
 from oddsengine.pricing.profiles.parameters import (
     BookSum,
     JumpLimit,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from oddsengine.pricing.profiles.rules import MarketContext
 
 
-_DEFAULT_DEVIG: Final = "shin"
 #: The market types of which several selections win.
 _SEVERAL_WIN: Final[tuple[MarketType, ...]] = (
     "place",
@@ -55,7 +54,8 @@ _SEVERAL_WIN: Final[tuple[MarketType, ...]] = (
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one profile; docs/configuration.md describes them for operators.
 
-    Fair probabilities: `devig` removes a bookmaker's margin from its prices. Where some of its prices are missing,
+    Fair probabilities: `devig` removes a bookmaker's margin from its prices (`auto`: by `shin`,
+    or by `multiplicative` where several selections win). Where some of its prices are missing,
     `source_overround` is taken as its book sum per winner (0: such a market has no fair price). A complete book must sum to
     between `min_source_overround` and `max_source_overround` per winner, the latter for two and three outcomes and more for
     more; `source_overround` narrows that. `exchange` limits which
@@ -78,7 +78,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     the settings for some markets.
     """
 
-    devig: Method = _DEFAULT_DEVIG
+    devig: Devig = "auto"
     source_overround: SourceOverround = 0.0
     min_source_overround: MinSourceOverround = 0.98
     max_source_overround: MaxSourceOverround = 1.35
@@ -128,7 +128,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError(f"book_sum {book_sum:g} is under the floor of 1 + min_margin, {floor:g}")
 
     def _check_several_winners(self) -> None:
-        """Check the methods of places, of which several win. `devig` only where it is set: order books need none."""
+        """Check the methods of places, of which several win."""
         for rule in self.rules:
             kind = next((each for each in _SEVERAL_WIN if rule.names_type(each)), None)
             if kind is None:
@@ -136,7 +136,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             methods = {
                 "method": rule.method or self.method,
                 "normalise": rule.normalise or self.exchange.normalise,
-                "devig": rule.devig or (self.devig if self.devig != _DEFAULT_DEVIG else "multiplicative"),
+                "devig": devig_method(rule.devig or self.devig, 2),
             }
             for name, method in methods.items():
                 if method not in SEVERAL_WINNERS:

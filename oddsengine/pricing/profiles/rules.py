@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from oddsengine.domain.taxonomy import MarketType
-from oddsengine.pricing.methods.margin import Method
+from oddsengine.pricing.methods.margin import Devig, Method
 from oddsengine.pricing.profiles.parameters import (
     BookSum,
     JumpLimit,
@@ -99,7 +99,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     starts_within_min: float | None = None
     starts_after_min: float | None = None
 
-    devig: Method | None = None
+    devig: Devig | None = None
     source_overround: SourceOverround | None = None
     min_source_overround: MinSourceOverround | None = None
     max_source_overround: MaxSourceOverround | None = None

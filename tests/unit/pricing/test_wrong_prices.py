@@ -7,83 +7,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from oddsengine.domain.feed_updates import BookChange, MarketUpdate, SelectionDefinition, SourceStatus
 from oddsengine.domain.ids import SelectionKey
-from oddsengine.domain.offered_market import OfferedMarket
-from oddsengine.pricing.methods.bounds import fit
 from oddsengine.pricing.methods.fair import ExchangeLimits
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import Rule
 from oddsengine.sourcing.source_book import SourceBook
 from tests.support.builders import a_definition
-
-MATCH = ("home", "draw", "away")
-TRADED = ExchangeLimits(last_traded=True)
-
-
-def offers(
-    key: str,
-    back: float | None = None,
-    lay: float | None = None,
-    *,
-    size: float = 100.0,
-    last: float | None = None,
-) -> BookChange:
-    sides = [[] if odds is None else [(odds, size)] for odds in (back, lay)]
-    return BookChange(f"s-{key}", back=sides[0], lay=sides[1], last=last)
-
-
-def quote(key: str, odds: float) -> BookChange:
-    return BookChange(f"s-{key}", quote=odds)
-
-
-class Source:
-    """One market of one source, priced after every update."""
-
-    def __init__(self, definition: Any, **profile: Any) -> None:
-        self.book = SourceBook("src")
-        self.book.apply(SourceStatus("live", "connected"), 0)
-        self.pricer = Pricer({"default": Profile(**profile)})
-        self.now_ms = 0
-        self.reason: str | None = None
-        self.prices: dict[str, int | None] = {}
-        self.definition = definition
-        self.image = True
-
-    def update(self, *books: BookChange, definition: Any = None, after_ms: int = 1) -> dict[str, int | None]:
-        """Apply one update and return the prices that are open."""
-        self.now_ms += after_ms
-        if self.image:
-            definition = self.definition
-        update = MarketUpdate("1.1", image=self.image, definition=definition, books=list(books))
-        self.image = False
-        self.book.apply(update, self.now_ms, self.now_ms)
-        return self.price()
-
-    def price(self) -> dict[str, int | None]:
-        market = self.book.markets["1.1"]
-        assert market.definition is not None
-        priced = self.pricer.price(market, market.definition, None, self.now_ms)
-        if isinstance(priced.market, OfferedMarket):
-            self.reason = priced.market.state.reason
-            self.prices = {key: each.prices[0] for key, each in priced.market.selections.items()}
-        else:
-            self.prices |= {key: each[0] for key, each in priced.changes}
-        return self.prices
-
-
-def open_prices(definition: Any, *books: BookChange, **profile: Any) -> dict[str, int]:
-    return {key: price for key, price in Source(definition, **profile).update(*books).items() if price is not None}
-
-
-def reason_of(definition: Any, *books: BookChange, **profile: Any) -> str | None:
-    source = Source(definition, **profile)
-    source.update(*books)
-    return source.reason
+from tests.support.pricing.priced_source import MATCH, TRADED, Source, offers, open_prices, quote, reason_of
 
 
 def test_a_last_trade_does_not_contradict_the_other_side() -> None:
@@ -356,6 +289,7 @@ def test_methods_of_one_winner_are_refused_for_several(method: Any) -> None:
     definition = a_definition(selections=tuple("abcd"), type="place", winners=2)
     quotes = [quote(key, 1.8) for key in "abcd"]
     assert "method" == reason_of(definition, *quotes, devig=method)
+    assert reason_of(definition, *quotes) is None, "auto is a method that holds"
     assert "method" == reason_of(definition, *quotes, devig="power", method=method)
     books = [offers(key, 1.98, 2.02) for key in "abcd"]
     assert "method" == reason_of(definition, *books, exchange=ExchangeLimits(normalise=method))
@@ -364,97 +298,3 @@ def test_methods_of_one_winner_are_refused_for_several(method: Any) -> None:
             Profile(rules=(Rule(type="place", **setting),))
     with pytest.raises(ValueError, match="one winner only"):
         Profile(method=method, rules=(Rule(type=("winner", "place"), book_sum=1.2),))
-
-
-SIDES = st.tuples(st.floats(1.02, 20.0), st.floats(0.0, 0.3), st.booleans(), st.booleans())
-
-
-@given(
-    sides=st.lists(SIDES, min_size=2, max_size=5),
-    winners=st.integers(1, 2),
-    method=st.sampled_from(["multiplicative", "power", "odds_ratio"]),
-    book_sum=st.floats(1.0, 1.2),
-    skew=st.sampled_from([1.0, 0.8, 1.2]),
-    normalise=st.sampled_from(["multiplicative", "power"]),
-)
-def test_no_open_price_is_over_its_own_best_lay(
-    sides: list[Any], winners: int, method: Any, book_sum: float, skew: float, normalise: Any
-) -> None:
-    """Law: and no fair probability is outside what its own offers allow."""
-    keys = tuple(f"k{number}" for number in range(len(sides)))
-    definition = a_definition(selections=keys, type="place", winners=winners)
-    books = [
-        offers(key, odds if has_back else None, odds * (1 + spread) if has_lay else None)
-        for key, (odds, spread, has_back, has_lay) in zip(keys, sides, strict=True)
-    ]
-    profile = {"method": method, "book_sum": book_sum, "skew": skew, "ladder": "decimal_3"}
-    source = Source(definition, **profile, exchange=ExchangeLimits(normalise=normalise))
-    source.update(*books)
-    if source.reason is not None:
-        return
-    (_, explained), *_ = source.pricer.explain(source.book.markets["1.1"], definition).values()
-    for key, (odds, spread, has_back, has_lay) in zip(keys, sides, strict=True):
-        price, fair = source.prices[key], explained.selections[key].fair
-        if has_lay and price is not None:
-            assert price / 1000 <= odds * (1 + spread) * (1 + 1e-9)
-        if fair is not None:
-            assert not has_lay or fair >= 1 / (odds * (1 + spread)) - 1e-9
-            assert not has_back or fair <= 1 / odds + 1e-9
-
-
-@given(st.lists(st.tuples(st.floats(0.01, 0.9), st.floats(0.0, 0.2), st.floats(0.0, 0.2), st.booleans()), min_size=2, max_size=8))
-def test_fitted_probabilities_are_within_their_bounds(rows: list[tuple[float, float, float, bool]]) -> None:
-    """Law: and a complete set sums to the winners, or as little over as its lay offers do."""
-    lows = [max(each - below, 0.0) for each, below, _, _ in rows]
-    highs = [min(each + above, 1.0) for each, _, above, _ in rows]
-    probabilities = [each if known else None for each, _, _, known in rows]
-    found = fit(probabilities, lows, highs, 1)
-    if found is None:
-        return
-    scaled = found.scaled(probabilities)
-    for each, low, high in zip(scaled, lows, highs, strict=True):
-        assert each is None or low - 1e-9 <= each <= high + 1e-9
-    if None not in scaled:
-        assert 1.0 - 1e-9 <= fsum(each for each in scaled if each is not None) <= 1.01 + 1e-9
-
-
-NEAR = st.tuples(
-    st.sampled_from("abcd"),
-    st.floats(3.0, 5.5),
-    st.floats(0.001, 0.3),
-    st.tuples(st.booleans(), st.booleans()),
-    st.one_of(st.none(), st.floats(3.0, 5.5)),
-    st.sampled_from([1, 1000, 40_000]),
-)
-
-
-@given(
-    updates=st.lists(NEAR, min_size=4, max_size=30),
-    last_traded=st.booleans(),
-    normalise=st.sampled_from(["multiplicative", "power"]),
-    skew=st.sampled_from([1.0, 1.2]),
-)
-def test_prices_kept_up_to_date_are_those_from_scratch(
-    updates: list[Any], last_traded: bool, normalise: Any, skew: float
-) -> None:
-    """Law: whatever bounds a selection on the way, and however old its last trade."""
-    definition = a_definition(selections=tuple("abcd"), type="winner")
-    limits = ExchangeLimits(last_traded=last_traded, normalise=normalise)
-    source = Source(definition, exchange=limits, skew=skew)
-    source.update(*(offers(key, 3.9, 4.1) for key in "abcd"))
-    levels: dict[str, tuple[float, float]] = dict.fromkeys("abcd", (3.9, 4.1))
-    for key, odds, spread, (has_back, has_lay), last, after_ms in updates:
-        back, lay = levels[key]
-        levels[key] = (odds, odds * (1 + spread))
-        change = BookChange(
-            f"s-{key}",
-            back=[(back, 0.0), *([(odds, 9.0)] if has_back else [])],
-            lay=[(lay, 0.0), *([(odds * (1 + spread), 5.0)] if has_lay else [])],
-            last=last,
-        )
-        source.update(change, after_ms=after_ms)
-        market = source.book.markets["1.1"]
-        ((_, reference),) = source.pricer.explain(market, definition, None, source.now_ms).values()
-        assert reference.refusal == source.reason
-        if reference.refusal is None:
-            assert {name: each.price for name, each in reference.selections.items()} == source.prices
