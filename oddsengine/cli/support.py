@@ -106,8 +106,8 @@ async def _until_stopped(main: Callable[[Startup], Coroutine[Any, Any, None]]) -
 
 def fail(*errors: BaseException, code: int = EXIT_FAILED) -> NoReturn:
     """Print errors, a line each, and exit."""
-    for error in errors:
-        typer.echo(f"error: {error}", err=True)
+    for text in dict.fromkeys(map(str, errors)):
+        typer.echo(f"error: {text}", err=True)
     sys.exit(code)
 
 

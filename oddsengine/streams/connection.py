@@ -32,6 +32,10 @@ SOCKET_TIMEOUT_S: Final = 2.0
 _RECONNECT_AFTER: Final = (RedisConnectionError, ReadOnlyError, MasterDownError, ClusterDownError)
 #: This process's Redis: one for all of its connections.
 REDIS_OUTAGE: Final = Outage("redis unavailable", "redis available again")
+#: Causes that do not pass: the user or password is wrong.
+DENIED: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
+#: A blocked read is ended with this when the server becomes a replica; what the next command gets says that.
+_CHANGING: Final = "UNBLOCKED"
 #: What a client can do about an error is wait, and try again.
 UNAVAILABLE: Final = (RedisError, OSError)
 
@@ -56,9 +60,13 @@ def open_client(url: str, timeout_s: float = SOCKET_TIMEOUT_S) -> Redis:
 
 def cause_of(error: BaseException) -> str:
     """Return the name of an error: Redis's own (`OOM`, `NOAUTH`, `READONLY`, ..), `TIMEOUT`, or `UNREACHABLE`."""
-    code = getattr(error, "status_code", None)
-    if isinstance(code, str) and code.isupper():
-        return code
+    # What fails while a connection is being made is the cause of another error.
+    inner: BaseException | None = error
+    while inner is not None:
+        code = getattr(inner, "status_code", None)
+        if isinstance(code, str) and code.isupper():
+            return code
+        inner = inner.__cause__
     if isinstance(error, RedisTimeoutError | TimeoutError):
         return "TIMEOUT"
     if isinstance(error, RedisConnectionError | OSError):
@@ -69,4 +77,5 @@ def cause_of(error: BaseException) -> str:
 
 def note_outage(user: str, error: BaseException) -> None:
     """Log that Redis has failed a user, if that is news."""
-    REDIS_OUTAGE.failed(user, cause_of(error), error=str(error) or type(error).__name__)
+    if (cause := cause_of(error)) != _CHANGING:
+        REDIS_OUTAGE.failed(user, cause, error=str(error) or type(error).__name__)

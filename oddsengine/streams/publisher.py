@@ -160,7 +160,7 @@ class Publisher:
         The state is written in pieces that nobody reads, then the epoch is opened in one call. A claim that an error has
         interrupted continues where it was when it is repeated. Nothing may be staged or committed until it is complete.
 
-        An epoch is at least the time in seconds, so that epochs grow even if Redis has lost its data.
+        An epoch is at least the time in milliseconds, so that epochs grow even if Redis has lost its data.
 
         Args:
             now_ms: Unix milliseconds.
@@ -185,7 +185,7 @@ class Publisher:
         self._kept = KeptEntries(self._stream_bytes)
 
     def _open_epoch(self, top: Position, now_ms: int) -> None:
-        self.offer.open_epoch(max(top.epoch + 1, self.offer.epoch + 1, now_ms // 1000))
+        self.offer.open_epoch(max(top.epoch + 1, self.offer.epoch + 1, now_ms))
 
     async def publish(self, publication: Publication) -> None:
         """Write a batch. May be repeated after a connection error.

@@ -177,6 +177,12 @@ class RunningService(RunningGateway):
         self._embedded_redis = service.embedded_redis
 
     @property
+    def redis_url(self) -> str:
+        """The URL of this service's own Redis (`own_redis`)."""
+        assert self._embedded_redis is not None
+        return self._embedded_redis.url
+
+    @property
     def redis_pid(self) -> int:
         """The process id of this service's own Redis (`own_redis`)."""
         assert self._embedded_redis is not None

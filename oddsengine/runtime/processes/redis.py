@@ -6,13 +6,12 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from redis.exceptions import AuthenticationError
-
 from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.processes.startup import Step
-from oddsengine.streams.connection import UNAVAILABLE, cause_of, open_client
+from oddsengine.streams.connection import DENIED, UNAVAILABLE, cause_of, open_client
 from oddsengine.streams.embedded import EmbeddedRedis
+from oddsengine.streams.errors import UnsuitableRedis
 from oddsengine.streams.identity import identify
 
 if TYPE_CHECKING:
@@ -76,12 +75,12 @@ async def _wait_answering(redis: Redis, startup: Startup) -> None:
     while True:
         try:
             await redis.ping()
-        except AuthenticationError:
-            raise
         except UNAVAILABLE as error:
+            if (cause := cause_of(error)) in DENIED:
+                raise UnsuitableRedis(f"it refuses the user or the password of redis.url ({cause})") from error
             reason = str(error) or type(error).__name__
             startup.waiting_for = f"Redis: {reason}"
-            outage.failed("start", cause_of(error), error=reason)
+            outage.failed("start", cause, error=reason)
             await asyncio.sleep(_RETRY_S)
         else:
             outage.worked("start")

@@ -46,7 +46,7 @@ async def test_entry_ids_are_positions_without_gaps(redis: Redis) -> None:
         await owner.offers(price)
     entries: Any = await redis.xrange(KEYS.changes)
     ids = [entry[0].decode() for entry in entries]
-    assert ["5000-0", "5000-1", "5000-2", "5000-3"] == ids
+    assert ["5000000-0", "5000000-1", "5000000-2", "5000000-3"] == ids
 
 
 async def test_publishing_a_batch_twice_has_no_further_effect(redis: Redis) -> None:
@@ -86,10 +86,10 @@ async def test_epochs_grow_even_if_redis_has_lost_its_data(redis: Redis) -> None
     owner = await Owner(redis).claimed(now_ms=7_000_000)
     await redis.flushall()
     again = await Owner(redis).claimed(now_ms=7_000_900)
-    assert again.offer.epoch == 7000
+    assert again.offer.epoch == 7_000_900
     await redis.flushall()
     await owner.publisher.claim(7_000_000)
-    assert owner.offer.epoch == 7001
+    assert owner.offer.epoch == 7_000_001
 
 
 async def older_state(redis: Redis) -> Callable[[], Awaitable[None]]:

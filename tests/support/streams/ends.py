@@ -49,6 +49,11 @@ class Owner:
         if batch is not None:
             await self.publisher.publish(prepare(self.offer, batch))
 
+    async def offers_of(self, prices: dict[str, int]) -> None:
+        self.offer.stage_event(an_event())
+        self.offer.stage_market(an_offer_of(prices=prices))
+        await self.flush()
+
     async def offers(self, price: int = 2000, market: str = "e1/match_odds") -> None:
         self.offer.stage_event(an_event(market.partition("/")[0]))
         self.offer.stage_market(an_offer_of(market, {"home": price}))
