@@ -49,7 +49,7 @@ class Owner:
         if batch is not None:
             await self.publisher.publish(prepare(self.offer, batch))
 
-    async def offers_of(self, prices: dict[str, int]) -> None:
+    async def offers_of(self, prices: dict[str, int | None]) -> None:
         self.offer.stage_event(an_event())
         self.offer.stage_market(an_offer_of(prices=prices))
         await self.flush()
