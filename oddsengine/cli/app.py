@@ -126,8 +126,7 @@ def gateway(
             lambda startup: run_one(startup, settings, path, load, inherited=inherited, control=control_fd, silent_s=silent_s)
         )
     else:
-        arguments = ["gateway", "--config", str(path), "--host", settings.gateway.host, "--workers", "1"]
-        run_role(lambda startup: gateway_workers(startup, settings, path, load, count, arguments))
+        run_role(lambda startup: gateway_workers(startup, settings, path, load, count))
 
 
 @app.command()

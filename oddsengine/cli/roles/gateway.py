@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import AsyncExitStack, ExitStack
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
@@ -18,11 +19,11 @@ from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.processes.worker import linked_to_parent
 from oddsengine.runtime.processes.workers import Workers
 from oddsengine.runtime.reload import GATEWAY_SECTIONS, Reloader, run_reloader
+from oddsengine.runtime.settings import ConfigError
 from oddsengine.runtime.telemetry.metrics import build_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import Settings
@@ -77,8 +78,40 @@ async def gateway(
         _log.info("stopping", worker=os.getpid())
 
 
+class AcceptedConfig:
+    """The config in effect, in memory: a file that was broken since must not keep a worker from being started again.
+
+    Args:
+        config: the file.
+        load: loads it; raises ConfigError.
+    """
+
+    def __init__(self, config: Path, load: Callable[[Path], Settings]) -> None:
+        self._config = config
+        self._load = load
+        self.fd = os.memfd_create("oddsengine-config")
+        #: as the workers can read it
+        self.path = Path(f"/proc/self/fd/{self.fd}")
+        self.update()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+    def update(self) -> None:
+        """Take over the file as it is now, unless it can't be used."""
+        before = self.path.read_bytes()
+        try:
+            self.path.write_bytes(self._config.read_bytes())
+            self._load(self.path)
+        except (OSError, ConfigError):
+            self.path.write_bytes(before)
+
+
 async def gateway_workers(
-    startup: Startup, settings: Settings, config: Path, load: Callable[[Path], Settings], count: int, arguments: Sequence[str]
+    startup: Startup, settings: Settings, config: Path, load: Callable[[Path], Settings], count: int
 ) -> None:
     """Run gateways in worker processes until SIGINT or SIGTERM, then drain them; see `Workers`.
 
@@ -90,7 +123,6 @@ async def gateway_workers(
         config: the file it was loaded from.
         load: loads that file again; raises ConfigError.
         count: how many workers.
-        arguments: of the command that each worker runs.
     """
     host, port = settings.gateway.host, settings.gateway.port
     with startup.doing(Step.SECRETS):
@@ -102,9 +134,12 @@ async def gateway_workers(
             for sock in each:
                 sockets.enter_context(sock)
         sockets.enter_context(announce(shared[0], tls=bool(settings.gateway.tls_cert)))
-        workers = Workers(arguments, shared, settings.gateway.worker_timeout_s)
+        accepted = sockets.enter_context(AcceptedConfig(config, load))
+        arguments = ["gateway", "--config", str(accepted.path), "--host", host, "--workers", "1"]
+        workers = Workers(arguments, shared, settings.gateway.worker_timeout_s, [accepted.fd])
 
         def reloaded(needed: Sequence[str]) -> None:
+            accepted.update()
             if any(key not in _FIXED_KEYS for key in needed):
                 workers.replace()
             else:

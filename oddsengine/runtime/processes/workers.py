@@ -81,10 +81,18 @@ class Workers:
         arguments: of the `oddsengine` command that each runs. `--listen-fd` and `--control-fd` are added.
         sockets: what each listens on; they stay open here.
         timeout_s: how long a worker may be silent before it is replaced.
+        inherited: more file descriptors that each gets.
     """
 
-    def __init__(self, arguments: Sequence[str], sockets: Sequence[Sequence[socket.socket]], timeout_s: float) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        sockets: Sequence[Sequence[socket.socket]],
+        timeout_s: float,
+        inherited: Sequence[int] = (),
+    ) -> None:
         self._arguments = arguments
+        self._inherited = inherited
         self._sockets = sockets
         self._timeout_s = timeout_s
         self._workers: set[Worker] = set()
@@ -228,7 +236,7 @@ class Workers:
                 command += ["--silent-s", str(_START_TIMEOUT_S)]
             elif self._was_ready:
                 command += ["--silent-s", str(_WAIT_S)]
-            process = await asyncio.create_subprocess_exec(*command, pass_fds=[*listening, theirs.fileno()])
+            process = await asyncio.create_subprocess_exec(*command, pass_fds=[*listening, theirs.fileno(), *self._inherited])
             theirs.close()
             channel = await Channel.open(ours)
             worker = Worker(number, process, channel, loop.time())

@@ -117,13 +117,15 @@ async def test_workers_are_one_service(redis_server: EmbeddedRedis, redis: Redis
         # no strangers on the port, whether they would share it or not
         other = write_config(tmp_path / "other.toml", redis_server.url, port, namespace="other")
         with pytest.raises(StartFailed) as refused:
-            await gateway_workers(Startup(), read_settings(other), other, read_settings, 2, [])
+            await gateway_workers(Startup(), read_settings(other), other, read_settings, 2)
         assert Step.BIND is refused.value.step
         with pytest.raises(StartFailed):
             async with running("gateway", other) as stranger:
                 await stranger.task
 
-        # a frozen worker is replaced, and what it had counted is kept
+        # a frozen worker is replaced, also if the file is broken by then, and what it had counted is kept
+        accepted = config.read_text()
+        config.write_text("[gateway")
         os.kill(first, signal.SIGSTOP)
         found = await asyncio.gather(*(get(f"{url}/v1/events") for _ in range(20)))
         assert {200} == {status for status, _ in found}, "those that reach it wait for its successor"
@@ -134,6 +136,7 @@ async def test_workers_are_one_service(redis_server: EmbeddedRedis, redis: Redis
         assert not is_running(first)
 
         # a config that needs new processes gets them
+        config.write_text(accepted)
         write_config(config, redis_server.url, port, channels=50)
         parent.process.send_signal(signal.SIGHUP)
         while len(parent.events("serving")) < 5 or is_running(second):
