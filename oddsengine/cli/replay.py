@@ -20,6 +20,7 @@ from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.runtime.processes.front import url_of
+from oddsengine.runtime.processes.redis import require_no_owner
 from oddsengine.runtime.replay import Replay, ReplayClock, ReplayCounts
 from oddsengine.runtime.service import run_service
 from oddsengine.sourcing.dump import dump_book
@@ -167,6 +168,8 @@ async def replay_and_serve(startup: Startup, paths: list[Path], adapter: str, se
     stop = startup.stopping
     with Recordings(paths) as recordings:
         replay = Replay(recordings, adapter, lambda text: console.print(text, highlight=False, soft_wrap=True))
+        # What a recording says is long past: it must not take the place of what is true.
+        await require_no_owner(settings, startup)
         async with run_service(settings, replay.sources, startup=startup) as service:
             url = url_of(settings.gateway.host, service.port, tls=bool(settings.gateway.tls_cert))
             _log.info("serving", url=url, streams=len(recordings.names))

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.tasks import end_tasks
+from oddsengine.engine.shard_writer import HEARTBEAT_S
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.streams.connection import DENIED, UNAVAILABLE, cause_of, open_client
 from oddsengine.streams.embedded import EmbeddedRedis
 from oddsengine.streams.errors import UnsuitableRedis
+from oddsengine.streams.follower import read_top
 from oddsengine.streams.identity import identify
+from oddsengine.streams.keys import shard_keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import Settings
 
+_OWNER_WATCH_S: Final = 2.5 * HEARTBEAT_S
 _RETRY_S: Final = 0.2
 
 
@@ -65,6 +69,34 @@ async def reach_redis(settings: Settings, url: str, startup: Startup) -> None:
             await startup.unless_stopped(_wait_answering(redis, startup))
         with startup.doing(Step.IDENTIFY):
             await startup.unless_stopped(identify(redis, settings.redis.namespace, settings.engine.shards))
+    finally:
+        await redis.aclose()
+
+
+async def require_no_owner(settings: Settings, startup: Startup, *, watch_s: float = _OWNER_WATCH_S) -> None:
+    """Check that no engine publishes to the configured Redis and namespace.
+
+    Args:
+        settings: the configuration. Without a Redis there is nothing to check.
+        startup: its steps are CONNECT and IDENTIFY meanwhile.
+        watch_s: how long the streams are watched: some heartbeats of an idle engine.
+
+    Raises:
+        StartFailed: if one does.
+        Stopped: if the process is asked to stop.
+    """
+    if not settings.redis.url:
+        return
+    await reach_redis(settings, settings.redis.url, startup)
+    advice = "give it a redis.namespace of its own, or leave redis.url empty"
+    redis = open_client(settings.redis.url)
+    try:
+        with startup.doing(Step.IDENTIFY, advice):
+            streams = [shard_keys(settings.redis.namespace, shard).changes for shard in range(settings.engine.shards)]
+            before = [await read_top(redis, stream) for stream in streams]
+            await startup.unless_stopped(asyncio.sleep(watch_s))
+            if before != [await read_top(redis, stream) for stream in streams]:
+                raise ValueError(f"an engine publishes in the namespace {settings.redis.namespace}, which this would take over")
     finally:
         await redis.aclose()
 

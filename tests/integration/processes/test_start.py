@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
+from oddsengine.cli.support import read_settings
 from oddsengine.offer.owned_offer import OwnedOffer
-from oddsengine.runtime.processes.startup import StartFailed, Step, Stopped
+from oddsengine.runtime.processes.redis import require_no_owner
+from oddsengine.runtime.processes.startup import StartFailed, Startup, Step, Stopped
 from oddsengine.streams.follower import read_snapshot, read_top
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher
@@ -183,6 +185,16 @@ async def test_an_engine_serves_its_api_to_traders(host: str, scrape: int, redis
         assert [200, 200, scrape] == [(await get(f"{url}{path}"))[0] for path in ("/healthz", "/readyz", "/metrics")]
         market = "/v1/markets/e%2Fmatch_odds/explain"
         assert [401] * 3 == [(await get(f"{url}{path}"))[0] for path in ("/v1/feeds", "/v1/unmatched", market)]
+
+
+async def test_a_replay_does_not_take_over_from_a_live_engine(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
+    config = write_config(tmp_path, redis_server.url, 0)
+    settings = read_settings(config)
+    await require_no_owner(settings, Startup(), watch_s=0.0)
+    async with running("engine", config) as engine:
+        await engine.reached(Step.READY)
+        with pytest.raises(StartFailed, match="an engine publishes in the namespace odds"):
+            await require_no_owner(settings, Startup())
 
 
 async def test_a_hangup_reloads_a_gateway(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:
