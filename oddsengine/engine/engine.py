@@ -52,7 +52,8 @@ class Engine:
         sources: source names, most preferred first.
         shards: how many sequences the changes are spread over.
         closed_event_ttl_s: how long an event stays on offer after its last market closed.
-        now_ms: the wall clock, Unix milliseconds.
+        now_ms: Unix milliseconds by a clock that is never set.
+        wall_ms: Unix milliseconds by the system's clock, for what is shown; None for `now_ms`.
         sourcing: how markets choose their sources.
         matching: when events of different feeds are the same.
         heartbeat_s: how often an idle owner of a shard writes.
@@ -72,6 +73,7 @@ class Engine:
         shards: int,
         closed_event_ttl_s: float,
         now_ms: Callable[[], int],
+        wall_ms: Callable[[], int] | None = None,
         heartbeat_s: float = HEARTBEAT_S,
         results_ttl_s: float = RESULTS_TTL_S,
         stream_bytes: int = STREAM_BYTES_KEPT,
@@ -89,6 +91,7 @@ class Engine:
                 now_ms,
                 closed_event_ttl_s,
                 heartbeat_s,
+                wall_ms,
             )
             for shard in range(shards)
         ]
@@ -112,6 +115,10 @@ class Engine:
         self.pipeline.adopt(pricer)
         for writer in self.writers:
             writer.wake()
+
+    def follow_clock(self, step_ms: int) -> None:
+        """Compare times with the starts of events as if they were later by a number of milliseconds; see `ProcessClock`."""
+        self.pipeline.follow_clock(step_ms)
 
     async def take_over(self) -> None:
         """Become the owner of every shard. Call it before the first update arrives."""

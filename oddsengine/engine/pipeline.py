@@ -60,6 +60,7 @@ class Pipeline:
         matching: MatchingSettings | None = None,
     ) -> None:
         self.pricer = pricer
+        self._clock_step_ms = 0
         self._selector = SourceSelector(sourcing)
         self._has_sourcing_rules = bool(sourcing)
         #: None with a single feed, where nothing can be matched
@@ -191,10 +192,16 @@ class Pipeline:
                 f"profiles can't be added, removed or put in another order while running: "
                 f"{', '.join(self.pricer.profiles)} are on offer, {', '.join(pricer.profiles)} were given"
             )
+        pricer.follow_clock(self._clock_step_ms)
         self.pricer = pricer
         for source in self.books:
             for market in self._directory.markets_of(source).values():
                 self.mark(market)
+
+    def follow_clock(self, step_ms: int) -> None:
+        """Compare times with the starts of events as if they were later by a number of milliseconds; see `ProcessClock`."""
+        self._clock_step_ms = step_ms
+        self.pricer.follow_clock(step_ms)
 
     def flush(self, shard: int, now_ms: int) -> None:
         """Price what is dirty in a shard and stage it in the shard's offer.

@@ -55,9 +55,10 @@ class ShardWriter:
         pipeline: prices and stages what there is to publish.
         shard: the shard.
         publisher: writes the shard's offer.
-        now_ms: the wall clock, Unix milliseconds.
+        now_ms: Unix milliseconds by a clock that is never set.
         closed_event_ttl_s: how long an event stays on offer after its last market closed.
         heartbeat_s: how often an idle owner writes.
+        wall_ms: Unix milliseconds by the system's clock, for the time that batches are published with; None for `now_ms`.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class ShardWriter:
         now_ms: Callable[[], int],
         closed_event_ttl_s: float,
         heartbeat_s: float = HEARTBEAT_S,
+        wall_ms: Callable[[], int] | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._shard = shard
         self._publisher = publisher
         self._now_ms = now_ms
+        self._wall_ms = wall_ms or now_ms
         self._heartbeat_ms = round(heartbeat_s * 1000)
         self._closed_event_ttl_ms = round(closed_event_ttl_s * 1000)
         self._wake = asyncio.Event()
@@ -135,7 +138,7 @@ class ShardWriter:
                 self._pipeline.tick(now_ms)
             self._pipeline.flush(self._shard, now_ms)
             is_due = now_ms - last_write_ms >= self._heartbeat_ms
-            batch = offer.commit(now_ms, heartbeat=is_due)
+            batch = offer.commit(self._wall_ms(), heartbeat=is_due)
             if batch is not None:
                 await self._write(prepare(offer, batch))
                 self.flushes += 1
@@ -144,7 +147,7 @@ class ShardWriter:
     async def _suspend_all(self) -> None:
         offer = self._publisher.offer
         offer.suspend_all(STOPPED)
-        batch = offer.commit(self._now_ms())
+        batch = offer.commit(self._wall_ms())
         if batch is None:
             return
         try:
@@ -164,7 +167,7 @@ class ShardWriter:
     async def _load_and_claim(self) -> None:
         await self._publisher.load()
         self._publisher.offer.suspend_all(RECOVERING, instead_of=STOPPED)
-        self._publisher.offer.commit(self._now_ms())
+        self._publisher.offer.commit(self._wall_ms())
         await self._claim()
 
     async def _claim(self) -> None:

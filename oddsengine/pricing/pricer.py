@@ -198,6 +198,10 @@ class Pricer:
         self._identities.pop(market, None)
         return self._drop(market)
 
+    def follow_clock(self, step_ms: int) -> None:
+        """Compare times with the starts of events as if they were later by a number of milliseconds; see `ProcessClock`."""
+        self._resolver.follow_clock(step_ms)
+
     def due(self, now_ms: int) -> list[MarketId]:
         """Return the markets to price only because time has passed: other rules apply, they are too old, or have steps to go."""
         due = [market for market, book in self._books.items() if book.is_due(now_ms)]

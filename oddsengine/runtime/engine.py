@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 from aiohttp import web
 
-from oddsengine.common.clock import wall_clock_ms
+from oddsengine.common.clock import CLOCK
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.engine import Engine
 from oddsengine.engine.http_api import engine_app
@@ -69,7 +69,8 @@ async def run_engine(
             sources,
             shards=settings.engine.shards,
             closed_event_ttl_s=settings.engine.closed_event_ttl_s,
-            now_ms=wall_clock_ms,
+            now_ms=CLOCK.now_ms,
+            wall_ms=CLOCK.wall_ms,
             sourcing=settings.sourcing,
             matching=settings.matching,
             heartbeat_s=timing.heartbeat_s,
@@ -83,12 +84,13 @@ async def run_engine(
             await startup.unless_stopped(engine.take_over())
         async with asyncio.TaskGroup() as group:
             publishing = group.create_task(engine.run(), name="engine")
+            watching = group.create_task(CLOCK.watch(engine.follow_clock), name="clock")
             declaring = group.create_task(installation.keep_declared(), name="installation")
             try:
                 yield engine
             finally:
                 await engine.stop(timing.last_write_s)
-                await end_tasks([publishing, declaring])
+                await end_tasks([publishing, declaring, watching])
 
 
 class EngineFront(NamedTuple):

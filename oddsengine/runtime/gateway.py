@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 from aiohttp import web
 
-from oddsengine.common.clock import wall_clock_ms
+from oddsengine.common.clock import CLOCK, wall_clock_ms
 from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.access.admission import Admission
@@ -180,6 +180,7 @@ async def run_gateway(
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(_sweep(hub), name="sweep"),
+                group.create_task(CLOCK.watch(_ignore), name="clock"),
                 group.create_task(_send_heartbeats(hub), name="heartbeats"),
                 group.create_task(session_limiter.renew(), name="session-leases"),
                 group.create_task(handshakes.watch(), name="handshakes"),
@@ -268,6 +269,10 @@ def _build_hub(settings: Settings) -> Hub:
         stale_suspend_after_s=gateway.stale_suspend_after_s,
     )
     return Hub(Replica(settings.engine.shards), time.monotonic, wall_clock_ms, hub_settings)
+
+
+def _ignore(_step_ms: int) -> None:
+    """Do nothing: a gateway compares no time with the world."""
 
 
 async def _sweep(hub: Hub) -> None:

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from oddsengine.domain.changes import Batch
 
 
-#: A version of a selection, when it was published (Unix milliseconds), and its prices. A plain tuple: the garbage collector
-#: untracks those, and there are many.
-Version: TypeAlias = tuple[int, int, tuple[int | None, ...]]
+#: A version of a selection, when it was published (Unix milliseconds of the engine), its prices, and when it was heard (Unix
+#: milliseconds of this process). A plain tuple: the garbage collector untracks those, and there are many.
+Version: TypeAlias = tuple[int, int, tuple[int | None, ...], int]
 
 
 class WasOnOffer(NamedTuple):
@@ -33,22 +33,27 @@ class PriceHistory:
     def __init__(self, keep_ms: int) -> None:
         self._keep_ms = keep_ms
         self._versions: dict[MarketId, dict[str, list[Version]]] = {}
-        self._recorded: list[Batch] = []
+        self._recorded: list[tuple[Batch, int]] = []
 
-    def record(self, batch: Batch) -> None:
-        """Record what a batch has changed. Only queues it: `process` does the work."""
+    def record(self, batch: Batch, heard_ms: int) -> None:
+        """Record what a batch has changed. Only queues it: `process` does the work.
+
+        Args:
+            batch: the batch. Its own time is that of the engine, whose clock may be wrong or be set.
+            heard_ms: when it arrived, Unix milliseconds.
+        """
         if self._keep_ms:
-            self._recorded.append(batch)
+            self._recorded.append((batch, heard_ms))
 
     def process(self) -> None:
         """Process recorded batches; call every few ms."""
-        for batch in self._recorded:
-            self._process(batch)
+        for batch, heard_ms in self._recorded:
+            self._process(batch, heard_ms)
         self._recorded.clear()
 
-    def _process(self, batch: Batch) -> None:
-        now_ms = batch.ts_ms
-        oldest_ms = now_ms - self._keep_ms
+    def _process(self, batch: Batch, heard_ms: int) -> None:
+        published_ms = batch.ts_ms
+        oldest_ms = heard_ms - self._keep_ms
         for change in batch.markets:
             selections = self._versions.get(change.id)
             if selections is None:
@@ -56,11 +61,11 @@ class PriceHistory:
             for key, selection in change.selections.items():
                 versions = selections.get(key)
                 if versions is None:
-                    selections[key] = [(change.v, now_ms, selection.prices)]
+                    selections[key] = [(change.v, published_ms, selection.prices, heard_ms)]
                     continue
-                versions.append((change.v, now_ms, selection.prices))
+                versions.append((change.v, published_ms, selection.prices, heard_ms))
                 # The oldest was replaced longer ago than prices are kept.
-                while versions[1][1] < oldest_ms:
+                while versions[1][3] < oldest_ms:
                     del versions[0]
         for removal in batch.removals:
             if removal.what == "market":
@@ -86,11 +91,12 @@ class PriceHistory:
         """
         self.process()
         until_ms: int | None = None
-        for version, from_ms, prices in reversed(self._versions.get(market, {}).get(selection, ())):
-            if until_ms is not None and until_ms < now_ms - self._keep_ms:
+        replaced_ms = now_ms
+        for version, from_ms, prices, heard_ms in reversed(self._versions.get(market, {}).get(selection, ())):
+            if replaced_ms < now_ms - self._keep_ms:
                 return None
             # The price at market version v is that of the selection's last version up to v.
             if prices[profile] == price and (v is None or version <= v or until_ms is None):
                 return WasOnOffer(version, from_ms, until_ms)
-            until_ms = from_ms
+            until_ms, replaced_ms = from_ms, heard_ms
         return None

@@ -54,6 +54,13 @@ class ProfileResolver:
         #: by context, with the time to the start replaced by its bracket
         self._by_context: dict[MarketContext, tuple[ResolvedProfile, ...]] = {}
         self._by_market: dict[MarketId, _CachedResolution] = {}
+        self._clock_step_ms = 0
+
+    def follow_clock(self, step_ms: int) -> None:
+        """Add to every time given from now on, before it is compared with a start: the clock was wrong by so much."""
+        self._clock_step_ms = step_ms
+        for market, cached in self._by_market.items():
+            self._by_market[market] = cached._replace(until_ms=-inf)
 
     def resolve(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> tuple[ResolvedProfile, ...]:
         """Return what applies to a market, one entry a profile; the same object until something it depends on changes.
@@ -67,7 +74,7 @@ class ProfileResolver:
         cached = self._by_market.get(definition.id)
         if cached is not None and cached.definition is definition and cached.event is event and now_ms < cached.until_ms:
             return cached.resolved
-        minutes = _minutes_to_start(definition, event, now_ms)
+        minutes = _minutes_to_start(definition, event, now_ms + self._clock_step_ms)
         resolved = self._resolve(source, definition, event, minutes)
         until_ms = now_ms + 60_000 * minutes_until_next_bracket(self._edges, minutes)
         self._by_market[definition.id] = _CachedResolution(definition, event, resolved, until_ms)
@@ -77,7 +84,7 @@ class ProfileResolver:
         self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int
     ) -> tuple[ResolvedProfile, ...]:
         """Return what would apply to a market if another source priced it; what is cached of the market stays."""
-        return self._resolve(source, definition, event, _minutes_to_start(definition, event, now_ms))
+        return self._resolve(source, definition, event, _minutes_to_start(definition, event, now_ms + self._clock_step_ms))
 
     def _resolve(
         self, source: str, definition: MarketDefinition, event: Event | None, minutes: float | None

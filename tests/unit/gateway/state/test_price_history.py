@@ -28,24 +28,32 @@ def a_change(v: int, ts_ms: int, price: int | None, market: MarketId = MARKET) -
     price=st.sampled_from(PRICES),
     v=st.none() | st.integers(0, 20),
     lazily=st.booleans(),
+    engine_ahead_ms=st.lists(st.sampled_from((-3_600_000, 0, 10_000)), min_size=20, max_size=20),
 )
 def test_a_price_is_found_while_it_was_on_offer_within_the_time_kept(
-    changes: list[tuple[int, int | None]], later_ms: int, price: int, v: int | None, lazily: bool
+    changes: list[tuple[int, int | None]],
+    later_ms: int,
+    price: int,
+    v: int | None,
+    lazily: bool,
+    engine_ahead_ms: list[int],
 ) -> None:
+    """By this process's clock, whatever the engine's says and however that is set."""
     history = PriceHistory(KEEP_MS)
     now_ms = 1_000
-    versions: list[tuple[int, int, int | None]] = []
+    versions: list[tuple[int, int, int, int | None]] = []
     for number, (gap_ms, new) in enumerate(changes, 1):
         now_ms += gap_ms
-        versions.append((number, now_ms, new))
-        history.record(a_change(number, now_ms, new))
+        published_ms = now_ms + engine_ahead_ms[number - 1]
+        versions.append((number, published_ms, now_ms, new))
+        history.record(a_change(number, published_ms, new), now_ms)
         if not lazily:
             history.process()
     now_ms += later_ms
     expected = None
-    for (number, from_ms, offered), following in zip(versions, [*versions[1:], None], strict=True):
+    for (number, from_ms, _, offered), following in zip(versions, [*versions[1:], None], strict=True):
         until_ms = None if following is None else following[1]
-        in_time = until_ms is None or until_ms >= now_ms - KEEP_MS
+        in_time = following is None or following[2] >= now_ms - KEEP_MS
         if in_time and offered == price and (v is None or number <= v or until_ms is None):
             expected = WasOnOffer(number, from_ms, until_ms)
     assert expected == history.was_on_offer(MARKET, "home", price, 0, v, now_ms)
@@ -53,7 +61,7 @@ def test_a_price_is_found_while_it_was_on_offer_within_the_time_kept(
 
 def test_an_unknown_market_or_selection_was_not_on_offer() -> None:
     history = PriceHistory(KEEP_MS)
-    history.record(a_change(1, 0, 2000))
+    history.record(a_change(1, 0, 2000), 0)
     assert history.was_on_offer(MARKET, "home", 2000, 0, None, 0)
     assert history.was_on_offer(MARKET, "away", 2000, 0, None, 0) is None
     assert history.was_on_offer(MarketId("other"), "home", 2000, 0, None, 0) is None
@@ -61,15 +69,15 @@ def test_an_unknown_market_or_selection_was_not_on_offer() -> None:
 
 def test_a_removed_market_and_a_cleared_history_are_unknown() -> None:
     history = PriceHistory(KEEP_MS)
-    history.record(a_change(1, 0, 2000))
-    history.record(Batch(1, removals=[Removal("market", MARKET, EventId("e1"), "football", "cup")]))
+    history.record(a_change(1, 0, 2000), 0)
+    history.record(Batch(1, removals=[Removal("market", MARKET, EventId("e1"), "football", "cup")]), 1)
     assert history.was_on_offer(MARKET, "home", 2000, 0, None, 1) is None
-    history.record(a_change(2, 2, 2000))
+    history.record(a_change(2, 2, 2000), 2)
     history.clear()
     assert history.was_on_offer(MARKET, "home", 2000, 0, None, 2) is None
 
 
 def test_nothing_is_kept_where_no_time_is() -> None:
     history = PriceHistory(0)
-    history.record(a_change(1, 0, 2000))
+    history.record(a_change(1, 0, 2000), 0)
     assert history.was_on_offer(MARKET, "home", 2000, 0, None, 0) is None
