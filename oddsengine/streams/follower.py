@@ -35,6 +35,7 @@ _READ_COUNT: Final = 1000
 _SCAN_COUNT: Final = 1000
 _RETRY_S: Final = 0.2
 _RECONNECT_S: Final = 3.0
+_LOWEST_EPOCH_TTL_MS: Final = 60_000
 
 _decode_batch = msgspec.msgpack.Decoder(Batch).decode
 _decode_record = msgspec.msgpack.Decoder(Record).decode
@@ -88,6 +89,11 @@ async def read_head(redis: Redis, keys: ShardKeys) -> Head:
 
 async def read_snapshot(redis: Redis, snapshot: str) -> list[Record]:
     """Return all records of a snapshot hash. Log and skip those that can't be used."""
+    return (await _scan(redis, snapshot))[0]
+
+
+async def _scan(redis: Redis, snapshot: str) -> tuple[list[Record], int]:
+    """Return the records of a snapshot that can be used, and the number of the others."""
     records: list[Record] = []
     unusable: list[tuple[bytes, str]] = []
     async for field, value in redis.hscan_iter(snapshot, count=_SCAN_COUNT):
@@ -109,7 +115,7 @@ async def read_snapshot(redis: Redis, snapshot: str) -> list[Record]:
             usable.append(record)
     if unusable:
         _log.error("snapshot records unreadable", key=snapshot, count=len(unusable), first=unusable[0])
-    return usable
+    return usable, len(unusable)
 
 
 def check_prices(markets: Iterable[MarketChange | MarketRecord], profiles: int) -> None:
@@ -162,6 +168,9 @@ class Follower:
         self._position = ORIGIN
         self._last_entry_s = float("-inf")
         self._reconnected_s = clock()
+        #: where a stream of an earlier epoch ended when it was first seen, and when that was
+        self._behind_at: tuple[Position, float] | None = None
+        self._has_asked = False
         self.stale = True
         self.snapshot_reloads = 0
 
@@ -206,8 +215,10 @@ class Follower:
         top, whole = await read_head(self._redis, self._keys)
         if top == ORIGIN or top < self._furthest:
             self._check_loss(top)
+            await self._check_epoch(top)
             await asyncio.sleep(_RETRY_S)
             return False
+        self._behind_at = None
         if top.epoch == self._position.epoch and top.seq >= self._position.seq:
             return True
         await self._check_installation()
@@ -216,16 +227,41 @@ class Follower:
             self._check_silence()
             await asyncio.sleep(_RETRY_S)
             return False
-        records = await read_snapshot(self._redis, self._keys.snapshot)
+        records, unusable = await _scan(self._redis, self._keys.snapshot)
         after = await read_top(self._redis, self._keys.changes)
         if after < top or after.epoch != top.epoch:
             return False  # another server answered during the scan, or another owner has replaced what was scanned
+        if unusable and not self._has_asked:
+            self._has_asked = True
+            await self._ask_for_epoch()
+            return False
+        # What is unusable again was not damaged: another release has written it. The rest is better than nothing.
+        self._has_asked = bool(unusable)
         _INCOMPLETE.worked(self._user)
         self._offer.load(top.epoch, top.seq, records)
         self._position = top
         self.snapshot_reloads += 1
         self._listener.replaced(self._shard)
         return True
+
+    async def _check_epoch(self, top: Position) -> None:
+        """Tell an owner whose epoch is below ours, and who goes on writing in it, that nobody will follow it.
+
+        Epochs go back if Redis loses its data and the next engine's clock is behind.
+        """
+        if top == ORIGIN or top.epoch >= self._furthest.epoch:
+            self._behind_at = None
+        elif self._behind_at is None or self._behind_at[0].epoch != top.epoch:
+            self._behind_at = top, self._clock()
+        elif top > self._behind_at[0] and self._clock() - self._behind_at[1] > self._stale_after_s:
+            self._behind_at = None
+            await self._redis.set(self._keys.lowest_epoch, self._furthest.epoch, px=_LOWEST_EPOCH_TTL_MS)
+            await self._ask_for_epoch()
+
+    async def _ask_for_epoch(self) -> None:
+        """Make the owner open an epoch: with its next write it finds that the snapshot is not as it has left it."""
+        _log.warning("asking the engine to write its state again", shard=self._shard)
+        await self._redis.hdel(self._keys.snapshot, WHOLE_FIELD.decode())
 
     @property
     def _furthest(self) -> Position:

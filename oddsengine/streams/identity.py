@@ -90,7 +90,9 @@ class Installation:
             UnsuitableRedis: if it has not.
         """
         stored: Any = await self._redis.hget(self._key, "shards")
-        published = int(stored) if stored is not None else await self._count() if look_for_shards else 0
+        published = int(stored) if stored is not None and stored.isdigit() else 0
+        if not published and look_for_shards:
+            published = await self._count()
         if published and published != self._shards:
             raise UnsuitableRedis(
                 f"namespace {self._namespace!r} is published in {published} shards, but this process has "

@@ -20,6 +20,11 @@ class ShardKeys(NamedTuple):
         """Return the key of a market that has left the offer with its results; it expires."""
         return f"{self._tag}:result:{market}"
 
+    @property
+    def lowest_epoch(self) -> str:
+        """The key of the epoch that a follower has read, where the owner's is below it; it expires."""
+        return f"{self._tag}:lowest_epoch"
+
     def staged(self, owner: str) -> str:
         """Return the key under which an owner stages a snapshot before it opens an epoch; it expires."""
         return f"{self._tag}:staged:{owner}"

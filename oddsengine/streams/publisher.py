@@ -166,7 +166,8 @@ class Publisher:
             now_ms: Unix milliseconds.
         """
         if self._staged is None:
-            self._open_epoch(ORIGIN, now_ms)
+            followed = await self._redis.get(self._shard_keys.lowest_epoch)
+            self._open_epoch(Position(int(followed) if followed and followed.isdigit() else 0, 0), now_ms)
         while True:
             if self._staged is None:
                 self._staged = StagedSnapshot(self._redis, self._shard_keys.staged(self._owner), self.offer.records())

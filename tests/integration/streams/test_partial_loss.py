@@ -93,6 +93,45 @@ async def test_a_follower_loads_no_incomplete_snapshot(lost: str, redis_server: 
             await until(lambda: same(owner, reader))
 
 
+async def test_a_record_that_was_damaged_is_written_again(redis_server: EmbeddedRedis, redis: Redis) -> None:
+    """The owner can't see that, so the follower that finds it asks."""
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    await redis.hset(KEYS.snapshot, "m:e1/match_odds", b"\xc1")
+    async with kept(owner), following(redis_server) as reader:
+        await until(lambda: same(owner, reader))
+        assert owner.offer.epoch == reader.offer.epoch == 1_000_001
+
+
+async def test_what_stays_unreadable_is_asked_for_once(redis_server: EmbeddedRedis, redis: Redis) -> None:
+    """As what another release writes: the rest is loaded, and no engine writes its state again and again."""
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    await owner.offers(2000, "e2/match_odds")
+    await redis.hset(KEYS.snapshot, "m:e1/match_odds", b"\xc1")
+    async with following(redis_server) as reader:
+        while (await read_head(redis, KEYS)).whole:
+            await asyncio.sleep(0.01)
+        await owner.publisher.claim(0)
+        await redis.hset(KEYS.snapshot, "m:e1/match_odds", b"\xc1")
+        await until(lambda: ["e2/match_odds"] == list(reader.offer.markets))
+        assert (await read_head(redis, KEYS)).whole
+
+
+async def test_an_epoch_below_the_followers_is_not_kept(redis_server: EmbeddedRedis, redis: Redis) -> None:
+    """Redis has lost its data, and the clock of the engine that starts then is behind."""
+    first = await Owner(redis).claimed(now_ms=2_000_000)
+    await first.offers(2000)
+    async with following(redis_server, stale_after_s=0.3) as reader:
+        await until(lambda: same(first, reader))
+        await redis.flushall()
+        owner = await Owner(redis).claimed(now_ms=1_000_000)
+        await owner.offers(2100)
+        async with kept(owner):
+            await until(lambda: same(owner, reader))
+    assert 2_000_001 == reader.offer.epoch
+
+
 async def test_a_new_owner_loads_what_is_left(redis: Redis) -> None:
     owner = await Owner(redis).claimed()
     for market in MARKETS:
