@@ -27,6 +27,12 @@ from oddsengine.runtime.certificates import renew, server_context
 from oddsengine.runtime.loop import connection_limit
 from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
+from oddsengine.runtime.telemetry.gateway_samples import (
+    connection_samples,
+    follower_samples,
+    hub_samples,
+    rejection_samples,
+)
 from oddsengine.runtime.telemetry.metrics import build_registry
 from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.connection import open_client
@@ -37,14 +43,14 @@ from oddsengine.streams.results import Results
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from prometheus_client import CollectorRegistry
     from redis.asyncio import Redis
 
     from oddsengine.gateway.server.rest import EngineView
     from oddsengine.runtime.settings import Settings
-    from oddsengine.runtime.telemetry.metrics import Sample, Source
+    from oddsengine.runtime.telemetry.metrics import Source
     from oddsengine.runtime.timing import Timing
 
 _SWEEP_S: Final = 0.02
@@ -72,7 +78,7 @@ class GatewayFront(NamedTuple):
 
     front: Front
     authenticator: Authenticator
-    #: whether what arrives waits until this gateway can serve
+    #: whether connections wait until this gateway can serve
     silent: bool = False
 
 
@@ -139,83 +145,105 @@ async def run_gateway(
     async with AsyncExitStack() as stack:
         if opened is None:
             opened = await stack.enter_async_context(open_gateway(settings, startup))
-        front, authenticator, silent = opened
+        front = opened.front
 
         def connect() -> Redis:
             redis = open_client(redis_url, timing.socket_timeout_s)
             stack.push_async_callback(redis.aclose)
             return redis
 
-        limits = settings.limits
         hub = _build_hub(settings)
-        installation = Installation(connect(), settings.redis.namespace, settings.engine.shards)
-        followers = [
-            Follower(
-                connect(),
-                shard,
-                shard_keys(settings.redis.namespace, shard),
-                offer,
-                hub.staleness,
-                time.monotonic,
-                stale_after_s=timing.stale_after_s,
-                check_installation=installation.check,
-            )
-            for shard, offer in enumerate(hub.replica.offers)
-        ]
+        followers = _followers(settings, hub, connect, timing)
         session_limiter = SessionLimiter(connect(), settings.redis.namespace)
-        admission = build_admission(settings, session_limiter, authenticator)
-        handshakes = HandshakeTimeouts(limits.handshake_timeout_s, time.monotonic, limits.idle_timeout_s)
-        acceptors: list[Acceptor] = []
+        admission = build_admission(settings, session_limiter, opened.authenticator)
+        handshakes = HandshakeTimeouts(settings.limits.handshake_timeout_s, time.monotonic, settings.limits.idle_timeout_s)
         errors = InternalErrors()
+        acceptors: list[Acceptor] = []
         registry = registry_of(
             [
                 *metrics,
-                lambda: _samples(hub, admission, handshakes, followers),
+                lambda: hub_samples(hub),
+                lambda: rejection_samples(hub, admission, handshakes),
+                lambda: follower_samples(followers),
                 lambda: [("oddsengine_internal_errors_total", (), errors.total)],
-                lambda: (sample for acceptor in acceptors for sample in _connection_samples(acceptor)),
+                lambda: (sample for acceptor in acceptors for sample in connection_samples(acceptor)),
             ]
         )
         results = Results(connect(), settings.redis.namespace, settings.engine.shards)
         gateway = Gateway(hub, admission, registry, engine, handshakes, results, errors)
+        running = [
+            ("sweep", _sweep(hub)),
+            ("clock", CLOCK.watch(_ignore)),
+            ("heartbeats", _send_heartbeats(hub)),
+            ("session-leases", session_limiter.renew()),
+            ("handshakes", handshakes.watch()),
+            ("keys", admission.authenticator.renew_keys()),
+            *(("follower", follower.run()) for follower in followers),
+        ]
+        if front.tls is not None:
+            cert, key = settings.gateway.tls_cert, settings.gateway.tls_key
+            running.append(("certificate", renew(front.tls, cert, key, check_s=timing.certificate_check_s)))
+        addresses, accepted = admission.addresses, _accept_limits(settings)
+
+        def acceptor_of(server: web.Server) -> Acceptor:
+            return Acceptor(server, front.sockets, front.tls, handshakes, addresses, accepted, errors)
+
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(_sweep(hub), name="sweep"),
-                group.create_task(CLOCK.watch(_ignore), name="clock"),
-                group.create_task(_send_heartbeats(hub), name="heartbeats"),
-                group.create_task(session_limiter.renew(), name="session-leases"),
-                group.create_task(handshakes.watch(), name="handshakes"),
-                group.create_task(admission.authenticator.renew_keys(), name="keys"),
-                *(group.create_task(follower.run(), name="follower") for follower in followers),
-            ]
-            if front.tls is not None:
-                cert, key = settings.gateway.tls_cert, settings.gateway.tls_key
-                tasks.append(
-                    group.create_task(renew(front.tls, cert, key, check_s=timing.certificate_check_s), name="certificate")
-                )
-            runner = web.AppRunner(gateway.app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
+            tasks = [group.create_task(coroutine, name=name) for name, coroutine in running]
             try:
-                await runner.setup()
-                assert runner.server is not None  # noqa: S101 - it was set up
-                accepted = AcceptLimits(
-                    limits.connections_per_address,
-                    connection_limit(),
-                    # Twice the time: a client that only reads too slowly is sent the reason before the system closes its
-                    # connection.
-                    2 * limits.slow_client_timeout_s,
-                    limits.handshake_timeout_s,
-                )
-                if silent:
-                    await startup.unless_stopped(_loaded(hub.replica, startup))
-                await front.hand_over()
-                async with Acceptor(
-                    runner.server, front.sockets, front.tls, handshakes, admission.addresses, accepted, errors
-                ) as acceptor:
+                async with _accepting(gateway, opened, startup, acceptor_of) as acceptor:
                     acceptors.append(acceptor)
                     yield GatewayService(gateway, hub, followers, front.port)
             finally:
-                await gateway.connections.drain()
-                await runner.cleanup()
                 await end_tasks(tasks)
+
+
+def _followers(settings: Settings, hub: Hub, connect: Callable[[], Redis], timing: Timing) -> list[Follower]:
+    """Return the follower of each shard."""
+    installation = Installation(connect(), settings.redis.namespace, settings.engine.shards)
+    return [
+        Follower(
+            connect(),
+            shard,
+            shard_keys(settings.redis.namespace, shard),
+            offer,
+            hub.staleness,
+            time.monotonic,
+            stale_after_s=timing.stale_after_s,
+            check_installation=installation.check,
+        )
+        for shard, offer in enumerate(hub.replica.offers)
+    ]
+
+
+@asynccontextmanager
+async def _accepting(
+    gateway: Gateway, opened: GatewayFront, startup: Startup, acceptor_of: Callable[[web.Server], Acceptor]
+) -> AsyncIterator[Acceptor]:
+    """Take over the port from the front and accept connections; drain when the context is left."""
+    runner = web.AppRunner(gateway.app, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
+    try:
+        await runner.setup()
+        assert runner.server is not None  # noqa: S101 - it was set up
+        if opened.silent:
+            await startup.unless_stopped(_loaded(gateway.hub.replica, startup))
+        await opened.front.hand_over()
+        async with acceptor_of(runner.server) as acceptor:
+            yield acceptor
+    finally:
+        await gateway.connections.drain()
+        await runner.cleanup()
+
+
+def _accept_limits(settings: Settings) -> AcceptLimits:
+    limits = settings.limits
+    return AcceptLimits(
+        limits.connections_per_address,
+        connection_limit(),
+        # Twice the time: a client that only reads too slowly is sent the reason before the system closes its connection.
+        2 * limits.slow_client_timeout_s,
+        limits.handshake_timeout_s,
+    )
 
 
 async def wait_loaded(service: GatewayService, startup: Startup) -> None:
@@ -285,45 +313,3 @@ async def _send_heartbeats(hub: Hub) -> None:
     while True:
         await asyncio.sleep(_HEARTBEAT_CHECK_S)
         hub.heartbeat(_HEARTBEAT_SHARE)
-
-
-def _connection_samples(acceptor: Acceptor) -> Iterable[Sample]:
-    yield "oddsengine_connections", (), acceptor.open
-    yield "oddsengine_accept_pauses_total", (), acceptor.pauses
-    yield "oddsengine_rejected_total", ("connections_per_address",), acceptor.rejected_addresses
-    yield "oddsengine_rejected_total", ("tls_handshake",), acceptor.failed_handshakes
-    yield "oddsengine_rejected_total", ("unmasked_frame",), acceptor.unmasked_frames
-    yield "oddsengine_rejected_total", ("unreadable_request",), acceptor.unreadable_requests
-
-
-def _samples(hub: Hub, admission: Admission, handshakes: HandshakeTimeouts, followers: list[Follower]) -> Iterable[Sample]:
-    counters = hub.counters
-    yield "oddsengine_sessions", (), len(hub.sessions)
-    yield "oddsengine_sessions_opened_total", (), counters.opened
-    yield "oddsengine_sent_frames_total", (), counters.frames
-    yield "oddsengine_sent_bytes_total", (), counters.bytes
-    yield "oddsengine_sent_deltas_total", (), counters.deltas
-    yield "oddsengine_sent_snapshots_total", (), counters.snapshots
-    yield "oddsengine_resumed_subscriptions_total", (), counters.resumed
-    yield "oddsengine_slow_consumers_total", (), counters.slow_consumers
-    yield "oddsengine_slow_consumer_disconnects_total", (), counters.slow_consumer_disconnects
-    yield "oddsengine_catch_ups_total", (), counters.catch_ups
-    yield "oddsengine_bad_messages_total", (), counters.bad_messages
-    yield "oddsengine_suspension_seconds", (), counters.suspension_seconds
-    rejected = {
-        "token": admission.authenticator.rejected,
-        "expired": counters.expired,
-        "origin": admission.rejected_origins,
-        "sessions_per_address": admission.rejected_sessions,
-        "handshakes": admission.handshakes.rejected,
-        "requests": admission.requests.rejected,
-        "session_limit": counters.over_limit,
-        "channel": counters.refused_channels,
-        "slow_handshake": handshakes.timed_out,
-        "idle": handshakes.idle_closed,
-    }
-    for reason, count in rejected.items():
-        yield "oddsengine_rejected_total", (reason,), count
-    for shard, follower in enumerate(followers):
-        yield "oddsengine_snapshot_reloads_total", (str(shard),), follower.snapshot_reloads
-        yield "oddsengine_shard_stale", (str(shard),), follower.stale
