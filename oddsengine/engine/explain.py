@@ -12,12 +12,13 @@ from oddsengine.pricing.guards.checks import book_sum_guard
 from oddsengine.pricing.methods.refusals import refusal_of_book
 
 if TYPE_CHECKING:
+    from oddsengine.domain.changes import MarketRecord
     from oddsengine.domain.ids import MarketId
     from oddsengine.engine.pipeline import Pipeline
     from oddsengine.pricing.guards.checks import Guard
     from oddsengine.pricing.market.reference import PricedMarket
     from oddsengine.pricing.methods.fair import ExchangeLimits
-    from oddsengine.pricing.profiles.profile import ResolvedProfile
+    from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile
     from oddsengine.sourcing.source_book import SourceBook, SourceMarket
 
 
@@ -56,14 +57,7 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
         else {"used": consensus.used, "outliers": consensus.outliers, "old": consensus.old},
         "guards": [_guard(guard) for guard in pipeline.pricer.guards(market, record.state.reason, now_ms)],
         "profiles": {
-            name: _guard(
-                book_sum_guard(
-                    priced[name][0].settings if name in priced else profile,
-                    record.identity.winners,
-                    [selection.prices[index] for selection in record.selections.values() if selection.status == "active"],
-                    record.state.reason,
-                )
-            )
+            name: _guard(_book_sum(record, index, priced[name][0].settings if name in priced else profile))
             for index, (name, profile) in enumerate(pipeline.pricer.profiles.items())
             if only_profile in {None, name}
         },
@@ -82,6 +76,12 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
             for key, selection in record.selections.items()
         },
     }
+
+
+def _book_sum(record: MarketRecord, index: int, profile: Profile) -> Guard:
+    """Return the check of the published book sum of the profile at an index."""
+    active = [selection.prices[index] for selection in record.selections.values() if selection.status == "active"]
+    return book_sum_guard(profile, record.identity.winners, active, record.state.reason)
 
 
 def _refusal(market: SourceMarket, key: str, limits: ExchangeLimits) -> str:
