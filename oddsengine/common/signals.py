@@ -13,13 +13,6 @@ if TYPE_CHECKING:
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
-def stop_event() -> asyncio.Event:
-    """Return an event that SIGINT and SIGTERM set."""
-    stop = asyncio.Event()
-    on_stop(stop.set)
-    return stop
-
-
 def on_stop(callback: Callable[[], object]) -> None:
     """Call back on SIGINT and SIGTERM. Replaces the previous handler."""
     loop = asyncio.get_running_loop()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.excerpts import excerpt
-from oddsengine.common.signals import on_reload, on_stop, stop_event
+from oddsengine.common.signals import on_reload, on_stop
 from oddsengine.common.tasks import end_tasks
 
 
@@ -29,9 +29,10 @@ def test_the_wall_clock_counts_unix_milliseconds() -> None:
     assert before * 1000 - 1 <= wall_clock_ms() <= time.time() * 1000 + 1
 
 
-async def test_sigint_and_sigterm_set_the_stop_event() -> None:
+async def test_sigint_and_sigterm_call_back() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
-        stop = stop_event()
+        stop = asyncio.Event()
+        on_stop(stop.set)
         assert not stop.is_set()
         os.kill(os.getpid(), number)
         async with asyncio.timeout(5):
