@@ -36,6 +36,11 @@ class SelectionDefinition(msgspec.Struct, frozen=True, gc=False):
     result: SelectionResult | None = None
 
     @property
+    def side(self) -> str:
+        """The side of a selection on one of several lines: its source id without the line."""
+        return self.source_id.partition("@")[0]
+
+    @property
     def effective_result(self) -> SelectionResult | None:
         """The result, None while there is none."""
         return self.result or result_of_status(self.status)

@@ -1,4 +1,4 @@
-"""What can win in a market: the sets of selections that sum to their winners, and what must be there for that to hold."""
+"""The sets of selections of a market that sum to their winners, and the outcomes that such a market must have."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class OutcomeGroup(NamedTuple):
 
 
 def has_winners(definition: MarketDefinition) -> bool:
-    """Check whether it is known how many selections win: on each line of a market of lines one does, whatever it says."""
+    """Check whether the number of winners is known. Where each line is a set, one selection of each wins."""
     return definition.winners > 0 or _has_lines(definition)
 
 
@@ -71,7 +71,7 @@ def refusal_of(definition: MarketDefinition) -> str | None:
     if required is not None:
         required -= _OPTIONAL.get(definition.type, frozenset())
         here = {str(selection.key) for selection in definition.selections if selection.status not in _TAKEN_OUT}
-        # Where the provider's words for the sides are not known, its selections count.
+        # Where the selections carry a provider's own ids, only their number is compared.
         if not required <= here and (len(here) < len(required) or not here.isdisjoint(required)):
             return "incomplete"
     return None
@@ -109,25 +109,25 @@ def _has_lines(definition: MarketDefinition) -> bool:
     selections = definition.selections
     if not any(selection.handicap for selection in selections):
         return False
-    sides = len({_side(selection) for selection in selections})
+    sides = len({selection.side for selection in selections})
     return sides <= _TWO_SIDES or len(selections) > sides
 
 
 def _groups_by_handicap(definition: MarketDefinition, active: list[SelectionDefinition]) -> list[OutcomeGroup]:
     """Group the sides of each line: in a handicap the first side is at h and the last one at -h, in a total both are at h."""
-    first_side, last_side = _side(definition.selections[0]), ""
+    first_side, last_side = definition.selections[0].side, ""
     at: dict[str, set[float]] = {}
     for selection in definition.selections:
-        at.setdefault(_side(selection), set()).add(selection.handicap)
+        at.setdefault(selection.side, set()).add(selection.handicap)
     *_, last_side = at
     mirrored = {-handicap for handicap in at[last_side]}
     if definition.type == "total" or len(at[first_side] & mirrored) < len(at[first_side] & at[last_side]):
         last_side = ""
     lines: dict[float, list[SelectionDefinition]] = {}
     for selection in active:
-        is_mirrored = _side(selection) == last_side != first_side
+        is_mirrored = selection.side == last_side != first_side
         lines.setdefault(-selection.handicap if is_mirrored else selection.handicap, []).append(selection)
-    # A line without one of its sides has nobody to share the winner with.
+    # A line that lacks a side can't be priced.
     return [
         OutcomeGroup(selections, 1, line, _rising(definition, selections), len(lines) > 1)
         for line, selections in lines.items()
@@ -143,9 +143,5 @@ def _rising(definition: MarketDefinition, selections: list[SelectionDefinition])
     if side in keys:
         return keys.index(side)
     # A handicap's first side is at home.
-    first_side = _side(definition.selections[0])
-    return None if side != "home" else next((at for at, each in enumerate(selections) if _side(each) == first_side), None)
-
-
-def _side(selection: SelectionDefinition) -> str:
-    return selection.source_id.partition("@")[0]
+    first_side = definition.selections[0].side
+    return None if side != "home" else next((at for at, each in enumerate(selections) if each.side == first_side), None)

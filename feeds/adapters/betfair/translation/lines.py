@@ -3,7 +3,7 @@
 Betfair holds all lines of an Asian handicap in one market, whose runners are keyed by id and handicap: the first side at h and
 the other at -h are the two selections of a line. As markets of their own, with the home side's line in the id, they are the same
 markets as those of other providers. The source's id of a line is that of the market with the first side's handicap,
-`1.24@-0.25`: it does not change when names tell later which side is at home.
+`1.24@-0.25`: it does not change when a later name shows which side is at home.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def has_lines(definition: MarketDefinition) -> bool:
     """Check whether a market holds lines of two sides."""
     if definition.type != "asian_handicap" or definition.line is not None:
         return False
-    return 0 < len({_side(selection) for selection in definition.selections}) <= _SIDES
+    return 0 < len({selection.side for selection in definition.selections}) <= _SIDES
 
 
 def split_lines(
@@ -40,16 +40,16 @@ def split_lines(
         away_first: whether the first side is the away side.
     """
     lines: dict[float, list[SelectionDefinition]] = {}
-    first = _side(definition.selections[0])
+    first = definition.selections[0].side
     for selection in definition.selections:
-        line = selection.handicap if _side(selection) == first else -selection.handicap
+        line = selection.handicap if selection.side == first else -selection.handicap
         lines.setdefault(line or 0.0, []).append(selection)
     keys = ("away", "home") if away_first else ("home", "away")
     split: list[tuple[str, MarketDefinition]] = []
     for line, selections in lines.items():
         home_line = (-line if away_first else line) or 0.0
         named = sorted(
-            (_as_side(each, keys[_side(each) != first], sides) for each in selections), key=lambda each: each.key != "home"
+            (_as_side(each, keys[each.side != first], sides) for each in selections), key=lambda each: each.key != "home"
         )
         divider = "@" if definition.id.endswith(f"/{market}") else "/"
         split.append(
@@ -59,7 +59,7 @@ def split_lines(
                     definition,
                     id=MarketId(f"{definition.id}{divider}{line_text(home_line)}"),
                     line=home_line,
-                    # Of one side alone nothing can be said.
+                    # One side alone can't be priced.
                     winners=definition.winners if len(named) == _SIDES else 0,
                     selections=tuple(named),
                 ),
@@ -71,7 +71,3 @@ def split_lines(
 def _as_side(selection: SelectionDefinition, key: str, sides: tuple[str, ...]) -> SelectionDefinition:
     name = sides[key == "away"] if sides else selection.name
     return msgspec.structs.replace(selection, key=SelectionKey(key), name=name, handicap=0.0)
-
-
-def _side(selection: SelectionDefinition) -> str:
-    return selection.source_id.partition("@")[0]

@@ -1,6 +1,6 @@
-"""What the selections of a market say of the final score of its period.
+"""On which final scores of its period each selection of a market wins: its claim.
 
-A market of which it is not certain what it says of the score says nothing here, and is left to the other guards.
+A market whose meaning is not certain makes no claims, and is left to the other guards.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
-    from oddsengine.domain.feed_updates import MarketDefinition, SelectionDefinition
+    from oddsengine.domain.feed_updates import MarketDefinition
 
     Reader: TypeAlias = Callable[[MarketDefinition], "dict[str, Claim]"]
 
@@ -38,13 +38,13 @@ SPORTS: Final = frozenset(
 _REGULAR_TIME_TYPES: Final[Mapping[str, frozenset[str]]] = {
     "ice_hockey": frozenset({"match_odds", "double_chance", "draw_no_bet", "correct_score"})
 }
-#: Sports of high scores that play on until there is a winner: what is compared in them says who wins, and by how much.
+#: Sports of high scores that play on until there is a winner: only markets on the winner and the margin are compared.
 _PLAYED_ON: Final = frozenset({"basketball", "american_football", "baseball"})
 _WINNER_TYPES: Final = frozenset({"moneyline", "asian_handicap"})
 #: Types whose lines some providers count from the score at the time of the bet, once in play. Both counts are the same while the
 #: sides are level.
 _FROM_CURRENT_SCORE: Final = frozenset({"asian_handicap"})
-#: The period of definitions that name none, and that of regular time: what is compared in a whole match never counts extra time.
+#: The period of definitions that name none, and that of regular time: no market compared on a whole match counts extra time.
 _WHOLE_MATCH: Final = "ft"
 _REGULAR_TIME: Final = "reg"
 #: Periods that begin with the match: while a market on one is in play, its score can't be less than the current one.
@@ -97,12 +97,12 @@ def period_of(definition: MarketDefinition) -> str:
 
 
 def least_score(sport: str, period: str, score: Score | None) -> Score:
-    """Return the goals that a period has at least, once the event has a score; they decide nothing where only a lead counts."""
+    """Return the goals already scored in a period; none if they are not known, or if only the winner and the margin matter."""
     return score if score is not None and sport in SPORTS and period in _FROM_THE_START else NO_GOALS
 
 
 def claims_of(definition: MarketDefinition, sport: str, score: Score | None = None) -> dict[str, Claim]:
-    """Return what a market's selections say, by key; empty where the market does not speak of a score.
+    """Return the claims of a market's selections, by key; empty where the market does not depend on a score.
 
     Args:
         definition: the market.
@@ -123,7 +123,7 @@ def claims_of(definition: MarketDefinition, sport: str, score: Score | None = No
 
 
 def _is_on_the_score(definition: MarketDefinition) -> bool:
-    """Check whether a market counts goals, and of which period is known."""
+    """Check whether a market counts goals of a known period."""
     if definition.unit is not None:
         return False  # corners, cards, sets ..
     if definition.period is not None:
@@ -176,16 +176,12 @@ def _asian_handicap(definition: MarketDefinition) -> dict[str, Claim]:
     if not any(selection.handicap for selection in definition.selections):
         return {}
     # Several lines: each selection has its own, and the first is of the home side.
-    first = _side(definition.selections[0])
+    first = definition.selections[0].side
     claims: dict[str, Claim] = {}
     for selection in definition.selections:
-        sign = 1 if _side(selection) == first else -1
+        sign = 1 if selection.side == first else -1
         claims[selection.key] = Claim("linear", sign, -sign, selection.handicap)
     return claims
-
-
-def _side(selection: SelectionDefinition) -> str:
-    return selection.source_id.partition("@")[0]
 
 
 def _handicap(definition: MarketDefinition) -> dict[str, Claim]:
@@ -195,7 +191,7 @@ def _handicap(definition: MarketDefinition) -> dict[str, Claim]:
     if not line.is_integer():
         return _asian_handicap(definition)
     if not any(selection.key == "draw" for selection in definition.selections):
-        return {}  # nobody says whether a draw is lost or returned
+        return {}  # unknown whether a draw loses or is returned
     # Half a goal less: what an Asian handicap would return is lost here.
     sides = {"home": _difference("home", line - 0.5), "away": _difference("away", -line - 0.5)}
     return _by_key({**sides, "draw": Claim("level", 1, -1, line)})(definition)
@@ -207,7 +203,7 @@ def _correct_score(definition: MarketDefinition) -> dict[str, Claim]:
     claims: dict[str, Claim] = {key: Claim("score", *score) for key, score in scores.items()}
     others = [key for key in texts if key not in scores]
     if not all(any(_OTHER.search(text) for text in texts[key]) for key in others):
-        return claims  # some selection can't be read, so what is listed is not known
+        return claims  # unreadable selections: which scores are listed is not known
     listed = tuple(sorted(set(scores.values())))
     for key in others:
         words = {word for text in texts[key] for word in text.split()}
@@ -229,14 +225,14 @@ def _score(*texts: str) -> tuple[int, int] | None:
 
 
 def _pairs(first: Mapping[str, Claim], second: Mapping[str, Claim]) -> Reader:
-    """Return a reader of markets on two things at once, with keys as `home_yes`."""
+    """Return a reader of markets that combine two others, with keys such as `home_yes`."""
     return _by_key(
         {f"{one}_{two}": Claim("all", parts=(claim, other)) for one, claim in first.items() for two, other in second.items()}
     )
 
 
 def _with_total(read: Callable[[Mapping[str, Claim]], Reader]) -> Reader:
-    """Return a reader of markets on a total and something else, whose line is of half a goal: nothing is returned then."""
+    """Return a reader of markets that combine a total with another market. Only half-goal lines, which return no stake."""
 
     def read_line(definition: MarketDefinition) -> dict[str, Claim]:
         line = definition.line
