@@ -113,7 +113,7 @@ class FeedStatus:
         return True
 
     def explain(self, reason: str) -> None:
-        """Say why the feed is not live yet. What is known of a live feed stays."""
+        """Set why the feed is not live yet. No-op for a live feed."""
         if self.state not in {FeedState.LIVE, FeedState.LAGGING}:
             self.reason = reason
 

@@ -15,7 +15,7 @@ _MAX_LINE: Final = 10_000.0
 #: Lines are multiples of this: whole numbers, halves, quarters, and the tenths of cricket and darts.
 _LINE_STEP: Final = 0.05
 _EXACT: Final = 1e-6
-#: No bookmaker pays more than twice for certain: odds that say so are in another format.
+#: No set of decimal odds sums to less than this: such odds are in another format.
 _MIN_BOOK_SUM: Final = 0.5
 
 

@@ -1,7 +1,7 @@
 """What lines and results count, in every sport: the unit that is part of a market's identity.
 
 A unit is None where it is what the sport's score counts (goals, points, runs), so that such a market has the same id whether its
-provider says the unit or not. In sports that count several things (sets and games, sets and points) the unit is always said.
+provider names the unit or not. In sports that count several things (sets and games, sets and points) the unit is always set.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SCORES: Final[dict[str, frozenset[str]]] = {
 }
 #: What decides a match where that is not what its lines count: the winner of more sets is the winner.
 _DECIDED_BY_SETS: Final = frozenset({"tennis", "volleyball", "beach_volleyball", "table_tennis", "badminton", "darts", "squash"})
-#: What lines count where a provider does not say.
+#: What lines count where a provider names no unit.
 _UNSAID: Final[dict[str, str]] = {"tennis": "games"}
 _SAYS_NOTHING: Final = frozenset({"", "regular", "none"})
 _PLURALS: Final = frozenset(
@@ -42,7 +42,7 @@ def line_unit(sport: str, said: str | None) -> str | None:
 
     Args:
         sport: the domain's word for the sport.
-        said: the provider's word for the unit, in any spelling; empty or None if it says none.
+        said: the provider's word for the unit, in any spelling; empty or None if there is none.
     """
     unit = _unit(said)
     if unit is None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from oddsengine.runtime.settings import Settings
 
-#: Longer than the longest orderly stop: that of workers which are told to drain.
+#: Longer than the longest orderly stop: that of workers that drain.
 _STOP_TIMEOUT_S: Final = 30.0
 _log = structlog.get_logger(__name__)
 

@@ -215,7 +215,7 @@ class OddsClient:
 
     def _wake_at_s(self) -> float:
         """Return when to stop waiting for a message, monotonic seconds."""
-        # Whoever iterates may have been busy: what came meanwhile is read before a silence is stated.
+        # The application may have been busy: messages that arrived meanwhile are read before silence is reported.
         silent_at_s = max(self._heard_s + self._heartbeat_s * _SILENT_HEARTBEATS, _now_s() + _GRACE_S)
         due_s = self._subscriptions.next_due_s if self._welcomed_s is not None else None
         return min(time_s for time_s in (silent_at_s, self._renew_at_s, due_s) if time_s is not None)

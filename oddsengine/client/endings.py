@@ -75,7 +75,7 @@ def ending_of(error: BaseException, url: str) -> Ending:
 
 
 def unusable(url: str) -> str:
-    """Say that a connection can't even be tried. The proxy is not quoted: a part of its password may be taken for the port."""
+    """Describe a URL that can't be connected to. A proxy's is not quoted: part of its password may be mistaken for the port."""
     if get_proxy(parse_uri(url)) is None:
         return f"{url} can't be connected to"
     return "the URL of the proxy that the environment asks for is not valid"

@@ -41,7 +41,7 @@ class OddsState:
     def stale(self) -> dict[str, int]:
         """The channels that may be out of date, and since when (Unix milliseconds; 0: they were never current).
 
-        The gateway says that a channel is, nothing was heard for a while, the connection is lost, or what was missed has not
+        The gateway reports it for a channel, nothing was heard for a while, the connection is lost, or what was missed has not
         arrived on the new one yet.
         """
         is_silent = self._current_until_s is not None and self._clock() > self._current_until_s

@@ -33,7 +33,7 @@ class Refusal:
 
     Attributes:
         code: the error code.
-        text: what the gateway says.
+        text: the gateway's message.
         times: how often in a row.
         due_s: when to ask again, monotonic seconds; infinity for once there is another token, None if it is being asked for.
     """
@@ -127,7 +127,7 @@ class Subscriptions:
         return min(due_s, default=None)
 
     def retry_at_s(self, channels: Iterable[str]) -> float | None:
-        """Return when refused channels are asked for again, monotonic seconds; None if nobody knows."""
+        """Return when refused channels are asked for again, monotonic seconds; None if that is not known."""
         times_s = (self.refused[channel].due_s for channel in channels if channel in self.refused)
         return min((time_s for time_s in times_s if time_s is not None and time_s < inf), default=None)
 

@@ -1,4 +1,4 @@
-"""Secrets of this process, by value, so that no log line, error or recording contains one, whoever echoes it."""
+"""Secrets of this process, by value, so that no log line, error or recording contains one, wherever it is echoed."""
 
 from __future__ import annotations
 

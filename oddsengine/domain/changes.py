@@ -17,7 +17,7 @@ from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 
 
 class MarketIdentity(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The fields of a market that do not change while it is on offer; if one does, the market is published anew, whole.
+    """The fields of a market that do not change while it is on offer; if one does, the whole market is published again.
 
     `name` is empty in what a release without names has published.
     """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Placements(Protocol):
-    """Whoever publishes the events and markets that are moved."""
+    """Publishes the events and markets that are moved."""
 
     def assign(self, source: str, source_id: str, market: MarketId) -> None:
         """Assign a source's id to a market. The market it was assigned to before is no longer quoted by it."""
@@ -39,7 +39,7 @@ class MatchedEvents:
     Args:
         id_mapper: maps ids.
         books: the sources.
-        placements: is told of moves.
+        placements: is notified of moves.
     """
 
     def __init__(self, id_mapper: EventIdMapper, books: Mapping[str, SourceBook], placements: Placements) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: An idle owner writes this often, so that followers can distinguish it from a dead one.
 HEARTBEAT_S: Final = 1.0
-#: How long the last write may take: gateways that hear nothing suspend by themselves soon after.
+#: How long the last write may take: without it, gateways suspend by themselves soon after.
 LAST_WRITE_S: Final = 3.0
 _RETRY_S: Final = 0.1
 _RETIRE_EVERY_S: Final = 5.0
@@ -111,7 +111,7 @@ class ShardWriter:
         except Fenced:
             raise
         except Exception:
-            # Whatever the next flush failed of, prices that nobody keeps must not stay open.
+            # Whatever made the last flush fail, prices that are no longer updated must not stay open.
             await self._suspend_all()
             raise
         await self._suspend_all()

@@ -279,7 +279,7 @@ def _pooled(book: MarketBook | None, profile: int) -> Mapping[str, float] | None
 def _review(
     scores: ScoreGuard, book: MarketBook, event: Event | None, changed: dict[str, None], refusal: str | None
 ) -> str | None:
-    """Tell the guard across markets what became of a market. Returns why it may not be open, None if it may."""
+    """Pass a market's prices to the guard across markets. Return why it may not be open, None if it may."""
     market = book.definition.id
     if refusal is not None:
         scores.withdraw(market)

@@ -44,7 +44,7 @@ async def run_engine(
     startup: Startup | None = None,
     timing: Timing = DEFAULT_TIMING,
 ) -> AsyncIterator[Engine]:
-    """Take over every shard and publish until the context is left. Then suspend every market: nobody keeps its price.
+    """Take over every shard and publish until the context is left. Then suspend every market.
 
     Args:
         settings: the configuration.

@@ -114,7 +114,7 @@ class Reloader:
         return True
 
     def _is_outdated(self) -> bool:
-        """Check whether the file has changed since it was loaded, as while the process waited for Redis."""
+        """Check whether the file has changed since it was loaded, for example while the process waited for Redis."""
         try:
             return self._load(self._path) != self._settings
         except (ConfigError, ValueError):

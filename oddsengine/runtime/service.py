@@ -66,5 +66,5 @@ async def run_service(
             await wait_loaded(gateway, startup)
             yield Service(engine, gateway, embedded)
         finally:
-            # Before the subscribers are asked to reconnect, which takes seconds in which nobody keeps the prices.
+            # Before the subscribers are asked to reconnect, which takes seconds during which no prices are updated.
             await engine.stop(timing.last_write_s)

@@ -24,7 +24,7 @@ class ClosedMarket(NamedTuple):
 
 
 class FinalResults:
-    """The markets that have been closed with a result: by the source that spoke for them, or by others."""
+    """The markets that have been closed with a result, by their deciding source or by others."""
 
     def __init__(self) -> None:
         self._closed: dict[MarketId, ClosedMarket] = {}
@@ -40,7 +40,7 @@ class FinalResults:
         self._closed[market] = ClosedMarket(held, definition)
 
     def note_closing(self, market: MarketId, known: Sequence[tuple[SourceBook, SourceMarket, MarketDefinition]]) -> None:
-        """Keep which live sources have closed a market with a result, whoever speaks for it, until they have it open again.
+        """Keep which live sources have closed a market with a result, deciding or not, until they have it open again.
 
         Args:
             market: the market.

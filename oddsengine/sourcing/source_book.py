@@ -139,7 +139,7 @@ class SelectionBook:
 
 
 def _has_content(change: BookChange) -> bool:
-    """Check whether a change without ladder rows says something. An empty one counts as none: it confirms no price."""
+    """Check whether a change without ladder rows has content. An empty one confirms no price."""
     return bool(
         change.quote is not None
         or change.last is not None

@@ -5,8 +5,8 @@ to a preferred one only after that has been healthy for a while, so that the pri
 suspension by the first source suspends the market even if others are open, unless the rule disables that. With no healthy source
 the market is suspended, with a reason.
 
-What any live source knows of the event bears on all: one that offers a market as before the start while another says in play is
-not healthy, and where another has closed the market nobody is. A market closed with a result stays closed (`final_results`).
+The state of an event is shared: a source that offers a market as before the start while another live one has it in play is not
+healthy, and where one has closed the market no other is. A market closed with a result stays closed (`final_results`).
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class SourceSelector:
         return self._results.closed_by(market)
 
     def retract(self, market: MarketId, source: str) -> None:
-        """Drop a source's result of a market that, as it turns out, the source never had: it was matched to it in error."""
+        """Drop a source's result of a market that was matched to the source in error."""
         self._results.retract(market, source)
 
     def forget(self, market: MarketId) -> None:
@@ -258,7 +258,7 @@ class SourceSelector:
 
 
 def _judged(known: list[_Known], rule: SourcingRule, begun: Mapping[EventId, Event], *, is_closed: bool) -> list[_Candidate]:
-    """Say of each source why its market may not be open, by its health and by what the others know or knew."""
+    """Return each source with why its market may not be open, by its own health and the state of the others."""
     in_play = False
     for book, _, definition in known:
         is_live = book.health == "live"
@@ -312,8 +312,8 @@ def _has_begun(definition: MarketDefinition, begun: Mapping[EventId, Event]) -> 
 def _deciding_source(known: list[_Candidate], rule: SourcingRule, current: str | None) -> _Candidate | None:
     """Return the source that decides alone.
 
-    That is the only one, the one that speaks if it has closed the market with a result, the first if it has suspended the
-    market, or one if none is healthy.
+    That is the only one; the first live or current one if it has closed the market with a result; the first if it has
+    suspended the market; or, if none is healthy, the first live one.
     """
     if len(known) == 1 and rule.mode == "priority":
         return known[0]

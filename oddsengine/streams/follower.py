@@ -197,7 +197,7 @@ class Follower:
                 REDIS_OUTAGE.worked(self._user)
 
     async def _reconnect_if_stale(self) -> None:
-        """Connect anew from time to time while nothing is heard: another server may answer behind the name by now."""
+        """Reconnect from time to time while nothing arrives: the name may lead to another server by now."""
         if not self.stale:
             self._reconnected_s = self._clock()
         elif self._clock() - self._reconnected_s > _RECONNECT_S:

@@ -193,7 +193,7 @@ def _winners(definition: Definition, kind: Kind) -> int:
         return 0
     if kind.type == "asian_handicap" and kind.line is None:
         return 1
-    # Of these, lines whose sides can't be told apart: totals of several lines, and "at least n".
+    # Of these, lines whose sides can't be distinguished: totals of several lines, and "at least n".
     if definition.betting_type in _ASIAN or kind.type in _INDEPENDENT:
         return 0
     return max(definition.number_of_winners, 0)

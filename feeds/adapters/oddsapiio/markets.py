@@ -59,7 +59,7 @@ def streamed_markets(sport: str) -> tuple[str, ...]:
 
 
 class _Bet(NamedTuple):
-    """What a market name says: the market, its period, and its unit (empty: it says none)."""
+    """A market name, parsed: the market, its period, and its unit (empty if not named)."""
 
     kind: str
     period: str

@@ -1,6 +1,6 @@
 """Reads OpticOdds' market names: `1st Set Total Games` is a total of games in the first set. Pure.
 
-Only names that say exactly what is bet on are read; those of players and specials are not.
+Only names that define the bet exactly are read; those of players and specials are not.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PLAIN: Final[dict[str, str]] = {
 
 
 class Bet(NamedTuple):
-    """What a market name says: the kind of bet, its period, and its unit (empty: it says none).
+    """A market name, parsed: the kind of bet, its period, and its unit (empty if not named).
 
     The kinds are `result`, `total`, `team_total`, `odd_even`, `handicap`, `both`, `double_chance` and `draw_no_bet`.
     """

@@ -9,7 +9,7 @@ Rules (OpticOdds API documentation, "Stream odds", "Get odds"):
   snapshot is fetched then too.
 - Prices are requested in decimal odds, and are decimal: 101 is. A price that can't be decimal is no price.
 - A swap of main and alternate line sends no `locked-odds`: all lines are translated, and `is_main` is ignored.
-- An entry that is live says that its fixture is, up to a minute before the list of fixtures does.
+- A live entry shows that its fixture is in play, up to a minute before the list of fixtures does.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class OpticOddsCodec(SnapshotSync):
             listed.append(fixture.id)
             known = self._fixtures.get(event.id)
             if known is not None and known.is_live and not fixture.is_live:
-                # The stream says it first; a list may be older.
+                # The stream is earlier than the list of fixtures.
                 fixture.is_live = True
                 event = to_event(self._name, fixture, event.id)
             self._fixtures[event.id] = fixture

@@ -1,4 +1,4 @@
-"""What the periods of one sport say, as markets of events. Pure."""
+"""The periods of one sport as markets of events. Pure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SportQuotes:
     def __init__(self, sport: str) -> None:
         self._sport = sport
         self._heard: dict[int, dict[int, _Heard]] = {}
-        #: fixture -> the score that was last said of it
+        #: fixture -> the last score received
         self._scores: dict[int, str] = {}
         self.quote_cache = QuoteCache()
         #: event -> when time alone will change it next, Unix milliseconds: a start or a cut-off
@@ -54,7 +54,7 @@ class SportQuotes:
             self._scores[fixture] = f"{home:g}-{away:g}"
 
     def score(self, members: tuple[Listed, ...]) -> str | None:
-        """Return the score of an event, by its fixture of what the sport's score counts; None if nothing was said of it."""
+        """Return the score of an event, by its fixture of what the sport's score counts; None if it has none."""
         scores = (
             self._scores.get(listed.fixture.id)
             for listed in members
@@ -105,9 +105,9 @@ class SportQuotes:
         return updates + self.quote_cache.retain_markets(event, retained)
 
     def _speakers(self, members: tuple[Listed, ...], *, is_live: bool) -> list[Listed]:
-        """Return the fixtures that speak now: of each unit the live ones once the match has started, before it the others.
+        """Return the fixtures in use: for each unit the live ones once the match has started, the others before.
 
-        Once it has started, what was quoted before it is no answer to a live fixture that quotes nothing yet.
+        Once it has started, pre-match quotes do not stand in for a live fixture that has none yet.
         """
         by_unit: dict[str | None, list[Listed]] = {}
         for listed in members:
@@ -120,7 +120,7 @@ class SportQuotes:
 
 
 def _is_open(heard: _Heard, listed: Listed) -> bool:
-    """Check whether a period is open: by its own status, unless its fixture was said to be unavailable after that."""
+    """Check whether a period is open: by its own status, unless its fixture became unavailable after that."""
     if listed.unavailable_at is not None and (heard.period.status is None or listed.unavailable_at > heard.answer):
         return False
     return heard.period.status in {None, 1}

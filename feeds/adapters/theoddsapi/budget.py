@@ -34,7 +34,7 @@ class CreditBudget:
         self.remaining, self.used, self._updated_ms = remaining, used, now_ms
 
     def spend(self, now_ms: int) -> None:
-        """Count a call whose answer did not say what is left."""
+        """Count a call whose answer did not name the remaining credits."""
         self._updated_ms = now_ms if self._updated_ms is None else self._updated_ms
         self.remaining = max(0.0, self.remaining - self._config.call_credits)
         self.used += self._config.call_credits

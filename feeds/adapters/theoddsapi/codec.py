@@ -277,7 +277,7 @@ class TheOddsApiCodec(PollOnly):
     def _postpone(self, sport: _Sport, response: Response) -> None:
         """Put off the next call after one that failed: longer with every failure, up to what the budget allows anyway."""
         if response.ok and "x-requests-remaining" not in response.headers:
-            # It may have cost credits as any other, and does not say what is left.
+            # It may have cost credits as any other, and does not name those that remain.
             self.budget.spend(response.at_ms)
         interval_s = self.budget.interval_s(self._pressure(sport, response.at_ms), response.at_ms)
         wait_ms = min(_RETRY_MS * 2 ** min(sport.failures, _MAX_DOUBLINGS), round(interval_s * 1000)) if response.status else 0

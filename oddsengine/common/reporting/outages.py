@@ -1,4 +1,4 @@
-"""Says once that something fails, and once that it works again, however often and by however many it is tried meanwhile."""
+"""Logs an outage once when it begins and once when it ends, however many users retry meanwhile."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class EventStreamEndpoint:
         self._disconnects = DisconnectWatcher()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve one channel until the client disconnects. To a HEAD request only say what would be served."""
+        """Serve one channel until the client disconnects. Answer a HEAD request with the headers only."""
         require_loaded(self._hub.replica)
         if request.method == hdrs.METH_HEAD:
             self._subscription(request, await self._admission.authorise(request, Role.subscriber))

@@ -1,4 +1,4 @@
-"""Refuse requests until every shard is loaded: only then can a gateway say that something is not on offer."""
+"""Refuse requests until every shard is loaded: before that, a gateway can't know that something is not on offer."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def guards(
         trusted: the probabilities that its jump guard trusts, by selection.
         reason: why it is suspended, None if it is open.
         now_ms: Unix milliseconds.
-        beaten: the arbitrage across the event's markets that it is a leg of.
+        beaten: the arbitrage across the event's markets that it is a leg of, None if there is none.
     """
     groups = book.first_groups()
     age_s = (now_ms - book.market.received_ms) / 1000
@@ -68,7 +68,7 @@ def guards(
     if beaten is None:
         yield Guard("arbitrage", 1.0, book.min_book_sum(), reason == "arbitrage")
     else:
-        # What it costs to be paid 1 at every score, as a book sum is.
+        # The cost of being paid 1 at every score, comparable to a book sum.
         yield Guard("arbitrage", 1.0, 1.0 / (1.0 + beaten.profit), reason == "arbitrage", beaten.legs)
 
 
@@ -82,7 +82,7 @@ def book_sum_guard(profile: Profile, winners: int, prices: Sequence[int | None],
 
 
 def _implied_sum(group: PricedGroup) -> tuple[tuple[float, float], float | None]:
-    """Return the limits of a set's sum per winner, and the sum: of a bookmaker's quotes, of what order books allow or imply."""
+    """Return the limits of a set's sum per winner, and the sum of its quotes, bounds or implied probabilities."""
     if group.quote_sum is not None:
         return source_sum_bounds(len(group.selections), group.inputs), group.quote_sum
     for low, high in zip(group.lows, group.highs, strict=True):

@@ -72,7 +72,7 @@ class Witness(NamedTuple):
 
 
 class _Jumped(NamedTuple):
-    """A selection's book at a jump, with its version and what it said."""
+    """A selection's book at a jump, with its version, best offers and last trade."""
 
     book: SelectionBook | None
     version: int
@@ -83,7 +83,7 @@ class _Jumped(NamedTuple):
         return cls(None, 0, None) if book is None else cls(book, book.version, (*book.best(), book.last))
 
     def is_confirmed_by(self, book: SelectionBook | None) -> bool:
-        """Check whether the source has spoken of the selection since, and not only of what is deep in its book."""
+        """Check whether the source has since updated the selection's best offers, last trade or quote."""
         if book is None or (book is self.book and book.version == self.version):
             return False
         return book is not self.book or book.quote is not None or (*book.best(), book.last) != self.said
@@ -149,7 +149,7 @@ def has_jumped(before: Mapping[str, float], now: Mapping[str, float], limit: flo
 def _jumped_books(before: Mapping[str, float], now: Mapping[str, float], book: MarketBook) -> dict[str, _Jumped]:
     """Return the selections that jumped: those that the source updated, where any of them was.
 
-    What another selection's update moved a selection to is not the source's word on that selection.
+    A probability that only moved because of another selection's update does not count as quoted by the source.
     """
     jumped = {
         key: _Jumped.of(book.book_of(key))

@@ -1,7 +1,7 @@
-"""What a source's prices allow: the interval of each probability, and probabilities brought into their intervals.
+"""The interval that a source's prices allow for each probability, and fitting probabilities into their intervals.
 
-An offer to lay at 2.02 is a bet that anybody can take: a probability under 1/2.02 would hand the difference to whoever does.
-So a selection's own book bounds its probability between 1/lay and 1/back. What can win sums to the number of winners, so the
+An offer to lay at 2.02 is open to anybody, so a fair probability under 1/2.02 would lose money to bettors who take it. A
+selection's own book thus bounds its probability between 1/lay and 1/back. Probabilities sum to the number of winners, so the
 other selections' books bound it too. Where the bounds leave no room, the source contradicts itself.
 """
 
@@ -22,7 +22,7 @@ COHERENT: Final = (0.75, 1.34)
 BOUND_ERROR: Final = 1e-9
 #: How far float error may take a sum of bounds over the number of winners.
 _SUM_ERROR: Final = 1e-9
-#: How far, per winner, the lay offers may sum over the winners: less than an exchange's commission, so such offers stay.
+#: How far, per winner, the lay offers may sum over the winners: less than an exchange's commission, so nobody takes such offers.
 _LAY_EXCESS: Final = 0.01
 #: The number of outcomes up to which a book sum's upper bound holds as configured, and what each further one adds to it.
 _FEW_OUTCOMES: Final = 3
@@ -38,7 +38,7 @@ class Fit(NamedTuple):
     fitted: list[float | None] | None
 
     def scaled(self, probabilities: Sequence[float | None]) -> list[float | None]:
-        """Return the fair probabilities, from the implied ones that were fitted."""
+        """Return the fair probabilities, from the implied ones."""
         if self.fitted is not None:
             return self.fitted
         return [None if probability is None else probability * self.factor for probability in probabilities]
@@ -138,7 +138,7 @@ def scaled_within(values: Sequence[float], lows: Sequence[float], highs: Sequenc
         for index in free:
             scaled[index] = min(max(values[index] * factor, lows[index]), highs[index])
         excess = fsum([scaled[index] for index in free]) - rest
-        # With too little in total the factor must rise, so what is at its upper bound stays there; and the other way round.
+        # With too little in total the factor must rise, so values at their upper bound stay there; and vice versa.
         settled = set(over if excess < 0.0 else under)
         if not settled or abs(excess) <= _SUM_ERROR * _SUM_ERROR:
             return scaled

@@ -95,12 +95,12 @@ def implied(
         inputs: the profile's settings.
         market: the source's market, for the times of its trades and removals.
         now_ms: Unix milliseconds, for the ages of trades.
-        is_one_of_many: whether the set is one of several lines of its market. Such a line has no price where nobody offers
-            one of its sides.
+        is_one_of_many: whether the set is one of several lines of its market. Such a line has no price if one
+            of its sides has no offers.
     """
     count = len(books)
     if not 0 < winners < count:
-        # What all win, or none any more, has no odds.
+        # Where all of them win, or none can, there are no odds.
         return Implied([None] * count, [0.0] * count, [1.0] * count)
     if any(type(book) is ConsensusBook for book in books):
         return _implied_by_consensus(books, winners)
@@ -135,7 +135,7 @@ def _implied_by_quotes(
     if winners > 1 and devig not in SEVERAL_WINNERS:
         return Implied(nothing, lows, highs, "method", quote_sum)
     if market is not None and market.quotes_at_removal is not None:
-        # The quotes are those of a market with one selection more.
+        # The quotes are from before a selection was removed.
         return Implied(nothing, lows, highs, "incoherent", quote_sum)
     if quote_sum is not None:
         smallest, largest = source_sum_bounds(len(quotes), inputs)

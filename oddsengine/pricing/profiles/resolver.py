@@ -68,7 +68,7 @@ class ProfileResolver:
         Args:
             source: the source that prices the market.
             definition: the market.
-            event: its event, None where nobody has described it.
+            event: its event, None if no source has described it.
             now_ms: Unix milliseconds.
         """
         cached = self._by_market.get(definition.id)

@@ -1,4 +1,4 @@
-"""What a worker and its parent tell each other, over a socket pair: length-prefixed MessagePack."""
+"""Messages between a worker and its parent, over a socket pair: length-prefixed MessagePack."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Noticing that a file has changed, however it was replaced: in place, by a rename, or by a change of any link on its path.
+"""Watch a file for changes, however it is replaced: in place, by a rename, or by a change of any link on its path.
 
-It is looked at, not subscribed to: events of the file system come for a folder, not for the path (a mounted ConfigMap is replaced
-two links away), wake up for every other file in it, and take one of the few inotify instances that a user may have.
+The file is polled. inotify reports on a folder, not on a path (a mounted ConfigMap is replaced two links away), wakes up for
+every other file in it, and takes one of the few instances that a user may have.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ POLL_S: Final = 0.5
 
 
 async def changes(path: Path, poll_s: float = POLL_S) -> AsyncIterator[None]:
-    """Yield whenever the content of a file has changed and has come to rest. A file that is missing is waited for.
+    """Yield whenever the content of a file has changed and is no longer being written. A missing file is waited for.
 
     Args:
         path: the file, or a link to it.
-        poll_s: how often it is looked at; it is at rest if it is the same twice.
+        poll_s: how often it is checked; it is complete if it is the same twice.
     """
     seen, content = identity(path), _content(path)
     pending = seen
@@ -38,7 +38,7 @@ async def changes(path: Path, poll_s: float = POLL_S) -> AsyncIterator[None]:
 
 
 def identity(path: Path) -> tuple[int, ...] | None:
-    """Return what tells a file, at the end of all links, from one that has replaced it; None if it is missing."""
+    """Return what identifies a version of a file, with all links followed; None if it is missing."""
     try:
         found = path.stat()
     except OSError:

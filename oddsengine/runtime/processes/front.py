@@ -86,7 +86,7 @@ def bind_shared(addresses: Sequence[tuple[Any, ...]], count: int) -> list[list[s
         first = _bound(addresses)
         for sock in first:
             stack.callback(sock.close)
-            # Not before it is bound: that fails only if the port is shared with nobody.
+            # Only once it is bound: with SO_REUSEPORT, binding succeeds on a port that a stranger shares.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         names = [(each.family, each.type, each.proto, "", each.getsockname()) for each in first]
         shared = [first]
@@ -172,7 +172,7 @@ class Front:
             await web.SockSite(self._runner, each.dup(), ssl_context=self.tls, backlog=_BACKLOG).start()
 
     def answer_later(self, startup: Startup, delay_s: float) -> None:
-        """Let what arrives wait for so long before it is answered that the role is starting."""
+        """Answer as `answer` does, but only after a delay. Until then connections wait."""
 
         async def wait() -> None:
             await asyncio.sleep(delay_s)
@@ -210,7 +210,7 @@ async def open_front(
     Args:
         host: the address; `*` or empty for all of the machine.
         port: the port; 0 takes a free one.
-        startup: says what the role is doing; its step is BIND meanwhile.
+        startup: the steps of the start; its step is BIND meanwhile.
         tls: for TLS; None for plain TCP.
         inherited: the file descriptors of sockets that listen already; empty to bind the port.
         silent_s: how long what arrives meanwhile is left to wait, or to another process that accepts on the same sockets.
@@ -239,7 +239,7 @@ async def open_front(
 
 @contextmanager
 def announce(sockets: Sequence[socket.socket], *, tls: bool) -> Iterator[None]:
-    """Let `oddsengine health` find a process by its sockets, while the context is open."""
+    """Announce the sockets of this process to `oddsengine health`, while the context is open."""
     host, port = sockets[0].getsockname()[:2]
     local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - replaced
     with announced(url_of(local, port, tls=tls)) as problem:

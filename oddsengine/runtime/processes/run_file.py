@@ -25,7 +25,7 @@ def folder() -> Path:
 
 @contextmanager
 def announced(url: str) -> Iterator[str]:
-    """Keep a file that says where this process listens, while the context is open. Yield why it can't, or an empty string.
+    """Keep a file with the URL of this process, while the context is open. Yield why it can't be written, or an empty string.
 
     Args:
         url: its URL as this machine reaches it; empty for a process that does not listen.
@@ -65,7 +65,7 @@ def running() -> list[dict[str, Any]]:
 
 
 def _began(pid: int) -> str:
-    """Return when a process began, which tells it from a later one of the same id (proc(5), field 22); empty if it is gone."""
+    """Return when a process began, since ids are reused (proc(5), field 22); empty if it is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except OSError:

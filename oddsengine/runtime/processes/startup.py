@@ -102,7 +102,7 @@ _EXPECTED: Final = (OSError, RedisError, FeedError, StreamError, UnusableKey, Va
 
 
 def _reason(error: Exception) -> str:
-    """Return what an operator needs of an error: an OSError's number adds nothing to its text."""
+    """Return the text of an error for an operator, without the number of an OSError."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""A worker's end of the channel to its parent: it says that it runs, shares its metrics, and ends with its parent."""
+"""A worker's end of the channel to its parent: it reports that it runs, shares its metrics, and ends with its parent."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ParentLink:
 
     Args:
         channel: leads to it.
-        startup: whether this worker serves; told to stop when the parent is gone.
+        startup: whether this worker serves; stopped when the parent is gone.
     """
 
     def __init__(self, channel: Channel, startup: Startup) -> None:
@@ -76,7 +76,7 @@ class ParentLink:
         self._startup.stop()
 
     def say_alive(self) -> None:
-        """Say that the event loop runs, and whether this worker serves."""
+        """Report that the event loop runs, and whether this worker serves."""
         self._channel.send(Alive(self._startup.step is Step.READY))
 
     async def _say_alive(self) -> None:
@@ -108,10 +108,10 @@ async def linked_to_parent(control: int, startup: Startup) -> AsyncIterator[Pare
 
     Args:
         control: the file descriptor of this end.
-        startup: told to stop when the parent is gone.
+        startup: stopped when the parent is gone.
     """
     if sys.platform == "linux":
-        # A worker that is suspended when its parent dies could not notice that: this continues it.
+        # SIGCONT, so that a worker that is suspended notices it too.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
     channel = await Channel.open(socket.socket(fileno=control))
     link = ParentLink(channel, startup)

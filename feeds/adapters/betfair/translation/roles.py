@@ -1,4 +1,4 @@
-"""Reads what a runner's name says of its role: `Home or Draw`, `Arsenal/Draw`, `Odd`, `No Goal`."""
+"""Reads a runner's role from its name: `Home or Draw`, `Arsenal/Draw`, `Odd`, `No Goal`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _EITHER: Final[dict[frozenset[str], str]] = {
 
 
 def role_of(name: str | None, sides: tuple[str, ...]) -> str:
-    """Return the role of a runner. Empty if its name says none.
+    """Return the role of a runner. Empty if its name has none.
 
     Args:
         name: the runner's name.

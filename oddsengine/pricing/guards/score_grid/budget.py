@@ -1,10 +1,10 @@
-"""A budget of expensive calls: so many a second, with bursts of as many as a second allows."""
+"""A budget of expensive calls: a rate per second, with bursts of up to one second's worth."""
 
 from __future__ import annotations
 
 
 class Budget:
-    """A token bucket by a clock that is handed in.
+    """A token bucket. The caller passes the time.
 
     Args:
         per_s: how many calls a second, more than 0.

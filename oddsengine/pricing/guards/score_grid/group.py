@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class PricedMarket(Protocol):
-    """What is compared: a market's last prices, and whether they were on offer before."""
+    """A market's last prices, and whether they were on offer before."""
 
     definition: MarketDefinition
     is_open: bool
@@ -65,7 +65,7 @@ class Bet(NamedTuple):
 
 
 class Entry:
-    """A market that speaks of a score, or one that does not: that has no group."""
+    """A market with its claims. One that does not depend on a score has no group."""
 
     __slots__ = ("book", "ceilings", "claims", "definition", "group", "halves", "is_over")
 
@@ -74,7 +74,7 @@ class Entry:
         self.book = book
         self.claims = claims
         self.group = group
-        #: what the market says of the results of both halves, if anything
+        #: its claims on the results of both halves, None if it has none
         self.halves: Entry | None = None
         #: by selection, in thousandths; empty without a certificate
         self.ceilings: dict[str, int] = {}
@@ -160,7 +160,7 @@ class Group:
         return {market for each in self.arbitrages for market in each.markets}
 
     def drop_certificate(self) -> None:
-        """Forget the certificate, so that everything is over it."""
+        """Drop the certificate: without one, every price counts as over its ceiling."""
         self.certificate = None
         for entry in self.entries.values():
             entry.ceilings, entry.is_over = {}, True
@@ -174,13 +174,13 @@ def bets_of(entries: Mapping[MarketId, Entry]) -> list[Bet]:
 def load_program() -> Any:
     """Return the module `program`.
 
-    It needs numpy and scipy, a second to load and 40 MB, which nobody pays for who has no markets to compare.
+    It needs numpy and scipy: a second to load and 40 MB, only spent once there are markets to compare.
     """
     return import_module("oddsengine.pricing.guards.score_grid.program")
 
 
 def certify(group: Group, probabilities: Any) -> None:
-    """Let a distribution on the scores of a group's grid say which of its bets lose."""
+    """Make a distribution over the scores of a group's grid its certificate."""
     scores, row = group.grid()
     group.certificate = Certificate(scores, probabilities)
     limits = load_program().ceilings(scores.won, scores.returned, probabilities)
@@ -190,7 +190,7 @@ def certify(group: Group, probabilities: Any) -> None:
 
 
 def mend(group: Group) -> bool:
-    """Adapt a certificate to prices that have moved. Returns False if that takes a program, or there is no other one."""
+    """Adapt the certificate to prices that have moved. Return False if that takes a program, or is impossible."""
     scores, row = group.grid()
     assert group.certificate is not None  # noqa: S101 - checked by the caller
     if group.certificate.scores is not scores:
@@ -206,7 +206,7 @@ def mend(group: Group) -> bool:
 
 
 def ceilings_under(claims: Mapping[str, Claim], certificate: Certificate) -> dict[str, int]:
-    """Return the ceilings of claims that the certificate was not made for; any true score will do."""
+    """Return the ceilings of claims for which the certificate was not made. Valid, since its scores are possible ones."""
     solver = load_program()
     homes, aways = certificate.scores.homes, certificate.scores.aways
     won, returned = zip(*(solver.shares(claim, homes, aways) for claim in claims.values()), strict=True)

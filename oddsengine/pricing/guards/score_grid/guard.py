@@ -1,8 +1,8 @@
 """Suspend the markets of an event that could be beaten together, whatever the score.
 
 What is priced is compared with its ceilings: the odds up to which it loses on average under the event's certificate. That is one
-comparison of integers a price, and all that most updates cost. Once an event's prices of a flush are known, `check` decides
-the events in which some price is over its ceiling: by mending the certificate in a few steps, else by a linear program, within a
+comparison of integers a price, and all that most updates cost. Once the prices of a flush are known, `check` decides the
+events in which some price is over its ceiling: by mending the certificate in a few steps, else by a linear program, within a
 budget of those. Where that is used up, what is over its ceiling is refused until it can be decided. What the certificate allows
 stays open: nothing of it can be beaten.
 """
@@ -82,11 +82,11 @@ class ScoreGuard:
 
     @staticmethod
     def load() -> None:
-        """Load numpy and scipy, so that the first event to compare need not wait for them."""
+        """Load numpy and scipy ahead of the first event to compare."""
         load_program()
 
     def review(self, book: PricedMarket, event: Event | None, changed: Iterable[str]) -> None:
-        """Take note of a market that was just priced and may be open as far as other guards go.
+        """Note the prices of a market that no other guard suspends.
 
         Args:
             book: the market.
@@ -115,7 +115,7 @@ class ScoreGuard:
             self._moved[group] = None
 
     def withdraw(self, market: MarketId) -> None:
-        """Take note that a market is not on offer. No-op if that is known."""
+        """Note that a market is not on offer. No-op if it was not."""
         entry = self._entries.pop(market, None)
         if entry is None:
             return
@@ -141,7 +141,7 @@ class ScoreGuard:
             self._waiting.pop(group, None)
 
     def update_event(self, event: Event) -> list[MarketId]:
-        """Compare the markets of an event by its current score. Returns those that were refused, to be priced again."""
+        """Compare the markets of an event by its current score. Return those that were refused, to be priced again."""
         match = self._matches.get(event.id)
         if match is None or match.score == read_score(event.score):
             return []
@@ -153,7 +153,7 @@ class ScoreGuard:
         return refused
 
     def check(self, now_ms: int) -> set[MarketId]:
-        """Decide what has moved or waited. Returns the markets that must now be suspended, or no longer.
+        """Decide what has moved or waited. Return the markets whose verdict changed.
 
         Args:
             now_ms: Unix milliseconds, for the budget.
@@ -171,7 +171,7 @@ class ScoreGuard:
         return flipped
 
     def undecided(self) -> list[MarketId]:
-        """Return the markets of what has moved since the last `check`."""
+        """Return the markets of the groups that have moved since the last `check`."""
         return [market for group in self._moved for market in group.entries]
 
     def due(self) -> list[MarketId]:
@@ -190,7 +190,7 @@ class ScoreGuard:
         return [each.group for each in (entry, entry and entry.halves) if each is not None and each.group is not None]
 
     def _redefine(self, entry: Entry, book: PricedMarket, event: Event | None) -> bool:
-        """Take note of another definition of a market, if it says the same of the score; no certificate has to change then."""
+        """Replace the definition of a market if its claims are the same, so that the certificate holds. Return whether."""
         definition, before = book.definition, entry.definition
         if event is None or (definition.event, period_of(definition)) != (before.event, period_of(before)):
             return False
@@ -235,7 +235,7 @@ class ScoreGuard:
             self._moved[group] = None
 
     def _group(self, key: tuple[str, str], least: Score) -> Group:
-        """Return the group of a period of an event, emptied of what it knew if the goals scored have changed."""
+        """Return the group of a period of an event, reset if the goals scored have changed."""
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group(key, Budget(self._solves_per_s * _SHARE_OF_ONE))
@@ -273,7 +273,7 @@ class ScoreGuard:
         return False
 
     def _solve(self, group: Group, now_ms: int) -> set[MarketId]:
-        """Find a certificate, after taking out of the group what can be beaten."""
+        """Find arbitrages until the rest of the group has a certificate. Return the markets to suspend."""
         solver = load_program()
         group.fair_bets = []
         scores, row = group.grid()

@@ -1,4 +1,4 @@
-"""What selections say of the results at half-time and at full time, which half-time/full-time markets combine.
+"""The claims of selections on the results at half-time and at full time, which half-time/full-time markets combine.
 
 The two results are a pair of numbers, 1 for the home side, 0 for a draw and -1 for the away side, in place of the goals of both
 sides: a grid of nine points, on which the claims of `claims` hold as they do on scores.
@@ -29,12 +29,12 @@ _MAX_LINE: Final = 0.5
 
 
 def half_claims(definition: MarketDefinition, sport: str, claims: Mapping[str, Claim]) -> dict[str, Claim]:
-    """Return what a market's selections say of both results, by key; empty where it does not speak of them.
+    """Return the claims of a market's selections on both results, by key; empty where it does not depend on them.
 
     Args:
         definition: the market.
         sport: the sport of its event.
-        claims: what its selections say of the score.
+        claims: the claims of its selections on the score.
     """
     if definition.type == COMBINED:
         is_known = sport in SPORTS and definition.unit is None

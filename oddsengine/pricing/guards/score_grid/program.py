@@ -1,4 +1,4 @@
-"""The linear program of bets against scores, on a grid that stands for every score there is.
+"""The linear program of bets against scores, on a finite grid that represents all scores.
 
 Loads numpy and scipy, which takes a second: import it where it is needed, not at the head of a module.
 """
@@ -46,7 +46,7 @@ _MAX_EXPONENT: Final = 3.0
 
 
 class ScoreGrid(NamedTuple):
-    """Scores that stand for all: every score pays every claim as one of them does.
+    """Scores that represent all: every score pays every claim as one of them does.
 
     `won` and `returned` are the shares of the stake that win and that come back, by claim and score.
     """
@@ -131,7 +131,7 @@ def grid_size(claims: Iterable[Claim], least: Score = NO_GOALS) -> int:
             difference = max(difference, line)
         else:
             team = max(team, line)
-    # Beyond what is listed, a side's goals say which side of level the score is on.
+    # Beyond the listed scores, a side's goals decide which side of level the score is on.
     return max(total + 1, listed + abs(least.home - least.away) + 1, team + difference + 3, difference + 3) + 3
 
 
@@ -144,7 +144,7 @@ def _parts(claims: Iterable[Claim]) -> Iterable[Claim]:
 
 @lru_cache(maxsize=256)
 def grid(claims: tuple[Claim, ...], least: Score = NO_GOALS) -> ScoreGrid:
-    """Return the scores to consider for some claims, one of those that pay all of them alike.
+    """Return the grid for some claims: one score for each way of paying all of them.
 
     Args:
         claims: the claims.
@@ -155,11 +155,11 @@ def grid(claims: tuple[Claim, ...], least: Score = NO_GOALS) -> ScoreGrid:
     homes, aways = homes + least.home, aways + least.away
     won, returned = (np.array(rows) for rows in zip(*(shares(claim, homes, aways) for claim in claims), strict=True))
     stacked = np.vstack((won, returned))
-    # Columns are told apart by one number each, which is much faster than by sorting them.
+    # Comparing one random projection of each column is much faster than sorting columns.
     marks = np.random.default_rng(0).random(len(stacked)) @ stacked
     _, chosen, groups = np.unique(marks.round(9), return_index=True, return_inverse=True)
     if not np.array_equal(stacked[:, chosen][:, groups], stacked):
-        chosen = np.arange(len(homes))  # two columns happen to have one number
+        chosen = np.arange(len(homes))  # two different columns have the same projection
     return ScoreGrid(homes[chosen], aways[chosen], won[:, chosen], returned[:, chosen])
 
 
@@ -188,7 +188,7 @@ def solve(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float]) -> Solu
     if result.x[-1] >= -TOLERANCE:
         result = _maximise(nets.mean(axis=1), -nets.T, bets)
         if result.status != 0 or -result.fun <= TOLERANCE:
-            # Infeasible: all stakes lose somewhere, if by less than the first program could tell.
+            # Infeasible: all stakes lose at some score, by less than the first program's tolerance.
             return Solution(is_fair=result.status in {0, 2})
         stakes = result.x
     stakes = np.maximum(stakes, 0.0)
@@ -212,7 +212,7 @@ def mend(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float], probabil
         probabilities: by score.
     """
     nets = _nets(scores, rows, odds)
-    # What has no probability at all would never get any.
+    # Steps are multiplicative: a probability of 0 would stay 0.
     mended = probabilities + _REVIVAL / len(probabilities)
     mended /= mended.sum()
     for _ in range(_MAX_STEPS):

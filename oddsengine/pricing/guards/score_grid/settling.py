@@ -1,4 +1,4 @@
-"""Decide what the prices of a flush do to each other: verdicts suspend and reopen markets, which may move prices again."""
+"""Repeat pricing and checking until neither changes: verdicts suspend and reopen markets, which may move prices again."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
     from oddsengine.pricing.guards.score_grid.guard import ScoreGuard
 
-#: How often verdicts may move prices that then have to be decided anew.
+#: The most rounds of pricing and checking in a flush.
 MAX_ROUNDS: Final = 8
 
 
 def settle(scores: ScoreGuard, now_ms: int, mark: Callable[[MarketId], None], reprice: Callable[[], None]) -> list[MarketId]:
-    """Check the prices of a flush until none moves any more. Returns the markets to suspend because they would not settle.
+    """Check the prices of a flush until none moves any more. Return the markets to suspend because they did not settle.
 
     Args:
         scores: the guard.

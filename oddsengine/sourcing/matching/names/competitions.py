@@ -1,4 +1,4 @@
-"""What the name of a competition says of its matches: who plays, in which country, which form of the game."""
+"""What follows from the name of a competition: who plays, in which country, which form of the game."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ _CONTESTS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
 
 
 class CompetitionKind(NamedTuple):
-    """What the name of a competition says of its matches. `is_known` is False where there is no name to go by."""
+    """What follows from the name of a competition. `is_known` is False where there is no name to go by."""
 
     marks: frozenset[str] = frozenset()
     circuit: str = ""
