@@ -62,7 +62,7 @@ TABLE: Final[dict[str, Row]] = {
     "unreachable": Row("loss", "no connection: name, port, proxy, certificate, timeout", Action.BACK_OFF),
     "silence": Row("loss", "nothing was heard for 2.5 heartbeats; after 1.5 everything is `stale`", Action.BACK_OFF),
     "protocol": Row("loss", "what answers does not speak `odds.v1`", Action.WAIT),
-    "token": Row("loss", "the function that gives a token failed", Action.BACK_OFF),
+    "token": Row("loss", "the token function failed", Action.BACK_OFF),
     "unknown_channel": Row("error", "not on offer now; it may come back", Action.ASK_AGAIN),
     "over_limit": Row("error", "too many channels; others may be given up", Action.ASK_AGAIN),
     "not_ready": Row("error", "the gateway is not current", Action.ASK_AGAIN),

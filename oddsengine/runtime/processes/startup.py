@@ -177,7 +177,7 @@ def exit_codes() -> str:
         "| code | meaning | what to do |",
         "| --- | --- | --- |",
         f"| {EXIT_STOPPED} | stopped by SIGTERM or SIGINT, at any moment | |",
-        f"| {EXIT_FAILED} | failed while running, as when another engine took over | the log says why |",
+        f"| {EXIT_FAILED} | failed while running, for example because another engine took over | see the log |",
     ]
     rows += [f"| {step.exit_code} | can't {step.what} | {step.advice} |" for step in Step if step.exit_code > EXIT_FAILED]
     return "\n".join(rows)
