@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: What JSON has for numbers, with a sign, and nothing of what else `float` takes: `NaN`, `Infinity`, `1_000`.
-_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 #: Lines are shorter: a longer number is not a line, and would not be written exactly in an id.
 _MAX_LINE: Final = 10_000.0
 #: Lines are multiples of this: whole numbers, halves, quarters, and the tenths of cricket and darts.
@@ -47,6 +47,18 @@ def to_line(value: float | str) -> float:
         raise ValueError(f"{value!r} is not a line")
     # Without what floats are imprecise by, and the sign of -0.0.
     return round(line, 2) or 0.0
+
+
+def to_total_line(value: float | str) -> float:
+    """Parse the line of a total, which nothing can be under if it is not over 0.
+
+    Raises:
+        ValueError: if it is not one; the message says so.
+    """
+    line = to_line(value)
+    if line <= 0.0:
+        raise ValueError(f"{value!r} is not the line of a total")
+    return line
 
 
 def _number(value: float | str) -> float:

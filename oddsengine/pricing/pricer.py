@@ -14,7 +14,7 @@ from oddsengine.domain.market_types import default_name
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
 from oddsengine.pricing.guards.checks import guards
-from oddsengine.pricing.guards.jump import JumpGuard, Witness
+from oddsengine.pricing.guards.jump import JumpGuard, State, Witness
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S, ScoreGuard
 from oddsengine.pricing.market.lines import LineLadders
 from oddsengine.pricing.market.market_book import MarketBook
@@ -190,12 +190,20 @@ class Pricer:
                     yield Witness(market, resolved[0].settings)
 
     def suspend(self, definition: MarketDefinition, reason: str) -> Repricing:
-        """Suspend a market for a reason; a closed one stays closed. What it reopens at is not a jump."""
-        return Repricing(self._suspended(definition, reason), (), self._drop(definition.id))
+        """Suspend a market for a reason; a closed one stays closed. What it reopens at is not a jump, unless one was suspected.
+
+        A source that was late or lost has confirmed nothing by being back.
+        """
+        jump = self._jumps.get(definition.id) if reason.startswith(("source_", "too_few_")) else None
+        dirty = self._drop(definition.id)
+        if jump is not None and jump.state is State.SUSPECT:
+            self._jumps[definition.id] = jump
+        return Repricing(self._suspended(definition, reason), (), dirty)
 
     def forget(self, market: MarketId) -> set[MarketId]:
         """Drop all state of a market that is gone. Return the other markets that must be priced again."""
         self._identities.pop(market, None)
+        self._jumps.pop(market, None)
         return self._drop(market)
 
     def follow_clock(self, step_ms: int) -> None:

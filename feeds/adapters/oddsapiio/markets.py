@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from feeds.adapters.oddsapiio.messages import Slug
-from feeds.toolkit.numbers import decimal_odds, to_line
+from feeds.toolkit.numbers import decimal_odds, to_line, to_total_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, both_to_score, draw_no_bet, match_result, side_total, total
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
@@ -116,7 +116,7 @@ def to_markets(
             yield draw_no_bet(event, home, away, phase, period=bet.period), _quotes(price, "home", "away")
             continue
         try:
-            line = to_line("" if price.hdp is None else price.hdp)
+            line = _line_of(bet, price)
         except ValueError:
             continue
         unit = line_unit(sport, bet.unit)
@@ -145,10 +145,15 @@ def bad_lines(market: Market) -> list[str]:
         return problems
     for price in market.odds:
         try:
-            to_line("" if price.hdp is None else price.hdp)
+            _line_of(bet, price)
         except ValueError as error:
             problems.append(str(error))
     return problems
+
+
+def _line_of(bet: _Bet, price: Price) -> float:
+    line = "" if price.hdp is None else price.hdp
+    return to_total_line(line) if "Total" in bet.kind else to_line(line)
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from feeds.adapters.opticodds.bets import Bet, bet_of
-from feeds.toolkit.numbers import decimal_odds, to_line
+from feeds.toolkit.numbers import decimal_odds, to_line, to_total_line
 from feeds.toolkit.standard_markets import (
     Phase,
     asian_handicap,
@@ -98,7 +98,7 @@ def problem_of(entry: Entry) -> str | None:
         return f"{entry.price:g} is not decimal odds"
     if bet.kind in _WITH_LINES and entry.points is not None:
         try:
-            to_line(entry.points)
+            _line_of(bet, entry.points)
         except ValueError as error:
             return str(error)
     return None
@@ -218,12 +218,16 @@ def _definition(
     return _line(event, fixture, bet, entry, key, phase, unit)
 
 
+def _line_of(bet: Bet, points: float | str) -> float:
+    return to_line(points) if bet.kind == "handicap" else to_total_line(points)
+
+
 def _line(
     event: EventId, fixture: Fixture, bet: Bet, entry: Entry, key: str, phase: Phase, unit: str | None
 ) -> MarketDefinition | None:
     home, away = fixture.home_team_display, fixture.away_team_display
     try:
-        points = to_line("" if entry.points is None else entry.points)
+        points = _line_of(bet, "" if entry.points is None else entry.points)
     except ValueError:
         return None
     if bet.kind == "team_total":

@@ -8,7 +8,7 @@ import msgspec
 
 from feeds.adapters.pinnacle.messages import TeamTotals, Total
 from feeds.adapters.pinnacle.periods import TO_QUALIFY
-from feeds.toolkit.numbers import decimal_odds, to_line
+from feeds.toolkit.numbers import decimal_odds, to_line, to_total_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, side_total, to_qualify, total
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
@@ -51,11 +51,13 @@ _WITH_DRAW: Final = frozenset({"ft", "h1", "h2", "et"})
 def without_bad_lines(quoted: Period) -> tuple[Period, list[str]]:
     """Return a period without the lines that are none, and what is wrong with each of those."""
     problems: list[str] = []
-    spreads = _good(quoted.spreads or [], lambda spread: spread.hdp, problems)
-    totals = _good(quoted.totals or [], lambda each: each.points, problems)
+    spreads = _good(quoted.spreads or [], lambda spread: to_line(spread.hdp), problems)
+    totals = _good(quoted.totals or [], lambda each: to_total_line(each.points), problems)
     of_sides = quoted.teamTotal
     if of_sides is not None:
-        home, away = (_good(_lines(each), lambda line: line.points, problems) for each in (of_sides.home, of_sides.away))
+        home, away = (
+            _good(_lines(each), lambda line: to_total_line(line.points), problems) for each in (of_sides.home, of_sides.away)
+        )
         of_sides = TeamTotals(home, away)
     return msgspec.structs.replace(quoted, spreads=spreads, totals=totals, teamTotal=of_sides), problems
 
@@ -121,11 +123,11 @@ def _lines(totals: list[Total] | Total | None) -> list[Total]:
     return [totals] if isinstance(totals, Total) else totals or []
 
 
-def _good(lines: list[Line], line_of: Callable[[Line], Number], problems: list[str]) -> list[Line]:
+def _good(lines: list[Line], line_of: Callable[[Line], float], problems: list[str]) -> list[Line]:
     good: list[Line] = []
     for line in lines:
         try:
-            to_line(line_of(line))
+            line_of(line)
         except ValueError as error:
             problems.append(str(error))
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from feeds.toolkit.numbers import decimal_odds, problem_of_book, to_line
+from feeds.toolkit.numbers import decimal_odds, problem_of_book, to_line, to_total_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit
@@ -84,7 +84,7 @@ def _translated(
         if each.point is None or each.name not in side or market.key not in {"totals", "spreads"}:
             continue
         try:
-            point = to_line(each.point)
+            point = to_total_line(each.point) if market.key == "totals" else to_line(each.point)
         except ValueError as error:
             problems.append(str(error))
             continue

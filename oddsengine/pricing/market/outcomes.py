@@ -38,7 +38,8 @@ class OutcomeGroup(NamedTuple):
     """Selections whose probabilities sum to the number of winners, `winners`.
 
     `line` is the line they are on, `rising` the index of the selection that gets likelier as it rises; both None where the
-    market is not on a ladder of lines. `is_one_of_many` is true on a market of several lines.
+    market is not on a ladder of lines. `is_one_of_many` is true on a market of several lines, and on a line of an Asian handicap:
+    an exchange has all of those in one market, though each is a market here.
     """
 
     selections: list[SelectionDefinition]
@@ -92,7 +93,7 @@ def outcome_groups(definition: MarketDefinition) -> list[OutcomeGroup]:
     if definition.line is None or side is None or definition.winners != 1:
         return [OutcomeGroup(active, winners)]
     rising = next((index for index, selection in enumerate(active) if selection.key == side), None)
-    return [OutcomeGroup(active, winners, definition.line, rising)]
+    return [OutcomeGroup(active, winners, definition.line, rising, definition.type == "asian_handicap")]
 
 
 def _open_winners(definition: MarketDefinition) -> int:

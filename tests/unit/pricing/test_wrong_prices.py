@@ -298,3 +298,23 @@ def test_methods_of_one_winner_are_refused_for_several(method: Any) -> None:
             Profile(rules=(Rule(type="place", **setting),))
     with pytest.raises(ValueError, match="one winner only"):
         Profile(method=method, rules=(Rule(type=("winner", "place"), book_sum=1.2),))
+
+
+@pytest.mark.parametrize(
+    ("prices", "is_open"),
+    [
+        ((150.0, None), False),
+        ((110.0, None, 240.0), False),
+        ((110.0, None, None), False),
+        ((2.0, None), True),
+        ((19.0, None), True),
+    ],
+)
+def test_what_a_known_overround_leaves_for_missing_quotes_is_less_than_certain(
+    prices: tuple[float | None, ...], *, is_open: bool
+) -> None:
+    """A9: an American price under 0 is none in decimal odds, so the other side's stands alone."""
+    keys = MATCH if len(prices) > len(("home", "away")) else ("home", "away")
+    quotes = [quote(key, price) for key, price in zip(keys, prices, strict=True) if price is not None]
+    found = open_prices(a_definition(selections=keys), *quotes, source_overround=1.05)
+    assert is_open == any(found.values())

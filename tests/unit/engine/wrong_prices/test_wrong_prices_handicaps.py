@@ -89,3 +89,14 @@ def test_a_line_without_prices_is_suspended_and_no_other_one() -> None:
     sources = Sources("betfair").betfair(-3.5, -4.5, home=1.9, away=2.04)
     assert "open" == sources.feeds.market("betfair.900/asian_handicap/ft/-3.5")[0]
     assert ("suspended", "no_price") == sources.feeds.market("betfair.900/asian_handicap/ft/-4.5")[:2]
+
+
+def test_a_line_with_offers_on_one_side_only_has_no_price() -> None:
+    """A7: each line is a market of its own, but its other side says nothing."""
+    sources = Sources("betfair").betfair(-3.5, -4.5, home=1.9, away=2.04)
+    rows = {"id": 11, "hc": -4.5, "atb": [[2.0, 100]], "atl": [[2.06, 100]]}
+    for event in sources.stream.read_line(mcm({"id": "1.24", "rc": [rows]})):
+        assert isinstance(event, UpdateBatch)
+        sources.feeds.update("betfair", *event.updates)
+    assert ("suspended", "no_price") == sources.feeds.market("betfair.900/asian_handicap/ft/-4.5")[:2]
+    assert "open" == sources.feeds.market("betfair.900/asian_handicap/ft/-3.5")[0]

@@ -227,3 +227,20 @@ def closed_with_result(event: str) -> MarketUpdate:
     definition = match_result(EventId(event), "Leeds United", "Fulham", Phase("closed"), three_way=False)
     selections = tuple(msgspec.structs.replace(each, status="winner") for each in definition.selections)
     return MarketUpdate(definition.id, definition=msgspec.structs.replace(definition, selections=selections))
+
+
+@pytest.mark.parametrize("health", ["lagging", "stale", "down"])
+def test_a_source_that_is_back_has_confirmed_no_jump(health: str) -> None:
+    sources = Sources(A, profile=Profile(ladder="decimal_3", book_sum=1.0, jump_limit=0.2)).offer(A, 2.5)
+    assert OPEN == sources.state()
+    assert ("suspended", "spike") == sources.quote(A, 5.0).state()
+    assert ("suspended", f"source_{health}") == sources.health(A, health).state()
+    assert ("suspended", "spike") == sources.health(A, "live").state()
+    assert OPEN == sources.quote(A, 5.05).state()
+
+
+def test_where_no_jump_was_suspected_a_source_comes_back_at_any_price() -> None:
+    sources = Sources(A, profile=Profile(ladder="decimal_3", book_sum=1.0, jump_limit=0.2)).offer(A, 2.5)
+    assert OPEN == sources.state()
+    sources.health(A, "down").flushed()
+    assert OPEN == sources.quote(A, 5.0).health(A, "live").state()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.toolkit.numbers import decimal_odds, to_line
+from feeds.toolkit.numbers import decimal_odds, to_line, to_total_line
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,15 @@ def test_lines_are_quarters_written_either_way(quarters: int) -> None:
 def test_what_is_no_line_is_refused(written: float | str) -> None:
     with pytest.raises(ValueError, match="not a"):
         to_line(written)
+
+
+@pytest.mark.parametrize("written", [0, "0", -2.5, "-0.5", -0.0])
+def test_nothing_is_under_a_total_of_0(written: float | str) -> None:
+    with pytest.raises(ValueError, match="is not the line of a total"):
+        to_total_line(written)
+    assert 0.25 == to_total_line("0.25")
+
+
+def test_numbers_are_written_in_the_digits_of_json() -> None:
+    with pytest.raises(ValueError, match="is not a number"):
+        to_line("\N{ARABIC-INDIC DIGIT TWO}.5")
