@@ -65,7 +65,7 @@ class FinalResults:
     ) -> ClosedMarket | None:
         """Return a closed market; None where there is no result, or the source that closed the market has reopened it.
 
-        What a source says while it is not live, or after it has withdrawn the market, reopens nothing.
+        A source that is not live, or has withdrawn the market, can't reopen it.
 
         Args:
             market: the market.

@@ -32,7 +32,7 @@ STREAM_BYTES_KEPT: Final = 64_000_000
 RESULTS_TTL_S: Final = 604_800.0
 
 _INCOMPLETE: Final = b"INCOMPLETE"
-#: What Redis says where a key was replaced by another one, or its last entries were deleted.
+#: Redis's errors where a key was replaced by another one, or its last entries were deleted.
 _REPLACED: Final = ("WRONGTYPE", "equal or smaller")
 encode = msgspec.msgpack.Encoder().encode
 _log = structlog.get_logger(__name__)
@@ -157,7 +157,7 @@ class Publisher:
     async def claim(self, now_ms: int) -> None:
         """Open an epoch above every earlier one and write the whole state in it.
 
-        The state is written in pieces that nobody reads, then the epoch is opened in one call. A claim that an error has
+        The state is written in pieces, invisible to followers; then the epoch is opened in one call. A claim that an error has
         interrupted continues where it was when it is repeated. Nothing may be staged or committed until it is complete.
 
         An epoch is at least the time in milliseconds, so that epochs grow even if Redis has lost its data.

@@ -41,7 +41,7 @@ _TOUCHING: Final = re.compile(
 )
 #: The Arabic article, which is part of its word.
 _ARTICLE: Final = re.compile("(?<![\u0621-\u064a])\u0627\u0644(?=[\u0621-\u064a]{2})")
-#: (mark, what says so in a name or a competition); a group that is found is added to the mark.
+#: (mark, its words in a name or a competition); a group that is found is added to the mark.
 _WORDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
     (mark, re.compile(pattern))
     for mark, pattern in (
@@ -90,7 +90,7 @@ _BRACKETED: Final[dict[str, str]] = {
     **dict.fromkeys(("bookings", "cards"), "cards"),
     **dict.fromkeys(("e", "esports", "esport", "sim", "srl"), "simulated"),
 }
-#: Brackets that say nothing of who plays: neutral ground, entries and seeds of a draw.
+#: Brackets that do not name the team: neutral ground, entries and seeds of a draw.
 _IGNORED: Final = frozenset({"n", "h", "q", "wc", "ll", "pr", "alt", "se", "neutral", "host", "hosts", "draw", "fc", "sc", "1"})
 #: Single letters that are a mark at the end of a name, unless the other name has a word that they begin.
 LAST_LETTERS: Final = {"w": "women", "f": "women", "b": "reserves", "r": "reserves", "c": "third", "a": "first reserves"}
@@ -184,12 +184,7 @@ def _marks_in(text: str, *, is_bracket: bool = False) -> MarkedName:
         if found is None:
             continue
         left = " ".join(pattern.sub(" ", rest).split()).strip(" -")
-        if (
-            not is_bracket
-            and not left
-            and text is rest
-            and mark not in {"women", "youth", "reserves"} | {"corners", "penalties", "extra time"}
-        ):
+        if not is_bracket and not left and text is rest and mark not in _ALONE:
             # A name that is only the mark is a name.
             continue
         detail = next((group for group in found.groups() if group), "")

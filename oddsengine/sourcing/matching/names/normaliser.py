@@ -84,7 +84,7 @@ _SOUNDS: Final = tuple(
 class Name(NamedTuple):
     """A normalised name.
 
-    `words` is empty where the name names nobody. `marks` are those of another team or event (`women`, `youth 21`, `corners`);
+    `words` is empty where the name is a placeholder. `marks` are those of another team or event (`women`, `youth 21`, `corners`);
     `letter` is a last single letter, a mark or an initial as the other name has it; `place` is a country or state in brackets;
     `known` is the team that it stands for where that is certain; `foreign` says that it was written in another script than Latin;
     `club` are abbreviations that distinguish clubs of a town (UD and SD Logrones).

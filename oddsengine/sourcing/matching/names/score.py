@@ -85,7 +85,7 @@ class NameScore(NamedTuple):
     misspelt: str = ""
 
 
-_NOBODY: Final = NameScore(0.0, "non_match", "a name names nobody")
+_NOBODY: Final = NameScore(0.0, "non_match", "a name is a placeholder")
 
 
 def name_score(one: Name, other: Name) -> NameScore:
@@ -196,7 +196,7 @@ def _contained(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 
 def _with_letter(name: Name, other: Name) -> tuple[str, ...]:
-    """Return a name's words with its last letter where it is an initial: the other's words say so, or no mark is written so."""
+    """Return a name's words with its last letter where it is an initial: by the other name, or since it is no mark."""
     if name.letter and (not letter_mark(name.letter) or begins_word(name.letter, other, name)):
         return (*name.words, name.letter)
     return name.words
@@ -339,8 +339,8 @@ def _sounds_alike(one: str, other: str) -> bool:
     left, right = spelling(one), spelling(other)
     if left == right:
         return len(left) >= _MIN_SOUND
-    heard = sound(one)
-    if len(heard) < _MIN_SOUND or heard != sound(other):
+    sounded = sound(one)
+    if len(sounded) < _MIN_SOUND or sounded != sound(other):
         return False
     return JaroWinkler.similarity(left, right) >= _SAME_SPELLING
 
@@ -363,15 +363,15 @@ def _word_score(one: str, other: str, foreign: bool) -> float:  # noqa: FBT001 -
         return _ABBREVIATED
     if {one, other} & DISTINGUISHING or {one, other} <= GENERIC:
         return 0.0
-    return (_heard_score(one, other) if foreign else 0.0) or _misspelt_score(one, other)
+    return (_sound_score(one, other) if foreign else 0.0) or _misspelt_score(one, other)
 
 
-def _heard_score(one: str, other: str) -> float:
+def _sound_score(one: str, other: str) -> float:
     """Return the similarity of two words that sound alike, 0 if they do not."""
     if _sounds_alike(one, other):
         return _SOUNDS_ALIKE
-    heard = sound(one)
-    return _SOUNDS_ALIKE_BUT_SHORT if len(heard) == _MIN_SOUND - 1 and heard == sound(other) else 0.0
+    sounded = sound(one)
+    return _SOUNDS_ALIKE_BUT_SHORT if len(sounded) == _MIN_SOUND - 1 and sounded == sound(other) else 0.0
 
 
 def _misspelt_score(one: str, other: str) -> float:

@@ -84,7 +84,7 @@ ABBREVIATIONS: Final = dict(
     hotspurs=hotspur albirex=albirex
     """.split()
 )
-#: Words that names of teams not known yet are made of: such a name names nobody.
+#: Words that names of teams not known yet are made of: such a name is a placeholder.
 PLACEHOLDER_WORDS: Final = frozenset(
     """
     tbd tba tbc tbds unknown home away hometeam awayteam opponent qualifier qualifiers winner loser bye player team pending
