@@ -50,7 +50,7 @@ def to_line(value: float | str) -> float:
 
 
 def to_total_line(value: float | str) -> float:
-    """Parse the line of a total, which nothing can be under if it is not over 0.
+    """Parse the line of a total, which must be over 0.
 
     Raises:
         ValueError: if it is not one; the message says so.

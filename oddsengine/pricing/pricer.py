@@ -192,7 +192,7 @@ class Pricer:
     def suspend(self, definition: MarketDefinition, reason: str) -> Repricing:
         """Suspend a market for a reason; a closed one stays closed. What it reopens at is not a jump, unless one was suspected.
 
-        A source that was late or lost has confirmed nothing by being back.
+        A source that lagged or was lost does not confirm a jump by its return.
         """
         jump = self._jumps.get(definition.id) if reason.startswith(("source_", "too_few_")) else None
         dirty = self._drop(definition.id)
