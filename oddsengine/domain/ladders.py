@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from oddsengine.domain.formats import TRADITIONAL_FRACTIONS, parse_odds
-from oddsengine.domain.odds import OddsMilli
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from oddsengine.domain.odds import OddsMilli
 
 #: Betfair's "CLASSIC" ladder as (from, step) in thousandths, each up to the next `from`; the last is the top of the ladder.
 #: Source: Betfair Exchange API documentation, "Betfair Price Increments".
@@ -47,10 +48,12 @@ class Ladder:
     __slots__ = ("name", "ticks")
 
     def __init__(self, name: str, ticks: Sequence[int]) -> None:
-        if not ticks or any(low >= high for low, high in pairwise(ticks)):
+        is_ascending = ticks.step > 0 if isinstance(ticks, range) else all(low < high for low, high in pairwise(ticks))
+        if not ticks or not is_ascending:
             raise ValueError(f"the ticks of ladder {name!r} must be strictly ascending")
         self.name = name
-        self.ticks: tuple[OddsMilli, ...] = tuple(OddsMilli(tick) for tick in ticks)
+        # A range stays one: the million ticks of three decimals would take 36 MB, and every command a quarter of a second.
+        self.ticks = cast("Sequence[OddsMilli]", ticks if isinstance(ticks, range) else tuple(ticks))
 
     def at_or_below(self, odds_milli: float) -> OddsMilli | None:
         """Return the highest tick not above these odds, None below the ladder."""
