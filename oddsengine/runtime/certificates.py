@@ -58,10 +58,13 @@ async def renew(context: ssl.SSLContext, cert: str, key: str, *, check_s: float 
 
 
 def _load(context: ssl.SSLContext, cert: str, key: str) -> None:
-    for file in (cert, key):
+    for name, file in (("tls_cert", cert), ("tls_key", key)):
         # OpenSSL does not name the file that it can't open.
-        Path(file).open("rb").close()
+        try:
+            Path(file).open("rb").close()
+        except OSError as error:
+            raise OSError(f"gateway.{name} {file}: {error.strerror or error}") from error
     try:
         context.load_cert_chain(cert, key)
     except ssl.SSLError as error:
-        raise OSError(f"tls_cert {cert}, tls_key {key}: {error.reason or error}") from error
+        raise OSError(f"gateway.tls_cert {cert}, gateway.tls_key {key}: {error.reason or error}") from error

@@ -140,9 +140,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             }
             for name, method in methods.items():
                 if method not in SEVERAL_WINNERS:
+                    place = f"the rule of {rule.place}" if rule.place else "a rule"
                     allowed = ", ".join(sorted(SEVERAL_WINNERS))
                     raise ValueError(
-                        f"{name} {method!r} holds for one winner only, and a rule is for {kind!r}; for several use {allowed}"
+                        f"{name} {method!r} holds for one winner only, and {place} is for {kind!r}, of which several win; "
+                        f"set {name} there to one of {allowed}"
                     )
 
     def _values_in_rules(self, name: str) -> Iterator[Any]:

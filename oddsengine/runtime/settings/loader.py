@@ -6,7 +6,7 @@ import re
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from feeds.supervision.settings import Supervision
 from oddsengine.domain.ladders import LADDERS, ladder_from_increments, ladder_from_ticks
@@ -24,11 +24,15 @@ from oddsengine.runtime.settings.schema import (
 from oddsengine.sourcing.source_selector import SourcingRule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import msgspec
 
     from oddsengine.domain.ladders import Ladder
+
+
+#: What `tomllib` says of a table that is there twice.
+_DECLARED_TWICE: Final = re.compile(r"Cannot declare \((.*)\) twice")
 
 
 def demo_config() -> Path:
@@ -49,7 +53,9 @@ def load_settings(path: Path, adapters: Mapping[str, type[msgspec.Struct]]) -> S
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError([Problem(str(path), None, "", f"can't be read: {error.strerror or error}")]) from error
+    except UnicodeDecodeError as error:
         raise ConfigError([Problem(str(path), None, "", f"can't be read: {error}")]) from error
     return parse_settings(text, str(path), adapters)
 
@@ -60,10 +66,10 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
     reader = TableReader(text, name)
     reader.check_names((), table, SECTION_NAMES, "section")
     sections = {section: reader.convert((section,), table.get(section, {}), kind) for section, kind in SECTIONS.items()}
+    # Naming a part that has problems is no further problem: another ladder stands in for it; feeds and profiles count by name.
     ladders = {
-        key: ladder
+        key: _ladder(reader, key, value) or LADDERS["decimal_2"]
         for key, value in reader.tables(("ladders",), table.get("ladders", {}))
-        if (ladder := _ladder(reader, key, value)) is not None
     }
     reader.ladders = {*LADDERS, *ladders}
     tiers = reader.convert(("tiers",), table.get("tiers", {}), dict[str, tuple[str, ...]])
@@ -79,13 +85,26 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
         if (feed := _feed(reader, key, value, adapters)) is not None
     }
     sourcing = tuple(reader.array(("sourcing",), table.get("sourcing", []), SourcingRule))
-    _check_sources(reader, sourcing, feeds)
-    gateway = sections["gateway"]
-    if isinstance(gateway, GatewaySettings) and gateway.profile not in profiles:
-        reader.report_unknown(("gateway", "profile"), "profile", gateway.profile, profiles)
+    _check_sources(reader, sourcing, _names(table, "feeds"))
+    profile = _profile_shown(table)
+    if profile not in (names := _names(table, "profiles") or ["default"]):
+        reader.report_unknown(("gateway", "profile"), "profile", profile, names)
     if reader.problems:
         raise ConfigError(reader.problems)
     return Settings(**sections, profiles=profiles, tiers=tiers or {}, feeds=feeds, sourcing=sourcing, sections=frozenset(table))
+
+
+def _names(table: dict[str, Any], section: str) -> list[str]:
+    """Return what a section names, also where it has problems."""
+    value = table.get(section)
+    return list(value) if isinstance(value, dict) else []
+
+
+def _profile_shown(table: dict[str, Any]) -> str:
+    """Return the `gateway.profile` of a file, also where another key of the section has a problem."""
+    gateway = table.get("gateway")
+    profile = gateway.get("profile") if isinstance(gateway, dict) else None
+    return profile if isinstance(profile, str) else GatewaySettings().profile
 
 
 def _parse_toml(text: str, name: str) -> dict[str, Any]:
@@ -94,6 +113,11 @@ def _parse_toml(text: str, name: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         match = re.search(r"\(at line (\d+), column \d+\)", str(error))
         reason = str(error).partition(" (at ")[0]
+        if twice := _DECLARED_TWICE.fullmatch(reason):
+            table = ".".join(re.findall(r"'([^']*)'", twice[1]))
+            reason = f"[{table}] is there twice"
+        elif reason == "Cannot overwrite a value":
+            reason = "the key, or a table of its name, is there twice"
         raise ConfigError([Problem(name, int(match[1]) if match else None, "", f"not TOML: {reason}")]) from error
 
 
@@ -139,7 +163,7 @@ def _check_tiers(reader: TableReader, profiles: Mapping[str, Profile], tiers: Ma
                     reader.report_unknown(("profiles", key, "rules", str(index), "tier"), "tier", tier, tiers)
 
 
-def _check_sources(reader: TableReader, rules: tuple[SourcingRule, ...], feeds: Mapping[str, FeedSettings]) -> None:
+def _check_sources(reader: TableReader, rules: tuple[SourcingRule, ...], feeds: Sequence[str]) -> None:
     """Report sourcing rules that name a source of no configured feed."""
     for index, rule in enumerate(rules):
         for field, sources in (("sources", rule.sources), ("weights", tuple(rule.weights)), ("late_in_play", rule.late_in_play)):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 import msgspec
 
@@ -15,6 +17,20 @@ from oddsengine.runtime.settings.toml_lines import line_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+
+#: Of more allowed names than this only the closest are shown.
+_MAX_LISTED: Final = 40
+#: The types in msgspec's messages, and what an operator writes.
+_TYPES: Final = re.compile("`([^`]+)`")
+_WORDS: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text in quotes",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
 
 
 class TableReader:
@@ -107,7 +123,9 @@ class TableReader:
         try:
             return kind(**good, **extra)
         except (ValueError, TypeError) as error:
-            self.report(path, str(error))
+            # An error of one key begins with its name.
+            key, _, message = str(error).partition(": ")
+            self.report(*(((*path, key), message) if key in known and message else (path, str(error))))
             return None
 
     def _field(self, path: tuple[str, ...], value: Any, kind: Any) -> Any:
@@ -136,10 +154,32 @@ def _is_struct(kind: Any) -> bool:
 
 
 def _explain(error: msgspec.ValidationError, kind: Any, value: Any) -> str:
-    allowed = get_args(kind)
-    if allowed and all(isinstance(choice, str) for choice in allowed):
-        return f"{value!r} is not one of {_listed(allowed)}{_suggestion(str(value), allowed)}"
-    return f"{str(error).partition(' - at ')[0]}, not {value!r}"
+    given = value if isinstance(value, list) else [value]
+    allowed = _choices(kind)
+    wrong = next((each for each in given if each not in allowed), None)
+    if allowed and wrong is not None:
+        if len(allowed) <= _MAX_LISTED:
+            return f"{wrong!r} is not one of {_listed(each or repr(each) for each in allowed)}{_suggestion(str(wrong), allowed)}"
+        close = difflib.get_close_matches(str(wrong), allowed, n=5)
+        return f"{wrong!r} is not one of {len(allowed)} known names; {f'closest: {_listed(close)}' if close else 'none is close'}"
+    reason, _, place = str(error).partition(" - at ")
+    reason = _TYPES.sub(_in_words, reason.partition(", got ")[0])
+    is_of_element = isinstance(value, list) and "[" in place
+    return f"{reason}{' for each of the list' if is_of_element else ''}, not {value!r}"
+
+
+def _choices(kind: Any) -> list[str]:
+    """Return the strings that a type, or an element of it, may be; nothing where it may be any."""
+    if get_origin(kind) is Literal:
+        return [each for each in get_args(kind) if isinstance(each, str)]
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return [each.value for each in kind]
+    return list(dict.fromkeys(choice for part in get_args(kind) for choice in _choices(part)))
+
+
+def _in_words(types: re.Match[str]) -> str:
+    names = types[1].split(" | ")
+    return " or ".join(_WORDS.get(name, name) for name in names if name != "null")
 
 
 def _listed(names: Iterable[str]) -> str:

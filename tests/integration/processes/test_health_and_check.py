@@ -114,7 +114,14 @@ async def test_check_says_what_is_missing_here(tmp_path: Path) -> None:
         '[feeds.a]\nadapter = "theoddsapi"\nsports = ["x"]\napi_key_env = "NO_SUCH_SECRET"\n'
         '[feeds.sim]\nadapter = "simulator"\n',
     )
-    words = ["feeds.a: the environment variable NO_SUCH_SECRET", "no.pem", "NO_SUCH_KEY", "no.crt", "gateway.host", "engine.host"]
+    words = [
+        "feeds.a: the environment variable NO_SUCH_SECRET",
+        "no.pem",
+        "NO_SUCH_KEY",
+        "gateway.tls_cert no.crt",
+        "gateway.host",
+        "engine.host",
+    ]
     problems = await problems_of(read_settings(config), connect=True)
     assert len(words) == len(problems)
     assert [] == [word for word, problem in zip(words, problems, strict=True) if word not in str(problem)]

@@ -57,7 +57,7 @@ def test_every_problem_is_reported_not_only_the_first() -> None:
     )
     assert [
         "odds.toml:1: gatway: unknown section",
-        "odds.toml:3: engine.shards: Expected `int` >= 1",
+        "odds.toml:3: engine.shards: Expected a whole number >= 1",
         "odds.toml:5: profiles.a.method: 'shinn' is not one of multiplicative",
         "odds.toml:7: profiles.b.ladder: unknown ladder 'none'; known:",
         "odds.toml:9: feeds.x.adapter: unknown adapter 'betfiar'",
@@ -65,7 +65,7 @@ def test_every_problem_is_reported_not_only_the_first() -> None:
         "odds.toml:12: gateway.profile: unknown profile 'c'",
     ] == [message[: len(start)] for message, start in zip(found, [
         "odds.toml:1: gatway: unknown section",
-        "odds.toml:3: engine.shards: Expected `int` >= 1",
+        "odds.toml:3: engine.shards: Expected a whole number >= 1",
         "odds.toml:5: profiles.a.method: 'shinn' is not one of multiplicative",
         "odds.toml:7: profiles.b.ladder: unknown ladder 'none'; known:",
         "odds.toml:9: feeds.x.adapter: unknown adapter 'betfiar'",
@@ -122,7 +122,7 @@ def test_no_renamed_key_is_still_in_use() -> None:
 
 def test_nested_tables_are_checked_like_their_parents() -> None:
     (problem,) = problems("[feeds.s]\nadapter = 'simulator'\n[feeds.s.pace]\nminutes_per_s = 0\n")
-    assert problem.startswith("odds.toml:4: feeds.s.pace.minutes_per_s: Expected `float` > 0")
+    assert problem.startswith("odds.toml:4: feeds.s.pace.minutes_per_s: Expected a number > 0")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ ladder = "listed"
             "[tiers]\ntop = ['Cup']\n[profiles.a]\n[[profiles.a.rules]]\ntier = 'tap'\nbook_sum = 1.1\n",
             "odds.toml:5: profiles.a.rules.0.tier: unknown tier 'tap'; known: top; did you mean 'top'?",
         ),
-        ("[tiers]\ntop = 'Cup'\n", "odds.toml:1: tiers: Expected `array`, got `str`"),
+        ("[tiers]\ntop = 'Cup'\n", "odds.toml:1: tiers: Expected a list, not"),
         ("[profiles.a]\nbook_sum = 1.02\nmin_margin = 0.03\n", "odds.toml:1: profiles.a: book_sum 1.02 is under the floor"),
         ("[profiles.a]\nsource_overround = 0.5\n", "odds.toml:1: profiles.a: source_overround is 1 or more"),
     ],
@@ -240,13 +240,70 @@ adapter = "pinnacle"
     assert "matching: review_threshold (0.95) must not be above merge_threshold (0.86)" in found
     assert "did you mean 'consensus'?" in found
     assert "a feed name can't contain a dot" in found
-    assert "feeds.pinnacle.supervision.quiet_s: Expected `float` >= 0.0" in found
+    assert "feeds.pinnacle.supervision.quiet_s: Expected a number >= 0.0" in found
 
 
 def test_a_source_named_as_late_in_play_is_one_of_a_feed() -> None:
     assert any(
         "sourcing.0.late_in_play: unknown feed 'bet.x'" in each for each in problems("[[sourcing]]\nlate_in_play = ['bet.x']\n")
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[engine]\nshards = 'four'\n", "odds.toml:2: engine.shards: Expected a whole number, not 'four'"),
+        (
+            "[[profiles.a.rules]]\nin_play = 'yes'\nbook_sum = 1.1\n",
+            "odds.toml:2: profiles.a.rules.0.in_play: Expected true or false, not 'yes'",
+        ),
+        (
+            "[feeds.p]\nadapter = 'pinnacle'\nsports = ['football']\n",
+            "odds.toml:3: feeds.p.sports: Expected a whole number for each of the list, not ['football']",
+        ),
+        (
+            "[auth]\nanonymous_role = 'trade'\n",
+            "odds.toml:2: auth.anonymous_role: 'trade' is not one of subscriber, service, trader, admin, ''; did you mean",
+        ),
+        ("[redis]\nurl = 'http://x'\n", "odds.toml:2: redis.url: unknown scheme http://"),
+        ("[feeds.a]\nadapter = 'simulator'\n[feeds.a]\n", "odds.toml:3: not TOML: [feeds.a] is there twice"),
+        ("[engine]\nshards = 1\nshards = 2\n", "odds.toml:3: not TOML: the key, or a table of its name, is there twice"),
+        (
+            "[profiles.a]\nmethod = 'shin'\n[[profiles.a.rules]]\ntype = 'place'\nbook_sum = 1.1\n",
+            "odds.toml:1: profiles.a: method 'shin' holds for one winner only, and the rule of odds.toml:3 is for 'place'",
+        ),
+    ],
+)
+def test_a_problem_is_said_in_words_with_the_place_to_correct(text: str, message: str) -> None:
+    assert problems(text)[0].startswith(message), problems(text)
+
+
+@pytest.mark.parametrize("value", ["'totals'", "['match_odds', 'totals']"])
+def test_of_many_allowed_names_the_closest_are_named(value: str) -> None:
+    (problem,) = problems(f"[[profiles.default.rules]]\ntype = {value}\nbook_sum = 1.1\n")
+    assert problem.startswith("odds.toml:2: profiles.default.rules.0.type: 'totals' is not one of ")
+    assert "known names; closest: total, " in problem
+
+
+def test_what_names_a_part_with_problems_is_no_problem() -> None:
+    text = """
+[gateway]
+prot = 1
+profile = "a"
+[ladders.x]
+odds = [2.0, 1.5]
+[profiles.a]
+ladder = "x"
+[profiles.b]
+methd = "shin"
+[[sourcing]]
+sources = ["f"]
+[feeds.f]
+adapter = "pinacle"
+"""
+    assert ["gateway.prot", "ladders.x", "profiles.b.methd", "feeds.f.adapter"] == [
+        problem.partition(": ")[2].partition(": ")[0] for problem in problems(text)
+    ]
 
 
 def test_line_numbers_name_tables_arrays_and_dotted_keys() -> None:

@@ -107,7 +107,7 @@ def test_a_rule_knows_its_file_and_line() -> None:
     [
         ("book_sun = 1.1", "odds.toml:7: profiles.default.rules.0.book_sun: unknown key"),
         ("type = 'totals'", "odds.toml:7: profiles.default.rules.0.type: "),
-        ("book_sum = 0.9", "odds.toml:7: profiles.default.rules.0.book_sum: Expected `float` >= 1.0"),
+        ("book_sum = 0.9", "odds.toml:7: profiles.default.rules.0.book_sum: Expected a number >= 1.0"),
         ("sport = 'x'", "odds.toml:6: profiles.default.rules.0: the rule sets nothing; it can set devig, source_overround"),
         ("_place = 'x'", "odds.toml:7: profiles.default.rules.0._place: unknown key"),
         ("ladder = 'x'", "odds.toml:7: profiles.default.rules.0.ladder: unknown ladder 'x'"),
