@@ -273,7 +273,9 @@ def health(
     url: Annotated[
         list[str] | None, typer.Option(help="Ask this process, as http://127.0.0.1:8080; may be repeated. Default: all.")
     ] = None,
-    config: ConfigOption = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Ask only the processes that run this file.", dir_okay=False)
+    ] = None,
 ) -> None:
     """Ask the processes of this user on this machine whether they are alive. Exit code 0 if all are, 1 if not.
 
@@ -294,7 +296,10 @@ def match(
     competitions: Annotated[
         tuple[str, str], typer.Option(metavar="A B", help="The names of their competitions; '' where one is unknown.")
     ] = ("", ""),
-    config: ConfigOption = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Use the [matching] section of this file. Default: its defaults.", dir_okay=False),
+    ] = None,
 ) -> None:
     """Decide whether two events of different feeds are the same, by the matcher that runs, and say why.
 
