@@ -122,7 +122,7 @@ def fair_from_quotes(
     known = [quote for quote in quotes if quote is not None]
     if len(known) < len(quotes):
         rest = winners * source_overround - fsum([1.0 / quote for quote in known])
-        # The missing prices share the rest, each less than certain. Otherwise the known ones are not decimal odds (150 of two sides).
+        # The missing prices share the rest, each less than certain. Else the known ones are not decimal odds (150 of two sides).
         if not source_overround or not 0.0 <= rest < min(winners, len(quotes) - len(known)):
             return nothing
         return [None if quote is None else Fair(1.0 / (quote * source_overround), "bookmaker") for quote in quotes]
