@@ -73,7 +73,7 @@ def error_answer(problem: Exception, request: web.Request, errors: InternalError
         return error(problem.status, code, problem.reason)
     if isinstance(problem, web.RequestPayloadError):
         return error(400, ErrorCode.BAD_REQUEST, "the body can't be read")
-    if not isinstance(problem, ConnectionError):  # else there is nobody to answer
+    if not isinstance(problem, ConnectionError):  # else the client is gone
         resource = request.match_info.route.resource
         errors.note("" if resource is None else resource.canonical, problem)
     return error(500, ErrorCode.INTERNAL, "internal error; it has been logged")

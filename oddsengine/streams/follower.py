@@ -245,7 +245,7 @@ class Follower:
         return True
 
     async def _check_epoch(self, top: Position) -> None:
-        """Tell an owner whose epoch is below ours, and who goes on writing in it, that nobody will follow it.
+        """Notify an owner that goes on writing in an epoch below ours that it is not followed.
 
         Epochs go back if Redis loses its data and the next engine's clock is behind.
         """

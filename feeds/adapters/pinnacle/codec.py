@@ -6,8 +6,8 @@ Rules (Pinnacle lines API documentation):
   recovery is fixtures, a snapshot, and the changes since the snapshot.
 - A call with `since` returns changed periods, each complete: a market missing from one is gone. An empty body: no changes.
 - Fixtures and odds have separate cursors for each sport; 0 and 1 are never cursors.
-- A period is open by its own `status` until its `cutoff`; an unavailable fixture (H) suspends what was heard before.
-- A match is several fixtures: before it, live, for each unit (`fixtures`). They are one event; the live ones speak once it has
+- A period is open by its own `status` until its `cutoff`; an unavailable fixture (H) suspends what was quoted before.
+- A match is several fixtures: before it, live, for each unit (`fixtures`). They are one event; the live ones count once it has
   started.
 - Each endpoint keeps its own interval, in recoveries and verifications too, and after errors.
 """
@@ -200,7 +200,7 @@ class PinnacleCodec(PollOnly):
 
     def _receive_odds(self, sport: Sport, response: Response, events: list[CodecEvent], *, is_snapshot: bool) -> None:
         answer = _decode_odds(response.body) if response.body or is_snapshot else Odds(last=sport.odds.cursor or 0)
-        for event in self._hear(sport, answer, response, sport.quotes, events, is_snapshot=is_snapshot):
+        for event in self._apply_odds(sport, answer, response, sport.quotes, events, is_snapshot=is_snapshot):
             described, changed = self._requote(sport, event, response.at_ms)
             sport.held += described + changed
         if not is_snapshot:
@@ -219,7 +219,7 @@ class PinnacleCodec(PollOnly):
             return
         if is_snapshot:
             sport.verified = SportQuotes(sport.name)
-        self._hear(sport, answer, response, sport.verified, events, is_snapshot=is_snapshot)
+        self._apply_odds(sport, answer, response, sport.verified, events, is_snapshot=is_snapshot)
         sport.verified_cursor = answer.last
         sport.move_verification(VerificationTrigger.SNAPSHOT if is_snapshot else VerificationTrigger.CHANGES)
         if is_snapshot:
@@ -235,7 +235,7 @@ class PinnacleCodec(PollOnly):
         if all(each.verification is VerificationState.IDLE for each in self._sports.values()):
             events.append(VerificationSnapshot([]))
 
-    def _hear(
+    def _apply_odds(
         self,
         sport: Sport,
         answer: Odds,
@@ -248,7 +248,7 @@ class PinnacleCodec(PollOnly):
         """Apply the periods of an answer and return the events they bear on."""
         sport.answers += 1
         register = sport.register
-        heard: set[int] = set()
+        quoted: set[int] = set()
         for league in answer.leagues:
             for odds in league.events:
                 if odds.id not in register.listed:
@@ -256,10 +256,10 @@ class PinnacleCodec(PollOnly):
                     sport.fixtures.due_ms = min(sport.fixtures.due_ms, response.at_ms)
                     sport.has_unknown_events = True
                     continue
-                if is_snapshot and odds.id not in heard:
+                if is_snapshot and odds.id not in quoted:
                     quotes.forget(odds.id)
-                heard.add(odds.id)
-                quotes.hear_score(odds.id, odds.homeScore, odds.awayScore)
+                quoted.add(odds.id)
+                quotes.set_score(odds.id, odds.homeScore, odds.awayScore)
                 for raw in odds.periods:
                     try:
                         period, problems = without_bad_lines(_decode_period(raw))
@@ -269,12 +269,12 @@ class PinnacleCodec(PollOnly):
                         quotes.forget(odds.id)
                         break
                     events += [Rejected(f"line of event {odds.id}", problem, excerpt(bytes(raw))) for problem in problems]
-                    quotes.hear(odds.id, period, sport.answers)
+                    quotes.set_period(odds.id, period, sport.answers)
         if is_snapshot:
-            for unquoted in register.listed.keys() - heard:
+            for unquoted in register.listed.keys() - quoted:
                 quotes.forget(unquoted)
             return sorted(register.members)
-        return sorted({register.event_of[number] for number in heard})
+        return sorted({register.event_of[number] for number in quoted})
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.ids import EventId
 
 
-class _Heard(NamedTuple):
+class _Received(NamedTuple):
     """A period, and the number of the answer it came with."""
 
     period: Period
@@ -37,18 +37,18 @@ class SportQuotes:
 
     def __init__(self, sport: str) -> None:
         self._sport = sport
-        self._heard: dict[int, dict[int, _Heard]] = {}
+        self._periods: dict[int, dict[int, _Received]] = {}
         #: fixture -> the last score received
         self._scores: dict[int, str] = {}
         self.quote_cache = QuoteCache()
         #: event -> when time alone will change it next, Unix milliseconds: a start or a cut-off
         self.next_ms: dict[EventId, int] = {}
 
-    def hear(self, fixture: int, period: Period, answer: int) -> None:
+    def set_period(self, fixture: int, period: Period, answer: int) -> None:
         """Set a period of a fixture; `answer` counts the answers."""
-        self._heard.setdefault(fixture, {})[period.number] = _Heard(period, answer)
+        self._periods.setdefault(fixture, {})[period.number] = _Received(period, answer)
 
-    def hear_score(self, fixture: int, home: object, away: object) -> None:
+    def set_score(self, fixture: int, home: object, away: object) -> None:
         """Set the score of a fixture, which does not come with every answer."""
         if isinstance(home, int | float) and isinstance(away, int | float) and isfinite(home + away):
             self._scores[fixture] = f"{home:g}-{away:g}"
@@ -64,7 +64,7 @@ class SportQuotes:
 
     def forget(self, fixture: int) -> None:
         """Forget what a fixture quoted, and its score."""
-        self._heard.pop(fixture, None)
+        self._periods.pop(fixture, None)
         self._scores.pop(fixture, None)
 
     def remove_event(self, event: EventId) -> list[FeedUpdate]:
@@ -79,20 +79,20 @@ class SportQuotes:
         updates: list[FeedUpdate] = []
         retained: set[str] = set()
         for listed in self._speakers(members, is_live=started):
-            for number, heard in self._heard.get(listed.fixture.id, {}).items():
+            for number, received in self._periods.get(listed.fixture.id, {}).items():
                 period = period_of(self._sport, number)
                 if period is None:
                     continue
-                closes_ms = cutoff_ms(heard.period)
+                closes_ms = cutoff_ms(received.period)
                 if closes_ms is None and not listed.fixture.liveStatus:
                     # It is not offered live, here or elsewhere.
                     closes_ms = time_ms(listed.fixture.starts)
                 changes_ms += [] if closes_ms is None else [closes_ms]
-                is_open = _is_open(heard, listed) and (closes_ms is None or now_ms < closes_ms)
+                is_open = _is_open(received, listed) and (closes_ms is None or now_ms < closes_ms)
                 phase = Phase("open" if is_open else "suspended", started)
                 unit = listed.fixture.resultingUnit
                 had_draw = partial(self.quote_cache.has_draw, event)
-                markets = to_markets(event, members[0].names, self._sport, unit, heard.period, period, phase, had_draw)
+                markets = to_markets(event, members[0].names, self._sport, unit, received.period, period, phase, had_draw)
                 for definition, quotes in markets:
                     if definition.id not in retained:
                         retained.add(definition.id)
@@ -119,8 +119,8 @@ class SportQuotes:
         return speakers
 
 
-def _is_open(heard: _Heard, listed: Listed) -> bool:
+def _is_open(received: _Received, listed: Listed) -> bool:
     """Check whether a period is open: by its own status, unless its fixture became unavailable after that."""
-    if listed.unavailable_at is not None and (heard.period.status is None or listed.unavailable_at > heard.answer):
+    if listed.unavailable_at is not None and (received.period.status is None or listed.unavailable_at > received.answer):
         return False
-    return heard.period.status in {None, 1}
+    return received.period.status in {None, 1}

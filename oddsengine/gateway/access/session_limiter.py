@@ -22,7 +22,7 @@ _OUTAGE: Final = Outage("sessions counted in this process only", "sessions count
 class SessionLimiter:
     """Counts the sessions of each subject (an address or a token) as leases in Redis.
 
-    While Redis is unreachable, only the sessions of this process are counted: nobody is locked out by an outage.
+    While Redis is unreachable, only the sessions of this process are counted, so that an outage locks no client out.
 
     Args:
         redis: where all gateways count; None counts the sessions of this process only.

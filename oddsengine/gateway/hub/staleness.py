@@ -15,7 +15,7 @@ class StalenessMonitor:
     """Listens to the followers (`oddsengine.streams.follower.Listener`) and passes on what they read to the dispatcher.
 
     A shard is live, then *stale*: its audiences are warned. The configured time after the last message of its owner it is
-    *stale-suspended*: clients see all its markets suspended. The silence of an owner that was never heard counts from the start
+    *stale-suspended*: clients see all its markets suspended. The silence of an owner that has never written counts from the start
     of this process, because an unknown age is too old. Any message of the owner makes the shard live again; the audiences of
     one that was stale-suspended are sent a snapshot.
 
@@ -71,7 +71,7 @@ class StalenessMonitor:
             self._lift_suspension(shard)
 
     def watch(self) -> None:
-        """Stale-suspend every shard whose owner was not heard for the configured time; call every few ms.
+        """Stale-suspend every shard whose owner was silent for the configured time; call every few ms.
 
         Measures the silence itself: a follower whose Redis hangs cannot report that it is stale.
         """

@@ -57,7 +57,7 @@ class Acceptor:
         sockets: bound and listening; closing them is up to the caller.
         certificate: for TLS; None for plain TCP.
         timeouts: tracks requests that have not arrived.
-        addresses: tells proxies from clients.
+        addresses: distinguishes proxies from clients.
         limits: what is accepted.
         errors: counts unexpected errors.
         accept: accepts a connection of a socket.

@@ -1,8 +1,8 @@
 """Keeps worker processes running that share a port, as one service: one set of metrics, one reload, one stop.
 
-A worker tells its parent twice a second that its event loop runs. One that falls silent is killed and replaced, one that ends is
-started again. Its sockets stay open in the parent, so connections wait for it meanwhile. A reload that needs new processes starts
-each new worker before it drains the old one.
+Twice a second a worker reports to its parent that its event loop runs. One that falls silent is killed and replaced, one that
+ends is started again. Its sockets stay open in the parent, so connections wait for it meanwhile. A reload that needs new
+processes starts each new worker before it drains the old one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _STABLE_AFTER_S: Final = 10.0
 _DRAIN_TIMEOUT_S: Final = 15.0
 #: How long a worker may take until it first says that it runs.
 _START_TIMEOUT_S: Final = 60.0
-#: How long connections wait for a worker that is started again, before they are told to retry.
+#: How long connections wait for a worker that is started again, before they are answered with 503.
 _WAIT_S: Final = 5.0
 _SAMPLES_TIMEOUT_S: Final = 0.5
 _CHECK_S: Final = 0.5
