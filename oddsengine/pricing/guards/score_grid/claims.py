@@ -41,6 +41,9 @@ _REGULAR_TIME_TYPES: Final[Mapping[str, frozenset[str]]] = {
 #: Sports of high scores that play on until there is a winner: only markets on the winner and the margin are compared.
 _PLAYED_ON: Final = frozenset({"basketball", "american_football", "baseball"})
 _WINNER_TYPES: Final = frozenset({"moneyline", "asian_handicap"})
+#: The sport of them in which no whole match ends level, so that a head start of half a point changes nothing.
+_NEVER_LEVEL: Final = "basketball"
+_HALF_A_POINT: Final = 0.5
 #: Types whose lines some providers count from the score at the time of the bet, once in play. Both counts are the same while the
 #: sides are level.
 _FROM_CURRENT_SCORE: Final = frozenset({"asian_handicap"})
@@ -119,7 +122,10 @@ def claims_of(definition: MarketDefinition, sport: str, score: Score | None = No
     types = _REGULAR_TIME_TYPES.get(sport)
     if types is not None and definition.period in {None, _WHOLE_MATCH} and definition.type not in types:
         return {}
-    return read(definition)
+    claims = read(definition)
+    if sport == _NEVER_LEVEL and definition.period in {None, _WHOLE_MATCH}:
+        return {key: claim._replace(line=0.0) if abs(claim.line) <= _HALF_A_POINT else claim for key, claim in claims.items()}
+    return claims
 
 
 def _is_on_the_score(definition: MarketDefinition) -> bool:

@@ -13,7 +13,7 @@ from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.guards.score_grid.claims import claims_of
 from oddsengine.pricing.guards.score_grid.program import TOLERANCE, grid, never_loses
 from tests.oracles.score_bets import KINDS, SCORES, Kind, best_free_roll, best_profit, definition, fair_odds, paid
-from tests.support.builders import an_event
+from tests.support.builders import a_definition, an_event
 
 if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
@@ -282,3 +282,14 @@ def test_stakes_that_lose_at_some_score_are_no_arbitrage() -> None:
     thirds = [1 / 3] * 3
     assert [True, False, False] == [never_loses(claims, [odds] * 3, thirds) for odds in (3.01, 3.0, 2.99)]
     assert not never_loses(claims, [9.0, 9.0, 2.9], thirds)
+
+
+def test_half_a_point_changes_nothing_where_no_match_ends_level() -> None:
+    """In basketball, a head start of half a point is a bet on the winner; a quarter may end level."""
+    winner = a_definition("e1/moneyline", type="moneyline", period="ft")
+    for line in (-0.5, 0.0, 0.5):
+        handicap = a_definition(f"e1/asian_handicap/ft/{line:g}", type="asian_handicap", line=line, period="ft")
+        assert claims_of(winner, "basketball") == claims_of(handicap, "basketball")
+        assert (line == 0.0) == (claims_of(winner, "baseball") == claims_of(handicap, "baseball"))
+    quarter = a_definition("e1/asian_handicap/q1/-0.5", type="asian_handicap", line=-0.5, period="q1")
+    assert -0.5 == claims_of(quarter, "basketball")["home"].line
