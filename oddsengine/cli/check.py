@@ -14,7 +14,7 @@ from oddsengine.runtime.certificates import server_context
 from oddsengine.runtime.gateway import build_authenticator
 from oddsengine.runtime.processes.front import when_free
 from oddsengine.runtime.processes.redis import reach_redis
-from oddsengine.runtime.processes.startup import StartFailed, Startup, Step
+from oddsengine.runtime.processes.startup import StartFailed, Startup, Step, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ async def missing_here(settings: Settings) -> AsyncIterator[StartFailed]:
             async with plugins[feed.adapter].open(name, feed.config):
                 pass
         except (FeedError, OSError) as error:
-            yield StartFailed(Step.SECRETS, f"feeds.{name}: {error}")
+            yield StartFailed(Step.SECRETS, f"feeds.{name}: {reason_of(error)}")
     for key in settings.auth.keys:
         auth = msgspec.structs.replace(settings.auth, keys=(key,))
         try:
@@ -46,7 +46,7 @@ async def missing_here(settings: Settings) -> AsyncIterator[StartFailed]:
         try:
             server_context(gateway.tls_cert, gateway.tls_key)
         except OSError as error:
-            yield StartFailed(Step.SECRETS, str(error))
+            yield StartFailed(Step.SECRETS, reason_of(error))
     for section, host in (("gateway", gateway.host), ("engine", settings.engine.host)):
         try:
             # The configured port may be in use, by the very service that is checked.
@@ -65,7 +65,7 @@ async def connection_problems(settings: Settings, patience_s: float) -> AsyncIte
         async with asyncio.timeout(patience_s):
             await reach_redis(settings, settings.redis.url, startup)
     except TimeoutError:
-        yield StartFailed(Step.CONNECT, startup.waiting_for or f"no answer within {patience_s:g} s")
+        yield StartFailed(Step.CONNECT, startup.waiting_for.removeprefix("Redis: ") or f"no answer within {patience_s:g} s")
     except StartFailed as problem:
         yield problem
 

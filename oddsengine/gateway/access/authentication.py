@@ -201,7 +201,8 @@ class _LocalKey:
         except KeyError:
             raise UnusableKey(f"the environment variable {settings.env} of a key is not set") from None
         except (OSError, ValueError, jwt.PyJWTError) as error:
-            raise UnusableKey(f"the {algorithm} key {settings.file or settings.env}: {error}") from None
+            reason = (isinstance(error, OSError) and error.strerror) or error
+            raise UnusableKey(f"the {algorithm} key {settings.file or settings.env}: {reason}") from None
         if algorithm.startswith("HS") and len(text) < _MIN_SECRET_BYTES:
             raise UnusableKey(f"the secret {settings.file or settings.env} is under {_MIN_SECRET_BYTES} bytes (RFC 7518, 3.2)")
         return key

@@ -101,7 +101,7 @@ class Stopped(Exception):
 _EXPECTED: Final = (OSError, RedisError, FeedError, StreamError, UnusableKey, ValueError)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Return the text of an error for an operator, without the number of an OSError."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
@@ -148,7 +148,7 @@ class Startup:
         try:
             yield
         except _EXPECTED as error:
-            raise StartFailed(step, _reason(error), advice) from error
+            raise StartFailed(step, reason_of(error), advice) from error
 
     async def unless_stopped(self, main: Coroutine[Any, Any, _T]) -> _T:
         """Return what a coroutine returns. It is cancelled when the process is asked to stop.

@@ -51,6 +51,21 @@ _CHECK_S: Final = 0.5
 _log = structlog.get_logger(__name__)
 
 
+class WorkerNotStarted(StartFailed):
+    """A worker that could not start, and has said why itself.
+
+    Its exit code may be that of several steps, so neither a step nor what to do is named again.
+
+    Args:
+        step: one with that exit code.
+    """
+
+    def __init__(self, step: Step) -> None:
+        reason = "a worker could not start, see its error above"
+        super().__init__(step, reason)
+        self.args = (reason,)
+
+
 class Worker:
     """A worker process.
 
@@ -216,7 +231,7 @@ class Workers:
         if not self._was_ready:
             for step in Step:
                 if step.exit_code > EXIT_FAILED and step.exit_code == worker.process.returncode:
-                    raise StartFailed(step, "see the error of the worker")
+                    raise WorkerNotStarted(step)
 
     async def _run(self, number: int, started: asyncio.Future[Worker] | None = None) -> Worker:
         """Run a worker until it ends. When cancelled, let it drain.

@@ -125,6 +125,7 @@ async def test_check_says_what_is_missing_here(tmp_path: Path) -> None:
     problems = await problems_of(read_settings(config), connect=True)
     assert len(words) == len(problems)
     assert [] == [word for word, problem in zip(words, problems, strict=True) if word not in str(problem)]
+    assert [] == [problem for problem in problems if "Errno" in str(problem)], "a number says nothing to an operator"
 
 
 async def test_check_connects_to_redis(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
@@ -132,7 +133,8 @@ async def test_check_connects_to_redis(redis_server: EmbeddedRedis, tmp_path: Pa
     gone = read_settings(write(tmp_path, f'[redis]\nurl = "redis://127.0.0.1:{free_port()}"\n'))
     (problem,) = await problems_of(gone, connect=True, patience_s=0.5)
     assert Step.CONNECT is problem.step
-    assert "Redis: " in problem.reason
+    assert "Connect call failed" in problem.reason
+    assert 1 == str(problem).count("Redis:"), "said once"
 
 
 @pytest.mark.parametrize(
