@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oddsengine.domain.feed_updates import PriceSize
 from oddsengine.pricing.market.reference import reference_prices
+from oddsengine.pricing.methods.implied import ConsensusBook
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
 
@@ -86,7 +87,9 @@ class _Jumped(NamedTuple):
         """Check whether the source has since updated the selection's best offers, last trade or quote."""
         if book is None or (book is self.book and book.version == self.version):
             return False
-        return book is not self.book or book.quote is not None or (*book.best(), book.last) != self.said
+        # A quote that changes, or what several sources agree on, is all that there is of a selection.
+        is_whole = book.quote is not None or type(book) is ConsensusBook
+        return book is not self.book or is_whole or (*book.best(), book.last) != self.said
 
 
 class JumpGuard:

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from feeds.toolkit.standard_markets import Phase, match_result
-from oddsengine.domain.feed_updates import EventUpdate, MarketDefinition, MarketGone, MarketUpdate, SourceStatus
+from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketDefinition, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId
 from oddsengine.engine.explain import explain
 from oddsengine.pricing.profiles.profile import Profile
 from tests.support.builders import a_definition
 from tests.support.feeds import Feeds, a_match
-from tests.support.sources import CLOSED, HOUR_MS, MONEYLINE, OPEN, A, B, C, Sources
+from tests.support.sources import CLOSED, HOUR_MS, MINUTE_MS, MONEYLINE, OPEN, A, B, C, Sources
 
 HOME_WON = {"home": "winner", "away": "loser"}
 
@@ -244,3 +244,21 @@ def test_where_no_jump_was_suspected_a_source_comes_back_at_any_price() -> None:
     assert OPEN == sources.state()
     sources.health(A, "down").flushed()
     assert OPEN == sources.quote(A, 5.0).health(A, "live").state()
+
+
+def test_a_consensus_confirms_its_jump_by_moving_again() -> None:
+    """Its members are too far apart for one of them to bear it out."""
+    profile = Profile(ladder="decimal_3", book_sum=1.0, jump_limit=0.1)
+    sources = Sources(A, B, profile=profile, mode="consensus", min_sources=2, outlier=1.0).define(A).define(B)
+
+    def quoted(source: str, home: float) -> Sources:
+        odds = {"home": home, "away": 1 / (1 - 1 / home)}
+        books = [BookChange(f"s-{key}", quote=each) for key, each in odds.items()]
+        return sources.receive(source, MarketUpdate("m", books=books))
+
+    quoted(A, 2.0)
+    assert OPEN == quoted(B, 3.0).state()
+    quoted(A, 3.0)
+    assert ("suspended", "spike") == quoted(B, 6.0).state()
+    assert ("suspended", "spike") == quoted(A, 3.0).at(MINUTE_MS).state(), "neither time nor a repetition confirms it"
+    assert OPEN == quoted(A, 3.05).state()
