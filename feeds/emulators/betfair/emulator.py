@@ -34,7 +34,6 @@ class BetfairEmulator:
         self.stream = StreamServer(self.exchange, time.monotonic, tick_s=tick_s)
         self.web = WebEmulator(market_model, tick_s=0.0)
         self.token = "emulated-session"  # noqa: S105 - of an emulator
-        self.keep_alives = 0
         self._ticking: list[asyncio.Task[None]] = []
         self._tick_s = tick_s
         self.web.route("POST", "/api/certlogin", self._login)
@@ -102,7 +101,6 @@ class BetfairEmulator:
     async def _keep_alive(self, request: web.Request) -> Json:
         if request.headers.get("X-Authentication") != self.token:
             return Json({"token": "", "status": "FAIL", "error": "NO_SESSION"})
-        self.keep_alives += 1
         return Json({"token": self.token, "status": "SUCCESS", "error": ""})
 
     async def _catalogue(self, request: web.Request) -> Json:
