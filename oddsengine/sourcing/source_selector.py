@@ -35,7 +35,7 @@ CLOSED_ELSEWHERE: Final = "closed_elsewhere"
 
 
 class SourcingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How some markets select their sources. `sport`, `competition` and `in_play` say which; the last matching rule applies.
+    """How some markets select their sources. `sport`, `competition` and `in_play` select them; the last matching rule applies.
 
     `mode` `priority` takes the first healthy source, `consensus` the weighted median of all healthy ones, at least `min_sources`
     of them, without those that have other selections than the first or differ from the median by more than `outlier` (in
@@ -43,7 +43,7 @@ class SourcingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     the config's order. `hold_s`: how long a preferred source must be healthy before a market returns to it. `primary_suspends`:
     whether a suspension by the first source suspends the market even if others are open. `shared_state`: whether a source's
     pre-match price is refused while any live source says in play, and any price while another source has closed the market.
-    `late_in_play`: sources that are known to say in play late, and are not refused for it.
+    `late_in_play`: sources that are known to report in play late, and are not refused for it.
     """
 
     sport: str | tuple[str, ...] | None = None
@@ -76,7 +76,7 @@ class SourcingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return next((rank for rank, name in enumerate(self.sources) if _is_of(source, name)), None)
 
     def is_late(self, source: str) -> bool:
-        """Check whether a source is known to say in play late."""
+        """Check whether a source is known to report in play late."""
         return any(_is_of(source, name) for name in self.late_in_play)
 
     def weight(self, source: str) -> float:
