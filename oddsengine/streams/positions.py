@@ -32,12 +32,14 @@ def encode_at(positions: dict[int, Position]) -> str:
     return ".".join(f"{shard:x}-{position.epoch:x}-{position.seq:x}" for shard, position in positions.items())
 
 
-def decode_at(at: str) -> dict[int, Position]:
+def decode_at(at: str, max_shards: int) -> dict[int, Position]:
     """Decode an `at`.
 
     Raises:
-        ValueError: if it is malformed.
+        ValueError: if it is malformed, or has positions of more shards.
     """
+    if at.count(".") >= max_shards:
+        raise ValueError(f"positions of more than {max_shards} shards")
     positions: dict[int, Position] = {}
     for part in at.split("."):
         shard, epoch, seq = part.split("-")

@@ -56,7 +56,7 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
     resume: At = {}
     if request.resume is not None:
         try:
-            resume = decode_at(request.resume)
+            resume = decode_at(request.resume, len(replica.offers))
         except ValueError:
             return Refusal(ErrorCode.BAD_REQUEST, "resume is not an `at` of this service")
     channels: list[tuple[Channel, At | None]] = []

@@ -128,7 +128,8 @@ class WebSocketEndpoint:
         try:
             if session.access is None:
                 await self._await_authentication(socket, session)
-            while not socket.has_ended:
+            # Of a client that is gone, what it has sent is not read to the end: that may take minutes.
+            while not socket.has_ended and not session.transport.is_closing():
                 while session.backlog() > _MAX_BACKLOG_BYTES and not session.transport.is_closing():  # noqa: ASYNC110
                     await asyncio.sleep(_BACKLOG_POLL_S)
                 # No local holds the message: each socket would keep its last one while it waits for the next.

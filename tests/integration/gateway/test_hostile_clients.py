@@ -275,3 +275,15 @@ async def test_an_unreachable_client_is_disconnected() -> None:
         await wait_until(lambda: len(service.hub.sessions) == 1, "the end of its session")
         assert 0 == service.hub.counters.slow_consumer_disconnects, "its socket was never full"
         writer.transport.abort()
+
+
+async def test_what_a_client_has_sent_is_not_read_once_it_is_gone() -> None:
+    """Each request is followed by a hundredth of a second in which its session is not read. The loss shows with an answer."""
+    async with with_a_steady_client() as (service, _):
+        _, writer = await raw(service)
+        channels = [f"event:{number}" for number in range(20)]
+        writer.write(masked(orjson.dumps({"op": "subscribe", "channels": channels})) * 150)
+        await wait_until(lambda: service.hub.counters.refused_channels > 0, "the first request")
+        writer.transport.abort()
+        await wait_until(lambda: len(service.hub.sessions) == 1, "the end of its session")
+        assert service.hub.counters.refused_channels <= 50 * len(channels)

@@ -28,13 +28,19 @@ def test_positions_are_in_the_order_of_stream_ids(first: Position, second: Posit
 
 @given(st.dictionaries(st.integers(0, 255), POSITIONS, min_size=1, max_size=4))
 def test_positions_survive_their_at(positions: dict[int, Position]) -> None:
-    assert positions == decode_at(encode_at(positions))
+    assert positions == decode_at(encode_at(positions), 256)
 
 
 @pytest.mark.parametrize("malformed", ["", "x", "1-2", "1-2-3-4", "0-zz-1", "."])
 def test_a_malformed_at_is_an_error(malformed: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whatever int() says
-        decode_at(malformed)
+        decode_at(malformed, 256)
+
+
+def test_an_at_of_too_many_shards_is_an_error() -> None:
+    assert {0: Position(1, 1)} == decode_at("0-1-1", 1)
+    with pytest.raises(ValueError, match="more than 1 shards"):
+        decode_at("0-1-1.1-1-1", 1)
 
 
 @given(st.integers(0, 255))
