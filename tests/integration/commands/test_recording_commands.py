@@ -114,5 +114,5 @@ def test_unknown_providers_and_feeds_and_missing_secrets_are_reported(tmp_path: 
     config = tmp_path / "c.toml"
     config.write_text('[feeds.p]\nadapter = "pinnacle"\n')
     secret = run("record", "--out", str(tmp_path), "--config", str(config), PINNACLE_USERNAME="")
-    assert 1 == secret.returncode
+    assert 3 == secret.returncode
     assert "the environment variable PINNACLE_USERNAME is not set; the feed needs a Pinnacle user name there" in secret.stderr

@@ -88,7 +88,7 @@ descriptions = st.builds(
 )
 progresses = st.builds(EventProgress, st.booleans(), optional_names, optional_names)
 event_changes = st.builds(EventChange, names.map(EventId), st.none() | descriptions, st.none() | progresses)
-request_ids = st.none() | st.integers(-(2**63), 2**64 - 1) | names
+request_ids = st.none() | st.integers(-(2**63), 2**63 - 1) | names
 channels = st.lists(names, max_size=3)
 small_messages = st.one_of(
     st.builds(server.Welcome, st.integers(1, 9), names, milliseconds),
