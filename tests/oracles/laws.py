@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
 from tests.oracles.arithmetic import ERROR, Refused, intervals, is_trusted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tests.oracles.arithmetic import Interval
     from tests.oracles.rules import Config, Settings
@@ -34,7 +34,7 @@ POOLED = {"total", "handicap", "asian_handicap"}
 class Published:
     """A market as it is published: prices in thousandths and fair probabilities, one a profile, by selection.
 
-    `used` names the sources of a consensus, as the engine says.
+    `used` and `outliers` name the sources of a consensus, and those left out as too far off, as the engine says.
     """
 
     status: str
@@ -42,6 +42,7 @@ class Published:
     prices: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
     fair: dict[str, tuple[float | None, ...]] = field(default_factory=dict)
     used: tuple[str, ...] = ()
+    outliers: tuple[str, ...] = ()
 
 
 def violations(
@@ -69,12 +70,11 @@ def violations(
         speaking = speakers(said, config, market)
     except Refused as refused:
         return [str(refused)]
-    found = [*_across_profiles(speaking[0].markets[market], published)]
     if config.sourcing.mode == "consensus":
-        return found + _of_consensus(said, config, speaking, market, published, now_ms, counts)
+        return _of_consensus(said, config, speaking, market, published, now_ms, counts)
     # Which of several speaks depends on how long each has been healthy; one of them must allow what is published.
     wrong = [list(_of_source(said, config, source.markets[market], published, now_ms, counts)) for source in speaking]
-    return found + ([] if any(not each for each in wrong) else wrong[0])
+    return [] if any(not each for each in wrong) else wrong[0]
 
 
 def speakers(said: Statements, config: Config, market: str) -> list[Source]:
@@ -130,11 +130,11 @@ def _of_consensus(
         return [f"priced by {', '.join(strangers)}, not allowed to speak"]
     if len(published.used) < rule.min_sources:
         return [f"priced by {len(published.used)} of at least {rule.min_sources} sources"]
-    wrong: list[str] = []
     first = speaking[0].markets[market]
     # The rules are those of the market as the first source has it: for ages of all that may speak, else of those not too old.
     by_first = [_settings(said, first, profile, now_ms) for profile in config.profiles.values()]
     held = next((held for held in (each.markets[market] for each in speaking) if _is_young(held, by_first, now_ms)), first)
+    wrong = [*_across_profiles(held, published)]
     for index, (name, profile) in enumerate(config.profiles.items()):
         allowed: list[dict[str, Interval]] = []
         for source in [by_name[each] for each in published.used]:
@@ -146,6 +146,9 @@ def _of_consensus(
                 wrong.append(f"{name}: {source.name}: {refused}")
         if len(allowed) < len(published.used):
             return wrong
+        fair_here = {key: each[index] for key, each in published.fair.items()}
+        silent = [each for each in speaking if each.name not in {*published.used, *published.outliers}]
+        allowed += _of_silent([each.markets[market] for each in silent], fair_here, by_first, rule.outlier, now_ms)
         settings = _settings(said, held, profile, now_ms)
         wrong += [f"{name}: {each}" for each in _switched_off(held, settings, published, index)]
         for key, price, fair in _priced(published, index):
@@ -169,6 +172,7 @@ def _of_source(
     """Yield what one source does not allow of the prices of all profiles."""
     if published.in_play != held.in_play:
         yield f"published with in_play {published.in_play}, where {held.in_play} is said"
+    yield from _across_profiles(held, published)
     for index, (name, profile) in enumerate(config.profiles.items()):
         settings = _settings(said, held, profile, now_ms)
         try:
@@ -188,6 +192,29 @@ def _of_source(
                 yield f"{name}: {each}"
         for each in _sums(held, settings, published, index):
             yield f"{name}: {each}"
+
+
+def _of_silent(
+    markets: list[Market], fair: Mapping[str, float | None], profiles: list[Settings], outlier: float, now_ms: int
+) -> Iterator[dict[str, Interval]]:
+    """Yield what the exchanges allow that have no opinion, because they show too little, but whose offers can be taken."""
+    settings = profiles[0]
+    for held in markets:
+        if held.is_quoted or not _is_young(held, profiles, now_ms):
+            continue
+        try:
+            # Whose rows contradict each other, the smallest too, is not heard.
+            heard = intervals(held, replace(settings, min_size=0.0), by_line=True)
+            allowed = intervals(held, settings, by_line=True)
+        except Refused:
+            continue
+        for line in held.lines().values():
+            keys = [each.key for each in line]
+            shows_all = all((book := held.books.get(key)) is not None and is_trusted(book, settings) for key in keys)
+            # How far off a source is, is measured from what the others said before it was brought into their offers.
+            is_far = any(key in heard and heard[key].own_low > (fair.get(key) or 1.0) + outlier / 2 for key in keys)
+            if not shows_all and not is_far:
+                yield {key: allowed[key] for key in keys if key in heard and key in allowed}
 
 
 def _is_near(allowed: Interval, fair: float | None, outlier: float) -> bool:

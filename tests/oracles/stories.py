@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from tests.oracles.arithmetic import Refused, intervals
 from tests.oracles.laws import across_lines, violations
 from tests.oracles.markets import CARDS, SPOILT, TOTALS, exchange_offers, probabilities, quote
 from tests.oracles.rules import Config, Settings, Sourcing
@@ -221,14 +222,24 @@ class Stories(RuleBasedStateMachine):
         source=st.integers(0, 2),
         market=st.integers(0, 1),
         selection=st.integers(0, 4),
-        odds=st.sampled_from((1.05, 1.5, 2.0, 3.5, 8.0)),
+        odds=st.sampled_from((None, None, 1.05, 1.5, 2.0, 3.5, 8.0)),
         flush=st.booleans(),
     )
-    def trade(self, source: int, market: int, selection: int, odds: float, flush: bool) -> None:
-        """Report a trade at any odds."""
+    def trade(self, source: int, market: int, selection: int, odds: float | None, flush: bool) -> None:
+        """Report a trade at any odds, or at those that the offers leave."""
         name, kind = self._of(source, market)
-        self.world.trade(name, kind, kind.keys[selection % len(kind.keys)], odds)
+        key = kind.keys[selection % len(kind.keys)]
+        self.world.trade(name, kind, key, odds or self._likely_odds(name, kind, key))
         self._after(flush=flush)
+
+    def _likely_odds(self, source: str, kind: MarketKind, key: str) -> float:
+        held = self.world.said.sources[source].markets.get(kind.id)
+        try:
+            allowed = {} if held is None else intervals(held, Settings())
+        except Refused:
+            allowed = {}
+        middle = (allowed[key].low + allowed[key].high) / 2 if key in allowed else 0.5
+        return max(1.01, round(1 / max(middle, 0.001), 2))
 
     @rule(source=st.integers(0, 2), market=st.integers(0, 1))
     def say_nothing(self, source: int, market: int) -> None:

@@ -180,7 +180,9 @@ class World:
             key: tuple(each["profiles"][name]["fair"] for name in self.config.profiles)
             for key, each in explained["selections"].items()
         }
-        published.used = tuple(explained["consensus"]["used"]) if explained["consensus"] else ()
+        if explained["consensus"]:
+            published.used = tuple(explained["consensus"]["used"])
+            published.outliers = tuple(explained["consensus"]["outliers"])
         return published
 
 

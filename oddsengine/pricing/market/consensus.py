@@ -91,14 +91,16 @@ def agree_by_line(
     for keys in members[0].groups:
         winners = members[0].groups[keys].winners
         opinions: list[Opinion] = []
+        silent: list[Opinion] = []
         for market, groups, weight in members:
             group = groups.get(keys)
             if group is None:
                 outliers[market.source] = None
             elif (found := opinion(market, group, winners, profile, weight, now_ms)) is not None:
-                opinions.append(found)
+                (opinions if found.fair else silent).append(found)
         consensus = agree(opinions, winners, outlier, min_sources)
         if consensus is not None:
+            consensus = _within_offers(consensus, silent, outlier)
             if len(members[0].groups) == 1 and not outliers:
                 return consensus
             fair |= consensus.fair
@@ -112,7 +114,7 @@ def agree_by_line(
 def opinion(
     market: SourceMarket, group: OutcomeGroup, winners: int, profile: Profile, weight: float, now_ms: float = 0.0
 ) -> Opinion | None:
-    """Return a source's fair probabilities; None where it has none for some selection, or they can't be true.
+    """Return a source's fair probabilities, none where it has none for some selection; None where they can't be true.
 
     Args:
         market: the source's books.
@@ -124,17 +126,17 @@ def opinion(
     """
     inputs = profile.fair_price_inputs
     answers = implied(group.books(market), winners, inputs, market, now_ms, is_one_of_many=group.is_one_of_many)
-    known = [answer.probability for answer in answers.fair if answer is not None]
-    found = fit(known, answers.lows, answers.highs, winners) if len(known) == len(answers.fair) else None
-    if found is None or answers.refusal is not None:
+    if answers.refusal is not None:
         return None
-    fair = {
-        str(selection.key): each
-        for selection, each in zip(group.selections, found.scaled(known), strict=True)
-        if each is not None
-    }
     keys = [str(selection.key) for selection in group.selections]
     bounds = dict(zip(keys, zip(answers.lows, answers.highs, strict=True), strict=True))
+    known = [answer.probability for answer in answers.fair if answer is not None]
+    if len(known) < len(answers.fair):
+        return Opinion(market.source, {}, weight, bounds=bounds)
+    found = fit(known, answers.lows, answers.highs, winners)
+    if found is None:
+        return None
+    fair = {key: each for key, each in zip(keys, found.scaled(known), strict=True) if each is not None}
     return Opinion(market.source, fair, weight, answers.expires_ms, bounds)
 
 
@@ -164,6 +166,25 @@ def agree(opinions: Sequence[Opinion], winners: int, outlier: float, min_sources
         expires_ms=min(each.expires_ms for each in kept),
         bounds={key: _bounds(key, kept) for key in fair},
     )
+
+
+def _within_offers(consensus: Consensus, silent: Sequence[Opinion], outlier: float) -> Consensus:
+    """Bound a consensus by the lays of sources without an opinion too: what one shows of a side can be taken all the same.
+
+    One that is too far off is left out, as an outlier is.
+    """
+    lows = [
+        {key: low for key, (low, _) in each.bounds.items()}
+        for each in silent
+        if all(each.bounds.get(key, _UNBOUNDED)[0] <= fair + outlier for key, fair in consensus.fair.items())
+    ]
+    if not any(any(each.values()) for each in lows):
+        return consensus
+    bounds = dict(consensus.bounds)
+    for key, (low, high) in consensus.bounds.items():
+        most = max(low, *(each.get(key, 0.0) for each in lows))
+        bounds[key] = (most, max(most, high))
+    return consensus._replace(bounds=bounds)
 
 
 def _bounds(key: str, opinions: Sequence[Opinion]) -> tuple[float, float]:

@@ -84,6 +84,16 @@ def test_a_consensus_without_one_selection_is_not_over_a_lay_either() -> None:
     assert 12_100 == sources.prices(market)["draw"]
 
 
+def test_a_consensus_is_not_over_the_lay_of_an_exchange_that_shows_one_side() -> None:
+    sources = Sources(A, B, profile=Profile(ladder="decimal_3", book_sum=1.0), mode="consensus", min_sources=1)
+    sources.define(A).receive(A, MarketUpdate("m", books=quotes(1.95, 1.95)))
+    sources.define(B).receive(B, MarketUpdate("m", books=[BookChange("s-home", lay=[(1.92, 100.0)])]))
+    assert OPEN == sources.state()
+    assert (sources.prices()["home"] or 0) <= 1920
+    far = [BookChange("s-home", lay=[(1.92, 0.0), (1.3, 100.0)])]
+    assert 2000 == sources.receive(B, MarketUpdate("m", books=far)).prices()["home"], "an outlier does not count"
+
+
 def test_a_consensus_of_exchanges_that_leave_no_room_is_suspended() -> None:
     sources = Sources(A, B, mode="consensus", min_sources=2, outlier=0.3)
     sources.define(A).receive(A, MarketUpdate("m", books=[rows("home", 1.98, 2.0), rows("away", 2.0, 2.02)]))

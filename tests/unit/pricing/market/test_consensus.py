@@ -72,7 +72,9 @@ def test_an_opinion_is_free_of_margin_and_complete_or_none() -> None:
     assert ("src", 2.0) == (found.source, found.weight)
     assert {"home": pytest.approx(0.5), "away": pytest.approx(0.5)} == found.fair
     market.books["s-away"].apply(BookChange("s-away", quote=0.0))
-    assert opinion(market, group, 1, Profile(), 1.0) is None
+    silent = opinion(market, group, 1, Profile(), 1.0)
+    assert silent is not None
+    assert {} == silent.fair
     exchange = SourceMarket("ex", "1.2")
     for quote in (a_quote("home", 2.0), a_quote("away", 2.0)):
         exchange.books[quote.selection] = SelectionBook()
