@@ -64,7 +64,7 @@ def test_a_flush_begins_only_at_rest() -> None:
 
 
 def test_the_diagram_in_the_docs_is_the_table() -> None:
-    docs = Path(__file__).parents[4] / "docs" / "architecture-dispatcher.md"
+    docs = Path(__file__).parents[4] / "docs" / "architecture" / "dispatcher.md"
     start, end = "<!-- diagram: python -m oddsengine.gateway.hub.states -->\n", "\n<!-- end of diagram -->"
     _, _, rest = docs.read_text(encoding="utf-8").partition(start)
     assert f"```mermaid\n{diagram()}\n```" == rest.partition(end)[0]
