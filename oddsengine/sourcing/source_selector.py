@@ -260,6 +260,7 @@ class SourceSelector:
 def _judged(known: list[_Known], rule: SourcingRule, begun: Mapping[EventId, Event], *, is_closed: bool) -> list[_Candidate]:
     """Return each source with why its market may not be open, by its own health and the state of the others."""
     in_play = False
+    decided_by: SourceBook | None = None
     for book, _, definition in known:
         is_live = book.health == "live"
         if is_live and definition.in_play:
@@ -267,10 +268,30 @@ def _judged(known: list[_Known], rule: SourcingRule, begun: Mapping[EventId, Eve
         # A result stands even after its source has gone down.
         if definition.status == "closed" and (is_live or has_result(definition)):
             is_closed = True
+        if len(known) > 1 and _has_all_winners(definition):
+            decided_by = book
     return [
-        _Candidate(book, market, definition, _refusal(book, definition, rule, begun, in_play=in_play, is_closed=is_closed))
+        _Candidate(
+            book,
+            market,
+            definition,
+            _refusal(
+                book,
+                definition,
+                rule,
+                begun,
+                in_play=in_play,
+                # The pricing of the source that names the winners refuses them by itself.
+                is_closed=is_closed or (decided_by is not None and decided_by is not book),
+            ),
+        )
         for book, market, definition in known
     ]
+
+
+def _has_all_winners(definition: MarketDefinition) -> bool:
+    """Check whether as many selections have won as can, whatever the market's status."""
+    return 0 < definition.winners <= sum(selection.status == "winner" for selection in definition.selections)
 
 
 def _refusal(

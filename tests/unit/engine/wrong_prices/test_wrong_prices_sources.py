@@ -174,6 +174,15 @@ def test_a_market_closed_by_another_source_is_suspended(status: str) -> None:
     assert OPEN == sources.health(B, "live").offer(B).state()
 
 
+@pytest.mark.parametrize("status", ["open", "suspended"])
+def test_winners_that_another_source_names_suspend_before_it_closes_the_market(status: Any) -> None:
+    sources = Sources(A, B).offer(A).offer(B).flushed()
+    sources.define(B, msgspec.structs.replace(a_result(home="winner"), status=status))
+    assert ("suspended", "closed_elsewhere") == sources.state()
+    assert ("suspended", "closed_elsewhere") == sources.health(B, "down").state(), "winners stand"
+    assert OPEN == sources.health(B, "live").offer(B).state()
+
+
 def test_only_live_sources_count() -> None:
     sources = Sources(A, B).offer(A).offer(B, in_play=True).event(B, in_play=True)
     assert ELSEWHERE == sources.state()
