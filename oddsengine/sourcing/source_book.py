@@ -232,7 +232,10 @@ class SourceMarket:
         self._check_requoted()
 
     def _check_requoted(self) -> None:
-        """Clear `quotes_at_removal` once all quotes that are left have moved, or sum to nearly what they all did."""
+        """Clear `quotes_at_removal` once all quotes that are left have moved, or sum to nearly what they all did.
+
+        The share of a selection whose quote was withdrawn before it was removed is not known: then all have to move.
+        """
         before, definition = self.quotes_at_removal, self.definition
         if before is None or definition is None:
             return
@@ -241,7 +244,7 @@ class SourceMarket:
         has_all_moved = bool(quotes) and all(quote != before.get(key) for key, quote in quotes.items())
         removed = sum(1.0 / quote for key, quote in before.items() if key not in left)
         missing = sum(1.0 / quote for quote in before.values()) - sum(1.0 / quote for quote in quotes.values())
-        if has_all_moved or missing <= removed * (1.0 - _TAKEN_OVER):
+        if has_all_moved or (removed > 0.0 and missing <= removed * (1.0 - _TAKEN_OVER)):
             self.quotes_at_removal = None
 
 

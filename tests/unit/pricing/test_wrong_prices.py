@@ -255,6 +255,18 @@ def test_one_quote_of_many_does_not_account_for_a_removal() -> None:
     assert source.reason is None
 
 
+def test_a_quote_withdrawn_before_its_selection_is_removed_changes_nothing() -> None:
+    """A17: what is left may sum to a possible book, though it was quoted beside another selection."""
+    quotes = {"a": 6.0, "b": 2.3, "c": 3.2, "d": 4.0}
+    source = Source(a_definition(selections=tuple(RACE), type="winner"))
+    source.update(*(quote(key, odds) for key, odds in quotes.items()))
+    source.update(BookChange("s-a", quote=0.0))
+    source.update(definition=a_definition(selections=tuple(RACE), type="winner", removed=("a",)))
+    assert "incoherent" == source.reason
+    source.update(quote("b", 2.1), quote("c", 2.9), quote("d", 3.6))
+    assert source.reason is None
+
+
 def test_a_suspended_selection_may_still_win() -> None:
     definition = a_definition(selections=MATCH)
     first, *rest = definition.selections
