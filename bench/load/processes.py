@@ -135,7 +135,7 @@ def module_running(name: str, *arguments: str, cores: set[int]) -> Iterator[Cont
 
 @contextmanager
 def realtime_priority() -> Iterator[bool]:
-    """Give this thread priority over the load on its core. Yield whether the system permits it (root may).
+    """Raise the priority of this thread above that of the load on its core. Yield whether the system permits it (root may).
 
     Without it, every measured time includes the wait until the load generator yields the core, which a client on another machine
     would not have.

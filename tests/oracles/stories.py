@@ -296,7 +296,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule(source=st.integers(0, 2), market=st.integers(0, 1), minutes=st.sampled_from((None, -1, 5, 11, 60)))
     def move_start(self, source: int, market: int, minutes: int | None) -> None:
-        """Give a market a start of its own."""
+        """Set the start of one market."""
         name, kind = self._of(source, market)
         if (definition := self._copied(name, kind)) is not None:
             definition.start_ms = None if minutes is None else self.world.now_ms + minutes * _MINUTE_MS
@@ -316,7 +316,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule(source=st.integers(0, 2), health=st.sampled_from(("live", "live", "live", "lagging", "stale", "down")))
     def change_health(self, source: int, health: str) -> None:
-        """Let a source fail, or recover."""
+        """Set a source's health."""
         self.world.set_health(self.names[source % len(self.names)], health)
         self.flush()
 
@@ -336,6 +336,6 @@ class Stories(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from((0.001, 1, 15, 25, 61, 300)))
     def wait(self, seconds: float) -> None:
-        """Let time pass: sources fall silent."""
+        """Advance the clock: sources fall silent."""
         self.world.now_ms += round(seconds * 1000)
         self.flush()

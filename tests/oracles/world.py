@@ -79,7 +79,7 @@ class World:
         self._send(source, EventUpdate(described))
 
     def offer(self, source: str, kind: MarketKind, offers: Mapping[str, Offers], definition: statements.Market | None) -> None:
-        """Say new offers of some selections; with a definition it is a whole image, and replaces all that was said before."""
+        """Publish new offers of some selections; with a definition it is a whole image, and replaces all that was said before."""
         saying = self.said.sources[source]
         if definition is not None:
             definition.received_ms = self.now_ms

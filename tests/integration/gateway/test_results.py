@@ -44,7 +44,7 @@ async def opened(service: RunningService) -> None:
 
 
 async def leave(service: RunningService) -> None:
-    """Let the event leave the offer now."""
+    """Remove the event from the offer now."""
     service.engine.pipeline.retire(0, 0, 0)
     service.engine.writers[0].wake()
     await wait_until(lambda: not service.hub.replica.offers[0].events, "the removal")

@@ -82,7 +82,7 @@ class Owned:
             await asyncio.gather(task, return_exceptions=True)
 
     async def settle(self) -> None:
-        """Let the writer do all it can without time passing."""
+        """Run the writer as far as it gets without time passing."""
         for _ in range(20):
             await asyncio.sleep(0)
 

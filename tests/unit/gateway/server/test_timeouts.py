@@ -25,7 +25,7 @@ class Connection(asyncio.Protocol):
 
 
 async def polled(timeouts: HandshakeTimeouts) -> None:
-    """Let the connections be checked at least once."""
+    """Wait until the connections have been checked at least once."""
     watching = asyncio.create_task(timeouts.watch())
     await asyncio.sleep(0.3)
     watching.cancel()
