@@ -99,7 +99,7 @@ def period_of(definition: MarketDefinition) -> str:
     return _WHOLE_MATCH if definition.period in {None, _REGULAR_TIME} else definition.period
 
 
-def least_score(sport: str, period: str, score: Score | None) -> Score:
+def min_score_of(sport: str, period: str, score: Score | None) -> Score:
     """Return the goals already scored in a period; none if they are not known, or if only the winner and the margin matter."""
     return score if score is not None and sport in SPORTS and period in _FROM_THE_START else NO_GOALS
 

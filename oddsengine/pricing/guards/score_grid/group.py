@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from oddsengine.domain.ids import MarketId
 from oddsengine.pricing.guards.score_grid.claims import NO_GOALS, Claim
-from oddsengine.pricing.guards.score_grid.halves import COMBINED, LEAST_RESULTS
+from oddsengine.pricing.guards.score_grid.halves import COMBINED, MIN_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,15 +108,15 @@ class Group:
     Args:
         key: the event and the period.
         budget: how many programs may be solved for it.
-        least: the goals that both sides have already, or `LEAST_RESULTS`.
+        min_score: the goals that both sides have already, or `MIN_RESULTS`.
     """
 
-    __slots__ = ("arbitrages", "budget", "certificate", "entries", "fair_bets", "is_compared", "key", "least", "refused")
+    __slots__ = ("arbitrages", "budget", "certificate", "entries", "fair_bets", "is_compared", "key", "min_score", "refused")
 
-    def __init__(self, key: tuple[str, str], budget: Budget, least: Score = NO_GOALS) -> None:
+    def __init__(self, key: tuple[str, str], budget: Budget, min_score: Score = NO_GOALS) -> None:
         self.key = key
         self.budget = budget
-        self.least = least
+        self.min_score = min_score
         self.entries: dict[MarketId, Entry] = {}
         #: whether its markets may contradict each other, or the score, in a way that no other guard sees
         self.is_compared = False
@@ -139,14 +139,14 @@ class Group:
 
     def may_be_beaten(self, entries: Mapping[MarketId, Entry]) -> bool:
         """Check whether markets are of several types, or some may be decided by the goals that have been scored."""
-        if self.least == LEAST_RESULTS:
+        if self.min_score == MIN_RESULTS:
             return len(entries) > 1 and any(entry.definition.type == COMBINED for entry in entries.values())
-        return len({entry.definition.type for entry in entries.values()}) > (1 if self.least == NO_GOALS else 0)
+        return len({entry.definition.type for entry in entries.values()}) > (1 if self.min_score == NO_GOALS else 0)
 
     def grid(self) -> tuple[Any, dict[Claim, int]]:
         """Return the scores to consider, and the row of each claim."""
         claims = tuple(dict.fromkeys(claim for entry in self.entries.values() for claim in entry.claims.values()))
-        return load_program().grid(claims, self.least), {claim: number for number, claim in enumerate(claims)}
+        return load_program().grid(claims, self.min_score), {claim: number for number, claim in enumerate(claims)}
 
     def over(self) -> set[MarketId]:
         """Return the markets that the certificate does not allow; without one, all."""
@@ -225,4 +225,4 @@ def still_wins(arbitrage: Arbitrage, group: Group) -> bool:
         price = max((price for price in entry.book.prices(leg.selection) if price is not None), default=0)
         claims.append(claim)
         odds.append(price / 1000)
-    return bool(load_program().never_loses(claims, odds, [leg.stake for leg in arbitrage.legs], group.least))
+    return bool(load_program().never_loses(claims, odds, [leg.stake for leg in arbitrage.legs], group.min_score))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from oddsengine.domain.events import read_score
 from oddsengine.pricing.guards.score_grid.budget import Budget
-from oddsengine.pricing.guards.score_grid.claims import claims_of, least_score, period_of
+from oddsengine.pricing.guards.score_grid.claims import claims_of, min_score_of, period_of
 from oddsengine.pricing.guards.score_grid.group import (
     Arbitrage,
     Entry,
@@ -27,7 +27,7 @@ from oddsengine.pricing.guards.score_grid.group import (
     mend,
     still_wins,
 )
-from oddsengine.pricing.guards.score_grid.halves import HALVES, LEAST_RESULTS, half_claims
+from oddsengine.pricing.guards.score_grid.halves import HALVES, MIN_RESULTS, half_claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -217,16 +217,16 @@ class ScoreGuard:
             return entry
         if claims:
             period = period_of(definition)
-            self._join(entry, period, least_score(event.sport, period, match.score))
+            self._join(entry, period, min_score_of(event.sport, period, match.score))
         if halves := half_claims(definition, event.sport, claims):
             entry.halves = Entry(book, halves, None)
-            self._join(entry.halves, HALVES, LEAST_RESULTS)
+            self._join(entry.halves, HALVES, MIN_RESULTS)
         return entry
 
-    def _join(self, entry: Entry, period: str, least: Score) -> None:
+    def _join(self, entry: Entry, period: str, min_score: Score) -> None:
         """Put a market's entry into the group of a period."""
         definition = entry.definition
-        group = entry.group = self._group((str(definition.event), period), least)
+        group = entry.group = self._group((str(definition.event), period), min_score)
         group.add(definition.id, entry)
         if group.certificate is not None:
             entry.ceilings = ceilings_under(entry.claims, group.certificate)
@@ -234,13 +234,13 @@ class ScoreGuard:
             # Others may have changed while there was nothing to compare them with.
             self._moved[group] = None
 
-    def _group(self, key: tuple[str, str], least: Score) -> Group:
+    def _group(self, key: tuple[str, str], min_score: Score) -> Group:
         """Return the group of a period of an event, reset if the goals scored have changed."""
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = Group(key, Budget(self._solves_per_s * _SHARE_OF_ONE))
-        if group.least != least:
-            group.least = least
+        if group.min_score != min_score:
+            group.min_score = min_score
             group.arbitrages, group.fair_bets = [], []
             group.drop_certificate()
         return group

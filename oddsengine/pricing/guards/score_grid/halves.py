@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 #: The period of the groups of such claims.
 HALVES: Final = "h1+ft"
-#: Their least pair of results, in place of a score.
-LEAST_RESULTS: Final = Score(-1, -1)
+#: Their minimal pair of results, in place of a score.
+MIN_RESULTS: Final = Score(-1, -1)
 #: The type that combines both; without one, results of different periods can't contradict each other.
 COMBINED: Final = "half_time_full_time"
 #: period -> the factors of its result

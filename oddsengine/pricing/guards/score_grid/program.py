@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from oddsengine.pricing.guards.score_grid.claims import NO_GOALS
-from oddsengine.pricing.guards.score_grid.halves import LEAST_RESULTS
+from oddsengine.pricing.guards.score_grid.halves import MIN_RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -111,20 +111,20 @@ def _shares(claim: Claim, homes: Integers, aways: Integers) -> tuple[Floats, Flo
     return (wins != claim.negated).astype(np.float64), np.zeros(len(homes))
 
 
-def grid_size(claims: Iterable[Claim], least: Score = NO_GOALS) -> int:
-    """Return the goals a side, beyond the least, that a grid must reach, so that every score outside pays like some score inside.
+def grid_size(claims: Iterable[Claim], min_score: Score = NO_GOALS) -> int:
+    """Return the goals a side, beyond those already scored, that a grid must reach: every score outside pays like one inside.
 
     Outside, all goals are over the lines of totals and the scores listed. A difference within the lines of handicaps is kept by
     taking as many goals from both sides; one beyond them may shrink until it is just beyond. Three more goals leave room to keep
-    the parities of both sides. Lines are those that count from the least score.
+    the parities of both sides. Lines are those that count from the score already reached.
     """
     total = team = difference = listed = 0
     for claim in _parts(claims):
         if claim.kind in {"score", "other"}:
             scores = claim.listed if claim.kind == "other" else ((claim.home, claim.away),)
-            listed = max(listed, *(max(home - least.home, away - least.away) for home, away in scores), 0, 0)
+            listed = max(listed, *(max(home - min_score.home, away - min_score.away) for home, away in scores), 0, 0)
             continue
-        line = ceil(abs(claim.line + claim.home * least.home + claim.away * least.away))
+        line = ceil(abs(claim.line + claim.home * min_score.home + claim.away * min_score.away))
         if claim.home * claim.away > 0:
             total = max(total, line)
         elif claim.home * claim.away < 0:
@@ -132,7 +132,7 @@ def grid_size(claims: Iterable[Claim], least: Score = NO_GOALS) -> int:
         else:
             team = max(team, line)
     # Beyond the listed scores, a side's goals decide which side of level the score is on.
-    return max(total + 1, listed + abs(least.home - least.away) + 1, team + difference + 3, difference + 3) + 3
+    return max(total + 1, listed + abs(min_score.home - min_score.away) + 1, team + difference + 3, difference + 3) + 3
 
 
 def _parts(claims: Iterable[Claim]) -> Iterable[Claim]:
@@ -143,16 +143,16 @@ def _parts(claims: Iterable[Claim]) -> Iterable[Claim]:
 
 
 @lru_cache(maxsize=256)
-def grid(claims: tuple[Claim, ...], least: Score = NO_GOALS) -> ScoreGrid:
+def grid(claims: tuple[Claim, ...], min_score: Score = NO_GOALS) -> ScoreGrid:
     """Return the grid for some claims: one score for each way of paying all of them.
 
     Args:
         claims: the claims.
-        least: the goals that both sides have already, or `LEAST_RESULTS`.
+        min_score: the goals that both sides have already, or `MIN_RESULTS`.
     """
-    size = _RESULTS if least == LEAST_RESULTS else grid_size(claims, least) + 1
+    size = _RESULTS if min_score == MIN_RESULTS else grid_size(claims, min_score) + 1
     homes, aways = (axis.ravel() for axis in np.indices((size, size)))
-    homes, aways = homes + least.home, aways + least.away
+    homes, aways = homes + min_score.home, aways + min_score.away
     won, returned = (np.array(rows) for rows in zip(*(shares(claim, homes, aways) for claim in claims), strict=True))
     stacked = np.vstack((won, returned))
     # Comparing one random projection of each column is much faster than sorting columns.
@@ -257,9 +257,9 @@ def _never_loses(won: Floats) -> bool:
     return bool(won.min() >= -_MAX_LOSS and won.mean() > TOLERANCE)
 
 
-def never_loses(claims: Sequence[Claim], odds: Sequence[float], stakes: Sequence[float], least: Score = NO_GOALS) -> bool:
+def never_loses(claims: Sequence[Claim], odds: Sequence[float], stakes: Sequence[float], min_score: Score = NO_GOALS) -> bool:
     """Check whether stakes lose at no score of at least so many goals, and win at some."""
-    return _never_loses(np.array(stakes) @ _nets(grid(tuple(claims), least), range(len(claims)), odds))
+    return _never_loses(np.array(stakes) @ _nets(grid(tuple(claims), min_score), range(len(claims)), odds))
 
 
 def ceilings(won: Floats | Sequence[Floats], returned: Floats | Sequence[Floats], probabilities: Floats) -> list[int]:

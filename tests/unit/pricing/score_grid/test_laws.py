@@ -111,10 +111,10 @@ def test_every_claim_pays_as_the_bet_is_settled(kind: Kind) -> None:
         assert {score: paid(kind, key, 3.0, score) for score in on_grid} == on_grid
 
 
-LEAST = st.builds(Score, st.integers(0, 4), st.integers(0, 4))
+MIN_SCORES = st.builds(Score, st.integers(0, 4), st.integers(0, 4))
 
 
-@given(OFFERS, LEAST)
+@given(OFFERS, MIN_SCORES)
 def test_every_score_pays_all_claims_as_some_score_of_the_grid_does(kinds: list[Kind], least: Score) -> None:
     claims = tuple({claim: None for kind in kinds for claim in claims_of(definition(kind), "football").values()})
     scores = grid(claims, least)
@@ -140,7 +140,7 @@ def test_prices_of_one_distribution_with_a_margin_are_open(
 
 
 @settings(max_examples=60, deadline=None)
-@given(DISTRIBUTIONS, OFFERS, st.floats(0.0, 0.2), LEAST)
+@given(DISTRIBUTIONS, OFFERS, st.floats(0.0, 0.2), MIN_SCORES)
 def test_prices_of_a_distribution_beyond_the_current_score_are_open(
     chances: dict[tuple[int, int], float], kinds: list[Kind], margin: float, least: tuple[int, int]
 ) -> None:
@@ -162,7 +162,7 @@ MOVES = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
-@given(MOVES, st.sampled_from([1.0, 1000.0]), st.lists(st.one_of(st.none(), LEAST), min_size=12, max_size=12))
+@given(MOVES, st.sampled_from([1.0, 1000.0]), st.lists(st.one_of(st.none(), MIN_SCORES), min_size=12, max_size=12))
 def test_what_is_open_can_never_be_beaten_and_what_can_is_suspended(
     moves: list[tuple[Kind, dict[tuple[int, int], float], float, bool]], solves_per_s: float, goals: list[Score | None]
 ) -> None:
