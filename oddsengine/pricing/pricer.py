@@ -14,7 +14,7 @@ from oddsengine.domain.market_types import default_name
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
 from oddsengine.pricing.guards.checks import guards
-from oddsengine.pricing.guards.jump import JumpGuard, State, Witness
+from oddsengine.pricing.guards.jump import JumpGuard, OtherSource, State
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S, ScoreGuard
 from oddsengine.pricing.market.lines import LineLadders
 from oddsengine.pricing.market.market_book import MarketBook
@@ -176,18 +176,18 @@ class Pricer:
         guard = self._jumps.get(book.definition.id)
         if guard is None:
             guard = self._jumps[book.definition.id] = JumpGuard()
-        return guard.check(book, partial(self._witnesses, other_sources, event, now_ms))
+        return guard.check(book, partial(self._recent_sources, other_sources, event, now_ms))
 
-    def _witnesses(
+    def _recent_sources(
         self, other_sources: Callable[[], Iterable[SourceMarket]], event: Event | None, now_ms: int
-    ) -> Iterable[Witness]:
-        """Yield the other sources that may corroborate a jump: not those silent for longer than allowed."""
+    ) -> Iterable[OtherSource]:
+        """Yield the other sources that may corroborate a jump: those updated within the maximum age."""
         for market in other_sources():
             definition = market.definition
             if definition is not None:
                 resolved = self._resolver.resolve_uncached(market.source, definition, event, now_ms)
                 if now_ms - market.received_ms <= max_age_ms(resolved):
-                    yield Witness(market, resolved[0].settings)
+                    yield OtherSource(market, resolved[0].settings)
 
     def suspend(self, definition: MarketDefinition, reason: str) -> Repricing:
         """Suspend a market for a reason; a closed one stays closed. What it reopens at is not a jump, unless one was suspected.

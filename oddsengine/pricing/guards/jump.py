@@ -65,7 +65,7 @@ _TRUSTED, _SUSPECT = State.TRUSTED, State.SUSPECT
 _NEAR, _FAR, _REPEATED = Observation.NEAR, Observation.FAR, Observation.REPEATED
 
 
-class Witness(NamedTuple):
+class OtherSource(NamedTuple):
     """The same market at another source that is live and not too old, and the settings that apply to it there."""
 
     market: SourceMarket
@@ -109,16 +109,16 @@ class JumpGuard:
         #: the selections that jumped
         self._jumped: dict[str, _Jumped] = {}
 
-    def check(self, book: MarketBook, witnesses: Callable[[], Iterable[Witness]]) -> bool:
+    def check(self, book: MarketBook, other_sources: Callable[[], Iterable[OtherSource]]) -> bool:
         """Check a market that was just priced. Return whether it must be suspended.
 
         Args:
             book: the market, with a jump limit.
-            witnesses: returns the same market at other sources.
+            other_sources: returns the same market at other sources.
         """
         fair = book.fair()
         observation = self._observe(fair, book)
-        if observation is not _NEAR and _is_corroborated(book, fair, witnesses):
+        if observation is not _NEAR and _is_corroborated(book, fair, other_sources):
             observation = Observation.CORROBORATED
         was_suspect = self.state is _SUSPECT
         self.state = TRANSITIONS[self.state, observation]
@@ -162,8 +162,8 @@ def _jumped_books(before: Mapping[str, float], now: Mapping[str, float], book: M
     return {key: jumped[key] for key in book.updated_keys() if key in jumped} or jumped
 
 
-def _is_corroborated(book: MarketBook, fair: dict[str, float], witnesses: Callable[[], Iterable[Witness]]) -> bool:
-    for market, profile in witnesses():
+def _is_corroborated(book: MarketBook, fair: dict[str, float], other_sources: Callable[[], Iterable[OtherSource]]) -> bool:
+    for market, profile in other_sources():
         definition = market.definition
         # A source that is not in play yet has not seen what made the other jump.
         if definition is None or definition.status != "open" or definition.in_play != book.definition.in_play:

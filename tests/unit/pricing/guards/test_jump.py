@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.pricing.guards.jump import TRANSITIONS, JumpGuard, Observation, State, Witness
+from oddsengine.pricing.guards.jump import TRANSITIONS, JumpGuard, Observation, OtherSource, State
 from oddsengine.pricing.market.market_book import MarketBook
 from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile
 from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
@@ -45,7 +45,7 @@ class Guarded:
         assert market.definition is not None
         book = MarketBook(market, market.definition, (ResolvedProfile(Profile(jump_limit=LIMIT), ()),))
         assert book.imply() is None
-        return self.guard.check(book, lambda: [Witness(a_source(each), Profile()) for each in others])
+        return self.guard.check(book, lambda: [OtherSource(a_source(each), Profile()) for each in others])
 
 
 def test_every_observation_has_a_transition_but_those_that_a_new_market_can_not_make() -> None:
