@@ -22,7 +22,7 @@ _JSON: Final = "application/json"
 _NOT_FOUND: Final = 404
 
 
-class Rejected(Exception):
+class RequestRejected(Exception):
     """A request that is answered with an error.
 
     Args:
@@ -66,7 +66,7 @@ def answer_errors(handler: Handler, errors: InternalErrors) -> Handler:
 
 def error_answer(problem: Exception, request: web.Request, errors: InternalErrors) -> web.Response:
     """Return the error answer for an exception. An unexpected one is counted and logged, and the answer does not reveal it."""
-    if isinstance(problem, Rejected):
+    if isinstance(problem, RequestRejected):
         return problem.response
     if isinstance(problem, web.HTTPException):
         code = ErrorCode.NOT_FOUND if problem.status == _NOT_FOUND else ErrorCode.BAD_REQUEST

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from oddsengine.engine.engine import Engine
 
-    #: raises `common.http.Rejected` if a request is not admitted
+    #: raises `common.http.RequestRejected` if a request is not admitted
     Authorise = Callable[[web.Request], Awaitable[None]]
 
 

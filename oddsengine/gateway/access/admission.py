@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from oddsengine.common.http import Rejected, error
+from oddsengine.common.http import RequestRejected, error
 from oddsengine.gateway.access.authentication import Unauthorised
 from oddsengine.gateway.access.origins import AllowedOrigins
 from oddsengine.gateway.access.published_keys import KeysUnavailable
@@ -66,43 +66,45 @@ class Admission:
         """Return what a request's token grants, or what anonymous clients may do if it has none; None if nothing.
 
         Raises:
-            Rejected: if the token is not valid, or if that is not known.
+            RequestRejected: if the token is not valid, or if that is not known.
         """
         header = request.headers.get("Authorization", "")
         if not header:
             return self.authenticator.anonymous
         scheme, _, token = header.strip().partition(" ")
         if scheme.lower() != _BEARER:  # case-insensitive (RFC 9110, section 11.1)
-            raise Rejected(error(401, ErrorCode.UNAUTHORISED, "the Authorization header is not a Bearer token", _CHALLENGE))
+            raise RequestRejected(
+                error(401, ErrorCode.UNAUTHORISED, "the Authorization header is not a Bearer token", _CHALLENGE)
+            )
         try:
             return await self.authenticator.authenticate(token.strip())
         except Unauthorised as problem:
-            raise Rejected(error(401, ErrorCode.UNAUTHORISED, str(problem), _CHALLENGE)) from None
+            raise RequestRejected(error(401, ErrorCode.UNAUTHORISED, str(problem), _CHALLENGE)) from None
         except KeysUnavailable:
             text = "the identity provider does not answer: whether the token is valid is not known"
-            raise Rejected(error(503, ErrorCode.NOT_READY, text, _RETRY_LATER)) from None
+            raise RequestRejected(error(503, ErrorCode.NOT_READY, text, _RETRY_LATER)) from None
 
     async def require_access(self, request: web.Request) -> Access:
         """Return what a request's client may do.
 
         Raises:
-            Rejected: if the token is not valid, or if there is none and anonymous clients are rejected.
+            RequestRejected: if the token is not valid, or if there is none and anonymous clients are rejected.
         """
         access = await self.authenticate(request)
         if access is None:
-            raise Rejected(error(401, ErrorCode.UNAUTHORISED, "a token is required", _CHALLENGE))
+            raise RequestRejected(error(401, ErrorCode.UNAUTHORISED, "a token is required", _CHALLENGE))
         return access
 
     async def authorise(self, request: web.Request, role: Role) -> Access:
         """Return what an HTTP request's client may do, which is at least what a role may.
 
         Raises:
-            Rejected: if the client is over its rate, its token is not valid, or its role is lower.
+            RequestRejected: if the client is over its rate, its token is not valid, or its role is lower.
         """
         self._check_rate(self.requests, request)
         access = await self.require_access(request)
         if access.role < role:
-            raise Rejected(error(403, ErrorCode.FORBIDDEN, f"requires the role {role.name}, not {access.role.name}"))
+            raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"requires the role {role.name}, not {access.role.name}"))
         return access
 
     async def admit(self, request: web.Request, session_id: str, *, is_handshake: bool = True) -> str:
@@ -115,12 +117,12 @@ class Admission:
                 a request that is none: it is answered as one, and counted as any other.
 
         Raises:
-            Rejected: if the origin is not allowed, or the address is over its rate or its session limit.
+            RequestRejected: if the origin is not allowed, or the address is over its rate or its session limit.
         """
         origin = request.headers.get("Origin")
         if origin is not None and not self._origins.allows(origin):
             self.rejected_origins += 1
-            raise Rejected(error(403, ErrorCode.FORBIDDEN, f"origin {origin!r} is not allowed"))
+            raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"origin {origin!r} is not allowed"))
         if not is_handshake:
             self._check_rate(self.requests, request)
         self._check_rate(self.handshakes, request, counts=is_handshake)
@@ -129,7 +131,7 @@ class Admission:
         if limit and not await self._session_limiter.acquire(_address_key(address), session_id, limit):
             self.rejected_sessions += 1
             self._proxies.note_busy(address)
-            raise Rejected(error(429, ErrorCode.OVER_LIMIT, f"at most {limit} sessions per address", _RETRY_LATER))
+            raise RequestRejected(error(429, ErrorCode.OVER_LIMIT, f"at most {limit} sessions per address", _RETRY_LATER))
         return address
 
     def leave(self, address: str, session_id: str) -> None:
@@ -146,14 +148,14 @@ class Admission:
         self._session_limiter.release(_token_key(access), session_id)
 
     def check_rate(self, request: web.Request) -> None:
-        """Count an HTTP request that needs no token. Raises Rejected if its client is over its rate."""
+        """Count an HTTP request that needs no token. Raises RequestRejected if its client is over its rate."""
         self._check_rate(self.requests, request)
 
     def _check_rate(self, limiter: RateLimiter, request: web.Request, *, counts: bool = True) -> None:
         delay_s = limiter.delay_s(self._client(request), counts=counts)
         if delay_s:
             retry = {"Retry-After": str(ceil(delay_s))}
-            raise Rejected(error(429, ErrorCode.OVER_LIMIT, f"too many requests; retry in {delay_s:.1f} s", retry))
+            raise RequestRejected(error(429, ErrorCode.OVER_LIMIT, f"too many requests; retry in {delay_s:.1f} s", retry))
 
     def _client(self, request: web.Request) -> str:
         remote, headers = request.remote or "", request.headers

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from aiohttp import HttpVersion11, hdrs, web
 
-from oddsengine.common.http import Rejected, error
+from oddsengine.common.http import RequestRejected, error
 from oddsengine.domain.formats import FORMATS
 from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.protocol.client_messages import Subscribe
@@ -56,7 +56,7 @@ class EventStreamEndpoint:
             subscribe = self._subscription(request, access)
             if not await self._admission.acquire_session(access, session_id):
                 self._hub.counters.over_limit += 1
-                raise Rejected(error(429, ErrorCode.OVER_LIMIT, "too many sessions with this token", {"Retry-After": "5"}))
+                raise RequestRejected(error(429, ErrorCode.OVER_LIMIT, "too many sessions with this token", {"Retry-After": "5"}))
             try:
                 return await self._stream(request, access, subscribe, session_id)
             finally:
@@ -65,15 +65,15 @@ class EventStreamEndpoint:
             self._admission.leave(address, session_id)
 
     def _subscription(self, request: web.Request, access: Access) -> Subscribe:
-        """Return the subscription that a request asks for. Raises Rejected if it is not valid, granted or on offer."""
+        """Return the subscription that a request asks for. Raises RequestRejected if it is not valid, granted or on offer."""
         subscribe = parse_subscription(request)
         (name,) = subscribe.channels
         if not access.may_subscribe(name):
-            raise Rejected(error(403, ErrorCode.FORBIDDEN, f"{name!r} is not granted"))
+            raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"{name!r} is not granted"))
         try:
             self._hub.replica.channel(name)
         except UnknownChannel as unknown:
-            raise Rejected(error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))) from None
+            raise RequestRejected(error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))) from None
         return subscribe
 
     async def _stream(self, request: web.Request, access: Access, subscribe: Subscribe, session_id: str) -> web.StreamResponse:
@@ -97,19 +97,21 @@ class EventStreamEndpoint:
 
 
 def parse_subscription(request: web.Request) -> Subscribe:
-    """Parse the parameters of a request. Raises Rejected if they are not valid."""
+    """Parse the parameters of a request. Raises RequestRejected if they are not valid."""
     unknown = request.query.keys() - {"channel", "format", "min_interval_ms"}
     channels = request.query.getall("channel", [])
     if unknown or len(channels) != 1:
         text = f"unknown parameter {min(unknown)!r}" if unknown else "exactly one channel is required"
-        raise Rejected(error(400, ErrorCode.BAD_REQUEST, f"{text}; the parameters are channel, format and min_interval_ms"))
+        raise RequestRejected(
+            error(400, ErrorCode.BAD_REQUEST, f"{text}; the parameters are channel, format and min_interval_ms")
+        )
     fields = {"resume": request.headers.get("Last-Event-ID"), **request.query, "channels": channels}
     fields.pop("channel")
     try:
         subscribe = msgspec.convert(fields, Subscribe, strict=False)
     except msgspec.ValidationError as problem:
-        raise Rejected(error(400, ErrorCode.BAD_REQUEST, str(problem))) from None
+        raise RequestRejected(error(400, ErrorCode.BAD_REQUEST, str(problem))) from None
     if subscribe.format not in FORMATS:
         text = f"unknown format {subscribe.format!r}; the formats are {', '.join(FORMATS)}"
-        raise Rejected(error(400, ErrorCode.UNSUPPORTED_FORMAT, text))
+        raise RequestRejected(error(400, ErrorCode.UNSUPPORTED_FORMAT, text))
     return subscribe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from oddsengine.common.http import Rejected, error
+from oddsengine.common.http import RequestRejected, error
 from oddsengine.gateway.protocol.codes import ErrorCode
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ _RETRY_SOON: Final = {"Retry-After": "1"}
 
 
 def require_loaded(replica: Replica) -> None:
-    """Raise Rejected, with 503, while any shard has never been loaded."""
+    """Raise RequestRejected, with 503, while any shard has never been loaded."""
     missing = replica.unloaded()
     if missing:
         text = f"starting: {len(missing)} of {len(replica.offers)} shards are not loaded yet"
-        raise Rejected(error(503, ErrorCode.NOT_READY, text, _RETRY_SOON))
+        raise RequestRejected(error(503, ErrorCode.NOT_READY, text, _RETRY_SOON))

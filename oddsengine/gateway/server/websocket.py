@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import HttpVersion11, WSCloseCode, WSMsgType, web
 
 from oddsengine.common.error_codes import ErrorCode
-from oddsengine.common.http import Rejected, error
+from oddsengine.common.http import RequestRejected, error
 from oddsengine.gateway.protocol.framing import Framing, close_frame, pong_frame
 from oddsengine.gateway.server.http_connection import HttpConnection
 
@@ -64,7 +64,7 @@ class MessageSocket:
         self._end: WSMessage | None = None
 
     async def accept(self, request: web.Request) -> None:
-        """Complete the opening handshake. Raises Rejected or web.HTTPException if the request is not one."""
+        """Complete the opening handshake. Raises RequestRejected or web.HTTPException if the request is not one."""
         _check_handshake(request)
         connection = request.protocol
         if not isinstance(connection, HttpConnection):
@@ -148,22 +148,24 @@ class MessageSocket:
 
 
 def _check_handshake(request: web.Request) -> None:
-    """Raise Rejected unless a request is an opening handshake (RFC 6455, section 4.2.1)."""
+    """Raise RequestRejected unless a request is an opening handshake (RFC 6455, section 4.2.1)."""
     headers = request.headers
     upgrades = {part.strip().lower() for value in headers.getall("Upgrade", ()) for part in value.split(",")}
     if "websocket" not in upgrades or request.version < HttpVersion11:
-        raise Rejected(error(426, ErrorCode.BAD_REQUEST, "a WebSocket handshake is required: Upgrade: websocket", _UPGRADE))
+        raise RequestRejected(
+            error(426, ErrorCode.BAD_REQUEST, "a WebSocket handshake is required: Upgrade: websocket", _UPGRADE)
+        )
     version = headers.get("Sec-WebSocket-Version", "")
     if version.strip() != _VERSION:
         text = f"WebSocket version {version!r} is not supported, only {_VERSION}"
-        raise Rejected(error(426, ErrorCode.BAD_REQUEST, text, _UPGRADE))
+        raise RequestRejected(error(426, ErrorCode.BAD_REQUEST, text, _UPGRADE))
     key = headers.get("Sec-WebSocket-Key", "").strip()
     try:
         size = len(base64.b64decode(key, validate=True))
     except ValueError:
         size = 0
     if size != _KEY_BYTES:
-        raise Rejected(error(400, ErrorCode.BAD_REQUEST, "Sec-WebSocket-Key is not 16 bytes in base64"))
+        raise RequestRejected(error(400, ErrorCode.BAD_REQUEST, "Sec-WebSocket-Key is not 16 bytes in base64"))
 
 
 _framing = lru_cache(Framing)

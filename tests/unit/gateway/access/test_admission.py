@@ -8,7 +8,7 @@ import orjson
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from oddsengine.common.http import Rejected
+from oddsengine.common.http import RequestRejected
 from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import Role, SessionLimits
@@ -35,7 +35,7 @@ def a_request(remote: str = "192.0.2.1", **headers: str) -> web.Request:
 
 async def rejection(admitting: Coroutine[Any, Any, Any]) -> tuple[int, str, str | None]:
     """The status, the error code and the `Retry-After` of a rejected request."""
-    with pytest.raises(Rejected) as rejected:
+    with pytest.raises(RequestRejected) as rejected:
         await admitting
     response = rejected.value.response
     assert isinstance(response.body, bytes)

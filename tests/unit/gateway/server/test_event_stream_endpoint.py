@@ -6,7 +6,7 @@ import orjson
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from oddsengine.common.http import Rejected
+from oddsengine.common.http import RequestRejected
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.server.event_stream_endpoint import parse_subscription
 
@@ -35,7 +35,7 @@ def test_parameters_and_the_last_event_id_are_a_subscription() -> None:
     ],
 )
 def test_other_parameters_are_rejected_with_the_reason(query: str, code: str, reason: str) -> None:
-    with pytest.raises(Rejected) as rejected:
+    with pytest.raises(RequestRejected) as rejected:
         parse(query)
     body = rejected.value.response.body
     assert isinstance(body, bytes)
