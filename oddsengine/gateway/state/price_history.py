@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from oddsengine.domain.changes import Batch
 
 
-#: A version of a selection, when it was published (Unix milliseconds of the engine), its prices, and when it was heard (Unix
+#: A version of a selection, when it was published (Unix milliseconds of the engine), its prices, and when it was received (Unix
 #: milliseconds of this process). A plain tuple: the garbage collector untracks those, and there are many.
 Version: TypeAlias = tuple[int, int, tuple[int | None, ...], int]
 
 
-class WasOnOffer(NamedTuple):
+class OfferedPeriod(NamedTuple):
     """When a price was last on offer, in Unix milliseconds of the engine; `until_ms` is None if it still is."""
 
     v: int
@@ -35,25 +35,25 @@ class PriceHistory:
         self._versions: dict[MarketId, dict[str, list[Version]]] = {}
         self._recorded: list[tuple[Batch, int]] = []
 
-    def record(self, batch: Batch, heard_ms: int) -> None:
+    def record(self, batch: Batch, received_ms: int) -> None:
         """Record what a batch has changed. Only queues it: `process` does the work.
 
         Args:
             batch: the batch. Its own time is that of the engine, whose clock may be wrong or be set.
-            heard_ms: when it arrived, Unix milliseconds.
+            received_ms: when it arrived, Unix milliseconds.
         """
         if self._keep_ms:
-            self._recorded.append((batch, heard_ms))
+            self._recorded.append((batch, received_ms))
 
     def process(self) -> None:
         """Process recorded batches; call every few ms."""
-        for batch, heard_ms in self._recorded:
-            self._process(batch, heard_ms)
+        for batch, received_ms in self._recorded:
+            self._process(batch, received_ms)
         self._recorded.clear()
 
-    def _process(self, batch: Batch, heard_ms: int) -> None:
+    def _process(self, batch: Batch, received_ms: int) -> None:
         published_ms = batch.ts_ms
-        oldest_ms = heard_ms - self._keep_ms
+        oldest_ms = received_ms - self._keep_ms
         for change in batch.markets:
             selections = self._versions.get(change.id)
             if selections is None:
@@ -61,9 +61,9 @@ class PriceHistory:
             for key, selection in change.selections.items():
                 versions = selections.get(key)
                 if versions is None:
-                    selections[key] = [(change.v, published_ms, selection.prices, heard_ms)]
+                    selections[key] = [(change.v, published_ms, selection.prices, received_ms)]
                     continue
-                versions.append((change.v, published_ms, selection.prices, heard_ms))
+                versions.append((change.v, published_ms, selection.prices, received_ms))
                 # The oldest was replaced longer ago than prices are kept.
                 while versions[1][3] < oldest_ms:
                     del versions[0]
@@ -78,7 +78,7 @@ class PriceHistory:
 
     def was_on_offer(
         self, market: MarketId, selection: str, price: int, profile: int, v: int | None, now_ms: int
-    ) -> WasOnOffer | None:
+    ) -> OfferedPeriod | None:
         """Return when a price was last on offer within the time kept, or None if it was not.
 
         Args:
@@ -92,11 +92,11 @@ class PriceHistory:
         self.process()
         until_ms: int | None = None
         replaced_ms = now_ms
-        for version, from_ms, prices, heard_ms in reversed(self._versions.get(market, {}).get(selection, ())):
+        for version, from_ms, prices, received_ms in reversed(self._versions.get(market, {}).get(selection, ())):
             if replaced_ms < now_ms - self._keep_ms:
                 return None
             # The price at market version v is that of the selection's last version up to v.
             if prices[profile] == price and (v is None or version <= v or until_ms is None):
-                return WasOnOffer(version, from_ms, until_ms)
-            until_ms, replaced_ms = from_ms, heard_ms
+                return OfferedPeriod(version, from_ms, until_ms)
+            until_ms, replaced_ms = from_ms, received_ms
         return None

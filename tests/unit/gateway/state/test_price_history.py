@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from oddsengine.domain.changes import Batch, MarketChange, Removal, SelectionChange
 from oddsengine.domain.ids import EventId, MarketId
-from oddsengine.gateway.state.price_history import PriceHistory, WasOnOffer
+from oddsengine.gateway.state.price_history import OfferedPeriod, PriceHistory
 
 KEEP_MS = 100
 MARKET = MarketId("e1/match_odds")
@@ -55,7 +55,7 @@ def test_a_price_is_found_while_it_was_on_offer_within_the_time_kept(
         until_ms = None if following is None else following[1]
         in_time = following is None or following[2] >= now_ms - KEEP_MS
         if in_time and offered == price and (v is None or number <= v or until_ms is None):
-            expected = WasOnOffer(number, from_ms, until_ms)
+            expected = OfferedPeriod(number, from_ms, until_ms)
     assert expected == history.was_on_offer(MARKET, "home", price, 0, v, now_ms)
 
 
