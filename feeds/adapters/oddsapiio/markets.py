@@ -100,7 +100,7 @@ def to_markets(
     bet = _bet(market.name)
     if bet is None:
         return
-    phase = Phase("suspended" if _is_of_before(market, details) else "open", details.status == "live")
+    phase = Phase("suspended" if _is_pre_match_quote(market, details) else "open", details.status == "live")
     home, away, sport = details.home, details.away, _sport(details)
     for price in market.odds:
         if bet.kind == "ML":
@@ -129,8 +129,8 @@ def to_markets(
             yield asian_handicap(event, line, home, away, phase, period=bet.period, unit=unit), _quotes(price, "home", "away")
 
 
-def _is_of_before(market: Market, details: EventDetails) -> bool:
-    """Check whether a match that is live is quoted as it was before its start."""
+def _is_pre_match_quote(market: Market, details: EventDetails) -> bool:
+    """Check whether the odds of a live match were last updated before its start."""
     if details.status != "live":
         return False
     at_ms, start_ms = time_ms(market.updated_at), time_ms(details.date)

@@ -248,7 +248,7 @@ class TheOddsApiCodec(PollOnly):
                 except msgspec.DecodeError as error:
                     events.append(Rejected(f"market of {key} on event {quoted.id}", str(error), excerpt(bytes(raw))))
                     continue
-                is_open = self._is_fresh(market, response) and not _is_of_before(market, event)
+                is_open = self._is_fresh(market, response) and not _is_pre_match_quote(market, event)
                 phase = Phase("open" if is_open else "suspended", event.in_play)
                 problems: list[str] = []
                 had_draw = quote_cache.has_draw(event.id, "ft")
@@ -306,7 +306,7 @@ class TheOddsApiCodec(PollOnly):
         return now_ms - at_ms <= self._config.max_update_age_s * 1000
 
 
-def _is_of_before(market: Market, event: Event) -> bool:
-    """Check whether an event in play is quoted as it was before its start."""
+def _is_pre_match_quote(market: Market, event: Event) -> bool:
+    """Check whether the odds of an event in play were last updated before its start."""
     at_ms = updated_ms(market)
     return event.in_play and event.start_ms is not None and at_ms is not None and at_ms < event.start_ms

@@ -71,7 +71,7 @@ async def gateway(
             link.on_reload = reloader.request
         await wait_loaded(service, startup)
         if link is not None:
-            link.say_alive()
+            link.send_heartbeat()
         url = url_of(settings.gateway.host, service.port, tls=opened.front.tls is not None)
         _log.info("serving", url=url, worker=os.getpid())
         await startup.stopping.wait()

@@ -56,7 +56,7 @@ class ParentLink:
 
     async def run(self) -> None:
         """Serve the parent until it is gone, then stop."""
-        alive = asyncio.create_task(self._say_alive())
+        alive = asyncio.create_task(self._send_heartbeats())
         try:
             while (message := await self._channel.receive()) is not None:
                 match message:
@@ -75,13 +75,13 @@ class ParentLink:
         _log.error("parent gone, stopping")
         self._startup.stop()
 
-    def say_alive(self) -> None:
+    def send_heartbeat(self) -> None:
         """Report that the event loop runs, and whether this worker serves."""
         self._channel.send(Alive(self._startup.step is Step.READY))
 
-    async def _say_alive(self) -> None:
+    async def _send_heartbeats(self) -> None:
         while True:
-            self.say_alive()
+            self.send_heartbeat()
             await asyncio.sleep(ALIVE_EVERY_S)
 
     def _own_samples(self) -> Iterable[Sample]:
