@@ -43,8 +43,9 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         at_ms: when it happened by our clock, Unix milliseconds.
-        kind: `opened` (a connection was made), `afresh` (the codec was reset), `sample` (a verification was requested), `asked`
-            (the next request was taken), `data` (bytes of the stream), `response`, `time` (a tick), or `status` (a new health).
+        kind: `opened` (a connection was made), `reset` (the codec was reset; `afresh` in older recordings), `sample` (a
+            verification was requested), `asked` (the next request was taken), `data` (bytes of the stream), `response`, `time`
+            (a tick), or `status` (a new health).
         text: the bytes of `data` or of a `response`, or the reason of a `status`.
         raw: the bytes if they are not UTF-8; base64 in the file.
         request: what a `response` answers.
@@ -55,7 +56,7 @@ class Packet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     at_ms: int
-    kind: Literal["opened", "afresh", "sample", "asked", "data", "response", "time", "status"]
+    kind: Literal["opened", "reset", "afresh", "sample", "asked", "data", "response", "time", "status"]
     text: str | None = None
     raw: bytes | None = None
     request: Request | None = None

@@ -42,7 +42,7 @@ class Player:
         codec, poller, ticker = self._feed.codec, self._feed.poller, self._feed.ticker
         if packet.kind == "opened":
             codec.connection_made()
-        elif packet.kind == "afresh":
+        elif packet.kind in {"reset", "afresh"}:
             codec.reset()
         elif packet.kind == "sample" and self._feed.verifier is not None:
             self._feed.verifier.request_verification()

@@ -151,7 +151,7 @@ class Supervisor:
         self.counters.failures += 1
         if isinstance(error, ContinuityLost) and error.reset:
             self._feed.codec.reset()
-            self._record(Packet(at_ms=self._now_ms(), kind="afresh"))
+            self._record(Packet(at_ms=self._now_ms(), kind="reset"))
         self.status.apply(Trigger.WENT_STALE if health == "stale" else Trigger.LOST, reason)
         if was_live:
             self.counters.continuity_lost += 1

@@ -121,7 +121,7 @@ def feed_status(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
             "state": each.state.value,
             "reason": each.reason,
             "since": each.status.since_ms,
-            "heard": each.received_ms,
+            "last_received": each.received_ms,
             "lag_ms": each.lag.lag_ms,
             "skew_ms": each.lag.skew_ms,
             "failures_in_a_row": each.retry.failures,

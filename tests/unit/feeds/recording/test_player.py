@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: what happens to a feed, one step after the other
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.sampled_from(["opened", "afresh", "sample", "asked", "time"]), st.just(b"")),
+        st.tuples(st.sampled_from(["opened", "reset", "afresh", "sample", "asked", "time"]), st.just(b"")),
         st.tuples(st.sampled_from(["data", "response"]), st.binary(max_size=20)),
         st.tuples(st.just("status"), st.sampled_from([b"live", b"down"])),
     ),
@@ -91,7 +91,7 @@ class Live:
         packet = Packet(at_ms=at_ms, kind=kind)
         if kind == "opened":
             codec.connection_made()
-        elif kind == "afresh":
+        elif kind in {"reset", "afresh"}:
             codec.reset()
         elif kind == "sample":
             codec.request_verification()
