@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from purgatory.domain.model import Context, OpenedState
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from feeds.errors import FeedError, ProviderRefused
+from feeds.supervision.breaker import BreakerOpen, BreakerState, CircuitBreaker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from feeds.supervision.settings import Supervision
 
 
@@ -22,14 +24,14 @@ class Retry:
     """Schedules the attempts of one feed.
 
     Args:
-        name: the feed's name.
         supervision: the feed's limits and waits.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, name: str, supervision: Supervision) -> None:
+    def __init__(self, supervision: Supervision, clock: Callable[[], float] = time.monotonic) -> None:
         self._wait = wait_random_exponential(multiplier=supervision.backoff_start_s, max=supervision.backoff_ceiling_s)
         self._probe_s = supervision.breaker_probe_s
-        self.breaker = Context(name, supervision.breaker_failures, supervision.breaker_probe_s)
+        self.breaker = CircuitBreaker(supervision.breaker_failures, supervision.breaker_probe_s, clock)
         #: failed attempts since the feed was last live
         self.failures = 0
         #: failed requests in a row, on this connection and the ones before
@@ -58,11 +60,11 @@ class Retry:
     @property
     def is_open(self) -> bool:
         """Whether the breaker allows only probes."""
-        return self.breaker.state != "closed"
+        return self.breaker.state is not BreakerState.CLOSED
 
     def attempts(self) -> AsyncRetrying:
         """Return an iterator over attempts that waits between them, until one succeeds or the caller is cancelled."""
-        return AsyncRetrying(wait=self._wait_s, retry=retry_if_exception_type((OSError, FeedError, OpenedState)))
+        return AsyncRetrying(wait=self._wait_s, retry=retry_if_exception_type((OSError, FeedError, BreakerOpen)))
 
     def wait_s(self, failures: int) -> float:
         """Draw a wait in seconds, after a number of failures in a row."""
@@ -76,6 +78,6 @@ class Retry:
         if isinstance(error, ProviderRefused) and error.fatal:
             # Only an operator can fix it; a probe finds out when that has happened.
             return self._probe_s
-        if isinstance(error, OpenedState):
-            return max(0.0, error.opened_at + self.breaker.ttl - time.time()) + self.wait_s(1)
+        if isinstance(error, BreakerOpen):
+            return self.breaker.wait_s() + self.wait_s(1)
         return float(self._wait(state))

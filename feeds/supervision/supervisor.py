@@ -68,7 +68,7 @@ class Supervisor:
         self._now_ms = now_ms
         self._clock = clock
         self.status = FeedStatus(name, now_ms)
-        self.retry = Retry(name, self._supervision)
+        self.retry = Retry(self._supervision, clock)
         self.counters = FeedCounters()
         self._health = HealthTracker(self.status, self._supervision.lag_limit_s, self._publish)
         self._events = EventHandler(name, sink, self._health, self.counters, now_ms, clock)
@@ -126,7 +126,6 @@ class Supervisor:
         while True:
             # A round ends with a session that was live, so only failures in a row add up to longer waits.
             async for attempt in self.retry.attempts():
-                self.retry.breaker.messages.clear()
                 with attempt, self.retry.breaker:
                     await self._attempt()
                     self.retry.failures = 0

@@ -125,7 +125,7 @@ def feed_status(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
             "lag_ms": each.lag.lag_ms,
             "skew_ms": each.lag.skew_ms,
             "failures_in_a_row": each.retry.failures,
-            "breaker": each.retry.breaker.state,
+            "breaker": each.retry.breaker.state.value,
             "quota": None if each.quota is None else {"used": each.quota.used, "remaining": each.quota.remaining},
             "counts": {name: getattr(each.counters, name) for name in each.counters.__slots__},
             "changes": [
