@@ -8,6 +8,7 @@ import structlog
 
 from feeds.errors import ContinuityLost
 from feeds.feed import Dropped, Quota, Rejected, VerificationSnapshot
+from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class EventHandler:
         self._clock = clock
         #: as the provider last reported it; None until it has
         self.quota: Quota | None = None
+        self._rejection_lines = LineLimit(clock)
 
     def handle(self, events: list[CodecEvent], watchdog: Watchdog) -> None:
         """Handle events, all of them before raising: the codec will not return any of them again.
@@ -81,9 +83,7 @@ class EventHandler:
                 failure = self._handle_batch(event, watchdog) or failure
             elif isinstance(event, Rejected):
                 self._counters.rejected += 1
-                _log.warning(
-                    "provider message rejected", feed=self._name, where=event.where, reason=event.reason, excerpt=event.excerpt
-                )
+                self._log_rejection(event)
             elif isinstance(event, Dropped):
                 self._counters.dropped += 1
             elif isinstance(event, Quota):
@@ -94,6 +94,17 @@ class EventHandler:
                 failure = failure or event
         if failure is not None:
             raise failure
+
+    def _log_rejection(self, event: Rejected) -> None:
+        if (left_out := self._rejection_lines.take()) is not None:
+            _log.warning(
+                "provider message rejected",
+                feed=self._name,
+                where=event.where,
+                reason=event.reason,
+                excerpt=event.excerpt,
+                left_out=left_out,
+            )
 
     def _handle_batch(self, batch: UpdateBatch, watchdog: Watchdog) -> FeedError | None:
         """Pass a batch to the sink, except what the provider claims about its own health: the health tracker decides on that.

@@ -15,12 +15,14 @@ The only way back to `live` is a recovery that the codec reports as complete.
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from enum import Enum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 
+from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.state_diagram import state_diagram
 
 if TYPE_CHECKING:
@@ -90,9 +92,10 @@ class FeedStatus:
     Args:
         feed: the feed's name, for the log.
         now_ms: the wall clock, Unix milliseconds.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, feed: str, now_ms: Callable[[], int]) -> None:
+    def __init__(self, feed: str, now_ms: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
         self._feed = feed
         self._now_ms = now_ms
         self.state = FeedState.DOWN
@@ -101,16 +104,33 @@ class FeedStatus:
         #: when the provider last sent anything, Unix milliseconds
         self.received_ms: int | None = None
         self.changes: deque[Change] = deque(maxlen=_KEPT_CHANGES)
+        self._outage = Outage("feed unavailable", "feed available again", clock)
 
     def apply(self, trigger: Trigger, reason: str) -> bool:
-        """Apply a trigger. Return whether it changed the state."""
+        """Apply a trigger. Return whether it changed the state.
+
+        Changes are logged while the feed works; from its first failure until it is live again only the failures are.
+        """
         state = TRANSITIONS.get((self.state, trigger))
         if state is None:
             return False
         self.state, self.reason, self.since_ms = state, reason, self._now_ms()
         self.changes.append(Change(self.since_ms, trigger, state, reason))
-        _log.info("feed state", feed=self._feed, state=state.value, reason=reason)
+        is_logged = not self._outage.is_ongoing and state not in {_DOWN, _STALE}
+        (_log.info if is_logged else _log.debug)("feed state", feed=self._feed, state=state.value, reason=reason)
+        if state is _LIVE:
+            self._outage.worked(self._feed)
         return True
+
+    def note_failure(self, cause: str, reason: str, **details: Any) -> None:
+        """Log that the feed has failed, if it has not been failing for the same cause.
+
+        Args:
+            cause: the kind of failure, one of few values.
+            reason: what happened.
+            details: what else to log.
+        """
+        self._outage.failed(self._feed, cause, reason=reason, **details)
 
     def explain(self, reason: str) -> None:
         """Set why the feed is not live yet. No-op for a live feed."""

@@ -9,8 +9,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-import structlog
-
 from feeds.errors import ContinuityLost, FeedError, ProviderRefused, WentStale
 from feeds.recording.packet import Packet
 from feeds.supervision.counters import FeedCounters
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
     from feeds.supervision.lag import LagMeter
     from feeds.transports.http import HttpClient
     from oddsengine.domain.feed_updates import SourceHealth
-
-_log = structlog.get_logger(__name__)
 
 
 class Supervisor:
@@ -67,7 +63,7 @@ class Supervisor:
         self._tap = tap
         self._now_ms = now_ms
         self._clock = clock
-        self.status = FeedStatus(name, now_ms)
+        self.status = FeedStatus(name, now_ms, clock)
         self.retry = Retry(self._supervision, clock)
         self.counters = FeedCounters()
         self._health = HealthTracker(self.status, self._supervision.lag_limit_s, self._publish)
@@ -152,13 +148,9 @@ class Supervisor:
             self._feed.codec.reset()
             self._record(Packet(at_ms=self._now_ms(), kind="reset"))
         self.status.apply(Trigger.WENT_STALE if health == "stale" else Trigger.LOST, reason)
-        if was_live:
-            self.counters.continuity_lost += 1
-            _log.warning("continuity lost", feed=self.name, health=health, reason=reason, received_ms=self.received_ms)
-        elif isinstance(error, ProviderRefused) and error.fatal:
-            _log.error("feed refused", feed=self.name, reason=reason, next_probe_s=self._supervision.breaker_probe_s)
-        else:
-            _log.warning("feed connection failed", feed=self.name, reason=reason)
+        self.counters.continuity_lost += was_live
+        is_fatal = isinstance(error, ProviderRefused) and error.fatal
+        self.status.note_failure("refused" if is_fatal else health, reason, was_live=was_live, received_ms=self.received_ms)
         self._health.publish(health, reason)
 
     def _publish(self, health: SourceHealth, reason: str) -> None:

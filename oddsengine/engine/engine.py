@@ -160,6 +160,10 @@ class Engine:
         """Return how a market's prices were computed (None: for all profiles). Return None if it is not on offer."""
         return explain(self.pipeline, market, self._now_ms(), only_profile)
 
+    def problems(self) -> dict[int, str]:
+        """Return the shards whose state does not reach Redis, and why."""
+        return {shard: problem for shard, writer in enumerate(self.writers) if (problem := writer.problem())}
+
     def feeds(self) -> list[dict[str, Any]]:
         """Return the status of every feed, since when and why."""
         return self.describe_feeds()

@@ -79,21 +79,23 @@ def engine_app(
     async def unmatched(_request: web.Request) -> web.Response:
         return json_answer(api.unmatched())
 
+    async def readyz(_request: web.Request) -> web.Response:
+        problems = engine.problems()
+        if not problems:
+            return web.json_response({"status": "ready"})
+        shards = ", ".join(map(str, problems))
+        return error(503, ErrorCode.NOT_READY, f"shards not published: {shards}: {next(iter(problems.values()))}")
+
     errors = InternalErrors()
     app = web.Application()
     app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", _require(authorise_scrape, metrics_handler(registry), errors))
     app.router.add_get("/v1/markets/{id:.+}/explain", _require(authorise, explain, errors))
     app.router.add_get("/v1/feeds", _require(authorise, feeds, errors))
     app.router.add_get("/v1/unmatched", _require(authorise, unmatched, errors))
     app.add_routes([UNKNOWN_ROUTE])
     return app
-
-
-async def _readyz(_request: web.Request) -> web.Response:
-    """Answer that the engine owns its shards: it serves only then."""
-    return web.json_response({"status": "ready"})
 
 
 def _require(authorise: Authorise | None, handler: Handler, errors: InternalErrors) -> Handler:

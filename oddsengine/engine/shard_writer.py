@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from oddsengine.engine.ended_events import RECOVERING, STOPPED
-from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, cause_of, note_outage
 from oddsengine.streams.errors import DataLost, Fenced
 from oddsengine.streams.publisher import prepare
 
@@ -30,6 +30,8 @@ HEARTBEAT_S: Final = 1.0
 LAST_WRITE_S: Final = 3.0
 _RETRY_S: Final = 0.1
 _RETIRE_EVERY_S: Final = 5.0
+#: A write that takes longer than this is overdue: gateways suspend at about the same time.
+_OVERDUE_MS: Final = 3000
 _log = structlog.get_logger(__name__)
 
 
@@ -82,6 +84,9 @@ class ShardWriter:
         self._stopping = False
         self._next_retire_ms = 0
         self._next_tick_ms = 0
+        self._last_write_ms = now_ms()
+        #: why the last attempt to write failed; empty if it did not
+        self._failure = ""
         #: batches written
         self.flushes = 0
         #: epochs opened
@@ -90,6 +95,13 @@ class ShardWriter:
     def wake(self) -> None:
         """Flush now: there may be something to publish."""
         self._wake.set()
+
+    def problem(self) -> str:
+        """Return why what is staged does not reach Redis; empty if it does."""
+        if self._failure:
+            return f"Redis does not take its writes: {self._failure}"
+        silent_ms = self._now_ms() - self._last_write_ms - self._heartbeat_ms
+        return f"nothing was written for {silent_ms / 1000:.0f} s" if silent_ms > _OVERDUE_MS else ""
 
     def stop(self) -> None:
         """Suspend every market with the next write, and end `run` after it."""
@@ -118,9 +130,9 @@ class ShardWriter:
 
     async def _publish(self) -> None:
         offer = self._publisher.offer
-        last_write_ms = self._now_ms()
+        self._last_write_ms = self._now_ms()
         while True:
-            idle_s = (self._heartbeat_ms - self._now_ms() + last_write_ms) / 1000
+            idle_s = (self._heartbeat_ms - self._now_ms() + self._last_write_ms) / 1000
             try:
                 async with asyncio.timeout(max(idle_s, 0.0)):
                     await self._wake.wait()
@@ -137,12 +149,12 @@ class ShardWriter:
                 self._next_tick_ms = now_ms + round(HEARTBEAT_S * 1000)
                 self._pipeline.tick(now_ms)
             self._pipeline.flush(self._shard, now_ms)
-            is_due = now_ms - last_write_ms >= self._heartbeat_ms
+            is_due = now_ms - self._last_write_ms >= self._heartbeat_ms
             batch = offer.commit(self._wall_ms(), heartbeat=is_due)
             if batch is not None:
                 await self._write(prepare(offer, batch))
                 self.flushes += 1
-                last_write_ms = self._now_ms()
+                self._last_write_ms = self._now_ms()
 
     async def _suspend_all(self) -> None:
         offer = self._publisher.offer
@@ -180,8 +192,10 @@ class ShardWriter:
             try:
                 await action()
             except UNAVAILABLE as error:
+                self._failure = cause_of(error)
                 note_outage(user, error)
                 await asyncio.sleep(_RETRY_S)
             else:
+                self._failure = ""
                 REDIS_OUTAGE.worked(user)
                 return

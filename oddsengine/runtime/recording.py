@@ -7,11 +7,10 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from feeds.errors import FeedError
 from feeds.recording.recorder import Recorder
 from oddsengine.common.clock import wall_clock_ms
+from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.tasks import end_tasks
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 _WRITE_INTERVAL_S: Final = 0.5
 _ROTATE_BYTES: Final = 256_000_000
 _ROTATE_S: Final = 3600.0
-_log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -64,6 +62,7 @@ async def record(
 
 
 async def _write(recorders: Mapping[str, Recorder]) -> None:
+    outage = Outage("recording not written, retrying", "recording written again")
     while True:
         await asyncio.sleep(_WRITE_INTERVAL_S)
         for name, recorder in recorders.items():
@@ -75,4 +74,6 @@ async def _write(recorders: Mapping[str, Recorder]) -> None:
                 await asyncio.wait([write])
                 raise
             except OSError as error:
-                _log.error("recording not written, retrying", feed=name, error=str(error))
+                outage.failed(name, error.strerror or str(error))
+            else:
+                outage.worked(name)

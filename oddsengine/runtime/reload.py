@@ -24,6 +24,11 @@ _RELOADED_SECTIONS: Final = frozenset({"profiles", "tiers", "log"})
 _KEPT_SECTIONS: Final = ("profiles", "feeds")
 #: The sections that a gateway reads.
 GATEWAY_SECTIONS: Final = frozenset({"engine", "redis", "gateway", "auth", "limits", "log"})
+#: What an engine without a gateway reads: sections, and the keys of others that its own HTTP API needs.
+ENGINE_READS: Final = frozenset(Settings.__struct_fields__) - {"gateway", "limits"} | {
+    "gateway.trusted_proxies",
+    "limits.requests_per_s",
+}
 _log = structlog.get_logger(__name__)
 
 
@@ -35,7 +40,7 @@ class Reloader:
         load: loads it; raises ConfigError.
         settings: the settings in effect.
         adopt: switches the engine to another pricer; raises ValueError if it can't. None if there is no engine.
-        sections: the sections that this process reads.
+        reads: the sections, and the keys of others, that this process reads.
         poll_s: how often the file is looked at; None: only on request.
         restarts: called after a reload with the keys that need new processes, where those can be started. They are then in
             effect.
@@ -49,7 +54,7 @@ class Reloader:
         settings: Settings,
         adopt: Callable[[Pricer], None] | None,
         *,
-        sections: frozenset[str] = frozenset(Settings.__struct_fields__),
+        reads: frozenset[str] = frozenset(Settings.__struct_fields__),
         poll_s: float | None = POLL_S,
         restarts: Callable[[Sequence[str]], None] | None = None,
         fixed: frozenset[str] = frozenset(),
@@ -58,7 +63,7 @@ class Reloader:
         self._load = load
         self._settings = settings
         self._adopt = adopt
-        self._sections = sections
+        self._reads = reads
         self._poll_s = poll_s
         self._restarts = restarts
         self._fixed = fixed
@@ -96,8 +101,9 @@ class Reloader:
         changed = [
             key
             for section in Settings.__struct_fields__
-            if section in self._sections and section != "sections"
+            if section != "sections"
             for key in _changed_keys(section, getattr(self._settings, section), getattr(settings, section))
+            if section in self._reads or key in self._reads
         ]
         needed = [key for key in changed if key.partition(".")[0] not in _RELOADED_SECTIONS]
         needs_restart = needed if self._restarts is None else [key for key in needed if key in self._fixed]

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.domain.changes import SettledMarket
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.streams.keys import shard_keys
@@ -30,6 +31,7 @@ class Results:
 
     def __init__(self, redis: Redis, namespace: str, shards: int) -> None:
         self._redis = redis
+        self._unreadable_lines = LineLimit()
         self._keys = [shard_keys(namespace, shard) for shard in range(shards)]
 
     async def find(self, market: str) -> SettledMarket | None:
@@ -45,5 +47,6 @@ class Results:
         try:
             return _decode(stored)
         except DECODING_ERRORS as error:
-            _log.error("stored result unreadable", market=market, error=str(error))
+            if (left_out := self._unreadable_lines.take()) is not None:
+                _log.error("stored result unreadable", market=market, error=str(error), left_out=left_out)
             return None

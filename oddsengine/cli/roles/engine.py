@@ -11,7 +11,7 @@ from oddsengine.runtime.engine import open_engine, run_engine, serve_engine_api
 from oddsengine.runtime.feed_runner import feed_samples, feed_sources, open_feeds, run_feeds_of
 from oddsengine.runtime.processes.front import is_local, url_of
 from oddsengine.runtime.processes.redis import provide_redis
-from oddsengine.runtime.reload import Reloader, run_reloader
+from oddsengine.runtime.reload import ENGINE_READS, Reloader, run_reloader
 from oddsengine.runtime.telemetry.metrics import build_registry
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def engine(startup: Startup, settings: Settings, config: Path, load: Calla
         provide_redis(settings, startup) as (redis_url, _),
         run_engine(settings, redis_url, sources, startup=startup) as running,
     ):
-        reloader = Reloader(config, load, settings, running.adopt)
+        reloader = Reloader(config, load, settings, running.adopt, reads=ENGINE_READS)
         registry = build_registry([running.samples, lambda: feed_samples(supervisors)])
         async with (
             run_feeds_of(running, feeds, supervisors),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: An outage is logged when it begins, when its cause changes, this often while it lasts, and when it ends.
+#: An outage is logged when it begins, for each other cause, this often for a cause that lasts, and when it ends.
 REPEAT_S: Final = 60.0
 _log = structlog.get_logger(__name__)
 
@@ -32,12 +33,17 @@ class Outage:
         self._clock = clock
         self._failing: set[str] = set()
         self._began_s = 0.0
-        self._logged_s = 0.0
-        self._cause = ""
+        #: when each cause of the present outage was logged
+        self._logged_s: dict[str, float] = {}
         self._failures = 0
 
+    @property
+    def is_ongoing(self) -> bool:
+        """Whether any user has failed, and has not succeeded since."""
+        return bool(self._failing)
+
     def failed(self, user: str, cause: str, **details: Any) -> None:
-        """Note a failure, and log it if it begins an outage, has another cause, or none was logged for a while.
+        """Note a failure, and log it if it begins an outage, or if its cause was not logged for a while.
 
         Args:
             user: who has failed.
@@ -49,9 +55,10 @@ class Outage:
         self._failing.add(user)
         if begins:
             self._began_s, self._failures = now_s, 0
+            self._logged_s.clear()
         self._failures += 1
-        if begins or cause != self._cause or now_s - self._logged_s >= REPEAT_S:
-            self._cause, self._logged_s = cause, now_s
+        if now_s - self._logged_s.get(cause, -math.inf) >= REPEAT_S:
+            self._logged_s[cause] = now_s
             lasted = {} if begins else {"for_s": round(now_s - self._began_s, 1), "failures": self._failures}
             _log.error(self._event, cause=cause, user=user, **details, **lasted)
 
@@ -61,4 +68,5 @@ class Outage:
             return
         self._failing.discard(user)
         if not self._failing:
-            _log.info(self._end_event, after_s=round(self._clock() - self._began_s, 1), failures=self._failures)
+            after_s = round(self._clock() - self._began_s, 1)
+            _log.info(self._end_event, user=user, after_s=after_s, failures=self._failures)

@@ -11,6 +11,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from oddsengine.common.http import error, json_answer
+from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.domain.changes import EventChange
 from oddsengine.domain.formats import FORMATS
 from oddsengine.domain.ids import EventId, MarketId
@@ -74,6 +75,7 @@ class RestApi:
 
     def __init__(self, hub: Hub, engine: EngineView | None, admission: Admission, results: ResultFinder | None = None) -> None:
         self._results = results
+        self._unreachable_lines = LineLimit()
         self._replica = hub.replica
         self._engine = engine
         self._profile = hub.profile_of
@@ -159,7 +161,8 @@ class RestApi:
         try:
             settled = await self._results.find(key)
         except (RedisError, OSError) as problem:
-            _log.warning("results unreachable", market=key, error=str(problem))
+            if (left_out := self._unreachable_lines.take()) is not None:
+                _log.warning("results unreachable", market=key, error=str(problem), left_out=left_out)
             return error(503, ErrorCode.NOT_READY, f"market {key!r} is not on offer, and its results can't be read now")
         if settled is None:
             return _no_market(key)

@@ -87,6 +87,14 @@ class Worker:
         self.samples: list[Sample] = []
         self.answers: dict[int, asyncio.Future[None]] = {}
         self.frozen = False
+        #: it has closed its end of the channel, and is about to end
+        self.leaving = False
+
+    def limit_s(self, timeout_s: float) -> float:
+        """Return how long the worker may be silent now, if it may be for `timeout_s` while it serves."""
+        if self.leaving:
+            return max(_DRAIN_TIMEOUT_S, timeout_s)
+        return timeout_s if self.was_heard else max(_START_TIMEOUT_S, timeout_s)
 
 
 class Workers:
@@ -258,16 +266,18 @@ class Workers:
             self._workers.add(worker)
             if started is not None:
                 started.set_result(worker)
-            watching = [asyncio.create_task(self._listen(worker)), asyncio.create_task(self._watch(worker))]
+            receiving, watching = asyncio.create_task(self._listen(worker)), asyncio.create_task(self._watch(worker))
             try:
                 await process.wait()
             except asyncio.CancelledError:
+                # Draining has a time limit of its own.
+                await end_tasks([watching])
                 await _drain(worker)
                 raise
             finally:
                 self._workers.discard(worker)
                 self._ended = merge([self._ended, counted(worker.samples)])
-                await end_tasks(watching)
+                await end_tasks([receiving, watching])
                 channel.close()
         return worker
 
@@ -290,6 +300,7 @@ class Workers:
                     collecting.add_done_callback(self._collecting.discard)
                 case _:
                     pass
+        worker.heard_s, worker.leaving = asyncio.get_running_loop().time(), True
 
     async def _answer(self, worker: Worker, request: int) -> None:
         worker.channel.send(AllSamples(pack(request, await self.samples())))
@@ -304,7 +315,7 @@ class Workers:
             # Where this process was suspended itself, the worker gets that time too.
             worker.heard_s += max(0.0, now_s - checked_s - 2 * _CHECK_S)
             checked_s = now_s
-            limit_s = self._timeout_s if worker.was_heard else max(_START_TIMEOUT_S, self._timeout_s)
+            limit_s = worker.limit_s(self._timeout_s)
             if now_s - worker.heard_s > limit_s:
                 worker.frozen = True
                 _log.error("worker frozen, replacing it", worker=worker.number, pid=worker.process.pid, silent_s=limit_s)

@@ -134,6 +134,7 @@ async def test_workers_are_one_service(redis_server: EmbeddedRedis, redis: Redis
         await sockets(stack, url, 12)
         assert min(await metric(url, "oddsengine_sessions_opened_total")) >= 20
         assert not is_running(first)
+        assert {1.0} == await metric(url, r'oddsengine_worker_restarts_total\{reason="frozen"\}')
 
         # a config that needs new processes gets them
         config.write_text(accepted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 import pytest
@@ -33,6 +33,11 @@ class Engine:
     def unmatched(self) -> list[dict[str, Any]]:
         return []
 
+    def problems(self) -> dict[int, str]:
+        return self.unpublished
+
+    unpublished: ClassVar[dict[int, str]] = {}
+
 
 @asynccontextmanager
 async def client_of(app: web.Application) -> AsyncIterator[TestClient[web.Request, web.Application]]:
@@ -59,6 +64,18 @@ def app() -> web.Application:
 async def test_it_answers_without_a_token(app: web.Application, path: str, body: dict[str, Any]) -> None:
     async with client_of(app) as client, client.get(path) as response:
         assert (200, body) == (response.status, await response.json())
+
+
+async def test_an_engine_that_cannot_write_is_not_ready() -> None:
+    engine: Any = Engine()
+    async with client_of(engine_app(engine, CollectorRegistry())) as client:
+        async with client.get("/readyz") as response:
+            assert 200 == response.status
+        engine.unpublished = {0: "Redis does not take its writes: OOM", 3: "nothing was written for 9 s"}
+        async with client.get("/readyz") as response:
+            error = (await response.json())["error"]
+    assert (503, "not_ready") == (response.status, error["code"])
+    assert "shards not published: 0, 3: Redis does not take its writes: OOM" == error["message"]
 
 
 @pytest.mark.parametrize(

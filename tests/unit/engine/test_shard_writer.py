@@ -217,3 +217,20 @@ async def test_the_next_owner_shows_what_was_stopped_as_recovering(owned: Owned)
     owned.pipeline.offers[0].commit(0)
     await owned.writer.take_over()
     assert ("suspended", RECOVERING) == offered(owned)
+
+
+async def test_an_owner_says_why_its_writes_do_not_arrive() -> None:
+    owned = Owned()
+    owned.publisher.released.clear()
+    async with owned.running():
+        owned.writer.wake()
+        await asyncio.sleep(0)
+        assert "" == owned.writer.problem()
+        owned.now_ms += 6000
+        assert "nothing was written for 5 s" == owned.writer.problem()
+        owned.publisher.errors = [RedisConnectionError("refused")]
+        owned.publisher.released.set()
+        await asyncio.sleep(0.01)
+        assert "Redis does not take its writes: UNREACHABLE" == owned.writer.problem()
+        await asyncio.sleep(0.15)
+        assert "" == owned.writer.problem()

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from oddsengine.runtime.reload import GATEWAY_SECTIONS, Reloader
+from oddsengine.runtime.reload import ENGINE_READS, GATEWAY_SECTIONS, Reloader
 from oddsengine.runtime.settings import Settings, load_settings, parse_settings
 from tests.support.service import wait_until
 
@@ -77,6 +77,17 @@ def test_a_bad_file_is_rejected_and_changes_nothing(config: Path) -> None:
     assert not Reloader(config, load, parse_settings(FIRST, "odds.toml", {}), engine.refuse).reload()
 
 
+def test_an_engine_names_only_keys_that_it_reads(config: Path) -> None:
+    reloader = Reloader(config, load, load(config), Engine().adopt, reads=ENGINE_READS)
+    config.write_text(
+        FIRST + "[gateway]\nport = 1\ntrusted_proxies = ['10.0.0.1']\n[limits]\nsessions = 3\nrequests_per_s = 9\n"
+        "[auth]\nissuer = 'us'\n"
+    )
+    with capture_logs() as logs:
+        assert reloader.reload()
+    assert ["gateway.trusted_proxies", "auth.issuer", "limits.requests_per_s"] == logs[0]["needs_restart"]
+
+
 def test_what_changed_and_what_needs_a_restart_is_named_by_key(config: Path) -> None:
     config.write_text(FIRST + "[engine]\nshards = 2\n")
     reloader = Reloader(config, load, load(config), Engine().adopt)
@@ -98,7 +109,7 @@ def test_what_changed_and_what_needs_a_restart_is_named_by_key(config: Path) -> 
 
 
 def test_a_gateway_names_only_what_it_reads(config: Path) -> None:
-    reloader = Reloader(config, load, load(config), None, sections=GATEWAY_SECTIONS)
+    reloader = Reloader(config, load, load(config), None, reads=GATEWAY_SECTIONS)
     config.write_text(SECOND + "[gateway]\nheartbeat_ms = 900\n[matching]\nwindow_min = 5\n")
     with capture_logs() as logs:
         assert reloader.reload()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from feeds.supervision.states import TRANSITIONS, FeedState, FeedStatus, Trigger, diagram
 
@@ -34,6 +35,31 @@ def test_triggers_outside_the_table_are_ignored_and_every_change_is_kept(trigger
         assert status.state is TRANSITIONS.get((before, trigger), before)
         changes += changed
     assert min(changes, 50) == len(status.changes)
+
+
+def test_a_feed_that_keeps_failing_is_one_line_at_each_end() -> None:
+    now_s = 0.0
+    status = FeedStatus("src", lambda: 0, lambda: now_s)
+    with capture_logs() as logged:
+        for trigger in (Trigger.CONNECT, Trigger.OPENED, Trigger.RECOVERED):
+            status.apply(trigger, "test")
+        for _ in range(5):
+            status.apply(Trigger.LOST, "HTTP 401")
+            status.note_failure("refused", "HTTP 401")
+            status.apply(Trigger.CONNECT, "connecting")
+            status.apply(Trigger.OPENED, "connected")
+            status.apply(Trigger.WENT_STALE, "no answer")
+            status.note_failure("stale", "no answer")
+            status.apply(Trigger.CONNECT, "connecting")
+            status.apply(Trigger.OPENED, "connected")
+            now_s += 10
+        status.apply(Trigger.RECOVERED, "image complete")
+    lines = [line for line in logged if line["log_level"] != "debug"]
+    assert ["connecting", "recovering", "live"] == [line["state"] for line in lines[:3]]
+    assert [("feed unavailable", "refused"), ("feed unavailable", "stale")] == [
+        (line["event"], line["cause"]) for line in lines[3:5]
+    ]
+    assert [("feed available again", 50.0, 10)] == [(line["event"], line["after_s"], line["failures"]) for line in lines[5:]]
 
 
 def test_the_diagram_in_the_docs_is_the_table() -> None:
