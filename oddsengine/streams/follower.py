@@ -245,7 +245,7 @@ class Follower:
         return True
 
     async def _check_epoch(self, top: Position) -> None:
-        """Notify an owner that goes on writing in an epoch below ours that it is not followed.
+        """Request a new epoch from an owner that keeps writing in one below ours, which is not followed.
 
         Epochs go back if Redis loses its data and the next engine's clock is behind.
         """

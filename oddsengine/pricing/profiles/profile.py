@@ -52,54 +52,52 @@ _SEVERAL_WIN: Final[tuple[MarketType, ...]] = (
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of one profile; docs/configuration.md describes them for operators.
+    """The settings of one profile, in groups. docs/configuration.md describes each; `rules` refine them for some markets."""
 
-    Fair probabilities: `devig` removes a bookmaker's margin from its prices (`auto`: by `shin`,
-    or by `multiplicative` where several selections win). Where some of its prices are missing,
-    `source_overround` is taken as its book sum per winner (0: such a market has no fair price). A complete book must sum to
-    between `min_source_overround` and `max_source_overround` per winner, the latter for two and three outcomes and more for
-    more; `source_overround` narrows that. `exchange` limits which
-    order books are used. Lines of an event's totals or handicaps that contradict each other are pooled, none by more than
-    `pool_limit` (probability); a line that would have to move further is suspended.
-
-    Margin: `book_sum` is the target sum of inverse odds per winner (1.05 is a margin of 5 %), `method` spreads it over the
-    selections. Before that, `skew` is an exponent on the fair probabilities (over 1 shortens favourites and lengthens
-    longshots) and `shift` raises those of single selections by a share (`{home = 0.02}`); neither changes the book sum.
-
-    Prices: rounded onto `ladder`, `down`, or `balanced` to come closer to the target book sum, with `balanced_over_fair` even
-    at odds over fair. The book sum per winner
-    stays within `tolerance` of the target (0: no limit) and never falls under 1 + `min_margin`. A selection quoted under
-    `min_odds` has no price; one quoted over `max_odds` has those. A price that would move by at most the share `min_move`
-    stays; one that would move by more than the share `max_move` gets there in steps (0: at once).
-
-    Suspension: a market whose source has been silent for `max_age_s` seconds (0: no limit); one where a fair probability
-    changes by more than the share `jump_limit` of itself at once, until another update or source confirms it (0: no
-    limit); with `require_complete_book` one in which a selection has no fair price; with `suspend` all. `rules` refine
-    the settings for some markets.
-    """
-
+    # Fair probabilities: `devig` removes a bookmaker's margin from its prices (`auto`: by `shin`, or by `multiplicative` where
+    # several selections win). Where some of its prices are missing, `source_overround` is taken as its book sum per winner (0:
+    # such a market has no fair price). A complete book must sum to between `min_source_overround` and `max_source_overround`
+    # per winner, the latter for two and three outcomes and more for more; `source_overround` narrows that.
     devig: Devig = "auto"
     source_overround: SourceOverround = 0.0
     min_source_overround: MinSourceOverround = 0.98
     max_source_overround: MaxSourceOverround = 1.35
+    #: which order books are used
+    exchange: ExchangeLimits = ExchangeLimits()
+    #: by how much lines of an event that contradict each other are moved (probability); one that would have to move further is
+    #: suspended
+    pool_limit: PoolLimit = 0.02
+
+    # Margin: `book_sum` is the target sum of inverse odds per winner (1.05 is a margin of 5 %), `method` spreads it over the
+    # selections. Before that, `skew` is an exponent on the fair probabilities (over 1 shortens favourites and lengthens
+    # longshots) and `shift` raises those of single selections by a share (`{home = 0.02}`); neither changes the book sum.
     book_sum: BookSum = 1.05
-    min_margin: MinMargin = 0.0
     method: Method = "multiplicative"
+    skew: Skew = 1.0
+    shift: dict[str, Shift] = {}
+
+    # Prices: rounded onto `ladder`, `down`, or `balanced` to come closer to the target book sum, with `balanced_over_fair` even
+    # at odds over fair. The book sum per winner stays within `tolerance` of the target (0: no limit) and never falls under 1 +
+    # `min_margin`. A selection quoted under `min_odds` has no price; one quoted over `max_odds` has those. A price that would
+    # move by at most the share `min_move` stays; one that would move by more than the share `max_move` gets there in steps (0:
+    # at once).
     ladder: str = "betfair"
     rounding: Rounding = "down"
     tolerance: Tolerance = 0.0
+    min_margin: MinMargin = 0.0
     min_odds: MinOdds = 1.01
     max_odds: MaxOdds = 1000.0
-    exchange: ExchangeLimits = ExchangeLimits()
-    skew: Skew = 1.0
-    shift: dict[str, Shift] = {}
     min_move: MinMove = 0.0
     max_move: MaxMove = 0.0
+
+    # Suspension: a market whose source has been silent for `max_age_s` seconds (0: no limit); one where a fair probability
+    # changes by more than the share `jump_limit` of itself at once, until another update or source confirms it (0: no limit);
+    # with `require_complete_book` one in which a selection has no fair price; with `suspend` all.
     max_age_s: MaxAge = 0.0
     jump_limit: JumpLimit = 0.0
-    pool_limit: PoolLimit = 0.02
     require_complete_book: bool = False
     suspend: bool = False
+
     rules: tuple[Rule, ...] = ()
 
     #: ladders the operator has configured, in addition to `LADDERS`
