@@ -10,6 +10,7 @@ import json
 import socket
 import time
 import urllib.request
+from functools import partial
 from statistics import median
 from typing import Final
 
@@ -96,9 +97,33 @@ def latency(subscribers: int, rate: float | None = None) -> list[Row]:
                 growth.append((system.gateway.resident_bytes() - before) / (subscribers / 10))
         with receiver_running(system.port, _messages(subscribers)):
             suspension_ms = _measure_suspensions(system, rate)
+    return _latency_rows(at, rate, alone, stalled, suspension_ms, slow / _ROUNDS, growth)
+
+
+def _latency_rows(
+    at: str,
+    rate: float,
+    alone: list[tuple[Report, float]],
+    stalled: list[Report],
+    suspension_ms: float,
+    slow_consumers: float,
+    growth: list[float],
+) -> list[Row]:
+    """Return the rows of the latency scenario.
+
+    Args:
+        at: which rate was published.
+        rate: the rate, deltas per second.
+        alone: the rounds without stalled clients, each with the gateway's share of its core.
+        stalled: the rounds with stalled clients.
+        suspension_ms: how long a suspension took to the last socket.
+        slow_consumers: how many a round had.
+        growth: bytes per stalled client, by round.
+    """
     report, cpu = sorted(alone, key=lambda each: each[0].p99_ms)[_ROUNDS // 2]
+    row = partial(Row, scenario="latency")
     rows = [
-        Row(scenario="latency", metric=metric, value=value, unit="ms", goal=goal, met=None if goal is None else value <= goal)
+        row(metric=metric, value=value, unit="ms", goal=goal, met=None if goal is None else value <= goal)
         for metric, value, goal in (
             (f"p50 {at}", report.p50_ms, None),
             (f"p99 {at}", report.p99_ms, 25.0),
@@ -111,13 +136,12 @@ def latency(subscribers: int, rate: float | None = None) -> list[Row]:
     per_client = median(growth)
     return [
         *rows,
-        Row(scenario="latency", metric="published", value=rate, unit="deltas/s"),
-        Row(scenario="latency", metric="delivered", value=report.deltas_per_s, unit="deltas/s"),
-        Row(scenario="latency", metric="gateway CPU", value=cpu, unit="of a core"),
-        Row(scenario="latency", metric="CPU per delivery", value=1e6 * cpu / max(report.deltas_per_s, 1.0), unit="us"),
-        Row(scenario="latency", metric="receiver CPU", value=report.cpu_share, unit="of its core"),
-        Row(
-            scenario="latency",
+        row(metric="published", value=rate, unit="deltas/s"),
+        row(metric="delivered", value=report.deltas_per_s, unit="deltas/s"),
+        row(metric="gateway CPU", value=cpu, unit="of a core"),
+        row(metric="CPU per delivery", value=1e6 * cpu / max(report.deltas_per_s, 1.0), unit="us"),
+        row(metric="receiver CPU", value=report.cpu_share, unit="of its core"),
+        row(
             metric="p99 with 10 % stalled",
             value=p99_stalled_ms,
             unit="ms",
@@ -126,17 +150,15 @@ def latency(subscribers: int, rate: float | None = None) -> list[Row]:
             goal=1.1,
             met=ratio <= 1.1,
         ),
-        Row(
-            scenario="latency",
+        row(
             metric="suspension to the last socket, mean",
             value=suspension_ms,
             unit="ms",
             reference="p99 of prices",
             ratio=suspension_ms / max(report.p99_ms, 0.1),
         ),
-        Row(scenario="latency", metric="slow consumers per round", value=slow / _ROUNDS, unit="clients"),
-        Row(
-            scenario="latency",
+        row(metric="slow consumers per round", value=slow_consumers, unit="clients"),
+        row(
             metric="memory per stalled client",
             value=per_client,
             unit="bytes",
@@ -144,7 +166,7 @@ def latency(subscribers: int, rate: float | None = None) -> list[Row]:
             met=per_client <= 1024,
         ),
         # In the first round the heap grows by the frames that sockets accepted in part, and keeps that memory for later rounds.
-        Row(scenario="latency", metric="memory per stalled client, worst round", value=max(growth), unit="bytes"),
+        row(metric="memory per stalled client, worst round", value=max(growth), unit="bytes"),
     ]
 
 

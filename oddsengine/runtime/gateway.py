@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import structlog
 from aiohttp import web
@@ -43,7 +43,7 @@ from oddsengine.streams.results import Results
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from prometheus_client import CollectorRegistry
     from redis.asyncio import Redis
@@ -61,6 +61,10 @@ _SHUTDOWN_TIMEOUT_S: Final = 2.0
 _LOAD_POLL_S: Final = 0.005
 _REPORT_AFTER_S: Final = 2.0
 _log = structlog.get_logger(__name__)
+
+
+#: the name of a task, and what it runs
+_Task: TypeAlias = "tuple[str, Coroutine[Any, Any, None]]"
 
 
 class GatewayService:
@@ -159,43 +163,59 @@ async def run_gateway(
         handshakes = HandshakeTimeouts(settings.limits.handshake_timeout_s, time.monotonic, settings.limits.idle_timeout_s)
         errors = InternalErrors()
         acceptors: list[Acceptor] = []
-        registry = registry_of(
-            [
-                *metrics,
-                lambda: hub_samples(hub),
-                lambda: rejection_samples(hub, admission, handshakes),
-                lambda: follower_samples(followers),
-                lambda: [("oddsengine_internal_errors_total", (), errors.total)],
-                lambda: (sample for acceptor in acceptors for sample in connection_samples(acceptor)),
-            ]
-        )
+        sources: list[Source] = [
+            lambda: hub_samples(hub),
+            lambda: rejection_samples(hub, admission, handshakes),
+            lambda: follower_samples(followers),
+            lambda: [("oddsengine_internal_errors_total", (), errors.total)],
+            lambda: (sample for acceptor in acceptors for sample in connection_samples(acceptor)),
+        ]
         results = Results(connect(), settings.redis.namespace, settings.engine.shards)
-        gateway = Gateway(hub, admission, registry, engine, handshakes, results, errors)
+        gateway = Gateway(hub, admission, registry_of([*metrics, *sources]), engine, handshakes, results, errors)
         running = [
-            ("sweep", _sweep(hub)),
-            ("clock", CLOCK.watch(_ignore)),
-            ("heartbeats", _send_heartbeats(hub)),
-            ("session-leases", session_limiter.renew()),
-            ("handshakes", handshakes.watch()),
-            ("keys", admission.authenticator.renew_keys()),
+            *_maintenance(hub, admission, session_limiter, handshakes),
+            *_certificate_renewal(front, settings, timing),
             *(("follower", follower.run()) for follower in followers),
         ]
-        if front.tls is not None:
-            cert, key = settings.gateway.tls_cert, settings.gateway.tls_key
-            running.append(("certificate", renew(front.tls, cert, key, check_s=timing.certificate_check_s)))
-        addresses, accepted = admission.addresses, _accept_limits(settings)
+        limits = _accept_limits(settings)
 
         def acceptor_of(server: web.Server) -> Acceptor:
-            return Acceptor(server, front.sockets, front.tls, handshakes, addresses, accepted, errors)
+            return Acceptor(server, front.sockets, front.tls, handshakes, admission.addresses, limits, errors)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine, name=name) for name, coroutine in running]
-            try:
-                async with _accepting(gateway, opened, startup, acceptor_of) as acceptor:
-                    acceptors.append(acceptor)
-                    yield GatewayService(gateway, hub, followers, front.port)
-            finally:
-                await end_tasks(tasks)
+        await stack.enter_async_context(_run_tasks(running))
+        acceptors.append(await stack.enter_async_context(_accepting(gateway, opened, startup, acceptor_of)))
+        yield GatewayService(gateway, hub, followers, front.port)
+
+
+@asynccontextmanager
+async def _run_tasks(running: list[_Task]) -> AsyncIterator[None]:
+    """Run tasks until the context is left. One that fails ends it, with an exception group."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(coroutine, name=name) for name, coroutine in running]
+        try:
+            yield
+        finally:
+            await end_tasks(tasks)
+
+
+def _maintenance(hub: Hub, admission: Admission, session_limiter: SessionLimiter, handshakes: HandshakeTimeouts) -> list[_Task]:
+    """Return what runs as long as the gateway, by the names of its tasks."""
+    return [
+        ("sweep", _sweep(hub)),
+        ("clock", CLOCK.watch(_ignore)),
+        ("heartbeats", _send_heartbeats(hub)),
+        ("session-leases", session_limiter.renew()),
+        ("handshakes", handshakes.watch()),
+        ("keys", admission.authenticator.renew_keys()),
+    ]
+
+
+def _certificate_renewal(front: Front, settings: Settings, timing: Timing) -> list[_Task]:
+    """Return what loads a renewed certificate; nothing without TLS."""
+    if front.tls is None:
+        return []
+    cert, key = settings.gateway.tls_cert, settings.gateway.tls_key
+    return [("certificate", renew(front.tls, cert, key, check_s=timing.certificate_check_s))]
 
 
 def _followers(settings: Settings, hub: Hub, connect: Callable[[], Redis], timing: Timing) -> list[Follower]:
