@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from oddsengine.sourcing.matching.names.countries import ADJECTIVES, CODES
-from oddsengine.sourcing.matching.names.marks import folded, marked_name
+from oddsengine.sourcing.matching.names.marks import Patterns, compiled, folded, marked_name
 
 _MALE: Final = re.compile(r"\b(?:men'?s?|atp|male|herren|masculino)\b")
 _FEMALE_TOURS: Final = re.compile(
@@ -18,28 +18,25 @@ _FEMALE_TOURS: Final = re.compile(
 _ESPORTS: Final = re.compile(r"\be-?sports?\b")
 _RESERVE_LEAGUES: Final = re.compile(r"\b(?:premier league 2|mls next pro|liga revelacao|g[ -]league|regionalliga reserve)\b")
 #: Leagues that have no team in common, though names of their teams may be alike.
-_CIRCUITS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("college", r"\bw?ncaa\w*|\bcollege\b|\bcfb\b|\bcbb\b"),
-        ("wnba", r"\bwnba\b"),
-        ("nba development", r"\bg[ -]league\b"),
-        ("nba summer", r"\bsummer league\b"),
-        ("nba", r"\bnba\b"),
-        ("nfl", r"\bnfl\b"),
-        ("cfl", r"\bcfl\b"),
-        ("ufl", r"\b(?:ufl|xfl|usfl)\b"),
-        ("ahl", r"\bahl\b"),
-        ("echl", r"\bechl\b"),
-        ("khl", r"\bkhl\b"),
-        ("nhl", r"\bnhl\b"),
-        ("minor baseball", r"\bmilb\b|\bminor league\b|\btriple a\b|\bdouble a\b"),
-        ("mlb", r"\bmlb\b"),
-        ("mls", r"\bmls\b"),
-        ("a-league", r"\ba-league\b"),
-        ("npb", r"\bnpb\b"),
-        ("kbo", r"\bkbo\b"),
-    )
+_CIRCUITS: Final = compiled(
+    ("college", r"\bw?ncaa\w*|\bcollege\b|\bcfb\b|\bcbb\b"),
+    ("wnba", r"\bwnba\b"),
+    ("nba development", r"\bg[ -]league\b"),
+    ("nba summer", r"\bsummer league\b"),
+    ("nba", r"\bnba\b"),
+    ("nfl", r"\bnfl\b"),
+    ("cfl", r"\bcfl\b"),
+    ("ufl", r"\b(?:ufl|xfl|usfl)\b"),
+    ("ahl", r"\bahl\b"),
+    ("echl", r"\bechl\b"),
+    ("khl", r"\bkhl\b"),
+    ("nhl", r"\bnhl\b"),
+    ("minor baseball", r"\bmilb\b|\bminor league\b|\btriple a\b|\bdouble a\b"),
+    ("mlb", r"\bmlb\b"),
+    ("mls", r"\bmls\b"),
+    ("a-league", r"\ba-league\b"),
+    ("npb", r"\bnpb\b"),
+    ("kbo", r"\bkbo\b"),
 )
 #: Competitions of several countries: a country in their name is a host.
 _INTERNATIONAL: Final = re.compile(
@@ -47,62 +44,53 @@ _INTERNATIONAL: Final = re.compile(
     r"|nations|tour|qualif\w*|olympic\w*)\b"
 )
 #: Forms of a game that are never the same match.
-_FORMS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("doubles", r"\bdoubles\b"),
-        ("singles", r"\bsingles\b"),
-        ("t20", r"\bt20i?s?\b|\btwenty20\b|\bindian premier league\b|\bipl\b|\bbig bash\b"),
-        ("t10", r"\bt10\b"),
-        ("one day", r"\bodis?\b|\bone[ -]day\b|\b50 over"),
-        ("first class", r"\btests?\b|\bfirst[ -]class\b|\bcounty championship\b"),
-        ("hundred", r"\bthe hundred\b"),
-    )
+_FORMS: Final = compiled(
+    ("doubles", r"\bdoubles\b"),
+    ("singles", r"\bsingles\b"),
+    ("t20", r"\bt20i?s?\b|\btwenty20\b|\bindian premier league\b|\bipl\b|\bbig bash\b"),
+    ("t10", r"\bt10\b"),
+    ("one day", r"\bodis?\b|\bone[ -]day\b|\b50 over"),
+    ("first class", r"\btests?\b|\bfirst[ -]class\b|\bcounty championship\b"),
+    ("hundred", r"\bthe hundred\b"),
 )
 _MIN_KNOWN: Final = 3
 #: Games of esports, by their names and their leagues.
-_GAMES: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("league of legends", r"\bleague of legends\b|\blol\b|\b(?:lec|lck|lcs|lpl|msi|lfl|nlc|cblol|worlds)\b"),
-        ("counter-strike", r"\bcs ?2\b|\bcs:? ?go\b|\bcounter[ -]?strike\b|\b(?:iem|pgl|blast|esl pro league|cct)\b"),
-        ("dota", r"\bdota\b|\bthe international\b|\bdreamleague\b"),
-        ("valorant", r"\bvalorant\b|\bvct\b"),
-        ("rocket league", r"\brocket league\b|\brlcs\b"),
-        ("overwatch", r"\boverwatch\b|\bowl\b"),
-        ("rainbow six", r"\brainbow (?:six|6)\b|\br6\b"),
-        ("call of duty", r"\bcall of duty\b|\bcod\b|\bcdl\b"),
-        ("honor of kings", r"\b(?:honou?r of kings|king of glory|kpl)\b"),
-        ("mobile legends", r"\bmobile legends\b|\bmlbb\b|\bmpl\b"),
-        ("pubg", r"\bpubg\b"),
-        ("starcraft", r"\bstar ?craft\b|\bsc2\b"),
-    )
+_GAMES: Final = compiled(
+    ("league of legends", r"\bleague of legends\b|\blol\b|\b(?:lec|lck|lcs|lpl|msi|lfl|nlc|cblol|worlds)\b"),
+    ("counter-strike", r"\bcs ?2\b|\bcs:? ?go\b|\bcounter[ -]?strike\b|\b(?:iem|pgl|blast|esl pro league|cct)\b"),
+    ("dota", r"\bdota\b|\bthe international\b|\bdreamleague\b"),
+    ("valorant", r"\bvalorant\b|\bvct\b"),
+    ("rocket league", r"\brocket league\b|\brlcs\b"),
+    ("overwatch", r"\boverwatch\b|\bowl\b"),
+    ("rainbow six", r"\brainbow (?:six|6)\b|\br6\b"),
+    ("call of duty", r"\bcall of duty\b|\bcod\b|\bcdl\b"),
+    ("honor of kings", r"\b(?:honou?r of kings|king of glory|kpl)\b"),
+    ("mobile legends", r"\bmobile legends\b|\bmlbb\b|\bmpl\b"),
+    ("pubg", r"\bpubg\b"),
+    ("starcraft", r"\bstar ?craft\b|\bsc2\b"),
 )
 #: What a competition of football is, the more particular first: a pair does not play in two at a time.
-_CONTESTS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in (
-        ("friendly", r"\bfriendl\w+|\bamistoso\w*|\btovarish\w*|\bfreundschaft\w*|\bexhibition\b|\bamica(?:l|ux)\b"),
-        ("club world cup", r"\bclub world cup\b|\bmundial de clubes\b"),
-        ("world cup", r"\bworld cup\b|\bmundial\b|\bcoupe du monde\b|\bchempionat mira\b|\bcopa del mundo\b"),
-        ("nations league", r"\bnations league\b|\bliga natsiy\b|\bliga de naciones\b"),
-        ("euro", r"\beuro\b|\beuropean (?:football )?championship\b|\bchempionat evropy\b|\beurocopa\b"),
-        ("champions league", r"\bchampions league\b|\bucl\b|\bliga chempionov\b|\bligue des champions\b|\bliga de campeones\b"),
-        ("europa league", r"\beuropa league\b|\buel\b|\bliga evropy\b"),
-        ("conference league", r"\bconference league\b|\bliga konferentsiy\b"),
-        ("libertadores", r"\blibertadores\b"),
-        ("sudamericana", r"\bsudamericana\b|\bsul-americana\b"),
-        ("copa america", r"\bcopa america\b"),
-        ("africa cup", r"\bafrica cup\b|\bafcon\b|\bafrican nations\b"),
-        ("asian cup", r"\basian cup\b"),
-        ("gold cup", r"\bgold cup\b"),
-        ("olympic games", r"\bolympi\w+\b"),
-        ("super cup", r"\bsuper ?(?:cup|copa|coupe|coppa|kubok|taca)\b|\bcommunity shield\b"),
-        ("cup", r"\b(?:cup|copa|coupe|coppa|beker|taca|kubok|kupa(?:si)?|puchar|trophy|\w*pokal)\b"),
-        ("league", r"\b(?:league|\w*liga|ligue|serie [a-d]|eredivisie|premiership|premier|divis\w+|primera)\b"),
-        ("league", r"^(?!.*\b(?:uefa|europ\w*|world|asia\w*|afric\w*|u\d\d)\b).*\bchampionship\b"),
-        ("league", r"\b(?:segunda|brasileir\w+|ekstraklasa|allsvenskan|eliteserien|mls|epl)\b"),
-    )
+_CONTESTS: Final = compiled(
+    ("friendly", r"\bfriendl\w+|\bamistoso\w*|\btovarish\w*|\bfreundschaft\w*|\bexhibition\b|\bamica(?:l|ux)\b"),
+    ("club world cup", r"\bclub world cup\b|\bmundial de clubes\b"),
+    ("world cup", r"\bworld cup\b|\bmundial\b|\bcoupe du monde\b|\bchempionat mira\b|\bcopa del mundo\b"),
+    ("nations league", r"\bnations league\b|\bliga natsiy\b|\bliga de naciones\b"),
+    ("euro", r"\beuro\b|\beuropean (?:football )?championship\b|\bchempionat evropy\b|\beurocopa\b"),
+    ("champions league", r"\bchampions league\b|\bucl\b|\bliga chempionov\b|\bligue des champions\b|\bliga de campeones\b"),
+    ("europa league", r"\beuropa league\b|\buel\b|\bliga evropy\b"),
+    ("conference league", r"\bconference league\b|\bliga konferentsiy\b"),
+    ("libertadores", r"\blibertadores\b"),
+    ("sudamericana", r"\bsudamericana\b|\bsul-americana\b"),
+    ("copa america", r"\bcopa america\b"),
+    ("africa cup", r"\bafrica cup\b|\bafcon\b|\bafrican nations\b"),
+    ("asian cup", r"\basian cup\b"),
+    ("gold cup", r"\bgold cup\b"),
+    ("olympic games", r"\bolympi\w+\b"),
+    ("super cup", r"\bsuper ?(?:cup|copa|coupe|coppa|kubok|taca)\b|\bcommunity shield\b"),
+    ("cup", r"\b(?:cup|copa|coupe|coppa|beker|taca|kubok|kupa(?:si)?|puchar|trophy|\w*pokal)\b"),
+    ("league", r"\b(?:league|\w*liga|ligue|serie [a-d]|eredivisie|premiership|premier|divis\w+|primera)\b"),
+    ("league", r"^(?!.*\b(?:uefa|europ\w*|world|asia\w*|afric\w*|u\d\d)\b).*\bchampionship\b"),
+    ("league", r"\b(?:segunda|brasileir\w+|ekstraklasa|allsvenskan|eliteserien|mls|epl)\b"),
 )
 
 
@@ -119,6 +107,11 @@ class CompetitionKind(NamedTuple):
     game: str = ""
     contest: str = ""
     is_known: bool = False
+
+
+def _first(patterns: Patterns, text: str) -> str:
+    """Return the name of the first pattern that a text has; empty if it has none."""
+    return next((name for name, pattern in patterns if pattern.search(text)), "")
 
 
 @lru_cache(maxsize=16_384)
@@ -145,8 +138,8 @@ def competition_kind(name: str) -> CompetitionKind:
         marks.discard("youth")
     words = re.sub(r"[^a-z ]", " ", text)
     countries = {country for adjective, country in ADJECTIVES.items() if re.search(rf"\b{adjective}\b", words)}
-    circuit = next((each for each, pattern in _CIRCUITS if pattern.search(text)), "")
-    form = next((each for each, pattern in _FORMS if pattern.search(text)), "")
+    circuit = _first(_CIRCUITS, text)
+    form = _first(_FORMS, text)
     male = _MALE.search(text) is not None and "women" not in marks
     international = _INTERNATIONAL.search(text) is not None
     return CompetitionKind(
@@ -156,8 +149,8 @@ def competition_kind(name: str) -> CompetitionKind:
         male,
         frozenset(countries),
         international,
-        game=next((each for each, pattern in _GAMES if pattern.search(text)), ""),
-        contest=next((each for each, pattern in _CONTESTS if pattern.search(text)), ""),
+        game=_first(_GAMES, text),
+        contest=_first(_CONTESTS, text),
         is_known=True,
     )
 

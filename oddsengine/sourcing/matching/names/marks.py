@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from anyascii import anyascii
 
 from oddsengine.sourcing.matching.names.countries import CODES, COUNTRIES
 
-_LAST: Final = r"(?=\s*$)"
+#: Names with the pattern that finds each, in order of precedence.
+Patterns: TypeAlias = "tuple[tuple[str, re.Pattern[str]], ...]"
+
+
+def compiled(*patterns: tuple[str, str]) -> Patterns:
+    """Compile patterns."""
+    return tuple((name, re.compile(pattern)) for name, pattern in patterns)
+
+
 #: In scripts other than Latin, before transliteration: what a mark is called there, and how it is spelled here.
 _NATIVE: Final = re.compile(
     "(?P<women>\u0436\u0435\u043d\\w*|\\(\u0436\\)|\u0436\u0456\u043d\\w*|\u5973\u5b50|\u5973\u8db3|\u5973\u7bee|\u5973\u7c43"
@@ -42,41 +50,38 @@ _TOUCHING: Final = re.compile(
 #: The Arabic article, which is part of its word.
 _ARTICLE: Final = re.compile("(?<![\u0621-\u064a])\u0627\u0644(?=[\u0621-\u064a]{2})")
 #: (mark, its words in a name or a competition); a group that is found is added to the mark.
-_WORDS: Final[tuple[tuple[str, re.Pattern[str]], ...]] = tuple(
-    (mark, re.compile(pattern))
-    for mark, pattern in (
-        ("women", r"\b(?:women'?s?|womans?|ladies|lady(?!\s+vol)|fem|fem[ei]n\w*|femm\w*|frauen|damen?|damer|dam(?=\s*$))\b"),
-        ("women", r"\b(?:kvinn?e\w*|kvinder|vrouwen|dames|kadin\w*|zen[yi]|zene|zensk[ie]|naiset|kobiet\w*)\b"),
-        ("women", r"\b(?:wfc|fcw|afcw)\b|(?<=\w )lfc\b"),
-        ("youth", r"\b[uj]\s?-?\s?(1[4-9]|2[0-3])s?\b|\b(?:under|sub|below|s)[\s-]*(1[4-9]|2[0-3])s?\b|\b(1[4-9]|2[0-3])s\b"),
-        (
-            "youth",
-            r"\b(?:youths?|academy|primavera|juvenil\w*|junioren|juvenis|espoirs|copinha|professional development)\b",
-        ),
-        (
-            "reserves",
-            r"\b(?:reserves?|reservas?|ii|aspirantes|promesas|amateure|jong|castilla|futures)\b|\bres\.?(?=\s*$)|(?<=\S)[\s-]+2(?=\s*$)",
-        ),
-        ("reserves", r"(?<=barcelona )atletic\b|\bbilbao athletic\b"),
-        ("youth 23", r"\b(?:next ?gen|futuro)(?=\s*$)"),
-        ("olympic", r"(?<=\w )olympic(?=\s*$)|\bamputee\w*\b"),
-        ("third", r"\biii\b|(?<=\S)[\s-]+3(?=\s*$)"),
-        ("selection", r"(?<=\w )xi(?=\s*$)|\binvitational\b"),
-        ("corners", r"\bcorners?\b"),
-        ("cards", r"\b(?:bookings?|yellow cards?|cards)\b"),
-        ("penalties", r"\b(?:penalties|penalty shoot-?out|shoot-?out|pens)\b"),
-        ("extra time", r"\b(?:extra[ -]time|aet|overtime)\b"),
-        ("half", r"\b(1st|2nd|first|second)[ -]half\b"),
-        ("statistics", r"\b(?:shots|offsides|fouls|throw-?ins|tackles|goal kicks|double faults|kills|total games)\b"),
-        (
-            "simulated",
-            r"\b(?:srl|e-?soccer|e-?football|e-?basketball|e-?hockey|e-?cricket|cyber|virtual|simulated|fifa \d\d|2k\d\d)\b",
-        ),
-        ("simulated", r"\be-?(?:world|euro|nations|champions|premier|la ?liga|serie|copa)\w*\b"),
-        ("small sided", r"\b(3\s?x\s?3|3 ?on ?3|futsal|beach|indoor|sevens|7s|6 red|all[ -]?stars?)\b"),
-        ("legends", r"(?<!of )(?<!mobile )(?<!apex )\blegends\b"),
-        ("game", r"\b(?:game|gm|g)\s?([1-9])(?=\s*$)"),
-    )
+_WORDS: Final = compiled(
+    ("women", r"\b(?:women'?s?|womans?|ladies|lady(?!\s+vol)|fem|fem[ei]n\w*|femm\w*|frauen|damen?|damer|dam(?=\s*$))\b"),
+    ("women", r"\b(?:kvinn?e\w*|kvinder|vrouwen|dames|kadin\w*|zen[yi]|zene|zensk[ie]|naiset|kobiet\w*)\b"),
+    ("women", r"\b(?:wfc|fcw|afcw)\b|(?<=\w )lfc\b"),
+    ("youth", r"\b[uj]\s?-?\s?(1[4-9]|2[0-3])s?\b|\b(?:under|sub|below|s)[\s-]*(1[4-9]|2[0-3])s?\b|\b(1[4-9]|2[0-3])s\b"),
+    (
+        "youth",
+        r"\b(?:youths?|academy|primavera|juvenil\w*|junioren|juvenis|espoirs|copinha|professional development)\b",
+    ),
+    (
+        "reserves",
+        r"\b(?:reserves?|reservas?|ii|aspirantes|promesas|amateure|jong|castilla|futures)\b|\bres\.?(?=\s*$)|(?<=\S)[\s-]+2(?=\s*$)",
+    ),
+    ("reserves", r"(?<=barcelona )atletic\b|\bbilbao athletic\b"),
+    ("youth 23", r"\b(?:next ?gen|futuro)(?=\s*$)"),
+    ("olympic", r"(?<=\w )olympic(?=\s*$)|\bamputee\w*\b"),
+    ("third", r"\biii\b|(?<=\S)[\s-]+3(?=\s*$)"),
+    ("selection", r"(?<=\w )xi(?=\s*$)|\binvitational\b"),
+    ("corners", r"\bcorners?\b"),
+    ("cards", r"\b(?:bookings?|yellow cards?|cards)\b"),
+    ("penalties", r"\b(?:penalties|penalty shoot-?out|shoot-?out|pens)\b"),
+    ("extra time", r"\b(?:extra[ -]time|aet|overtime)\b"),
+    ("half", r"\b(1st|2nd|first|second)[ -]half\b"),
+    ("statistics", r"\b(?:shots|offsides|fouls|throw-?ins|tackles|goal kicks|double faults|kills|total games)\b"),
+    (
+        "simulated",
+        r"\b(?:srl|e-?soccer|e-?football|e-?basketball|e-?hockey|e-?cricket|cyber|virtual|simulated|fifa \d\d|2k\d\d)\b",
+    ),
+    ("simulated", r"\be-?(?:world|euro|nations|champions|premier|la ?liga|serie|copa)\w*\b"),
+    ("small sided", r"\b(3\s?x\s?3|3 ?on ?3|futsal|beach|indoor|sevens|7s|6 red|all[ -]?stars?)\b"),
+    ("legends", r"(?<!of )(?<!mobile )(?<!apex )\blegends\b"),
+    ("game", r"\b(?:game|gm|g)\s?([1-9])(?=\s*$)"),
 )
 #: Marks in brackets only: elsewhere these letters may be an initial or a word.
 _BRACKETED: Final[dict[str, str]] = {

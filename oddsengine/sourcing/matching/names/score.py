@@ -1,8 +1,7 @@
 """Similarity scores of two names, 0 to 1, and what they rule out.
 
-Words are paired by their Jaro-Winkler similarity (Winkler, "String comparator metrics", 1990), abbreviations and initials too.
-Words that many clubs share have a low weight, but two different ones (United, City) mean two different clubs, and words such as
-State make another team of the name that they are added to.
+Words are paired by their similarity (`word_similarity`). Words that many clubs share have a low weight, but two different ones
+(United, City) mean two different clubs, and words such as State make another team of the name that they are added to.
 """
 
 from __future__ import annotations
@@ -11,14 +10,25 @@ from functools import lru_cache
 from itertools import permutations
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from rapidfuzz.distance import OSA, JaroWinkler
+from rapidfuzz.distance import JaroWinkler
 
 from oddsengine.sourcing.matching.names.countries import COUNTRIES
 from oddsengine.sourcing.matching.names.namesakes import HOMES
 from oddsengine.sourcing.matching.names.nicknames import colleges
 from oddsengine.sourcing.matching.names.normaliser import letter_mark, sound, spelling
-from oddsengine.sourcing.matching.names.places import PATRONS, PLACES, SHARED_INITIALS, SHARED_SURNAMES, SPONSORS, is_shared_name
+from oddsengine.sourcing.matching.names.places import PLACES, SHARED_INITIALS, SHARED_SURNAMES, SPONSORS, is_shared_name
 from oddsengine.sourcing.matching.names.vocabulary import DISTINGUISHING, GENERIC, MASCOTS, NAMESAKES, SHARED
+from oddsengine.sourcing.matching.names.word_similarity import (
+    JOINED,
+    SOUNDS_ALIKE,
+    SOUNDS_LIKE,
+    is_general,
+    is_initial,
+    may_be_another,
+    weight_of,
+    weight_of_rest,
+    word_score,
+)
 
 if TYPE_CHECKING:
     from oddsengine.sourcing.matching.names.normaliser import Name
@@ -27,37 +37,15 @@ if TYPE_CHECKING:
 Limit = Literal["match", "possible_match", "non_match"]
 _LIMITS: Final[tuple[Limit, ...]] = ("match", "possible_match", "non_match")
 
-_GENERIC_WEIGHT: Final = 0.35
-_INITIAL_WEIGHT: Final = 0.3
-#: Lowest similarity of two words that are paired: of their beginnings most of all, and of the whole.
-_SAME_WORD: Final = 0.86
-_SAME_LETTERS: Final = 0.7
-#: Words this short are paired only if they are equal or one begins the other.
-_SHORT: Final = 4
-_ABBREVIATED: Final = 0.93
-_JOINED: Final = 0.97
+#: Score of a name whose only word is the initials of the other's.
 _ACRONYM: Final = 0.92
-_SOUNDS_ALIKE: Final = 0.96
-_SOUNDS_ALIKE_BUT_SHORT: Final = 0.7
-#: Shortest sound that two words may be paired by, or two names, and how alike their spelling must be then.
-_MIN_SOUND: Final = 3
+#: Shortest sound that two names may be paired by, and how alike their spelling must be then.
 _MIN_WHOLE_SOUND: Final = 5
-_SAME_SPELLING: Final = 0.75
 _SAME_WHOLE_SPELLING: Final = 0.9
 #: Score of a name whose words are all in the other, which adds any (`Vojvodina`, `Vojvodina Novi Sad`).
 _OMITS: Final = 0.78
-#: How much longer a word is than its abbreviation, at least: Kiel does not abbreviate Kielce.
-_MIN_OMITTED: Final = 3
-#: Longest word that may stand for a kind of club.
-_CLUB_LETTERS: Final = 3
-_SAME_BEGINNING: Final = 2
 _MAY_NOT_BE: Final = " may not be "
 _LETTERS_OF_A_STATE: Final = 2
-#: Initials that other transliterations of the same name begin with.
-_SOUNDS: Final = ("eyji", "ckqs", "gjdh", "wv", "fp", "zsc", "tc")
-_SOUNDS_LIKE: Final = {
-    letter: "".join(sounds for sounds in _SOUNDS if letter in sounds).replace(letter, "") for letter in set("".join(_SOUNDS))
-}
 #: Score of a player's surname, where the other name has a given name too, and the length of those that many players have.
 _SURNAME: Final = 0.9
 _SHORT_SURNAME: Final = 3
@@ -66,8 +54,6 @@ _PAIR: Final = 2
 _ADDS_GENERAL: Final = 0.94
 #: Factor where each name has a general word that the other lacks (`Manchester United`, `Manchester City`).
 _CONFLICT: Final = 0.6
-_MIN_ABBREVIATION: Final = 3
-
 
 _COLLEGES: Final = colleges()
 
@@ -131,7 +117,7 @@ def _single_score(one: Name, other: Name, *, is_pair: bool = False) -> NameScore
 def _player_score(one: Name, other: Name, scored: NameScore, *, is_pair: bool) -> NameScore:
     """Return the score of the names of two players, of which one may be without given names: two surnames name a pair."""
     surname = " ".join(sorted({*one.words} & {*other.words}))
-    initials = {word for word in (*one.words, *other.words) if _is_initial(word)}
+    initials = {word for word in (*one.words, *other.words) if is_initial(word)}
     if scored.limit == "match" and one.words != other.words and initials & SHARED_INITIALS.get(surname, set()):
         return scored._replace(limit="possible_match", why=f"several players are called {surname} {' '.join(sorted(initials))}")
     if scored.limit != "possible_match" or not scored.rest or not _contained(one.words, other.words):
@@ -214,7 +200,7 @@ def _words_score(one: tuple[str, ...], other: tuple[str, ...], foreign: bool) ->
     whole = _whole_score(one, other, foreign)
     if whole:
         return NameScore(whole)
-    pairs = sorted(((-_word_score(left, right, foreign), i, j) for i, left in enumerate(one) for j, right in enumerate(other)))
+    pairs = sorted(((-word_score(left, right, foreign), i, j) for i, left in enumerate(one) for j, right in enumerate(other)))
     left_rest, right_rest = set(range(len(one))), set(range(len(other)))
     matched = maximum = 0.0
     misspelt = ""
@@ -222,24 +208,13 @@ def _words_score(one: tuple[str, ...], other: tuple[str, ...], foreign: bool) ->
         if cost and i in left_rest and j in right_rest:
             left_rest.discard(i)
             right_rest.discard(j)
-            weight = min(_weight(one[i]), _weight(other[j]))
+            weight = min(weight_of(one[i]), weight_of(other[j]))
             matched -= 2 * weight * cost
             maximum += 2 * weight
-            if not foreign and _may_be_another(one[i], other[j], -cost):
+            if not foreign and may_be_another(one[i], other[j], -cost):
                 misspelt = f"{one[i]}{_MAY_NOT_BE}{other[j]}"
     scored = _combined(matched, maximum, [one[i] for i in sorted(left_rest)], [other[j] for j in sorted(right_rest)])
     return scored._replace(misspelt=misspelt)
-
-
-def _may_be_another(one: str, other: str, similarity: float) -> bool:
-    """Check whether two words of Latin letters that were paired are no more than alike: Machova may not be a misspelt Muchova."""
-    if similarity == 1.0 or spelling(one) == spelling(other):
-        return False
-    if similarity != _ABBREVIATED:
-        return True
-    # Chester is not Chesterfield, but Ath may be Athletic.
-    short, long = sorted((one, other), key=len)
-    return len(short) > 1 and "~" not in short and long not in GENERIC
 
 
 def _may_be_others(one: Name, other: Name, misspelt: str) -> bool:
@@ -257,13 +232,13 @@ def _whole_score(one: tuple[str, ...], other: tuple[str, ...], foreign: bool) ->
     if one == other:
         return 1.0
     if "".join(one) == "".join(other):
-        return _JOINED
+        return JOINED
     if _is_acronym(one, other) or _is_acronym(other, one):
         return _ACRONYM
     joined, other_joined = "".join(one), "".join(other)
     if foreign and len(one) != len(other) and len(sound(joined)) >= _MIN_WHOLE_SOUND and sound(joined) == sound(other_joined):
         similarity = JaroWinkler.similarity(spelling(joined), spelling(other_joined))
-        return _SOUNDS_ALIKE if similarity >= _SAME_WHOLE_SPELLING else 0.0
+        return SOUNDS_ALIKE if similarity >= _SAME_WHOLE_SPELLING else 0.0
     return 0.0
 
 
@@ -277,7 +252,7 @@ def _combined(matched: float, maximum: float, left: list[str], right: list[str])
         # Gimnasia LP is Gimnasia La Plata.
         matched, maximum, left, right = matched + 2 * _ACRONYM, maximum + 2, [], []
     rest = [*left, *right]
-    total = maximum + sum(map(_weight_of_rest, rest))
+    total = maximum + sum(map(weight_of_rest, rest))
     score = matched / total if total else 0.0
     conflict = _conflict(left, right)
     if conflict is not None:
@@ -287,7 +262,7 @@ def _combined(matched: float, maximum: float, left: list[str], right: list[str])
         return NameScore(score, "possible_match", f"{' '.join(left)} is not {' '.join(right)}", rest=tuple(sorted(rest)))
     if not rest:
         return NameScore(score)
-    if maximum >= 1.0 and all(map(_is_general, rest)):
+    if maximum >= 1.0 and all(map(is_general, rest)):
         # No contradiction: one name only omits the general part of the other.
         return NameScore(max(score, _ADDS_GENERAL * matched / maximum), rest=tuple(sorted(rest)))
     omits = maximum >= 1.0 and _may_be_omitted(rest)
@@ -297,7 +272,7 @@ def _combined(matched: float, maximum: float, left: list[str], right: list[str])
 
 def _may_be_omitted(rest: list[str]) -> bool:
     """Check whether words that only one of two names has are those of its place and its sponsors."""
-    return " ".join(word for word in rest if not _is_general(word)) in PLACES
+    return " ".join(word for word in rest if not is_general(word)) in PLACES
 
 
 def _conflict(left: list[str], right: list[str]) -> tuple[Limit, str] | None:
@@ -305,85 +280,14 @@ def _conflict(left: list[str], right: list[str]) -> tuple[Limit, str] | None:
     distinguishing = [word for word in (*left, *right) if word in DISTINGUISHING]
     if distinguishing:
         return "non_match", f"only one of them is {' '.join(distinguishing)}"
-    for kind in (_is_initial, MASCOTS.__contains__, GENERIC.__contains__):
+    for kind in (is_initial, MASCOTS.__contains__, GENERIC.__contains__):
         lefts, rights = [word for word in left if kind(word)], [word for word in right if kind(word)]
         if lefts and rights:
             return "non_match", f"{' '.join(lefts)} is not {' '.join(rights)}"
     for initials, words in ((left, right), (right, left)):
-        for initial in filter(_is_initial, initials):
+        for initial in filter(is_initial, initials):
             if words:
                 # Y. Kafelnikov may be Evgeny, but V. is not Serena.
-                may_sound = any(word[0] in _SOUNDS_LIKE.get(initial, "") for word in words)
+                may_sound = any(word[0] in SOUNDS_LIKE.get(initial, "") for word in words)
                 return "possible_match" if may_sound else "non_match", f"{initial}. is not {' '.join(words)}"
     return None
-
-
-def _is_initial(word: str) -> bool:
-    return len(word) == 1
-
-
-def _is_general(word: str) -> bool:
-    return (word in GENERIC and word not in PATRONS) or word in SPONSORS or word.isdigit()
-
-
-def _weight(word: str) -> float:
-    return _INITIAL_WEIGHT if len(word) == 1 else _GENERIC_WEIGHT if word in GENERIC or word.isdigit() else 1.0
-
-
-def _weight_of_rest(word: str) -> float:
-    """Return the weight of an unpaired word: a short one may be a kind of club."""
-    return _GENERIC_WEIGHT if 1 < len(word) <= _CLUB_LETTERS else _weight(word)
-
-
-def _sounds_alike(one: str, other: str) -> bool:
-    left, right = spelling(one), spelling(other)
-    if left == right:
-        return len(left) >= _MIN_SOUND
-    sounded = sound(one)
-    if len(sounded) < _MIN_SOUND or sounded != sound(other):
-        return False
-    return JaroWinkler.similarity(left, right) >= _SAME_SPELLING
-
-
-@lru_cache(maxsize=65_536)
-def _word_score(one: str, other: str, foreign: bool) -> float:  # noqa: FBT001 - a cache key
-    """Return the similarity of two words, 0 if they are not to be paired."""
-    if one == other:
-        return 1.0
-    short, long = sorted((one, other), key=len)
-    if long in {f"e{short}", f"{short}a"}:
-        # eSpain plays a video game; Andreeva is not Andreev.
-        return 0.0
-    begin, mark, end = short.partition("~")
-    is_shortened = (mark and long.startswith(begin) and long.endswith(end)) or (
-        (len(short) == 1 or (len(short) >= _MIN_ABBREVIATION and len(long) - len(short) >= _MIN_OMITTED))
-        and (long.startswith(short) or (foreign and len(short) == 1 and short in _SOUNDS_LIKE.get(long[0], "")))
-    )
-    if is_shortened:
-        return _ABBREVIATED
-    if {one, other} & DISTINGUISHING or {one, other} <= GENERIC:
-        return 0.0
-    return (_sound_score(one, other) if foreign else 0.0) or _misspelt_score(one, other)
-
-
-def _sound_score(one: str, other: str) -> float:
-    """Return the similarity of two words that sound alike, 0 if they do not."""
-    if _sounds_alike(one, other):
-        return _SOUNDS_ALIKE
-    sounded = sound(one)
-    return _SOUNDS_ALIKE_BUT_SHORT if len(sounded) == _MIN_SOUND - 1 and sounded == sound(other) else 0.0
-
-
-def _misspelt_score(one: str, other: str) -> float:
-    """Return the similarity of two words of which one may be misspelt, 0 if it is more likely another word."""
-    if min(len(one), len(other)) <= _SHORT:
-        return _JOINED if len(one) + len(other) > 2 * _SHORT and spelling(one) == spelling(other) else 0.0
-    if OSA.normalized_similarity(one, other) < _SAME_LETTERS:
-        return 0.0
-    if one[:_SAME_BEGINNING] != other[:_SAME_BEGINNING] and OSA.distance(one, other) > 1:
-        return 0.0
-    if one[0] != other[0] and one[0] not in _SOUNDS_LIKE.get(other[0], "") and one[1:] == other[1:]:
-        # Hernandez is not Fernandez.
-        return 0.0
-    similarity = float(JaroWinkler.similarity(one, other))
-    return similarity if similarity >= _SAME_WORD else 0.0
