@@ -7,6 +7,7 @@ been applied after it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 _REFRESH_MS: Final = 60_000
 
 
+class SyncState(Enum):
+    """Whether snapshot and stream are in sync."""
+
+    #: what is listed has not all been fetched on this connection
+    SYNCING = "syncing"
+    LIVE = "live"
+    #: in sync, and everything is being fetched again
+    VERIFYING = "verifying"
+
+
 class SnapshotSync(ABC):
     """Requests the list of events and the state of each event, and reports when snapshot and stream are in sync.
 
@@ -35,8 +46,12 @@ class SnapshotSync(ABC):
 
     def __init__(self, chunk: int) -> None:
         self._fetcher = SnapshotFetcher(chunk, _REFRESH_MS)
-        self._is_live = False
-        self._is_verifying = False
+        self._state = SyncState.SYNCING
+
+    @property
+    def _is_live(self) -> bool:
+        """Whether snapshot and stream are in sync."""
+        return self._state is not SyncState.SYNCING
 
     @abstractmethod
     def _sources(self) -> Iterable[str]:
@@ -48,7 +63,7 @@ class SnapshotSync(ABC):
 
     def connection_made(self) -> None:
         """Begin a new stream. The snapshot is fetched beside it."""
-        self._is_live = self._is_verifying = False
+        self._state = SyncState.SYNCING
         self._fetcher.restart()
 
     def data_to_send(self) -> bytes:
@@ -61,7 +76,8 @@ class SnapshotSync(ABC):
 
     def request_verification(self) -> None:
         """Schedule fetching the state of every known event again."""
-        self._is_verifying = self._is_live
+        if self._state is SyncState.LIVE:
+            self._state = SyncState.VERIFYING
         self._fetcher.refetch()
 
     def receive_response(self, response: Response) -> list[CodecEvent]:
@@ -76,15 +92,14 @@ class SnapshotSync(ABC):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return [*events, Unreadable(what, str(error), excerpt(response.body))]
         if self._fetcher.is_complete:
-            self._is_verifying = False
-            if not self._is_live:
-                self._is_live = True
+            was, self._state = self._state, SyncState.LIVE
+            if was is SyncState.SYNCING:
                 live = SourceStatus("live", "snapshot and stream are in sync")
                 events += [UpdateBatch(source, None, [live]) for source in self._sources()]
         return events
 
     def _snapshot_events(self, batches: list[UpdateBatch]) -> list[CodecEvent]:
         """Return the state of some events: as part of a verification snapshot if one was requested, else as updates."""
-        if self._is_verifying:
+        if self._state is SyncState.VERIFYING:
             return [VerificationSnapshot(batches, self._fetcher.is_complete)]
         return [batch for batch in batches if batch.updates]

@@ -14,7 +14,7 @@ import msgspec
 from feeds.adapters.betfair.account import Account, AccountUrls
 from feeds.adapters.betfair.decoding import decode_message
 from feeds.adapters.betfair.market_stream import MarketStream
-from feeds.adapters.betfair.session_states import SESSION_TRANSITIONS, SessionState, SessionTrigger
+from feeds.adapters.betfair.session_states import SESSION_TRANSITIONS, TRUSTED, SessionState, SessionTrigger
 from feeds.errors import BadMessage, ProviderRefused
 from feeds.feed import CodecEvent, Dropped, Rejected, VerificationSnapshot
 from oddsengine.common.excerpts import excerpt
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 CRLF: Final = b"\r\n"
 #: A longer line can't come from Betfair: segments keep images far below this size.
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
+
+#: The types of change message that complete a recovery. A resume without changes may be answered with a heartbeat; a new
+#: subscription is always answered with an image.
+_AFTER_SUBSCRIPTION: Final = frozenset({"SUB_IMAGE"})
+_AFTER_RESUME: Final = frozenset({"SUB_IMAGE", "RESUB_DELTA", "HEARTBEAT"})
 
 #: Errors that no retry resolves: the operator must change a key, a login or the subscription.
 FATAL_CODES: Final = frozenset(
@@ -66,14 +71,14 @@ class BetfairCodec:
         #: batches with names, until `receive_response` returns them
         self._named: list[CodecEvent] = []
         self._newest_pt = 0
-        self._is_verifying = False
         self._state = SessionState.WAITING
         self._buffer = b""
         self._outgoing: list[bytes] = []
         self._next_id = 0
         self._initial_clk: str | None = None
         self._clk: str | None = None
-        self._resuming = False
+        #: the types of change message that complete the recovery of the present subscription
+        self._recovered_by = _AFTER_SUBSCRIPTION
         self._heartbeat_ms = subscription.heartbeat_ms
 
     @property
@@ -91,7 +96,6 @@ class BetfairCodec:
         self._state = SessionState.WAITING
         self._buffer = b""
         self._outgoing.clear()
-        self._is_verifying = False
         self._newest_pt = 0
         self.account.connection_made()
         self._stream.subscription = None
@@ -104,8 +108,8 @@ class BetfairCodec:
 
     def request_verification(self) -> None:
         """Subscribe again without clocks, for an image of everything; the stream continues under the new subscription."""
-        if self._state is SessionState.LIVE:
-            self._is_verifying = True
+        if self._state in TRUSTED:
+            self._advance(SessionTrigger.VERIFY)
             self._subscribe(resume=False)
 
     def next_request(self, now_ms: int) -> Request | None:
@@ -151,7 +155,7 @@ class BetfairCodec:
             events.append(Rejected(error.where, error.reason, excerpt(line)))
             # It may have held any change of any market, so the session must resume from the last good clock. If the
             # recovery itself was unreadable, it must start from an image.
-            if self._state is not SessionState.LIVE:
+            if self._state not in TRUSTED:
                 self.reset()
             raise ProviderRefused(
                 "UNREADABLE", "a message could not be read; resuming from the last good one", fatal=False
@@ -185,7 +189,7 @@ class BetfairCodec:
             self.account.request_names(self._stream.unnamed)
             self._stream.unnamed = []
         is_complete = message.segment_type in {None, "NONE", "SEG_END"}
-        if self._is_verifying and message.ct == "SUB_IMAGE" and is_complete:
+        if self._state is SessionState.VERIFYING and message.ct == "SUB_IMAGE" and is_complete:
             stream_events = self._as_verification(stream_events)
         events += stream_events
         if any(isinstance(event, Dropped) for event in stream_events):
@@ -195,9 +199,7 @@ class BetfairCodec:
         if is_complete:
             self._initial_clk = message.initial_clk or self._initial_clk
             self._clk = message.clk or self._clk
-        # A resume without changes may be answered with a heartbeat; a new subscription is always answered with an image.
-        recovery = {"SUB_IMAGE", "RESUB_DELTA", "HEARTBEAT"} if self._resuming else {"SUB_IMAGE"}
-        if is_complete and message.ct in recovery and self._state is not SessionState.LIVE and message.status is None:
+        if is_complete and message.ct in self._recovered_by and self._state not in TRUSTED and message.status is None:
             self._advance(SessionTrigger.RECOVERED)
             events.append(UpdateBatch(self.source, message.pt, [SourceStatus("live", f"{message.ct} applied")]))
 
@@ -207,7 +209,7 @@ class BetfairCodec:
     def _as_verification(self, events: list[CodecEvent]) -> list[CodecEvent]:
         if any(isinstance(event, Dropped) for event in events):
             return events
-        self._is_verifying = False
+        self._advance(SessionTrigger.VERIFIED)
         batches = [event for event in events if isinstance(event, UpdateBatch)]
         # Inside the snapshot, the end of a lag would only be compared; it follows once the snapshot has been applied.
         statuses: list[CodecEvent] = []
@@ -265,8 +267,9 @@ class BetfairCodec:
             "heartbeatMs": wanted.heartbeat_ms,
             "segmentationEnabled": True,
         }
-        self._resuming = resume and self._clk is not None and self._initial_clk is not None
-        if self._resuming:
+        self._recovered_by = _AFTER_SUBSCRIPTION
+        if resume and self._clk is not None and self._initial_clk is not None:
+            self._recovered_by = _AFTER_RESUME
             message |= {"initialClk": self._initial_clk, "clk": self._clk}
         self._stream.subscription = self._send(message)
         self._stream.forget_segments()

@@ -2,9 +2,11 @@
 
     waiting ── connection ──> authenticating ── accepted ──> subscribing ── accepted ──> recovering ── recovered ──> live
     subscribing, recovering ── invalid clock ──> subscribing
+    live, verifying ── verify ──> verifying ── verified ──> live
 
 `live` means that the image (or, after a resume, the delta) of the current subscription has been applied in full; before that,
-nothing from the source may be offered. A trigger without an entry is a breach of the protocol and ends the session, as does a
+nothing from the source may be offered. While `verifying`, the image of another subscription is awaited, and the stream is as
+trusted as before. A trigger without an entry is a breach of the protocol and ends the session, as does a
 failure status in any state.
 
 Source: Exchange Stream API documentation, "Connection", "Authentication", "Re-subscription".
@@ -24,6 +26,7 @@ class SessionState(Enum):
     SUBSCRIBING = "subscribing"
     RECOVERING = "recovering"
     LIVE = "live"
+    VERIFYING = "verifying"
 
 
 class SessionTrigger(Enum):
@@ -33,6 +36,8 @@ class SessionTrigger(Enum):
     ACCEPTED = "accepted"
     RECOVERED = "recovered"
     INVALID_CLOCK = "invalid clock"
+    VERIFY = "verify"
+    VERIFIED = "verified"
 
 
 #: (state, trigger) -> state; anything else is a breach of the protocol
@@ -44,4 +49,10 @@ SESSION_TRANSITIONS: Final[dict[tuple[SessionState, SessionTrigger], SessionStat
     (SessionState.RECOVERING, SessionTrigger.RECOVERED): SessionState.LIVE,
     (SessionState.SUBSCRIBING, SessionTrigger.INVALID_CLOCK): SessionState.SUBSCRIBING,
     (SessionState.RECOVERING, SessionTrigger.INVALID_CLOCK): SessionState.SUBSCRIBING,
+    (SessionState.LIVE, SessionTrigger.VERIFY): SessionState.VERIFYING,
+    (SessionState.VERIFYING, SessionTrigger.VERIFY): SessionState.VERIFYING,
+    (SessionState.VERIFYING, SessionTrigger.VERIFIED): SessionState.LIVE,
 }
+
+#: States in which the source is trusted.
+TRUSTED: Final = frozenset({SessionState.LIVE, SessionState.VERIFYING})
