@@ -12,12 +12,13 @@ import orjson
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from oddsengine.client.backoff import Backoff
 from oddsengine.client.endings import CONNECTION_ERRORS, Ending, ProtocolFault, Silence, ending_of, unusable
 from oddsengine.client.errors import GaveUp, Problem
-from oddsengine.client.recovery import TABLE, Action, Timing, retry_after_s
+from oddsengine.client.recovery import TABLE, Action, Timing
 from oddsengine.client.state import OddsState
 from oddsengine.client.subscriptions import Subscriptions, options_of
-from oddsengine.client.tokens import ask_token, expiry_of, profile_of
+from oddsengine.client.tokens import NoToken, Tokens
 from oddsengine.client.url import stream_url
 
 if TYPE_CHECKING:
@@ -51,12 +52,6 @@ class OddsClient:
         sleep: waits before a reconnect, seconds.
         timing: how long to wait for what.
 
-    Attributes:
-        state: what is on offer, and which channels may be out of date.
-        connected: whether there is a connection.
-        problem: the last thing that kept the client from current data; None once it has a connection again.
-        reconnects: how often a connection has ended or could not be made.
-
     Raises:
         ValueError: if the URL is not one of a gateway.
     """
@@ -75,12 +70,17 @@ class OddsClient:
         timing: Timing = Timing(),  # noqa: B008 - immutable
     ) -> None:
         self.url = stream_url(url)
+        #: what is on offer, and which channels may be out of date
         self.state = OddsState()
+        #: whether there is a connection
         self.connected = False
+        #: the last thing that kept the client from current data; None once it has a connection again
         self.problem: Problem | None = None
+        #: how often a connection has ended or could not be made
         self.reconnects = 0
         self._subscriptions = Subscriptions(channels, options_of(min_interval_ms, odds_format), timing)
-        self._token_source = token
+        self._tokens = Tokens(token, timing)
+        self._backoff = Backoff(timing)
         self._on_problem = on_problem
         #: the codes that were logged since everything was subscribed to
         self._logged: set[str] = set()
@@ -88,22 +88,12 @@ class OddsClient:
         self._sleep = sleep
         self._timing = timing
         self._socket: ClientConnection | None = None
-        self._token: str | None = None
-        #: a token that must not be used again, and why
-        self._refused_token: tuple[str | None, Problem] | None = None
-        #: when the present token expires, Unix seconds; None if that is not known
-        self._expiry_s: float | None = None
         self._renewal: asyncio.Task[None] | None = None
-        self._renew_at_s: float | None = None
         #: when the connection was welcomed, monotonic seconds; None before
         self._welcomed_s: float | None = None
         self._heartbeat_s = timing.welcome_s
         #: when something was last heard, monotonic seconds
         self._heard_s = 0.0
-        #: connections in a row that failed or did not last: those that were lost, and those that were refused (True)
-        self._failures = {False: 0, True: 0}
-        #: when the gateway has asked to reconnect, milliseconds after the disconnect
-        self._reconnect_ms: int | None = None
 
     @property
     def channels(self) -> list[str]:
@@ -141,7 +131,7 @@ class OddsClient:
                         yield await self._receive(socket)
                 except CONNECTION_ERRORS as error:
                     ending = ending_of(error, self.url)
-                except _NoToken as error:
+                except NoToken as error:
                     ending = Ending("token", str(error))
                 await self._close(socket)
                 socket = None
@@ -154,8 +144,9 @@ class OddsClient:
     async def _open(self) -> ClientConnection:
         """Return a new connection. Raises what `ending_of` explains, or GaveUp if there is only the token that was refused."""
         self._welcomed_s = None
-        await self._take_token()
-        headers = {} if self._token is None else {"Authorization": f"Bearer {self._token}"}
+        if await self._tokens.take():
+            self._subscriptions.forget_positions()
+        headers = {} if self._tokens.token is None else {"Authorization": f"Bearer {self._tokens.token}"}
         options: dict[str, Any] = {"ssl": self._ssl} if self._ssl is not None and self.url.startswith("wss:") else {}
         try:
             socket = await connect(
@@ -206,8 +197,9 @@ class OddsClient:
         if self._renewal is not None and self._renewal.done():
             renewal, self._renewal = self._renewal, None
             renewal.result()
-        if self._renew_at_s is not None and now_s >= self._renew_at_s and self._renewal is None:
-            self._renew_at_s = None
+        renew_at_s = self._tokens.renew_at_s
+        if renew_at_s is not None and now_s >= renew_at_s and self._renewal is None:
+            self._tokens.renew_at_s = None
             self._renewal = asyncio.create_task(self._renew(socket))
         if self._welcomed_s is not None:
             for request in self._subscriptions.due(now_s):
@@ -218,7 +210,7 @@ class OddsClient:
         # The application may have been busy: messages that arrived meanwhile are read before silence is reported.
         silent_at_s = max(self._heard_s + self._heartbeat_s * _SILENT_HEARTBEATS, _now_s() + _GRACE_S)
         due_s = self._subscriptions.next_due_s if self._welcomed_s is not None else None
-        return min(time_s for time_s in (silent_at_s, self._renew_at_s, due_s) if time_s is not None)
+        return min(time_s for time_s in (silent_at_s, self._tokens.renew_at_s, due_s) if time_s is not None)
 
     def _check_silence(self) -> None:
         silent_s = _now_s() - self._heard_s
@@ -239,11 +231,11 @@ class OddsClient:
             self.problem = None
             self._welcomed_s = self._heard_s
         elif op == "bye":
-            self._reconnect_ms = int(message["reconnect_ms"]) if "reconnect_ms" in message else None
+            self._backoff.asked_ms = int(message["reconnect_ms"]) if "reconnect_ms" in message else None
         elif op == "authenticated":
             self._subscriptions.grant()
             expires_ms = message.get("expires_ms")
-            self._renew_before(None if expires_ms is None else expires_ms / 1000)
+            self._tokens.renew_before(None if expires_ms is None else expires_ms / 1000)
         self.state.apply(message)
         refused = self._subscriptions.receive(message, self._heard_s)
         for channel in refused:
@@ -266,7 +258,7 @@ class OddsClient:
         renewal = None
         if socket is self._socket:
             renewal = self._renewal
-            self._socket = self._renewal = self._renew_at_s = None
+            self._socket = self._renewal = self._tokens.renew_at_s = None
             self.connected = False
             self.state.lose()
         try:
@@ -279,39 +271,36 @@ class OddsClient:
             if socket is not None:
                 socket.transport.abort()
 
+    async def _renew(self, socket: ClientConnection) -> None:
+        """Send the next token. If there is none yet, ask again while the present one is valid."""
+        try:
+            token = await self._tokens.renew()
+        except NoToken as error:
+            renew_at_s = self._tokens.renew_at_s
+            self._report(Problem("token", str(error), None if renew_at_s is None else renew_at_s - _now_s()))
+            return
+        if token is not None:
+            with contextlib.suppress(*CONNECTION_ERRORS):
+                await socket.send(orjson.dumps({"op": "auth", "token": token}).decode())
+
     # -- after a connection ---------------------------------------------------------------------------------------
 
     async def _recover(self, ending: Ending) -> None:
         """Wait until the next connection is due. Raises GaveUp if it would fail the same way."""
         self.reconnects += 1
-        if self._welcomed_s is not None and _now_s() - self._welcomed_s >= self._timing.settled_after_s:
-            self._failures = {False: 0, True: 0}
+        self._backoff.connection_ended(None if self._welcomed_s is None else _now_s() - self._welcomed_s)
         action = TABLE[ending.code].action
-        if action is Action.GIVE_UP or (action is Action.ASK_TOKEN and self._token is None):
+        if action is Action.GIVE_UP or (action is Action.ASK_TOKEN and self._tokens.token is None):
             raise GaveUp(Problem(ending.code, ending.text))
         if action is Action.ASK_TOKEN and ending.code != "4408":
-            self._refused_token = self._token, Problem(ending.code, ending.text)
+            self._tokens.refuse(Problem(ending.code, ending.text))
         elif action is Action.RESTART:
             self._subscriptions.forget_positions()
         elif action is Action.RESTRAIN:
             self._subscriptions.restrain(ending.code, ending.text)
-        delay_s = self._delay_s(ending, action)
+        delay_s = self._backoff.delay_s(ending, action, with_other_token=self._tokens.is_refused)
         self._report(Problem(ending.code, ending.text, delay_s))
         await self._sleep(delay_s)
-
-    def _delay_s(self, ending: Ending, action: Action) -> float:
-        asked_ms, self._reconnect_ms = self._reconnect_ms, None
-        if asked_ms is not None:
-            return min(max(asked_ms / 1000, 0.0), self._timing.max_asked_s)
-        is_refusal = action in {Action.WAIT, Action.RESTRAIN}
-        if self._refused_token is not None and not any(self._failures.values()):
-            delay_s = 0.0
-        else:
-            delay_s = self._timing.backoff(self._failures[is_refusal], long=is_refusal)
-        self._failures[is_refusal] += 1
-        asked_s = retry_after_s(ending.retry_after, time.time)
-        # The wait is added, so that all who were refused do not come back in the same moment.
-        return delay_s if asked_s is None else min(asked_s, self._timing.max_asked_s) + delay_s
 
     def _report(self, problem: Problem) -> None:
         self.problem = problem
@@ -320,50 +309,6 @@ class OddsClient:
         elif problem.code not in self._logged:
             _log.warning("%s", problem)
             self._logged.add(problem.code)
-
-    # -- tokens ---------------------------------------------------------------------------------------------------
-
-    async def _take_token(self) -> None:
-        """Ask for the token of the next connection."""
-        token = await self._ask_token()
-        if self._refused_token is not None and token == self._refused_token[0]:
-            raise GaveUp(self._refused_token[1])
-        self._refused_token = None
-        if profile_of(token) != profile_of(self._token):
-            self._subscriptions.forget_positions()
-        self._token = token
-        self._renew_before(None if token is None else expiry_of(token))
-
-    async def _ask_token(self) -> str | None:
-        try:
-            return await ask_token(self._token_source)
-        except Exception as error:
-            raise _NoToken(f"no token: {error!r}") from error
-
-    def _renew_before(self, expiry_s: float | None) -> None:
-        """Ask for the next token before the present one expires."""
-        self._expiry_s = expiry_s
-        delay_s = None if expiry_s is None else self._timing.renew_in_s(expiry_s - time.time())
-        self._renew_at_s = None if delay_s is None else _now_s() + delay_s
-
-    async def _renew(self, socket: ClientConnection) -> None:
-        """Send the next token. If there is none yet, ask again while the present one is valid."""
-        try:
-            token = await self._ask_token()
-        except _NoToken as error:
-            self._renew_before(self._expiry_s)
-            self._report(Problem("token", str(error), None if self._renew_at_s is None else self._renew_at_s - _now_s()))
-            return
-        if token is None or token == self._token:
-            self._renew_before(self._expiry_s)
-            return
-        self._token = token
-        with contextlib.suppress(*CONNECTION_ERRORS):
-            await socket.send(orjson.dumps({"op": "auth", "token": token}).decode())
-
-
-class _NoToken(Exception):
-    """The application's function for tokens failed."""
 
 
 def _decode(received: str | bytes) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""What keeps a client from current data. `Problem` is reported and retried, `GaveUp` ends the client.
-
-- GaveUp (a ValueError): the gateway or the user has to change something first.
-"""
+"""What keeps a client from current data: a `Problem` is reported and retried, `GaveUp` (a ValueError) ends the client."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ class Problem(NamedTuple):
 
 
 class GaveUp(ValueError):
-    """A refusal that trying again cannot change.
+    """A refusal that no retry can change: the gateway or the user has to change something first.
 
     Attributes:
         problem: what it was.

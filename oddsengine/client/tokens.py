@@ -1,29 +1,114 @@
-"""Tokens: asking the application for one, and what can be read from it."""
+"""Tokens: asking the application for one, what can be read from it, and when the next one is due."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import inspect
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from oddsengine.client.errors import GaveUp
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from oddsengine.client.errors import Problem
+    from oddsengine.client.recovery import Timing
 
 _PARTS: Final = 3
 
 
+class NoToken(Exception):
+    """The application's function for tokens failed."""
+
+
+class Tokens:
+    """The token of the present connection, and when to ask for the next one.
+
+    Args:
+        source: returns a token, at once or as an awaitable; None where none is required.
+        timing: how long before a token expires the next one is asked for.
+    """
+
+    def __init__(self, source: Callable[[], str | Awaitable[str]] | None, timing: Timing) -> None:
+        self.token: str | None = None
+        #: when to ask for the next token, seconds of the event loop's clock; None if that is not known
+        self.renew_at_s: float | None = None
+        self._source = source
+        self._timing = timing
+        #: a token that must not be used again, and why
+        self._refused: tuple[str | None, Problem] | None = None
+        #: when the present token expires, Unix seconds; None if that is not known
+        self._expiry_s: float | None = None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the last token was refused, and no other one has been used since."""
+        return self._refused is not None
+
+    def refuse(self, problem: Problem) -> None:
+        """Note that the gateway refuses the present token."""
+        self._refused = self.token, problem
+
+    async def take(self) -> bool:
+        """Ask for the token of the next connection. Return whether it shows the prices of another profile than the last one.
+
+        Raises:
+            GaveUp: if there is only the one that was refused.
+            NoToken: if there is none yet.
+        """
+        token = await self._ask()
+        if self._refused is not None and token == self._refused[0]:
+            raise GaveUp(self._refused[1])
+        self._refused = None
+        is_other_profile = profile_of(token) != profile_of(self.token)
+        self.token = token
+        self.renew_before(None if token is None else expiry_of(token))
+        return is_other_profile
+
+    async def renew(self) -> str | None:
+        """Return the token that replaces the present one; None if there is no other, which is asked for again later.
+
+        Raises:
+            NoToken: likewise, if the application's function failed.
+        """
+        try:
+            token = await self._ask()
+        except NoToken:
+            self.renew_before(self._expiry_s)
+            raise
+        if token is None or token == self.token:
+            self.renew_before(self._expiry_s)
+            return None
+        self.token = token
+        return token
+
+    def renew_before(self, expiry_s: float | None) -> None:
+        """Schedule asking for the next token, before the present one expires (Unix seconds; None if that is not known)."""
+        self._expiry_s = expiry_s
+        delay_s = None if expiry_s is None else self._timing.renew_in_s(expiry_s - time.time())
+        self.renew_at_s = None if delay_s is None else asyncio.get_running_loop().time() + delay_s
+
+    async def _ask(self) -> str | None:
+        try:
+            return await ask_token(self._source)
+        except Exception as error:
+            raise NoToken(f"no token: {error!r}") from error
+
+
 async def ask_token(source: Callable[[], str | Awaitable[str]] | None) -> str | None:
-    """Return the application's token, which it may give at once or after a while; None if there is none.
+    """Return the application's token, waiting for it if it is an awaitable; None if there is none.
 
     Raises:
         ValueError: if it can't be a token.
     """
     if source is None:
         return None
-    given = source()
-    token = (await given if inspect.isawaitable(given) else given or "").strip()
+    returned = source()
+    token = (await returned if inspect.isawaitable(returned) else returned or "").strip()
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise ValueError("a token has only printable ASCII characters and no spaces")
     return token or None
