@@ -6,7 +6,11 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
+    from typing import TypeAlias
+
+    #: Prices of a market by selection, as its provider writes them; None where there is none.
+    Prices: TypeAlias = dict[str, float | str | None]
 
 #: What JSON has for numbers, with a sign, and nothing of what else `float` takes: `NaN`, `Infinity`, `1_000`.
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
@@ -15,25 +19,55 @@ _MAX_LINE: Final = 10_000.0
 #: Lines are multiples of this: whole numbers, halves, quarters, and the tenths of cricket and darts.
 _LINE_STEP: Final = 0.05
 _EXACT: Final = 1e-6
-#: No set of decimal odds sums to less than this: such odds are in another format.
+#: The shortest decimal odds. Fractional ones of favourites are shorter.
+_MIN_ODDS: Final = 1.01
+#: Between what the inverse decimal odds of a market sum to, per winner. American odds sum to less. Fractional ones of three
+#: outcomes, where none is refused by itself, sum to more; with further outcomes they can't be told from a large margin.
 _MIN_BOOK_SUM: Final = 0.5
+_MAX_BOOK_SUM: Final = 1.5
+_FEW_OUTCOMES: Final = 3
 
 
 def decimal_odds(value: float | str | None) -> float | None:
     """Parse decimal odds, a number or text. None for values that are not odds."""
-    if value is None:
+    if value is None or (isinstance(value, str) and value.lstrip().startswith("+")):
+        # Only American odds have a sign.
         return None
     try:
         odds = _number(value)
     except ValueError:
         return None
-    return odds if 1.0 < odds < float("inf") else None
+    return odds if _MIN_ODDS <= odds < float("inf") else None
 
 
-def problem_of_book(quotes: Iterable[float]) -> str | None:
-    """Return why the odds of all selections of a market can't be decimal ones; None if they can."""
-    total = sum(1.0 / odds for odds in quotes)
-    return None if total >= _MIN_BOOK_SUM else f"the inverse odds sum to {total:.3f}: these are not decimal odds"
+def problem_of_odds(value: float | str | None) -> str | None:
+    """Return why a price can't be used; None if it can, or if there is none."""
+    return None if value is None or decimal_odds(value) is not None else f"{value!r} is not decimal odds"
+
+
+def read_quotes(prices: Mapping[str, float | str | None], outcomes: int, winners: int = 1) -> tuple[dict[str, float], list[str]]:
+    """Parse a bookmaker's prices of a market, in the one way of all adapters.
+
+    Args:
+        prices: by selection; None where there is none.
+        outcomes: how many selections the market has.
+        winners: how many of them win.
+
+    Returns:
+        The decimal odds of the prices that are some, none at all where together they can't be; and what is wrong with the others.
+    """
+    quotes: dict[str, float] = {}
+    problems: list[str] = []
+    for key, price in prices.items():
+        if (odds := decimal_odds(price)) is not None:
+            quotes[key] = odds
+        elif price is not None:
+            problems.append(f"{problem_of_odds(price)} ({key})")
+    if len(quotes) == outcomes and 0 < winners < outcomes:
+        per_winner = sum(1.0 / odds for odds in quotes.values()) / winners
+        if per_winner < _MIN_BOOK_SUM or (per_winner > _MAX_BOOK_SUM and outcomes <= _FEW_OUTCOMES):
+            return {}, [f"the inverse odds sum to {per_winner:.3f}: these are not decimal odds"]
+    return quotes, problems
 
 
 def to_line(value: float | str) -> float:

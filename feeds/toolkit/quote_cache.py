@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from feeds.feed import Rejected
+from feeds.toolkit.numbers import read_quotes
 from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate
 
 if TYPE_CHECKING:
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
 
 
 class _QuotedMarket:
-    __slots__ = ("definition", "quotes")
+    __slots__ = ("definition", "problems", "quotes")
 
     def __init__(self, definition: MarketDefinition, quotes: dict[str, float]) -> None:
         self.definition = definition
         self.quotes = quotes
+        #: what was wrong with its last prices
+        self.problems: list[str] = []
 
 
 class QuoteCache:
@@ -36,6 +40,12 @@ class QuoteCache:
         self._markets: dict[EventId, dict[str, _QuotedMarket]] = {}
         #: events whose last market was withdrawn; a consumer may have discarded them and needs them again
         self._without_markets: set[EventId] = set()
+        self._refused: list[tuple[str, str]] = []
+
+    def take_rejected(self, bookmaker: str) -> list[Rejected]:
+        """Return the prices refused since the last call, each once until it changes; to be passed on with the updates."""
+        refused, self._refused = self._refused, []
+        return [Rejected(f"odds of {bookmaker} on {market}", problem, "") for market, problem in refused]
 
     def update_event(self, event: Event) -> list[FeedUpdate]:
         """Set the description of an event. No update if it is unchanged."""
@@ -44,23 +54,34 @@ class QuoteCache:
         self._events[event.id] = event
         return [EventUpdate(event)]
 
-    def update_market(self, definition: MarketDefinition, quotes: Mapping[str, float]) -> list[FeedUpdate]:
-        """Set a market: its definition and decimal odds by selection. A selection that is missing has no price."""
+    def update_market(self, definition: MarketDefinition, prices: Mapping[str, float | str | None]) -> list[FeedUpdate]:
+        """Set a market: its definition and prices by selection, as the provider writes decimal odds.
+
+        A selection that is missing has no price. One whose price is no decimal odds has none either, and a market whose prices
+        together can't be decimal odds is suspended (`take_rejected`).
+        """
+        quotes, problems = read_quotes(prices, len(definition.selections), definition.winners)
+        if problems and not quotes:
+            definition = msgspec.structs.replace(definition, status="suspended")
         markets = self._markets.setdefault(definition.event, {})
         known = markets.get(definition.id)
+        if problems and (known is None or known.problems != problems):
+            self._refused += [(definition.id, problem) for problem in problems]
         if known is None:
-            markets[definition.id] = _QuotedMarket(definition, dict(quotes))
+            known = markets[definition.id] = _QuotedMarket(definition, quotes)
+            known.problems = problems
             updates: list[FeedUpdate] = []
             if definition.event in self._without_markets:
                 self._without_markets.discard(definition.event)
                 updates = [EventUpdate(self._events[definition.event])]
             return [*updates, _image(definition, quotes)]
+        known.problems = problems
         changes = [BookChange(key, quote=odds) for key, odds in quotes.items() if known.quotes.get(key) != odds]
         changes += [BookChange(key, quote=0.0) for key in known.quotes if key not in quotes]
         redefined = known.definition != definition
         if not changes and not redefined:
             return []
-        known.definition, known.quotes = definition, dict(quotes)
+        known.definition, known.quotes = definition, quotes
         return [MarketUpdate(definition.id, definition=definition if redefined else None, books=changes)]
 
     def set_status(self, event: EventId, market: str, status: MarketStatus) -> list[FeedUpdate]:

@@ -103,6 +103,7 @@ class OddsApiIoCodec(SnapshotSync):
                     events += [Rejected("message", str(error), excerpt(line)), ProviderRefused("UNREADABLE", text, fatal=False)]
                     return events
                 self._receive_message(message, events)
+        events += self._take_rejected()
         if len(self._buffer) > _MAX_LINE_BYTES:
             events.append(ProviderRefused("LINE_TOO_LONG", f"a line exceeds {_MAX_LINE_BYTES} bytes", fatal=False))
         return events
@@ -130,6 +131,7 @@ class OddsApiIoCodec(SnapshotSync):
             self._receive_events(raws, response.at_ms, events)
         else:
             self._receive_snapshot(raws, response.request.key.split(","), events)
+        events += self._take_rejected()
 
     def _receive_events(self, raws: list[msgspec.Raw], now_ms: int, events: list[CodecEvent]) -> None:
         updates: dict[str, list[FeedUpdate]] = {bookmaker: [] for bookmaker in self._quote_caches}
@@ -232,6 +234,9 @@ class OddsApiIoCodec(SnapshotSync):
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
+    def _take_rejected(self) -> list[Rejected]:
+        return [each for bookmaker, cache in self._quote_caches.items() for each in cache.take_rejected(bookmaker)]
+
     def _source(self, bookmaker: str) -> str:
         return f"{self._name}.{bookmaker}"
 
@@ -267,8 +272,8 @@ class OddsApiIoCodec(SnapshotSync):
         updates: list[FeedUpdate] = []
         retained: list[str] = []
         for market in current.markets:
-            for definition, quotes in to_markets(event, details, market, partial(quote_cache.has_draw, event)):
+            for definition, prices in to_markets(event, details, market, partial(quote_cache.has_draw, event)):
                 if definition.id not in retained:
                     retained.append(definition.id)
-                    updates += quote_cache.update_market(definition, quotes)
+                    updates += quote_cache.update_market(definition, prices)
         return updates + quote_cache.retain_markets(event, retained)

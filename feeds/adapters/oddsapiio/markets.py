@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from feeds.adapters.oddsapiio.messages import Slug
-from feeds.toolkit.numbers import decimal_odds, to_line, to_total_line
+from feeds.toolkit.numbers import to_line, to_total_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, both_to_score, draw_no_bet, match_result, side_total, total
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from feeds.adapters.oddsapiio.messages import EventDetails, Market, Price
+    from feeds.toolkit.numbers import Prices
     from feeds.toolkit.standard_markets import Side
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId
@@ -88,8 +89,8 @@ def to_event(name: str, details: EventDetails, event: EventId) -> Event:
 
 def to_markets(
     event: EventId, details: EventDetails, market: Market, had_draw: Callable[[str, str | None], bool] = lambda *_: False
-) -> Iterator[tuple[MarketDefinition, dict[str, float]]]:
-    """Yield one market for each line, with its decimal odds by selection. Lines that are none are left out.
+) -> Iterator[tuple[MarketDefinition, Prices]]:
+    """Yield one market for each line, with its prices by selection. Lines that are none are left out.
 
     Args:
         event: the event's id.
@@ -107,13 +108,13 @@ def to_markets(
             unit = result_unit(sport, bet.unit, bet.period)
             three_way = price.draw is not None or (sport in _THREE_WAY_SPORTS and unit is None) or had_draw(bet.period, unit)
             definition = match_result(event, home, away, phase, three_way=three_way, period=bet.period, unit=unit)
-            yield definition, _quotes(price, "home", "draw", "away")
+            yield definition, _prices(price, "home", "draw", "away")
             continue
         if bet.kind == "Both Teams To Score":
-            yield both_to_score(event, phase, period=bet.period), _quotes(price, "yes", "no")
+            yield both_to_score(event, phase, period=bet.period), _prices(price, "yes", "no")
             continue
         if bet.kind == "Draw No Bet":
-            yield draw_no_bet(event, home, away, phase, period=bet.period), _quotes(price, "home", "away")
+            yield draw_no_bet(event, home, away, phase, period=bet.period), _prices(price, "home", "away")
             continue
         try:
             line = _line_of(bet, price)
@@ -121,12 +122,12 @@ def to_markets(
             continue
         unit = line_unit(sport, bet.unit)
         if bet.kind == "Totals":
-            yield total(event, line, phase, period=bet.period, unit=unit), _quotes(price, "over", "under")
+            yield total(event, line, phase, period=bet.period, unit=unit), _prices(price, "over", "under")
         elif bet.kind.startswith("Team Total"):
             side: Side = "home" if bet.kind.endswith("Home") else "away"
-            yield side_total(event, side, line, phase, period=bet.period, unit=unit), _quotes(price, "over", "under")
+            yield side_total(event, side, line, phase, period=bet.period, unit=unit), _prices(price, "over", "under")
         else:
-            yield asian_handicap(event, line, home, away, phase, period=bet.period, unit=unit), _quotes(price, "home", "away")
+            yield asian_handicap(event, line, home, away, phase, period=bet.period, unit=unit), _prices(price, "home", "away")
 
 
 def _is_pre_match_quote(market: Market, details: EventDetails) -> bool:
@@ -172,5 +173,5 @@ def _sport(details: EventDetails) -> str:
     return SPORTS.get(sport, sport.replace("-", "_"))
 
 
-def _quotes(price: Price, *keys: str) -> dict[str, float]:
-    return {key: odds for key in keys if (odds := decimal_odds(getattr(price, key))) is not None}
+def _prices(price: Price, *keys: str) -> Prices:
+    return {key: getattr(price, key) for key in keys}

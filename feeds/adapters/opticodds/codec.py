@@ -96,6 +96,7 @@ class OpticOddsCodec(SnapshotSync):
         try:
             for event in self._reader.feed(data):
                 self._receive_event(event, events)
+            events += self._take_rejected()
         except BadMessage as error:
             self.reset()
             events += [
@@ -131,6 +132,7 @@ class OpticOddsCodec(SnapshotSync):
             self._receive_fixtures(response, events)
         else:
             self._receive_snapshot(response, events)
+        events += self._take_rejected()
 
     def _receive_fixtures(self, response: Response, events: list[CodecEvent]) -> None:
         page = _decode_fixtures(response.body)
@@ -241,6 +243,9 @@ class OpticOddsCodec(SnapshotSync):
             events.append(UpdateBatch(self._source(sportsbook), None, updates))
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _take_rejected(self) -> list[Rejected]:
+        return [each for name, book in self._books.items() for each in book.quote_cache.take_rejected(name)]
 
     def _source(self, sportsbook: str) -> str:
         return f"{self._name}.{sportsbook}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from feeds.adapters.opticodds.bets import Bet, bet_of
-from feeds.toolkit.numbers import decimal_odds, to_line, to_total_line
+from feeds.toolkit.numbers import problem_of_odds, to_line, to_total_line
 from feeds.toolkit.standard_markets import (
     Phase,
     asian_handicap,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from feeds.adapters.opticodds.messages import Entry, Fixture
+    from feeds.toolkit.numbers import Prices
     from feeds.toolkit.standard_markets import Side
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId
@@ -94,8 +95,8 @@ def problem_of(entry: Entry) -> str | None:
     bet = bet_of(entry.market)
     if bet is None:
         return None
-    if entry.price is not None and decimal_odds(entry.price) is None:
-        return f"{entry.price:g} is not decimal odds"
+    if (problem := problem_of_odds(entry.price)) is not None:
+        return problem
     if bet.kind in _WITH_LINES and entry.points is not None:
         try:
             _line_of(bet, entry.points)
@@ -104,13 +105,11 @@ def problem_of(entry: Entry) -> str | None:
     return None
 
 
-def to_markets(
-    event: EventId, fixture: Fixture, entries: Iterable[Entry]
-) -> dict[str, tuple[MarketDefinition, dict[str, float]]]:
+def to_markets(event: EventId, fixture: Fixture, entries: Iterable[Entry]) -> dict[str, tuple[MarketDefinition, Prices]]:
     """Assemble the entries of a fixture into markets. Entries of two of the provider's markets never share one of ours.
 
     Returns:
-        Market id -> its definition, and its decimal odds by selection.
+        Market id -> its definition, and its prices by selection.
     """
     in_play = is_live(fixture)
     phase = Phase("suspended" if fixture.status.lower() in _OVER else "open", in_play)
@@ -119,13 +118,13 @@ def to_markets(
         # Once the match has begun, a price from before it is none.
         if not in_play or entry.is_live is not False:
             by_market.setdefault(entry.market, []).append(entry)
-    markets: dict[str, tuple[MarketDefinition, dict[str, float]]] = {}
+    markets: dict[str, tuple[MarketDefinition, Prices]] = {}
     # What is called three-way comes first, then by name, so that the order of the entries changes nothing.
     for name in sorted(by_market, key=lambda market: ("3-Way" not in market, market)):
         bet = bet_of(name)
         if bet is None:
             continue
-        of_this: dict[str, tuple[MarketDefinition, dict[str, float]]] = {}
+        of_this: dict[str, tuple[MarketDefinition, Prices]] = {}
         three_way = (
             bet.is_three_way
             or sport_of(fixture) in _THREE_WAY_SPORTS
@@ -138,10 +137,9 @@ def to_markets(
             definition = _definition(event, fixture, bet, entry, key, phase, three_way=three_way)
             if definition is None or definition.id in markets:
                 continue
-            _, quotes = of_this.setdefault(definition.id, (definition, {}))
-            odds = decimal_odds(entry.price)
-            if odds is not None:
-                quotes.setdefault(key, odds)
+            _, prices = of_this.setdefault(definition.id, (definition, {}))
+            if entry.price is not None:
+                prices.setdefault(key, entry.price)
         markets |= of_this
     return markets
 

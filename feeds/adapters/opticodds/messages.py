@@ -48,7 +48,7 @@ class Entry(msgspec.Struct):
     sportsbook: str
     market: str
     name: str
-    price: float | None = None
+    price: float | str | None = None
     points: float | None = None
     is_live: bool | None = None
     timestamp: float = 0.0

@@ -53,8 +53,8 @@ class Sportsbook:
         """Assemble the entries of an event into markets and return what has changed."""
         markets = to_markets(event, fixture, self._entries.get(event, {}).values())
         updates: list[FeedUpdate] = []
-        for definition, quotes in markets.values():
-            updates += self.quote_cache.update_market(definition, quotes)
+        for definition, prices in markets.values():
+            updates += self.quote_cache.update_market(definition, prices)
         return updates + self.quote_cache.retain_markets(event, markets)
 
     def remove(self, event: EventId) -> list[FeedUpdate]:

@@ -186,6 +186,7 @@ class PinnacleCodec(PollOnly):
         sport.move_recovery(RecoveryTrigger.FIXTURES)
         if sport.has_unknown_events:
             sport.has_unknown_events, sport.odds.cursor, sport.odds.due_ms = False, None, 0
+        events += sport.quotes.quote_cache.take_rejected(self._name)
         if updates:
             events.append(self._batch(updates))
 
@@ -203,6 +204,7 @@ class PinnacleCodec(PollOnly):
         for event in self._apply_odds(sport, answer, response, sport.quotes, events, is_snapshot=is_snapshot):
             described, changed = self._requote(sport, event, response.at_ms)
             sport.held += described + changed
+        events += sport.quotes.quote_cache.take_rejected(self._name)
         if not is_snapshot:
             sport.move_recovery(RecoveryTrigger.CHANGES)
         sport.odds.cursor = to_cursor(answer.last)

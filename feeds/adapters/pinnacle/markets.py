@@ -8,7 +8,7 @@ import msgspec
 
 from feeds.adapters.pinnacle.messages import TeamTotals, Total
 from feeds.adapters.pinnacle.periods import TO_QUALIFY
-from feeds.toolkit.numbers import decimal_odds, to_line, to_total_line
+from feeds.toolkit.numbers import to_line, to_total_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, side_total, to_qualify, total
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from feeds.adapters.pinnacle.messages import Number, Period
+    from feeds.toolkit.numbers import Prices
     from feeds.toolkit.standard_markets import Side
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId
@@ -71,8 +72,8 @@ def to_markets(
     period: str,
     phase: Phase,
     had_draw: Callable[[str, str | None], bool] = lambda *_: False,
-) -> Iterator[tuple[MarketDefinition, dict[str, float]]]:
-    """Yield the markets of a period, with their decimal odds by selection.
+) -> Iterator[tuple[MarketDefinition, Prices]]:
+    """Yield the markets of a period, with their prices by selection.
 
     Args:
         event: the event's id.
@@ -87,7 +88,7 @@ def to_markets(
     home, away = names
     if period == TO_QUALIFY:
         if quoted.moneyline is not None:
-            yield to_qualify(event, home, away, phase), _quotes(home=quoted.moneyline.home, away=quoted.moneyline.away)
+            yield to_qualify(event, home, away, phase), _prices(home=quoted.moneyline.home, away=quoted.moneyline.away)
         return
     if quoted.moneyline is not None:
         unit = result_unit(sport, said_unit, period)
@@ -96,22 +97,22 @@ def to_markets(
             or (sport == "football" and unit is None and period in _WITH_DRAW)
             or had_draw("ft" if period == "reg" else period, unit)
         )
-        quotes = _quotes(home=quoted.moneyline.home, draw=quoted.moneyline.draw, away=quoted.moneyline.away)
+        prices = _prices(home=quoted.moneyline.home, draw=quoted.moneyline.draw, away=quoted.moneyline.away)
         # A result with a draw is of regular time wherever it is quoted.
         of_period = "ft" if period == "reg" and three_way else period
-        yield match_result(event, home, away, phase, three_way=three_way, period=of_period, unit=unit), quotes
+        yield match_result(event, home, away, phase, three_way=three_way, period=of_period, unit=unit), prices
     unit = line_unit(sport, said_unit)
     for spread in quoted.spreads or ():
         definition = asian_handicap(event, to_line(spread.hdp), home, away, phase, period=period, unit=unit)
-        yield definition, _quotes(home=spread.home, away=spread.away)
+        yield definition, _prices(home=spread.home, away=spread.away)
     for each in quoted.totals or ():
-        yield total(event, to_line(each.points), phase, period=period, unit=unit), _quotes(over=each.over, under=each.under)
+        yield total(event, to_line(each.points), phase, period=period, unit=unit), _prices(over=each.over, under=each.under)
     of_sides = quoted.teamTotal or TeamTotals()
     side: Side
     for side, lines in (("home", of_sides.home), ("away", of_sides.away)):
         for each in _lines(lines):
             definition = side_total(event, side, to_line(each.points), phase, period=period, unit=unit)
-            yield definition, _quotes(over=each.over, under=each.under)
+            yield definition, _prices(over=each.over, under=each.under)
 
 
 def cutoff_ms(period: Period) -> int | None:
@@ -135,5 +136,5 @@ def _good(lines: list[Line], line_of: Callable[[Line], float], problems: list[st
     return good
 
 
-def _quotes(**prices: Number | None) -> dict[str, float]:
-    return {key: odds for key, price in prices.items() if (odds := decimal_odds(price)) is not None}
+def _prices(**prices: Number | None) -> Prices:
+    return prices

@@ -93,10 +93,10 @@ class SportQuotes:
                 unit = listed.fixture.resultingUnit
                 had_draw = partial(self.quote_cache.has_draw, event)
                 markets = to_markets(event, members[0].names, self._sport, unit, received.period, period, phase, had_draw)
-                for definition, quotes in markets:
+                for definition, prices in markets:
                     if definition.id not in retained:
                         retained.add(definition.id)
-                        updates += self.quote_cache.update_market(definition, quotes)
+                        updates += self.quote_cache.update_market(definition, prices)
         due_ms = min((change for change in changes_ms if change > now_ms), default=None)
         if due_ms is None:
             self.next_ms.pop(event, None)

@@ -252,13 +252,14 @@ class TheOddsApiCodec(PollOnly):
                 phase = Phase("open" if is_open else "suspended", event.in_play)
                 problems: list[str] = []
                 had_draw = quote_cache.has_draw(event.id, "ft")
-                for definition, quotes in to_markets(event.id, quoted, market, phase, problems, had_draw=had_draw):
+                for definition, prices in to_markets(event.id, quoted, market, phase, problems, had_draw=had_draw):
                     if definition.id not in retained:
                         retained.append(definition.id)
-                        updates[key] += quote_cache.update_market(definition, quotes)
+                        updates[key] += quote_cache.update_market(definition, prices)
                 where = f"{'h2h' if market.key == 'h2h' else 'line'} of {key} on event {quoted.id}"
                 events += [Rejected(where, problem, excerpt(bytes(raw))) for problem in problems]
             updates[key] += quote_cache.retain_markets(event.id, retained)
+            events += quote_cache.take_rejected(key)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

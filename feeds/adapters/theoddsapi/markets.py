@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from feeds.toolkit.numbers import decimal_odds, problem_of_book, to_line, to_total_line
+from feeds.toolkit.numbers import to_line, to_total_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit
@@ -12,6 +12,7 @@ from oddsengine.domain.events import Competition, Event
 
 if TYPE_CHECKING:
     from feeds.adapters.theoddsapi.messages import Market, OddsEvent, Outcome
+    from feeds.toolkit.numbers import Prices
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId
 
@@ -52,32 +53,18 @@ def to_event(name: str, quoted: OddsEvent, event: EventId, now_ms: int) -> Event
 
 def to_markets(
     event: EventId, quoted: OddsEvent, market: Market, phase: Phase, problems: list[str], *, had_draw: bool = False
-) -> list[tuple[MarketDefinition, dict[str, float]]]:
+) -> list[tuple[MarketDefinition, Prices]]:
     """Translate one of the provider's markets; spreads and totals yield one market for each line.
 
-    Lines that are none, and markets whose odds are not decimal, are left out and named in `problems`. `had_draw`: whether the
+    Lines that are none are left out and named in `problems`. `had_draw`: whether the
     bookmaker has quoted a draw until now, so that its result without one lacks an outcome.
     """
-    translated = _translated(event, quoted, market, phase, problems, had_draw=had_draw)
-    good: list[tuple[MarketDefinition, dict[str, float]]] = []
-    for definition, quotes in translated:
-        problem = problem_of_book(quotes.values()) if len(quotes) == len(definition.selections) else None
-        if problem is None:
-            good.append((definition, quotes))
-        else:
-            problems.append(problem)
-    return good
-
-
-def _translated(
-    event: EventId, quoted: OddsEvent, market: Market, phase: Phase, problems: list[str], *, had_draw: bool
-) -> list[tuple[MarketDefinition, dict[str, float]]]:
     home, away = quoted.home_team or "", quoted.away_team or ""
     if market.key == "h2h":
         keys = {"Draw": "draw", home: "home", away: "away"}
-        quotes = _quotes([(keys.get(each.name), each) for each in market.outcomes])
+        prices = _prices([(keys.get(each.name), each) for each in market.outcomes])
         three_way = had_draw or any(each.name == "Draw" for each in market.outcomes) or _sport(quoted) in _THREE_WAY_SPORTS
-        return [(match_result(event, home, away, phase, three_way=three_way), quotes)]
+        return [(match_result(event, home, away, phase, three_way=three_way), prices)]
     lines: dict[float, list[tuple[str | None, Outcome]]] = {}
     for each in market.outcomes:
         side = {"Over": "over", "Under": "under"} if market.key == "totals" else {home: "home", away: "away"}
@@ -92,8 +79,8 @@ def _translated(
         lines.setdefault(-point or 0.0 if key == "away" else point, []).append((key, each))
     unit = line_unit(_sport(quoted), None)
     if market.key == "totals":
-        return [(total(event, line, phase, unit=unit), _quotes(sides)) for line, sides in lines.items()]
-    return [(asian_handicap(event, line, home, away, phase, unit=unit), _quotes(sides)) for line, sides in lines.items()]
+        return [(total(event, line, phase, unit=unit), _prices(sides)) for line, sides in lines.items()]
+    return [(asian_handicap(event, line, home, away, phase, unit=unit), _prices(sides)) for line, sides in lines.items()]
 
 
 def updated_ms(market: Market) -> int | None:
@@ -106,10 +93,9 @@ def _sport(quoted: OddsEvent) -> str:
     return SPORTS.get(group, group)
 
 
-def _quotes(outcomes: list[tuple[str | None, Outcome]]) -> dict[str, float]:
-    quotes: dict[str, float] = {}
+def _prices(outcomes: list[tuple[str | None, Outcome]]) -> Prices:
+    prices: Prices = {}
     for key, outcome in outcomes:
-        odds = decimal_odds(outcome.price)
-        if key is not None and odds is not None:
-            quotes.setdefault(key, odds)
-    return quotes
+        if key is not None and outcome.price is not None:
+            prices.setdefault(key, outcome.price)
+    return prices

@@ -195,3 +195,16 @@ def test_prices_from_before_the_match_are_suspended_once_it_is_live(at: str | No
     received = streaming.respond([{**EVENT, "status": "live"}], at_ms=REFRESH_MS)
     assert is_open == (MARKET in received.quotes("oai.bet365"))
     assert received.books["oai.bet365"].events["oai.7"].in_play  # type: ignore[index]
+
+
+@pytest.mark.parametrize("wrong", [(110, 240, 290), (1.1, 2.4, 2.9), (2.1, "+240", "NaN"), (0.5, 3.4, 9.0)])
+def test_odds_in_another_format_cost_only_their_market(wrong: tuple[Any, ...]) -> None:
+    """Wrong prices, A9."""
+    streaming = Streaming().recovered()
+    prices = dict(zip(("home", "draw", "away"), wrong, strict=True))
+    received = streaming.stream(message("updated", {"name": "ML", "odds": [prices]}, TOTALS))
+    assert received.rejected
+    assert all("not decimal odds" in each.reason for each in received.rejected)
+    quotes = received.quotes("oai.bet365")
+    assert len(quotes.pop("oai.7/match_odds", {})) < len(wrong)
+    assert quotes

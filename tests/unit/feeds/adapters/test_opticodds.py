@@ -201,3 +201,17 @@ def test_a_live_entry_begins_the_match_at_every_sportsbook_before_the_list_says_
         assert received.books[source].events["opt.f1"].in_play  # type: ignore[index]
     streaming.respond({"data": [FIXTURE], "page": 1, "total_pages": 1}, at_ms=REFRESH_MS)
     assert received.books["opt.book"].events["opt.f1"].in_play, "a list may be older than the stream"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("wrong", [(110, 240, 290), (1.1, 2.4, 2.9), (2.1, "+240", "NaN"), (0.5, 3.4, 9.0)])
+def test_odds_in_another_format_cost_only_their_market(wrong: tuple[Any, ...]) -> None:
+    """Wrong prices, A9."""
+    streaming = Streaming().recovered()
+    prices = zip(("home", "draw", "away"), wrong, strict=True)
+    totals = [an_entry(f"{side} 2.5", 1.95, market="Total Goals", points=2.5) for side in ("Over", "Under")]
+    received = streaming.stream(event("odds", *(an_entry(role, price, 101.0) for role, price in prices), *totals))
+    assert received.rejected
+    assert all("not decimal odds" in each.reason for each in received.rejected)
+    quotes = received.quotes("opt.book")
+    assert len(quotes.pop("opt.f1/match_odds", {})) < len(wrong)
+    assert quotes

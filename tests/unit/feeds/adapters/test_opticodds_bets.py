@@ -28,7 +28,7 @@ def entries(market: str, **prices: float) -> list[Entry]:
     return [Entry(f"{market}:{key}", "f1", "book", market, names[key], price) for key, price in prices.items()]
 
 
-def quotes(fixture: Fixture, of: list[Entry]) -> dict[str, dict[str, float]]:
+def quotes(fixture: Fixture, of: list[Entry]) -> dict[str, Any]:
     return {market.removeprefix("opt.f1/"): found for market, (_, found) in to_markets(EVENT, fixture, of).items()}
 
 

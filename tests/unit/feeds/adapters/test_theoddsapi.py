@@ -236,7 +236,7 @@ def test_odds_of_another_format_are_refused_and_said() -> None:
     received = polling.respond([an_event("e1", at("pinnacle", american))])
     assert {} == received.quotes("toa.pinnacle")
     (rejected,) = received.rejected
-    assert ("h2h of pinnacle on event e1", "the inverse odds sum to 0.017: these are not decimal odds") == (
+    assert ("odds of pinnacle on toa.e1/match_odds", "the inverse odds sum to 0.017: these are not decimal odds") == (
         rejected.where,
         rejected.reason,
     )
@@ -252,3 +252,16 @@ def test_a_call_that_the_budget_puts_off_is_no_silence_though_the_prices_expire(
     assert config.max_age_s < (due_ms - polling.now) / 1000 < polling.codec.silence_limit_s
     polling.received.receive(polling.codec.tick(polling.now + round(config.max_age_s * 1000) + 1))
     assert {} == polling.received.quotes("toa.pinnacle")
+
+
+@pytest.mark.parametrize("wrong", [(110, 240, 290), (1.1, 2.4, 2.9), (2.1, -240, 1.005), (0.5, 3.4, 9.0)])
+def test_odds_in_another_format_cost_only_their_market(wrong: tuple[Any, ...]) -> None:
+    """Wrong prices, A9."""
+    prices = zip(("A", "Draw", "B"), wrong, strict=True)
+    h2h = {"key": "h2h", "outcomes": [{"name": name, "price": price} for name, price in prices]}
+    received = Polling().respond([an_event("e1", at("pinnacle", h2h, TOTALS))])
+    assert received.rejected
+    assert all("not decimal odds" in each.reason for each in received.rejected)
+    quotes = received.quotes("toa.pinnacle")
+    assert len(quotes.pop("toa.e1/match_odds", {})) < len(wrong)
+    assert quotes

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.toolkit.numbers import decimal_odds, to_line, to_total_line
+from feeds.toolkit.numbers import decimal_odds, read_quotes, to_line, to_total_line
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,34 @@ from feeds.toolkit.numbers import decimal_odds, to_line, to_total_line
         ("inf", None),
         ("nan", None),
         ("1_9", None),
+        (1.005, None),
+        ("+150", None),
+        ("5/2", None),
     ],
 )
 def test_decimal_odds_as_providers_write_them(written: object, odds: float | None) -> None:
     assert odds == decimal_odds(written)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("prices", "winners", "refused"),
+    [
+        ((110, 240, 290), 1, 1),  # American
+        ((1.1, 2.4, 2.9), 1, 1),  # fractional
+        ((150, -180), 1, 1),
+        ((0.5, 2.1), 1, 1),
+        (("NaN", "5/2", "+150"), 1, 3),
+        ((2.1, 3.4, 3.9), 1, 0),
+        ((1.01, 34, 101), 1, 0),
+        ((1.3, 1.25, 1.6), 2, 0),  # double chance
+        ((2.1, None, 3.9), 1, 0),
+    ],
+)
+def test_odds_in_another_format_are_refused(prices: tuple[float | str | None, ...], winners: int, refused: int) -> None:
+    quotes, problems = read_quotes(dict(zip("abc", prices, strict=False)), len(prices), winners)
+    assert refused == len(problems)
+    assert all("not decimal odds" in problem for problem in problems)
+    assert bool(refused) != (len(quotes) == sum(price is not None for price in prices))
 
 
 @given(st.integers(-4_000, 4_000))

@@ -15,7 +15,7 @@ from oddsengine.sourcing.source_book import SourceBook
 from tests.support.builders import an_event
 
 EVENT = EventId("e1")
-ODDS = st.dictionaries(st.sampled_from(["home", "draw", "away"]), st.sampled_from([1.5, 2.0, 3.25]))
+ODDS = st.dictionaries(st.sampled_from(["home", "draw", "away"]), st.sampled_from([2.1, 3.0, 3.25]))
 QUOTED = st.lists(
     st.tuples(st.sampled_from(["result", "over", "line"]), ODDS, st.sampled_from(["open", "suspended"]), st.booleans()),
     max_size=20,
