@@ -251,7 +251,7 @@ class Pipeline:
         choice, _ = self.choose(market, now_ms)
         if choice is None:
             offer.suspend(market, WITHDRAWN)
-            return self.pricer.forget(market)
+            return self.pricer.withdraw(market)
         if choice.reason is not None:
             priced = self.pricer.suspend(choice.definition, choice.reason)
         else:
@@ -262,7 +262,7 @@ class Pipeline:
                 if not priced.changes or offer.stage_prices(market, priced.changes):
                     return priced.dirty
                 # These prices are not a change of what is on offer: stage the whole market.
-                dirty = priced.dirty | self.pricer.forget(market)
+                dirty = priced.dirty | self.pricer.withdraw(market)
                 priced = self.pricer.price(choice.market, choice.definition, event, now_ms, other_sources)
                 priced = priced._replace(dirty=priced.dirty | dirty)
         event_id = choice.definition.event
@@ -293,7 +293,8 @@ class Pipeline:
         first, first_definition, _ = choice.members[0]
         definition = self._consensus_markets.definition_for(market, first.source, first_definition)
         resolved = self.pricer.resolve(CONSENSUS, definition, event, now_ms)
-        return self._consensus_markets.combine(market, choice, resolved, now_ms)
+        own = self.pricer.resolve_members([each.source for each, _, _ in choice.members], definition, event, now_ms)
+        return self._consensus_markets.combine(market, choice, resolved, now_ms, own)
 
     def _event_of(self, market: MarketId) -> Event | None:
         """Return the event of a market for the sourcing rules, None where there are none."""

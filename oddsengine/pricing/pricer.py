@@ -14,7 +14,7 @@ from oddsengine.domain.market_types import default_name
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
 from oddsengine.pricing.guards.checks import guards
-from oddsengine.pricing.guards.jump import JumpGuard, OtherSource, State
+from oddsengine.pricing.guards.jump import JumpGuard, OtherSource
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S, ScoreGuard
 from oddsengine.pricing.market.lines import LineLadders
 from oddsengine.pricing.market.market_book import MarketBook
@@ -190,21 +190,27 @@ class Pricer:
                     yield OtherSource(market, resolved[0].settings)
 
     def suspend(self, definition: MarketDefinition, reason: str) -> Repricing:
-        """Suspend a market for a reason; a closed one stays closed. What it reopens at is not a jump, unless one was suspected.
+        """Suspend a market for a reason; a closed one stays closed. What it reopens at is not a jump.
 
-        A source that lagged or was lost does not confirm a jump by its return.
+        Unless its sources lagged or were lost: they do not confirm a jump by their return.
         """
-        jump = self._jumps.get(definition.id) if reason.startswith(("source_", "too_few_")) else None
         dirty = self._drop(definition.id)
-        if jump is not None and jump.state is State.SUSPECT:
-            self._jumps[definition.id] = jump
+        if not reason.startswith(("source_", "too_few_")):
+            self._jumps.pop(definition.id, None)
         return Repricing(self._suspended(definition, reason), (), dirty)
+
+    def withdraw(self, market: MarketId) -> set[MarketId]:
+        """Drop what was priced of a market that no source offers now. Return the other markets that must be priced again.
+
+        If it comes back, that confirms no jump.
+        """
+        self._identities.pop(market, None)
+        return self._drop(market)
 
     def forget(self, market: MarketId) -> set[MarketId]:
         """Drop all state of a market that is gone. Return the other markets that must be priced again."""
-        self._identities.pop(market, None)
         self._jumps.pop(market, None)
-        return self._drop(market)
+        return self.withdraw(market)
 
     def follow_clock(self, step_ms: int) -> None:
         """Compare times with the starts of events as if they were later by a number of milliseconds; see `ProcessClock`."""
@@ -220,6 +226,12 @@ class Pricer:
     def resolve(self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int) -> tuple[ResolvedProfile, ...]:
         """Return what applies to a market, one entry a profile: by it several sources are combined before they are priced."""
         return self._resolver.resolve(source, definition, event, now_ms)
+
+    def resolve_members(
+        self, sources: Iterable[str], definition: MarketDefinition, event: Event | None, now_ms: int
+    ) -> dict[str, tuple[ResolvedProfile, ...]]:
+        """Return what applies to a market at those of several sources that some rule names."""
+        return self._resolver.resolve_members(sources, definition, event, now_ms)
 
     def explain(
         self, market: SourceMarket, definition: MarketDefinition, event: Event | None = None, now_ms: int = 0
@@ -254,7 +266,6 @@ class Pricer:
         dirty = self._arbitrage.forget(market)
         book = self._books.pop(market, None)
         if book is not None:
-            self._jumps.pop(market, None)
             dirty |= self._lines.remove(book)
         return dirty
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: The statuses of selections that may still win.
 _CAN_WIN: Final = frozenset({"active", "suspended"})
+#: How many markets that a source has withdrawn are kept, to compare what they come back with.
+_KEPT_GONE: Final = 1000
 #: The share of what a removed selection took of the book sum that new quotes of the others must have taken over.
 _TAKEN_OVER: Final = 0.5
 
@@ -180,6 +182,7 @@ class SourceMarket:
     """
 
     __slots__ = (
+        "_gone",
         "books",
         "definition",
         "definitions",
@@ -191,9 +194,11 @@ class SourceMarket:
         "updated_ms",
     )
 
-    def __init__(self, source: str, source_id: str) -> None:
+    def __init__(self, source: str, source_id: str, gone: SourceMarket | None = None) -> None:
         self.source = source
         self.source_id = source_id
+        #: the same market as it was when the source withdrew it, until this one has a definition
+        self._gone = gone
         self.definition: MarketDefinition | None = None
         self.definitions: dict[str, SelectionDefinition] = {}
         self.books: dict[str, SelectionBook] = {}
@@ -218,6 +223,15 @@ class SourceMarket:
         self.definition = definition
         for selection in definition.selections:
             self.definitions[selection.source_id] = selection
+        if self._gone is not None:
+            self._compare_quotes(self._gone, definition)
+            self._gone = None
+
+    def _compare_quotes(self, gone: SourceMarket, definition: MarketDefinition) -> None:
+        """Note which quotes this market had before it was withdrawn, if it has come back without a selection."""
+        self.quotes_at_removal = gone.quotes_at_removal
+        if gone.definition is not None and _is_removal(gone.definition, definition):
+            self.quotes_at_removal = {key: book.quote for key, book in gone.books.items() if book.quote is not None} or None
 
     def compare(self, books: Mapping[str, SelectionBook] | None) -> None:
         """Compare what an update left with what was there: the trades that an image repeats, and quotes after a removal.
@@ -271,6 +285,8 @@ class SourceBook:
         self.live_since_ms = 0
         self.markets: dict[str, SourceMarket] = {}
         self.events: dict[EventId, Event] = {}
+        #: the quoted markets withdrawn last: a selection that is missing when one comes back was removed meanwhile
+        self._gone: dict[str, SourceMarket] = {}
 
     def apply(self, update: FeedUpdate, published_ms: int, received_ms: int = 0) -> None:
         """Apply one update.
@@ -285,7 +301,8 @@ class SourceBook:
             market = self.markets.get(update.market)
             before = None
             if market is None:
-                market = self.markets[update.market] = SourceMarket(self.source, update.market)
+                gone = self._gone.pop(update.market, None)
+                market = self.markets[update.market] = SourceMarket(self.source, update.market, gone)
             elif update.image:
                 # An image replaces everything: a price that it does not contain must not survive.
                 before, market.books = market.books, {}
@@ -307,9 +324,17 @@ class SourceBook:
         elif type(update) is EventUpdate:
             self.events[update.event.id] = update.event
         elif type(update) is MarketGone:
-            self.markets.pop(update.market, None)
+            self._withdraw(update.market)
         elif type(update) is SourceStatus:
             if update.health == "live" and self.health != "live":
                 self.live_since_ms = received_ms
             self.health = update.health
             self.health_reason = update.reason
+
+    def _withdraw(self, source_id: str) -> None:
+        market = self.markets.pop(source_id, None)
+        if market is None or market.definition is None or all(book.quote is None for book in market.books.values()):
+            return
+        self._gone[source_id] = market
+        if len(self._gone) > _KEPT_GONE:
+            del self._gone[next(iter(self._gone))]

@@ -130,7 +130,7 @@ def check_sum(per_winner: float, outcomes: int, settings: Settings) -> None:
     least, most = settings.min_source_overround, settings.max_source_overround
     if settings.source_overround:
         least, most = max(least, settings.source_overround - 0.1), min(most, settings.source_overround + 0.1)
-    most += 0.02 * max(outcomes - 3, 0)
+    most += min(0.05 * max(outcomes - 3, 0), 0.75)
     if not least - ERROR <= per_winner <= most + ERROR:
         raise Refused(f"incoherent: the quotes sum to {per_winner} a winner, not {least} to {most}")
 

@@ -2,7 +2,8 @@
 
 A jump is confirmed by a later update of the same source of the best offers, the last trade or the quote of a selection that
 jumped, if all stay within the limit of it, or at once by another source that has the same probabilities now. Time alone confirms
-nothing, nor do updates of other selections or deep in an order book. What a market opens or reopens at is not a jump.
+nothing, nor do updates of other selections or deep in an order book. What a market opens at is not a jump, nor what its source
+reopens it at; what it comes back at after its sources were lost, or had withdrawn it, may be one.
 
 The guard is a state machine. `TRANSITIONS` holds all of it; `JumpGuard.check` only classifies what was priced.
 """

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from oddsengine.pricing.market.outcomes import OutcomeGroup, outcome_groups, refusal_of
 from oddsengine.pricing.methods.bounds import fit
 from oddsengine.pricing.methods.implied import implied
+from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.source_book import SourceMarket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oddsengine.domain.feed_updates import MarketDefinition
-    from oddsengine.pricing.profiles.profile import Profile
 
 
 _UNBOUNDED: Final = (0.0, 1.0)
@@ -54,11 +54,15 @@ class Consensus(NamedTuple):
 
 
 class Member(NamedTuple):
-    """A source of a consensus: its books, its sets of selections, and its weight."""
+    """A source of a consensus: its books, its sets of selections, and its weight.
+
+    `profile` is how its margin is removed and which of its books are used; None for the profile of all.
+    """
 
     market: SourceMarket
     groups: Mapping[frozenset[str], OutcomeGroup]
     weight: float
+    profile: Profile | None = None
 
 
 def groups_by_keys(definition: MarketDefinition) -> dict[frozenset[str], OutcomeGroup]:
@@ -92,11 +96,11 @@ def agree_by_line(
         winners = members[0].groups[keys].winners
         opinions: list[Opinion] = []
         silent: list[Opinion] = []
-        for market, groups, weight in members:
+        for market, groups, weight, own in members:
             group = groups.get(keys)
             if group is None:
                 outliers[market.source] = None
-            elif (found := opinion(market, group, winners, profile, weight, now_ms)) is not None:
+            elif (found := opinion(market, group, winners, own or profile, weight, now_ms)) is not None:
                 (opinions if found.fair else silent).append(found)
         consensus = agree(opinions, winners, outlier, min_sources)
         if consensus is not None:

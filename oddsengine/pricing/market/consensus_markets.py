@@ -14,7 +14,7 @@ from oddsengine.sourcing.source_book import SourceMarket
 from oddsengine.sourcing.source_selector import TOO_FEW_SOURCES, ChosenSource
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import MarketId
@@ -28,6 +28,7 @@ SOURCE_OLD: Final = "source_old"
 #: The source named for a market priced by consensus.
 CONSENSUS = "consensus"
 _UNBOUNDED: Final = (0.0, 1.0)
+_NO_RULES: Final[Mapping[str, Sequence[ResolvedProfile]]] = {}
 
 
 class ConsensusMarkets:
@@ -43,7 +44,12 @@ class ConsensusMarkets:
         self._until_ms: dict[MarketId, float] = {}
 
     def combine(
-        self, market: MarketId, members: ConsensusInput, resolved: Sequence[ResolvedProfile], now_ms: int
+        self,
+        market: MarketId,
+        members: ConsensusInput,
+        resolved: Sequence[ResolvedProfile],
+        now_ms: int,
+        own: Mapping[str, Sequence[ResolvedProfile]] = _NO_RULES,
     ) -> tuple[ChosenSource, Consensus | None]:
         """Combine the members' fair probabilities. Return the consensus market and what the members agreed on.
 
@@ -55,16 +61,30 @@ class ConsensusMarkets:
             members: the sources and the rule that chose them.
             resolved: what applies to the market; the first profile says how margins are removed and which books are used.
             now_ms: Unix milliseconds.
+            own: what applies to the market at the members that rules name. One that a rule suspends is left out.
         """
         rule = members.rule
+        all_members = members.members
         limit_ms = max_age_ms(resolved)
-        fresh = [each for each in members.members if now_ms - each[0].received_ms <= limit_ms]
+        if own:
+            suspended = {source for source, each in own.items() if any(profile.settings.suspend for profile in each)}
+            all_members = [each for each in all_members if each[0].source not in suspended]
+        limits_ms = {source: min(limit_ms, max_age_ms(each)) for source, each in own.items()}
+        fresh = [each for each in all_members if now_ms - each[0].received_ms <= limits_ms.get(each[0].source, limit_ms)]
         first, first_definition, _ = (fresh or members.members)[0]
         if len(fresh) < rule.min_sources:
-            return ChosenSource(first, first_definition, SOURCE_OLD), None
-        voices = [Member(member, self._groups_of(market, member.source, each), weight) for member, each, weight in fresh]
+            return ChosenSource(first, first_definition, SOURCE_OLD if len(all_members) > len(fresh) else TOO_FEW_SOURCES), None
+        voices = [
+            Member(
+                member,
+                self._groups_of(market, member.source, each),
+                weight,
+                own[member.source][0].settings if member.source in own else None,
+            )
+            for member, each, weight in fresh
+        ]
         consensus = agree_by_line(voices, resolved[0].settings, rule.outlier, rule.min_sources, now_ms)
-        until_ms = min([each[0].received_ms + limit_ms for each in fresh], default=inf)
+        until_ms = min([each[0].received_ms + limits_ms.get(each[0].source, limit_ms) for each in fresh], default=inf)
         # `due` compares with the last time at which all still held.
         until_ms = min(until_ms, inf if consensus is None else consensus.expires_ms - 1)
         if until_ms < inf:

@@ -50,7 +50,9 @@ class ProfileResolver:
         self._profiles = tuple(profiles)
         self._tiers = tiers
         self._tier_of: dict[Competition, str] = {}
-        self._edges = brackets([rule for profile in self._profiles for rule in profile.rules])
+        rules = [rule for profile in self._profiles for rule in profile.rules]
+        self._edges = brackets(rules)
+        self._named_sources = {name for rule in rules for name in rule.sources}
         #: by context, with the time to the start replaced by its bracket
         self._by_context: dict[MarketContext, tuple[ResolvedProfile, ...]] = {}
         self._by_market: dict[MarketId, _CachedResolution] = {}
@@ -79,6 +81,15 @@ class ProfileResolver:
         until_ms = now_ms + 60_000 * minutes_until_next_bracket(self._edges, minutes)
         self._by_market[definition.id] = _CachedResolution(definition, event, resolved, until_ms)
         return resolved
+
+    def resolve_members(
+        self, sources: Iterable[str], definition: MarketDefinition, event: Event | None, now_ms: int
+    ) -> dict[str, tuple[ResolvedProfile, ...]]:
+        """Return what applies to a market at those of several sources that some rule names."""
+        if not self._named_sources:
+            return {}
+        named = self._named_sources.intersection(sources)
+        return {source: self.resolve_uncached(source, definition, event, now_ms) for source in named}
 
     def resolve_uncached(
         self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int

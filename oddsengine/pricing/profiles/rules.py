@@ -139,6 +139,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """Where the rule is written, `file:line`."""
         return self._place
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources that the rule is for by name."""
+        return (self.source,) if isinstance(self.source, str) else self.source or ()
+
     def names_type(self, kind: MarketType) -> bool:
         """Check whether the rule is for markets of a type by name."""
         return self.type is not None and _includes(self.type, kind)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from oddsengine.domain.feed_updates import BookChange, MarketUpdate, SelectionDefinition, SourceStatus
+from oddsengine.domain.feed_updates import BookChange, MarketGone, MarketUpdate, SelectionDefinition, SourceStatus
 from oddsengine.domain.ids import SelectionKey
 from oddsengine.pricing.methods.fair import ExchangeLimits
 from oddsengine.pricing.pricer import Pricer
@@ -126,6 +126,21 @@ def test_quotes_that_nobody_could_mean_are_not_open(odds: tuple[float | None, ..
     assert {} == open_prices(a_definition(selections=MATCH), *quotes)
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "total", "is_open"),
+    [
+        *((8, 1.55, True), (16, 1.95, True), (26, 2.0, True), (40, 2.0, True), (40, 1.3, True)),
+        *((3, 1.4, False), (8, 1.7, False), (16, 2.1, False), (40, 2.2, False), (26, 0.9, False)),
+    ],
+)
+def test_the_more_outcomes_the_larger_the_sum_that_a_bookmaker_may_have(outcomes: int, total: float, is_open: bool) -> None:
+    """Correct scores are sold at sums of up to 2."""
+    keys = [f"{number}-0" for number in range(outcomes)]
+    shares = [1.5**-number + 0.05 for number in range(outcomes)]
+    quotes = [quote(key, max(1.01, fsum(shares) / share / total)) for key, share in zip(keys, shares, strict=True)]
+    assert (None if is_open else "incoherent") == reason_of(a_definition("e1/cs", tuple(keys), type="correct_score"), *quotes)
+
+
 def test_a_match_result_has_a_draw() -> None:
     """A8: what lacks it is not the market on the winner without a draw."""
     assert "incomplete" == reason_of(a_definition(type="match_odds"), quote("home", 2.0), quote("away", 1.9))
@@ -241,6 +256,19 @@ def test_what_a_removal_leaves_is_not_open_until_the_quotes_move(gone: str, stat
     source.update(*(quote(key, 1 / (each * 1.2)) for key, each in left.items()))
     assert source.reason is None
     assert all((source.prices[key] or 0) <= 1000 / each for key, each in left.items())
+
+
+@pytest.mark.parametrize("is_withdrawn", [True, False])
+def test_a_race_that_comes_back_without_a_runner_is_not_open_until_the_quotes_move(is_withdrawn: bool) -> None:
+    """A17, as an image, also after the market was withdrawn."""
+    source = a_race()
+    if is_withdrawn:
+        source.book.apply(MarketGone("1.1"), 0)
+    source.image, source.definition = True, a_definition(selections=("a", "b", "c"), type="winner")
+    source.update(*(quote(key, 1 / (RACE[key] * 1.2)) for key in "abc"))
+    assert "incoherent" == source.reason
+    source.update(*(quote(key, 1 / (RACE[key] / 0.9 * 1.2)) for key in "abc"))
+    assert source.reason is None
 
 
 def test_one_quote_of_many_does_not_account_for_a_removal() -> None:

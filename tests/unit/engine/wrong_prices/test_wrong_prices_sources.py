@@ -12,6 +12,7 @@ from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketDefini
 from oddsengine.domain.ids import EventId
 from oddsengine.engine.explain import explain
 from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.pricing.profiles.rules import Rule
 from tests.support.builders import a_definition
 from tests.support.feeds import Feeds, a_match
 from tests.support.sources import CLOSED, HOUR_MS, MINUTE_MS, MONEYLINE, OPEN, A, B, C, Sources
@@ -238,6 +239,12 @@ def closed_with_result(event: str) -> MarketUpdate:
     return MarketUpdate(definition.id, definition=msgspec.structs.replace(definition, selections=selections))
 
 
+def quoted(sources: Sources, source: str, home: float) -> Sources:
+    """Quote both sides as a bookmaker does."""
+    odds = {"home": home, "away": 1 / (1 - 1 / home)}
+    return sources.receive(source, MarketUpdate("m", books=[BookChange(f"s-{key}", quote=each) for key, each in odds.items()]))
+
+
 @pytest.mark.parametrize("health", ["lagging", "stale", "down"])
 def test_a_source_that_is_back_has_confirmed_no_jump(health: str) -> None:
     sources = Sources(A, profile=Profile(ladder="decimal_3", book_sum=1.0, jump_limit=0.2)).offer(A, 2.5)
@@ -248,26 +255,45 @@ def test_a_source_that_is_back_has_confirmed_no_jump(health: str) -> None:
     assert OPEN == sources.quote(A, 5.05).state()
 
 
-def test_where_no_jump_was_suspected_a_source_comes_back_at_any_price() -> None:
+@pytest.mark.parametrize("lost", ["source", "market"])
+def test_what_comes_back_at_a_jump_is_not_open_until_it_is_confirmed(lost: str) -> None:
     sources = Sources(A, profile=Profile(ladder="decimal_3", book_sum=1.0, jump_limit=0.2)).offer(A, 2.5)
     assert OPEN == sources.state()
-    sources.health(A, "down").flushed()
-    assert OPEN == sources.quote(A, 5.0).health(A, "live").state()
+    if lost == "source":
+        sources.health(A, "down").flushed().health(A, "live").quote(A, 5.0)
+    else:
+        sources.receive(A, MarketGone("m")).flushed().offer(A, 5.0)
+    assert ("suspended", "spike") == sources.state()
+    assert OPEN == sources.quote(A, 5.05).state()
+
+
+def test_what_a_source_reopens_at_is_no_jump_though_it_was_lost_meanwhile() -> None:
+    sources = Sources(A, profile=Profile(ladder="decimal_3", book_sum=1.0, jump_limit=0.2)).offer(A, 2.5)
+    assert OPEN == sources.state()
+    sources.health(A, "down").flushed().define(A, status="suspended").health(A, "live").flushed()
+    assert OPEN == sources.offer(A, 5.0).state()
+
+
+@pytest.mark.parametrize(("settings", "prices"), [({"max_age_s": 30.0}, 2500), ({"suspend": True}, 2500), ({}, 2000)])
+def test_a_rule_for_a_source_holds_for_it_as_a_member_of_a_consensus(settings: dict[str, Any], prices: int) -> None:
+    rules = (Rule(source=A, **settings),) if settings else ()
+    profile = Profile(ladder="decimal_3", book_sum=1.0, rules=rules)
+    sources = Sources(A, B, profile=profile, mode="consensus", min_sources=1, outlier=0.3, weights={A: 3.0})
+    quoted(sources.define(A), A, 2.0).flushed()
+    quoted(sources.define(B), B, 2.5).flushed()
+    assert prices == round(quoted(sources.at(31_000), B, 2.5).prices()["home"] or 0, -1)
+    refused = ("suspended", "source_old" if "max_age_s" in settings else "too_few_sources")
+    assert (refused if settings else OPEN) == sources.health(B, "down").state()
 
 
 def test_a_consensus_confirms_its_jump_by_moving_again() -> None:
     """Its members are too far apart for one of them to bear it out."""
     profile = Profile(ladder="decimal_3", book_sum=1.0, jump_limit=0.1)
     sources = Sources(A, B, profile=profile, mode="consensus", min_sources=2, outlier=1.0).define(A).define(B)
-
-    def quoted(source: str, home: float) -> Sources:
-        odds = {"home": home, "away": 1 / (1 - 1 / home)}
-        books = [BookChange(f"s-{key}", quote=each) for key, each in odds.items()]
-        return sources.receive(source, MarketUpdate("m", books=books))
-
-    quoted(A, 2.0)
-    assert OPEN == quoted(B, 3.0).state()
-    quoted(A, 3.0)
-    assert ("suspended", "spike") == quoted(B, 6.0).state()
-    assert ("suspended", "spike") == quoted(A, 3.0).at(MINUTE_MS).state(), "neither time nor a repetition confirms it"
-    assert OPEN == quoted(A, 3.05).state()
+    quoted(sources, A, 2.0)
+    assert OPEN == quoted(sources, B, 3.0).state()
+    quoted(sources, A, 3.0)
+    assert ("suspended", "spike") == quoted(sources, B, 6.0).state()
+    repeated = quoted(sources, A, 3.0).at(MINUTE_MS)
+    assert ("suspended", "spike") == repeated.state(), "neither time nor a repetition confirms it"
+    assert OPEN == quoted(sources, A, 3.05).state()
