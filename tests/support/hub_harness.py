@@ -61,6 +61,9 @@ class Wire(asyncio.Transport):
     def close(self) -> None:
         self.is_closed = True
 
+    def get_protocol(self) -> Any:
+        return None
+
     def stop_reading(self, backlog: int = 200_000) -> None:
         """Read nothing from here on, with these bytes unread already."""
         self.reads, self.backlog = False, backlog

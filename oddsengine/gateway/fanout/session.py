@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from oddsengine.gateway.fanout.lingering import close_gently, ignore
 from oddsengine.gateway.protocol.encoders import JSON, Encoding
 from oddsengine.gateway.protocol.framing import LAST_CHUNK, TEXT, Framing, close_frame
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from oddsengine.gateway.fanout.audience import Audience
     from oddsengine.gateway.protocol.server_messages import ServerMessage
     from oddsengine.gateway.state.replica import At
+
+#: A client that has not read so much yet will not read the closing frame in time.
+_MAX_UNREAD_BYTES: Final = 64 * 1024
 
 
 class Session:
@@ -77,15 +81,20 @@ class Session:
         return max([self.last_sent_s, *(each.audience.last_sent_s for each in self.subscriptions.values())])
 
     def end(self, code: int, reason: str) -> None:
-        """Send a closing frame, or the end of the event stream, and close the socket; abort it if the client does not read."""
-        if not self.framing.are_events:
-            self.write(close_frame(code, reason))
-        elif self.framing.are_chunks:
-            self.write(LAST_CHUNK)
-        if self.backlog():
+        """Send a closing frame, or the end of the event stream, and close the socket; abort it if the client does not read.
+
+        Nothing is written by this session afterwards. The caller takes it out of its audiences.
+        """
+        write, self.write = self.write, ignore
+        if self.framing.are_events:
+            if self.framing.are_chunks:
+                write(LAST_CHUNK)
+        elif not self.transport.is_closing():
+            write(close_frame(code, reason))
+        if self.backlog() > _MAX_UNREAD_BYTES:
             self.transport.abort()
         else:
-            self.transport.close()
+            close_gently(self.transport)
 
 
 class Subscription:

@@ -137,6 +137,12 @@ class Hub:
         expires_s = session.access.expires_s if session.access is not None else None
         self._send(session, Authenticated(request, None if expires_s is None else round(expires_s * 1000)))
 
+    def end(self, session: Session, code: int, reason: str) -> None:
+        """Close a session's socket with a code, and forget the session. No-op if it is closed."""
+        if session.is_open:
+            self.close(session)
+            session.end(code, reason)
+
     def close(self, session: Session) -> None:
         """Forget a session whose socket is closed."""
         session.is_open = False
@@ -216,7 +222,7 @@ class Hub:
             access = session.access
             if access is not None and access.expires_s is not None and access.expires_s * 1000 <= ts:
                 self.counters.expired += 1
-                session.end(Close.UNAUTHORISED, "token expired")
+                self.end(session, Close.UNAUTHORISED, "token expired")
             elif (now_s - session.idle_since_s) * 1000 >= self.heartbeat_ms and not dispatcher.is_slow(session):
                 paced = any(subscription.audience.options.interval_ms for subscription in session.subscriptions.values())
                 kind = session.encoding, session.framing, bool(session.subscriptions)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from oddsengine.gateway.fanout.lingering import wait_closed
 from oddsengine.gateway.protocol.codes import Close
 
 if TYPE_CHECKING:
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.hub import Hub
-    from oddsengine.gateway.server.websocket import MessageSocket
 
 #: How long clients get to read what is written to them before a drain closes their sockets.
 _DRAIN_TIMEOUT_S: Final = 3.0
@@ -22,7 +22,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Connections:
-    """Tracks live sessions with their WebSockets; an event stream has none.
+    """Tracks live sessions.
 
     Args:
         hub: where the sessions are open.
@@ -30,16 +30,16 @@ class Connections:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._sockets: dict[Session, MessageSocket | None] = {}
+        self._sessions: dict[Session, None] = {}
         self.draining = False
 
-    def add(self, session: Session, socket: MessageSocket | None = None) -> None:
+    def add(self, session: Session) -> None:
         """Track a session that the hub has opened."""
-        self._sockets[session] = socket
+        self._sessions[session] = None
 
     def remove(self, session: Session) -> None:
         """Stop tracking a session and close it in the hub."""
-        del self._sockets[session]
+        del self._sessions[session]
         self._hub.close(session)
 
     async def drain(self, *, spread_ms: int = 2000) -> None:
@@ -49,18 +49,15 @@ class Connections:
             spread_ms: the span over which clients reconnect, so that they do not all come back at once.
         """
         self.draining = True
-        sockets = list(self._sockets.items())
-        for number, (session, _) in enumerate(sockets):
-            self._hub.send_goaway(session, "drain", _MIN_RECONNECT_MS + spread_ms * number // max(len(sockets), 1))
-        await self._wait_written([session for session, _ in sockets])
-        for session, socket in sockets:
-            if socket is None:
-                session.end(Close.DRAINING, "drain")
-        await asyncio.gather(
-            *(socket.close(Close.DRAINING, "drain") for _, socket in sockets if socket is not None), return_exceptions=True
-        )
-        if sockets:
-            _log.info("drained", sessions=len(sockets))
+        sessions = list(self._sessions)
+        for number, session in enumerate(sessions):
+            self._hub.send_goaway(session, "drain", _MIN_RECONNECT_MS + spread_ms * number // max(len(sessions), 1))
+        await self._wait_written(sessions)
+        for session in sessions:
+            self._hub.end(session, Close.DRAINING, "drain")
+        await asyncio.gather(*(wait_closed(session.transport) for session in sessions))
+        if sessions:
+            _log.info("drained", sessions=len(sessions))
 
     async def _wait_written(self, sessions: list[Session]) -> None:
         """Wait until clients have read what was written to them, for up to the drain timeout."""

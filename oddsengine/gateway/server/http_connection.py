@@ -8,6 +8,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from oddsengine.common.error_codes import ErrorCode
 from oddsengine.common.http import error
+from oddsengine.gateway.fanout.lingering import close_gently
 from oddsengine.gateway.protocol.framing import close_frame
 
 if TYPE_CHECKING:
@@ -71,11 +72,10 @@ class HttpConnection(RequestHandler):
         #: the beginning of a frame's head whose rest has not arrived
         self._head = b""
 
-    def expect_frames(self) -> None:
-        """Check from here on that every frame is masked. Frames may have arrived with the handshake."""
+    def expect_frames(self) -> bool:
+        """Check from here on that every frame is masked. Return whether those that have arrived with the handshake are."""
         self._left = 0
-        if self._message_tail:
-            self._check_masks(self._message_tail)
+        return self._follow(self._message_tail)
 
     def expect_requests(self) -> None:
         """Stop checking frames: the handshake has failed."""
@@ -87,7 +87,8 @@ class HttpConnection(RequestHandler):
             self._owner.received(self)
         elif len(data) <= self._left:
             self._left -= len(data)
-        elif not self._check_masks(data):
+        elif not self._follow(data):
+            self.refuse_unmasked()
             return
         try:
             super().data_received(data)
@@ -116,14 +117,13 @@ class HttpConnection(RequestHandler):
         self._owner.lost(self)
         super().connection_lost(exc)
 
-    def _check_masks(self, data: bytes) -> bool:
-        """Follow the frames in the bytes. Close the connection if one is not masked, as RFC 6455, section 5.1, requires."""
+    def _follow(self, data: bytes) -> bool:
+        """Follow the frames in the bytes. Return False if one is not masked, as RFC 6455, section 5.1, requires."""
         position, size = self._left, len(data)
         while position < size:
             before = len(self._head)
             head = self._head + data[position : position + _LONGEST_HEAD_BYTES - before]
             if len(head) > 1 and not head[1] & _MASK_BIT:
-                self._refuse_unmasked()
                 return False
             field = head[1] & ~_MASK_BIT if len(head) > 1 else 0
             head_size = _HEAD_BYTES.get(field, _SHORT_HEAD_BYTES)
@@ -136,9 +136,10 @@ class HttpConnection(RequestHandler):
         self._left = position - size
         return True
 
-    def _refuse_unmasked(self) -> None:
+    def refuse_unmasked(self) -> None:
+        """Close the connection because of an unmasked frame."""
         self._owner.unmasked(self)
         transport: Any = self.transport
         if transport is not None:
             transport.write(close_frame(_PROTOCOL_ERROR, "client frames must be masked"))
-            transport.close()
+            close_gently(transport, half=False)

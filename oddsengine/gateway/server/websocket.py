@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from enum import Enum, auto
 from functools import lru_cache
@@ -12,18 +11,18 @@ from aiohttp import HttpVersion11, WSCloseCode, WSMsgType, web
 
 from oddsengine.common.error_codes import ErrorCode
 from oddsengine.common.http import RequestRejected, error
-from oddsengine.gateway.protocol.framing import Framing, close_frame, pong_frame
+from oddsengine.gateway.fanout.lingering import close_gently, is_lingering, wait_closed
+from oddsengine.gateway.protocol.framing import Framing, pong_frame
 from oddsengine.gateway.server.http_connection import HttpConnection
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Sequence
 
     from aiohttp import WSMessage
 
 #: How long to wait for the client's closing frame.
 _CLOSE_TIMEOUT_S: Final = 2.0
-#: Time for a closing frame to reach the client before an abort resets the connection.
-_ABORT_DELAY_S: Final = 0.1
 #: The codes a closing frame may carry (RFC 6455, section 7.4; the IANA registry ends at 1014).
 _PROTOCOL_CODES: Final = frozenset({*range(1000, 1004), *range(1007, 1015)})
 _APPLICATION_CODES: Final = range(3000, 5000)
@@ -39,6 +38,14 @@ class Control(Enum):
     FRAME = auto()
 
 
+class _Response(web.WebSocketResponse):
+    """Closes gently where aiohttp closes by itself, as after a message that is too long."""
+
+    def _close_transport(self) -> None:
+        if self._req is not None and self._req.transport is not None:
+            close_gently(self._req.transport, half=False)
+
+
 class MessageSocket:
     """A server's WebSocket. It reads messages; callers write ready frames to `transport` in the negotiated `framing`.
 
@@ -51,7 +58,7 @@ class MessageSocket:
     __slots__ = ("_end", "_request", "_socket")
 
     def __init__(self, protocols: Sequence[str], max_bytes: int, *, compress: bool = True) -> None:
-        self._socket = web.WebSocketResponse(
+        self._socket = _Response(
             protocols=protocols,
             compress=compress,
             max_msg_size=max_bytes,
@@ -64,18 +71,23 @@ class MessageSocket:
         self._end: WSMessage | None = None
 
     async def accept(self, request: web.Request) -> None:
-        """Complete the opening handshake. Raises RequestRejected or web.HTTPException if the request is not one."""
+        """Complete the opening handshake. Raises RequestRejected or web.HTTPException if the request is not one.
+
+        If an unmasked frame has arrived with it, the connection is being closed.
+        """
         _check_handshake(request)
         connection = request.protocol
         if not isinstance(connection, HttpConnection):
             await self._socket.prepare(request)
         else:
-            connection.expect_frames()
+            are_masked = connection.expect_frames()
             try:
                 await self._socket.prepare(request)
             except web.HTTPException:
                 connection.expect_requests()
                 raise
+            if not are_masked:
+                connection.refuse_unmasked()
         self._request = request
 
     @property
@@ -106,7 +118,7 @@ class MessageSocket:
         if received.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
             data: str | bytes = received.data
             return data
-        if received.type is WSMsgType.PING and self.transport is not None:
+        if received.type is WSMsgType.PING and self.transport is not None and not is_lingering(self.transport):
             self.transport.write(pong_frame(received.data))
         if received.type in {WSMsgType.PING, WSMsgType.PONG}:
             return Control.FRAME
@@ -119,25 +131,12 @@ class MessageSocket:
         return self._end is not None
 
     async def finish(self) -> None:
-        """Answer the client's closing frame."""
+        """Answer the client's closing frame, and wait until the connection is closed."""
         if self._end is not None and self._end.type is WSMsgType.CLOSE:
             await self._socket.close(code=close_reply(self._end.data))
+        if self.transport is not None:
+            await wait_closed(self.transport)
         self._drop_traceback()
-
-    async def close(self, code: int, reason: str) -> None:
-        """Close the socket and wait for the client's closing frame, for up to two seconds."""
-        await self._socket.close(code=code, message=reason.encode())
-        self._drop_traceback()
-
-    async def abort(self, code: int, reason: str) -> None:
-        """Send a closing frame and reset the connection without reading further: the client may be sending too much."""
-        transport = self.transport
-        if transport is None or transport.is_closing():
-            return
-        transport.pause_reading()
-        transport.write(close_frame(code, reason))
-        await asyncio.sleep(_ABORT_DELAY_S)
-        transport.abort()
 
     def _drop_traceback(self) -> None:
         """Clear the tracebacks of the closing error: they refer to the socket and would keep it alive until a collection."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from oddsengine.common.http import error_answer
 from oddsengine.gateway.access.authentication import Unauthorised
 from oddsengine.gateway.access.published_keys import KeysUnavailable
+from oddsengine.gateway.fanout.lingering import is_lingering, wait_closed
 from oddsengine.gateway.protocol.client_messages import (
     PROTOCOL_JSON,
     PROTOCOL_MSGPACK,
@@ -95,20 +96,25 @@ class WebSocketEndpoint:
             transport = socket.transport
             if transport is None:
                 return socket.response
+            if is_lingering(transport):
+                await wait_closed(transport)
+                return socket.response
             encoding = MSGPACK if socket.protocol == PROTOCOL_MSGPACK else JSON
             session = self._hub.open(transport, access, encoding, socket.framing(text=encoding.is_text), session_id)
-            self._connections.add(session, socket)
+            self._connections.add(session)
             if access is not None and not await self._acquire_session(access, session_id):
-                await socket.close(Close.OVER_LIMIT, "too many sessions with this token")
+                self._hub.end(session, Close.OVER_LIMIT, "too many sessions with this token")
             else:
                 await self._message_loop(socket, session)
+            await wait_closed(transport)
             return socket.response  # noqa: TRY300 - an `else` would not catch what it raises
         except Exception as problem:  # noqa: BLE001 - the one door for all of them
             if session is None:
                 return error_answer(problem, request, self._errors)
             if not isinstance(problem, ConnectionError):  # else it has ended
                 self._errors.note("/v1/stream", problem)
-                await socket.abort(Close.INTERNAL, "internal error; it has been logged")
+                self._hub.end(session, Close.INTERNAL, "internal error; it has been logged")
+                await wait_closed(session.transport)
             return socket.response
         finally:
             if session is not None:
@@ -129,7 +135,7 @@ class WebSocketEndpoint:
             if session.access is None:
                 await self._await_authentication(socket, session)
             # Of a client that is gone, what it has sent is not read to the end: that may take minutes.
-            while not socket.has_ended and not session.transport.is_closing():
+            while not socket.has_ended and session.is_open and not session.transport.is_closing():
                 while session.backlog() > _MAX_BACKLOG_BYTES and not session.transport.is_closing():  # noqa: ASYNC110
                     await asyncio.sleep(_BACKLOG_POLL_S)
                 # No local holds the message: each socket would keep its last one while it waits for the next.
@@ -140,10 +146,7 @@ class WebSocketEndpoint:
                     await asyncio.sleep(request / _CHANNELS_PER_S)
             await socket.finish()
         except _CloseSession as end:
-            if end.code in {Close.OVER_LIMIT, Close.BAD_MESSAGE}:
-                await socket.abort(end.code, end.reason)
-            else:
-                await socket.close(end.code, end.reason)
+            self._hub.end(session, end.code, end.reason)
 
     async def _await_authentication(self, socket: MessageSocket, session: Session) -> None:
         """Wait for a valid token as the first message."""
@@ -188,7 +191,7 @@ class WebSocketEndpoint:
 
     def _handle(self, session: Session, content: str | bytes | Control | None) -> Authenticate | int:
         """Handle a message. Return how many channels it names. A token is returned instead: it takes time to verify."""
-        request = None if content is None else self._decode(session, content)
+        request = None if content is None or not session.is_open else self._decode(session, content)
         if isinstance(request, Authenticate):
             return request
         if request is not None:
