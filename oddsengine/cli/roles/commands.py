@@ -1,0 +1,94 @@
+"""The commands that run a role: their options and their help."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the types of options
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oddsengine.cli.support import (
+    ConfigOption,
+    HostOption,
+    PortOption,
+    config_path,
+    read_settings,
+    require_redis,
+    run_role,
+    with_address,
+    with_engine_address,
+)
+from oddsengine.runtime.telemetry.logs import configure_logging
+
+if TYPE_CHECKING:
+    from oddsengine.runtime.settings import Settings
+
+# The commands import their modules when they are called: `--help` and the other commands start faster without.
+# ruff: noqa: PLC0415
+
+
+def run(
+    config: ConfigOption = None,
+    port: PortOption = None,
+    host: HostOption = None,
+    record_to: Annotated[
+        Path | None, typer.Option("--record", help="Also record what the feeds receive to this folder.", file_okay=False)
+    ] = None,
+) -> None:
+    """Run feeds, engine and gateway in one process, with an embedded Redis unless the config has a URL."""
+    from oddsengine.cli.roles.run import run as run_all
+
+    path = config_path(config)
+    settings = with_address(read_settings(path), port, host)
+    configure_logging(settings.log.level)
+    run_role(
+        lambda startup: run_all(startup, settings, path, lambda file: with_address(read_settings(file), port, host), record_to)
+    )
+
+
+def engine(
+    config: ConfigOption = None,
+    port: Annotated[
+        int | None, typer.Option(help="Serve /healthz, /metrics and the engine's API on this port instead of the config's.")
+    ] = None,
+    host: HostOption = None,
+) -> None:
+    """Run feeds and engine without a gateway: own the shards and publish to the config's Redis."""
+    from oddsengine.cli.roles.engine import engine as run_engine
+
+    def load(file: Path) -> Settings:
+        return with_engine_address(read_settings(file), port, host)
+
+    path = config_path(config)
+    settings = require_redis(load(path), "engine")
+    configure_logging(settings.log.level)
+    run_role(lambda startup: run_engine(startup, settings, path, load))
+
+
+def gateway(
+    config: ConfigOption = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that share the port. Default: the config's.", min=1)] = None,
+    port: PortOption = None,
+    host: HostOption = None,
+    listen_fd: Annotated[str, typer.Option("--listen-fd", hidden=True)] = "",
+    control_fd: Annotated[int | None, typer.Option("--control-fd", hidden=True)] = None,
+    silent_s: Annotated[float, typer.Option("--silent-s", hidden=True)] = 0.0,
+) -> None:
+    """Run gateways without an engine: follow the config's Redis and serve subscribers."""
+    from oddsengine.cli.roles.gateway import gateway as run_one
+    from oddsengine.cli.roles.gateway import gateway_workers
+
+    def load(file: Path) -> Settings:
+        return with_address(read_settings(file), port, host)
+
+    path = config_path(config)
+    settings = require_redis(load(path), "gateway")
+    configure_logging(settings.log.level)
+    count = workers or settings.gateway.workers
+    if count == 1:
+        inherited = [int(fd) for fd in listen_fd.split(",") if fd]
+        run_role(
+            lambda startup: run_one(startup, settings, path, load, inherited=inherited, control=control_fd, silent_s=silent_s)
+        )
+    else:
+        run_role(lambda startup: gateway_workers(startup, settings, path, load, count))
