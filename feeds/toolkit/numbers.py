@@ -22,7 +22,7 @@ _EXACT: Final = 1e-6
 #: The shortest decimal odds. Fractional ones of favourites are shorter.
 _MIN_ODDS: Final = 1.01
 #: Between what the inverse decimal odds of a market sum to, per winner. American odds sum to less. Fractional ones of three
-#: outcomes, where none is refused by itself, sum to more; with further outcomes they can't be told from a large margin.
+#: outcomes, where none is refused by itself, sum to more; with further outcomes they can't be distinguished from a large margin.
 _MIN_BOOK_SUM: Final = 0.5
 _MAX_BOOK_SUM: Final = 1.5
 _FEW_OUTCOMES: Final = 3

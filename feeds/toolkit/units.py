@@ -29,30 +29,30 @@ _SCORES: Final[dict[str, frozenset[str]]] = {
 #: What decides a match where that is not what its lines count: the winner of more sets is the winner.
 _DECIDED_BY_SETS: Final = frozenset({"tennis", "volleyball", "beach_volleyball", "table_tennis", "badminton", "darts", "squash"})
 #: What lines count where a provider names no unit.
-_UNSAID: Final[dict[str, str]] = {"tennis": "games"}
-_SAYS_NOTHING: Final = frozenset({"", "regular", "none"})
+_DEFAULTS: Final[dict[str, str]] = {"tennis": "games"}
+_NO_UNIT: Final = frozenset({"", "regular", "none"})
 _PLURALS: Final = frozenset(
     {"set", "game", "goal", "point", "run", "map", "leg", "frame", "round", "kill", "corner", "booking", "card", "shot"}
 )
 _OTHER_CHARACTERS: Final = re.compile(r"[^a-z0-9]+")
 
 
-def line_unit(sport: str, said: str | None) -> str | None:
+def line_unit(sport: str, word: str | None) -> str | None:
     """Return the unit of a total or handicap.
 
     Args:
         sport: the domain's word for the sport.
-        said: the provider's word for the unit, in any spelling; empty or None if there is none.
+        word: the provider's word for the unit, in any spelling; empty or None if there is none.
     """
-    unit = _unit(said)
+    unit = _unit(word)
     if unit is None:
-        return _UNSAID.get(sport)
+        return _DEFAULTS.get(sport)
     return None if unit in _SCORES.get(sport, ()) else unit
 
 
-def result_unit(sport: str, said: str | None, period: str = "ft") -> str | None:
+def result_unit(sport: str, word: str | None, period: str = "ft") -> str | None:
     """Return the unit of a result: None where it is what decides the match, or the period; arguments as of `line_unit`."""
-    unit = _unit(said)
+    unit = _unit(word)
     if unit is None or unit in _SCORES.get(sport, ()):
         return None
     if sport in _DECIDED_BY_SETS and (unit == "sets" or period != "ft"):
@@ -60,8 +60,8 @@ def result_unit(sport: str, said: str | None, period: str = "ft") -> str | None:
     return unit
 
 
-def _unit(said: str | None) -> str | None:
-    word = _OTHER_CHARACTERS.sub("_", (said or "").lower()).strip("_")
-    if word in _SAYS_NOTHING:
+def _unit(word: str | None) -> str | None:
+    key = _OTHER_CHARACTERS.sub("_", (word or "").lower()).strip("_")
+    if key in _NO_UNIT:
         return None
-    return f"{word}s" if word in _PLURALS else word
+    return f"{key}s" if key in _PLURALS else key

@@ -92,8 +92,8 @@ class OddsClient:
         #: when the connection was welcomed, monotonic seconds; None before
         self._welcomed_s: float | None = None
         self._heartbeat_s = timing.welcome_s
-        #: when something was last heard, monotonic seconds
-        self._heard_s = 0.0
+        #: when the last message arrived, monotonic seconds
+        self._received_s = 0.0
 
     @property
     def channels(self) -> list[str]:
@@ -166,7 +166,7 @@ class OddsClient:
                 raise
             raise GaveUp(Problem("unreachable", unusable(self.url))) from error
         self._heartbeat_s = self._timing.welcome_s / _SILENT_HEARTBEATS
-        self._heard_s = _now_s()
+        self._received_s = _now_s()
         self._subscriptions.begin()
         self._socket = socket
         return socket
@@ -181,13 +181,13 @@ class OddsClient:
             except TimeoutError:
                 self._check_silence()
                 continue
-            self._heard_s = _now_s()
+            self._received_s = _now_s()
             message = _decode(received)
             try:
                 refused = self._handle(message)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise ProtocolFault(f"a message {message['op']!r} that can't be read: {error!r}") from error
-            self.state.note_heard(round(time.time() * 1000), time.monotonic() + self._heartbeat_s * _STALE_HEARTBEATS)
+            self.state.note_message(round(time.time() * 1000), time.monotonic() + self._heartbeat_s * _STALE_HEARTBEATS)
             if message["op"] == "error":
                 self._report_error(message, refused)
             return message
@@ -208,17 +208,17 @@ class OddsClient:
     def _wake_at_s(self) -> float:
         """Return when to stop waiting for a message, monotonic seconds."""
         # The application may have been busy: messages that arrived meanwhile are read before silence is reported.
-        silent_at_s = max(self._heard_s + self._heartbeat_s * _SILENT_HEARTBEATS, _now_s() + _GRACE_S)
+        silent_at_s = max(self._received_s + self._heartbeat_s * _SILENT_HEARTBEATS, _now_s() + _GRACE_S)
         due_s = self._subscriptions.next_due_s if self._welcomed_s is not None else None
         return min(time_s for time_s in (silent_at_s, self._tokens.renew_at_s, due_s) if time_s is not None)
 
     def _check_silence(self) -> None:
-        silent_s = _now_s() - self._heard_s
+        silent_s = _now_s() - self._received_s
         if silent_s < self._heartbeat_s * _SILENT_HEARTBEATS:
             return
         if self._welcomed_s is None:
             raise ProtocolFault(f"no welcome within {silent_s:.1f} s")
-        raise Silence(f"nothing was heard from the gateway for {silent_s:.1f} s")
+        raise Silence(f"no message from the gateway for {silent_s:.1f} s")
 
     def _handle(self, message: dict[str, Any]) -> list[str]:
         """Apply a message. Return the channels that it refuses."""
@@ -229,7 +229,7 @@ class OddsClient:
                 raise ValueError("heartbeat_ms is not above 0")
             self.connected = True
             self.problem = None
-            self._welcomed_s = self._heard_s
+            self._welcomed_s = self._received_s
         elif op == "bye":
             self._backoff.asked_ms = int(message["reconnect_ms"]) if "reconnect_ms" in message else None
         elif op == "authenticated":
@@ -237,7 +237,7 @@ class OddsClient:
             expires_ms = message.get("expires_ms")
             self._tokens.renew_before(None if expires_ms is None else expires_ms / 1000)
         self.state.apply(message)
-        refused = self._subscriptions.receive(message, self._heard_s)
+        refused = self._subscriptions.receive(message, self._received_s)
         for channel in refused:
             self.state.drop(channel)
         if op == "subscribed" and not self._subscriptions.refused:

@@ -91,8 +91,8 @@ def _closing(error: ConnectionClosed, url: str) -> Ending:
 def _answer(response: Response, url: str) -> Ending:
     status = response.status_code
     phrase = http.HTTPStatus(status).phrase if status in {known.value for known in http.HTTPStatus} else ""
-    said = _message_of(response.body) or phrase
-    text = f"{_target(url)} answered {status}{f' ({said})' if said else ''}"
+    detail = _message_of(response.body) or phrase
+    text = f"{_target(url)} answered {status}{f' ({detail})' if detail else ''}"
     code = code_of_status(status)
     if status in _NO_UPGRADE:
         text += ": no WebSocket, unless a proxy in between does not pass on the upgrade"

@@ -60,7 +60,7 @@ TABLE: Final[dict[str, Row]] = {
     "4429": Row("close", "too many sessions with this token, or too many messages", Action.RESTRAIN),
     "closed": Row("close", "any other code, also none", Action.BACK_OFF),
     "unreachable": Row("loss", "no connection: name, port, proxy, certificate, timeout", Action.BACK_OFF),
-    "silence": Row("loss", "nothing was heard for 2.5 heartbeats; after 1.5 everything is `stale`", Action.BACK_OFF),
+    "silence": Row("loss", "no message for 2.5 heartbeats; after 1.5 everything is `stale`", Action.BACK_OFF),
     "protocol": Row("loss", "what answers does not speak `odds.v1`", Action.WAIT),
     "token": Row("loss", "the token function failed", Action.BACK_OFF),
     "unknown_channel": Row("error", "not on offer now; it may come back", Action.ASK_AGAIN),

@@ -32,8 +32,8 @@ class OddsState:
         self._unconfirmed: dict[str, int] = {}
         #: resumed channels that have not been confirmed: what has changed meanwhile is still to come
         self._resuming: dict[str, None] = {}
-        #: when something was last heard on the connection, Unix milliseconds
-        self._heard_ms = 0
+        #: when the last message arrived, Unix milliseconds
+        self._received_ms = 0
         #: until when that means that everything is current, monotonic seconds; None: always
         self._current_until_s: float | None = None
 
@@ -41,11 +41,11 @@ class OddsState:
     def stale(self) -> dict[str, int]:
         """The channels that may be out of date, and since when (Unix milliseconds; 0: they were never current).
 
-        The gateway reports it for a channel, nothing was heard for a while, the connection is lost, or what was missed has not
-        arrived on the new one yet.
+        The gateway reports it for a channel, no message has arrived for a while, the connection is lost, or what was missed has
+        not arrived on the new one yet.
         """
         is_silent = self._current_until_s is not None and self._clock() > self._current_until_s
-        silent = dict.fromkeys(self._ids_by_channel, self._heard_ms) if is_silent else {}
+        silent = dict.fromkeys(self._ids_by_channel, self._received_ms) if is_silent else {}
         return {**silent, **self._announced_stale, **self._unconfirmed}
 
     def apply(self, message: dict[str, Any]) -> None:
@@ -81,19 +81,19 @@ class OddsState:
         """Note that the connection is lost: no channel is known to be current since the last message."""
         self._parts.clear()
         for channel in self._ids_by_channel:
-            self._unconfirmed.setdefault(channel, self._announced_stale.get(channel, self._heard_ms))
+            self._unconfirmed.setdefault(channel, self._announced_stale.get(channel, self._received_ms))
         self._announced_stale.clear()
         self._resuming.clear()
         self._current_until_s = None
 
-    def note_heard(self, heard_ms: int, current_until_s: float) -> None:
-        """Note that something was heard, which means for a while that everything is current.
+    def note_message(self, received_ms: int, current_until_s: float) -> None:
+        """Note that a message has arrived: for a while everything is current.
 
         Args:
-            heard_ms: when, Unix milliseconds.
+            received_ms: when, Unix milliseconds.
             current_until_s: until when, monotonic seconds.
         """
-        self._heard_ms = heard_ms
+        self._received_ms = received_ms
         self._current_until_s = current_until_s
 
     def drop(self, channel: str) -> None:

@@ -53,10 +53,10 @@ class ProcessClock:
         return True
 
     async def watch(self, stepped: Callable[[int], None]) -> None:
-        """Check again and again until cancelled.
+        """Check periodically until cancelled.
 
         Args:
-            stepped: is called with `step_ms` whenever that is another one.
+            stepped: is called with `step_ms` whenever it has changed.
         """
         known_ms = 0
         while True:

@@ -221,7 +221,7 @@ def default_name(market_type: MarketType, period: str | None = None, line: float
         name = f"{name} {line:+g}" if market_type in HEAD_STARTS and line else f"{name} {line:g}"
     if unit is not None:
         name = f"{name} {unit.replace('_', ' ')}" if line is not None else f"{name} ({unit.replace('_', ' ')})"
-    return f"{name}, {said}" if (said := _period_name(period)) else name
+    return f"{name}, {period_name}" if (period_name := _period_name(period)) else name
 
 
 def _period_name(period: str | None) -> str:

@@ -30,7 +30,7 @@ class Placements(Protocol):
         """Mark an event to be described."""
 
     def leave(self, event: EventId) -> None:
-        """Take note that a source's event is no longer this one."""
+        """Note that a source's event is no longer this one."""
 
 
 class MatchedEvents:

@@ -36,7 +36,7 @@ REDIS_OUTAGE: Final = Outage("redis unavailable", "redis available again")
 DENIED: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
 #: A blocked read is ended with this when the server becomes a replica; what the next command gets says that.
 _CHANGING: Final = "UNBLOCKED"
-#: What a client can do about an error is wait, and try again.
+#: A client can only wait and retry after these.
 UNAVAILABLE: Final = (RedisError, OSError)
 
 

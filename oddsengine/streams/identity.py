@@ -110,7 +110,7 @@ class Installation:
         await self._redis.hset(self._key, "version", __version__)
 
     async def keep_declared(self) -> None:
-        """Declare it again and again, for the case that Redis loses it, until cancelled."""
+        """Declare it periodically until cancelled, in case Redis loses it."""
         while True:
             await asyncio.sleep(_DECLARE_S)
             try:

@@ -1,1 +1,1 @@
-"""What is said of faults: each once, however often it happens."""
+"""Reports of faults: one log line for each, however often it happens."""

@@ -63,7 +63,7 @@ class Outage:
             _log.error(self._event, cause=cause, user=user, **details, **lasted)
 
     def worked(self, user: str) -> None:
-        """Note that a user has succeeded, or does not try any more."""
+        """Note that a user has succeeded, or has stopped trying."""
         if user not in self._failing:
             return
         self._failing.discard(user)

@@ -96,7 +96,7 @@ class Authenticator:
 
         Raises:
             Unauthorised: if it is not valid.
-            KeysUnavailable: if that can't be said before the identity provider answers.
+            KeysUnavailable: if that can't be decided until the identity provider answers.
         """
         try:
             return await self._authenticate(token)

@@ -21,8 +21,8 @@ class _Lingering(asyncio.Protocol):
 
     Args:
         transport: the connection.
-        protocol: what is told about its end.
-        half: whether the client is told that nothing more will come.
+        protocol: is notified of its end.
+        half: whether the writing side is closed at once, so that the client knows that nothing more will come.
     """
 
     def __init__(self, transport: asyncio.Transport, protocol: asyncio.Protocol, *, half: bool) -> None:
@@ -62,7 +62,7 @@ def close_gently(transport: asyncio.Transport, *, half: bool = True) -> None:
 
     Args:
         transport: the connection. What was written to it before is still sent.
-        half: whether nothing more is written to it, so that the client can be told so at once where the transport allows it.
+        half: whether nothing more is written to it, so that its writing side can be closed at once where the transport allows it.
     """
     if transport.is_closing() or is_lingering(transport):
         return

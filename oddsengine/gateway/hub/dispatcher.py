@@ -179,9 +179,9 @@ class Dispatcher:
 
     def changed(self, shard: int, batches: list[Batch]) -> None:
         """Dispatch what was just applied to a shard, now or with the next flush."""
-        heard_ms = self._now_ms()
+        received_ms = self._now_ms()
         for batch in batches:
-            self.history.record(batch, heard_ms)
+            self.history.record(batch, received_ms)
         pending = self._pending.get(shard)
         if pending is None:
             self._pending[shard] = batches

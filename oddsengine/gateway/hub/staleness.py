@@ -34,7 +34,7 @@ class StalenessMonitor:
         self._clock = clock
         self._now_ms = now_ms
         self._stale_suspend_after_s = stale_suspend_after_s
-        #: when each shard's owner was last heard, monotonic seconds
+        #: when each shard's owner last wrote, monotonic seconds
         self._heard_s = dict.fromkeys(range(len(self._replica.offers)), clock())
         #: shards found stale here, of which the follower knows nothing: it will not call `went_live`
         self._hung: set[int] = set()
@@ -62,7 +62,7 @@ class StalenessMonitor:
         self._dispatcher.announce_staleness(shard, self._replica.stale_since[shard])
 
     def went_live(self, shard: int) -> None:
-        """Send the all-clear to every audience of a shard."""
+        """Send `live` to every audience of a shard."""
         self._hung.discard(shard)
         self._heard_s[shard] = self._clock()
         self._replica.stale_since.pop(shard, None)

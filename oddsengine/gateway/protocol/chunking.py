@@ -16,7 +16,7 @@ class ChunkLimits(NamedTuple):
     """When a message is split into chunks (`part` on the wire).
 
     `chunk_bytes` is the most that the encoded events and markets of a chunk take, unless a single one takes more. Above
-    `runtime.loop.LARGE_BYTES` the system would allocate each copy of a chunk afresh, which costs several times the copying. A
+    `runtime.loop.LARGE_BYTES` each copy of a chunk would be new memory from the system, which costs several times the copying. A
     message with fewer than `min_fragments` events and markets is never split.
     """
 

@@ -266,7 +266,7 @@ export class OddsClient {
       this.#silent = true;
       this.#mark("silent");
       this.#watchSilence(SILENT_HEARTBEATS - STALE_HEARTBEATS, () => {
-        const [code, text] = this.#welcomedAt === undefined ? ["protocol", "no welcome"] : ["silence", "nothing was heard"];
+        const [code, text] = this.#welcomedAt === undefined ? ["protocol", "no welcome"] : ["silence", "no message"];
         this.#recover(code, text);
       });
     });

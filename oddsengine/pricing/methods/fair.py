@@ -110,7 +110,7 @@ def fair_from_quotes(
     """Remove a bookmaker's margin from its prices of a set of selections.
 
     All or nothing, unless the bookmaker's typical overround is known: with a price missing, margin and probability can't
-    be told apart. If the method has no answer for these numbers, no selection has a fair probability.
+    be distinguished. If the method has no answer for these numbers, no selection has a fair probability.
 
     Args:
         quotes: decimal odds of every selection, None where there is none.

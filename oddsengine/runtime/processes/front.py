@@ -1,4 +1,4 @@
-"""A role's port: bound before anything is taken over, answering from then on, and never shared with a stranger."""
+"""A role's port: bound before anything is taken over, answering from then on, and never shared with another program."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def bind_shared(addresses: Sequence[tuple[Any, ...]], count: int) -> list[list[s
         first = _bound(addresses)
         for sock in first:
             stack.callback(sock.close)
-            # Only once it is bound: with SO_REUSEPORT, binding succeeds on a port that a stranger shares.
+            # Only once it is bound: with SO_REUSEPORT, binding succeeds on a port that another program shares.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         names = [(each.family, each.type, each.proto, "", each.getsockname()) for each in first]
         shared = [first]
@@ -249,7 +249,7 @@ def announce(sockets: Sequence[socket.socket], *, tls: bool) -> Iterator[None]:
 
 
 async def when_free(host: str, port: int, count: int, startup: Startup) -> list[list[socket.socket]]:
-    """Bind a port for a number of processes, once the last process that had it has let go of it.
+    """Bind a port for a number of processes, once the last process that had it has closed it.
 
     Raises:
         OSError: if it can't be bound.

@@ -42,7 +42,7 @@ _RESTART_CEILING_S: Final = 5.0
 _STABLE_AFTER_S: Final = 10.0
 #: Longer than a worker takes to drain.
 _DRAIN_TIMEOUT_S: Final = 15.0
-#: How long a worker may take until it first says that it runs.
+#: How long a worker may take until it first reports that it runs.
 _START_TIMEOUT_S: Final = 60.0
 #: How long connections wait for a worker that is started again, before they are answered with 503.
 _WAIT_S: Final = 5.0
@@ -52,7 +52,7 @@ _log = structlog.get_logger(__name__)
 
 
 class WorkerNotStarted(StartFailed):
-    """A worker that could not start, and has said why itself.
+    """A worker that could not start, and has logged why itself.
 
     Its exit code may be that of several steps, so neither a step nor what to do is named again.
 

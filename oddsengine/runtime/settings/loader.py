@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.ladders import Ladder
 
 
-#: What `tomllib` says of a table that is there twice.
+#: The error of `tomllib` for a table that is there twice.
 _DECLARED_TWICE: Final = re.compile(r"Cannot declare \((.*)\) twice")
 
 

@@ -113,9 +113,9 @@ def _name_keys(name: Name) -> Iterator[str]:
             continue
         yield begin[:_LETTERS]
         yield f"~{begin[-_LETTERS:]}"
-        heard = sound(word)
-        if len(heard) >= _LETTERS:
-            yield f"={heard[:_LETTERS]}"
+        sounded = sound(word)
+        if len(sounded) >= _LETTERS:
+            yield f"={sounded[:_LETTERS]}"
     if len(words) > 1:
         yield "".join(word[0] for word in words)[:_LETTERS]
         if len(words[0]) < _LETTERS:

@@ -54,13 +54,13 @@ def python_states(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     shown: list[dict[str, Any]] = []
     for message in messages:
         if message["op"] == "lost":
-            state.note_heard(message["since"], now_s)
+            state.note_message(message["since"], now_s)
             state.lose()
         elif message["op"] == "silent":
-            state.note_heard(message["since"], now_s)
+            state.note_message(message["since"], now_s)
             now_s += 1
         elif message["op"] == "heard":
-            state.note_heard(0, inf)
+            state.note_message(0, inf)
         elif message["op"] == "refused":
             state.drop(message["channel"])
         else:

@@ -82,7 +82,7 @@ def is_initial(word: str) -> bool:
 
 
 def is_general(word: str) -> bool:
-    """Check whether a word tells no club from another: kinds of clubs, sponsors and numbers."""
+    """Check whether a word distinguishes no club from another: kinds of clubs, sponsors and numbers."""
     return (word in GENERIC and word not in PATRONS) or word in SPONSORS or word.isdigit()
 
 
