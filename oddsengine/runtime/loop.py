@@ -1,4 +1,4 @@
-"""The event loop of every process, and the settings of one that runs for months: its memory, and how many files it opens."""
+"""The event loop of every process, and the settings of one that runs for months: memory, open files, and what it logs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import gc
 import platform
 import resource
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiofastnet
+import structlog
 import uvloop
+
+from oddsengine.common.reporting.line_limit import LineLimit
 
 #: mallopt's parameters, from glibc's malloc.h.
 _M_TRIM_THRESHOLD: Final = -1
@@ -26,6 +29,9 @@ _KEPT_BYTES: Final = 16 * 1024 * 1024
 #: Files that a process needs besides connections: Redis, requests of its own, config and keys.
 _RESERVED_FILES: Final = 16
 _OPEN_FILES: Final = Path("/proc/self/fd")
+#: Of a transport whose TLS handshake has failed: whoever connects or accepts handles that.
+_HANDSHAKE_FAILED: Final = "SSL handshake failed"
+_log = structlog.get_logger(__name__)
 
 
 def tune_memory() -> None:
@@ -69,4 +75,31 @@ def new_runner() -> asyncio.Runner:
     """Return a runner of uvloop with aiofastnet's transports, and tune the process for it. Use it as a context manager."""
     tune_memory()
     raise_file_limit()
-    return asyncio.Runner(loop_factory=aiofastnet.loop_factory(uvloop.new_event_loop))
+    return asyncio.Runner(loop_factory=_new_loop)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    loop = aiofastnet.loop_factory(uvloop.new_event_loop)()
+    loop.set_exception_handler(LoopErrors())
+    return loop
+
+
+class LoopErrors:
+    """Logs errors that only an event loop has seen, in one line each and a few of them a minute."""
+
+    def __init__(self) -> None:
+        self._lines = LineLimit()
+
+    def __call__(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what a loop reports to its exception handler."""
+        message, problem = str(context.get("message", "")), context.get("exception")
+        if message == _HANDSHAKE_FAILED:
+            _log.debug("handshake failed", error=_text(problem))
+        elif (left_out := self._lines.take()) is not None:
+            # aiofastnet also reports exceptions that are types, which have no traceback.
+            trace = problem if isinstance(problem, BaseException) else None
+            _log.error("error in the event loop", where=message, error=_text(problem), left_out=left_out, exc_info=trace)
+
+
+def _text(problem: object) -> str:
+    return "" if problem is None else repr(problem)

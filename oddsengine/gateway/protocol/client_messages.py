@@ -64,7 +64,7 @@ class Ping(msgspec.Struct, tag_field="op", tag="ping", kw_only=True):
 ClientMessage = Subscribe | Unsubscribe | Authenticate | Ping
 
 
-class QuoteToCheck(msgspec.Struct, kw_only=True):
+class QuoteToCheck(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A price that was shown to a bettor, in decimal odds, and the market's version it came with if known."""
 
     market: str
@@ -73,7 +73,7 @@ class QuoteToCheck(msgspec.Struct, kw_only=True):
     v: int | None = None
 
 
-class QuotesCheck(msgspec.Struct, kw_only=True):
+class QuotesCheck(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The body of `POST /v1/quotes/check`."""
 
     quotes: Annotated[list[QuoteToCheck], Meta(min_length=1, max_length=1000)]

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from oddsengine.common.http import error, json_answer
+from oddsengine.common.http import RequestRejected, error, json_answer
 from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.domain.changes import EventChange
 from oddsengine.domain.formats import FORMATS
@@ -118,10 +118,7 @@ class RestApi:
         in_play = request.query.get("in_play")
         if in_play not in {None, "true", "false"}:
             return error(400, ErrorCode.BAD_REQUEST, f"in_play must be true or false, not {in_play!r}")
-        unknown = request.query.keys() - {"sport", "competition", "in_play"}
-        if unknown:
-            text = f"unknown parameter {min(unknown)!r}; the parameters are sport, competition and in_play"
-            return error(400, ErrorCode.BAD_REQUEST, text)
+        _allow_parameters(request, "sport", "competition", "in_play")
         fragments = [
             encoders.event_change(_whole(entry))
             for entry in self._replica.events()
@@ -134,6 +131,7 @@ class RestApi:
 
     async def event(self, request: web.Request, access: Access) -> web.Response:
         """Return an event with its markets."""
+        _allow_parameters(request, "format")
         key = unquote(request.match_info["id"])
         offer = self._replica.offers[self._replica.shard_of(key)]
         entry = offer.events.get(EventId(key))
@@ -147,6 +145,7 @@ class RestApi:
 
     async def market(self, request: web.Request, access: Access) -> web.Response:
         """Return a market, from the results if it has left the offer."""
+        _allow_parameters(request, "format")
         key = unquote(request.match_info["id"])
         record = self._market(key, access)
         if record is None:
@@ -191,6 +190,7 @@ class RestApi:
 
     async def snapshot(self, request: web.Request, access: Access) -> web.Response:
         """Return a whole channel as the body of one snapshot message."""
+        _allow_parameters(request, "channel", "format")
         name = request.query.get("channel")
         if name is None:
             return error(400, ErrorCode.BAD_REQUEST, "the parameter channel is missing")
@@ -229,8 +229,10 @@ class RestApi:
         selection = record.selections.get(quote.selection) if record is not None else None
         current: float | None = None
         was: WasOnOffer | None = None
+        # While nothing is heard of the shard, what is not known may have come on offer.
+        is_stale = self._replica.shard_of(quote.market.partition("/")[0]) in self._replica.stale_since
         if record is None or selection is None:
-            result: QuoteAnswer = "unknown"
+            result: QuoteAnswer = "stale" if is_stale else "unknown"
         else:
             quoted = to_milli(quote.price)
             profile_index = self._profile_index(record, access)
@@ -239,7 +241,7 @@ class RestApi:
             if profile_index is not None:
                 found = self._history.was_on_offer(record.id, quote.selection, quoted, profile_index, quote.v, now_ms)
                 was = None if found is None else WasOnOffer(*found)
-            if self._replica.shard_of(record.identity.event) in self._replica.stale_since:
+            if is_stale:
                 result = "stale"
             elif record.state.status == "closed":
                 result = "closed"
@@ -270,6 +272,15 @@ def _no_engine() -> web.Response:
 
 def _no_market(key: str) -> web.Response:
     return error(404, ErrorCode.NOT_FOUND, f"market {key!r} is not on offer")
+
+
+def _allow_parameters(request: web.Request, *known: str) -> None:
+    """Raise RequestRejected, with 400, if a request has other parameters: a misspelt one must not be ignored."""
+    unknown = request.query.keys() - set(known)
+    if unknown:
+        plural = "parameter is" if len(known) == 1 else "parameters are"
+        text = f"unknown parameter {min(unknown)!r}; the {plural} {', '.join(known)}"
+        raise RequestRejected(error(400, ErrorCode.BAD_REQUEST, text))
 
 
 def _format(request: web.Request) -> str:

@@ -291,6 +291,9 @@ async def test_http_errors_have_a_code_and_a_message(service: RunningService) ->
         ("/v1/snapshot?channel=event:nope", 404, "unknown_channel"),
         ("/v1/events?in_play=maybe", 400, "bad_request"),
         ("/v1/events?sprot=x", 400, "bad_request"),
+        ("/v1/events/e1?fromat=percent", 400, "bad_request"),
+        (f"/v1/markets/{MARKET}?fromat=percent", 400, "bad_request"),
+        ("/v1/snapshot?channel=event:e1&fromat=percent", 400, "bad_request"),
         ("/v2/none", 404, "not_found"),
     ):
         body = await service.get(path, status)
@@ -336,7 +339,11 @@ async def test_quotes_are_checked_against_the_current_offer(service: RunningServ
     await service.wait_published()
     assert "closed" == (await service.post("/v1/quotes/check", body(good)))["quotes"][0]["result"]
     service.hub.replica.stale_since[0] = 1
-    assert "stale" == (await service.post("/v1/quotes/check", body(good)))["quotes"][0]["result"]
+    asked = body(good, {**good, "market": "e9/x"}, {**good, "selection": "nobody"})
+    answers = (await service.post("/v1/quotes/check", asked))["quotes"]
+    assert ["stale"] * 3 == [answer["result"] for answer in answers], "what is not known may have come on offer"
+    refusal = await service.post("/v1/quotes/check", body({**good, "version": 1}), 400)
+    assert "`version`" in refusal["error"]["message"]
     for bad in (b"", b"[]", b'{"quotes":[]}', b'{"quotes":[{"market":"x"}]}', body({**good, "price": 0.5})):
         assert "bad_request" == (await service.post("/v1/quotes/check", bad, 400))["error"]["code"]
 
