@@ -31,12 +31,30 @@ class MarketIdentity(msgspec.Struct, frozen=True, array_like=True, gc=False):
     unit: str | None = None
 
 
+class MarketTerms(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What holds for a market in one profile, beyond its prices.
+
+    Attributes:
+        suspended: whether a person has suspended it in this profile only.
+        limit: the greatest stake; None: not said.
+        bet_delay_s: how long a bet is to be delayed, seconds; None: not said.
+    """
+
+    suspended: bool = False
+    limit: float | None = None
+    bet_delay_s: float | None = None
+
+
 class MarketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Whether a market takes bets; `reason` says why not, None while it is open."""
+    """Whether a market takes bets; `reason` says why not, None while it is open.
+
+    `terms` has an entry for each profile; it is empty while there never were any.
+    """
 
     status: MarketStatus
     reason: str | None
     in_play: bool
+    terms: tuple[MarketTerms, ...] = ()
 
 
 class SelectionChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -64,7 +82,8 @@ class MarketChange(msgspec.Struct, array_like=True, gc=False):
     @property
     def is_urgent(self) -> bool:
         """Whether the market stopped taking bets: such changes are sent first."""
-        return self.state is not None and self.state.status != "open"
+        state = self.state
+        return state is not None and (state.status != "open" or any(terms.suspended for terms in state.terms))
 
 
 class EventDescription(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -116,13 +135,17 @@ class Changes(msgspec.Struct, gc=False):
 
 
 class Batch(msgspec.Struct, array_like=True, gc=False):
-    """The changes of one position, published at `ts_ms` (Unix milliseconds). An empty batch is a heartbeat."""
+    """The changes of one position, published at `ts_ms` (Unix milliseconds). An empty batch is a heartbeat.
+
+    `commands` is how far the log of commands has been obeyed in what is published up to here.
+    """
 
     ts_ms: int
     events: list[EventChange] = []
     markets: list[MarketChange] = []
     removals: list[Removal] = []
     urgent: int = 0
+    commands: int = 0
 
 
 class SelectionRecord(msgspec.Struct, array_like=True, gc=False):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.commands.command import TRADER
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -47,7 +49,7 @@ class EndedEvents:
             keep_ms: how long an event without a market to bet on stays on offer, in milliseconds.
         """
         for event, entry in list(offer.events.items()):
-            if not all(_is_dead(market) for market in entry.markets.values()):
+            if not all(self._is_dead(market) for market in entry.markets.values()):
                 self._since.pop(event, None)
                 continue
             dead_ms = now_ms - self._since.setdefault(event, now_ms)
@@ -66,6 +68,7 @@ class EndedEvents:
             for _, held in self._quoting(market)
         )
 
-
-def _is_dead(market: MarketRecord) -> bool:
-    return market.state.status == "closed" or market.state.reason in {WITHDRAWN, RECOVERING}
+    def _is_dead(self, market: MarketRecord) -> bool:
+        if market.state.status == "closed" or market.state.reason in {WITHDRAWN, RECOVERING}:
+            return True
+        return market.state.reason == TRADER and not any(self._quoting(market.id))

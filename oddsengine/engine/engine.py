@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from oddsengine.common.tasks import end_tasks
+from oddsengine.engine.command_follower import CommandFollower
 from oddsengine.engine.explain import explain
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.engine.shard_writer import HEARTBEAT_S, LAST_WRITE_S, ShardWriter
+from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import RESULTS_TTL_S, STREAM_BYTES_KEPT, Publisher
 
@@ -79,6 +81,7 @@ class Engine:
         stream_bytes: int = STREAM_BYTES_KEPT,
     ) -> None:
         self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching)
+        self.commands = CommandFollower(CommandLog(redis, namespace), self.pipeline.obey, self._obeyed, wall_ms or now_ms)
         self._now_ms = now_ms
         self._writing: list[asyncio.Task[None]] = []
         #: returns the status of every feed; set by the runner of the feeds
@@ -102,6 +105,12 @@ class Engine:
         for writer in self.writers:
             writer.wake()
 
+    def _obeyed(self, seq: int) -> None:
+        """Publish what commands have changed, and how far the log of commands has been obeyed."""
+        self.pipeline.commands.obeyed = seq
+        for writer in self.writers:
+            writer.wake()
+
     def agrees(self, batch: UpdateBatch) -> bool:
         """Check whether new images of a source equal what its book holds. Changes nothing."""
         return self.pipeline.agrees(batch)
@@ -122,6 +131,8 @@ class Engine:
 
     async def take_over(self) -> None:
         """Become the owner of every shard. Call it before the first update arrives."""
+        # Before anything is published: what a person has suspended does not open for a moment.
+        await self.commands.load()
         await asyncio.gather(*(writer.take_over() for writer in self.writers))
 
     async def run(self) -> None:
@@ -132,13 +143,14 @@ class Engine:
         """
         # Not a task group, which cancels its tasks once only: a writer can miss a cancellation (see `end_tasks`).
         self._writing = tasks = [asyncio.create_task(writer.run(), name="writer") for writer in self.writers]
+        following = asyncio.create_task(self.commands.run(), name="commands")
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            done, _ = await asyncio.wait([*tasks, following], return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
                 task.result()
         finally:
             await self.stop()
-            await end_tasks(tasks)
+            await end_tasks([*tasks, following])
 
     async def stop(self, timeout_s: float = LAST_WRITE_S) -> None:
         """Suspend every market as the last write of each shard (`engine_stopped`). Updates have no effect any more.
@@ -191,5 +203,8 @@ class Engine:
             yield "oddsengine_shard_claims_total", labels, writer.claims
             yield "oddsengine_markets", labels, len(offer.markets)
             yield "oddsengine_events", labels, len(offer.events)
+        yield "oddsengine_commands", (), len(self.pipeline.commands.book.commands)
+        for action, count in self.commands.counts.items():
+            yield "oddsengine_commands_total", (action,), count
         if self.pipeline.id_mapper is not None:
             yield "oddsengine_unmatched_events", (), len(self.pipeline.id_mapper.matcher.review_candidates)

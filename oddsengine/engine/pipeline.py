@@ -9,10 +9,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.commands.command import TRADER
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, shard_of
+from oddsengine.engine.commanded_markets import CommandedMarkets
 from oddsengine.engine.described_events import DescribedEvents, in_first_competition
-from oddsengine.engine.ended_events import WITHDRAWN, EndedEvents
+from oddsengine.engine.ended_events import EndedEvents
 from oddsengine.engine.market_directory import MarketDirectory
 from oddsengine.engine.matched_events import MatchedEvents
 from oddsengine.offer.owned_offer import OwnedOffer
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
+    from oddsengine.commands.command import Command
+    from oddsengine.commands.ruling import Ruling
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import MarketDefinition, UpdateBatch
     from oddsengine.domain.ids import MarketId
@@ -71,6 +75,7 @@ class Pipeline:
         self.books = {source: SourceBook(source) for source in sources}
         self._matched = None if self.id_mapper is None else MatchedEvents(self.id_mapper, self.books, self)
         self.offers = [OwnedOffer(tuple(pricer.profiles)) for _ in range(shards)]
+        self.commands = CommandedMarkets(tuple(pricer.profiles), self.offers)
         self._dirty: list[set[MarketId]] = [set() for _ in range(shards)]
         self._dirty_events: list[set[EventId]] = [set() for _ in range(shards)]
         self._directory = MarketDirectory(sources)
@@ -115,6 +120,11 @@ class Pipeline:
                 # The health of a source decides whether its description of an event is used.
                 for event in book.events if len(self.books) > 1 else ():
                     self.mark_event(event)
+
+    def obey(self, command: Command) -> None:
+        """Take over the present state of a command, and mark the markets that it concerns dirty."""
+        for market in self.commands.put(command):
+            self.mark(market)
 
     def agrees(self, batch: UpdateBatch) -> bool:
         """Check whether new images of a source equal what its book holds. Changes nothing."""
@@ -174,6 +184,8 @@ class Pipeline:
 
     def tick(self, now_ms: int) -> None:
         """Mark the markets dirty that must be priced only because time has passed. Call about once a second."""
+        for market in self.commands.expire(now_ms + self._clock_step_ms):
+            self.mark(market)
         for market in self.pricer.due(now_ms):
             self.mark(market)
         for market in self._selector.due(now_ms):
@@ -194,6 +206,7 @@ class Pipeline:
             )
         pricer.follow_clock(self._clock_step_ms)
         self.pricer = pricer
+        self.commands.use(pricer)
         for source in self.books:
             for market in self._directory.markets_of(source).values():
                 self.mark(market)
@@ -211,6 +224,7 @@ class Pipeline:
             now_ms: Unix milliseconds, for rules on the time to an event's start.
         """
         offer = self.offers[shard]
+        offer.commands = self.commands.obeyed
         events = self._dirty_events[shard]
         if events:
             self._dirty_events[shard] = set()
@@ -250,22 +264,28 @@ class Pipeline:
         """Price a market and stage it. Returns the other markets that must be priced again because of it."""
         choice, _ = self.choose(market, now_ms)
         if choice is None:
-            offer.suspend(market, WITHDRAWN)
+            offer.suspend(market, self.commands.reason_without_source(market, now_ms + self._clock_step_ms))
             return self.pricer.withdraw(market)
-        if choice.reason is not None:
+        ruling = self._rule(choice, now_ms) if self.commands.is_active else None
+        if ruling is not None and ruling.decides:
+            priced = self.pricer.suspend(choice.definition, TRADER)
+        elif choice.reason is not None:
             priced = self.pricer.suspend(choice.definition, choice.reason)
         else:
             event = self.event_of(choice.market, choice.definition)
             other_sources = partial(self._other_live_sources, market, choice.market)
             priced = self.pricer.price(choice.market, choice.definition, event, now_ms, other_sources)
             if priced.market is None:
-                if not priced.changes or offer.stage_prices(market, priced.changes):
+                changes = priced.changes if ruling is None else ruling.prices_of(priced.changes)
+                if not changes or offer.stage_prices(market, changes):
                     return priced.dirty
                 # These prices are not a change of what is on offer: stage the whole market.
                 dirty = priced.dirty | self.pricer.withdraw(market)
                 priced = self.pricer.price(choice.market, choice.definition, event, now_ms, other_sources)
                 priced = priced._replace(dirty=priced.dirty | dirty)
         event_id = choice.definition.event
+        if priced.market is not None and ruling is not None:
+            priced = priced._replace(market=ruling.applied(priced.market))
         if priced.market is not None:
             if event_id not in offer.events and choice.reason is None:
                 returned = offer.bring_back(priced.market, choice.market.source)
@@ -276,6 +296,9 @@ class Pipeline:
             self._orphaned.setdefault(event_id, set()).add(market)
             return priced.dirty | self.pricer.forget(market)
         return priced.dirty
+
+    def _rule(self, choice: ChosenSource, now_ms: int) -> Ruling | None:
+        return self.commands.rule(choice.definition, now_ms + self._clock_step_ms, self.pricer)
 
     def choose(self, market: MarketId, now_ms: int, *, remember: bool = True) -> tuple[ChosenSource | None, Consensus | None]:
         """Choose the source that prices a market; where several do together, also return their consensus.
@@ -345,4 +368,5 @@ class Pipeline:
             self.pricer.forget(market)
             self._selector.forget(market)
             self._consensus_markets.forget(market)
+            self.commands.forget(market, self.pricer)
         offer.remove_event(event, closed_by)

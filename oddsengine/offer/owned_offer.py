@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import msgspec
+
 from oddsengine.domain.changes import (
     Batch,
     EventDescription,
@@ -15,6 +17,7 @@ from oddsengine.domain.changes import (
     EventRecord,
     MarketRecord,
     MarketState,
+    MarketTerms,
     Record,
     Removal,
     SelectionRecord,
@@ -60,6 +63,9 @@ class OwnedOffer(Offer):
         self._settled = SettledEvents()
         #: markets with results that leave with the next batch
         self._leaving: list[tuple[MarketRecord, Removal]] = []
+        #: how far the log of commands has been obeyed in what is staged
+        self.commands = 0
+        self._committed_commands = 0
 
     def stage_event(self, event: Event) -> None:
         """Stage the current state of an event. No-op if nothing of it changed."""
@@ -91,6 +97,10 @@ class OwnedOffer(Offer):
             return False
         pending = self.seq + 1
         record = self.markets.get(offered.id)
+        if record is not None and record.state.terms and not offered.state.terms:
+            # Subscribers have to hear that there are none any more.
+            state = msgspec.structs.replace(offered.state, terms=(MarketTerms(),) * len(record.state.terms))
+            offered = msgspec.structs.replace(offered, state=state)
         if record is None or record.identity != offered.identity:
             # Versions never restart, even under a new identity or after the market has left the offer.
             version = record.v if record is not None else self._settled.version(offered.identity.event, offered.id)
@@ -190,7 +200,7 @@ class OwnedOffer(Offer):
         record = self.markets.get(market)
         if record is None or record.state.status == "closed":
             return
-        state = MarketState("suspended", reason, record.state.in_play)
+        state = MarketState("suspended", reason, record.state.in_play, record.state.terms)
         self.stage_market(OfferedMarket(market, record.identity, state, self._without_prices(record)))
 
     def remove_event(self, event: EventId, closed_by: frozenset[str] | None = None) -> None:
@@ -255,6 +265,8 @@ class OwnedOffer(Offer):
             ts_ms: time of publication, Unix milliseconds.
             heartbeat: return an empty batch, which is a new position too, if there are no changes.
         """
+        # Who waits for a command to be obeyed hears of it also where it changes nothing.
+        heartbeat = heartbeat or self.commands != self._committed_commands
         if not self.has_staged and not heartbeat:
             return None
         changes = self.changes_since(self.seq)
@@ -262,7 +274,8 @@ class OwnedOffer(Offer):
         if not changes and not heartbeat:
             return None
         self.seq += 1
-        return Batch(ts_ms, changes.events, changes.markets, changes.removals, changes.urgent)
+        self._committed_commands = self.commands
+        return Batch(ts_ms, changes.events, changes.markets, changes.removals, changes.urgent, self.commands)
 
     def adopt_profiles(self, profiles: Sequence[str]) -> None:
         """Set the profiles of the prices staged from now on. Call it only while nothing is on offer."""

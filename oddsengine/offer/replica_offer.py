@@ -18,6 +18,9 @@ from oddsengine.offer.offer import Offer
 class ReplicaOffer(Offer):
     """A copy of an offer that another process publishes, or another role of this one."""
 
+    #: how far the log of commands has been obeyed in it; 0 while that is not known
+    commands = 0
+
     @property
     def loaded_seq(self) -> int:
         """Newest position in the snapshot loaded: changes up to it may be in the state already, or out of date."""
@@ -35,6 +38,8 @@ class ReplicaOffer(Offer):
         for market in batch.markets:
             self._apply_market(market, seq)
         self.seq = max(self.seq, seq)
+        if batch.commands:
+            self.commands = batch.commands
         self._tombstones.drop_oldest()
 
     def _apply_removal(self, removal: Removal, seq: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+from oddsengine.commands.command import TRADER
 from oddsengine.domain.changes import MarketIdentity, MarketState
 from oddsengine.domain.feed_updates import MarketDefinition
 from oddsengine.domain.ids import MarketId
@@ -14,7 +15,7 @@ from oddsengine.domain.market_types import default_name
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
 from oddsengine.pricing.guards.checks import guards
-from oddsengine.pricing.guards.jump import JumpGuard, OtherSource
+from oddsengine.pricing.guards.jump import JumpGuard, OtherSource, State
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S, ScoreGuard
 from oddsengine.pricing.market.lines import LineLadders
 from oddsengine.pricing.market.market_book import MarketBook
@@ -25,6 +26,7 @@ from oddsengine.pricing.profiles.resolver import ProfileResolver, max_age_ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from oddsengine.commands.ruling import Adjustment
     from oddsengine.domain.events import Event
     from oddsengine.pricing.guards.checks import Guard
     from oddsengine.pricing.market.reference import PricedMarket
@@ -118,7 +120,7 @@ class Pricer:
                 dirty |= self._lines.remove(book)
             book = self._books[definition.id] = MarketBook(market, definition, resolved)
         changed, refusal = self._price(book, event, now_ms, other_sources, dirty)
-        if self.scores is not None:
+        if self.scores is not None and not book.is_forced:
             refusal = _review(self.scores, book, event, changed, refusal)
         if refusal is not None:
             book.is_open = False
@@ -163,7 +165,7 @@ class Pricer:
         changed, refusal = book.price()
         if refusal is None and book.jump_limit and self._has_jumped(book, event, now_ms, other_sources):
             refusal = "spike"  # the published name of a jump
-        if changed or not book.is_open or book.definition.id in self._arbitrage.unchecked:
+        if not book.is_forced and (changed or not book.is_open or book.definition.id in self._arbitrage.unchecked):
             has_arbitrage, others = self._arbitrage.check(book)
             dirty |= others
             if has_arbitrage:
@@ -192,10 +194,15 @@ class Pricer:
     def suspend(self, definition: MarketDefinition, reason: str) -> Repricing:
         """Suspend a market for a reason; a closed one stays closed. What it reopens at is not a jump.
 
-        Unless its sources lagged or were lost: they do not confirm a jump by their return.
+        Unless its sources lagged or were lost: they do not confirm a jump by their return. Nor does a person who lifts a
+        suspension confirm one that was suspected.
         """
         dirty = self._drop(definition.id)
-        if not reason.startswith(("source_", "too_few_")):
+        jump = self._jumps.get(definition.id)
+        is_kept = reason.startswith(("source_", "too_few_")) or (
+            reason == TRADER and jump is not None and jump.state is State.SUSPECT
+        )
+        if not is_kept:
             self._jumps.pop(definition.id, None)
         return Repricing(self._suspended(definition, reason), (), dirty)
 
@@ -211,6 +218,18 @@ class Pricer:
         """Drop all state of a market that is gone. Return the other markets that must be priced again."""
         self._jumps.pop(market, None)
         return self.withdraw(market)
+
+    def adjust(self, market: MarketId, adjustments: tuple[Adjustment, ...]) -> None:
+        """Apply what is commanded of a market, one entry a profile, and publish it whole when it is next priced.
+
+        Args:
+            market: the market.
+            adjustments: what is commanded; empty if nothing is any more.
+        """
+        self._resolver.adjust(market, adjustments)
+        book = self._books.get(market)
+        if book is not None:
+            book.is_open = False
 
     def follow_clock(self, step_ms: int) -> None:
         """Compare times with the starts of events as if they were later by a number of milliseconds; see `ProcessClock`."""

@@ -119,8 +119,10 @@ async def _scan(redis: Redis, snapshot: str) -> tuple[list[Record], int]:
 
 
 def check_prices(markets: Iterable[MarketChange | MarketRecord], profiles: int) -> None:
-    """Raise ValueError unless each selection has a price, or None, for each profile."""
+    """Raise ValueError unless each selection has a price, or None, for each profile, and each market terms for all or none."""
     for market in markets:
+        if market.state is not None and market.state.terms and len(market.state.terms) != profiles:
+            raise ValueError(f"market {market.id} has terms of {len(market.state.terms)} profiles, not of {profiles}")
         for selection in market.selections.values():
             if len(selection.prices) != profiles:
                 raise ValueError(f"market {market.id} has prices of {len(selection.prices)} profiles, not of {profiles}")

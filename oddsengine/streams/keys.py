@@ -40,6 +40,23 @@ def shard_keys(namespace: str, shard: int) -> ShardKeys:
     return ShardKeys(f"{tag}:changes", f"{tag}:snapshot")
 
 
+class CommandKeys(NamedTuple):
+    """The keys of the commands of an installation."""
+
+    log: str
+    table: str
+
+    def request(self, key: str) -> str:
+        """Return the key that remembers a request; it expires."""
+        return f"{self.log.removesuffix(':log')}:request:{key}"
+
+
+def command_keys(namespace: str) -> CommandKeys:
+    """Return the keys of the commands of an installation."""
+    tag = f"{{{namespace}:commands}}"
+    return CommandKeys(f"{tag}:log", f"{tag}:table")
+
+
 def installation_key(namespace: str) -> str:
     """Return the key of the hash with the number of shards and the version of the engine that publishes them."""
     return f"{namespace}:installation"

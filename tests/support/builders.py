@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from oddsengine.commands.command import Command, Scope
 from oddsengine.domain.changes import MarketIdentity, MarketState
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.feed_updates import (
@@ -112,3 +113,17 @@ def betfair_market(market: str = "1.1", *runners: int | tuple[int, float], **def
 def mcm(*changes: dict[str, Any], pt: int = 1000, **fields: Any) -> bytes:
     """A Betfair market change message."""
     return orjson.dumps({"op": "mcm", "pt": pt, "clk": "c", "mc": list(changes), **fields})
+
+
+def a_command(action: Any, *, key: str = "c1", at_ms: int = 10, values: Any = None, **fields: Any) -> Command:
+    """A command; the fields of a scope may stand among those of the command."""
+    scope = {name: fields.pop(name) for name in Scope.__struct_fields__ if name in fields}
+    return Command(
+        id=key,
+        author="ann",
+        action=action,
+        scope=Scope(**scope),
+        created_ms=at_ms,
+        values=values,
+        **fields,
+    )

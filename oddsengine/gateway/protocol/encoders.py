@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import UNSET
 
+from oddsengine.commands.command import TRADER
 from oddsengine.common.clock import iso_time
 from oddsengine.domain.formats import FORMATTERS
 from oddsengine.domain.market_types import default_name
@@ -76,6 +77,11 @@ def market_change(
         changed.name = identity.name or default_name(identity.type, identity.period, identity.line, identity.unit)
     if state is not None:
         changed.status, changed.reason, changed.in_play = state.status, state.reason, state.in_play
+        if state.terms and profile_index is not None:
+            terms = state.terms[profile_index]
+            changed.limit, changed.bet_delay_s = terms.limit, terms.bet_delay_s
+            if terms.suspended and state.status == "open":
+                changed.status, changed.reason = "suspended", TRADER
     return encoding.value(changed)
 
 
@@ -83,6 +89,8 @@ def market(record: MarketRecord, profile_index: int | None, odds_format: str = "
     """Encode a whole market in JSON, with the prices of one profile; the other arguments are those of `market_change`."""
     formatter = FORMATTERS[odds_format]
     identity, state = record.identity, record.state
+    terms = state.terms[profile_index] if state.terms and profile_index is not None else None
+    is_suspended = terms is not None and terms.suspended and state.status == "open"
     return JSON.value(
         MarketAnswer(
             id=record.id,
@@ -93,10 +101,12 @@ def market(record: MarketRecord, profile_index: int | None, odds_format: str = "
             line=identity.line,
             unit=identity.unit,
             winners=identity.winners,
-            status=state.status,
-            reason=state.reason,
+            status="suspended" if is_suspended else state.status,
+            reason=TRADER if is_suspended else state.reason,
             in_play=state.in_play,
             v=record.v,
+            limit=UNSET if terms is None else terms.limit,
+            bet_delay_s=UNSET if terms is None else terms.bet_delay_s,
             selections={
                 key: SelectionWhole(
                     selection.name,

@@ -94,8 +94,12 @@ class SelectionChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     dead_heat_factor: DeadHeatFactor | UnsetType = UNSET
 
 
+Limit = Annotated[float | None, Meta(description="The greatest stake; null once it is not limited any more.")]
+BetDelay = Annotated[float | None, Meta(description="For how many seconds to delay a bet; null once it is not any more.")]
+
+
 class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
-    """A market."""
+    """A market; `limit` and `bet_delay_s` stay away while nobody has set either."""
 
     id: str
     event: str
@@ -110,6 +114,8 @@ class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=F
     in_play: bool
     v: Version
     selections: dict[str, SelectionWhole]
+    limit: Limit | UnsetType = UNSET
+    bet_delay_s: BetDelay | UnsetType = UNSET
 
 
 class MarketAnswer(MarketWhole, forbid_unknown_fields=True, kw_only=True, gc=False):
@@ -134,6 +140,8 @@ class MarketChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     reason: str | UnsetType | None = UNSET
     in_play: bool | UnsetType = UNSET
     selections: dict[str, SelectionChanged] | UnsetType = UNSET
+    limit: Limit | UnsetType = UNSET
+    bet_delay_s: BetDelay | UnsetType = UNSET
     removed: Literal[True] | UnsetType = UNSET
 
 

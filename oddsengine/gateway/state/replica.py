@@ -33,7 +33,9 @@ def suspended_as_stale(change: MarketChange) -> MarketChange:
         key: SelectionChange(selection.name, selection.status, (None,) * len(selection.prices), selection.result)
         for key, selection in change.selections.items()
     }
-    return MarketChange(change.id, change.v, change.identity, MarketState("suspended", STALE, state.in_play), selections)
+    return MarketChange(
+        change.id, change.v, change.identity, MarketState("suspended", STALE, state.in_play, state.terms), selections
+    )
 
 
 def _all_selections(record: MarketRecord) -> dict[str, SelectionChange]:
@@ -191,7 +193,7 @@ class Replica:
             key: msgspec.structs.replace(selection, prices=(None,) * len(selection.prices))
             for key, selection in record.selections.items()
         }
-        state = MarketState("suspended", STALE, record.state.in_play)
+        state = MarketState("suspended", STALE, record.state.in_play, record.state.terms)
         return msgspec.structs.replace(record, state=state, selections=selections)
 
     def channel_stale_since(self, channel: Channel) -> int | None:

@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.pricing.market.quoting import quote_book
-from oddsengine.pricing.market.rounding import Rounder, round_book, rounder
+from oddsengine.pricing.market.rounding import Rounder, round_book, rounder, with_fixed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,6 +113,8 @@ class IncrementalBook:
             profile = self._profiles[number]
             quotes = quote_book(self._keys, inverses, factor, self._winners, profile, lows)
             rounded = round_book(quotes, fair, self._winners, profile, None if fresh else self.prices[number])
+            if profile.fixed_prices:
+                rounded = with_fixed(self._keys, rounded, self._winners, profile)
             self.refusal = self.refusal or rounded.refusal
             self.settled = self.settled and rounded.settled
             for index, price in enumerate(rounded.prices):

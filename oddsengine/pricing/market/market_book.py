@@ -40,6 +40,7 @@ class MarketBook:
         "definition",
         "groups",
         "has_lines",
+        "is_forced",
         "is_open",
         "jump_limit",
         "line_count",
@@ -69,6 +70,8 @@ class MarketBook:
         self.pool_limit = min(each.pool_limit for each in settings)
         self._require_complete_book = any(each.require_complete_book for each in settings)
         self.suspend = any(each.suspend for each in settings)
+        #: whether a person answers for some price, whatever the guards find
+        self.is_forced = any(each.forced_prices for each in settings)
         self._has_steps = any(each.max_move for each in settings)
         #: for each distinct set of inputs, the indices of its profiles in `prices`
         self._profile_indices: dict[FairPriceInputs, list[int]] = {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.pricing.market.outcomes import has_winners, outcome_groups, refusal_of
 from oddsengine.pricing.market.quoting import quote_book, with_pooled
-from oddsengine.pricing.market.rounding import round_book
+from oddsengine.pricing.market.rounding import round_book, with_fixed
 from oddsengine.pricing.methods.bounds import fit
 from oddsengine.pricing.methods.fair import Basis
 from oddsengine.pricing.methods.implied import implied
@@ -140,6 +140,8 @@ def price_book(
     fair = [None if inverse is None else factor / inverse for inverse in inverses]
     quotes = quote_book(keys, inverses, factor, winners, profile, lows)
     rounded = round_book(quotes, fair, winners, profile)
+    if profile.fixed_prices:
+        rounded = with_fixed(keys, rounded, winners, profile)
     selections = [
         _UNPRICED
         if answer is None or quoted is None

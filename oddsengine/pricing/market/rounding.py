@@ -108,6 +108,28 @@ def round_book(
     return RoundedBook(prices, True, None)
 
 
+def with_fixed(keys: Sequence[str], rounded: RoundedBook, winners: int, profile: Profile) -> RoundedBook:
+    """Put the prices that a person has set in place of the computed ones: on the ladder, and within `max_odds`.
+
+    Where the book would sum to less than its floor, those that are not forced are shortened in proportion until it does not.
+    """
+    fixed = profile.fixed_prices
+    prices = [_on_ladder(fixed[key], profile) if key in fixed else price for key, price in zip(keys, rounded.prices, strict=True)]
+    movable = [index for index, key in enumerate(keys) if key in fixed and key not in profile.forced_prices]
+    total, floor = book_sum(prices), winners * (1.0 + profile.min_margin)
+    if total is not None and total < floor - _SUM_ERROR:
+        share = fsum(1000.0 / (prices[index] or inf) for index in movable)
+        for index in movable:
+            price = prices[index]
+            if price is not None:
+                prices[index] = _on_ladder(price * share / (share + floor - total) + ON_TICK, profile)
+    return RoundedBook(prices, rounded.settled, rounded.refusal)
+
+
+def _on_ladder(price: float, profile: Profile) -> int | None:
+    return profile.ladder_ticks.at_or_below(min(price, profile.max_odds * 1000.0 + ON_TICK))
+
+
 def _target(quotes: Sequence[float | None], prices: Sequence[int | None], profile: Profile) -> float | None:
     """Return the sum of the inverse quotes, capped at `max_odds`; None if a selection has no price."""
     if None in prices:

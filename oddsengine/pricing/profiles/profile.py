@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from oddsengine.commands.ruling import Adjustment
 from oddsengine.domain.ladders import LADDERS, Ladder
 from oddsengine.pricing.methods.fair import ExchangeLimits
 from oddsengine.pricing.methods.implied import FairPriceInputs
@@ -31,7 +32,8 @@ from oddsengine.pricing.profiles.parameters import (
 from oddsengine.pricing.profiles.rules import EXCHANGE_SETTINGS, PROFILE_SETTINGS, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from oddsengine.domain.taxonomy import MarketType
     from oddsengine.pricing.profiles.rules import MarketContext
@@ -102,6 +104,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     #: ladders the operator has configured, in addition to `LADDERS`
     _own_ladders: dict[str, Ladder] = {}
+    #: what a person has commanded of one market
+    _commanded: Adjustment = Adjustment()
 
     def __post_init__(self) -> None:
         ladders = {*LADDERS, *self._own_ladders}
@@ -156,6 +160,16 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         )
 
     @property
+    def fixed_prices(self) -> Mapping[str, int]:
+        """The prices that a person has set, in thousandths, by selection."""
+        return self._commanded.prices
+
+    @property
+    def forced_prices(self) -> AbstractSet[str]:
+        """The selections whose fixed prices may break the other settings."""
+        return self._commanded.forced
+
+    @property
     def is_skewed(self) -> bool:
         """Whether fair probabilities are skewed or shifted."""
         return self.skew != 1.0 or bool(self.shift)
@@ -176,7 +190,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
         Among profiles that all do, the best prices of several can't sum to less than those of one.
         """
-        return self.method == "multiplicative" and self.rounds_independently and not self.is_skewed
+        return self.method == "multiplicative" and self.rounds_independently and not self.is_skewed and not self._commanded.prices
 
 
 class ResolvedProfile(NamedTuple):
@@ -203,3 +217,17 @@ def refined(profile: Profile, rule: Rule) -> Profile:
     if limits:
         changes["exchange"] = msgspec.structs.replace(profile.exchange, **limits)
     return msgspec.structs.replace(profile, **changes)
+
+
+def adjusted(resolved: ResolvedProfile, adjustment: Adjustment) -> ResolvedProfile:
+    """Return what applies to a market with what a person has commanded of it; no book sum is under the floor."""
+    profile, places = resolved
+    if not adjustment.commands:
+        return resolved
+    book_sum = profile.book_sum
+    if adjustment.book_sum is not None:
+        book_sum = max(adjustment.book_sum, 1.0 + profile.min_margin)
+    profile = msgspec.structs.replace(
+        profile, book_sum=book_sum, shift={**profile.shift, **adjustment.shift}, rules=(), _commanded=adjustment
+    )
+    return ResolvedProfile(profile, (*places, *(f"command {key}" for key in adjustment.commands)))

@@ -6,9 +6,10 @@ from fnmatch import fnmatchcase
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
+from oddsengine.commands.ruling import Adjustment
 from oddsengine.domain.events import Event
 from oddsengine.domain.feed_updates import MarketDefinition
-from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile, resolve
+from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile, adjusted, resolve
 from oddsengine.pricing.profiles.rules import MarketContext, brackets, minutes_until_next_bracket
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ class _CachedResolution(NamedTuple):
     event: Event | None
     resolved: tuple[ResolvedProfile, ...]
     until_ms: float
+
+
+class _Adjusted(NamedTuple):
+    """What is commanded of a market, and the last resolution that it was applied to, keyed by identity, with the outcome."""
+
+    adjustments: tuple[Adjustment, ...]
+    before: tuple[ResolvedProfile, ...]
+    after: tuple[ResolvedProfile, ...]
 
 
 def max_age_ms(resolved: Iterable[ResolvedProfile]) -> float:
@@ -57,6 +66,16 @@ class ProfileResolver:
         self._by_context: dict[MarketContext, tuple[ResolvedProfile, ...]] = {}
         self._by_market: dict[MarketId, _CachedResolution] = {}
         self._clock_step_ms = 0
+        #: outlives what is cached of the market
+        self._adjusted: dict[MarketId, _Adjusted] = {}
+
+    def adjust(self, market: MarketId, adjustments: tuple[Adjustment, ...]) -> None:
+        """Apply what is commanded of a market, one entry a profile, from now on; nothing if that is empty."""
+        self._by_market.pop(market, None)
+        if adjustments:
+            self._adjusted[market] = _Adjusted(adjustments, (), ())
+        else:
+            self._adjusted.pop(market, None)
 
     def follow_clock(self, step_ms: int) -> None:
         """Add to every time given from now on, before it is compared with a start: the clock was wrong by so much."""
@@ -78,6 +97,8 @@ class ProfileResolver:
             return cached.resolved
         minutes = _minutes_to_start(definition, event, now_ms + self._clock_step_ms)
         resolved = self._resolve(source, definition, event, minutes)
+        if self._adjusted:
+            resolved = self._with_adjustments(definition.id, resolved)
         until_ms = now_ms + 60_000 * minutes_until_next_bracket(self._edges, minutes)
         self._by_market[definition.id] = _CachedResolution(definition, event, resolved, until_ms)
         return resolved
@@ -90,6 +111,15 @@ class ProfileResolver:
             return {}
         named = self._named_sources.intersection(sources)
         return {source: self.resolve_uncached(source, definition, event, now_ms) for source in named}
+
+    def _with_adjustments(self, market: MarketId, resolved: tuple[ResolvedProfile, ...]) -> tuple[ResolvedProfile, ...]:
+        known = self._adjusted.get(market)
+        if known is None:
+            return resolved
+        if known.before is not resolved:
+            after = tuple(adjusted(each, adjustment) for each, adjustment in zip(resolved, known.adjustments, strict=True))
+            known = self._adjusted[market] = _Adjusted(known.adjustments, resolved, after)
+        return known.after
 
     def resolve_uncached(
         self, source: str, definition: MarketDefinition, event: Event | None, now_ms: int

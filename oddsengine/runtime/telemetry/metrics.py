@@ -69,6 +69,8 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_markets": _gauge("Markets on offer.", "shard"),
     "oddsengine_events": _gauge("Events on offer.", "shard"),
     "oddsengine_unmatched_events": _gauge("Pairs of events that may be the same and await review."),
+    "oddsengine_commands": _gauge("Commands that hold.", merged="max"),
+    "oddsengine_commands_total": _counter("Commands made, confirmed or lifted, by action.", "action"),
     "oddsengine_shard_flushes_total": _counter("Batches written to a shard's stream.", "shard"),
     "oddsengine_shard_claims_total": _counter("Epochs opened on a shard.", "shard"),
     # the gateway

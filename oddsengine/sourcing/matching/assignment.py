@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: A start that is this much nearer than the next candidate's decides between two matches of one pair.
 _CLEARLY_NEARER_MS: Final = 20 * 60_000
 #: Two events of one feed that start within this time are one match that is listed twice.
-TWICE_MS: Final = 60_000
+_TWICE_MS: Final = 60_000
 _EQUAL: Final = 0.999
 
 
@@ -108,10 +108,8 @@ class Assignment:
         return all(self._may_join(left, right) for left in self._group[one] for right in self._group[other])
 
     def _is_clear(self, event: EventId, candidate: EventId, comparison: Comparison) -> bool:
-        """Check whether no other event of the candidate's feed is as likely. A candidate that is not listed keeps its place."""
+        """Check whether no other event of the candidate's feed is as likely."""
         nodes = self._nodes
-        if not nodes[candidate].listed and nodes[candidate].placed is not None and nodes[candidate].placed == nodes[event].placed:
-            return True
         for rival, other in self._edges[event].items():
             if rival == candidate or nodes[rival].feed != nodes[candidate].feed or not nodes[rival].listed:
                 continue
@@ -133,7 +131,7 @@ class Assignment:
         if own.placed is None or own.placed != other.placed or third.placed == own.placed or not other.listed:
             return False
         return other.start_ms == third.start_ms or (
-            other.start_ms is not None and third.start_ms is not None and abs(other.start_ms - third.start_ms) <= TWICE_MS
+            other.start_ms is not None and third.start_ms is not None and abs(other.start_ms - third.start_ms) <= _TWICE_MS
         )
 
     def _has_feed(self, event: EventId, feed: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from oddsengine.sourcing.matching.compare import are_scripts_different
 from oddsengine.sourcing.matching.names.normaliser import sound
 from oddsengine.sourcing.matching.names.vocabulary import GENERIC
 
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
 _HOUR_MS: Final = 3_600_000
 _LETTERS: Final = 3
 _NONE: Final[frozenset[EventId]] = frozenset()
-#: The key of all events with a name that can't be compared by its sound, how keys of such names begin, and the key of all others.
-_OPAQUE: Final = "?"
-_READABLE: Final = "!"
 
 
 Sides = tuple[frozenset[str], ...]
@@ -40,13 +36,13 @@ class CandidateIndex:
     def add(self, event: Event, sides: Sides) -> None:
         """Add an event."""
         hour = _hour(event.start_ms)
-        for key in _index_keys(sides):
+        for key in frozenset().union(*sides):
             self._events.setdefault((event.sport, key), {}).setdefault(hour, set()).add(event.id)
 
     def remove(self, event: Event, sides: Sides) -> None:
         """Remove an event, as it was added."""
         hour = _hour(event.start_ms)
-        for key in _index_keys(sides):
+        for key in frozenset().union(*sides):
             hours = self._events[event.sport, key]
             hours[hour].discard(event.id)
             if not hours[hour]:
@@ -57,7 +53,7 @@ class CandidateIndex:
     def find(self, event: Event, sides: Sides, window_ms: float) -> set[EventId]:
         """Return the events that may start within a window of another, itself included."""
         found: set[EventId] = set()
-        for key in (*frozenset().union(*sides), _READABLE if _is_opaque(sides) else _OPAQUE):
+        for key in frozenset().union(*sides):
             hours = self._events.get((event.sport, key))
             if hours:
                 for hour in _hours(event.start_ms, window_ms, hours):
@@ -74,22 +70,12 @@ def may_be_alike(one: EventProfile, sides: Sides, other: EventProfile, other_sid
     """Check whether comparing two events is worth its cost: each side shares a key, or one of them is the same."""
     if len(sides) != len(other_sides):
         return False
-    if are_scripts_different(one, other):
-        return True
     for names, keys in ((other.names, other_sides), (other.names[::-1], other_sides[::-1])):
         if not any(left.isdisjoint(right) for left, right in zip(sides, keys, strict=True)):
             return True
         if any(left.words == right.words for left, right in zip(one.names, names, strict=True)):
             return True
     return False
-
-
-def _index_keys(sides: Sides) -> frozenset[str]:
-    return frozenset().union(*sides, {_OPAQUE if _is_opaque(sides) else _READABLE})
-
-
-def _is_opaque(sides: Sides) -> bool:
-    return any(key.startswith(_OPAQUE) for side in sides for key in side)
 
 
 def _hour(start_ms: int | None) -> int | None:
@@ -104,8 +90,6 @@ def _hours(start_ms: int | None, window_ms: float, known: Iterable[int | None]) 
 
 def _name_keys(name: Name) -> Iterator[str]:
     words = name.words
-    if name.is_opaque:
-        yield _OPAQUE + "".join(words)
     for word in [each for each in words if each not in GENERIC and len(each) > 1] or words:
         begin, contracted, end = word.partition("~")
         if contracted:

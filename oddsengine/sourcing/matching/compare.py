@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from oddsengine.domain.events import Event
 from oddsengine.sourcing.matching.names.competitions import CompetitionKind, competition_kind
-from oddsengine.sourcing.matching.names.marks import folded
 from oddsengine.sourcing.matching.names.nicknames import INDIVIDUAL
 from oddsengine.sourcing.matching.names.normaliser import Name, letter_mark
 from oddsengine.sourcing.matching.names.places import is_shared_town
@@ -48,8 +47,6 @@ _VERSUS: Final = (
     re.compile(r"\s+[-\u2013\u2014]\s+"),
 )
 _SIDES: Final = 2
-#: Starts within this time are evidence by themselves, where names can't be compared.
-_TOGETHER_MS: Final = 5 * 60_000
 
 
 class EventProfile(NamedTuple):
@@ -118,11 +115,6 @@ def compare(one: EventProfile, other: EventProfile, settings: MatchingSettings) 
         if sides.needs_start and gap_ms > NEAR_MS:
             limits.append(("possible_match", f"{sides.needs_start}, and the starts differ"))
     score = max(0.0, sides.score - cost)
-    if any(limit == "non_match" for limit, _ in limits) or score < settings.review_threshold:
-        doubt = _across_scripts(one, other, gap_ms)
-        if doubt:
-            vetoed = any(limit == "non_match" for limit, _ in limits)
-            return Comparison("possible_match", max(score, settings.review_threshold), False, (doubt,), gap_ms, vetoed)
     vetoed = any(limit == "non_match" for limit, _ in limits)
     decision: Decision = (
         "match" if score >= settings.merge_threshold else "possible_match" if score >= settings.review_threshold else "non_match"
@@ -134,33 +126,6 @@ def compare(one: EventProfile, other: EventProfile, settings: MatchingSettings) 
     if decision == "match":
         why = ["the names and starts agree" + (", home and away are swapped" if swapped else "")]
     return Comparison(decision, score, swapped, tuple(dict.fromkeys(why)), gap_ms, vetoed)
-
-
-def are_scripts_different(one: EventProfile, other: EventProfile) -> bool:
-    """Check whether two events start together, in one competition, and some of their names can't be compared by their sound."""
-    starts = one.event.start_ms, other.event.start_ms
-    if starts[0] is None or starts[1] is None or abs(starts[0] - starts[1]) > _TOGETHER_MS or len(one.names) != len(other.names):
-        return False
-    if not any(left.is_opaque != right.is_opaque for left, right in zip(one.names, other.names, strict=True)):
-        return False
-    left, right = folded(one.event.competition.name), folded(other.event.competition.name)
-    if left and left == right:
-        return True
-    return bool(one.kind.circuit and one.kind.circuit == other.kind.circuit)
-
-
-def _across_scripts(one: EventProfile, other: EventProfile, gap_ms: int | None) -> str:
-    """Return why two events may be the same whose names can't be compared by their sound; empty if they can, or differ."""
-    if gap_ms is None or not are_scripts_different(one, other):
-        return ""
-    for left, right in zip(one.names, other.names, strict=True):
-        if _marks_limit(left, right, one, other)[0] == "non_match":
-            return ""
-        if left.is_opaque == right.is_opaque and name_score(left, right).score < _CERTAIN:
-            return ""
-    if any(limit == "non_match" for limit, _ in _competitions(one, other)):
-        return ""
-    return "starts and competitions agree, and the names are in scripts that can't be compared"
 
 
 class _Sides(NamedTuple):

@@ -66,10 +66,7 @@ class EventIdMapper:
 
     def list_event(self, event: EventId) -> list[Move]:
         """Note that a feed lists an event, when it defines a market of it. Returns the events that are placed elsewhere now."""
-        moves = self.matcher.set_listed(event, listed=True)
-        if event not in self._definitions:
-            moves += self.matcher.replace_empty(event, self._definitions.__contains__)
-        return moves
+        return self.matcher.set_listed(event, listed=True)
 
     def map_market(
         self, source: str, source_id: str, definition: MarketDefinition, books: Iterable[BookChange] = (), *, image: bool = False

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from oddsengine.domain.events import Event
 from oddsengine.domain.ids import EventId
-from oddsengine.sourcing.matching.assignment import TWICE_MS, Assignment, Node
+from oddsengine.sourcing.matching.assignment import Assignment, Node
 from oddsengine.sourcing.matching.candidates import CandidateIndex, keys_of, may_be_alike
 from oddsengine.sourcing.matching.compare import Comparison, compare, participants_of, profile
 from oddsengine.sourcing.matching.names.normaliser import NameNormaliser
 from oddsengine.sourcing.matching.settings import MatchingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from oddsengine.sourcing.matching.compare import EventProfile
 
@@ -154,24 +154,6 @@ class Matcher:
             return []
         known.listed = listed
         return self._decide({event})
-
-    def replace_empty(self, event: EventId, has_markets: Callable[[EventId], bool]) -> list[Move]:
-        """Note that a feed offers a market of an event, and return the events that are now placed elsewhere.
-
-        An event of the same feed that is the same match, without markets, is no longer listed: the feed has given it another id.
-        """
-        known = self._known.get(event)
-        if known is None or known.profile.event.start_ms is None:
-            return []
-        moves: list[Move] = []
-        for own in self._index.find(known.profile.event, known.keys, TWICE_MS):
-            twin = self._known[own]
-            if own == event or twin.feed != known.feed or not twin.listed or has_markets(own) or own in self._groups:
-                continue
-            found = compare(known.profile, twin.profile, self._settings)
-            if found.decision == "match" and found.gap_ms is not None and found.gap_ms <= TWICE_MS:
-                moves += self.set_listed(own, listed=False)
-        return moves
 
     def is_renamed(self, event: Event) -> bool:
         """Check whether a description turns an event round or gives it other participants than before."""

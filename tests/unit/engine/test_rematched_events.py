@@ -9,7 +9,6 @@ import pytest
 
 from feeds.toolkit.standard_markets import match_result
 from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
-from oddsengine.domain.ids import MarketId
 from tests.support.feeds import KICK_OFF, OPEN, Feeds, a_match
 
 if TYPE_CHECKING:
@@ -96,24 +95,6 @@ def test_a_match_that_is_listed_again_before_the_old_one_goes_is_the_event_it_wa
     assert ("open", None, {"home": 1200, "away": 6000}) == feeds.market("b.1/moneyline")
     feeds.update("p", MarketGone("p.9/moneyline"))
     assert {"b.1"} == feeds.events
-    assert ("open", None, {"home": 1250, "away": 5000}) == feeds.market("b.1/moneyline")
-
-
-@pytest.mark.parametrize("empty", ["b.1", "p.9"])
-def test_a_match_without_markets_makes_room_for_the_same_under_another_id(empty: str) -> None:
-    feeds = Feeds("b", "p")
-    for key in ("b.1", "p.9"):
-        feeds = feeds.update(key[0], EventUpdate(a_match(key))) if key == empty else feeds.match(key[0], a_match(key))
-    assert {"b.1"} == feeds.events
-    feeds.match(empty[0], a_match(f"{empty[0]}.2"), 4.0, 4 / 3)
-    assert {"b.1"} == feeds.events
-    assert 2 == len(list(feeds.pipeline.quoting(MarketId("b.1/moneyline"))))
-
-
-def test_no_empty_event_is_left_where_both_feeds_give_a_match_other_ids() -> None:
-    feeds = a_matched_pair().update("p", MarketGone("p.9/moneyline"), EventUpdate(a_match("p.10", "Leeds", "Fulham")))
-    assert {"b.1"} == feeds.update("b", MarketGone("b.1/moneyline")).events
-    assert {"b.1"} == feeds.match("p", a_match("p.10", "Leeds", "Fulham"), 1.25, 5.0).events
     assert ("open", None, {"home": 1250, "away": 5000}) == feeds.market("b.1/moneyline")
 
 

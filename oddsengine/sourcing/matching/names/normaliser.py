@@ -44,8 +44,6 @@ _RANK: Final = re.compile(r"^#\s*\d+\s+")
 _LAST_LETTER: Final = re.compile(r"(?<=[a-z\d)][ -])([a-z])$")
 _COLLEGE_STATE: Final = re.compile(r"(?<=\w )st\.?$")
 _LETTER_OF_OTHER_SCRIPT: Final = re.compile("[^\\W\\d_\u0000-\u024f\u1e00-\u1eff\ufb00-\ufb06\uff21-\uff5a]")
-#: Chinese characters, kana and Hangul: what they sound like depends on the language, and on the bearer of the name.
-_CJK: Final = re.compile("[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003134f]")
 #: Letters that are one word: `A&M`, `A & T`.
 _JOINED_LETTERS: Final = re.compile(r"\b([a-z])\s?&\s?([a-z])\b")
 #: What stands between the players of a pair.
@@ -89,8 +87,7 @@ class Name(NamedTuple):
     `words` is empty where the name is a placeholder. `marks` are those of another team or event (`women`, `youth 21`, `corners`);
     `letter` is a last single letter, a mark or an initial as the other name has it; `place` is a country or state in brackets;
     `known` is the team that it stands for where that is certain; `foreign` says that it was written in another script than Latin;
-    `club` are abbreviations that distinguish clubs of a town (UD and SD Logrones). `is_opaque` says that it is written in
-    characters whose sound in another language is not certain, and is not known.
+    `club` are abbreviations that distinguish clubs of a town (UD and SD Logrones).
     """
 
     words: tuple[str, ...]
@@ -103,7 +100,6 @@ class Name(NamedTuple):
     #: whether it names a player; the players of a pair
     is_person: bool = False
     players: tuple[Name, ...] = ()
-    is_opaque: bool = False
 
     def __str__(self) -> str:
         return " ".join((*self.words, *sorted(self.marks)))
@@ -127,10 +123,7 @@ class NameNormaliser:
         name = self._cache.get(key)
         if name is None:
             normalise = self._normalise_players if key[1] == "individual" else self._normalise
-            name = normalise(text, key[1], self._aliases_of(key[1]))
-            if not name.known and _CJK.search(text) is not None:
-                name = name._replace(is_opaque=True)
-            self._cache[key] = name
+            name = self._cache[key] = normalise(text, key[1], self._aliases_of(key[1]))
         return name
 
     def _aliases_of(self, family: Family) -> Mapping[str, str]:

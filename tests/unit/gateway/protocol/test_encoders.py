@@ -18,6 +18,7 @@ from oddsengine.domain.changes import (
     MarketIdentity,
     MarketRecord,
     MarketState,
+    MarketTerms,
     Removal,
     SelectionChange,
     SelectionRecord,
@@ -53,7 +54,22 @@ identities = st.builds(
 )
 factors = st.none() | st.floats(0, 1)
 results = st.none() | st.builds(SelectionResult, st.none() | st.sampled_from(get_args(Outcome)), factors, factors)
-states = st.builds(MarketState, st.sampled_from(get_args(MarketStatus)), optional_names, st.booleans())
+terms = st.builds(MarketTerms, st.booleans(), st.none() | st.floats(0, 1000), st.none() | st.floats(0, 60))
+states = st.builds(
+    MarketState, st.sampled_from(get_args(MarketStatus)), optional_names, st.booleans(), st.just(()) | st.tuples(terms, terms)
+)
+
+
+def state_fields(state: MarketState | None, profile_index: int | None) -> tuple[Any, ...]:
+    """What a subscriber of a profile is told of a market's state: status, reason, in play, limit and bet delay."""
+    if state is None:
+        return (UNSET,) * 5
+    own = state.terms[profile_index] if state.terms and profile_index is not None else None
+    shown_state = ("suspended", "trader") if own is not None and own.suspended and state.status == "open" else None
+    limits = (UNSET, UNSET) if own is None else (own.limit, own.bet_delay_s)
+    return (*(shown_state or (state.status, state.reason)), state.in_play, *limits)
+
+
 selection_statuses = st.sampled_from(get_args(SelectionStatus))
 market_changes = st.builds(
     MarketChange,
@@ -140,7 +156,8 @@ def test_a_market_change_is_decoded_as_its_changed_fields(
     identity, state = change.identity, change.state
     found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name, decoded.unit)
     assert (msgspec.structs.astuple(identity) if identity else (UNSET,) * 7) == found_identity
-    assert (msgspec.structs.astuple(state) if state else (UNSET,) * 3) == (decoded.status, decoded.reason, decoded.in_play)
+    found_state = (decoded.status, decoded.reason, decoded.in_play, decoded.limit, decoded.bet_delay_s)
+    assert state_fields(state, profile_index) == found_state
     if not change.selections and identity is None:
         assert decoded.selections is UNSET
         return
@@ -158,7 +175,8 @@ def test_a_market_over_http_is_the_whole_market(record: MarketRecord, profile_in
     assert (record.id, record.v) == (decoded.id, decoded.v)
     found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name, decoded.unit)
     assert msgspec.structs.astuple(record.identity) == found_identity
-    assert msgspec.structs.astuple(record.state) == (decoded.status, decoded.reason, decoded.in_play)
+    found_state = (decoded.status, decoded.reason, decoded.in_play, decoded.limit, decoded.bet_delay_s)
+    assert state_fields(record.state, profile_index) == found_state
     assert record.selections.keys() == decoded.selections.keys()
     for key, selection in record.selections.items():
         price = None if profile_index is None else selection.prices[profile_index]

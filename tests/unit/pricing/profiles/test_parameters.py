@@ -12,7 +12,7 @@ from oddsengine.pricing.profiles.profile import Profile, refined
 from oddsengine.pricing.profiles.rules import EXCHANGE_SETTINGS, PROFILE_SETTINGS, Rule
 
 HINTS = {each: get_type_hints(each, include_extras=True) for each in (Profile, Rule, ExchangeLimits)}
-NOT_IN_RULES = {"exchange", "rules", "_own_ladders"}
+NOT_IN_RULES = {"exchange", "rules", "_own_ladders", "_commanded"}
 
 
 def test_a_rule_can_set_everything_but_rules() -> None:

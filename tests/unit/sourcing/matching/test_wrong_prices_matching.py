@@ -123,29 +123,6 @@ def test_the_competition_speaks_too(one: str, other: str, competitions: tuple[st
     assert expected == decision(one, other, competitions=competitions)
 
 
-@pytest.mark.parametrize(
-    ("other", "minutes", "competition", "is_doubt"),
-    [
-        ("錦織圭 v 西岡良仁", 0, "Tokyo Open", True),
-        ("錦織圭 v ジョコビッチ", 5, "Tokyo Open", True),
-        ("錦織圭 v Yoshihito Nishioka", 5, "", True),
-        ("錦織圭 v 西岡良仁", 6, "Tokyo Open", False),
-        ("錦織圭 v 西岡良仁", 0, "Osaka Open", False),
-        ("錦織圭 v Novak Djokovic", 0, "Tokyo Open", False),
-        ("Кэй Сато v Иван Петров", 0, "Tokyo Open", False),
-    ],
-)
-def test_unknown_players_in_scripts_without_letters_are_a_doubt(
-    other: str, minutes: int, competition: str, is_doubt: bool
-) -> None:
-    """C3: never merged by a guess, and listed where the start, the competition or the opponent speaks for it."""
-    matcher = Matcher(MatchingSettings())
-    matcher.place(an_event("a.1", "Kei Nishikori v Yoshihito Nishioka", sport="tennis", competition="Tokyo Open"))
-    found = matcher.place(an_event("b.1", other, sport="tennis", minutes=minutes, competition=competition))
-    assert "b.1" == found.event
-    assert is_doubt == bool(matcher.review_candidates)
-
-
 def test_leagues_without_a_team_in_common_are_apart() -> None:
     assert "apart" == decision("Washington v Houston", "Washington v Houston", "american_football", 0, ("NCAAF", "NFL"))
     assert "same" == decision("Washington v Houston", "Washington v Houston", "american_football", 0, ("NFL", "USA - NFL"))

@@ -1,0 +1,148 @@
+"""The commands that hold now, indexed by scope, and what they say of each market."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from oddsengine.commands.ruling import Ruling, fold, matched
+from oddsengine.domain.changes import EventDescription
+from oddsengine.domain.feed_updates import MarketDefinition
+from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.domain.taxonomy import MarketType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from oddsengine.commands.command import Command
+
+#: The index of all commands that are not of a sport, a competition or an event.
+_ALL: Final = ("all", "")
+
+
+class _CachedRuling(NamedTuple):
+    """The last ruling of a market. Keyed by the identity of `definition` and `description`, and by `in_play`.
+
+    `until_ms` (Unix milliseconds) is when the first of its commands expires.
+    """
+
+    definition: MarketDefinition
+    description: EventDescription | None
+    in_play: bool
+    ruling: Ruling | None
+    until_ms: float
+
+
+class MarketName(NamedTuple):
+    """What scopes name a market by."""
+
+    id: MarketId
+    event: EventId
+    type: MarketType
+
+
+class CommandBook:
+    """All commands that may hold, and what they say of each market.
+
+    Args:
+        profiles: names of the published profiles, in the order of every `prices`.
+    """
+
+    def __init__(self, profiles: Sequence[str]) -> None:
+        self._profiles = tuple(profiles)
+        self.commands: dict[str, Command] = {}
+        #: (kind, key) -> those of a sport, a competition, an event with its markets and selections, or of all
+        self._by_scope: dict[tuple[str, str], dict[str, Command]] = {}
+        self._cached: dict[MarketId, _CachedRuling] = {}
+        self._next_expiry_ms: float = inf
+
+    def put(self, command: Command) -> Command | None:
+        """Take over the present state of a command. Return its state before, None if it did not hold."""
+        before = self._remove(command.id)
+        if command.lifted_ms is None and (not command.is_proposal or command.confirmed_by is not None):
+            self.commands[command.id] = command
+            self._by_scope.setdefault(_place(command), {})[command.id] = command
+            if command.expires_ms is not None:
+                self._next_expiry_ms = min(self._next_expiry_ms, command.expires_ms)
+        self._cached.clear()
+        return before
+
+    def _remove(self, key: str) -> Command | None:
+        command = self.commands.pop(key, None)
+        if command is not None:
+            place = _place(command)
+            del self._by_scope[place][key]
+            if not self._by_scope[place]:
+                del self._by_scope[place]
+        return command
+
+    def expire(self, now_ms: int) -> list[Command]:
+        """Remove the commands that have expired by a time of the world's clock, and return them."""
+        if now_ms < self._next_expiry_ms:
+            return []
+        expired = [each for each in self.commands.values() if each.expires_ms is not None and each.expires_ms <= now_ms]
+        for command in expired:
+            self._remove(command.id)
+        self._next_expiry_ms = min((each.expires_ms for each in self.commands.values() if each.expires_ms), default=inf)
+        self._cached.clear()
+        return expired
+
+    def use_profiles(self, profiles: Sequence[str]) -> None:
+        """Rule on other profiles from now on."""
+        self._profiles = tuple(profiles)
+        self._cached.clear()
+
+    def ruling(
+        self, definition: MarketDefinition, description: EventDescription | None, now_ms: int, *, in_play: bool
+    ) -> Ruling | None:
+        """Return what is commanded of a market, None if nothing is; the same object while nothing changes.
+
+        Args:
+            definition: the market, as the source has it that prices it.
+            description: its event as it is published, None if it is not.
+            now_ms: Unix milliseconds, by the world's clock.
+            in_play: whether the market or its event is.
+        """
+        cached = self._cached.get(definition.id)
+        if (
+            cached is not None
+            and cached.definition is definition
+            and cached.description is description
+            and cached.in_play is in_play
+            and now_ms < cached.until_ms
+        ):
+            return cached.ruling
+        named = MarketName(definition.id, definition.event, definition.type)
+        holding = list(self.holding(named, description, now_ms, in_play=in_play))
+        ruling = fold([matched(command, self._profiles) for command in holding], len(self._profiles)) if holding else None
+        until_ms = min((command.expires_ms for command in holding if command.expires_ms is not None), default=inf)
+        self._cached[definition.id] = _CachedRuling(definition, description, in_play, ruling, until_ms)
+        return ruling
+
+    def holding(
+        self, market: MarketName, description: EventDescription | None, now_ms: int, *, in_play: bool
+    ) -> Iterator[Command]:
+        """Yield the commands that hold for a market; the arguments are those of `ruling`."""
+        places = [_ALL, ("event", str(market.event))]
+        if description is not None:
+            places += [("sport", description.sport), ("competition", description.competition.id)]
+        for place in places:
+            for command in self._by_scope.get(place, {}).values():
+                scope = command.scope
+                if (
+                    (scope.market_id is None or scope.market_id == market.id)
+                    and (not scope.types or market.type in scope.types)
+                    and (scope.in_play is None or scope.in_play == in_play)
+                    and command.state(now_ms, in_play=in_play) == "active"
+                ):
+                    yield command
+
+    def forget(self, market: MarketId) -> None:
+        """Drop what is cached of a market that is gone."""
+        self._cached.pop(market, None)
+
+
+def _place(command: Command) -> tuple[str, str]:
+    """Return where a command is indexed: those of an event's markets and selections with those of the event."""
+    event = command.scope.event_id
+    return ("event", event) if event is not None else (command.scope.kind, command.scope.key)

@@ -1,0 +1,138 @@
+"""Follows the log of commands for an engine: loads all of them, then obeys each in order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from oddsengine.commands.command import Command
+    from oddsengine.streams.commands.log import CommandLog, LogEntry
+
+_BLOCK_MS: Final = 500
+_RETRY_S: Final = 0.1
+_PRUNE_EVERY_MS: Final = 60_000
+#: How long a command stays in the table after it has ended.
+_KEEP_ENDED_MS: Final = 24 * 3600 * 1000
+_USER: Final = "commands"
+_log = structlog.get_logger(__name__)
+
+
+class CommandFollower:
+    """Obeys the commands of an installation.
+
+    Args:
+        log: the log.
+        obey: takes over the present state of a command.
+        obeyed: is called with the number of the log's last entry that was obeyed, after those up to it were.
+        wall_ms: Unix milliseconds by the world's clock.
+    """
+
+    def __init__(
+        self,
+        log: CommandLog,
+        obey: Callable[[Command], None],
+        obeyed: Callable[[int], None],
+        wall_ms: Callable[[], int],
+    ) -> None:
+        self._commands_log = log
+        self._obey = obey
+        self._obeyed = obeyed
+        self._wall_ms = wall_ms
+        self._seq = 0
+        self._next_prune_ms = 0
+        #: those of the table, as they were when they were last obeyed
+        self.commands: dict[str, Command] = {}
+        #: how often commands were obeyed, by action
+        self.counts: dict[str, int] = {}
+
+    async def load(self) -> None:
+        """Obey all commands that there are. Waits until Redis answers. Call it before anything is published."""
+        while True:
+            try:
+                await self._load()
+            except UNAVAILABLE as error:
+                note_outage(_USER, error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                REDIS_OUTAGE.worked(_USER)
+                return
+
+    async def run(self) -> None:
+        """Obey every command as it is made, until cancelled. While Redis is away, those that hold go on to hold."""
+        while True:
+            try:
+                await self._follow()
+            except UNAVAILABLE as error:
+                note_outage(_USER, error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                REDIS_OUTAGE.worked(_USER)
+
+    async def _load(self) -> None:
+        stored = await self._commands_log.load()
+        for command in sorted(stored.commands.values(), key=lambda each: each.id):
+            if self.commands.get(command.id) != command:
+                self.commands[command.id] = command
+                self._obey(command)
+        if stored.commands:
+            _log.info("commands loaded", commands=len(stored.commands), last=stored.seq)
+        self._seq = max(self._seq, stored.seq)
+        self._obeyed(self._seq)
+
+    async def _follow(self) -> None:
+        entries = await self._commands_log.read(self._seq, _BLOCK_MS)
+        if entries:
+            await self._apply(entries)
+            return
+        if await self._commands_log.last_seq() < self._seq:
+            _log.error("commands lost by redis, writing them again", commands=len(self.commands), last=self._seq)
+            await self._commands_log.restore(self._seq, self.commands.values())
+        await self._prune()
+
+    async def _apply(self, entries: Iterable[LogEntry]) -> None:
+        for seq, command in entries:
+            if command is None or seq != self._seq + 1:
+                await self._load()
+                return
+            self._take_over(command)
+            self._seq = seq
+        self._obeyed(self._seq)
+
+    def _take_over(self, command: Command) -> None:
+        self.commands[command.id] = command
+        self.counts[command.action] = self.counts.get(command.action, 0) + 1
+        self._obey(command)
+        scope = command.scope
+        _log.info(
+            "command",
+            command=command.id,
+            action=command.action,
+            scope=f"{scope.kind}:{scope.key}" if scope.key else scope.kind,
+            author=command.author,
+            reason=command.reason,
+            state=command.state(self._wall_ms()),
+        )
+
+    async def _prune(self) -> None:
+        """Delete the commands that ended long ago."""
+        now_ms = self._wall_ms()
+        if now_ms < self._next_prune_ms:
+            return
+        self._next_prune_ms = now_ms + _PRUNE_EVERY_MS
+        ended = [key for key, each in self.commands.items() if _ended_ms(each, now_ms) < now_ms - _KEEP_ENDED_MS]
+        if ended:
+            await self._commands_log.prune(ended)
+            for key in ended:
+                del self.commands[key]
+
+
+def _ended_ms(command: Command, now_ms: int) -> int:
+    """Return when a command has ended or will end, the present if that is not known."""
+    return min((each for each in (command.lifted_ms, command.expires_ms) if each is not None), default=now_ms)

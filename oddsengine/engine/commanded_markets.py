@@ -1,0 +1,135 @@
+"""The commands that hold, applied to the markets of a pipeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oddsengine.commands.command import TRADER
+from oddsengine.commands.command_book import CommandBook, MarketName
+from oddsengine.domain.ids import EventId, shard_of
+from oddsengine.engine.ended_events import RECOVERING, STOPPED, WITHDRAWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from oddsengine.commands.command import Command
+    from oddsengine.commands.ruling import Ruling
+    from oddsengine.domain.changes import MarketRecord
+    from oddsengine.domain.feed_updates import MarketDefinition
+    from oddsengine.domain.ids import MarketId
+    from oddsengine.offer.change_index import EventEntry
+    from oddsengine.offer.owned_offer import OwnedOffer
+    from oddsengine.pricing.pricer import Pricer
+
+#: The actions that change no market.
+_SILENT = frozenset({"note", "match", "unmatch"})
+
+
+class CommandedMarkets:
+    """Keeps what was commanded of each market when it was last priced.
+
+    Args:
+        profiles: names of the published profiles, in the order of every `prices`.
+        offers: what is published, by shard.
+    """
+
+    def __init__(self, profiles: Sequence[str], offers: Sequence[OwnedOffer]) -> None:
+        self.book = CommandBook(profiles)
+        self._offers = offers
+        #: whether any command holds, or did when some market was last priced
+        self.is_active = False
+        self._ruled: dict[MarketId, Ruling] = {}
+        #: the number of the last entry of the log of commands that was obeyed
+        self.obeyed = 0
+
+    def put(self, command: Command) -> list[MarketId]:
+        """Take over the present state of a command. Return the markets that are to be priced again."""
+        before = self.book.put(command)
+        self.is_active = bool(self.book.commands or self._ruled)
+        if before is None and command.id not in self.book.commands:
+            return []
+        return list(self._concerned([command] if before is None or before.scope == command.scope else [before, command]))
+
+    def expire(self, now_ms: int) -> list[MarketId]:
+        """Drop the commands that have expired. Return the markets that are to be priced again."""
+        return list(self._concerned(self.book.expire(now_ms)))
+
+    def use(self, pricer: Pricer) -> None:
+        """Command another pricer from now on. Every market is priced again."""
+        self.book.use_profiles(tuple(pricer.profiles))
+        self._ruled.clear()
+
+    def rule(self, definition: MarketDefinition, now_ms: int, pricer: Pricer) -> Ruling | None:
+        """Return what is commanded of a market, None if nothing is. What that changes of its pricing is passed on.
+
+        Args:
+            definition: the market, as the source has it that prices it.
+            now_ms: Unix milliseconds, by the world's clock.
+            pricer: prices the market next.
+        """
+        market = definition.id
+        entry = self._entry(definition.event)
+        in_play = definition.in_play or (entry is not None and entry.record.progress.in_play)
+        description = None if entry is None else entry.record.description
+        ruling = self.book.ruling(definition, description, now_ms, in_play=in_play)
+        before = self._ruled.get(market)
+        if ruling is not before and ruling != before:
+            adjustments = () if ruling is None else ruling.adjustments
+            pricer.adjust(market, adjustments)
+        if ruling is not before:
+            if ruling is not None:
+                self._ruled[market] = ruling
+            else:
+                del self._ruled[market]
+                self.is_active = bool(self.book.commands or self._ruled)
+        return ruling
+
+    def reason_without_source(self, market: MarketId, now_ms: int) -> str:
+        """Return why a market is suspended that no source offers."""
+        entry = self._entry(EventId(market.partition("/")[0]))
+        record = None if entry is None else entry.markets.get(market)
+        if entry is None or record is None or not self.is_active:
+            return WITHDRAWN
+        if any(command.action == "suspend" and command.scope.selection is None for command in self.of(record, entry, now_ms)):
+            return TRADER
+        reason = record.state.reason
+        return reason if reason in {RECOVERING, STOPPED} else WITHDRAWN
+
+    def of(self, record: MarketRecord, entry: EventEntry, now_ms: int) -> Iterator[Command]:
+        """Yield the commands that hold for a market on offer, given its event."""
+        named = MarketName(record.id, record.identity.event, record.identity.type)
+        in_play = record.state.in_play or entry.record.progress.in_play
+        return self.book.holding(named, entry.record.description, now_ms, in_play=in_play)
+
+    def forget(self, market: MarketId, pricer: Pricer) -> None:
+        """Drop what is kept of a market that is gone."""
+        self.book.forget(market)
+        if self._ruled.pop(market, None) is not None:
+            pricer.adjust(market, ())
+
+    def _entry(self, event: EventId) -> EventEntry | None:
+        return self._offers[shard_of(event, len(self._offers))].events.get(event)
+
+    def _concerned(self, commands: Iterable[Command]) -> Iterator[MarketId]:
+        """Yield the markets on offer that commands may hold for."""
+        for command in commands:
+            scope = command.scope
+            if command.action in _SILENT:
+                continue
+            for entry in self._entries(command):
+                for market, record in entry.markets.items():
+                    if scope.market_id in {None, market} and (not scope.types or record.identity.type in scope.types):
+                        yield market
+
+    def _entries(self, command: Command) -> Iterator[EventEntry]:
+        scope = command.scope
+        if scope.event_id is not None:
+            entry = self._entry(EventId(scope.event_id))
+            if entry is not None:
+                yield entry
+            return
+        for offer in self._offers:
+            for entry in offer.events.values():
+                description = entry.record.description
+                if scope.all or scope.key == (description.sport if scope.sport else description.competition.id):
+                    yield entry

@@ -1,0 +1,1 @@
+"""The log of commands in Redis."""

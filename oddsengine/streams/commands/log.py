@@ -1,0 +1,171 @@
+"""The commands of an installation in Redis: a table of all of them, and the log of what happened to each, in order.
+
+The table is what a new owner loads; the log is what it then follows. One atomic call writes both.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+import msgspec
+import structlog
+
+from oddsengine.commands.command import Command
+from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.streams.keys import command_keys
+from oddsengine.streams.publisher import load_script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from redis.asyncio import Redis
+
+#: How many commands there may be, those included that have ended lately.
+MAX_COMMANDS: Final = 20_000
+#: How many entries the log keeps. Who has missed more reads the table.
+LOG_ENTRIES_KEPT: Final = 10_000
+#: How long a request is remembered by its key.
+_REMEMBER_MS: Final = 24 * 3600 * 1000
+_COMMAND, _RELOAD, _SEQ = b"c", b"r", b"seq"
+_FIELD: Final = b"command:"
+_READ: Final = 1000
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Command).decode
+_log = structlog.get_logger(__name__)
+
+
+class StoredCommands(NamedTuple):
+    """All commands by id, and the number of the last entry of the log that is in them."""
+
+    seq: int
+    commands: dict[str, Command]
+
+
+class LogEntry(NamedTuple):
+    """An entry of the log: the new state of a command; None if the table has to be read instead."""
+
+    seq: int
+    command: Command | None
+
+
+class Remembered(NamedTuple):
+    """What a request is remembered by, so that it has no second effect."""
+
+    key: str
+    value: str
+
+
+class Written(NamedTuple):
+    """What became of a write: with `ok`, the number of its entry; with `repeated`, what was remembered."""
+
+    outcome: Literal["ok", "repeated", "changed", "full"]
+    seq: int = 0
+    remembered: str = ""
+
+
+class CommandLog:
+    """The commands of an installation.
+
+    Args:
+        redis: a client that returns bytes.
+        namespace: the namespace of the keys.
+    """
+
+    def __init__(self, redis: Redis, namespace: str) -> None:
+        self._redis = redis
+        self._keys = command_keys(namespace)
+        self._write = redis.register_script(load_script("write_command"))
+        self._restore = redis.register_script(load_script("restore_commands"))
+
+    async def load(self) -> StoredCommands:
+        """Read the table. Raises RedisError or OSError if Redis does not answer."""
+        stored: Any = await self._redis.hgetall(self._keys.table)
+        commands = [_read(value) for field, value in stored.items() if field != _SEQ]
+        return StoredCommands(_number(stored.get(_SEQ)), {each.id: each for each in commands if each is not None})
+
+    async def find(self, key: str) -> Command | None:
+        """Return a command, None if there is none of that id. Raises RedisError or OSError if Redis does not answer."""
+        stored: Any = await self._redis.hget(self._keys.table, _field(key))
+        return None if stored is None else _read(stored)
+
+    async def last_seq(self) -> int:
+        """Return the number of the log's last entry, 0 if there is none."""
+        stored: Any = await self._redis.hget(self._keys.table, _SEQ)
+        return _number(stored)
+
+    async def write(self, command: Command, before: Command | None = None, remembered: Remembered | None = None) -> Written:
+        """Write the new state of a command.
+
+        Args:
+            command: the command.
+            before: the state it has; None for a new one.
+            remembered: what the request is remembered by.
+
+        Raises:
+            RedisError, OSError: if Redis does not answer. Whether it was written is not known then.
+        """
+        keys = [self._keys.log, self._keys.table]
+        expected = b"" if before is None else _encode(before)
+        args: list[bytes | str | int] = [_field(command.id), expected, _encode(command), MAX_COMMANDS, LOG_ENTRIES_KEPT]
+        if remembered is not None:
+            keys.append(self._keys.request(remembered.key))
+            args += [remembered.value, _REMEMBER_MS]
+        reply: list[Any] = await self._write(keys=keys, args=args)
+        if reply[0] == b"OK":
+            return Written("ok", int(reply[1]))
+        if reply[0] == b"REPEATED":
+            return Written("repeated", remembered=reply[1].decode())
+        return Written("full" if reply[0] == b"FULL" else "changed")
+
+    async def read(self, after: int, block_ms: int) -> list[LogEntry]:
+        """Return the entries after one, waiting for the first. Raises RedisError or OSError if Redis does not answer."""
+        reply: Any = await self._redis.xread({self._keys.log: f"{after}-0"}, count=_READ, block=block_ms)
+        if not reply:
+            return []
+        ((_, entries),) = reply.items() if isinstance(reply, dict) else reply
+        entries = entries[0] if isinstance(reply, dict) else entries
+        return [
+            LogEntry(int(key.partition(b"-")[0]), _read(fields[_COMMAND]) if _COMMAND in fields else None)
+            for key, fields in entries
+        ]
+
+    async def restore(self, obeyed: int, commands: Iterable[Command]) -> bool:
+        """Write again what Redis has lost of the commands that were obeyed. Return False if it has to be tried again.
+
+        Args:
+            obeyed: the number of the last entry that was obeyed.
+            commands: the commands as they were then.
+        """
+        stored = await self.load()
+        lost = [each for each in commands if _progress(each) > _progress(stored.commands.get(each.id))]
+        fields = [part for each in lost for part in (_field(each.id), _encode(each))]
+        args: list[bytes | str | int] = [str(stored.seq) if stored.seq else "", obeyed, *fields]
+        reply: Any = await self._restore(keys=[self._keys.log, self._keys.table], args=args)
+        return bool(reply == b"OK")
+
+    async def prune(self, keys: Iterable[str]) -> None:
+        """Delete commands that have ended."""
+        await self._redis.hdel(self._keys.table, *(_field(key).decode() for key in keys))
+
+
+def _field(key: str) -> bytes:
+    return _FIELD + key.encode()
+
+
+def _number(stored: bytes | None) -> int:
+    return int(stored) if stored is not None and stored.isdigit() else 0
+
+
+def _read(stored: bytes) -> Command | None:
+    try:
+        return _decode(stored)
+    except DECODING_ERRORS as error:
+        _log.error("stored command unreadable", error=str(error))
+        return None
+
+
+def _progress(command: Command | None) -> int:
+    """Return how far a command has got: a command is made, may be confirmed, and may be lifted."""
+    if command is None:
+        return 0
+    return 1 + (command.confirmed_by is not None) + 2 * (command.lifted_ms is not None)

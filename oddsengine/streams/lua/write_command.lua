@@ -1,0 +1,41 @@
+-- Writes the present state of a command: into the table of all commands, and as the next entry of their log.
+--
+-- Keys
+--   KEYS[1]    the log of commands, a stream
+--   KEYS[2]    the table of commands, a hash; its field `seq` is the number of the log's last entry
+--   KEYS[3]    what the caller remembers a request by; absent where there is nothing to remember
+-- Arguments
+--   ARGV[1]    the field of the command in the table
+--   ARGV[2]    the state that it has there now; empty for a new one
+--   ARGV[3]    its new state
+--   ARGV[4]    how many commands the table may hold
+--   ARGV[5]    how many entries the log keeps, approximately
+--   ARGV[6]    what KEYS[3] is set to
+--   ARGV[7]    for how many milliseconds
+-- Reply
+--   {"OK", the number of the entry}. {"REPEATED", the value of KEYS[3]} if that is set: then nothing is written. {"CHANGED"} if
+--   the command is not in the state ARGV[2]. {"FULL"} if the table is.
+-- Atomicity
+--   Redis runs a script without interruption: who reads the table and then the log after `seq` misses nothing.
+
+if KEYS[3] then
+  local known = redis.call('GET', KEYS[3])
+  if known then
+    return {'REPEATED', known}
+  end
+end
+if (redis.call('HGET', KEYS[2], ARGV[1]) or '') ~= ARGV[2] then
+  return {'CHANGED'}
+end
+if ARGV[2] == '' and redis.call('HLEN', KEYS[2]) > tonumber(ARGV[4]) then
+  return {'FULL'}
+end
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+local top = last[1] and tonumber(string.match(last[1][1], '^(%d+)-')) or 0
+local seq = math.max(tonumber(redis.call('HGET', KEYS[2], 'seq') or '0'), top) + 1
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[5], string.format('%.0f-0', seq), 'c', ARGV[3])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3], 'seq', string.format('%.0f', seq))
+if KEYS[3] then
+  redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[7])
+end
+return {'OK', seq}
