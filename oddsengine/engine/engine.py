@@ -14,7 +14,7 @@ from oddsengine.engine.pipeline import Pipeline
 from oddsengine.engine.shard_writer import HEARTBEAT_S, LAST_WRITE_S, ShardWriter
 from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.keys import shard_keys
-from oddsengine.streams.publisher import RESULTS_TTL_S, STREAM_BYTES_KEPT, Publisher
+from oddsengine.streams.publisher import RESULTS_BYTES_KEPT, RESULTS_TTL_S, STREAM_BYTES_KEPT, Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -61,6 +61,7 @@ class Engine:
         heartbeat_s: how often an idle owner of a shard writes.
         results_ttl_s: how long results are kept after their event has left the offer.
         stream_bytes: how many bytes of changes each shard's stream keeps.
+        results_bytes: how many bytes of results are kept for each shard.
     """
 
     def __init__(  # noqa: PLR0913 - it is wired once
@@ -79,6 +80,7 @@ class Engine:
         heartbeat_s: float = HEARTBEAT_S,
         results_ttl_s: float = RESULTS_TTL_S,
         stream_bytes: int = STREAM_BYTES_KEPT,
+        results_bytes: int = RESULTS_BYTES_KEPT,
     ) -> None:
         self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching)
         self.commands = CommandFollower(CommandLog(redis, namespace), self.pipeline.obey, self._obeyed, wall_ms or now_ms)
@@ -90,7 +92,15 @@ class Engine:
             ShardWriter(
                 self.pipeline,
                 shard,
-                Publisher(redis, shard, shard_keys(namespace, shard), self.pipeline.offers[shard], results_ttl_s, stream_bytes),
+                Publisher(
+                    redis,
+                    shard,
+                    shard_keys(namespace, shard),
+                    self.pipeline.offers[shard],
+                    results_ttl_s,
+                    stream_bytes,
+                    results_bytes,
+                ),
                 now_ms,
                 closed_event_ttl_s,
                 heartbeat_s,

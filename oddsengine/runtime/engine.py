@@ -76,6 +76,7 @@ async def run_engine(
             heartbeat_s=timing.heartbeat_s,
             results_ttl_s=settings.engine.results_ttl_s,
             stream_bytes=round(settings.redis.stream_mb * 1_000_000),
+            results_bytes=round(settings.redis.results_mb * 1_000_000),
         )
         installation = Installation(redis, settings.redis.namespace, settings.engine.shards)
         with startup.doing(Step.IDENTIFY):

@@ -21,6 +21,11 @@ class ShardKeys(NamedTuple):
         return f"{self._tag}:result:{market}"
 
     @property
+    def kept_results(self) -> str:
+        """The key of the list of the results that are kept; it expires."""
+        return f"{self._tag}:kept_results"
+
+    @property
     def lowest_epoch(self) -> str:
         """The key of the epoch that a follower has read, where the owner's is below it; it expires."""
         return f"{self._tag}:lowest_epoch"

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 STREAM_ENTRIES_KEPT: Final = 20_000
 #: How many bytes of batches a stream keeps, if those are fewer.
 STREAM_BYTES_KEPT: Final = 64_000_000
+#: How many bytes of results are kept for a shard; the oldest are dropped first.
+RESULTS_BYTES_KEPT: Final = 256_000_000
 #: A week.
 RESULTS_TTL_S: Final = 604_800.0
 
@@ -110,6 +112,7 @@ class Publisher:
         offer: the published state. The publisher opens its epochs.
         results_ttl_s: how long the results of a market are kept once it has left the offer; 0: not at all.
         stream_bytes: how many bytes of batches the stream keeps.
+        results_bytes: how many bytes of results are kept, about.
     """
 
     def __init__(
@@ -120,6 +123,7 @@ class Publisher:
         offer: OwnedOffer,
         results_ttl_s: float = RESULTS_TTL_S,
         stream_bytes: int = STREAM_BYTES_KEPT,
+        results_bytes: int = RESULTS_BYTES_KEPT,
     ) -> None:
         self._redis = redis
         self._shard = shard
@@ -127,6 +131,7 @@ class Publisher:
         self._keys = list(keys)
         self._results_ttl_ms = round(results_ttl_s * 1000)
         self._stream_bytes = stream_bytes
+        self._results_bytes = results_bytes
         self._kept = KeptEntries(stream_bytes)
         self._owner = secrets.token_hex(8)
         #: a claim that is not complete: an error has interrupted it
@@ -222,8 +227,8 @@ class Publisher:
         keys = self._keys
         args = [epoch, publication.seq, publication.batch, self._kept.oldest(epoch), *publication.arguments]
         if settled:
-            keys = [*keys, *(self._shard_keys.result(market) for market, _ in settled)]
-            args += [*(result for _, result in settled), self._results_ttl_ms]
+            keys = [*keys, *(self._shard_keys.result(market) for market, _ in settled), self._shard_keys.kept_results]
+            args += [*(result for _, result in settled), self._results_bytes, self._results_ttl_ms]
         return await self._publish(keys=keys, args=args)
 
 

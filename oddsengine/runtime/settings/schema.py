@@ -44,12 +44,13 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An empty `url` starts an embedded server. `namespace` separates installations that share a Redis.
 
-    `stream_mb` is how many MB of changes the stream of each shard keeps.
+    `stream_mb` is how many MB of changes the stream of each shard keeps, `results_mb` how many MB of results each shard does.
     """
 
     url: str = ""
     namespace: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$")] = "odds"
     stream_mb: Annotated[float, Meta(ge=1, le=100_000)] = 64.0
+    results_mb: Annotated[float, Meta(ge=1, le=100_000)] = 256.0
 
     def __post_init__(self) -> None:
         if self.url:

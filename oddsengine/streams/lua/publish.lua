@@ -4,6 +4,7 @@
 --   KEYS[1]                 the shard's change stream
 --   KEYS[2]                 the shard's snapshot hash
 --   KEYS[3]..KEYS[2+r]      the results of the markets that leave the offer with this batch
+--   KEYS[3+r]               where r > 0: which results are kept, oldest first
 -- Arguments
 --   ARGV[1]                 the owner's epoch
 --   ARGV[2]                 seq of the batch, from 1
@@ -12,7 +13,7 @@
 --   ARGV[5]                 n, the number of snapshot fields to set
 --   ARGV[6]..ARGV[5+2n]     field, value, field, value, ..
 --   ARGV[6+2n]..            snapshot fields to delete
---   then, where r > 0       the r results, and for how many milliseconds they are kept
+--   then, where r > 0       the r results, how many bytes of results are kept, and for how many milliseconds
 -- Reply
 --   "OK" if the batch is in the stream, also if an earlier call wrote it and its reply was lost. "INCOMPLETE" if the snapshot is
 --   not what the last call left: it lacks records, or belongs to another position. Otherwise the id of the stream's last entry: it
@@ -42,13 +43,45 @@ local after = first + 2 * fields
 for start = first, after - 1, 2000 do
   redis.call('HSET', KEYS[2], unpack(ARGV, start, math.min(start + 1999, after - 1)))
 end
-local results = #KEYS - 2
-local deleted = results > 0 and #ARGV - results - 1 or #ARGV
+local results = math.max(#KEYS - 3, 0)
+local deleted = results > 0 and #ARGV - results - 2 or #ARGV
 for start = after, deleted, 2000 do
   redis.call('HDEL', KEYS[2], unpack(ARGV, start, math.min(start + 1999, deleted)))
 end
 redis.call('HSET', KEYS[2], 'whole', redis.call('HLEN', KEYS[2]) .. '@' .. id)
-for result = 1, results do
-  redis.call('SET', KEYS[2 + result], ARGV[deleted + result], 'PX', ARGV[#ARGV])
+if results == 0 then
+  return 'OK'
 end
+
+-- The kept results are listed as '<bytes>:<key>' by the time they were written. The first of the list is their sum, as the score of
+-- 'sum', which is less than any time.
+local list, limit, kept_ms = KEYS[#KEYS], tonumber(ARGV[#ARGV - 1]), ARGV[#ARGV]
+local entry_bytes = 300 -- what Redis needs for a key and its place in the list, about
+local clock = redis.call('TIME')
+local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local sum = tonumber(redis.call('ZSCORE', list, 'sum') or 0)
+for result = 1, results do
+  local key, value = KEYS[2 + result], ARGV[deleted + result]
+  local before = redis.call('STRLEN', key)
+  if redis.call('ZREM', list, before .. ':' .. key) == 1 then
+    sum = sum - before - entry_bytes
+  end
+  redis.call('SET', key, value, 'PX', kept_ms)
+  redis.call('ZADD', list, now_ms, #value .. ':' .. key)
+  sum = sum + #value + entry_bytes
+end
+redis.call('ZADD', list, sum, 'sum')
+-- At most so many at a time, so that others are not kept waiting after the limit was lowered.
+for _ = 1, results + 1000 do
+  local oldest = redis.call('ZRANGE', list, 1, 1, 'WITHSCORES')
+  if not oldest[1] or (sum <= limit and oldest[2] + kept_ms > now_ms) then
+    break
+  end
+  local size, key = string.match(oldest[1], '^(%d+):(.*)$')
+  redis.call('ZREM', list, oldest[1])
+  redis.call('DEL', key)
+  sum = sum - size - entry_bytes
+end
+redis.call('ZADD', list, sum, 'sum')
+redis.call('PEXPIRE', list, kept_ms)
 return 'OK'

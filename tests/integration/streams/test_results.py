@@ -102,3 +102,22 @@ async def test_an_unreadable_result_is_none_and_a_redis_that_is_away_is_an_error
     with pytest.raises((RedisError, OSError)):
         await Results(away, "test", 1).find("e1/x")
     await away.aclose()
+
+
+async def test_no_more_bytes_of_results_are_kept_than_configured(redis: Redis) -> None:
+    """The oldest are dropped first, and one that is written again counts once."""
+    size = 300 + len((await leaving(Publisher(redis, 0, KEYS, staged()))).settled[-1][1])
+    publisher = Publisher(redis, 0, KEYS, staged(), results_bytes=100 * size + 50)
+    publication = await leaving(publisher)
+    newest = publication.settled[-1]
+    for number in range(3):
+        parts = publication.settled[100 * number : 100 * number + 100]
+        again = Publication(publication.seq + number, publication.batch, (0,), (*parts, newest))
+        await publisher.publish(again)
+    results = Results(redis, "test", 1)
+    found = [market for market in MARKETS if await results.find(market) is not None]
+    assert MARKETS[200:] == found
+    assert 101 == await redis.zcard(KEYS.kept_results)
+    kept_bytes = await redis.zscore(KEYS.kept_results, "sum")
+    assert kept_bytes is not None
+    assert 99 * size < kept_bytes <= 100 * size + 50
