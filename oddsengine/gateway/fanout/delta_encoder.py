@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.fanout.audience import Audience
     from oddsengine.gateway.fanout.audiences import Audiences
     from oddsengine.gateway.fanout.batches import DeltaBatch
+    from oddsengine.gateway.fanout.counters import GatewayCounters
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.protocol.chunking import ChunkLimits
     from oddsengine.gateway.protocol.delivery import DeliveryOptions
@@ -34,7 +35,7 @@ class DeltaEncoder:
     """
 
     def __init__(self, offer: Offer, batch: DeltaBatch, audiences: Audiences, now: At, before: At, limits: ChunkLimits) -> None:
-        wanted = audiences.by_channel
+        self._by_channel = wanted = audiences.by_channel
         changes = batch.changes
         self._offer = offer
         self._changes = changes
@@ -77,6 +78,30 @@ class DeltaEncoder:
             if removal.what == "market":
                 channels.append(f"market:{removal.id}")
             _add(self._removals, wanted, channels, index)
+
+    def frames(self, counters: GatewayCounters, now_s: float) -> list[tuple[Audience[Session], bytes]]:
+        """Frame what each audience is sent: audiences with an interval only the suspensions.
+
+        Args:
+            counters: count what is sent.
+            now_s: monotonic seconds.
+        """
+        due: list[tuple[Audience[Session], bytes]] = []
+        for name in self.channels():
+            for audience in self._by_channel[name].values():
+                members = len(audience.members)
+                if audience.options.interval_ms:
+                    framed = self.suspensions(audience)
+                    if framed is None:
+                        continue
+                else:
+                    framed = self.delta(audience)
+                    counters.deltas += self.market_count(name) * members
+                due.append((audience, framed))
+                audience.last_sent_s = now_s
+                counters.frames += members
+                counters.bytes += len(framed) * members
+        return due
 
     def channels(self) -> Iterable[str]:
         """Return the channels in which something changed."""

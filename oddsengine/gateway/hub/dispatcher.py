@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from oddsengine.domain.changes import Batch, Changes
-    from oddsengine.gateway.fanout.audience import Audience
     from oddsengine.gateway.fanout.counters import GatewayCounters
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.settings import HubSettings
@@ -303,33 +302,13 @@ class Dispatcher:
         now = dict(self._dispatched)
         offer = self.replica.offers[batch.shard]
         encoder = DeltaEncoder(offer, batch, self._audiences, now, before, self._thresholds.chunks)
-        flush.start(batch, self._frame(encoder))
+        flush.start(batch, encoder.frames(self._counters, self._clock()))
         has_suspensions = batch.suspended_ms is not None
         self._machine.move(Trigger.SUSPENSIONS_ENCODED if has_suspensions else Trigger.ENCODED)
         if not has_suspensions and len(batch.changes.markets) > self._thresholds.large_flush:
             self._scheduler.yield_to_loop()
         else:
             self._resume()
-
-    def _frame(self, encoder: DeltaEncoder) -> list[tuple[Audience[Session], bytes]]:
-        """Frame what each audience is sent of a batch."""
-        due: list[tuple[Audience[Session], bytes]] = []
-        counters, now_s = self._counters, self._clock()
-        for name in encoder.channels():
-            for audience in self._audiences.by_channel[name].values():
-                members = len(audience.members)
-                if audience.options.interval_ms:
-                    framed = encoder.suspensions(audience)
-                    if framed is None:
-                        continue
-                else:
-                    framed = encoder.delta(audience)
-                    counters.deltas += encoder.market_count(name) * members
-                due.append((audience, framed))
-                audience.last_sent_s = now_s
-                counters.frames += members
-                counters.bytes += len(framed) * members
-        return due
 
     def _resume(self) -> None:
         """Do the next step of the flush in progress; when that is complete, start the next one."""
