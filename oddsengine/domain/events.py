@@ -44,3 +44,9 @@ def read_score(text: str | None) -> Score | None:
     """Return the score that an event shows; None if there is none, or it says more than what both sides have scored."""
     match = None if text is None else _SCORE.fullmatch(text.strip())
     return None if match is None else Score(int(match[1]), int(match[2]))
+
+
+def has_level_score(event: Event) -> bool:
+    """Check whether an event's score is known, and level."""
+    score = read_score(event.score)
+    return score is not None and score.home == score.away

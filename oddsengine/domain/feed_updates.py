@@ -53,6 +53,8 @@ class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `unit` is what its line or result counts where that is not what the sport's score counts: `sets`, `corners` ..
     `start_ms` is the market's own start (Unix milliseconds) where its event has several, as a meeting has one a race; None: the
     event's.
+    `counts_all_goals` is whether an Asian handicap of football in play counts the goals of before the bet too, as at an exchange;
+    bookmakers count from the score at the time of the bet.
     """
 
     id: MarketId
@@ -66,6 +68,7 @@ class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     in_play: bool = False
     start_ms: int | None = None
     name: str = ""
+    counts_all_goals: bool = False
     selections: tuple[SelectionDefinition, ...]
 
 

@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.taxonomy import MarketType
 
 
@@ -201,6 +202,8 @@ ROLES: Final = frozenset(role for info in MARKET_TYPES.values() for role in info
 
 #: Types whose line is a head start, and has a sign.
 HEAD_STARTS: Final = frozenset({"handicap", "asian_handicap"})
+#: The sports in which bookmakers count an Asian handicap in play from the score at the time of the bet.
+_COUNTED_FROM_SCORE: Final = frozenset({"football", "esoccer", "futsal", "beach_soccer"})
 _PERIODS: Final = {
     "ft": "",
     "reg": "regular time",
@@ -232,6 +235,16 @@ def _period_name(period: str | None) -> str:
         return period
     part = _PARTS.get(match[1])
     return f"{match[1]} {match[2]}" if part is None else f"{_ORDINALS[int(match[2])]} {part}"
+
+
+def counts_from_score(definition: MarketDefinition, sport: str) -> bool:
+    """Check whether only goals after the current score count for a market, because it is in play."""
+    return (
+        definition.in_play
+        and definition.type == "asian_handicap"
+        and not definition.counts_all_goals
+        and sport in _COUNTED_FROM_SCORE
+    )
 
 
 def market_types_table() -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from oddsengine.domain.events import Event
+from oddsengine.domain.events import Event, has_level_score
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,5 +91,5 @@ def _has_begun(event: Event) -> bool:
 
 
 def _for_rules(event: Event) -> tuple[object, ...]:
-    """Return what rules and the choice of sources depend on."""
-    return event.sport, event.competition, event.start_ms
+    """Return what rules and the choice of sources depend on. Of the score that is whether a handicap may count from it."""
+    return event.sport, event.competition, event.start_ms, has_level_score(event)

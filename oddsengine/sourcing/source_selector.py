@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from oddsengine.domain.events import has_level_score
 from oddsengine.domain.feed_updates import MarketDefinition
+from oddsengine.domain.market_types import counts_from_score
 from oddsengine.sourcing.final_results import FinalResults, has_result
 from oddsengine.sourcing.source_book import SourceBook, SourceMarket
 
@@ -32,6 +34,8 @@ TOO_FEW_SOURCES: Final = "too_few_sources"
 IN_PLAY_ELSEWHERE: Final = "in_play_elsewhere"
 #: Reason of a market that its source offers while another one has closed it.
 CLOSED_ELSEWHERE: Final = "closed_elsewhere"
+#: Reason of an Asian handicap in play whose source counts other goals than the first one, while the sides are not level.
+COUNTS_OTHERWISE: Final = "counts_otherwise"
 
 
 class SourcingRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -283,10 +287,22 @@ def _judged(known: list[_Known], rule: SourcingRule, begun: Mapping[EventId, Eve
                 in_play=in_play,
                 # The pricing of the source that names the winners refuses them by itself.
                 is_closed=is_closed or (decided_by is not None and decided_by is not book),
-            ),
+            )
+            or (_counts_otherwise(definition, known[0][2], begun) if definition.in_play else None),
         )
         for book, market, definition in known
     ]
+
+
+def _counts_otherwise(definition: MarketDefinition, first: MarketDefinition, begun: Mapping[EventId, Event]) -> str | None:
+    """Return why a source's price is of another bet than the first source's has under the same id, None if it is not."""
+    if definition.counts_all_goals == first.counts_all_goals:
+        return None
+    event = begun.get(definition.event)
+    if event is not None and definition.unit is None and has_level_score(event):
+        return None
+    sport = "football" if event is None else event.sport
+    return COUNTS_OTHERWISE if counts_from_score(definition, sport) or counts_from_score(first, sport) else None
 
 
 def _has_all_winners(definition: MarketDefinition) -> bool:

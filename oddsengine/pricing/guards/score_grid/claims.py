@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from oddsengine.domain.events import Score
 from oddsengine.domain.ids import line_text
+from oddsengine.domain.market_types import counts_from_score
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,9 +45,6 @@ _WINNER_TYPES: Final = frozenset({"moneyline", "asian_handicap"})
 #: The sport of them in which no whole match ends level, so that a head start of half a point changes nothing.
 _NEVER_LEVEL: Final = "basketball"
 _HALF_A_POINT: Final = 0.5
-#: Types whose lines some providers count from the score at the time of the bet, once in play. Both counts are the same while the
-#: sides are level.
-_FROM_CURRENT_SCORE: Final = frozenset({"asian_handicap"})
 #: The period of definitions that name none, and that of regular time: no market compared on a whole match counts extra time.
 _WHOLE_MATCH: Final = "ft"
 _REGULAR_TIME: Final = "reg"
@@ -117,15 +115,23 @@ def claims_of(definition: MarketDefinition, sport: str, score: Score | None = No
         return {}
     if definition.type not in _WINNER_TYPES if sport in _PLAYED_ON else definition.type == "moneyline" or sport not in SPORTS:
         return {}
-    if definition.in_play and definition.type in _FROM_CURRENT_SCORE and (score is None or score.home != score.away):
-        return {}
     types = _REGULAR_TIME_TYPES.get(sport)
     if types is not None and definition.period in {None, _WHOLE_MATCH} and definition.type not in types:
         return {}
     claims = read(definition)
+    if counts_from_score(definition, sport):
+        return _from_score(claims, score) if period_of(definition) in _FROM_THE_START else {}
     if sport == _NEVER_LEVEL and definition.period in {None, _WHOLE_MATCH}:
         return {key: claim._replace(line=0.0) if abs(claim.line) <= _HALF_A_POINT else claim for key, claim in claims.items()}
     return claims
+
+
+def _from_score(claims: dict[str, Claim], score: Score | None) -> dict[str, Claim]:
+    """Return the claims of a handicap that counts from a score; empty where that is not known."""
+    if score is None:
+        return {}
+    lead = score.home - score.away
+    return {key: claim._replace(line=claim.line - claim.home * lead) for key, claim in claims.items()}
 
 
 def _is_on_the_score(definition: MarketDefinition) -> bool:
