@@ -78,7 +78,7 @@ class SportQuotes:
         changes_ms = [start for each in members if (start := time_ms(each.fixture.starts)) is not None]
         updates: list[FeedUpdate] = []
         retained: set[str] = set()
-        for listed in self._speakers(members, is_live=started):
+        for listed in self._in_use(members, is_live=started):
             for number, received in self._periods.get(listed.fixture.id, {}).items():
                 period = period_of(self._sport, number)
                 if period is None:
@@ -104,7 +104,7 @@ class SportQuotes:
             self.next_ms[event] = due_ms
         return updates + self.quote_cache.retain_markets(event, retained)
 
-    def _speakers(self, members: tuple[Listed, ...], *, is_live: bool) -> list[Listed]:
+    def _in_use(self, members: tuple[Listed, ...], *, is_live: bool) -> list[Listed]:
         """Return the fixtures in use: for each unit the live ones once the match has started, the others before.
 
         Once it has started, pre-match quotes do not stand in for a live fixture that has none yet.
@@ -112,11 +112,11 @@ class SportQuotes:
         by_unit: dict[str | None, list[Listed]] = {}
         for listed in members:
             by_unit.setdefault(line_unit(self._sport, listed.fixture.resultingUnit), []).append(listed)
-        speakers: list[Listed] = []
+        in_use: list[Listed] = []
         for each in by_unit.values():
             preferred = [listed for listed in each if listed.is_live_fixture == is_live]
-            speakers += preferred or each
-        return speakers
+            in_use += preferred or each
+        return in_use
 
 
 def _is_open(received: _Received, listed: Listed) -> bool:

@@ -78,7 +78,7 @@ class _Jumped(NamedTuple):
 
     book: SelectionBook | None
     version: int
-    said: tuple[PriceSize | None, PriceSize | None, float | None] | None
+    quoted: tuple[PriceSize | None, PriceSize | None, float | None] | None
 
     @classmethod
     def of(cls, book: SelectionBook | None) -> _Jumped:
@@ -90,7 +90,7 @@ class _Jumped(NamedTuple):
             return False
         # A quote that changes, or what several sources agree on, is all that there is of a selection.
         is_whole = book.quote is not None or type(book) is ConsensusBook
-        return book is not self.book or is_whole or (*book.best(), book.last) != self.said
+        return book is not self.book or is_whole or (*book.best(), book.last) != self.quoted
 
 
 class JumpGuard:
