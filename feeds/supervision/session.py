@@ -228,12 +228,12 @@ class FeedSession:
             self._tick()
             is_recovering = self._status.state is FeedState.RECOVERING
             if is_recovering and now_s - began_s > self._limits.recovery_timeout_s:
-                raise WentStale(f"no complete recovery within {self._limits.recovery_timeout_s:g} s" + self._because())
+                raise WentStale(f"no complete recovery within {self._limits.recovery_timeout_s:g} s" + self._last_failure())
             limit_s = self._codec.silence_limit_s
             verdict = self._watchdog.verdict(now_s, limit_s)
             if verdict == "silent":
                 missing = "nothing received" if self._feed.transport is not None else "no successful response"
-                raise WentStale(f"{missing} for {limit_s:g} s" + self._because())
+                raise WentStale(f"{missing} for {limit_s:g} s" + self._last_failure())
             if is_recovering:
                 continue
             if verdict == "contradicted":
@@ -263,7 +263,8 @@ class FeedSession:
         self._request_due.set()
         await self._write()
 
-    def _because(self) -> str:
+    def _last_failure(self) -> str:
+        """Return the end of an error message: what was wrong with the last request, if requests are failing."""
         return f"; the last request failed: {self._failure}" if self._failure and self._retry.failed_requests else ""
 
     def _frozen(self, reason: str) -> WentStale:

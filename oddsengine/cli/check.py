@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_S: Final = 5.0
 
 
-async def missing_here(settings: Settings) -> AsyncIterator[StartFailed]:
+async def find_missing(settings: Settings) -> AsyncIterator[StartFailed]:
     """Yield what this machine lacks to run a config: secrets, keys, certificates and addresses."""
     plugins = installed_feeds()
     for name, feed in settings.feeds.items():
@@ -78,7 +78,7 @@ async def problems_of(settings: Settings, *, connect: bool, patience_s: float = 
         connect: whether to connect to Redis.
         patience_s: how long Redis may take to answer.
     """
-    problems = [problem async for problem in missing_here(settings)]
+    problems = [problem async for problem in find_missing(settings)]
     if connect:
         problems += [problem async for problem in connection_problems(settings, patience_s)]
     return problems

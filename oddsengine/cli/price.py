@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from oddsengine.pricing import fair_probabilities, quote_odds
-from oddsengine.pricing.guards.checks import Guard, book_sum_guard
+from oddsengine.pricing.guards.report import Guard, book_sum_guard
 from oddsengine.pricing.market.quoting import quote_book
 from oddsengine.pricing.market.rounding import round_book
 from oddsengine.pricing.methods.implied import source_sum_bounds

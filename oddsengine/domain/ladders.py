@@ -70,7 +70,7 @@ class Ladder:
         position = bisect_left(self.ticks, odds_milli)
         return self.ticks[position - 1] if position else None
 
-    def around(self, odds_milli: float) -> tuple[OddsMilli | None, OddsMilli | None]:
+    def neighbours(self, odds_milli: float) -> tuple[OddsMilli | None, OddsMilli | None]:
         """Return the highest tick not above these odds and the next tick, None beyond the ends of the ladder."""
         ticks = self.ticks
         position = bisect_right(ticks, odds_milli)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from oddsengine.domain.odds import to_decimal
-from oddsengine.pricing.guards.checks import book_sum_guard
+from oddsengine.pricing.guards.report import book_sum_guard
 from oddsengine.pricing.methods.refusals import refusal_of_book
 
 if TYPE_CHECKING:
     from oddsengine.domain.changes import MarketRecord
     from oddsengine.domain.ids import MarketId
     from oddsengine.engine.pipeline import Pipeline
-    from oddsengine.pricing.guards.checks import Guard
+    from oddsengine.pricing.guards.report import Guard
     from oddsengine.pricing.market.reference import PricedMarket
     from oddsengine.pricing.methods.fair import ExchangeLimits
     from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile

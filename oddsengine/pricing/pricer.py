@@ -14,8 +14,8 @@ from oddsengine.domain.ids import MarketId
 from oddsengine.domain.market_types import default_name
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
-from oddsengine.pricing.guards.checks import guards
 from oddsengine.pricing.guards.jump import JumpGuard, OtherSource, State
+from oddsengine.pricing.guards.report import guards
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S, ScoreGuard
 from oddsengine.pricing.market.lines import LineLadders
 from oddsengine.pricing.market.market_book import MarketBook
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from oddsengine.commands.ruling import Adjustment
     from oddsengine.domain.events import Event
-    from oddsengine.pricing.guards.checks import Guard
+    from oddsengine.pricing.guards.report import Guard
     from oddsengine.pricing.market.reference import PricedMarket
     from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile
     from oddsengine.sourcing.source_book import SourceMarket

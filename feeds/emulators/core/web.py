@@ -73,7 +73,7 @@ class WebEmulator:
         self._on_fault = on_fault
         self._app = web.Application()
         self._app.add_routes(
-            [web.post("/emulator/misbehave", self._misbehave), web.get("/emulator/market_model", self._describe_model)]
+            [web.post("/emulator/misbehave", self._command_fault), web.get("/emulator/market_model", self._describe_model)]
         )
         self._runner: web.AppRunner | None = None
         self._ticking: list[asyncio.Task[None]] = []
@@ -232,7 +232,7 @@ class WebEmulator:
 
     # -- control --------------------------------------------------------------------------------------------------
 
-    async def _misbehave(self, request: web.Request) -> web.Response:
+    async def _command_fault(self, request: web.Request) -> web.Response:
         try:
             command = orjson.loads(await request.read())
             self.inject_fault(str(command["kind"]), float(command.get("seconds", 5.0)))

@@ -34,7 +34,7 @@ _LARGE_TTL_S: Final = 30.0
 _SLICES_UNTIL_DOUBLED: Final = 100
 
 _Key: TypeAlias = "tuple[str, DeliveryOptions, tuple[Position, ...] | None]"
-_Moment: TypeAlias = tuple[tuple[int, int, bool], ...]
+_Version: TypeAlias = tuple[tuple[int, int, bool], ...]
 
 
 class _Large(NamedTuple):
@@ -61,8 +61,8 @@ class SnapshotCache:
         self._scheduler = scheduler
         self._thresholds = thresholds
         self._listeners: list[Callable[[], None]] = []
-        #: the moment and the frames of each, least recently requested first
-        self._ready: dict[_Key, tuple[_Moment, list[bytes]]] = {}
+        #: the version of the content and the frames of each, least recently requested first
+        self._ready: dict[_Key, tuple[_Version, list[bytes]]] = {}
         self._ready_bytes = 0
         #: least recently requested first
         self._large: dict[_Key, _Large] = {}
@@ -85,9 +85,9 @@ class SnapshotCache:
         """
         channel, options = audience.channel, audience.options._replace(interval_ms=0)
         key = _key(channel, options, since)
-        moment = self._replica.moment(channel)
+        version = self._replica.content_version(channel)
         known = self._ready.get(key)
-        if known is not None and known[0] == moment:
+        if known is not None and known[0] == version:
             self._keep(key, *known)
             return known[1]
         content = self._content(key, channel, options, since)
@@ -100,7 +100,7 @@ class SnapshotCache:
             frames = delta_frames(audience.head, content, at, encode_at(since), self._now_ms(), options, limits)
         else:
             frames = []
-        self._keep(key, moment, frames)
+        self._keep(key, version, frames)
         return frames
 
     @property
@@ -157,12 +157,12 @@ class SnapshotCache:
             self._completed.clear()
         return is_complete
 
-    def _keep(self, key: _Key, moment: _Moment, frames: list[bytes]) -> None:
+    def _keep(self, key: _Key, version: _Version, frames: list[bytes]) -> None:
         ready = self._ready
         before = ready.pop(key, None)
         self._ready_bytes += _size(frames) - (0 if before is None else _size(before[1]))
         # Reinserted at the end: the least recently requested is dropped first.
-        ready[key] = moment, frames
+        ready[key] = version, frames
         while self._ready_bytes > _MAX_FRAME_BYTES and len(ready) > 1:
             self._ready_bytes -= _size(ready.pop(next(iter(ready)))[1])
 

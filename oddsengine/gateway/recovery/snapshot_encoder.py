@@ -87,7 +87,7 @@ class SnapshotEncoder:
 
     def advance(self, clock: Callable[[], float], budget_s: float) -> bool:
         """Encode what is out of date until the budget is spent. Return whether everything is current."""
-        basis = tuple([(epoch, is_suspended) for epoch, _, is_suspended in self._replica.moment(self._channel)])
+        basis = tuple([(epoch, is_suspended) for epoch, _, is_suspended in self._replica.content_version(self._channel)])
         if basis != self._basis:
             self._basis = basis
             self._events.clear()

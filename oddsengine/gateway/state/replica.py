@@ -171,7 +171,7 @@ class Replica:
         """Show clients the real state of a shard again."""
         self.stale_suspended.discard(shard)
 
-    def moment(self, channel: Channel) -> tuple[tuple[int, int, bool], ...]:
+    def content_version(self, channel: Channel) -> tuple[tuple[int, int, bool], ...]:
         """Return a value that changes whenever the content of a channel does."""
         offers, suspended = self.offers, self.stale_suspended
         return tuple([(offers[shard].epoch, offers[shard].seq, shard in suspended) for shard in channel.shards])

@@ -169,7 +169,7 @@ def _balance(
         price = prices[index]
         if price is None:
             continue
-        following = profile.ladder_ticks.around(price)[1]
+        following = profile.ladder_ticks.neighbours(price)[1]
         if following is None or following > profile.max_odds * 1000.0 + ON_TICK:
             continue
         probability = fair[index]
@@ -210,7 +210,7 @@ def _step_towards(price: int, last: int, max_price: float, profile: Profile) -> 
     ladder = profile.ladder_ticks
     if price > last:
         reached = ladder.at_or_below(last * (1.0 + profile.max_move) + ON_TICK)
-        following = ladder.around(last)[1]
+        following = ladder.neighbours(last)[1]
         return min(price, max(reached or last, following or last))
     reached = ladder.at_or_above(last * (1.0 - profile.max_move) - ON_TICK)
     if reached is None or reached >= last:

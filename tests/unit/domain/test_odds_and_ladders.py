@@ -30,7 +30,7 @@ def test_the_betfair_ladder_has_its_350_ticks() -> None:
 
 @given(st.integers(900, 1_100_000))
 def test_the_ticks_around_any_odds(odds: int) -> None:
-    below, following = BETFAIR.around(odds)
+    below, following = BETFAIR.neighbours(odds)
     assert below == BETFAIR.at_or_below(odds)
     assert below is None or below <= odds
     assert following is None or following > odds

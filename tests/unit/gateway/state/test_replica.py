@@ -143,12 +143,12 @@ def test_a_stale_suspended_shard_shows_no_open_market(published: Published) -> N
 def test_after_a_stale_suspension_older_positions_have_no_diff(published: Published) -> None:
     replica = published.replica
     channel = replica.channel(SPORT)
-    before, moment = replica.at(channel), replica.moment(channel)
+    before, version = replica.at(channel), replica.content_version(channel)
     replica.suspend_stale(0)
     suspended = replica.at(channel)
-    assert moment != replica.moment(channel)
+    assert version != replica.content_version(channel)
     replica.lift_stale_suspension(0)
-    assert moment == replica.moment(channel)
+    assert version == replica.content_version(channel)
     assert not replica.covers(channel, before), "it may have been sent the suspension"
     assert not replica.covers(channel, suspended)
     published.publish("e1", price=2100)
