@@ -171,11 +171,11 @@ class _Profile:
                 self.by[f"price {selection}"] = command.id
 
     def terms(self, *, is_partial: bool) -> MarketTerms:
-        """Return what subscribers are told, given whether some other profile takes bets."""
+        """Return the terms to publish, given whether some other profile takes bets."""
         return MarketTerms(self.suspended and is_partial, self.limit, self.bet_delay_s)
 
     def adjustment(self) -> Adjustment:
-        """Return what pricing is told."""
+        """Return the adjustment of pricing."""
         return Adjustment(
             book_sum=self.book_sum,
             shift=self.shift,

@@ -29,7 +29,7 @@ _KEPT_BYTES: Final = 16 * 1024 * 1024
 #: Files that a process needs besides connections: Redis, requests of its own, config and keys.
 _RESERVED_FILES: Final = 16
 _OPEN_FILES: Final = Path("/proc/self/fd")
-#: Of a transport whose TLS handshake has failed: whoever connects or accepts handles that.
+#: Of a transport whose TLS handshake has failed: the code that connects or accepts handles that.
 _HANDSHAKE_FAILED: Final = "SSL handshake failed"
 _log = structlog.get_logger(__name__)
 

@@ -93,8 +93,8 @@ class World:
             return
         held.received_ms = self.now_ms
         changes = [self._change(held, key, each, by_level=source.endswith("levels")) for key, each in offers.items()]
-        told = None if definition is None else _definition(kind, definition)
-        self._send(source, MarketUpdate(kind.id, definition is not None, told, changes))
+        stated = None if definition is None else _definition(kind, definition)
+        self._send(source, MarketUpdate(kind.id, definition is not None, stated, changes))
 
     def say_nothing(self, source: str, kind: MarketKind) -> None:
         """Send an update without content."""
