@@ -51,6 +51,8 @@ class CommandFollower:
         self.commands: dict[str, Command] = {}
         #: how often commands were obeyed, by action
         self.counts: dict[str, int] = {}
+        #: how often Redis had lost commands
+        self.losses = 0
 
     async def load(self) -> None:
         """Obey all commands that there are. Waits until Redis answers. Call it before anything is published."""
@@ -93,7 +95,8 @@ class CommandFollower:
             return
         if await self._commands_log.last_seq() < self._seq:
             _log.error("commands lost by redis, writing them again", commands=len(self.commands), last=self._seq)
-            await self._commands_log.restore(self._seq, self.commands.values())
+            if await self._commands_log.restore(self._seq, self.commands.values()):
+                self.losses += 1
         await self._prune()
 
     async def _apply(self, entries: Iterable[LogEntry]) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from oddsengine.common.clock import iso_time
 from oddsengine.domain.odds import to_decimal
 from oddsengine.pricing.guards.report import book_sum_guard
 from oddsengine.pricing.methods.refusals import refusal_of_book
 
 if TYPE_CHECKING:
+    from oddsengine.commands.command import Command
     from oddsengine.domain.changes import MarketRecord
     from oddsengine.domain.ids import MarketId
     from oddsengine.engine.pipeline import Pipeline
@@ -55,6 +57,7 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
         "consensus": None
         if consensus is None
         else {"used": consensus.used, "outliers": consensus.outliers, "old": consensus.old},
+        "commands": [_command(each) for each in pipeline.commands.of(record, offer.events[record.identity.event], now_ms)],
         "guards": [_guard(guard) for guard in pipeline.pricer.guards(market, record.state.reason, now_ms)],
         "profiles": {
             name: _guard(_book_sum(record, index, priced[name][0].settings if name in priced else profile))
@@ -75,6 +78,20 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
             }
             for key, selection in record.selections.items()
         },
+    }
+
+
+def _command(command: Command) -> dict[str, Any]:
+    """Return a command that holds for the market, and who has made it."""
+    return {
+        "id": command.id,
+        "action": command.action,
+        "author": command.author,
+        "reason": command.reason,
+        "expires": "kick_off" if command.until_kick_off else command.expires_ms and iso_time(command.expires_ms, "milliseconds"),
+        "values": command.values,
+        "profiles": command.scope.profiles,
+        "confirmed_by": command.confirmed_by,
     }
 
 
@@ -163,7 +180,9 @@ def _steps(
                     "odds": to_decimal(selection.price) if selection.price is not None else None,
                 },
             ]
-            if published is not None and published != selection.price:
+            if key in settings.fixed_prices:
+                steps.append({"step": "command", "odds": to_decimal(settings.fixed_prices[key])})
+            elif published is not None and published != selection.price:
                 # `min_move` keeps it, or `max_move` has steps to go.
                 held = {"min_move": settings.min_move, "max_move": settings.max_move}
                 steps.append({"step": "held", **held, "odds": to_decimal(published)})

@@ -17,6 +17,7 @@ from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import SessionLimits
 from oddsengine.gateway.access.session_limiter import SessionLimiter
+from oddsengine.gateway.commands.api import CommandsApi
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.hub.settings import HubSettings
 from oddsengine.gateway.server.app import Gateway
@@ -25,7 +26,7 @@ from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.runtime.certificates import renew, server_context
 from oddsengine.runtime.loop import connection_limit
-from oddsengine.runtime.processes.front import Front, open_front, url_of
+from oddsengine.runtime.processes.front import Front, is_local, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.telemetry.gateway_samples import (
     connection_samples,
@@ -35,6 +36,7 @@ from oddsengine.runtime.telemetry.gateway_samples import (
 )
 from oddsengine.runtime.telemetry.metrics import build_registry
 from oddsengine.runtime.timing import DEFAULT_TIMING
+from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.connection import open_client
 from oddsengine.streams.follower import Follower
 from oddsengine.streams.identity import Installation
@@ -171,7 +173,10 @@ async def run_gateway(
             lambda: (sample for acceptor in acceptors for sample in connection_samples(acceptor)),
         ]
         results = Results(connect(), settings.redis.namespace, settings.engine.shards)
-        gateway = Gateway(hub, admission, registry_of([*metrics, *sources]), engine, handshakes, results, errors)
+        log = CommandLog(connect(), settings.redis.namespace)
+        commands = CommandsApi(log, hub.replica, admission, settings.commands, CLOCK.wall_ms)
+        registry = registry_of([*metrics, *sources])
+        gateway = Gateway(hub, admission, registry, engine, handshakes, results, errors, commands)
         running = [
             *_maintenance(hub, admission, session_limiter, handshakes),
             *_certificate_renewal(front, settings, timing),
@@ -291,7 +296,9 @@ def build_authenticator(settings: Settings) -> Authenticator:
     """Build what verifies tokens. Raises UnusableKey if a configured key is not valid."""
     limits = settings.limits
     defaults = SessionLimits(sessions=limits.sessions, channels=limits.channels, messages_per_s=limits.messages_per_s)
-    authenticator = Authenticator(settings.auth, defaults)
+    # Who configures neither keys nor a role has not asked for strangers that command the offer.
+    may_command = settings.auth.anonymous_role is not None or is_local(settings.gateway.host)
+    authenticator = Authenticator(settings.auth, defaults, anonymous_commands=("*",) if may_command else ())
     authenticator.validate_keys()
     if authenticator.anonymous is not None:
         _log.warning("anonymous access enabled", role=authenticator.anonymous.role.name)

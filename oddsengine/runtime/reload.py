@@ -23,7 +23,7 @@ _RELOADED_SECTIONS: Final = frozenset({"profiles", "tiers", "log"})
 #: Sections that a running process can't lose: a file without them is more likely cut off than meant.
 _KEPT_SECTIONS: Final = ("profiles", "feeds")
 #: The sections that a gateway reads.
-GATEWAY_SECTIONS: Final = frozenset({"engine", "redis", "gateway", "auth", "limits", "log"})
+GATEWAY_SECTIONS: Final = frozenset({"engine", "redis", "gateway", "auth", "limits", "commands", "log"})
 #: What an engine without a gateway reads: sections, and the keys of others that its own HTTP API needs.
 ENGINE_READS: Final = frozenset(Settings.__struct_fields__) - {"gateway", "limits"} | {
     "gateway.trusted_proxies",

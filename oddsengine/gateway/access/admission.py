@@ -55,6 +55,7 @@ class Admission:
         self.handshakes = RateLimiter(limits.handshakes_per_s, clock)
         self.requests = RateLimiter(limits.requests_per_s, clock)
         self._origins = AllowedOrigins(allowed_origins)
+        self._names_origins = bool(allowed_origins)
         self.addresses = ClientAddresses(trusted_proxies)
         self._session_limiter = session_limiter or SessionLimiter()
         self._proxies = ProxyNotices()
@@ -106,6 +107,20 @@ class Admission:
         if access.role < role:
             raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"requires the role {role.name}, not {access.role.name}"))
         return access
+
+    def require_own_page(self, request: web.Request) -> None:
+        """Check that no foreign page makes a request without a token, which a browser would send for any page.
+
+        Raises:
+            RequestRejected: if its `Origin` is neither this server nor among the allowed origins that are configured.
+        """
+        origin = request.headers.get("Origin")
+        if origin is None or "Authorization" in request.headers:
+            return
+        if origin.partition("://")[2] == request.host or (self._names_origins and self._origins.allows(origin)):
+            return
+        self.rejected_origins += 1
+        raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"pages of {origin!r} may make no commands without a token"))
 
     async def admit(self, request: web.Request, session_id: str, *, is_handshake: bool = True) -> str:
         """Count a new session against its address, and return the address for `leave`.

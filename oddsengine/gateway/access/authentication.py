@@ -54,6 +54,7 @@ class Claims(msgspec.Struct, kw_only=True):
     sub: str = ""
     profile: str | None = None
     channels: list[str] | None = None
+    commands: list[str] | None = None
     role: RoleName = "subscriber"
     limits: dict[str, Any] = {}
 
@@ -66,9 +67,16 @@ class Authenticator:
         limits: the limits of tokens that do not set their own. Its `sessions` limit is per token and does not apply to
             anonymous clients.
         clock: monotonic seconds, for the age of published keys.
+        anonymous_commands: patterns of the commands that clients without a token may make.
     """
 
-    def __init__(self, settings: AuthSettings, limits: SessionLimits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: AuthSettings,
+        limits: SessionLimits,
+        clock: Callable[[], float] = time.monotonic,
+        anonymous_commands: tuple[str, ...] = ("*",),
+    ) -> None:
         self._settings = settings
         self._limits = limits
         self._keys: list[_LocalKey | PublishedKeys] = [
@@ -78,7 +86,9 @@ class Authenticator:
         self.rejected = 0
         role = settings.role_without_token()
         anonymous_limits = msgspec.structs.replace(limits, sessions=0)
-        self.anonymous = None if role is None else Access(subject="anonymous", role=role, limits=anonymous_limits)
+        self.anonymous: Access | None = None
+        if role is not None:
+            self.anonymous = Access(subject="anonymous", role=role, limits=anonymous_limits, commands=anonymous_commands)
 
     def validate_keys(self) -> None:
         """Read every key from a file or the environment. Raises UnusableKey for the first that is not valid."""
@@ -142,7 +152,7 @@ class Authenticator:
         try:
             known = msgspec.convert(claims, Claims)
             limits = msgspec.convert({**msgspec.structs.asdict(self._limits), **known.limits}, SessionLimits)
-            "".join([known.sub, known.profile or "", *(known.channels or ())]).encode()
+            "".join([known.sub, known.profile or "", *(known.channels or ()), *(known.commands or ())]).encode()
         except (msgspec.ValidationError, UnicodeEncodeError) as error:
             raise Unauthorised(f"invalid claims: {error}") from None
         return Access(
@@ -151,6 +161,7 @@ class Authenticator:
             role=Role[known.role],
             profile=known.profile,
             channels=("*",) if known.channels is None else tuple(known.channels),
+            commands=("*",) if known.commands is None else tuple(known.commands),
             limits=limits,
             expires_s=known.exp + self._settings.leeway_s,
         )

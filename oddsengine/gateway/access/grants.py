@@ -14,7 +14,7 @@ class Role(IntEnum):
     """Roles in ascending order; each includes those before it.
 
     A `subscriber` follows channels and reads what is on offer; a `service` (a bet service) also checks quotes; a `trader`
-    also sees how prices were computed; an `admin` may do everything.
+    also sees how prices were computed, and commands the offer; an `admin` may do everything.
     """
 
     subscriber = 1
@@ -38,13 +38,15 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """What a client may do.
 
     `subject` identifies the client, `profile` selects its prices (None: the gateway's profile), `channels` are glob
-    patterns, `expires_s` is when the grant ends (Unix seconds; None: never).
+    patterns, `commands` glob patterns of `<action>:<scope>` as `suspend:event:betfair.*`, `expires_s` is when the grant ends
+    (Unix seconds; None: never).
     """
 
     subject: str
     role: Role = Role.subscriber
     profile: str | None = None
     channels: tuple[str, ...] = ("*",)
+    commands: tuple[str, ...] = ("*",)
     limits: SessionLimits = SessionLimits()
     expires_s: float | None = None
 

@@ -40,8 +40,8 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How clients authenticate.
 
     `anonymous_role` is the role of clients without a token; empty rejects them. The default is `trader` if no keys are
-    configured (a demo: everything is visible, nothing can be changed) and empty otherwise. `leeway_s` is the clock skew
-    allowed when a token's times are checked.
+    configured (a demo: everything is visible, and commands can be made from this machine) and empty otherwise. `leeway_s` is the
+    clock skew allowed when a token's times are checked.
     """
 
     keys: tuple[KeySettings, ...] = ()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from oddsengine import __version__
+from oddsengine.commands.validation import CommandRequest
 from oddsengine.domain.formats import FORMATS
 from oddsengine.gateway.protocol import server_messages as server
 from oddsengine.gateway.protocol.client_messages import QuotesCheck
+from oddsengine.gateway.protocol.command_messages import CommandAnswer, CommandsAnswer
 
 #: The reference to a generated schema; the AsyncAPI document uses the same.
 SCHEMA_REFERENCE: Final = "#/components/schemas/{name}"
@@ -36,6 +40,8 @@ class Route(NamedTuple):
     answer: Any
     parameters: tuple[Parameter, ...] = ()
     body: Any = None
+    #: the statuses of success, and what they mean
+    successes: Mapping[str, str] = MappingProxyType({"200": "Success."})
 
 
 _TEXT: Final = {"type": "string"}
@@ -45,6 +51,10 @@ _FORMAT: Final = Parameter("format", "query", "The odds format of prices.", _FOR
 _MARKET: Final = Parameter("id", "path", "A market's id; its `/` may be percent-encoded.", _TEXT)
 _CHANNEL: Final = Parameter("channel", "query", "`sport:<key>`, `competition:<id>`, `event:<id>` or `market:<id>`.", _TEXT)
 _INTERVAL: Final = Parameter("min_interval_ms", "query", "The shortest time between two updates.", _INTERVALS)
+
+_COMMAND: Final = Parameter("id", "path", "A command's id.", _TEXT)
+_REPEATED: Final = Parameter("Idempotency-Key", "header", "A request with the key of an earlier one makes nothing new.", _TEXT)
+_ENDING: Final = {"200": "It is published in every shard that it concerns.", "202": "It is not published yet."}
 
 ROUTES: Final = (
     Route(
@@ -99,6 +109,37 @@ ROUTES: Final = (
         server.QuotesChecked,
         body=QuotesCheck,
     ),
+    Route(
+        "post",
+        "/v1/commands",
+        "Make a command.",
+        "trader",
+        CommandAnswer,
+        (_REPEATED,),
+        body=CommandRequest,
+        successes={
+            "201": "It is published in every shard that it concerns.",
+            "202": "It is not published yet, or must be confirmed.",
+        },
+    ),
+    Route(
+        "get",
+        "/v1/commands",
+        "List commands, newest first.",
+        "trader",
+        CommandsAnswer,
+        (Parameter("active", "query", "Only those that hold, or only the others.", {"type": "boolean"}),),
+    ),
+    Route("delete", "/v1/commands/{id}", "Lift a command.", "trader", CommandAnswer, (_COMMAND,), successes=_ENDING),
+    Route(
+        "post",
+        "/v1/commands/{id}/confirm",
+        "Confirm the proposal of somebody else.",
+        "trader",
+        CommandAnswer,
+        (_COMMAND,),
+        successes=_ENDING,
+    ),
     Route("get", "/v1/feeds", "Return the status of every feed, since when, and why.", "trader", server.FeedsAnswer),
     Route("get", "/v1/unmatched", "List pairs of events that may be the same.", "trader", server.UnmatchedAnswer),
     Route(
@@ -125,6 +166,8 @@ def openapi() -> dict[str, Any]:
     """Generate the OpenAPI 3.1 document."""
     types = [route.answer for route in ROUTES] + [route.body for route in ROUTES if route.body] + [server.ErrorAnswer]
     schemas, components = msgspec.json.schema_components(types, ref_template=SCHEMA_REFERENCE)
+    # The default of a list is a tuple here, and an array in the document.
+    schemas, components = msgspec.json.decode(msgspec.json.encode((schemas, components)))
     by_type = {id(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
@@ -135,7 +178,10 @@ def openapi() -> dict[str, Any]:
             "operationId": f"{route.method}_{route.path.strip('/').replace('/', '_').replace('{', '').replace('}', '')}",
             "parameters": [_parameter(each) for each in route.parameters],
             "responses": {
-                "200": {"description": "Success.", "content": {media: {"schema": by_type[id(route.answer)]}}},
+                **{
+                    status: {"description": text, "content": {media: {"schema": by_type[id(route.answer)]}}}
+                    for status, text in route.successes.items()
+                },
                 **{
                     status: {
                         "description": text,

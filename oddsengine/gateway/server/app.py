@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from oddsengine.gateway.access.admission import Admission
+    from oddsengine.gateway.commands.api import CommandsApi
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.server.rest import EngineView, ResultFinder
 
@@ -60,6 +61,7 @@ class Gateway:
         handshakes: notified when requests have arrived; None for no timeout.
         results: finds markets that have left the offer; None if none are kept.
         errors: counts unexpected errors.
+        commands: makes commands; None if none can be made here.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Gateway:
         handshakes: HandshakeTimeouts | None = None,
         results: ResultFinder | None = None,
         errors: InternalErrors | None = None,
+        commands: CommandsApi | None = None,
     ) -> None:
         self.hub = hub
         handshakes = handshakes or HandshakeTimeouts(0.0, time.monotonic)
@@ -85,6 +88,7 @@ class Gateway:
             web.get("/metrics", _for_role(Role.trader, admission, metrics_handler(registry))),
             web.get("/v1/sse", event_streams.handle),
             *RestApi(hub, engine, admission, results).routes(),
+            *(() if commands is None else commands.routes()),
             *(web.get(path, _limited(admission, handler)) for path, handler in _public().items()),
             web.route(UNKNOWN_ROUTE.method, UNKNOWN_ROUTE.path, _limited(admission, UNKNOWN_ROUTE.handler)),
         ]

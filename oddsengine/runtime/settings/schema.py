@@ -11,6 +11,7 @@ from msgspec import Meta
 from feeds.supervision.settings import Supervision
 from oddsengine.gateway.access.origins import AllowedOrigins
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
+from oddsengine.gateway.commands.settings import CommandSettings
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.settings.redis_url import check_redis_url
@@ -127,6 +128,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gateway: GatewaySettings = GatewaySettings()
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
+    commands: CommandSettings = CommandSettings()
     log: LogSettings = LogSettings()
     profiles: dict[str, Profile] = {}
     #: tier -> ids, names or name patterns of its competitions
@@ -145,6 +147,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "gateway": GatewaySettings,
     "auth": AuthSettings,
     "limits": LimitSettings,
+    "commands": CommandSettings,
     "log": LogSettings,
     "matching": MatchingSettings,
 }

@@ -13,6 +13,8 @@ from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import Role, SessionLimits
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings, LimitSettings
+from oddsengine.runtime.gateway import build_authenticator
+from oddsengine.runtime.settings import GatewaySettings, Settings
 from tests.support.credentials import SECRET, a_token, write_key
 
 if TYPE_CHECKING:
@@ -106,3 +108,33 @@ async def test_sessions_are_counted_per_token_but_not_for_anonymous_clients(keys
     assert await admission.acquire_session(access, "b")
     anonymous = await admission_of().require_access(a_request())
     assert [True, True] == [await admission.acquire_session(anonymous, session) for session in "cd"]
+
+
+@pytest.mark.parametrize(
+    ("origins", "headers", "may"),
+    [
+        ((), {}, True),
+        ((), {"Origin": "http://floor.example:8080"}, True),
+        ((), {"Origin": "https://elsewhere.example"}, False),
+        ((), {"Origin": "null"}, False),
+        ((), {"Origin": "https://elsewhere.example", "Authorization": "Bearer x"}, True),
+        (("https://elsewhere.example",), {"Origin": "https://elsewhere.example"}, True),
+    ],
+)
+def test_a_foreign_page_makes_no_changes_without_a_token(origins: tuple[str, ...], headers: dict[str, str], *, may: bool) -> None:
+    request = a_request(Host="floor.example:8080", **headers)
+    if may:
+        admission_of(origins=origins).require_own_page(request)
+        return
+    with pytest.raises(RequestRejected) as rejected:
+        admission_of(origins=origins).require_own_page(request)
+    assert 403 == rejected.value.response.status
+
+
+def test_strangers_command_only_where_that_was_asked_for() -> None:
+    granted = []
+    for host, role in (("127.0.0.1", None), ("0.0.0.0", None), ("0.0.0.0", "trader")):
+        settings = Settings(gateway=GatewaySettings(host=host), auth=AuthSettings(anonymous_role=role))  # type: ignore[arg-type]
+        anonymous = build_authenticator(settings).anonymous
+        granted.append(anonymous is not None and bool(anonymous.commands))
+    assert [True, False, True] == granted

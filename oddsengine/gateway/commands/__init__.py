@@ -1,0 +1,1 @@
+"""Commands over HTTP: who may make which, and the answers."""

@@ -1,0 +1,249 @@
+"""Makes, confirms, lifts and lists commands, and waits until their owners have published them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from oddsengine.commands.validation import BadCommand, command_of, decode_request
+from oddsengine.common.error_codes import ErrorCode
+from oddsengine.common.http import RequestRejected, error, json_answer
+from oddsengine.domain.ids import EventId
+from oddsengine.gateway.access.grants import Role
+from oddsengine.gateway.access.rate_limits import RateLimiter
+from oddsengine.gateway.commands.permissions import Forbidden, may_see, narrowed, require_granted, require_may_end
+from oddsengine.gateway.protocol.command_messages import CommandsAnswer, Outcome, command_answer
+from oddsengine.gateway.server.readiness import require_loaded
+from oddsengine.streams.commands.log import Remembered, Written
+from oddsengine.streams.connection import UNAVAILABLE
+from oddsengine.streams.positions import Position, encode_at
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.typedefs import Handler
+
+    from oddsengine.commands.command import Command, State
+    from oddsengine.gateway.access.admission import Admission
+    from oddsengine.gateway.access.grants import Access
+    from oddsengine.gateway.commands.settings import CommandSettings
+    from oddsengine.gateway.state.replica import Replica
+    from oddsengine.streams.commands.log import CommandLog
+
+#: How long an answer waits for the owners of the shards.
+WAIT_S: Final = 1.0
+_POLL_S: Final = 0.005
+_MAX_BODY_BYTES: Final = 65_536
+_MAX_KEY: Final = 200
+_LISTED: Final = 1000
+_ATTEMPTS: Final = 5
+_ENDED: Final[frozenset[State]] = frozenset({"expired", "lifted"})
+_log = structlog.get_logger(__name__)
+
+
+class CommandsApi:
+    """Request handlers of the commands of an installation.
+
+    Args:
+        log: where they are kept.
+        replica: what is published: it shows how far the owners have obeyed.
+        admission: authorises requests.
+        settings: which need a second person, and how many one person may make.
+        wall_ms: Unix milliseconds by the world's clock.
+    """
+
+    def __init__(
+        self, log: CommandLog, replica: Replica, admission: Admission, settings: CommandSettings, wall_ms: Callable[[], int]
+    ) -> None:
+        self._commands = log
+        self._replica = replica
+        self._admission = admission
+        self._settings = settings
+        self._wall_ms = wall_ms
+        self._rate = RateLimiter(settings.per_s, time.monotonic)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the API's routes."""
+        return [
+            web.get("/v1/commands", self._require(self.list_commands)),
+            web.post("/v1/commands", self._require(self.make, changes=True)),
+            web.post("/v1/commands/{id}/confirm", self._require(self.confirm, changes=True)),
+            web.delete("/v1/commands/{id}", self._require(self.lift, changes=True)),
+        ]
+
+    def _require(self, handler: Callable[[web.Request, Access], Awaitable[web.Response]], *, changes: bool = False) -> Handler:
+        """Wrap a handler so that it serves only traders, and answers what goes wrong."""
+
+        async def authorised(request: web.Request) -> web.Response:
+            require_loaded(self._replica)
+            access = await self._admission.authorise(request, Role.trader)
+            if changes:
+                self._admission.require_own_page(request)
+                self._check_rate(access)
+            try:
+                return await handler(request, access)
+            except BadCommand as problem:
+                return error(400, ErrorCode.BAD_REQUEST, str(problem))
+            except Forbidden as problem:
+                return error(403, ErrorCode.FORBIDDEN, str(problem))
+            except UNAVAILABLE as problem:
+                _log.warning("commands unreachable", error=str(problem))
+                text = "commands can't be read or written now; whether this one was is shown by GET /v1/commands"
+                return error(503, ErrorCode.NOT_READY, text, {"Retry-After": "1"})
+
+        return authorised
+
+    def _check_rate(self, access: Access) -> None:
+        delay_s = self._rate.delay_s(access.subject)
+        if delay_s:
+            text = f"more than {self._settings.per_s:g} commands a second; retry in {delay_s:.1f} s"
+            raise RequestRejected(error(429, ErrorCode.OVER_LIMIT, text, {"Retry-After": "1"}))
+
+    async def make(self, request: web.Request, access: Access) -> web.Response:
+        """Make a command. Answers 201 once it is published, 202 if it is not yet, or must be confirmed."""
+        remembered_key = request.headers.get("Idempotency-Key", "")
+        if len(remembered_key) > _MAX_KEY or not remembered_key.isprintable():
+            raise BadCommand(f"Idempotency-Key is at most {_MAX_KEY} printable characters")
+        if (request.content_length or 0) > _MAX_BODY_BYTES:
+            return error(413, ErrorCode.BAD_REQUEST, f"a command has at most {_MAX_BODY_BYTES} bytes")
+        body = await request.read()
+        if len(body) > _MAX_BODY_BYTES:
+            return error(413, ErrorCode.BAD_REQUEST, f"a command has at most {_MAX_BODY_BYTES} bytes")
+        command = self._command(body, access)
+        remembered = None
+        if remembered_key:
+            digest = hashlib.sha256(body).hexdigest()
+            remembered = Remembered(f"{access.subject}:{remembered_key}", f"{digest}:{command.id}")
+        written = await self._commands.write(command, None, remembered)
+        if written.outcome == "repeated":
+            digest, _, key = written.remembered.partition(":")
+            if remembered is None or digest != remembered.value.partition(":")[0]:
+                return error(422, ErrorCode.BAD_REQUEST, "this Idempotency-Key was used for another command")
+            repeated = await self._commands.find(key)
+            if repeated is None:
+                return error(409, ErrorCode.BAD_REQUEST, f"the command of this Idempotency-Key, {key}, has ended long ago")
+            command, written = repeated, await self._as_written()
+        elif written.outcome == "changed" and await self._commands.find(command.id) == command:
+            # Our own write, whose reply was lost with the connection.
+            written = await self._as_written()
+        if written.outcome != "ok":
+            return error(429, ErrorCode.OVER_LIMIT, "too many commands: lift those that are not needed any more")
+        return await self._answer(command, written, 201)
+
+    def _command(self, body: bytes, access: Access) -> Command:
+        now_ms = self._wall_ms()
+        profiles = self._replica.offers[0].profiles
+        key = f"c{now_ms:011x}{secrets.token_hex(4)}"
+        command = command_of(decode_request(body), key, access.subject, now_ms, profiles)
+        if command.force and access.role < Role.admin:
+            raise Forbidden("force requires the role admin")
+        require_granted(access, command.action, command.scope, self._replica)
+        scope = narrowed(access, command.action, command.scope)
+        is_proposal = command.action in self._settings.second_person
+        return msgspec.structs.replace(command, scope=scope, is_proposal=is_proposal)
+
+    async def confirm(self, request: web.Request, access: Access) -> web.Response:
+        """Confirm the command of somebody else."""
+        key = request.match_info["id"]
+        for _ in range(_ATTEMPTS):
+            before = await self._commands.find(key)
+            if before is None or not may_see(access, before, self._replica):
+                return _unknown(key)
+            require_may_end(access, before, self._replica)
+            if before.author == access.subject:
+                raise Forbidden("a command is confirmed by somebody else than its author")
+            state = self._state(before)
+            if state in _ENDED or not before.is_proposal:
+                return error(409, ErrorCode.BAD_REQUEST, f"the command is {state}: there is nothing to confirm")
+            if before.confirmed_by is not None:
+                return await self._answer(before, await self._as_written(), 200)
+            now_ms = self._wall_ms()
+            command = msgspec.structs.replace(before, confirmed_by=access.subject, confirmed_ms=now_ms)
+            written = await self._commands.write(command, before)
+            if written.outcome == "ok":
+                return await self._answer(command, written, 200)
+        return _contended()
+
+    async def lift(self, request: web.Request, access: Access) -> web.Response:
+        """Lift a command. Lifting one that has ended changes nothing."""
+        key = request.match_info["id"]
+        for _ in range(_ATTEMPTS):
+            before = await self._commands.find(key)
+            if before is None or not may_see(access, before, self._replica):
+                return _unknown(key)
+            require_may_end(access, before, self._replica)
+            if before.lifted_ms is not None:
+                return await self._answer(before, await self._as_written(), 200)
+            command = msgspec.structs.replace(before, lifted_by=access.subject, lifted_ms=self._wall_ms())
+            written = await self._commands.write(command, before)
+            if written.outcome == "ok":
+                return await self._answer(command, written, 200)
+        return _contended()
+
+    async def list_commands(self, request: web.Request, access: Access) -> web.Response:
+        """List commands, newest first; with `active=true` those that hold, with `active=false` the others."""
+        active = request.query.get("active")
+        if active not in {None, "true", "false"}:
+            raise BadCommand(f"active must be true or false, not {active!r}")
+        unknown = request.query.keys() - {"active"}
+        if unknown:
+            raise BadCommand(f"unknown parameter {min(unknown)!r}; the parameter is active")
+        stored = await self._commands.load()
+        shown = [
+            (each, state)
+            for each in sorted(stored.commands.values(), key=lambda command: command.id, reverse=True)
+            if may_see(access, each, self._replica)
+            and ((state := self._state(each)) == "active") in ({True, False} if active is None else {active == "true"})
+        ]
+        answer = CommandsAnswer([command_answer(command, state) for command, state in shown[:_LISTED]])
+        return json_answer(msgspec.json.encode(answer))
+
+    def _state(self, command: Command) -> State:
+        event = command.scope.event_id
+        entry = None if event is None else self._replica.offers[self._replica.shard_of(event)].events.get(EventId(event))
+        return command.state(self._wall_ms(), in_play=entry is not None and entry.record.progress.in_play)
+
+    async def _as_written(self) -> Written:
+        """Return the write of a command that was written before: it is published once everything up to now is."""
+        return Written("ok", await self._commands.last_seq())
+
+    async def _answer(self, command: Command, written: Written, status: int) -> web.Response:
+        """Wait until a command is published in every shard that it concerns, but not for long, and answer what it is then."""
+        if command.is_proposal and command.confirmed_by is None and command.lifted_ms is None:
+            return _answered(202, command, "proposed")
+        event = command.scope.event_id
+        shards = range(len(self._replica.offers)) if event is None else (self._replica.shard_of(event),)
+        offers = [(shard, self._replica.offers[shard]) for shard in shards]
+        until_s = time.monotonic() + WAIT_S
+        while any(offer.commands < written.seq for _, offer in offers):
+            if time.monotonic() > until_s:
+                break
+            await asyncio.sleep(_POLL_S)
+        at = {
+            str(shard): encode_at({shard: Position(offer.epoch, offer.seq)})
+            for shard, offer in offers
+            if offer.commands >= written.seq
+        }
+        if len(at) < len(offers):
+            return _answered(202, command, "pending", at)
+        return _answered(status, command, "applied" if command.lifted_ms is None else "lifted", at)
+
+
+def _answered(status: int, command: Command, state: Outcome, at: dict[str, str] | None = None) -> web.Response:
+    body = msgspec.json.encode(command_answer(command, state, at or {}))
+    return web.Response(status=status, body=body, content_type="application/json")
+
+
+def _unknown(key: str) -> web.Response:
+    return error(404, ErrorCode.NOT_FOUND, f"there is no command {key!r}; those that have ended are kept for a day")
+
+
+def _contended() -> web.Response:
+    return error(409, ErrorCode.BAD_REQUEST, "the command is being changed by others; try again")

@@ -1,0 +1,71 @@
+"""Commands as the HTTP API shows them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from oddsengine.commands.command import Action, Command, Scope, State, Values
+from oddsengine.commands.validation import KICK_OFF
+from oddsengine.common.clock import iso_time
+
+Time = Annotated[str, Meta(description="A time, as RFC 3339 in UTC.")]
+Outcome = State | Literal["applied", "pending"]
+
+
+class CommandAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A command.
+
+    `at` says for each shard concerned at which position it is published; it stays away in lists. `state` is `applied` once it
+    is published in all of them, and `pending` before; in lists what has become of it.
+    """
+
+    id: str
+    author: str
+    action: Action
+    scope: Scope
+    values: Values
+    reason: str
+    created: Time
+    expires: str | None
+    force: bool
+    state: Outcome
+    confirmed_by: str | None
+    confirmed: Time | None
+    lifted_by: str | None
+    lifted: Time | None
+    at: dict[str, str] | UnsetType = UNSET
+
+
+class CommandsAnswer(msgspec.Struct, forbid_unknown_fields=True):
+    """Commands, newest first."""
+
+    commands: list[CommandAnswer]
+
+
+def command_answer(command: Command, state: Outcome, at: dict[str, str] | None = None) -> CommandAnswer:
+    """Return a command as it is shown."""
+    expires = KICK_OFF if command.until_kick_off else _time(command.expires_ms)
+    return CommandAnswer(
+        id=command.id,
+        author=command.author,
+        action=command.action,
+        scope=command.scope,
+        values=command.values,
+        reason=command.reason,
+        created=iso_time(command.created_ms, "milliseconds"),
+        expires=expires,
+        force=command.force,
+        state=state,
+        confirmed_by=command.confirmed_by,
+        confirmed=_time(command.confirmed_ms),
+        lifted_by=command.lifted_by,
+        lifted=_time(command.lifted_ms),
+        at=UNSET if at is None else at,
+    )
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else iso_time(ms, "milliseconds")
