@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oddsengine.domain.feed_updates import MarketGone, MarketUpdate
-from oddsengine.sourcing.source_book import SelectionBook, SourceBook
+from oddsengine.sourcing.selection_book import SelectionBook
+from oddsengine.sourcing.source_book import SourceBook
 
 if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import UpdateBatch

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.domain.feed_updates import (
-    BookChange,
     EventUpdate,
     MarketGone,
     MarketUpdate,
     SourceStatus,
 )
+from oddsengine.sourcing.selection_book import SelectionBook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import (
         FeedUpdate,
-        LevelPriceSize,
         MarketDefinition,
-        PriceSize,
         SelectionDefinition,
         SourceHealth,
     )
@@ -33,143 +31,6 @@ _CAN_WIN: Final = frozenset({"active", "suspended"})
 _KEPT_GONE: Final = 1000
 #: The share of what a removed selection took of the book sum that new quotes of the others must have taken over.
 _TAKEN_OVER: Final = 0.5
-
-
-class SelectionBook:
-    """One selection's order book at one source, in the provider's units.
-
-    `back` holds the prices that can be backed (best: highest), `lay` those that can be laid (best: lowest). The books by level
-    are numbered by the provider. `last` is the last traded price, `quote` a bookmaker's own price.
-    """
-
-    __slots__ = (
-        "_best_back",
-        "_best_lay",
-        "_stale_best",
-        "back",
-        "back_display",
-        "back_levels",
-        "last",
-        "last_ms",
-        "lay",
-        "lay_display",
-        "lay_levels",
-        "quote",
-        "version",
-    )
-
-    def __init__(self) -> None:
-        self.back: dict[float, float] = {}
-        self.lay: dict[float, float] = {}
-        self.back_levels: dict[int, PriceSize] = {}
-        self.lay_levels: dict[int, PriceSize] = {}
-        self.back_display: dict[int, PriceSize] = {}
-        self.lay_display: dict[int, PriceSize] = {}
-        self.last: float | None = None
-        #: when `last` was traded, Unix milliseconds; 0 where that is not known
-        self.last_ms = 0
-        self.quote: float | None = None
-        self._best_back: PriceSize | None = None
-        self._best_lay: PriceSize | None = None
-        self._stale_best = False
-        #: number of changes so far; a reader compares it to see whether the book has changed since it last looked
-        self.version = 0
-
-    def apply(self, change: BookChange, traded_ms: int = 0) -> None:
-        """Apply changed rows. Deleting a row that does not exist is a no-op, and so is a change without content.
-
-        Args:
-            change: the rows.
-            traded_ms: when a last trade among them was made, Unix milliseconds; 0 where that is not known.
-        """
-        if not (change.back or change.lay or _has_content(change)):
-            return
-        self._stale_best = True
-        self.version += 1
-        rows = change.back
-        if rows:
-            _set_rows(self.back, rows)
-        rows = change.lay
-        if rows:
-            _set_rows(self.lay, rows)
-        levels = change.back_levels
-        if levels:
-            _set_levels(self.back_levels, levels)
-        levels = change.lay_levels
-        if levels:
-            _set_levels(self.lay_levels, levels)
-        levels = change.back_display
-        if levels:
-            _set_levels(self.back_display, levels)
-        levels = change.lay_display
-        if levels:
-            _set_levels(self.lay_display, levels)
-        if change.last is not None:
-            self.last = change.last
-            self.last_ms = traded_ms
-        if change.quote is not None:
-            self.quote = change.quote or None
-
-    def best(self) -> tuple[PriceSize | None, PriceSize | None]:
-        """Return the best (price, size) to back and to lay: from the full ladder, else best-offer levels, else display levels."""
-        if self._stale_best:
-            back, lay = self.back, self.lay
-            if back:
-                price = max(back)
-                self._best_back = (price, back[price])
-            else:
-                self._best_back = _top(self.back_levels) or _top(self.back_display)
-            if lay:
-                price = min(lay)
-                self._best_lay = (price, lay[price])
-            else:
-                self._best_lay = _top(self.lay_levels) or _top(self.lay_display)
-            self._stale_best = False
-        return self._best_back, self._best_lay
-
-    def back_rows(self) -> list[PriceSize]:
-        """Return the prices that can be backed, best first, with the same preference as `best`."""
-        if self.back:
-            return sorted(self.back.items(), reverse=True)
-        return [row for _, row in sorted((self.back_levels or self.back_display).items())]
-
-    def lay_rows(self) -> list[PriceSize]:
-        """Return the prices that can be laid, best first, with the same preference as `best`."""
-        if self.lay:
-            return sorted(self.lay.items())
-        return [row for _, row in sorted((self.lay_levels or self.lay_display).items())]
-
-
-def _has_content(change: BookChange) -> bool:
-    """Check whether a change without ladder rows has content. An empty one confirms no price."""
-    return bool(
-        change.quote is not None
-        or change.last is not None
-        or change.back_levels
-        or change.lay_levels
-        or change.back_display
-        or change.lay_display
-    )
-
-
-def _set_rows(book: dict[float, float], rows: list[PriceSize]) -> None:
-    for price, size in rows:
-        if size:
-            book[price] = size
-        else:
-            book.pop(price, None)
-
-
-def _set_levels(book: dict[int, PriceSize], rows: list[LevelPriceSize]) -> None:
-    for level, price, size in rows:
-        if size:
-            book[level] = (price, size)
-        else:
-            book.pop(level, None)
-
-
-def _top(levels: dict[int, PriceSize]) -> PriceSize | None:
-    return levels[min(levels)] if levels else None
 
 
 class SourceMarket:
@@ -208,13 +69,15 @@ class SourceMarket:
         self.quotes_at_removal: dict[str, float] | None = None
 
     def define(self, definition: MarketDefinition, books: Mapping[str, SelectionBook] | None = None) -> None:
-        """Replace the definition.
+        """Replace the definition. One that equals the last is that one, so that what is keyed by its identity stays valid.
 
         Args:
             definition: the new one.
             books: the selections' books under the earlier definition; None for the present ones.
         """
-        if self.definition is not None and _is_removal(self.definition, definition):
+        if definition == self.definition:
+            definition = self.definition
+        elif self.definition is not None and _is_removal(self.definition, definition):
             books = self.books if books is None else books
             quotes = {key: book.quote for key, book in books.items() if book.quote is not None}
             self.quotes_at_removal = quotes or None

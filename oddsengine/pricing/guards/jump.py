@@ -17,7 +17,8 @@ from oddsengine.domain.feed_updates import PriceSize
 from oddsengine.pricing.market.reference import reference_prices
 from oddsengine.pricing.methods.implied import ConsensusBook
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
+from oddsengine.sourcing.selection_book import SelectionBook
+from oddsengine.sourcing.source_book import SourceMarket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

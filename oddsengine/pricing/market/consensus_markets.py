@@ -95,11 +95,13 @@ class ConsensusMarkets:
         if held is None:
             held = self._markets[market] = SourceMarket(CONSENSUS, str(market))
         definition = self.definition_for(market, first.source, first_definition)
-        if held.definition is not definition:
+        if held.definition is None or (held.definition is not definition and held.definition != definition):
             held.define(definition)
             held.books = {}
-        elif held.books.keys() != consensus.fair.keys():
-            held.books = {}
+        else:
+            definition = held.definition
+            if held.books.keys() != consensus.fair.keys():
+                held.books = {}
         for key, fair in consensus.fair.items():
             book = held.books.get(key)
             if not isinstance(book, ConsensusBook):

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.methods.implied import FairPriceInputs
     from oddsengine.pricing.profiles.profile import ResolvedProfile
-    from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
+    from oddsengine.sourcing.selection_book import SelectionBook
+    from oddsengine.sourcing.source_book import SourceMarket
 
 
 class MarketBook:
@@ -154,7 +155,7 @@ class MarketBook:
         fresh = not self.is_open
         for groups in self.groups.values():
             for group in groups:
-                if group.dirty is not None:
+                if group.is_dirty:
                     for index in sorted(group.price(fresh=fresh)):
                         changed[group.selections[index].key] = None
                     refusal = refusal or self._refusal(group)

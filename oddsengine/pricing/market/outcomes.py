@@ -10,7 +10,8 @@ from oddsengine.domain.market_types import MARKET_TYPES
 if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.taxonomy import MarketType, SelectionStatus
-    from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
+    from oddsengine.sourcing.selection_book import SelectionBook
+    from oddsengine.sourcing.source_book import SourceMarket
 
 #: The market types whose lines form a ladder, and the selection that gets likelier as the line rises.
 RISING_SIDE = {"total": "under", "home_total": "under", "away_total": "under", "handicap": "home", "asian_handicap": "home"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import fsum, inf
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.pricing.market.incremental_book import IncrementalBook
@@ -10,16 +11,19 @@ from oddsengine.pricing.market.quoting import with_pooled
 from oddsengine.pricing.methods.bounds import BOUND_ERROR, COHERENT, bounds, fit, implied_bounds
 from oddsengine.pricing.methods.fair import fair_from_exchange
 from oddsengine.pricing.methods.implied import ConsensusBook, implied, implied_by_exchange
+from oddsengine.sourcing.selection_book import SelectionBook
 
 if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import PriceSize
     from oddsengine.pricing.market.outcomes import OutcomeGroup
     from oddsengine.pricing.methods.implied import FairPriceInputs
     from oddsengine.pricing.profiles.profile import Profile
-    from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
+    from oddsengine.sourcing.source_book import SourceMarket
 
 #: What no factor is between, and what no sum of bounds is.
 _CROSSED: Final = (inf, -inf)
+#: In place of a book that a source does not have.
+_NO_BOOK: Final = SelectionBook()
 #: How much closer than its bounds a probability must be to be within them whatever the float error.
 _SAFE: Final = 1.0 + 1e-12
 
@@ -43,9 +47,11 @@ class PricedGroup:
         "_market",
         "_max_factors",
         "_min_factors",
+        "_priced",
+        "_version_of",
+        "_versioned",
         "_versions",
         "books",
-        "dirty",
         "expires_ms",
         "factor",
         "fitted",
@@ -54,6 +60,7 @@ class PricedGroup:
         "incremental",
         "inputs",
         "inverses",
+        "is_dirty",
         "line",
         "lows",
         "pooled",
@@ -74,8 +81,11 @@ class PricedGroup:
         self._market = market
         self._is_one_of_many = outcomes.is_one_of_many
         self.books: list[SelectionBook | None] = outcomes.books(market)
+        #: the same, for their versions: deep in an order book nothing is read, unless its depth is limited
+        self._versioned = [_NO_BOOK if book is None else book for book in self.books]
+        self._version_of = attrgetter("version" if inputs.limits.min_depth else "best_version")
         #: the version of each book at the last call of `imply`, -1 before the first
-        self._versions = [-1] * len(selections)
+        self._versions = [0 if book is None else -1 for book in self.books]
         self.inputs = inputs
         self.winners = outcomes.winners
         self.probabilities: list[float | None] = [None] * len(selections)
@@ -113,8 +123,10 @@ class PricedGroup:
         self.has_prices = False
         #: the rising side's probability after pooling with the other lines of its ladder, None where they agree with it
         self.pooled: float | None = None
-        #: the indices to price, None where there is nothing to do
-        self.dirty: list[int] | None = []
+        #: whether there is something to price
+        self.is_dirty = True
+        #: the inverse probabilities at the last call of `price`
+        self._priced: list[float | None] = [None] * len(selections)
         self.incremental = IncrementalBook([selection.key for selection in selections], self.winners, profiles)
 
     def imply(self, now_ms: float = 0.0) -> str | None:
@@ -123,37 +135,31 @@ class PricedGroup:
         Args:
             now_ms: Unix milliseconds, for the ages of last trades.
         """
-        books, versions = self.books, self._versions
-        indices = [index for index, book in enumerate(books) if book is not None and book.version != versions[index]]
-        if not indices and self.factor is not None and now_ms < self.expires_ms:
-            return None
-        if indices:
+        versions, before = [*map(self._version_of, self._versioned)], self._versions
+        indices: list[int] = []
+        if versions != before:
+            indices = [index for index, version in enumerate(versions) if version != before[index]]
+            self._versions = versions
             # What was refused has not been looked at: its updates count with the next ones.
             self.updated = indices if self.refusal is None else sorted({*self.updated, *indices})
-        for index in indices:
-            book = books[index]
-            if book is not None:
-                versions[index] = book.version
-                if book.quote is not None or type(book) is ConsensusBook:
-                    self._is_joint = True
-        moved: list[int] = []
-        is_moved = self._imply_jointly(now_ms, moved) if self._is_joint else self._imply_singly(indices, moved)
-        # Most changes of an order book are deep in it and move nothing.
-        if moved or is_moved or self.factor is None:
-            self._fit(moved)
+        elif self.factor is not None and now_ms < self.expires_ms:
+            return None
+        if not self._is_joint:
+            read = self._versioned
+            self._is_joint = any(read[index].quote is not None or type(read[index]) is ConsensusBook for index in indices)
+        has_moved = self._imply_jointly(now_ms) if self._is_joint else self._imply_singly(indices)
+        if has_moved or self.factor is None:
+            self._fit()
         return self.refusal
 
-    def _imply_singly(self, indices: list[int], moved: list[int]) -> bool:
-        """Update the probabilities of selections from their own books. Return whether bounds have changed."""
-        is_moved = False
-        books, limits, best_offers = self.books, self.inputs.limits, self._best_offers
+    def _imply_singly(self, indices: list[int]) -> bool:
+        """Update the probabilities of selections from their own books. Return whether one or its bounds have changed."""
+        has_moved = False
+        books, limits, best_offers = self._versioned, self.inputs.limits, self._best_offers
         for index in indices:
-            book = books[index]
-            if book is None:
-                continue
-            best = book.best()
+            best = books[index].best()
             if limits.min_depth:
-                answer = implied_by_exchange(book, limits)
+                answer = implied_by_exchange(books[index], limits)
             elif best == best_offers[index]:
                 # Only the best offers count: 2 us less for most updates.
                 continue
@@ -163,27 +169,31 @@ class PricedGroup:
             low, high = bounds(*best)
             if low != self.lows[index] or high != self.highs[index]:
                 self.lows[index], self.highs[index] = low, high
-                is_moved = True
-            self._set(index, None if answer is None else answer.probability, moved)
+                has_moved = True
+            if self._set(index, None if answer is None else answer.probability):
+                has_moved = True
             self._set_limits(index)
-        return is_moved
+        return has_moved
 
-    def _imply_jointly(self, now_ms: float, moved: list[int]) -> bool:
-        """Update all probabilities. Return whether something else than a probability has changed."""
+    def _imply_jointly(self, now_ms: float) -> bool:
+        """Update all probabilities. Return whether one, its bounds or the refusal have changed."""
         answers = implied(self.books, self.winners, self.inputs, self._market, now_ms, is_one_of_many=self._is_one_of_many)
-        is_moved = (self.lows, self.highs, self.refusal) != (answers.lows, answers.highs, answers.refusal)
+        has_moved = (self.lows, self.highs, self.refusal) != (answers.lows, answers.highs, answers.refusal)
         self.lows, self.highs, self.refusal = answers.lows, answers.highs, answers.refusal
         self.quote_sum, self.expires_ms = answers.quote_sum, answers.expires_ms
         for index, answer in enumerate(answers.fair):
-            self._set(index, None if answer is None else answer.probability, moved)
+            if self._set(index, None if answer is None else answer.probability):
+                has_moved = True
             self._set_limits(index)
-        return is_moved
+        return has_moved
 
-    def _set(self, index: int, probability: float | None, moved: list[int]) -> None:
-        if probability != self.probabilities[index]:
-            self.probabilities[index] = probability
-            self.inverses[index] = None if probability is None else 1.0 / probability
-            moved.append(index)
+    def _set(self, index: int, probability: float | None) -> bool:
+        """Set a probability. Return whether it changed."""
+        if probability == self.probabilities[index]:
+            return False
+        self.probabilities[index] = probability
+        self.inverses[index] = None if probability is None else 1.0 / probability
+        return True
 
     def _set_limits(self, index: int) -> None:
         """Set what `_is_within` compares of a selection."""
@@ -210,8 +220,7 @@ class PricedGroup:
         factor = winners / total
         return factor if max(self._min_factors) <= factor <= min(self._max_factors) else None
 
-    def _fit(self, moved: list[int]) -> None:
-        before, was_fitted = self.factor, self.fitted is not None
+    def _fit(self) -> None:
         self.fitted = None
         if self._is_joint and self.refusal is not None:
             self.factor = None
@@ -221,10 +230,7 @@ class PricedGroup:
                 found = fit(self.probabilities, self.lows, self.highs, self.winners)
                 self.factor, self.fitted = (None, None) if found is None else found
             self.refusal = "incoherent" if self.factor is None else None
-        if was_fitted or self.fitted is not None:
-            self.dirty = list(range(len(self.selections)))
-        elif moved or self.factor != before:
-            self.dirty = moved if self.dirty is None else [*self.dirty, *moved]
+        self.is_dirty = True
         self.has_prices = any(self.probabilities)
 
     def rising_probability(self) -> float | None:
@@ -241,7 +247,7 @@ class PricedGroup:
         if probability == self.pooled:
             return False
         self.pooled = probability
-        self.dirty = list(range(len(self.selections)))
+        self.is_dirty = True
         return True
 
     def allows(self, probability: float) -> bool:
@@ -262,22 +268,22 @@ class PricedGroup:
         return fair
 
     def price(self, *, fresh: bool) -> set[int]:
-        """Price what is dirty. Return the indices whose prices changed.
+        """Price what has moved. Return the indices whose prices changed.
 
         Args:
             fresh: whether nothing is on offer, so that no earlier price damps the new ones.
         """
-        dirty = self.dirty
-        if dirty is None or self.factor is None:
+        if self.factor is None:
             return set()
-        inverses, factor = self.inverses, self.factor
         if self.pooled is not None or self.fitted is not None:
             inverses, factor = [None if each is None else 1.0 / each for each in self.fair()], 1.0
-            dirty = list(range(len(inverses)))
-        self.dirty = None
-        changed = self.incremental.update(inverses, factor, dirty, self.lows, fresh=fresh)
-        if not self.incremental.settled:
-            self.dirty = []
+        else:
+            inverses, factor = [*self.inverses], self.factor
+        before = self._priced
+        moved = [index for index, inverse in enumerate(inverses) if inverse != before[index]]
+        self._priced = inverses
+        changed = self.incremental.update(inverses, factor, moved, self.lows, fresh=fresh)
+        self.is_dirty = not self.incremental.settled
         return changed
 
     def best(self, index: int) -> int | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from oddsengine.pricing.methods.bounds import bounds, has_room, implied_bounds, quote_sum_bounds
 from oddsengine.pricing.methods.fair import ExchangeLimits, Fair, fair_from_exchange, fair_from_quotes, is_deep_enough, normalised
 from oddsengine.pricing.methods.margin import SEVERAL_WINNERS, devig_method
-from oddsengine.sourcing.source_book import SelectionBook
+from oddsengine.sourcing.selection_book import SelectionBook
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,11 +33,12 @@ class ConsensusBook(SelectionBook):
         self.bounds = (0.0, 1.0)
 
     def set_fair(self, probability: float, bounds: tuple[float, float] = (0.0, 1.0)) -> None:
-        """Set the fair probability and its bounds; `version` changes only if one of them does."""
+        """Set the fair probability and its bounds; the versions change only if one of them does."""
         if probability != self.fair or bounds != self.bounds:
             self.fair = probability
             self.bounds = bounds
             self.version += 1
+            self.best_version += 1
 
 
 class FairPriceInputs(NamedTuple):

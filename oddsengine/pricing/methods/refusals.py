@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.feed_updates import PriceSize
     from oddsengine.pricing.methods.fair import ExchangeLimits
-    from oddsengine.sourcing.source_book import SelectionBook
+    from oddsengine.sourcing.selection_book import SelectionBook
 
 
 def refusal_of_book(book: SelectionBook | None, limits: ExchangeLimits) -> str:

@@ -19,7 +19,8 @@ from oddsengine.pricing.methods.fair import ExchangeLimits, fair_from_exchange
 from oddsengine.pricing.methods.implied import implied_by_exchange
 from oddsengine.pricing.pricer import Pricer, Repricing
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
+from oddsengine.sourcing.selection_book import SelectionBook
+from oddsengine.sourcing.source_book import SourceMarket
 from tests.support.builders import a_definition, a_quote, an_event
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
 from oddsengine.pricing.market.lines import LineLadders
 from oddsengine.pricing.market.market_book import MarketBook
 from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile
-from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
+from oddsengine.sourcing.selection_book import SelectionBook
+from oddsengine.sourcing.source_book import SourceMarket
 from tests.support.builders import a_definition, a_quote
 
 

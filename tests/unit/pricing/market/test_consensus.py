@@ -10,7 +10,8 @@ from oddsengine.domain.feed_updates import BookChange
 from oddsengine.pricing.market.consensus import Opinion, agree, opinion, weighted_median
 from oddsengine.pricing.market.outcomes import outcome_groups
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
+from oddsengine.sourcing.selection_book import SelectionBook
+from oddsengine.sourcing.source_book import SourceMarket
 from tests.support.builders import a_definition, a_quote
 
 VALUES = st.lists(st.tuples(st.floats(0.01, 0.99), st.floats(0.1, 10)), min_size=1, max_size=9)

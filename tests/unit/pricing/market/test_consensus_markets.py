@@ -9,7 +9,8 @@ from oddsengine.domain.ids import MarketId
 from oddsengine.pricing.market.consensus_markets import CONSENSUS, ConsensusMarkets
 from oddsengine.pricing.methods.implied import ConsensusBook
 from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile
-from oddsengine.sourcing.source_book import SelectionBook, SourceMarket
+from oddsengine.sourcing.selection_book import SelectionBook
+from oddsengine.sourcing.source_book import SourceMarket
 from oddsengine.sourcing.source_selector import TOO_FEW_SOURCES, ConsensusInput, SourcingRule
 from tests.support.builders import a_definition
 

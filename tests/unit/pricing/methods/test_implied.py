@@ -14,7 +14,7 @@ from oddsengine.pricing.market.outcomes import outcome_groups
 from oddsengine.pricing.methods.fair import ExchangeLimits
 from oddsengine.pricing.methods.implied import ConsensusBook, FairPriceInputs, implied
 from oddsengine.pricing.methods.margin import METHODS, Method
-from oddsengine.sourcing.source_book import SelectionBook
+from oddsengine.sourcing.selection_book import SelectionBook
 from tests.support.builders import a_definition, a_quote
 
 INPUTS = FairPriceInputs(ExchangeLimits(), "multiplicative", 0.0)
