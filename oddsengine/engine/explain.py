@@ -39,7 +39,7 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
     record = offer.markets.get(market)
     if record is None:
         return None
-    quoting = list(pipeline.quoting(market))
+    quoting = pipeline.quoting(market)
     priced: dict[str, tuple[ResolvedProfile, PricedMarket]] = {}
     priced_by: str | None = None
     choice, consensus = pipeline.choose(market, now_ms, remember=False)

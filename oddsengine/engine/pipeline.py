@@ -27,7 +27,7 @@ from oddsengine.sourcing.source_book import SourceBook
 from oddsengine.sourcing.source_selector import ConsensusInput, SourceSelector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from collections.abc import Set as AbstractSet
 
     from oddsengine.commands.command import Command
@@ -173,14 +173,17 @@ class Pipeline:
         """Return the shard that publishes a market."""
         return shard_of(market.partition("/")[0], len(self.offers))  # type: ignore[arg-type]
 
-    def quoting(self, market: MarketId) -> Iterator[tuple[SourceBook, SourceMarket]]:
-        """Yield the sources that quote a market with their books of it, most preferred first."""
+    def quoting(self, market: MarketId) -> list[tuple[SourceBook, SourceMarket]]:
+        """Return the sources that quote a market with their books of it, most preferred first."""
         sources = self._directory.sources_of(market)
-        if sources:
-            for source, book in self.books.items():
-                source_id = sources.get(source)
-                if source_id is not None and source_id in book.markets:
-                    yield book, book.markets[source_id]
+        found: list[tuple[SourceBook, SourceMarket]] = []
+        # One source, as for most markets, needs no order.
+        for source in sources if len(sources) == 1 else [each for each in self.books if each in sources]:
+            book = self.books[source]
+            held = book.markets.get(sources[source])
+            if held is not None:
+                found.append((book, held))
+        return found
 
     def tick(self, now_ms: int) -> None:
         """Mark the markets dirty that must be priced only because time has passed. Call about once a second."""
@@ -308,9 +311,8 @@ class Pipeline:
             now_ms: Unix milliseconds.
             remember: whether the choice counts, so that a later return to a better source waits for the configured time.
         """
-        quoting = list(self.quoting(market))
         event = self._event_of(market)
-        choice = self._selector.choose(market, quoting, event, now_ms, begun=self._events.begun, remember=remember)
+        choice = self._selector.choose(market, self.quoting(market), event, now_ms, begun=self._events.begun, remember=remember)
         if not isinstance(choice, ConsensusInput):
             return choice, None
         first, first_definition, _ = choice.members[0]

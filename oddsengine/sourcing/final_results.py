@@ -60,6 +60,10 @@ class FinalResults:
         """Check whether some source has closed a market with a result and not opened it since."""
         return market in self._closing
 
+    def has_closing(self, market: MarketId) -> bool:
+        """Check whether a market has a result, or some source has closed it with one."""
+        return market in self._closed or market in self._closing
+
     def standing(
         self, market: MarketId, known: Sequence[tuple[SourceBook, SourceMarket, MarketDefinition]], *, remember: bool
     ) -> ClosedMarket | None:

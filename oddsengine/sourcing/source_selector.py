@@ -164,8 +164,26 @@ class SourceSelector:
             remember: whether to store the choice as the current source, and a result; False for explanations.
         """
         known = [(book, each, each.definition) for book, each in candidates if each.definition is not None]
-        if remember:
+        if remember and self._return_at_ms:
             self._return_at_ms.pop(market, None)
+        if len(known) == 1 and len(self._rules) == 1 and not self._results.has_closing(market):
+            # By far the most frequent case; the others lead to the same.
+            book, held, definition = known[0]
+            if remember and definition.status == "closed" and has_result(definition):
+                self._results.close(market, held, definition)
+            return ChosenSource(held, definition, _refusal(book, definition, self._rules[0], begun))
+        return self._choose_by_rules(market, known, event, now_ms, begun, remember=remember)
+
+    def _choose_by_rules(
+        self,
+        market: MarketId,
+        known: list[_Known],
+        event: Event | None,
+        now_ms: int,
+        begun: Mapping[EventId, Event],
+        *,
+        remember: bool,
+    ) -> ChosenSource | ConsensusInput | None:
         is_final = market in self._results
         if remember and (is_final or len(known) > 1 or self._results.is_closed(market)):
             self._results.note_closing(market, known)
@@ -175,14 +193,8 @@ class SourceSelector:
                 return ChosenSource(closed.market, closed.definition, None)
         if not known:
             return None
-        is_closed = self._results.is_closed(market)
-        choice: ChosenSource | ConsensusInput | None
-        if len(known) == 1 and len(self._rules) == 1:
-            book, held, definition = known[0]
-            choice = ChosenSource(held, definition, _refusal(book, definition, self._rules[0], begun, is_closed=is_closed))
-        else:
-            rule = self._rule(event, known)
-            choice = self._choose(market, _judged(known, rule, begun, is_closed=is_closed), rule, now_ms, remember=remember)
+        rule, is_closed = self._rule(event, known), self._results.is_closed(market)
+        choice = self._choose(market, _judged(known, rule, begun, is_closed=is_closed), rule, now_ms, remember=remember)
         if remember and type(choice) is ChosenSource and has_result(choice.definition):
             self._results.close(market, choice.market, choice.definition)
         return choice

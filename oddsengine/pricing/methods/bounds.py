@@ -87,17 +87,20 @@ def _fit_incomplete(
 ) -> Fit | None:
     if not has_room(lows, highs, winners):
         return None
-    values, own_lows, own_highs, low_rest, high_rest = [], [], [], [], []
+    values: list[float] = []
+    own_lows: list[float] = []
+    own_highs: list[float] = []
+    low_rest = high_rest = 0.0
     for probability, low, high in zip(probabilities, lows, highs, strict=True):
         if probability is None:
-            low_rest.append(low)
-            high_rest.append(high)
+            low_rest += low
+            high_rest += high
         else:
             values.append(probability)
             own_lows.append(low)
             own_highs.append(high)
     total = fsum(values)
-    most, least = winners - fsum(low_rest), winners - fsum(high_rest)
+    most, least = winners - low_rest, winners - high_rest
     if not values or least - _SUM_ERROR <= total <= most + _SUM_ERROR:
         return Fit(1.0, None)
     target = max(most, fsum(own_lows)) if total > most else least
@@ -131,17 +134,27 @@ def scaled_within(values: Sequence[float], lows: Sequence[float], highs: Sequenc
     reached, so each round settles at least one value.
     """
     scaled = [*values]
-    free = list(range(len(scaled)))
+    free = [*range(len(scaled))]
     rest = total
     while free:
         factor = rest / fsum([values[index] for index in free])
-        over = [index for index in free if values[index] * factor >= highs[index]]
-        under = [index for index in free if values[index] * factor <= lows[index]]
+        over, under = set(), set()
+        # One pass without calls: 10 us less for most updates of a race.
         for index in free:
-            scaled[index] = min(max(values[index] * factor, lows[index]), highs[index])
+            value = values[index] * factor
+            if value >= highs[index]:
+                scaled[index] = highs[index]
+                over.add(index)
+            elif value <= lows[index]:
+                scaled[index] = lows[index]
+                under.add(index)
+            else:
+                scaled[index] = value
+        if not over and not under:
+            return scaled
         excess = fsum([scaled[index] for index in free]) - rest
         # With too little in total the factor must rise, so values at their upper bound stay there; and vice versa.
-        settled = set(over if excess < 0.0 else under)
+        settled = over if excess < 0.0 else under
         if not settled or abs(excess) <= _SUM_ERROR * _SUM_ERROR:
             return scaled
         rest -= fsum([scaled[index] for index in settled])
