@@ -1,4 +1,4 @@
-"""The `oddsengine` command: its subcommands, their options and their help; those of the roles are in `roles.commands`."""
+"""The `oddsengine` command: its subcommands, their options and help; those of roles and traders are in their packages."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from feeds.feed import installed_feeds
 from oddsengine import __version__
 from oddsengine.cli.roles.commands import engine, gateway, run
 from oddsengine.cli.support import ConfigOption, fail, parse_speed, parse_times, read_settings, run_role, with_address
+from oddsengine.cli.trading.commands import commands, lift, override, suspend
 from oddsengine.domain.ladders import LADDERS
 from oddsengine.pricing import METHODS
 from oddsengine.pricing.profiles.profile import Profile
@@ -33,8 +34,8 @@ app = typer.Typer(
 # The commands import their modules when they are called: `--help` and the other commands start faster without.
 # ruff: noqa: PLC0415
 
-for role in (run, engine, gateway):
-    app.command()(role)
+for command in (run, engine, gateway, suspend, lift, override, commands):
+    app.command()(command)
 
 
 def main() -> None:

@@ -1,0 +1,187 @@
+"""`oddsengine suspend`, `lift`, `override` and `commands`: what traders do, from a terminal.
+
+Each prints what the gateway answers, one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oddsengine.cli.support import fail
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from oddsengine.client.commands import CommandClient
+
+# The client is imported when a command is called: `--help` and the other commands start faster without.
+# ruff: noqa: PLC0415
+# Flags of a command line are arguments of a function here.
+# ruff: noqa: FBT002
+
+UrlArgument = Annotated[str, typer.Argument(help="A gateway, as localhost:8080.")]
+ScopeArgument = Annotated[
+    str, typer.Argument(help="all, sport:<key>, competition:<id>, event:<id>, market:<id> or selection:<market>/<key>.")
+]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of a command.")]
+TypeOption = Annotated[list[str] | None, typer.Option("--type", help="Only markets of this type; may be repeated.")]
+InPlayOption = Annotated[
+    bool | None, typer.Option("--in-play/--not-in-play", help="Only while in play, or only while not. Default: both.")
+]
+ProfileOption = Annotated[list[str] | None, typer.Option("--profile", help="Only in this profile; may be repeated.")]
+ReasonOption = Annotated[str, typer.Option(help="Why, for other people.")]
+ExpiresOption = Annotated[
+    str | None, typer.Option(help="kick_off, a time as 2026-11-26T20:00:00Z, or seconds. Default: when it is lifted.")
+]
+TokenOption = Annotated[str | None, typer.Option(envvar="ODDSENGINE_TOKEN", help="Access token, if one is required.")]
+CaOption = Annotated[
+    Path | None, typer.Option(envvar="ODDSENGINE_CA", help="Trust the certificates of this PEM file instead of the system's.")
+]
+
+
+def suspend(  # noqa: PLR0913 - each is an option of the command line
+    url: UrlArgument,
+    scope: ScopeArgument,
+    types: TypeOption = None,
+    in_play: InPlayOption = None,
+    profiles: ProfileOption = None,
+    reason: ReasonOption = "",
+    expires: ExpiresOption = None,
+    token: TokenOption = None,
+    ca: CaOption = None,
+) -> None:
+    """Suspend a selection, a market, an event, a competition, a sport or everything, until it is lifted or expires."""
+    narrowed = _narrowed(types, in_play, profiles)
+
+    async def make(client: CommandClient) -> list[dict[str, Any]]:
+        return [await client.suspend(scope, reason=reason, expires=_expires(expires), **narrowed)]
+
+    _print(url, token, ca, make)
+
+
+def lift(url: UrlArgument, key: IdArgument, token: TokenOption = None, ca: CaOption = None) -> None:
+    """Lift a command: what is true without it is published again. Lifting it twice is harmless."""
+
+    async def end(client: CommandClient) -> list[dict[str, Any]]:
+        return [await client.lift(key)]
+
+    _print(url, token, ca, end)
+
+
+def override(  # noqa: PLR0913 - each is an option of the command line
+    url: UrlArgument,
+    scope: ScopeArgument,
+    price: Annotated[list[str] | None, typer.Option(help="A price, as home=2.5; may be repeated.")] = None,
+    shift: Annotated[
+        list[str] | None, typer.Option(help="Raise a fair probability by a share, as home=0.02; may be repeated.")
+    ] = None,
+    book_sum: Annotated[float | None, typer.Option(help="The sum of inverse odds per winner, as 1.08.")] = None,
+    limit: Annotated[float | None, typer.Option(help="The greatest stake.")] = None,
+    bet_delay: Annotated[float | None, typer.Option(help="How long to delay a bet, in seconds.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="The prices may break the rules of their profile (role admin).")] = False,
+    types: TypeOption = None,
+    in_play: InPlayOption = None,
+    profiles: ProfileOption = None,
+    reason: ReasonOption = "",
+    expires: ExpiresOption = None,
+    token: TokenOption = None,
+    ca: CaOption = None,
+) -> None:
+    """Set prices, shifts, a book sum, a limit or a bet delay, each with a command of its own."""
+    values = {
+        "price": _by_selection("--price", price),
+        "shift": _by_selection("--shift", shift),
+        "book_sum": book_sum,
+        "limit": limit,
+        "bet_delay_s": bet_delay,
+    }
+    given = {action: value for action, value in values.items() if value is not None}
+    if not given:
+        raise typer.BadParameter("nothing to set: give --price, --shift, --book-sum, --limit or --bet-delay")
+    narrowed = _narrowed(types, in_play, profiles)
+
+    async def make(client: CommandClient) -> list[dict[str, Any]]:
+        return [
+            await client.make(
+                action,
+                scope,
+                values=value,
+                reason=reason,
+                expires=_expires(expires),
+                force=force and action == "price",
+                **narrowed,
+            )
+            for action, value in given.items()
+        ]
+
+    _print(url, token, ca, make)
+
+
+def commands(
+    url: UrlArgument,
+    every: Annotated[bool, typer.Option("--all", help="Also those that have ended, and proposals.")] = False,
+    confirm: Annotated[str | None, typer.Option(metavar="ID", help="Confirm the proposal of somebody else first.")] = None,
+    token: TokenOption = None,
+    ca: CaOption = None,
+) -> None:
+    """List the commands that hold, newest first, with author, reason and expiry."""
+
+    async def found(client: CommandClient) -> list[dict[str, Any]]:
+        if confirm is not None:
+            await client.confirm(confirm)
+        return await client.commands(active=None if every else True)
+
+    _print(url, token, ca, found)
+
+
+def _print(url: str, token: str | None, ca: Path | None, ask: Callable[[CommandClient], Awaitable[list[dict[str, Any]]]]) -> None:
+    import aiohttp
+
+    from oddsengine.client.commands import CommandClient, CommandRefused
+
+    async def run() -> list[dict[str, Any]]:
+        trusted = None if ca is None else ssl.create_default_context(cafile=ca)
+        async with CommandClient(url, token=None if token is None else lambda: token, ssl=trusted) as client:
+            return await ask(client)
+
+    try:
+        answers = asyncio.run(run())
+    except CommandRefused as error:
+        fail(error)
+    except TimeoutError:
+        fail(TimeoutError(f"{url} does not answer"))
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        fail(error)
+    for answer in answers:
+        typer.echo(json.dumps(answer, ensure_ascii=False))
+
+
+def _narrowed(types: list[str] | None, in_play: bool | None, profiles: list[str] | None) -> dict[str, Any]:  # noqa: FBT001
+    given = {"types": types, "in_play": in_play, "profiles": profiles}
+    return {name: value for name, value in given.items() if value not in (None, [])}
+
+
+def _expires(text: str | None) -> str | float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
+
+
+def _by_selection(option: str, pairs: list[str] | None) -> dict[str, float] | None:
+    values: dict[str, float] = {}
+    for pair in pairs or ():
+        key, _, value = pair.rpartition("=")
+        try:
+            values[key] = float(value)
+        except ValueError:
+            key = ""
+        if not key:
+            raise typer.BadParameter(f"{pair!r} is not a selection and a number, as home=2.5", param_hint=option)
+    return values or None

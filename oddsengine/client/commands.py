@@ -1,0 +1,162 @@
+"""Commands from Python: suspend, price, limit, confirm and lift through a gateway's HTTP API."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import orjson
+
+from oddsengine.client.tokens import ask_token
+from oddsengine.client.url import stream_url
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable, Mapping
+    from types import TracebackType
+
+_TIMEOUT_S: Final = 5.0
+_ATTEMPTS: Final = 3
+_SCHEMES: Final = {"ws": "http", "wss": "https"}
+_FAILED: Final = 400
+
+
+class CommandRefused(Exception):
+    """The gateway has refused a request.
+
+    Attributes:
+        status: the HTTP status.
+        code: the error code.
+        message: what is wrong, and what is allowed.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        self.status = status
+        self.code = code
+        self.message = message
+        super().__init__(message)
+
+
+class CommandClient:
+    """Makes commands through one gateway. Use it as a context manager.
+
+    A scope is `all`, or `<kind>:<key>` with the kinds `sport competition event market selection`; further keys of the protocol's
+    scope (`types`, `in_play`, `profiles`) are given as `narrowed`.
+
+    Args:
+        url: the gateway, as `http://host:port` or `host:port`, or the URL of its stream.
+        token: returns the token, at once or as an awaitable; None where none is required.
+        ssl: the TLS context, as for a private authority; None for the system's certificates.
+
+    Raises:
+        ValueError: if the URL is not one of a gateway.
+    """
+
+    def __init__(
+        self, url: str, *, token: Callable[[], str | Awaitable[str]] | None = None, ssl: ssl.SSLContext | None = None
+    ) -> None:
+        parts = urlsplit(stream_url(url))
+        path = parts.path.removesuffix("stream") + "commands"
+        self.url = parts._replace(scheme=_SCHEMES[parts.scheme], path=path, query="").geturl()
+        self._token = token
+        self._ssl = ssl
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector() if self._ssl is None else aiohttp.TCPConnector(ssl=self._ssl)
+        self._http = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(_TIMEOUT_S))
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    async def make(
+        self,
+        action: str,
+        scope: str,
+        *,
+        values: Any = None,
+        reason: str = "",
+        expires: str | float | None = None,
+        force: bool = False,
+        **narrowed: Any,
+    ) -> dict[str, Any]:
+        """Make a command and return it; a lost connection is tried again without a second effect.
+
+        Args:
+            action: as in docs/commands.md.
+            scope: `all` or `<kind>:<key>`.
+            values: what the action sets.
+            reason: why, for other people.
+            expires: `kick_off`, a time as RFC 3339, seconds, or None.
+            force: for a price, whether it may break the rules of its profile.
+            narrowed: further keys of the scope.
+
+        Raises:
+            CommandRefused: if the gateway refuses it.
+            aiohttp.ClientError, TimeoutError: if it does not answer.
+        """
+        body: dict[str, Any] = {"action": action, "scope": {**scope_of(scope), **narrowed}, "reason": reason, "expires": expires}
+        if values is not None:
+            body["values"] = values
+        if force:
+            body["force"] = True
+        return await self._ask("POST", "", body, {"Idempotency-Key": secrets.token_hex(16)})
+
+    async def suspend(self, scope: str, **options: Any) -> dict[str, Any]:
+        """Suspend a scope; the options are those of `make`."""
+        return await self.make("suspend", scope, **options)
+
+    async def lift(self, key: str) -> dict[str, Any]:
+        """Lift a command. Lifting it again changes nothing. Raises as `make` does."""
+        return await self._ask("DELETE", f"/{quote(key, safe='')}")
+
+    async def confirm(self, key: str) -> dict[str, Any]:
+        """Confirm the proposal of somebody else. Raises as `make` does."""
+        return await self._ask("POST", f"/{quote(key, safe='')}/confirm")
+
+    async def commands(self, *, active: bool | None = None) -> list[dict[str, Any]]:
+        """Return the commands, newest first; with `active` those that hold, or only the others. Raises as `make` does."""
+        query = "" if active is None else f"?active={str(active).lower()}"
+        found = (await self._ask("GET", query))["commands"]
+        return list(found)
+
+    async def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        assert self._http is not None, "use it as a context manager"  # noqa: S101 - an error of the caller
+        token = await ask_token(self._token)
+        sent = {**(headers or {}), **({} if token is None else {"Authorization": f"Bearer {token}"})}
+        data = None if body is None else orjson.dumps(body)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                async with self._http.request(method, self.url + path, data=data, headers=sent) as response:
+                    return _answer(response.status, await response.read())
+            except (aiohttp.ClientConnectionError, TimeoutError):
+                if attempt == _ATTEMPTS:
+                    raise
+                await asyncio.sleep(0.1 * attempt)
+        raise AssertionError
+
+
+def scope_of(text: str) -> dict[str, Any]:
+    """Return a scope that is written as `all` or `<kind>:<key>`."""
+    kind, _, key = text.partition(":")
+    return {"all": True} if text == "all" else {kind: key}
+
+
+def _answer(status: int, body: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise CommandRefused(status, "", f"the answer ({status}) is not one of a gateway")
+    if status >= _FAILED:
+        problem = found.get("error", {})
+        raise CommandRefused(status, str(problem.get("code", "")), str(problem.get("message", status)))
+    return found
