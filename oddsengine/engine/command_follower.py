@@ -10,7 +10,7 @@ import structlog
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from oddsengine.commands.command import Command
     from oddsengine.streams.commands.log import CommandLog, LogEntry
@@ -56,9 +56,20 @@ class CommandFollower:
 
     async def load(self) -> None:
         """Obey all commands that there are. Waits until Redis answers. Call it before anything is published."""
+        await self._until_answered(self._load)
+
+    async def catch_up(self) -> None:
+        """Obey what was commanded meanwhile. Waits until Redis answers. Call it before another shard is published."""
+        await self._until_answered(self._load_news)
+
+    async def _load_news(self) -> None:
+        if await self._commands_log.last_seq() > self._seq:
+            await self._load()
+
+    async def _until_answered(self, action: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await self._load()
+                await action()
             except UNAVAILABLE as error:
                 note_outage(_USER, error)
                 await asyncio.sleep(_RETRY_S)

@@ -67,10 +67,14 @@ class DescribedEvents:
         if _has_begun(event):
             self.begun[event.id] = event
 
-    def forget(self, key: EventId) -> None:
-        """Drop an event that is gone."""
+    def drop(self, key: EventId) -> None:
+        """Drop an event that another engine publishes. The sources keep it."""
         self.current.pop(key, None)
         self.begun.pop(key, None)
+
+    def forget(self, key: EventId) -> None:
+        """Drop an event that is gone."""
+        self.drop(key)
         for book in self._books.values():
             book.events.pop(key, None)
 

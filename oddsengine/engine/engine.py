@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import TYPE_CHECKING
-
-import structlog
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.command_follower import CommandFollower
 from oddsengine.engine.explain import explain
+from oddsengine.engine.ownership.ownership import HAND_OVER_S, LAPSED, LEASE_S, Ownership
+from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S, LAST_WRITE_S, ShardWriter
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.engine.shard_writer import HEARTBEAT_S, LAST_WRITE_S, ShardWriter
 from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.leases.table import LeaseTable
 from oddsengine.streams.publisher import RESULTS_BYTES_KEPT, RESULTS_TTL_S, STREAM_BYTES_KEPT, Publisher
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from oddsengine.pricing.pricer import Pricer
     from oddsengine.sourcing.matching.matcher import MatchingSettings
     from oddsengine.sourcing.source_selector import SourcingRule
-
-
-_log = structlog.get_logger(__name__)
 
 
 def _described(event: Event) -> dict[str, Any]:
@@ -62,6 +60,8 @@ class Engine:
         results_ttl_s: how long results are kept after their event has left the offer.
         stream_bytes: how many bytes of changes each shard's stream keeps.
         results_bytes: how many bytes of results are kept for each shard.
+        name: names the engine; unique in its installation. Empty: a random one.
+        lease_s: for how long this engine owns its shards without renewing its lease.
     """
 
     def __init__(  # noqa: PLR0913 - it is wired once
@@ -81,13 +81,24 @@ class Engine:
         results_ttl_s: float = RESULTS_TTL_S,
         stream_bytes: int = STREAM_BYTES_KEPT,
         results_bytes: int = RESULTS_BYTES_KEPT,
+        name: str = "",
+        lease_s: float = LEASE_S,
     ) -> None:
         self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching)
         self.commands = CommandFollower(CommandLog(redis, namespace), self.pipeline.obey, self._obeyed, wall_ms or now_ms)
         self._now_ms = now_ms
-        self._writing: list[asyncio.Task[None]] = []
         #: returns the status of every feed; set by the runner of the feeds
         self.describe_feeds: Callable[[], list[dict[str, Any]]] = list
+        self.ownership = Ownership(
+            name or secrets.token_hex(8),
+            LeaseTable(redis, namespace, "shards"),
+            self.pipeline,
+            lease_s=lease_s,
+            closed_event_ttl_s=closed_event_ttl_s,
+            now_ms=now_ms,
+            catch_up=self.commands.catch_up,
+        )
+        #: the writers of all shards; those of shards that other engines own do nothing
         self.writers = [
             ShardWriter(
                 self.pipeline,
@@ -105,20 +116,22 @@ class Engine:
                 closed_event_ttl_s,
                 heartbeat_s,
                 wall_ms,
+                self.ownership.lease,
             )
             for shard in range(shards)
         ]
+        self.ownership.use(self.writers)
 
     def receive(self, batch: UpdateBatch) -> None:
         """Apply updates of a source; they are published with the next flush."""
         self.pipeline.receive(batch, self._now_ms())
-        for writer in self.writers:
+        for writer in self.ownership.active:
             writer.wake()
 
     def _obeyed(self, seq: int) -> None:
         """Publish what commands have changed, and how far the log of commands has been obeyed."""
         self.pipeline.commands.obeyed = seq
-        for writer in self.writers:
+        for writer in self.ownership.active:
             writer.wake()
 
     def agrees(self, batch: UpdateBatch) -> bool:
@@ -132,7 +145,7 @@ class Engine:
             ValueError: if the profiles are not those whose prices are on offer, in their order.
         """
         self.pipeline.adopt(pricer)
-        for writer in self.writers:
+        for writer in self.ownership.active:
             writer.wake()
 
     def follow_clock(self, step_ms: int) -> None:
@@ -140,51 +153,61 @@ class Engine:
         self.pipeline.follow_clock(step_ms)
 
     async def take_over(self) -> None:
-        """Become the owner of every shard. Call it before the first update arrives."""
+        """Become the owner of the shards that no engine owns. Call it before the first update arrives."""
         # Before anything is published: what a person has suspended does not open for a moment.
         await self.commands.load()
-        await asyncio.gather(*(writer.take_over() for writer in self.writers))
+        await self.ownership.join()
 
     async def run(self) -> None:
-        """Publish until cancelled.
-
-        Raises:
-            Fenced: another engine has taken over.
-        """
+        """Publish the shards that this engine owns, and take and give shards as engines come and go, until cancelled."""
         # Not a task group, which cancels its tasks once only: a writer can miss a cancellation (see `end_tasks`).
-        self._writing = tasks = [asyncio.create_task(writer.run(), name="writer") for writer in self.writers]
-        following = asyncio.create_task(self.commands.run(), name="commands")
+        tasks = [
+            asyncio.create_task(self.ownership.run(), name="ownership"),
+            asyncio.create_task(self.commands.run(), name="commands"),
+        ]
         try:
-            done, _ = await asyncio.wait([*tasks, following], return_when=asyncio.FIRST_EXCEPTION)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
                 task.result()
         finally:
             await self.stop()
-            await end_tasks([*tasks, following])
+            await end_tasks(tasks)
+            await self.ownership.end()
+
+    async def hand_over(self, timeout_s: float = HAND_OVER_S) -> None:
+        """Hand all shards to other engines, if there are any, before this one stops. Nothing is suspended for it.
+
+        Feeds and `run` go on meanwhile.
+
+        Args:
+            timeout_s: how long to wait for the others.
+        """
+        await self.ownership.hand_over(timeout_s)
 
     async def stop(self, timeout_s: float = LAST_WRITE_S) -> None:
-        """Suspend every market as the last write of each shard (`engine_stopped`). Updates have no effect any more.
+        """Suspend every market that is still owned with the last write of its shard (`engine_stopped`), and release the shards.
 
-        May be called again.
+        Updates have no effect any more. May be called again.
 
         Args:
             timeout_s: how long that may take. Markets that it was not written for are suspended by the gateways.
         """
-        for writer in self.writers:
-            writer.stop()
-        pending = {task for task in self._writing if not task.done()}
-        if pending:
-            _, pending = await asyncio.wait(pending, timeout=timeout_s)
-        if pending:
-            _log.error("markets not suspended in time, gateways will suspend them", shards=len(pending), timeout_s=timeout_s)
+        await self.ownership.stop(timeout_s)
 
     def explain(self, market: MarketId, only_profile: str | None = None) -> dict[str, Any] | None:
         """Return how a market's prices were computed (None: for all profiles). Return None if it is not on offer."""
         return explain(self.pipeline, market, self._now_ms(), only_profile)
 
     def problems(self) -> dict[int, str]:
-        """Return the shards whose state does not reach Redis, and why."""
-        return {shard: problem for shard, writer in enumerate(self.writers) if (problem := writer.problem())}
+        """Return the shards of this engine whose changes do not reach Redis, and why."""
+        if not self.ownership.lease.is_held():
+            return dict.fromkeys(self.ownership.owned, LAPSED)
+        return {writer.shard: problem for writer in self.ownership.active if (problem := writer.problem())}
+
+    @property
+    def is_member(self) -> bool:
+        """Whether this engine owns shards, or may be given some: its lease is held."""
+        return self.ownership.lease.is_held()
 
     def feeds(self) -> list[dict[str, Any]]:
         """Return the status of every feed, since when and why."""
@@ -211,10 +234,15 @@ class Engine:
             offer = self.pipeline.offers[shard]
             yield "oddsengine_shard_flushes_total", labels, writer.flushes
             yield "oddsengine_shard_claims_total", labels, writer.claims
+            yield "oddsengine_shard_owned", labels, writer.is_owner
             yield "oddsengine_markets", labels, len(offer.markets)
             yield "oddsengine_events", labels, len(offer.events)
         yield "oddsengine_commands", (), len(self.pipeline.commands.book.commands)
         for action, count in self.commands.counts.items():
             yield "oddsengine_commands_total", (action,), count
+        yield "oddsengine_engines", (), self.ownership.engines
+        yield "oddsengine_lease_held", (), self.ownership.lease.is_held()
+        yield "oddsengine_shards_handed_over_total", (), self.ownership.handed_over
+        yield "oddsengine_shards_lost_total", (), self.ownership.lost
         if self.pipeline.id_mapper is not None:
             yield "oddsengine_unmatched_events", (), len(self.pipeline.id_mapper.matcher.review_candidates)

@@ -16,6 +16,7 @@ from oddsengine.common.error_codes import ErrorCode
 from oddsengine.common.http import UNKNOWN_ROUTE, answer_errors, error, healthz, json_answer, metrics_handler
 from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.domain.ids import MarketId
+from oddsengine.engine.ownership.ownership import LAPSED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -81,8 +82,10 @@ def engine_app(
 
     async def readyz(_request: web.Request) -> web.Response:
         problems = engine.problems()
+        if not problems and not engine.is_member:
+            return error(503, ErrorCode.NOT_READY, f"no shard can be given to this engine: {LAPSED}")
         if not problems:
-            return web.json_response({"status": "ready"})
+            return web.json_response({"status": "ready", "shards": engine.ownership.owned})
         shards = ", ".join(map(str, problems))
         return error(503, ErrorCode.NOT_READY, f"shards not published: {shards}: {next(iter(problems.values()))}")
 

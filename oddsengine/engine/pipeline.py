@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from oddsengine.commands.command import TRADER
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
-from oddsengine.domain.ids import EventId, shard_of
+from oddsengine.domain.ids import EventId
 from oddsengine.engine.commanded_markets import CommandedMarkets
 from oddsengine.engine.described_events import DescribedEvents, in_first_competition
+from oddsengine.engine.dirty_sets import DirtySets
 from oddsengine.engine.ended_events import EndedEvents
 from oddsengine.engine.market_directory import MarketDirectory
 from oddsengine.engine.matched_events import MatchedEvents
+from oddsengine.engine.ownership.unowned_events import UnownedEvents
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.guards.score_grid import settle
 from oddsengine.pricing.market.consensus_markets import CONSENSUS, ConsensusMarkets
@@ -27,7 +29,7 @@ from oddsengine.sourcing.source_book import SourceBook
 from oddsengine.sourcing.source_selector import ConsensusInput, SourceSelector
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from oddsengine.commands.command import Command
@@ -76,10 +78,12 @@ class Pipeline:
         self._matched = None if self.id_mapper is None else MatchedEvents(self.id_mapper, self.books, self)
         self.offers = [OwnedOffer(tuple(pricer.profiles)) for _ in range(shards)]
         self.commands = CommandedMarkets(tuple(pricer.profiles), self.offers)
-        self._dirty: list[set[MarketId]] = [set() for _ in range(shards)]
-        self._dirty_events: list[set[EventId]] = [set() for _ in range(shards)]
+        self._dirty = dirty = DirtySets(shards)
+        self.mark, self.mark_event, self.leave = dirty.mark, dirty.mark_event, dirty.leave
+        self.shard_of_market = dirty.shard_of_market
         self._directory = MarketDirectory(sources)
         self._ended = EndedEvents(self.quoting)
+        self._unowned = UnownedEvents(self.books, self._directory, self.quoting)
         self._events = DescribedEvents(self.books)
         #: markets whose event no source has described yet
         self._orphaned: dict[EventId, set[MarketId]] = {}
@@ -87,7 +91,7 @@ class Pipeline:
     @property
     def is_dirty(self) -> bool:
         """Whether the next flush has something to do."""
-        return any(self._dirty) or any(self._dirty_events)
+        return bool(self._dirty)
 
     def receive(self, batch: UpdateBatch, now_ms: int) -> None:
         """Apply updates of one source to its book and mark what they touch dirty.
@@ -138,15 +142,6 @@ class Pipeline:
         if self._matched is not None:
             self._matched.remove_market(source, source_id, EventId(market.partition("/")[0]))
 
-    def leave(self, event: EventId) -> None:
-        """Withdraw an event that no source describes any more; else publish it as the others have it."""
-        if any(event in book.events for book in self.books.values()):
-            self.mark_event(event)
-            return
-        offer = self.offers[shard_of(event, len(self.offers))]
-        if event in offer.events:
-            self._withdraw(offer, event)
-
     def assign(self, source: str, source_id: str, market: MarketId) -> None:
         """Assign a source's id to a market. The market it was assigned to before is no longer quoted by it."""
         before = self._directory.assign(source, source_id, market)
@@ -157,21 +152,6 @@ class Pipeline:
     def _note_closing(self, market: MarketId, now_ms: int) -> None:
         """Note who has closed a market with a result, before the next flush: until then the source may be down or gone."""
         self._selector.choose(market, self.quoting(market), self._event_of(market), now_ms, begun=self._events.begun)
-
-    def mark(self, market: MarketId) -> None:
-        """Mark a market to be priced in the next flush."""
-        if len(self.offers) == 1:
-            self._dirty[0].add(market)
-        else:
-            self._dirty[self.shard_of_market(market)].add(market)
-
-    def mark_event(self, event: EventId) -> None:
-        """Mark an event to be described in the next flush."""
-        self._dirty_events[shard_of(event, len(self.offers))].add(event)
-
-    def shard_of_market(self, market: MarketId) -> int:
-        """Return the shard that publishes a market."""
-        return shard_of(market.partition("/")[0], len(self.offers))  # type: ignore[arg-type]
 
     def quoting(self, market: MarketId) -> list[tuple[SourceBook, SourceMarket]]:
         """Return the sources that quote a market with their books of it, most preferred first."""
@@ -228,11 +208,11 @@ class Pipeline:
         """
         offer = self.offers[shard]
         offer.commands = self.commands.obeyed
-        events = self._dirty_events[shard]
-        if events:
-            self._dirty_events[shard] = set()
-            # The order of a set differs between processes; published bytes may not.
-            for event in sorted(events):
+        if self._dirty.leaving[shard]:
+            for event in self._dirty.take_leaving(shard):
+                self._leave(offer, event)
+        if self._dirty.events[shard]:
+            for event in self._dirty.take_events(shard):
                 self._stage_event(offer, event)
         self._reprice_dirty(offer, shard, now_ms)
         if (scores := self.pricer.scores) is not None and scores.has_moved:
@@ -241,13 +221,19 @@ class Pipeline:
 
     def _reprice_dirty(self, offer: OwnedOffer, shard: int, now_ms: int) -> None:
         for _ in range(MAX_REPRICE_ROUNDS):
-            markets = self._dirty[shard]
+            markets = self._dirty.markets[shard]
             if not markets:
                 return
-            self._dirty[shard] = set()
+            self._dirty.markets[shard] = set()
             for market in sorted(markets) if len(markets) > 1 else markets:
                 for other in self._reprice(offer, market, now_ms):
                     self.mark(other)
+
+    def _leave(self, offer: OwnedOffer, event: EventId) -> None:
+        if any(event in book.events for book in self.books.values()):
+            self.mark_event(event)
+        elif event in offer.events:
+            self._withdraw(offer, event)
 
     def _stage_event(self, offer: OwnedOffer, event: EventId) -> None:
         described = self._events.describe(event)
@@ -348,6 +334,34 @@ class Pipeline:
         for event in self._ended.due(offer, now_ms, keep_ms):
             self._remove(offer, event)
 
+    def prepare(self, shard: int, now_ms: int, limit: int) -> bool:
+        """Price up to `limit` of the dirty markets of a shard that this engine may own soon. Return whether these were all."""
+        rest = self._dirty.set_aside(shard, limit)
+        self.flush(shard, now_ms)
+        self._dirty.markets[shard] |= rest
+        return not rest
+
+    def release(self, shard: int) -> None:
+        """Drop the offer of a shard that another engine owns. What the sources say of it is kept, to price it again."""
+        for event, entry in self.offers[shard].events.items():
+            self._ended.forget(event)
+            self._events.drop(event)
+            for market in entry.markets:
+                self.pricer.forget(market)
+                self._consensus_markets.forget(market)
+                self.commands.forget(market, self.pricer)
+        self.offers[shard] = OwnedOffer(tuple(self.pricer.profiles))
+        for event, markets in self._unowned.by_event({shard}, len(self.offers)).items():
+            self._dirty.events[shard].add(event)
+            self._dirty.markets[shard] |= markets
+
+    def retire_unowned(self, shards: AbstractSet[int], now_ms: int, keep_ms: int) -> None:
+        """Forget the events of shards of other engines that have had no market to bet on for `keep_ms`."""
+        for event, markets in self._unowned.take_ended(shards, len(self.offers), now_ms, keep_ms):
+            self._forget(event, markets)
+            if self.id_mapper is not None:
+                self.id_mapper.forget_event(event)
+
     def _remove(self, offer: OwnedOffer, event: EventId) -> None:
         closed_by: set[str] = set()
         for market in offer.events[event].markets:
@@ -362,13 +376,16 @@ class Pipeline:
 
     def _withdraw(self, offer: OwnedOffer, event: EventId, closed_by: frozenset[str] | None = None) -> None:
         """Remove an event from the offer, with the state of its markets. `closed_by` is that of `OwnedOffer.remove_event`."""
+        self._forget(event, offer.events[event].markets)
+        offer.remove_event(event, closed_by)
+
+    def _forget(self, event: EventId, markets: Iterable[MarketId]) -> None:
         self._ended.forget(event)
         self._events.forget(event)
-        for market in offer.events[event].markets:
+        for market in markets:
             self._directory.forget(market)
             # The markets that this makes dirty are of the same event, and gone with it.
             self.pricer.forget(market)
             self._selector.forget(market)
             self._consensus_markets.forget(market)
             self.commands.forget(market, self.pricer)
-        offer.remove_event(event, closed_by)

@@ -240,7 +240,7 @@ class OwnedOffer(Offer):
         record = None if left is None else left.markets.get(revised.id)
         if left is None or record is None or source not in left.closed_by or not revises(revised, record):
             return None
-        event = _event_of(left.record)
+        event = event_of(left.record)
         self.stage_event(event)
         for market in left.markets.values():
             self.stage_market(OfferedMarket(market.id, market.identity, market.state, self._without_prices(market)))
@@ -325,7 +325,8 @@ class OwnedOffer(Offer):
         return removal
 
 
-def _event_of(record: EventRecord) -> Event:
+def event_of(record: EventRecord) -> Event:
+    """Return the event that a record describes."""
     described, progress = record.description, record.progress
     return Event(
         id=record.id,

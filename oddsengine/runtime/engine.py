@@ -1,8 +1,11 @@
-"""Runs an engine: the owner of every shard."""
+"""Runs an engine: the owner of some or all shards."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
+import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,7 +47,7 @@ async def run_engine(
     startup: Startup | None = None,
     timing: Timing = DEFAULT_TIMING,
 ) -> AsyncIterator[Engine]:
-    """Take over every shard and publish until the context is left. Then suspend every market.
+    """Take over the shards that nobody owns, and publish until the context is left. Then suspend every market still owned.
 
     Args:
         settings: the configuration.
@@ -52,9 +55,6 @@ async def run_engine(
         sources: the sources of the feeds, most preferred first.
         startup: its step is OWN until the shards are taken over.
         timing: the intervals of its checks and heartbeats.
-
-    Raises:
-        Fenced: in an exception group, when another engine takes over.
     """
     startup = startup or Startup()
     async with AsyncExitStack() as stack:
@@ -77,6 +77,8 @@ async def run_engine(
             results_ttl_s=settings.engine.results_ttl_s,
             stream_bytes=round(settings.redis.stream_mb * 1_000_000),
             results_bytes=round(settings.redis.results_mb * 1_000_000),
+            name=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
+            lease_s=settings.engine.lease_s,
         )
         installation = Installation(redis, settings.redis.namespace, settings.engine.shards)
         with startup.doing(Step.IDENTIFY):

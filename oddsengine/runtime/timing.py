@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from oddsengine.engine.shard_writer import HEARTBEAT_S, LAST_WRITE_S
+from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S, LAST_WRITE_S
 from oddsengine.streams.follower import STALE_AFTER_S
 
 

@@ -2,6 +2,7 @@
 
 StreamError
 +-- Fenced          another engine owns the shard: stop writing
++-- Overtaken       another engine wrote while the shard was being taken over: load it again
 +-- DataLost        Redis has lost what we have written: claim the shard again
 |   +-- PositionLost    our last entry
 |   +-- SnapshotLost    the snapshot, or a part of it
@@ -34,6 +35,21 @@ class Fenced(StreamError):
         self.shard = shard
         self.top = top
         super().__init__(f"shard {shard}: another engine took over with epoch {top.epoch} (ours is {ours}); stepping down")
+
+
+class Overtaken(StreamError):
+    """Entries were written to a shard after those that a new owner has taken into account.
+
+    Args:
+        shard: the shard.
+        expected: the last entry that it has.
+        top: the position of the stream's last entry.
+    """
+
+    def __init__(self, shard: int, expected: Position, top: Position) -> None:
+        self.shard = shard
+        self.top = top
+        super().__init__(f"shard {shard}: the stream ends at {top.stream_id()}, not at {expected.stream_id()} as it was loaded")
 
 
 class DataLost(StreamError):

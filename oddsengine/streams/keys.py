@@ -67,6 +67,19 @@ def installation_key(namespace: str) -> str:
     return f"{namespace}:installation"
 
 
+class LeaseKeys(NamedTuple):
+    """The keys of a group whose members own items by lease."""
+
+    members: str
+    leases: str
+
+
+def lease_keys(namespace: str, group: str) -> LeaseKeys:
+    """Return the keys of the leases of a group: `shards` or `feeds`."""
+    tag = f"{{{namespace}:{group}}}"
+    return LeaseKeys(f"{tag}:members", f"{tag}:leases")
+
+
 def sessions_key(namespace: str, subject: str) -> str:
     """Return the key of the sorted set that holds the sessions of one client."""
     return f"{namespace}:sessions:{subject}"

@@ -12,7 +12,8 @@ import structlog
 from redis.exceptions import ResponseError
 
 from oddsengine.domain.changes import Batch
-from oddsengine.streams.errors import Fenced, PositionLost, SnapshotLost, StreamError
+from oddsengine.offer.owned_offer import OwnedOffer
+from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotLost, StreamError
 from oddsengine.streams.follower import read_head, read_snapshot
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
 from oddsengine.streams.snapshot import obsolete_keys, record_key
@@ -21,7 +22,6 @@ from oddsengine.streams.staging import StagedSnapshot
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from oddsengine.offer.owned_offer import OwnedOffer
     from oddsengine.streams.keys import ShardKeys
 
 #: How many entries a stream keeps: about 30 minutes at ten flushes a second. A follower that lags more reloads the snapshot.
@@ -136,12 +136,17 @@ class Publisher:
         self._owner = secrets.token_hex(8)
         #: a claim that is not complete: an error has interrupted it
         self._staged: StagedSnapshot | None = None
+        #: the stream's last entry that the offer takes into account, or that was sent; None for any
+        self._expected: Position | None = None
         self.offer = offer
         self._publish = redis.register_script(load_script("publish"))
         self._claim = redis.register_script(load_script("claim"))
 
     async def load(self) -> None:
-        """Load what the last owner published, so that versions continue from there."""
+        """Load what the last owner published into another offer, so that versions continue from there."""
+        profiles = self.offer.profiles
+        self.offer = OwnedOffer(profiles)
+        self._staged = self._expected = None
         try:
             head = await read_head(self._redis, self._shard_keys)
             records = await read_snapshot(self._redis, self._shard_keys.snapshot)
@@ -152,7 +157,7 @@ class Publisher:
             return
         if not head.whole and head.top != ORIGIN:
             _log.error("snapshot incomplete, loading what there is", shard=self._shard, records=len(records))
-        top, profiles = head.top, self.offer.profiles
+        top = self._expected = head.top
         self.offer.load(top.epoch, top.seq, records)
         if self.offer.profiles != profiles:
             # The loaded prices are of other profiles, so nothing can be kept.
@@ -169,6 +174,9 @@ class Publisher:
 
         Args:
             now_ms: Unix milliseconds.
+
+        Raises:
+            Overtaken: if entries were written since the state was loaded, or since our last write.
         """
         if self._staged is None:
             followed = await self._redis.get(self._shard_keys.lowest_epoch)
@@ -178,16 +186,25 @@ class Publisher:
                 self._staged = StagedSnapshot(self._redis, self._shard_keys.staged(self._owner), self.offer.records())
             staged = self._staged
             await staged.write()
-            arguments: tuple[bytes | str | int, ...] = (self.offer.epoch, encode(Batch(now_ms)), staged.fields, self._owner)
-            reply = await self._claim(keys=[*self._keys, staged.key], args=arguments)
+            expected = "" if self._expected is None else self._expected.stream_id()
+            keys = [*self._keys, staged.key]
+            opening = encode(Batch(now_ms))
+            reply = await self._claim(keys=keys, args=(self.offer.epoch, opening, staged.fields, self._owner, expected))
             if reply == b"OK":
                 break
             if reply == _INCOMPLETE:
                 self._staged = None
             else:
-                # The staged records hold no epoch, so they need not be written again.
-                self._open_epoch(parse_stream_id(reply), now_ms)
+                top = parse_stream_id(reply)
+                if self._expected is not None and top > self._expected:
+                    self._staged = None
+                    raise Overtaken(self._shard, self._expected, top)
+                self._expected = top
+                if top.epoch >= self.offer.epoch:
+                    # The staged records hold no epoch, so they need not be written again.
+                    self._open_epoch(top, now_ms)
         self._staged = None
+        self._expected = Position(self.offer.epoch, 0)
         self._kept = KeptEntries(self._stream_bytes)
 
     def _open_epoch(self, top: Position, now_ms: int) -> None:
@@ -204,6 +221,7 @@ class Publisher:
         epoch = self.offer.epoch
         settled = publication.settled if self._results_ttl_ms else ()
         self._kept.add(publication.seq, len(publication.batch))
+        self._expected = Position(epoch, publication.seq)
         try:
             reply = await self._write(epoch, publication, settled)
         except ResponseError as error:
@@ -212,12 +230,14 @@ class Publisher:
             reply = _INCOMPLETE
         if reply == b"OK":
             return
-        lost: StreamError = SnapshotLost(self._shard, Position(epoch, publication.seq - 1))
+        self._expected = Position(epoch, publication.seq - 1)
+        lost: StreamError = SnapshotLost(self._shard, self._expected)
         if reply != _INCOMPLETE:
             top = parse_stream_id(reply)
             if top.epoch > epoch:
                 raise Fenced(self._shard, epoch, top)
-            lost = PositionLost(self._shard, Position(epoch, publication.seq - 1), top)
+            lost = PositionLost(self._shard, self._expected, top)
+            self._expected = top
         for market, result in settled:
             # The claim that follows writes what is on offer, which these markets have left.
             await self._redis.set(self._shard_keys.result(market), result, px=self._results_ttl_ms)

@@ -55,3 +55,4 @@ async def engine(startup: Startup, settings: Settings, config: Path, load: Calla
             _log.info("publishing", metrics=f"{url}/metrics", feeds=list(settings.feeds))
             await startup.stopping.wait()
             _log.info("stopping")
+            await running.hand_over()

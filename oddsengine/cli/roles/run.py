@@ -53,3 +53,4 @@ async def run(
             _log.info("serving", url=url, feeds=list(settings.feeds))
             await startup.stopping.wait()
             _log.info("stopping")
+            await service.engine.hand_over()

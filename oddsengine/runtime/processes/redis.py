@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.tasks import end_tasks
-from oddsengine.engine.shard_writer import HEARTBEAT_S
+from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.streams.connection import DENIED, UNAVAILABLE, cause_of, open_client
 from oddsengine.streams.embedded import EmbeddedRedis

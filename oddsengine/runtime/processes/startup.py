@@ -49,7 +49,7 @@ class Step(Enum):
     BIND = _Description("bind the port", 4, "stop the process that listens there, or set another host or port")
     CONNECT = _Description("connect to Redis", 5, "start Redis, or correct redis.url")
     IDENTIFY = _Description("identify Redis", 5, "correct redis.url, redis.namespace or engine.shards, or Redis's own config")
-    OWN = _Description("load what was published and take over the shards", 1, "see the log of Redis")
+    OWN = _Description("take over the shards that no engine owns", 1, "see the log of Redis")
     LOAD = _Description("load every shard", 1, "start an engine on this Redis and namespace")
     READY = _Description("serve", 1, "")
 
@@ -177,7 +177,7 @@ def exit_codes() -> str:
         "| code | meaning | what to do |",
         "| --- | --- | --- |",
         f"| {EXIT_STOPPED} | stopped by SIGTERM or SIGINT, at any moment | |",
-        f"| {EXIT_FAILED} | failed while running, for example because another engine took over | see the log |",
+        f"| {EXIT_FAILED} | failed while running | see the log |",
     ]
     rows += [f"| {step.exit_code} | can't {step.what} | {step.advice} |" for step in Step if step.exit_code > EXIT_FAILED]
     return "\n".join(rows)

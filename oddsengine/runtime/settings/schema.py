@@ -20,7 +20,7 @@ from oddsengine.sourcing.source_selector import SourcingRule
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`shards` is the number of change streams.
+    """`shards` is the number of change streams, `lease_s` how long an engine owns its own without renewing its lease.
 
     `closed_event_ttl_s` is how long an ended event stays on offer, `results_ttl_s` how long its results are answered for after
     that. `host` and `port` are where `oddsengine engine` serves its own API.
@@ -31,6 +31,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     shards: Annotated[int, Meta(ge=1, le=256)] = 1
+    lease_s: Annotated[float, Meta(ge=0.5, le=60)] = 2.0
     closed_event_ttl_s: Annotated[float, Meta(ge=0)] = 600.0
     results_ttl_s: Annotated[float, Meta(ge=0)] = 604_800.0
     cross_market_guard: bool = True

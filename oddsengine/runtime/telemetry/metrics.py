@@ -73,6 +73,11 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_commands_total": _counter("Commands made, confirmed or lifted, by action.", "action"),
     "oddsengine_shard_flushes_total": _counter("Batches written to a shard's stream.", "shard"),
     "oddsengine_shard_claims_total": _counter("Epochs opened on a shard.", "shard"),
+    "oddsengine_shard_owned": _gauge("Whether this engine owns a shard.", "shard"),
+    "oddsengine_shards_handed_over_total": _counter("Shards handed to another engine without a suspension."),
+    "oddsengine_shards_lost_total": _counter("Shards that another engine took over although this one ran."),
+    "oddsengine_engines": _gauge("Engines that are alive, as this one sees it.", merged="max"),
+    "oddsengine_lease_held": _gauge("Whether this engine may publish: its lease was renewed in time.", merged="max"),
     # the gateway
     "oddsengine_shard_stale": _gauge("Whether this gateway's state of a shard may be out of date.", "shard", merged="max"),
     "oddsengine_snapshot_reloads_total": _counter("Times that a shard's snapshot was loaded from Redis.", "shard"),

@@ -9,9 +9,10 @@
 --   ARGV[2]    the batch that opens it
 --   ARGV[3]    the number of fields of the staged snapshot
 --   ARGV[4]    names the caller
+--   ARGV[5]    the id of the stream's last entry that the staged snapshot takes into account; empty for any
 -- Reply
 --   "OK", also if an earlier call has opened the epoch and its reply was lost. "INCOMPLETE" if the staged snapshot is. Otherwise
---   the id of the stream's last entry: its epoch is not below the new one. Then nothing is written.
+--   the id of the stream's last entry: it is not the expected one, or its epoch is not below the new one. Then nothing is written.
 -- Atomicity
 --   Redis runs a script without interruption: followers see the epoch open together with its whole snapshot. From then on every
 --   write of an earlier owner is refused, since the stream does not end with that owner's last entry. However large the snapshot,
@@ -31,7 +32,7 @@ if top == id and last[1][2][4] == ARGV[4] then
   return 'OK'
 end
 local epoch = string.match(top, '^(%d+)-')
-if tonumber(epoch) >= tonumber(ARGV[1]) then
+if tonumber(epoch) >= tonumber(ARGV[1]) or (ARGV[5] ~= '' and ARGV[5] ~= top) then
   return top
 end
 if redis.call('HLEN', KEYS[3]) ~= tonumber(ARGV[3]) then

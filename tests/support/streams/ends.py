@@ -36,8 +36,11 @@ class Owner:
     """An offer and its publisher."""
 
     def __init__(self, redis: Redis) -> None:
-        self.offer = OwnedOffer(("default",))
-        self.publisher = Publisher(redis, 0, KEYS, self.offer)
+        self.publisher = Publisher(redis, 0, KEYS, OwnedOffer(("default",)))
+
+    @property
+    def offer(self) -> OwnedOffer:
+        return self.publisher.offer
 
     async def claimed(self, now_ms: int = 1_000_000) -> Owner:
         await self.publisher.load()

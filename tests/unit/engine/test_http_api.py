@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
@@ -37,6 +38,8 @@ class Engine:
         return self.unpublished
 
     unpublished: ClassVar[dict[int, str]] = {}
+    is_member = True
+    ownership = SimpleNamespace(owned=[0, 1])
 
 
 @asynccontextmanager
@@ -70,12 +73,19 @@ async def test_an_engine_that_cannot_write_is_not_ready() -> None:
     engine: Any = Engine()
     async with client_of(engine_app(engine, CollectorRegistry())) as client:
         async with client.get("/readyz") as response:
-            assert 200 == response.status
+            assert (200, [0, 1]) == (response.status, (await response.json())["shards"])
         engine.unpublished = {0: "Redis does not take its writes: OOM", 3: "nothing was written for 9 s"}
         async with client.get("/readyz") as response:
             error = (await response.json())["error"]
     assert (503, "not_ready") == (response.status, error["code"])
     assert "shards not published: 0, 3: Redis does not take its writes: OOM" == error["message"]
+
+
+async def test_an_engine_without_a_lease_is_not_ready() -> None:
+    engine: Any = Engine()
+    engine.is_member = False
+    async with client_of(engine_app(engine, CollectorRegistry())) as client, client.get("/readyz") as response:
+        assert (503, "not_ready") == (response.status, (await response.json())["error"]["code"])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -12,18 +13,18 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from oddsengine.domain.feed_updates import MarketUpdate
 from oddsengine.domain.ids import MarketId
 from oddsengine.engine.ended_events import RECOVERING, STOPPED
+from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S, ShardWriter
 from oddsengine.engine.pipeline import Pipeline
-from oddsengine.engine.shard_writer import HEARTBEAT_S, ShardWriter
+from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.streams.errors import Fenced, PositionLost
+from oddsengine.streams.errors import Fenced, Overtaken, PositionLost
 from oddsengine.streams.positions import Position
-from tests.support.builders import a_batch, a_definition, a_quote, live, market_updates
+from tests.support.builders import a_batch, a_definition, a_quote, an_event, an_offer_of, live, market_updates
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from oddsengine.offer.owned_offer import OwnedOffer
     from oddsengine.streams.publisher import Publication
 
 MARKET = MarketId("e1/match_odds")
@@ -36,14 +37,21 @@ class MemoryPublisher:
         self.offer = offer
         self.written: list[int] = []
         self.errors: list[Exception] = []
+        self.claim_errors: list[Exception] = []
+        self.loads = 0
         self.released = asyncio.Event()
         self.released.set()
 
     async def load(self) -> None:
         self._raise()
+        self.loads += 1
+        published, self.offer = self.offer, OwnedOffer(self.offer.profiles)
+        self.offer.load(published.epoch, published.seq, list(copy.deepcopy(list(published.records()))))
 
     async def claim(self, now_ms: int) -> None:
         self._raise()
+        if self.claim_errors:
+            raise self.claim_errors.pop(0)
         self.offer.open_epoch(self.offer.epoch + 1)
 
     async def publish(self, publication: Publication) -> None:
@@ -56,6 +64,26 @@ class MemoryPublisher:
             raise self.errors.pop(0)
 
 
+class SwitchedLease:
+    """A lease that is held when the test says so."""
+
+    def __init__(self) -> None:
+        self.is_ours = True
+        self._given = asyncio.Event()
+
+    def is_held(self) -> bool:
+        return self.is_ours
+
+    async def until_held(self) -> None:
+        while not self.is_ours:
+            self._given.clear()
+            await self._given.wait()
+
+    def give(self) -> None:
+        self.is_ours = True
+        self._given.set()
+
+
 class Owned:
     """A shard's writer and all it works with."""
 
@@ -63,9 +91,23 @@ class Owned:
         self.pipeline = Pipeline(Pricer({"default": Profile()}), ("src",))
         self.publisher = MemoryPublisher(self.pipeline.offers[0])
         self.now_ms = 0
-        self.writer = ShardWriter(self.pipeline, 0, self.publisher, lambda: self.now_ms, closed_event_ttl_s=60)
+        self.lease = SwitchedLease()
+        self.writer = ShardWriter(self.pipeline, 0, self.publisher, lambda: self.now_ms, closed_event_ttl_s=60, lease=self.lease)
         self.pipeline.receive(live(), 0)
         self.pipeline.receive(a_batch(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0))), 0)
+
+    def left_by_another(self, v: int = 1) -> None:
+        """Leave an open market in Redis that no source here has."""
+        offer = OwnedOffer(self.publisher.offer.profiles)
+        offer.stage_event(an_event())
+        offer.stage_market(an_offer_of(MARKET, {"home": 2000, "away": 2000}))
+        offer.markets[MARKET].v = v
+        offer.commit(0)
+        offer.open_epoch(7)
+        self.publisher.offer = offer
+        self.pipeline = Pipeline(Pricer({"default": Profile()}), ("src",))
+        self.pipeline.receive(live(), 0)
+        self.writer = ShardWriter(self.pipeline, 0, self.publisher, lambda: self.now_ms, 60, lease=self.lease)
 
     def update(self, odds: float) -> None:
         books = [a_quote("home", odds), a_quote("away", odds / (odds - 1))]
@@ -158,14 +200,65 @@ async def test_a_fenced_writer_stops(owned: Owned) -> None:
             await task
 
 
-async def test_take_over_suspends_what_was_open_before_it_claims(owned: Owned) -> None:
-    owned.pipeline.flush(0, 0)
-    owned.pipeline.offers[0].commit(0)
+async def test_take_over_suspends_what_was_open_and_is_not_known_before_it_claims(owned: Owned) -> None:
+    owned.left_by_another()
     owned.publisher.errors = [RedisConnectionError("not yet")]
     await owned.writer.take_over()
-    state = owned.pipeline.offers[0].markets[MARKET].state
-    assert ("suspended", RECOVERING) == (state.status, state.reason)
-    assert (1, 0, 1) == (owned.pipeline.offers[0].epoch, owned.pipeline.offers[0].seq, owned.writer.claims)
+    assert ("suspended", RECOVERING) == offered(owned)
+    assert (8, 0, 1) == (owned.pipeline.offers[0].epoch, owned.pipeline.offers[0].seq, owned.writer.claims)
+
+
+async def test_take_over_opens_what_is_known_with_the_epoch_and_keeps_versions(owned: Owned) -> None:
+    owned.left_by_another(v=41)
+    books = [a_quote("home", 2.0), a_quote("away", 2.0)]
+    owned.pipeline.receive(a_batch(*market_updates(a_definition(), *books)), 0)
+    await owned.writer.take_over()
+    assert (("open", None), 42) == (offered(owned), owned.pipeline.offers[0].markets[MARKET].v)
+
+
+async def test_a_take_over_starts_again_if_the_shard_was_written_to_meanwhile(owned: Owned) -> None:
+    owned.left_by_another()
+    owned.publisher.claim_errors = [Overtaken(0, Position(7, 0), Position(7, 1))]
+    await owned.writer.take_over()
+    assert (2, 1) == (owned.publisher.loads, owned.writer.claims)
+
+
+async def test_a_writer_that_finishes_flushes_once_more_and_suspends_nothing(owned: Owned) -> None:
+    async with owned.running() as task:
+        owned.writer.wake()
+        await owned.settle()
+        owned.update(2.2)
+        owned.writer.finish()
+        await task
+    assert ([1, 2], ("open", None)) == (owned.publisher.written, offered(owned))
+
+
+async def test_nothing_is_written_while_the_lease_is_not_held(owned: Owned) -> None:
+    owned.lease.is_ours = False
+    async with owned.running():
+        owned.writer.wake()
+        await owned.settle()
+        assert [] == owned.publisher.written
+        owned.lease.give()
+        await owned.settle()
+        assert [1] == owned.publisher.written
+
+
+async def test_a_batch_that_was_not_written_before_the_lease_ended_is_replaced_by_a_claim(owned: Owned) -> None:
+    """Its prices are old by then."""
+    async with owned.running():
+        owned.writer.wake()
+        await owned.settle()
+        owned.publisher.errors = [RedisConnectionError("gone")]
+        owned.update(2.2)
+        await owned.settle()
+        owned.lease.is_ours = False
+        owned.update(2.6)
+        await asyncio.sleep(0.15)
+        owned.lease.give()
+        await owned.settle()
+    assert ([1], 1) == (owned.publisher.written, owned.writer.claims)
+    assert not owned.pipeline.is_dirty, "the claim has the latest prices"
 
 
 def offered(owned: Owned) -> tuple[str, str | None]:
@@ -212,9 +305,9 @@ async def test_a_fenced_writer_writes_nothing_more(owned: Owned) -> None:
 
 
 async def test_the_next_owner_shows_what_was_stopped_as_recovering(owned: Owned) -> None:
-    owned.pipeline.flush(0, 0)
-    owned.pipeline.offers[0].suspend_all(STOPPED)
-    owned.pipeline.offers[0].commit(0)
+    owned.left_by_another()
+    owned.publisher.offer.suspend_all(STOPPED)
+    owned.publisher.offer.commit(0)
     await owned.writer.take_over()
     assert ("suspended", RECOVERING) == offered(owned)
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
-from oddsengine.engine.ended_events import RECOVERING, STOPPED
+from oddsengine.engine.ended_events import STOPPED
+from oddsengine.engine.ownership.takeover import stage_known
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, cause_of, note_outage
-from oddsengine.streams.errors import DataLost, Fenced
+from oddsengine.streams.errors import DataLost, Fenced, Overtaken
 from oddsengine.streams.publisher import prepare
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ShardPublisher(Protocol):
     offer: OwnedOffer
 
     async def load(self) -> None:
-        """Load what the last owner published."""
+        """Load what the last owner published into another offer."""
 
     async def claim(self, now_ms: int) -> None:
         """Open an epoch with the whole state."""
@@ -50,8 +51,33 @@ class ShardPublisher(Protocol):
         """Write a prepared batch."""
 
 
+class WriteLease(Protocol):
+    """Says whether this process may write."""
+
+    def is_held(self) -> bool:
+        """Check whether it may."""
+
+    async def until_held(self) -> None:
+        """Wait until it may."""
+
+
+class UnlimitedLease:
+    """The lease of an owner that has no rivals."""
+
+    def is_held(self) -> bool:
+        """Check whether it may."""
+        return True
+
+    async def until_held(self) -> None:
+        """Return at once."""
+
+
+class _Lapsed(Exception):
+    """The lease ended before a batch was written."""
+
+
 class ShardWriter:
-    """The owner of one shard.
+    """The owner of one shard, for as long as it owns it.
 
     Args:
         pipeline: prices and stages what there is to publish.
@@ -61,6 +87,7 @@ class ShardWriter:
         closed_event_ttl_s: how long an event stays on offer after its last market closed.
         heartbeat_s: how often an idle owner writes.
         wall_ms: Unix milliseconds by the system's clock, for the time that batches are published with; None for `now_ms`.
+        lease: nothing is written while it is not held.
     """
 
     def __init__(
@@ -72,16 +99,22 @@ class ShardWriter:
         closed_event_ttl_s: float,
         heartbeat_s: float = HEARTBEAT_S,
         wall_ms: Callable[[], int] | None = None,
+        lease: WriteLease | None = None,
     ) -> None:
+        self._lease = lease or UnlimitedLease()
         self._pipeline = pipeline
-        self._shard = shard
+        self.shard = shard
+        self._user = f"owner of shard {shard}"
         self._publisher = publisher
         self._now_ms = now_ms
         self._wall_ms = wall_ms or now_ms
         self._heartbeat_ms = round(heartbeat_s * 1000)
         self._closed_event_ttl_ms = round(closed_event_ttl_s * 1000)
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._stopped = asyncio.Event()
+        self._finishing = False
+        #: whether the epoch is ours
+        self.is_owner = False
         self._next_retire_ms = 0
         self._next_tick_ms = 0
         self._last_write_ms = now_ms()
@@ -91,6 +124,11 @@ class ShardWriter:
         self.flushes = 0
         #: epochs opened
         self.claims = 0
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the writer is to suspend every market and end, or has."""
+        return self._stopped.is_set()
 
     def wake(self) -> None:
         """Flush now: there may be something to publish."""
@@ -105,15 +143,33 @@ class ShardWriter:
 
     def stop(self) -> None:
         """Suspend every market with the next write, and end `run` after it."""
-        self._stopping = True
+        self._stopped.set()
         self._wake.set()
 
+    def finish(self) -> None:
+        """Flush once more and end `run` without suspending anything: another owner continues."""
+        self._finishing = True
+        self._wake.set()
+
+    def dropped(self) -> None:
+        """Take note that another engine owns the shard, and that what was running for it was cancelled."""
+        self.is_owner = False
+        self._failure = ""
+        REDIS_OUTAGE.worked(self._user)
+
     async def take_over(self) -> None:
-        """Load what the last owner published, suspend what was open, and open an epoch. Waits until Redis answers."""
+        """Open an epoch with what is priced now, on top of what the last owner published. Waits until Redis answers.
+
+        What the last owner had open and is not priced here is suspended.
+        """
+        self._finishing = False
         await self._retry(self._load_and_claim)
+        self.is_owner = True
 
     async def run(self) -> None:
-        """Publish until stopped or cancelled. However it ends, except by cancellation, its last write suspends every market.
+        """Publish until stopped, finished or cancelled.
+
+        However it ends, except if it is finished or cancelled, its last write suspends every market.
 
         Raises:
             Fenced: another engine has taken the shard over.
@@ -126,7 +182,10 @@ class ShardWriter:
             # Whatever made the last flush fail, prices that are no longer updated must not stay open.
             await self._suspend_all()
             raise
-        await self._suspend_all()
+        finally:
+            self.is_owner = False
+        if self._stopped.is_set():
+            await self._suspend_all()
 
     async def _publish(self) -> None:
         offer = self._publisher.offer
@@ -138,23 +197,40 @@ class ShardWriter:
                     await self._wake.wait()
             except TimeoutError:
                 pass  # time for a heartbeat
-            if self._stopping:
+            if self._stopped.is_set():
                 return
             self._wake.clear()
+            if not self._lease.is_held():
+                await self._until_held()
+                continue
+            is_last = self._finishing
             now_ms = self._now_ms()
             if now_ms >= self._next_retire_ms:
                 self._next_retire_ms = now_ms + round(_RETIRE_EVERY_S * 1000)
-                self._pipeline.retire(self._shard, now_ms, self._closed_event_ttl_ms)
+                self._pipeline.retire(self.shard, now_ms, self._closed_event_ttl_ms)
             if now_ms >= self._next_tick_ms:
                 self._next_tick_ms = now_ms + round(HEARTBEAT_S * 1000)
                 self._pipeline.tick(now_ms)
-            self._pipeline.flush(self._shard, now_ms)
+            self._pipeline.flush(self.shard, now_ms)
             is_due = now_ms - self._last_write_ms >= self._heartbeat_ms
             batch = offer.commit(self._wall_ms(), heartbeat=is_due)
             if batch is not None:
                 await self._write(prepare(offer, batch))
                 self.flushes += 1
                 self._last_write_ms = self._now_ms()
+            if is_last:
+                return
+
+    async def _until_held(self) -> None:
+        """Wait until the lease is held again, or the writer is to stop."""
+        held = asyncio.create_task(self._lease.until_held())
+        stopped = asyncio.create_task(self._stopped.wait())
+        try:
+            await asyncio.wait({held, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            held.cancel()
+            stopped.cancel()
+        self._wake.set()
 
     async def _suspend_all(self) -> None:
         offer = self._publisher.offer
@@ -166,36 +242,72 @@ class ShardWriter:
             async with asyncio.timeout(LAST_WRITE_S):
                 await self._write(prepare(offer, batch))
         except TimeoutError:
-            _log.error("last write not made, gateways will suspend the markets", shard=self._shard, timeout_s=LAST_WRITE_S)
+            _log.error("last write not made, gateways will suspend the markets", shard=self.shard, timeout_s=LAST_WRITE_S)
 
     async def _write(self, publication: Publication) -> None:
         try:
-            await self._retry(partial(self._publisher.publish, publication))
+            await self._retry(partial(self._publisher.publish, publication), gives_up=not self._stopped.is_set())
         except DataLost as lost:
             # The claim writes the whole state, this batch included.
             _log.error("data lost, claiming the shard", reason=str(lost))
+            await self._claim_again()
+        except _Lapsed:
+            # Nobody knows whether the batch was written. It is old by now, and must not be shown for a moment.
+            _log.warning("lease lapsed during a write, claiming the shard", shard=self.shard)
+            self._pipeline.flush(self.shard, self._now_ms())
+            self._publisher.offer.commit(self._wall_ms())
+            await self._claim_again()
+
+    async def _claim_again(self) -> None:
+        epoch = self._publisher.offer.epoch
+        try:
             await self._retry(self._claim)
+        except Overtaken as overtaken:
+            raise Fenced(self.shard, epoch, overtaken.top) from overtaken
 
     async def _load_and_claim(self) -> None:
-        await self._publisher.load()
-        self._publisher.offer.suspend_all(RECOVERING, instead_of=STOPPED)
-        self._publisher.offer.commit(self._wall_ms())
-        await self._claim()
+        while True:
+            await self._publisher.load()
+            offer = self._publisher.offer
+            known = self._pipeline.offers[self.shard]
+            if known is not offer:
+                self._pipeline.flush(self.shard, self._now_ms())
+            recovering = stage_known(offer, known)
+            offer.commands = self._pipeline.commands.obeyed
+            offer.commit(self._wall_ms())
+            try:
+                await self._claim()
+            except Overtaken as overtaken:
+                _log.info("shard written to while it was taken over, loading it again", shard=self.shard, reason=str(overtaken))
+            else:
+                self._pipeline.offers[self.shard] = offer
+                _log.info(
+                    "shard taken over", shard=self.shard, epoch=offer.epoch, markets=len(offer.markets), recovering=recovering
+                )
+                return
 
     async def _claim(self) -> None:
         await self._publisher.claim(self._now_ms())
         self.claims += 1
 
-    async def _retry(self, action: Callable[[], Awaitable[None]]) -> None:
-        user = f"owner of shard {self._shard}"
+    async def _retry(self, action: Callable[[], Awaitable[None]], *, gives_up: bool = False) -> None:
+        """Repeat an action until Redis has answered and the lease is held.
+
+        Raises:
+            _Lapsed: if it `gives_up` when the lease ends.
+        """
         while True:
+            if not self._lease.is_held():
+                await self._lease.until_held()
+                if gives_up:
+                    raise _Lapsed
             try:
                 await action()
             except UNAVAILABLE as error:
                 self._failure = cause_of(error)
-                note_outage(user, error)
+                note_outage(self._user, error)
                 await asyncio.sleep(_RETRY_S)
             else:
                 self._failure = ""
-                REDIS_OUTAGE.worked(user)
+                REDIS_OUTAGE.worked(self._user)
                 return

@@ -1,0 +1,65 @@
+"""What the next flush of each shard has to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oddsengine.domain.ids import shard_of
+
+if TYPE_CHECKING:
+    from oddsengine.domain.ids import EventId, MarketId
+
+
+class DirtySets:
+    """The markets to be priced, the events to be described and those to be withdrawn, by shard.
+
+    Args:
+        shards: how many there are.
+    """
+
+    def __init__(self, shards: int) -> None:
+        self._shards = shards
+        self.markets: list[set[MarketId]] = [set() for _ in range(shards)]
+        self.events: list[set[EventId]] = [set() for _ in range(shards)]
+        #: events that a source no longer describes as these
+        self.leaving: list[set[EventId]] = [set() for _ in range(shards)]
+
+    def __bool__(self) -> bool:
+        return any(self.markets) or any(self.events) or any(self.leaving)
+
+    def mark(self, market: MarketId) -> None:
+        """Mark a market to be priced in the next flush."""
+        if self._shards == 1:
+            self.markets[0].add(market)
+        else:
+            self.markets[self.shard_of_market(market)].add(market)
+
+    def mark_event(self, event: EventId) -> None:
+        """Mark an event to be described in the next flush."""
+        self.events[shard_of(event, self._shards)].add(event)
+
+    def leave(self, event: EventId) -> None:
+        """Withdraw an event with the next flush if no source describes it any more; else publish it as the others have it."""
+        self.leaving[shard_of(event, self._shards)].add(event)
+
+    def shard_of_market(self, market: MarketId) -> int:
+        """Return the shard that publishes a market."""
+        return shard_of(market.partition("/")[0], self._shards)  # type: ignore[arg-type]
+
+    # The order of a set differs between processes; published bytes may not.
+
+    def take_events(self, shard: int) -> list[EventId]:
+        """Return the events of a shard that are to be described, and clear them."""
+        events, self.events[shard] = self.events[shard], set()
+        return sorted(events)
+
+    def take_leaving(self, shard: int) -> list[EventId]:
+        """Return the events of a shard that are to be withdrawn, and clear them."""
+        events, self.leaving[shard] = self.leaving[shard], set()
+        return sorted(events)
+
+    def set_aside(self, shard: int, limit: int) -> set[MarketId]:
+        """Leave only some markets of a shard to be priced. Return the others."""
+        dirty = self.markets[shard]
+        self.markets[shard] = set(sorted(dirty)[:limit])
+        return dirty - self.markets[shard]

@@ -1,0 +1,309 @@
+"""One member's view of its group, and what it must do next. Pure: time is an argument, in seconds of the member's own clock.
+
+Every member writes a value into a common table again and again (`Member.beat`). It is alive as long as that value changes: each
+member judges the others by its own monotonic clock, from when it last saw a change, and itself from when it last sent one. So no
+clock of any machine has to agree with another's, and an owner's own lease ends before anybody else may take what it owned.
+
+Every change of the table is an `Operation`: it is carried out only if the entry, and the value of the member that it relies on,
+are what they were when it was decided. Whether two members decide from the same view does not matter for safety.
+
+An item goes from owner to owner in these steps. Its owner goes on working up to the last but one:
+
+    owner=A            A works                  an entry of a member that is not alive may be replaced
+    owner=A, next=B    A works, B prepares
+    owner=A, next=B, is_ready    A finishes
+    owner=B            B works
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from oddsengine.streams.leases.assignment import assign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+#: How many times a lease is renewed while it lasts.
+RENEWALS: Final = 3
+#: How many times the table is read between two renewals, to see soon that a member is gone.
+LOOKS: Final = 3
+#: A member stops working this share of a lease before its lease ends.
+_MARGIN: Final = 0.1
+#: The entry of a member that is not alive is removed after this many leases.
+_FORGET_AFTER: Final = 30
+
+
+class Member(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a member writes: a number that grows, how much it is able to do, and whether it is leaving."""
+
+    beat: int
+    rank: int = 0
+    is_leaving: bool = False
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who owns an item, who is to own it next, and whether that one is ready."""
+
+    owner: str
+    next: str = ""
+    is_ready: bool = False
+
+
+class Table(NamedTuple):
+    """What is in Redis: the values of members and entries of items, as stored. `knew_us`: whether our own value was there."""
+
+    members: Mapping[str, bytes]
+    entries: Mapping[str, bytes]
+    knew_us: bool
+
+
+class Operation(NamedTuple):
+    """A change of an entry that is carried out only if the entry is `expected`, and the value of `guard` what it was.
+
+    Empty `expected`: there is no entry. Empty `new`: remove it. Without an item, the member `guard` is removed.
+    """
+
+    item: str
+    expected: bytes
+    new: bytes
+    guard: str = ""
+    guard_value: bytes = b""
+
+
+class Local(NamedTuple):
+    """What this member does: the items it works on, those it is prepared for, has finished, and must not take."""
+
+    held: AbstractSet[str]
+    prepared: AbstractSet[str] = frozenset()
+    finished: AbstractSet[str] = frozenset()
+    blocked: AbstractSet[str] = frozenset()
+
+
+class Decision(NamedTuple):
+    """What to write, and which items to begin with, to prepare for, to finish and to drop."""
+
+    operations: list[Operation]
+    take: list[str]
+    prepare: list[str]
+    finish: list[str]
+    drop: list[str]
+
+
+encode: Final = msgspec.json.Encoder().encode
+_decode_member: Final = msgspec.json.Decoder(Member).decode
+_decode_entry: Final = msgspec.json.Decoder(Entry).decode
+_NOBODY: Final = Entry("")
+
+
+class LeaseState:
+    """The view of one member.
+
+    Args:
+        me: the member's name; no other one, and none before, has it.
+        items: the items that are owned.
+        lease_s: how long a lease lasts.
+        rebalance: whether items are spread evenly; otherwise only those without an owner are taken.
+    """
+
+    def __init__(self, me: str, items: Sequence[str], lease_s: float, *, rebalance: bool = True) -> None:
+        self.me = me
+        self._items = items
+        self._lease_s = lease_s
+        self._rebalance = rebalance
+        self._beat = 0
+        self._renew_at_s = float("-inf")
+        #: the last value that is known to be in the table
+        self._acknowledged = b""
+        self._observed_s = float("-inf")
+        #: when others may be judged: not before they were watched for as long as a lease
+        self._settled_s = float("-inf")
+        #: member -> its value, and when it last changed
+        self._seen: dict[str, tuple[bytes, float]] = {}
+        self._table = Table({}, {}, knew_us=False)
+        self._members: dict[str, Member] = {}
+        self._entries: dict[str, Entry] = {}
+        #: until when this member's lease lasts
+        self.until_s = float("-inf")
+
+    def is_held(self, now_s: float) -> bool:
+        """Check whether this member may work on what it owns."""
+        return now_s < self.until_s - _MARGIN * self._lease_s
+
+    def value(self, now_s: float, rank: int, *, is_leaving: bool) -> bytes:
+        """Return the value to write now: another one than before if it is time to renew, or if something has changed.
+
+        So it is after a write without an answer too: others may have seen that one, and count from then.
+        """
+        last = encode(Member(self._beat, rank, is_leaving))
+        if now_s < self._renew_at_s and last == self._acknowledged:
+            return last
+        self._beat += 1
+        self._renew_at_s = now_s + self._lease_s / RENEWALS
+        return encode(Member(self._beat, rank, is_leaving))
+
+    def next_beat_s(self, now_s: float) -> float:
+        """Return when to read the table again: soon while something is handed over."""
+        if any(self.me in {entry.owner, entry.next} for entry in self._entries.values() if entry.next):
+            return now_s + min(0.05, self._lease_s / RENEWALS / LOOKS)
+        at_s = min(self._renew_at_s, now_s + self._lease_s / RENEWALS / LOOKS)
+        return max(at_s, now_s)
+
+    def observe(self, sent_s: float, now_s: float, sent: bytes, table: Table) -> None:
+        """Take note of the table as it is after our value was written.
+
+        Args:
+            sent_s: when the value was sent.
+            now_s: when the answer had arrived.
+            sent: the value.
+            table: the table.
+        """
+        if sent_s - self._observed_s > self._lease_s / 2:
+            # We have not watched for a while: nobody can be judged by that.
+            self._seen = {member: (value, now_s) for member, (value, _) in self._seen.items()}
+        if self._observed_s > float("-inf") and not table.knew_us:
+            # The table was lost, or we were: what has no owner in it may have one.
+            self._settled_s = now_s + self._lease_s
+        self._observed_s = sent_s
+        if sent != self._acknowledged:
+            self._acknowledged = sent
+            self.until_s = sent_s + self._lease_s
+        for member, value in table.members.items():
+            if member != self.me and self._seen.get(member, (b"", 0.0))[0] != value:
+                self._seen[member] = (value, now_s)
+        self._table = table
+        self._members = {name: decoded for name, value in table.members.items() if (decoded := _member(value)) is not None}
+        self._entries = {item: entry for item, value in table.entries.items() if (entry := _entry(value)) is not None}
+
+    def is_alive(self, member: str, now_s: float) -> bool:
+        """Check whether a member may still work on what it owns, as far as we can tell."""
+        if member == self.me:
+            return True
+        seen = self._seen.get(member)
+        return seen is not None and now_s - seen[1] < self._lease_s
+
+    def others(self, now_s: float) -> list[str]:
+        """Return the other members that are alive and stay."""
+        return [member for member in self._members if member != self.me and self._stays(member, now_s)]
+
+    def owner_of(self, item: str) -> str:
+        """Return who owns an item, empty if nobody does."""
+        return self._entries.get(item, _NOBODY).owner
+
+    def is_heir(self, item: str) -> bool:
+        """Check whether an item is to be handed to us."""
+        return self._entries.get(item, _NOBODY).next == self.me
+
+    def _stays(self, member: str, now_s: float) -> bool:
+        found = self._members.get(member)
+        return found is not None and not found.is_leaving and self.is_alive(member, now_s)
+
+    def targets(self, now_s: float) -> dict[str, str]:
+        """Return who should own each item."""
+        owners = {
+            item: entry.next if entry.next and self._stays(entry.next, now_s) else entry.owner
+            for item, entry in self._entries.items()
+        }
+        staying = [member for member in self._members if self._stays(member, now_s)]
+        best = max((self._members[member].rank for member in staying), default=0)
+        gainers = [member for member in staying if self._members[member].rank == best]
+        owning = set(owners.values())
+        return assign(
+            self._items,
+            owners,
+            [member for member in staying if member in owning],
+            gainers,
+            rebalance=self._rebalance,
+        )
+
+    def decide(self, now_s: float, local: Local) -> Decision:
+        """Return what to do.
+
+        Args:
+            now_s: the present time.
+            local: what this member does.
+        """
+        decision = Decision([], [], [], [], [])
+        targets = self.targets(now_s)
+        for item in self._items:
+            entry = self._entries.get(item, _NOBODY)
+            if entry.owner == self.me:
+                self._decide_own(item, entry, targets.get(item, ""), now_s, local, decision)
+            elif entry.owner and self.is_alive(entry.owner, now_s):
+                self._decide_foreign(item, entry, local, decision)
+            elif item in local.held:
+                # The table was lost, or we were out of it, and nobody has taken what we own.
+                decision.operations.append(self._replace(item, Entry(self.me), entry.owner))
+            elif targets.get(item) == self.me and item not in local.blocked and (entry.owner or now_s >= self._settled_s):
+                decision.operations.append(self._replace(item, Entry(self.me), entry.owner))
+        decision.operations.extend(self._removals(now_s))
+        return decision
+
+    def _decide_own(self, item: str, entry: Entry, target: str, now_s: float, local: Local, decision: Decision) -> None:
+        if item not in local.held and item not in local.finished:
+            if item in local.blocked:
+                decision.operations.append(self._replace(item, None))
+            else:
+                decision.take.append(item)
+        elif entry.next and not self._stays(entry.next, now_s):
+            decision.operations.append(self._replace(item, Entry(self.me)))
+        elif item in local.finished:
+            if entry.next and entry.is_ready:
+                decision.operations.append(self._replace(item, Entry(entry.next)))
+            else:
+                decision.take.append(item)
+        elif entry.next and entry.is_ready:
+            decision.finish.append(item)
+        elif not entry.next and target not in {"", self.me}:
+            decision.operations.append(self._replace(item, Entry(self.me, target)))
+
+    def _decide_foreign(self, item: str, entry: Entry, local: Local, decision: Decision) -> None:
+        if item in local.held:
+            decision.drop.append(item)
+        elif entry.next == self.me and not entry.is_ready:
+            if item not in local.prepared:
+                decision.prepare.append(item)
+            elif self._rank(self.me) >= self._rank(entry.owner):
+                decision.operations.append(self._replace(item, Entry(entry.owner, self.me, is_ready=True)))
+
+    def _rank(self, member: str) -> int:
+        found = self._members.get(member)
+        return 0 if found is None else found.rank
+
+    def _replace(self, item: str, entry: Entry | None, relies_on: str = "") -> Operation:
+        return Operation(
+            item,
+            self._table.entries.get(item, b""),
+            b"" if entry is None else encode(entry),
+            relies_on,
+            self._table.members.get(relies_on, b""),
+        )
+
+    def _removals(self, now_s: float) -> Iterator[Operation]:
+        owning = {entry.owner for entry in self._entries.values()}
+        for member, value in self._table.members.items():
+            seen = self._seen.get(member)
+            if seen is not None and member not in owning and now_s - seen[1] > _FORGET_AFTER * self._lease_s:
+                yield Operation("", b"", b"", member, value)
+
+    def releases(self) -> Iterable[Operation]:
+        """Return the operations that give up everything we own."""
+        return [self._replace(item, None) for item, entry in self._entries.items() if entry.owner == self.me]
+
+
+def _member(value: bytes) -> Member | None:
+    try:
+        return _decode_member(value)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _entry(value: bytes) -> Entry | None:
+    try:
+        return _decode_entry(value)
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,45 @@
+"""A table of leases in memory: the rules of `lease.lua`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oddsengine.streams.leases.state import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from oddsengine.streams.leases.state import Operation
+
+
+class MemoryTable:
+    """The members and entries of a group."""
+
+    def __init__(self) -> None:
+        self.members: dict[str, bytes] = {}
+        self.entries: dict[str, bytes] = {}
+
+    def clear(self) -> None:
+        """Lose everything."""
+        self.members.clear()
+        self.entries.clear()
+
+    def write(self, member: str, value: bytes, operations: Iterable[Operation]) -> Table:
+        """Write a member's value, carry out the operations that fit, and return the table."""
+        known = member in self.members
+        _set(self.members, member, value)
+        for item, expected, new, guard, guard_value in operations:
+            if guard and self.members.get(guard, b"") != guard_value:
+                continue
+            if not item:
+                self.members.pop(guard, None)
+            elif self.entries.get(item, b"") == expected:
+                _set(self.entries, item, new)
+        return Table(dict(self.members), dict(self.entries), knew_us=known)
+
+
+def _set(values: dict[str, bytes], key: str, value: bytes) -> None:
+    if value:
+        values[key] = value
+    else:
+        values.pop(key, None)

@@ -1,0 +1,144 @@
+"""The view of a member of its group, against a table in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from oddsengine.streams.leases.state import Entry, LeaseState, Local, Operation, encode
+from tests.support.streams.lease_table import MemoryTable
+
+LEASE_S = 2.0
+
+
+class Process:
+    """A member that carries out what it decides at once."""
+
+    def __init__(self, table: MemoryTable, name: str, items: str = "0123", *, rank: int = 0) -> None:
+        self.table = table
+        self.state = LeaseState(name, list(items), LEASE_S)
+        self.rank = rank
+        self.is_leaving = False
+        self.operations: list[Operation] = []
+        self.held: set[str] = set()
+        self.prepared: set[str] = set()
+        self.finished: set[str] = set()
+
+    def beat(self, now_s: float) -> None:
+        """Do what is due until nothing is left to do at this time."""
+        for _ in range(6):
+            value = self.state.value(now_s, self.rank, is_leaving=self.is_leaving)
+            self.state.observe(now_s, now_s, value, self.table.write(self.state.me, value, self.operations))
+            decision = self.state.decide(now_s, Local(self.held, self.prepared, self.finished))
+            self.operations = decision.operations
+            self.held |= set(decision.take)
+            self.finished -= set(decision.take)
+            self.held -= set(decision.drop)
+            self.prepared = (self.prepared | set(decision.prepare)) - self.held
+            self.finished |= set(decision.finish)
+            self.held -= set(decision.finish)
+            self.finished = {item for item in self.finished if self.state.owner_of(item) == self.state.me}
+
+
+def run(until_s: float, *processes: Process, start_s: float = 0.0, every_s: float = 0.2) -> None:
+    """Let processes beat, one after the other."""
+    for step in range(1 + round((until_s - start_s) / every_s)):
+        for process in processes:
+            process.beat(start_s + step * every_s)
+
+
+@pytest.fixture
+def table() -> MemoryTable:
+    return MemoryTable()
+
+
+def test_the_first_one_takes_everything_at_once(table: MemoryTable) -> None:
+    one = Process(table, "a")
+    one.beat(0.0)
+    assert set("0123") == one.held
+    assert one.state.is_held(1.7)
+    assert not one.state.is_held(1.9), "it stops before its lease ends"
+
+
+def test_the_second_one_is_given_its_share(table: MemoryTable) -> None:
+    one, two = Process(table, "a"), Process(table, "b")
+    one.beat(0.0)
+    run(2.0, one, two)
+    assert (2, 2, set("0123")) == (len(one.held), len(two.held), one.held | two.held)
+
+
+def test_one_that_lacks_a_source_is_given_nothing(table: MemoryTable) -> None:
+    one, two = Process(table, "a", rank=2), Process(table, "b", rank=1)
+    one.beat(0.0)
+    run(2.0, one, two)
+    assert (4, 0) == (len(one.held), len(two.held))
+    two.rank = 2
+    run(4.0, one, two, start_s=2.2)
+    assert (2, 2) == (len(one.held), len(two.held))
+
+
+def test_one_that_leaves_hands_over_and_works_until_the_other_is_ready(table: MemoryTable) -> None:
+    one, two = Process(table, "a"), Process(table, "b")
+    one.beat(0.0)
+    run(2.0, one, two)
+    one.is_leaving = True
+    one.beat(2.2)
+    assert 2 == len(one.held)
+    run(3.0, two, one, start_s=2.2)
+    assert (set(), set("0123")) == (one.held, two.held)
+
+
+def test_nothing_is_taken_from_one_that_is_alive_however_long(table: MemoryTable) -> None:
+    one, two = Process(table, "a", rank=1), Process(table, "b")
+    one.beat(0.0)
+    run(30.0, two, one)
+    assert (set("0123"), set()) == (one.held, two.held)
+
+
+def test_what_a_dead_one_owned_is_taken_once_its_lease_has_ended(table: MemoryTable) -> None:
+    one, two = Process(table, "a"), Process(table, "b")
+    one.beat(0.0)
+    run(2.0, one, two)
+    ended_s = one.state.until_s
+    run(ended_s - 0.2, two, start_s=2.2)
+    assert 2 == len(two.held)
+    assert not one.state.is_held(ended_s - 0.2), "it stops before"
+    run(ended_s + 0.2, two, start_s=ended_s)
+    assert set("0123") == two.held
+    one.beat(4.4)
+    assert set() == one.held, "it is told when it wakes"
+
+
+def test_a_lease_is_not_judged_by_one_that_has_not_watched(table: MemoryTable) -> None:
+    """After an outage of Redis all leases look old."""
+    one, two = Process(table, "a"), Process(table, "b")
+    one.beat(0.0)
+    run(2.0, one, two)
+    two.beat(60.0)
+    assert 2 == len(two.held)
+    run(60.6, one, two, start_s=60.0)
+    assert (2, 2) == (len(one.held), len(two.held))
+
+
+def test_owners_write_themselves_into_a_table_that_was_lost(table: MemoryTable) -> None:
+    one, two = Process(table, "a"), Process(table, "b")
+    one.beat(0.0)
+    run(2.0, one, two)
+    before = one.held.copy(), two.held.copy()
+    table.clear()
+    run(6.0, two, one, start_s=2.2)
+    assert before == (one.held, two.held)
+
+
+def test_a_write_without_an_answer_does_not_extend_the_lease_from_its_repetition(table: MemoryTable) -> None:
+    """Others count from when they have seen it: that may be the first time."""
+    state = LeaseState("a", ["0"], LEASE_S)
+    first = state.value(0.0, 0, is_leaving=False)
+    table.write("a", first, ())
+    assert first != state.value(0.3, 0, is_leaving=False)
+
+
+def test_an_entry_that_can_not_be_read_is_as_good_as_none(table: MemoryTable) -> None:
+    table.entries["0"] = b"?"
+    one = Process(table, "a", "0")
+    one.beat(0.0)
+    assert ({"0"}, encode(Entry("a"))) == (one.held, table.entries["0"])
