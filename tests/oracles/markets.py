@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from itertools import count
+from math import exp, factorial
 from typing import TYPE_CHECKING, NamedTuple
+
+from tests.oracles.score_bets import GOALS, KINDS, SCORES, Kind, fair_odds
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -46,6 +49,13 @@ HANDICAP = MarketKind(
 )
 WINNER = MarketKind("e2/winner", "e2", "horse_racing", "winner", 1, _plain("r1", "r2", "r3", "r4"))
 PLACE = MarketKind("e2/place", "e2", "horse_racing", "place", 2, _plain("r1", "r2", "r3", "r4", "r5"))
+#: Markets on one score, with the oracle's own view of when they win.
+SCORED: dict[str, Kind] = {
+    f"e4/{kind.name}": kind
+    for kind in KINDS
+    if kind.name in {"match_odds", "both_to_score", "draw_no_bet", "total/ft/2.5", "handicap/ft/-1"}
+}
+_ON_SCORE = tuple(MarketKind(key, "e4", "football", kind.type, 1, _plain(*kind.keys), kind.line) for key, kind in SCORED.items())
 TENNIS = MarketKind("e3/moneyline", "e3", "tennis", "moneyline", 1, _plain("home", "away"))
 
 #: What the sources of one story offer.
@@ -57,6 +67,7 @@ CARDS: tuple[tuple[MarketKind, ...], ...] = (
     (HANDICAP,),
     (WINNER,),
     (PLACE, TENNIS),
+    _ON_SCORE,
 )
 
 #: How offers may be wrong or thin. Most are sound.
@@ -74,6 +85,8 @@ def probabilities(kind: MarketKind, weights: Sequence[int], among: Container[str
         weights: at least one for each of its selections.
         among: the selections that can win; None for all.
     """
+    if kind.id in SCORED:
+        return _by_score(SCORED[kind.id], (0.4 + weights[0] / 8, 0.4 + weights[1] / 8), among)
     lines: dict[str, list[int]] = {}
     for index, (key, line, _) in enumerate(kind.selections):
         if among is None or key in among:
@@ -89,6 +102,18 @@ def probabilities(kind: MarketKind, weights: Sequence[int], among: Container[str
             share = {index: min(0.97, each * kind.winners / total_share) for index, each in share.items()}
         found |= {kind.selections[index][0]: min(0.97, max(0.002, each)) for index, each in share.items()}
     return found
+
+
+def _by_score(kind: Kind, goals: tuple[float, float], among: Container[str] | None) -> dict[str, float]:
+    """Return probabilities by independent Poisson distributions of the goals of both sides, given their means."""
+    home, away = ([exp(-mean) * mean**scored / factorial(scored) for scored in range(GOALS)] for mean in goals)
+    odds = {
+        key: fair_odds(kind, key, {(one, other): home[one] * away[other] for one, other in SCORES})
+        for key in kind.keys
+        if among is None or key in among
+    }
+    total = sum(1 / each for each in odds.values() if each is not None) or 1.0
+    return {key: min(0.97, max(0.002, (1 / each if each is not None else 0.0) / total)) for key, each in odds.items()}
 
 
 class Offers(NamedTuple):

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.oracles.arithmetic import Refused, intervals
-from tests.oracles.laws import across_lines, violations
-from tests.oracles.markets import CARDS, SPOILT, TOTALS, exchange_offers, probabilities, quote
+from tests.oracles.laws import Jumps, across_lines, across_markets, violations
+from tests.oracles.laws.scores import common_score
+from tests.oracles.markets import CARDS, SCORED, SPOILT, TOTALS, exchange_offers, probabilities, quote
 from tests.oracles.rules import Config, Settings, Sourcing
 from tests.oracles.statements import Event, Market, Selection
 from tests.oracles.world import World
@@ -53,6 +54,7 @@ def _profile(chance: Random) -> Settings:
         min_move=seldom(0.0, 0.02),
         max_move=seldom(0.0, 0.05),
         max_age_s=seldom(0.0, 30.0, 60.0),
+        jump_limit=seldom(0.0, 0.0, 0.15, 0.4),
         require_complete_book=seldom(False, False, True),
         max_spread=seldom(0.25, 0.1),
         min_size=seldom(2.0, 50.0),
@@ -102,6 +104,7 @@ class Stories(RuleBasedStateMachine):
         COUNTS["stories"] += 1
         self.names = [name for name, _ in sources]
         self.card = card
+        self.jumps = Jumps()
         config = Config({"default": one} if other is None else {"default": one, "other": other}, sourcing)
         self.world = World(dict(sources), config)
         for source in self.names:
@@ -122,9 +125,12 @@ class Stories(RuleBasedStateMachine):
             if published is not None:
                 found[kind.id] = published
                 each = violations(self.world.said, self.world.config, kind.id, published, self.world.now_ms, COUNTS)
+                each += self.jumps.check(self.world.said, self.world.config, kind.id, published, self.world.now_ms, COUNTS)
                 wrong += [f"{kind.id}: {text}" for text in each]
         totals = {kind.line: found[kind.id] for kind in TOTALS if kind.line is not None and kind.id in found}
         wrong += across_lines(totals, "over", "under")
+        scored = {kind: found[key] for key, kind in SCORED.items() if key in found}
+        wrong += across_markets(scored, common_score(self.world.said.sources.values(), "e4"), COUNTS)
         assert not wrong, "\n".join([*wrong, str(self.world.config), *map(str, self.world.said.sources.values()), str(found)])
 
     def _after(self, *, flush: bool) -> None:
@@ -161,7 +167,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule(
         source=st.integers(0, 2),
-        market=st.integers(0, 1),
+        market=st.integers(0, 4),
         at=weights,
         spread=st.sampled_from((0.002, 0.01, 0.05)),
         size=st.sampled_from((3.0, 100.0, 5000.0)),
@@ -179,7 +185,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule(
         source=st.integers(0, 2),
-        market=st.integers(0, 1),
+        market=st.integers(0, 4),
         selection=st.integers(0, 4),
         at=weights,
         spread=st.sampled_from((0.002, 0.01, 0.05)),
@@ -199,7 +205,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule(
         source=st.integers(0, 2),
-        market=st.integers(0, 1),
+        market=st.integers(0, 4),
         selection=st.integers(0, 4),
         factor=st.sampled_from((0.9, 0.97, 1.0, 1.03, 1.1)),
         spoilt=_RESTS,
@@ -220,7 +226,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule(
         source=st.integers(0, 2),
-        market=st.integers(0, 1),
+        market=st.integers(0, 4),
         selection=st.integers(0, 4),
         odds=st.sampled_from((None, None, 1.05, 1.5, 2.0, 3.5, 8.0)),
         flush=st.booleans(),
@@ -241,7 +247,7 @@ class Stories(RuleBasedStateMachine):
         middle = (allowed[key].low + allowed[key].high) / 2 if key in allowed else 0.5
         return max(1.01, round(1 / max(middle, 0.001), 2))
 
-    @rule(source=st.integers(0, 2), market=st.integers(0, 1))
+    @rule(source=st.integers(0, 2), market=st.integers(0, 4))
     def say_nothing(self, source: int, market: int) -> None:
         """Send an update without content."""
         self.world.say_nothing(*self._of(source, market))
@@ -249,7 +255,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule(
         source=st.integers(0, 2),
-        market=st.integers(0, 1),
+        market=st.integers(0, 4),
         status=st.sampled_from(("open", "open", "suspended", "closed")),
         in_play=st.booleans(),
         flush=st.sampled_from((True, True, False)),
@@ -263,7 +269,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule(
         source=st.integers(0, 2),
-        market=st.integers(0, 1),
+        market=st.integers(0, 4),
         selection=st.integers(0, 4),
         status=st.sampled_from(("active", "suspended", "removed", "winner", "loser", "dropped")),
         flush=st.sampled_from((True, True, False)),
@@ -283,7 +289,7 @@ class Stories(RuleBasedStateMachine):
             self.world.redefine(name, kind, definition)
             self._after(flush=flush)
 
-    @rule(source=st.integers(0, 2), market=st.integers(0, 1), selection=st.integers(0, 4), flush=st.booleans())
+    @rule(source=st.integers(0, 2), market=st.integers(0, 4), selection=st.integers(0, 4), flush=st.booleans())
     def result(self, source: int, market: int, selection: int, flush: bool) -> None:
         """Close a market with a result."""
         name, kind = self._of(source, market)
@@ -294,7 +300,7 @@ class Stories(RuleBasedStateMachine):
             self.world.redefine(name, kind, replace(definition, status="closed"))
             self._after(flush=flush)
 
-    @rule(source=st.integers(0, 2), market=st.integers(0, 1), minutes=st.sampled_from((None, -1, 5, 11, 60)))
+    @rule(source=st.integers(0, 2), market=st.integers(0, 4), minutes=st.sampled_from((None, -1, 5, 11, 60)))
     def move_start(self, source: int, market: int, minutes: int | None) -> None:
         """Set the start of one market."""
         name, kind = self._of(source, market)
@@ -308,7 +314,7 @@ class Stories(RuleBasedStateMachine):
         held = self.world.said.sources[source].markets.get(kind.id)
         return None if held is None else replace(held, selections=deepcopy(held.selections))
 
-    @rule(source=st.integers(0, 2), market=st.integers(0, 1), flush=st.booleans())
+    @rule(source=st.integers(0, 2), market=st.integers(0, 4), flush=st.booleans())
     def withdraw(self, source: int, market: int, flush: bool) -> None:
         """Take a market away."""
         self.world.withdraw(*self._of(source, market))
@@ -322,7 +328,7 @@ class Stories(RuleBasedStateMachine):
 
     @rule(
         source=st.integers(0, 2),
-        market=st.integers(0, 1),
+        market=st.integers(0, 4),
         in_play=st.sampled_from((False, False, True)),
         score=st.sampled_from((None, "0-0", "1-0")),
         minutes=st.sampled_from((None, 5, 11, 60)),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.oracles.laws import Published, across_lines, violations
+from tests.oracles.laws import Jumps, Published, across_lines, across_markets, violations
 from tests.oracles.rules import Config, Settings, Sourcing
+from tests.oracles.score_bets import KINDS
 from tests.oracles.statements import Book, Event, Market, Selection, Source, Statements
 
 if TYPE_CHECKING:
@@ -230,3 +232,35 @@ def test_what_is_not_active_has_no_price() -> None:
 
 def test_prices_are_on_the_ladder() -> None:
     assert "not on the ladder" in OracleCase(quoted(2.0, 2.0, keys=TWO)).wrong(home=1.905)
+
+
+def test_a_jump_is_not_open_until_something_more_is_said() -> None:
+    """A15."""
+    case = OracleCase(quoted(2.5, 1.6, keys=TWO), jump_limit=0.2)
+    jumps = Jumps()
+
+    def wrong(home: float, status: str = "open") -> list[str]:
+        published = Published(status, fair={"home": (home,), "away": (1 - home,)})
+        return jumps.check(case.said, case.config, "m", published, 0, Counter())
+
+    assert not wrong(0.4)
+    assert wrong(0.2), "at once"
+    assert not wrong(0.2, "suspended")
+    assert wrong(0.1), "nothing was said"
+    assert not wrong(0.1, "suspended")
+    case.sources["a"].markets["m"].books["home"].changes += 1
+    assert not wrong(0.2)
+    case.sources["a"].markets["m"].status = "suspended"
+    assert not wrong(0.2, "suspended")
+    case.sources["a"].markets["m"].status = "open"
+    assert not wrong(0.5), "its source has reopened it"
+
+
+def test_markets_on_one_score_can_not_be_beaten() -> None:
+    """A22: the draw and the away side, beside home without a draw."""
+    result, without_draw = (next(kind for kind in KINDS if kind.name == name) for name in ("match_odds", "draw_no_bet"))
+    published = {result: Published("open", prices={"draw": (3000,), "away": (5000,)})}
+    beaten = {**published, without_draw: Published("open", prices={"home": (2500,)})}
+    assert not across_markets(published, (0, 0), Counter())
+    assert across_markets(beaten, (0, 0), Counter())
+    assert not across_markets({**published, without_draw: Published("suspended")}, (0, 0), Counter())

@@ -129,7 +129,9 @@ class World:
 
     def withdraw(self, source: str, kind: MarketKind) -> None:
         """Remove a market from a source."""
-        if self.said.sources[source].markets.pop(kind.id, None) is not None:
+        held = self.said.sources[source].markets.pop(kind.id, None)
+        if held is not None:
+            self.said.withdrawals += 1 + held.definitions + sum(book.changes for book in held.books.values())
             self._send(source, MarketGone(kind.id))
 
     def _send(self, source: str, update: FeedUpdate) -> None:

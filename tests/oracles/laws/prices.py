@@ -132,7 +132,7 @@ def _of_consensus(
         return [f"priced by {len(published.used)} of at least {rule.min_sources} sources"]
     first = speaking[0].markets[market]
     # The rules are those of the market as the first source has it: for ages of all that may speak, else of those not too old.
-    by_first = [_settings(said, first, profile, now_ms) for profile in config.profiles.values()]
+    by_first = [settings_of(said, first, profile, now_ms) for profile in config.profiles.values()]
     held = next((held for held in (each.markets[market] for each in speaking) if _is_young(held, by_first, now_ms)), first)
     wrong = [*_across_profiles(held, published)]
     for index, (name, profile) in enumerate(config.profiles.items()):
@@ -149,7 +149,7 @@ def _of_consensus(
         fair_here = {key: each[index] for key, each in published.fair.items()}
         silent = [each for each in speaking if each.name not in {*published.used, *published.outliers}]
         allowed += _of_silent([each.markets[market] for each in silent], fair_here, by_first, rule.outlier, now_ms)
-        settings = _settings(said, held, profile, now_ms)
+        settings = settings_of(said, held, profile, now_ms)
         wrong += [f"{name}: {each}" for each in _switched_off(held, settings, published, index)]
         for key, price, fair in _priced(published, index):
             # A source that has no such line says nothing of it, and neither does one that is too far off on it.
@@ -174,7 +174,7 @@ def _of_source(
         yield f"published with in_play {published.in_play}, where {held.in_play} is said"
     yield from _across_profiles(held, published)
     for index, (name, profile) in enumerate(config.profiles.items()):
-        settings = _settings(said, held, profile, now_ms)
+        settings = settings_of(said, held, profile, now_ms)
         try:
             _check_age(held, settings, now_ms)
             allowed = intervals(held, settings)
@@ -221,7 +221,8 @@ def _is_near(allowed: Interval, fair: float | None, outlier: float) -> bool:
     return fair is None or allowed.low - outlier <= fair <= allowed.high + outlier
 
 
-def _settings(said: Statements, held: Market, profile: Settings, now_ms: int) -> Settings:
+def settings_of(said: Statements, held: Market, profile: Settings, now_ms: int) -> Settings:
+    """Return a profile's settings for a market, with the rules that match now."""
     start_ms = said.start_of(held)
     minutes = None if start_ms is None else (start_ms - now_ms) / 60_000
     return profile.resolved(in_play=held.in_play, minutes_to_start=minutes)
