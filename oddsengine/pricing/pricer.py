@@ -15,6 +15,7 @@ from oddsengine.domain.market_types import default_name
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
 from oddsengine.pricing.guards.jump import JumpGuard, OtherSource, State
+from oddsengine.pricing.guards.other_exchanges import is_over_lay
 from oddsengine.pricing.guards.report import guards
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S, ScoreGuard
 from oddsengine.pricing.market.lines import LineLadders
@@ -165,6 +166,12 @@ class Pricer:
         changed, refusal = book.price()
         if refusal is None and book.jump_limit and self._has_jumped(book, event, now_ms, other_sources):
             refusal = "spike"  # the published name of a jump
+        if (
+            book.is_bound_by_exchanges
+            and refusal is None
+            and is_over_lay(book, self._recent_sources(other_sources, event, now_ms))
+        ):
+            refusal = "over_lay"
         if not book.is_forced and (changed or not book.is_open or book.definition.id in self._arbitrage.unchecked):
             has_arbitrage, others = self._arbitrage.check(book)
             dirty |= others
@@ -183,7 +190,7 @@ class Pricer:
     def _recent_sources(
         self, other_sources: Callable[[], Iterable[SourceMarket]], event: Event | None, now_ms: int
     ) -> Iterable[OtherSource]:
-        """Yield the other sources that may corroborate a jump: those updated within the maximum age."""
+        """Yield the other sources that count beside the one that prices: those updated within the maximum age."""
         for market in other_sources():
             definition = market.definition
             if definition is not None:

@@ -124,8 +124,8 @@ class Statements:
     sources: dict[str, Source]
     #: (market, source) of results that their source has not taken back
     results: set[tuple[str, str]] = field(default_factory=set)
-    #: how often a market was withdrawn, with all that had been said of it
-    withdrawals: int = 0
+    #: how often something was said of a market
+    changes: int = 0
 
     def note_results(self) -> None:
         """Add the results that live sources say now, and drop those whose live source has reopened the market."""

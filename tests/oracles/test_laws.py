@@ -248,7 +248,7 @@ def test_a_jump_is_not_open_until_something_more_is_said() -> None:
     assert not wrong(0.2, "suspended")
     assert wrong(0.1), "nothing was said"
     assert not wrong(0.1, "suspended")
-    case.sources["a"].markets["m"].books["home"].changes += 1
+    case.said.changes += 1
     assert not wrong(0.2)
     case.sources["a"].markets["m"].status = "suspended"
     assert not wrong(0.2, "suspended")

@@ -92,6 +92,7 @@ class World:
         if held is None:
             return
         held.received_ms = self.now_ms
+        self.said.changes += 1
         changes = [self._change(held, key, each, by_level=source.endswith("levels")) for key, each in offers.items()]
         stated = None if definition is None else _definition(kind, definition)
         self._send(source, MarketUpdate(kind.id, definition is not None, stated, changes))
@@ -109,6 +110,7 @@ class World:
             return
         book = held.books.setdefault(key, statements.Book())
         book.last, book.last_ms, book.changes = odds, self.now_ms, book.changes + 1
+        self.said.changes += 1
         held.received_ms = self.now_ms
         self._send(source, MarketUpdate(kind.id, books=[BookChange(key, last=odds)]))
 
@@ -125,13 +127,13 @@ class World:
             # It has been brought back.
             definition.at_removal = None
         self.said.sources[source].markets[kind.id] = definition
+        self.said.changes += 1
         self._send(source, MarketUpdate(kind.id, definition=_definition(kind, definition)))
 
     def withdraw(self, source: str, kind: MarketKind) -> None:
         """Remove a market from a source."""
-        held = self.said.sources[source].markets.pop(kind.id, None)
-        if held is not None:
-            self.said.withdrawals += 1 + held.definitions + sum(book.changes for book in held.books.values())
+        if self.said.sources[source].markets.pop(kind.id, None) is not None:
+            self.said.changes += 1
             self._send(source, MarketGone(kind.id))
 
     def _send(self, source: str, update: FeedUpdate) -> None:

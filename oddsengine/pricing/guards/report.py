@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from oddsengine.pricing.profiles.profile import Profile
 
 #: The reasons without a number: they follow from a market's definition, its rules, or the lack of prices.
-_WITHOUT_NUMBER: Final = frozenset({"decided", "incomplete", "method", "no_price", "rule"})
+_WITHOUT_NUMBER: Final = frozenset({"decided", "incomplete", "method", "no_price", "over_lay", "rule"})
 
 
 class Guard(NamedTuple):

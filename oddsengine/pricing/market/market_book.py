@@ -41,6 +41,7 @@ class MarketBook:
         "definition",
         "groups",
         "has_lines",
+        "is_bound_by_exchanges",
         "is_forced",
         "is_open",
         "jump_limit",
@@ -70,6 +71,7 @@ class MarketBook:
         self.jump_limit = min((each.jump_limit for each in settings if each.jump_limit), default=0.0)
         self.pool_limit = min(each.pool_limit for each in settings)
         self._require_complete_book = any(each.require_complete_book for each in settings)
+        self.is_bound_by_exchanges = any(each.bound_by_exchanges for each in settings)
         self.suspend = any(each.suspend for each in settings)
         #: whether a person answers for some price, whatever the guards find
         self.is_forced = any(each.forced_prices for each in settings)

@@ -94,10 +94,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     # Suspension: a market whose source has been silent for `max_age_s` seconds (0: no limit); one where a fair probability
     # changes by more than the share `jump_limit` of itself at once, until another update or source confirms it (0: no limit);
-    # with `require_complete_book` one in which a selection has no fair price; with `suspend` all.
+    # with `require_complete_book` one in which a selection has no fair price; with `bound_by_exchanges` one with a price over the
+    # best lay of another live source; with `suspend` all.
     max_age_s: MaxAge = 0.0
     jump_limit: JumpLimit = 0.0
     require_complete_book: bool = False
+    bound_by_exchanges: bool = False
     suspend: bool = False
 
     rules: tuple[Rule, ...] = ()

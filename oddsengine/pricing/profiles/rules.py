@@ -60,6 +60,7 @@ PROFILE_SETTINGS: Final = (
     "jump_limit",
     "pool_limit",
     "require_complete_book",
+    "bound_by_exchanges",
     "suspend",
 )
 #: The fields of a rule that set a field of the same name in a profile's `exchange` (`methods.fair.ExchangeLimits`).
@@ -119,6 +120,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     jump_limit: JumpLimit | None = None
     pool_limit: PoolLimit | None = None
     require_complete_book: bool | None = None
+    bound_by_exchanges: bool | None = None
     suspend: bool | None = None
     max_spread: Annotated[float, Meta(ge=0)] | None = None
     min_size: Annotated[float, Meta(ge=0)] | None = None

@@ -62,7 +62,7 @@ class Jumps:
         before, self._seen[market] = self._seen.get(market, _Seen(fair)), _Seen(fair)
         jumped = [key for key, each in fair.items() if _is_far(before.fair.get(key, each), each, limit)]
         counts["jumps"] += bool(jumped)
-        if not jumped or (before.said is not None and _amount(said) > before.said):
+        if not jumped or (before.said is not None and said.changes > before.said):
             return []
         is_one = config.sourcing.mode == "priority" and (not config.sourcing.hold_s or len(said.sources) == 1)
         for source in said.sources.values():
@@ -78,23 +78,11 @@ class Jumps:
         if any(_may_reopen(said, source.markets[market]) for source in said.sources.values() if market in source.markets):
             del self._seen[market]
         elif seen.said is None:
-            self._seen[market] = seen._replace(said=_amount(said))
+            self._seen[market] = seen._replace(said=said.changes)
 
 
 def _is_far(before: float, now: float, limit: float) -> bool:
     return abs(now - before) > limit * before + ERROR
-
-
-def _amount(said: Statements) -> int:
-    """Return how often something was said of any selection or definition."""
-    return (
-        sum(
-            market.definitions + sum(book.changes for book in market.books.values())
-            for source in said.sources.values()
-            for market in source.markets.values()
-        )
-        + said.withdrawals
-    )
 
 
 def _may_reopen(said: Statements, held: Market) -> bool:

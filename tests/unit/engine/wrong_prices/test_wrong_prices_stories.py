@@ -69,6 +69,27 @@ def test_a_consensus_is_not_over_the_lay_of_one_of_its_exchanges(settings: dict[
     assert (sources.prices()["away"] or 0) <= 1210
 
 
+@pytest.mark.parametrize(
+    ("lay", "size", "is_bound", "is_open"),
+    [
+        (1.8, 100.0, True, False),
+        (1.8, 100.0, False, True),
+        (1.8, 1.0, True, True),
+        (2.1, 100.0, True, True),
+    ],
+)
+def test_a_price_is_not_over_the_lay_of_another_exchange_where_rules_say_so(
+    lay: float, size: float, is_bound: bool, is_open: bool
+) -> None:
+    """A2: the second source does not speak, but what it lays can be taken."""
+    profile = Profile(ladder="decimal_3", book_sum=1.0, bound_by_exchanges=is_bound)
+    sources = Sources(A, B, profile=profile).define(A).receive(A, MarketUpdate("m", books=quotes(2.0, 2.0)))
+    offer = BookChange("s-home", lay=[(lay, size)])
+    sources.define(B).receive(B, MarketUpdate("m", books=[offer]))
+    assert (OPEN if is_open else ("suspended", "over_lay")) == sources.state()
+    assert OPEN == sources.health(B, "down").state()
+
+
 def test_a_consensus_without_one_selection_is_not_over_a_lay_either() -> None:
     """The first source has suspended a selection, so what is left sums to less than the winners."""
     sources = Sources(A, B, C, mode="consensus", min_sources=2, outlier=0.3, profile=Profile(book_sum=1.0, ladder="decimal_3"))

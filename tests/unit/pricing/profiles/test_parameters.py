@@ -47,6 +47,7 @@ VALUES: dict[str, Any] = {
     "jump_limit": 0.2,
     "pool_limit": 0.01,
     "require_complete_book": True,
+    "bound_by_exchanges": True,
     "suspend": True,
     "max_spread": 0.1,
     "min_size": 5.0,
