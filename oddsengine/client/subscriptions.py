@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 #: Requests that are not answered yet; more are sent once these are.
 _MAX_UNANSWERED: Final = 4
 _MAX_CHANNELS: Final = 100
-_MAX_BYTES: Final = 8_192
+#: No gateway may be configured for shorter messages than 1,024 bytes: a longer one might cost the connection.
+_MAX_BYTES: Final = 1_000
 _MIN_BYTES: Final = 256
 #: Channels at different positions need a request each. Those beyond so many requests are asked for as snapshots, together.
 _MAX_RESUMING: Final = 32
 #: How many events a channel may have, roughly.
 _WEIGHTS: Final = {"sport": 100, "competition": 10}
-_FIRST_PACE_S: Final = 0.1
+_FIRST_PACE_S: Final = 0.25
 _MAX_PACE_S: Final = 30.0
 _PACE_FACTOR: Final = 4
 

@@ -5,11 +5,12 @@ import { ASK_FOR_SNAPSHOT, ASK_WITH_TOKEN, REPORT, actionOf, askAgainInMs, codeO
 // Requests that are not answered yet; more are sent once these are.
 const MAX_UNANSWERED = 4;
 const MAX_CHANNELS = 100;
-const MAX_BYTES = 8192;
+// No gateway may be configured for shorter messages than 1,024 bytes: a longer one might cost the connection.
+const MAX_BYTES = 1000;
 const MIN_BYTES = 256;
 // Channels at different positions need a request each. Those beyond so many requests are asked for as snapshots, together.
 const MAX_RESUMING = 32;
-const FIRST_PACE_MS = 100;
+const FIRST_PACE_MS = 250;
 const MAX_PACE_MS = 30_000;
 const PACE_FACTOR = 4;
 // How many events a channel may have, roughly.
