@@ -6,32 +6,39 @@ documentation, "Non-Interactive (bot) login", "Keep Alive", "listMarketCatalogue
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
-from oddsengine.domain.feed_updates import LevelPriceSize, PriceSize
+#: Rows by price, whose size is 0 where they are deleted. Betfair's odds are 1.01 to 1000; text may also say `NaN`.
+_Size: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
+_PriceRow: TypeAlias = tuple[Annotated[float, Meta(ge=1.01, le=1000)], _Size]
+#: Rows by level, whose price is 0 as well where they are deleted.
+_Price: TypeAlias = Annotated[float, Meta(ge=0, le=1000)]
+_LevelRow: TypeAlias = tuple[int, _Price, _Size]
+_Handicap: TypeAlias = Annotated[float, Meta(gt=-10_000, lt=10_000)]
 
 
 class RunnerChange(msgspec.Struct, gc=False):
     """Changed rows of one runner, keyed by (id, hc)."""
 
     id: int
-    hc: float | None = None
-    atb: list[PriceSize] | None = None
-    atl: list[PriceSize] | None = None
-    batb: list[LevelPriceSize] | None = None
-    batl: list[LevelPriceSize] | None = None
-    bdatb: list[LevelPriceSize] | None = None
-    bdatl: list[LevelPriceSize] | None = None
-    ltp: float | None = None
+    hc: _Handicap | None = None
+    atb: list[_PriceRow] | None = None
+    atl: list[_PriceRow] | None = None
+    batb: list[_LevelRow] | None = None
+    batl: list[_LevelRow] | None = None
+    bdatb: list[_LevelRow] | None = None
+    bdatl: list[_LevelRow] | None = None
+    ltp: _Price | None = None
 
 
 class RunnerDefinition(msgspec.Struct, gc=False):
     """A runner in a market definition."""
 
     id: int
-    hc: float | None = None
+    hc: _Handicap | None = None
     status: str = "ACTIVE"
     sortPriority: int = 0  # noqa: N815 - the provider's name
     name: str | None = None

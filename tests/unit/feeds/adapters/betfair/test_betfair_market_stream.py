@@ -223,3 +223,23 @@ def test_an_event_is_published_only_when_it_changes() -> None:
     published = [update.event.in_play for update in received.updates if isinstance(update, EventUpdate)]
     assert [False, True] == published
     assert 4 == sum(isinstance(update, MarketUpdate) for update in received.updates)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"atb": [[0.5, 10]]},
+        {"atl": [["NaN", 10]]},
+        {"batb": [[0, "Infinity", 10]]},
+        {"atb": [[2.0, "NaN"]]},
+        {"ltp": "NaN"},
+        {"ltp": -110},
+        {"hc": "NaN", "atb": [[2.0, 10]]},
+    ],
+)
+def test_what_is_no_price_costs_only_its_market(change: dict[str, object]) -> None:
+    """Wrong prices, A9 and B9: text may say `NaN`, as it does for starting prices."""
+    markets = [with_prices(betfair_market(key), {"id": 11, **each}) for key, each in (("1.1", change), ("1.2", {"ltp": 2.0}))]
+    received = Received().receive(mcm(*markets))
+    assert ["market 1.1"] == [rejected.where for rejected in received.rejected]
+    assert ["1.2"] == list(received.book.markets)
