@@ -142,6 +142,18 @@ def snapshot(
 
 
 @app.command()
+def failover(
+    rounds: Annotated[int, typer.Option(help="How often each fault is injected.", min=1)] = 20,
+    only: Annotated[str | None, typer.Option(help="Only the faults whose name contains this.")] = None,
+    json: JsonOption = None,
+) -> None:
+    """Seconds until other engines publish what a killed, stopped or paused one owned, and what a subscriber sees meanwhile."""
+    from bench.faults import owners as scenario
+
+    show(scenario.run(rounds, only), json)
+
+
+@app.command()
 def soak(
     subscribers: SubscribersOption = 100,
     minutes: Annotated[float, typer.Option(help="Duration in minutes.")] = 10.0,
@@ -187,7 +199,7 @@ def chaos(
     json: JsonOption = None,
 ) -> None:
     """Every fault of every provider while its markets move: when markets left it, when all had recovered, what was wrong."""
-    from bench.scenarios import faults as scenario
+    from bench.faults import providers as scenario
 
     show(scenario.run(_providers(provider), events, markdown), json)
 
@@ -200,7 +212,7 @@ def storm(
     json: JsonOption = None,
 ) -> None:
     """Continuous reconnects, and the memory of the process meanwhile."""
-    from bench.scenarios import faults as scenario
+    from bench.faults import providers as scenario
 
     rows = [row for name in _providers(provider) for row in scenario.storm(name, seconds, events)]
     show(rows, json)

@@ -54,6 +54,10 @@ class Listener(Protocol):
         """Handle batches that were applied in sequence; the offer is at the position of the last one."""
         ...
 
+    def epoch_opened(self, shard: int) -> None:
+        """Handle a sign of life of an owner whose changes are not known yet."""
+        ...
+
     def went_stale(self, shard: int) -> None:
         """Handle a shard whose state may be out of date from now on."""
         ...
@@ -294,6 +298,10 @@ class Follower:
             position = parse_stream_id(stream_id)
             if position.epoch != self._position.epoch or position.seq != self._position.seq + 1:
                 _log.info("sequence gap, reloading the snapshot", shard=self._shard, at=self._position, next=position)
+                if position.epoch > self._position.epoch and not self.stale:
+                    # A new owner: it lives, and the snapshot is its first word.
+                    self._last_entry_s = self._clock()
+                    self._listener.epoch_opened(self._shard)
                 self._position = ORIGIN
                 self._notify(applied)
                 return False

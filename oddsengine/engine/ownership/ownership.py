@@ -34,6 +34,9 @@ _PREPARED_AT_ONCE: Final = 100
 #: After a rival that has no lease has opened an epoch, its shard is left alone for this many leases.
 _BLOCKED_LEASES: Final = 5
 _RETIRE_EVERY_S: Final = 30.0
+#: A process that wakes so much later than it wanted to stood still, and reads for so long before it publishes.
+_STALL_S: Final = 1.0
+_CATCH_UP_S: Final = 0.5
 _USER: Final = "leases"
 #: Why an engine publishes nothing.
 LAPSED: Final = "its lease has ended, Redis does not answer"
@@ -47,10 +50,16 @@ class ShardLease:
         self._state = state
         self._clock = clock
         self._renewed = asyncio.Event()
+        self._not_before_s = float("-inf")
 
     def is_held(self) -> bool:
         """Check whether it may write."""
-        return self._state.is_held(self._clock())
+        now_s = self._clock()
+        return now_s >= self._not_before_s and self._state.is_held(now_s)
+
+    def hold_back(self) -> None:
+        """Write nothing for a moment: the process stood still, and has to read first what its sources have said meanwhile."""
+        self._not_before_s = self._clock() + _CATCH_UP_S
 
     async def until_held(self) -> None:
         """Wait until it may write."""
@@ -209,12 +218,16 @@ class Ownership:
         if self._operations:
             return
         now_s = self._clock()
+        at_s = max(now_s, self._state.next_beat_s(now_s))
         try:
-            async with asyncio.timeout(max(0.0, self._state.next_beat_s(now_s) - now_s)):
+            async with asyncio.timeout(at_s - now_s):
                 await self._changed.wait()
         except TimeoutError:
             pass
         self._changed.clear()
+        if (late_s := self._clock() - at_s) > _STALL_S:
+            _log.warning("process stood still", seconds=round(late_s, 1))
+            self.lease.hold_back()
 
     async def _step(self) -> bool:
         """Write our value, carry out what was decided, and decide what is next. Return whether Redis has answered."""
@@ -249,7 +262,7 @@ class Ownership:
 
     def _rank(self) -> int:
         """Return how many sources are live here: an engine that lacks one is given no shard of an engine that has it."""
-        return sum(book.health == "live" for book in self._pipeline.books.values())
+        return sum(book.health == "live" for book in self._pipeline.books.values()) if self._was_held else 0
 
     async def _decide(self, now_s: float) -> None:
         self._note_rivals(now_s)

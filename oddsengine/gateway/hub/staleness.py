@@ -55,6 +55,11 @@ class StalenessMonitor:
         if shard in self._hung:
             self.went_live(shard)
 
+    def epoch_opened(self, shard: int) -> None:
+        """Note a sign of life of a shard's owner."""
+        if shard not in self._replica.stale_suspended:
+            self._heard_s[shard] = self._clock()
+
     def went_stale(self, shard: int) -> None:
         """Warn every audience of a shard."""
         self._hung.discard(shard)

@@ -8,7 +8,7 @@ import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -18,7 +18,6 @@ from feeds.emulators.emulator import load_emulator
 from feeds.feed import installed_feeds
 from feeds.supervision.settings import Supervision
 from feeds.supervision.states import FeedState
-from oddsengine.client import OddsClient
 from oddsengine.common.tasks import end_tasks
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.feed_runner import feed_sources, open_feeds, run_feeds
@@ -26,20 +25,18 @@ from oddsengine.runtime.processes.startup import Startup
 from oddsengine.runtime.service import run_service
 from oddsengine.runtime.settings import EngineSettings, FeedSettings, GatewaySettings, Settings
 from tests.support.credentials import Certificates
+from tests.support.faults.observing import Providers, Subscriber
 from tests.support.service import wait_until
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Mapping
 
-    from feeds.emulators.core.market_model import ModelMarket
     from feeds.emulators.emulator import Emulator
     from feeds.supervision.supervisor import Supervisor
     from oddsengine.runtime.service import Service
     from oddsengine.sourcing.source_selector import SourcingRule
 
-_TICK_WATCH_S: Final = 0.01
-_TICKS_KEPT: Final = 2_000
 #: Limits as short as can be distinguished, so that a fault takes seconds.
 QUICK: Final = Supervision(
     connect_timeout_s=1.0,
@@ -70,78 +67,9 @@ BLOCKS: Final[dict[str, dict[str, Any]]] = {
     "opticodds": {"sportsbooks": ["book"], "silence_s": 1.5, "timeout_s": 1.0, "requests_per_s": 200.0},
     "oddsapiio": {"bookmakers": ["Bet365"], "ping_s": 0.75, "timeout_s": 1.0, "requests_per_s": 200.0},
 }
-#: The kinds of markets that each adapter offers.
-OFFERED: Final[dict[str, frozenset[str]]] = {
-    "betfair": frozenset({"result", "total", "both"}),
-    "theoddsapi": frozenset({"result", "total", "handicap"}),
-    "pinnacle": frozenset({"result", "total", "handicap"}),
-    "opticodds": frozenset({"result", "total", "handicap", "both"}),
-    "oddsapiio": frozenset({"result", "total", "handicap", "both"}),
-}
-_KINDS: Final = {"match_odds": "result", "total": "total", "asian_handicap": "handicap", "both_to_score": "both"}
 
 
-class MarketKey(NamedTuple):
-    """A market regardless of its provider and id: the name of the home side, the kind and the line."""
-
-    home: str
-    kind: str
-    line: float | None
-
-
-class Observation(NamedTuple):
-    """A market as the subscriber received it, when (monotonic seconds), and its implied probabilities; None if it is not open."""
-
-    at_s: float
-    implied: dict[str, float] | None
-    reason: str | None
-
-
-class Subscriber:
-    """A subscriber that records every market it receives.
-
-    Args:
-        base: the URL of the gateway.
-    """
-
-    def __init__(self, base: str) -> None:
-        self.client = OddsClient(base, ["sport:football"])
-        self.observations: dict[MarketKey, list[Observation]] = {}
-
-    async def run(self) -> None:
-        """Record until cancelled."""
-        async for message in self.client.messages():
-            if message["op"] in {"snapshot", "delta"}:
-                now_s = time.monotonic()
-                for change in message.get("markets", ()):
-                    if not change.get("removed"):
-                        self._record(self.client.state.markets[change["id"]], now_s)
-
-    def _record(self, market: dict[str, Any], now_s: float) -> None:
-        event = self.client.state.events.get(market["event"])
-        if event is None or market["type"] not in _KINDS:
-            return
-        key = MarketKey(event["participants"][0], _KINDS[market["type"]], market["line"])
-        prices = {key: selection["price"] for key, selection in market["selections"].items()}
-        implied = None
-        if market["status"] == "open" and all(prices.values()):
-            total = sum(1 / price for price in prices.values())
-            implied = {key: 1 / price / total for key, price in prices.items()}
-        self.observations.setdefault(key, []).append(Observation(now_s, implied, market["reason"]))
-
-    def at(self, key: MarketKey, at_s: float) -> Observation | None:
-        """Return the observation of a market that was current at a time."""
-        return next((seen for seen in reversed(self.observations.get(key, ())) if seen.at_s <= at_s), None)
-
-    def discard_before(self, at_s: float) -> None:
-        """Discard the observations before a time, except the last one of each market."""
-        for key, observations in self.observations.items():
-            kept = [seen for seen in observations if seen.at_s >= at_s]
-            last = next((seen for seen in reversed(observations) if seen.at_s < at_s), None)
-            self.observations[key] = kept if last is None else [last, *kept]
-
-
-class Installation:
+class Installation(Providers):
     """Everything that runs in a fault scenario."""
 
     def __init__(
@@ -152,15 +80,13 @@ class Installation:
         subscriber: Subscriber,
         certificates: Certificates,
     ) -> None:
+        super().__init__(emulators)
         self._certificates = certificates
         #: the TLS context of each provider's server
         self.tls: dict[str, ssl.SSLContext] = {}
         self.service = service
-        self.emulators = emulators
         self.supervisors = {each.name: each for each in supervisors}
         self.subscriber = subscriber
-        #: feed -> tick -> when it was seen, monotonic seconds
-        self.tick_times_s: dict[str, dict[int, float]] = {name: {} for name in emulators}
 
     def inject_fault(self, name: str, kind: str, seconds: float) -> None:
         """Inject a fault into a provider, or end it with 0 seconds."""
@@ -173,52 +99,6 @@ class Installation:
     def is_live(self, name: str) -> bool:
         """Return whether a feed is live."""
         return self.supervisors[name].state is FeedState.LIVE
-
-    def model_markets(self, name: str) -> dict[MarketKey, ModelMarket]:
-        """Return the markets that a provider offers through its adapter."""
-        return {
-            MarketKey(event.home, market.kind, market.line): market
-            for event in self.emulators[name].market_model.events
-            for market in event.markets
-            if market.kind in OFFERED[name]
-        }
-
-    def pause(self, *, paused: bool) -> None:
-        """Freeze every market model, or resume it."""
-        for emulator in self.emulators.values():
-            emulator.pause(paused=paused)
-
-    def was_quoted(
-        self, name: str, market: ModelMarket | None, seen: Observation, at_s: float, age_s: float, tolerance: float
-    ) -> bool:
-        """Return whether a provider quoted what the subscriber saw, at any time in the `age_s` seconds before `at_s`."""
-        if market is None or seen.implied is None:
-            return False
-        tick_times_s = self.tick_times_s[name]
-        until_s = float("inf")
-        for move in reversed(market.moves):
-            if until_s < at_s - age_s:
-                return False
-            if is_near(move.probabilities, seen.implied, tolerance):
-                return True
-            # Ticks may be seen late, or not at all: the move ended at the next tick that was seen, at the latest.
-            until_s = next((tick_times_s[tick] for tick in range(move.tick, move.tick + 50) if tick in tick_times_s), until_s)
-        return False
-
-    async def watch_ticks(self) -> None:
-        """Record the time of every tick, until cancelled."""
-        while True:
-            now_s = time.monotonic()
-            for name, emulator in self.emulators.items():
-                ticks = emulator.market_model.ticks
-                self.tick_times_s[name].setdefault(ticks, now_s)
-                self.tick_times_s[name].pop(ticks - _TICKS_KEPT, None)
-            await asyncio.sleep(_TICK_WATCH_S)
-
-
-def is_near(one: dict[str, float] | None, other: dict[str, float], tolerance: float) -> bool:
-    """Return whether two sets of probabilities are equal except for margins and rounding."""
-    return one is not None and one.keys() == other.keys() and all(abs(one[key] - other[key]) <= tolerance for key in one)
 
 
 @asynccontextmanager

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oddsengine.sourcing.source_selector import SourcingRule
 from tests.support.faults.faults import FALLBACKS, Fault
-from tests.support.faults.installation import is_near, running_installation
+from tests.support.faults.installation import running_installation
+from tests.support.faults.observing import is_near
 from tests.support.service import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractAsyncContextManager
 
-    from tests.support.faults.installation import Installation, MarketKey, Observation
+    from tests.support.faults.installation import Installation
+    from tests.support.faults.observing import MarketKey, Observation
 
 #: How long an affected market may remain open beyond the configured limit.
 ALLOWANCE_S: Final = 0.25

@@ -79,6 +79,9 @@ class Reader:
         if touched:
             self.heard.append(f"changed {','.join(sorted(touched))}")
 
+    def epoch_opened(self, _shard: int) -> None:
+        """Do nothing."""
+
     def went_stale(self, _shard: int) -> None:
         self.heard.append("stale")
 

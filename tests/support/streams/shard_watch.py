@@ -71,6 +71,9 @@ class ShardWatch:
         """Check the state after some batches."""
         self._check(shard)
 
+    def epoch_opened(self, _shard: int) -> None:
+        """Do nothing."""
+
     def went_stale(self, shard: int) -> None:
         """Note a silence."""
         if self._forbidden:

@@ -118,6 +118,21 @@ async def test_a_follower_that_hangs_does_not_keep_markets_open() -> None:
     assert gateway.replica.ready, "the follower did not notice the silence, and reports nothing"
 
 
+async def test_an_epoch_that_opens_is_a_sign_of_life_but_lifts_no_suspension() -> None:
+    """The state of before must not be shown open again until the new owner's is loaded."""
+    gateway = Gateway(stale_suspend_after_s=3.0)
+    gateway.publish(e1=2000)
+    gateway.now_s += 2.5
+    gateway.hub.staleness.epoch_opened(0)
+    gateway.now_s += 2.5
+    await gateway.settled()
+    assert set() == gateway.replica.stale_suspended
+    gateway.now_s += 1.0
+    await gateway.settled()
+    gateway.hub.staleness.epoch_opened(0)
+    assert {0} == gateway.replica.stale_suspended
+
+
 async def test_a_stale_suspended_shard_is_sent_as_of_its_last_suspension() -> None:
     """A snapshot kept from an earlier suspension would lack what was published in between."""
     gateway = Gateway(stale_suspend_after_s=5.0)

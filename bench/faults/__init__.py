@@ -1,0 +1,1 @@
+"""Benchmarks of faults: of providers, and of engines."""
