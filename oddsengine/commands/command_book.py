@@ -33,6 +33,13 @@ class _CachedRuling(NamedTuple):
     until_ms: float
 
 
+class SettledPairs(NamedTuple):
+    """Pairs of events that are the same, and pairs that are not."""
+
+    matches: tuple[tuple[str, str], ...]
+    non_matches: tuple[tuple[str, str], ...]
+
+
 class MarketName(NamedTuple):
     """What scopes name a market by."""
 
@@ -136,6 +143,18 @@ class CommandBook:
                     and command.state(now_ms, in_play=in_play) == "active"
                 ):
                     yield command
+
+    def settled_pairs(self) -> SettledPairs:
+        """Return which events people have said to be the same or not; of a pair, the newest word holds."""
+        pairs: dict[frozenset[str], tuple[str, tuple[str, str]]] = {}
+        settling = [each for each in self.commands.values() if each.action in {"match", "unmatch"}]
+        for command in sorted(settling, key=lambda each: each.rank):
+            one, other = command.scope.key, str(command.values)
+            pairs[frozenset((one, other))] = command.action, (one, other)
+        return SettledPairs(
+            tuple(pair for action, pair in pairs.values() if action == "match"),
+            tuple(pair for action, pair in pairs.values() if action == "unmatch"),
+        )
 
     def forget(self, market: MarketId) -> None:
         """Drop what is cached of a market that is gone."""

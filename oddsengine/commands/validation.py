@@ -123,6 +123,8 @@ def command_of(request: CommandRequest, key: str, author: str, now_ms: int, prof
     if request.force and action != "price":
         raise BadCommand("force is for price only")
     expires_ms, until_kick_off = _expiry(request.expires, now_ms)
+    if until_kick_off and action in {"match", "unmatch"}:
+        raise BadCommand(f"{action} ends at a time, after seconds, or when it is lifted, not at the kick-off")
     return Command(
         id=key,
         author=author,
@@ -199,8 +201,8 @@ def _values(action: Action, scope: Scope, values: Values) -> Values:
     if action in {"match", "unmatch"}:
         if not isinstance(values, str):
             raise BadCommand(f"values of {action} is the id of the other event, not {_shown(values)}")
-        if values == scope.event:
-            raise BadCommand(f"values of {action} is the id of another event, not of the same")
+        if values.partition(".")[0] == (scope.event or "").partition(".")[0]:
+            raise BadCommand(f"values of {action} is the id of an event of another feed, not {_shown(values)}")
         return _text("values", values, MAX_TEXT)
     if values is not None:
         raise BadCommand(f"{action} has no values")

@@ -104,7 +104,11 @@ class CommandFollower:
         if entries:
             await self._apply(entries)
             return
-        if await self._commands_log.last_seq() < self._seq:
+        last = await self._commands_log.last_seq()
+        if last > self._seq:
+            # The log was trimmed before it was read.
+            await self._load()
+        elif last < self._seq:
             _log.error("commands lost by redis, writing them again", commands=len(self.commands), last=self._seq)
             if await self._commands_log.restore(self._seq, self.commands.values()):
                 self.losses += 1

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from oddsengine.commands.command import TRADER
-from oddsengine.commands.command_book import CommandBook, MarketName
+from oddsengine.commands.command_book import CommandBook, MarketName, SettledPairs
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.engine.ended_events import RECOVERING, STOPPED, WITHDRAWN
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from oddsengine.pricing.pricer import Pricer
 
 #: The actions that change no market.
-_SILENT = frozenset({"note", "match", "unmatch"})
+_SILENT: Final = frozenset({"note", "match", "unmatch"})
+#: The actions that settle which events are the same.
+_SETTLING: Final = frozenset({"match", "unmatch"})
 
 
 class CommandedMarkets:
@@ -39,12 +41,15 @@ class CommandedMarkets:
         #: whether any command holds, or did when some market was last priced
         self.is_active = False
         self._ruled: dict[MarketId, Ruling] = {}
+        self._settled = SettledPairs((), ())
+        self._may_settle = False
         #: the number of the last entry of the log of commands that was obeyed
         self.obeyed = 0
 
     def put(self, command: Command) -> list[MarketId]:
         """Take over the present state of a command. Return the markets that are to be priced again."""
         before = self.book.put(command)
+        self._may_settle = self._may_settle or command.action in _SETTLING
         self.is_active = bool(self.book.commands or self._ruled)
         if before is None and command.id not in self.book.commands:
             return []
@@ -52,7 +57,17 @@ class CommandedMarkets:
 
     def expire(self, now_ms: int) -> list[MarketId]:
         """Drop the commands that have expired. Return the markets that are to be priced again."""
-        return list(self._concerned(self.book.expire(now_ms)))
+        expired = self.book.expire(now_ms)
+        self._may_settle = self._may_settle or any(command.action in _SETTLING for command in expired)
+        return list(self._concerned(expired))
+
+    def take_settled(self) -> SettledPairs | None:
+        """Return which events people have said to be the same or not, None if that is what it was at the last call."""
+        if not self._may_settle:
+            return None
+        settled, before = self.book.settled_pairs(), self._settled
+        self._may_settle, self._settled = False, settled
+        return None if settled == before else settled
 
     def use(self, pricer: Pricer) -> None:
         """Command another pricer from now on. Every market is priced again."""

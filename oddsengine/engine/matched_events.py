@@ -8,7 +8,7 @@ from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate
 from oddsengine.sourcing.matching.matcher import feed_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from oddsengine.domain.feed_updates import FeedUpdate
     from oddsengine.domain.ids import EventId, MarketId
@@ -65,6 +65,10 @@ class MatchedEvents:
                 yield EventUpdate(event)
             else:
                 yield update
+
+    def settle(self, matches: Sequence[tuple[str, str]], non_matches: Sequence[tuple[str, str]]) -> None:
+        """Take what people have settled about which events are the same; see `Matcher.settle`."""
+        self._move(self._id_mapper.settle(matches, non_matches))
 
     def remove_market(self, source: str, source_id: str, event: EventId) -> None:
         """Remove a market that its source has withdrawn, given the event that it was of."""

@@ -129,6 +129,11 @@ class Pipeline:
         """Take over the present state of a command, and mark the markets that it concerns dirty."""
         for market in self.commands.put(command):
             self.mark(market)
+        self._settle_pairs()
+
+    def _settle_pairs(self) -> None:
+        if self._matched is not None and (settled := self.commands.take_settled()) is not None:
+            self._matched.settle(*settled)
 
     def agrees(self, batch: UpdateBatch) -> bool:
         """Check whether new images of a source equal what its book holds. Changes nothing."""
@@ -169,6 +174,7 @@ class Pipeline:
         """Mark the markets dirty that must be priced only because time has passed. Call about once a second."""
         for market in self.commands.expire(now_ms + self._clock_step_ms):
             self.mark(market)
+        self._settle_pairs()
         for market in self.pricer.due(now_ms):
             self.mark(market)
         for market in self._selector.due(now_ms):

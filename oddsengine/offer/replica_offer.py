@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from oddsengine.domain.changes import (
     Batch,
     EventChange,
@@ -14,12 +16,22 @@ from oddsengine.domain.changes import (
 from oddsengine.domain.ids import MarketId
 from oddsengine.offer.offer import Offer
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from oddsengine.domain.changes import Record
+
 
 class ReplicaOffer(Offer):
     """A copy of an offer that another process publishes, or another role of this one."""
 
     #: how far the log of commands has been obeyed in it; 0 while that is not known
     commands = 0
+
+    def load(self, epoch: int, seq: int, records: Iterable[Record]) -> None:
+        """Replace the whole state; see `Offer.load`. How far commands were obeyed in it is known with the next batch."""
+        super().load(epoch, seq, records)
+        self.commands = 0
 
     @property
     def loaded_seq(self) -> int:
@@ -38,8 +50,7 @@ class ReplicaOffer(Offer):
         for market in batch.markets:
             self._apply_market(market, seq)
         self.seq = max(self.seq, seq)
-        if batch.commands:
-            self.commands = batch.commands
+        self.commands = batch.commands
         self._tombstones.drop_oldest()
 
     def _apply_removal(self, removal: Removal, seq: int) -> None:

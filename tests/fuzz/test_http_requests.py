@@ -25,6 +25,8 @@ PATHS = [
     b"/v1/markets/e1%2Fmatch_odds",
     b"/v1/markets/e1/match_odds/explain",
     b"/v1/snapshot",
+    b"/v1/commands",
+    b"/v1/commands/c1",
     b"/v1/feeds",
     b"/v1/unmatched",
     b"/v1/quotes/check",

@@ -26,7 +26,7 @@ from oddsengine.streams.connection import UNAVAILABLE
 from oddsengine.streams.positions import Position, encode_at
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from aiohttp.typedefs import Handler
 
@@ -210,6 +210,14 @@ class CommandsApi:
         entry = None if event is None else self._replica.offers[self._replica.shard_of(event)].events.get(EventId(event))
         return command.state(self._wall_ms(), in_play=entry is not None and entry.record.progress.in_play)
 
+    def _shards(self, command: Command) -> Iterable[int]:
+        """Return the shards that a command concerns."""
+        event = command.scope.event_id
+        if event is None:
+            return range(len(self._replica.offers))
+        events = (event, str(command.values)) if command.action in {"match", "unmatch"} else (event,)
+        return sorted({self._replica.shard_of(each) for each in events})
+
     async def _as_written(self) -> Written:
         """Return the write of a command that was written before: it is published once everything up to now is."""
         return Written("ok", await self._commands.last_seq())
@@ -218,9 +226,7 @@ class CommandsApi:
         """Wait until a command is published in every shard that it concerns, but not for long, and answer what it is then."""
         if command.is_proposal and command.confirmed_by is None and command.lifted_ms is None:
             return _answered(202, command, "proposed")
-        event = command.scope.event_id
-        shards = range(len(self._replica.offers)) if event is None else (self._replica.shard_of(event),)
-        offers = [(shard, self._replica.offers[shard]) for shard in shards]
+        offers = [(shard, self._replica.offers[shard]) for shard in self._shards(command)]
         until_s = time.monotonic() + WAIT_S
         while any(offer.commands < written.seq for _, offer in offers):
             if time.monotonic() > until_s:

@@ -11,7 +11,7 @@ from oddsengine.sourcing.matching.matcher import Move
 from oddsengine.sourcing.matching.translate import translate_event, translate_market
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from oddsengine.domain.feed_updates import BookChange, MarketDefinition
     from oddsengine.domain.ids import EventId
@@ -58,6 +58,10 @@ class EventIdMapper:
             if all(move.event != event.id for move in moves):
                 moves = [*moves, Move(event.id, self.matcher.placement_of(event.id).event)]
         return MappedEvent(translate_event(event, self.matcher.placement_of(event.id)), moves)
+
+    def settle(self, matches: Sequence[tuple[str, str]], non_matches: Sequence[tuple[str, str]]) -> list[Move]:
+        """Take what people have settled; see `Matcher.settle`."""
+        return self.matcher.settle(matches, non_matches)
 
     def current_event(self, event: EventId) -> Event | None:
         """Return a feed's own event under the id of its placement, None before its first description."""

@@ -18,7 +18,7 @@ from oddsengine.sourcing.matching.names.normaliser import NameNormaliser
 from oddsengine.sourcing.matching.settings import MatchingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from oddsengine.sourcing.matching.compare import EventProfile
 
@@ -154,6 +154,32 @@ class Matcher:
             return []
         known.listed = listed
         return self._decide({event})
+
+    def settle(self, matches: Sequence[tuple[str, str]], non_matches: Sequence[tuple[str, str]]) -> list[Move]:
+        """Take what people have settled, instead of what they had before, and return the events that are now placed elsewhere.
+
+        Their word holds against the config's.
+
+        Args:
+            matches: the pairs of events that are the same.
+            non_matches: the pairs that are not.
+        """
+        settings = self._settings
+        same, apart = {frozenset(pair) for pair in matches}, {frozenset(pair) for pair in non_matches}
+        groups = _groups([*(pair for pair in settings.matches if frozenset(pair) not in apart), *matches])
+        non_pairs = ({frozenset(pair) for pair in settings.non_matches} | apart) - same
+        changed = {event for event in self._groups.keys() | groups.keys() if self._groups.get(event) != groups.get(event)}
+        changed |= {EventId(event) for pair in self._non_matches ^ non_pairs for event in pair}
+        self._groups, self._non_matches = groups, non_pairs
+        known = sorted(changed & self._known.keys())
+        concerned = {*known, *(other for event in known for other in self._known[event].edges)}
+        for event in known:
+            placement = self._known[event].placement
+            concerned.update(() if placement is None else self.members(placement.event))
+            self._disconnect(event)
+        for event in known:
+            self._connect(self._known[event])
+        return self._decide(concerned)
 
     def is_renamed(self, event: Event) -> bool:
         """Check whether a description turns an event round or gives it other participants than before."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import msgspec
 import orjson
 import pytest
@@ -14,10 +15,12 @@ from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.gateway.commands.settings import CommandSettings
 from oddsengine.gateway.protocol.openapi import openapi
 from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.runtime.service import run_service
+from oddsengine.runtime.settings import RedisSettings
 from oddsengine.streams.keys import command_keys
-from tests.support.builders import a_definition, a_quote, market_updates
+from tests.support.builders import a_definition, a_quote, live, market_updates
 from tests.support.credentials import SECRET, a_token, write_key
-from tests.support.service import RunningService, quick_settings, running_service, wait_until
+from tests.support.service import QUICK_TIMING, RunningService, quick_settings, running_service, shared_redis, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -204,6 +207,27 @@ async def test_commands_that_redis_has_lost_hold_and_are_written_again() -> None
         made = await floor.make(action="note")
         assert "applied" == made["state"]
         assert TRADER == await floor.state()
+
+
+async def test_a_suspension_survives_a_restart_and_the_loss_of_the_log() -> None:
+    """No market opens for a moment, and it is lifted by another process than the one that it was made in."""
+    redis = RedisSettings(url=shared_redis.url(), namespace=shared_redis.new_namespace())
+    settings = msgspec.structs.replace(quick_settings(), redis=redis)
+    key = ""
+    for run in range(2):
+        async with run_service(settings, ("src",), timing=QUICK_TIMING) as running, aiohttp.ClientSession() as http:
+            service = RunningService(running, http, settings)
+            await wait_until(lambda: running.hub.replica.ready, "readiness")
+            running.engine.receive(live())
+            floor = await opened(service)
+            if run == 0:
+                key = (await floor.make())["id"]
+                async with Redis.from_url(redis.url) as client:
+                    await client.xtrim(command_keys(redis.namespace).log, maxlen=0)
+            assert TRADER == await floor.state()
+            if run == 1:
+                lifted = await floor.ask("DELETE", f"/v1/commands/{key}", status=200)
+                assert ("lifted", OPEN) == (lifted["state"], await floor.state())
 
 
 def test_the_answers_are_documented() -> None:

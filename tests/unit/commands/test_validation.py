@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
+import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from oddsengine.commands.command import ACTIONS, Command
+from oddsengine.commands.ruling import fold, matched
 from oddsengine.commands.validation import BadCommand, command_of, decode_request
-
-if TYPE_CHECKING:
-    from oddsengine.commands.command import Command
 
 NOW_MS = 1_764_000_000_000
 PROFILES = ("default", "gold")
@@ -50,7 +52,8 @@ def made(**body: Any) -> Command:
         ({"action": "result", "scope": {"market": "e1/m"}, "values": {"home": "loser"}}, "no winner"),
         ({"action": "result", "scope": {"market": "e1/m"}, "values": {"home": "won"}}, "winner, loser, void or placed"),
         ({"action": "result", "values": {"home": "winner"}}, '"void"'),
-        ({"action": "match", "values": "e1"}, "another event"),
+        ({"action": "match", "scope": {"event": "a.1"}, "values": "a.2"}, "an event of another feed"),
+        ({"action": "match", "scope": {"event": "a.1"}, "values": "b.1", "expires": "kick_off"}, "not at the kick-off"),
         ({"action": "match", "scope": {"event": "e1", "profiles": ["gold"]}, "values": "e2"}, "holds in all profiles"),
         ({"force": True}, "force is for price only"),
         ({"when": "now"}, "the fields are action, scope"),
@@ -88,3 +91,24 @@ def test_all_profiles_are_one_scope_however_they_are_named() -> None:
     assert (
         made(scope={"event": "e1", "profiles": ["*"]}).scope == made().scope == made(scope={"event": "e1", "profiles": []}).scope
     )
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 2**63) | st.floats() | st.sampled_from(["", "e1", "home", "void", "*"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["home", "event", "market", "all", ""]), inner),
+    max_leaves=6,
+)
+ACTION = st.sampled_from([*ACTIONS, "none"])
+SCOPE = JSON | st.sampled_from([{"event": "e1"}, {"market": "e1/m"}, {"selection": "e1/m/home"}, {"all": True}])
+
+
+@given(action=ACTION, scope=SCOPE, values=JSON, expires=JSON)
+def test_whatever_is_asked_for_is_a_command_or_refused(action: str, scope: Any, values: Any, expires: Any) -> None:
+    body = orjson.dumps({"action": action, "scope": scope, "values": values, "expires": expires}, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        command = command_of(decode_request(body), "c1", "ann", NOW_MS, PROFILES)
+    except BadCommand as problem:
+        assert str(problem)
+        return
+    assert command == msgspec.msgpack.decode(msgspec.msgpack.encode(command), type=Command)
+    fold([matched(command, PROFILES)], len(PROFILES))
