@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from oddsengine.streams.embedded import EmbeddedRedis
+from tests.support.laws.examples import USUAL
 from tests.support.service import shared_redis
 from tests.support.simulated import record_simulator
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 # No deadlines: tests do not depend on speed, which is measured in bench/.
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", max_examples=USUAL, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 ROOT = Path(__file__).parent.parent

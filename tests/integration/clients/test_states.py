@@ -9,11 +9,12 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.client import OddsState
 from tests.support.clients.following import contents, node_command, node_modules
+from tests.support.laws.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,7 +144,7 @@ messages = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.lists(messages, max_size=25))
 def test_both_clients_show_the_same(
     javascript_states: Callable[[list[dict[str, Any]]], list[dict[str, Any]]], story: list[dict[str, Any]]

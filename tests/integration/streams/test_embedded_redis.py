@@ -51,7 +51,6 @@ async def test_it_answers_and_leaves_no_files_and_no_process() -> None:
         os.kill(pid, 0)
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 async def test_it_ends_with_its_parent_process(number: signal.Signals) -> None:
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, stdout=asyncio.subprocess.PIPE)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oddsengine.domain.feed_updates import BookChange, EventUpdate, MarketGone, MarketUpdate, SourceStatus
@@ -22,6 +22,7 @@ from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import Rule
 from oddsengine.sourcing.source_selector import CLOSED_ELSEWHERE, SourcingRule
 from tests.support.builders import a_batch, a_definition, a_quote, an_event
+from tests.support.laws.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,7 +180,7 @@ _WITHOUT_A_DRAW = [
 ]
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.sampled_from(_RULES), steps)
 @example(_RULES[1], _WITHOUT_A_DRAW)
 @example(_RULES[0], [("result", "feed.b", "1.1"), ("quote", "feed.a", "1.1", "home", 2.0), ("gone", "feed.b", "1.1")])

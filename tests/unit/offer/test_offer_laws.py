@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
@@ -21,6 +21,7 @@ from oddsengine.offer.offer import BEGINNING, Offer
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.offer.replica_offer import ReplicaOffer
 from tests.support.builders import an_event, an_offer_of
+from tests.support.laws.examples import examples
 
 EVENTS = ["e1", "e2", "e3"]
 SPORT_OF = {"e1": "football", "e2": "football", "e3": "tennis"}
@@ -104,10 +105,10 @@ class Positions(RuleBasedStateMachine):
         self.owner = OwnedOffer(("default",), tombstone_limit=4)
         self.owner.open_epoch(7)
         self.replica = ReplicaOffer()
-        self.restart_replica()
         self.remembered: list[tuple[int, dict[str, ClientState]]] = []
         self.batches: list[Batch] = []
         self.remember()
+        self.restart_replica()
 
     def remember(self) -> None:
         self.remembered.append((self.owner.seq, {scope: full_state(self.owner, scope) for scope in SCOPES}))
@@ -185,6 +186,7 @@ class Positions(RuleBasedStateMachine):
         self.replica.apply(self.owner.seq, sent)
         self.batches.append(sent)
         self.remember()
+        self.check_replica()
 
     @rule()
     def restart_replica(self) -> None:
@@ -194,8 +196,14 @@ class Positions(RuleBasedStateMachine):
         records = [msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=Record) for record in self.owner.records()]
         self.replica = ReplicaOffer()
         self.replica.load(self.owner.epoch, self.owner.seq, records)
+        self.check_replica()
 
-    @invariant()
+    def check_replica(self) -> None:
+        """Check what depends on the replica, which shares nothing with the owner, and so changes only here and in `commit`."""
+        self.a_diff_since_any_position_gives_the_current_state()
+        self.merged_batches_equal_the_diff()
+        self.the_replica_equals_the_last_commit()
+
     def a_diff_since_any_position_gives_the_current_state(self) -> None:
         """state(P) + diff(P -> now) = state(now), in every scope, on the replica that clients talk to."""
         for seq, states in [*self.remembered[:3], *self.remembered[-4:]]:
@@ -205,7 +213,6 @@ class Positions(RuleBasedStateMachine):
                 state = copy.deepcopy(states[scope]).apply(self.replica.changes_since(seq, scope))
                 assert full_state(self.replica, scope) == state, (seq, scope)
 
-    @invariant()
     def merged_batches_equal_the_diff(self) -> None:
         for place in {0, len(self.batches) - 2, len(self.batches) - 1} & set(range(len(self.batches))):
             _, states = self.remembered[place]
@@ -214,7 +221,6 @@ class Positions(RuleBasedStateMachine):
             stopped = [change.state is not None and change.state.status != "open" for change in changes.markets]
             assert [True] * changes.urgent + [False] * (len(stopped) - changes.urgent) == stopped
 
-    @invariant()
     def the_replica_equals_the_last_commit(self) -> None:
         seq, states = self.remembered[-1]
         assert self.replica.seq == seq
@@ -237,7 +243,7 @@ class Positions(RuleBasedStateMachine):
                 assert 0 <= market.v - before["v"] <= 1
 
 
-Positions.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+Positions.TestCase.settings = examples(200, stateful_step_count=40)
 TestPositions = Positions.TestCase
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.domain.feed_updates import BookChange, SelectionDefinition
@@ -22,6 +22,7 @@ from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.selection_book import SelectionBook
 from oddsengine.sourcing.source_book import SourceMarket
 from tests.support.builders import a_definition, a_quote, an_event
+from tests.support.laws.examples import examples
 
 if TYPE_CHECKING:
     from oddsengine.domain.offered_market import OfferedMarket
@@ -277,7 +278,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(
     changes=CHANGES, method=st.sampled_from(METHODS), book_sum=st.floats(1.0, 1.3), max_odds=st.sampled_from([1000.0, 50.0, 33.3])
 )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.emulators.core.market_model import MARKETS, TICK_S, MarketModel
+from tests.support.laws.examples import examples
 
 START_MS = 1_795_532_400_000  # 2026-11-24T15:00:00Z
 SEEDS = st.integers(0, 2**32)
 
 
 @given(SEEDS, st.floats(-0.2, 0.2))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_the_probabilities_of_every_market_sum_to_one_at_every_tick(seed: int, bias: float) -> None:
     model = MarketModel(seed, 3, START_MS, move_share=1.0, bias=bias)
     for _ in range(10):
@@ -24,7 +25,7 @@ def test_the_probabilities_of_every_market_sum_to_one_at_every_tick(seed: int, b
 
 
 @given(SEEDS)
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_one_seed_gives_the_same_matches_and_moves(seed: int) -> None:
     one, other = (MarketModel(seed, 4, START_MS, suspend_share=0.05) for _ in range(2))
     assert [(event.home, event.away, event.start_ms) for event in one.events] == [

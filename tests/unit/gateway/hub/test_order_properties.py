@@ -7,12 +7,13 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oddsengine.client import OddsState
 from oddsengine.gateway.protocol.client_messages import Subscribe, Unsubscribe
 from tests.support.hub_harness import SMALL_THRESHOLDS, Gateway
+from tests.support.laws.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,7 +165,7 @@ MODES = [pytest.param(None, id="usual"), pytest.param(SMALL_THRESHOLDS, id="larg
 
 
 @pytest.mark.parametrize("thresholds", MODES)
-@settings(max_examples=300)
+@examples(150)
 @given(shards=st.integers(1, 2), story=stories)
 @example(1, [("price", {"e1"}), ("price", {"e1"}), ("join", 0, "event:e1", 0, False), ("suspend", {"e1"})])
 @example(1, [("price", {"e1", "e4"}), ("join", 0, "event:e1", 0, False), ("suspend", {"e1"})])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from oddsengine.gateway.server.connections import Connections
 from tests.support.hub_harness import Gateway
+from tests.support.laws.examples import examples
 
 
 @given(count=st.integers(0, 40), spread_ms=st.integers(100, 5000))
-@hypothesis_settings(max_examples=20)
+@examples(20)
 async def test_a_drain_spreads_the_reconnects_evenly(count: int, spread_ms: int) -> None:
     gateway = Gateway()
     connections = Connections(gateway.hub)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.guards.score_grid.program import TOLERANCE
 from tests.oracles.score_bets import best_profit_of_halves
 from tests.support.builders import a_definition, an_event
+from tests.support.laws.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ def checked(boards: list[Board]) -> ScoreGuard:
     return guard
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(WEIGHTS, st.floats(0.001, 0.2), st.permutations(MARKETS))
 def test_prices_of_one_distribution_with_a_margin_are_open(
     weights: list[float], margin: float, markets: list[tuple[str, str, tuple[str, ...]]]
@@ -74,7 +75,7 @@ def test_prices_of_one_distribution_with_a_margin_are_open(
     assert not checked(boards).refused
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(st.lists(WEIGHTS, min_size=5, max_size=5), st.lists(st.floats(0.0, 0.3), min_size=5, max_size=5))
 def test_what_is_open_can_not_be_beaten(weights: list[list[float]], margins: list[float]) -> None:
     boards = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.domain.events import Score
@@ -14,6 +14,7 @@ from oddsengine.pricing.guards.score_grid.claims import claims_of
 from oddsengine.pricing.guards.score_grid.program import TOLERANCE, grid, never_loses
 from tests.oracles.score_bets import KINDS, SCORES, Kind, best_free_roll, best_profit, definition, fair_odds, paid
 from tests.support.builders import a_definition, an_event
+from tests.support.laws.examples import examples
 
 if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
@@ -127,7 +128,7 @@ def test_every_score_pays_all_claims_as_some_score_of_the_grid_does(kinds: list[
     assert {tuple(paid(*bet, 3.0, score) for bet in bets) for score in possible} <= inside
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(DISTRIBUTIONS, OFFERS, st.floats(0.0, 0.2))
 def test_prices_of_one_distribution_with_a_margin_are_open(
     chances: dict[tuple[int, int], float], kinds: list[Kind], margin: float
@@ -139,7 +140,7 @@ def test_prices_of_one_distribution_with_a_margin_are_open(
         assert not offer.guard.refused
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(DISTRIBUTIONS, OFFERS, st.floats(0.0, 0.2), MIN_SCORES)
 def test_prices_of_a_distribution_beyond_the_current_score_are_open(
     chances: dict[tuple[int, int], float], kinds: list[Kind], margin: float, least: tuple[int, int]
@@ -161,7 +162,7 @@ MOVES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(MOVES, st.sampled_from([1.0, 1000.0]), st.lists(st.one_of(st.none(), MIN_SCORES), min_size=12, max_size=12))
 def test_what_is_open_can_never_be_beaten_and_what_can_is_suspended(
     moves: list[tuple[Kind, dict[tuple[int, int], float], float, bool]], solves_per_s: float, goals: list[Score | None]
@@ -188,7 +189,7 @@ def test_what_is_open_can_never_be_beaten_and_what_can_is_suspended(
                 assert market in {leg.market for leg in arbitrage.legs}
 
 
-@settings(max_examples=30, deadline=None)
+@examples(15)
 @given(MOVES)
 def test_a_withdrawn_market_frees_the_others(moves: list[tuple[Kind, dict[tuple[int, int], float], float, bool]]) -> None:
     offer = Offer()
