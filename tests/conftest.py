@@ -1,4 +1,4 @@
-"""Fixtures of every suite: a real Redis, the recordings, and a recording of the simulator."""
+"""Fixtures of every suite: a real Redis and the recordings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from redis.asyncio import Redis
 from oddsengine.streams.embedded import EmbeddedRedis
 from tests.support.laws.examples import USUAL
 from tests.support.service import shared_redis
-from tests.support.simulated import record_simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -38,12 +37,6 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recordings in {folder} (set ODDSENGINE_TEST_DATA)")
     return folder
-
-
-@pytest.fixture(scope="session")
-def simulated_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A recording of the simulator, with matches before, in play, suspended, settled and removed."""
-    return record_simulator(tmp_path_factory.mktemp("recording") / "simulated.jsonl", ticks=400, matches=6)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +13,7 @@ from feeds.recording.reader import RecordedLine, Recordings
 from oddsengine.domain.feed_updates import UpdateBatch
 from oddsengine.sourcing.source_book import SourceBook
 from tests.recorded.oracle import Oracle
+from tests.support.processes.inside import called
 from tests.support.simulated import record_simulator
 
 if TYPE_CHECKING:
@@ -64,8 +63,8 @@ def test_the_number_of_changes(data: Path, name: str) -> None:
 
 
 def dumped(path: Path, times: list[int]) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "oddsengine", "replay", str(path), "--dump-at", ",".join(map(str, times))]
-    result = subprocess.run(command, capture_output=True, check=True)
+    result = called("replay", path, "--dump-at", ",".join(map(str, times)))
+    assert 0 == result.returncode, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 

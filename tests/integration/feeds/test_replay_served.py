@@ -10,6 +10,7 @@ import pytest
 from feeds.recording.reader import Recordings
 from oddsengine.runtime.replay import Replay
 from tests.support.service import quick_settings, running_service
+from tests.support.simulated import record_simulator
 from tests.support.subscribers import Flaky, Sluggish, Steady, assert_equal_to_snapshot, subscribers_running
 
 if TYPE_CHECKING:
@@ -36,9 +37,11 @@ async def serve_to_all(recording: Path, channel: str, *, step: int) -> tuple[Ste
         return steady, flaky, sluggish
 
 
-async def test_subscribers_of_a_simulated_day(simulated_recording: Path) -> None:
-    steady, flaky, sluggish = await serve_to_all(simulated_recording, "sport:football", step=1)
-    assert steady.rule.messages > 300
+async def test_subscribers_of_a_simulated_day(tmp_path: Path) -> None:
+    """Its matches are before, in play, suspended, settled and removed."""
+    recording = record_simulator(tmp_path / "simulated.jsonl", ticks=200, matches=2)
+    steady, flaky, sluggish = await serve_to_all(recording, "sport:football", step=1)
+    assert steady.rule.messages > 150
     assert flaky.client.resumed > 10
     assert sluggish.rule.messages <= steady.rule.messages
 
@@ -46,7 +49,7 @@ async def test_subscribers_of_a_simulated_day(simulated_recording: Path) -> None
 @pytest.mark.recorded
 @pytest.mark.parametrize("name", ["PRO-1.170258213", "SELF-1.181223995"])
 async def test_subscribers_of_a_recorded_race(data: Path, name: str) -> None:
-    steady, flaky, _ = await serve_to_all(data / "betfair" / f"{name}.xz", "sport:horse_racing", step=20)
+    steady, flaky, _ = await serve_to_all(data / "betfair" / f"{name}.xz", "sport:horse_racing", step=40)
     assert steady.rule.messages > 300
     assert 0 == flaky.cuts_left
     assert flaky.client.resumed > 40
