@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +12,7 @@ import pytest_asyncio
 from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate, SourceStatus
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, an_event, market_updates
-from tests.support.credentials import SECRET, a_token
+from tests.support.credentials import SECRET, a_token, write_key
 from tests.support.programs.nginx import needs_nginx, nginx
 from tests.support.service import RunningService, quick_settings, running_service
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-pytestmark = pytest.mark.browser
+# One event loop for all, since one browser serves all.
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 FLAGS = [
@@ -35,21 +36,29 @@ FLAGS = [
 PATIENCE_MS = 30_000
 
 
-@pytest_asyncio.fixture
-async def page() -> AsyncIterator[Any]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Any]:
+    """Chromium, which takes seconds to start; each test has a context of its own in it, without the others' storage."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on PATH (apt-get install chromium)")
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        opened = await browser.new_page()
-        opened.set_default_timeout(PATIENCE_MS)
-        problems: list[str] = []
-        opened.on("pageerror", lambda error: problems.append(str(error)))
-        yield opened
+        yield browser
         await browser.close()
-        assert [] == problems
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Any) -> AsyncIterator[Any]:
+    context = await browser.new_context()
+    opened = await context.new_page()
+    opened.set_default_timeout(PATIENCE_MS)
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    yield opened
+    await context.close()
+    assert [] == problems
 
 
 def open_market() -> list[Any]:
@@ -61,11 +70,21 @@ async def wait_price(page: Any, selection: str, text: str) -> None:
     await cell.filter(has_text=text).wait_for()
 
 
-async def open_page(page: Any, service: RunningService) -> None:
+async def open_page(page: Any, service: RunningService, url: str = "") -> None:
     service.feed(*open_market())
     await service.wait_published()
-    await page.goto(service.base)
+    await page.goto(url or service.base)
     await wait_price(page, "home", "1.90")
+
+
+@asynccontextmanager
+async def token_required(folder: Path) -> AsyncIterator[RunningService]:
+    """Run a service with a market for those who have a token."""
+    auth = AuthSettings(keys=(KeySettings(algorithm="HS256", file=write_key(folder / "key", SECRET)),))
+    async with running_service(quick_settings(auth=auth)) as service:
+        service.feed(*open_market())
+        await service.wait_published()
+        yield service
 
 
 async def test_prices_move_and_flash(page: Any) -> None:
@@ -164,12 +183,8 @@ async def test_an_event_that_ends_is_removed_from_the_page(page: Any) -> None:
         await page.locator('[data-event="e1"]').wait_for(state="detached")
 
 
-async def test_a_required_token_is_asked_for_and_kept(page: Any) -> None:
-    auth = AuthSettings(keys=(KeySettings(algorithm="HS256", env="PAGE_TOKEN_KEY"),))
-    os.environ["PAGE_TOKEN_KEY"] = SECRET
-    async with running_service(quick_settings(auth=auth)) as service:
-        service.feed(*open_market())
-        await service.wait_published()
+async def test_a_required_token_is_asked_for_and_kept(page: Any, tmp_path: Path) -> None:
+    async with token_required(tmp_path) as service:
         await page.goto(service.base)
         await page.locator("#login").wait_for()
         await page.locator("#token").fill(a_token())
@@ -180,12 +195,8 @@ async def test_a_required_token_is_asked_for_and_kept(page: Any) -> None:
         await wait_price(page, "home", "1.90")
 
 
-async def test_a_token_in_the_link_is_removed_from_the_address(page: Any) -> None:
-    auth = AuthSettings(keys=(KeySettings(algorithm="HS256", env="PAGE_TOKEN_KEY"),))
-    os.environ["PAGE_TOKEN_KEY"] = SECRET
-    async with running_service(quick_settings(auth=auth)) as service:
-        service.feed(*open_market())
-        await service.wait_published()
+async def test_a_token_in_the_link_is_removed_from_the_address(page: Any, tmp_path: Path) -> None:
+    async with token_required(tmp_path) as service:
         await page.goto(f"{service.base}/#token={a_token()}")
         await wait_price(page, "home", "1.90")
         assert "token" not in page.url
@@ -204,13 +215,9 @@ async def test_only_what_may_be_out_of_date_is_dimmed(page: Any) -> None:
         assert "1" == await page.locator("#open-markets").inner_text()
 
 
-async def test_a_page_that_is_refused_says_so_and_shows_nothing_of_it(page: Any) -> None:
+async def test_a_page_that_is_refused_says_so_and_shows_nothing_of_it(page: Any, tmp_path: Path) -> None:
     """A token without the channel: the page is connected, and what it showed before is gone."""
-    auth = AuthSettings(keys=(KeySettings(algorithm="HS256", env="PAGE_TOKEN_KEY"),))
-    os.environ["PAGE_TOKEN_KEY"] = SECRET
-    async with running_service(quick_settings(auth=auth)) as service:
-        service.feed(*open_market())
-        await service.wait_published()
+    async with token_required(tmp_path) as service:
         await page.goto(f"{service.base}/#token={a_token()}")
         await wait_price(page, "home", "1.90")
         await page.evaluate("(token) => sessionStorage.setItem('oddsengine.token', token)", a_token(channels=["event:nothing"]))
@@ -224,7 +231,4 @@ async def test_the_page_works_under_a_path_of_a_proxy(page: Any, tmp_path: Path)
     location = """location /odds/ { proxy_pass %s/; proxy_http_version 1.1;
         proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; }"""
     async with running_service() as service, nginx(tmp_path, location % service.base) as proxy:
-        service.feed(*open_market())
-        await service.wait_published()
-        await page.goto(f"{proxy}/odds/")
-        await wait_price(page, "home", "1.90")
+        await open_page(page, service, f"{proxy}/odds/")
