@@ -14,6 +14,8 @@ from oddsengine.sourcing.source_book import SourceBook
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from feeds.adapters.pinnacle import PinnacleCodec
+    from feeds.adapters.theoddsapi import TheOddsApiCodec
     from feeds.feed import CodecEvent
 
 
@@ -23,6 +25,19 @@ def a_response(request: Request | None, body: Any = b"", status: int = 200, at_m
     data = body if isinstance(body, bytes) else orjson.dumps(body)
     named = {key.replace("_", "-"): value for key, value in headers.items()}
     return Response(request=request, status=status, at_ms=at_ms, body=data, headers=named)
+
+
+def calls_answered_by_error_pages(codec: PinnacleCodec | TheOddsApiCodec, start_ms: int, seconds: int, status: int = 200) -> int:
+    """Answer every request with an error page, with a new connection each minute. Return the number of requests."""
+    calls = 0
+    for second in range(seconds):
+        now_ms = start_ms + second * 1_000
+        if second % 60 == 0:
+            codec.connection_made()
+        if (request := codec.next_request(now_ms)) is not None:
+            calls += 1
+            codec.receive_response(a_response(request, b"<html>oops</html>", status, now_ms))
+    return calls
 
 
 class Received:

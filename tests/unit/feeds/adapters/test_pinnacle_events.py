@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from feeds.adapters.pinnacle import PinnacleCodec, PinnacleConfig
-from tests.support.provider_messages import Received, a_response
+from tests.support.provider_messages import Received, a_response, calls_answered_by_error_pages
 
 NOW = 1_795_532_400_000  # 2026-11-24T15:00:00Z
 START = "2026-11-24T18:00:00Z"
@@ -291,12 +291,4 @@ def test_an_unreadable_start_is_unknown_and_said(written: object) -> None:
 
 def test_calls_keep_their_interval_also_when_their_answers_are_error_pages() -> None:
     codec = PinnacleCodec("pin", PinnacleConfig(interval_s=120.0))
-    calls = 0
-    for second in range(600):
-        now = NOW + second * 1_000
-        if second % 60 == 0:
-            codec.connection_made()
-        if (request := codec.next_request(now)) is not None:
-            calls += 1
-            codec.receive_response(a_response(request, b"<html>oops</html>", 200, now))
-    assert 5 == calls
+    assert 5 == calls_answered_by_error_pages(codec, NOW, 600)

@@ -9,7 +9,7 @@ import pytest
 from feeds.adapters.theoddsapi import TheOddsApiCodec, TheOddsApiConfig
 from feeds.errors import ProviderRefused
 from feeds.feed import Quota
-from tests.support.provider_messages import Received, a_response
+from tests.support.provider_messages import Received, a_response, calls_answered_by_error_pages
 
 NOW = 1_795_532_400_000  # 2026-11-24T15:00:00Z
 CONFIG = TheOddsApiConfig(sports=("soccer_epl",), bookmakers=("pinnacle", "bet365"), markets=("h2h", "spreads", "totals"))
@@ -174,15 +174,7 @@ def test_error_pages_are_asked_again_within_the_quota(status: int) -> None:
     """Without failures an hour is 33 calls; after one the wait doubles up to the same interval, on new connections too."""
     config = TheOddsApiConfig(sports=("soccer_epl",), bookmakers=("pinnacle",))
     codec = TheOddsApiCodec("toa", config)
-    calls = 0
-    for second in range(3_600):
-        now = NOW + second * 1_000
-        if second % 60 == 0:
-            codec.connection_made()
-        if (request := codec.next_request(now)) is not None:
-            calls += 1
-            codec.receive_response(a_response(request, b"<html>oops</html>", status, now))
-    assert calls < 50
+    assert calls_answered_by_error_pages(codec, NOW, 3_600, status) < 50
 
 
 def test_error_pages_may_have_cost_credits() -> None:
