@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: The statuses of selections that may still win.
 _CAN_WIN: Final = frozenset({"active", "suspended"})
+_NONE: Final[frozenset[str]] = frozenset()
 #: How many markets that a source has withdrawn are kept, to compare what they come back with.
 _KEPT_GONE: Final = 1000
 #: The share of what a removed selection took of the book sum that new quotes of the others must have taken over.
@@ -50,6 +51,7 @@ class SourceMarket:
         "open_since_ms",
         "quotes_at_removal",
         "received_ms",
+        "removed",
         "source",
         "source_id",
         "updated_ms",
@@ -60,6 +62,8 @@ class SourceMarket:
         self.source_id = source_id
         #: the same market as it was when the source withdrew it, until this one has a definition
         self._gone = gone
+        #: the selections whose removal `quotes_at_removal` was before
+        self.removed = _NONE
         self.definition: MarketDefinition | None = None
         self.definitions: dict[str, SelectionDefinition] = {}
         self.books: dict[str, SelectionBook] = {}
@@ -77,24 +81,26 @@ class SourceMarket:
         """
         if definition == self.definition:
             definition = self.definition
-        elif self.definition is not None and _is_removal(self.definition, definition):
-            books = self.books if books is None else books
-            quotes = {key: book.quote for key, book in books.items() if book.quote is not None}
-            self.quotes_at_removal = quotes or None
+        elif self.definition is not None:
+            self._note_removal(self.definition, definition, self.books if books is None else books)
         if definition.status == "open" and (self.definition is None or self.definition.status != "open"):
             self.open_since_ms = self.received_ms
         self.definition = definition
         for selection in definition.selections:
             self.definitions[selection.source_id] = selection
-        if self._gone is not None:
-            self._compare_quotes(self._gone, definition)
-            self._gone = None
+        gone, self._gone = self._gone, None
+        if gone is not None and gone.definition is not None:
+            self.quotes_at_removal, self.removed = gone.quotes_at_removal, gone.removed
+            self._note_removal(gone.definition, definition, gone.books)
 
-    def _compare_quotes(self, gone: SourceMarket, definition: MarketDefinition) -> None:
-        """Note which quotes this market had before it was withdrawn, if it has come back without a selection."""
-        self.quotes_at_removal = gone.quotes_at_removal
-        if gone.definition is not None and _is_removal(gone.definition, definition):
-            self.quotes_at_removal = {key: book.quote for key, book in gone.books.items() if book.quote is not None} or None
+    def _note_removal(self, before: MarketDefinition, after: MarketDefinition, books: Mapping[str, SelectionBook]) -> None:
+        """Keep the quotes from beside a selection that can't win any more, and drop them once it is back."""
+        removed = _removed(before, after)
+        if removed:
+            self.quotes_at_removal = {key: book.quote for key, book in books.items() if book.quote is not None} or None
+            self.removed = removed
+        elif self.quotes_at_removal is not None and self.removed <= _can_win(after):
+            self.quotes_at_removal = None
 
     def compare(self, books: Mapping[str, SelectionBook] | None) -> None:
         """Compare what an update left with what was there: the trades that an image repeats, and quotes after a removal.
@@ -125,12 +131,13 @@ class SourceMarket:
             self.quotes_at_removal = None
 
 
-def _is_removal(before: MarketDefinition, after: MarketDefinition) -> bool:
-    """Check whether a selection that could win no longer can, or has won, in a market that goes on."""
-    if before.selections is after.selections:
-        return False
-    left = {selection.source_id for selection in after.selections if selection.status in _CAN_WIN}
-    return any(selection.status in _CAN_WIN and selection.source_id not in left for selection in before.selections)
+def _removed(before: MarketDefinition, after: MarketDefinition) -> frozenset[str]:
+    """Return the selections that could win and no longer can, or have won, in a market that goes on."""
+    return _NONE if before.selections is after.selections else _can_win(before) - _can_win(after)
+
+
+def _can_win(definition: MarketDefinition) -> frozenset[str]:
+    return frozenset([selection.source_id for selection in definition.selections if selection.status in _CAN_WIN])
 
 
 class SourceBook:

@@ -170,7 +170,7 @@ def _is_corroborated(book: MarketBook, fair: dict[str, float], other_sources: Ca
         # A source that is not in play yet has not seen what made the other jump.
         if definition is None or definition.status != "open" or definition.in_play != book.definition.in_play:
             continue
-        if definition.counts_all_goals != book.definition.counts_all_goals:
+        if definition.in_play and definition.counts_all_goals != book.definition.counts_all_goals:
             continue  # another bet
         priced = reference_prices(market, definition, profile, None, book.now_ms)
         theirs = {key: selection.fair for key, selection in priced.selections.items() if selection.fair is not None}

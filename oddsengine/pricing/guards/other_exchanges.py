@@ -26,8 +26,8 @@ def is_over_lay(book: MarketBook, others: Iterable[OtherSource]) -> bool:
         definition = market.definition
         if definition is None or (definition.status, definition.in_play) != ("open", own.in_play):
             continue
-        if definition.counts_all_goals != own.counts_all_goals:
-            continue
+        if own.in_play and definition.counts_all_goals != own.counts_all_goals:
+            continue  # another bet
         for selection in definition.selections:
             held = market.books.get(selection.source_id) if selection.status == "active" else None
             lay = None if held is None else held.best()[1]

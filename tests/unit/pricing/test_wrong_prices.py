@@ -271,6 +271,18 @@ def test_a_race_that_comes_back_without_a_runner_is_not_open_until_the_quotes_mo
     assert source.reason is None
 
 
+@pytest.mark.parametrize("status", ["removed", "loser"])
+def test_a_runner_that_is_back_at_the_same_quotes_is_open_again(status: Any) -> None:
+    source = a_race()
+    selections = tuple(
+        msgspec.structs.replace(each, status=status) if each.key == "d" else each for each in source.definition.selections
+    )
+    source.update(definition=msgspec.structs.replace(source.definition, selections=selections))
+    assert "incoherent" == source.reason
+    source.update(definition=source.definition)
+    assert source.reason is None
+
+
 def test_one_quote_of_many_does_not_account_for_a_removal() -> None:
     """A17: until the others have taken over what the removed one took of the sum, or have all moved."""
     source = a_race()
