@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MASK: Final = "***"
 #: Shorter values are not masked: they may stand anywhere, and protect little.
 _MIN_LENGTH: Final = 6
+_URL_SAFE: Final = str.maketrans("+/", "-_")
 
 
 class Redactor:
-    """Replaces the values of secrets in texts, also where they are encoded for URLs or JSON."""
+    """Replaces the values of secrets in texts, also where they are encoded for URLs, JSON or HTML, or as base64."""
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
@@ -40,14 +46,38 @@ class Redactor:
 
 def _pattern(secret: str) -> str:
     """Return a pattern in which each character may be encoded by itself: what is encoded in a URL differs by program."""
-    return "".join(map(_character_pattern, secret))
+    return "|".join(["".join(map(_character_pattern, secret)), *map(re.escape, _base64_forms(secret))])
+
+
+def _base64_forms(secret: str) -> Iterator[str]:
+    """Yield what a secret is in the base64 of a longer text, as of a user and a password: it may begin at any of three bits."""
+    data = secret.encode()
+    for before in range(3):
+        # The characters at both ends also hold bits of what is beside the secret.
+        start, end = -(-before * 4 // 3), (before + len(data)) * 4 // 3
+        standard = base64.b64encode(bytes(before) + data).decode()[start:end]
+        yield standard
+        if (url_safe := standard.translate(_URL_SAFE)) != standard:
+            yield url_safe
 
 
 def _character_pattern(character: str) -> str:
     if character.isascii() and character.isalnum():
         return character
     percent = "".join(f"%(?i:{byte:02x})" for byte in character.encode())
-    forms = [re.escape(character), percent, re.escape(json.dumps(character)[1:-1])]
+    # Backslashes are doubled each time that a text is quoted again.
+    quoted = json.dumps(character)[1:-1].lstrip("\\") or "\\"
+    forms = [
+        re.escape(character),
+        percent,
+        rf"\\+{re.escape(quoted)}",
+        rf"&#0*{ord(character)};",
+        rf"&#[xX]0*(?i:{ord(character):x});",
+    ]
+    if (entity := html.escape(character)) != character:
+        forms.append(re.escape(entity))
+    if not character.isascii():
+        forms.append("".join(rf"\\+x{byte:02x}" for byte in character.encode()))
     if character == " ":
         forms.append(r"\+")
     return f"(?:{'|'.join(forms)})"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 #: Browsers leave these ports out of an origin (RFC 6454, section 6.2).
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_MAX_PORT: Final = 65_535
 _ORIGIN: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>\[[0-9a-f:.]+\]|[^/?#@:\s\[\]]+)(?::(?P<port>\d{1,5}))?")
 _ANY: Final = "*"
 #: What browsers send from files and sandboxed frames.
@@ -36,6 +37,8 @@ def parse_origin(text: str) -> Origin:
         raise ValueError(f"{text!r} is not an origin: {reason}" if "://" in text else f"{text!r} has no scheme: {reason}")
     scheme, host = found["scheme"], found["host"]
     port = int(found["port"]) if found["port"] else None
+    if port is not None and not 0 < port <= _MAX_PORT:
+        raise ValueError(f"{text!r}: {port} is not a port")
     if _ANY in host.removeprefix("*."):
         raise ValueError(f"{text!r}: only all subdomains can be named, as https://*.shop.example, or * for any page")
     if not host.isascii():

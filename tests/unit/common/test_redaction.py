@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus, urlencode
 
 from hypothesis import given
@@ -43,3 +45,22 @@ def test_the_longer_of_two_secrets_with_the_same_beginning_is_masked_whole() -> 
     redactor.add("abcdef")
     redactor.add("abcdefghij")
     assert "*** ***" == redactor.redact("abcdefghij abcdef")
+
+
+@given(secrets, st.text(max_size=4), st.text(max_size=4))
+def test_a_secret_within_base64_html_and_texts_quoted_twice_is_masked(secret: str, before: str, after: str) -> None:
+    redactor = Redactor()
+    redactor.add(secret)
+    text = f"{before}{secret}{after}".encode()
+    numeric = "".join(c if c.isascii() and c.isalnum() else f"&#{ord(c)};" for c in secret)
+    twice = json.dumps(json.dumps(secret))
+    forms = [
+        b64encode(text).decode(),
+        urlsafe_b64encode(text).decode(),
+        html.escape(secret),
+        numeric,
+        twice,
+        repr(secret.encode()),
+    ]
+    for form in forms:
+        assert "***" in redactor.redact(form), form

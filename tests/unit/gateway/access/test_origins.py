@@ -64,7 +64,16 @@ def test_none_configured_allows_any() -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    ["shop.example", "https://shop.example/page", "https://", "https://*", "https://shop.*", "https://a*.shop.example", ""],
+    [
+        "shop.example",
+        "https://shop.example/page",
+        "https://",
+        "https://*",
+        "https://shop.*",
+        "https://a*.shop.example",
+        "https://shop.example:65536",
+        "",
+    ],
 )
 def test_what_is_no_origin_is_a_problem_of_the_config(origin: str) -> None:
     with pytest.raises(ValueError, match=r"https://"):
