@@ -95,6 +95,17 @@ def to_total_line(value: float | str) -> float:
     return line
 
 
+def to_amount(value: object) -> float | None:
+    """Parse an amount of money, a number or text. None for values that are none."""
+    if not isinstance(value, int | float | str) or isinstance(value, bool):
+        return None
+    try:
+        amount = _number(value)
+    except ValueError:
+        return None
+    return amount if 0.0 <= amount < float("inf") else None
+
+
 def _number(value: float | str) -> float:
     if isinstance(value, str):
         text = value.strip()

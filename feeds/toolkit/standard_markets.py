@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from feeds.toolkit.numbers import to_amount
 from oddsengine.domain.feed_updates import MarketDefinition, SelectionDefinition
 from oddsengine.domain.ids import EventId, SelectionKey, line_text, market_id
 from oddsengine.domain.taxonomy import MarketStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from oddsengine.domain.taxonomy import MarketType
 
 Side = Literal["home", "away"]
@@ -88,6 +91,12 @@ def both_to_score(event: EventId, phase: Phase, *, period: str = "ft") -> Market
     """Define the market on whether both sides score."""
     named = [("yes", "Yes"), ("no", "No")]
     return _defined(event, "both_to_score", period, None, named, phase, ("" if period == "ft" else period,), None)
+
+
+def with_limit(definition: MarketDefinition, limits: Iterable[object]) -> MarketDefinition:
+    """Return a market with the smallest of its source's limits; what is no amount is none."""
+    limit = min((amount for each in limits if (amount := to_amount(each)) is not None), default=None)
+    return definition if limit is None else msgspec.structs.replace(definition, limit=limit)
 
 
 def _defined(

@@ -76,7 +76,8 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
                 # A result names its winners: what it does not name has lost.
                 outcome = results.get(key) or results.get(EVERY_SELECTION, "loser")
                 selections[key] = each._replace(status=outcome, result=result_of_status(outcome))
-        return msgspec.structs.replace(market, state=MarketState("closed", None, market.state.in_play), selections=selections)
+        state = MarketState("closed", None, market.state.in_play, market.state.terms)
+        return msgspec.structs.replace(market, state=state, selections=selections)
 
     def applied(self, market: OfferedMarket) -> OfferedMarket:
         """Return a market with its terms and results, and without the prices of what takes no bets.
@@ -90,7 +91,7 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
             market = _without_results(market)
         state = market.state
         if self.terms:
-            state = msgspec.structs.replace(state, terms=self.terms)
+            state = msgspec.structs.replace(state, terms=_over(state.terms, self.terms))
         selections = market.selections
         if self.has_gaps:
             selections = {}
@@ -121,12 +122,26 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def _over(terms: tuple[MarketTerms, ...], commanded: tuple[MarketTerms, ...]) -> tuple[MarketTerms, ...]:
+    """Return the terms of a market with what is commanded of them."""
+    return tuple(
+        [
+            MarketTerms(
+                own.suspended,
+                base.limit if own.limit is None else own.limit,
+                base.bet_delay_s if own.bet_delay_s is None else own.bet_delay_s,
+            )
+            for base, own in zip(terms or (MarketTerms(),) * len(commanded), commanded, strict=True)
+        ]
+    )
+
+
 def _without_results(market: OfferedMarket) -> OfferedMarket:
     selections = {
         key: each._replace(status="suspended" if each.status in _RESULTED else each.status, result=None)
         for key, each in market.selections.items()
     }
-    state = MarketState("suspended", TRADER, market.state.in_play)
+    state = MarketState("suspended", TRADER, market.state.in_play, market.state.terms)
     return msgspec.structs.replace(market, state=state, selections=selections)
 
 

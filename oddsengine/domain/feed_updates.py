@@ -55,6 +55,7 @@ class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     event's.
     `counts_all_goals` is whether an Asian handicap of football in play counts the goals of before the bet too, as at an exchange;
     bookmakers count from the score at the time of the bet.
+    `limit` is the greatest stake that the source takes, `bet_delay_s` for how many seconds it delays a bet; None: not said.
     """
 
     id: MarketId
@@ -69,6 +70,8 @@ class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     start_ms: int | None = None
     name: str = ""
     counts_all_goals: bool = False
+    limit: float | None = None
+    bet_delay_s: float | None = None
     selections: tuple[SelectionDefinition, ...]
 
 

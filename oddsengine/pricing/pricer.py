@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from oddsengine.commands.command import TRADER
-from oddsengine.domain.changes import MarketIdentity, MarketState
+from oddsengine.domain.changes import MarketIdentity, MarketState, MarketTerms
 from oddsengine.domain.feed_updates import MarketDefinition
 from oddsengine.domain.ids import MarketId
 from oddsengine.domain.market_types import default_name
@@ -91,6 +91,8 @@ class Pricer:
         #: by market, where jumps are limited; outlives the market's book, so that a new definition can't hide a jump
         self._jumps: dict[MarketId, JumpGuard] = {}
         self._identities: dict[MarketId, _CachedIdentity] = {}
+        #: the last terms of each market that had any
+        self._terms: dict[MarketId, tuple[MarketTerms, ...]] = {}
 
     def price(
         self,
@@ -126,7 +128,7 @@ class Pricer:
         if refusal is not None:
             book.is_open = False
             return Repricing(self._suspended(definition, refusal), (), dirty)
-        if book.is_open:
+        if book.is_open and book.source_terms is market.terms:
             if not changed and not dirty:
                 return _UNCHANGED
             return Repricing(None, [(key, book.prices(key)) for key in changed], dirty)
@@ -137,7 +139,12 @@ class Pricer:
             )
             for selection in definition.selections
         }
-        state = MarketState("open", None, definition.in_play)
+        terms = book.terms()
+        if terms:
+            self._terms[definition.id] = terms
+        elif self._terms:
+            self._terms.pop(definition.id, None)
+        state = MarketState("open", None, definition.in_play, terms)
         return Repricing(OfferedMarket(definition.id, self._identity(definition), state, selections), (), dirty)
 
     def _price(
@@ -219,6 +226,7 @@ class Pricer:
         If it comes back, that confirms no jump.
         """
         self._identities.pop(market, None)
+        self._terms.pop(market, None)
         return self._drop(market)
 
     def forget(self, market: MarketId) -> set[MarketId]:
@@ -297,7 +305,8 @@ class Pricer:
 
     def _suspended(self, definition: MarketDefinition, reason: str) -> OfferedMarket:
         is_closed = definition.status == "closed"
-        state = MarketState("closed" if is_closed else "suspended", None if is_closed else reason, definition.in_play)
+        terms = self._terms.get(definition.id, ())
+        state = MarketState("closed" if is_closed else "suspended", None if is_closed else reason, definition.in_play, terms)
         no_prices = (None,) * len(self.profiles)
         selections = {
             str(selection.key): OfferedSelection(selection.name, selection.status, no_prices, selection.effective_result)

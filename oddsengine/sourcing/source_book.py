@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
+from oddsengine.domain.changes import MarketTerms
 from oddsengine.domain.feed_updates import (
     EventUpdate,
     MarketGone,
@@ -40,7 +43,8 @@ class SourceMarket:
     `definitions` holds the latest definition of each selection, including those that the market no longer has. Of the last
     change, `updated_ms` is the source's publish time and `received_ms` our time of receipt; `open_since_ms` is our time when the
     source last opened the market. All are Unix milliseconds. `quotes_at_removal` holds all quotes, by selection, at the removal
-    of one, until those of the others account for it; None otherwise.
+    of one, until those of the others account for it; None otherwise. `terms` holds the limit and the bet delay, None where the
+    source says neither: they change more often than the definition, which then stays the same object.
     """
 
     __slots__ = (
@@ -54,6 +58,7 @@ class SourceMarket:
         "removed",
         "source",
         "source_id",
+        "terms",
         "updated_ms",
     )
 
@@ -71,14 +76,24 @@ class SourceMarket:
         self.received_ms = 0
         self.open_since_ms = 0
         self.quotes_at_removal: dict[str, float] | None = None
+        self.terms: MarketTerms | None = None
 
     def define(self, definition: MarketDefinition, books: Mapping[str, SelectionBook] | None = None) -> None:
         """Replace the definition. One that equals the last is that one, so that what is keyed by its identity stays valid.
+
+        Their limits and bet delays are not compared.
 
         Args:
             definition: the new one.
             books: the selections' books under the earlier definition; None for the present ones.
         """
+        limit, bet_delay_s = definition.limit, definition.bet_delay_s
+        if limit is not None or bet_delay_s is not None:
+            terms = MarketTerms(False, limit, bet_delay_s)
+            self.terms = self.terms if terms == self.terms else terms
+            definition = msgspec.structs.replace(definition, limit=None, bet_delay_s=None)
+        else:
+            self.terms = None
         if definition == self.definition:
             definition = self.definition
         elif self.definition is not None:

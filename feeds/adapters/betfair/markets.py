@@ -158,6 +158,7 @@ def to_market(source: str, market: str, definition: Definition, names: Catalogue
         status=market_status(definition.status),
         in_play=definition.in_play,
         counts_all_goals=kind.type == "asian_handicap",
+        bet_delay_s=definition.bet_delay or None,
         # `openDate` is the event's start, `marketTime` the market's own: a race's in its meeting.
         start_ms=None if definition.market_time == definition.open_date else _time_ms(definition.market_time),
         selections=tuple(

@@ -64,6 +64,7 @@ class Definition(msgspec.Struct, rename="camel"):
     market_time: str | None = None
     open_date: str | None = None
     in_play: bool = False
+    bet_delay: float | None = None
     version: int = 0
     number_of_winners: int = 1
     country_code: str | None = None

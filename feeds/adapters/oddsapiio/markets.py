@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from feeds.adapters.oddsapiio.messages import Slug
 from feeds.toolkit.numbers import to_line, to_total_line
-from feeds.toolkit.standard_markets import Phase, asian_handicap, both_to_score, draw_no_bet, match_result, side_total, total
+from feeds.toolkit.standard_markets import (
+    Phase,
+    asian_handicap,
+    both_to_score,
+    draw_no_bet,
+    match_result,
+    side_total,
+    total,
+    with_limit,
+)
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
 from oddsengine.domain.events import Competition, Event
@@ -108,26 +117,30 @@ def to_markets(
             unit = result_unit(sport, bet.unit, bet.period)
             three_way = price.draw is not None or (sport in _THREE_WAY_SPORTS and unit is None) or had_draw(bet.period, unit)
             definition = match_result(event, home, away, phase, three_way=three_way, period=bet.period, unit=unit)
-            yield definition, _prices(price, "home", "draw", "away")
+            yield with_limit(definition, [price.max]), _prices(price, "home", "draw", "away")
             continue
         if bet.kind == "Both Teams To Score":
-            yield both_to_score(event, phase, period=bet.period), _prices(price, "yes", "no")
+            yield with_limit(both_to_score(event, phase, period=bet.period), [price.max]), _prices(price, "yes", "no")
             continue
         if bet.kind == "Draw No Bet":
-            yield draw_no_bet(event, home, away, phase, period=bet.period), _prices(price, "home", "away")
+            definition = draw_no_bet(event, home, away, phase, period=bet.period)
+            yield with_limit(definition, [price.max]), _prices(price, "home", "away")
             continue
         try:
             line = _line_of(bet, price)
         except ValueError:
             continue
         unit = line_unit(sport, bet.unit)
+        keys = "over", "under"
         if bet.kind == "Totals":
-            yield total(event, line, phase, period=bet.period, unit=unit), _prices(price, "over", "under")
+            definition = total(event, line, phase, period=bet.period, unit=unit)
         elif bet.kind.startswith("Team Total"):
             side: Side = "home" if bet.kind.endswith("Home") else "away"
-            yield side_total(event, side, line, phase, period=bet.period, unit=unit), _prices(price, "over", "under")
+            definition = side_total(event, side, line, phase, period=bet.period, unit=unit)
         else:
-            yield asian_handicap(event, line, home, away, phase, period=bet.period, unit=unit), _prices(price, "home", "away")
+            definition = asian_handicap(event, line, home, away, phase, period=bet.period, unit=unit)
+            keys = "home", "away"
+        yield with_limit(definition, [price.max]), _prices(price, *keys)
 
 
 def _is_pre_match_quote(market: Market, details: EventDetails) -> bool:

@@ -11,7 +11,7 @@ Number = float | str
 
 
 class Price(msgspec.Struct):
-    """The prices of one line of a market; numbers may be strings."""
+    """The prices of one line of a market; numbers may be strings. `max` is the greatest stake."""
 
     home: Number | None = None
     draw: Number | None = None
@@ -21,6 +21,7 @@ class Price(msgspec.Struct):
     yes: Number | None = None
     no: Number | None = None
     hdp: Number | None = None
+    max: object = None
 
 
 class Market(msgspec.Struct, rename="camel"):

@@ -16,6 +16,7 @@ from feeds.toolkit.standard_markets import (
     odd_even,
     side_total,
     total,
+    with_limit,
 )
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
@@ -125,6 +126,7 @@ def to_markets(event: EventId, fixture: Fixture, entries: Iterable[Entry]) -> di
         if bet is None:
             continue
         of_this: dict[str, tuple[MarketDefinition, Prices]] = {}
+        max_stakes: dict[str, list[object]] = {}
         three_way = (
             bet.is_three_way
             or sport_of(fixture) in _THREE_WAY_SPORTS
@@ -140,6 +142,11 @@ def to_markets(event: EventId, fixture: Fixture, entries: Iterable[Entry]) -> di
             _, prices = of_this.setdefault(definition.id, (definition, {}))
             if entry.price is not None:
                 prices.setdefault(key, entry.price)
+                if isinstance(entry.limits, dict):
+                    max_stakes.setdefault(definition.id, []).append(entry.limits.get("max_stake"))
+        for market, limits in max_stakes.items():
+            definition, prices = of_this[market]
+            of_this[market] = with_limit(definition, limits), prices
         markets |= of_this
     return markets
 

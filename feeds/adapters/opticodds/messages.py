@@ -37,7 +37,7 @@ class Fixtures(msgspec.Struct):
 
 
 class Entry(msgspec.Struct):
-    """The odds of one selection at one sportsbook; `timestamp` is Unix seconds.
+    """The odds of one selection at one sportsbook; `timestamp` is Unix seconds, `limits` holds the `max_stake` if it is known.
 
     `name` is the selection with its points, `selection` without; `selection_line` is `over`, `under` or null. `is_live` is absent
     from snapshots.
@@ -54,6 +54,7 @@ class Entry(msgspec.Struct):
     timestamp: float = 0.0
     selection: str | None = None
     selection_line: str | None = None
+    limits: object = None
 
 
 class FixtureOdds(msgspec.Struct):

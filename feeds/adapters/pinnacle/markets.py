@@ -9,7 +9,7 @@ import msgspec
 from feeds.adapters.pinnacle.messages import TeamTotals, Total
 from feeds.adapters.pinnacle.periods import TO_QUALIFY
 from feeds.toolkit.numbers import to_line, to_total_line
-from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, side_total, to_qualify, total
+from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, side_total, to_qualify, total, with_limit
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
 
@@ -88,7 +88,8 @@ def to_markets(
     home, away = names
     if period == TO_QUALIFY:
         if quoted.moneyline is not None:
-            yield to_qualify(event, home, away, phase), _prices(home=quoted.moneyline.home, away=quoted.moneyline.away)
+            definition = with_limit(to_qualify(event, home, away, phase), [quoted.maxMoneyline])
+            yield definition, _prices(home=quoted.moneyline.home, away=quoted.moneyline.away)
         return
     if quoted.moneyline is not None:
         unit = result_unit(sport, said_unit, period)
@@ -100,19 +101,21 @@ def to_markets(
         prices = _prices(home=quoted.moneyline.home, draw=quoted.moneyline.draw, away=quoted.moneyline.away)
         # A result with a draw is of regular time wherever it is quoted.
         of_period = "ft" if period == "reg" and three_way else period
-        yield match_result(event, home, away, phase, three_way=three_way, period=of_period, unit=unit), prices
+        definition = match_result(event, home, away, phase, three_way=three_way, period=of_period, unit=unit)
+        yield with_limit(definition, [quoted.maxMoneyline]), prices
     unit = line_unit(sport, said_unit)
     for spread in quoted.spreads or ():
         definition = asian_handicap(event, to_line(spread.hdp), home, away, phase, period=period, unit=unit)
-        yield definition, _prices(home=spread.home, away=spread.away)
+        yield with_limit(definition, [spread.max or quoted.maxSpread]), _prices(home=spread.home, away=spread.away)
     for each in quoted.totals or ():
-        yield total(event, to_line(each.points), phase, period=period, unit=unit), _prices(over=each.over, under=each.under)
+        definition = total(event, to_line(each.points), phase, period=period, unit=unit)
+        yield with_limit(definition, [each.max or quoted.maxTotal]), _prices(over=each.over, under=each.under)
     of_sides = quoted.teamTotal or TeamTotals()
     side: Side
     for side, lines in (("home", of_sides.home), ("away", of_sides.away)):
         for each in _lines(lines):
             definition = side_total(event, side, to_line(each.points), phase, period=period, unit=unit)
-            yield definition, _prices(over=each.over, under=each.under)
+            yield with_limit(definition, [each.max or quoted.maxTeamTotal]), _prices(over=each.over, under=each.under)
 
 
 def cutoff_ms(period: Period) -> int | None:

@@ -53,19 +53,21 @@ class Moneyline(msgspec.Struct):
 
 
 class Spread(msgspec.Struct):
-    """A handicap; `hdp` is that of the home side."""
+    """A handicap; `hdp` is that of the home side. `max` is the greatest stake of an alternative line."""
 
     hdp: Number
     home: Number | None = None
     away: Number | None = None
+    max: object = None
 
 
 class Total(msgspec.Struct):
-    """Over and under."""
+    """Over and under. `max` is the greatest stake of an alternative line."""
 
     points: Number
     over: Number | None = None
     under: Number | None = None
+    max: object = None
 
 
 class TeamTotals(msgspec.Struct):
@@ -76,7 +78,10 @@ class TeamTotals(msgspec.Struct):
 
 
 class Period(msgspec.Struct):
-    """The markets of a period, always complete; `status` 1 is open, 2 not; None: the fixture's status decides."""
+    """The markets of a period, always complete; `status` 1 is open, 2 not; None: the fixture's status decides.
+
+    The `max..` are the greatest stakes.
+    """
 
     number: int
     cutoff: object = None
@@ -85,6 +90,10 @@ class Period(msgspec.Struct):
     spreads: list[Spread] | None = None
     totals: list[Total] | None = None
     teamTotal: TeamTotals | None = None  # noqa: N815
+    maxMoneyline: object = None  # noqa: N815
+    maxSpread: object = None  # noqa: N815
+    maxTotal: object = None  # noqa: N815
+    maxTeamTotal: object = None  # noqa: N815
 
 
 class OddsEvent(msgspec.Struct):

@@ -79,7 +79,11 @@ def market_change(
         changed.status, changed.reason, changed.in_play = state.status, state.reason, state.in_play
         if state.terms and profile_index is not None:
             terms = state.terms[profile_index]
-            changed.limit, changed.bet_delay_s = terms.limit, terms.bet_delay_s
+            # Null takes an earlier one back; a whole market has none.
+            if terms.limit is not None or identity is None:
+                changed.limit = terms.limit
+            if terms.bet_delay_s is not None or identity is None:
+                changed.bet_delay_s = terms.bet_delay_s
             if terms.suspended and state.status == "open":
                 changed.status, changed.reason = "suspended", TRADER
     return encoding.value(changed)
@@ -105,8 +109,8 @@ def market(record: MarketRecord, profile_index: int | None, odds_format: str = "
             reason=TRADER if is_suspended else state.reason,
             in_play=state.in_play,
             v=record.v,
-            limit=UNSET if terms is None else terms.limit,
-            bet_delay_s=UNSET if terms is None else terms.bet_delay_s,
+            limit=UNSET if terms is None or terms.limit is None else terms.limit,
+            bet_delay_s=UNSET if terms is None or terms.bet_delay_s is None else terms.bet_delay_s,
             selections={
                 key: SelectionWhole(
                     selection.name,

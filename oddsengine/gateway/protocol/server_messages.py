@@ -99,7 +99,7 @@ BetDelay = Annotated[float | None, Meta(description="For how many seconds to del
 
 
 class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
-    """A market; `limit` and `bet_delay_s` stay away while nobody has set either."""
+    """A market; `limit` and `bet_delay_s` are absent where there is none."""
 
     id: str
     event: str
@@ -267,7 +267,7 @@ class WasOnOffer(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class QuoteChecked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Whether a quote is still valid, and the current price."""
+    """Whether a quote is still valid, the current price, and the terms of a bet on it, absent where there are none."""
 
     market: str
     selection: str
@@ -275,6 +275,10 @@ class QuoteChecked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     price: float | None
     v: Version | None
     was_on_offer: WasOnOffer | None
+    limit: Annotated[float, Meta(description="The greatest stake.")] | UnsetType = UNSET
+    accept_after_ms: (
+        Annotated[int, Meta(ge=0, description="How long to delay a bet: check the quote again before it is taken.")] | UnsetType
+    ) = UNSET
 
 
 class QuotesChecked(msgspec.Struct, forbid_unknown_fields=True):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from oddsengine.domain.changes import MarketRecord, SettledMarket
+    from oddsengine.domain.changes import MarketRecord, MarketTerms, SettledMarket
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.offer.change_index import EventEntry
@@ -249,7 +249,7 @@ class RestApi:
                 result = "suspended"
             else:
                 result = "ok" if price == quoted else "price_changed"
-        return QuoteChecked(
+        checked = QuoteChecked(
             market=quote.market,
             selection=quote.selection,
             result=result,
@@ -257,6 +257,17 @@ class RestApi:
             v=None if record is None else record.v,
             was_on_offer=was,
         )
+        if record is not None and record.state.terms and result in {"ok", "price_changed"}:
+            _add_terms(checked, record.state.terms[self._profile_index(record, access) or 0])
+        return checked
+
+
+def _add_terms(checked: QuoteChecked, terms: MarketTerms) -> None:
+    """Add the limit and the delay of a bet to a quote that can be bet on."""
+    if terms.limit is not None:
+        checked.limit = terms.limit
+    if terms.bet_delay_s:
+        checked.accept_after_ms = round(terms.bet_delay_s * 1000)
 
 
 def _may_see(access: Access, entry: EventEntry) -> bool:

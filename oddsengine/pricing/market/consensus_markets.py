@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from oddsengine.pricing.market.consensus import Member, agree_by_line, groups_by_keys
+from oddsengine.pricing.market.terms import strictest
 from oddsengine.pricing.methods.implied import ConsensusBook
 from oddsengine.pricing.profiles.resolver import max_age_ms
 from oddsengine.sourcing.source_book import SourceMarket
@@ -107,6 +108,8 @@ class ConsensusMarkets:
             if not isinstance(book, ConsensusBook):
                 book = held.books[key] = ConsensusBook()
             book.set_fair(fair, consensus.bounds.get(key, _UNBOUNDED))
+        terms = strictest(member for member, _, _ in fresh)
+        held.terms = held.terms if terms == held.terms else terms
         held.updated_ms = max(member.updated_ms for member, _, _ in fresh)
         held.received_ms = max(member.received_ms for member, _, _ in fresh)
         if len(fresh) < len(members.members):

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from oddsengine.pricing.market.outcomes import outcome_groups, refusal_of
 from oddsengine.pricing.market.priced_group import PricedGroup
+from oddsengine.pricing.market.terms import terms_of
 from oddsengine.pricing.methods.margin import SEVERAL_WINNERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from oddsengine.domain.changes import MarketTerms
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.methods.implied import FairPriceInputs
     from oddsengine.pricing.profiles.profile import ResolvedProfile
@@ -52,6 +54,7 @@ class MarketBook:
         "pool_limit",
         "refusal",
         "resolved",
+        "source_terms",
         "suspend",
     )
 
@@ -59,6 +62,8 @@ class MarketBook:
         self.definition = definition
         self.market = market
         self.resolved = resolved
+        #: the terms of the source that are published
+        self.source_terms: MarketTerms | None = None
         self._books = market.books
         self._book_count = len(market.books)
         #: the time of the last pricing, Unix milliseconds
@@ -116,6 +121,11 @@ class MarketBook:
             and self._books is market.books
             and self._book_count == len(market.books)
         )
+
+    def terms(self) -> tuple[MarketTerms, ...]:
+        """Return the terms to publish, one entry a profile; empty where there are none."""
+        self.source_terms = self.market.terms
+        return terms_of(self.source_terms, self.resolved)
 
     def is_old(self, now_ms: int) -> bool:
         """Check whether the source has been silent about the market for longer than allowed."""

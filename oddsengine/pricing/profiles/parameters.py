@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+BetDelay = Annotated[float, Meta(ge=0.0, le=600.0)]
 BookSum = Annotated[float, Meta(ge=1.0, le=3.0)]
 JumpLimit = Annotated[float, Meta(ge=0)]
+Limit = Annotated[float, Meta(ge=0.0, le=1e12)]
 MaxAge = Annotated[float, Meta(ge=0)]
 MaxMove = Annotated[float, Meta(ge=0.0, le=10.0)]
 MaxOdds = Annotated[float, Meta(gt=1.0)]

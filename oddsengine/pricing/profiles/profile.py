@@ -12,8 +12,10 @@ from oddsengine.pricing.methods.fair import ExchangeLimits
 from oddsengine.pricing.methods.implied import FairPriceInputs
 from oddsengine.pricing.methods.margin import SEVERAL_WINNERS, Devig, Method, devig_method
 from oddsengine.pricing.profiles.parameters import (
+    BetDelay,
     BookSum,
     JumpLimit,
+    Limit,
     MaxAge,
     MaxMove,
     MaxOdds,
@@ -101,6 +103,11 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     require_complete_book: bool = False
     bound_by_exchanges: bool = False
     suspend: bool = False
+
+    # Handed on in the market: the greatest stake, an opaque number, and for how many seconds a bet is delayed; None: what the
+    # source says.
+    limit: Limit | None = None
+    bet_delay_s: BetDelay | None = None
 
     rules: tuple[Rule, ...] = ()
 

@@ -15,8 +15,10 @@ from msgspec import Meta
 from oddsengine.domain.taxonomy import MarketType
 from oddsengine.pricing.methods.margin import Devig, Method
 from oddsengine.pricing.profiles.parameters import (
+    BetDelay,
     BookSum,
     JumpLimit,
+    Limit,
     MaxAge,
     MaxMove,
     MaxOdds,
@@ -62,6 +64,8 @@ PROFILE_SETTINGS: Final = (
     "require_complete_book",
     "bound_by_exchanges",
     "suspend",
+    "limit",
+    "bet_delay_s",
 )
 #: The fields of a rule that set a field of the same name in a profile's `exchange` (`methods.fair.ExchangeLimits`).
 EXCHANGE_SETTINGS: Final = ("max_spread", "min_size", "min_depth", "last_traded", "last_traded_max_age_s", "normalise")
@@ -122,6 +126,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     require_complete_book: bool | None = None
     bound_by_exchanges: bool | None = None
     suspend: bool | None = None
+    limit: Limit | None = None
+    bet_delay_s: BetDelay | None = None
     max_spread: Annotated[float, Meta(ge=0)] | None = None
     min_size: Annotated[float, Meta(ge=0)] | None = None
     min_depth: Annotated[float, Meta(ge=0)] | None = None

@@ -348,6 +348,17 @@ async def test_quotes_are_checked_against_the_current_offer(service: RunningServ
         assert "bad_request" == (await service.post("/v1/quotes/check", bad, 400))["error"]["code"]
 
 
+async def test_a_checked_quote_says_how_much_and_after_how_long(service: RunningService) -> None:
+    quotes = [{"market": MARKET, "selection": "home", "price": price} for price in (1.9, 2.0)]
+    found = []
+    for update in (MarketUpdate("1.1", definition=a_definition(limit=500.0, bet_delay_s=2.5)), SourceStatus("down", "cut")):
+        service.feed(update)
+        await service.wait_published()
+        answers = (await service.post("/v1/quotes/check", orjson.dumps({"quotes": quotes})))["quotes"]
+        found += [(each["result"], each.get("limit"), each.get("accept_after_ms")) for each in answers]
+    assert [("ok", 500.0, 2500), ("price_changed", 500.0, 2500), *[("suspended", None, None)] * 2] == found
+
+
 async def test_health_metrics_and_the_page(service: RunningService) -> None:
     assert {"status": "ok"} == await service.get("/healthz")
     assert {"status": "ready"} == await service.get("/readyz")

@@ -13,6 +13,7 @@ from oddsengine.engine.ended_events import WITHDRAWN
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.pricing.profiles.rules import Rule
 from tests.support.builders import a_batch, a_command, a_definition, a_quote, live, market_updates
 
 MARKET = MarketId("e1/match_odds")
@@ -164,6 +165,30 @@ def test_a_limit_and_a_bet_delay_travel_with_the_market() -> None:
     version = floor.market().v
     floor.quote(2.0, 2.0)
     assert version == floor.market().v
+
+
+def test_a_limit_is_that_of_a_person_or_of_a_rule_or_of_the_source() -> None:
+    floor = Floor(
+        {"default": Profile(book_sum=1.05), "gold": Profile(book_sum=1.02, rules=(Rule(sport="football", limit=90.0),))}
+    )
+
+    def terms() -> list[tuple[float | None, float | None]]:
+        return [(each.limit, each.bet_delay_s) for each in floor.market().state.terms]
+
+    floor.quote(2.0, 2.0, bet_delay_s=5.0)
+    assert [(None, 5.0), (90.0, 5.0)] == terms()
+    book = floor.pipeline.books["src"].markets["1.1"]
+    defined, prices = book.definition, floor.prices()
+    floor.quote(2.0, 2.0, limit=40.0)
+    assert [(40.0, None), (90.0, None)] == terms()
+    assert (defined, prices) == (book.definition, floor.prices()), "neither is a new definition"
+    assert defined is book.definition
+    floor.command("limit", event="e1", values=50.0)
+    assert [(50.0, None), (50.0, None)] == terms()
+    floor.quote(2.0, 2.0, limit=40.0, status="suspended")
+    assert [(50.0, None), (50.0, None)] == terms()
+    floor.command("limit", event="e1", lifted_ms=30)
+    assert [(40.0, None), (90.0, None)] == terms()
 
 
 def test_a_result_closes_a_market_and_unresult_takes_it_back() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
+from oddsengine.domain.changes import MarketTerms
 from oddsengine.domain.feed_updates import BookChange, MarketDefinition
 from oddsengine.domain.ids import MarketId
 from oddsengine.pricing.market.consensus_markets import CONSENSUS, ConsensusMarkets
@@ -39,6 +41,17 @@ def test_the_combined_market_is_priced_like_any_other() -> None:
     book = choice.market.books["home"]
     assert isinstance(book, ConsensusBook)
     assert 0.5 == pytest.approx(book.fair)
+
+
+def test_of_several_limits_and_delays_the_strictest_hold() -> None:
+    markets, members = ConsensusMarkets(), [a_member("a", 2.0), a_member("b", 2.0), a_member("c", 2.0)]
+    for (member, definition, _), said in zip(members, ((90.0, None), (50.0, 2.0), (None, 5.0)), strict=True):
+        member.define(msgspec.structs.replace(definition, limit=said[0], bet_delay_s=said[1]))
+    choice, _ = markets.combine(MARKET, ConsensusInput(members, RULE), RESOLVED, 1)
+    terms = choice.market.terms
+    assert MarketTerms(False, 50.0, 5.0) == terms
+    choice, _ = markets.combine(MARKET, ConsensusInput(members, RULE), RESOLVED, 1)
+    assert terms is choice.market.terms
 
 
 def test_the_same_probabilities_change_nothing() -> None:

@@ -49,6 +49,8 @@ VALUES: dict[str, Any] = {
     "require_complete_book": True,
     "bound_by_exchanges": True,
     "suspend": True,
+    "limit": 100.0,
+    "bet_delay_s": 3.0,
     "max_spread": 0.1,
     "min_size": 5.0,
     "min_depth": 7.0,
