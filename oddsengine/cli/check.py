@@ -15,9 +15,11 @@ from oddsengine.runtime.gateway import build_authenticator
 from oddsengine.runtime.processes.front import when_free
 from oddsengine.runtime.processes.redis import reach_redis
 from oddsengine.runtime.processes.startup import StartFailed, Startup, Step, reason_of
+from oddsengine.streams.clients.url import parse_redis_url
+from oddsengine.streams.connection import check_files
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from oddsengine.runtime.settings import Settings
 
@@ -25,7 +27,7 @@ _CONNECT_TIMEOUT_S: Final = 5.0
 
 
 async def find_missing(settings: Settings) -> AsyncIterator[StartFailed]:
-    """Yield what this machine lacks to run a config: secrets, keys, certificates and addresses."""
+    """Yield what this machine lacks to run a config: secrets, keys, certificates (also those for Redis) and addresses."""
     plugins = installed_feeds()
     for name, feed in settings.feeds.items():
         if feed.adapter == "simulator":
@@ -41,19 +43,29 @@ async def find_missing(settings: Settings) -> AsyncIterator[StartFailed]:
             build_authenticator(msgspec.structs.replace(settings, auth=auth))
         except UnusableKey as error:
             yield StartFailed(Step.SECRETS, str(error))
-    gateway = settings.gateway
-    if gateway.tls_cert:
-        try:
-            server_context(gateway.tls_cert, gateway.tls_key)
-        except OSError as error:
-            yield StartFailed(Step.SECRETS, reason_of(error))
-    for section, host in (("gateway", gateway.host), ("engine", settings.engine.host)):
+    for problem in _unusable_certificates(settings):
+        yield problem
+    for section, host in (("gateway", settings.gateway.host), ("engine", settings.engine.host)):
         try:
             # The configured port may be in use, by the very service that is checked.
             for sock in (await when_free(host, 0, 1, Startup()))[0]:
                 sock.close()
         except OSError as error:
             yield StartFailed(Step.BIND, f"{section}.host: {error.strerror or error}")
+
+
+def _unusable_certificates(settings: Settings) -> Iterator[StartFailed]:
+    gateway, redis = settings.gateway, settings.redis
+    try:
+        if gateway.tls_cert:
+            server_context(gateway.tls_cert, gateway.tls_key)
+    except OSError as error:
+        yield StartFailed(Step.SECRETS, reason_of(error))
+    try:
+        if redis.url:
+            check_files(parse_redis_url(redis.full_url))
+    except OSError as error:
+        yield StartFailed(Step.SECRETS, f"redis: {reason_of(error)}")
 
 
 async def connection_problems(settings: Settings, patience_s: float) -> AsyncIterator[StartFailed]:
@@ -63,7 +75,7 @@ async def connection_problems(settings: Settings, patience_s: float) -> AsyncIte
     startup = Startup()
     try:
         async with asyncio.timeout(patience_s):
-            await reach_redis(settings, settings.redis.url, startup)
+            await reach_redis(settings, settings.redis.full_url, startup)
     except TimeoutError:
         yield StartFailed(Step.CONNECT, startup.waiting_for.removeprefix("Redis: ") or f"no answer within {patience_s:g} s")
     except StartFailed as problem:

@@ -24,7 +24,7 @@ from oddsengine.runtime.gateway import build_admission
 from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.timing import DEFAULT_TIMING
-from oddsengine.streams.connection import open_client
+from oddsengine.streams.connection import keep_on_primary, open_client
 from oddsengine.streams.identity import Installation
 
 if TYPE_CHECKING:
@@ -89,11 +89,12 @@ async def run_engine(
             publishing = group.create_task(engine.run(), name="engine")
             watching = group.create_task(CLOCK.watch(engine.follow_clock), name="clock")
             declaring = group.create_task(installation.keep_declared(), name="installation")
+            moving = group.create_task(keep_on_primary(redis), name="primary")
             try:
                 yield engine
             finally:
                 await engine.stop(timing.last_write_s)
-                await end_tasks([publishing, declaring, watching])
+                await end_tasks([publishing, declaring, watching, moving])
 
 
 class EngineFront(NamedTuple):

@@ -36,8 +36,9 @@ from oddsengine.runtime.telemetry.gateway_samples import (
 )
 from oddsengine.runtime.telemetry.metrics import build_registry
 from oddsengine.runtime.timing import DEFAULT_TIMING
+from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.commands.log import CommandLog
-from oddsengine.streams.connection import open_client
+from oddsengine.streams.connection import keep_on_primary, open_client
 from oddsengine.streams.follower import Follower
 from oddsengine.streams.identity import Installation
 from oddsengine.streams.keys import shard_keys
@@ -153,14 +154,11 @@ async def run_gateway(
             opened = await stack.enter_async_context(open_gateway(settings, startup))
         front = opened.front
 
-        def connect() -> Redis:
-            redis = open_client(redis_url, timing.socket_timeout_s)
-            stack.push_async_callback(redis.aclose)
-            return redis
-
+        redis = open_client(redis_url, timing.socket_timeout_s)
+        stack.push_async_callback(redis.aclose)
         hub = _build_hub(settings)
-        followers = _followers(settings, hub, connect, timing)
-        session_limiter = SessionLimiter(connect(), settings.redis.namespace)
+        reader, followers = _followers(settings, hub, redis, timing)
+        session_limiter = SessionLimiter(redis, settings.redis.namespace)
         admission = build_admission(settings, session_limiter, opened.authenticator)
         handshakes = HandshakeTimeouts(settings.limits.handshake_timeout_s, time.monotonic, settings.limits.idle_timeout_s)
         errors = InternalErrors()
@@ -172,14 +170,16 @@ async def run_gateway(
             lambda: [("oddsengine_internal_errors_total", (), errors.total)],
             lambda: (sample for acceptor in acceptors for sample in connection_samples(acceptor)),
         ]
-        results = Results(connect(), settings.redis.namespace, settings.engine.shards)
-        log = CommandLog(connect(), settings.redis.namespace)
+        results = Results(redis, settings.redis.namespace, settings.engine.shards)
+        log = CommandLog(redis, settings.redis.namespace)
         commands = CommandsApi(log, hub.replica, admission, settings.commands, CLOCK.wall_ms)
         registry = registry_of([*metrics, *sources])
         gateway = Gateway(hub, admission, registry, engine, handshakes, results, errors, commands)
         running = [
             *_maintenance(hub, admission, session_limiter, handshakes),
             *_certificate_renewal(front, settings, timing),
+            ("primary", keep_on_primary(redis)),
+            ("reader", reader.run()),
             *(("follower", follower.run()) for follower in followers),
         ]
         limits = _accept_limits(settings)
@@ -223,14 +223,17 @@ def _certificate_renewal(front: Front, settings: Settings, timing: Timing) -> li
     return [("certificate", renew(front.tls, cert, key, check_s=timing.certificate_check_s))]
 
 
-def _followers(settings: Settings, hub: Hub, connect: Callable[[], Redis], timing: Timing) -> list[Follower]:
-    """Return the follower of each shard."""
-    installation = Installation(connect(), settings.redis.namespace, settings.engine.shards)
-    return [
+def _followers(settings: Settings, hub: Hub, redis: Redis, timing: Timing) -> tuple[SharedReader, list[Follower]]:
+    """Return the follower of each shard, and what reads for all of them."""
+    namespace, shards = settings.redis.namespace, settings.engine.shards
+    installation = Installation(redis, namespace, shards)
+    keys = [shard_keys(namespace, shard) for shard in range(shards)]
+    reader = SharedReader(redis, [each.changes for each in keys], time.monotonic)
+    followers = [
         Follower(
-            connect(),
+            reader,
             shard,
-            shard_keys(settings.redis.namespace, shard),
+            keys[shard],
             offer,
             hub.staleness,
             time.monotonic,
@@ -239,6 +242,7 @@ def _followers(settings: Settings, hub: Hub, connect: Callable[[], Redis], timin
         )
         for shard, offer in enumerate(hub.replica.offers)
     ]
+    return reader, followers
 
 
 @asynccontextmanager

@@ -6,9 +6,12 @@ replica after a failover, for example) is left at once: behind its name there ma
 
 from __future__ import annotations
 
-from typing import Final
+import errno
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -25,9 +28,19 @@ from redis.exceptions import (
 )
 
 from oddsengine.common.reporting.outages import Outage
+from oddsengine.streams.clients.cluster import ClusterClient, open_cluster_client
+from oddsengine.streams.clients.sentinel import SentinelClient, open_sentinel_client
+from oddsengine.streams.clients.url import parse_redis_url
+
+if TYPE_CHECKING:
+    from oddsengine.streams.clients.url import RedisAddress
 
 #: Longer than the longest blocking read, shorter than the silence after which a shard is stale.
 SOCKET_TIMEOUT_S: Final = 2.0
+#: How many connections a client has at most, of each node of a Cluster: commands wait for a free one.
+MAX_CONNECTIONS: Final = 4
+#: How many more it may have for reads that wait for entries.
+_WAITING_READS: Final = 2
 #: The connection is closed after these, and the command sent once more on a new one.
 _RECONNECT_AFTER: Final = (RedisConnectionError, ReadOnlyError, MasterDownError, ClusterDownError)
 #: This process's Redis: one for all of its connections.
@@ -35,27 +48,91 @@ REDIS_OUTAGE: Final = Outage("redis unavailable", "redis available again")
 #: Causes that do not pass: the user or password is wrong.
 DENIED: Final = frozenset({"NOAUTH", "WRONGPASS", "NOPERM"})
 #: A blocked read is ended with this when the server becomes a replica; what the next command gets says that.
-_CHANGING: Final = "UNBLOCKED"
+CHANGING: Final = "UNBLOCKED"
 #: A client can only wait and retry after these.
 UNAVAILABLE: Final = (RedisError, OSError)
 
 
 def open_client(url: str, timeout_s: float = SOCKET_TIMEOUT_S) -> Redis:
-    """Return a client that returns bytes. It connects when it is first used.
+    """Return a client that returns bytes, for all that a process does with a Redis. It connects when it is first used.
+
+    Its commands have one key, or several that share a hash tag; what must be atomic is a script: so they work in a Cluster too.
 
     Args:
-        url: of the server.
-        timeout_s: for connecting, and for each reply.
+        url: of the server, the Sentinels or the Cluster.
+        timeout_s: for connecting, for each reply, and for a free connection.
 
     Raises:
         ValueError: if the URL is not valid.
+        OSError: if a file of it can't be used.
     """
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 1, _RECONNECT_AFTER),
-    )
+    address = parse_redis_url(url)
+    arguments = {
+        **address.options,
+        "username": address.username,
+        "password": address.password,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+    }
+    if address.tls:
+        check_files(address)
+    if address.topology == "cluster":
+        return open_cluster_client(address, MAX_CONNECTIONS, arguments)
+    arguments["retry"] = Retry(NoBackoff(), 1, _RECONNECT_AFTER)
+    if address.topology == "sentinel":
+        return open_sentinel_client(address, MAX_CONNECTIONS + _WAITING_READS, timeout_s, arguments)
+    arguments |= {"db": address.db, "max_connections": MAX_CONNECTIONS + _WAITING_READS, "timeout": timeout_s}
+    if address.topology == "socket":
+        return Redis.from_pool(
+            BlockingConnectionPool(connection_class=UnixDomainSocketConnection, path=address.path, **arguments)
+        )
+    ((host, port),) = address.nodes
+    kind = SSLConnection if address.tls else Connection
+    return Redis.from_pool(BlockingConnectionPool(connection_class=kind, host=host, port=port, **arguments))
+
+
+def check_files(address: RedisAddress) -> None:
+    """Check that the certificates of an address can be loaded.
+
+    Raises:
+        OSError: naming the file that can't.
+    """
+    options = address.options
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    files = [options[name] for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile") if name in options]
+    for file in files:
+        Path(file).read_bytes()
+    try:
+        if "ssl_ca_certs" in options:
+            context.load_verify_locations(options["ssl_ca_certs"])
+        if "ssl_certfile" in options:
+            context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"), options.get("ssl_password", ""))
+    except ssl.SSLError as error:
+        raise OSError(errno.EINVAL, f"no certificate, or not with its key ({error.reason})", ", ".join(files)) from error
+
+
+async def infos_of(redis: Redis, *sections: str) -> list[dict[str, Any]]:
+    """Return what the server, or each primary of a Cluster, says of itself."""
+    if isinstance(redis, ClusterClient):
+        return await redis.infos(*sections)
+    parts = [await redis.info(section) for section in sections]
+    return [{name: value for part in parts for name, value in part.items()}]
+
+
+async def reconnect(redis: Redis) -> None:
+    """Close a client's connections, each when nothing uses it any more: the name may lead to another server by now."""
+    if isinstance(redis, ClusterClient):
+        await redis.reconnect()
+        return
+    pool: Any = redis.connection_pool
+    await pool.disconnect(inuse_connections=False)
+    await pool.update_active_connections_for_reconnect()
+
+
+async def keep_on_primary(redis: Redis) -> None:
+    """Leave a server as soon as Sentinels name another one, until cancelled. No-op for other clients."""
+    if isinstance(redis, SentinelClient):
+        await redis.keep_on_primary()
 
 
 def cause_of(error: BaseException) -> str:
@@ -77,5 +154,5 @@ def cause_of(error: BaseException) -> str:
 
 def note_outage(user: str, error: BaseException) -> None:
     """Log that Redis has failed a user, if that is news."""
-    if (cause := cause_of(error)) != _CHANGING:
+    if (cause := cause_of(error)) != CHANGING:
         REDIS_OUTAGE.failed(user, cause, error=str(error) or type(error).__name__)

@@ -16,6 +16,7 @@ from oddsengine.common.reporting.outages import Outage
 from oddsengine.domain.changes import Batch, MarketRecord, Meta, Record
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 from oddsengine.streams.keys import BATCH_FIELD, WHOLE_FIELD
+from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
 from oddsengine.streams.snapshot import record_key
 
@@ -26,15 +27,13 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.changes import MarketChange
     from oddsengine.offer.replica_offer import ReplicaOffer
+    from oddsengine.streams.clients.shared_reader import Entry
     from oddsengine.streams.keys import ShardKeys
 
 #: An idle owner writes every second: after this much silence something is wrong.
 STALE_AFTER_S: Final = 3.0
-_BLOCK_MS: Final = 250
-_READ_COUNT: Final = 1000
 _SCAN_COUNT: Final = 1000
 _RETRY_S: Final = 0.2
-_RECONNECT_S: Final = 3.0
 _LOWEST_EPOCH_TTL_MS: Final = 60_000
 
 _decode_batch = msgspec.msgpack.Decoder(Batch).decode
@@ -67,6 +66,20 @@ class Listener(Protocol):
         ...
 
 
+class StreamReader(Protocol):
+    """What a follower needs of `streams.clients.shared_reader.SharedReader`."""
+
+    redis: Redis
+
+    async def read(self, stream: str, after: str) -> list[Entry]:
+        """Return the next entries of a stream after an id, none if there are none for a moment."""
+        ...
+
+    async def reconnect_if_silent(self) -> None:
+        """Reconnect from time to time while nothing arrives."""
+        ...
+
+
 async def read_top(redis: Redis, stream: str) -> Position:
     """Return the position of a stream's last entry, or `ORIGIN` if it is empty."""
     entries: Any = await redis.xrevrange(stream, count=1)
@@ -74,21 +87,19 @@ async def read_top(redis: Redis, stream: str) -> Position:
 
 
 class Head(NamedTuple):
-    """Where a shard's stream ends, and whether the snapshot is what was written with that entry."""
+    """Where a shard's stream ends, whether the snapshot is what was written with that entry, and which server says so."""
 
     top: Position
     whole: bool
+    #: changes with a restart; empty where the user of Redis may not ask for it
+    server: str = ""
 
 
 async def read_head(redis: Redis, keys: ShardKeys) -> Head:
     """Return a shard's head, read in one moment."""
-    async with redis.pipeline(transaction=True) as pipe:
-        pipe.xrevrange(keys.changes, count=1)
-        pipe.hlen(keys.snapshot)
-        pipe.hget(keys.snapshot, WHOLE_FIELD.decode())
-        entries, fields, stated = await pipe.execute()
-    top = parse_stream_id(entries[0][0]) if entries else ORIGIN
-    return Head(top, stated == f"{fields}@{top.stream_id()}".encode())
+    script: Any = redis.register_script(load_script("read_head"))
+    top, fields, stated, server = await script(keys=list(keys))
+    return Head(parse_stream_id(top), stated == b"%d@%b" % (fields, top), server.decode())
 
 
 async def read_snapshot(redis: Redis, snapshot: str) -> list[Record]:
@@ -140,7 +151,7 @@ class Follower:
     """The reading end of one shard.
 
     Args:
-        redis: a client that returns bytes and has a socket timeout of more than a second.
+        reader: reads the shard's stream. Its client returns bytes.
         shard: the shard's number.
         keys: the shard's keys.
         offer: the replica that changes are applied to.
@@ -152,7 +163,7 @@ class Follower:
 
     def __init__(
         self,
-        redis: Redis,
+        reader: StreamReader,
         shard: int,
         keys: ShardKeys,
         offer: ReplicaOffer,
@@ -162,7 +173,7 @@ class Follower:
         stale_after_s: float = STALE_AFTER_S,
         check_installation: Callable[[], Awaitable[None]] = _accept,
     ) -> None:
-        self._redis = redis
+        self._reader = reader
         self._shard = shard
         self._keys = keys
         self._offer = offer
@@ -173,7 +184,6 @@ class Follower:
         self._user = f"follower of shard {shard}"
         self._position = ORIGIN
         self._last_entry_s = float("-inf")
-        self._reconnected_s = clock()
         #: where a stream of an earlier epoch ended when it was first seen, and when that was
         self._behind_at: tuple[Position, float] | None = None
         self._has_asked = False
@@ -189,7 +199,8 @@ class Follower:
         loaded = False
         while True:
             try:
-                await self._reconnect_if_stale()
+                if self.stale:
+                    await self._reader.reconnect_if_silent()
                 loaded = loaded and await self._read_next()
                 if not loaded:
                     loaded = await self._load()
@@ -202,14 +213,6 @@ class Follower:
             else:
                 REDIS_OUTAGE.worked(self._user)
 
-    async def _reconnect_if_stale(self) -> None:
-        """Reconnect from time to time while nothing arrives: the name may lead to another server by now."""
-        if not self.stale:
-            self._reconnected_s = self._clock()
-        elif self._clock() - self._reconnected_s > _RECONNECT_S:
-            self._reconnected_s = self._clock()
-            await self._redis.connection_pool.disconnect()
-
     async def _load(self) -> bool:
         """Load the snapshot, unless the stream continues at our position. Return whether entries can be read from here.
 
@@ -218,7 +221,8 @@ class Follower:
         entries or for a new epoch. Nor is a snapshot from which something is missing: its owner notices that too, and opens an
         epoch with the whole state.
         """
-        top, whole = await read_head(self._redis, self._keys)
+        head = await read_head(self._reader.redis, self._keys)
+        top = head.top
         if top == ORIGIN or top < self._furthest:
             self._check_loss(top)
             await self._check_epoch(top)
@@ -228,14 +232,14 @@ class Follower:
         if top.epoch == self._position.epoch and top.seq >= self._position.seq:
             return True
         await self._check_installation()
-        if not whole:
+        if not head.whole:
             _INCOMPLETE.failed(self._user, "lost", at=top.stream_id())
             self._check_silence()
             await asyncio.sleep(_RETRY_S)
             return False
-        records, unusable = await _scan(self._redis, self._keys.snapshot)
-        after = await read_top(self._redis, self._keys.changes)
-        if after < top or after.epoch != top.epoch:
+        records, unusable = await _scan(self._reader.redis, self._keys.snapshot)
+        after = await read_head(self._reader.redis, self._keys)
+        if after.server != head.server or after.top < top or after.top.epoch != top.epoch:
             return False  # another server answered during the scan, or another owner has replaced what was scanned
         if unusable and not self._has_asked:
             self._has_asked = True
@@ -261,13 +265,13 @@ class Follower:
             self._behind_at = top, self._clock()
         elif top > self._behind_at[0] and self._clock() - self._behind_at[1] > self._stale_after_s:
             self._behind_at = None
-            await self._redis.set(self._keys.lowest_epoch, self._furthest.epoch, px=_LOWEST_EPOCH_TTL_MS)
+            await self._reader.redis.set(self._keys.lowest_epoch, self._furthest.epoch, px=_LOWEST_EPOCH_TTL_MS)
             await self._ask_for_epoch()
 
     async def _ask_for_epoch(self) -> None:
         """Make the owner open an epoch: with its next write it finds that the snapshot is not as it has left it."""
         _log.warning("asking the engine to write its state again", shard=self._shard)
-        await self._redis.hdel(self._keys.snapshot, WHOLE_FIELD.decode())
+        await self._reader.redis.hdel(self._keys.snapshot, WHOLE_FIELD.decode())
 
     @property
     def _furthest(self) -> Position:
@@ -284,12 +288,11 @@ class Follower:
 
     async def _read_next(self) -> bool:
         """Read and apply the next entries. Return whether the sequence is unbroken."""
-        reply: Any = await self._redis.xread({self._keys.changes: self._position.stream_id()}, count=_READ_COUNT, block=_BLOCK_MS)
-        if not reply:
+        entries = await self._reader.read(self._keys.changes, self._position.stream_id())
+        if not entries:
             self._check_silence()
             # The stream may also have been replaced by a shorter one, which has no next entry.
-            return not self.stale or (await read_top(self._redis, self._keys.changes)) >= self._position
-        entries = next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
+            return not self.stale or (await read_top(self._reader.redis, self._keys.changes)) >= self._position
         return self._apply(entries)
 
     def _apply(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> bool:

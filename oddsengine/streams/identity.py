@@ -9,9 +9,10 @@ import structlog
 from redis.exceptions import NoPermissionError
 
 from oddsengine import __version__
-from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.clients.cluster import ClusterClient
+from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, infos_of, note_outage
 from oddsengine.streams.errors import UnsuitableRedis
-from oddsengine.streams.keys import installation_key, shard_keys
+from oddsengine.streams.keys import LAYOUT, MAX_TAGS, installation_key, shard_keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -37,15 +38,28 @@ async def identify(redis: Redis, namespace: str, shards: int) -> None:
         RedisError, OSError: if it does not answer.
     """
     try:
-        info: dict[str, Any] = {**await redis.info("server"), **await redis.info("memory"), **await redis.info("replication")}
+        infos = await infos_of(redis, "server", "memory", "replication")
     except NoPermissionError:
         _log.warning("redis not identified: its user may not call INFO")
-        info = {}
-    version = str(info.get("redis_version", "unknown"))
+        infos = [{}]
+    for info in infos:
+        _check_server(redis, info)
+    await Installation(redis, namespace, shards).check(look_for_shards=True)
+    info = infos[0]
+    name = "valkey" if "valkey_version" in info else "redis"
+    version = info.get("valkey_version", info.get("redis_version", "unknown"))
     mode = info.get("redis_mode", "unknown")
+    _log.info("redis", server=name, version=version, mode=mode, primaries=len(infos), namespace=namespace, shards=shards)
+
+
+def _check_server(redis: Redis, info: dict[str, Any]) -> None:
+    """Raise UnsuitableRedis if a server can't hold the offer, and log what may harm it."""
+    version, mode = str(info.get("redis_version", "unknown")), info.get("redis_mode")
     policy = info.get("maxmemory_policy", "noeviction")
-    if mode == "cluster":
-        raise UnsuitableRedis("it is a Redis Cluster, which is not supported: use a single server, with replicas if needed")
+    if mode == "cluster" and not isinstance(redis, ClusterClient):
+        raise UnsuitableRedis("it is a node of a Redis Cluster: write redis+cluster://host:port,host:port")
+    if mode == "sentinel":
+        raise UnsuitableRedis("it is a Redis Sentinel: write redis+sentinel://host:port,host:port/master/0")
     if version[:1].isdigit() and tuple(int(part) for part in version.split(".")[:2]) < _MIN_VERSION:
         raise UnsuitableRedis(f"its version is {version}: use 6.2 or newer")
     if policy != "noeviction":
@@ -53,14 +67,10 @@ async def identify(redis: Redis, namespace: str, shards: int) -> None:
             "redis may evict keys, and with them what is on offer: set maxmemory-policy to noeviction",
             policy=policy,
             maxmemory=info.get("maxmemory"),
+            server_port=info.get("tcp_port"),
         )
     if info.get("role") == "slave":
         _log.warning("redis is a replica, nothing can be written to it")
-    installation = Installation(redis, namespace, shards)
-    await installation.check(look_for_shards=True)
-    name = "valkey" if "valkey_version" in info else "redis"
-    version = info.get("valkey_version", version)
-    _log.info("redis", server=name, version=version, mode=mode, namespace=namespace, shards=shards)
 
 
 class Installation:
@@ -89,7 +99,8 @@ class Installation:
         Raises:
             UnsuitableRedis: if it has not.
         """
-        stored: Any = await self._redis.hget(self._key, "shards")
+        fields: Any = await self._redis.hmget(self._key, ["shards", "layout"])
+        stored, layout = fields
         published = int(stored) if stored is not None and stored.isdigit() else 0
         if not published and look_for_shards:
             published = await self._count()
@@ -98,6 +109,11 @@ class Installation:
                 f"namespace {self._namespace!r} is published in {published} shards, but this process has "
                 f"engine.shards = {self._shards}: set the same number everywhere, or another redis.namespace for another number"
             )
+        if published > MAX_TAGS and layout != b"%d" % LAYOUT:
+            raise UnsuitableRedis(
+                f"namespace {self._namespace!r} was published by a release that named the keys of more than {MAX_TAGS} shards "
+                "otherwise: stop what still runs of it, and set another redis.namespace"
+            )
 
     async def declare(self) -> None:
         """Write the number of shards, unless another one is there, and the version of this program.
@@ -105,6 +121,8 @@ class Installation:
         Raises:
             UnsuitableRedis: if another number is there.
         """
+        if not await self._redis.exists(self._key):
+            await self._redis.hsetnx(self._key, "layout", str(LAYOUT))
         await self._redis.hsetnx(self._key, "shards", str(self._shards))
         await self.check()
         await self._redis.hset(self._key, "version", __version__)
@@ -124,6 +142,7 @@ class Installation:
         """Return how many shards have anything: one more than the highest one."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for shard in range(_MAX_SHARDS):
-                pipe.exists(*shard_keys(self._namespace, shard))
+                # Not `exists`, which a Cluster's pipeline does not take with several keys.
+                pipe.execute_command("EXISTS", *shard_keys(self._namespace, shard))
             found = await pipe.execute()
         return max((shard + 1 for shard, keys in enumerate(found) if keys), default=0)

@@ -1,4 +1,8 @@
-"""All Redis keys. The keys of a shard share a hash tag, so that they are on one node of a Redis Cluster."""
+"""All Redis keys. The keys of a shard share a hash tag, so that they are on one node of a Redis Cluster.
+
+So do those of every sixteenth shard: a Cluster reads several keys with one command only if they have one hash tag, so followers
+need as many connections as there are tags.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,12 @@ BATCH_FIELD: Final = b"b"
 WHOLE_FIELD: Final = b"whole"
 
 
+#: More nodes than this are of no use in a Cluster.
+MAX_TAGS: Final = 16
+#: What the names of keys are like. 1 was: a hash tag for each shard.
+LAYOUT: Final = 2
+
+
 class ShardKeys(NamedTuple):
     """The keys of one shard."""
 
@@ -18,31 +28,37 @@ class ShardKeys(NamedTuple):
 
     def result(self, market: str) -> str:
         """Return the key of a market that has left the offer with its results; it expires."""
-        return f"{self._tag}:result:{market}"
+        return f"{self._prefix}:result:{market}"
 
     @property
     def kept_results(self) -> str:
         """The key of the list of the results that are kept; it expires."""
-        return f"{self._tag}:kept_results"
+        return f"{self._prefix}:kept_results"
 
     @property
     def lowest_epoch(self) -> str:
         """The key of the epoch that a follower has read, where the owner's is below it; it expires."""
-        return f"{self._tag}:lowest_epoch"
+        return f"{self._prefix}:lowest_epoch"
 
     def staged(self, owner: str) -> str:
         """Return the key under which an owner stages a snapshot before it opens an epoch; it expires."""
-        return f"{self._tag}:staged:{owner}"
+        return f"{self._prefix}:staged:{owner}"
 
     @property
-    def _tag(self) -> str:
+    def _prefix(self) -> str:
         return self.changes.removesuffix(":changes")
 
 
 def shard_keys(namespace: str, shard: int) -> ShardKeys:
     """Return the keys of a shard. `namespace` separates installations that share a Redis."""
-    tag = f"{{{namespace}:{shard}}}"
-    return ShardKeys(f"{tag}:changes", f"{tag}:snapshot")
+    tag = f"{{{namespace}:{shard % MAX_TAGS}}}"
+    prefix = tag if shard < MAX_TAGS else f"{tag}:{shard}"
+    return ShardKeys(f"{prefix}:changes", f"{prefix}:snapshot")
+
+
+def hash_tag(key: str) -> str:
+    """Return the hash tag of a shard's key."""
+    return key[: key.index("}") + 1]
 
 
 class CommandKeys(NamedTuple):
@@ -63,7 +79,7 @@ def command_keys(namespace: str) -> CommandKeys:
 
 
 def installation_key(namespace: str) -> str:
-    """Return the key of the hash with the number of shards and the version of the engine that publishes them."""
+    """Return the key of the hash with the number of shards, the layout of their keys, and the version of their engine."""
     return f"{namespace}:installation"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -15,6 +14,7 @@ from oddsengine.domain.changes import Batch
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotLost, StreamError
 from oddsengine.streams.follower import read_head, read_snapshot
+from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
 from oddsengine.streams.snapshot import obsolete_keys, record_key
 from oddsengine.streams.staging import StagedSnapshot
@@ -22,6 +22,8 @@ from oddsengine.streams.staging import StagedSnapshot
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from oddsengine.domain.changes import Record
+    from oddsengine.streams.follower import Head
     from oddsengine.streams.keys import ShardKeys
 
 #: How many entries a stream keeps: about 30 minutes at ten flushes a second. A follower that lags more reloads the snapshot.
@@ -38,11 +40,6 @@ _INCOMPLETE: Final = b"INCOMPLETE"
 _REPLACED: Final = ("WRONGTYPE", "equal or smaller")
 encode = msgspec.msgpack.Encoder().encode
 _log = structlog.get_logger(__name__)
-
-
-def load_script(name: str) -> str:
-    """Return the source of a Lua script."""
-    return files("oddsengine.streams").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
 
 
 class Publication(msgspec.Struct, frozen=True):
@@ -148,8 +145,7 @@ class Publisher:
         self.offer = OwnedOffer(profiles)
         self._staged = self._expected = None
         try:
-            head = await read_head(self._redis, self._shard_keys)
-            records = await read_snapshot(self._redis, self._shard_keys.snapshot)
+            head, records = await self._read()
         except ResponseError as error:
             if not _is_replaced(error):
                 raise
@@ -163,6 +159,14 @@ class Publisher:
             # The loaded prices are of other profiles, so nothing can be kept.
             self.offer.load(top.epoch, top.seq, [])
             self.offer.adopt_profiles(profiles)
+
+    async def _read(self) -> tuple[Head, list[Record]]:
+        while True:
+            head = await read_head(self._redis, self._shard_keys)
+            records = await read_snapshot(self._redis, self._shard_keys.snapshot)
+            # A scan that another server has continued may lack records.
+            if (await read_head(self._redis, self._shard_keys)).server == head.server:
+                return head, records
 
     async def claim(self, now_ms: int) -> None:
         """Open an epoch above every earlier one and write the whole state in it.

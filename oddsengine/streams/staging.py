@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from oddsengine.streams.lua import load_script
 from oddsengine.streams.snapshot import record_key
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class StagedSnapshot:
     """
 
     def __init__(self, redis: Redis, key: str, records: Iterable[Record]) -> None:
-        self._redis = redis
+        self._stage = redis.register_script(load_script("stage"))
         self._records = iter(records)
         self._piece: dict[str, bytes] = {}
         self.key = key
@@ -42,12 +43,9 @@ class StagedSnapshot:
     async def write(self) -> None:
         """Write what is not written yet."""
         while self._piece or self._take_piece():
-            async with self._redis.pipeline(transaction=True) as pipe:
-                if self.fields == len(self._piece):
-                    pipe.delete(self.key)
-                pipe.hset(self.key, items=[part for field in self._piece.items() for part in field])
-                pipe.pexpire(self.key, _TTL_MS)
-                await pipe.execute()
+            is_first = int(self.fields == len(self._piece))
+            fields = [part for field in self._piece.items() for part in field]
+            await self._stage(keys=[self.key], args=[is_first, _TTL_MS, *fields])
             self._piece = {}
 
     def _take_piece(self) -> bool:

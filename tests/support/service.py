@@ -173,6 +173,7 @@ class RunningService(RunningGateway):
     def __init__(self, service: Service, http: aiohttp.ClientSession, settings: Settings) -> None:
         super().__init__(service, http)
         self.engine: Engine = service.engine
+        self.followers = service.followers
         self.settings = settings
         self._embedded_redis = service.embedded_redis
 
@@ -250,6 +251,8 @@ async def running_service(
     sources: Sequence[str] = ("src",),
     timing: Timing = QUICK_TIMING,
     own_redis: bool = False,
+    redis_url: str = "",
+    namespace: str = "odds",
 ) -> AsyncIterator[RunningService]:
     """Run a service whose sources are live and have no markets yet.
 
@@ -258,9 +261,13 @@ async def running_service(
         sources: the names of the sources, most preferred first.
         timing: the intervals of the service.
         own_redis: run a Redis for this service alone, which the test may stop. Otherwise all services of a process share one.
+        redis_url: a Redis of the test's.
+        namespace: the namespace there.
     """
     settings = settings or quick_settings()
-    if not own_redis:
+    if redis_url:
+        settings = msgspec.structs.replace(settings, redis=RedisSettings(url=redis_url, namespace=namespace))
+    elif not own_redis:
         redis = RedisSettings(url=shared_redis.url(), namespace=shared_redis.new_namespace())
         settings = msgspec.structs.replace(settings, redis=redis)
     async with run_service(settings, sources, timing=timing) as service, aiohttp.ClientSession() as http:

@@ -45,8 +45,8 @@ async def provide_redis(settings: Settings, startup: Startup) -> AsyncIterator[t
         Stopped: if the process is asked to stop.
     """
     if settings.redis.url:
-        await reach_redis(settings, settings.redis.url, startup)
-        yield settings.redis.url, None
+        await reach_redis(settings, settings.redis.full_url, startup)
+        yield settings.redis.full_url, None
         return
     async with AsyncExitStack() as stack:
         with startup.doing(Step.CONNECT):
@@ -87,9 +87,9 @@ async def require_no_owner(settings: Settings, startup: Startup, *, watch_s: flo
     """
     if not settings.redis.url:
         return
-    await reach_redis(settings, settings.redis.url, startup)
+    await reach_redis(settings, settings.redis.full_url, startup)
     advice = "give it a redis.namespace of its own, or leave redis.url empty"
-    redis = open_client(settings.redis.url)
+    redis = open_client(settings.redis.full_url)
     try:
         with startup.doing(Step.IDENTIFY, advice):
             streams = [shard_keys(settings.redis.namespace, shard).changes for shard in range(settings.engine.shards)]

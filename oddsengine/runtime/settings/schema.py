@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_network
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Meta
@@ -14,9 +15,9 @@ from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.commands.settings import CommandSettings
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.runtime.settings.redis_url import check_redis_url
 from oddsengine.sourcing.matching.matcher import MatchingSettings
 from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.streams.clients.url import parse_redis_url
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,19 +48,45 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """An empty `url` starts an embedded server. `namespace` separates installations that share a Redis.
 
     `stream_mb` is how many MB of changes the stream of each shard keeps, `results_mb` how many MB of results each shard does.
+    `tls_ca` is a file with the authorities that sign certificates of servers, `tls_cert` and `tls_key` are this client's own.
     """
 
     url: str = ""
     namespace: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$")] = "odds"
     stream_mb: Annotated[float, Meta(ge=1, le=100_000)] = 64.0
     results_mb: Annotated[float, Meta(ge=1, le=100_000)] = 256.0
+    tls_ca: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
 
     def __post_init__(self) -> None:
-        if self.url:
-            try:
-                check_redis_url(self.url)
-            except ValueError as error:
-                raise ValueError(f"url: {error}") from None
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("set both tls_cert and tls_key, or neither")
+        if not self.url:
+            if self._files:
+                raise ValueError(f"{next(iter(self._files.values()))[0]} needs a url")
+            return
+        try:
+            address = parse_redis_url(self.url)
+        except ValueError as error:
+            raise ValueError(f"url: {error}") from None
+        for option, (key, _) in self._files.items():
+            if not address.tls:
+                raise ValueError(f"{key} needs a url with rediss://, rediss+sentinel:// or rediss+cluster://")
+            if option in address.options:
+                raise ValueError(f"{key}: the url has it too, as {option}")
+
+    @property
+    def full_url(self) -> str:
+        """The URL with the files of the other keys as its options."""
+        options = urlencode({option: file for option, (_, file) in self._files.items()})
+        return f"{self.url}{'&' if '?' in self.url else '?'}{options}" if options else self.url
+
+    @property
+    def _files(self) -> dict[str, tuple[str, str]]:
+        """Option of a URL -> key and file."""
+        keys = {"ssl_ca_certs": "tls_ca", "ssl_certfile": "tls_cert", "ssl_keyfile": "tls_key"}
+        return {option: (key, file) for option, key in keys.items() if (file := getattr(self, key))}
 
 
 #: An idle engine writes every second: a shorter gap is not yet silence.

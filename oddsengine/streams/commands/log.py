@@ -13,7 +13,7 @@ import structlog
 from oddsengine.commands.command import Command
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.streams.keys import command_keys
-from oddsengine.streams.publisher import load_script
+from oddsengine.streams.lua import load_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from oddsengine.streams.keys import lease_keys
 from oddsengine.streams.leases.state import Table
-from oddsengine.streams.publisher import load_script
+from oddsengine.streams.lua import load_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -10,8 +10,9 @@ import pytest_asyncio
 from oddsengine.domain.ids import MarketId
 from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.streams.follower import read_top
+from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import ORIGIN
-from oddsengine.streams.publisher import load_script, prepare
+from oddsengine.streams.publisher import prepare
 from tests.support.builders import an_event, an_offer_of
 from tests.support.streams.ends import KEYS, Owner, Reader, following, kept, same, until
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from redis.exceptions import RedisError
 
@@ -13,6 +13,7 @@ from oddsengine.common.tasks import end_tasks
 from oddsengine.offer.offer import BEGINNING
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.offer.replica_offer import ReplicaOffer
+from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.connection import open_client
 from oddsengine.streams.errors import DataLost
 from oddsengine.streams.follower import Follower
@@ -27,9 +28,14 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.changes import Batch, EventChange, MarketChange
     from oddsengine.offer.offer import Offer
-    from oddsengine.streams.embedded import EmbeddedRedis
 
 KEYS = shard_keys("test", 0)
+
+
+class HasUrl(Protocol):
+    """A Redis that can be connected to."""
+
+    url: str
 
 
 class Owner:
@@ -69,7 +75,8 @@ class Reader:
     def __init__(self, redis: Redis, *, stale_after_s: float = 3.0) -> None:
         self.offer = ReplicaOffer(())
         self.heard: list[str] = []
-        self.follower = Follower(redis, 0, KEYS, self.offer, self, time.monotonic, stale_after_s=stale_after_s)
+        self.reader = SharedReader(redis, [KEYS.changes], time.monotonic)
+        self.follower = Follower(self.reader, 0, KEYS, self.offer, self, time.monotonic, stale_after_s=stale_after_s)
 
     def replaced(self, _shard: int) -> None:
         self.heard.append("replaced")
@@ -90,15 +97,15 @@ class Reader:
 
 
 @asynccontextmanager
-async def following(server: EmbeddedRedis, *, stale_after_s: float = 3.0) -> AsyncIterator[Reader]:
+async def following(server: HasUrl, *, stale_after_s: float = 3.0) -> AsyncIterator[Reader]:
     """Run a follower on a connection of its own."""
     client = open_client(server.url)
     found = Reader(client, stale_after_s=stale_after_s)
-    task = asyncio.create_task(found.follower.run())
+    tasks = [asyncio.create_task(found.follower.run()), asyncio.create_task(found.reader.run())]
     try:
         yield found
     finally:
-        await end_tasks([task])
+        await end_tasks(tasks)
         await client.aclose()
 
 

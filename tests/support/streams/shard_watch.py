@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.offer.replica_offer import ReplicaOffer
+from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.connection import open_client
 from oddsengine.streams.follower import Follower
 from oddsengine.streams.keys import shard_keys
@@ -103,12 +104,10 @@ async def watching(server: EmbeddedRedis, namespace: str, shards: int) -> AsyncI
     """Follow all shards until the context is left."""
     client = open_client(server.url)
     watch = ShardWatch(shards)
-    tasks = [
-        asyncio.create_task(
-            Follower(client, shard, shard_keys(namespace, shard), watch.offers[shard], watch, time.monotonic).run()
-        )
-        for shard in range(shards)
-    ]
+    keys = [shard_keys(namespace, shard) for shard in range(shards)]
+    reader = SharedReader(client, [each.changes for each in keys], time.monotonic)
+    followers = [Follower(reader, shard, keys[shard], watch.offers[shard], watch, time.monotonic) for shard in range(shards)]
+    tasks = [asyncio.create_task(run) for run in (reader.run(), *(follower.run() for follower in followers))]
     try:
         yield watch
     finally:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
-from redis.asyncio import Redis
 
 from oddsengine.common.redaction import SECRETS
 from oddsengine.runtime.settings import ConfigError, parse_settings
-from oddsengine.runtime.settings.redis_url import check_redis_url
+from oddsengine.streams.clients.url import RedisAddress, parse_redis_url
+from oddsengine.streams.connection import open_client
 
 PASSWORD = "s3cret-Pa55"
 #: URL -> a word of the error
@@ -17,7 +17,7 @@ WRONG = {
     "redis.example:6379": "unknown scheme",
     "http://redis.example:6379": "unknown scheme http://",
     "redis:/redis.example": "unknown scheme",
-    "redis+sentinel://a:26379/master/0": "unknown scheme",
+    "http+sentinel://a:26379/master/0": "unknown scheme",
     "REDIS://redis.example": "unknown scheme REDIS://",
     f"{PASSWORD}@redis.example:6379": "unknown scheme",
     "redis://": "no valid host",
@@ -38,6 +38,20 @@ WRONG = {
     "rediss://redis.example?ssl_check_hostname=": "ssl_check_hostname must be",
     "redis://redis.example?6379": "option",
     "unix://run/redis.sock": "three slashes",
+    "redis+sentinel://a:26379": "names no primary",
+    "redis+sentinel://a:26379/": "names no primary",
+    "redis+sentinel://a:26379,/master": "no valid host",
+    "redis+sentinel://a:26379,b:0/master": "its port",
+    "redis+sentinel://a/master/one": "its path",
+    "redis+sentinel://a/master?ssl_ca_certs=ca.pem": "ssl_ca_certs needs rediss://",
+    "redis+cluster://a:7000,b:port": "its port",
+    "redis+cluster://a:7000/1": "database 0",
+    "redis+cluster://a:7000?db=1": "database 0",
+    "redis+cluster://a:7000?sentinel_password=x": "needs redis+sentinel://",
+    "rediss+cluster://a:7000?ssl_ca_path=/etc/ssl": "can't be used with a Cluster",
+    "redis://a:6379,b:6379": "its port",
+    f"redis+sentinel://user:{PASSWORD}/x@a:26379,b:26379/master": "%2F",
+    f"redis+cluster://user:{PASSWORD}@a:7000,b:7000:{PASSWORD}": "its port",
     "unix://": "three slashes",
     f"redis://:{PASSWORD}/x@redis.example:6379": "%2F",
     f"redis://:x/{PASSWORD}@redis.example:6379": "%2F",
@@ -74,8 +88,30 @@ def test_a_wrong_url_is_named_and_nothing_of_its_password(url: str) -> None:
 
 @pytest.mark.parametrize("url", RIGHT)
 def test_a_url_that_is_accepted_makes_a_client(url: str) -> None:
-    check_redis_url(url)
-    assert Redis.from_url(url).connection_pool is not None
+    address = parse_redis_url(url)
+    if "ssl_ca_certs" not in address.options:
+        assert open_client(url).connection_pool is not None
+
+
+def test_every_part_of_a_url_arrives() -> None:
+    """A user and a password may have any characters, once they are percent-encoded."""
+    secret = " /?#[]@:%,+&=\u20ac\n"
+    address = parse_redis_url(f"rediss+sentinel://{quote(secret, safe='')}:{quote(secret, safe='')}@a,[::1]:7/m%2F1/3?protocol=3")
+    expected = RedisAddress(
+        "sentinel",
+        (("a", 26_379), ("::1", 7)),
+        "",
+        "m/1",
+        tls=True,
+        db=3,
+        username=secret,
+        password=secret,
+        options={"protocol": 3},
+    )
+    assert expected == address
+    assert (("a", 6379), ("b", 7)) == parse_redis_url("redis+cluster://a,b:7/0").nodes
+    assert "/run/redis 1.sock" == parse_redis_url("unix:///run/redis%201.sock?db=2").path
+    assert secret == parse_redis_url(f"redis://h?password={quote(secret)}").password
 
 
 @pytest.mark.parametrize("url", ["redis://user:{}@redis.example", "redis://redis.example?password={}", "redis://x:{}/y@z"])
@@ -83,7 +119,7 @@ def test_its_password_is_never_logged(url: str) -> None:
     """Neither as it stands in the URL, nor as it is sent."""
     secret = f"never&logged={len(url)}"
     try:
-        check_redis_url(url.format(quote(secret)))
+        parse_redis_url(url.format(quote(secret)))
     except ValueError:
         secret = f"{quote(secret)}/y"
     assert "***" == SECRETS.redact(secret)

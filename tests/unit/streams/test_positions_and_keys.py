@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.streams.errors import Fenced, PositionLost
-from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.keys import MAX_TAGS, shard_keys
 from oddsengine.streams.positions import ORIGIN, Position, decode_at, encode_at, parse_stream_id
 
 POSITIONS = st.builds(Position, st.integers(0, 2**40), st.integers(0, 2**53))
@@ -47,9 +47,15 @@ def test_an_at_of_too_many_shards_is_an_error() -> None:
 def test_the_keys_of_a_shard_are_on_one_node_of_a_cluster(shard: int) -> None:
     """Redis hashes only what is in braces (Redis Cluster specification, "Hash tags")."""
     tags = {key[key.index("{") : key.index("}") + 1] for key in shard_keys("odds", shard)}
-    assert {f"{{odds:{shard}}}"} == tags
+    assert {f"{{odds:{shard % MAX_TAGS}}}"} == tags
     assert 2 == len(set(shard_keys("odds", shard)))
     assert not set(shard_keys("odds", shard)) & set(shard_keys("other", shard))
+
+
+def test_no_two_shards_share_a_key() -> None:
+    keys = [shard_keys("odds", shard) for shard in range(256)]
+    assert 512 == len({key for pair in keys for key in pair})
+    assert 256 == len({each.result("e1/total") for each in keys}) == len({each.lowest_epoch for each in keys})
 
 
 def test_errors_name_the_shard_and_both_positions() -> None:

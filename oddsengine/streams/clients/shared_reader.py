@@ -1,0 +1,140 @@
+"""Waits for new entries of many streams at once, on one connection; in a Cluster, on one for each hash tag.
+
+A Cluster reads several keys with one command only if they have one hash tag. There are at most `keys.MAX_TAGS` of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from oddsengine.common.tasks import end_tasks
+from oddsengine.streams.clients.cluster import ClusterClient
+from oddsengine.streams.connection import CHANGING, UNAVAILABLE, cause_of, reconnect
+from oddsengine.streams.keys import hash_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from redis.asyncio import Redis
+
+Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
+
+#: How long a read waits: as long may a stream that is asked for meanwhile have to wait for its turn.
+_BLOCK_MS: Final = 100
+#: How many entries of all streams a read returns at most, about.
+_READ_COUNT: Final = 1000
+_MIN_COUNT: Final = 50
+_RECONNECT_S: Final = 3.0
+
+
+class _Asked(NamedTuple):
+    """A stream that somebody waits for."""
+
+    after: str
+    since_s: float
+    entries: asyncio.Future[list[Entry]]
+
+
+class SharedReader:
+    """Reads streams for many followers.
+
+    Args:
+        redis: a client that returns bytes and has a socket timeout of more than a second.
+        streams: all that may be read.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, redis: Redis, streams: Iterable[str], clock: Callable[[], float]) -> None:
+        self.redis = redis
+        self._clock = clock
+        self._answered_s = clock()
+        split = isinstance(redis, ClusterClient)
+        self._lanes: dict[str, _Lane] = {}
+        self._lane_of = {
+            stream: self._lanes.setdefault(hash_tag(stream) if split else "", _Lane(redis, clock)) for stream in streams
+        }
+
+    async def run(self) -> None:
+        """Read what is asked for until cancelled."""
+        # Not a task group, which cancels its tasks once only (see `end_tasks`).
+        tasks = [asyncio.create_task(lane.run(), name=f"reader {tag}") for tag, lane in self._lanes.items()]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            await end_tasks(tasks)
+
+    async def read(self, stream: str, after: str) -> list[Entry]:
+        """Return the next entries of a stream after an id, none if there are none for a moment.
+
+        May be cancelled. One call at a time for each stream.
+
+        Raises:
+            RedisError, OSError: if Redis does not answer.
+        """
+        entries = await self._lane_of[stream].read(stream, after)
+        if entries:
+            self._answered_s = self._clock()
+        return entries
+
+    async def reconnect_if_silent(self) -> None:
+        """Reconnect from time to time while no stream has entries: the name may lead to another server by now."""
+        if self._clock() - self._answered_s > _RECONNECT_S:
+            self._answered_s = self._clock()
+            await reconnect(self.redis)
+
+
+class _Lane:
+    """Streams that are read with one command."""
+
+    def __init__(self, redis: Redis, clock: Callable[[], float]) -> None:
+        self._redis = redis
+        self._clock = clock
+        self._asked: dict[str, _Asked] = {}
+        self._is_asked = asyncio.Event()
+
+    async def read(self, stream: str, after: str) -> list[Entry]:
+        entries: asyncio.Future[list[Entry]] = asyncio.get_running_loop().create_future()
+        self._asked[stream] = _Asked(after, self._clock(), entries)
+        self._is_asked.set()
+        try:
+            return await entries
+        finally:
+            self._asked.pop(stream, None)
+            if not self._asked:
+                self._is_asked.clear()
+
+    async def run(self) -> None:
+        while True:
+            await self._is_asked.wait()
+            # Those who were just answered ask again first, else they would wait for the others.
+            await asyncio.sleep(0)
+            asked = {stream: each for stream, each in self._asked.items() if not each.entries.done()}
+            if not asked:
+                continue
+            positions: Any = {stream: each.after for stream, each in asked.items()}
+            try:
+                reply = await self._redis.xread(positions, count=max(_MIN_COUNT, _READ_COUNT // len(asked)), block=_BLOCK_MS)
+            except UNAVAILABLE as error:
+                if cause_of(error) == CHANGING:
+                    await reconnect(self._redis)
+                for each in asked.values():
+                    if not each.entries.done():
+                        each.entries.set_exception(error)
+                continue
+            self._answer(asked, _entries_of(reply))
+
+    def _answer(self, asked: dict[str, _Asked], found: dict[str, list[Entry]]) -> None:
+        """Answer those that there are entries for, and those that have waited long enough."""
+        now_s = self._clock()
+        for stream, each in asked.items():
+            entries = found.get(stream, [])
+            if not each.entries.done() and (entries or not found or now_s - each.since_s > _BLOCK_MS / 1000):
+                each.entries.set_result(entries)
+
+
+def _entries_of(reply: Any) -> dict[str, list[Entry]]:
+    """Return the entries by stream of a reply to XREAD, of either version of the protocol."""
+    if isinstance(reply, dict):
+        return {stream.decode(): parts[0] for stream, parts in reply.items()}
+    return {stream.decode(): entries for stream, entries in reply or ()}

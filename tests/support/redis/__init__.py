@@ -1,0 +1,1 @@
+"""Redis servers by topology, for tests and benchmarks of failovers."""
