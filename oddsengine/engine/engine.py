@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.command_follower import CommandFollower
 from oddsengine.engine.explain import explain
-from oddsengine.engine.ownership.ownership import HAND_OVER_S, LAPSED, LEASE_S, Ownership
+from oddsengine.engine.ownership.ownership import HAND_OVER_S, Ownership
 from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S, LAST_WRITE_S, ShardWriter
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.leases.keeper import LAPSED, LEASE_S
 from oddsengine.streams.leases.table import LeaseTable
 from oddsengine.streams.publisher import RESULTS_BYTES_KEPT, RESULTS_TTL_S, STREAM_BYTES_KEPT, Publisher
 

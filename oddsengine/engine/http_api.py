@@ -16,7 +16,7 @@ from oddsengine.common.error_codes import ErrorCode
 from oddsengine.common.http import UNKNOWN_ROUTE, answer_errors, error, healthz, json_answer, metrics_handler
 from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.domain.ids import MarketId
-from oddsengine.engine.ownership.ownership import LAPSED
+from oddsengine.streams.leases.keeper import LAPSED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

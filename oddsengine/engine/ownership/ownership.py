@@ -13,63 +13,25 @@ import structlog
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.ownership.shard_writer import LAST_WRITE_S
-from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 from oddsengine.streams.errors import Fenced
-from oddsengine.streams.leases.state import LeaseState, Local
+from oddsengine.streams.leases.keeper import LeaseKeeper
+from oddsengine.streams.leases.state import Local
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from oddsengine.engine.ownership.shard_writer import ShardWriter
     from oddsengine.engine.pipeline import Pipeline
-    from oddsengine.streams.leases.state import Operation
     from oddsengine.streams.leases.table import LeaseTable
 
-LEASE_S: Final = 2.0
 #: How long an engine that stops waits for others to take its shards.
 HAND_OVER_S: Final = 5.0
-_RETRY_S: Final = 0.1
 #: Markets priced at a time while a take-over is prepared: a few milliseconds.
 _PREPARED_AT_ONCE: Final = 100
 #: After a rival that has no lease has opened an epoch, its shard is left alone for this many leases.
 _BLOCKED_LEASES: Final = 5
 _RETIRE_EVERY_S: Final = 30.0
-#: A process that wakes so much later than it wanted to stood still, and reads for so long before it publishes.
-_STALL_S: Final = 1.0
-_CATCH_UP_S: Final = 0.5
-_USER: Final = "leases"
-#: Why an engine publishes nothing.
-LAPSED: Final = "its lease has ended, Redis does not answer"
 _log = structlog.get_logger(__name__)
-
-
-class ShardLease:
-    """Whether this engine may write to its shards, by its monotonic clock."""
-
-    def __init__(self, state: LeaseState, clock: Callable[[], float]) -> None:
-        self._state = state
-        self._clock = clock
-        self._renewed = asyncio.Event()
-        self._not_before_s = float("-inf")
-
-    def is_held(self) -> bool:
-        """Check whether it may write."""
-        now_s = self._clock()
-        return now_s >= self._not_before_s and self._state.is_held(now_s)
-
-    def hold_back(self) -> None:
-        """Write nothing for a moment: the process stood still, and has to read first what its sources have said meanwhile."""
-        self._not_before_s = self._clock() + _CATCH_UP_S
-
-    async def until_held(self) -> None:
-        """Wait until it may write."""
-        while not self.is_held():
-            self._renewed.clear()
-            await self._renewed.wait()
-
-    def renewed(self) -> None:
-        """Wake those that wait."""
-        self._renewed.set()
 
 
 class Ownership:
@@ -98,15 +60,14 @@ class Ownership:
         catch_up: Callable[[], Awaitable[None]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name = name
-        self._table = table
+        shards = [str(shard) for shard in range(len(pipeline.offers))]
+        self._keeper = LeaseKeeper(name, table, "shards", shards, lease_s, clock=clock)
+        self._state = self._keeper.state
         self._pipeline = pipeline
-        self._lease_s = lease_s
         self._closed_event_ttl_ms = round(closed_event_ttl_s * 1000)
         self._now_ms = now_ms
         self._catch_up = catch_up
         self._clock = clock
-        self._state = LeaseState(name, [str(shard) for shard in range(len(pipeline.offers))], lease_s)
         self._writers: list[ShardWriter] = []
         #: shard -> what takes it over and then writes it
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -115,17 +76,13 @@ class Ownership:
         self._finished: set[str] = set()
         #: shard -> until when it is left alone
         self._blocked_s: dict[str, float] = {}
-        self._operations: list[Operation] = []
         #: shards that were lost to another epoch, until it is known whose
         self._fenced: set[str] = set()
         self._is_leaving = False
         self._is_stopping = False
-        self._has_left = False
-        self._was_held = False
+        self._has_ended = False
         self._next_retire_s = 0.0
-        self._changed = asyncio.Event()
-        self._stepped = asyncio.Event()
-        self.lease = ShardLease(self._state, clock)
+        self.lease = self._keeper.lease
         #: the writers of the shards that are owned, or being taken over
         self.active: list[ShardWriter] = []
         self.handed_over = self.lost = 0
@@ -142,7 +99,7 @@ class Ownership:
     @property
     def engines(self) -> int:
         """How many engines are alive, this one included."""
-        return len(self._state.others(self._clock())) + 1
+        return len(self._keeper.others()) + 1
 
     async def join(self) -> None:
         """Take over the shards that nobody owns. Waits until Redis answers, but for no other engine.
@@ -153,18 +110,18 @@ class Ownership:
         try:
             while True:
                 answered = await self._step()
-                if answered and not self._operations and all(self._is_owner(shard) for shard in self._tasks):
+                if answered and self._keeper.is_settled and all(self._is_owner(shard) for shard in self._tasks):
                     return
-                await self._pause()
+                await self._keeper.pause()
         except BaseException:
             await self.end()
             raise
 
     async def run(self) -> None:
         """Keep the shards until cancelled, or until all were given up after `stop`."""
-        while not self._has_left:
+        while not self._has_ended:
             await self._step()
-            await self._pause()
+            await self._keeper.pause()
 
     async def hand_over(self, timeout_s: float = HAND_OVER_S) -> None:
         """Hand all shards to other engines, while `run` goes on. Nothing is suspended for it.
@@ -173,12 +130,12 @@ class Ownership:
             timeout_s: how long to wait for them.
         """
         self._is_leaving = True
-        self._changed.set()
+        self._keeper.changed.set()
         try:
             async with asyncio.timeout(timeout_s):
-                while self._tasks and self.lease.is_held() and self._state.others(self._clock()):
-                    self._stepped.clear()
-                    await self._stepped.wait()
+                while self._tasks and self.lease.is_held() and self._keeper.others():
+                    self._keeper.stepped.clear()
+                    await self._keeper.stepped.wait()
         except TimeoutError:
             _log.warning("shards not handed over in time", shards=sorted(map(int, self._tasks)), timeout_s=timeout_s)
 
@@ -192,10 +149,8 @@ class Ownership:
             _, pending = await asyncio.wait(pending, timeout=timeout_s)
         if pending:
             _log.error("markets not suspended in time, gateways will suspend them", shards=len(pending), timeout_s=timeout_s)
-        if not self._has_left:
-            self._has_left = True
-            self._changed.set()
-            await self._leave()
+        self._has_ended = True
+        await self._keeper.leave()
 
     async def end(self) -> None:
         """End everything at once."""
@@ -203,56 +158,15 @@ class Ownership:
         await end_tasks(tasks)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _leave(self) -> None:
-        """Give up the lease, so that others need not wait for its end."""
-        if not self._state.until_s > float("-inf"):
-            return
-        try:
-            async with asyncio.timeout(self._lease_s):
-                await self._table.write(self._name, b"", self._state.releases())
-        except (*UNAVAILABLE, TimeoutError) as error:
-            _log.warning("lease not released, it will end by itself", error=str(error) or type(error).__name__)
-
-    async def _pause(self) -> None:
-        """Wait until the table is to be read again, or something of ours has changed."""
-        if self._operations:
-            return
-        now_s = self._clock()
-        at_s = max(now_s, self._state.next_beat_s(now_s))
-        try:
-            async with asyncio.timeout(at_s - now_s):
-                await self._changed.wait()
-        except TimeoutError:
-            pass
-        self._changed.clear()
-        if (late_s := self._clock() - at_s) > _STALL_S:
-            _log.warning("process stood still", seconds=round(late_s, 1))
-            self.lease.hold_back()
-
     async def _step(self) -> bool:
-        """Write our value, carry out what was decided, and decide what is next. Return whether Redis has answered."""
-        self._stepped.set()
+        """Renew the lease, and do what is to be done. Return whether Redis has answered."""
         self._reap()
-        if self._has_left:
+        if not await self._keeper.step(self._rank(), is_leaving=self._is_leaving):
             return False
-        operations, self._operations = self._operations, []
-        sent_s = self._clock()
-        value = self._state.value(sent_s, self._rank(), is_leaving=self._is_leaving)
-        try:
-            table = await self._table.write(self._name, value, operations)
-        except UNAVAILABLE as error:
-            note_outage(_USER, error)
-            self._note_lease()
-            await asyncio.sleep(_RETRY_S)
-            return False
-        REDIS_OUTAGE.worked(_USER)
-        if self._has_left:
-            return False
+        self._reap()
         now_s = self._clock()
-        self._state.observe(sent_s, now_s, value, table)
-        self._reap()
         await self._decide(now_s)
-        self._note_lease()
+        self._keeper.note()
         if now_s >= self._next_retire_s:
             self._next_retire_s = now_s + _RETIRE_EVERY_S
             unowned = {shard for shard in range(len(self._writers)) if str(shard) not in self._tasks}
@@ -262,12 +176,12 @@ class Ownership:
 
     def _rank(self) -> int:
         """Return how many sources are live here: an engine that lacks one is given no shard of an engine that has it."""
-        return sum(book.health == "live" for book in self._pipeline.books.values()) if self._was_held else 0
+        return sum(book.health == "live" for book in self._pipeline.books.values()) if self._keeper.was_held else 0
 
     async def _decide(self, now_s: float) -> None:
         self._note_rivals(now_s)
         local = Local(self._tasks.keys(), self._prepared, self._finished, self._blocked_s.keys())
-        decision = self._state.decide(now_s, local)
+        decision = self._keeper.decide(local)
         for shard in decision.drop:
             await self._drop(shard, "owned by another engine", owner=self._state.owner_of(shard))
         for shard in self._preparing.keys() - set(decision.take):
@@ -282,16 +196,15 @@ class Ownership:
         for shard in decision.finish:
             if self._is_owner(shard):
                 self._writers[int(shard)].finish()
-        self._operations = decision.operations
 
     def _note_rivals(self, now_s: float) -> None:
         """Leave a shard alone for a while if somebody without a lease has opened an epoch on it."""
         self._blocked_s = {shard: until_s for shard, until_s in self._blocked_s.items() if until_s > now_s}
         for shard in self._fenced:
-            if self._state.owner_of(shard) == self._name:
-                self._blocked_s[shard] = now_s + _BLOCKED_LEASES * self._lease_s
+            if self._state.owner_of(shard) == self._keeper.name:
+                self._blocked_s[shard] = now_s + _BLOCKED_LEASES * self._keeper.lease_s
         self._fenced.clear()
-        self._finished = {shard for shard in self._finished if self._state.owner_of(shard) == self._name}
+        self._finished = {shard for shard in self._finished if self._state.owner_of(shard) == self._keeper.name}
 
     def _is_owner(self, shard: str) -> bool:
         return self._writers[int(shard)].is_owner
@@ -312,15 +225,15 @@ class Ownership:
             await self._price(int(shard))
             await self._catch_up()
             await writer.take_over()
-            self._changed.set()
+            self._keeper.changed.set()
             await writer.run()
         finally:
-            self._changed.set()
+            self._keeper.changed.set()
 
     async def _prepare(self, shard: str) -> None:
         await self._price(int(shard))
         self._prepared.add(shard)
-        self._changed.set()
+        self._keeper.changed.set()
 
     async def _price(self, shard: int) -> None:
         while True:
@@ -369,14 +282,3 @@ class Ownership:
         self._prepared.discard(shard)
         self._preparing.pop(shard).cancel()
         self._pipeline.release(int(shard))
-
-    def _note_lease(self) -> None:
-        is_held = self.lease.is_held()
-        if is_held:
-            self.lease.renewed()
-        if is_held != self._was_held:
-            if self._was_held:
-                _log.warning("lease lapsed, nothing is published", lease_s=self._lease_s, shards=len(self._tasks))
-            elif self._state.until_s > float("-inf"):
-                _log.info("lease held", engine=self._name, lease_s=self._lease_s)
-            self._was_held = is_held

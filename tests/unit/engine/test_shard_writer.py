@@ -13,13 +13,13 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from oddsengine.domain.feed_updates import MarketUpdate
 from oddsengine.domain.ids import MarketId
 from oddsengine.engine.ended_events import RECOVERING, STOPPED
-from oddsengine.engine.ownership.ownership import ShardLease
 from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S, ShardWriter
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.streams.errors import Fenced, Overtaken, PositionLost
+from oddsengine.streams.leases.keeper import Lease
 from oddsengine.streams.leases.state import LeaseState, Table
 from oddsengine.streams.positions import Position
 from tests.support.builders import a_batch, a_definition, a_quote, an_event, an_offer_of, live, market_updates
@@ -334,7 +334,7 @@ async def test_an_owner_says_why_its_writes_do_not_arrive() -> None:
 async def test_a_process_that_stood_still_reads_before_it_writes() -> None:
     now_s = 100.0
     state = LeaseState("a", ["0"], 2.0)
-    lease = ShardLease(state, lambda: now_s)
+    lease = Lease(state, lambda: now_s)
     state.observe(now_s, now_s, state.value(now_s, 0, is_leaving=False), Table({}, {}, knew_us=False))
     assert lease.is_held()
     lease.hold_back()
