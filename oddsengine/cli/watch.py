@@ -135,10 +135,9 @@ async def watch(url: str, channel: str, *, once: bool = False, token: str | None
     if once:
         try:
             async with asyncio.timeout(_ONCE_TIMEOUT_S):
-                await _wait_snapshot(client)
+                await _print_snapshot(client, table, console)
         except TimeoutError:
             raise ValueError(f"no snapshot of {channel} within {_ONCE_TIMEOUT_S:g} s") from None
-        console.print(table.render(len(client.state.markets)))
         return
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         refreshing = asyncio.create_task(_refresh(live, table, console))
@@ -152,10 +151,12 @@ async def watch(url: str, channel: str, *, once: bool = False, token: str | None
                 await refreshing
 
 
-async def _wait_snapshot(client: OddsClient) -> None:
+async def _print_snapshot(client: OddsClient, table: _Table, console: Console) -> None:
     async with aclosing(client.messages()) as messages:
         async for message in messages:
             if message["op"] == "snapshot" and message["last"]:
+                # While it is connected: after that, everything is stale.
+                console.print(table.render(len(client.state.markets)))
                 return
 
 
@@ -169,7 +170,7 @@ def _tls_context(ca: Path | None) -> ssl.SSLContext | None:
     try:
         return ssl.create_default_context(cafile=ca)
     except (OSError, ssl.SSLError) as error:
-        raise ValueError(f"--ca {ca} can't be loaded: {error}") from None
+        raise ValueError(f"--ca {ca} can't be loaded: {error.strerror or error}") from None
 
 
 async def _refresh(live: Live, table: _Table, console: Console) -> None:

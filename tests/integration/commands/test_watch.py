@@ -125,7 +125,9 @@ async def test_certificates_of_a_private_authority_can_be_named(tmp_path: Path, 
         assert "its certificate is not trusted" in await problem_of(url)
         assert "missing.pem can't be loaded" in await problem_of(url, tmp_path / "missing.pem")
         assert "" == await problem_of(url, certificates.trusted)
-    assert "1.90" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "1.90" in printed
+    assert "stale" not in printed
 
 
 async def test_a_refused_token_ends_it(tmp_path: Path) -> None:
