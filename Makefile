@@ -12,7 +12,7 @@ TIMES ?= 20
 # Tests start many processes, and each imports nearly everything: it is compiled once, whatever the environment says.
 test laws fuzz: export PYTHONDONTWRITEBYTECODE :=
 # Few files, so that the others need not be imported once more.
-test: ALONE = $(shell grep -rl --include='test_*.py' 'mark\.alone' tests)
+test: ALONE = $(sort $(shell grep -rl --include='test_*.py' 'mark\.alone' tests))
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test laws fuzz lint format bench lock clean
@@ -29,7 +29,7 @@ run: $(VENV)/.run ## start the demo: embedded Redis, simulated provider, live pa
 test: $(VENV)/.test ## run all tests, four at a time; with coverage: make test ARGS=--cov
 	@.ci/packages
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not alone" $(ARGS)
-	$(BIN)/python -m pytest -n 3 --dist load -m alone $(ALONE) $(ARGS) $(if $(findstring --cov,$(ARGS)),--cov-append)
+	$(BIN)/python -m pytest -n 4 --dist load -m alone $(ALONE) $(ARGS) $(if $(findstring --cov,$(ARGS)),--cov-append)
 
 laws: $(VENV)/.test ## try every law with 20 times the examples of `make test`; another number: make laws TIMES=100
 	ODDSENGINE_EXAMPLES=$(TIMES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 3600 -m hypothesis $(ARGS)
