@@ -128,6 +128,14 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return "proposed" if self.is_proposal and self.confirmed_by is None else "active"
 
     @property
+    def events(self) -> tuple[str, ...]:
+        """The events that it is about; empty if it is not of single ones."""
+        event = self.scope.event_id
+        if event is None:
+            return ()
+        return (event, str(self.values)) if self.action in {"match", "unmatch"} else (event,)
+
+    @property
     def rank(self) -> tuple[int, tuple[int, int], str]:
         """Where commands contradict each other, the one of the highest rank holds: the newest, then the narrowest."""
         return self.confirmed_ms or self.created_ms, self.scope.narrowness, self.id

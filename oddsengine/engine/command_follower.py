@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import structlog
 
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
@@ -20,6 +21,11 @@ _RETRY_S: Final = 0.1
 _PRUNE_EVERY_MS: Final = 60_000
 #: How long a command stays in the table after it has ended.
 _KEEP_ENDED_MS: Final = 24 * 3600 * 1000
+#: How old a command is before it is lifted because its event is not on offer.
+_KEEP_OF_GONE_MS: Final = 7 * 24 * 3600 * 1000
+_DESCRIBED_AFTER_MS: Final = 600_000
+#: Who has lifted such a command.
+EVENT_GONE: Final = "event gone"
 _USER: Final = "commands"
 _log = structlog.get_logger(__name__)
 
@@ -32,6 +38,7 @@ class CommandFollower:
         obey: takes over the present state of a command.
         obeyed: is called with the number of the log's last entry that was obeyed, after those up to it were.
         wall_ms: Unix milliseconds by the world's clock.
+        is_gone: whether the events that a command is about are not on offer, as far as this engine knows all of them.
     """
 
     def __init__(
@@ -40,13 +47,17 @@ class CommandFollower:
         obey: Callable[[Command], None],
         obeyed: Callable[[int], None],
         wall_ms: Callable[[], int],
+        is_gone: Callable[[Command], bool],
     ) -> None:
         self._commands_log = log
         self._obey = obey
         self._obeyed = obeyed
         self._wall_ms = wall_ms
+        self._is_gone = is_gone
         self._seq = 0
         self._next_prune_ms = 0
+        #: from when on an event that is not on offer is gone: the feeds have described theirs by then
+        self._all_described_ms = wall_ms() + _DESCRIBED_AFTER_MS
         #: those of the table, as they were when they were last obeyed
         self.commands: dict[str, Command] = {}
         #: how often commands were obeyed, by action
@@ -139,7 +150,7 @@ class CommandFollower:
         )
 
     async def _prune(self) -> None:
-        """Delete the commands that ended long ago."""
+        """Delete the commands that ended long ago, and lift those of events that have left the offer."""
         now_ms = self._wall_ms()
         if now_ms < self._next_prune_ms:
             return
@@ -149,6 +160,10 @@ class CommandFollower:
             await self._commands_log.prune(ended)
             for key in ended:
                 del self.commands[key]
+        for command in list(self.commands.values()) if now_ms >= self._all_described_ms else ():
+            if command.lifted_ms is None and command.created_ms < now_ms - _KEEP_OF_GONE_MS and self._is_gone(command):
+                lifted = msgspec.structs.replace(command, lifted_by=EVENT_GONE, lifted_ms=now_ms)
+                await self._commands_log.write(lifted, command)
 
 
 def _ended_ms(command: Command, now_ms: int) -> int:

@@ -43,6 +43,8 @@ class CommandedMarkets:
         self._ruled: dict[MarketId, Ruling] = {}
         self._settled = SettledPairs((), ())
         self._may_settle = False
+        #: how far the world's clock, by which commands expire, is ahead of ours
+        self.clock_step_ms = 0
         #: the number of the last entry of the log of commands that was obeyed
         self.obeyed = 0
 
@@ -57,7 +59,7 @@ class CommandedMarkets:
 
     def expire(self, now_ms: int) -> list[MarketId]:
         """Drop the commands that have expired. Return the markets that are to be priced again."""
-        expired = self.book.expire(now_ms)
+        expired = self.book.expire(now_ms + self.clock_step_ms)
         self._may_settle = self._may_settle or any(command.action in _SETTLING for command in expired)
         return list(self._concerned(expired))
 
@@ -74,30 +76,35 @@ class CommandedMarkets:
         self.book.use_profiles(tuple(pricer.profiles))
         self._ruled.clear()
 
-    def rule(self, definition: MarketDefinition, now_ms: int, pricer: Pricer) -> Ruling | None:
+    def rule(self, definition: MarketDefinition, offer: OwnedOffer, now_ms: int, pricer: Pricer) -> Ruling | None:
         """Return what is commanded of a market, None if nothing is. What that changes of its pricing is passed on.
 
         Args:
             definition: the market, as the source has it that prices it.
-            now_ms: Unix milliseconds, by the world's clock.
+            offer: that of its shard.
+            now_ms: Unix milliseconds.
             pricer: prices the market next.
         """
-        market = definition.id
-        entry = self._entry(definition.event)
-        in_play = definition.in_play or (entry is not None and entry.record.progress.in_play)
-        description = None if entry is None else entry.record.description
-        ruling = self.book.ruling(definition, description, now_ms, in_play=in_play)
-        before = self._ruled.get(market)
-        if ruling is not before and ruling != before:
-            adjustments = () if ruling is None else ruling.adjustments
-            pricer.adjust(market, adjustments)
+        entry = offer.events.get(definition.event)
+        if entry is None:
+            in_play, description = definition.in_play, None
+        else:
+            record = entry.record
+            in_play, description = definition.in_play or record.progress.in_play, record.description
+        ruling = self.book.ruling(definition, description, now_ms + self.clock_step_ms, in_play=in_play)
+        before = self._ruled.get(definition.id)
         if ruling is not before:
-            if ruling is not None:
-                self._ruled[market] = ruling
-            else:
-                del self._ruled[market]
-                self.is_active = bool(self.book.commands or self._ruled)
+            self._note(definition.id, before, ruling, pricer)
         return ruling
+
+    def _note(self, market: MarketId, before: Ruling | None, ruling: Ruling | None, pricer: Pricer) -> None:
+        if ruling != before:
+            pricer.adjust(market, () if ruling is None else ruling.adjustments)
+        if ruling is not None:
+            self._ruled[market] = ruling
+        else:
+            del self._ruled[market]
+            self.is_active = bool(self.book.commands or self._ruled)
 
     def reason_without_source(self, market: MarketId, now_ms: int) -> str:
         """Return why a market is suspended that no source offers."""
@@ -114,7 +121,7 @@ class CommandedMarkets:
         """Yield the commands that hold for a market on offer, given its event."""
         named = MarketName(record.id, record.identity.event, record.identity.type)
         in_play = record.state.in_play or entry.record.progress.in_play
-        return self.book.holding(named, entry.record.description, now_ms, in_play=in_play)
+        return self.book.holding(named, entry.record.description, now_ms + self.clock_step_ms, in_play=in_play)
 
     def forget(self, market: MarketId, pricer: Pricer) -> None:
         """Drop what is kept of a market that is gone."""

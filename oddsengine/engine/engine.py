@@ -7,6 +7,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from oddsengine.common.tasks import end_tasks
+from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.engine.command_follower import CommandFollower
 from oddsengine.engine.explain import explain
 from oddsengine.engine.ownership.ownership import HAND_OVER_S, Ownership
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from oddsengine.commands.command import Command
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import UpdateBatch
     from oddsengine.domain.ids import MarketId
@@ -86,7 +88,9 @@ class Engine:
         lease_s: float = LEASE_S,
     ) -> None:
         self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching)
-        self.commands = CommandFollower(CommandLog(redis, namespace), self.pipeline.obey, self._obeyed, wall_ms or now_ms)
+        self.commands = CommandFollower(
+            CommandLog(redis, namespace), self.pipeline.obey, self._obeyed, wall_ms or now_ms, self._is_gone
+        )
         self._now_ms = now_ms
         #: returns the status of every feed; set by the runner of the feeds
         self.describe_feeds: Callable[[], list[dict[str, Any]]] = list
@@ -128,6 +132,12 @@ class Engine:
         self.pipeline.receive(batch, self._now_ms())
         for writer in self.ownership.active:
             writer.wake()
+
+    def _is_gone(self, command: Command) -> bool:
+        shards = [(shard_of(EventId(event), len(self.writers)), EventId(event)) for event in command.events]
+        return bool(shards) and all(
+            self.writers[shard].is_owner and event not in self.pipeline.offers[shard].events for shard, event in shards
+        )
 
     def _obeyed(self, seq: int) -> None:
         """Publish what commands have changed, and how far the log of commands has been obeyed."""

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from oddsengine.commands.command import Command
-    from oddsengine.commands.ruling import Ruling
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import MarketDefinition, UpdateBatch
     from oddsengine.domain.ids import MarketId
@@ -172,7 +171,7 @@ class Pipeline:
 
     def tick(self, now_ms: int) -> None:
         """Mark the markets dirty that must be priced only because time has passed. Call about once a second."""
-        for market in self.commands.expire(now_ms + self._clock_step_ms):
+        for market in self.commands.expire(now_ms):
             self.mark(market)
         self._settle_pairs()
         for market in self.pricer.due(now_ms):
@@ -202,7 +201,7 @@ class Pipeline:
 
     def follow_clock(self, step_ms: int) -> None:
         """Compare times with the starts of events as if they were later by a number of milliseconds; see `ProcessClock`."""
-        self._clock_step_ms = step_ms
+        self._clock_step_ms = self.commands.clock_step_ms = step_ms
         self.pricer.follow_clock(step_ms)
 
     def flush(self, shard: int, now_ms: int) -> None:
@@ -259,9 +258,10 @@ class Pipeline:
         """Price a market and stage it. Returns the other markets that must be priced again because of it."""
         choice, _ = self.choose(market, now_ms)
         if choice is None:
-            offer.suspend(market, self.commands.reason_without_source(market, now_ms + self._clock_step_ms))
+            offer.suspend(market, self.commands.reason_without_source(market, now_ms))
             return self.pricer.withdraw(market)
-        ruling = self._rule(choice, now_ms) if self.commands.is_active else None
+        commands = self.commands
+        ruling = commands.rule(choice.definition, offer, now_ms, self.pricer) if commands.is_active else None
         if ruling is not None and ruling.decides:
             priced = self.pricer.suspend(choice.definition, TRADER)
         elif choice.reason is not None:
@@ -291,9 +291,6 @@ class Pipeline:
             self._orphaned.setdefault(event_id, set()).add(market)
             return priced.dirty | self.pricer.forget(market)
         return priced.dirty
-
-    def _rule(self, choice: ChosenSource, now_ms: int) -> Ruling | None:
-        return self.commands.rule(choice.definition, now_ms + self._clock_step_ms, self.pricer)
 
     def choose(self, market: MarketId, now_ms: int, *, remember: bool = True) -> tuple[ChosenSource | None, Consensus | None]:
         """Choose the source that prices a market; where several do together, also return their consensus.

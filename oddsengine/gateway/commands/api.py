@@ -212,11 +212,9 @@ class CommandsApi:
 
     def _shards(self, command: Command) -> Iterable[int]:
         """Return the shards that a command concerns."""
-        event = command.scope.event_id
-        if event is None:
+        if not command.events:
             return range(len(self._replica.offers))
-        events = (event, str(command.values)) if command.action in {"match", "unmatch"} else (event,)
-        return sorted({self._replica.shard_of(each) for each in events})
+        return sorted({self._replica.shard_of(each) for each in command.events})
 
     async def _as_written(self) -> Written:
         """Return the write of a command that was written before: it is published once everything up to now is."""

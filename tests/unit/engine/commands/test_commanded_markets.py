@@ -74,6 +74,14 @@ def test_a_suspension_expires_with_time() -> None:
     assert OPEN == floor.state(1_000)
 
 
+def test_a_suspension_expires_by_the_clock_of_the_world() -> None:
+    floor = Floor()
+    floor.command("suspend", all=True, expires_ms=1_000)
+    floor.pipeline.follow_clock(600)
+    floor.pipeline.tick(400)
+    assert OPEN == floor.state(400)
+
+
 def test_a_command_holds_for_what_comes_later() -> None:
     floor = Floor()
     floor.command("suspend", competition="cup")

@@ -1,0 +1,71 @@
+"""The follower of the log of commands, by a clock of the test."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from redis.asyncio import Redis
+
+from oddsengine.common.tasks import end_tasks
+from oddsengine.engine.command_follower import EVENT_GONE, CommandFollower
+from oddsengine.streams.commands.log import CommandLog
+from tests.support.builders import a_command
+from tests.support.service import shared_redis, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from oddsengine.commands.command import Command
+
+DAY_MS = 86_400_000
+
+
+class Following:
+    """A follower that has loaded the table, and what it has obeyed."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.now_ms = 0
+        self.log = CommandLog(redis, shared_redis.new_namespace())
+        self.obeyed: list[tuple[str, int | None]] = []
+        self.seqs: list[int] = []
+        self.follower = CommandFollower(self.log, self._obey, self.seqs.append, lambda: self.now_ms, lambda _: True)
+
+    def _obey(self, command: Command) -> None:
+        self.obeyed.append((command.id, command.lifted_ms))
+
+
+@asynccontextmanager
+async def following() -> AsyncIterator[Following]:
+    async with Redis.from_url(shared_redis.url()) as redis:
+        found = Following(redis)
+        await found.log.write(a_command("suspend", key="c0", event="e1"))
+        await found.follower.load()
+        task = asyncio.create_task(found.follower.run())
+        try:
+            yield found
+        finally:
+            await end_tasks([task])
+
+
+async def test_commands_are_obeyed_in_order_each_once() -> None:
+    async with following() as found:
+        for number in range(1, 4):
+            await found.log.write(a_command("suspend", key=f"c{number}", event="e1"))
+        await wait_until(lambda: found.seqs[-1] == 4, "four entries")
+        assert [(f"c{number}", None) for number in range(4)] == found.obeyed
+
+
+async def test_what_ended_a_day_ago_is_deleted_and_what_is_gone_for_a_week_is_lifted() -> None:
+    async with following() as found:
+        await found.log.write(a_command("suspend", key="c1", event="e1", lifted_ms=20, lifted_by="bob"))
+        await wait_until(lambda: ("c1", 20) in found.obeyed, "the lift")
+        found.now_ms = 2 * DAY_MS
+        await wait_until(lambda: "c1" not in found.follower.commands, "the deletion")
+        assert ["c0"] == list((await found.log.load()).commands)
+        found.now_ms = 8 * DAY_MS
+        await wait_until(lambda: ("c0", 8 * DAY_MS) in found.obeyed, "the lift of what is gone")
+        stored = await found.log.find("c0")
+        assert stored is not None
+        assert EVENT_GONE == stored.lifted_by
