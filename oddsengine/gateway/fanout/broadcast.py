@@ -106,14 +106,13 @@ class Broadcast(Generic[R]):
 
     def _write(self, start: int, end: int) -> None:
         recipients, moved = self._recipients, self._moved
-        sessions = recipients.sessions[start:end]
         if not moved:
             # The loop itself runs in C: in Python it would cost a tenth of what the sends do.
             deque(map(call, recipients.writes[start:end], self._payloads), maxlen=0)
             if any(map(call, recipients.backlogs[start:end])):
-                self.backpressured += [session for session in sessions if session.backlog()]
+                self.backpressured += [session for session in recipients.sessions[start:end] if session.backlog()]
             return
-        for session, payload in zip(sessions, self._payloads, strict=False):
+        for session, payload in zip(recipients.sessions[start:end], self._payloads, strict=False):
             if session in moved:
                 self.skipped.append(session)
                 continue

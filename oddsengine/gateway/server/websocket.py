@@ -41,6 +41,8 @@ class Control(Enum):
 class _Response(web.WebSocketResponse):
     """Closes gently where aiohttp closes by itself, as after a message that is too long."""
 
+    __slots__ = ()
+
     def _close_transport(self) -> None:
         if self._req is not None and self._req.transport is not None:
             close_gently(self._req.transport, half=False)
