@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from oddsengine.commands.command import EVERY_PROFILE
 from oddsengine.common.clock import iso_time
 from oddsengine.domain.odds import to_decimal
 from oddsengine.pricing.guards.report import book_sum_guard
@@ -57,7 +58,11 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
         "consensus": None
         if consensus is None
         else {"used": consensus.used, "outliers": consensus.outliers, "old": consensus.old},
-        "commands": [_command(each) for each in pipeline.commands.of(record, offer.events[record.identity.event], now_ms)],
+        "commands": [
+            _command(each)
+            for each in pipeline.commands.of(record, offer.events[record.identity.event], now_ms)
+            if only_profile is None or {only_profile, *EVERY_PROFILE}.intersection(each.scope.profiles)
+        ],
         "guards": [_guard(guard) for guard in pipeline.pricer.guards(market, record.state.reason, now_ms)],
         "profiles": {
             name: _guard(_book_sum(record, index, priced[name][0].settings if name in priced else profile))

@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from oddsengine.commands.command import Scope
 from oddsengine.commands.validation import BadCommand, command_of, decode_request
 from oddsengine.common.error_codes import ErrorCode
 from oddsengine.common.http import RequestRejected, error, json_answer
@@ -145,6 +146,8 @@ class CommandsApi:
         if command.force and access.role < Role.admin:
             raise Forbidden("force requires the role admin")
         require_granted(access, command.action, command.scope, self._replica)
+        for event in command.events[1:]:
+            require_granted(access, command.action, Scope(event=event), self._replica)
         scope = narrowed(access, command.action, command.scope)
         is_proposal = command.action in self._settings.second_person
         return msgspec.structs.replace(command, scope=scope, is_proposal=is_proposal)

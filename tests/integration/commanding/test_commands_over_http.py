@@ -116,7 +116,7 @@ async def test_a_limit_is_part_of_the_market(floor: Floor) -> None:
     path = f"/v1/markets/{MARKET}"
     assert 25.0 == (await floor.ask("GET", path, status=200))["limit"]
     await floor.ask("DELETE", f"/v1/commands/{made['id']}", status=200)
-    assert (await floor.ask("GET", path, status=200))["limit"] is None
+    assert "limit" not in await floor.ask("GET", path, status=200)
 
 
 @pytest.mark.parametrize(
@@ -176,12 +176,19 @@ async def test_tokens_command_what_they_grant(tmp_path: Path) -> None:
         await floor.make(status=403, who=token("c", channels=["sport:tennis"]))
         await floor.make(status=403, who=token("g", profile="gold"), scope={"event": "e1", "profiles": ["default"]})
         await floor.make(status=403, who=token("g", profile="gold"), action="unresult")
+        pair: dict[str, Any] = {"action": "match", "scope": {"event": "a.1"}, "values": "b.1"}
+        await floor.make(status=403, who=token("m", commands=["match:event:a.*"]), **pair)
 
         gold, default = token("g", profile="gold"), token("d", profile="default")
         made = await floor.make(who=gold)
         assert (["gold"], TRADER, OPEN) == (made["scope"]["profiles"], await floor.state(gold), await floor.state(default))
         await floor.ask("DELETE", f"/v1/commands/{made['id']}", status=404, who=default)
         assert {"commands": []} == await floor.ask("GET", "/v1/commands", status=200, who=default)
+        explained = {
+            name: await floor.ask("GET", f"/v1/markets/{MARKET}/explain", status=200, who=who)
+            for name, who in (("gold", gold), ("default", default))
+        }
+        assert {"gold": 1, "default": 0} == {name: len(each["commands"]) for name, each in explained.items()}
         await floor.ask("DELETE", f"/v1/commands/{made['id']}", status=200, who=gold)
 
         ann, bob = token("ann", commands=["*:sport:football"]), token("bob")
