@@ -152,6 +152,16 @@ def cause_of(error: BaseException) -> str:
     return first if first.isalpha() and first.isupper() else type(error).__name__
 
 
+def mismatch_of(error: BaseException) -> str:
+    """Return what is wrong with the scheme of the URL if that is the cause of an error, else an empty text."""
+    text = str(error)
+    if "Cluster mode is not enabled" in text:
+        return "it is no Redis Cluster, or its user may not call CLUSTER SLOTS: write redis://host:port for a single server"
+    if "unknown command 'SENTINEL'" in text:
+        return "it is no Redis Sentinel: write redis://host:port for a single server"
+    return ""
+
+
 def note_outage(user: str, error: BaseException) -> None:
     """Log that Redis has failed a user, if that is news."""
     if (cause := cause_of(error)) != CHANGING:

@@ -74,7 +74,9 @@ class ClusterClient(Redis):
 
     async def _find_nodes(self) -> None:
         """Find out which node has which keys, unless that is known."""
-        await self._cluster.initialize(additional_startup_nodes_info=self._nodes, last_failed_node_name=self._failed)
+        known = self._cluster.nodes_manager.startup_nodes
+        others = [(host, port) for host, port in self._nodes if f"{host}:{port}" not in known]
+        await self._cluster.initialize(additional_startup_nodes_info=others, last_failed_node_name=self._failed)
 
     async def _execute_on(self, node: ClusterNode, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         try:

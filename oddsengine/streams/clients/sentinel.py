@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis, Sentinel
 from redis.asyncio.sentinel import (
+    MasterNotFoundError,
     SentinelConnectionPool,
     SentinelManagedConnection,
     SentinelManagedSSLConnection,
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _SENTINEL_TIMEOUT_S: Final = 0.5
 #: How often Sentinels are asked whether the primary is another one by now.
 _WATCH_S: Final = 0.5
+#: The names of the errors in the text of another one.
+_KIND: Final = re.compile(r" - (?:\w+:)?(\w+)")
 _log = structlog.get_logger(__name__)
 
 
@@ -55,6 +59,16 @@ class _PrimarySSLConnection(_PrimaryConnection, SentinelManagedSSLConnection):
 
 class _PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
     """A bounded pool of connections to a primary."""
+
+    async def get_master_address(self) -> Any:
+        try:
+            return await super().get_master_address()  # type: ignore[no-untyped-call]
+        except MasterNotFoundError as error:
+            # Its own text has every argument of every connection.
+            kinds = sorted(set(_KIND.findall(str(error))))
+            hint = "; set sentinel_password" if "AuthenticationError" in kinds else ""
+            reasons = f" ({', '.join(kinds)}{hint})" if kinds else ""
+            raise MasterNotFoundError(f"no Sentinel names a primary {self.service_name!r}{reasons}") from error
 
 
 class SentinelClient(Redis):

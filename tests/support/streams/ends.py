@@ -35,7 +35,10 @@ KEYS = shard_keys("test", 0)
 class HasUrl(Protocol):
     """A Redis that can be connected to."""
 
-    url: str
+    @property
+    def url(self) -> str:
+        """Its URL."""
+        ...
 
 
 class Owner:

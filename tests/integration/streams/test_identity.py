@@ -1,0 +1,67 @@
+"""What a Redis must be, and what must be in it, before a process serves or owns anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+
+from oddsengine.cli.check import problems_of
+from oddsengine.runtime.settings import parse_settings
+from oddsengine.streams.errors import UnsuitableRedis
+from oddsengine.streams.identity import Installation, identify
+from oddsengine.streams.keys import installation_key
+from tests.support.redis.servers import RedisServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+
+
+async def test_a_namespace_of_many_shards_of_an_earlier_release_is_refused(redis: Redis) -> None:
+    """Its keys have other names. One of few shards is served on."""
+    for shards in (16, 64):
+        await redis.hset(installation_key(f"of{shards}"), "shards", str(shards))
+    await Installation(redis, "of16", 16).declare()
+    with pytest.raises(UnsuitableRedis, match="named the keys of more than 16 shards"):
+        await Installation(redis, "of64", 64).declare()
+    await Installation(redis, "new", 64).declare()
+    await identify(redis, "new", 64)
+
+
+async def test_the_number_of_shards_is_counted_where_it_was_lost(redis: Redis) -> None:
+    await redis.hset("{odds:1}:17:snapshot", "whole", "1")
+    with pytest.raises(UnsuitableRedis, match="published in 18 shards"):
+        await identify(redis, "odds", 4)
+
+
+async def test_a_policy_that_evicts_is_said(redis: Redis) -> None:
+    await redis.config_set("maxmemory-policy", "allkeys-lru")
+    with capture_logs() as logs:
+        await identify(redis, "odds", 4)
+    assert ["allkeys-lru"] == [line["policy"] for line in logs if line["log_level"] == "warning"]
+
+
+async def test_a_url_of_another_topology_is_named(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path / "server")
+    node = RedisServer(tmp_path / "node", {"cluster-enabled": "yes", "cluster-port": server.port + 1})
+    sentinel = RedisServer(tmp_path / "sentinel", sentinel="")
+    started = (server, node, sentinel)
+    try:
+        for each in started:
+            await each.start()
+        wrong = {
+            f"redis+cluster://127.0.0.1:{server.port}": "it is no Redis Cluster",
+            f"redis+sentinel://127.0.0.1:{server.port}/odds": "it is no Redis Sentinel",
+            node.url: "it is a node of a Redis Cluster",
+            sentinel.url: "it is a Redis Sentinel",
+        }
+        for url, expected in wrong.items():
+            settings = parse_settings(f'[gateway]\nport = 0\n[redis]\nurl = "{url}"\n', "odds.toml", {})
+            (problem,) = await problems_of(settings, connect=True)
+            assert expected in problem.reason
+    finally:
+        for each in started:
+            await each.kill()

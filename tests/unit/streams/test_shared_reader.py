@@ -1,0 +1,91 @@
+"""Many streams are read with one command at a time, and nobody waits for another one's entries."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from oddsengine.streams.clients.cluster import key_of
+from oddsengine.streams.clients.shared_reader import SharedReader
+from tests.support.tasks import in_background
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ENTRY = (b"1-1", {b"b": b""})
+
+
+class Streams:
+    """A Redis whose replies the test gives."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.replies: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def xread(self, streams: dict[str, str], **_: object) -> Any:
+        self.asked.append(list(streams))
+        reply = await self.replies.get()
+        if isinstance(reply, Exception):
+            raise reply
+        return [[stream.encode(), [ENTRY]] for stream in reply]
+
+    def has(self, entries_of: Iterable[str]) -> None:
+        self.replies.put_nowait(list(entries_of))
+
+
+def reader_of(streams: Streams) -> SharedReader:
+    redis: Any = streams
+    return SharedReader(redis, ["{a}:1", "{a}:2"], lambda: 0.0)
+
+
+async def test_one_command_reads_for_all_and_who_was_answered_is_in_the_next() -> None:
+    streams = Streams()
+    reader = reader_of(streams)
+
+    async def follow(stream: str, heard: list[str]) -> None:
+        while True:
+            if await reader.read(stream, "0-0"):
+                heard.append(stream)
+
+    heard: list[str] = []
+    async with in_background(reader.run()), in_background(follow("{a}:1", heard)), in_background(follow("{a}:2", heard)):
+        for stream in ("{a}:1", "{a}:2", "{a}:1"):
+            streams.has([stream])
+        while len(streams.asked) < 4:
+            await asyncio.sleep(0)
+    assert ["{a}:1", "{a}:2", "{a}:1"] == heard
+    assert {("{a}:1", "{a}:2")} == {tuple(sorted(each)) for each in streams.asked}
+
+
+async def test_a_moment_without_entries_and_an_error_end_every_wait() -> None:
+    streams = Streams()
+    reader = reader_of(streams)
+    async with in_background(reader.run()):
+        streams.has([])
+        assert [[], []] == await asyncio.gather(reader.read("{a}:1", "0-0"), reader.read("{a}:2", "0-0"))
+        streams.replies.put_nowait(RedisConnectionError("gone"))
+        with pytest.raises(RedisConnectionError):
+            await reader.read("{a}:1", "0-0")
+        waiting = asyncio.create_task(reader.read("{a}:1", "0-0"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        streams.has(["{a}:2"])
+        assert [ENTRY] == await reader.read("{a}:2", "0-0"), "one that has left keeps nobody waiting"
+
+
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [
+        (("GET", "k"), "k"),
+        (("EVALSHA", "sha", 2, "k", "l", "x"), "k"),
+        (("EVAL", "return 1", 0), None),
+        (("XREAD", b"BLOCK", b"100", b"COUNT", b"9", b"STREAMS", "k", "l", "0-0", "0-0"), "k"),
+        (("PING",), None),
+        (("SCRIPT LOAD", "return 1"), None),
+    ],
+)
+def test_a_command_goes_to_the_node_of_its_first_key(command: tuple[Any, ...], key: str | None) -> None:
+    assert key == key_of(command)
