@@ -46,7 +46,7 @@ class _Table:
         for heading, style in (("Market", "bold"), ("Status", ""), ("Selections", "")):
             table.add_column(heading, style=style, overflow="fold")
         now = time.monotonic()
-        markets = sorted(state.markets.values(), key=lambda market: (market["event"], market["id"]))
+        markets = sorted(state.markets.values(), key=lambda market: (market["event"], market.get("order", 0), market["id"]))
         for market in markets[:rows]:
             event = state.events.get(market["event"], {})
             name = Text(f"{event.get('name', market['event'])}  {event.get('score') or ''}")

@@ -48,26 +48,29 @@ class MarketTerms(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class MarketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Whether a market takes bets; `reason` says why not, None while it is open.
 
-    `terms` has an entry for each profile; it is empty while there never were any.
+    `terms` has an entry for each profile; it is empty while there never were any. `main_line` is whether a line is the main one
+    of its type, period and unit; None for markets that are no such line.
     """
 
     status: MarketStatus
     reason: str | None
     in_play: bool
     terms: tuple[MarketTerms, ...] = ()
+    main_line: bool | None = None
 
 
 class SelectionChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The new state of a selection; `name`, `status` and `result` are None if they did not change.
 
     `prices` has one entry per profile, in thousandths, None where there is no price. A result that was taken back is
-    `results.TAKEN_BACK`.
+    `results.TAKEN_BACK`. `order`, its position for display, comes with the name; None if it is not known.
     """
 
     name: str | None
     status: SelectionStatus | None
     prices: tuple[int | None, ...]
     result: SelectionResult | None = None
+    order: int | None = None
 
 
 class MarketChange(msgspec.Struct, array_like=True, gc=False):
@@ -149,7 +152,7 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
 
 
 class SelectionRecord(msgspec.Struct, array_like=True, gc=False):
-    """A selection, with the positions of the last change of anything, of its status, of its name and of its result.
+    """A selection, with the positions of the last change of anything, of its status, of its name or order, and of its result.
 
     `result` is None while it never had one, `results.TAKEN_BACK` once it has lost it.
     """
@@ -162,6 +165,7 @@ class SelectionRecord(msgspec.Struct, array_like=True, gc=False):
     name_at: int
     result: SelectionResult | None = None
     result_at: int = 0
+    order: int | None = None
 
 
 class MarketRecord(msgspec.Struct, array_like=True, tag="m", gc=False):

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.taxonomy import MarketType
+
+
+#: What markets are displayed under, in this order: handicaps, totals and results of a part of the match under `periods`, those
+#: of corners, cards and the like under `statistics`.
+Group = Literal["main", "handicaps", "totals", "scores", "periods", "players", "statistics", "specials"]
 
 
 class TypeInfo(NamedTuple):
@@ -197,6 +205,43 @@ MARKET_TYPES: Final[dict[MarketType, TypeInfo]] = {
     "other": TypeInfo("Other", ""),
 }
 
+#: The types of each group; all others are specials.
+_GROUPS: Final[dict[Group, str]] = {
+    "main": "match_odds moneyline draw_no_bet home_no_bet away_no_bet double_chance to_qualify winner place each_way",
+    "handicaps": "handicap asian_handicap winning_margin",
+    "totals": (
+        "total home_total away_total odd_even home_odd_even away_odd_even exact_total home_exact_total away_exact_total "
+        "total_band total_at_least team_total_at_least innings_runs session_runs over_runs highest_over total_sixes "
+        "total_fours tournament_total"
+    ),
+    "scores": (
+        "match_odds_and_total match_odds_and_both_to_score total_and_both_to_score double_chance_and_total "
+        "double_chance_and_both_to_score home_win_to_nil away_win_to_nil win_from_behind both_to_score home_to_score "
+        "away_to_score correct_score clean_sheet first_to_score last_to_score next_to_score race_to time_of_first_score "
+        "first_scoring_play scoring_in_interval"
+    ),
+    "periods": (
+        "half_time_full_time win_both_halves win_either_half half_with_most period_with_most to_score_both_halves "
+        "both_to_score_both_halves scoring_in_both_halves home_win_a_set away_win_a_set tie_break set_to_love game_winner "
+        "overtime penalty_shootout round_betting go_the_distance innings_lead"
+    ),
+    "players": (
+        "first_goalscorer last_goalscorer next_goalscorer anytime_goalscorer two_or_more_goals player_hat_trick "
+        "goalscorer_and_result goalscorer_and_score player_carded player_sent_off player_shots player_shots_on_target "
+        "player_assists player_fouls player_tackles player_passes player_saves player_points player_rebounds "
+        "player_threes player_double_double player_aces player_hits player_home_runs player_strikeouts "
+        "player_passing_yards player_rushing_yards player_receiving_yards first_try_scorer anytime_try_scorer "
+        "first_touchdown_scorer anytime_touchdown_scorer player_progress top_batter top_bowler player_runs_at_least "
+        "century_scored opening_partnership first_dismissal_method top_goalscorer most_valuable_player hat_trick"
+    ),
+}
+_GROUP_OF: Final[dict[str, Group]] = {market_type: group for group, types in _GROUPS.items() for market_type in types.split()}
+_GROUP_RANKS: Final = {group: rank for rank, group in enumerate(get_args(Group), 1)}
+_TYPE_RANKS: Final = {market_type: rank for rank, market_type in enumerate(MARKET_TYPES)}
+#: Periods that are all of a match.
+_WHOLE: Final = frozenset({None, "ft", "reg"})
+#: What some sport's score counts.
+_SCORES: Final = frozenset({"goals", "points", "runs", "sets", "games", "legs", "frames", "maps", "rounds"})
 #: Every key of a selection that means the same at every source.
 ROLES: Final = frozenset(role for info in MARKET_TYPES.values() for role in info.roles.split())
 
@@ -237,6 +282,54 @@ def _period_name(period: str | None) -> str:
     return f"{match[1]} {match[2]}" if part is None else f"{_ORDINALS[int(match[2])]} {part}"
 
 
+def group_of(market_type: MarketType) -> Group:
+    """Return the group of a type, where its markets are not of a part of the match or of statistics."""
+    return _GROUP_OF.get(market_type, "specials")
+
+
+class Place(NamedTuple):
+    """Where a market is displayed: in a group, and there by a number that all markets of an event are sorted by."""
+
+    group: Group
+    order: int
+
+
+@lru_cache(maxsize=4096)
+def place_of(market_type: MarketType, period: str | None = None, line: float | None = None, unit: str | None = None) -> Place:
+    """Return where a market is displayed: by group, period, type, unit and line."""
+    info = MARKET_TYPES[market_type]
+    group = group_of(market_type)
+    if group in {"main", "handicaps", "totals"}:
+        if unit is not None and unit != info.unit and unit not in _SCORES:
+            group = "statistics"
+        elif period not in _WHOLE:
+            group = "periods"
+    place = _GROUP_RANKS[group]
+    for rank, size in (
+        (_period_rank(period), 100),
+        (_TYPE_RANKS[market_type], 1_000),
+        (0 if unit is None else 1 + (unit not in _SCORES), 10),
+        (0 if line is None else 5_000 + max(-4_999, min(round(4 * line), 4_999)), 10_000),
+    ):
+        place = place * size + rank
+    return Place(group, place)
+
+
+def _period_rank(period: str | None) -> int:
+    if period in _WHOLE:
+        return 0
+    match = _NUMBERED.fullmatch(period or "")
+    if match is not None and match[1] != "et":
+        return 10 + int(match[2])
+    return 50 if match is None and period not in _PERIODS else 60
+
+
+def selection_orders(market_type: MarketType, keys: Sequence[str]) -> tuple[int, ...]:
+    """Return the positions of a market's selections for display: as its type lists them, others in the source's order."""
+    roles = MARKET_TYPES[market_type].roles.split()
+    return tuple([roles.index(key) if key in roles else len(roles) + place for place, key in enumerate(keys)])
+
+
 def counts_from_score(definition: MarketDefinition, sport: str) -> bool:
     """Check whether only goals after the current score count for a market, because it is in play."""
     return (
@@ -251,10 +344,12 @@ def market_types_table() -> str:
     """Return the types as a Markdown table, for the documentation."""
     rows = [
         f"| `{key}` | {info.name} | {' '.join(f'`{role}`' for role in info.roles.split()) or 'its own'} "
-        f"| {'yes' if info.has_line else ''} | {info.unit or ''} | {'' if info.winners is None else info.winners} |"
+        f"| {'yes' * info.has_line} | {info.unit or ''} | {'' if info.winners is None else info.winners} | {group_of(key)} |"
         for key, info in MARKET_TYPES.items()
     ]
-    return "\n".join(["| type | name | selections | line | unit | winners |", "| --- | --- | --- | --- | --- | --- |", *rows])
+    return "\n".join(
+        ["| type | name | selections | line | unit | winners | group |", "| --- | --- | --- | --- | --- | --- | --- |", *rows]
+    )
 
 
 if __name__ == "__main__":

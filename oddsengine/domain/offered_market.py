@@ -14,12 +14,16 @@ from oddsengine.domain.taxonomy import SelectionStatus
 
 
 class OfferedSelection(NamedTuple):
-    """A selection to be published; `prices` in thousandths, one per profile; `result` is None while there is none."""
+    """A selection to be published; `prices` in thousandths, one per profile; `result` is None while there is none.
+
+    `order` is its position for display, None if it is not known.
+    """
 
     name: str
     status: SelectionStatus
     prices: tuple[int | None, ...]
     result: SelectionResult | None = None
+    order: int | None = None
 
 
 class OfferedMarket(msgspec.Struct, frozen=True):

@@ -64,6 +64,7 @@ def _merge_market(earlier: MarketChange, later: MarketChange) -> MarketChange:
                 selection.status if selection.status is not None else before.status,
                 selection.prices,
                 selection.result if selection.result is not None else before.result,
+                selection.order if selection.name is not None else before.order,
             )
         selections[key] = selection
     return MarketChange(later.id, later.v, earlier.identity, later.state or earlier.state, selections)

@@ -170,6 +170,7 @@ class Offer:
                 selection.status if whole or selection.status_at > seq else None,
                 selection.prices,
                 selection.result if whole or selection.result_at > seq else None,
+                selection.order if whole or selection.name_at > seq else None,
             )
             for key, selection in market.selections.items()
             if whole or selection.at > seq

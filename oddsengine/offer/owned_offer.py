@@ -16,7 +16,6 @@ from oddsengine.domain.changes import (
     EventProgress,
     EventRecord,
     MarketRecord,
-    MarketState,
     MarketTerms,
     Record,
     Removal,
@@ -27,6 +26,7 @@ from oddsengine.domain.changes import (
 from oddsengine.domain.events import Event
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.domain.results import TAKEN_BACK
+from oddsengine.offer.main_lines import MainLines, is_line
 from oddsengine.offer.offer import TOMBSTONE_LIMIT, Offer
 from oddsengine.offer.settled_events import SettledEvent, SettledEvents, is_settled, revises
 
@@ -65,7 +65,16 @@ class OwnedOffer(Offer):
         self._leaving: list[tuple[MarketRecord, Removal]] = []
         #: how far the log of commands has been obeyed in what is staged
         self.commands = 0
+        self._main_lines = MainLines()
         self._committed_commands = 0
+
+    def load(self, epoch: int, seq: int, records: Iterable[Record]) -> None:
+        """Replace the whole state by the records of a snapshot taken at a position."""
+        super().load(epoch, seq, records)
+        self._main_lines = MainLines()
+        for market in self.markets.values():
+            if is_line(market.identity):
+                self._main_lines.moved[market.id] = market
 
     def stage_event(self, event: Event) -> None:
         """Stage the current state of an event. No-op if nothing of it changed."""
@@ -101,6 +110,9 @@ class OwnedOffer(Offer):
             # Subscribers have to hear that there are none any more.
             state = msgspec.structs.replace(offered.state, terms=(MarketTerms(),) * len(record.state.terms))
             offered = msgspec.structs.replace(offered, state=state)
+        if record is not None and record.state.main_line is not None:
+            state = msgspec.structs.replace(offered.state, main_line=record.state.main_line)
+            offered = msgspec.structs.replace(offered, state=state)
         if record is None or record.identity != offered.identity:
             # Versions never restart, even under a new identity or after the market has left the offer.
             version = record.v if record is not None else self._settled.version(offered.identity.event, offered.id)
@@ -116,6 +128,8 @@ class OwnedOffer(Offer):
         if self._stage_selections(record, offered, pending):
             changed = True
         if changed:
+            if is_line(record.identity):
+                self._main_lines.moved[record.id] = record
             if record.at != pending:
                 record.v += 1
                 record.at = pending
@@ -139,6 +153,8 @@ class OwnedOffer(Offer):
                 selection.at = pending
                 changed = True
         if changed:
+            if record.state.main_line is not None:
+                self._main_lines.moved[market] = record
             if record.at != pending:
                 record.v += 1
                 record.at = pending
@@ -150,24 +166,30 @@ class OwnedOffer(Offer):
         no_prices = self._no_prices
         current = record.selections
         changed = False
-        for key, (name, status, offered_prices, result) in offered.selections.items():
+        for key, (name, status, offered_prices, result, order) in offered.selections.items():
             prices = offered_prices if is_open and status == "active" else no_prices
             selection = current.get(key)
             if selection is None:
-                current[key] = SelectionRecord(name, status, prices, pending, pending, pending, result, pending)
+                current[key] = SelectionRecord(name, status, prices, pending, pending, pending, result, pending, order)
                 changed = True
                 continue
             if result is None and selection.result is not None:
                 result = TAKEN_BACK  # noqa: PLW2901 - no result where one was published
-            if selection.prices != prices or selection.status != status or selection.name != name or selection.result != result:
+            if (
+                selection.prices != prices
+                or selection.status != status
+                or selection.name != name
+                or selection.result != result
+                or selection.order != order
+            ):
                 if selection.result != result:
                     selection.result = result
                     selection.result_at = pending
                 if selection.status != status:
                     selection.status = status
                     selection.status_at = pending
-                if selection.name != name:
-                    selection.name = name
+                if selection.name != name or selection.order != order:
+                    selection.name, selection.order = name, order
                     selection.name_at = pending
                 selection.prices = prices
                 selection.at = pending
@@ -200,7 +222,7 @@ class OwnedOffer(Offer):
         record = self.markets.get(market)
         if record is None or record.state.status == "closed":
             return
-        state = MarketState("suspended", reason, record.state.in_play, record.state.terms)
+        state = msgspec.structs.replace(record.state, status="suspended", reason=reason)
         self.stage_market(OfferedMarket(market, record.identity, state, self._without_prices(record)))
 
     def remove_event(self, event: EventId, closed_by: frozenset[str] | None = None) -> None:
@@ -249,7 +271,7 @@ class OwnedOffer(Offer):
 
     def _without_prices(self, market: MarketRecord) -> dict[str, OfferedSelection]:
         return {
-            key: OfferedSelection(selection.name, selection.status, self._no_prices, selection.result)
+            key: OfferedSelection(selection.name, selection.status, self._no_prices, selection.result, selection.order)
             for key, selection in market.selections.items()
         }
 
@@ -267,6 +289,8 @@ class OwnedOffer(Offer):
         """
         # Who waits for a command to be obeyed hears of it also where it changes nothing.
         heartbeat = heartbeat or self.commands != self._committed_commands
+        if self._main_lines.is_due(ts_ms):
+            self._mark_main_lines(ts_ms)
         if not self.has_staged and not heartbeat:
             return None
         changes = self.changes_since(self.seq)
@@ -284,6 +308,9 @@ class OwnedOffer(Offer):
 
     def open_epoch(self, epoch: int) -> None:
         """Start a new epoch, whose position 0 is the current state. Positions of earlier epochs have no diff."""
+        if self._main_lines.moved:
+            # An epoch is about the time in milliseconds.
+            self._mark_main_lines(epoch)
         self.epoch = epoch
         self.seq = 0
         self._tombstones.clear()
@@ -309,8 +336,21 @@ class OwnedOffer(Offer):
         self._leaving = []
         return SnapshotUpdate(written, batch.removals, dropped, settled)
 
+    def _mark_main_lines(self, now_ms: int) -> None:
+        """Stage which lines are, or no longer are, the main ones."""
+        pending = self.seq + 1
+        for market, is_main in self._main_lines.settle(self.markets, now_ms).items():
+            record = self.markets[market]
+            record.state = msgspec.structs.replace(record.state, main_line=is_main)
+            record.state_at = pending
+            if record.at != pending:
+                record.v += 1
+                record.at = pending
+            self._index.touch(self.events[record.identity.event], pending)
+
     def _remove_market(self, entry: EventEntry, market: MarketId, seq: int) -> Removal:
         del self.markets[market], entry.markets[market]
+        self._main_lines.remove(market)
         return self._add_tombstone("market", market, entry.record, seq)
 
     def _remove_event(self, entry: EventEntry, seq: int) -> None:

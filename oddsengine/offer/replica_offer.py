@@ -110,11 +110,11 @@ class ReplicaOffer(Offer):
             selection = selections.get(key)
             if selection is None:
                 selections[key] = SelectionRecord(
-                    new.name or key, new.status or "suspended", new.prices, seq, seq, seq, new.result, seq
+                    new.name or key, new.status or "suspended", new.prices, seq, seq, seq, new.result, seq, new.order
                 )
             else:
                 if new.name is not None:
-                    selection.name = new.name
+                    selection.name, selection.order = new.name, new.order
                     selection.name_at = seq
                 if new.status is not None:
                     selection.status = new.status

@@ -11,7 +11,7 @@ from oddsengine.commands.command import TRADER
 from oddsengine.domain.changes import MarketIdentity, MarketState, MarketTerms
 from oddsengine.domain.feed_updates import MarketDefinition
 from oddsengine.domain.ids import MarketId
-from oddsengine.domain.market_types import default_name
+from oddsengine.domain.market_types import default_name, selection_orders
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
 from oddsengine.pricing.guards.jump import JumpGuard, OtherSource, State
@@ -53,10 +53,14 @@ class Repricing(NamedTuple):
 
 
 class _CachedIdentity(NamedTuple):
-    """A market's published identity. Keyed by the identity of the definition object it was made from, not by its value."""
+    """A market's published identity, and the positions of its selections for display.
+
+    Keyed by the identity of the definition object they were made from, not by its value.
+    """
 
     definition: MarketDefinition
     identity: MarketIdentity
+    orders: tuple[int, ...]
 
 
 _UNCHANGED: Final = Repricing(None, (), frozenset())
@@ -133,11 +137,12 @@ class Pricer:
                 return _UNCHANGED
             return Repricing(None, [(key, book.prices(key)) for key in changed], dirty)
         book.is_open = True
+        _, identity, orders = self._identity(definition)
         selections = {
             str(selection.key): OfferedSelection(
-                selection.name, selection.status, book.prices(selection.key), selection.effective_result
+                selection.name, selection.status, book.prices(selection.key), selection.effective_result, order
             )
-            for selection in definition.selections
+            for selection, order in zip(definition.selections, orders, strict=True)
         }
         terms = book.terms()
         if terms:
@@ -145,7 +150,7 @@ class Pricer:
         elif self._terms:
             self._terms.pop(definition.id, None)
         state = MarketState("open", None, definition.in_play, terms)
-        return Repricing(OfferedMarket(definition.id, self._identity(definition), state, selections), (), dirty)
+        return Repricing(OfferedMarket(definition.id, identity, state, selections), (), dirty)
 
     def _price(
         self,
@@ -308,22 +313,24 @@ class Pricer:
         terms = self._terms.get(definition.id, ())
         state = MarketState("closed" if is_closed else "suspended", None if is_closed else reason, definition.in_play, terms)
         no_prices = (None,) * len(self.profiles)
+        _, identity, orders = self._identity(definition)
         selections = {
-            str(selection.key): OfferedSelection(selection.name, selection.status, no_prices, selection.effective_result)
-            for selection in definition.selections
+            str(selection.key): OfferedSelection(selection.name, selection.status, no_prices, selection.effective_result, order)
+            for selection, order in zip(definition.selections, orders, strict=True)
         }
-        return OfferedMarket(definition.id, self._identity(definition), state, selections)
+        return OfferedMarket(definition.id, identity, state, selections)
 
-    def _identity(self, definition: MarketDefinition) -> MarketIdentity:
+    def _identity(self, definition: MarketDefinition) -> _CachedIdentity:
         cached = self._identities.get(definition.id)
         if cached is not None and cached.definition is definition:
-            return cached.identity
+            return cached
         name = definition.name or default_name(definition.type, definition.period, definition.line, definition.unit)
         identity = MarketIdentity(
             definition.event, definition.type, definition.period, definition.line, definition.winners, name, definition.unit
         )
-        self._identities[definition.id] = _CachedIdentity(definition, identity)
-        return identity
+        orders = selection_orders(definition.type, [str(each.key) for each in definition.selections])
+        cached = self._identities[definition.id] = _CachedIdentity(definition, identity, orders)
+        return cached
 
 
 def _pooled(book: MarketBook | None, profile: int) -> Mapping[str, float] | None:

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from oddsengine.commands.command import TRADER
 from oddsengine.common.clock import iso_time
 from oddsengine.domain.formats import FORMATTERS
-from oddsengine.domain.market_types import default_name
+from oddsengine.domain.market_types import default_name, place_of
 from oddsengine.gateway.protocol.server_messages import (
     CompetitionNamed,
     EventChanged,
@@ -28,7 +28,7 @@ from oddsengine.gateway.protocol.server_messages import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from oddsengine.domain.changes import EventChange, MarketChange, MarketRecord, Removal
+    from oddsengine.domain.changes import EventChange, MarketChange, MarketRecord, MarketState, Removal
     from oddsengine.domain.results import SelectionResult
 
 
@@ -63,6 +63,8 @@ def market_change(
         encoded = selections[key] = SelectionChanged(None if price is None else formatter(price))
         if selection.name is not None:
             encoded.name = selection.name
+            if selection.order is not None:
+                encoded.order = selection.order
         if selection.status is not None:
             encoded.status = selection.status
         result = selection.result
@@ -75,18 +77,25 @@ def market_change(
         changed.event, changed.type, changed.period = identity.event, identity.type, identity.period
         changed.line, changed.unit, changed.winners = identity.line, identity.unit, identity.winners
         changed.name = identity.name or default_name(identity.type, identity.period, identity.line, identity.unit)
+        changed.group, changed.order = place_of(identity.type, identity.period, identity.line, identity.unit)
     if state is not None:
-        changed.status, changed.reason, changed.in_play = state.status, state.reason, state.in_play
-        if state.terms and profile_index is not None:
-            terms = state.terms[profile_index]
-            # Null takes an earlier one back; a whole market has none.
-            if terms.limit is not None or identity is None:
-                changed.limit = terms.limit
-            if terms.bet_delay_s is not None or identity is None:
-                changed.bet_delay_s = terms.bet_delay_s
-            if terms.suspended and state.status == "open":
-                changed.status, changed.reason = "suspended", TRADER
+        _set_state(changed, state, profile_index, is_whole=identity is not None)
     return encoding.value(changed)
+
+
+def _set_state(changed: MarketChanged, state: MarketState, profile_index: int | None, *, is_whole: bool) -> None:
+    changed.status, changed.reason, changed.in_play = state.status, state.reason, state.in_play
+    if state.main_line is not None:
+        changed.main_line = state.main_line
+    if state.terms and profile_index is not None:
+        terms = state.terms[profile_index]
+        # Null takes an earlier one back; a whole market has none.
+        if terms.limit is not None or not is_whole:
+            changed.limit = terms.limit
+        if terms.bet_delay_s is not None or not is_whole:
+            changed.bet_delay_s = terms.bet_delay_s
+        if terms.suspended and state.status == "open":
+            changed.status, changed.reason = "suspended", TRADER
 
 
 def market(record: MarketRecord, profile_index: int | None, odds_format: str = "decimal", *, is_on_offer: bool = True) -> bytes:
@@ -95,6 +104,7 @@ def market(record: MarketRecord, profile_index: int | None, odds_format: str = "
     identity, state = record.identity, record.state
     terms = state.terms[profile_index] if state.terms and profile_index is not None else None
     is_suspended = terms is not None and terms.suspended and state.status == "open"
+    place = place_of(identity.type, identity.period, identity.line, identity.unit)
     return JSON.value(
         MarketAnswer(
             id=record.id,
@@ -109,6 +119,9 @@ def market(record: MarketRecord, profile_index: int | None, odds_format: str = "
             reason=TRADER if is_suspended else state.reason,
             in_play=state.in_play,
             v=record.v,
+            group=place.group,
+            order=place.order,
+            main_line=UNSET if state.main_line is None else state.main_line,
             limit=UNSET if terms is None or terms.limit is None else terms.limit,
             bet_delay_s=UNSET if terms is None or terms.bet_delay_s is None else terms.bet_delay_s,
             selections={
@@ -116,6 +129,7 @@ def market(record: MarketRecord, profile_index: int | None, odds_format: str = "
                     selection.name,
                     None if profile_index is None or (price := selection.prices[profile_index]) is None else formatter(price),
                     selection.status,
+                    order=UNSET if selection.order is None else selection.order,
                     **({} if selection.result is None else _result(selection.result)),
                 )
                 for key, selection in record.selections.items()

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from oddsengine.domain.market_types import Group
 from oddsengine.domain.results import Outcome
 from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 from oddsengine.gateway.protocol.client_messages import QuoteAnswer, RequestId
@@ -34,6 +35,9 @@ DeadHeatFactor = Annotated[
     Factor | None, Meta(description="The share of the win that is paid; null if not known, or once the result was taken back.")
 ]
 Result = Annotated[Outcome | None, Meta(description="What became of it; null once an earlier result was taken back.")]
+
+
+Order = Annotated[int, Meta(description="What to sort by for display.")]
 
 
 class CompetitionNamed(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -73,7 +77,7 @@ class EventChanged(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=
 
 
 class SelectionWhole(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A selection; the last three fields come with its result, and stay away while it never had one."""
+    """A selection; the three fields of its result stay away while it never had one."""
 
     name: str
     price: Price
@@ -81,6 +85,7 @@ class SelectionWhole(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     result: Result | UnsetType = UNSET
     void_factor: VoidFactor | UnsetType = UNSET
     dead_heat_factor: DeadHeatFactor | UnsetType = UNSET
+    order: Order | UnsetType = UNSET
 
 
 class SelectionChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -92,14 +97,18 @@ class SelectionChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     result: Result | UnsetType = UNSET
     void_factor: VoidFactor | UnsetType = UNSET
     dead_heat_factor: DeadHeatFactor | UnsetType = UNSET
+    order: Order | UnsetType = UNSET
 
 
+MainLine = Annotated[
+    bool, Meta(description="Whether it is the line of its type, period and unit that is priced nearest to even.")
+]
 Limit = Annotated[float | None, Meta(description="The greatest stake; null once it is not limited any more.")]
 BetDelay = Annotated[float | None, Meta(description="For how many seconds to delay a bet; null once it is not any more.")]
 
 
 class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
-    """A market; `limit` and `bet_delay_s` are absent where there is none."""
+    """A market; `limit` and `bet_delay_s` are absent where there is none, `main_line` where it is not one of several lines."""
 
     id: str
     event: str
@@ -114,6 +123,9 @@ class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=F
     in_play: bool
     v: Version
     selections: dict[str, SelectionWhole]
+    group: Group
+    order: Order
+    main_line: MainLine | UnsetType = UNSET
     limit: Limit | UnsetType = UNSET
     bet_delay_s: BetDelay | UnsetType = UNSET
 
@@ -140,6 +152,9 @@ class MarketChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     reason: str | UnsetType | None = UNSET
     in_play: bool | UnsetType = UNSET
     selections: dict[str, SelectionChanged] | UnsetType = UNSET
+    group: Group | UnsetType = UNSET
+    order: Order | UnsetType = UNSET
+    main_line: MainLine | UnsetType = UNSET
     limit: Limit | UnsetType = UNSET
     bet_delay_s: BetDelay | UnsetType = UNSET
     removed: Literal[True] | UnsetType = UNSET

@@ -30,12 +30,11 @@ def suspended_as_stale(change: MarketChange) -> MarketChange:
     if state is None or state.status != "open":
         return change
     selections = {
-        key: SelectionChange(selection.name, selection.status, (None,) * len(selection.prices), selection.result)
+        key: SelectionChange(selection.name, selection.status, (None,) * len(selection.prices), selection.result, selection.order)
         for key, selection in change.selections.items()
     }
-    return MarketChange(
-        change.id, change.v, change.identity, MarketState("suspended", STALE, state.in_play, state.terms), selections
-    )
+    suspended = MarketState("suspended", STALE, state.in_play, state.terms, state.main_line)
+    return MarketChange(change.id, change.v, change.identity, suspended, selections)
 
 
 def _all_selections(record: MarketRecord) -> dict[str, SelectionChange]:
@@ -193,7 +192,7 @@ class Replica:
             key: msgspec.structs.replace(selection, prices=(None,) * len(selection.prices))
             for key, selection in record.selections.items()
         }
-        state = MarketState("suspended", STALE, record.state.in_play, record.state.terms)
+        state = msgspec.structs.replace(record.state, status="suspended", reason=STALE)
         return msgspec.structs.replace(record, state=state, selections=selections)
 
     def channel_stale_since(self, channel: Channel) -> int | None:

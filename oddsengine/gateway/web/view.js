@@ -6,9 +6,6 @@ const TYPE_NAMES = {
   winner: "Winner", place: "Place", other: "Other",
 };
 const PERIOD_NAMES = { h1: "first half", h2: "second half" };
-const TYPE_ORDER = Object.keys(TYPE_NAMES);
-// Types without a name of their own here follow all others.
-const rank = (type) => (type in TYPE_NAMES ? TYPE_ORDER.indexOf(type) : TYPE_ORDER.length);
 // Markets with more selections than this are collapsed.
 const MAX_OPEN_SELECTIONS = 6;
 
@@ -81,8 +78,7 @@ export class OddsView {
     setText(card.state, event.in_play ? `In play ${event.clock ?? ""}`.trim() : event.score != null ? "Ended" : startText(event.start));
     card.node.classList.toggle("in-play", Boolean(event.in_play));
     card.node.classList.toggle("stale", isStale);
-    const ordered = [...markets].sort((a, b) =>
-      rank(a.type) - rank(b.type) || (a.type < b.type ? -1 : Number(a.type > b.type)) || (a.line ?? 0) - (b.line ?? 0) || a.id.localeCompare(b.id));
+    const ordered = [...markets].sort((a, b) => a.order - b.order || a.id.localeCompare(b.id));
     const wanted = new Set(ordered.map((market) => market.id));
     for (const [id, row] of card.rows) if (!wanted.has(id)) { row.node.remove(); card.rows.delete(id); this.#forgetPrices(id); }
     ordered.forEach((market, index) => {
@@ -94,7 +90,8 @@ export class OddsView {
 
   #drawMarket(card, market) {
     let row = card.rows.get(market.id);
-    const keys = Object.keys(market.selections);
+    // Keys that are numbers are not in the order in which they were sent.
+    const keys = Object.keys(market.selections).sort((a, b) => market.selections[a].order - market.selections[b].order);
     const shape = keys.join(" ");
     if (!row || row.shape !== shape) {
       const grid = element("div", { class: "selections" });

@@ -48,7 +48,7 @@ async def test_a_session_starts_with_welcome_subscribed_and_snapshot_and_continu
         snapshot = await socket.receive()
         assert ("snapshot", "event:e1", 1, True) == tuple(snapshot[key] for key in ("op", "channel", "part", "last"))
         (market,) = snapshot["markets"]
-        assert {"name": "Home", "price": 1.9, "status": "active"} == market["selections"]["home"]
+        assert {"name": "Home", "price": 1.9, "status": "active", "order": 0} == market["selections"]["home"]
         move(service, 2.2)
         delta = await socket.receive()
         assert ("delta", "event:e1") == (delta["op"], delta["channel"])

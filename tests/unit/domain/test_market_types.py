@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oddsengine.domain.market_types import HEAD_STARTS, MARKET_TYPES, ROLES, default_name
+from oddsengine.domain.market_types import HEAD_STARTS, MARKET_TYPES, ROLES, default_name, place_of, selection_orders
 
 if TYPE_CHECKING:
     from oddsengine.domain.taxonomy import MarketType
@@ -56,3 +56,40 @@ def test_a_type_that_says_its_winners_has_more_selections_than_win(kind: MarketT
     assert set(roles) <= ROLES
     assert not roles or (info.winners is not None and info.winners < len(roles))
     assert kind not in HEAD_STARTS or info.has_line
+
+
+def test_markets_are_displayed_by_group_period_type_and_line() -> None:
+    shown: list[tuple[MarketType, str | None, float | None, str | None, str]] = [
+        ("match_odds", "ft", None, None, "main"),
+        ("double_chance", "ft", None, None, "main"),
+        ("asian_handicap", "ft", -0.5, None, "handicaps"),
+        ("asian_handicap", "ft", 0.25, None, "handicaps"),
+        ("total", "ft", 1.5, None, "totals"),
+        ("total", "ft", 2.25, None, "totals"),
+        ("home_total", "ft", 0.5, None, "totals"),
+        ("correct_score", "ft", None, None, "scores"),
+        ("half_time_full_time", "ft", None, None, "periods"),
+        ("match_odds", "h1", None, None, "periods"),
+        ("total", "h1", 0.5, None, "periods"),
+        ("match_odds", "h2", None, None, "periods"),
+        ("moneyline", "pen", None, None, "periods"),
+        ("first_goalscorer", "ft", None, None, "players"),
+        ("player_shots", None, 1.5, "shots", "players"),
+        ("match_odds", "ft", None, "corners", "statistics"),
+        ("total", "ft", 9.5, "corners", "statistics"),
+        ("special", None, None, None, "specials"),
+    ]
+    places = [place_of(*market) for *market, _ in shown]
+    assert [group for *_, group in shown] == [place.group for place in places]
+    orders = [place.order for place in places]
+    assert sorted(set(orders)) == orders
+    assert ("totals", "totals") == (place_of("total", "ft", 22.5, "games").group, place_of("total", None, 2.5, "sets").group)
+
+
+def test_the_greatest_order_is_exact_in_every_client() -> None:
+    assert max(place_of(kind, "pen", 1e9, "x").order for kind in MARKET_TYPES) < 2**53
+
+
+def test_selections_are_displayed_as_their_type_lists_them_or_as_their_source_does() -> None:
+    assert (0, 2, 1) == selection_orders("match_odds", ["home", "away", "draw"])
+    assert (0, 1, 2) == selection_orders("winner", ["9", "5", "7"])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from oddsengine.domain.changes import Batch, Changes, MarketIdentity, MarketState, Meta, Record
+from oddsengine.domain.changes import Batch, Changes, MarketIdentity, MarketState, MarketTerms, Meta, Record
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
@@ -73,7 +73,7 @@ class ClientState:
             for key, selection in market.selections.items():
                 mine = known["selections"].setdefault(key, {})
                 if selection.name is not None:
-                    mine["name"] = selection.name
+                    mine["name"], mine["order"] = selection.name, selection.order
                 if selection.status is not None:
                     mine["status"] = selection.status
                 if selection.result is not None:
@@ -131,18 +131,21 @@ class Positions(RuleBasedStateMachine):
         status=st.sampled_from(["open", "open", "suspended", "closed"]),
         prices=st.dictionaries(st.sampled_from(SELECTIONS), st.sampled_from([None, 1500, 2000, 2020]), min_size=1),
         selection_status=st.sampled_from(["active", "active", "suspended", "removed"]),
-        line=st.sampled_from([None, None, None, 2.5]),
+        line=st.sampled_from([None, 2.5, 2.5, 2.5]),
+        limit=st.sampled_from([None, None, MarketTerms(False, 50.0), MarketTerms(False, None, 5.0)]),
         result=st.sampled_from([None, None, WON, LOST, HALF_WON]),
     )
     def stage_market(
-        self, market: str, status: Any, prices: dict[str, int | None], selection_status: Any, line: Any, result: Any
+        self, market: str, status: Any, prices: dict[str, int | None], selection_status: Any, line: Any, limit: Any, result: Any
     ) -> None:
         offered = OfferedMarket(
             MarketId(market),
-            MarketIdentity(EventId(market[:2]), "other", None, line, 1),
-            MarketState(status, None if status == "open" else "why", in_play=False),
+            MarketIdentity(EventId(market[:2]), "handicap", None, line, 1),
+            MarketState(status, None if status == "open" else "why", in_play=False, terms=() if limit is None else (limit,)),
             {
-                key: OfferedSelection(key, selection_status if place == 0 else "active", (price,), result if place == 0 else None)
+                key: OfferedSelection(
+                    key, selection_status if place == 0 else "active", (price,), result if place == 0 else None, place
+                )
                 for place, (key, price) in enumerate(prices.items())
             },
         )
@@ -234,6 +237,13 @@ class Positions(RuleBasedStateMachine):
                 for selection in market.selections.values():
                     if market.state.status != "open" or selection.status != "active":
                         assert selection.prices == (None,)
+
+    @invariant()
+    def of_the_lines_of_an_event_at_most_one_is_the_main_one(self) -> None:
+        for event in () if self.owner.has_staged else self.owner.events.values():
+            lines = [each.state.main_line for each in event.markets.values() if each.identity.line is not None]
+            assert None not in lines
+            assert lines.count(True) <= 1
 
     @invariant()
     def versions_never_decrease(self) -> None:

@@ -6,16 +6,17 @@ from typing import Any
 
 import msgspec
 
-from oddsengine.domain.changes import MarketIdentity, SelectionChange, SelectionRecord
+from oddsengine.domain.changes import MarketIdentity, MarketState, MarketTerms, SelectionChange, SelectionRecord
 from oddsengine.domain.ids import EventId
 from oddsengine.domain.results import WON
 
-#: The fields of the last release, without results and names.
-EARLIER_FIELDS: dict[type[Any], int] = {MarketIdentity: 5, SelectionChange: 3, SelectionRecord: 6}
+#: The fields of the last release, without results, names, terms, main lines and orders.
+EARLIER_FIELDS: dict[type[Any], int] = {MarketIdentity: 5, MarketState: 3, SelectionChange: 3, SelectionRecord: 6}
 VALUES: tuple[Any, ...] = (
     MarketIdentity(EventId("e1"), "total", "ft", 2.5, 1, "Total goals"),
-    SelectionChange("Home", "winner", (None,), WON),
-    SelectionRecord("Home", "winner", (None,), 3, 2, 1, WON, 3),
+    MarketState("open", None, True, (MarketTerms(False, 50.0, 5.0),), True),
+    SelectionChange("Home", "winner", (None,), WON, 2),
+    SelectionRecord("Home", "winner", (None,), 3, 2, 1, WON, 3, 2),
 )
 
 
@@ -31,7 +32,7 @@ def test_an_earlier_release_ignores_the_fields_added_since() -> None:
         assert msgspec.structs.astuple(value)[: EARLIER_FIELDS[type(value)]] == msgspec.structs.astuple(read)
 
 
-def test_what_an_earlier_release_wrote_has_no_result_and_no_name() -> None:
+def test_what_an_earlier_release_wrote_has_none_of_them() -> None:
     for value in VALUES:
         old = earlier(type(value))(*msgspec.structs.astuple(value)[: EARLIER_FIELDS[type(value)]])
         read = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=type(value))

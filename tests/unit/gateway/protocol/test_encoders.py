@@ -26,6 +26,7 @@ from oddsengine.domain.changes import (
 from oddsengine.domain.events import Competition
 from oddsengine.domain.formats import FORMATS, FORMATTERS
 from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.domain.market_types import place_of
 from oddsengine.domain.results import Outcome, SelectionResult
 from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 from oddsengine.gateway.protocol import encoders
@@ -56,26 +57,32 @@ factors = st.none() | st.floats(0, 1)
 results = st.none() | st.builds(SelectionResult, st.none() | st.sampled_from(get_args(Outcome)), factors, factors)
 terms = st.builds(MarketTerms, st.booleans(), st.none() | st.floats(0, 1000), st.none() | st.floats(0, 60))
 states = st.builds(
-    MarketState, st.sampled_from(get_args(MarketStatus)), optional_names, st.booleans(), st.just(()) | st.tuples(terms, terms)
+    MarketState,
+    st.sampled_from(get_args(MarketStatus)),
+    optional_names,
+    st.booleans(),
+    st.just(()) | st.tuples(terms, terms),
+    st.none() | st.booleans(),
 )
 
 
 def state_fields(state: MarketState | None, profile_index: int | None, *, is_whole: bool) -> tuple[Any, ...]:
-    """What a subscriber of a profile is told of a market's state: status, reason, in play, limit and bet delay.
+    """What a subscriber of a profile is told of a market's state: status, reason, in play, main line, limit and bet delay.
 
     A whole market has no limit and no delay where there is none; a change says that there is none any more.
     """
     if state is None:
-        return (UNSET,) * 5
+        return (UNSET,) * 6
     own = state.terms[profile_index] if state.terms and profile_index is not None else None
     shown_state = ("suspended", "trader") if own is not None and own.suspended and state.status == "open" else None
     limits = (UNSET, UNSET) if own is None else (own.limit, own.bet_delay_s)
     if is_whole:
         limits = (unset(limits[0]), unset(limits[1]))
-    return (*(shown_state or (state.status, state.reason)), state.in_play, *limits)
+    return (*(shown_state or (state.status, state.reason)), state.in_play, unset(state.main_line), *limits)
 
 
 selection_statuses = st.sampled_from(get_args(SelectionStatus))
+orders = st.none() | st.integers(0, 99)
 market_changes = st.builds(
     MarketChange,
     names.map(MarketId),
@@ -83,7 +90,7 @@ market_changes = st.builds(
     st.none() | identities,
     st.none() | states,
     st.dictionaries(
-        names, st.builds(SelectionChange, optional_names, st.none() | selection_statuses, prices, results), max_size=4
+        names, st.builds(SelectionChange, optional_names, st.none() | selection_statuses, prices, results, orders), max_size=4
     ),
 )
 market_records = st.builds(
@@ -96,7 +103,9 @@ market_records = st.builds(
     st.integers(0, 2**40),
     st.just(1),
     st.dictionaries(
-        names, st.builds(SelectionRecord, names, selection_statuses, prices, *[st.just(1)] * 3, results, st.just(1)), max_size=4
+        names,
+        st.builds(SelectionRecord, names, selection_statuses, prices, *[st.just(1)] * 3, results, st.just(1), orders),
+        max_size=4,
     ),
 )
 descriptions = st.builds(
@@ -134,7 +143,7 @@ def shown(price: int | None, odds_format: str) -> Any:
 
 
 def result_fields(result: SelectionResult | None) -> tuple[Any, ...]:
-    """The last three fields of an encoded selection."""
+    """The fields of an encoded selection's result."""
     return (UNSET,) * 3 if result is None else msgspec.structs.astuple(result)
 
 
@@ -161,7 +170,9 @@ def test_a_market_change_is_decoded_as_its_changed_fields(
     identity, state = change.identity, change.state
     found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name, decoded.unit)
     assert (msgspec.structs.astuple(identity) if identity else (UNSET,) * 7) == found_identity
-    found_state = (decoded.status, decoded.reason, decoded.in_play, decoded.limit, decoded.bet_delay_s)
+    place = place_of(identity.type, identity.period, identity.line, identity.unit) if identity else (UNSET, UNSET)
+    assert place == (decoded.group, decoded.order)
+    found_state = (decoded.status, decoded.reason, decoded.in_play, decoded.main_line, decoded.limit, decoded.bet_delay_s)
     assert state_fields(state, profile_index, is_whole=identity is not None) == found_state
     if not change.selections and identity is None:
         assert decoded.selections is UNSET
@@ -171,7 +182,8 @@ def test_a_market_change_is_decoded_as_its_changed_fields(
         price = None if profile_index is None else selection.prices[profile_index]
         found = decoded.selections[key]
         expected = (shown(price, odds_format), unset(selection.name), unset(selection.status))
-        assert (*expected, *result_fields(selection.result)) == msgspec.structs.astuple(found)
+        order = UNSET if selection.name is None else unset(selection.order)
+        assert (*expected, *result_fields(selection.result), order) == msgspec.structs.astuple(found)
 
 
 @given(record=market_records, profile_index=profile_indexes, odds_format=formats)
@@ -180,13 +192,13 @@ def test_a_market_over_http_is_the_whole_market(record: MarketRecord, profile_in
     assert (record.id, record.v) == (decoded.id, decoded.v)
     found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name, decoded.unit)
     assert msgspec.structs.astuple(record.identity) == found_identity
-    found_state = (decoded.status, decoded.reason, decoded.in_play, decoded.limit, decoded.bet_delay_s)
+    found_state = (decoded.status, decoded.reason, decoded.in_play, decoded.main_line, decoded.limit, decoded.bet_delay_s)
     assert state_fields(record.state, profile_index, is_whole=True) == found_state
     assert record.selections.keys() == decoded.selections.keys()
     for key, selection in record.selections.items():
         price = None if profile_index is None else selection.prices[profile_index]
         expected = (selection.name, shown(price, odds_format), selection.status, *result_fields(selection.result))
-        assert expected == msgspec.structs.astuple(decoded.selections[key])
+        assert (*expected, unset(selection.order)) == msgspec.structs.astuple(decoded.selections[key])
 
 
 def test_a_market_without_a_name_is_named_after_its_type() -> None:
