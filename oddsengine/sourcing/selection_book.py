@@ -135,6 +135,15 @@ class SelectionBook:
         if change.quote is not None:
             self.quote = change.quote or None
 
+    def equals(self, other: SelectionBook) -> bool:
+        """Check whether another book has the same offers, last trade and quote."""
+        return (
+            (self.quote, self.last) == (other.quote, other.last)
+            and (self.back, self.lay) == (other.back, other.lay)
+            and (self.back_levels, self.lay_levels) == (other.back_levels, other.lay_levels)
+            and (self.back_display, self.lay_display) == (other.back_display, other.lay_display)
+        )
+
     def best(self) -> tuple[PriceSize | None, PriceSize | None]:
         """Return the best (price, size) to back and to lay: from the full ladder, else best-offer levels, else display levels."""
         if not self._top_back:

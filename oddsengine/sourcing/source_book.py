@@ -118,14 +118,19 @@ class SourceMarket:
             self.quotes_at_removal = None
 
     def compare(self, books: Mapping[str, SelectionBook] | None) -> None:
-        """Compare what an update left with what was there: the trades that an image repeats, and quotes after a removal.
+        """Compare what an update left with what was there: what an image repeats, and quotes after a removal.
 
         Args:
             books: those that an image replaced.
         """
         for key, book in (books or {}).items():
             now = self.books.get(key)
-            if now is not None and now.last == book.last:
+            if now is None:
+                continue
+            if now.equals(book):
+                # A repetition is no update: it confirms nothing.
+                self.books[key] = book
+            elif now.last == book.last:
                 now.last_ms = book.last_ms
         self._check_requoted()
 
@@ -170,7 +175,7 @@ class SourceBook:
         self.live_since_ms = 0
         self.markets: dict[str, SourceMarket] = {}
         self.events: dict[EventId, Event] = {}
-        #: the quoted markets withdrawn last: a selection that is missing when one comes back was removed meanwhile
+        #: the markets withdrawn last: a selection that is missing when one comes back was removed meanwhile
         self._gone: dict[str, SourceMarket] = {}
 
     def apply(self, update: FeedUpdate, published_ms: int, received_ms: int = 0) -> None:
@@ -188,6 +193,7 @@ class SourceBook:
             if market is None:
                 gone = self._gone.pop(update.market, None)
                 market = self.markets[update.market] = SourceMarket(self.source, update.market, gone)
+                before = None if gone is None else gone.books
             elif update.image:
                 # An image replaces everything: a price that it does not contain must not survive.
                 before, market.books = market.books, {}
@@ -218,7 +224,7 @@ class SourceBook:
 
     def _withdraw(self, source_id: str) -> None:
         market = self.markets.pop(source_id, None)
-        if market is None or market.definition is None or all(book.quote is None for book in market.books.values()):
+        if market is None or market.definition is None:
             return
         self._gone[source_id] = market
         if len(self._gone) > _KEPT_GONE:

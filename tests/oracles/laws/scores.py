@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tests.oracles.score_bets import best_profit
@@ -36,10 +37,16 @@ def across_markets(markets: Mapping[Kind, Published], least: tuple[int, int], co
     if len({kind.type for kind, _ in odds}) < (1 if least > (0, 0) else 2):
         return []
     counts["markets compared on their score"] += len({kind for kind, _ in odds})
-    profit = best_profit(odds, least)
+    profit = _profit(tuple(odds.items()), least)
     if profit <= _ERROR:
         return []
     return [f"stakes of 1 on {', '.join(kind.name for kind in dict.fromkeys(kind for kind, _ in odds))} win {profit} at least"]
+
+
+@lru_cache(maxsize=256)
+def _profit(odds: tuple[tuple[tuple[Kind, str], float], ...], least: tuple[int, int]) -> float:
+    # Most flushes change none of them.
+    return best_profit(dict(odds), least)
 
 
 def common_score(sources: Iterable[Source], event: str) -> tuple[int, int]:

@@ -267,6 +267,21 @@ def test_what_comes_back_at_a_jump_is_not_open_until_it_is_confirmed(lost: str) 
     assert OPEN == sources.quote(A, 5.05).state()
 
 
+@pytest.mark.parametrize("lost", ["source", "market"])
+def test_an_image_that_repeats_a_jump_confirms_nothing(lost: str) -> None:
+    sources = quoted(Sources(A, profile=Profile(ladder="decimal_3", book_sum=1.0, jump_limit=0.2)).define(A), A, 2.5)
+    assert OPEN == sources.state()
+    assert ("suspended", "spike") == quoted(sources, A, 5.0).state()
+    if lost == "source":
+        sources.health(A, "down").flushed().health(A, "live")
+    else:
+        sources.receive(A, MarketGone("m")).flushed()
+    books = [BookChange("s-home", quote=5.0), BookChange("s-away", quote=1.25)]
+    image = MarketUpdate("m", True, a_definition("e1/moneyline", type="moneyline"), books)
+    assert ("suspended", "spike") == sources.receive(A, image).state()
+    assert OPEN == quoted(sources, A, 5.05).state()
+
+
 def test_what_a_source_reopens_at_is_no_jump_though_it_was_lost_meanwhile() -> None:
     sources = Sources(A, profile=Profile(ladder="decimal_3", book_sum=1.0, jump_limit=0.2)).offer(A, 2.5)
     assert OPEN == sources.state()
