@@ -61,6 +61,8 @@ class CommandBook:
         #: (kind, key) -> those of a sport, a competition, an event with its markets and selections, or of all
         self._by_scope: dict[tuple[str, str], dict[str, Command]] = {}
         self._cached: dict[MarketId, _CachedRuling] = {}
+        #: the ids of commands -> what they say together
+        self._folded: dict[tuple[str, ...], Ruling | None] = {}
         self._next_expiry_ms: float = inf
 
     def put(self, command: Command) -> Command | None:
@@ -71,8 +73,12 @@ class CommandBook:
             self._by_scope.setdefault(_place(command), {})[command.id] = command
             if command.expires_ms is not None:
                 self._next_expiry_ms = min(self._next_expiry_ms, command.expires_ms)
-        self._cached.clear()
+        self._drop_cached()
         return before
+
+    def _drop_cached(self) -> None:
+        self._cached.clear()
+        self._folded.clear()
 
     def _remove(self, key: str) -> Command | None:
         command = self.commands.pop(key, None)
@@ -91,13 +97,13 @@ class CommandBook:
         for command in expired:
             self._remove(command.id)
         self._next_expiry_ms = min((each.expires_ms for each in self.commands.values() if each.expires_ms), default=inf)
-        self._cached.clear()
+        self._drop_cached()
         return expired
 
     def use_profiles(self, profiles: Sequence[str]) -> None:
         """Rule on other profiles from now on."""
         self._profiles = tuple(profiles)
-        self._cached.clear()
+        self._drop_cached()
 
     def ruling(
         self, definition: MarketDefinition, description: EventDescription | None, now_ms: int, *, in_play: bool
@@ -121,10 +127,17 @@ class CommandBook:
             return cached.ruling
         named = MarketName(definition.id, definition.event, definition.type)
         holding = list(self.holding(named, description, now_ms, in_play=in_play))
-        ruling = fold([matched(command, self._profiles) for command in holding], len(self._profiles)) if holding else None
+        ruling = self._fold(holding) if holding else None
         until_ms = min((command.expires_ms for command in holding if command.expires_ms is not None), default=inf)
         self._cached[definition.id] = _CachedRuling(definition, description, in_play, ruling, until_ms)
         return ruling
+
+    def _fold(self, commands: list[Command]) -> Ruling | None:
+        """Return what commands say together; the same object for the same commands, as a suspension of all holds for many."""
+        key = tuple([command.id for command in commands])
+        if key not in self._folded:
+            self._folded[key] = fold([matched(command, self._profiles) for command in commands], len(self._profiles))
+        return self._folded[key]
 
     def holding(
         self, market: MarketName, description: EventDescription | None, now_ms: int, *, in_play: bool
