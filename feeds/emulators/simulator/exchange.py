@@ -72,8 +72,10 @@ def _correct_score(_match: Match, outlook: Outlook) -> Probabilities:
 def _handicap(*lines: float) -> Callable[[Match, Outlook], Probabilities]:
     def probabilities(match: Match, outlook: Outlook) -> Probabilities:
         book: Probabilities = {}
+        # As on a real exchange, all goals of the match count, also those before the bet.
+        lead = outlook.score.home - outlook.score.away
         for line in lines:
-            home = outlook.handicap(line)
+            home = outlook.handicap(line + lead)
             book[_team(match, "home"), line] = home
             book[_team(match, "away"), -line] = 1.0 - home
         return book

@@ -54,3 +54,18 @@ def test_settled_markets_have_their_winners() -> None:
                 place = 0 if score.home > score.away else 1 if score.home < score.away else 2
                 assert ["WINNER" if number == place else "LOSER" for number in range(3)] == statuses
     assert settled
+
+
+def test_an_asian_handicap_counts_all_goals_of_the_match() -> None:
+    exchange = simulated_exchange(SimulatorConfig(seed=2, matches=3, pace=QUICK), START_MS)
+    leads: set[int] = set()
+    for _ in range(200):
+        exchange.tick()
+        for market in exchange.markets:
+            if market.closed and market.type == "ASIAN_HANDICAP":
+                score = market.match.state(exchange.ticks * 0.2).score
+                leads.add(score.home - score.away)
+                home = [runner for runner in market.definition["runners"] if runner["id"] == int(market.match.event_id) * 2]
+                won = {runner["hc"] for runner in home if runner["status"] == "WINNER"}
+                assert {line for line in (-0.75, -0.25, 0.5) if score.home + line > score.away} == won
+    assert leads - {0}
