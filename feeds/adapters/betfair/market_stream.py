@@ -11,10 +11,12 @@ Rules (Exchange Stream API documentation, "Market streaming"):
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from feeds.adapters.betfair.decoding import decode_message
 from feeds.adapters.betfair.markets import event_of, runner_ref, to_event, to_markets
+from feeds.adapters.betfair.messages import Definition
 from feeds.adapters.betfair.translation.line_markets import LineMarkets
 from feeds.errors import BadMessage
 from feeds.feed import CodecEvent, Dropped, Rejected
@@ -29,9 +31,13 @@ from oddsengine.domain.feed_updates import (
 )
 
 if TYPE_CHECKING:
-    from feeds.adapters.betfair.messages import CatalogueMarket, Definition, MarketChange, Message, RunnerChange
+    from feeds.adapters.betfair.messages import CatalogueMarket, MarketChange, Message, RunnerChange
     from oddsengine.domain.events import Event
+    from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import EventId
+
+#: What of a definition its markets depend on: a new version alone, or the event's score, changes none of them.
+_OF_MARKETS: Final = attrgetter(*[name for name in Definition.__struct_fields__ if name not in {"version", "simulated"}])
 
 
 class MarketStream:
@@ -59,6 +65,8 @@ class MarketStream:
         self.unnamed: list[str] = []
         self._names: dict[str, CatalogueMarket | None] = {}
         self._definitions: dict[str, Definition] = {}
+        #: market -> what its last translation was made of, and that translation
+        self._translated: dict[str, tuple[Any, list[tuple[str, MarketDefinition]]]] = {}
 
     def read_line(self, line: bytes) -> list[CodecEvent]:
         """Translate one recorded message; see `feeds.feed.RecordingReader`."""
@@ -125,6 +133,7 @@ class MarketStream:
     def _forget(self, market: str) -> None:
         self._known.discard(market)
         self._definitions.pop(market, None)
+        self._translated.pop(market, None)
         self._names.pop(market, None)
         for in_play in self._in_play.values():
             in_play.discard(market)
@@ -155,7 +164,7 @@ class MarketStream:
             in_play.discard(market)
         if not self.wants_names or market in self._names:
             self._describe(event, to_event(self.source, definition, in_play=bool(in_play), names=names), updates)
-        updates += self._lines.define(market, to_markets(self.source, market, definition, names), books, image=image)
+        updates += self._lines.define(market, self._translate(market, definition, names), books, image=image)
 
     def apply_names(self, found: list[CatalogueMarket], requested: list[str]) -> UpdateBatch:
         """Apply names from the catalogue. From now on, requested markets without one are described by their ids."""
@@ -169,8 +178,20 @@ class MarketStream:
             event = event_of(self.source, definition)
             in_play = bool(self._in_play.get(event))
             self._describe(event, to_event(self.source, definition, in_play=in_play, names=names), updates)
-            updates += self._lines.define(market, to_markets(self.source, market, definition, names), [], image=False)
+            updates += self._lines.define(market, self._translate(market, definition, names), [], image=False)
         return UpdateBatch(self.source, None, updates)
+
+    def _translate(
+        self, market: str, definition: Definition, names: CatalogueMarket | None
+    ) -> list[tuple[str, MarketDefinition]]:
+        """Translate a definition, unless it is the last one again."""
+        origin = (_OF_MARKETS(definition), names)
+        last = self._translated.get(market)
+        if last is not None and last[0] == origin:
+            return last[1]
+        markets = to_markets(self.source, market, definition, names)
+        self._translated[market] = (origin, markets)
+        return markets
 
     def _describe(self, event: EventId, described: Event, updates: list[FeedUpdate]) -> None:
         if self._events.get(event) != described:

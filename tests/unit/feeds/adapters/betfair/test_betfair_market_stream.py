@@ -54,6 +54,16 @@ def test_an_image_then_deltas_by_price() -> None:
     assert {"status": "active", "back": [[1.9, 5], [1.8, 4]], "lay": [[2.2, 3]], "last": 2.1} == received.runner("11")
 
 
+def test_a_definition_repeated_with_another_version_is_the_same_market() -> None:
+    """Pricing keeps what it has of a market while its definition is the same object."""
+    received = Received().receive(mcm(betfair_market(version=1)))
+    first = received.book.markets["1.1"].definition
+    received.receive(mcm(betfair_market(version=2)))
+    assert first is received.book.markets["1.1"].definition
+    received.receive(mcm(betfair_market(version=3, status="SUSPENDED")))
+    assert "suspended" == getattr(received.book.markets["1.1"].definition, "status", None)
+
+
 def test_deltas_by_level() -> None:
     received = Received().receive(
         mcm(with_prices(betfair_market(), {"id": 11, "batb": [[0, 2.0, 10], [1, 1.9, 5]]})),
