@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from oddsengine.domain.events import Score
 from oddsengine.domain.ids import MarketId
 from oddsengine.pricing.guards.score_grid.claims import NO_GOALS, Claim
 from oddsengine.pricing.guards.score_grid.halves import COMBINED, MIN_RESULTS
@@ -12,7 +13,6 @@ from oddsengine.pricing.guards.score_grid.halves import COMBINED, MIN_RESULTS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from oddsengine.domain.events import Score
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.pricing.guards.score_grid.budget import Budget
 
@@ -49,10 +49,11 @@ class Arbitrage(NamedTuple):
 
 
 class Certificate(NamedTuple):
-    """A distribution of the score: a grid of `program`, and the probabilities of its scores."""
+    """A distribution of the score: a grid of `program` with probabilities, and the goals scored when it was made."""
 
     scores: Any
     probabilities: Any
+    min_score: Score
 
 
 class Bet(NamedTuple):
@@ -111,7 +112,19 @@ class Group:
         min_score: the goals that both sides have already, or `MIN_RESULTS`.
     """
 
-    __slots__ = ("arbitrages", "budget", "certificate", "entries", "fair_bets", "is_compared", "key", "min_score", "refused")
+    __slots__ = (
+        "_grid",
+        "arbitrages",
+        "budget",
+        "certificate",
+        "entries",
+        "fair_bets",
+        "is_compared",
+        "key",
+        "min_score",
+        "prior",
+        "refused",
+    )
 
     def __init__(self, key: tuple[str, str], budget: Budget, min_score: Score = NO_GOALS) -> None:
         self.key = key
@@ -121,6 +134,9 @@ class Group:
         #: whether its markets may contradict each other, or the score, in a way that no other guard sees
         self.is_compared = False
         self.certificate: Certificate | None = None
+        #: the last certificate, from which another one may be mended even where it holds no more
+        self.prior: Certificate | None = None
+        self._grid: tuple[Any, dict[Claim, int]] | None = None
         #: bets that are known to be fair, where there is no certificate because some lose nothing on average
         self.fair_bets: list[Bet] = []
         self.arbitrages: list[Arbitrage] = []
@@ -129,11 +145,13 @@ class Group:
     def add(self, market: MarketId, entry: Entry) -> None:
         """Add a market."""
         self.entries[market] = entry
+        self._grid = None
         self.is_compared = self.may_be_beaten(self.entries)
 
     def remove(self, market: MarketId) -> None:
         """Remove a market of the group."""
         del self.entries[market]
+        self._grid = None
         self.refused.discard(market)
         self.is_compared = self.may_be_beaten(self.entries)
 
@@ -145,8 +163,17 @@ class Group:
 
     def grid(self) -> tuple[Any, dict[Claim, int]]:
         """Return the scores to consider, and the row of each claim."""
-        claims = tuple(dict.fromkeys(claim for entry in self.entries.values() for claim in entry.claims.values()))
-        return load_program().grid(claims, self.min_score), {claim: number for number, claim in enumerate(claims)}
+        if self._grid is None:
+            claims = tuple(dict.fromkeys(claim for entry in self.entries.values() for claim in entry.claims.values()))
+            self._grid = load_program().grid(claims, self.min_score), {claim: number for number, claim in enumerate(claims)}
+        return self._grid
+
+    def start(self, min_score: Score) -> None:
+        """Start anew from the goals that have been scored."""
+        self.min_score = min_score
+        self._grid = None
+        self.arbitrages, self.fair_bets = [], []
+        self.drop_certificate()
 
     def over(self) -> set[MarketId]:
         """Return the markets that the certificate does not allow; without one, all."""
@@ -182,23 +209,29 @@ def load_program() -> Any:
 def certify(group: Group, probabilities: Any) -> None:
     """Make a distribution over the scores of a group's grid its certificate."""
     scores, row = group.grid()
-    group.certificate = Certificate(scores, probabilities)
+    group.prior = group.certificate = Certificate(scores, probabilities, group.min_score)
     limits = load_program().ceilings(scores.won, scores.returned, probabilities)
     for entry in group.entries.values():
         entry.ceilings = {key: limits[row[claim]] for key, claim in entry.claims.items()}
         entry.is_over = entry.has_over(entry.claims)
 
 
-def mend(group: Group) -> bool:
-    """Adapt the certificate to prices that have moved. Return False if that takes a program, or is impossible."""
+def mend(group: Group, entries: Mapping[MarketId, Entry]) -> bool:
+    """Adapt the last certificate to the prices of some of a group's markets. Return False if only a program may do that."""
+    prior = group.prior
+    bets = bets_of(entries)
+    if prior is None or not bets:
+        return False
     scores, row = group.grid()
-    assert group.certificate is not None  # noqa: S101 - checked by the caller
-    if group.certificate.scores is not scores:
-        return False  # of other markets
-    bets = bets_of(group.entries)
-    mended = load_program().mend(
-        scores, [row[bet.claim] for bet in bets], [bet.odds for bet in bets], group.certificate.probabilities
-    )
+    program = load_program()
+    probabilities = prior.probabilities
+    if prior.scores is not scores:
+        # It is of other markets, or of before a goal.
+        goals = Score(group.min_score.home - prior.min_score.home, group.min_score.away - prior.min_score.away)
+        probabilities = program.moved(prior.scores, prior.probabilities, scores, tuple(row), goals)
+        if probabilities is None:
+            return False
+    mended = program.mend(scores, [row[bet.claim] for bet in bets], [bet.odds for bet in bets], probabilities)
     if mended is None:
         return False
     certify(group, mended)

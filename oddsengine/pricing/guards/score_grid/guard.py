@@ -30,7 +30,7 @@ from oddsengine.pricing.guards.score_grid.group import (
 from oddsengine.pricing.guards.score_grid.halves import HALVES, MIN_RESULTS, half_claims
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from oddsengine.domain.events import Event, Score
     from oddsengine.domain.ids import EventId, MarketId
@@ -240,9 +240,7 @@ class ScoreGuard:
         if group is None:
             group = self._groups[key] = Group(key, Budget(self._solves_per_s * _SHARE_OF_ONE))
         if group.min_score != min_score:
-            group.min_score = min_score
-            group.arbitrages, group.fair_bets = [], []
-            group.drop_certificate()
+            group.start(min_score)
         return group
 
     def _decide(self, group: Group, now_ms: int) -> set[MarketId]:
@@ -251,19 +249,14 @@ class ScoreGuard:
         if not group.is_compared or not over:
             group.arbitrages = []
             return set()
+        # As long as an arbitrage wins, its markets have no certificate; the question is whether the others have.
+        group.arbitrages = [each for each in group.arbitrages if still_wins(each, group)]
         beaten = group.beaten()
         rest = {market: entry for market, entry in group.entries.items() if market not in beaten}
         is_fair = bool(group.fair_bets) and group.fair_bets == bets_of(rest)
-        is_settled = is_fair or over <= beaten or not group.may_be_beaten(rest)
-        if is_settled and all(still_wins(each, group) for each in group.arbitrages):
+        if is_fair or over <= beaten or not group.may_be_beaten(rest) or mend(group, rest):
             return beaten
-        if group.certificate is not None and mend(group):
-            group.arbitrages = []
-            return set()
-        if not self._has_budget(group, now_ms):
-            group.arbitrages = []
-            return over
-        return self._solve(group, now_ms)
+        return self._solve(group, rest, now_ms)
 
     def _has_budget(self, group: Group, now_ms: int) -> bool:
         """Check whether a program may be solved for a group; it waits if not."""
@@ -272,17 +265,21 @@ class ScoreGuard:
         self._waiting[group] = None
         return False
 
-    def _solve(self, group: Group, now_ms: int) -> set[MarketId]:
-        """Find arbitrages until the rest of the group has a certificate. Return the markets to suspend."""
+    def _solve(self, group: Group, rest: Mapping[MarketId, Entry], now_ms: int) -> set[MarketId]:
+        """Find arbitrages until what is left of a group's markets has a certificate. Return the markets to suspend.
+
+        Args:
+            group: the group.
+            rest: its markets without those of the known arbitrages.
+            now_ms: Unix milliseconds, for the budget.
+        """
         solver = load_program()
         group.fair_bets = []
         scores, row = group.grid()
-        remaining = {market: entry for market, entry in group.entries.items() if any(entry.bets())}
-        arbitrages: list[Arbitrage] = []
+        remaining = {market: entry for market, entry in rest.items() if any(entry.bets())}
         while group.may_be_beaten(remaining):
             if not self._has_budget(group, now_ms):
                 # In doubt. What the last certificate allows is certain.
-                group.arbitrages = arbitrages
                 return group.over() | group.beaten()
             self._budget.take()
             group.budget.take()
@@ -298,17 +295,17 @@ class ScoreGuard:
                 break
             if solution.stakes is None:
                 group.drop_certificate()
-                group.arbitrages = arbitrages
                 return set(group.entries)  # the solver failed; in doubt until something moves
             legs = [
                 Leg(bet.market, bet.selection, bet.odds, float(stake))
                 for bet, stake in zip(offered, solution.stakes, strict=True)
                 if stake > 0
             ]
-            arbitrages.append(Arbitrage(tuple(legs), solution.profit))
-            for market in arbitrages[-1].markets:
+            group.arbitrages.append(Arbitrage(tuple(legs), solution.profit))
+            for market in group.arbitrages[-1].markets:
                 del remaining[market]
+            if group.may_be_beaten(remaining) and mend(group, remaining):
+                break
         else:
             group.drop_certificate()  # nothing is left that could be compared
-        group.arbitrages = arbitrages
         return group.beaten()

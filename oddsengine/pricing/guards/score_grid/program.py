@@ -39,7 +39,7 @@ _NO_CEILING: Final = 10.0**12
 _RESULTS: Final = 3
 #: For mending: the most steps, the share of all probability that is spread over the scores, the average loss to reach, and the
 #: largest change of a probability, as the logarithm of its factor.
-_MAX_STEPS: Final = 40
+_MAX_STEPS: Final = 60
 _REVIVAL: Final = 1e-4
 _MENDED_LOSS: Final = 0.01
 _MAX_EXPONENT: Final = 3.0
@@ -48,13 +48,15 @@ _MAX_EXPONENT: Final = 3.0
 class ScoreGrid(NamedTuple):
     """Scores that represent all: every score pays every claim as one of them does.
 
-    `won` and `returned` are the shares of the stake that win and that come back, by claim and score.
+    `won` and `returned` are the shares of the stake that win and that come back, by claim and score. `marks` are numbers, in
+    order, that tell the scores' ways of paying apart; empty where none do.
     """
 
     homes: Integers
     aways: Integers
     won: Floats
     returned: Floats
+    marks: Floats
 
 
 class Solution(NamedTuple):
@@ -153,14 +155,45 @@ def grid(claims: tuple[Claim, ...], min_score: Score = NO_GOALS) -> ScoreGrid:
     size = _RESULTS if min_score == MIN_RESULTS else grid_size(claims, min_score) + 1
     homes, aways = (axis.ravel() for axis in np.indices((size, size)))
     homes, aways = homes + min_score.home, aways + min_score.away
-    won, returned = (np.array(rows) for rows in zip(*(shares(claim, homes, aways) for claim in claims), strict=True))
-    stacked = np.vstack((won, returned))
-    # Comparing one random projection of each column is much faster than sorting columns.
-    marks = np.random.default_rng(0).random(len(stacked)) @ stacked
-    _, chosen, groups = np.unique(marks.round(9), return_index=True, return_inverse=True)
+    stacked = _stacked(claims, homes, aways)
+    marks, chosen, groups = np.unique(_marks(stacked), return_index=True, return_inverse=True)
     if not np.array_equal(stacked[:, chosen][:, groups], stacked):
-        chosen = np.arange(len(homes))  # two different columns have the same projection
-    return ScoreGrid(homes[chosen], aways[chosen], won[:, chosen], returned[:, chosen])
+        chosen, marks = np.arange(len(homes)), np.zeros(0)  # two different columns have the same mark
+    won, returned = np.split(stacked[:, chosen], 2)
+    return ScoreGrid(homes[chosen], aways[chosen], won, returned, marks)
+
+
+def _stacked(claims: Sequence[Claim], homes: Integers, aways: Integers) -> Floats:
+    """Return the shares that win of all claims, and below them those that are returned, by score."""
+    won, returned = zip(*(shares(claim, homes, aways) for claim in claims), strict=True)
+    return np.array((*won, *returned))
+
+
+def _marks(stacked: Floats) -> Floats:
+    """Return a number for each column: comparing one random projection of each is much faster than sorting columns."""
+    return np.asarray((np.random.default_rng(0).random(len(stacked)) @ stacked).round(9))
+
+
+def moved(before: ScoreGrid, probabilities: Floats, after: ScoreGrid, claims: Sequence[Claim], goals: Score) -> Floats | None:
+    """Move a distribution to another grid: each score, with the goals since, to the one that pays as it does.
+
+    Args:
+        before: the grid of the distribution.
+        probabilities: by score.
+        after: the other grid.
+        claims: those that this was made for.
+        goals: how many both sides have scored since; what may still follow is taken to be as likely as before.
+
+    Returns:
+        The distribution, None where the scores of the other grid can't be told apart by their marks.
+    """
+    if not len(after.marks):
+        return None
+    stacked = _stacked(claims, before.homes + goals.home, before.aways + goals.away)
+    places = np.minimum(np.searchsorted(after.marks, _marks(stacked)), len(after.marks) - 1)
+    if not np.array_equal(np.vstack((after.won, after.returned))[:, places], stacked):
+        return None
+    return np.asarray(np.bincount(places, weights=probabilities, minlength=len(after.marks)), dtype=np.float64)
 
 
 def solve(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float]) -> Solution:
@@ -225,7 +258,8 @@ def mend(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float], probabil
         variance = float(mended @ (net - edge) ** 2)
         if variance <= 0.0:
             return None
-        mended *= np.exp(np.clip((-_MENDED_LOSS - edge) / variance * net, -_MAX_EXPONENT, _MAX_EXPONENT))
+        steps = (-_MENDED_LOSS - edge) / variance * net
+        mended *= np.exp(np.minimum(np.maximum(steps, -_MAX_EXPONENT), _MAX_EXPONENT))
         mended /= mended.sum()
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,13 +12,14 @@ from hypothesis import strategies as st
 from oddsengine.domain.events import Score
 from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.guards.score_grid.claims import claims_of
-from oddsengine.pricing.guards.score_grid.program import TOLERANCE, grid, never_loses
+from oddsengine.pricing.guards.score_grid.program import TOLERANCE, grid, moved, never_loses, shares
 from tests.oracles.score_bets import KINDS, SCORES, Kind, best_free_roll, best_profit, definition, fair_odds, paid
 from tests.support.builders import a_definition, an_event
 from tests.support.laws.examples import examples
 
 if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
+    from oddsengine.pricing.guards.score_grid.claims import Claim
 
 EVENT = an_event()
 
@@ -258,6 +260,57 @@ def test_a_certificate_is_mended_without_a_program() -> None:
         offer.check()
         assert not offer.guard.refused
     assert offer.guard.solves < 4
+
+
+def test_a_goal_and_a_further_market_take_no_program() -> None:
+    """The last certificate, with the goal added, is close to the next one."""
+    offer = Offer()
+    chances = {(home, away): 0.5 ** (home + away + 2) for home in range(12) for away in range(12)}
+    for kind in KINDS[:9]:
+        offer.price(kind, priced(kind, chances, 0.04))
+    offer.check()
+    offer.score(1, 0)
+    for kind in KINDS[:10]:
+        offer.price(kind, priced(kind, {(home + 1, away): chance for (home, away), chance in chances.items()}, 0.04))
+    offer.check()
+    assert not offer.guard.refused
+    assert 1 == offer.guard.solves
+
+
+@given(DISTRIBUTIONS, OFFERS, OFFERS, st.builds(Score, st.integers(-1, 2), st.integers(-1, 2)))
+def test_a_distribution_moved_to_other_markets_pays_as_each_of_its_scores(
+    chances: dict[tuple[int, int], float], kinds: list[Kind], others: list[Kind], goals: Score
+) -> None:
+    def claims(of: list[Kind]) -> tuple[Claim, ...]:
+        return tuple(dict.fromkeys(claim for kind in of for claim in claims_of(definition(kind), "football").values()))
+
+    start, now = Score(1, 1), Score(1 + goals.home, 1 + goals.away)
+    before, after = grid(claims(kinds), start), grid(claims(others), now)
+    probabilities = np.array([chances.get((home, away), 0.01) for home, away in zip(before.homes, before.aways, strict=True)])
+    found = moved(before, probabilities, after, claims(others), goals)
+    assert found is not None
+    for row, claim in enumerate(claims(others)):
+        won, returned = shares(claim, before.homes + goals.home, before.aways + goals.away)
+        assert (won @ probabilities, returned @ probabilities) == pytest.approx(
+            (after.won[row] @ found, after.returned[row] @ found)
+        )
+
+
+def test_while_an_arbitrage_wins_others_are_decided_without_a_program() -> None:
+    offer = Offer()
+    chances = {(home, away): 0.5 ** (home + away + 2) for home in range(12) for away in range(12)}
+    for kind in KINDS[:9]:
+        offer.price(kind, priced(kind, chances, 0.04))
+    offer.check()
+    wrong = KINDS[0]
+    offer.price(wrong, dict.fromkeys(wrong.keys, 4.0))
+    offer.check()
+    refused, solves = set(offer.guard.refused), offer.guard.solves
+    assert definition(wrong).id in refused
+    for kind in KINDS[1:9]:
+        offer.price(kind, priced(kind, chances, 0.03))
+        offer.check()
+    assert (refused, solves) == (offer.guard.refused, offer.guard.solves)
 
 
 def test_without_budget_only_what_the_certificate_does_not_allow_is_suspended() -> None:
