@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis, Sentinel
+from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import (
     MasterNotFoundError,
     SentinelConnectionPool,
     SentinelManagedConnection,
     SentinelManagedSSLConnection,
 )
+from redis.backoff import NoBackoff
 from redis.exceptions import (
     ConnectionError as RedisConnectionError,
 )
 from redis.exceptions import (
     NoPermissionError,
     RedisError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
 )
 
 if TYPE_CHECKING:
@@ -29,8 +33,6 @@ if TYPE_CHECKING:
 _SENTINEL_TIMEOUT_S: Final = 0.5
 #: How often Sentinels are asked whether the primary is another one by now.
 _WATCH_S: Final = 0.5
-#: The names of the errors in the text of another one.
-_KIND: Final = re.compile(r" - (?:\w+:)?(\w+)")
 _log = structlog.get_logger(__name__)
 
 
@@ -60,15 +62,32 @@ class _PrimarySSLConnection(_PrimaryConnection, SentinelManagedSSLConnection):
 class _PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
     """A bounded pool of connections to a primary."""
 
-    async def get_master_address(self) -> Any:
-        try:
-            return await super().get_master_address()  # type: ignore[no-untyped-call]
-        except MasterNotFoundError as error:
-            # Its own text has every argument of every connection.
-            kinds = sorted(set(_KIND.findall(str(error))))
-            hint = "; set sentinel_password" if "AuthenticationError" in kinds else ""
-            reasons = f" ({', '.join(kinds)}{hint})" if kinds else ""
-            raise MasterNotFoundError(f"no Sentinel names a primary {self.service_name!r}{reasons}") from error
+
+class Sentinels(Sentinel):
+    """The Sentinels of a primary. All of them are asked: one that is cut off from the others names a former primary."""
+
+    async def discover_master(self, service_name: str) -> tuple[str, int]:
+        """Return the address of the primary by the newest word of any Sentinel.
+
+        Raises:
+            MasterNotFoundError: if none names one, or the one that is named is down.
+        """
+        replies: list[Any] = await asyncio.gather(*(each.sentinel_masters() for each in self.sentinels), return_exceptions=True)
+        states = [reply[service_name] for reply in replies if isinstance(reply, dict) and service_name in reply]
+        newest = max((state["config-epoch"] for state in states), default=0)
+        for state in states:
+            if state["config-epoch"] == newest and self.check_master_state(state, service_name):
+                return state["ip"], state["port"]
+        errors = [reply for reply in replies if isinstance(reply, BaseException)]
+        for error in errors:
+            if not isinstance(error, RedisConnectionError | RedisTimeoutError | OSError):
+                raise error  # it is no Sentinel
+        kinds = sorted({type(error).__name__ for error in errors})
+        hint = "; set sentinel_password" if "AuthenticationError" in kinds else ""
+        reasons = f" ({', '.join(kinds)}{hint})" if kinds else ""
+        raise MasterNotFoundError(
+            f"{'the primary is down' if states else 'no Sentinel names a primary'}: {service_name!r}{reasons}"
+        )
 
 
 class SentinelClient(Redis):
@@ -119,10 +138,12 @@ def open_sentinel_client(
         "password": options.pop("sentinel_password", None),
         "socket_timeout": min(timeout_s, _SENTINEL_TIMEOUT_S),
         "socket_connect_timeout": min(timeout_s, _SENTINEL_TIMEOUT_S),
+        # The client's own retries take ten times as long.
+        "retry": Retry(NoBackoff(), 0),
         "ssl": address.tls,
         **encryption,
     }
-    sentinel = Sentinel(address.nodes, sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call]
+    sentinel = Sentinels(address.nodes, sentinel_kwargs=to_sentinels)  # type: ignore[no-untyped-call]
     client: SentinelClient = sentinel.master_for(
         address.master,
         redis_class=SentinelClient,
