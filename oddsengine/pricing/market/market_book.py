@@ -35,6 +35,7 @@ class MarketBook:
     __slots__ = (
         "_book_count",
         "_books",
+        "_first_groups",
         "_has_steps",
         "_is_beatable",
         "_positions",
@@ -94,6 +95,7 @@ class MarketBook:
             inputs: [PricedGroup(each, market, inputs, [settings[at] for at in indices]) for each in outcomes]
             for inputs, indices in self._profile_indices.items()
         }
+        self._first_groups = next(iter(self.groups.values()), [])
         #: selection -> the number of its group and its index in that
         self._positions = {
             str(selection.key): (number, index)
@@ -218,7 +220,7 @@ class MarketBook:
 
     def first_groups(self) -> list[PricedGroup]:
         """Return the groups as the first profile prices them."""
-        return next(iter(self.groups.values()))
+        return self._first_groups
 
     def updated_keys(self) -> list[str]:
         """Return the selections whose books had changed when the probabilities last followed their books."""
@@ -255,7 +257,7 @@ class MarketBook:
             return (None,) * len(self.resolved)
         number, at = position
         if len(self.groups) == 1:
-            return tuple([own[at] for own in self.first_groups()[number].incremental.prices])
+            return tuple([own[at] for own in self._first_groups[number].incremental.prices])
         prices: list[int | None] = [None] * len(self.resolved)
         for inputs, groups in self.groups.items():
             for index, own in zip(self._profile_indices[inputs], groups[number].incremental.prices, strict=True):

@@ -68,13 +68,14 @@ class Bet(NamedTuple):
 class Entry:
     """A market with its claims. One that does not depend on a score has no group."""
 
-    __slots__ = ("book", "ceilings", "claims", "definition", "group", "halves", "is_over")
+    __slots__ = ("_bets", "book", "ceilings", "claims", "definition", "group", "halves", "is_over")
 
     def __init__(self, book: PricedMarket, claims: dict[str, Claim], group: Group | None) -> None:
         self.definition: MarketDefinition = book.definition
         self.book = book
         self.claims = claims
         self.group = group
+        self._bets: list[Bet] | None = None
         #: its claims on the results of both halves, None if it has none
         self.halves: Entry | None = None
         #: by selection, in thousandths; empty without a certificate
@@ -95,12 +96,20 @@ class Entry:
                         return True
         return False
 
-    def bets(self) -> Iterable[Bet]:
-        """Yield the prices on offer, each selection in its best profile."""
-        market, prices_of = self.definition.id, self.book.prices
-        for key, claim in self.claims.items():
-            if prices := [price for price in prices_of(key) if price is not None]:
-                yield Bet(market, key, claim, max(prices) / 1000)
+    def bets(self) -> list[Bet]:
+        """Return the prices on offer, each selection in its best profile."""
+        if self._bets is None:
+            market, prices_of = self.definition.id, self.book.prices
+            self._bets = [
+                Bet(market, key, claim, max(prices) / 1000)
+                for key, claim in self.claims.items()
+                if (prices := [price for price in prices_of(key) if price is not None])
+            ]
+        return self._bets
+
+    def forget_prices(self) -> None:
+        """Take note that prices of the market may have changed."""
+        self._bets = None
 
 
 class Group:

@@ -104,6 +104,7 @@ class ScoreGuard:
         group = entry.group
         if group is None:
             return
+        entry.forget_prices()
         if entry.book is not book or entry.is_over or not book.is_open:
             entry.book = book
             changed = entry.claims
@@ -276,7 +277,7 @@ class ScoreGuard:
         solver = load_program()
         group.fair_bets = []
         scores, row = group.grid()
-        remaining = {market: entry for market, entry in rest.items() if any(entry.bets())}
+        remaining = {market: entry for market, entry in rest.items() if entry.bets()}
         while group.may_be_beaten(remaining):
             if not self._has_budget(group, now_ms):
                 # In doubt. What the last certificate allows is certain.
