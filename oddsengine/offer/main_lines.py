@@ -88,6 +88,8 @@ class MainLines:
 
     def is_due(self, now_ms: int) -> bool:
         """Check whether `settle` may have something to do."""
+        if not self._waiting:
+            return bool(self.moved)
         return bool(self.moved) or any(
             lines.suspended_since_ms is not None and now_ms - lines.suspended_since_ms >= KEPT_SUSPENDED_MS
             for lines in self._waiting.values()

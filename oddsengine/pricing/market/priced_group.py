@@ -145,8 +145,10 @@ class PricedGroup:
         elif self.factor is not None and now_ms < self.expires_ms:
             return None
         if not self._is_joint:
-            read = self._versioned
-            self._is_joint = any(read[index].quote is not None or type(read[index]) is ConsensusBook for index in indices)
+            for index in indices:
+                book = self._versioned[index]
+                if book.quote is not None or type(book) is ConsensusBook:
+                    self._is_joint = True
         has_moved = self._imply_jointly(now_ms) if self._is_joint else self._imply_singly(indices)
         if has_moved or self.factor is None:
             self._fit()
