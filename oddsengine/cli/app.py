@@ -49,7 +49,7 @@ def main() -> None:
 
 
 @app.command()
-def replay(
+def replay(  # noqa: PLR0913 - each is an option of the command line
     files: Annotated[
         list[Path], typer.Argument(help="Recordings: files (plain, .gz, .bz2, .xz), folders or tar archives.", exists=True)
     ],
@@ -67,6 +67,12 @@ def replay(
     published: Annotated[
         Path | None, typer.Option(help="Write the batches to be published to this file, one a line; the same at any speed.")
     ] = None,
+    commands_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--commands", help="Obey these commands at their times: JSON lines, as `oddsengine commands URL --all` prints them."
+        ),
+    ] = None,
 ) -> None:
     """Replay recordings through the real adapters and the pipeline, merged by time.
 
@@ -74,6 +80,7 @@ def replay(
     """
     from oddsengine.cli.replay import dump_at as dump_books_at
     from oddsengine.cli.replay import replay_and_serve, replay_through, summary
+    from oddsengine.runtime.replay_commands import read_commands
 
     if adapter not in installed_feeds():
         raise typer.BadParameter(f"unknown adapter {adapter!r}; installed: {', '.join(sorted(installed_feeds()))}")
@@ -83,14 +90,17 @@ def replay(
             typer.echo(f"{counts.messages:,} messages, {counts.rejected:,} rejected", err=True)
             return
         settings = with_address(read_settings(config), port)
+        if serve and commands_file is not None:
+            raise typer.BadParameter("--commands has no effect with --serve: command what is served instead")
         if serve:
             configure_logging(settings.log.level)
             run_role(lambda startup: replay_and_serve(startup, files, adapter, settings, parse_speed(speed or "1")))
             return
         if speed not in {None, "max"} and published is None:
             raise typer.BadParameter("a --speed other than max has an effect only with --serve or --published: add one of them")
-        typer.echo(summary(*replay_through(files, adapter, settings, parse_speed(speed or "max"), published)))
-    except FeedError as error:
+        commands = None if commands_file is None else read_commands(commands_file)
+        typer.echo(summary(*replay_through(files, adapter, settings, parse_speed(speed or "max"), published, commands)))
+    except (FeedError, OSError, ValueError) as error:
         fail(error)
 
 

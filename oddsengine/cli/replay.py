@@ -22,6 +22,7 @@ from oddsengine.pricing.pricer import Pricer
 from oddsengine.runtime.processes.front import url_of
 from oddsengine.runtime.processes.redis import require_no_owner
 from oddsengine.runtime.replay import Replay, ReplayClock, ReplayCounts
+from oddsengine.runtime.replay_commands import RecordedCommands
 from oddsengine.runtime.service import run_service
 from oddsengine.sourcing.dump import dump_book
 from oddsengine.sourcing.source_book import SourceBook
@@ -84,11 +85,16 @@ def dump_at(paths: list[Path], adapter: str, times_ms: list[int]) -> ReplayCount
 
 
 def replay_through(
-    paths: list[Path], adapter: str, settings: Settings, speed: float | None = None, published: Path | None = None
+    paths: list[Path],
+    adapter: str,
+    settings: Settings,
+    speed: float | None = None,
+    published: Path | None = None,
+    commands: RecordedCommands | None = None,
 ) -> tuple[ReplayCounts, Pipeline, float]:
     """Replay recordings through adapters and pipeline to encoded stream batches, one flush per recorded time.
 
-    The same recordings and settings produce the same batches, byte for byte, at any speed.
+    The same recordings, commands and settings produce the same batches, byte for byte, at any speed.
 
     Args:
         startup: the steps of the start.
@@ -97,11 +103,13 @@ def replay_through(
         settings: the configuration. Its feeds are not used.
         speed: a multiple of real time; None for full speed.
         published: the file to write the batches to, one a line: JSON with time, shard, seq and the bytes in base64.
+        commands: what people commanded meanwhile.
 
     Returns:
         The counts, the pipeline after the last flush, and the seconds it took.
     """
     console = Console(stderr=True)
+    commands = commands or RecordedCommands()
     with Recordings(paths) as recordings, ExitStack() as stack:
         out = stack.enter_context(published.open("wb")) if published is not None else None
         replay = Replay(recordings, adapter, lambda text: console.print(text, highlight=False, soft_wrap=True))
@@ -135,6 +143,7 @@ def replay_through(
                     flush(flushed_ms)
                     flushed_ms = pt_ms
                     time.sleep(clock.delay_s(pt_ms))
+                    commands.obey_until(pipeline, pt_ms)
                 for batch in batches:
                     pipeline.receive(batch, pt_ms)
                 if counts.messages % _PROGRESS_EVERY == 0:

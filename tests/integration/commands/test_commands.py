@@ -12,11 +12,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from oddsengine.cli.app import app
-from tests.support.builders import a_definition, a_quote, market_updates
+from oddsengine.gateway.protocol.command_messages import command_answer
+from tests.support.builders import a_command, a_definition, a_quote, market_updates
 from tests.support.processes.inside import called
 from tests.support.service import running_service, wait_until
 from tests.support.simulated import record_simulator
@@ -105,10 +107,14 @@ def short_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_replays_of_one_recording_are_identical(short_recording: Path, tmp_path: Path) -> None:
     """Processes with different hash seeds publish the same batches, and print a summary of them."""
+    commands = tmp_path / "commands.jsonl"
+    made = a_command("suspend", sport="football", at_ms=0, lifted_ms=10**13, lifted_by="bob")
+    commands.write_bytes(msgspec.json.encode(command_answer(made, "lifted")))
     published, summaries = [], set()
     for seed in ("1", "2"):
         out = tmp_path / seed
-        result = oddsengine("replay", short_recording, "--published", out, environment={"PYTHONHASHSEED": seed})
+        arguments = ("replay", short_recording, "--published", out, "--commands", commands)
+        result = oddsengine(*arguments, environment={"PYTHONHASHSEED": seed})
         assert 0 == result.returncode, result.stderr
         published.append(out.read_bytes())
         summaries.add(re.sub(r" in [\d.]+ s, [\d,]+/s", "", result.stdout))
@@ -116,6 +122,7 @@ def test_replays_of_one_recording_are_identical(short_recording: Path, tmp_path:
     (summary,) = summaries
     assert "61 messages (0 rejected)" in summary
     assert "market changes in 61 stream batches" in summary
+    assert "0 open" in summary, "what was commanded holds to the end"
 
 
 def test_a_broken_line_is_reported_and_skipped(short_recording: Path, tmp_path: Path) -> None:
