@@ -1,6 +1,7 @@
-"""Waits for new entries of many streams at once, on one connection; in a Cluster, on one for each hash tag.
+"""Waits for new entries of many streams at once, on a few connections; in a Cluster, on one for each hash tag.
 
-A Cluster reads several keys with one command only if they have one hash tag. There are at most `keys.MAX_TAGS` of them.
+A read that waits for many streams costs Redis more each time that one of them has entries, so they are spread over some reads. A
+Cluster reads several keys with one command only if they have one hash tag. There are at most `keys.MAX_TAGS` of them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.streams.clients.cluster import ClusterClient
-from oddsengine.streams.connection import CHANGING, UNAVAILABLE, cause_of, reconnect
+from oddsengine.streams.connection import CHANGING, SHARED_READS, UNAVAILABLE, cause_of, reconnect
 from oddsengine.streams.keys import hash_tag
 
 if TYPE_CHECKING:
@@ -49,11 +50,12 @@ class SharedReader:
         self.redis = redis
         self._clock = clock
         self._answered_s = clock()
-        split = isinstance(redis, ClusterClient)
+        is_cluster = isinstance(redis, ClusterClient)
         self._lanes: dict[str, _Lane] = {}
-        self._lane_of = {
-            stream: self._lanes.setdefault(hash_tag(stream) if split else "", _Lane(redis, clock)) for stream in streams
-        }
+        self._lane_of: dict[str, _Lane] = {}
+        for number, stream in enumerate(streams):
+            lane = hash_tag(stream) if is_cluster else str(number % SHARED_READS)
+            self._lane_of[stream] = self._lanes.setdefault(lane, _Lane(redis, clock))
 
     async def run(self) -> None:
         """Read what is asked for until cancelled."""

@@ -38,7 +38,8 @@ class Streams:
 
 def reader_of(streams: Streams) -> SharedReader:
     redis: Any = streams
-    return SharedReader(redis, ["{a}:1", "{a}:2"], lambda: 0.0)
+    others = [f"{{a}}:{number}" for number in range(3, 5)]
+    return SharedReader(redis, ["{a}:1", *others, "{a}:5", "{a}:2"], lambda: 0.0)  # every fourth shares a read
 
 
 async def test_one_command_reads_for_all_and_who_was_answered_is_in_the_next() -> None:
