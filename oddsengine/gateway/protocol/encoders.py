@@ -79,21 +79,18 @@ def market_change(
         changed.name = identity.name or default_name(identity.type, identity.period, identity.line, identity.unit)
         changed.group, changed.order = place_of(identity.type, identity.period, identity.line, identity.unit)
     if state is not None:
-        _set_state(changed, state, profile_index, is_whole=identity is not None)
+        _set_state(changed, state, profile_index)
     return encoding.value(changed)
 
 
-def _set_state(changed: MarketChanged, state: MarketState, profile_index: int | None, *, is_whole: bool) -> None:
+def _set_state(changed: MarketChanged, state: MarketState, profile_index: int | None) -> None:
     changed.status, changed.reason, changed.in_play = state.status, state.reason, state.in_play
     if state.main_line is not None:
         changed.main_line = state.main_line
     if state.terms and profile_index is not None:
         terms = state.terms[profile_index]
-        # Null takes an earlier one back; a whole market has none.
-        if terms.limit is not None or not is_whole:
-            changed.limit = terms.limit
-        if terms.bet_delay_s is not None or not is_whole:
-            changed.bet_delay_s = terms.bet_delay_s
+        # Both, null or not, as a whole market has them: who merges a change into it field by field ends in the same state.
+        changed.limit, changed.bet_delay_s = terms.limit, terms.bet_delay_s
         if terms.suspended and state.status == "open":
             changed.status, changed.reason = "suspended", TRADER
 
@@ -122,8 +119,8 @@ def market(record: MarketRecord, profile_index: int | None, odds_format: str = "
             group=place.group,
             order=place.order,
             main_line=UNSET if state.main_line is None else state.main_line,
-            limit=UNSET if terms is None or terms.limit is None else terms.limit,
-            bet_delay_s=UNSET if terms is None or terms.bet_delay_s is None else terms.bet_delay_s,
+            limit=UNSET if terms is None else terms.limit,
+            bet_delay_s=UNSET if terms is None else terms.bet_delay_s,
             selections={
                 key: SelectionWhole(
                     selection.name,

@@ -108,7 +108,7 @@ BetDelay = Annotated[float | None, Meta(description="For how many seconds to del
 
 
 class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
-    """A market; `limit` and `bet_delay_s` are absent where there is none, `main_line` where it is not one of several lines."""
+    """A market; `limit` and `bet_delay_s` are absent while there never were any, `main_line` where it is no line of several."""
 
     id: str
     event: str

@@ -66,18 +66,16 @@ states = st.builds(
 )
 
 
-def state_fields(state: MarketState | None, profile_index: int | None, *, is_whole: bool) -> tuple[Any, ...]:
+def state_fields(state: MarketState | None, profile_index: int | None) -> tuple[Any, ...]:
     """What a subscriber of a profile is told of a market's state: status, reason, in play, main line, limit and bet delay.
 
-    A whole market has no limit and no delay where there is none; a change says that there is none any more.
+    A change names both terms where a whole market does, so that merging one into the other gives the state.
     """
     if state is None:
         return (UNSET,) * 6
     own = state.terms[profile_index] if state.terms and profile_index is not None else None
     shown_state = ("suspended", "trader") if own is not None and own.suspended and state.status == "open" else None
     limits = (UNSET, UNSET) if own is None else (own.limit, own.bet_delay_s)
-    if is_whole:
-        limits = (unset(limits[0]), unset(limits[1]))
     return (*(shown_state or (state.status, state.reason)), state.in_play, unset(state.main_line), *limits)
 
 
@@ -173,7 +171,7 @@ def test_a_market_change_is_decoded_as_its_changed_fields(
     place = place_of(identity.type, identity.period, identity.line, identity.unit) if identity else (UNSET, UNSET)
     assert place == (decoded.group, decoded.order)
     found_state = (decoded.status, decoded.reason, decoded.in_play, decoded.main_line, decoded.limit, decoded.bet_delay_s)
-    assert state_fields(state, profile_index, is_whole=identity is not None) == found_state
+    assert state_fields(state, profile_index) == found_state
     if not change.selections and identity is None:
         assert decoded.selections is UNSET
         return
@@ -193,7 +191,7 @@ def test_a_market_over_http_is_the_whole_market(record: MarketRecord, profile_in
     found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name, decoded.unit)
     assert msgspec.structs.astuple(record.identity) == found_identity
     found_state = (decoded.status, decoded.reason, decoded.in_play, decoded.main_line, decoded.limit, decoded.bet_delay_s)
-    assert state_fields(record.state, profile_index, is_whole=True) == found_state
+    assert state_fields(record.state, profile_index) == found_state
     assert record.selections.keys() == decoded.selections.keys()
     for key, selection in record.selections.items():
         price = None if profile_index is None else selection.prices[profile_index]
