@@ -61,7 +61,7 @@ def test_sound_prices_are_allowed() -> None:
 
 
 def test_no_price_is_over_a_good_lay() -> None:
-    """A5, and A1 with the price of a trade that contradicts the other side."""
+    """Nor is the price of a trade that contradicts the other side."""
     books = {"home": offers(2.0, 2.02, 5000.0), "draw": offers(3.4, 5.9, 5.0), "away": offers(3.4, 5.9, 5.0)}
     assert "home at 2.4 is over 2.02" in OracleCase(a_market(books)).wrong(home=2.4)
     a1 = {"home": offers(1.25, 1.27), "away": offers(last=2.0)}
@@ -76,7 +76,7 @@ def test_a_tiny_lay_bounds_nothing() -> None:
 
 
 def test_the_other_sides_bound_a_price() -> None:
-    """A6: under 3.5 to 4.4 leaves over 1.294 to 1.40."""
+    """Under 3.5 to 4.4 leaves over 1.294 to 1.40."""
     books = {"over": offers(1.24, 1.47, 300.0), "under": offers(3.5, 4.4)}
     case = OracleCase(a_market(books, type="total"), book_sum=1.0)
     assert "over at 1.44 is over 1.4" in case.wrong(over=1.44)
@@ -84,13 +84,12 @@ def test_the_other_sides_bound_a_price() -> None:
 
 
 def test_two_favourites_contradict_each_other() -> None:
-    """A2."""
     books = {"home": offers(1.25, 1.27), "draw": offers(), "away": offers(1.25, 1.27)}
     assert "all can be laid at a sum of" in OracleCase(a_market(books)).wrong(home=1.9, away=1.9)
 
 
 def test_a_trade_of_before_says_nothing() -> None:
-    """A3: only a lay of home is there."""
+    """Only a lay of home is there."""
     books = {"home": offers(lay=1.3, size=500.0, last=2.0), "draw": offers(last=3.6), "away": offers(last=4.2)}
     market = a_market(books, open_since_ms=1000)
     assert "no trade says what it is worth" in OracleCase(market, last_traded=True).wrong(1000, home=1.2)
@@ -102,7 +101,7 @@ def test_a_trade_of_before_says_nothing() -> None:
 
 @pytest.mark.parametrize("quotes", [(2.1, 3.9, 40.0), (110.0, 240.0, 290.0), (1.2, 1.3, 1.4)])
 def test_a_sum_is_within_bounds(quotes: tuple[float, ...]) -> None:
-    """A9, and the other side."""
+    """Too small a sum is refused as well as too large a one."""
     assert "the quotes sum to" in OracleCase(quoted(*quotes)).wrong(home=1.5)
 
 
@@ -113,27 +112,24 @@ def test_a_known_overround_narrows_the_bounds() -> None:
 
 
 def test_a_match_has_a_draw() -> None:
-    """A8."""
     assert "without draw" in OracleCase(a_market({key: Book(quote=2.0) for key in TWO}, type="match_odds")).wrong(
         home=1.9, away=1.9
     )
 
 
 def test_what_is_decided_is_not_open() -> None:
-    """A16."""
     market = a_market({key: offers(2.97, 3.03) for key in MATCH})
     market.selections["home"].status = "winner"
     assert "decided" in OracleCase(market).wrong(draw=2.8)
 
 
 def test_quotes_from_before_a_removal_are_not_used() -> None:
-    """A17."""
     market = quoted(2.0, 2.0, keys=("b", "c"), type="winner", at_removal={"a": 2.0})
     assert "since the removal" in OracleCase(market).wrong(b=1.9)
 
 
 def test_each_source_has_its_own_age() -> None:
-    """A12, and the age of a single one."""
+    """So does a single one."""
     sourcing = Sourcing("consensus", hold_s=0.0)
     case = OracleCase(*[quoted(2.0, 3.4, 3.9) for _ in "abc"], sourcing=sourcing, max_age_s=60.0)
     case.sources["c"].markets["m"].received_ms = 60 * MINUTE_MS
@@ -158,7 +154,6 @@ def test_a_consensus_is_not_over_the_lay_of_a_source() -> None:
 
 
 def test_a_result_stands_until_its_source_reopens() -> None:
-    """A13."""
     closed = replace(quoted(2.0, 2.0, keys=TWO), status="closed")
     closed.selections["home"].status = "winner"
     case = OracleCase(closed, quoted(2.0, 2.0, keys=TWO))
@@ -181,7 +176,6 @@ def test_what_the_first_source_says_holds(change: dict[str, Any]) -> None:
 
 
 def test_in_play_is_known_from_any_live_source() -> None:
-    """A14."""
     case = OracleCase(quoted(2.0, 2.0, keys=TWO), replace(quoted(2.0, 2.0, keys=TWO), in_play=True, status="suspended"))
     assert "behind the others" in case.wrong(home=1.9)
     case.sources["b"].health = "down"
@@ -199,7 +193,6 @@ def test_nobody_who_is_down_speaks() -> None:
 
 
 def test_rules_hold_from_the_minute_they_name() -> None:
-    """A18, A19."""
     rules = (({"starts_within_min": 10}, {"suspend": True}),)
     case = OracleCase(quoted(2.0, 2.0, keys=TWO, start_ms=11 * MINUTE_MS), rules=rules)
     assert "" == case.wrong(0, home=1.9)
@@ -207,7 +200,6 @@ def test_rules_hold_from_the_minute_they_name() -> None:
 
 
 def test_rounding_stays_under_fair() -> None:
-    """A20."""
     market = quoted(2.0, 2.0, keys=TWO)
     for rounding, expected in (("balanced", True), ("balanced_over_fair", False)):
         case = OracleCase(market, rounding=rounding)
@@ -216,7 +208,7 @@ def test_rounding_stays_under_fair() -> None:
 
 
 def test_a_book_sums_to_its_winners() -> None:
-    """A21, and several profiles and lines together."""
+    """So do several profiles, and several lines, together."""
     case = OracleCase(quoted(2.0, 2.0, keys=TWO))
     assert "sum to" in case.wrong(home=2.0, away=2.1)
     over = {2.5: Published("open", prices={"over": (2100,)}), 3.5: Published("open", prices={"under": (2000,)})}
@@ -235,7 +227,6 @@ def test_prices_are_on_the_ladder() -> None:
 
 
 def test_a_jump_is_not_open_until_something_more_is_said() -> None:
-    """A15."""
     case = OracleCase(quoted(2.5, 1.6, keys=TWO), jump_limit=0.2)
     jumps = Jumps()
 
@@ -257,7 +248,7 @@ def test_a_jump_is_not_open_until_something_more_is_said() -> None:
 
 
 def test_markets_on_one_score_can_not_be_beaten() -> None:
-    """A22: the draw and the away side, beside home without a draw."""
+    """The draw and the away side, beside home without a draw."""
     result, without_draw = (next(kind for kind in KINDS if kind.name == name) for name in ("match_odds", "draw_no_bet"))
     published = {result: Published("open", prices={"draw": (3000,), "away": (5000,)})}
     beaten = {**published, without_draw: Published("open", prices={"home": (2500,)})}

@@ -51,7 +51,7 @@ class Floor:
             return orjson.loads(await response.read())
 
     async def make(self, *, status: int = 201, who: str | None = None, headers: dict[str, str] | None = None, **body: Any) -> Any:
-        """Make a command: a suspension of the event, where nothing else is said."""
+        """Make a command: a suspension of the event, unless the body says otherwise."""
         return await self.ask("POST", "/v1/commands", {**SUSPENSION, **body}, status=status, who=who, **(headers or {}))
 
     async def state(self, who: str | None = None) -> tuple[str, str | None]:

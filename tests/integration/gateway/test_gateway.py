@@ -348,7 +348,7 @@ async def test_quotes_are_checked_against_the_current_offer(service: RunningServ
         assert "bad_request" == (await service.post("/v1/quotes/check", bad, 400))["error"]["code"]
 
 
-async def test_a_checked_quote_says_how_much_and_after_how_long(service: RunningService) -> None:
+async def test_a_checked_quote_has_the_limit_and_the_delay_of_a_bet(service: RunningService) -> None:
     quotes = [{"market": MARKET, "selection": "home", "price": price} for price in (1.9, 2.0)]
     found = []
     for update in (MarketUpdate("1.1", definition=a_definition(limit=500.0, bet_delay_s=2.5)), SourceStatus("down", "cut")):

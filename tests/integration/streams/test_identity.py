@@ -37,7 +37,7 @@ async def test_the_number_of_shards_is_counted_where_it_was_lost(redis: Redis) -
         await identify(redis, "odds", 4)
 
 
-async def test_a_policy_that_evicts_is_said(redis: Redis) -> None:
+async def test_a_policy_that_evicts_is_logged(redis: Redis) -> None:
     await redis.config_set("maxmemory-policy", "allkeys-lru")
     with capture_logs() as logs:
         await identify(redis, "odds", 4)

@@ -314,7 +314,7 @@ async def test_the_next_owner_shows_what_was_stopped_as_recovering(owned: Owned)
     assert ("suspended", RECOVERING) == offered(owned)
 
 
-async def test_an_owner_says_why_its_writes_do_not_arrive() -> None:
+async def test_an_owner_reports_why_its_writes_do_not_arrive() -> None:
     owned = Owned()
     owned.publisher.released.clear()
     async with owned.running():

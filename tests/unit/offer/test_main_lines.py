@@ -55,7 +55,7 @@ def test_the_line_nearest_to_even_is_the_main_one() -> None:
     assert ([3.5], 3) == (totals.main(), totals.changes), "only what really changes is published"
 
 
-def test_a_market_without_lines_says_nothing() -> None:
+def test_a_market_without_lines_is_neither_a_main_line_nor_another() -> None:
     totals = Totals()
     totals.offer.stage_market(
         OfferedMarket(MarketId("e1/x"), MarketIdentity(EventId("e1"), "match_odds"), MarketState("open", None, False), {})

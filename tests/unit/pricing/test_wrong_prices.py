@@ -20,7 +20,7 @@ from tests.support.pricing.priced_source import MATCH, TRADED, Source, offers, o
 
 
 def test_a_last_trade_does_not_contradict_the_other_side() -> None:
-    """A1: B's last trade says evens, A's book says 1.25 to 1.27."""
+    """B's last trade says evens, A's book says 1.25 to 1.27."""
     source = Source(a_definition(), exchange=TRADED)
     source.update()
     prices = source.update(offers("home", 1.25, 1.27), offers("away", last=2.0))
@@ -28,13 +28,13 @@ def test_a_last_trade_does_not_contradict_the_other_side() -> None:
 
 
 def test_two_favourites_leave_no_room() -> None:
-    """A2: an incomplete set is not scaled down to the winners."""
+    """An incomplete set is not scaled down to the winners."""
     books = [offers("home", 1.25, 1.27), offers("away", 1.25, 1.27)]
     assert "incoherent" == reason_of(a_definition(selections=MATCH), *books)
 
 
 def test_trades_of_before_the_market_opened_are_not_used() -> None:
-    """A3: after a goal only a lay of home says anything."""
+    """After a goal only a lay of home says anything."""
     definition = a_definition(selections=MATCH)
     source = Source(definition, exchange=TRADED)
     source.update()
@@ -49,7 +49,7 @@ def test_trades_of_before_the_market_opened_are_not_used() -> None:
 
 
 def test_a_trade_of_unknown_age_is_not_used() -> None:
-    """A3: an image, and what a source sends before it is live, repeats trades of any age."""
+    """An image, and what a source sends before it is live, repeats trades of any age."""
     books = [offers("home", 1.98, 2.02), offers("away", last=2.0)]
     source = Source(a_definition(), exchange=TRADED)
     assert source.update(*books)["away"] is None, "the first image"
@@ -72,19 +72,19 @@ def test_a_last_trade_becomes_too_old() -> None:
 
 
 def test_a_wide_book_bounds_its_own_price() -> None:
-    """A4: the last trade at 2.0 is outside 1.20 to 1.55."""
+    """The last trade at 2.0 is outside 1.20 to 1.55."""
     books = [offers("home", 1.2, 1.55, size=500.0, last=2.0), offers("away", 2.0, 2.02)]
     assert "incoherent" == reason_of(a_definition(), *books, exchange=TRADED)
 
 
 def test_no_price_is_over_a_good_lay() -> None:
-    """A5: thin books of the others do not scale the favourite over its best lay."""
+    """Thin books of the others do not scale the favourite over its best lay."""
     books = [offers("home", 2.0, 2.02, size=5000.0), offers("draw", 2.4, 2.9, size=5.0), offers("away", 2.4, 2.9, size=5.0)]
     assert open_prices(a_definition(selections=MATCH), *books).get("home", 0) <= 2020
 
 
 def test_the_sides_of_a_total_bound_each_other() -> None:
-    """A6: the wide side has no price, but still says what the other one can be."""
+    """The wide side has no price, but still says what the other one can be."""
     definition = a_definition("e1/total/h1/0.5", ("over", "under"), type="total", line=0.5)
     books = [
         BookChange("s-over", back=[(1.24, 2.0)], lay=[(1.47, 300.0)]),
@@ -98,7 +98,7 @@ def test_the_sides_of_a_total_bound_each_other() -> None:
 @pytest.mark.parametrize("type_", ["handicap", "other", "asian_handicap"])
 @pytest.mark.parametrize("winners", [0, 1])
 def test_each_line_of_a_market_is_priced_by_itself(type_: Any, winners: int) -> None:
-    """A7, B1: whatever the type, and whatever number of winners is stated."""
+    """Whatever the type, and whatever number of winners is stated."""
     lines = [("1@-3.5", -3.5), ("2@3.5", 3.5), ("1@-4.5", -4.5), ("2@4.5", 4.5)]
     selections = tuple(SelectionDefinition(f"s-{ref}", SelectionKey(ref), ref, "active", line) for ref, line in lines)
     selections = tuple(msgspec.structs.replace(each, source_id=each.source_id.removeprefix("s-")) for each in selections)
@@ -121,7 +121,7 @@ def test_both_sides_of_a_total_are_on_the_same_handicap() -> None:
 
 @pytest.mark.parametrize("odds", [(2.1, None, 3.9), (1.10, 1.2, 1.9), (110.0, 240.0, 290.0), (21.0, 3.4, 3.9)])
 def test_quotes_that_nobody_could_mean_are_not_open(odds: tuple[float | None, ...]) -> None:
-    """A8, A9: a missing draw, and sums far under and over a book's."""
+    """A missing draw, and sums far under and over a book's."""
     quotes = [quote(key, price) for key, price in zip(MATCH, odds, strict=True) if price is not None]
     assert {} == open_prices(a_definition(selections=MATCH), *quotes)
 
@@ -142,7 +142,7 @@ def test_the_more_outcomes_the_larger_the_sum_that_a_bookmaker_may_have(outcomes
 
 
 def test_a_match_result_has_a_draw() -> None:
-    """A8: what lacks it is not the market on the winner without a draw."""
+    """What lacks it is not the market on the winner without a draw."""
     assert "incomplete" == reason_of(a_definition(type="match_odds"), quote("home", 2.0), quote("away", 1.9))
 
 
@@ -153,7 +153,6 @@ def test_a_typical_overround_narrows_the_bounds() -> None:
 
 
 def test_a_jump_is_confirmed_only_by_what_jumped() -> None:
-    """A15."""
     source = Source(a_definition(selections=MATCH), jump_limit=0.15)
     source.update(quote("home", 2.5), quote("draw", 3.2), quote("away", 2.9))
     assert source.reason is None
@@ -169,7 +168,7 @@ def test_a_jump_is_confirmed_only_by_what_jumped() -> None:
 
 
 def test_what_jumped_while_the_book_was_refused_may_confirm_the_jump() -> None:
-    """A15: home jumps alone, to a sum that no book has, and the others follow."""
+    """Home jumps alone, to a sum that no book has, and the others follow."""
     source = Source(a_definition(selections=MATCH), jump_limit=0.3)
     source.update(quote("home", 2.5), quote("draw", 3.4), quote("away", 2.8))
     source.update(quote("home", 5.0))
@@ -183,7 +182,7 @@ def test_what_jumped_while_the_book_was_refused_may_confirm_the_jump() -> None:
 
 
 def test_what_is_deep_in_a_book_confirms_no_jump() -> None:
-    """A15: only its best offers, its last trade or its quote say that a selection is where it jumped to."""
+    """Only its best offers, its last trade or its quote say that a selection is where it jumped to."""
     source = Source(a_definition(), jump_limit=0.15)
     source.update(offers("home", 2.48, 2.52), offers("away", 1.66, 1.68))
     assert source.reason is None
@@ -223,7 +222,6 @@ def test_a_source_that_is_too_old_corroborates_no_jump() -> None:
 
 @pytest.mark.parametrize(("won", "winners"), [(("a",), 1), (("a", "b"), 2)])
 def test_a_market_whose_winners_are_known_is_not_open(won: tuple[str, ...], winners: int) -> None:
-    """A16."""
     definition = a_definition(selections=tuple("abcd"), type="place", winners=winners)
     selections = tuple(
         msgspec.structs.replace(each, status="winner" if each.key in won else "active") for each in definition.selections
@@ -245,7 +243,7 @@ def a_race(**profile: Any) -> Source:
 @pytest.mark.parametrize("gone", ["a", "d"])
 @pytest.mark.parametrize("status", ["removed", "void", "loser"])
 def test_what_a_removal_leaves_is_not_open_until_the_quotes_move(gone: str, status: Any) -> None:
-    """A17, also where the removed runner was an outsider and the sum stays possible, or has lost."""
+    """Also where the removed runner was an outsider and the sum stays possible, or has lost."""
     source = a_race()
     selections = tuple(
         msgspec.structs.replace(each, status=status) if each.key == gone else each for each in source.definition.selections
@@ -260,7 +258,7 @@ def test_what_a_removal_leaves_is_not_open_until_the_quotes_move(gone: str, stat
 
 @pytest.mark.parametrize("is_withdrawn", [True, False])
 def test_a_race_that_comes_back_without_a_runner_is_not_open_until_the_quotes_move(is_withdrawn: bool) -> None:
-    """A17, as an image, also after the market was withdrawn."""
+    """As an image, also after the market was withdrawn."""
     source = a_race()
     if is_withdrawn:
         source.book.apply(MarketGone("1.1"), 0)
@@ -284,7 +282,7 @@ def test_a_runner_that_is_back_at_the_same_quotes_is_open_again(status: Any) -> 
 
 
 def test_one_quote_of_many_does_not_account_for_a_removal() -> None:
-    """A17: until the others have taken over what the removed one took of the sum, or have all moved."""
+    """Until the others have taken over what the removed one took of the sum, or have all moved."""
     source = a_race()
     source.update(definition=a_definition(selections=tuple(RACE), type="winner", removed=("a",)))
     source.update(quote("d", 7.9))
@@ -296,7 +294,7 @@ def test_one_quote_of_many_does_not_account_for_a_removal() -> None:
 
 
 def test_a_quote_withdrawn_before_its_selection_is_removed_changes_nothing() -> None:
-    """A17: what is left may sum to a possible book, though it was quoted beside another selection."""
+    """What is left may sum to a possible book, though it was quoted beside another selection."""
     quotes = {"a": 6.0, "b": 2.3, "c": 3.2, "d": 4.0}
     source = Source(a_definition(selections=tuple(RACE), type="winner"))
     source.update(*(quote(key, odds) for key, odds in quotes.items()))
@@ -315,7 +313,6 @@ def test_a_suspended_selection_may_still_win() -> None:
 
 
 def test_rounding_goes_over_fair_only_by_name() -> None:
-    """A20."""
     fair = {"home": 0.251, "draw": 0.7315, "away": 0.0175}
     books = [quote(key, 1 / each) for key, each in fair.items()]
     for rounding in ("balanced", "down"):
@@ -326,7 +323,6 @@ def test_rounding_goes_over_fair_only_by_name() -> None:
 
 
 def test_a_shift_keeps_the_book_sum_of_several_winners() -> None:
-    """A21."""
     fair = {"a": 0.95, "b": 0.683, "c": 0.683, "d": 0.684}
     definition = a_definition(selections=tuple(fair), type="place", winners=3)
     books = [offers(key, 0.995 / each, 1.005 / each) for key, each in fair.items()]
@@ -337,7 +333,6 @@ def test_a_shift_keeps_the_book_sum_of_several_winners() -> None:
 
 @pytest.mark.parametrize("method", ["shin", "additive", "goto"])
 def test_methods_of_one_winner_are_refused_for_several(method: Any) -> None:
-    """B11."""
     definition = a_definition(selections=tuple("abcd"), type="place", winners=2)
     quotes = [quote(key, 1.8) for key in "abcd"]
     assert "method" == reason_of(definition, *quotes, devig=method)
@@ -365,7 +360,7 @@ def test_methods_of_one_winner_are_refused_for_several(method: Any) -> None:
 def test_what_a_known_overround_leaves_for_missing_quotes_is_less_than_certain(
     prices: tuple[float | None, ...], *, is_open: bool
 ) -> None:
-    """A9: an American price under 0 is none in decimal odds, so the other side's stands alone."""
+    """An American price under 0 is none in decimal odds, so the other side's stands alone."""
     keys = MATCH if len(prices) > len(("home", "away")) else ("home", "away")
     quotes = [quote(key, price) for key, price in zip(keys, prices, strict=True) if price is not None]
     found = open_prices(a_definition(selections=keys), *quotes, source_overround=1.05)

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -18,6 +17,7 @@ from oddsengine.gateway.protocol import encoders
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from tests.support.builders import a_batch, a_command, a_definition, a_quote, live
+from tests.support.laws.examples import examples
 
 if TYPE_CHECKING:
     from oddsengine.commands.command import Command
@@ -229,5 +229,5 @@ class Trading(RuleBasedStateMachine):
             assert expected(truth, by_profile[profile], by_profile) == found[market, profile], (market, profile)
 
 
+Trading.TestCase.settings = examples(30, stateful_step_count=20)
 TestTrading = Trading.TestCase
-TestTrading.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)

@@ -219,7 +219,7 @@ def test_a_void_gives_back_every_stake() -> None:
 
 
 @pytest.mark.parametrize("action", ["suspend", "limit"])
-def test_a_market_without_a_source_is_said_to_be_suspended_by_whom(action: str) -> None:
+def test_the_reason_of_a_market_without_a_source_is_that_of_its_suspension(action: str) -> None:
     floor = Floor()
     floor.market()
     floor.pipeline.receive(a_batch(MarketGone("1.1")), 1)

@@ -59,7 +59,7 @@ class Sources:
 @pytest.mark.parametrize("line", [-1.5, -0.25, 0.0, 0.75, 2.0])
 @pytest.mark.parametrize("first", ["betfair", "p"])
 def test_the_same_line_of_two_sources_is_one_market(line: float, first: str) -> None:
-    """B8: the ids never met."""
+    """The ids never met."""
     sources = Sources("betfair", "p")
     for source in (first, "p" if first == "betfair" else "betfair"):
         if source == "p":
@@ -92,7 +92,7 @@ def test_a_line_without_prices_is_suspended_and_no_other_one() -> None:
 
 
 def test_a_line_with_offers_on_one_side_only_has_no_price() -> None:
-    """A7: each line is a market of its own, but its other side says nothing."""
+    """Each line is a market of its own, but its other side says nothing."""
     sources = Sources("betfair").betfair(-3.5, -4.5, home=1.9, away=2.04)
     rows = {"id": 11, "hc": -4.5, "atb": [[2.0, 100]], "atl": [[2.06, 100]]}
     for event in sources.stream.read_line(mcm({"id": "1.24", "rc": [rows]})):

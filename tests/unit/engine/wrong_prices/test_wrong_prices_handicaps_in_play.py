@@ -45,7 +45,7 @@ def test_an_asian_handicap_in_play_is_not_compared_without_a_score() -> None:
 def test_an_asian_handicap_in_play_counts_from_the_score_or_from_the_start(
     score: str | None, counts_all: bool, reason: str | None
 ) -> None:
-    """A22: home with -0.5 at the price of home or draw, right only where the away side leads by a goal that does not count."""
+    """Home with -0.5 at the price of home or draw, right only where the away side leads by a goal that does not count."""
     match = Match(profiles={"default": WITH_MARGIN})
     match.counts_all_goals = counts_all
     match.event(in_play=True, score=score)
@@ -96,7 +96,7 @@ def test_in_other_sports_handicaps_count_all_points_in_play(sport: str, score: s
 def test_a_source_that_counts_other_goals_does_not_stand_in_for_another(
     sport: str, score: str | None, counts: tuple[bool, bool], is_open: bool
 ) -> None:
-    """B8: under one id, but -0.5 at 1-0 is another bet."""
+    """Under one id, but -0.5 at 1-0 is another bet."""
     sources = Sources(A, B)
     event = an_event("e1", sport=sport, in_play=True, score=score)
     definition = asian_handicap(EventId("e1"), -0.5, "A", "B", Phase("open", in_play=True))

@@ -53,7 +53,7 @@ CASES: list[tuple[str, list[str], MarketDefinition, str, str]] = [
 def test_a_bet_of_betfair_and_of_a_bookmaker_is_one_market_with_a_name(
     market_type: str, runners: list[str], definition: MarketDefinition, market: str, name: str
 ) -> None:
-    """B12: more than half of the types were anonymous."""
+    """More than half of the types were anonymous."""
     feeds = Feeds("betfair", "p")
     books = [BookChange(selection.source_id, quote=2.0) for selection in definition.selections]
     feeds.update("p", EventUpdate(MATCH), MarketUpdate(definition.id, image=True, definition=definition, books=books))

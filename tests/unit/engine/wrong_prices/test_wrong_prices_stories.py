@@ -81,7 +81,7 @@ def test_a_consensus_is_not_over_the_lay_of_one_of_its_exchanges(settings: dict[
 def test_a_price_is_not_over_the_lay_of_another_exchange_where_rules_say_so(
     lay: float, size: float, is_bound: bool, is_open: bool
 ) -> None:
-    """A2: the second source does not speak, but what it lays can be taken."""
+    """The second source does not speak, but what it lays can be taken."""
     profile = Profile(ladder="decimal_3", book_sum=1.0, bound_by_exchanges=is_bound)
     sources = Sources(A, B, profile=profile).define(A).receive(A, MarketUpdate("m", books=quotes(2.0, 2.0)))
     offer = BookChange("s-home", lay=[(lay, size)])

@@ -30,11 +30,11 @@ def limits(definitions: Iterable[MarketDefinition]) -> dict[str, float | None]:
     return {each.id.removeprefix("x.7/"): each.limit for each in definitions}
 
 
-@pytest.mark.parametrize(("said", "delay"), [(5, 5.0), (0, None), (None, None)])
-def test_betfair_delays_bets_in_play(said: int | None, delay: float | None) -> None:
+@pytest.mark.parametrize(("stated", "delay"), [(5, 5.0), (0, None), (None, None)])
+def test_betfair_delays_bets_in_play(stated: int | None, delay: float | None) -> None:
     runners = [{"id": number, "sortPriority": number, "hc": hc} for number, hc in ((1, -0.5), (2, 0.5))]
     whole = {"status": "OPEN", "eventId": "7", "bettingType": "ASIAN_HANDICAP_DOUBLE_LINE", "marketType": "ASIAN_HANDICAP"}
-    definition = msgspec.convert({**whole, "betDelay": said, "runners": runners}, Definition)
+    definition = msgspec.convert({**whole, "betDelay": stated, "runners": runners}, Definition)
     assert {delay} == {each.bet_delay_s for _, each in of_betfair("x", "1.24", definition)}
 
 
@@ -64,10 +64,10 @@ def test_opticodds_limits_selections_and_the_smallest_is_that_of_the_market() ->
     fixture = msgspec.convert(
         {"id": "7", "home_team_display": "A", "away_team_display": "B", "sport": {"id": "soccer"}, "league": {"id": "l"}}, Fixture
     )
-    said: list[Any] = [{"max_stake": 300}, {"max_stake": None}, {"max_stake": 200}]
+    stakes: list[Any] = [{"max_stake": 300}, {"max_stake": None}, {"max_stake": 200}]
     entries = [
         Entry(name, "7", "b", "Moneyline 3-Way", name, 3.0, limits=each)
-        for name, each in zip(("A", "Draw", "B"), said, strict=True)
+        for name, each in zip(("A", "Draw", "B"), stakes, strict=True)
     ]
     assert {"match_odds": 200.0} == limits(definition for definition, _ in of_opticodds(EVENT, fixture, entries).values())
 

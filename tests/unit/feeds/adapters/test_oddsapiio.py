@@ -199,7 +199,6 @@ def test_prices_from_before_the_match_are_suspended_once_it_is_live(at: str | No
 
 @pytest.mark.parametrize("wrong", [(110, 240, 290), (1.1, 2.4, 2.9), (2.1, "+240", "NaN"), (0.5, 3.4, 9.0)])
 def test_odds_in_another_format_cost_only_their_market(wrong: tuple[Any, ...]) -> None:
-    """Wrong prices, A9."""
     streaming = Streaming().recovered()
     prices = dict(zip(("home", "draw", "away"), wrong, strict=True))
     received = streaming.stream(message("updated", {"name": "ML", "odds": [prices]}, TOTALS))

@@ -205,7 +205,6 @@ def test_a_live_entry_begins_the_match_at_every_sportsbook_before_the_list_says_
 
 @pytest.mark.parametrize("wrong", [(110, 240, 290), (1.1, 2.4, 2.9), (2.1, "+240", "NaN"), (0.5, 3.4, 9.0)])
 def test_odds_in_another_format_cost_only_their_market(wrong: tuple[Any, ...]) -> None:
-    """Wrong prices, A9."""
     streaming = Streaming().recovered()
     prices = zip(("home", "draw", "away"), wrong, strict=True)
     totals = [an_entry(f"{side} 2.5", 1.95, market="Total Goals", points=2.5) for side in ("Over", "Under")]

@@ -244,7 +244,6 @@ def test_a_new_verification_discards_the_answers_of_the_last_one() -> None:
 
 @pytest.mark.parametrize("wrong", [(110, 240, 290), (1.1, 2.4, 2.9), (2.1, "+240", "NaN"), (0.5, 3.4, 9.0)])
 def test_odds_in_another_format_cost_only_their_market(wrong: tuple[Any, ...]) -> None:
-    """Wrong prices, A9."""
     polling = Polling().recovered()
     prices = dict(zip(("home", "draw", "away"), wrong, strict=True))
     received = polling.next("odds", odds(period(moneyline=prices, totals=[TOTAL]), last=21))

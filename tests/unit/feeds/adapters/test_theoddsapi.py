@@ -209,7 +209,7 @@ def test_prices_from_before_the_match_are_suspended_at_its_start_until_they_are_
 
 
 def test_a_result_that_had_a_draw_lacks_it_and_is_no_moneyline() -> None:
-    """Wrong prices, A8: also in a sport of which other bookmakers quote no draw."""
+    """Also in a sport of which other bookmakers quote no draw."""
     polling = Polling()
     without = {"key": "h2h", "outcomes": H2H["outcomes"][:2]}
     handball = {"sport_key": "handball_germany_bundesliga"}
@@ -221,7 +221,7 @@ def test_a_result_that_had_a_draw_lacks_it_and_is_no_moneyline() -> None:
 
 
 def test_odds_of_another_format_are_refused_and_said() -> None:
-    """Wrong prices, A9: American odds where decimal ones were asked for."""
+    """American odds where decimal ones were asked for."""
     polling = Polling()
     prices = zip(("A", "B", "Draw"), (110, 290, 240), strict=True)
     american = {"key": "h2h", "outcomes": [{"name": name, "price": price} for name, price in prices]}
@@ -248,7 +248,6 @@ def test_a_call_that_the_budget_puts_off_is_no_silence_though_the_prices_expire(
 
 @pytest.mark.parametrize("wrong", [(110, 240, 290), (1.1, 2.4, 2.9), (2.1, -240, 1.005), (0.5, 3.4, 9.0)])
 def test_odds_in_another_format_cost_only_their_market(wrong: tuple[Any, ...]) -> None:
-    """Wrong prices, A9."""
     prices = zip(("A", "Draw", "B"), wrong, strict=True)
     h2h = {"key": "h2h", "outcomes": [{"name": name, "price": price} for name, price in prices]}
     received = Polling().respond([an_event("e1", at("pinnacle", h2h, TOTALS))])

@@ -45,8 +45,8 @@ def test_the_combined_market_is_priced_like_any_other() -> None:
 
 def test_of_several_limits_and_delays_the_strictest_hold() -> None:
     markets, members = ConsensusMarkets(), [a_member("a", 2.0), a_member("b", 2.0), a_member("c", 2.0)]
-    for (member, definition, _), said in zip(members, ((90.0, None), (50.0, 2.0), (None, 5.0)), strict=True):
-        member.define(msgspec.structs.replace(definition, limit=said[0], bet_delay_s=said[1]))
+    for (member, definition, _), (limit, delay_s) in zip(members, ((90.0, None), (50.0, 2.0), (None, 5.0)), strict=True):
+        member.define(msgspec.structs.replace(definition, limit=limit, bet_delay_s=delay_s))
     choice, _ = markets.combine(MARKET, ConsensusInput(members, RULE), RESOLVED, 1)
     terms = choice.market.terms
     assert MarketTerms(False, 50.0, 5.0) == terms

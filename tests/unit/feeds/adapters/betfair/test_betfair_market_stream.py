@@ -248,7 +248,7 @@ def test_an_event_is_published_only_when_it_changes() -> None:
     ],
 )
 def test_what_is_no_price_costs_only_its_market(change: dict[str, object]) -> None:
-    """Wrong prices, A9 and B9: text may say `NaN`, as it does for starting prices."""
+    """Text may say `NaN`, as it does for starting prices."""
     markets = [with_prices(betfair_market(key), {"id": 11, **each}) for key, each in (("1.1", change), ("1.2", {"ltp": 2.0}))]
     received = Received().receive(mcm(*markets))
     assert ["market 1.1"] == [rejected.where for rejected in received.rejected]
