@@ -13,6 +13,7 @@ import typer
 from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine import __version__
+from oddsengine.cli.gateway_options import CaOption, TokenOption  # noqa: TC001 - typer reads the types of options
 from oddsengine.cli.roles.commands import engine, gateway, run
 from oddsengine.cli.support import ConfigOption, fail, parse_speed, parse_times, read_settings, run_role, with_address
 from oddsengine.cli.trading.commands import commands, lift, override, suspend
@@ -154,10 +155,8 @@ def watch(
     url: Annotated[str, typer.Argument(help="A gateway, as localhost:8080, or the full URL of its stream.")],
     channel: Annotated[str, typer.Argument(help="sport:<key>, competition:<id>, event:<id> or market:<id>.")],
     once: Annotated[bool, typer.Option("--once", help="Print the current state of the channel and exit.")] = False,
-    token: Annotated[str | None, typer.Option(envvar="ODDSENGINE_TOKEN", help="Access token, if one is required.")] = None,
-    ca: Annotated[
-        Path | None, typer.Option(envvar="ODDSENGINE_CA", help="Trust the certificates of this PEM file instead of the system's.")
-    ] = None,
+    token: TokenOption = None,
+    ca: CaOption = None,
 ) -> None:
     """Show a channel as a live table in the terminal. Whatever is wrong is shown and retried; with --once it ends the command."""
     from oddsengine.cli.watch import watch as watch_channel

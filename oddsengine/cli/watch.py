@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from oddsengine.cli.gateway_options import tls_context
 from oddsengine.client import OddsClient, Problem
 from oddsengine.common.signals import on_stop
 
@@ -129,7 +129,7 @@ async def watch(url: str, channel: str, *, once: bool = False, token: str | None
         [channel],
         token=None if token is None else lambda: token,
         on_problem=_fail if once else _Reports(console),
-        ssl=_tls_context(ca),
+        ssl=tls_context(ca),
     )
     table = _Table(client, channel)
     if once:
@@ -162,15 +162,6 @@ async def _print_snapshot(client: OddsClient, table: _Table, console: Console) -
 
 def _fail(problem: Problem) -> None:
     raise ValueError(problem.text)
-
-
-def _tls_context(ca: Path | None) -> ssl.SSLContext | None:
-    if ca is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError) as error:
-        raise ValueError(f"--ca {ca} can't be loaded: {error.strerror or error}") from None
 
 
 async def _refresh(live: Live, table: _Table, console: Console) -> None:

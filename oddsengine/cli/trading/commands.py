@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oddsengine.cli.gateway_options import CaOption, TokenOption, tls_context
 from oddsengine.cli.support import fail
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from oddsengine.client.commands import CommandClient
 
@@ -38,10 +38,6 @@ ProfileOption = Annotated[list[str] | None, typer.Option("--profile", help="Only
 ReasonOption = Annotated[str, typer.Option(help="Why, for other people.")]
 ExpiresOption = Annotated[
     str | None, typer.Option(help="kick_off, a time as 2026-11-26T20:00:00Z, or seconds. Default: when it is lifted.")
-]
-TokenOption = Annotated[str | None, typer.Option(envvar="ODDSENGINE_TOKEN", help="Access token, if one is required.")]
-CaOption = Annotated[
-    Path | None, typer.Option(envvar="ODDSENGINE_CA", help="Trust the certificates of this PEM file instead of the system's.")
 ]
 
 
@@ -146,8 +142,7 @@ def _print(url: str, token: str | None, ca: Path | None, ask: Callable[[CommandC
     from oddsengine.client.commands import CommandClient, CommandRefused
 
     async def run() -> list[dict[str, Any]]:
-        trusted = None if ca is None else ssl.create_default_context(cafile=ca)
-        async with CommandClient(url, token=None if token is None else lambda: token, ssl=trusted) as client:
+        async with CommandClient(url, token=None if token is None else lambda: token, ssl=tls_context(ca)) as client:
             return await ask(client)
 
     try:

@@ -60,6 +60,7 @@ async def test_a_trader_suspends_lists_lifts_and_overrides(service: RunningServi
         (("suspend", "evnt:e1"), "did you mean 'event'"),
         (("suspend", "event:e1", "--expires", "soon"), "kick_off"),
         (("lift", "none"), "no command 'none'"),
+        (("lift", "none", "--ca", "missing.pem"), "missing.pem can't be loaded"),
         (("override", "event:e1"), "nothing to set"),
         (("override", "event:e1", "--price", "home"), "home=2.5"),
         (("override", "event:e1", "--price", "home=9", "--force"), "role admin"),
