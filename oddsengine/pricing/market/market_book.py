@@ -38,6 +38,7 @@ class MarketBook:
         "_first_groups",
         "_has_steps",
         "_is_beatable",
+        "_only_group",
         "_positions",
         "_profile_indices",
         "_require_complete_book",
@@ -96,6 +97,8 @@ class MarketBook:
             for inputs, indices in self._profile_indices.items()
         }
         self._first_groups = next(iter(self.groups.values()), [])
+        #: the group of a market that has no other, neither by lines nor by profiles
+        self._only_group = self._first_groups[0] if len(self.groups) == len(outcomes) == 1 else None
         #: selection -> the number of its group and its index in that
         self._positions = {
             str(selection.key): (number, index)
@@ -163,6 +166,10 @@ class MarketBook:
 
     def price(self) -> tuple[dict[str, None], str | None]:
         """Price what is dirty. Return the selections whose prices changed, and why the market may not be open, if so."""
+        only = self._only_group
+        if only is not None and self.is_open and not only.is_dirty:
+            # Most updates of an open market are deep in its order books.
+            return {}, None if only.has_prices else "no_price"
         changed: dict[str, None] = {}
         refusal: str | None = None
         has_prices = False
