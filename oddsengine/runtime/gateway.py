@@ -159,6 +159,7 @@ async def run_gateway(
         hub = _build_hub(settings)
         reader, followers = _followers(settings, hub, redis, timing)
         session_limiter = SessionLimiter(redis, settings.redis.namespace)
+        stack.push_async_callback(session_limiter.finish)
         admission = build_admission(settings, session_limiter, opened.authenticator)
         handshakes = HandshakeTimeouts(settings.limits.handshake_timeout_s, time.monotonic, settings.limits.idle_timeout_s)
         errors = InternalErrors()

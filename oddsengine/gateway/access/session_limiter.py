@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: The sessions of a gateway that died are counted for this long.
 LEASE_S: Final = 30.0
+_FINISH_S: Final = 1.0
 _USER: Final = "session limiter"
 _OUTAGE: Final = Outage("sessions counted in this process only", "sessions counted across all gateways again")
 
@@ -72,6 +73,11 @@ class SessionLimiter:
             task = asyncio.create_task(self._end_lease(subject, session))
             self._releases.add(task)
             task.add_done_callback(self._releases.discard)
+
+    async def finish(self) -> None:
+        """Wait for the end of the leases that were released, a second at most. Call it before Redis is closed."""
+        if self._releases:
+            await asyncio.wait(self._releases, timeout=_FINISH_S)
 
     async def renew(self) -> None:
         """Renew the leases of this process until cancelled."""

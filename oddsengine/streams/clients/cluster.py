@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _WITHOUT_KEY: Final = frozenset(
     {"PING", "INFO", "TIME", "SCRIPT LOAD", "COMMAND", "CLIENT LIST", "CONFIG GET", "ROLE", "ACL WHOAMI"}
 )
+#: How often all connections are closed to find the nodes again.
+_SEARCH_S: Final = 1.0
 
 
 class ClusterClient(Redis):
@@ -50,6 +52,7 @@ class ClusterClient(Redis):
         self._scripts: dict[str, bytes | str] = {}
         #: the node that failed last, which is asked last for the topology
         self._failed: str | None = None
+        self._searched_s = float("-inf")
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Execute a command on the node that has its key, or on any if it has none. It is not repeated after an error."""
@@ -69,7 +72,11 @@ class ClusterClient(Redis):
             self._failed = getattr(error, "last_failed_node_name", None)
             raise
         except RedisClusterException as error:
-            await self.reconnect()
+            # A slot without a node, for example: the others go on meanwhile.
+            now_s = asyncio.get_running_loop().time()
+            if now_s - self._searched_s > _SEARCH_S:
+                self._searched_s = now_s
+                await self.reconnect()
             raise RedisConnectionError(str(error)) from error
 
     async def _find_nodes(self) -> None:

@@ -37,6 +37,8 @@ async def test_a_released_session_is_free_for_another_gateway(redis: Redis) -> N
     one, other = SessionLimiter(redis), SessionLimiter(redis)
     assert await one.acquire("shop", "a", 1)
     one.release("shop", "a")
+    await one.finish()
+    assert not await redis.exists(sessions_key("odds", "shop"))
     one.release("shop", "never acquired")
     await acquire(other, "shop", "b", 1)
 
