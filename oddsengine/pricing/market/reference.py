@@ -143,9 +143,9 @@ def price_book(
     if profile.fixed_prices:
         rounded = with_fixed(keys, rounded, winners, profile)
     selections = [
-        _UNPRICED
+        _UNPRICED._replace(price=price if key in profile.fixed_prices else None)
         if answer is None or quoted is None
         else PricedSelection(answer.probability, answer.basis, probability, quoted, price)
-        for answer, probability, quoted, price in zip(raw, fair, quotes, rounded.prices, strict=True)
+        for key, answer, probability, quoted, price in zip(keys, raw, fair, quotes, rounded.prices, strict=True)
     ]
     return PricedBook(selections, rounded.refusal)

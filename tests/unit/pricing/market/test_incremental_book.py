@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from oddsengine.commands.ruling import Adjustment
 from oddsengine.domain.ladders import LADDERS
 from oddsengine.pricing.market.incremental_book import IncrementalBook
 from oddsengine.pricing.market.reference import price_book
@@ -25,6 +26,7 @@ PROFILES = st.lists(
         skew=st.sampled_from([1.0, 1.0, 1.1]),
         max_odds=st.sampled_from([1000.0, 20.0]),
         min_odds=st.sampled_from([1.01, 1.5]),
+        _commanded=st.builds(Adjustment, prices=st.just({}) | st.dictionaries(st.sampled_from(KEYS), st.integers(1005, 9000))),
     ),
     min_size=1,
     max_size=4,
@@ -61,4 +63,7 @@ def test_an_incremental_book_has_the_reference_prices(profiles: list[Profile], m
             reference = price_book(KEYS, [None if each is None else Fair(each, "book") for each in probabilities], 1, profile)
             assert reference is not None
             assert [selection.price for selection in reference.selections] == prices
+            if profile.fixed_prices and None not in prices and reference.refusal is None:
+                # Not even a price that a person has set brings the book under its floor.
+                assert sum(1000 / (price or 1) for price in prices) >= 1.0 - 1e-9
         assert {at for old, new in zip(before, book.prices, strict=True) for at in range(3) if old[at] != new[at]} == changed
