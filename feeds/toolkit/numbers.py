@@ -46,7 +46,7 @@ def problem_of_odds(value: float | str | None) -> str | None:
 
 
 def read_quotes(prices: Mapping[str, float | str | None], outcomes: int, winners: int = 1) -> tuple[dict[str, float], list[str]]:
-    """Parse a bookmaker's prices of a market, in the one way of all adapters.
+    """Parse a bookmaker's prices of a market, the same way for all adapters.
 
     Args:
         prices: by selection; None where there is none.
@@ -54,7 +54,7 @@ def read_quotes(prices: Mapping[str, float | str | None], outcomes: int, winners
         winners: how many of them win.
 
     Returns:
-        The decimal odds of the prices that are some, none at all where together they can't be; and what is wrong with the others.
+        The decimal odds by selection, empty if together they can't be decimal odds; and a problem for each price that is refused.
     """
     quotes: dict[str, float] = {}
     problems: list[str] = []

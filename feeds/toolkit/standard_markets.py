@@ -94,7 +94,7 @@ def both_to_score(event: EventId, phase: Phase, *, period: str = "ft") -> Market
 
 
 def with_limit(definition: MarketDefinition, limits: Iterable[object]) -> MarketDefinition:
-    """Return a market with the smallest of its source's limits; what is no amount is none."""
+    """Return a market with the smallest of its source's limits. Values that are not amounts are ignored."""
     limit = min((amount for each in limits if (amount := to_amount(each)) is not None), default=None)
     return definition if limit is None else msgspec.structs.replace(definition, limit=limit)
 

@@ -128,7 +128,8 @@ class CommandClient:
     async def _ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        assert self._http is not None, "use it as a context manager"  # noqa: S101 - an error of the caller
+        if self._http is None:
+            raise RuntimeError("use a CommandClient as a context manager")
         token = await ask_token(self._token)
         sent = {**(headers or {}), **({} if token is None else {"Authorization": f"Bearer {token}"})}
         data = None if body is None else orjson.dumps(body)

@@ -1,4 +1,4 @@
-"""Commands: what a person orders of the offer, with author, scope, reason and expiry.
+"""Commands: instructions of people that change the offer, each with author, scope, reason and expiry.
 
 A command is stored whole at each of its changes (made, confirmed, lifted), so that applying one twice is harmless.
 """

@@ -158,7 +158,7 @@ class CommandBook:
                     yield command
 
     def settled_pairs(self) -> SettledPairs:
-        """Return which events people have said to be the same or not; of a pair, the newest word holds."""
+        """Return which events are the same or not by the commands that hold; of those on one pair, the newest."""
         pairs: dict[frozenset[str], tuple[str, tuple[str, str]]] = {}
         settling = [each for each in self.commands.values() if each.action in {"match", "unmatch"}]
         for command in sorted(settling, key=lambda each: each.rank):

@@ -50,7 +50,7 @@ def _pattern(secret: str) -> str:
 
 
 def _base64_forms(secret: str) -> Iterator[str]:
-    """Yield what a secret is in the base64 of a longer text, as of a user and a password: it may begin at any of three bits."""
+    """Yield a secret as it is within the base64 of a longer text: it may begin at any byte of three."""
     data = secret.encode()
     for before in range(3):
         # The characters at both ends also hold bits of what is beside the secret.

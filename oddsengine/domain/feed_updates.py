@@ -55,7 +55,7 @@ class MarketDefinition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     event's.
     `counts_all_goals` is whether an Asian handicap of football in play counts the goals of before the bet too, as at an exchange;
     bookmakers count from the score at the time of the bet.
-    `limit` is the greatest stake that the source takes, `bet_delay_s` for how many seconds it delays a bet; None: not said.
+    `limit` is the greatest stake that the source takes, `bet_delay_s` for how many seconds it delays a bet; None: not stated.
     """
 
     id: MarketId

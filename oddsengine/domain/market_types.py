@@ -316,6 +316,7 @@ def place_of(market_type: MarketType, period: str | None = None, line: float | N
 
 
 def _period_rank(period: str | None) -> int:
+    # Numbered periods come in their order, then unknown ones, and named ones such as the shoot-out last.
     if period in _WHOLE:
         return 0
     match = _NUMBERED.fullmatch(period or "")

@@ -23,6 +23,7 @@ _PRUNE_EVERY_MS: Final = 60_000
 _KEEP_ENDED_MS: Final = 24 * 3600 * 1000
 #: How old a command is before it is lifted because its event is not on offer.
 _KEEP_OF_GONE_MS: Final = 7 * 24 * 3600 * 1000
+#: How long after the start the feeds have described all their events.
 _DESCRIBED_AFTER_MS: Final = 600_000
 #: Who has lifted such a command.
 EVENT_GONE: Final = "event gone"
@@ -56,7 +57,7 @@ class CommandFollower:
         self._is_gone = is_gone
         self._seq = 0
         self._next_prune_ms = 0
-        #: from when on an event that is not on offer is gone: the feeds have described theirs by then
+        #: from when on an event that is not on offer is gone, Unix milliseconds
         self._all_described_ms = wall_ms() + _DESCRIBED_AFTER_MS
         #: those of the table, as they were when they were last obeyed
         self.commands: dict[str, Command] = {}

@@ -64,7 +64,7 @@ class CommandedMarkets:
         return list(self._concerned(expired))
 
     def take_settled(self) -> SettledPairs | None:
-        """Return which events people have said to be the same or not, None if that is what it was at the last call."""
+        """Return which events are the same or not by the commands that hold, None if that is unchanged since the last call."""
         if not self._may_settle:
             return None
         settled, before = self.book.settled_pairs(), self._settled
@@ -72,12 +72,12 @@ class CommandedMarkets:
         return None if settled == before else settled
 
     def use(self, pricer: Pricer) -> None:
-        """Command another pricer from now on. Every market is priced again."""
+        """Apply the commands to another pricer from now on. Every market is priced again."""
         self.book.use_profiles(tuple(pricer.profiles))
         self._ruled.clear()
 
     def rule(self, definition: MarketDefinition, offer: OwnedOffer, now_ms: int, pricer: Pricer) -> Ruling | None:
-        """Return what is commanded of a market, None if nothing is. What that changes of its pricing is passed on.
+        """Return what is commanded of a market, None if nothing is, and pass on to the pricer what that changes.
 
         Args:
             definition: the market, as the source has it that prices it.

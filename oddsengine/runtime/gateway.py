@@ -301,7 +301,7 @@ def build_authenticator(settings: Settings) -> Authenticator:
     """Build what verifies tokens. Raises UnusableKey if a configured key is not valid."""
     limits = settings.limits
     defaults = SessionLimits(sessions=limits.sessions, channels=limits.channels, messages_per_s=limits.messages_per_s)
-    # Who configures neither keys nor a role has not asked for strangers that command the offer.
+    # With neither keys nor a role configured, clients of other machines must not be able to command the offer.
     may_command = settings.auth.anonymous_role is not None or is_local(settings.gateway.host)
     authenticator = Authenticator(settings.auth, defaults, anonymous_commands=("*",) if may_command else ())
     authenticator.validate_keys()

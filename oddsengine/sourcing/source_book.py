@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: The statuses of selections that may still win.
 _CAN_WIN: Final = frozenset({"active", "suspended"})
-_NONE: Final[frozenset[str]] = frozenset()
+_NO_SELECTIONS: Final[frozenset[str]] = frozenset()
 #: How many markets that a source has withdrawn are kept, to compare what they come back with.
 _KEPT_GONE: Final = 1000
 #: The share of what a removed selection took of the book sum that new quotes of the others must have taken over.
@@ -68,7 +68,7 @@ class SourceMarket:
         #: the same market as it was when the source withdrew it, until this one has a definition
         self._gone = gone
         #: the selections whose removal `quotes_at_removal` was before
-        self.removed = _NONE
+        self.removed = _NO_SELECTIONS
         self.definition: MarketDefinition | None = None
         self.definitions: dict[str, SelectionDefinition] = {}
         self.books: dict[str, SelectionBook] = {}
@@ -153,7 +153,7 @@ class SourceMarket:
 
 def _removed(before: MarketDefinition, after: MarketDefinition) -> frozenset[str]:
     """Return the selections that could win and no longer can, or have won, in a market that goes on."""
-    return _NONE if before.selections is after.selections else _can_win(before) - _can_win(after)
+    return _NO_SELECTIONS if before.selections is after.selections else _can_win(before) - _can_win(after)
 
 
 def _can_win(definition: MarketDefinition) -> frozenset[str]:

@@ -54,7 +54,7 @@ class Listener(Protocol):
         ...
 
     def epoch_opened(self, shard: int) -> None:
-        """Handle a sign of life of an owner whose changes are not known yet."""
+        """Handle a new epoch, whose state is not loaded yet: its owner is alive."""
         ...
 
     def went_stale(self, shard: int) -> None:
@@ -87,7 +87,7 @@ async def read_top(redis: Redis, stream: str) -> Position:
 
 
 class Head(NamedTuple):
-    """Where a shard's stream ends, whether the snapshot is what was written with that entry, and which server says so."""
+    """Where a shard's stream ends, whether the snapshot is what was written with that entry, and on which server that is so."""
 
     top: Position
     whole: bool
@@ -302,7 +302,7 @@ class Follower:
             if position.epoch != self._position.epoch or position.seq != self._position.seq + 1:
                 _log.info("sequence gap, reloading the snapshot", shard=self._shard, at=self._position, next=position)
                 if position.epoch > self._position.epoch and not self.stale:
-                    # A new owner: it lives, and the snapshot is its first word.
+                    # A new owner is alive, and its whole state is in the snapshot.
                     self._last_entry_s = self._clock()
                     self._listener.epoch_opened(self._shard)
                 self._position = ORIGIN

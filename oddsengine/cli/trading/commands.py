@@ -128,12 +128,12 @@ def commands(
 ) -> None:
     """List the commands that hold, newest first, with author, reason and expiry."""
 
-    async def found(client: CommandClient) -> list[dict[str, Any]]:
+    async def ask(client: CommandClient) -> list[dict[str, Any]]:
         if confirm is not None:
             await client.confirm(confirm)
         return await client.commands(active=None if every else True)
 
-    _print(url, token, ca, found)
+    _print(url, token, ca, ask)
 
 
 def _print(url: str, token: str | None, ca: Path | None, ask: Callable[[CommandClient], Awaitable[list[dict[str, Any]]]]) -> None:

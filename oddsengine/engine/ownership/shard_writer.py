@@ -52,10 +52,10 @@ class ShardPublisher(Protocol):
 
 
 class WriteLease(Protocol):
-    """Says whether this process may write."""
+    """What a writer needs of `streams.leases.keeper.Lease`."""
 
     def is_held(self) -> bool:
-        """Check whether it may."""
+        """Check whether this process may write."""
 
     async def until_held(self) -> None:
         """Wait until it may."""
@@ -65,7 +65,7 @@ class UnlimitedLease:
     """The lease of an owner that has no rivals."""
 
     def is_held(self) -> bool:
-        """Check whether it may."""
+        """Return True."""
         return True
 
     async def until_held(self) -> None:
@@ -152,7 +152,7 @@ class ShardWriter:
         self._wake.set()
 
     def dropped(self) -> None:
-        """Take note that another engine owns the shard, and that what was running for it was cancelled."""
+        """Note that another engine owns the shard, and that its tasks here were cancelled."""
         self.is_owner = False
         self._failure = ""
         REDIS_OUTAGE.worked(self._user)

@@ -16,6 +16,7 @@ from oddsengine.commands.command import Scope
 from oddsengine.commands.validation import BadCommand, command_of, decode_request
 from oddsengine.common.error_codes import ErrorCode
 from oddsengine.common.http import RequestRejected, error, json_answer
+from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.domain.ids import EventId
 from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.access.rate_limits import RateLimiter
@@ -69,6 +70,7 @@ class CommandsApi:
         self._settings = settings
         self._wall_ms = wall_ms
         self._rate = RateLimiter(settings.per_s, time.monotonic)
+        self._unreachable_lines = LineLimit()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the API's routes."""
@@ -95,7 +97,8 @@ class CommandsApi:
             except Forbidden as problem:
                 return error(403, ErrorCode.FORBIDDEN, str(problem))
             except UNAVAILABLE as problem:
-                _log.warning("commands unreachable", error=str(problem))
+                if (left_out := self._unreachable_lines.take()) is not None:
+                    _log.warning("commands unreachable", error=str(problem), left_out=left_out)
                 text = "commands can't be read or written now; whether this one was is shown by GET /v1/commands"
                 return error(503, ErrorCode.NOT_READY, text, {"Retry-After": "1"})
 

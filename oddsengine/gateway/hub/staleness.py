@@ -35,7 +35,7 @@ class StalenessMonitor:
         self._now_ms = now_ms
         self._stale_suspend_after_s = stale_suspend_after_s
         #: when each shard's owner last wrote, monotonic seconds
-        self._heard_s = dict.fromkeys(range(len(self._replica.offers)), clock())
+        self._last_write_s = dict.fromkeys(range(len(self._replica.offers)), clock())
         #: shards found stale here, of which the follower knows nothing: it will not call `went_live`
         self._hung: set[int] = set()
         for shard in self._replica.stale_since:
@@ -47,7 +47,7 @@ class StalenessMonitor:
 
     def changed(self, shard: int, batches: list[Batch]) -> None:
         """Dispatch what was just applied to a shard."""
-        self._heard_s[shard] = self._clock()
+        self._last_write_s[shard] = self._clock()
         if shard in self._replica.stale_suspended:
             self._lift_suspension(shard)
         else:
@@ -56,9 +56,9 @@ class StalenessMonitor:
             self.went_live(shard)
 
     def epoch_opened(self, shard: int) -> None:
-        """Note a sign of life of a shard's owner."""
+        """Note that a shard's owner is alive: it has opened an epoch, whose state is not loaded yet."""
         if shard not in self._replica.stale_suspended:
-            self._heard_s[shard] = self._clock()
+            self._last_write_s[shard] = self._clock()
 
     def went_stale(self, shard: int) -> None:
         """Warn every audience of a shard."""
@@ -69,7 +69,7 @@ class StalenessMonitor:
     def went_live(self, shard: int) -> None:
         """Send `live` to every audience of a shard."""
         self._hung.discard(shard)
-        self._heard_s[shard] = self._clock()
+        self._last_write_s[shard] = self._clock()
         self._replica.stale_since.pop(shard, None)
         self._dispatcher.announce_staleness(shard, None)
         if shard in self._replica.stale_suspended:
@@ -83,8 +83,8 @@ class StalenessMonitor:
         if not self._stale_suspend_after_s:
             return
         now_s = self._clock()
-        for shard, heard_s in self._heard_s.items():
-            if now_s - heard_s > self._stale_suspend_after_s and shard not in self._replica.stale_suspended:
+        for shard, written_s in self._last_write_s.items():
+            if now_s - written_s > self._stale_suspend_after_s and shard not in self._replica.stale_suspended:
                 if shard not in self._replica.stale_since:
                     self.went_stale(shard)
                     self._hung.add(shard)

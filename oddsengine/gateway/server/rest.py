@@ -229,7 +229,7 @@ class RestApi:
         selection = record.selections.get(quote.selection) if record is not None else None
         current: float | None = None
         was: WasOnOffer | None = None
-        # While nothing is heard of the shard, what is not known may have come on offer.
+        # While nothing is received of the shard, what is not known may have come on offer.
         is_stale = self._replica.shard_of(quote.market.partition("/")[0]) in self._replica.stale_since
         if record is None or selection is None:
             result: QuoteAnswer = "stale" if is_stale else "unknown"

@@ -1,4 +1,4 @@
-"""What holds for a market beyond its prices: the limit and the bet delay of its source, or what the operator's rules say."""
+"""What holds for a market beyond its prices: the limit and the bet delay of its source, or those of the operator's rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def terms_of(source: MarketTerms | None, resolved: Iterable[ResolvedProfile]) ->
     """Return the terms of a market, one entry a profile; empty where there are none.
 
     Args:
-        source: what its source says, None if nothing.
+        source: those of its source, None if it states none.
         resolved: what applies to it, one entry a profile: what that sets holds instead.
     """
     own = source or _NONE
@@ -38,11 +38,11 @@ def terms_of(source: MarketTerms | None, resolved: Iterable[ResolvedProfile]) ->
 
 def strictest(members: Iterable[SourceMarket]) -> MarketTerms | None:
     """Return the terms of a market that several sources price together: the smallest limit and the longest bet delay."""
-    said = [member.terms for member in members if member.terms is not None]
-    if not said:
+    stated = [member.terms for member in members if member.terms is not None]
+    if not stated:
         return None
     return MarketTerms(
         False,
-        min((each.limit for each in said if each.limit is not None), default=None),
-        max((each.bet_delay_s for each in said if each.bet_delay_s is not None), default=None),
+        min((each.limit for each in stated if each.limit is not None), default=None),
+        max((each.bet_delay_s for each in stated if each.bet_delay_s is not None), default=None),
     )

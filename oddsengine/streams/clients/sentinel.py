@@ -1,4 +1,4 @@
-"""The client of a primary that Sentinels watch: every connection leads to the server that they name, and that agrees."""
+"""The client of a primary that Sentinels watch: every connection leads to the server that they name, if it confirms that."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 
 class _PrimaryConnection(SentinelManagedConnection):
-    """A connection to a server that says of itself that it is a primary.
+    """A connection to a server that reports itself as a primary.
 
     Sentinels name a demoted one until they have noticed, and a restarted one until they have demoted it (Redis documentation,
     "Guidelines for Redis clients with support for Redis Sentinel", step 3).
@@ -67,7 +67,7 @@ class Sentinels(Sentinel):
     """The Sentinels of a primary. All of them are asked: one that is cut off from the others names a former primary."""
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
-        """Return the address of the primary by the newest word of any Sentinel.
+        """Return the address of the primary by the newest configuration of any Sentinel.
 
         Raises:
             MasterNotFoundError: if none names one, or the one that is named is down.
@@ -109,7 +109,7 @@ class SentinelClient(Redis):
             try:
                 named = await self._pool.get_master_address()
             except (RedisError, OSError):
-                continue  # connections say so themselves
+                continue  # commands fail as well, and report it
             if current not in {None, named}:
                 _log.warning("redis primary changed", primary=f"{named[0]}:{named[1]}")
                 await self._pool.update_active_connections_for_reconnect()

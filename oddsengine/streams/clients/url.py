@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, unquote
 
 from oddsengine.common.redaction import SECRETS
@@ -25,7 +25,11 @@ _HOST: Final = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?")
 _ENCLOSED: Final = re.compile(r"\[([0-9A-Fa-f:.]+(?:%[A-Za-z0-9_.-]+)?)\](?::(.*))?")
 
 
+Topology: TypeAlias = Literal["server", "socket", "sentinel", "cluster"]
+
+
 class _Scheme(NamedTuple):
+    topology: Topology
     default_port: int
     example: str
     tls: bool = False
@@ -35,13 +39,13 @@ _SERVER: Final = "redis://user:password@host:6379/0"
 _SENTINEL: Final = "redis+sentinel://user:password@host:26379,host:26379/master/0"
 _CLUSTER: Final = "redis+cluster://user:password@host:6379,host:6379"
 _SCHEMES: Final = {
-    "redis": _Scheme(6379, _SERVER),
-    "rediss": _Scheme(6379, _SERVER, tls=True),
-    "unix": _Scheme(0, "unix:///run/redis.sock"),
-    "redis+sentinel": _Scheme(26_379, _SENTINEL),
-    "rediss+sentinel": _Scheme(26_379, _SENTINEL, tls=True),
-    "redis+cluster": _Scheme(6379, _CLUSTER),
-    "rediss+cluster": _Scheme(6379, _CLUSTER, tls=True),
+    "redis": _Scheme("server", 6379, _SERVER),
+    "rediss": _Scheme("server", 6379, _SERVER, tls=True),
+    "unix": _Scheme("socket", 0, "unix:///run/redis.sock"),
+    "redis+sentinel": _Scheme("sentinel", 26_379, _SENTINEL),
+    "rediss+sentinel": _Scheme("sentinel", 26_379, _SENTINEL, tls=True),
+    "redis+cluster": _Scheme("cluster", 6379, _CLUSTER),
+    "rediss+cluster": _Scheme("cluster", 6379, _CLUSTER, tls=True),
 }
 
 
@@ -49,7 +53,7 @@ class RedisAddress(NamedTuple):
     """What a URL names.
 
     Attributes:
-        topology: `server`, `socket`, `sentinel` or `cluster`.
+        topology: one server, one server of this machine by its socket, a primary that Sentinels watch, or a Cluster.
         nodes: the host and port of the server, of each Sentinel, or of some servers of the Cluster.
         path: of the socket.
         master: the name under which Sentinels watch the primary.
@@ -60,7 +64,7 @@ class RedisAddress(NamedTuple):
         options: the other options, as the client's own arguments.
     """
 
-    topology: str
+    topology: Topology
     nodes: tuple[tuple[str, int], ...]
     path: str
     master: str
@@ -130,11 +134,11 @@ def parse_redis_url(url: str) -> RedisAddress:
         raise ValueError("a # in it: percent-encode it as %23")
     if "[" in credentials or "]" in credentials:
         raise ValueError("brackets that enclose no IPv6 address: percent-encode those of a password, [ as %5B and ] as %5D")
-    topology = {"unix": "socket"}.get(name, name.partition("+")[2] or "server")
-    options = _options(query, topology, tls=scheme.tls)
+    topology = scheme.topology
+    options = _parse_options(query, topology, tls=scheme.tls)
     username, _, password = credentials.partition(":")
     nodes = () if topology == "socket" else tuple(_node(each, scheme) for each in _listed(hosts, topology))
-    master, db = _of_path(path, hosts, topology, scheme)
+    master, db = _parse_path(path, hosts, scheme)
     db = options.pop("db", db)
     if topology == "cluster" and db:
         raise ValueError("a Cluster has database 0 only")
@@ -168,7 +172,7 @@ def _has_credentials(query: str) -> bool:
     return "@" in query and not any(f"{name}=" in query.partition("@")[0] for name in _OPTIONS)
 
 
-def _listed(hosts: str, topology: str) -> list[str]:
+def _listed(hosts: str, topology: Topology) -> list[str]:
     return hosts.split(",") if topology in {"sentinel", "cluster"} else [hosts]
 
 
@@ -192,14 +196,14 @@ def _node(address: str, scheme: _Scheme) -> tuple[str, int]:
     return host, number
 
 
-def _of_path(path: str, hosts: str, topology: str, scheme: _Scheme) -> tuple[str, int]:
+def _parse_path(path: str, hosts: str, scheme: _Scheme) -> tuple[str, int]:
     """Return the name of the primary and the number of the database that a path names."""
     master, database = "", path.removeprefix("/")
-    if topology == "socket":
+    if scheme.topology == "socket":
         if hosts or not path.startswith("/"):
             raise ValueError("no absolute path of a socket: write unix:///run/redis.sock, with three slashes")
         return "", 0
-    if topology == "sentinel":
+    if scheme.topology == "sentinel":
         master, _, database = database.partition("/")
         if not master:
             raise ValueError(f"its path names no primary: write {scheme.example}")
@@ -208,7 +212,7 @@ def _of_path(path: str, hosts: str, topology: str, scheme: _Scheme) -> tuple[str
     return unquote(master), int(database or 0)
 
 
-def _options(query: str, topology: str, *, tls: bool) -> dict[str, Any]:
+def _parse_options(query: str, topology: Topology, *, tls: bool) -> dict[str, Any]:
     options = parse_qsl(query, keep_blank_values=True)
     if query and not options:
         raise ValueError("what follows ? is no option=value")

@@ -1,6 +1,6 @@
 """One member's view of its group, and what it must do next. Pure: time is an argument, in seconds of the member's own clock.
 
-Every member writes a value into a common table again and again (`Member.beat`). It is alive as long as that value changes: each
+Every member writes a value into a common table periodically (`Member.beat`). It is alive as long as that value changes: each
 member judges the others by its own monotonic clock, from when it last saw a change, and itself from when it last sent one. So no
 clock of any machine has to agree with another's, and an owner's own lease ends before anybody else may take what it owned.
 
@@ -154,7 +154,7 @@ class LeaseState:
         return max(at_s, now_s)
 
     def observe(self, sent_s: float, now_s: float, sent: bytes, table: Table) -> None:
-        """Take note of the table as it is after our value was written.
+        """Note the table as it is after our value was written.
 
         Args:
             sent_s: when the value was sent.

@@ -1,4 +1,4 @@
--- Writes commands again that Redis has lost, and tells all who follow the log to read the table anew.
+-- Writes commands again that Redis has lost, and makes all who follow the log read the table again.
 --
 -- Keys
 --   KEYS[1]    the log of commands, a stream
