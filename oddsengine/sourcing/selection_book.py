@@ -135,6 +135,11 @@ class SelectionBook:
         if change.quote is not None:
             self.quote = change.quote or None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the book has neither offers nor a last trade nor a quote."""
+        return self.quote is None and self.last is None and self.best() == (None, None)
+
     def equals(self, other: SelectionBook) -> bool:
         """Check whether another book has the same offers, last trade and quote."""
         return (

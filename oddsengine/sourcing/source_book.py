@@ -42,7 +42,8 @@ class SourceMarket:
 
     `definitions` holds the latest definition of each selection, including those that the market no longer has. Of the last
     change, `updated_ms` is the source's publish time and `received_ms` our time of receipt; `open_since_ms` is our time when the
-    source last opened the market. All are Unix milliseconds. `quotes_at_removal` holds all quotes, by selection, at the removal
+    source last opened the market. All are Unix milliseconds. `replaced` holds the books, by selection, that an image or a return
+    replaced and that have not been quoted since. `quotes_at_removal` holds all quotes, by selection, at the removal
     of one, until those of the others account for it; None otherwise. `terms` holds the limit and the bet delay, None where the
     source says neither: they change more often than the definition, which then stays the same object.
     """
@@ -56,6 +57,7 @@ class SourceMarket:
         "quotes_at_removal",
         "received_ms",
         "removed",
+        "replaced",
         "source",
         "source_id",
         "terms",
@@ -72,6 +74,7 @@ class SourceMarket:
         self.definition: MarketDefinition | None = None
         self.definitions: dict[str, SelectionDefinition] = {}
         self.books: dict[str, SelectionBook] = {}
+        self.replaced = {} if gone is None else gone.quoted()
         self.updated_ms = 0
         self.received_ms = 0
         self.open_since_ms = 0
@@ -117,16 +120,18 @@ class SourceMarket:
         elif self.quotes_at_removal is not None and self.removed <= _can_win(after):
             self.quotes_at_removal = None
 
-    def compare(self, books: Mapping[str, SelectionBook] | None) -> None:
-        """Compare what an update left with what was there: what an image repeats, and quotes after a removal.
+    def quoted(self) -> dict[str, SelectionBook]:
+        """Return the last books of all selections that were quoted, to compare them with those that come, in whichever update."""
+        return {key: book for key, book in (self.replaced | self.books).items() if not book.is_empty}
 
-        Args:
-            books: those that an image replaced.
-        """
-        for key, book in (books or {}).items():
-            now = self.books.get(key)
-            if now is None:
-                continue
+    def clear(self) -> None:
+        """Drop what an image replaces."""
+        self.replaced, self.books, self.definitions = self.quoted(), {}, {}
+
+    def compare(self) -> None:
+        """Compare what an update left with what was there: what it repeats of what was replaced, and quotes after a removal."""
+        for key in [key for key in self.replaced if key in self.books]:
+            book, now = self.replaced.pop(key), self.books[key]
             if now.equals(book):
                 # A repetition is no update: it confirms nothing.
                 self.books[key] = book
@@ -193,11 +198,10 @@ class SourceBook:
             if market is None:
                 gone = self._gone.pop(update.market, None)
                 market = self.markets[update.market] = SourceMarket(self.source, update.market, gone)
-                before = None if gone is None else gone.books
             elif update.image:
                 # An image replaces everything: a price that it does not contain must not survive.
-                before, market.books = market.books, {}
-                market.definitions = {}
+                before = market.books
+                market.clear()
             market.updated_ms = published_ms
             market.received_ms = received_ms
             if update.definition is not None:
@@ -210,8 +214,8 @@ class SourceBook:
                 if book is None:
                     book = books[change.selection] = SelectionBook()
                 book.apply(change, traded_ms)
-            if before or market.quotes_at_removal is not None:
-                market.compare(before)
+            if market.replaced or market.quotes_at_removal is not None:
+                market.compare()
         elif type(update) is EventUpdate:
             self.events[update.event.id] = update.event
         elif type(update) is MarketGone:

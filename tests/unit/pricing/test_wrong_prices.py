@@ -167,6 +167,34 @@ def test_a_jump_is_confirmed_only_by_what_jumped() -> None:
     assert source.reason is None
 
 
+@pytest.mark.parametrize(
+    "relisted",
+    [
+        [MarketGone("1.1"), MarketUpdate("1.1", definition=a_definition())],
+        [MarketUpdate("1.1", image=True, definition=a_definition())],
+        [
+            MarketUpdate("1.1", image=True, definition=a_definition()),
+            MarketGone("1.1"),
+            MarketUpdate("1.1", definition=a_definition()),
+        ],
+    ],
+)
+def test_a_market_listed_again_without_quotes_confirms_no_jump_by_the_same_ones(relisted: list[Any]) -> None:
+    """A15."""
+    source = Source(a_definition(), jump_limit=0.15)
+    source.update(quote("home", 2.5), quote("away", 1.6))
+    source.update(quote("home", 1.6), quote("away", 2.5))
+    assert "spike" == source.reason
+    for update in relisted:
+        source.book.apply(update, source.now_ms, source.now_ms)
+    source.price()
+    source.update(quote("home", 1.6))
+    source.update(quote("away", 2.5))
+    assert "spike" == source.reason
+    source.update(quote("home", 1.61))
+    assert source.reason is None
+
+
 def test_what_jumped_while_the_book_was_refused_may_confirm_the_jump() -> None:
     """Home jumps alone, to a sum that no book has, and the others follow."""
     source = Source(a_definition(selections=MATCH), jump_limit=0.3)
