@@ -38,7 +38,7 @@ class DescribedEvents:
     def __init__(self, books: Mapping[str, SourceBook]) -> None:
         self._books = books
         self.current: dict[EventId, Event] = {}
-        #: those that a live source knows to have begun
+        #: those that a source knows to have begun; what it said last stands while it is not live, since no match unbegins
         self.begun: dict[EventId, Event] = {}
 
     def describe(self, key: EventId) -> DescribedEvent | None:
@@ -51,8 +51,7 @@ class DescribedEvents:
         event = (live or describing)[0].events[key]
         if (event.sport, event.competition) != (named.sport, named.competition):
             event = msgspec.structs.replace(event, sport=named.sport, competition=named.competition)
-        # The only source's markets are suspended while it is not live, and its events are not described again when it is.
-        has_begun = any(_has_begun(book.events[key]) for book in (live if len(self._books) > 1 else describing))
+        has_begun = any(_has_begun(book.events[key]) for book in describing)
         before, had_begun = self.current.get(key), key in self.begun
         self.current[key] = event
         if has_begun:

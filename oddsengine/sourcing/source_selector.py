@@ -5,7 +5,7 @@ to a preferred one only after that has been healthy for a while, so that the pri
 suspension by the first source suspends the market even if others are open, unless the rule disables that. With no healthy source
 the market is suspended, with a reason.
 
-The state of an event is shared: a source that offers a market as before the start while another live one has it in play is not
+The state of an event is shared: a source that offers a market as before the start while another one has it in play is not
 healthy, and where one has closed the market no other is. A market closed with a result stays closed (`final_results`).
 """
 
@@ -160,7 +160,7 @@ class SourceSelector:
             candidates: the sources with their markets, in the config's order.
             event: the market's event, for the rules.
             now_ms: current time, Unix milliseconds.
-            begun: the events that a live source knows to have begun.
+            begun: the events that a source knows to have begun.
             remember: whether to store the choice as the current source, and a result; False for explanations.
         """
         known = [(book, each, each.definition) for book, each in candidates if each.definition is not None]
@@ -279,7 +279,8 @@ def _judged(known: list[_Known], rule: SourcingRule, begun: Mapping[EventId, Eve
     decided_by: SourceBook | None = None
     for book, _, definition in known:
         is_live = book.health == "live"
-        if is_live and definition.in_play:
+        # What has begun does not unbegin because the source that said so is lost, or lags.
+        if definition.in_play:
             in_play = True
         # A result stands even after its source has gone down.
         if definition.status == "closed" and (is_live or has_result(definition)):
@@ -337,8 +338,8 @@ def _refusal(
         book: the source.
         definition: the market as it has it.
         rule: the sourcing rule that applies.
-        begun: the events that a live source knows to have begun.
-        in_play: whether a live source says that the market is in play.
+        begun: the events that a source knows to have begun.
+        in_play: whether a source said last that the market is in play.
         is_closed: whether another source has closed the market.
     """
     if book.health != "live":

@@ -184,11 +184,19 @@ def test_winners_that_another_source_names_suspend_before_it_closes_the_market(s
     assert OPEN == sources.health(B, "live").offer(B).state()
 
 
-def test_only_live_sources_count() -> None:
-    sources = Sources(A, B).offer(A).offer(B, in_play=True).event(B, in_play=True)
+@pytest.mark.parametrize("health", ["lagging", "stale", "down"])
+@pytest.mark.parametrize("rule", [{}, {"mode": "consensus", "min_sources": 1}])
+@pytest.mark.parametrize("is_market", [True, False])
+def test_what_has_begun_has_begun_also_when_the_source_that_said_so_is_lost(is_market: bool, health: Any, rule: Any) -> None:
+    sources = Sources(A, B, **rule).offer(A)
+    sources = sources.offer(B, in_play=True) if is_market else sources.event(B, score="1-0")
     assert ELSEWHERE == sources.state()
-    assert OPEN == sources.health(B, "down").state()
-    assert ELSEWHERE == sources.health(B, "live").state()
+    assert ELSEWHERE == sources.health(B, health).state()
+    taken_back = sources.health(B, "live").event(B)
+    assert OPEN == (taken_back.offer(B) if is_market else taken_back).state(), "a source may correct itself"
+    taken_back.health(B, health).event(B, in_play=True)
+    assert ELSEWHERE == taken_back.state(), "as late as it says so"
+    assert OPEN == taken_back.define(A, in_play=True).state()
 
 
 def test_the_config_may_say_otherwise() -> None:
