@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 SOCKET_TIMEOUT_S: Final = 2.0
 #: How many connections a client has at most, of each node of a Cluster: commands wait for a free one.
 MAX_CONNECTIONS: Final = 4
-#: How many more of them wait for entries of the shards, but in a Cluster.
+#: How many more read the streams of the shards; in a Cluster it is one for each hash tag.
 SHARED_READS: Final = 4
-#: Those, and one for another stream.
+#: Those, and one for the log of commands.
 _WAITING_READS: Final = SHARED_READS + 1
 #: The connection is closed after these, and the command sent once more on a new one.
 _RECONNECT_AFTER: Final = (RedisConnectionError, ReadOnlyError, MasterDownError, ClusterDownError)
