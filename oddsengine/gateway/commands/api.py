@@ -146,6 +146,8 @@ class CommandsApi:
         profiles = self._replica.offers[0].profiles
         key = f"c{now_ms:011x}{secrets.token_hex(4)}"
         command = command_of(decode_request(body), key, access.subject, now_ms, profiles)
+        if command.until_kick_off and self._is_in_play(command):
+            raise BadCommand("expires is kick_off, and the event is in play: give a time, a number of seconds, or null")
         if command.force and access.role < Role.admin:
             raise Forbidden("force requires the role admin")
         require_granted(access, command.action, command.scope, self._replica)
@@ -212,9 +214,13 @@ class CommandsApi:
         return json_answer(msgspec.json.encode(answer))
 
     def _state(self, command: Command) -> State:
+        return command.state(self._wall_ms(), in_play=self._is_in_play(command))
+
+    def _is_in_play(self, command: Command) -> bool:
+        """Check whether the only event of a command's scope is in play."""
         event = command.scope.event_id
         entry = None if event is None else self._replica.offers[self._replica.shard_of(event)].events.get(EventId(event))
-        return command.state(self._wall_ms(), in_play=entry is not None and entry.record.progress.in_play)
+        return entry is not None and entry.record.progress.in_play
 
     def _shards(self, command: Command) -> Iterable[int]:
         """Return the shards that a command concerns."""

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from oddsengine.domain.feed_updates import EventUpdate
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.gateway.commands.settings import CommandSettings
 from oddsengine.gateway.protocol.openapi import openapi
@@ -18,7 +19,7 @@ from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.service import run_service
 from oddsengine.runtime.settings import RedisSettings
 from oddsengine.streams.keys import command_keys
-from tests.support.builders import a_definition, a_quote, live, market_updates
+from tests.support.builders import a_definition, a_quote, an_event, live, market_updates
 from tests.support.credentials import SECRET, a_token, write_key
 from tests.support.service import QUICK_TIMING, RunningService, quick_settings, running_service, shared_redis, wait_until
 
@@ -141,6 +142,14 @@ async def test_what_is_refused_has_no_effect(
     answer = await floor.ask(method, path, body, status=status, **headers)
     assert answer["error"]["message"]
     assert OPEN == await floor.state()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_nothing_ends_at_a_kick_off_that_has_been(floor: Floor) -> None:
+    floor.service.feed(EventUpdate(an_event("e9", in_play=True)))
+    await floor.service.wait_published()
+    refused = await floor.make(scope={"event": "e9"}, expires="kick_off", status=400)
+    assert "in play" in refused["error"]["message"]
 
 
 @pytest.mark.asyncio(loop_scope="module")
