@@ -38,7 +38,7 @@ class DescribedEvents:
     def __init__(self, books: Mapping[str, SourceBook]) -> None:
         self._books = books
         self.current: dict[EventId, Event] = {}
-        #: those that a source knows to have begun; what it said last stands while it is not live, since no match unbegins
+        #: those that a source knows to have begun, also one that is not live: what has begun can't be before its start again
         self.begun: dict[EventId, Event] = {}
 
     def describe(self, key: EventId) -> DescribedEvent | None:

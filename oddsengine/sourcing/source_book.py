@@ -43,8 +43,8 @@ class SourceMarket:
     `definitions` holds the latest definition of each selection, including those that the market no longer has. Of the last
     change, `updated_ms` is the source's publish time and `received_ms` our time of receipt; `open_since_ms` is our time when the
     source last opened the market. All are Unix milliseconds. `replaced` holds the books, by selection, that an image or a return
-    replaced and that have not been quoted since. `quotes_at_removal` holds all quotes, by selection, at the removal
-    of one, until those of the others account for it; None otherwise. `terms` holds the limit and the bet delay, None where the
+    replaced and that have not been quoted since. `quotes_at_removal` holds all quotes, by selection, at the removal of one, until
+    those of the others account for it; None otherwise. `terms` holds the limit and the bet delay, None where the
     source says neither: they change more often than the definition, which then stays the same object.
     """
 

@@ -279,7 +279,7 @@ def _judged(known: list[_Known], rule: SourcingRule, begun: Mapping[EventId, Eve
     decided_by: SourceBook | None = None
     for book, _, definition in known:
         is_live = book.health == "live"
-        # What has begun does not unbegin because the source that said so is lost, or lags.
+        # What has begun stays begun, also when the source that has it in play is lost or lags.
         if definition.in_play:
             in_play = True
         # A result stands even after its source has gone down.

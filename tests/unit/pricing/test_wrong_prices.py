@@ -180,7 +180,6 @@ def test_a_jump_is_confirmed_only_by_what_jumped() -> None:
     ],
 )
 def test_a_market_listed_again_without_quotes_confirms_no_jump_by_the_same_ones(relisted: list[Any]) -> None:
-    """A15."""
     source = Source(a_definition(), jump_limit=0.15)
     source.update(quote("home", 2.5), quote("away", 1.6))
     source.update(quote("home", 1.6), quote("away", 2.5))
