@@ -60,6 +60,12 @@ def with_engine_address(settings: Settings, port: int | None, host: str | None =
     return msgspec.structs.replace(settings, engine=msgspec.structs.replace(settings.engine, **given))
 
 
+def with_feeder_address(settings: Settings, port: int | None, host: str | None = None) -> Settings:
+    """Return the settings with the feeder's port and host of the command line, where given."""
+    given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
+    return msgspec.structs.replace(settings, feeder=msgspec.structs.replace(settings.feeder, **given))
+
+
 def require_redis(settings: Settings, role: str) -> Settings:
     """Return the settings if they name a Redis. Raises BadParameter otherwise."""
     if not settings.redis.url:

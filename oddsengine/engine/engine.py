@@ -127,9 +127,9 @@ class Engine:
         ]
         self.ownership.use(self.writers)
 
-    def receive(self, batch: UpdateBatch) -> None:
-        """Apply updates of a source; they are published with the next flush."""
-        self.pipeline.receive(batch, self._now_ms())
+    def receive(self, batch: UpdateBatch, age_ms: int = 0) -> None:
+        """Apply updates of a source, which were received a while ago; they are published with the next flush."""
+        self.pipeline.receive(batch, self._now_ms() - age_ms)
         for writer in self.ownership.active:
             writer.wake()
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-import socket
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +18,7 @@ from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.grants import Role
 from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.pricer import Pricer
+from oddsengine.runtime.feeding.running import member_name
 from oddsengine.runtime.gateway import build_admission
 from oddsengine.runtime.processes.front import Front, is_local, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
@@ -78,7 +76,7 @@ async def run_engine(
             results_ttl_s=settings.engine.results_ttl_s,
             stream_bytes=round(settings.redis.stream_mb * 1_000_000),
             results_bytes=round(settings.redis.results_mb * 1_000_000),
-            name=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}",
+            name=member_name(),
             lease_s=settings.engine.lease_s,
         )
         installation = Installation(redis, settings.redis.namespace, settings.engine.shards)

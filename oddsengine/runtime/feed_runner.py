@@ -38,10 +38,15 @@ class OpenedFeed(NamedTuple):
 OpenedFeeds: TypeAlias = dict[str, OpenedFeed]
 
 
+def sources_by_feed(feeds: Mapping[str, FeedSettings]) -> dict[str, list[str]]:
+    """Return the sources of each configured feed, most preferred first."""
+    plugins = installed_feeds()
+    return {name: list(plugins[feed.adapter].sources(name, feed.config)) for name, feed in feeds.items()}
+
+
 def feed_sources(feeds: Mapping[str, FeedSettings]) -> list[str]:
     """Return the sources of the configured feeds, most preferred first."""
-    plugins = installed_feeds()
-    return [source for name, feed in feeds.items() for source in plugins[feed.adapter].sources(name, feed.config)]
+    return [source for sources in sources_by_feed(feeds).values() for source in sources]
 
 
 @asynccontextmanager

@@ -96,6 +96,19 @@ def lease_keys(namespace: str, group: str) -> LeaseKeys:
     return LeaseKeys(f"{tag}:members", f"{tag}:leases")
 
 
+class IngestKeys(NamedTuple):
+    """The keys of one feed."""
+
+    stream: str
+    wanted: str
+
+
+def ingest_keys(namespace: str, feed: str) -> IngestKeys:
+    """Return the keys of a feed's ingest stream, and of the number of the last snapshot of it that was asked for."""
+    tag = f"{{{namespace}:feed:{feed}}}"
+    return IngestKeys(f"{tag}:ingest", f"{tag}:wanted")
+
+
 def sessions_key(namespace: str, subject: str) -> str:
     """Return the key of the sorted set that holds the sessions of one client."""
     return f"{namespace}:sessions:{subject}"

@@ -17,6 +17,7 @@ from oddsengine.cli.support import (
     run_role,
     with_address,
     with_engine_address,
+    with_feeder_address,
 )
 from oddsengine.runtime.telemetry.logs import configure_logging
 
@@ -52,8 +53,11 @@ def engine(
         int | None, typer.Option(help="Serve /healthz, /metrics and the engine's API on this port instead of the config's.")
     ] = None,
     host: HostOption = None,
+    no_feeders: Annotated[  # noqa: FBT002 - an option of the command line
+        bool, typer.Option("--no-feeders", help="Connect no feeds: receive them from `oddsengine feeder`, or from other engines.")
+    ] = False,
 ) -> None:
-    """Run feeds and engine without a gateway: own the shards and publish to the config's Redis."""
+    """Run feeds and engine without a gateway: own shards and publish to the config's Redis."""
     from oddsengine.cli.roles.engine import engine as run_engine
 
     def load(file: Path) -> Settings:
@@ -62,7 +66,25 @@ def engine(
     path = config_path(config)
     settings = require_redis(load(path), "engine")
     configure_logging(settings.log.level)
-    run_role(lambda startup: run_engine(startup, settings, path, load))
+    run_role(lambda startup: run_engine(startup, settings, path, load, connects_feeds=not no_feeders))
+
+
+def feeder(
+    config: ConfigOption = None,
+    port: Annotated[
+        int | None, typer.Option(help="Serve /healthz, /readyz and /metrics on this port instead of the config's.")
+    ] = None,
+    host: HostOption = None,
+    record_to: Annotated[
+        Path | None, typer.Option("--record", help="Also record what the feeds receive to this folder.", file_okay=False)
+    ] = None,
+) -> None:
+    """Run feeds for engines in other processes: each feed is connected by one process, and taken over by another."""
+    from oddsengine.cli.roles.feeder import feeder as run_feeder
+
+    settings = require_redis(with_feeder_address(read_settings(config_path(config)), port, host), "feeder")
+    configure_logging(settings.log.level)
+    run_role(lambda startup: run_feeder(startup, settings, record_to))
 
 
 def gateway(

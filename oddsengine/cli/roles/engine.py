@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import structlog
 
 from oddsengine.common.signals import on_reload
 from oddsengine.runtime.engine import open_engine, run_engine, serve_engine_api
-from oddsengine.runtime.feed_runner import feed_samples, feed_sources, open_feeds, run_feeds_of
+from oddsengine.runtime.feed_runner import feed_sources, open_feeds
+from oddsengine.runtime.feeding.running import share_feeds
 from oddsengine.runtime.processes.front import is_local, url_of
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.reload import ENGINE_READS, Reloader, run_reloader
@@ -18,14 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from feeds.supervision.supervisor import Supervisor
     from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
 
-async def engine(startup: Startup, settings: Settings, config: Path, load: Callable[[Path], Settings]) -> None:
+async def engine(
+    startup: Startup, settings: Settings, config: Path, load: Callable[[Path], Settings], *, connects_feeds: bool = True
+) -> None:
     """Publish to the configured Redis until SIGINT or SIGTERM. SIGHUP and a change of the config file reload the profiles.
 
     Args:
@@ -33,26 +36,28 @@ async def engine(startup: Startup, settings: Settings, config: Path, load: Calla
         settings: the configuration. Its Redis has a URL.
         config: the file it was loaded from.
         load: loads that file again; raises ConfigError.
+        connects_feeds: whether this process connects feeds that no other one is connected to; otherwise feeders do.
     """
-    supervisors: list[Supervisor] = []
     sources = feed_sources(settings.feeds)
     async with (
-        open_feeds(settings.feeds, startup) as feeds,
+        open_feeds(settings.feeds if connects_feeds else {}, startup) as feeds,
         open_engine(settings, startup) as opened,
         provide_redis(settings, startup) as (redis_url, _),
         run_engine(settings, redis_url, sources, startup=startup) as running,
     ):
         reloader = Reloader(config, load, settings, running.adopt, reads=ENGINE_READS)
-        registry = build_registry([running.samples, lambda: feed_samples(supervisors)])
-        async with (
-            run_feeds_of(running, feeds, supervisors),
-            run_reloader(reloader),
-            serve_engine_api(running, registry, opened, local=is_local(settings.engine.host)),
-        ):
+        async with AsyncExitStack() as stack:
+            shared = await stack.enter_async_context(share_feeds(settings, redis_url, feeds if connects_feeds else None, running))
+            registry = build_registry([running.samples, shared.samples])
+            await stack.enter_async_context(run_reloader(reloader))
+            await stack.enter_async_context(serve_engine_api(running, registry, opened, local=is_local(settings.engine.host)))
             on_reload(reloader.request)
             startup.ready()
             url = url_of(settings.engine.host, opened.front.port)
             _log.info("publishing", metrics=f"{url}/metrics", feeds=list(settings.feeds))
             await startup.stopping.wait()
             _log.info("stopping")
+            # The shards first: their next owner needs the feeds of this process until it has some of its own.
             await running.hand_over()
+            await running.stop()
+            await shared.hand_over()

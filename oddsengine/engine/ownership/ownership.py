@@ -130,12 +130,9 @@ class Ownership:
             timeout_s: how long to wait for them.
         """
         self._is_leaving = True
-        self._keeper.changed.set()
         try:
             async with asyncio.timeout(timeout_s):
-                while self._tasks and self.lease.is_held() and self._keeper.others():
-                    self._keeper.stepped.clear()
-                    await self._keeper.stepped.wait()
+                await self._keeper.until_given_up(lambda: bool(self._tasks or self._finished))
         except TimeoutError:
             _log.warning("shards not handed over in time", shards=sorted(map(int, self._tasks)), timeout_s=timeout_s)
 

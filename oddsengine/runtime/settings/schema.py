@@ -44,6 +44,13 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return self.cross_market_solves_per_s if self.cross_market_guard else 0.0
 
 
+class FeederSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`host` and `port` are where `oddsengine feeder` serves `/healthz`, `/readyz`, `/metrics` and the status of its feeds."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+
+
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An empty `url` starts an embedded server. `namespace` separates installations that share a Redis.
 
@@ -152,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole configuration. Feeds and tiers are in order of preference."""
 
     engine: EngineSettings = EngineSettings()
+    feeder: FeederSettings = FeederSettings()
     redis: RedisSettings = RedisSettings()
     gateway: GatewaySettings = GatewaySettings()
     auth: AuthSettings = AuthSettings()
@@ -171,6 +179,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 #: The sections that are one table of one type.
 SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "engine": EngineSettings,
+    "feeder": FeederSettings,
     "redis": RedisSettings,
     "gateway": GatewaySettings,
     "auth": AuthSettings,

@@ -65,6 +65,10 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_feed_clock_steps_total": _counter("Times that a provider's clock was set back.", "feed"),
     "oddsengine_feed_responses_total": _counter("HTTP responses by status; 0: no response.", "feed", "status"),
     "oddsengine_feed_response_seconds": Description("histogram", "Durations of HTTP requests to a provider.", ("feed",)),
+    "oddsengine_feed_owned": _gauge("Whether this process is connected to a feed and passes it on to all engines.", "feed"),
+    "oddsengine_feed_followed": _gauge("Whether this engine knows everything of a feed that another process passes on.", "feed"),
+    "oddsengine_feed_gaps_total": _counter("Times that a part of a feed was missed, or that its feeder changed.", "feed"),
+    "oddsengine_ingest_entries_total": _counter("Entries written to a feed's ingest stream.", "feed"),
     # the engine
     "oddsengine_markets": _gauge("Markets on offer.", "shard"),
     "oddsengine_events": _gauge("Events on offer.", "shard"),

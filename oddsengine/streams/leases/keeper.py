@@ -94,8 +94,8 @@ class LeaseKeeper:
         self.was_held = False
         #: set to end a pause: something has changed that others should know
         self.changed = asyncio.Event()
-        #: set at the beginning of every step
-        self.stepped = asyncio.Event()
+        self._stepped = asyncio.Event()
+        self._looks = 0
 
     @property
     def is_settled(self) -> bool:
@@ -113,7 +113,7 @@ class LeaseKeeper:
             rank: how much we are able to do; the higher, the more likely we are given something.
             is_leaving: whether we want to be given nothing, and to hand over what we own.
         """
-        self.stepped.set()
+        self._stepped.set()
         if self._has_left:
             return False
         operations, self._operations = self._operations, []
@@ -130,6 +130,7 @@ class LeaseKeeper:
         if self._has_left:
             return False
         self.state.observe(sent_s, self._clock(), value, table)
+        self._looks += 1
         return True
 
     def decide(self, local: Local) -> Decision:
@@ -165,6 +166,19 @@ class LeaseKeeper:
         if (late_s := self._clock() - at_s) > _STALL_S:
             _log.warning("process stood still", seconds=round(late_s, 1))
             self.lease.hold_back()
+
+    async def until_given_up(self, owns: Callable[[], bool]) -> None:
+        """Wait, while we are leaving and steps go on, until we own nothing any more, or nobody is there to take it.
+
+        Args:
+            owns: returns whether we still own something.
+        """
+        self.changed.set()
+        # The last look may be from before somebody has joined, and one may be on its way.
+        enough = self._looks + 2
+        while owns() and self.lease.is_held() and (self._looks < enough or self.others()):
+            self._stepped.clear()
+            await self._stepped.wait()
 
     async def leave(self) -> None:
         """Give up the lease and what is owned, so that others need not wait for its end. No-op after the first time."""

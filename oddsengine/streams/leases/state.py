@@ -291,8 +291,12 @@ class LeaseState:
                 yield Operation("", b"", b"", member, value)
 
     def releases(self) -> Iterable[Operation]:
-        """Return the operations that give up everything we own."""
-        return [self._replace(item, None) for item, entry in self._entries.items() if entry.owner == self.me]
+        """Return the operations that give up everything we own: to who is ready for it, else to anybody."""
+        return [
+            self._replace(item, Entry(entry.next) if entry.is_ready else None)
+            for item, entry in self._entries.items()
+            if entry.owner == self.me
+        ]
 
 
 def _member(value: bytes) -> Member | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from oddsengine.cli.roles.engine import engine
+from oddsengine.cli.roles.feeder import feeder
 from oddsengine.cli.roles.gateway import gateway
 from oddsengine.cli.roles.run import run
 from oddsengine.cli.support import read_settings
@@ -52,16 +53,19 @@ class Role:
 
 
 @asynccontextmanager
-async def running(role: str, config: Path, *, record_to: Path | None = None, **engine_or_gateway: Any) -> AsyncIterator[Role]:
+async def running(
+    role: str, config: Path, *, record_to: Path | None = None, connects_feeds: bool = True, **engine_or_gateway: Any
+) -> AsyncIterator[Role]:
     """Start a role, and stop it when the context is left.
 
     Args:
-        role: engine, gateway or run.
+        role: engine, feeder, gateway or run.
         config: its config file.
-        record_to: where `run` records its feeds.
+        record_to: where `run` and `feeder` record their feeds.
+        connects_feeds: whether an engine connects feeds.
         engine_or_gateway: settings of the section that says where it listens, instead of the file's.
     """
-    section = "engine" if role == "engine" else "gateway"
+    section = role if role in {"engine", "feeder"} else "gateway"
 
     def load(path: Path) -> Settings:
         settings = read_settings(path)
@@ -72,8 +76,12 @@ async def running(role: str, config: Path, *, record_to: Path | None = None, **e
     settings = load(config)
     if role == "run":
         main = run(startup, settings, config, load, record_to)
+    elif role == "feeder":
+        main = feeder(startup, settings, record_to)
+    elif role == "engine":
+        main = engine(startup, settings, config, load, connects_feeds=connects_feeds)
     else:
-        main = (engine if role == "engine" else gateway)(startup, settings, config, load)
+        main = gateway(startup, settings, config, load)
     task = asyncio.create_task(main)
     started = Role(startup, task)
     try:

@@ -1,0 +1,116 @@
+"""What an engine receives of each feed: from this process where it is connected to the provider, else from the ingest stream."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from oddsengine.common.tasks import end_tasks
+from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.streams.ingest.intake import Confirmation
+from oddsengine.streams.ingest.reader import IngestReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from redis.asyncio import Redis
+
+    from oddsengine.engine.engine import Engine
+    from oddsengine.sourcing.images import Aged
+
+
+class ReceivedFeeds:
+    """The feeds of an engine.
+
+    Args:
+        engine: receives all of them.
+        redis: a client that returns bytes.
+        namespace: the namespace of the keys.
+        sources: the sources of each feed.
+    """
+
+    def __init__(self, engine: Engine, redis: Redis, namespace: str, sources: Mapping[str, Sequence[str]]) -> None:
+        self._engine = engine
+        self._sources = sources
+        self.readers = {
+            feed: IngestReader(redis, namespace, feed, of_feed, self._known, self._deliver) for feed, of_feed in sources.items()
+        }
+        #: feeds that this process is connected to -> which markets they have confirmed
+        self._local: dict[str, Confirmation] = {}
+
+    async def run(self) -> None:
+        """Follow the feeds of other processes until cancelled."""
+        tasks = [asyncio.create_task(reader.run(), name=f"feed {feed}") for feed, reader in self.readers.items()]
+        if not tasks:
+            await asyncio.Event().wait()
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await end_tasks(tasks)
+
+    def begin(self, feed: str, images: Iterable[Aged] | None) -> None:
+        """Receive a feed from this process from now on.
+
+        Args:
+            feed: the feed.
+            images: what it has already, if it is live; None if it is not, and its sources are down until it is.
+        """
+        self.readers[feed].pause()
+        self._local[feed] = Confirmation(self._sources[feed], self._known)
+        if images is None:
+            self._say_down(feed, "connecting")
+            return
+        for aged in images:
+            self._receive(feed, aged.batch, aged.age_ms)
+
+    def receive(self, feed: str, batch: UpdateBatch) -> None:
+        """Receive updates of a feed of this process."""
+        if feed in self._local:
+            self._receive(feed, batch, 0)
+
+    def end(self, feed: str) -> None:
+        """Receive a feed from other processes from now on."""
+        if self._local.pop(feed, None) is not None:
+            self._say_down(feed, "waiting for another feeder")
+            self.readers[feed].resume()
+
+    def _receive(self, feed: str, batch: UpdateBatch, age_ms: int) -> None:
+        confirmation = self._local[feed]
+        if confirmation.is_open(batch.source):
+            confirmation.note(batch)
+            if any(type(update) is SourceStatus and update.health == "live" for update in batch.updates):
+                gone = confirmation.close(batch.source)
+                if gone is not None:
+                    self._engine.receive(gone)
+        self._engine.receive(batch, age_ms)
+
+    def _say_down(self, feed: str, reason: str) -> None:
+        for source in self._sources[feed]:
+            self._engine.receive(UpdateBatch(source, None, [SourceStatus("down", reason)]))
+
+    def _deliver(self, aged: Aged) -> None:
+        self._engine.receive(aged.batch, aged.age_ms)
+
+    def _known(self, source: str) -> list[str]:
+        return list(self._engine.pipeline.books[source].markets)
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return the status of every feed that another process is connected to, for `GET /v1/feeds`."""
+        found: list[dict[str, Any]] = []
+        for feed, reader in self.readers.items():
+            if feed in self._local:
+                continue
+            books = [self._engine.pipeline.books[source] for source in self._sources[feed]]
+            worst = next((book for book in books if book.health != "live"), books[0] if books else None)
+            found.append(
+                {
+                    "feed": feed,
+                    "sources": list(self._sources[feed]),
+                    "state": "down" if worst is None else worst.health,
+                    "reason": "" if worst is None else worst.health_reason,
+                    "followed": reader.is_current,
+                }
+            )
+        return found

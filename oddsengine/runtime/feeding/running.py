@@ -1,0 +1,103 @@
+"""Runs what connects and receives feeds in a process that shares them with others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from oddsengine.common.tasks import end_tasks
+from oddsengine.runtime.feed_runner import feed_samples, feed_status, sources_by_feed
+from oddsengine.runtime.feeding.feeder import Feeder
+from oddsengine.runtime.feeding.received_feeds import ReceivedFeeds
+from oddsengine.streams.connection import keep_on_primary, open_client
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping
+
+    from feeds.recording.recorder import Recorder
+    from oddsengine.engine.engine import Engine
+    from oddsengine.runtime.feed_runner import OpenedFeeds
+    from oddsengine.runtime.settings import Settings
+    from oddsengine.runtime.telemetry.metrics import Sample
+
+
+def member_name() -> str:
+    """Return a name for this process among those that share leases, which no other process has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+class SharedFeeds:
+    """The feeds of a process: those that it is connected to, and those that its engine receives from others."""
+
+    def __init__(self, feeder: Feeder | None, received: ReceivedFeeds | None) -> None:
+        self.feeder = feeder
+        self._received = received
+
+    async def hand_over(self) -> None:
+        """Let other processes connect the feeds of this one."""
+        if self.feeder is not None:
+            await self.feeder.hand_over()
+
+    def status(self) -> list[dict[str, Any]]:
+        """Return the status of every feed for `GET /v1/feeds`."""
+        own = [] if self.feeder is None else feed_status(self.feeder.supervisors)
+        return [*own, *([] if self._received is None else self._received.status())]
+
+    def samples(self) -> Iterable[Sample]:
+        """Yield the metrics of the feeds."""
+        if self.feeder is not None:
+            yield from feed_samples(self.feeder.supervisors)
+            yield from self.feeder.samples()
+        if self._received is not None:
+            for feed, reader in self._received.readers.items():
+                yield "oddsengine_feed_followed", (feed,), reader.is_current
+                yield "oddsengine_feed_gaps_total", (feed,), reader.gaps
+
+
+@asynccontextmanager
+async def share_feeds(
+    settings: Settings,
+    redis_url: str,
+    feeds: OpenedFeeds | None,
+    engine: Engine | None,
+    recorders: Mapping[str, Recorder] | None = None,
+) -> AsyncIterator[SharedFeeds]:
+    """Connect feeds that no other process is connected to, and receive the others, until the context is left.
+
+    Args:
+        settings: the configuration.
+        redis_url: the Redis that carries them.
+        feeds: the opened feeds; None if this process connects none.
+        engine: receives all feeds; None if this process has none.
+        recorders: by feed, what records it.
+    """
+    redis = open_client(redis_url)
+    namespace = settings.redis.namespace
+    received = None if engine is None else ReceivedFeeds(engine, redis, namespace, sources_by_feed(settings.feeds))
+    feeder: Feeder | None = None
+    if feeds is not None:
+        taps = {name: recorder.add for name, recorder in (recorders or {}).items()}
+        lease_s = settings.engine.lease_s
+        feeder = Feeder(member_name(), redis, namespace, feeds, lease_s=lease_s, received=received, taps=taps)
+    shared = SharedFeeds(feeder, received)
+    if engine is not None:
+        engine.describe_feeds = shared.status
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(keep_on_primary(redis), name="primary")]
+            if received is not None:
+                tasks.append(group.create_task(received.run(), name="received feeds"))
+            if feeder is not None:
+                tasks.append(group.create_task(feeder.run(), name="feeder"))
+            try:
+                yield shared
+            finally:
+                if feeder is not None:
+                    await feeder.stop()
+                await end_tasks(tasks)
+    finally:
+        await redis.aclose()

@@ -1,0 +1,167 @@
+"""The reading end of a feed's ingest stream: every engine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.follower import read_top
+from oddsengine.streams.ingest.entries import decode_entry
+from oddsengine.streams.ingest.intake import FeedIntake
+from oddsengine.streams.keys import BATCH_FIELD, ingest_keys
+from oddsengine.streams.positions import parse_stream_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from redis.asyncio import Redis
+
+    from oddsengine.sourcing.images import Aged
+
+#: A feed whose feeder was silent for so long is down: several signs of life were missed.
+SILENT_AFTER_S: Final = 2.0
+_BLOCK_MS: Final = 250
+_READ_COUNT: Final = 100
+_RETRY_S: Final = 0.2
+#: A snapshot that has not come is asked for again: Redis may have lost the request.
+_ASK_AGAIN_S: Final = 5.0
+#: How long what is known of a feed is good while another process takes it over.
+_MOVE_WITHIN_S: Final = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class IngestReader:
+    """Reads one feed and passes on what can be vouched for.
+
+    Args:
+        redis: a client that returns bytes and has a socket timeout of more than a second.
+        namespace: the namespace of the keys.
+        feed: the feed's name.
+        sources: its sources.
+        known: returns the ids of the markets that our book of a source has.
+        deliver: applies updates that were received a while ago.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        namespace: str,
+        feed: str,
+        sources: Sequence[str],
+        known: Callable[[str], Iterable[str]],
+        deliver: Callable[[Aged], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._redis = redis
+        self._feed = feed
+        self._keys = ingest_keys(namespace, feed)
+        self._user = f"follower of feed {feed}"
+        self._deliver = deliver
+        self._clock = clock
+        self._sources = sources
+        self._known = known
+        self._intake = FeedIntake(sources, known)
+        self._at = "0-0"
+        self._is_placed = False
+        self._active = asyncio.Event()
+        self._active.set()
+        self._heard_s = self._asked_s = self._moving_s = clock()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether everything of the feed is known."""
+        return self._intake.is_current
+
+    @property
+    def gaps(self) -> int:
+        """How often something was missed, or another process took the feed over."""
+        return self._intake.gaps
+
+    def pause(self) -> None:
+        """Read nothing until `resume`: this process is connected to the provider itself."""
+        self._active.clear()
+
+    def resume(self) -> None:
+        """Read again, from the end that the stream has then."""
+        self._intake = FeedIntake(self._sources, self._known)
+        self._is_placed = False
+        self._active.set()
+
+    async def run(self) -> None:
+        """Read until cancelled, from the present end of the stream. Errors of Redis are retried."""
+        while True:
+            await self._active.wait()
+            try:
+                if not self._is_placed:
+                    at = await read_top(self._redis, self._keys.stream)
+                    self._at, self._is_placed = at.stream_id(), True
+                    self._heard_s = self._clock()
+                await self._ask()
+                self._is_placed = await self._read() and self._is_placed
+            except UNAVAILABLE as error:
+                note_outage(self._user, error)
+                self._check_silence()
+                await asyncio.sleep(_RETRY_S)
+            else:
+                REDIS_OUTAGE.worked(self._user)
+
+    async def _ask(self) -> None:
+        """Ask for a snapshot if one is needed."""
+        now_s = self._clock()
+        if self._intake.is_current:
+            self._asked_s = now_s
+        elif self._intake.must_ask or now_s - self._asked_s > _ASK_AGAIN_S:
+            self._asked_s = now_s
+            self._intake.expect(await self._redis.incr(self._keys.wanted))
+
+    async def _read(self) -> bool:
+        """Read and pass on the next entries. Return whether the stream goes on from where we are."""
+        reply: Any = await self._redis.xread({self._keys.stream: self._at}, count=_READ_COUNT, block=_BLOCK_MS)
+        if not self._active.is_set() or not self._is_placed:
+            return False
+        if self._intake.is_moving and self._clock() - self._moving_s > _MOVE_WITHIN_S:
+            self._pass_on(self._intake.expire_move())
+        if not reply:
+            self._check_silence()
+            if self._clock() - self._heard_s <= SILENT_AFTER_S:
+                return True
+            # It may have been replaced by a shorter one, which has no next entry.
+            goes_on = (await read_top(self._redis, self._keys.stream)) >= parse_stream_id(self._at)
+            if not goes_on:
+                self._intake.forget_position()
+            return goes_on
+        entries = next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
+        for stream_id, fields in entries:
+            was_current = self._intake.is_current
+            try:
+                entry = decode_entry(fields[BATCH_FIELD])
+            except (*DECODING_ERRORS, LookupError) as error:
+                _log.error("ingest entry unreadable", feed=self._feed, at=stream_id.decode(), error=repr(error))
+                self._intake.forget_position()
+                continue
+            was_moving = self._intake.is_moving
+            self._pass_on(self._intake.read(parse_stream_id(stream_id), entry))
+            if self._intake.is_moving and not was_moving:
+                self._moving_s = self._clock()
+            elif was_current != self._intake.is_current:
+                _log.info(
+                    "feed followed" if self._intake.is_current else "feed not followed, something was missed", feed=self._feed
+                )
+        self._at = entries[-1][0].decode()
+        self._heard_s = self._clock()
+        return True
+
+    def _check_silence(self) -> None:
+        silent_s = self._clock() - self._heard_s
+        if silent_s > SILENT_AFTER_S:
+            self._pass_on(self._intake.lost(f"nothing from its feeder for {SILENT_AFTER_S:g} s"))
+
+    def _pass_on(self, batches: Iterable[Aged]) -> None:
+        for aged in batches:
+            self._deliver(aged)

@@ -1,0 +1,34 @@
+-- Appends to a feed's ingest stream, and says which snapshot was last asked for.
+--
+-- Keys
+--   KEYS[1]    the stream
+--   KEYS[2]    the number of the last snapshot that was asked for
+-- Arguments
+--   ARGV[1]    the writer's term
+--   ARGV[2]    seq of the entry; 0 opens the term
+--   ARGV[3]    the entry
+--   ARGV[4]    the id of the oldest entry that the stream keeps, approximately
+-- Reply
+--   "OK" if the entry is in the stream, also if an earlier call wrote it and its reply was lost; otherwise the id of the stream's
+--   last entry, because another writer has opened a term or data was lost, and nothing is written. Then the number of the snapshot.
+-- Atomicity
+--   Redis runs a script without interruption: two writers never write in one term, and the entries of a term have no holes.
+
+local id = ARGV[1] .. '-' .. ARGV[2]
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
+local top = last[1] and last[1][1] or '0-0'
+local wanted = redis.call('GET', KEYS[2]) or '0'
+if top == id then
+  return {'OK', wanted}
+end
+local fits
+if ARGV[2] == '0' then
+  fits = tonumber(string.match(top, '^(%d+)-')) < tonumber(ARGV[1])
+else
+  fits = top == ARGV[1] .. '-' .. string.format('%.0f', tonumber(ARGV[2]) - 1)
+end
+if not fits then
+  return {top, wanted}
+end
+redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[4], id, 'b', ARGV[3])
+return {'OK', wanted}
