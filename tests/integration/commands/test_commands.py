@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 
 from oddsengine.cli.app import app
 from oddsengine.gateway.protocol.command_messages import command_answer
+from oddsengine.streams.follower import read_top
+from oddsengine.streams.keys import shard_keys
 from tests.support.builders import a_command, a_definition, a_quote, market_updates
 from tests.support.processes.inside import called
 from tests.support.service import running_service, wait_until
@@ -25,6 +27,8 @@ from tests.support.simulated import record_simulator
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from redis.asyncio import Redis
 
     from oddsengine.streams.embedded import EmbeddedRedis
 
@@ -189,16 +193,16 @@ async def test_replay_serves_a_recording(short_recording: Path, tmp_path: Path) 
         await stop(process)
 
 
-async def test_a_second_engine_on_the_same_redis_takes_over(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
+async def test_a_second_engine_on_the_same_redis_stands_by(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:
     config = tmp_path / "odds.toml"
     config.write_text(f'[redis]\nurl = "{redis_server.url}"\n[gateway]\nport = 0\n')
     first, _ = await start("run", "--config", str(config), cwd=tmp_path)
+    before = await read_top(redis, shard_keys("odds", 0).changes)
     second, url = await start("run", "--config", str(config), cwd=tmp_path)
     try:
-        assert first.stderr is not None
-        rest = (await first.stderr.read()).decode()
-        assert 1 == await first.wait()
-        assert "another engine took over" in rest.splitlines()[-1]
+        assert before.epoch == (await read_top(redis, shard_keys("odds", 0).changes)).epoch
+        await stop(first)
+        assert before.epoch < (await read_top(redis, shard_keys("odds", 0).changes)).epoch
         assert [] == (await get(f"{url}/v1/events"))["events"]
     finally:
         await stop(second)
