@@ -128,7 +128,7 @@ async def _feed(url: str, counts: Sequence[int]) -> None:
         for _ in range(count):
             if place == len(names):
                 place, price = 0, 4000 - price + 20
-            offer.stage_prices(names[place], [("home", (price,))])
+            offer.stage_prices(names[place], [("home", (price,), 950_000_000 // price)])
             place += 1
         batch = offer.commit(time.time_ns() // 1_000_000, heartbeat=time.monotonic() - last_write_s > 1)
         if batch is not None:

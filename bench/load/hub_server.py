@@ -50,7 +50,7 @@ async def _serve() -> None:
         frames, start, market, swept_s = hub.counters.frames, time.monotonic(), 0, 0.0
         while not stop.done():
             market = (market + 1) % 50
-            owner.stage_prices(MarketId(f"e0/total/ft/{market}"), [("home", (2000 + hub.counters.frames % 997,))])
+            owner.stage_prices(MarketId(f"e0/total/ft/{market}"), [("home", (2000 + hub.counters.frames % 997,), 450_000)])
             now_ms = time.time_ns() // 1_000_000
             batch = owner.commit(now_ms)
             if batch is not None:

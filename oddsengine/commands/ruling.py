@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from oddsengine.commands.command import Values
-    from oddsengine.domain.offered_market import OfferedMarket
+    from oddsengine.domain.offered_market import OfferedMarket, PriceChange
 
 #: The name of all selections in a command that gives each the same result.
 EVERY_SELECTION: Final = "*"
@@ -101,9 +101,9 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
                 selections[key] = each._replace(prices=prices, status="suspended" if is_gone else each.status)
         return msgspec.structs.replace(market, state=state, selections=selections)
 
-    def prices_of(self, changes: Sequence[tuple[str, tuple[int | None, ...]]]) -> Sequence[tuple[str, tuple[int | None, ...]]]:
+    def prices_of(self, changes: Sequence[PriceChange]) -> Sequence[PriceChange]:
         """Return new prices of some selections, without those of what takes no bets."""
-        return [(key, self.prices(key, prices)) for key, prices in changes] if self.has_gaps else changes
+        return [(key, self.prices(key, prices), fair) for key, prices, fair in changes] if self.has_gaps else changes
 
     @property
     def has_gaps(self) -> bool:

@@ -63,7 +63,8 @@ class SelectionChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The new state of a selection; `name`, `status` and `result` are None if they did not change.
 
     `prices` has one entry per profile, in thousandths, None where there is no price. A result that was taken back is
-    `results.TAKEN_BACK`. `order`, its position for display, comes with the name; None if it is not known.
+    `results.TAKEN_BACK`. `order`, its position for display, comes with the name; None if it is not known. `fair` is its fair
+    probability in millionths as the first profile has it, None where no profile has a price.
     """
 
     name: str | None
@@ -71,6 +72,7 @@ class SelectionChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
     prices: tuple[int | None, ...]
     result: SelectionResult | None = None
     order: int | None = None
+    fair: int | None = None
 
 
 class MarketChange(msgspec.Struct, array_like=True, gc=False):
@@ -166,6 +168,7 @@ class SelectionRecord(msgspec.Struct, array_like=True, gc=False):
     result: SelectionResult | None = None
     result_at: int = 0
     order: int | None = None
+    fair: int | None = None
 
 
 class MarketRecord(msgspec.Struct, array_like=True, tag="m", gc=False):

@@ -65,6 +65,7 @@ def _merge_market(earlier: MarketChange, later: MarketChange) -> MarketChange:
                 selection.prices,
                 selection.result if selection.result is not None else before.result,
                 selection.order if selection.name is not None else before.order,
+                selection.fair,
             )
         selections[key] = selection
     return MarketChange(later.id, later.v, earlier.identity, later.state or earlier.state, selections)

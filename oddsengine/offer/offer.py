@@ -171,6 +171,7 @@ class Offer:
                 selection.prices,
                 selection.result if whole or selection.result_at > seq else None,
                 selection.order if whole or selection.name_at > seq else None,
+                selection.fair,
             )
             for key, selection in market.selections.items()
             if whole or selection.at > seq

@@ -24,7 +24,7 @@ from oddsengine.domain.changes import (
     Tombstone,
 )
 from oddsengine.domain.events import Event
-from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
+from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection, PriceChange, has_moved
 from oddsengine.domain.results import TAKEN_BACK
 from oddsengine.offer.main_lines import MainLines, is_line
 from oddsengine.offer.offer import TOMBSTONE_LIMIT, Offer
@@ -136,7 +136,7 @@ class OwnedOffer(Offer):
             self._index.touch(entry, pending)
         return changed
 
-    def stage_prices(self, market: MarketId, changes: Iterable[tuple[str, tuple[int | None, ...]]]) -> bool:
+    def stage_prices(self, market: MarketId, changes: Iterable[PriceChange]) -> bool:
         """Stage new prices of some selections of a market of which nothing else changed; return whether any changed.
 
         As for whole markets, one that is not open or not active gets no price.
@@ -146,10 +146,10 @@ class OwnedOffer(Offer):
             return False
         pending = self.seq + 1
         changed = False
-        for key, prices in changes:
+        for key, prices, fair in changes:
             selection = record.selections[key]
-            if selection.prices != prices and selection.status == "active":
-                selection.prices = prices
+            if (selection.prices != prices or has_moved(selection.fair, fair)) and selection.status == "active":
+                selection.prices, selection.fair = prices, fair
                 selection.at = pending
                 changed = True
         if changed:
@@ -166,11 +166,11 @@ class OwnedOffer(Offer):
         no_prices = self._no_prices
         current = record.selections
         changed = False
-        for key, (name, status, offered_prices, result, order) in offered.selections.items():
-            prices = offered_prices if is_open and status == "active" else no_prices
+        for key, (name, status, offered_prices, result, order, offered_fair) in offered.selections.items():
+            prices, fair = (offered_prices, offered_fair) if is_open and status == "active" else (no_prices, None)
             selection = current.get(key)
             if selection is None:
-                current[key] = SelectionRecord(name, status, prices, pending, pending, pending, result, pending, order)
+                current[key] = SelectionRecord(name, status, prices, pending, pending, pending, result, pending, order, fair)
                 changed = True
                 continue
             if result is None and selection.result is not None:
@@ -181,6 +181,7 @@ class OwnedOffer(Offer):
                 or selection.name != name
                 or selection.result != result
                 or selection.order != order
+                or has_moved(selection.fair, fair)
             ):
                 if selection.result != result:
                     selection.result = result
@@ -191,14 +192,14 @@ class OwnedOffer(Offer):
                 if selection.name != name or selection.order != order:
                     selection.name, selection.order = name, order
                     selection.name_at = pending
-                selection.prices = prices
+                selection.prices, selection.fair = prices, fair
                 selection.at = pending
                 changed = True
         if len(current) != len(offered.selections):
             for key, selection in current.items():
                 if key not in offered.selections and (selection.status != "removed" or selection.prices != no_prices):
                     selection.status = "removed"
-                    selection.prices = no_prices
+                    selection.prices, selection.fair = no_prices, None
                     selection.at = selection.status_at = pending
                     if selection.result is not None:
                         selection.result = TAKEN_BACK

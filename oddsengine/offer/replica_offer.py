@@ -110,7 +110,7 @@ class ReplicaOffer(Offer):
             selection = selections.get(key)
             if selection is None:
                 selections[key] = SelectionRecord(
-                    new.name or key, new.status or "suspended", new.prices, seq, seq, seq, new.result, seq, new.order
+                    new.name or key, new.status or "suspended", new.prices, seq, seq, seq, new.result, seq, new.order, new.fair
                 )
             else:
                 if new.name is not None:
@@ -122,6 +122,6 @@ class ReplicaOffer(Offer):
                 if new.result is not None:
                     selection.result = new.result
                     selection.result_at = seq
-                selection.prices = new.prices
+                selection.prices, selection.fair = new.prices, new.fair
                 selection.at = seq
         self._index.touch(entry, seq)

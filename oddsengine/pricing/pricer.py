@@ -12,7 +12,7 @@ from oddsengine.domain.changes import MarketIdentity, MarketState, MarketTerms
 from oddsengine.domain.feed_updates import MarketDefinition
 from oddsengine.domain.ids import MarketId
 from oddsengine.domain.market_types import default_name, selection_orders
-from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
+from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection, PriceChange
 from oddsengine.pricing.guards.arbitrage import ArbitrageGuard
 from oddsengine.pricing.guards.jump import JumpGuard, OtherSource, State
 from oddsengine.pricing.guards.other_exchanges import is_over_lay
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from oddsengine.pricing.profiles.profile import Profile, ResolvedProfile
     from oddsengine.sourcing.source_book import SourceMarket
 
-#: New prices of some selections, one a profile each.
-PriceChanges: TypeAlias = Sequence[tuple[str, tuple[int | None, ...]]]
+PriceChanges: TypeAlias = Sequence[PriceChange]
 
 
 class Repricing(NamedTuple):
@@ -135,15 +134,15 @@ class Pricer:
         if book.is_open and book.source_terms is market.terms:
             if not changed and not dirty:
                 return _UNCHANGED
-            return Repricing(None, [(key, book.prices(key)) for key in changed], dirty)
+            return Repricing(None, [(key, *book.offered(key)) for key in changed], dirty)
         book.is_open = True
         _, identity, orders = self._identity(definition)
-        selections = {
-            str(selection.key): OfferedSelection(
-                selection.name, selection.status, book.prices(selection.key), selection.effective_result, order
+        selections: dict[str, OfferedSelection] = {}
+        for selection, order in zip(definition.selections, orders, strict=True):
+            prices, fair = book.offered(selection.key)
+            selections[str(selection.key)] = OfferedSelection(
+                selection.name, selection.status, prices, selection.effective_result, order, fair
             )
-            for selection, order in zip(definition.selections, orders, strict=True)
-        }
         terms = book.terms()
         if terms:
             self._terms[definition.id] = terms

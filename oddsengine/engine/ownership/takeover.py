@@ -27,7 +27,7 @@ def stage_known(offer: OwnedOffer, known: OwnedOffer) -> int:
         offer.stage_event(in_first_competition(event_of(entry.record), offer.events.get(key)))
         for market in entry.markets.values():
             selections = {
-                key: OfferedSelection(each.name, each.status, each.prices, each.result, each.order)
+                key: OfferedSelection(each.name, each.status, each.prices, each.result, each.order, each.fair)
                 for key, each in market.selections.items()
             }
             offer.stage_market(OfferedMarket(market.id, market.identity, market.state, selections))

@@ -11,8 +11,8 @@ from oddsengine.gateway.protocol.framing import Framing
 class DeliveryOptions(NamedTuple):
     """What distinguishes the audiences of one channel.
 
-    The profile (None: the first), the odds format, the minimum interval between deltas in milliseconds, the encoding and the
-    framing.
+    The profile (None: the first), the odds format, the minimum interval between deltas in milliseconds, the encoding, the
+    framing, and whether fair probabilities are included, as no subscriber's are.
     """
 
     profile: str | None
@@ -20,3 +20,4 @@ class DeliveryOptions(NamedTuple):
     interval_ms: int
     encoding: Encoding = JSON
     framing: Framing = Framing()
+    with_fair: bool = False

@@ -28,7 +28,7 @@ from oddsengine.gateway.protocol.server_messages import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from oddsengine.domain.changes import EventChange, MarketChange, MarketRecord, MarketState, Removal
+    from oddsengine.domain.changes import EventChange, MarketChange, MarketRecord, MarketState, Removal, SelectionRecord
     from oddsengine.domain.results import SelectionResult
 
 
@@ -46,7 +46,12 @@ MSGPACK: Final = Encoding("msgpack", False, msgspec.msgpack.Encoder().encode)
 
 
 def market_change(
-    change: MarketChange, profile_index: int | None, odds_format: str = "decimal", encoding: Encoding = JSON
+    change: MarketChange,
+    profile_index: int | None,
+    odds_format: str = "decimal",
+    encoding: Encoding = JSON,
+    *,
+    with_fair: bool = False,
 ) -> bytes:
     """Encode the change of a market, with the prices of one profile.
 
@@ -55,6 +60,7 @@ def market_change(
         profile_index: the profile's index in `prices`; None if the profile is not published, all prices are null then.
         odds_format: the format of the prices.
         encoding: the encoding of the fragment.
+        with_fair: whether to include the fair probabilities of what has a price.
     """
     formatter = FORMATTERS[odds_format]
     selections: dict[str, SelectionChanged] = {}
@@ -71,6 +77,10 @@ def market_change(
         if result is not None:
             encoded.result, encoded.void_factor = result.outcome, result.void_factor
             encoded.dead_heat_factor = result.dead_heat_factor
+    if with_fair:
+        for key, selection in change.selections.items():
+            if selection.fair and selections[key].price is not None:
+                selections[key].fair = selection.fair / 1_000_000
     identity, state = change.identity, change.state
     changed = MarketChanged(change.id, change.v, selections=selections if selections or identity is not None else UNSET)
     if identity is not None:
@@ -95,7 +105,14 @@ def _set_state(changed: MarketChanged, state: MarketState, profile_index: int | 
             changed.status, changed.reason = "suspended", TRADER
 
 
-def market(record: MarketRecord, profile_index: int | None, odds_format: str = "decimal", *, is_on_offer: bool = True) -> bytes:
+def market(
+    record: MarketRecord,
+    profile_index: int | None,
+    odds_format: str = "decimal",
+    *,
+    is_on_offer: bool = True,
+    with_fair: bool = False,
+) -> bytes:
     """Encode a whole market in JSON, with the prices of one profile; the other arguments are those of `market_change`."""
     formatter = FORMATTERS[odds_format]
     identity, state = record.identity, record.state
@@ -122,17 +139,25 @@ def market(record: MarketRecord, profile_index: int | None, odds_format: str = "
             limit=UNSET if terms is None else terms.limit,
             bet_delay_s=UNSET if terms is None else terms.bet_delay_s,
             selections={
-                key: SelectionWhole(
-                    selection.name,
-                    None if profile_index is None or (price := selection.prices[profile_index]) is None else formatter(price),
-                    selection.status,
-                    order=UNSET if selection.order is None else selection.order,
-                    **({} if selection.result is None else _result(selection.result)),
-                )
+                key: _selection(selection, profile_index, formatter, with_fair=with_fair)
                 for key, selection in record.selections.items()
             },
             on_offer=UNSET if is_on_offer else False,
         )
+    )
+
+
+def _selection(
+    selection: SelectionRecord, profile_index: int | None, formatter: Callable[[int], float | str], *, with_fair: bool
+) -> SelectionWhole:
+    price = None if profile_index is None else selection.prices[profile_index]
+    return SelectionWhole(
+        selection.name,
+        None if price is None else formatter(price),
+        selection.status,
+        order=UNSET if selection.order is None else selection.order,
+        fair=selection.fair / 1_000_000 if with_fair and selection.fair and price is not None else UNSET,
+        **({} if selection.result is None else _result(selection.result)),
     )
 
 

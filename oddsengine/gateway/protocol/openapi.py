@@ -52,6 +52,9 @@ _MARKET: Final = Parameter("id", "path", "A market's id; its `/` may be percent-
 _CHANNEL: Final = Parameter("channel", "query", "`sport:<key>`, `competition:<id>`, `event:<id>` or `market:<id>`.", _TEXT)
 _INTERVAL: Final = Parameter("min_interval_ms", "query", "The shortest time between two updates.", _INTERVALS)
 
+_INCLUDE: Final = Parameter(
+    "include", "query", "`fair`: with the fair probabilities (role `service`).", {"type": "string", "enum": ["fair"]}
+)
 _COMMAND: Final = Parameter("id", "path", "A command's id.", _TEXT)
 _REPEATED: Final = Parameter("Idempotency-Key", "header", "A request with the key of an earlier one makes nothing new.", _TEXT)
 _ENDING: Final = {"200": "It is published in every shard that it concerns.", "202": "It is not published yet."}
@@ -83,7 +86,7 @@ ROUTES: Final = (
         "Return a market, also one with results that has left the offer.",
         "subscriber",
         server.MarketAnswer,
-        (_MARKET, _FORMAT),
+        (_MARKET, _FORMAT, _INCLUDE),
     ),
     Route(
         "get",
@@ -99,7 +102,7 @@ ROUTES: Final = (
         "Return a whole channel, as the body of one snapshot message.",
         "subscriber",
         server.Snapshot,
-        (_CHANNEL, _FORMAT),
+        (_CHANNEL, _FORMAT, _INCLUDE),
     ),
     Route(
         "post",
@@ -107,6 +110,7 @@ ROUTES: Final = (
         "Check for each quote whether its price is still on offer.",
         "service",
         server.QuotesChecked,
+        (_INCLUDE,),
         body=QuotesCheck,
     ),
     Route(

@@ -37,6 +37,10 @@ DeadHeatFactor = Annotated[
 Result = Annotated[Outcome | None, Meta(description="What became of it; null once an earlier result was taken back.")]
 
 
+Fair = Annotated[
+    float,
+    Meta(ge=0, le=1, description="The fair probability: over HTTP, where a service asks `include=fair`; never on a stream."),
+]
 Order = Annotated[int, Meta(description="What to sort by for display.")]
 
 
@@ -86,6 +90,7 @@ class SelectionWhole(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     void_factor: VoidFactor | UnsetType = UNSET
     dead_heat_factor: DeadHeatFactor | UnsetType = UNSET
     order: Order | UnsetType = UNSET
+    fair: Fair | UnsetType = UNSET
 
 
 class SelectionChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -98,6 +103,7 @@ class SelectionChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     void_factor: VoidFactor | UnsetType = UNSET
     dead_heat_factor: DeadHeatFactor | UnsetType = UNSET
     order: Order | UnsetType = UNSET
+    fair: Fair | UnsetType = UNSET
 
 
 MainLine = Annotated[
@@ -291,6 +297,7 @@ class QuoteChecked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     v: Version | None
     was_on_offer: WasOnOffer | None
     limit: Annotated[float, Meta(description="The greatest stake.")] | UnsetType = UNSET
+    fair: Fair | UnsetType = UNSET
     accept_after_ms: (
         Annotated[int, Meta(ge=0, description="How long to delay a bet: check the quote again before it is taken.")] | UnsetType
     ) = UNSET

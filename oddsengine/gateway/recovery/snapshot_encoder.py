@@ -33,7 +33,10 @@ def encode_channel(replica: Replica, channel: Channel, options: DeliveryOptions,
         place = offer.profile_index(options.profile)
         content.events.extend([encoders.event_change(event, options.encoding) for event in changes.events])
         content.markets.extend(
-            [encoders.market_change(market, place, options.odds_format, options.encoding) for market in changes.markets]
+            [
+                encoders.market_change(market, place, options.odds_format, options.encoding, with_fair=options.with_fair)
+                for market in changes.markets
+            ]
         )
         for removal in changes.removals:
             content[removal.what == "market"].append(encoders.removal(removal, options.encoding))
@@ -140,7 +143,9 @@ class SnapshotEncoder:
             elif market.at > seq:
                 change = offer.market_since(market, seq)
                 effective = suspended_as_stale(change) if is_suspended else change
-                encoded = encoders.market_change(effective, place, options.odds_format, options.encoding)
+                encoded = encoders.market_change(
+                    effective, place, options.odds_format, options.encoding, with_fair=options.with_fair
+                )
                 markets[market.id] = _Market(market.at, change.is_urgent, encoded)
         event = offer.event_since(entry.record, seq)
         return _Event(

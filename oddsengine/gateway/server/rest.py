@@ -145,13 +145,15 @@ class RestApi:
 
     async def market(self, request: web.Request, access: Access) -> web.Response:
         """Return a market, from the results if it has left the offer."""
-        _allow_parameters(request, "format")
+        _allow_parameters(request, "format", "include")
+        with_fair = _includes_fair(request, access)
         key = unquote(request.match_info["id"])
         record = self._market(key, access)
         if record is None:
             return await self._settled_market(key, request, access)
         profile_index = self._profile_index(record, access)
-        return json_answer(encoders.market(self._replica.effective(record), profile_index, _format(request)))
+        effective = self._replica.effective(record)
+        return json_answer(encoders.market(effective, profile_index, _format(request), with_fair=with_fair))
 
     async def _settled_market(self, key: str, request: web.Request, access: Access) -> web.Response:
         odds_format = _format(request)
@@ -190,7 +192,8 @@ class RestApi:
 
     async def snapshot(self, request: web.Request, access: Access) -> web.Response:
         """Return a whole channel as the body of one snapshot message."""
-        _allow_parameters(request, "channel", "format")
+        _allow_parameters(request, "channel", "format", "include")
+        with_fair = _includes_fair(request, access)
         name = request.query.get("channel")
         if name is None:
             return error(400, ErrorCode.BAD_REQUEST, "the parameter channel is missing")
@@ -200,17 +203,20 @@ class RestApi:
             channel = self._replica.channel(name)
         except UnknownChannel as unknown:
             return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
-        content, at = await self._snapshot(channel, DeliveryOptions(self._profile(access), _format(request), 0))
+        options = DeliveryOptions(self._profile(access), _format(request), 0, with_fair=with_fair)
+        content, at = await self._snapshot(channel, options)
         return json_answer(encoders.snapshot(channel.name, encode_at(at), *content))
 
     async def check_quotes(self, request: web.Request, access: Access) -> web.Response:
         """Check for each quote whether its price is still on offer."""
+        _allow_parameters(request, "include")
+        with_fair = _includes_fair(request, access)
         try:
             body = decode_quotes_check(await request.read())
         except BadMessage as problem:
             return error(400, ErrorCode.BAD_REQUEST, str(problem))
         now_ms = self._now_ms()
-        checked = QuotesChecked([self._check(quote, access, now_ms) for quote in body.quotes])
+        checked = QuotesChecked([self._check(quote, access, now_ms, with_fair=with_fair) for quote in body.quotes])
         return json_answer(msgspec.json.encode(checked))
 
     def _profile_index(self, record: MarketRecord, access: Access) -> int | None:
@@ -224,7 +230,7 @@ class RestApi:
             return record
         return record if _may_see(access, offer.events[record.identity.event]) else None
 
-    def _check(self, quote: QuoteToCheck, access: Access, now_ms: int) -> QuoteChecked:
+    def _check(self, quote: QuoteToCheck, access: Access, now_ms: int, *, with_fair: bool) -> QuoteChecked:
         record = self._market(quote.market, access)
         selection = record.selections.get(quote.selection) if record is not None else None
         current: float | None = None
@@ -259,6 +265,8 @@ class RestApi:
         )
         if record is not None and record.state.terms and result in {"ok", "price_changed"}:
             _add_terms(checked, record.state.terms[self._profile_index(record, access) or 0])
+        if with_fair and selection is not None and selection.fair and result in {"ok", "price_changed"}:
+            checked.fair = selection.fair / 1_000_000
         return checked
 
 
@@ -268,6 +276,19 @@ def _add_terms(checked: QuoteChecked, terms: MarketTerms) -> None:
         checked.limit = terms.limit
     if terms.bet_delay_s:
         checked.accept_after_ms = round(terms.bet_delay_s * 1000)
+
+
+def _includes_fair(request: web.Request, access: Access) -> bool:
+    """Parse the parameter `include`. Raises RequestRejected, with 403, if it asks for what a client may not see."""
+    include = request.query.get("include")
+    if include is None:
+        return False
+    if include != "fair":
+        raise RequestRejected(error(400, ErrorCode.BAD_REQUEST, f"include must be fair, not {include!r}"))
+    if access.role < Role.service:
+        text = f"include=fair requires the role {Role.service.name}, not {access.role.name}"
+        raise RequestRejected(error(403, ErrorCode.FORBIDDEN, text))
+    return True
 
 
 def _may_see(access: Access, entry: EventEntry) -> bool:

@@ -44,6 +44,7 @@ class IncrementalBook:
         "_ranges",
         "_size",
         "_winners",
+        "is_joint",
         "prices",
         "refusal",
         "settled",
@@ -61,6 +62,8 @@ class IncrementalBook:
             if profile.prices_independently
         ]
         self._joint = [number for number, profile in enumerate(profiles) if not profile.prices_independently]
+        #: whether some price does not follow from the selection's own fair odds alone
+        self.is_joint = bool(self._joint)
         #: by profile, then by selection
         self.prices: list[list[int | None]] = [[None] * size for _ in profiles]
         #: why the set may not be open in some profile, None if it may in all

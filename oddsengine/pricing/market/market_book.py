@@ -257,6 +257,15 @@ class MarketBook:
             if group.pooled is not None and group.rising is not None
         }
 
+    def offered(self, key: str) -> tuple[tuple[int | None, ...], int | None]:
+        """Return a selection's prices, one a profile, and its fair probability in millionths, None where it has no price."""
+        prices = self.prices(key)
+        position = self._positions.get(key)
+        if position is None or not any(prices):
+            return prices, None
+        fair = self.first_groups()[position[0]].fair_of(position[1])
+        return prices, None if fair is None else round(fair * 1_000_000)
+
     def prices(self, key: str) -> tuple[int | None, ...]:
         """Return a selection's prices, one a profile."""
         position = self._positions.get(key)

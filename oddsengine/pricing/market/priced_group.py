@@ -6,6 +6,7 @@ from math import fsum, inf
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from oddsengine.domain.offered_market import MIN_FAIR_MOVE
 from oddsengine.pricing.market.incremental_book import IncrementalBook
 from oddsengine.pricing.market.quoting import with_pooled
 from oddsengine.pricing.methods.bounds import BOUND_ERROR, COHERENT, bounds, fit, implied_bounds
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _CROSSED: Final = (inf, -inf)
 #: In place of a book that a source does not have.
 _NO_BOOK: Final = SelectionBook()
+#: By how much a fair probability must move to be published without a price that moves; a millionth is rounded.
+_MIN_FAIR_MOVE: Final = (MIN_FAIR_MOVE + 1) / 1_000_000
 #: How much closer than its bounds a probability must be to be within them whatever the float error.
 _SAFE: Final = 1.0 + 1e-12
 
@@ -41,6 +44,7 @@ class PricedGroup:
     __slots__ = (
         "_best_offers",
         "_ceilings",
+        "_fair_at_change",
         "_floors",
         "_is_joint",
         "_is_one_of_many",
@@ -127,6 +131,8 @@ class PricedGroup:
         self.is_dirty = True
         #: the inverse probabilities at the last call of `price`
         self._priced: list[float | None] = [None] * len(selections)
+        #: the fair probabilities at the last change of each selection, where prices may not follow them
+        self._fair_at_change = [0.0] * len(selections)
         self.incremental = IncrementalBook([selection.key for selection in selections], self.winners, profiles)
 
     def imply(self, now_ms: float = 0.0) -> str | None:
@@ -269,8 +275,15 @@ class PricedGroup:
             return with_pooled(fair, self.rising, self.pooled)
         return fair
 
+    def fair_of(self, index: int) -> float | None:
+        """Return the fair probability of one selection."""
+        if self.pooled is not None or self.fitted is not None:
+            return self.fair()[index]
+        probability = self.probabilities[index]
+        return None if probability is None else probability * (self.factor or 1.0)
+
     def price(self, *, fresh: bool) -> set[int]:
-        """Price what has moved. Return the indices whose prices changed.
+        """Price what has moved. Return the indices whose prices changed, or whose fair probabilities left them behind.
 
         Args:
             fresh: whether nothing is on offer, so that no earlier price damps the new ones.
@@ -286,7 +299,21 @@ class PricedGroup:
         self._priced = inverses
         changed = self.incremental.update(inverses, factor, moved, self.lows, fresh=fresh)
         self.is_dirty = not self.incremental.settled
+        if self.incremental.is_joint:
+            self._add_moved(inverses, factor, changed)
         return changed
+
+    def _add_moved(self, inverses: list[float | None], factor: float, changed: set[int]) -> None:
+        """Add the selections whose fair probabilities have moved far from those of their last change.
+
+        Prices that follow from their own fair odds alone move with them; others are held, damped or set by a person.
+        """
+        at_change = self._fair_at_change
+        for index, inverse in enumerate(inverses):
+            fair = 0.0 if inverse is None else factor / inverse
+            if index in changed or abs(fair - at_change[index]) > _MIN_FAIR_MOVE:
+                at_change[index] = fair
+                changed.add(index)
 
     def best(self, index: int) -> int | None:
         """Return the longest price of a selection in any of the profiles, in thousandths."""

@@ -165,17 +165,24 @@ async def test_only_granted_channels_are_available(auth: AuthSettings) -> None:
                 assert 403 == response.status
 
 
-@pytest.mark.parametrize(("role", "allowed"), [("subscriber", 1), ("service", 2), ("trader", 3), ("admin", 3)])
+@pytest.mark.parametrize(("role", "allowed"), [("subscriber", 1), ("service", 5), ("trader", 6), ("admin", 6)])
 async def test_a_role_allows_some_endpoints(auth: AuthSettings, role: str, allowed: int) -> None:
     async with running_service(quick_settings(auth=auth)) as service:
         await with_a_market(service)
         headers = {"Authorization": f"Bearer {a_token(role=role)}"}
         statuses = []
-        for method, path in (("GET", "/v1/events"), ("POST", "/v1/quotes/check"), ("GET", "/v1/markets/e1%2Fmatch_odds/explain")):
+        for method, path in (
+            ("GET", "/v1/events"),
+            ("POST", "/v1/quotes/check"),
+            ("POST", "/v1/quotes/check?include=fair"),
+            ("GET", "/v1/markets/e1%2Fmatch_odds?include=fair"),
+            ("GET", "/v1/snapshot?channel=event:e1&include=fair"),
+            ("GET", "/v1/markets/e1%2Fmatch_odds/explain"),
+        ):
             body = b'{"quotes":[{"market":"x","selection":"y","price":2}]}' if method == "POST" else None
             async with service.http.request(method, service.base + path, headers=headers, data=body) as response:
                 statuses.append(response.status)
-        assert [200] * allowed + [403] * (3 - allowed) == statuses
+        assert [200] * allowed + [403] * (6 - allowed) == statuses
 
 
 async def test_an_explanation_shows_the_profile_of_the_token(auth: AuthSettings) -> None:

@@ -50,6 +50,29 @@ async def test_messagepack_and_json_carry_the_same_messages() -> None:
             assert 4400 == packed.close_code
 
 
+async def test_fair_probabilities_are_shown_over_http_to_those_who_ask_and_on_no_stream() -> None:
+    async with running_service() as service:
+        await with_a_market(service)
+        body = b'{"quotes":[{"market":"e1/match_odds","selection":"home","price":1.9}]}'
+        found = []
+        for include in ("", "include=fair"):
+            market = await service.get(f"/v1/markets/e1%2Fmatch_odds?{include}")
+            snapshot = await service.get(f"/v1/snapshot?channel={CHANNEL}&{include}")
+            checked = await service.post(f"/v1/quotes/check?{include}", body)
+            shown = (market["selections"]["home"], snapshot["markets"][0]["selections"]["home"], checked["quotes"][0])
+            found.append([each.get("fair") for each in shown])
+        assert [[None] * 3, [pytest.approx(0.5, abs=0.001)] * 3] == found
+        assert "include" in (await service.get("/v1/markets/e1%2Fmatch_odds?include=all", 400))["error"]["message"]
+        async with service.socket() as socket:
+            await socket.subscribe(CHANNEL)
+            assert "fair" not in str(await socket.receive_until("snapshot"))
+            feed_price(service, 4.0)
+            assert "fair" not in str(await socket.receive_until("delta"))
+        service.hub.replica.suspend_stale(0)
+        market = await service.get("/v1/markets/e1%2Fmatch_odds?include=fair")
+        assert {None} == {each.get("fair") for each in market["selections"].values()}, "nothing to bet on"
+
+
 async def test_compressed_frames_carry_the_same_messages() -> None:
     async with running_service() as service:
         await with_a_market(service)

@@ -62,7 +62,7 @@ class Source:
             self.reason = priced.market.state.reason
             self.prices = {key: each.prices[0] for key, each in priced.market.selections.items()}
         else:
-            self.prices |= {key: each[0] for key, each in priced.changes}
+            self.prices |= {key: each[0] for key, each, _ in priced.changes}
         return self.prices
 
 

@@ -78,7 +78,7 @@ class ClientState:
                     mine["status"] = selection.status
                 if selection.result is not None:
                     mine["result"] = selection.result
-                mine["prices"] = selection.prices
+                mine["prices"], mine["fair"] = selection.prices, selection.fair
         return self
 
     def __eq__(self, other: object) -> bool:
@@ -144,18 +144,23 @@ class Positions(RuleBasedStateMachine):
             MarketState(status, None if status == "open" else "why", in_play=False, terms=() if limit is None else (limit,)),
             {
                 key: OfferedSelection(
-                    key, selection_status if place == 0 else "active", (price,), result if place == 0 else None, place
+                    key,
+                    selection_status if place == 0 else "active",
+                    (price,),
+                    result if place == 0 else None,
+                    place,
+                    price and 500_000,
                 )
                 for place, (key, price) in enumerate(prices.items())
             },
         )
         self.owner.stage_market(offered)
 
-    @rule(market=st.sampled_from(MARKETS), price=st.sampled_from([None, 1600, 2020]))
-    def stage_prices(self, market: str, price: int | None) -> None:
+    @rule(market=st.sampled_from(MARKETS), price=st.sampled_from([None, 1600, 2020]), fair=st.sampled_from([470_000, 500_000]))
+    def stage_prices(self, market: str, price: int | None, fair: int) -> None:
         record = self.owner.markets.get(MarketId(market))
         if record is not None:
-            self.owner.stage_prices(MarketId(market), [(key, (price,)) for key in record.selections])
+            self.owner.stage_prices(MarketId(market), [(key, (price,), price and fair) for key in record.selections])
 
     @rule(market=st.sampled_from(MARKETS))
     def suspend(self, market: str) -> None:
@@ -236,7 +241,7 @@ class Positions(RuleBasedStateMachine):
             for market in offer.markets.values():
                 for selection in market.selections.values():
                     if market.state.status != "open" or selection.status != "active":
-                        assert selection.prices == (None,)
+                        assert ((None,), None) == (selection.prices, selection.fair)
 
     @invariant()
     def of_the_lines_of_an_event_at_most_one_is_the_main_one(self) -> None:

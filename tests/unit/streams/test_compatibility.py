@@ -10,13 +10,13 @@ from oddsengine.domain.changes import MarketIdentity, MarketState, MarketTerms, 
 from oddsengine.domain.ids import EventId
 from oddsengine.domain.results import WON
 
-#: The fields of the last release, without results, names, terms, main lines and orders.
+#: The fields of the last release, without results, names, terms, main lines, orders and fair probabilities.
 EARLIER_FIELDS: dict[type[Any], int] = {MarketIdentity: 5, MarketState: 3, SelectionChange: 3, SelectionRecord: 6}
 VALUES: tuple[Any, ...] = (
     MarketIdentity(EventId("e1"), "total", "ft", 2.5, 1, "Total goals"),
     MarketState("open", None, True, (MarketTerms(False, 50.0, 5.0),), True),
-    SelectionChange("Home", "winner", (None,), WON, 2),
-    SelectionRecord("Home", "winner", (None,), 3, 2, 1, WON, 3, 2),
+    SelectionChange("Home", "winner", (None,), WON, 2, 500_000),
+    SelectionRecord("Home", "winner", (None,), 3, 2, 1, WON, 3, 2, 500_000),
 )
 
 

@@ -140,6 +140,25 @@ def test_a_price_is_shortened_to_keep_the_margin_unless_it_is_forced() -> None:
     assert (OPEN, (5000,)) == (floor.state(), floor.prices()["home"])
 
 
+def test_a_fair_probability_is_published_though_the_price_is_set() -> None:
+    floor = Floor({"gold": Profile(min_margin=0.01)})
+
+    def home() -> tuple[int | None, int | None]:
+        selection = floor.market().selections["home"]
+        return selection.prices[0], selection.fair
+
+    assert (1900, 500_000) == home()
+    floor.command("price", market=MARKET, values={"home": 1.5})
+    assert (1500, 500_000) == home()
+    version = floor.market().v
+    floor.quote(2.004, 1.996)
+    assert ((1500, 500_000), version) == (home(), floor.market().v), "it has hardly moved"
+    floor.quote(1.6, 1 / (1 - 1 / 1.6))
+    assert (1500, 625_000) == home()
+    floor.command("suspend", key="c2", event="e1")
+    assert (None, None) == home()
+
+
 def test_a_price_that_makes_an_arbitrage_suspends_its_market() -> None:
     floor = Floor()
     floor.command("price", market=MARKET, values={"home": 2.1}, profiles=("default",))

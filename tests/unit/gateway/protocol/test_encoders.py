@@ -81,6 +81,15 @@ def state_fields(state: MarketState | None, profile_index: int | None) -> tuple[
 
 selection_statuses = st.sampled_from(get_args(SelectionStatus))
 orders = st.none() | st.integers(0, 99)
+fairs = st.none() | st.integers(1, 999_999)
+
+
+def shown_fair(selection: SelectionChange | SelectionRecord, profile_index: int | None, *, with_fair: bool) -> Any:
+    """The fair probability, where it was asked for and there is a price to bet on."""
+    has_price = profile_index is not None and selection.prices[profile_index] is not None
+    return selection.fair / 1_000_000 if with_fair and has_price and selection.fair is not None else UNSET
+
+
 market_changes = st.builds(
     MarketChange,
     names.map(MarketId),
@@ -88,7 +97,9 @@ market_changes = st.builds(
     st.none() | identities,
     st.none() | states,
     st.dictionaries(
-        names, st.builds(SelectionChange, optional_names, st.none() | selection_statuses, prices, results, orders), max_size=4
+        names,
+        st.builds(SelectionChange, optional_names, st.none() | selection_statuses, prices, results, orders, fairs),
+        max_size=4,
     ),
 )
 market_records = st.builds(
@@ -158,11 +169,11 @@ def test_a_request_id_of_any_size_is_echoed_in_json() -> None:
     assert b'{"op":"pong","id":1180591620717411303424}' == JSON.value(server.Pong(2**70))
 
 
-@given(change=market_changes, profile_index=profile_indexes, odds_format=formats, encoding=encodings)
+@given(change=market_changes, profile_index=profile_indexes, odds_format=formats, encoding=encodings, with_fair=st.booleans())
 def test_a_market_change_is_decoded_as_its_changed_fields(
-    change: MarketChange, profile_index: int | None, odds_format: str, encoding: Encoding
+    change: MarketChange, profile_index: int | None, odds_format: str, encoding: Encoding, with_fair: bool
 ) -> None:
-    encoded = encoders.market_change(change, profile_index, odds_format, encoding)
+    encoded = encoders.market_change(change, profile_index, odds_format, encoding, with_fair=with_fair)
     decoded = decode(encoded, server.MarketChanged, encoding)
     assert (change.id, change.v) == (decoded.id, decoded.v)
     identity, state = change.identity, change.state
@@ -181,12 +192,15 @@ def test_a_market_change_is_decoded_as_its_changed_fields(
         found = decoded.selections[key]
         expected = (shown(price, odds_format), unset(selection.name), unset(selection.status))
         order = UNSET if selection.name is None else unset(selection.order)
-        assert (*expected, *result_fields(selection.result), order) == msgspec.structs.astuple(found)
+        last = (order, shown_fair(selection, profile_index, with_fair=with_fair))
+        assert (*expected, *result_fields(selection.result), *last) == msgspec.structs.astuple(found)
 
 
-@given(record=market_records, profile_index=profile_indexes, odds_format=formats)
-def test_a_market_over_http_is_the_whole_market(record: MarketRecord, profile_index: int | None, odds_format: str) -> None:
-    decoded = decode(encoders.market(record, profile_index, odds_format), server.MarketWhole, JSON)
+@given(record=market_records, profile_index=profile_indexes, odds_format=formats, with_fair=st.booleans())
+def test_a_market_over_http_is_the_whole_market(
+    record: MarketRecord, profile_index: int | None, odds_format: str, with_fair: bool
+) -> None:
+    decoded = decode(encoders.market(record, profile_index, odds_format, with_fair=with_fair), server.MarketWhole, JSON)
     assert (record.id, record.v) == (decoded.id, decoded.v)
     found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name, decoded.unit)
     assert msgspec.structs.astuple(record.identity) == found_identity
@@ -196,7 +210,8 @@ def test_a_market_over_http_is_the_whole_market(record: MarketRecord, profile_in
     for key, selection in record.selections.items():
         price = None if profile_index is None else selection.prices[profile_index]
         expected = (selection.name, shown(price, odds_format), selection.status, *result_fields(selection.result))
-        assert (*expected, unset(selection.order)) == msgspec.structs.astuple(decoded.selections[key])
+        last = (unset(selection.order), shown_fair(selection, profile_index, with_fair=with_fair))
+        assert (*expected, *last) == msgspec.structs.astuple(decoded.selections[key])
 
 
 def test_a_market_without_a_name_is_named_after_its_type() -> None:
