@@ -1,0 +1,131 @@
+"""Who may do what: every route by role, every action by what a token grants. The documents are the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import msgspec
+import orjson
+import pytest
+
+from oddsengine.commands.command import ACTIONS
+from oddsengine.gateway.access.grants import Role
+from oddsengine.gateway.access.settings import AuthSettings, KeySettings
+from oddsengine.gateway.commands.settings import CommandSettings
+from oddsengine.gateway.protocol.openapi import ROUTES
+from tests.support.builders import a_definition, a_quote, market_updates
+from tests.support.credentials import SECRET, a_token, write_key
+from tests.support.service import RunningService, quick_settings, running_service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MARKET = "e1/match_odds"
+SCOPES: dict[str, dict[str, Any]] = {
+    "all": {"all": True},
+    "sport": {"sport": "football"},
+    "competition": {"competition": "cup"},
+    "event": {"event": "e1"},
+    "market": {"market": MARKET},
+    "selection": {"selection": f"{MARKET}/home"},
+}
+#: what makes each action valid where its scope is
+VALUES: dict[str, Any] = {
+    "price": {"home": 1.5},
+    "shift": {"home": 0.01},
+    "book_sum": 1.1,
+    "limit": 10,
+    "bet_delay_s": 5,
+    "result": "void",
+    "match": "other.1",
+    "unmatch": "other.1",
+}
+
+
+def settings_of(folder: Path) -> Any:
+    key = KeySettings(algorithm="HS256", file=write_key(folder / "secret", SECRET))
+    return msgspec.structs.replace(quick_settings(auth=AuthSettings(keys=(key,))), commands=CommandSettings(per_s=0))
+
+
+async def answer(service: RunningService, method: str, path: str, token: str | None, body: Any = None) -> int:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    data = None if body is None else orjson.dumps(body)
+    async with service.http.request(method, service.base + path, data=data, headers=headers) as response:
+        return response.status
+
+
+async def with_a_market(service: RunningService) -> None:
+    service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+    await service.wait_published()
+
+
+async def test_every_route_is_for_its_role_and_those_above(tmp_path: Path) -> None:
+    async with running_service(settings_of(tmp_path)) as service:
+        await with_a_market(service)
+        for route in ROUTES:
+            path = route.path.replace("{id}", MARKET if "markets" in route.path else "e1")
+            path += "?channel=event:e1" if any(each.name == "channel" for each in route.parameters) else ""
+            body: dict[str, Any] | None = {} if route.method == "post" else None
+            assert 401 == await answer(service, route.method, path, None, body), route
+            for role in Role:
+                status = await answer(service, route.method, path, a_token(sub=role.name, role=role.name), body)
+                assert (role < Role[route.role]) == (status == 403), (route, role)
+                assert status != 401
+
+
+@pytest.mark.parametrize(
+    ("claims", "granted"),
+    [
+        ({}, {"*:*"}),
+        ({"commands": []}, set()),
+        ({"commands": ["suspend:*"]}, {"suspend:*"}),
+        ({"commands": ["*:event:e1"]}, {"*:event", "*:market", "*:selection"}),
+        ({"commands": ["*:sport:football"]}, {"*:sport", "*:event", "*:market", "*:selection"}),
+        ({"commands": ["limit:all"]}, {"limit:all"}),
+        ({"channels": ["event:e1"]}, {"*:event", "*:market", "*:selection"}),
+        ({"role": "admin", "commands": []}, {"*:*"}),
+        ({"role": "service"}, set()),
+    ],
+)
+async def test_every_action_in_every_scope_is_made_where_it_is_granted(
+    tmp_path: Path, claims: dict[str, Any], granted: set[str]
+) -> None:
+    async with running_service(settings_of(tmp_path)) as service:
+        await with_a_market(service)
+        token = a_token(**{"sub": "ann", "role": "trader", **claims})
+        for action in ACTIONS:
+            for kind, scope in SCOPES.items():
+                values = VALUES.get(action)
+                if kind == "selection" and isinstance(values, dict):
+                    values = values["home"]
+                body = {"action": action, "scope": scope, "expires": 60}
+                status = await answer(
+                    service, "post", "/v1/commands", token, body if values is None else {**body, "values": values}
+                )
+                if status == 400:
+                    continue  # the action is not for this kind of scope, whoever asks
+                # Of a pair, both events must be granted.
+                names = {"*:*"} if action in {"match", "unmatch"} else {"*:*", f"{action}:*", f"*:{kind}", f"{action}:{kind}"}
+                matches = names & granted
+                assert bool(matches) == (status in {201, 202}), (action, kind, status)
+
+
+async def test_another_brand_is_neither_seen_nor_touched(tmp_path: Path) -> None:
+    """Whatever a token of one profile may ask for of the commands of another one."""
+    async with running_service(settings_of(tmp_path)) as service:
+        await with_a_market(service)
+        default = a_token(sub="d", role="trader", profile="default")
+        admin = a_token(sub="root", role="admin")
+        body = {"action": "suspend", "scope": {"event": "e1", "profiles": ["default"]}}
+        headers = {"Authorization": f"Bearer {default}"}
+        async with service.http.post(service.base + "/v1/commands", data=orjson.dumps(body), headers=headers) as made:
+            key = (await made.json())["id"]
+        gold = a_token(sub="g", role="trader", profile="gold")
+        assert 404 == await answer(service, "delete", f"/v1/commands/{key}", gold)
+        assert 404 == await answer(service, "post", f"/v1/commands/{key}/confirm", gold)
+        assert 403 == await answer(service, "post", "/v1/commands", gold, body)
+        for token, count in ((gold, 0), (default, 1), (admin, 1)):
+            async with aiohttp.ClientSession() as http:
+                found = await http.get(service.base + "/v1/commands", headers={"Authorization": f"Bearer {token}"})
+                assert count == len((await found.json())["commands"])
