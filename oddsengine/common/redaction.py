@@ -68,7 +68,6 @@ def _character_pattern(character: str) -> str:
     # Backslashes are doubled each time that a text is quoted again.
     quoted = json.dumps(character)[1:-1].lstrip("\\") or "\\"
     forms = [
-        re.escape(character),
         percent,
         rf"\\+{re.escape(quoted)}",
         rf"&#0*{ord(character)};",
@@ -76,10 +75,12 @@ def _character_pattern(character: str) -> str:
     ]
     if (entity := html.escape(character)) != character:
         forms.append(re.escape(entity))
-    if not character.isascii():
+    if not (character.isascii() and character.isprintable()):
         forms.append("".join(rf"\\+x{byte:02x}" for byte in character.encode()))
     if character == " ":
         forms.append(r"\+")
+    # Last, since an encoded form may begin with the character itself, as `&amp;` does.
+    forms.append(re.escape(character))
     return f"(?:{'|'.join(forms)})"
 
 

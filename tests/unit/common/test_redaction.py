@@ -54,13 +54,7 @@ def test_a_secret_within_base64_html_and_texts_quoted_twice_is_masked(secret: st
     text = f"{before}{secret}{after}".encode()
     numeric = "".join(c if c.isascii() and c.isalnum() else f"&#{ord(c)};" for c in secret)
     twice = json.dumps(json.dumps(secret))
-    forms = [
-        b64encode(text).decode(),
-        urlsafe_b64encode(text).decode(),
-        html.escape(secret),
-        numeric,
-        twice,
-        repr(secret.encode()),
-    ]
-    for form in forms:
-        assert "***" in redactor.redact(form), form
+    for encoded in (b64encode(text), urlsafe_b64encode(text)):
+        assert "***" in redactor.redact(encoded.decode())
+    quoted = {html.escape(secret), numeric, twice[3:-3], repr(secret.encode())[2:-1]}
+    assert {"***"} == set(map(redactor.redact, quoted))
