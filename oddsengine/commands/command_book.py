@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -12,16 +13,18 @@ from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.taxonomy import MarketType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from oddsengine.commands.command import Command
+    from oddsengine.commands.command import Command, Scope
 
+#: The actions that name no selection.
+_NAMES_NO_SELECTION: Final = frozenset({"suspend", "book_sum", "limit", "bet_delay_s", "note"})
 #: The index of all commands that are not of a sport, a competition or an event.
 _ALL: Final = ("all", "")
 
 
 class _CachedRuling(NamedTuple):
-    """The last ruling of a market. Keyed by the identity of `definition` and `description`, and by `in_play`.
+    """The last ruling of a market. Keyed by the identity of `definition`, `description` and `members`, and by `in_play`.
 
     `until_ms` (Unix milliseconds) is when the first of its commands expires.
     """
@@ -29,6 +32,7 @@ class _CachedRuling(NamedTuple):
     definition: MarketDefinition
     description: EventDescription | None
     in_play: bool
+    members: Sequence[EventId]
     ruling: Ruling | None
     until_ms: float
 
@@ -41,11 +45,12 @@ class SettledPairs(NamedTuple):
 
 
 class MarketName(NamedTuple):
-    """What scopes name a market by."""
+    """What scopes name a market by; `members` are the feeds' own events that are placed under `event`."""
 
     id: MarketId
     event: EventId
     type: MarketType
+    members: Sequence[EventId] = ()
 
 
 class CommandBook:
@@ -106,7 +111,13 @@ class CommandBook:
         self._drop_cached()
 
     def ruling(
-        self, definition: MarketDefinition, description: EventDescription | None, now_ms: int, *, in_play: bool
+        self,
+        definition: MarketDefinition,
+        description: EventDescription | None,
+        now_ms: int,
+        *,
+        in_play: bool,
+        members: Sequence[EventId] = (),
     ) -> Ruling | None:
         """Return what is commanded of a market, None if nothing is; the same object while nothing changes.
 
@@ -115,6 +126,7 @@ class CommandBook:
             description: its event as it is published, None if it is not.
             now_ms: Unix milliseconds, by the world's clock.
             in_play: whether the market or its event is.
+            members: the feeds' own events that are placed under that of the market; another object once they are others.
         """
         cached = self._cached.get(definition.id)
         if (
@@ -122,14 +134,15 @@ class CommandBook:
             and cached.definition is definition
             and cached.description is description
             and cached.in_play is in_play
+            and cached.members is members
             and now_ms < cached.until_ms
         ):
             return cached.ruling
-        named = MarketName(definition.id, definition.event, definition.type)
+        named = MarketName(definition.id, definition.event, definition.type, members)
         holding = list(self.holding(named, description, now_ms, in_play=in_play))
         ruling = self._fold(holding) if holding else None
         until_ms = min((command.expires_ms for command in holding if command.expires_ms is not None), default=inf)
-        self._cached[definition.id] = _CachedRuling(definition, description, in_play, ruling, until_ms)
+        self._cached[definition.id] = _CachedRuling(definition, description, in_play, members, ruling, until_ms)
         return ruling
 
     def _fold(self, commands: list[Command]) -> Ruling | None:
@@ -143,18 +156,31 @@ class CommandBook:
         self, market: MarketName, description: EventDescription | None, now_ms: int, *, in_play: bool
     ) -> Iterator[Command]:
         """Yield the commands that hold for a market; the arguments are those of `ruling`."""
+        for command in self._named(market, description):
+            scope = command.scope
+            if (
+                (not scope.types or market.type in scope.types)
+                and (scope.in_play is None or scope.in_play == in_play)
+                and command.state(now_ms, in_play=in_play) == "active"
+            ):
+                yield command
+
+    def _named(self, market: MarketName, description: EventDescription | None) -> Iterator[Command]:
+        """Yield the commands whose scope names a market, or something that it is part of."""
+        by_scope = self._by_scope
         places = [_ALL, ("event", str(market.event))]
         if description is not None:
             places += [("sport", description.sport), ("competition", description.competition.id)]
         for place in places:
-            for command in self._by_scope.get(place, {}).values():
-                scope = command.scope
-                if (
-                    (scope.market_id is None or scope.market_id == market.id)
-                    and (not scope.types or market.type in scope.types)
-                    and (scope.in_play is None or scope.in_play == in_play)
-                    and command.state(now_ms, in_play=in_play) == "active"
-                ):
+            for command in by_scope.get(place, {}).values():
+                if command.scope.market_id in {None, market.id}:
+                    yield command
+        for own in market.members:
+            if own == market.event:
+                continue
+            for command in by_scope.get(("event", own), {}).values():
+                # At another feed the event may be turned round: what names selections does not hold.
+                if command.action in _NAMES_NO_SELECTION and is_market(command.scope, market.id, own):
                     yield command
 
     def settled_pairs(self) -> SettledPairs:
@@ -178,3 +204,9 @@ def _place(command: Command) -> tuple[str, str]:
     """Return where a command is indexed: those of an event's markets and selections with those of the event."""
     event = command.scope.event_id
     return ("event", event) if event is not None else (command.scope.kind, command.scope.key)
+
+
+def is_market(scope: Scope, market: MarketId, event: str) -> bool:
+    """Check whether a scope of an event includes a market that was placed under another one."""
+    named = scope.market_id
+    return scope.selection is None and (named is None or named.removeprefix(event) == f"/{market.partition('/')[2]}")

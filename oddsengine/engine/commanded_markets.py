@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.commands.command import TRADER
-from oddsengine.commands.command_book import CommandBook, MarketName, SettledPairs
+from oddsengine.commands.command_book import CommandBook, MarketName, SettledPairs, is_market
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.engine.ended_events import RECOVERING, STOPPED, WITHDRAWN
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from oddsengine.offer.change_index import EventEntry
     from oddsengine.offer.owned_offer import OwnedOffer
     from oddsengine.pricing.pricer import Pricer
+    from oddsengine.sourcing.matching.matcher import Matcher
 
 #: The actions that change no market.
 _SILENT: Final = frozenset({"note", "match", "unmatch"})
@@ -33,11 +34,13 @@ class CommandedMarkets:
     Args:
         profiles: names of the published profiles, in the order of every `prices`.
         offers: what is published, by shard.
+        matcher: knows which feeds' own events are placed under an event; None with a single feed.
     """
 
-    def __init__(self, profiles: Sequence[str], offers: Sequence[OwnedOffer]) -> None:
+    def __init__(self, profiles: Sequence[str], offers: Sequence[OwnedOffer], matcher: Matcher | None = None) -> None:
         self.book = CommandBook(profiles)
         self._offers = offers
+        self._matcher = matcher
         #: whether any command holds, or did when some market was last priced
         self.is_active = False
         self._ruled: dict[MarketId, Ruling] = {}
@@ -91,7 +94,8 @@ class CommandedMarkets:
         else:
             record = entry.record
             in_play, description = definition.in_play or record.progress.in_play, record.description
-        ruling = self.book.ruling(definition, description, now_ms + self.clock_step_ms, in_play=in_play)
+        members = self._members(definition.event)
+        ruling = self.book.ruling(definition, description, now_ms + self.clock_step_ms, in_play=in_play, members=members)
         before = self._ruled.get(definition.id)
         if ruling is not before:
             self._note(definition.id, before, ruling, pricer)
@@ -119,7 +123,8 @@ class CommandedMarkets:
 
     def of(self, record: MarketRecord, entry: EventEntry, now_ms: int) -> Iterator[Command]:
         """Yield the commands that hold for a market on offer, given its event."""
-        named = MarketName(record.id, record.identity.event, record.identity.type)
+        event = record.identity.event
+        named = MarketName(record.id, event, record.identity.type, self._members(event))
         in_play = record.state.in_play or entry.record.progress.in_play
         return self.book.holding(named, entry.record.description, now_ms + self.clock_step_ms, in_play=in_play)
 
@@ -128,6 +133,9 @@ class CommandedMarkets:
         self.book.forget(market)
         if self._ruled.pop(market, None) is not None:
             pricer.adjust(market, ())
+
+    def _members(self, event: EventId) -> Sequence[EventId]:
+        return () if self._matcher is None else self._matcher.members(event) or ()
 
     def _entry(self, event: EventId) -> EventEntry | None:
         return self._offers[shard_of(event, len(self._offers))].events.get(event)
@@ -140,15 +148,18 @@ class CommandedMarkets:
                 continue
             for entry in self._entries(command):
                 for market, record in entry.markets.items():
-                    if scope.market_id in {None, market} and (not scope.types or record.identity.type in scope.types):
+                    named = scope.market_id in {None, market} or is_market(scope, market, str(scope.event_id))
+                    if named and (not scope.types or record.identity.type in scope.types):
                         yield market
 
     def _entries(self, command: Command) -> Iterator[EventEntry]:
         scope = command.scope
         if scope.event_id is not None:
-            entry = self._entry(EventId(scope.event_id))
-            if entry is not None:
-                yield entry
+            placement = None if self._matcher is None else self._matcher.placement(EventId(scope.event_id))
+            for event in {EventId(scope.event_id), *(() if placement is None else (placement.event,))}:
+                entry = self._entry(event)
+                if entry is not None:
+                    yield entry
             return
         for offer in self._offers:
             for entry in offer.events.values():

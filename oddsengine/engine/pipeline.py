@@ -76,7 +76,8 @@ class Pipeline:
         self.books = {source: SourceBook(source) for source in sources}
         self._matched = None if self.id_mapper is None else MatchedEvents(self.id_mapper, self.books, self)
         self.offers = [OwnedOffer(tuple(pricer.profiles)) for _ in range(shards)]
-        self.commands = CommandedMarkets(tuple(pricer.profiles), self.offers)
+        matcher = None if self.id_mapper is None else self.id_mapper.matcher
+        self.commands = CommandedMarkets(tuple(pricer.profiles), self.offers, matcher)
         self._dirty = dirty = DirtySets(shards)
         self.mark, self.mark_event, self.leave = dirty.mark, dirty.mark_event, dirty.leave
         self.shard_of_market = dirty.shard_of_market

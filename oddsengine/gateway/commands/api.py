@@ -224,9 +224,12 @@ class CommandsApi:
 
     def _shards(self, command: Command) -> Iterable[int]:
         """Return the shards that a command concerns."""
-        if not command.events:
-            return range(len(self._replica.offers))
-        return sorted({self._replica.shard_of(each) for each in command.events})
+        offers = self._replica.offers
+        events = [(self._replica.shard_of(event), EventId(event)) for event in command.events]
+        if not events or any(event not in offers[shard].events for shard, event in events):
+            # An event that is not on offer may be published under another id, in another shard.
+            return range(len(offers))
+        return sorted({shard for shard, _ in events})
 
     async def _as_written(self) -> Written:
         """Return the write of a command that was written before: it is published once everything up to now is."""

@@ -16,12 +16,21 @@ from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.gateway.commands.settings import CommandSettings
 from oddsengine.gateway.protocol.openapi import openapi
 from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.runtime.gateway import run_gateway
 from oddsengine.runtime.service import run_service
 from oddsengine.runtime.settings import RedisSettings
 from oddsengine.streams.keys import command_keys
 from tests.support.builders import a_definition, a_quote, an_event, live, market_updates
 from tests.support.credentials import SECRET, a_token, write_key
-from tests.support.service import QUICK_TIMING, RunningService, quick_settings, running_service, shared_redis, wait_until
+from tests.support.service import (
+    QUICK_TIMING,
+    RunningService,
+    publish_once,
+    quick_settings,
+    running_service,
+    shared_redis,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -250,3 +259,13 @@ def test_the_answers_are_documented() -> None:
     paths = openapi()["paths"]
     assert {"200", "202"} <= paths["/v1/commands/{id}"]["delete"]["responses"].keys()
     assert {"201", "202"} <= paths["/v1/commands"]["post"]["responses"].keys()
+
+
+async def test_a_command_that_nobody_obeys_yet_is_pending(redis: Redis, redis_server: Any) -> None:
+    settings = quick_settings()
+    await publish_once(redis, settings, "e1")
+    async with run_gateway(settings, redis_server.url) as gateway, aiohttp.ClientSession() as http:
+        await wait_until(lambda: not gateway.hub.replica.unloaded(), "the snapshot")
+        async with http.post(f"http://127.0.0.1:{gateway.port}/v1/commands", data=orjson.dumps(SUSPENSION)) as response:
+            made = await response.json()
+        assert (202, "pending", {}) == (response.status, made["state"], made["at"])

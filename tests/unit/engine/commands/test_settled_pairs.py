@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from oddsengine.sourcing.matching.matcher import MatchingSettings
@@ -52,3 +54,27 @@ def test_a_person_overrules_the_config(action: str) -> None:
     feeds = two_feeds("Leeds v Fulham", settings)
     feeds.pipeline.obey(a_command(action, event="b.1", values="p.9"))
     assert (1 if action == "match" else 2) == len(feeds.events)
+
+
+@pytest.mark.parametrize("scope", [{"event": "p.9"}, {"market": "p.9/moneyline"}])
+def test_a_suspension_holds_under_the_id_that_its_event_is_matched_to(scope: dict[str, Any]) -> None:
+    feeds = Feeds("b", "p").match("p", a_match("p.9", "Leeds", "Fulham"))
+    feeds.pipeline.obey(a_command("suspend", **scope))
+    feeds.match("b", a_match("b.1", "Leeds", "Fulham"))
+    assert {"p.9"} == feeds.events
+    assert "trader" == feeds.market("p.9/moneyline")[1]
+
+    feeds = Feeds("b", "p").match("b", a_match("b.1", "Leeds", "Fulham")).match("p", a_match("p.9", "Leeds", "Fulham"))
+    assert "open" == feeds.market("b.1/moneyline")[0]
+    feeds.pipeline.obey(a_command("suspend", **scope))
+    assert "trader" == feeds.market("b.1/moneyline")[1]
+    feeds.pipeline.obey(a_command("suspend", **scope, lifted_ms=20))
+    assert "open" == feeds.market("b.1/moneyline")[0]
+
+
+def test_a_price_does_not_hold_under_another_id() -> None:
+    """The other feed may have the sides the other way round."""
+    feeds = two_feeds("Leeds v Fulham")
+    before = feeds.market("b.1/moneyline")
+    feeds.pipeline.obey(a_command("price", market="p.9/moneyline", values={"home": 1.5}))
+    assert before == feeds.market("b.1/moneyline")
