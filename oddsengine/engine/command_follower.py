@@ -11,7 +11,7 @@ import structlog
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from oddsengine.commands.command import Command
     from oddsengine.streams.commands.log import CommandLog, LogEntry
@@ -126,11 +126,13 @@ class CommandFollower:
                 self.losses += 1
         await self._prune()
 
-    async def _apply(self, entries: Iterable[LogEntry]) -> None:
+    async def _apply(self, entries: Sequence[LogEntry]) -> None:
         for seq, command in entries:
             if command is None or seq != self._seq + 1:
                 await self._load()
-                return
+                # All of them are in the table; also what nobody can read must not be read again and again.
+                self._seq = max(self._seq, entries[-1].seq)
+                break
             self._take_over(command)
             self._seq = seq
         self._obeyed(self._seq)

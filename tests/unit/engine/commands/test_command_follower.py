@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.command_follower import EVENT_GONE, CommandFollower
 from oddsengine.streams.commands.log import CommandLog
+from oddsengine.streams.keys import command_keys
 from tests.support.builders import a_command
 from tests.support.service import shared_redis, wait_until
 
@@ -27,7 +28,10 @@ class Following:
 
     def __init__(self, redis: Redis) -> None:
         self.now_ms = 0
-        self.log = CommandLog(redis, shared_redis.new_namespace())
+        self.redis = redis
+        namespace = shared_redis.new_namespace()
+        self.keys = command_keys(namespace)
+        self.log = CommandLog(redis, namespace)
         self.obeyed: list[tuple[str, int | None]] = []
         self.seqs: list[int] = []
         self.follower = CommandFollower(self.log, self._obey, self.seqs.append, lambda: self.now_ms, lambda _: True)
@@ -69,3 +73,13 @@ async def test_what_ended_a_day_ago_is_deleted_and_what_is_gone_for_a_week_is_li
         stored = await found.log.find("c0")
         assert stored is not None
         assert EVENT_GONE == stored.lifted_by
+
+
+async def test_what_others_write_into_the_log_is_passed_over() -> None:
+    async with following() as found:
+        for field in ("c", "other"):
+            await found.redis.xadd(found.keys.log, {field: b"\xc1"}, id="90-*")
+        await wait_until(lambda: found.seqs[-1] == 90, "the entries")
+        await found.log.write(a_command("suspend", key="c1", event="e1"))
+        await wait_until(lambda: found.obeyed[-1] == ("c1", None), "the command that follows")
+        assert 91 == found.seqs[-1]
