@@ -6,7 +6,6 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 import structlog
 from aiohttp import web
 
@@ -19,8 +18,8 @@ from oddsengine.gateway.access.grants import Role
 from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.runtime.feeding.running import member_name
-from oddsengine.runtime.gateway import build_admission
-from oddsengine.runtime.processes.front import Front, is_local, open_front, url_of
+from oddsengine.runtime.gateway import build_admission, without_strangers
+from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.connection import keep_on_primary, open_client
@@ -112,19 +111,10 @@ async def open_engine(settings: Settings, startup: Startup) -> AsyncIterator[Eng
         startup: its steps are SECRETS and BIND meanwhile.
     """
     with startup.doing(Step.SECRETS):
-        admission = build_admission(_without_strangers(settings))
+        admission = build_admission(without_strangers(settings, "engine.host", settings.engine.host))
     async with open_front(settings.engine.host, settings.engine.port, startup) as front:
         _log.info("listening", url=url_of(settings.engine.host, front.port))
         yield EngineFront(front, admission)
-
-
-def _without_strangers(settings: Settings) -> Settings:
-    """Return settings that reject clients without a token if other machines can connect and no role is configured for them."""
-    auth, host = settings.auth, settings.engine.host
-    if is_local(host) or auth.keys or auth.anonymous_role is not None:
-        return settings
-    _log.warning("no token can be checked: set auth.keys, auth.anonymous_role or a loopback engine.host", host=host)
-    return msgspec.structs.replace(settings, auth=msgspec.structs.replace(auth, anonymous_role=""))
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+import msgspec
 import structlog
 from aiohttp import web
 
@@ -317,6 +318,21 @@ def build_admission(
     limits, gateway = settings.limits, settings.gateway
     authenticator = authenticator or build_authenticator(settings)
     return Admission(authenticator, limits, gateway.allowed_origins, gateway.trusted_proxies, time.monotonic, session_limiter)
+
+
+def without_strangers(settings: Settings, key: str, host: str) -> Settings:
+    """Return settings that reject clients without a token if other machines can connect and no role is configured for them.
+
+    Args:
+        settings: the configuration.
+        key: the key of the host.
+        host: where an API other than the gateway's is served.
+    """
+    auth = settings.auth
+    if is_local(host) or auth.keys or auth.anonymous_role is not None:
+        return settings
+    _log.warning("no token can be checked: set auth.keys, auth.anonymous_role or a loopback host", key=key, host=host)
+    return msgspec.structs.replace(settings, auth=msgspec.structs.replace(auth, anonymous_role=""))
 
 
 def _build_hub(settings: Settings) -> Hub:

@@ -188,15 +188,16 @@ async def test_an_engine_serves_its_api_to_traders(host: str, scrape: int, redis
 
 
 @pytest.mark.parametrize(("more", "answer"), [("", 401), ('[auth]\nanonymous_role = "trader"\n', 200)])
-async def test_an_engine_that_other_machines_reach_is_closed_to_strangers(
-    more: str, answer: int, redis_server: EmbeddedRedis, tmp_path: Path
+@pytest.mark.parametrize("role", ["engine", "feeder"])
+async def test_what_other_machines_reach_is_closed_to_strangers(
+    role: str, more: str, answer: int, redis_server: EmbeddedRedis, tmp_path: Path
 ) -> None:
     """Without keys, too: a config that names no role has not asked for them."""
     port = free_port()
-    async with running("engine", write_config(tmp_path, redis_server.url, port, more), host="0.0.0.0") as engine:
-        await engine.reached(Step.READY)
-        paths = ("/healthz", "/readyz", "/metrics", "/v1/feeds", "/v1/unmatched")
-        assert [200, 200, answer, answer, answer] == [(await get(f"http://127.0.0.1:{port}{path}"))[0] for path in paths]
+    async with running(role, write_config(tmp_path, redis_server.url, port, more), host="0.0.0.0", port=port) as started:
+        await started.reached(Step.READY)
+        paths = ("/healthz", "/readyz", "/metrics", "/v1/feeds")
+        assert [200, 200, answer, answer] == [(await get(f"http://127.0.0.1:{port}{path}"))[0] for path in paths]
 
 
 async def test_a_replay_does_not_take_over_from_a_live_engine(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
