@@ -1,4 +1,4 @@
-"""Says what a source book holds as updates, for somebody who has not followed it."""
+"""A source book as updates, for those who have not followed it."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ class Ownership:
             await asyncio.sleep(0)
 
     def _reap(self) -> None:
-        """Take note of the writers that have ended.
+        """Drop the writers that have ended.
 
         Raises:
             Exception: what one has failed with.

@@ -60,7 +60,7 @@ class ReceivedFeeds:
         self.readers[feed].pause()
         self._local[feed] = Confirmation(self._sources[feed], self._known)
         if images is None:
-            self._say_down(feed, "connecting")
+            self._take_down(feed, "connecting")
             return
         for aged in images:
             self._receive(feed, aged.batch, aged.age_ms)
@@ -73,7 +73,7 @@ class ReceivedFeeds:
     def end(self, feed: str) -> None:
         """Receive a feed from other processes from now on."""
         if self._local.pop(feed, None) is not None:
-            self._say_down(feed, "waiting for another feeder")
+            self._take_down(feed, "waiting for another feeder")
             self.readers[feed].resume()
 
     def _receive(self, feed: str, batch: UpdateBatch, age_ms: int) -> None:
@@ -86,7 +86,7 @@ class ReceivedFeeds:
                     self._engine.receive(gone)
         self._engine.receive(batch, age_ms)
 
-    def _say_down(self, feed: str, reason: str) -> None:
+    def _take_down(self, feed: str, reason: str) -> None:
         for source in self._sources[feed]:
             self._engine.receive(UpdateBatch(source, None, [SourceStatus("down", reason)]))
 

@@ -13,7 +13,7 @@ class IngestEntry(msgspec.Struct, array_like=True, omit_defaults=True, gc=False)
     """The updates of one position, in order.
 
     Without a `snapshot` number they are changes. With one they are a part of a snapshot, between `is_first` and `is_last`: the
-    present state, of which `ages_ms` says how long ago each batch was received. An entry without anything is a sign of life.
+    present state, of which `ages_ms` says how long ago each batch was received. An entry without anything is a heartbeat.
     The first one of a term says whether it `continues` a live feed: then a snapshot follows at once.
     """
 

@@ -84,11 +84,11 @@ class FeedIntake:
         return not self.is_current and self._snapshot == _NONE_ASKED
 
     def expect(self, number: int) -> None:
-        """Take note that a snapshot was asked for; earlier ones may be incomplete for us."""
+        """Wait for a snapshot that was asked for; earlier ones may be incomplete for us."""
         self._snapshot = number
 
     def forget_position(self) -> None:
-        """Take note that what follows does not follow what was read."""
+        """Forget what was read last: the next entry does not follow it."""
         self._at = None
 
     def lost(self, reason: str) -> list[Aged]:
@@ -122,7 +122,7 @@ class FeedIntake:
                 self._statuses.clear()
         elif self._is_silent:
             self._is_silent = False
-            taken += self._said() if self.is_current else self._down(_WAITING)
+            taken += self._present_statuses() if self.is_current else self._down(_WAITING)
         if self.is_current and entry.snapshot:
             return taken  # it is for others
         if entry.is_first and entry.snapshot >= self._snapshot:
@@ -135,7 +135,7 @@ class FeedIntake:
                 if gone is not None:
                     taken.append(Aged(0, gone))
             self._confirmation, self.is_current, self.is_moving = None, True, False
-            taken += self._said()
+            taken += self._present_statuses()
         return taken
 
     def _take(self, batch: UpdateBatch, age_ms: int, taken: list[Aged]) -> None:
@@ -153,7 +153,7 @@ class FeedIntake:
         if rest:
             taken.append(Aged(age_ms, UpdateBatch(batch.source, batch.published_ms, rest)))
 
-    def _said(self) -> list[Aged]:
+    def _present_statuses(self) -> list[Aged]:
         return [Aged(0, UpdateBatch(source, None, [status])) for source, status in self._statuses.items()]
 
     def _down(self, reason: str) -> list[Aged]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from oddsengine.sourcing.images import Aged
 
-#: A feed whose feeder was silent for so long is down: several signs of life were missed.
+#: A feed whose feeder was silent for so long is down: several heartbeats were missed.
 SILENT_AFTER_S: Final = 2.0
 _BLOCK_MS: Final = 250
 _READ_COUNT: Final = 100
@@ -71,7 +71,7 @@ class IngestReader:
         self._is_placed = False
         self._active = asyncio.Event()
         self._active.set()
-        self._heard_s = self._asked_s = self._moving_s = clock()
+        self._last_read_s = self._asked_s = self._moving_s = clock()
 
     @property
     def is_current(self) -> bool:
@@ -101,7 +101,7 @@ class IngestReader:
                 if not self._is_placed:
                     at = await read_top(self._redis, self._keys.stream)
                     self._at, self._is_placed = at.stream_id(), True
-                    self._heard_s = self._clock()
+                    self._last_read_s = self._clock()
                 await self._ask()
                 self._is_placed = await self._read() and self._is_placed
             except UNAVAILABLE as error:
@@ -129,7 +129,7 @@ class IngestReader:
             self._pass_on(self._intake.expire_move())
         if not reply:
             self._check_silence()
-            if self._clock() - self._heard_s <= SILENT_AFTER_S:
+            if self._clock() - self._last_read_s <= SILENT_AFTER_S:
                 return True
             # It may have been replaced by a shorter one, which has no next entry.
             goes_on = (await read_top(self._redis, self._keys.stream)) >= parse_stream_id(self._at)
@@ -154,11 +154,11 @@ class IngestReader:
                     "feed followed" if self._intake.is_current else "feed not followed, something was missed", feed=self._feed
                 )
         self._at = entries[-1][0].decode()
-        self._heard_s = self._clock()
+        self._last_read_s = self._clock()
         return True
 
     def _check_silence(self) -> None:
-        silent_s = self._clock() - self._heard_s
+        silent_s = self._clock() - self._last_read_s
         if silent_s > SILENT_AFTER_S:
             self._pass_on(self._intake.lost(f"nothing from its feeder for {SILENT_AFTER_S:g} s"))
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: How many bytes of entries each stream keeps. A snapshot has to fit in.
 INGEST_BYTES_KEPT: Final = 32_000_000
 #: An idle feeder writes this often, so that engines can distinguish it from a dead one.
-SIGN_OF_LIFE_S: Final = 0.5
+HEARTBEAT_S: Final = 0.5
 _RETRY_S: Final = 0.1
 #: Longer than an event lasts.
 _EVENT_MS: Final = 24 * 3600 * 1000
@@ -151,7 +151,7 @@ class IngestWriter:
         while True:
             if not self._pending:
                 try:
-                    async with asyncio.timeout(SIGN_OF_LIFE_S):
+                    async with asyncio.timeout(HEARTBEAT_S):
                         await self._wake.wait()
                 except TimeoutError:
                     pass

@@ -1,4 +1,4 @@
-"""Keeps one member's lease: writes its value in time, reads the table, and says whether the member may work."""
+"""Keeps one member's lease: writes its value in time, reads the table, and knows whether the member may work."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Lease:
         return now_s >= self._not_before_s and self._state.is_held(now_s)
 
     def hold_back(self) -> None:
-        """Do nothing for a moment: the process stood still, and has to read first what its sources have said meanwhile."""
+        """Do nothing for a moment: the process stood still, and first has to read what has arrived meanwhile."""
         self._not_before_s = self._clock() + _CATCH_UP_S
 
     async def until_held(self) -> None:

@@ -1,4 +1,4 @@
--- Appends to a feed's ingest stream, and says which snapshot was last asked for.
+-- Appends to a feed's ingest stream, and returns which snapshot was last asked for.
 --
 -- Keys
 --   KEYS[1]    the stream
