@@ -14,7 +14,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from bench.reporting.row import Row
-from tests.support.faults.failover import FailoverInstallation, failover_installation, owner_killed, owner_paused, owner_stopped
+from tests.support.faults.failover import (
+    FailoverInstallation,
+    failover_installation,
+    feeder_killed,
+    owner_killed,
+    owner_paused,
+    owner_stopped,
+)
 
 if TYPE_CHECKING:
     from tests.support.faults.failover import Outcome
@@ -40,6 +47,8 @@ async def _joins(installation: FailoverInstallation) -> None:
 
 FAULTS: Final = (
     _Fault("owner killed, second engine there", owner_killed, LEASE_S + 0.5, LEASE_S + 1.5),
+    # Its feed is down after 2 s, its shards move meanwhile; then the next one has to connect.
+    _Fault("owner and feeder killed", feeder_killed, LEASE_S + 0.5, LEASE_S + 1.5),
     _Fault("owner stopped (SIGTERM)", owner_stopped, 0.0, 0.5),
     _Fault(
         f"owner paused {_PAUSE_S:g} s and woken",

@@ -28,7 +28,7 @@ from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection, Pr
 from oddsengine.domain.results import TAKEN_BACK
 from oddsengine.offer.main_lines import MainLines, is_line
 from oddsengine.offer.offer import TOMBSTONE_LIMIT, Offer
-from oddsengine.offer.settled_events import SettledEvent, SettledEvents, is_settled, revises
+from oddsengine.offer.settled_events import SettledEvent, SettledEvents, has_outcome, is_settled, revises
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +61,8 @@ class OwnedOffer(Offer):
     def __init__(self, profiles: Sequence[str] = ("default",), tombstone_limit: int = TOMBSTONE_LIMIT) -> None:
         super().__init__(profiles, tombstone_limit)
         self._settled = SettledEvents()
+        #: markets that the last owner closed with results, which our sources may not know of
+        self._final: set[MarketId] = set()
         #: markets with results that leave with the next batch
         self._leaving: list[tuple[MarketRecord, Removal]] = []
         #: how far the log of commands has been obeyed in what is staged
@@ -71,6 +73,7 @@ class OwnedOffer(Offer):
     def load(self, epoch: int, seq: int, records: Iterable[Record]) -> None:
         """Replace the whole state by the records of a snapshot taken at a position."""
         super().load(epoch, seq, records)
+        self._final = {market.id for market in self.markets.values() if market.state.status == "closed" and has_outcome(market)}
         self._main_lines = MainLines()
         for market in self.markets.values():
             if is_line(market.identity):
@@ -99,11 +102,16 @@ class OwnedOffer(Offer):
     def stage_market(self, offered: OfferedMarket) -> bool:
         """Stage the current state of a market and return whether that changed anything.
 
-        A selection that it no longer contains is kept with status `removed`. A market of an unknown event is not staged.
+        A selection that it no longer contains is kept with status `removed`. A market of an unknown event is not staged, nor is
+        one that the last owner closed with results, until a source closes it here too.
         """
         entry = self.events.get(offered.identity.event)
         if entry is None:
             return False
+        if offered.id in self._final:
+            if offered.state.status != "closed":
+                return False
+            self._final.discard(offered.id)
         pending = self.seq + 1
         record = self.markets.get(offered.id)
         if record is not None and record.state.terms and not offered.state.terms:
@@ -351,6 +359,7 @@ class OwnedOffer(Offer):
 
     def _remove_market(self, entry: EventEntry, market: MarketId, seq: int) -> Removal:
         del self.markets[market], entry.markets[market]
+        self._final.discard(market)
         self._main_lines.remove(market)
         return self._add_tombstone("market", market, entry.record, seq)
 

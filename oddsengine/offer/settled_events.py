@@ -25,9 +25,12 @@ class SettledEvent(NamedTuple):
 
 def is_settled(market: MarketRecord) -> bool:
     """Check whether a market is worth keeping once it has left the offer: it is closed, or has a result."""
-    return market.state.status == "closed" or any(
-        selection.result is not None and selection.result.outcome is not None for selection in market.selections.values()
-    )
+    return market.state.status == "closed" or has_outcome(market)
+
+
+def has_outcome(market: MarketRecord) -> bool:
+    """Check whether a market has a result."""
+    return any(selection.result is not None and selection.result.outcome is not None for selection in market.selections.values())
 
 
 def revises(offered: OfferedMarket, settled: MarketRecord) -> bool:

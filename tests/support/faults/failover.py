@@ -78,6 +78,14 @@ class RunningEngine:
             return []
         return answer["shards"] if status == 200 and "shards" in answer else []
 
+    async def is_feeder(self) -> bool:
+        """Return whether it is connected to the provider."""
+        try:
+            _, answer = await get(f"http://127.0.0.1:{self.port}/v1/feeds")
+        except (OSError, TimeoutError):
+            return False
+        return any("followed" not in feed for feed in answer["feeds"])
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal to it."""
         os.kill(self.process.pid, number)
@@ -233,6 +241,16 @@ async def owner_killed(installation: FailoverInstallation) -> None:
     engine = installation.engines.pop(0)
     engine.send(signal.SIGKILL)
     await engine.process.process.wait()
+
+
+async def feeder_killed(installation: FailoverInstallation) -> None:
+    """Kill the engine that is connected to the provider, if there is another one."""
+    for engine in list(installation.engines):
+        if await engine.is_feeder():
+            installation.engines.remove(engine)
+            engine.send(signal.SIGKILL)
+            await engine.process.process.wait()
+            return
 
 
 async def owner_stopped(installation: FailoverInstallation) -> None:

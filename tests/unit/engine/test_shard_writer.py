@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from oddsengine.domain.changes import MarketState
 from oddsengine.domain.feed_updates import MarketUpdate
 from oddsengine.domain.ids import MarketId
+from oddsengine.domain.results import SelectionResult
 from oddsengine.engine.ended_events import RECOVERING, STOPPED
 from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S, ShardWriter
 from oddsengine.engine.pipeline import Pipeline
@@ -216,6 +218,29 @@ async def test_take_over_opens_what_is_known_with_the_epoch_and_keeps_versions(o
     owned.pipeline.receive(a_batch(*market_updates(a_definition(), *books)), 0)
     await owned.writer.take_over()
     assert (("open", None), 42) == (offered(owned), owned.pipeline.offers[0].markets[MARKET].v)
+
+
+async def test_what_the_last_owner_closed_with_a_result_is_not_opened_again(owned: Owned) -> None:
+    """The source that closed it may not mention it any more, while another one still offers it."""
+    owned.left_by_another()
+    record = owned.publisher.offer.markets[MARKET]
+    record.state = MarketState("closed", None, in_play=False)
+    record.selections["home"].result = SelectionResult("winner")
+    books = [a_quote("home", 2.0), a_quote("away", 2.0)]
+    owned.pipeline.receive(a_batch(*market_updates(a_definition(), *books)), 0)
+    await owned.writer.take_over()
+    async with owned.running():
+        owned.update(2.2)
+        await owned.settle()
+        assert ("closed", None) == offered(owned)
+        owned.pipeline.receive(a_batch(*market_updates(a_definition(status="closed"))), 0)
+        owned.writer.wake()
+        await owned.settle()
+        owned.update(2.2)
+        owned.pipeline.receive(a_batch(*market_updates(a_definition(), *books)), 0)
+        owned.writer.wake()
+        await owned.settle()
+        assert ("open", None) == offered(owned), "by the source that closed it"
 
 
 async def test_a_take_over_starts_again_if_the_shard_was_written_to_meanwhile(owned: Owned) -> None:
