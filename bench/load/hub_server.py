@@ -14,7 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
-from bench.load.feeder import build_offer
+from bench.load.publisher import build_offer
 from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.server.app import Gateway

@@ -15,8 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from bench.load.feeder import shuffled_markets
 from bench.load.processes import SERVER_CORE, ControlledProcess, process_running
+from bench.load.publisher import shuffled_markets
 from bench.load.system import free_port
 from bench.reporting.errors import NotInstalled
 
@@ -82,7 +82,7 @@ def nats_subscribe_message(subjects: Sequence[str]) -> str:
 
 
 class NatsFeed:
-    """Publish one message per delta at a rate, in batches like our feeder.
+    """Publish one message per delta at a rate, in batches of the same size as `bench.load.publisher`.
 
     Args:
         port: of nats-server.

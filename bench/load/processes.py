@@ -1,6 +1,6 @@
 """Child processes of a benchmark: compiled, started on a given core, and driven by lines on stdin.
 
-The server under test has the first core to itself. Everything else (feeder, Redis, receiver) shares the other cores. Every run
+The server under test has the first core to itself. Everything else (publisher, Redis, receiver) shares the other cores. Every run
 shows whether the load generator is the bottleneck: the receiver reports its own CPU use, and a row prints it.
 """
 

@@ -1,4 +1,4 @@
-"""The system under test, deployed as in production: Redis, a feeder or an engine, and a gateway on its own core."""
+"""The system under test, deployed as in production: Redis, a publisher or an engine, and a gateway on its own core."""
 
 from __future__ import annotations
 
@@ -50,27 +50,27 @@ _SECRETS = {"BETFAIR_APP_KEY": "bench", "BETFAIR_SESSION_TOKEN": "bench"}
 
 
 class System:
-    """A running gateway and feeder."""
+    """A running gateway and publisher."""
 
-    def __init__(self, gateway: ControlledProcess, feeder: ControlledProcess, port: int) -> None:
+    def __init__(self, gateway: ControlledProcess, publisher: ControlledProcess, port: int) -> None:
         self.gateway = gateway
-        self.feeder = feeder
+        self.publisher = publisher
         self.port = port
 
     def set_rate(self, deltas_per_s: float, *, suspensions: bool = False) -> None:
-        """Change the rate of the feeder, with or without suspensions."""
-        self.feeder.request(json.dumps({"rate": deltas_per_s, "suspensions": suspensions}))
+        """Change the rate of the publisher, with or without suspensions."""
+        self.publisher.request(json.dumps({"rate": deltas_per_s, "suspensions": suspensions}))
 
 
 @contextmanager
 def system_running(events: int, markets: int, busiest: int = 0) -> Iterator[System]:
-    """Start everything and wait until the gateway is ready. For the arguments see `bench.load.feeder.market_counts`."""
+    """Start everything and wait until the gateway is ready. For the arguments see `bench.load.publisher.market_counts`."""
     size = [str(events), str(markets), str(busiest)]
-    with redis_running() as url, module_running("bench.load.feeder", url, *size, cores=LOAD_CORES) as feeder:
-        feeder.read_line()
+    with redis_running() as url, module_running("bench.load.publisher", url, *size, cores=LOAD_CORES) as publisher:
+        publisher.read_line()
         port = free_port()
         with gateway_running(url, port) as gateway:
-            yield System(gateway, feeder, port)
+            yield System(gateway, publisher, port)
 
 
 @contextmanager

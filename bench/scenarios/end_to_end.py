@@ -2,7 +2,7 @@
 
 Provider (Betfair's stream protocol over TCP), engine, Redis and gateway are separate processes. The gateway has its own core;
 everything else shares the other one with the load generator. That core saturates before the gateway does: the capacity of the
-gateway alone is measured by `gateway.latency`, with a feeder in the engine's place.
+gateway alone is measured by `gateway.latency`, with a publisher in the engine's place.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
   and its publisher: the highest rate at which 99 % of the deltas arrive within 100 ms.
 - *zipf*: 2,000 events, each subscriber on ten of them, some far more popular than others; the same measure. In one run popular
   events also have more markets, as in a sportsbook. In the other all events have as many: a change then has five recipients, and
-  the cost of the change itself dominates; one more row shows how many changes feeder and Redis can carry without a gateway.
+  the cost of the change itself dominates; one more row shows how many changes publisher and Redis can carry without a gateway.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from contextlib import ExitStack, contextmanager
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bench.load.feeder import market_counts
 from bench.load.nats import NatsFeed, find_nats, nats_running, nats_subscribe_message
 from bench.load.processes import LOAD_CORES, SERVER_CORE, ControlledProcess, compile_native, module_running, process_running
+from bench.load.publisher import market_counts
 from bench.load.receiver import Receiver, receiver_running, subscribe_message
 from bench.load.search import Measurement, find_max_rate
 from bench.load.system import redis_running, system_running
@@ -260,7 +260,7 @@ def zipf(subscribers: int, rate: float | None = None, *, even: bool = False) -> 
         return rows
     limit = Row(
         scenario=scenario,
-        metric="limit of feeder and Redis",
+        metric="limit of publisher and Redis",
         value=_publish_limit() * fan,
         unit="deltas/s",
         reference="nats-server",
@@ -269,13 +269,13 @@ def zipf(subscribers: int, rate: float | None = None, *, even: bool = False) -> 
 
 
 def _publish_limit() -> float:
-    """Return how many changes per second feeder and Redis can publish on one core, without subscribers."""
+    """Return how many changes per second publisher and Redis can publish on one core, without subscribers."""
     arguments = [str(_EVENTS), str(_EVEN), "0"]
-    with redis_running() as url, module_running("bench.load.feeder", url, *arguments, cores=LOAD_CORES) as feeder:
-        feeder.read_line()
-        feeder.request(json.dumps({"rate": _UNREACHABLE_RATE}))
+    with redis_running() as url, module_running("bench.load.publisher", url, *arguments, cores=LOAD_CORES) as publisher:
+        publisher.read_line()
+        publisher.request(json.dumps({"rate": _UNREACHABLE_RATE}))
         time.sleep(SECONDS)
-        return float(feeder.request(json.dumps({"rate": 0.0}))["rate"])
+        return float(publisher.request(json.dumps({"rate": 0.0}))["rate"])
 
 
 def run(subscribers: int = 1000, rate: float | None = None) -> list[Row]:

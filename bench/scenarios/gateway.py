@@ -1,6 +1,6 @@
 """The gateway as clients see it: latency, memory per socket, mass reconnects, snapshots and price checks.
 
-All go through Redis: a feeder process publishes, `oddsengine gateway` follows on its own core. Latency is measured from the
+All go through Redis: a publisher process publishes, `oddsengine gateway` follows on its own core. Latency is measured from the
 publish time, which every delta carries in milliseconds, to the receipt by the load generator.
 """
 
@@ -230,14 +230,17 @@ def resume(subscribers: int = 5000, rate: float | None = None) -> list[Row]:
     """Measure how long it takes until all clients are up to date that reconnect at once after a restart of the gateway."""
     find_nats()  # fail now rather than after everything else
     report_progress(f"{subscribers:,} clients reconnect: ours")
-    with redis_running() as url, module_running("bench.load.feeder", url, "1", str(_MARKETS), "0", cores=LOAD_CORES) as feeder:
-        feeder.read_line()
+    with (
+        redis_running() as url,
+        module_running("bench.load.publisher", url, "1", str(_MARKETS), "0", cores=LOAD_CORES) as publisher,
+    ):
+        publisher.read_line()
         port = free_port()
         with gateway_running(url, port):
-            feeder.request('{"rate": 500}')
+            publisher.request('{"rate": 500}')
             time.sleep(1.0)
             # Few flushes from here on: one flush to five thousand clients alone takes 30 ms.
-            feeder.request(json.dumps({"rate": rate or 10}))
+            publisher.request(json.dumps({"rate": rate or 10}))
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/snapshot?channel=event:e0") as response:
                 at = json.load(response)["at"]
         messages = [json.dumps({"op": "subscribe", "id": 1, "channels": ["event:e0"], "resume": at})] * subscribers

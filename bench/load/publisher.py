@@ -1,9 +1,9 @@
 """Publish price changes at a set rate: the engine's end of a load, in its own process.
 
-`python -m bench.load.feeder REDIS_URL EVENTS MARKETS_PER_EVENT MARKETS_OF_BUSIEST` reads `{"rate": deltas a second}` from stdin
-and answers with what was published since the previous command. Events are `e0`, `e1` ..; every market has a home and an away
-side, of which one moves, and all markets move equally often. With `"suspensions": true` one more market of `e0` is opened and
-suspended twice a second, each time shortly after prices were published, so that it meets them on their way.
+`python -m bench.load.publisher REDIS_URL EVENTS MARKETS_PER_EVENT MARKETS_OF_BUSIEST` reads `{"rate": deltas a second}` from
+stdin and answers with what was published since the previous command. Events are `e0`, `e1` ..; every market has a home and an
+away side, of which one moves, and all markets move equally often. With `"suspensions": true` one more market of `e0` is opened
+and suspended twice a second, each time shortly after prices were published, so that it meets them on their way.
 """
 
 from __future__ import annotations
