@@ -12,11 +12,14 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from oddsengine.common.error_codes import ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.typedefs import Handler
 
     from oddsengine.common.internal_errors import InternalErrors
+
+    #: raises `RequestRejected` if a request is not admitted
+    Authorise = Callable[[web.Request], Awaitable[object]]
 
 _JSON: Final = "application/json"
 _NOT_FOUND: Final = 404
@@ -62,6 +65,23 @@ def answer_errors(handler: Handler, errors: InternalErrors) -> Handler:
             return error_answer(problem, request, errors)
 
     return wrapped
+
+
+def admit(authorise: Authorise | None, handler: Handler, errors: InternalErrors) -> Handler:
+    """Wrap a handler as `answer_errors` does, so that it answers only requests that are admitted.
+
+    Args:
+        authorise: admits requests; None admits all.
+        handler: the handler.
+        errors: counts unexpected errors.
+    """
+
+    async def admitted(request: web.Request) -> web.StreamResponse:
+        if authorise is not None:
+            await authorise(request)
+        return await handler(request)
+
+    return answer_errors(admitted, errors)
 
 
 def error_answer(problem: Exception, request: web.Request, errors: InternalErrors) -> web.Response:

@@ -13,21 +13,16 @@ import orjson
 from aiohttp import web
 
 from oddsengine.common.error_codes import ErrorCode
-from oddsengine.common.http import UNKNOWN_ROUTE, answer_errors, error, healthz, json_answer, metrics_handler
+from oddsengine.common.http import UNKNOWN_ROUTE, admit, error, healthz, json_answer, metrics_handler
 from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.domain.ids import MarketId
 from oddsengine.streams.leases.keeper import LAPSED
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from aiohttp.typedefs import Handler
     from prometheus_client import CollectorRegistry
 
+    from oddsengine.common.http import Authorise
     from oddsengine.engine.engine import Engine
-
-    #: raises `common.http.RequestRejected` if a request is not admitted
-    Authorise = Callable[[web.Request], Awaitable[None]]
 
 
 class EngineApi:
@@ -93,18 +88,9 @@ def engine_app(
     app = web.Application()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", _require(authorise_scrape, metrics_handler(registry), errors))
-    app.router.add_get("/v1/markets/{id:.+}/explain", _require(authorise, explain, errors))
-    app.router.add_get("/v1/feeds", _require(authorise, feeds, errors))
-    app.router.add_get("/v1/unmatched", _require(authorise, unmatched, errors))
+    app.router.add_get("/metrics", admit(authorise_scrape, metrics_handler(registry), errors))
+    app.router.add_get("/v1/markets/{id:.+}/explain", admit(authorise, explain, errors))
+    app.router.add_get("/v1/feeds", admit(authorise, feeds, errors))
+    app.router.add_get("/v1/unmatched", admit(authorise, unmatched, errors))
     app.add_routes([UNKNOWN_ROUTE])
     return app
-
-
-def _require(authorise: Authorise | None, handler: Handler, errors: InternalErrors) -> Handler:
-    async def authorised(request: web.Request) -> web.StreamResponse:
-        if authorise is not None:
-            await authorise(request)
-        return await handler(request)
-
-    return answer_errors(authorised, errors)

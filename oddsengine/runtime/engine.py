@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
-from aiohttp import web
 
 from oddsengine.common.clock import CLOCK
 from oddsengine.common.tasks import end_tasks
@@ -129,21 +129,7 @@ async def serve_engine_api(
         opened: where it listens.
         local: whether only this machine can connect, so that `/metrics` needs no token.
     """
-    admission = opened.admission
-
-    async def require_trader(request: web.Request) -> None:
-        await admission.authorise(request, Role.trader)
-
-    async def require_service(request: web.Request) -> None:
-        await admission.authorise(request, Role.service)
-
-    app = engine_app(engine, registry, require_trader, None if local else require_service)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
-    await runner.setup()
-    await opened.front.hand_over()
-    try:
-        for each in opened.front.sockets:
-            await web.SockSite(runner, each.dup()).start()
+    authorise = opened.admission.authorise
+    authorise_scrape = None if local else partial(authorise, role=Role.service)
+    async with opened.front.serving(engine_app(engine, registry, partial(authorise, role=Role.trader), authorise_scrape)):
         yield
-    finally:
-        await runner.cleanup()

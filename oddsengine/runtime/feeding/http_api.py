@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
 from aiohttp import web
 
 from oddsengine.common.error_codes import ErrorCode
-from oddsengine.common.http import UNKNOWN_ROUTE, answer_errors, error, healthz, json_answer, metrics_handler
+from oddsengine.common.http import UNKNOWN_ROUTE, admit, error, healthz, json_answer, metrics_handler
 from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.gateway.access.grants import Role
 from oddsengine.streams.leases.keeper import LAPSED
@@ -17,7 +18,6 @@ from oddsengine.streams.leases.keeper import LAPSED
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from aiohttp.typedefs import Handler
     from prometheus_client import CollectorRegistry
 
     from oddsengine.gateway.access.admission import Admission
@@ -38,15 +38,6 @@ async def serve_feeder_api(
         admission: admits requests.
         local: whether only this machine can connect, so that `/metrics` needs no token.
     """
-    errors = InternalErrors()
-
-    def require(role: Role | None, handler: Handler) -> Handler:
-        async def authorised(request: web.Request) -> web.StreamResponse:
-            if role is not None:
-                await admission.authorise(request, role)
-            return await handler(request)
-
-        return answer_errors(authorised, errors)
 
     async def readyz(_request: web.Request) -> web.Response:
         if shared.feeder is None or not shared.feeder.lease.is_held():
@@ -56,18 +47,14 @@ async def serve_feeder_api(
     async def feeds(_request: web.Request) -> web.Response:
         return json_answer(orjson.dumps({"feeds": shared.status()}))
 
+    errors = InternalErrors()
+    authorise = partial(admission.authorise, role=Role.trader)
+    authorise_scrape = None if local else partial(admission.authorise, role=Role.service)
     app = web.Application()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", require(None if local else Role.service, metrics_handler(registry)))
-    app.router.add_get("/v1/feeds", require(Role.trader, feeds))
+    app.router.add_get("/metrics", admit(authorise_scrape, metrics_handler(registry), errors))
+    app.router.add_get("/v1/feeds", admit(authorise, feeds, errors))
     app.add_routes([UNKNOWN_ROUTE])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
-    await runner.setup()
-    await front.hand_over()
-    try:
-        for each in front.sockets:
-            await web.SockSite(runner, each.dup()).start()
+    async with front.serving(app):
         yield
-    finally:
-        await runner.cleanup()

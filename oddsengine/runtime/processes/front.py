@@ -37,6 +37,8 @@ _REASONS: Final = {
     errno.EACCES: "ports below 1024 need a privilege",
 }
 _SHUTDOWN_TIMEOUT_S: Final = 0.5
+#: How long a request may take that is being answered when an application stops.
+_ANSWERED_WITHIN_S: Final = 2.0
 _log = structlog.get_logger(__name__)
 
 
@@ -186,6 +188,19 @@ class Front:
             await end_tasks([self._later])
         runner, self._runner = self._runner, None
         if runner is not None:
+            await runner.cleanup()
+
+    @asynccontextmanager
+    async def serving(self, app: web.Application) -> AsyncIterator[None]:
+        """Let an application answer in place of the front, until the context is left."""
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ANSWERED_WITHIN_S)
+        await runner.setup()
+        await self.hand_over()
+        try:
+            for each in self.sockets:
+                await web.SockSite(runner, each.dup()).start()
+            yield
+        finally:
             await runner.cleanup()
 
     async def close(self) -> None:
