@@ -180,7 +180,7 @@ class CommandBook:
                 continue
             for command in by_scope.get(("event", own), {}).values():
                 # At another feed the event may be turned round: what names selections does not hold.
-                if command.action in _NAMES_NO_SELECTION and is_market(command.scope, market.id, own):
+                if command.action in _NAMES_NO_SELECTION and includes_moved(command.scope, market.id, own):
                     yield command
 
     def settled_pairs(self) -> SettledPairs:
@@ -206,7 +206,7 @@ def _place(command: Command) -> tuple[str, str]:
     return ("event", event) if event is not None else (command.scope.kind, command.scope.key)
 
 
-def is_market(scope: Scope, market: MarketId, event: str) -> bool:
-    """Check whether a scope of an event includes a market that was placed under another one."""
+def includes_moved(scope: Scope, market: MarketId, event: str) -> bool:
+    """Check whether a scope that names an event, or a market of it, includes a market that is placed under another event."""
     named = scope.market_id
     return scope.selection is None and (named is None or named.removeprefix(event) == f"/{market.partition('/')[2]}")

@@ -49,9 +49,9 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         suspended: whether it takes no bets in any profile.
-        terms: whether it takes bets in each profile, its limit and its bet delay; empty where nothing is said of them.
-        adjustments: how each profile prices it; empty where nothing is said of that.
-        selections: for each profile, the selections that take no bets; empty where nothing is said of them.
+        terms: whether it takes bets in each profile, its limit and its bet delay; empty where none is commanded.
+        adjustments: how each profile prices it; empty where nothing of that is commanded.
+        selections: for each profile, the selections that take no bets; empty where no selection is suspended.
         results: by selection, or `EVERY_SELECTION`; None: those of its sources.
         takes_back: whether the results of its sources do not hold.
     """

@@ -36,8 +36,8 @@ class MarketTerms(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         suspended: whether a person has suspended it in this profile only.
-        limit: the greatest stake; None: not said.
-        bet_delay_s: how long a bet is to be delayed, seconds; None: not said.
+        limit: the greatest stake; None: unknown.
+        bet_delay_s: how long a bet is to be delayed, seconds; None: unknown.
     """
 
     suspended: bool = False

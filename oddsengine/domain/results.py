@@ -46,7 +46,7 @@ _FULL: Final[Mapping[SelectionStatus, SelectionResult]] = {"winner": WON, "loser
 
 
 def result_of_status(status: SelectionStatus) -> SelectionResult | None:
-    """Return the result that a status means where nothing else is said, None for a status without a result."""
+    """Return the result that a status means where the source states no other, None for a status without a result."""
     return _FULL.get(status)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.commands.command import TRADER
-from oddsengine.commands.command_book import CommandBook, MarketName, SettledPairs, is_market
+from oddsengine.commands.command_book import CommandBook, MarketName, SettledPairs, includes_moved
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.engine.ended_events import RECOVERING, STOPPED, WITHDRAWN
 
@@ -148,7 +148,7 @@ class CommandedMarkets:
                 continue
             for entry in self._entries(command):
                 for market, record in entry.markets.items():
-                    named = scope.market_id in {None, market} or is_market(scope, market, str(scope.event_id))
+                    named = scope.market_id in {None, market} or includes_moved(scope, market, str(scope.event_id))
                     if named and (not scope.types or record.identity.type in scope.types):
                         yield market
 

@@ -13,8 +13,8 @@ from msgspec import Meta
 class Role(IntEnum):
     """Roles in ascending order; each includes those before it.
 
-    A `subscriber` follows channels and reads what is on offer; a `service` (a bet service) also checks quotes; a `trader`
-    also sees how prices were computed, and commands the offer; an `admin` may do everything.
+    A `subscriber` follows channels and reads what is on offer; a `service` (a bet service) also checks quotes and sees fair
+    probabilities; a `trader` also sees how prices were computed, and commands the offer; an `admin` may do everything.
     """
 
     subscriber = 1

@@ -110,7 +110,7 @@ MainLine = Annotated[
     bool, Meta(description="Whether it is the line of its type, period and unit that is priced nearest to even.")
 ]
 Limit = Annotated[float | None, Meta(description="The greatest stake; null once it is not limited any more.")]
-BetDelay = Annotated[float | None, Meta(description="For how many seconds to delay a bet; null once it is not any more.")]
+BetDelay = Annotated[float | None, Meta(description="For how many seconds to delay a bet; null once none is known.")]
 
 
 class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):

@@ -108,7 +108,7 @@ class Entry:
         return self._bets
 
     def forget_prices(self) -> None:
-        """Take note that prices of the market may have changed."""
+        """Drop what was derived from the prices of the market, which may have changed."""
         self._bets = None
 
 
@@ -178,7 +178,7 @@ class Group:
         return self._grid
 
     def start(self, min_score: Score) -> None:
-        """Start anew from the goals that have been scored."""
+        """Restart from the goals that have been scored."""
         self.min_score = min_score
         self._grid = None
         self.arbitrages, self.fair_bets = [], []
