@@ -210,7 +210,7 @@ def bets_of(entries: Mapping[MarketId, Entry]) -> list[Bet]:
 def load_program() -> Any:
     """Return the module `program`.
 
-    It needs numpy and scipy: a second to load and 40 MB, only spent once there are markets to compare.
+    It needs numpy and HiGHS: a third of a second to load and some 40 MB, only spent once there are markets to compare.
     """
     return import_module("oddsengine.pricing.guards.score_grid.program")
 

@@ -82,7 +82,7 @@ class ScoreGuard:
 
     @staticmethod
     def load() -> None:
-        """Load numpy and scipy ahead of the first event to compare."""
+        """Load numpy and HiGHS ahead of the first event to compare."""
         load_program()
 
     def review(self, book: PricedMarket, event: Event | None, changed: Iterable[str]) -> None:
