@@ -6,7 +6,7 @@ import faulthandler
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
 
 import msgspec
 import structlog
@@ -35,6 +35,9 @@ ConfigOption = Annotated[
 ]
 PortOption = Annotated[int | None, typer.Option(help="Listen on this port instead of the config's.")]
 HostOption = Annotated[str | None, typer.Option(help="Listen on this address instead of the config's.")]
+RecordOption = Annotated[
+    Path | None, typer.Option("--record", help="Also record what the feeds receive to this folder.", file_okay=False)
+]
 
 
 def config_path(config: Path | None) -> Path:
@@ -48,22 +51,12 @@ def read_settings(config: Path | None) -> Settings:
     return load_settings(config or demo_config(), adapters)
 
 
-def with_address(settings: Settings, port: int | None, host: str | None = None) -> Settings:
-    """Return the settings with the port and host of the command line, where given."""
+def with_address(
+    settings: Settings, port: int | None, host: str | None = None, role: Literal["engine", "feeder", "gateway"] = "gateway"
+) -> Settings:
+    """Return the settings with the port and host of the command line, where given, for the API of a role."""
     given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
-    return msgspec.structs.replace(settings, gateway=msgspec.structs.replace(settings.gateway, **given))
-
-
-def with_engine_address(settings: Settings, port: int | None, host: str | None = None) -> Settings:
-    """Return the settings with the engine's port and host of the command line, where given."""
-    given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
-    return msgspec.structs.replace(settings, engine=msgspec.structs.replace(settings.engine, **given))
-
-
-def with_feeder_address(settings: Settings, port: int | None, host: str | None = None) -> Settings:
-    """Return the settings with the feeder's port and host of the command line, where given."""
-    given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
-    return msgspec.structs.replace(settings, feeder=msgspec.structs.replace(settings.feeder, **given))
+    return msgspec.structs.replace(settings, **{role: msgspec.structs.replace(getattr(settings, role), **given)})
 
 
 def require_redis(settings: Settings, role: str) -> Settings:

@@ -11,13 +11,12 @@ from oddsengine.cli.support import (
     ConfigOption,
     HostOption,
     PortOption,
+    RecordOption,
     config_path,
     read_settings,
     require_redis,
     run_role,
     with_address,
-    with_engine_address,
-    with_feeder_address,
 )
 from oddsengine.runtime.telemetry.logs import configure_logging
 
@@ -32,9 +31,7 @@ def run(
     config: ConfigOption = None,
     port: PortOption = None,
     host: HostOption = None,
-    record_to: Annotated[
-        Path | None, typer.Option("--record", help="Also record what the feeds receive to this folder.", file_okay=False)
-    ] = None,
+    record_to: RecordOption = None,
 ) -> None:
     """Run feeds, engine and gateway in one process, with an embedded Redis unless the config has a URL."""
     from oddsengine.cli.roles.run import run as run_all
@@ -61,7 +58,7 @@ def engine(
     from oddsengine.cli.roles.engine import engine as run_engine
 
     def load(file: Path) -> Settings:
-        return with_engine_address(read_settings(file), port, host)
+        return with_address(read_settings(file), port, host, "engine")
 
     path = config_path(config)
     settings = require_redis(load(path), "engine")
@@ -72,17 +69,15 @@ def engine(
 def feeder(
     config: ConfigOption = None,
     port: Annotated[
-        int | None, typer.Option(help="Serve /healthz, /readyz and /metrics on this port instead of the config's.")
+        int | None, typer.Option(help="Serve /healthz, /metrics and the state of its feeds on this port instead of the config's.")
     ] = None,
     host: HostOption = None,
-    record_to: Annotated[
-        Path | None, typer.Option("--record", help="Also record what the feeds receive to this folder.", file_okay=False)
-    ] = None,
+    record_to: RecordOption = None,
 ) -> None:
     """Run feeds for engines in other processes: each feed is connected by one process, and taken over by another."""
     from oddsengine.cli.roles.feeder import feeder as run_feeder
 
-    settings = require_redis(with_feeder_address(read_settings(config_path(config)), port, host), "feeder")
+    settings = require_redis(with_address(read_settings(config_path(config)), port, host, "feeder"), "feeder")
     configure_logging(settings.log.level)
     run_role(lambda startup: run_feeder(startup, settings, record_to))
 
