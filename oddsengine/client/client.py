@@ -14,11 +14,11 @@ from websockets.typing import Subprotocol
 
 from oddsengine.client.backoff import Backoff
 from oddsengine.client.endings import CONNECTION_ERRORS, Ending, ProtocolFault, Silence, ending_of, unusable
-from oddsengine.client.errors import GaveUp, Problem
+from oddsengine.client.errors import GaveUp, NoToken, Problem
 from oddsengine.client.recovery import TABLE, Action, Timing
 from oddsengine.client.state import OddsState
 from oddsengine.client.subscriptions import Subscriptions, options_of
-from oddsengine.client.tokens import NoToken, Tokens
+from oddsengine.client.tokens import Tokens
 from oddsengine.client.url import stream_url
 
 if TYPE_CHECKING:

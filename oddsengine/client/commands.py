@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 import orjson
 
+from oddsengine.client.errors import CommandRefused
 from oddsengine.client.tokens import ask_token
 from oddsengine.client.url import stream_url
 
@@ -22,22 +23,6 @@ _TIMEOUT_S: Final = 5.0
 _ATTEMPTS: Final = 3
 _SCHEMES: Final = {"ws": "http", "wss": "https"}
 _FAILED: Final = 400
-
-
-class CommandRefused(Exception):
-    """The gateway has refused a request.
-
-    Attributes:
-        status: the HTTP status.
-        code: the error code.
-        message: what is wrong, and what is allowed.
-    """
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        self.status = status
-        self.code = code
-        self.message = message
-        super().__init__(message)
 
 
 class CommandClient:
@@ -99,6 +84,7 @@ class CommandClient:
         Raises:
             CommandRefused: if the gateway refuses it.
             aiohttp.ClientError, TimeoutError: if it does not answer.
+            ValueError: if what the function for tokens returned can't be one.
         """
         body: dict[str, Any] = {"action": action, "scope": {**scope_of(scope), **narrowed}, "reason": reason, "expires": expires}
         if values is not None:

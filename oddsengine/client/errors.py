@@ -1,4 +1,8 @@
-"""What keeps a client from current data: a `Problem` is reported and retried, `GaveUp` (a ValueError) ends the client."""
+"""What keeps a client from current data, or a command from being made.
+
+A `Problem` is reported and retried, `GaveUp` (a ValueError) ends the client, `NoToken` is the application's own failure, and
+`CommandRefused` is the gateway's answer to a command.
+"""
 
 from __future__ import annotations
 
@@ -35,3 +39,23 @@ class GaveUp(ValueError):
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         super().__init__(problem.text)
+
+
+class NoToken(Exception):
+    """The application's function for tokens failed."""
+
+
+class CommandRefused(Exception):
+    """The gateway has refused a request.
+
+    Attributes:
+        status: the HTTP status.
+        code: the error code.
+        message: what is wrong, and what is allowed.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        self.status = status
+        self.code = code
+        self.message = message
+        super().__init__(message)

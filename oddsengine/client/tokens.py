@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from oddsengine.client.errors import GaveUp
+from oddsengine.client.errors import GaveUp, NoToken
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from oddsengine.client.recovery import Timing
 
 _PARTS: Final = 3
-
-
-class NoToken(Exception):
-    """The application's function for tokens failed."""
 
 
 class Tokens:

@@ -139,7 +139,8 @@ def commands(
 def _print(url: str, token: str | None, ca: Path | None, ask: Callable[[CommandClient], Awaitable[list[dict[str, Any]]]]) -> None:
     import aiohttp
 
-    from oddsengine.client.commands import CommandClient, CommandRefused
+    from oddsengine.client.commands import CommandClient
+    from oddsengine.client.errors import CommandRefused
 
     async def run() -> list[dict[str, Any]]:
         async with CommandClient(url, token=None if token is None else lambda: token, ssl=tls_context(ca)) as client:

@@ -11,7 +11,8 @@ import pytest_asyncio
 from typer.testing import CliRunner
 
 from oddsengine.cli.app import app
-from oddsengine.client.commands import CommandClient, CommandRefused
+from oddsengine.client.commands import CommandClient
+from oddsengine.client.errors import CommandRefused
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.service import RunningService, running_service
 
