@@ -1,7 +1,8 @@
 """What lines and results count, in every sport: the unit that is part of a market's identity.
 
 A unit is None where it is what the sport's score counts (goals, points, runs), so that such a market has the same id whether its
-provider names the unit or not. In sports that count several things (sets and games, sets and points) the unit is always set.
+provider names the unit or not. In sports that count several things (sets and games, sets and points) the unit is set wherever the
+provider names it; a line of which it does not is kept apart from those of other feeds (`sourcing.matching.translate`).
 """
 
 from __future__ import annotations
@@ -9,25 +10,20 @@ from __future__ import annotations
 import re
 from typing import Final
 
-#: What the score of a sport counts.
-_SCORES: Final[dict[str, frozenset[str]]] = {
-    "football": frozenset({"goals"}),
-    "ice_hockey": frozenset({"goals"}),
-    "handball": frozenset({"goals"}),
-    "basketball": frozenset({"points"}),
-    "american_football": frozenset({"points"}),
-    "rugby_union": frozenset({"points"}),
-    "rugby_league": frozenset({"points"}),
-    "aussie_rules": frozenset({"points"}),
-    "baseball": frozenset({"runs"}),
-    "cricket": frozenset({"runs"}),
-    "snooker": frozenset({"frames"}),
-    "esports": frozenset({"maps"}),
-    "mixed_martial_arts": frozenset({"rounds"}),
-    "boxing": frozenset({"rounds"}),
+from oddsengine.domain.taxonomy import DECIDED_BY_SETS
+
+#: What the score counts, and the sports of that.
+_SCORES: Final[dict[str, str]] = {
+    "goals": (
+        "football futsal esoccer beach_soccer ice_hockey field_hockey handball beach_handball floorball bandy water_polo lacrosse"
+    ),
+    "points": "basketball american_football canadian_football rugby rugby_union rugby_league rugby_sevens aussie_rules netball",
+    "runs": "baseball softball cricket",
+    "frames": "snooker",
+    "maps": "esports",
+    "rounds": "mixed_martial_arts boxing",
 }
-#: What decides a match where that is not what its lines count: the winner of more sets is the winner.
-_DECIDED_BY_SETS: Final = frozenset({"tennis", "volleyball", "beach_volleyball", "table_tennis", "badminton", "darts", "squash"})
+_SCORE_OF: Final = {sport: unit for unit, sports in _SCORES.items() for sport in sports.split()}
 #: What lines count where a provider names no unit.
 _DEFAULTS: Final[dict[str, str]] = {"tennis": "games"}
 _NO_UNIT: Final = frozenset({"", "regular", "none"})
@@ -47,15 +43,15 @@ def line_unit(sport: str, word: str | None) -> str | None:
     unit = _unit(word)
     if unit is None:
         return _DEFAULTS.get(sport)
-    return None if unit in _SCORES.get(sport, ()) else unit
+    return None if unit == _SCORE_OF.get(sport) else unit
 
 
 def result_unit(sport: str, word: str | None, period: str = "ft") -> str | None:
     """Return the unit of a result: None where it is what decides the match, or the period; arguments as of `line_unit`."""
     unit = _unit(word)
-    if unit is None or unit in _SCORES.get(sport, ()):
+    if unit is None or unit == _SCORE_OF.get(sport):
         return None
-    if sport in _DECIDED_BY_SETS and (unit == "sets" or period != "ft"):
+    if sport in DECIDED_BY_SETS and (unit == "sets" or period != "ft"):
         return None
     return unit
 

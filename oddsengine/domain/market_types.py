@@ -242,6 +242,8 @@ _TYPE_RANKS: Final = {market_type: rank for rank, market_type in enumerate(MARKE
 _WHOLE: Final = frozenset({None, "ft", "reg"})
 #: What some sport's score counts.
 _SCORES: Final = frozenset({"goals", "points", "runs", "sets", "games", "legs", "frames", "maps", "rounds"})
+#: How a unit begins that only a feed knows: `of_<feed>`.
+_OF_A_FEED: Final = "of_"
 #: Every key of a selection that means the same at every source.
 ROLES: Final = frozenset(role for info in MARKET_TYPES.values() for role in info.roles.split())
 
@@ -300,7 +302,7 @@ def place_of(market_type: MarketType, period: str | None = None, line: float | N
     info = MARKET_TYPES[market_type]
     group = group_of(market_type)
     if group in {"main", "handicaps", "totals"}:
-        if unit is not None and unit != info.unit and unit not in _SCORES:
+        if unit is not None and unit != info.unit and unit not in _SCORES and not unit.startswith(_OF_A_FEED):
             group = "statistics"
         elif period not in _WHOLE:
             group = "periods"

@@ -6,7 +6,7 @@ once resulted `winner`, `loser`, `void` or `placed`; the result itself, with its
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 #: What a market is about; `market_types` says of each what its selections are.
 MarketType = Literal[
@@ -159,6 +159,22 @@ MarketType = Literal[
     "special",
     "other",
 ]
+
+#: Sports in which a match is decided by sets, whether its lines count these or what they consist of (games, points, legs).
+DECIDED_BY_SETS: Final = frozenset(
+    {
+        "tennis",
+        "beach_tennis",
+        "padel",
+        "pickleball",
+        "volleyball",
+        "beach_volleyball",
+        "table_tennis",
+        "badminton",
+        "darts",
+        "squash",
+    }
+)
 
 MarketStatus = Literal["open", "suspended", "closed"]
 SelectionStatus = Literal["active", "suspended", "removed", "winner", "loser", "void", "placed"]

@@ -138,4 +138,5 @@ class EventIdMapper:
         if key in self._unconfirmed and definition.status == "open":
             definition = msgspec.structs.replace(definition, status="suspended")
         placement = self.matcher.placement(definition.event)
-        return definition if placement is None else translate_market(definition, placement)
+        event = self.matcher.event(definition.event)
+        return definition if placement is None else translate_market(definition, placement, "" if event is None else event.sport)

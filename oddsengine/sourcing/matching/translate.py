@@ -9,6 +9,7 @@ import msgspec
 from oddsengine.domain.events import read_score
 from oddsengine.domain.ids import MarketId, SelectionKey, line_text
 from oddsengine.domain.market_types import HEAD_STARTS, MARKET_TYPES, ROLES
+from oddsengine.domain.taxonomy import DECIDED_BY_SETS
 
 if TYPE_CHECKING:
     from oddsengine.domain.events import Event
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from oddsengine.sourcing.matching.matcher import Placement
 
 _SWAPPED: Final = {"home": "away", "away": "home"}
+#: Periods that are all of a match. What a line of a set counts is what sets consist of.
+_WHOLE: Final = frozenset({None, "ft", "reg"})
+#: Types without a line that count, too.
+_ODD_OR_EVEN: Final = frozenset({"odd_even", "home_odd_even", "away_odd_even"})
 
 
 def translate_event(event: Event, placement: Placement) -> Event:
@@ -37,15 +42,23 @@ def translate_event(event: Event, placement: Placement) -> Event:
     )
 
 
-def translate_market(definition: MarketDefinition, placement: Placement) -> MarketDefinition:
+def translate_market(definition: MarketDefinition, placement: Placement, sport: str = "") -> MarketDefinition:
     """Return a market under the event of its placement, where the same type, period and line is the same market.
 
     A market whose selections have the provider's own ids keeps its own event, which is not published: its selections can't be
-    assigned to those of another provider.
+    assigned to those of another provider. A line that does not say whether it counts sets or points is another market than that
+    of the event's first feed: its unit is `of_<feed>`.
+
+    Args:
+        definition: the market under its feed's own event.
+        placement: where that event is placed.
+        sport: the event's sport.
     """
     own = definition.event
     if placement.event == own or not all(selection.key in ROLES for selection in definition.selections):
         return definition
+    if sport in DECIDED_BY_SETS and _has_unsaid_unit(definition):
+        definition = _with_unit(definition, f"of_{own.partition('.')[0]}")
     suffix = definition.id.removeprefix(own)
     if not placement.swapped:
         return msgspec.structs.replace(definition, id=MarketId(placement.event + suffix), event=placement.event)
@@ -72,6 +85,17 @@ def translate_market(definition: MarketDefinition, placement: Placement) -> Mark
         line=line,
         selections=tuple(swapped),
     )
+
+
+def _has_unsaid_unit(definition: MarketDefinition) -> bool:
+    is_count = definition.line is not None or definition.type in _ODD_OR_EVEN
+    return is_count and definition.unit is None and definition.period in _WHOLE
+
+
+def _with_unit(definition: MarketDefinition, unit: str) -> MarketDefinition:
+    kind = f"{definition.event}/{definition.type}"
+    suffix = definition.id.removeprefix(kind)
+    return msgspec.structs.replace(definition, id=MarketId(f"{kind}_{unit}{suffix}"), unit=unit)
 
 
 def _swapped_type(kind: MarketType) -> MarketType:

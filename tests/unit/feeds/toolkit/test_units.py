@@ -29,6 +29,11 @@ EVENT = EventId("a.1")
         ("tennis", "Sets", "sets"),
         ("volleyball", "Points", "points"),
         ("basketball", "Points", None),
+        ("futsal", "Goals", None),
+        ("field_hockey", "Goals", None),
+        ("rugby", "Points", None),
+        ("rugby", "Tries", "tries"),
+        ("softball", "Runs", None),
     ],
 )
 def test_the_unit_of_a_line(sport: str, said: str | None, unit: str | None) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId
 from oddsengine.sourcing.matching.event_id_mapper import EventIdMapper
@@ -32,6 +36,20 @@ def test_a_matched_event_and_its_markets_get_the_first_id() -> None:
     assert ("b.1", [("p.9", "p.9")]) == (event.id, moves)
     assert [] == mapper.map_event(a_match("p.9")).moves, "it is where it was"
     assert "b.1/match_odds" == mapper.map_market("p", "77", a_definition("p.9/match_odds")).id
+
+
+def test_lines_of_a_volleyball_match_meet_only_where_both_feeds_say_what_they_count() -> None:
+    mapper = a_mapper()
+    for key in ("b.1", "p.9"):
+        mapper.map_event(msgspec.structs.replace(a_match(key), sport="volleyball"))
+
+    def mapped(market: str, **fields: Any) -> str:
+        return mapper.map_market(market[0], market, a_definition(market, type="asian_handicap", line=-1.5, **fields)).id
+
+    assert "b.1/asian_handicap/ft/-1.5" == mapped("b.1/asian_handicap/ft/-1.5", period="ft")
+    assert "b.1/asian_handicap_of_p/ft/-1.5" == mapped("p.9/asian_handicap/ft/-1.5", period="ft")
+    assert "b.1/asian_handicap_sets/ft/-1.5" == mapped("p.9/asian_handicap_sets/ft/-1.5", period="ft", unit="sets")
+    assert "b.1/asian_handicap/set2/-1.5" == mapped("p.9/asian_handicap/set2/-1.5", period="set2"), "points"
 
 
 def test_markets_defined_before_the_match_are_mapped_again() -> None:

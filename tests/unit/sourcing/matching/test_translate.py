@@ -72,6 +72,31 @@ def test_a_total_keeps_its_line_and_sides(swapped: bool) -> None:
     assert ("b.1/total/ft/2.5", 2.5, total.selections) == (translated.id, translated.line, translated.selections)
 
 
+@pytest.mark.parametrize("swapped", [True, False])
+@pytest.mark.parametrize("sport", ["volleyball", "table_tennis", "badminton", "darts", "padel"])
+@pytest.mark.parametrize("kind", ["total", "asian_handicap", "home_total"])
+def test_lines_that_do_not_say_what_they_count_do_not_meet(kind: MarketType, sport: str, swapped: bool) -> None:
+    """B6: -1.5 sets and -1.5 points are two bets."""
+    placement = Placement(FIRST, swapped)
+
+    def translated(period: str = "ft", unit: str | None = None, of: str = sport) -> MarketDefinition:
+        name = kind if unit is None else f"{kind}_{unit}"
+        market = a_definition(f"p.9/{name}/{period}/1.5", ("home", "away"), type=kind, period=period, line=1.5, unit=unit)
+        return translate_market(market, placement, of)
+
+    plain = translated(of="football")
+    own = translated()
+    assert (plain.id.replace(plain.type, f"{plain.type}_of_p"), "of_p") == (own.id, own.unit)
+    assert (plain.line, plain.selections) == (own.line, own.selections)
+    assert "of_p" not in translated(unit="sets").id, "it says so"
+    assert "of_p" not in translated(period="set1").id, "points, in a set"
+
+
+def test_the_winner_is_the_same_whatever_lines_count() -> None:
+    market = a_definition("p.9/moneyline", type="moneyline", period="ft")
+    assert "b.1/moneyline" == translate_market(market, Placement(FIRST), "volleyball").id
+
+
 def test_a_market_with_the_providers_own_selections_keeps_its_event() -> None:
     market = a_definition("p.9/winner", ("47972", "47973"), type="winner")
     assert market is translate_market(market, Placement(FIRST))
