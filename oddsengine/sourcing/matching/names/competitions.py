@@ -119,7 +119,7 @@ def competition_kind(name: str) -> CompetitionKind:
     """Return the kind of a competition by its name."""
     text = folded(name)
     letters = sum(letter.isalpha() for letter in text)
-    if letters < _MIN_KNOWN or text in {"unknown", "other", "none"} or text in CODES:
+    if (letters < _MIN_KNOWN and not _first(_FORMS, text)) or text in {"unknown", "other", "none"} or text in CODES:
         return CompetitionKind()
     outside = marked_name(text)
     # "II Liga" and "Division 2" are leagues of first teams.

@@ -123,6 +123,12 @@ def test_the_competition_speaks_too(one: str, other: str, competitions: tuple[st
     assert expected == decision(one, other, competitions=competitions)
 
 
+@pytest.mark.parametrize("short", ["T20", "T10", "ODI"])
+def test_a_competition_may_be_called_by_its_form_alone(short: str) -> None:
+    event = "India v Australia"
+    assert "apart" == decision(event, event, "cricket", competitions=(short, "Test Series"))
+
+
 def test_leagues_without_a_team_in_common_are_apart() -> None:
     assert "apart" == decision("Washington v Houston", "Washington v Houston", "american_football", 0, ("NCAAF", "NFL"))
     assert "same" == decision("Washington v Houston", "Washington v Houston", "american_football", 0, ("NFL", "USA - NFL"))
