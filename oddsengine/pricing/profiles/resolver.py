@@ -109,7 +109,7 @@ class ProfileResolver:
         """Return what applies to a market at those of several sources that some rule names."""
         if not self._named_sources:
             return {}
-        named = self._named_sources.intersection(sources)
+        named = [each for each in sources if not self._named_sources.isdisjoint((each, each.partition(".")[0]))]
         return {source: self.resolve_uncached(source, definition, event, now_ms) for source in named}
 
     def _with_adjustments(self, market: MarketId, resolved: tuple[ResolvedProfile, ...]) -> tuple[ResolvedProfile, ...]:

@@ -90,7 +90,8 @@ class MarketContext(NamedTuple):
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A rule: the fields up to `starts_after_min` say which markets it matches, the others what it sets for them.
 
-    Names are one name or a list of them. `starts_within_min` and `starts_after_min` are minutes to the start. `_place` is
+    Names are one name or a list of them; that of a feed as `source` means all of its bookmakers.
+    `starts_within_min` and `starts_after_min` are minutes to the start. `_place` is
     where the rule is written, `file:line`.
     """
 
@@ -149,7 +150,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The sources that the rule is for by name."""
+        """The sources, or their feeds, that the rule is for by name."""
         return (self.source,) if isinstance(self.source, str) else self.source or ()
 
     def names_type(self, kind: MarketType) -> bool:
@@ -165,7 +166,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             and _includes(self.tier, context.tier)
             and _includes(self.type, context.type)
             and _includes(self.period, context.period)
-            and _includes(self.source, context.source)
+            and (_includes(self.source, context.source) or _includes(self.source, context.source.partition(".")[0]))
             and (self.in_play is None or self.in_play == context.in_play)
             and (self.starts_within_min is None or (minutes is not None and minutes <= self.starts_within_min))
             and (self.starts_after_min is None or (minutes is not None and minutes > self.starts_after_min))

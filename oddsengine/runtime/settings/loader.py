@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from feeds.supervision.settings import Supervision
 from oddsengine.domain.ladders import LADDERS, ladder_from_increments, ladder_from_ticks
+from oddsengine.pricing.market.consensus_markets import CONSENSUS
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.settings.errors import ConfigError, Problem
 from oddsengine.runtime.settings.reader import TableReader
@@ -52,7 +53,8 @@ def load_settings(path: Path, adapters: Mapping[str, type[msgspec.Struct]]) -> S
         ConfigError: with every problem: file, line, key, allowed values, and a suggestion for a misspelt name.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # Some editors begin a file with a byte order mark.
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError([Problem(str(path), None, "", f"can't be read: {error.strerror or error}")]) from error
     except UnicodeDecodeError as error:
@@ -86,6 +88,7 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
     }
     sourcing = tuple(reader.array(("sourcing",), table.get("sourcing", []), SourcingRule))
     _check_sources(reader, sourcing, _names(table, "feeds"))
+    _check_rules(reader, profiles, _names(table, "feeds"))
     profile = _profile_shown(table)
     if profile not in (names := _names(table, "profiles") or ["default"]):
         reader.report_unknown(("gateway", "profile"), "profile", profile, names)
@@ -161,6 +164,15 @@ def _check_tiers(reader: TableReader, profiles: Mapping[str, Profile], tiers: Ma
             for tier in (rule.tier,) if isinstance(rule.tier, str) else rule.tier or ():
                 if tier not in tiers:
                     reader.report_unknown(("profiles", key, "rules", str(index), "tier"), "tier", tier, tiers)
+
+
+def _check_rules(reader: TableReader, profiles: Mapping[str, Profile], feeds: Sequence[str]) -> None:
+    """Report rules that name a source of no configured feed. A config without feeds, as a gateway's may be, names any."""
+    for key, profile in profiles.items() if feeds else ():
+        for index, rule in enumerate(profile.rules):
+            for source in rule.sources:
+                if source != CONSENSUS and source.partition(".")[0] not in feeds:
+                    reader.report_unknown(("profiles", key, "rules", str(index), "source"), "feed", source, feeds)
 
 
 def _check_sources(reader: TableReader, rules: tuple[SourcingRule, ...], feeds: Sequence[str]) -> None:

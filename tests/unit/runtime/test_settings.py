@@ -243,6 +243,22 @@ adapter = "pinnacle"
     assert "feeds.pinnacle.supervision.quiet_s: Expected a number >= 0.0" in found
 
 
+@pytest.mark.parametrize(
+    ("source", "is_known"), [("p", True), ("p.b", True), ("consensus", True), ("pp", False), ("pp.b", False)]
+)
+def test_a_rule_names_sources_of_a_feed(source: str, is_known: bool) -> None:
+    """A misspelt one would never suspend."""
+    rule = f"[[profiles.default.rules]]\nsource = ['{source}']\nsuspend = true\n"
+    text = f"{rule}[feeds.p]\nadapter = 'pinnacle'\n"
+    if is_known:
+        assert (source,) == parse(text).profiles["default"].rules[0].sources
+    else:
+        assert [f"odds.toml:2: profiles.default.rules.0.source: unknown feed '{source}'; known: p"] == [
+            each.partition("; did")[0] for each in problems(text)
+        ]
+    assert parse(rule).profiles["default"].rules, "a gateway may know no feeds"
+
+
 def test_a_source_named_as_late_in_play_is_one_of_a_feed() -> None:
     assert any(
         "sourcing.0.late_in_play: unknown feed 'bet.x'" in each for each in problems("[[sourcing]]\nlate_in_play = ['bet.x']\n")

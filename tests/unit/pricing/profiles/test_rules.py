@@ -49,6 +49,13 @@ def test_a_rule_matches_if_all_its_conditions_hold(match: dict[str, Any], holds:
     assert holds == Rule(book_sum=1.1, **match).matches(HERE)
 
 
+@pytest.mark.parametrize("source", ["odds", "odds.bet", ("x", "odds")])
+def test_a_feeds_name_means_all_of_its_bookmakers(source: Any) -> None:
+    rule = Rule(suspend=True, source=source)
+    assert rule.matches(HERE._replace(source="odds.bet"))
+    assert not rule.matches(HERE._replace(source="odd"))
+
+
 def test_a_market_without_a_start_matches_no_time_limit() -> None:
     somewhere = HERE._replace(minutes_to_start=None)
     assert not Rule(book_sum=1.1, starts_within_min=60).matches(somewhere)
