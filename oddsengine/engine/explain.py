@@ -132,6 +132,8 @@ def _source(book: SourceBook, market: SourceMarket) -> dict[str, Any]:
         "health": book.health,
         "health_reason": book.health_reason,
         "status": definition.status if definition else None,
+        "limit": market.terms.limit if market.terms else None,
+        "bet_delay_s": market.terms.bet_delay_s if market.terms else None,
         "updated_ms": market.updated_ms,
     }
 

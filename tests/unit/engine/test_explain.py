@@ -85,6 +85,10 @@ def test_an_explanation_shows_the_books_of_the_source() -> None:
     )
     (source,) = explanation["sources"]
     assert ("src", "live", "open") == (source["source"], source["health"], source["status"])
+    assert (None, None) == (source["limit"], source["bet_delay_s"])
+    update(pipeline, MarketUpdate("1.1", definition=a_definition(limit=50.0, bet_delay_s=5.0)))
+    (source,) = explained(pipeline)["sources"]
+    assert (50.0, 5.0) == (source["limit"], source["bet_delay_s"])
 
 
 def test_a_suspended_market_has_a_reason_and_no_steps() -> None:
