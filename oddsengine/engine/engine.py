@@ -181,9 +181,14 @@ class Engine:
             for task in done:
                 task.result()
         finally:
-            await self.stop()
-            await end_tasks(tasks)
-            await self.ownership.end()
+            # Each also where the one before was cancelled, as by `end_tasks` if stopping takes long.
+            try:
+                await self.stop()
+            finally:
+                try:
+                    await end_tasks(tasks)
+                finally:
+                    await self.ownership.end()
 
     async def hand_over(self, timeout_s: float = HAND_OVER_S) -> None:
         """Hand all shards to other engines, if there are any, before this one stops. Nothing is suspended for it.

@@ -91,8 +91,10 @@ async def run_engine(
             try:
                 yield engine
             finally:
-                await engine.stop(timing.last_write_s)
-                await end_tasks([publishing, declaring, watching, moving])
+                try:
+                    await engine.stop(timing.last_write_s)
+                finally:
+                    await end_tasks([publishing, declaring, watching, moving])
 
 
 class EngineFront(NamedTuple):

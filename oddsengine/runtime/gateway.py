@@ -262,8 +262,10 @@ async def _accepting(
         async with acceptor_of(runner.server) as acceptor:
             yield acceptor
     finally:
-        await gateway.connections.drain()
-        await runner.cleanup()
+        try:
+            await gateway.connections.drain()
+        finally:
+            await runner.cleanup()
 
 
 def _accept_limits(settings: Settings) -> AcceptLimits:

@@ -226,17 +226,17 @@ class Socket:
         assert isinstance(message, dict)
         return message
 
-    async def receive_until(self, op: str) -> dict[str, Any]:
-        """Return the next message of an operation, skipping others."""
+    async def receive_until(self, *ops: str) -> dict[str, Any]:
+        """Return the next message of one of some operations, skipping others."""
         received: list[dict[str, Any]] = []
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while True:
                     received.append(await self.receive())
-                    if received[-1]["op"] == op:
+                    if received[-1]["op"] in ops:
                         return received[-1]
         except TimeoutError:
-            raise AssertionError(f"no {op} within {PATIENCE_S:g} s, only {str(received)[:2000]}") from None
+            raise AssertionError(f"no {' or '.join(ops)} within {PATIENCE_S:g} s, only {str(received)[:2000]}") from None
 
     async def subscribe(self, *channels: str, **options: Any) -> dict[str, Any]:
         """Subscribe and return the answer."""

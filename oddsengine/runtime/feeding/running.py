@@ -96,8 +96,10 @@ async def share_feeds(
             try:
                 yield shared
             finally:
-                if feeder is not None:
-                    await feeder.stop()
-                await end_tasks(tasks)
+                try:
+                    if feeder is not None:
+                        await feeder.stop()
+                finally:
+                    await end_tasks(tasks)
     finally:
         await redis.aclose()
