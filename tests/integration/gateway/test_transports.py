@@ -12,6 +12,7 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 
+from oddsengine.domain.feed_updates import SourceStatus
 from oddsengine.gateway.access.settings import LimitSettings
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.service import PATIENCE_S, RunningService, quick_settings, running_service, wait_until
@@ -68,7 +69,8 @@ async def test_fair_probabilities_are_shown_over_http_to_those_who_ask_and_on_no
             assert "fair" not in str(await socket.receive_until("snapshot"))
             feed_price(service, 4.0)
             assert "fair" not in str(await socket.receive_until("delta"))
-        service.hub.replica.suspend_stale(0)
+        service.feed(SourceStatus("down", "cut"))
+        await service.wait_published()
         market = await service.get("/v1/markets/e1%2Fmatch_odds?include=fair")
         assert {None} == {each.get("fair") for each in market["selections"].values()}, "nothing to bet on"
 
