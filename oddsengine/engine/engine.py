@@ -150,12 +150,21 @@ class Engine:
         return self.pipeline.agrees(batch)
 
     def adopt(self, pricer: Pricer) -> None:
-        """Price by other rules from the next flush on.
-
-        Raises:
-            ValueError: if the profiles are not those whose prices are on offer, in their order.
-        """
+        """Price by other rules, and for other profiles, from the next flush on."""
         self.pipeline.adopt(pricer)
+        for writer in self.ownership.active:
+            writer.wake()
+
+    def choose_by(self, sourcing: Sequence[SourcingRule]) -> None:
+        """Choose sources by other rules from the next flush on."""
+        self.pipeline.choose_by(sourcing)
+        for writer in self.ownership.active:
+            writer.wake()
+
+    def match_by(self, matching: MatchingSettings) -> None:
+        """Match by other pairs of the config from now on."""
+        if self.pipeline.matched is not None:
+            self.pipeline.matched.use_table(matching)
         for writer in self.ownership.active:
             writer.wake()
 

@@ -49,6 +49,11 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
         if choice.definition.status == "open":
             event = pipeline.event_of(choice.market, choice.definition)
             priced = pipeline.pricer.explain(choice.market, choice.definition, event, now_ms)
+    profiles = pipeline.pricer.profiles
+    # Until the next flush, those on offer may be others.
+    places = {
+        name: place for name in profiles if only_profile in {None, name} and (place := offer.profile_index(name)) is not None
+    }
     return {
         "market": market,
         "status": record.state.status,
@@ -65,9 +70,8 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
         ],
         "guards": [_guard(guard) for guard in pipeline.pricer.guards(market, record.state.reason, now_ms)],
         "profiles": {
-            name: _guard(_book_sum(record, index, priced[name][0].settings if name in priced else profile))
-            for index, (name, profile) in enumerate(pipeline.pricer.profiles.items())
-            if only_profile in {None, name}
+            name: _guard(_book_sum(record, place, priced[name][0].settings if name in priced else profiles[name]))
+            for name, place in places.items()
         },
         "sources": [_source(book, source_market) for book, source_market in quoting],
         "selections": {
@@ -76,9 +80,8 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
                 "status": selection.status,
                 "said": [quoted for book, source_market in quoting if (quoted := _quoted(book, source_market, key))],
                 "profiles": {
-                    name: _steps(name, key, priced.get(name), published, None if choice is None else choice.market)
-                    for name, published in zip(pipeline.pricer.profiles, selection.prices, strict=True)
-                    if only_profile in {None, name}
+                    name: _steps(name, key, priced.get(name), selection.prices[place], None if choice is None else choice.market)
+                    for name, place in places.items()
                 },
             }
             for key, selection in record.selections.items()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.ids import EventId, MarketId
     from oddsengine.sourcing.matching.event_id_mapper import EventIdMapper
     from oddsengine.sourcing.matching.matcher import Move
+    from oddsengine.sourcing.matching.settings import MatchingSettings
     from oddsengine.sourcing.source_book import SourceBook
 
 
@@ -69,6 +70,10 @@ class MatchedEvents:
     def settle(self, matches: Sequence[tuple[str, str]], non_matches: Sequence[tuple[str, str]]) -> None:
         """Take what people have settled about which events are the same; see `Matcher.settle`."""
         self._move(self._id_mapper.settle(matches, non_matches))
+
+    def use_table(self, settings: MatchingSettings) -> None:
+        """Take the pairs of a changed config; see `Matcher.use_table`."""
+        self._move(self._id_mapper.matcher.use_table(settings.matches, settings.non_matches))
 
     def remove_market(self, source: str, source_id: str, event: EventId) -> None:
         """Remove a market that its source has withdrawn, given the event that it was of."""

@@ -74,8 +74,10 @@ class Pipeline:
             self.id_mapper = EventIdMapper(Matcher(matching or MatchingSettings()))
         self._consensus_markets = ConsensusMarkets()
         self.books = {source: SourceBook(source) for source in sources}
-        self._matched = None if self.id_mapper is None else MatchedEvents(self.id_mapper, self.books, self)
-        self.offers = [OwnedOffer(tuple(pricer.profiles)) for _ in range(shards)]
+        self.matched = None if self.id_mapper is None else MatchedEvents(self.id_mapper, self.books, self)
+        #: the profiles that are priced; an offer has them from its next flush on
+        self.profiles = tuple(pricer.profiles)
+        self.offers = [OwnedOffer(self.profiles) for _ in range(shards)]
         matcher = None if self.id_mapper is None else self.id_mapper.matcher
         self.commands = CommandedMarkets(tuple(pricer.profiles), self.offers, matcher)
         self._dirty = dirty = DirtySets(shards)
@@ -104,7 +106,7 @@ class Pipeline:
         book = self.books[source]
         names = self._directory.markets_of(source)
         published_ms = batch.published_ms if batch.published_ms is not None else now_ms
-        for update in batch.updates if self._matched is None else self._matched.mapped(source, batch.updates):
+        for update in batch.updates if self.matched is None else self.matched.mapped(source, batch.updates):
             book.apply(update, published_ms, now_ms)
             if type(update) is MarketUpdate:
                 if update.definition is not None:
@@ -132,8 +134,8 @@ class Pipeline:
         self._settle_pairs()
 
     def _settle_pairs(self) -> None:
-        if self._matched is not None and (settled := self.commands.take_settled()) is not None:
-            self._matched.settle(*settled)
+        if self.matched is not None and (settled := self.commands.take_settled()) is not None:
+            self.matched.settle(*settled)
 
     def agrees(self, batch: UpdateBatch) -> bool:
         """Check whether new images of a source equal what its book holds. Changes nothing."""
@@ -144,8 +146,8 @@ class Pipeline:
         if market is None:
             return
         self.mark(market)
-        if self._matched is not None:
-            self._matched.remove_market(source, source_id, EventId(market.partition("/")[0]))
+        if self.matched is not None:
+            self.matched.remove_market(source, source_id, EventId(market.partition("/")[0]))
 
     def assign(self, source: str, source_id: str, market: MarketId) -> None:
         """Assign a source's id to a market. The market it was assigned to before is no longer quoted by it."""
@@ -183,22 +185,23 @@ class Pipeline:
             self.mark(market)
 
     def adopt(self, pricer: Pricer) -> None:
-        """Price all markets by other rules from the next flush on. Unchanged prices are not published again.
-
-        Raises:
-            ValueError: if the profiles are not those whose prices are on offer, in their order.
-        """
-        if list(pricer.profiles) != list(self.pricer.profiles):
-            raise ValueError(
-                f"profiles can't be added, removed or put in another order while running: "
-                f"{', '.join(self.pricer.profiles)} are on offer, {', '.join(pricer.profiles)} were given"
-            )
+        """Price all markets by other rules, for other profiles, from the next flush on. Equal prices are not published again."""
         pricer.follow_clock(self._clock_step_ms)
+        pricer.inherit(self.pricer)
         self.pricer = pricer
+        self.profiles = tuple(pricer.profiles)
         self.commands.use(pricer)
-        for source in self.books:
-            for market in self._directory.markets_of(source).values():
-                self.mark(market)
+        self._mark_all()
+
+    def choose_by(self, sourcing: Sequence[SourcingRule]) -> None:
+        """Choose sources by other rules from the next flush on."""
+        self._selector.use(sourcing)
+        self._has_sourcing_rules = bool(sourcing)
+        self._mark_all()
+
+    def _mark_all(self) -> None:
+        for market in [each for source in self.books for each in self._directory.markets_of(source).values()]:
+            self.mark(market)
 
     def follow_clock(self, step_ms: int) -> None:
         """Compare times with the starts of events as if they were later by a number of milliseconds; see `ProcessClock`."""
@@ -213,6 +216,7 @@ class Pipeline:
             now_ms: Unix milliseconds, for rules on the time to an event's start.
         """
         offer = self.offers[shard]
+        offer.change_profiles(self.profiles)
         offer.commands = self.commands.obeyed
         if self._dirty.leaving[shard]:
             for event in self._dirty.take_leaving(shard):
@@ -354,7 +358,7 @@ class Pipeline:
                 self.pricer.forget(market)
                 self._consensus_markets.forget(market)
                 self.commands.forget(market, self.pricer)
-        self.offers[shard] = OwnedOffer(tuple(self.pricer.profiles))
+        self.offers[shard] = OwnedOffer(self.profiles)
         for event, markets in self._unowned.by_event({shard}, len(self.offers)).items():
             self._dirty.events[shard].add(event)
             self._dirty.markets[shard] |= markets

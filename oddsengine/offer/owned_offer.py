@@ -28,6 +28,7 @@ from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection, Pr
 from oddsengine.domain.results import TAKEN_BACK
 from oddsengine.offer.main_lines import MainLines, is_line
 from oddsengine.offer.offer import TOMBSTONE_LIMIT, Offer
+from oddsengine.offer.profile_places import move_profiles
 from oddsengine.offer.settled_events import SettledEvent, SettledEvents, has_outcome, is_settled, revises
 
 if TYPE_CHECKING:
@@ -274,7 +275,9 @@ class OwnedOffer(Offer):
         event = event_of(left.record)
         self.stage_event(event)
         for market in left.markets.values():
-            self.stage_market(OfferedMarket(market.id, market.identity, market.state, self._without_prices(market)))
+            # The profiles may have changed since it left.
+            state = msgspec.structs.replace(market.state, terms=())
+            self.stage_market(OfferedMarket(market.id, market.identity, state, self._without_prices(market)))
         self._settled.pop(event.id)
         return event
 
@@ -310,10 +313,11 @@ class OwnedOffer(Offer):
         self._committed_commands = self.commands
         return Batch(ts_ms, changes.events, changes.markets, changes.removals, changes.urgent, self.commands)
 
-    def adopt_profiles(self, profiles: Sequence[str]) -> None:
-        """Set the profiles of the prices staged from now on. Call it only while nothing is on offer."""
-        assert not self.markets, "profiles can't change under markets on offer"  # noqa: S101 - an error of the caller
-        self._set_profiles(profiles)
+    def change_profiles(self, profiles: Sequence[str]) -> None:
+        """Set the profiles of all prices; new ones have none yet. No diff says so: the next write must open an epoch."""
+        if self.profiles != tuple(profiles):
+            move_profiles(self.markets.values(), self.profiles, profiles)
+            self._set_profiles(profiles)
 
     def open_epoch(self, epoch: int) -> None:
         """Start a new epoch, whose position 0 is the current state. Positions of earlier epochs have no diff."""

@@ -97,6 +97,10 @@ class Pricer:
         #: the last terms of each market that had any
         self._terms: dict[MarketId, tuple[MarketTerms, ...]] = {}
 
+    def inherit(self, before: Pricer) -> None:
+        """Continue from another pricer, whose markets are on offer: what it did not trust is not trusted now either."""
+        self._jumps = before._jumps
+
     def price(
         self,
         market: SourceMarket,

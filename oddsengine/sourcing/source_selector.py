@@ -143,6 +143,10 @@ class SourceSelector:
         self._return_at_ms: dict[MarketId, int] = {}
         self._results = FinalResults()
 
+    def use(self, rules: Sequence[SourcingRule]) -> None:
+        """Select by other rules from now on. The current source of each market stays what it is returned from."""
+        self._rules = (SourcingRule(), *rules)
+
     def choose(
         self,
         market: MarketId,

@@ -155,10 +155,7 @@ class Publisher:
             _log.error("snapshot incomplete, loading what there is", shard=self._shard, records=len(records))
         top = self._expected = head.top
         self.offer.load(top.epoch, top.seq, records)
-        if self.offer.profiles != profiles:
-            # The loaded prices are of other profiles, so nothing can be kept.
-            self.offer.load(top.epoch, top.seq, [])
-            self.offer.adopt_profiles(profiles)
+        self.offer.change_profiles(profiles)
 
     async def _read(self) -> tuple[Head, list[Record]]:
         while True:

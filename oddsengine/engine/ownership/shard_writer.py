@@ -115,6 +115,8 @@ class ShardWriter:
         self._finishing = False
         #: whether the epoch is ours
         self.is_owner = False
+        #: the profiles of the epoch
+        self._published_profiles = publisher.offer.profiles
         self._next_retire_ms = 0
         self._next_tick_ms = 0
         self._last_write_ms = now_ms()
@@ -214,7 +216,11 @@ class ShardWriter:
             self._pipeline.flush(self.shard, now_ms)
             is_due = now_ms - self._last_write_ms >= self._heartbeat_ms
             batch = offer.commit(self._wall_ms(), heartbeat=is_due)
-            if batch is not None:
+            if offer.profiles != self._published_profiles:
+                # No batch can say that prices have other places: all of them move at once, with a new epoch.
+                await self._claim_again()
+                self._last_write_ms = self._now_ms()
+            elif batch is not None:
                 await self._write(prepare(offer, batch))
                 self.flushes += 1
                 self._last_write_ms = self._now_ms()
@@ -269,6 +275,7 @@ class ShardWriter:
         while True:
             await self._publisher.load()
             offer = self._publisher.offer
+            offer.change_profiles(self._pipeline.profiles)
             known = self._pipeline.offers[self.shard]
             if known is not offer:
                 self._pipeline.flush(self.shard, self._now_ms())
@@ -288,6 +295,7 @@ class ShardWriter:
 
     async def _claim(self) -> None:
         await self._publisher.claim(self._now_ms())
+        self._published_profiles = self._publisher.offer.profiles
         self.claims += 1
 
     async def _retry(self, action: Callable[[], Awaitable[None]], *, gives_up: bool = False) -> None:

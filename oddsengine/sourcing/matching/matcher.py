@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
+import msgspec
+
 from oddsengine.domain.events import Event
 from oddsengine.domain.ids import EventId
 from oddsengine.sourcing.matching.assignment import Assignment, Node
@@ -91,6 +93,8 @@ class Matcher:
         #: first events -> the events placed under their ids, themselves included
         self._members: dict[EventId, list[EventId]] = {}
         self._review: dict[EventId, ReviewCandidate] = {}
+        #: the pairs that people have settled: the same, and not
+        self._settled: tuple[Sequence[tuple[str, str]], Sequence[tuple[str, str]]] = ((), ())
         self._arrivals = 0
 
     @property
@@ -164,6 +168,7 @@ class Matcher:
             matches: the pairs of events that are the same.
             non_matches: the pairs that are not.
         """
+        self._settled = matches, non_matches
         settings = self._settings
         same, apart = {frozenset(pair) for pair in matches}, {frozenset(pair) for pair in non_matches}
         groups = _groups([*(pair for pair in settings.matches if frozenset(pair) not in apart), *matches])
@@ -180,6 +185,11 @@ class Matcher:
         for event in known:
             self._connect(self._known[event])
         return self._decide(concerned)
+
+    def use_table(self, matches: Sequence[tuple[str, str]], non_matches: Sequence[tuple[str, str]]) -> list[Move]:
+        """Take other pairs of the config, instead of those it had before, and return the events that are now placed elsewhere."""
+        self._settings = msgspec.structs.replace(self._settings, matches=tuple(matches), non_matches=tuple(non_matches))
+        return self.settle(*self._settled)
 
     def is_renamed(self, event: Event) -> bool:
         """Check whether a description turns an event round or gives it other participants than before."""

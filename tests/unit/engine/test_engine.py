@@ -39,12 +39,6 @@ async def test_metrics_of_every_shard(engine: Engine) -> None:
     assert 0 == samples[("oddsengine_unmatched_events",)]
 
 
-async def test_profiles_can_not_be_exchanged_while_running(engine: Engine) -> None:
-    engine.adopt(Pricer({"default": Profile(book_sum=1.2)}))
-    with pytest.raises(ValueError, match="default are on offer"):
-        engine.adopt(Pricer({"other": Profile()}))
-
-
 async def test_feeds_are_described_by_their_runner(engine: Engine) -> None:
     assert [] == engine.feeds()
     engine.describe_feeds = lambda: [{"feed": "src"}]

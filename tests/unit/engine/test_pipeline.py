@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.sourcing.source_selector import SourcingRule
 from tests.support.builders import a_batch, a_definition, a_quote, an_event, live, market_updates
 
 MARKET = MarketId("e1/match_odds")
@@ -207,8 +206,50 @@ def test_adopted_rules_reprice_what_they_change_once() -> None:
     pipeline.adopt(Pricer({"default": Profile(book_sum=1.25)}))
     market = flushed(pipeline)
     assert (version + 1, (1600,)) == (market.v, market.selections["home"].prices)
-    with pytest.raises(ValueError, match="default are on offer, other were given"):
-        pipeline.adopt(Pricer({"other": Profile()}))
+
+
+def test_other_profiles_have_their_prices_with_the_next_flush() -> None:
+    first, second = Profile(book_sum=1.05), Profile(book_sum=1.25)
+    pipeline = Pipeline(Pricer({"first": first, "second": second}), ("src",))
+    pipeline.receive(live(), 1)
+    update(pipeline, *GOOD)
+    market = flushed(pipeline)
+    (one, two), version = market.selections["home"].prices, market.v
+    pipeline.adopt(Pricer({"second": second, "third": first, "first": first}))
+    market = flushed(pipeline)
+    assert (("second", "third", "first"), (two, one, one)) == (pipeline.offers[0].profiles, market.selections["home"].prices)
+    pipeline.adopt(Pricer({"first": first}))
+    assert ((one,), "open") == (flushed(pipeline).selections["home"].prices, flushed(pipeline).state.status)
+    assert version < flushed(pipeline).v
+
+
+def test_other_sourcing_rules_choose_another_source_with_the_next_flush() -> None:
+    pipeline = a_pipeline("first", "second")
+    for source, odds in (("first", 2.0), ("second", 3.0)):
+        pipeline.receive(live(source), 1)
+        updates = market_updates(a_definition(), a_quote("home", odds), a_quote("away", odds / (odds - 1)))
+        update(pipeline, *updates, source=source)
+    before = flushed(pipeline).selections["home"].prices
+    pipeline.choose_by([SourcingRule(sources=("second",))])
+    market = flushed(pipeline)
+    assert "open" == market.state.status
+    assert before < market.selections["home"].prices
+    pipeline.choose_by([])
+    assert before == flushed(pipeline, 60_000).selections["home"].prices
+
+
+def test_adopted_rules_do_not_trust_a_jump_that_was_not_trusted() -> None:
+    profile = Profile(jump_limit=0.2)
+    pipeline = Pipeline(Pricer({"default": profile}), ("src",))
+    pipeline.receive(live(), 1)
+    update(pipeline, *GOOD)
+    flushed(pipeline)
+    update(pipeline, *market_updates(a_definition(), a_quote("home", 5.0), a_quote("away", 1.25), image=False))
+    assert "spike" == flushed(pipeline).state.reason
+    pipeline.adopt(Pricer({"default": profile}))
+    assert "spike" == flushed(pipeline).state.reason
+    update(pipeline, *market_updates(a_definition(), a_quote("home", 5.01), a_quote("away", 1.249), image=False))
+    assert "open" == flushed(pipeline).state.status
 
 
 def test_a_market_of_a_silent_source_is_suspended_until_its_next_update() -> None:
