@@ -91,7 +91,7 @@ class LeaseKeys(NamedTuple):
 
 
 def lease_keys(namespace: str, group: str) -> LeaseKeys:
-    """Return the keys of the leases of a group: `shards` or `feeds`."""
+    """Return the keys of the leases of a group: `shards`, `feeds` or `webhooks`."""
     tag = f"{{{namespace}:{group}}}"
     return LeaseKeys(f"{tag}:members", f"{tag}:leases")
 
@@ -107,6 +107,19 @@ def ingest_keys(namespace: str, feed: str) -> IngestKeys:
     """Return the keys of a feed's ingest stream, and of the number of the last snapshot of it that was asked for."""
     tag = f"{{{namespace}:feed:{feed}}}"
     return IngestKeys(f"{tag}:ingest", f"{tag}:wanted")
+
+
+class WebhookKeys(NamedTuple):
+    """The keys of the webhooks of an installation."""
+
+    outbox: str
+    state: str
+
+
+def webhook_keys(namespace: str) -> WebhookKeys:
+    """Return the keys of the outbox of webhooks, and of what was noted and delivered."""
+    tag = f"{{{namespace}:webhooks}}"
+    return WebhookKeys(f"{tag}:outbox", f"{tag}:state")
 
 
 def sessions_key(namespace: str, subject: str) -> str:

@@ -1,0 +1,1 @@
+"""Webhooks: what an operator's own systems are told over HTTP, by an outbox in Redis, signed and retried."""

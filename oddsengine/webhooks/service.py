@@ -1,0 +1,199 @@
+"""The webhooks of one process: by lease, one process of an installation watches and delivers, and the others wait."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from oddsengine.common.tasks import end_tasks
+from oddsengine.streams.commands.log import CommandLog
+from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.leases.keeper import LeaseKeeper
+from oddsengine.streams.leases.state import Local
+from oddsengine.streams.leases.table import LeaseTable
+from oddsengine.webhooks.deliverer import Counters, Deliverer, Endpoint, open_session
+from oddsengine.webhooks.outbox import Outbox
+from oddsengine.webhooks.watch import EngineView, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from redis.asyncio import Redis
+
+#: The only item of the group: to watch and to deliver.
+_ITEM: Final = "deliverer"
+_RETRY_S: Final = 0.2
+_AGAIN_S: Final = 1.0
+_USER: Final = "webhooks"
+_log = structlog.get_logger(__name__)
+
+
+class Webhooks:
+    """The webhooks of one process.
+
+    Args:
+        name: the process's name, unique in its installation.
+        redis: a client that returns bytes.
+        namespace: the namespace of the keys.
+        shards: how many shards there are.
+        engine: the engine of this process.
+        endpoints: the endpoints; without any, nothing is watched.
+        lease_s: how long the lease lasts.
+        now_ms: Unix milliseconds by a clock that is never set.
+        wall_ms: Unix milliseconds by the system's clock.
+    """
+
+    def __init__(  # noqa: PLR0913 - it is wired once
+        self,
+        name: str,
+        redis: Redis,
+        namespace: str,
+        shards: int,
+        engine: EngineView,
+        endpoints: Sequence[Endpoint],
+        *,
+        lease_s: float,
+        now_ms: Callable[[], int],
+        wall_ms: Callable[[], int],
+    ) -> None:
+        self._redis = redis
+        self._namespace = namespace
+        self._shards = shards
+        self._engine = engine
+        self._endpoints = endpoints
+        self._now_ms = now_ms
+        self._wall_ms = wall_ms
+        self._outbox = Outbox(redis, namespace)
+        self._keeper = LeaseKeeper(name, LeaseTable(redis, namespace, "webhooks"), "webhooks", [_ITEM], lease_s, rebalance=False)
+        self._counters: dict[str, Counters] = {}
+        self._working: asyncio.Task[None] | None = None
+        self._is_configured = asyncio.Event()
+        self._has_ended = False
+        #: whether the work was begun for other endpoints
+        self._is_outdated = False
+        self._note_endpoints()
+
+    def _note_endpoints(self) -> None:
+        for endpoint in self._endpoints:
+            self._counters.setdefault(endpoint.settings.label, Counters())
+        if self._endpoints:
+            self._is_configured.set()
+
+    def use(self, endpoints: Sequence[Endpoint]) -> None:
+        """Deliver to other endpoints from now on. Those that stay go on where they are."""
+        self._endpoints = endpoints
+        self._is_outdated = True
+        self._note_endpoints()
+        self._keeper.changed.set()
+
+    async def run(self) -> None:
+        """Watch and deliver while this process is the one that does, until cancelled or stopped."""
+        try:
+            await self._is_configured.wait()
+            while not self._has_ended:
+                await self._step()
+                await self._keeper.pause()
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Let another process watch and deliver. May be called again."""
+        self._has_ended = True
+        try:
+            await self._end_work()
+        finally:
+            await self._keeper.leave()
+
+    async def _step(self) -> None:
+        if self._working is not None and self._working.done():
+            # A fault of ours must not end the engine beside it.
+            _log.error("webhooks failed, trying again", exc_info=self._working.exception())
+            self._working = None
+            await asyncio.sleep(_AGAIN_S)
+        if not await self._keeper.step(0, is_leaving=False) or self._has_ended:
+            return
+        if self._is_outdated:
+            self._is_outdated = False
+            await self._end_work()
+        held = frozenset({_ITEM} if self._working is not None else ())
+        decision = self._keeper.decide(Local(held))
+        if decision.drop or decision.finish:
+            _log.warning("webhooks are delivered by another process", owner=self._keeper.state.owner_of(_ITEM))
+            await self._end_work()
+        if decision.take and not self._has_ended:
+            self._working = asyncio.create_task(self._work(), name="webhooks")
+        self._keeper.note()
+
+    async def _end_work(self) -> None:
+        working, self._working = self._working, None
+        if working is not None:
+            await end_tasks([working])
+
+    async def _work(self) -> None:
+        """Watch and deliver until cancelled."""
+        labels = [endpoint.settings.label for endpoint in self._endpoints]
+        _log.info("delivering webhooks", webhooks=labels)
+        async with open_session() as session:
+            noted = await self._begin(labels)
+            watch = Watch(
+                self._redis,
+                self._namespace,
+                self._shards,
+                outbox=self._outbox,
+                log=CommandLog(self._redis, self._namespace),
+                engine=self._engine,
+                endpoints=[endpoint.settings for endpoint in self._endpoints],
+                lease=self._keeper.lease,
+                now_ms=self._now_ms,
+                noted=noted,
+            )
+            deliverers = [
+                Deliverer(
+                    endpoint,
+                    self._outbox,
+                    session,
+                    self._keeper.lease,
+                    self._counters[endpoint.settings.label],
+                    now_ms=self._now_ms,
+                    wall_ms=self._wall_ms,
+                    random=random.random,
+                )
+                for endpoint in self._endpoints
+            ]
+            # Not a task group, which cancels its tasks once only (see `end_tasks`).
+            tasks = [asyncio.create_task(watch.run()), *(asyncio.create_task(each.run()) for each in deliverers)]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                await end_tasks(tasks)
+
+    async def _begin(self, labels: Iterable[str]) -> dict[str, str]:
+        """Begin for endpoints that are new, before anything is noted, and return what was noted before."""
+        while True:
+            try:
+                await self._outbox.forget_others(labels)
+                for label in labels:
+                    await self._outbox.cursor(label)
+                noted = await self._outbox.noted()
+            except UNAVAILABLE as error:
+                note_outage(_USER, error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                REDIS_OUTAGE.worked(_USER)
+                return noted
+
+    def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
+        """Yield the metrics of webhooks (see `oddsengine.runtime.telemetry.metrics`)."""
+        is_working = self._working is not None and self._keeper.lease.is_held()
+        if self._endpoints:
+            yield "oddsengine_webhooks_delivering", (), is_working
+        for label, counters in self._counters.items():
+            yield "oddsengine_webhook_delivered_total", (label,), counters.delivered
+            yield "oddsengine_webhook_failures_total", (label,), counters.failures
+            yield "oddsengine_webhook_dropped_total", (label,), counters.dropped
+            yield "oddsengine_webhook_pending", (label,), counters.pending

@@ -1,0 +1,205 @@
+"""Watches what the shards publish for results and for suspensions by guards.
+
+It reads the streams beside the gateways, so it delays nobody. Only entries that may have something in them are decoded.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import structlog
+
+from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.domain.changes import Batch, MarketRecord, Record
+from oddsengine.streams.follower import read_top
+from oddsengine.streams.keys import BATCH_FIELD, shard_keys
+from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
+from oddsengine.webhooks.events import id_of, result_event
+from oddsengine.webhooks.guard_counts import GuardedMarkets
+from oddsengine.webhooks.outbox import Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from redis.asyncio import Redis
+
+    from oddsengine.domain.changes import MarketChange
+    from oddsengine.domain.results import SelectionResult
+    from oddsengine.webhooks.guard_counts import GuardCounts
+
+_READ_COUNT: Final = 200
+_SCAN_COUNT: Final = 500
+#: How many reads find nothing until the end of the stream is looked at.
+_CHECK_EVERY: Final = 10
+#: What an entry contains, as MessagePack, if it has a result, one that was taken back, a suspension or a removal.
+_OF_INTEREST: Final = re.compile(rb"winner|loser|void|placed|suspended|\xa6market|\xa5event|\x93\xc0\xc0\xc0")
+_WITH_RESULT: Final = re.compile(rb"winner|loser|void|placed")
+_decode_batch: Final = msgspec.msgpack.Decoder(Batch).decode
+_decode_record: Final = msgspec.msgpack.Decoder(Record).decode
+_log = structlog.get_logger(__name__)
+
+
+class ShardWatch:
+    """Watches one shard.
+
+    Results are compared with those that were noted, so those of a time when nobody watched are told afterwards.
+
+    Args:
+        redis: a client that returns bytes.
+        namespace: the namespace of the keys.
+        shard: the shard's number.
+        noted: what was noted of all shards, by what it is about; shared, and kept up to date.
+        counts: of the suspensions by guards.
+        with_results: whether anybody wants results.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        namespace: str,
+        shard: int,
+        noted: dict[str, str],
+        counts: Sequence[GuardCounts],
+        *,
+        with_results: bool = True,
+    ) -> None:
+        self._redis = redis
+        self._keys = shard_keys(namespace, shard)
+        self._prefix = f"result:{shard}:"
+        self._watched = f"watched:{shard}"
+        self._noted = noted
+        self._counts = counts
+        self._with_results = with_results
+        self._guarded = GuardedMarkets()
+        self._position = ORIGIN
+        self._empty_reads = 0
+        #: the markets with results, with those of each selection
+        self._results: dict[str, dict[str, SelectionResult]] = {}
+
+    async def read(self, at_ms: int) -> tuple[list[Note], bool]:
+        """Return what is new, and whether there may be more already.
+
+        Args:
+            at_ms: the present time, Unix milliseconds.
+
+        Raises:
+            RedisError, OSError: if Redis does not answer.
+        """
+        if self._position == ORIGIN:
+            return await self._load(at_ms), False
+        start = f"({self._position.stream_id()}"
+        entries: Any = await self._redis.xrange(self._keys.changes, min=start, count=_READ_COUNT)
+        notes: list[Note] = []
+        if not entries:
+            await self._check_loss()
+        for stream_id, fields in entries:
+            position = parse_stream_id(stream_id)
+            if position != Position(self._position.epoch, self._position.seq + 1):
+                # Another owner, or a part that is gone: what matters of it is in the snapshot.
+                self._position = ORIGIN
+                return notes, True
+            self._position = position
+            raw = fields.get(BATCH_FIELD, b"")
+            if _OF_INTEREST.search(raw):
+                notes += self._read_batch(raw, at_ms)
+        return notes, len(entries) == _READ_COUNT
+
+    async def _check_loss(self) -> None:
+        """Load the snapshot again if the stream has become shorter than what was read."""
+        self._empty_reads += 1
+        if self._empty_reads % _CHECK_EVERY == 0 and await read_top(self._redis, self._keys.changes) < self._position:
+            self._position = ORIGIN
+
+    def _read_batch(self, raw: bytes, at_ms: int) -> Iterator[Note]:
+        try:
+            batch = _decode_batch(raw)
+        except DECODING_ERRORS as error:
+            _log.error("stream entry unreadable for webhooks", error=str(error))
+            return
+        for removal in batch.removals:
+            if removal.what == "market":
+                yield from self._forget(removal.id)
+            else:
+                prefix = f"{removal.id}/"
+                for market in [each for each in self._results if each.startswith(prefix)]:
+                    yield from self._forget(market)
+        for change in batch.markets:
+            yield from self._read_change(change, batch.ts_ms, at_ms)
+
+    def _read_change(self, change: MarketChange, ts_ms: int, at_ms: int) -> Iterator[Note]:
+        if change.state is not None and (reason := self._guarded.note(change.id, change.state)) is not None:
+            for counts in self._counts:
+                event = counts.add(change.id, reason, ts_ms)
+                if event is not None:
+                    yield Note("", "", event)
+        found = {key: each.result for key, each in change.selections.items() if each.result is not None}
+        if found and self._with_results:
+            yield from self._compare(change.id, {**self._results.get(change.id, {}), **found}, at_ms)
+
+    def _compare(self, market: str, results: dict[str, SelectionResult], at_ms: int) -> Iterator[Note]:
+        """Yield the event of a market's results if others, or none, were noted of it.
+
+        What is noted is a digest of the results, and one of them and all before: the same results after others are another event.
+        """
+        self._results[market] = results
+        field = self._prefix + market
+        before, _, chain = self._noted.get(field, "").partition(" ")
+        now = _digest(results)
+        if now == before:
+            return
+        event_id = id_of("market.resulted", market, chain, now)
+        self._noted[field] = value = f"{now} {event_id}"
+        yield Note(field, value, result_event(event_id, market, results, at_ms))
+
+    def _forget(self, market: str) -> Iterator[Note]:
+        self._guarded.note(market, None)
+        self._results.pop(market, None)
+        if self._noted.pop(self._prefix + market, None) is not None:
+            yield Note(self._prefix + market, "")
+
+    async def _load(self, at_ms: int) -> list[Note]:
+        """Return what the snapshot has, and nobody was told. What it had when nobody ever watched it is only noted."""
+        top = await read_top(self._redis, self._keys.changes)
+        if top == ORIGIN:
+            return []
+        if not self._with_results:
+            self._position = top
+            return []
+        notes: list[Note] = []
+        seen: set[str] = set()
+        async for field, raw in self._redis.hscan_iter(self._keys.snapshot, count=_SCAN_COUNT):
+            if not field.startswith(b"m:"):
+                continue
+            market = field[2:].decode(errors="replace")
+            seen.add(market)
+            if self._prefix + market not in self._noted and not _WITH_RESULT.search(raw):
+                continue
+            results = _results_of(raw)
+            if results:
+                notes += self._compare(market, results, at_ms)
+        for market in [field.removeprefix(self._prefix) for field in self._noted if field.startswith(self._prefix)]:
+            if market not in seen:
+                notes += self._forget(market)
+        if self._watched not in self._noted:
+            self._noted[self._watched] = "1"
+            notes = [*(note._replace(event=None) for note in notes), Note(self._watched, "1")]
+        self._position = top
+        return notes
+
+
+def _results_of(raw: bytes) -> dict[str, SelectionResult]:
+    try:
+        record = _decode_record(raw)
+    except DECODING_ERRORS:
+        return {}
+    if not isinstance(record, MarketRecord):
+        return {}
+    return {key: each.result for key, each in record.selections.items() if each.result is not None}
+
+
+def _digest(results: Mapping[str, SelectionResult]) -> str:
+    return id_of(*(f"{key} {each.outcome} {each.void_factor} {each.dead_heat_factor}" for key, each in sorted(results.items())))[
+        4:20
+    ]
