@@ -19,8 +19,8 @@ from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.server.app import Gateway
 from oddsengine.gateway.state.replica import Replica
-from oddsengine.runtime.gateway import build_admission
 from oddsengine.runtime.loop import new_runner
+from oddsengine.runtime.parts.access import build_admission
 from oddsengine.runtime.settings import Settings
 from oddsengine.runtime.telemetry.logs import configure_logging
 from oddsengine.runtime.telemetry.metrics import build_registry

@@ -11,7 +11,8 @@ from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.runtime.certificates import server_context
-from oddsengine.runtime.gateway import build_authenticator
+from oddsengine.runtime.parts.access import build_authenticator
+from oddsengine.runtime.parts.webhooks import open_endpoints
 from oddsengine.runtime.processes.front import when_free
 from oddsengine.runtime.processes.redis import reach_redis
 from oddsengine.runtime.processes.startup import StartFailed, Startup, Step, reason_of
@@ -42,6 +43,11 @@ async def find_missing(settings: Settings) -> AsyncIterator[StartFailed]:
         try:
             build_authenticator(msgspec.structs.replace(settings, auth=auth))
         except UnusableKey as error:
+            yield StartFailed(Step.SECRETS, str(error))
+    for webhook in settings.webhooks:
+        try:
+            open_endpoints([webhook])
+        except ValueError as error:
             yield StartFailed(Step.SECRETS, str(error))
     for problem in _unusable_certificates(settings):
         yield problem

@@ -18,9 +18,10 @@ from oddsengine.gateway.access.grants import Role
 from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.runtime.feeding.running import member_name
-from oddsengine.runtime.gateway import build_admission, without_strangers
+from oddsengine.runtime.parts.access import build_admission, without_strangers
 from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
+from oddsengine.runtime.reload import ReloadedPart
 from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.connection import keep_on_primary, open_client
 from oddsengine.streams.identity import Installation
@@ -95,6 +96,16 @@ async def run_engine(
                     await engine.stop(timing.last_write_s)
                 finally:
                     await end_tasks([publishing, declaring, watching, moving])
+
+
+def engine_parts(engine: Engine) -> list[ReloadedPart]:
+    """Return what a reload does with how markets choose their sources, and with the pairs of events that are settled."""
+    return [
+        ReloadedPart(frozenset({"sourcing"}), lambda settings: partial(engine.choose_by, settings.sourcing)),
+        ReloadedPart(
+            frozenset({"matching.matches", "matching.non_matches"}), lambda settings: partial(engine.match_by, settings.matching)
+        ),
+    ]
 
 
 class EngineFront(NamedTuple):

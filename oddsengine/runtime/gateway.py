@@ -7,16 +7,13 @@ import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-import msgspec
 import structlog
 from aiohttp import web
 
 from oddsengine.common.clock import CLOCK, wall_clock_ms
 from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.common.tasks import end_tasks
-from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
-from oddsengine.gateway.access.grants import SessionLimits
 from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.commands.api import CommandsApi
 from oddsengine.gateway.hub.hub import Hub
@@ -27,7 +24,8 @@ from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.runtime.certificates import renew, server_context
 from oddsengine.runtime.loop import connection_limit
-from oddsengine.runtime.processes.front import Front, is_local, open_front, url_of
+from oddsengine.runtime.parts.access import access_part, build_admission, build_authenticator, commands_part
+from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.telemetry.gateway_samples import (
     connection_samples,
@@ -52,7 +50,9 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from redis.asyncio import Redis
 
+    from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.server.rest import EngineView
+    from oddsengine.runtime.reload import ReloadedPart
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.metrics import Source
     from oddsengine.runtime.timing import Timing
@@ -74,11 +74,15 @@ _Task: TypeAlias = "tuple[str, Coroutine[Any, Any, None]]"
 class GatewayService:
     """A running gateway and the port it listens on."""
 
-    def __init__(self, gateway: Gateway, hub: Hub, followers: list[Follower], port: int) -> None:
+    def __init__(
+        self, gateway: Gateway, hub: Hub, followers: list[Follower], port: int, parts: Sequence[ReloadedPart] = ()
+    ) -> None:
         self.gateway = gateway
         self.hub = hub
         self.followers = followers
         self.port = port
+        #: what a reload can change of it
+        self.parts = parts
 
 
 class GatewayFront(NamedTuple):
@@ -191,7 +195,7 @@ async def run_gateway(
 
         await stack.enter_async_context(_run_tasks(running))
         acceptors.append(await stack.enter_async_context(_accepting(gateway, opened, startup, acceptor_of)))
-        yield GatewayService(gateway, hub, followers, front.port)
+        yield GatewayService(gateway, hub, followers, front.port, [access_part(admission), commands_part(commands)])
 
 
 @asynccontextmanager
@@ -213,7 +217,7 @@ def _maintenance(hub: Hub, admission: Admission, session_limiter: SessionLimiter
         ("heartbeats", _send_heartbeats(hub)),
         ("session-leases", session_limiter.renew()),
         ("handshakes", handshakes.watch()),
-        ("keys", admission.authenticator.renew_keys()),
+        ("keys", admission.renew_keys()),
     ]
 
 
@@ -298,43 +302,6 @@ async def _loaded(replica: Replica, startup: Startup) -> None:
             _log.warning("waiting for an engine to publish", shards=missing)
             reported = True
         await asyncio.sleep(_LOAD_POLL_S)
-
-
-def build_authenticator(settings: Settings) -> Authenticator:
-    """Build what verifies tokens. Raises UnusableKey if a configured key is not valid."""
-    limits = settings.limits
-    defaults = SessionLimits(sessions=limits.sessions, channels=limits.channels, messages_per_s=limits.messages_per_s)
-    # With neither keys nor a role configured, clients of other machines must not be able to command the offer.
-    may_command = settings.auth.anonymous_role is not None or is_local(settings.gateway.host)
-    authenticator = Authenticator(settings.auth, defaults, anonymous_commands=("*",) if may_command else ())
-    authenticator.validate_keys()
-    if authenticator.anonymous is not None:
-        _log.warning("anonymous access enabled", role=authenticator.anonymous.role.name)
-    return authenticator
-
-
-def build_admission(
-    settings: Settings, session_limiter: SessionLimiter | None = None, authenticator: Authenticator | None = None
-) -> Admission:
-    """Build the admission of requests. Raises UnusableKey if a configured key is not valid."""
-    limits, gateway = settings.limits, settings.gateway
-    authenticator = authenticator or build_authenticator(settings)
-    return Admission(authenticator, limits, gateway.allowed_origins, gateway.trusted_proxies, time.monotonic, session_limiter)
-
-
-def without_strangers(settings: Settings, key: str, host: str) -> Settings:
-    """Return settings that reject clients without a token if other machines can connect and no role is configured for them.
-
-    Args:
-        settings: the configuration.
-        key: the key of the host.
-        host: where an API other than the gateway's is served.
-    """
-    auth = settings.auth
-    if is_local(host) or auth.keys or auth.anonymous_role is not None:
-        return settings
-    _log.warning("no token can be checked: set auth.keys, auth.anonymous_role or a loopback host", key=key, host=host)
-    return msgspec.structs.replace(settings, auth=msgspec.structs.replace(auth, anonymous_role=""))
 
 
 def _build_hub(settings: Settings) -> Hub:

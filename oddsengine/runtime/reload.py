@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -15,10 +16,10 @@ from oddsengine.runtime.processes.file_watch import POLL_S, changes
 from oddsengine.runtime.settings import ConfigError, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
     from pathlib import Path
 
-#: The sections that a reload applies. The others need a restart.
+#: The sections that a reload applies in every process that reads them. Others need a part of it that takes them over.
 _RELOADED_SECTIONS: Final = frozenset({"profiles", "tiers", "log"})
 #: Sections that a running process can't lose: a file without them is more likely cut off than meant.
 _KEPT_SECTIONS: Final = ("profiles", "feeds")
@@ -32,6 +33,19 @@ ENGINE_READS: Final = frozenset(Settings.__struct_fields__) - {"gateway", "limit
 _log = structlog.get_logger(__name__)
 
 
+class ReloadedPart(NamedTuple):
+    """A part of a process that takes over changed sections of the file.
+
+    Attributes:
+        keys: the sections that it takes over, and the keys of others.
+        prepare: checks what is new and returns what applies it; raises ValueError if that can't be used. Nothing is applied
+            before everything is prepared.
+    """
+
+    keys: frozenset[str]
+    prepare: Callable[[Settings], Callable[[], None]]
+
+
 class Reloader:
     """Loads a config file again on request and when the file changes.
 
@@ -40,6 +54,7 @@ class Reloader:
         load: loads it; raises ConfigError.
         settings: the settings in effect.
         adopt: switches the engine to another pricer; raises ValueError if it can't. None if there is no engine.
+        parts: the parts of this process that take over other sections.
         reads: the sections, and the keys of others, that this process reads.
         poll_s: how often the file is looked at; None: only on request.
         restarts: called after a reload with the keys that need new processes, where those can be started. They are then in
@@ -47,13 +62,14 @@ class Reloader:
         fixed: the keys that need a restart even so.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is wired once
         self,
         path: Path,
         load: Callable[[Path], Settings],
         settings: Settings,
         adopt: Callable[[Pricer], None] | None,
         *,
+        parts: Sequence[ReloadedPart] = (),
         reads: frozenset[str] = frozenset(Settings.__struct_fields__),
         poll_s: float | None = POLL_S,
         restarts: Callable[[Sequence[str]], None] | None = None,
@@ -63,6 +79,8 @@ class Reloader:
         self._load = load
         self._settings = settings
         self._adopt = adopt
+        self._parts = parts
+        self._applied = _RELOADED_SECTIONS.union(*(part.keys for part in parts))
         self._reads = reads
         self._poll_s = poll_s
         self._restarts = restarts
@@ -90,11 +108,11 @@ class Reloader:
         try:
             settings = self._load(self._path)
             _require_sections(self._settings, settings)
-            if self._adopt is not None and (settings.profiles, settings.tiers) != (
-                self._settings.profiles,
-                self._settings.tiers,
-            ):
-                self._adopt(Pricer(settings.profiles, settings.tiers))
+            # What needs a restart is as it was: the others must fit that.
+            after = _with(self._settings, settings, self._applied)
+            takeovers = [part.prepare(after) for part in self._parts if self._concerns(part, after)]
+            if self._adopt is not None and _pricing(after) != _pricing(self._settings):
+                self._adopt(Pricer(after.profiles, after.tiers, after.engine.solves_per_s))
         except (ConfigError, ValueError) as error:
             _log.error("config rejected", file=str(self._path), problems=str(error).splitlines())
             return False
@@ -105,19 +123,22 @@ class Reloader:
             for key in _changed_keys(section, getattr(self._settings, section), getattr(settings, section))
             if section in self._reads or key in self._reads
         ]
-        needed = [key for key in changed if key.partition(".")[0] not in _RELOADED_SECTIONS]
+        needed = [key for key in changed if not {key, key.partition(".")[0]} & self._applied]
         needs_restart = needed if self._restarts is None else [key for key in needed if key in self._fixed]
         applied = [key for key in changed if key not in needs_restart]
+        for apply in takeovers:
+            apply()
         if settings.log != self._settings.log:
             logging.getLogger().setLevel(settings.log.level.upper())
-        self._settings = msgspec.structs.replace(
-            self._settings, **{section: getattr(settings, section) for section in _RELOADED_SECTIONS}
-        )
+        self._settings = after
         _log.info("config reloaded", file=str(self._path), changed=applied, needs_restart=needs_restart)
         if self._restarts is not None:
             self._restarts(needed)
             self._settings = _with(settings, self._settings, self._fixed)
         return True
+
+    def _concerns(self, part: ReloadedPart, settings: Settings) -> bool:
+        return any(_value(settings, key) != _value(self._settings, key) for key in part.keys)
 
     def _is_outdated(self) -> bool:
         """Check whether the file has changed since it was loaded, for example while the process waited for Redis."""
@@ -131,12 +152,26 @@ class Reloader:
             self.request()
 
 
-def _with(settings: Settings, before: Settings, keys: Iterable[str]) -> Settings:
-    """Return settings with some keys as they were before."""
+def _with(settings: Settings, others: Settings, keys: Iterable[str]) -> Settings:
+    """Return settings with some sections, and some keys of others, as other settings have them."""
     for section, _, name in (key.partition(".") for key in keys):
-        kept = {name: getattr(getattr(before, section), name)}
-        settings = msgspec.structs.replace(settings, **{section: msgspec.structs.replace(getattr(settings, section), **kept)})
+        value = getattr(others, section)
+        if name:
+            value = msgspec.structs.replace(getattr(settings, section), **{name: getattr(value, name)})
+        settings = msgspec.structs.replace(settings, **{section: value})
     return settings
+
+
+def _pricing(settings: Settings) -> tuple[Any, ...]:
+    """Return what a pricer is made of, in its order: dicts in another order are equal."""
+    return list(settings.profiles.items()), list(settings.tiers.items())
+
+
+def _value(settings: Settings, key: str) -> Any:
+    """Return a section, or a key of one."""
+    section, _, name = key.partition(".")
+    value = getattr(settings, section)
+    return getattr(value, name) if name else value
 
 
 def _require_sections(before: Settings, after: Settings) -> None:
@@ -144,6 +179,9 @@ def _require_sections(before: Settings, after: Settings) -> None:
         if section in before.sections and section not in after.sections:
             names = ", ".join(getattr(before, section))
             raise ValueError(f"the file has no [{section}] any more, and {names} run with them: restart if that is meant")
+    if before.auth.keys and not after.auth.keys and after.auth.anonymous_role is None:
+        # The default would let everybody in.
+        raise ValueError("the file has no [[auth.keys]] any more: set auth.anonymous_role if that is meant")
 
 
 def _changed_keys(path: str, before: Any, after: Any) -> Iterator[str]:

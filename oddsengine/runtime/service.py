@@ -26,12 +26,15 @@ if TYPE_CHECKING:
 class Service:
     """The running parts of a process that has both roles."""
 
-    def __init__(self, engine: Engine, gateway: GatewayService, embedded_redis: EmbeddedRedis | None) -> None:
+    def __init__(self, engine: Engine, gateway: GatewayService, embedded_redis: EmbeddedRedis | None, redis_url: str) -> None:
         self.engine = engine
+        self.redis_url = redis_url
         self.gateway = gateway.gateway
         self.hub = gateway.hub
         self.followers = gateway.followers
         self.port = gateway.port
+        #: what a reload can change of the gateway
+        self.parts = gateway.parts
         self.embedded_redis = embedded_redis
 
 
@@ -64,7 +67,7 @@ async def run_service(
     ):
         try:
             await wait_loaded(gateway, startup)
-            yield Service(engine, gateway, embedded)
+            yield Service(engine, gateway, embedded, url)
         finally:
             # Before the subscribers are asked to reconnect, which takes seconds during which no prices are updated.
             await engine.stop(timing.last_write_s)

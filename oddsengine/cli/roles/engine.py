@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from oddsengine.common.signals import on_reload
-from oddsengine.runtime.engine import open_engine, run_engine, serve_engine_api
+from oddsengine.runtime.engine import engine_parts, open_engine, run_engine, serve_engine_api
 from oddsengine.runtime.feed_runner import feed_sources, open_feeds
 from oddsengine.runtime.feeding.running import share_feeds
+from oddsengine.runtime.parts.access import access_part
+from oddsengine.runtime.parts.webhooks import open_endpoints, run_webhooks, webhooks_part
 from oddsengine.runtime.processes.front import is_local, url_of
 from oddsengine.runtime.processes.redis import provide_redis
+from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.reload import ENGINE_READS, Reloader, run_reloader
 from oddsengine.runtime.telemetry.metrics import build_registry
 
@@ -39,25 +42,31 @@ async def engine(
         connects_feeds: whether this process connects feeds that no other one is connected to; otherwise feeders do.
     """
     sources = feed_sources(settings.feeds)
+    with startup.doing(Step.SECRETS):
+        endpoints = open_endpoints(settings.webhooks)
     async with (
         open_feeds(settings.feeds if connects_feeds else {}, startup) as feeds,
         open_engine(settings, startup) as opened,
         provide_redis(settings, startup) as (redis_url, _),
         run_engine(settings, redis_url, sources, startup=startup) as running,
+        AsyncExitStack() as stack,
     ):
-        reloader = Reloader(config, load, settings, running.adopt, reads=ENGINE_READS)
-        async with AsyncExitStack() as stack:
-            shared = await stack.enter_async_context(share_feeds(settings, redis_url, feeds if connects_feeds else None, running))
-            registry = build_registry([running.samples, shared.samples])
-            await stack.enter_async_context(run_reloader(reloader))
-            await stack.enter_async_context(serve_engine_api(running, registry, opened, local=is_local(settings.engine.host)))
-            on_reload(reloader.request)
-            startup.ready()
-            url = url_of(settings.engine.host, opened.front.port)
-            _log.info("publishing", metrics=f"{url}/metrics", feeds=list(settings.feeds))
-            await startup.stopping.wait()
-            _log.info("stopping")
-            # The shards first: their next owner needs the feeds of this process until it has some of its own.
-            await running.hand_over()
-            await running.stop()
-            await shared.hand_over()
+        shared = await stack.enter_async_context(share_feeds(settings, redis_url, feeds if connects_feeds else None, running))
+        webhooks = await stack.enter_async_context(run_webhooks(settings, redis_url, running, endpoints))
+        registry = build_registry([running.samples, shared.samples, webhooks.samples])
+        access = access_part(opened.admission, "engine.host", settings.engine.host)
+        parts = [*engine_parts(running), access, webhooks_part(webhooks)]
+        reloader = Reloader(config, load, settings, running.adopt, parts=parts, reads=ENGINE_READS)
+        await stack.enter_async_context(run_reloader(reloader))
+        await stack.enter_async_context(serve_engine_api(running, registry, opened, local=is_local(settings.engine.host)))
+        on_reload(reloader.request)
+        startup.ready()
+        url = url_of(settings.engine.host, opened.front.port)
+        _log.info("publishing", metrics=f"{url}/metrics", feeds=list(settings.feeds))
+        await startup.stopping.wait()
+        _log.info("stopping")
+        await webhooks.stop()
+        # The shards first: their next owner needs the feeds of this process until it has some of its own.
+        await running.hand_over()
+        await running.stop()
+        await shared.hand_over()

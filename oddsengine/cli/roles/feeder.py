@@ -10,7 +10,7 @@ import structlog
 from oddsengine.runtime.feed_runner import open_feeds
 from oddsengine.runtime.feeding.http_api import serve_feeder_api
 from oddsengine.runtime.feeding.running import share_feeds
-from oddsengine.runtime.gateway import build_admission, without_strangers
+from oddsengine.runtime.parts.access import build_admission, without_strangers
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step

@@ -64,7 +64,7 @@ async def gateway(
         running = run_gateway(settings, redis_url, opened=opened, registry_of=registry_of, startup=startup)
         service = await stack.enter_async_context(running)
         poll_s = POLL_S if link is None else None
-        reloader = Reloader(config, load, settings, None, reads=GATEWAY_SECTIONS, poll_s=poll_s)
+        reloader = Reloader(config, load, settings, None, parts=service.parts, reads=GATEWAY_SECTIONS, poll_s=poll_s)
         await stack.enter_async_context(run_reloader(reloader))
         on_reload(reloader.request)
         if link is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import structlog
 
 from oddsengine.common.signals import on_reload
+from oddsengine.runtime.engine import engine_parts
 from oddsengine.runtime.feed_runner import feed_samples, feed_sources, open_feeds, run_feeds_of
+from oddsengine.runtime.parts.webhooks import open_endpoints, run_webhooks, webhooks_part
 from oddsengine.runtime.processes.front import url_of
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.recording import record
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from feeds.supervision.supervisor import Supervisor
     from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import Settings
+    from oddsengine.runtime.telemetry.metrics import Source
 
 _log = structlog.get_logger(__name__)
 
@@ -41,16 +45,25 @@ async def run(
     supervisors: list[Supervisor] = []
     async with AsyncExitStack() as stack:
         feeds = await stack.enter_async_context(open_feeds(settings.feeds, startup))
+        with startup.doing(Step.SECRETS):
+            endpoints = open_endpoints(settings.webhooks)
         with startup.doing(Step.SECRETS, "choose a folder that can be written"):
             recorders = await stack.enter_async_context(record(settings.feeds, record_to))
-        metrics = [lambda: feed_samples(supervisors)]
-        running = run_service(settings, feed_sources(settings.feeds), metrics, startup=startup)
+        metrics: list[Source] = [lambda: feed_samples(supervisors)]
+        more = [lambda: chain.from_iterable(each() for each in metrics)]
+        running = run_service(settings, feed_sources(settings.feeds), more, startup=startup)
         service = await stack.enter_async_context(running)
-        reloader = Reloader(config, load, settings, service.engine.adopt)
-        async with run_feeds_of(service.engine, feeds, supervisors, recorders), run_reloader(reloader):
-            on_reload(reloader.request)
-            url = url_of(settings.gateway.host, service.port, tls=bool(settings.gateway.tls_cert))
-            _log.info("serving", url=url, feeds=list(settings.feeds))
-            await startup.stopping.wait()
-            _log.info("stopping")
-            await service.engine.hand_over()
+        await stack.enter_async_context(run_feeds_of(service.engine, feeds, supervisors, recorders))
+        telling = run_webhooks(settings, service.redis_url, service.engine, endpoints)
+        webhooks = await stack.enter_async_context(telling)
+        metrics.append(webhooks.samples)
+        parts = [*engine_parts(service.engine), *service.parts, webhooks_part(webhooks)]
+        reloader = Reloader(config, load, settings, service.engine.adopt, parts=parts)
+        await stack.enter_async_context(run_reloader(reloader))
+        on_reload(reloader.request)
+        url = url_of(settings.gateway.host, service.port, tls=bool(settings.gateway.tls_cert))
+        _log.info("serving", url=url, feeds=list(settings.feeds))
+        await startup.stopping.wait()
+        _log.info("stopping")
+        await webhooks.stop()
+        await service.engine.hand_over()

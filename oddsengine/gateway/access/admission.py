@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.common.http import RequestRejected, error
+from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.access.authentication import Unauthorised
 from oddsengine.gateway.access.origins import AllowedOrigins
 from oddsengine.gateway.access.published_keys import KeysUnavailable
@@ -51,6 +53,7 @@ class Admission:
         session_limiter: SessionLimiter | None = None,
     ) -> None:
         self.authenticator = authenticator
+        self._exchanged = asyncio.Event()
         self.limits = limits
         self.handshakes = RateLimiter(limits.handshakes_per_s, clock)
         self.requests = RateLimiter(limits.requests_per_s, clock)
@@ -59,9 +62,33 @@ class Admission:
         self.addresses = ClientAddresses(trusted_proxies)
         self._session_limiter = session_limiter or SessionLimiter()
         self._proxies = ProxyNotices()
-        self._counts_addresses = any((limits.sessions_per_address, limits.handshakes_per_s, limits.requests_per_s))
+        self._counts_addresses = _counts_addresses(limits)
         self.rejected_origins = 0
         self.rejected_sessions = 0
+
+    def use(self, authenticator: Authenticator, limits: LimitSettings) -> None:
+        """Admit by other keys and limits from now on. Sessions that are open stay, with what they were granted."""
+        authenticator.rejected = self.authenticator.rejected
+        self.authenticator = authenticator
+        self._exchanged.set()
+        self.limits = limits
+        self.handshakes.use(limits.handshakes_per_s)
+        self.requests.use(limits.requests_per_s)
+        self._counts_addresses = _counts_addresses(limits)
+
+    async def renew_keys(self) -> None:
+        """Keep the published keys up to date until cancelled."""
+        while True:
+            self._exchanged.clear()
+            renewing = asyncio.create_task(self.authenticator.renew_keys())
+            exchanged = asyncio.create_task(self._exchanged.wait())
+            try:
+                await asyncio.wait({renewing, exchanged}, return_when=asyncio.FIRST_COMPLETED)
+                if renewing.done():
+                    renewing.result()
+                await exchanged
+            finally:
+                await end_tasks([renewing, exchanged])
 
     async def authenticate(self, request: web.Request) -> Access | None:
         """Return what a request's token grants, or what anonymous clients may do if it has none; None if nothing.
@@ -177,6 +204,10 @@ class Admission:
         if self._counts_addresses and any(header in headers for header in _FORWARDED) and not self.addresses.is_trusted(remote):
             self._proxies.note_forwarded(remote)
         return self.addresses.client(remote, headers.getall("X-Forwarded-For", ()))
+
+
+def _counts_addresses(limits: LimitSettings) -> bool:
+    return any((limits.sessions_per_address, limits.handshakes_per_s, limits.requests_per_s))
 
 
 def _address_key(address: str) -> str:

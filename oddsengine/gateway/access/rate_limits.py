@@ -61,6 +61,12 @@ class RateLimiter:
         self._buckets: dict[str, Bucket] = {}
         self.rejected = 0
 
+    def use(self, rate: float) -> None:
+        """Limit to another rate from now on. Every client starts with a full bucket, unless the rate is the same."""
+        if rate != self._rate:
+            self._rate = rate
+            self._buckets.clear()
+
     def delay_s(self, client: str, *, counts: bool = True) -> float:
         """Count a request, unless it only asks, and return 0.0, or return the seconds until the client may retry."""
         if not self._rate:

@@ -72,6 +72,11 @@ class CommandsApi:
         self._rate = RateLimiter(settings.per_s, time.monotonic)
         self._unreachable_lines = LineLimit()
 
+    def use(self, settings: CommandSettings) -> None:
+        """Make commands by other settings from now on."""
+        self._settings = settings
+        self._rate.use(settings.per_s)
+
     def routes(self) -> list[web.RouteDef]:
         """Return the API's routes."""
         return [

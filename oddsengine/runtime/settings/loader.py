@@ -23,6 +23,7 @@ from oddsengine.runtime.settings.schema import (
     Settings,
 )
 from oddsengine.sourcing.source_selector import SourcingRule
+from oddsengine.webhooks.settings import WebhookSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,12 +90,22 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
     sourcing = tuple(reader.array(("sourcing",), table.get("sourcing", []), SourcingRule))
     _check_sources(reader, sourcing, _names(table, "feeds"))
     _check_rules(reader, profiles, _names(table, "feeds"))
+    webhooks = tuple(reader.array(("webhooks",), table.get("webhooks", []), WebhookSettings))
+    _check_webhooks(reader, webhooks)
     profile = _profile_shown(table)
     if profile not in (names := _names(table, "profiles") or ["default"]):
         reader.report_unknown(("gateway", "profile"), "profile", profile, names)
     if reader.problems:
         raise ConfigError(reader.problems)
-    return Settings(**sections, profiles=profiles, tiers=tiers or {}, feeds=feeds, sourcing=sourcing, sections=frozenset(table))
+    return Settings(
+        **sections,
+        profiles=profiles,
+        tiers=tiers or {},
+        feeds=feeds,
+        sourcing=sourcing,
+        webhooks=webhooks,
+        sections=frozenset(table),
+    )
 
 
 def _names(table: dict[str, Any], section: str) -> list[str]:
@@ -182,3 +193,11 @@ def _check_sources(reader: TableReader, rules: tuple[SourcingRule, ...], feeds: 
             for source in sources:
                 if source.partition(".")[0] not in feeds:
                     reader.report_unknown(("sourcing", str(index), field), "feed", source, feeds)
+
+
+def _check_webhooks(reader: TableReader, webhooks: tuple[WebhookSettings, ...]) -> None:
+    """Report webhooks of one name: how far each has got is kept under it."""
+    labels = [webhook.label for webhook in webhooks]
+    for index, label in enumerate(labels):
+        if label in labels[:index]:
+            reader.report(("webhooks", str(index)), f"another one is called {label!r}; give each a name of its own")

@@ -18,6 +18,7 @@ from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.matching.matcher import MatchingSettings
 from oddsengine.sourcing.source_selector import SourcingRule
 from oddsengine.streams.clients.url import parse_redis_url
+from oddsengine.webhooks.settings import WebhookSettings
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,6 +173,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     feeds: dict[str, FeedSettings] = {}
     matching: MatchingSettings = MatchingSettings()
     sourcing: tuple[SourcingRule, ...] = ()
+    webhooks: tuple[WebhookSettings, ...] = ()
     #: the sections that the file has
     sections: frozenset[str] = frozenset()
 
@@ -189,4 +191,4 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "matching": MatchingSettings,
 }
 #: Every section of a config file.
-SECTION_NAMES: Final = (*SECTIONS, "ladders", "tiers", "profiles", "feeds", "sourcing")
+SECTION_NAMES: Final = (*SECTIONS, "ladders", "tiers", "profiles", "feeds", "sourcing", "webhooks")

@@ -82,6 +82,11 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_shards_lost_total": _counter("Shards that another engine took over although this one ran."),
     "oddsengine_engines": _gauge("Engines that are alive, as this one sees it.", merged="max"),
     "oddsengine_lease_held": _gauge("Whether this engine may publish: its lease was renewed in time.", merged="max"),
+    "oddsengine_webhooks_delivering": _gauge("Whether this process is the one that delivers webhooks."),
+    "oddsengine_webhook_delivered_total": _counter("Events that an endpoint has accepted.", "webhook"),
+    "oddsengine_webhook_failures_total": _counter("Attempts that an endpoint did not accept.", "webhook"),
+    "oddsengine_webhook_dropped_total": _counter("Events that were given up for an endpoint.", "webhook"),
+    "oddsengine_webhook_pending": _gauge("Events in the outbox that an endpoint does not have yet.", "webhook"),
     # the gateway
     "oddsengine_shard_stale": _gauge("Whether this gateway's state of a shard may be out of date.", "shard", merged="max"),
     "oddsengine_snapshot_reloads_total": _counter("Times that a shard's snapshot was loaded from Redis.", "shard"),

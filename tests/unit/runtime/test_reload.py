@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from oddsengine.runtime.reload import ENGINE_READS, GATEWAY_SECTIONS, Reloader
+from oddsengine.runtime.reload import ENGINE_READS, GATEWAY_SECTIONS, ReloadedPart, Reloader
 from oddsengine.runtime.settings import Settings, load_settings, parse_settings
 from tests.support.service import wait_until
 
@@ -122,27 +122,72 @@ def test_a_gateway_names_only_what_it_reads(config: Path) -> None:
         (FIRST, "", "[profiles]"),
         (FIRST, "# [profiles.default]\n", "[profiles]"),
         (FIRST, "[log]\nlevel = 'info'\n", "[profiles]"),
-        (FIRST + "[profiles.second]\n", FIRST, "second"),
         (f"{FIRST}[feeds.a]\nadapter = 'fake'\n", SECOND, "[feeds]"),
+        (f"{FIRST}[[auth.keys]]\nalgorithm = 'HS256'\nenv = 'KEY'\n", FIRST + "[auth]\n", "[[auth.keys]]"),
     ],
 )
 def test_a_file_that_is_cut_off_is_rejected(before: str, after: str, lost: str, config: Path) -> None:
-    """What is on offer would lose its profile."""
+    """What is on offer would lose its profiles."""
 
     def load_any(path: Path) -> Settings:
         return load_settings(path, {"fake": Fake})
 
-    def adopt(pricer: Pricer) -> None:
-        if list(pricer.profiles) != list(settings.profiles):
-            raise ValueError(f"{', '.join(settings.profiles)} are on offer")
-
     config.write_text(before)
     settings = load_any(config)
-    reloader = Reloader(config, load_any, settings, adopt)
+    reloader = Reloader(config, load_any, settings, Engine().adopt)
     config.write_text(after)
     with capture_logs() as logs:
         assert not reloader.reload()
     assert lost in " ".join(logs[0]["problems"])
+
+
+def test_profiles_are_added_removed_and_put_in_another_order(config: Path) -> None:
+    engine = Engine()
+    reloader = Reloader(config, load, load(config), engine.adopt)
+    second = "[profiles.second]\n"
+    for text, profiles in (
+        (FIRST + second, ["default", "second"]),
+        (second + FIRST, ["second", "default"]),
+        (FIRST, ["default"]),
+    ):
+        config.write_text(text)
+        with capture_logs() as logs:
+            assert reloader.reload()
+        assert profiles == list(engine.pricers[-1].profiles)
+        assert [] == logs[0]["needs_restart"]
+
+
+def test_a_reload_keeps_the_guard_across_markets_as_it_is(config: Path) -> None:
+    engine = Engine()
+    off = "[engine]\ncross_market_guard = false\n"
+    config.write_text(FIRST + off)
+    reloader = Reloader(config, load, load(config), engine.adopt)
+    config.write_text(SECOND + off)
+    assert reloader.reload()
+    assert engine.pricers[-1].scores is None
+
+
+def test_a_part_takes_over_its_sections_once_everything_is_prepared(config: Path) -> None:
+    taken: list[int] = []
+
+    def prepare(settings: Settings) -> Callable[[], None]:
+        shards = settings.engine.shards
+        if shards > 2:
+            raise ValueError("too many")
+        return lambda: taken.append(shards)
+
+    engine = Engine()
+    part = ReloadedPart(frozenset({"engine"}), prepare)
+    reloader = Reloader(config, load, load(config), engine.adopt, parts=[part])
+    config.write_text(SECOND + "[engine]\nshards = 3\n")
+    assert not reloader.reload()
+    assert ([], []) == (taken, engine.pricers), "all or nothing"
+    config.write_text(SECOND + "[engine]\nshards = 2\n")
+    with capture_logs() as logs:
+        assert reloader.reload()
+        assert reloader.reload()
+    assert ([2], 1) == (taken, len(engine.pricers))
+    assert ["engine.shards", "profiles.default"] == logs[0]["changed"]
 
 
 @asynccontextmanager

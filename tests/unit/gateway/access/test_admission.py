@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -9,11 +10,12 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from oddsengine.common.http import RequestRejected
+from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import Role, SessionLimits
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings, LimitSettings
-from oddsengine.runtime.gateway import build_authenticator
+from oddsengine.runtime.parts.access import access_part, build_authenticator
 from oddsengine.runtime.settings import GatewaySettings, Settings
 from tests.support.credentials import SECRET, a_token, write_key
 
@@ -138,3 +140,41 @@ def test_strangers_command_only_where_that_was_asked_for() -> None:
         anonymous = build_authenticator(settings).anonymous
         granted.append(anonymous is not None and bool(anonymous.commands))
     assert [True, False, True] == granted
+
+
+async def test_other_keys_and_limits_hold_from_the_next_request_on(keys: AuthSettings) -> None:
+    admission = admission_of(requests_per_s=1)
+    settings = Settings(auth=keys, limits=LimitSettings(sessions=7, channels=3))
+    strict = access_part(admission).prepare(settings)
+    await admission.authorise(a_request(), Role.trader)
+    strict()
+    assert (401, "unauthorised", None) == await rejection(admission.authorise(a_request(), Role.subscriber))
+    for _ in range(5):
+        access = await admission.authorise(a_request(Authorization=f"Bearer {a_token()}"), Role.subscriber)
+    assert (7, 3) == (access.limits.sessions, access.limits.channels)
+    access_part(admission).prepare(Settings(limits=LimitSettings(requests_per_s=1)))()
+    for _ in range(2):
+        await admission.authorise(a_request(), Role.trader)
+    assert (429, "over_limit", "1") == await rejection(admission.authorise(a_request(), Role.trader))
+
+
+def test_a_key_that_can_not_be_used_changes_nothing(tmp_path: Path) -> None:
+    auth = AuthSettings(keys=(KeySettings(algorithm="HS256", file=str(tmp_path / "missing")),))
+    with pytest.raises(ValueError, match="missing"):
+        access_part(admission_of()).prepare(Settings(auth=auth))
+
+
+async def test_published_keys_are_renewed_for_the_authenticator_in_use() -> None:
+    admission = admission_of()
+    renewing = asyncio.create_task(admission.renew_keys())
+    await asyncio.sleep(0)
+    renewed = asyncio.Event()
+
+    class Renewing(Authenticator):
+        async def renew_keys(self) -> None:
+            renewed.set()
+
+    admission.use(Renewing(AuthSettings(), SessionLimits()), LimitSettings())
+    await asyncio.wait_for(renewed.wait(), 30)
+    assert not renewing.done()
+    await end_tasks([renewing])

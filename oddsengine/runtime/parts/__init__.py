@@ -1,0 +1,1 @@
+"""Parts of a process that a reload can change: who is admitted, how commands are made, webhooks."""

@@ -1,0 +1,118 @@
+"""Runs the webhooks of a process that has an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from feeds.errors import FeedError
+from feeds.toolkit.credentials import load_ca
+from oddsengine.common.clock import CLOCK
+from oddsengine.common.redaction import SECRETS
+from oddsengine.common.tasks import end_tasks
+from oddsengine.runtime.feeding.running import member_name
+from oddsengine.runtime.reload import ReloadedPart
+from oddsengine.streams.connection import keep_on_primary, open_client
+from oddsengine.webhooks.deliverer import Endpoint
+from oddsengine.webhooks.service import Webhooks
+from oddsengine.webhooks.signing import parse_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+
+    from oddsengine.runtime.settings import Settings
+    from oddsengine.webhooks.settings import WebhookSettings
+    from oddsengine.webhooks.watch import EngineView
+
+#: A path and query that are longer may contain a key.
+_PLAIN_PATH_LENGTH = 20
+
+
+def open_endpoints(webhooks: Iterable[WebhookSettings], environment: Mapping[str, str] = os.environ) -> list[Endpoint]:
+    """Read the secrets and authorities of webhooks. No log line or error contains a secret, or a URL's path and query.
+
+    Raises:
+        ValueError: if one is missing or malformed, with the name of the webhook.
+    """
+    return [_open(webhook, environment) for webhook in webhooks]
+
+
+def _open(webhook: WebhookSettings, environment: Mapping[str, str]) -> Endpoint:
+    where, text = f"webhooks {webhook.label}", webhook.secret
+    try:
+        if webhook.secret_env:
+            where = f"{where}: {webhook.secret_env}"
+            text = environment.get(webhook.secret_env, "")
+        elif webhook.secret_file:
+            where = f"{where}: {webhook.secret_file}"
+            text = Path(webhook.secret_file).read_text(encoding="ascii")
+        keys = parse_secrets(text)
+        tls = load_ca(webhook.ca_file)
+    except OSError as error:
+        raise ValueError(f"{where}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{where}: is not text") from None
+    except (FeedError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from None
+    for secret in text.split():
+        SECRETS.add(secret)
+        SECRETS.add(secret.removeprefix("whsec_"))
+    parts = urlsplit(webhook.url)
+    if len(path := parts._replace(scheme="", netloc="", fragment="").geturl()) > _PLAIN_PATH_LENGTH:
+        SECRETS.add(path)
+    return Endpoint(webhook, keys, tls)
+
+
+def webhooks_part(webhooks: Webhooks) -> ReloadedPart:
+    """Return what a reload does with the webhooks of this process."""
+
+    def prepare(settings: Settings) -> Callable[[], None]:
+        endpoints = open_endpoints(settings.webhooks)
+        return lambda: webhooks.use(endpoints)
+
+    return ReloadedPart(frozenset({"webhooks"}), prepare)
+
+
+@asynccontextmanager
+async def run_webhooks(
+    settings: Settings, redis_url: str, engine: EngineView, endpoints: list[Endpoint]
+) -> AsyncIterator[Webhooks]:
+    """Watch and deliver until the context is left, if no other process of the installation does.
+
+    Leave it, or stop what it yields, before feeds are disconnected, which is no news to anybody.
+
+    Args:
+        settings: the configuration.
+        redis_url: the Redis with the outbox.
+        engine: the engine of this process.
+        endpoints: the endpoints.
+    """
+    # A client of its own: whatever it waits for keeps no connection from those who publish.
+    redis = open_client(redis_url)
+    webhooks = Webhooks(
+        member_name(),
+        redis,
+        settings.redis.namespace,
+        settings.engine.shards,
+        engine,
+        endpoints,
+        lease_s=settings.engine.lease_s,
+        now_ms=CLOCK.now_ms,
+        wall_ms=CLOCK.wall_ms,
+    )
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(webhooks.run(), name="webhooks"),
+                group.create_task(keep_on_primary(redis), name="primary"),
+            ]
+            try:
+                yield webhooks
+            finally:
+                await end_tasks(tasks)
+    finally:
+        await redis.aclose()

@@ -1,0 +1,201 @@
+"""Webhooks against a real HTTP server and a real Redis: signed, retried, told once, and kept through a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from redis.asyncio import Redis
+
+from oddsengine.domain.feed_updates import MarketUpdate
+from oddsengine.runtime.parts.webhooks import open_endpoints, run_webhooks
+from oddsengine.runtime.settings import EngineSettings
+from oddsengine.streams.keys import webhook_keys
+from oddsengine.webhooks.settings import WebhookSettings
+from tests.support.builders import a_definition, a_quote, market_updates
+from tests.support.service import RunningService, quick_settings, running_service, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from oddsengine.webhooks.service import Webhooks
+
+SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+MARKET = "e1/match_odds"
+
+
+class Receiver:
+    """An endpoint that answers with the next of its statuses, then with 204."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.statuses: list[int] = []
+        #: headers and body of every attempt
+        self.attempts: list[tuple[dict[str, str], bytes]] = []
+        self.accepted: list[dict[str, Any]] = []
+
+    async def receive(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self.attempts.append((dict(request.headers), body))
+        status = self.statuses.pop(0) if self.statuses else 204
+        if status == 204:
+            self.accepted.append({"id": request.headers["webhook-id"], **json.loads(body)})
+        return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 307 else None)
+
+    def types(self) -> list[str]:
+        return [event["type"] for event in self.accepted]
+
+    async def wait_for(self, *types: str) -> list[dict[str, Any]]:
+        """Wait until exactly these events were accepted, and return them."""
+        await wait_until(lambda: len(self.accepted) >= len(types), f"{types}, got {self.types()}")
+        assert list(types) == self.types()
+        return self.accepted
+
+
+@pytest_asyncio.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    found = Receiver()
+    app = web.Application()
+    app.router.add_post("/{path:.*}", found.receive)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    yield found
+    await runner.cleanup()
+
+
+@pytest_asyncio.fixture
+async def service() -> AsyncIterator[RunningService]:
+    settings = msgspec.structs.replace(quick_settings(), engine=EngineSettings(lease_s=0.5))
+    async with running_service(settings) as found:
+        found.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        await found.wait_published()
+        yield found
+
+
+@asynccontextmanager
+async def telling(service: RunningService, receiver: Receiver, **options: Any) -> AsyncIterator[Webhooks]:
+    """Run webhooks of an engine, and wait until everything is watched by somebody."""
+    endpoints = open_endpoints([WebhookSettings(url=receiver.url, secret=SECRET, **options)])
+    settings = service.settings
+    async with run_webhooks(settings, settings.redis.full_url, service.engine, endpoints) as webhooks:
+        redis = Redis.from_url(settings.redis.url)
+        while not await redis.hexists(webhook_keys(settings.redis.namespace).state, "commands"):
+            await asyncio.sleep(0.01)
+        await redis.aclose()
+        yield webhooks
+
+
+async def counted(webhooks: Webhooks, **expected: int) -> None:
+    """Wait until the metrics of the only endpoint are these."""
+
+    def found() -> dict[str, float]:
+        samples = {name.removeprefix("oddsengine_webhook_"): value for name, _, value in webhooks.samples()}
+        return {name: samples[name] for name in expected}
+
+    await wait_until(lambda: found() == expected, f"{expected}, found {found()}")
+
+
+async def command(service: RunningService, reason: str) -> None:
+    body = {"action": "suspend", "scope": {"event": "e1"}, "reason": reason}
+    await service.post("/v1/commands", json.dumps(body).encode(), 201)
+
+
+async def settle(service: RunningService, home: str, away: str) -> None:
+    definition = a_definition(status="closed")
+    statuses = {"home": home, "away": away}
+    selections = tuple(msgspec.structs.replace(each, status=statuses[each.key]) for each in definition.selections)
+    service.feed(MarketUpdate("1.1", definition=msgspec.structs.replace(definition, selections=selections)))
+    await service.wait_published()
+
+
+def verify(headers: dict[str, str], body: bytes) -> None:
+    """Verify a signature as docs/webhooks.md says."""
+    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    assert f"v1,{expected}" in headers["webhook-signature"].split()
+
+
+@pytest.mark.parametrize("status", [500, 307, 400])
+async def test_an_event_is_signed_and_tried_again_until_it_is_accepted(
+    status: int, service: RunningService, receiver: Receiver
+) -> None:
+    receiver.statuses = [status]
+    async with telling(service, receiver, events=("commands", "results")) as webhooks:
+        await command(service, "red card")
+        (event,) = await receiver.wait_for("command.made")
+        assert ("red card", "suspend", {"event": "e1"}) == tuple(event["data"][key] for key in ("reason", "action", "scope"))
+        first, second = receiver.attempts
+        assert (first[0]["webhook-id"], first[1]) == (second[0]["webhook-id"], second[1])
+        for headers, body in receiver.attempts:
+            verify(headers, body)
+        await counted(webhooks, delivered_total=1, failures_total=1)
+
+
+async def test_a_restart_loses_nothing_and_tells_nothing_twice(service: RunningService, receiver: Receiver) -> None:
+    receiver.statuses = [503] * 3
+    async with telling(service, receiver, events=("commands", "results")) as webhooks:
+        await command(service, "first")
+        await settle(service, "winner", "loser")
+        await counted(webhooks, pending=2)
+        await wait_until(lambda: bool(receiver.attempts), "an attempt")
+    await settle(service, "loser", "winner")
+    await command(service, "unwatched")
+    receiver.statuses = []
+    async with telling(service, receiver, events=("commands", "results")):
+        await wait_until(lambda: len(receiver.accepted) >= 4, f"four events, got {receiver.types()}")
+    by_type = sorted(receiver.types())
+    assert ["command.made", "command.made", "market.resulted", "market.resulted"] == by_type
+    outcomes = [
+        {key: each["outcome"] for key, each in event["data"]["selections"].items()}
+        for event in receiver.accepted
+        if event["type"] == "market.resulted"
+    ]
+    assert [{"home": "winner", "away": "loser"}, {"home": "loser", "away": "winner"}] == outcomes
+    assert 4 == len({event["id"] for event in receiver.accepted})
+
+
+async def test_one_process_delivers_and_another_goes_on_when_it_stops(service: RunningService, receiver: Receiver) -> None:
+    events = ("commands", "results")
+    async with telling(service, receiver, events=events) as first, telling(service, receiver, events=events) as second:
+        await command(service, "once")
+        await counted(first, delivered_total=1, pending=0)
+        await first.stop()
+        await command(service, "again")
+        await receiver.wait_for("command.made", "command.made")
+        await counted(second, delivered_total=1)
+
+
+async def test_guards_that_suspend_much_are_told(service: RunningService, receiver: Receiver) -> None:
+    options = {"events": ("guards", "commands"), "guard_suspensions": 2, "guard_window_s": 60.0}
+    async with telling(service, receiver, **options):
+        for number in (1, 2):
+            market = f"e{number}/total/ft/2.5"
+            definition = a_definition(market, ("over", "under"), type="total", line=2.5)
+            updates = market_updates(definition, a_quote("over", 1.2), a_quote("under", 1.2), source_id=market)
+            service.feed(*updates)
+        (event,) = await receiver.wait_for("guards.tripped")
+        assert (2, {"incoherent": 2}) == (event["data"]["suspended"], event["data"]["reasons"])
+
+
+async def test_an_event_that_nobody_accepts_is_given_up(service: RunningService, receiver: Receiver) -> None:
+    receiver.statuses = [500]
+    async with telling(service, receiver, events=("commands", "results"), retry_for_s=0.0) as webhooks:
+        await command(service, "given up")
+        await wait_until(lambda: bool(receiver.attempts), "an attempt")
+        await command(service, "accepted")
+        (event,) = await receiver.wait_for("command.made")
+        assert "accepted" == event["data"]["reason"]
+        await counted(webhooks, dropped_total=1, delivered_total=1)
