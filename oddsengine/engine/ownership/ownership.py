@@ -115,6 +115,7 @@ class Ownership:
                 await self._keeper.pause()
         except BaseException:
             await self.end()
+            await self._keeper.leave()
             raise
 
     async def run(self) -> None:

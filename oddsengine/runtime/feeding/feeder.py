@@ -199,6 +199,9 @@ class Feeder:
             _log.info("feed handed over", feed=feed)
         if not self._has_ended:
             for feed in decision.take:
+                if feed in self._connections and feed not in ready:
+                    # Its provider may have refused a second connection: begin anew, without the waits of that.
+                    await self._disconnect(feed)
                 self._take(feed)
             for feed in decision.prepare:
                 self._connect(feed)

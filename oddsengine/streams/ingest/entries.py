@@ -14,7 +14,8 @@ class IngestEntry(msgspec.Struct, array_like=True, omit_defaults=True, gc=False)
 
     Without a `snapshot` number they are changes. With one they are a part of a snapshot, between `is_first` and `is_last`: the
     present state, of which `ages_ms` says how long ago each batch was received. An entry without anything is a heartbeat.
-    The first one of a term says whether it `continues` a live feed: then a snapshot follows at once.
+    The first one of a term says whether it `continues` a live feed: then a snapshot follows at once. `sent_ms` is when it was
+    written, by a clock of the writer that is never set.
     """
 
     batches: list[UpdateBatch] = []
@@ -23,6 +24,7 @@ class IngestEntry(msgspec.Struct, array_like=True, omit_defaults=True, gc=False)
     is_last: bool = False
     ages_ms: list[int] = []
     continues: bool = False
+    sent_ms: int = 0
 
 
 encode_entry: Final = msgspec.msgpack.Encoder().encode

@@ -105,8 +105,14 @@ class FeedIntake:
         self.is_moving = False
         return self._down(_WAITING)
 
-    def read(self, position: Position, entry: IngestEntry) -> list[Aged]:
-        """Return what to apply of an entry, in order."""
+    def read(self, position: Position, entry: IngestEntry, late_s: float = 0.0) -> list[Aged]:
+        """Return what to apply of an entry, in order.
+
+        Args:
+            position: of the entry.
+            entry: the entry.
+            late_s: by how much it is too late, because we read too slowly; 0 if it is not.
+        """
         taken: list[Aged] = []
         at, self._at = self._at, position
         if at is None or position.epoch != at.epoch or position.seq != at.seq + 1:
@@ -120,11 +126,12 @@ class FeedIntake:
             self._snapshot = 0 if is_next_term else _NONE_ASKED
             if at is None or position.epoch != at.epoch:
                 self._statuses.clear()
-        elif self._is_silent:
+        elif self._is_silent and not late_s:
             self._is_silent = False
             taken += self._present_statuses() if self.is_current else self._down(_WAITING)
         if self.is_current and entry.snapshot:
-            return taken  # it is for others
+            # It is for others.
+            return taken + self.lost(f"read {late_s:.1f} s late") if late_s else taken
         if entry.is_first and entry.snapshot >= self._snapshot:
             self._confirmation = Confirmation(self._sources, self._known)
         for index, batch in enumerate(entry.batches):
@@ -135,8 +142,9 @@ class FeedIntake:
                 if gone is not None:
                     taken.append(Aged(0, gone))
             self._confirmation, self.is_current, self.is_moving = None, True, False
-            taken += self._present_statuses()
-        return taken
+            if not self._is_silent:
+                taken += self._present_statuses()
+        return taken + self.lost(f"read {late_s:.1f} s late") if late_s else taken
 
     def _take(self, batch: UpdateBatch, age_ms: int, taken: list[Aged]) -> None:
         if batch.source not in self._sources:
@@ -144,7 +152,7 @@ class FeedIntake:
         for update in batch.updates:
             if type(update) is SourceStatus:
                 self._statuses[batch.source] = update
-        if self.is_current:
+        if self.is_current and not self._is_silent:
             taken.append(Aged(age_ms, batch))
             return
         if self._confirmation is not None:

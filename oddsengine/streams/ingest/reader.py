@@ -26,10 +26,15 @@ if TYPE_CHECKING:
 #: A feed whose feeder was silent for so long is down: several heartbeats were missed.
 SILENT_AFTER_S: Final = 2.0
 _BLOCK_MS: Final = 250
-_READ_COUNT: Final = 100
+#: Few: an entry of a snapshot has a hundred markets, and other work waits until all are applied.
+_READ_COUNT: Final = 20
 _RETRY_S: Final = 0.2
 #: A snapshot that has not come is asked for again: Redis may have lost the request.
 _ASK_AGAIN_S: Final = 5.0
+#: Entries that are read so much later than the fastest are too late.
+_LATE_S: Final = 2.0
+#: By how much two clocks may drift apart: 200 millionths.
+_DRIFT: Final = 2e-4
 #: How long what is known of a feed is good while another process takes it over.
 _MOVE_WITHIN_S: Final = 1.0
 _log = structlog.get_logger(__name__)
@@ -71,7 +76,10 @@ class IngestReader:
         self._is_placed = False
         self._active = asyncio.Event()
         self._active.set()
-        self._last_read_s = self._asked_s = self._moving_s = clock()
+        self._last_read_s = self._asked_s = self._moving_s = self._measured_s = clock()
+        self._term = 0
+        #: how long the fastest entry of the term took, by the difference of two clocks
+        self._fastest_s = float("inf")
 
     @property
     def is_current(self) -> bool:
@@ -146,7 +154,11 @@ class IngestReader:
                 self._intake.forget_position()
                 continue
             was_moving = self._intake.is_moving
-            self._pass_on(self._intake.read(parse_stream_id(stream_id), entry))
+            position = parse_stream_id(stream_id)
+            if position.epoch != self._term:
+                # Another process, with another clock.
+                self._term, self._fastest_s = position.epoch, float("inf")
+            self._pass_on(self._intake.read(position, entry, self._late_s(entry.sent_ms)))
             if self._intake.is_moving and not was_moving:
                 self._moving_s = self._clock()
             elif was_current != self._intake.is_current:
@@ -156,6 +168,15 @@ class IngestReader:
         self._at = entries[-1][0].decode()
         self._last_read_s = self._clock()
         return True
+
+    def _late_s(self, sent_ms: int) -> float:
+        """Return by how much an entry is too late, compared with the fastest one; 0 if it is not."""
+        now_s = self._clock()
+        took_s = now_s - sent_ms / 1000
+        drift_s = (now_s - self._measured_s) * _DRIFT
+        self._fastest_s, self._measured_s = min(took_s, self._fastest_s + drift_s), now_s
+        late_s = took_s - self._fastest_s
+        return late_s if late_s > _LATE_S else 0.0
 
     def _check_silence(self) -> None:
         silent_s = self._clock() - self._last_read_s

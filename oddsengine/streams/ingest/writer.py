@@ -200,6 +200,7 @@ class IngestWriter:
 
     async def _append(self, entry: IngestEntry) -> Position | None:
         """Append an entry. Return None, or the stream's last position if the entry does not fit there."""
+        entry.sent_ms = self._now_ms()
         encoded = encode_entry(entry)
         self._kept.add(self._seq, len(encoded))
         arguments: list[Any] = [self._term, self._seq, encoded, self._kept.oldest(self._term)]

@@ -28,13 +28,13 @@ class Stream:
         self.at = Position(1, 0)
         self.wanted = 0
 
-    def write(self, entry: IngestEntry, *, is_lost: bool = False) -> None:
+    def write(self, entry: IngestEntry, *, is_lost: bool = False, late_s: float = 0.0) -> None:
         self.at = Position(self.at.epoch, self.at.seq + 1)
         if not is_lost:
-            self.read(entry)
+            self.read(entry, late_s)
 
-    def read(self, entry: IngestEntry) -> None:
-        for aged in self.intake.read(self.at, decode_entry(encode_entry(entry))):
+    def read(self, entry: IngestEntry, late_s: float = 0.0) -> None:
+        for aged in self.intake.read(self.at, decode_entry(encode_entry(entry)), late_s):
             self.apply(aged.batch)
         if self.intake.must_ask:
             self.wanted += 1
@@ -87,7 +87,8 @@ STEPS = st.lists(
         st.tuples(st.just("snapshot"), st.sampled_from((0, 1)), st.booleans()),
         st.tuples(st.just("term"), st.booleans()),
         st.tuples(st.just("silence")),
-        st.tuples(st.just("late")),
+        st.tuples(st.just("expired move")),
+        st.tuples(st.just("late"), st.sampled_from(("live", "down"))),
     ),
     max_size=40,
 )
@@ -113,9 +114,15 @@ def test_what_is_live_is_what_the_feeder_has(steps: list[tuple[Any, ...]]) -> No
                     stream.apply(aged.batch)
                 assert "live" != stream.book.health
                 continue
-            case ("late",):
+            case ("expired move",):
                 for aged in stream.intake.expire_move():
                     stream.apply(aged.batch)
+            case ("late", health):
+                stream.fed.apply(SourceStatus(health, "said"), 0)
+                said = UpdateBatch(SOURCE, 0, [SourceStatus(health, "said")])
+                stream.write(IngestEntry([said]), late_s=3.0)
+                assert "live" != stream.book.health
+                continue
         # A lost entry is noticed with the next one.
         stream.write(IngestEntry())
         stream.check()
