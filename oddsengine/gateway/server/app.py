@@ -20,7 +20,7 @@ from oddsengine.gateway.server.event_stream_endpoint import EventStreamEndpoint
 from oddsengine.gateway.server.rest import RestApi
 from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 from oddsengine.gateway.server.websocket_endpoint import WebSocketEndpoint
-from oddsengine.gateway.web import page_file
+from oddsengine.gateway.web import CONTENT_TYPES, PAGE_FILES, PAGES, page_file
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -31,15 +31,6 @@ if TYPE_CHECKING:
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.server.rest import EngineView, ResultFinder
 
-_PAGE: Final = {
-    "index.html": "text/html",
-    "app.js": "text/javascript",
-    "client.js": "text/javascript",
-    "store.js": "text/javascript",
-    "view.js": "text/javascript",
-    "style.css": "text/css",
-    "icon.svg": "image/svg+xml",
-}
 #: The page may load its own resources only.
 _PAGE_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'",
@@ -109,10 +100,10 @@ class Gateway:
 
 
 def _public() -> dict[str, Handler]:
-    """Return what is served without a token, by path: the page and the API's documents."""
+    """Return what is served without a token, by path: the pages, which are empty without one, and the API's documents."""
     return {
-        "/": _page("index.html"),
-        **{f"/{name}": _page(name) for name in _PAGE if name != "index.html"},
+        **{PAGES.get(name, f"/{name}"): _page(name) for name in PAGE_FILES},
+        "/console/": _moved("../console"),
         "/docs": _document("text/html", docs_page()),
         "/docs/openapi.json": _document("application/json", orjson.dumps(openapi()).decode()),
         "/docs/asyncapi.json": _document("application/json", orjson.dumps(asyncapi()).decode()),
@@ -141,9 +132,19 @@ def _for_role(role: Role, admission: Admission, handler: Handler) -> Handler:
 
 def _page(name: str) -> Handler:
     body = page_file(name)
+    content_type = CONTENT_TYPES[name.rpartition(".")[2]]
 
     async def handler(_request: web.Request) -> web.Response:
-        return web.Response(body=body, content_type=_PAGE[name], charset="utf-8", headers=_PAGE_HEADERS)
+        return web.Response(body=body, content_type=content_type, charset="utf-8", headers=_PAGE_HEADERS)
+
+    return handler
+
+
+def _moved(location: str) -> Handler:
+    """Redirect to a path that is relative to the request's, so that it holds below a path of a proxy too."""
+
+    async def handler(_request: web.Request) -> web.Response:
+        return web.Response(status=308, headers={"Location": location})
 
     return handler
 

@@ -1,4 +1,4 @@
-"""The live page and the JavaScript client, as they are served."""
+"""The live page, the JavaScript client and the console of the traders, as they are served."""
 
 from __future__ import annotations
 
@@ -10,6 +10,28 @@ _IMPORT: Final = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTI
 _EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
 #: Modules that are served with those that they import in one file, which can be downloaded and used alone.
 _STANDALONE: Final = frozenset({"client.js"})
+
+
+#: What is served, by its name: paths below the page's, but for the two pages themselves.
+PAGE_FILES: Final = (
+    "index.html",
+    "app.js",
+    "client.js",
+    "dom.js",
+    "names.js",
+    "store.js",
+    "view.js",
+    "style.css",
+    "icon.svg",
+    "console/index.html",
+    "console/style.css",
+    *(f"console/{name}.js" for name in ("api", "app", "commanding", "engine", "history", "live", "reasons")),
+    *(f"console/parts/{name}.js" for name in ("ages", "chart", "dialog", "list")),
+    *(f"console/views/{name}.js" for name in ("board", "commands", "event", "feeds", "market", "trouble")),
+)
+#: The paths of the two pages.
+PAGES: Final = {"index.html": "/", "console/index.html": "/console"}
+CONTENT_TYPES: Final = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 
 
 def page_file(name: str) -> bytes:

@@ -1,28 +1,10 @@
 // Draws what is on offer. Nodes are reused and only changed text is written, to keep drawing cheap at any update rate.
 
-const TYPE_NAMES = {
-  match_odds: "Match odds", moneyline: "Moneyline", total: "Total", handicap: "Handicap",
-  asian_handicap: "Asian handicap", both_to_score: "Both to score", correct_score: "Correct score",
-  winner: "Winner", place: "Place", other: "Other",
-};
-const PERIOD_NAMES = { h1: "first half", h2: "second half" };
+import { element, setText } from "./dom.js";
+import { marketName, selectionKeys, selectionName, startText, title } from "./names.js";
+
 // Markets with more selections than this are collapsed.
 const MAX_OPEN_SELECTIONS = 6;
-
-const element = (tag, attributes = {}, ...children) => {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "class") node.className = value;
-    else if (name === "text") node.textContent = value;
-    else node.setAttribute(name, value);
-  }
-  node.append(...children);
-  return node;
-};
-
-const setText = (node, text) => { if (node.textContent !== text) node.textContent = text; };
-
-const title = (key) => key.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase());
 
 export class OddsView {
   constructor(root, filters, empty) {
@@ -90,8 +72,7 @@ export class OddsView {
 
   #drawMarket(card, market) {
     let row = card.rows.get(market.id);
-    // Keys that are numbers are not in the order in which they were sent.
-    const keys = Object.keys(market.selections).sort((a, b) => market.selections[a].order - market.selections[b].order);
+    const keys = selectionKeys(market);
     const shape = keys.join(" ");
     if (!row || row.shape !== shape) {
       const grid = element("div", { class: "selections" });
@@ -167,23 +148,4 @@ function groupByEvent(store) {
     markets.get(market.event).push(market);
   }
   return markets;
-}
-
-function marketName(market) {
-  if (!TYPE_NAMES[market.type]) return market.name;
-  const parts = [TYPE_NAMES[market.type]];
-  if (market.line != null) parts.push(String(market.line));
-  if (market.unit) parts.push(market.unit.replaceAll("_", " "));
-  if (PERIOD_NAMES[market.period]) parts.push(PERIOD_NAMES[market.period]);
-  return parts.join(" ");
-}
-
-function selectionName(key, selection) {
-  const [, handicap] = key.split("@");
-  if (handicap === undefined) return selection.name;
-  return `${selection.name} ${Number(handicap) > 0 ? "+" : ""}${handicap}`;
-}
-
-function startText(start) {
-  return start ? new Date(start).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }) : "";
 }

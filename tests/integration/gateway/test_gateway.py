@@ -366,7 +366,9 @@ async def test_health_metrics_and_the_page(service: RunningService) -> None:
         text = await response.text()
     assert 'oddsengine_markets{shard="0"} 2.0' in text
     assert "oddsengine_sessions 0.0" in text
-    for path, kind in (("/", "text/html"), ("/client.js", "text/javascript"), ("/style.css", "text/css")):
+    pages = (("/", "text/html"), ("/client.js", "text/javascript"), ("/style.css", "text/css"))
+    console = (("/console", "text/html"), ("/console/", "text/html"), ("/console/views/board.js", "text/javascript"))
+    for path, kind in (*pages, *console):
         async with service.http.get(service.base + path) as response:
             assert (200, kind) == (response.status, response.content_type)
             assert "default-src 'self'" in response.headers["Content-Security-Policy"]

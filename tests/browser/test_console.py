@@ -1,0 +1,112 @@
+"""The console in headless Chromium: commands by keyboard, seen by a subscriber; the market view; signing in."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oddsengine.gateway.access.settings import AuthSettings, KeySettings
+from tests.support.builders import a_definition, a_quote, market_updates
+from tests.support.credentials import SECRET, a_token, write_key
+from tests.support.service import RunningService, Socket, quick_settings, running_service
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from oddsengine.runtime.settings import Settings
+
+# One event loop for all, since one browser serves all (conftest.py).
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+ROW = '.board [data-event="e1"]'
+
+
+@asynccontextmanager
+async def a_floor(settings: Settings | None = None) -> AsyncIterator[RunningService]:
+    """Run a service with one open market."""
+    async with running_service(settings) as service:
+        service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+        await service.wait_published()
+        yield service
+
+
+async def wait_state(socket: Socket, status: str, reason: str | None) -> None:
+    """Wait until a subscriber is sent a state of the market."""
+    while True:
+        for market in (await socket.receive_until("delta")).get("markets", ()):
+            if (market.get("status"), market.get("reason")) == (status, reason):
+                return
+
+
+async def test_a_suspension_and_its_lifting_by_keyboard_reach_a_subscriber(page: Any) -> None:
+    async with a_floor() as service, service.socket() as socket:
+        await socket.subscribe("event:e1")
+        await page.goto(f"{service.base}/console")
+        await page.locator(f'{ROW}[aria-selected="true"]').wait_for()
+        await page.keyboard.press("s")
+        await page.locator("dialog").wait_for()
+        await page.keyboard.type("red card")
+        await page.keyboard.press("Enter")
+        await wait_state(socket, "suspended", "trader")
+        await page.locator(f"{ROW} .suspended", has_text="1 trader").wait_for()
+        await page.locator("dialog").wait_for(state="detached")
+        await page.keyboard.press("l")
+        await page.locator("dialog", has_text="red card").wait_for()
+        await page.keyboard.press("Enter")
+        await wait_state(socket, "open", None)
+        await page.keyboard.press("3")
+        await page.locator(".commands .state", has_text="lifted by anonymous").wait_for()
+
+
+async def test_a_market_is_explained_priced_and_undone(page: Any) -> None:
+    async with a_floor() as service:
+        await page.goto(f"{service.base}/console")
+        await page.locator(f'{ROW}[aria-selected="true"]').wait_for()
+        await page.keyboard.press("Enter")
+        home = page.locator('.detail [data-selection="home"]')
+        await home.locator(".price", has_text="1.90").wait_for()
+        assert "1.98 / 2.02" in await home.inner_text()
+        assert "src (prices it)" in await page.locator(".detail thead").inner_text()
+        assert "Margin" in await page.locator(".detail tfoot").inner_text()
+        await page.keyboard.press("p")
+        await page.locator("dialog").wait_for()
+        await page.keyboard.type("1.5")
+        await page.keyboard.press("Enter")
+        await home.locator(".price", has_text="1.50").wait_for()
+        await page.locator(".holding", has_text="Price home 1.5 by anonymous").wait_for()
+        await page.locator("dialog").wait_for(state="detached")
+        await page.keyboard.press("u")
+        await home.locator(".price", has_text="1.90").wait_for()
+
+
+async def test_everything_is_suspended_after_two_questions(page: Any) -> None:
+    async with a_floor() as service, service.socket() as socket:
+        await socket.subscribe("event:e1")
+        await page.goto(f"{service.base}/console")
+        await page.locator(ROW).wait_for()
+        await page.locator("#suspend-all").click()
+        await page.get_by_role("button", name="Continue").click()
+        await page.locator("dialog", has_text="Open markets: 1").wait_for()
+        assert "Cancel" == await page.evaluate("document.activeElement.textContent")
+        await page.locator("dialog .danger").click()
+        await wait_state(socket, "suspended", "trader")
+        await page.locator("#all-suspended button").click()
+        await wait_state(socket, "open", None)
+
+
+async def test_a_trader_signs_in_with_a_token(page: Any, tmp_path: Path) -> None:
+    """The page is served to everybody; what it shows and does is not."""
+    auth = AuthSettings(keys=(KeySettings(algorithm="HS256", file=write_key(tmp_path / "key", SECRET)),))
+    async with a_floor(quick_settings(auth=auth)) as service:
+        await page.goto(f"{service.base}/console")
+        await page.locator("#login").wait_for()
+        await page.locator("#token").fill(a_token())
+        await page.keyboard.press("Enter")
+        await page.locator("#login-problem", has_text="requires the role trader, not subscriber").wait_for()
+        await page.locator("#token").fill(a_token(sub="ann", role="trader"))
+        await page.keyboard.press("Enter")
+        await page.locator(ROW).wait_for()
+        await page.locator("#person", has_text="ann (trader)").wait_for()
