@@ -5,6 +5,7 @@ Rules (Exchange Stream API documentation, "Market streaming"):
 - `ct: SUB_IMAGE` replaces everything: a market it does not list is gone. `img: true` replaces one market.
 - The segments of one message are applied together, once the last has arrived.
 - A message of any subscription but the current one is dropped.
+- A definition with a lower `version` than the last one was sent before it, and does not count, except in an image.
 - `status: 503` means that the provider is behind: its data lags until a message arrives without it.
 - `con: true` (conflated) needs no treatment, because rows are absolute.
 """
@@ -65,6 +66,8 @@ class MarketStream:
         self.unnamed: list[str] = []
         self._names: dict[str, CatalogueMarket | None] = {}
         self._definitions: dict[str, Definition] = {}
+        #: market -> the version of its definition
+        self._versions: dict[str, int] = {}
         #: market -> what its last translation was made of, and that translation
         self._translated: dict[str, tuple[Any, list[tuple[str, MarketDefinition]]]] = {}
 
@@ -133,6 +136,7 @@ class MarketStream:
     def _forget(self, market: str) -> None:
         self._known.discard(market)
         self._definitions.pop(market, None)
+        self._versions.pop(market, None)
         self._translated.pop(market, None)
         self._names.pop(market, None)
         for in_play in self._in_play.values():
@@ -142,6 +146,12 @@ class MarketStream:
         market = change.id
         self._known.add(market)
         definition = change.market_definition
+        if definition is not None:
+            # Without a version, as in some recordings, nothing says that it is older.
+            if not image and 0 < definition.version < self._versions.get(market, 0):
+                definition = None
+            else:
+                self._versions[market] = definition.version
         runners = change.rc
         books = [self._book(runner) for runner in runners] if runners else []
         if definition is None:

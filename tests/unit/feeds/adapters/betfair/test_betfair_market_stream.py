@@ -144,6 +144,20 @@ def test_of_two_images_of_one_market_the_higher_version_wins() -> None:
         assert [[2.0, 1]] == received.runner("11")["back"]
 
 
+def test_an_older_definition_opens_nothing_again_except_in_an_image() -> None:
+    received = Received().receive(mcm(betfair_market(version=1), pt=1000))
+
+    def status_after(version: int, status: str, pt: int, *, image: bool = False) -> object:
+        received.receive(mcm({**betfair_market(version=version, status=status), "img": image}, pt=pt))
+        return getattr(received.book.markets["1.1"].definition, "status", None)
+
+    assert "suspended" == status_after(5, "SUSPENDED", 5000)
+    assert "suspended" == status_after(3, "OPEN", 3000)
+    assert "open" == status_after(6, "OPEN", 6000)
+    assert "suspended" == status_after(3, "SUSPENDED", 7000, image=True)
+    assert "open" == status_after(4, "OPEN", 8000)
+
+
 def test_a_definition_may_arrive_after_the_image() -> None:
     """betfairlightweight #314: prices wait for the definition of their market."""
     nameless = {"id": "1.1", "img": True, "rc": [{"id": 11, "atb": [[2.0, 1]]}]}
