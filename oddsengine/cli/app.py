@@ -181,11 +181,13 @@ def check(
     Secrets, keys, certificates and addresses that are missing here are warnings, unless --connect is given: then they, or a Redis
     that can't be used, end with the exit code that a start would end with.
     """
-    from oddsengine.cli.check import problems_of
+    from oddsengine.cli.check import problems_of, trusts_everyone
 
     settings = read_settings(config)
     configure_logging("error")
     problems = asyncio.run(problems_of(settings, connect=connect))
+    if (warning := trusts_everyone(settings)) is not None:
+        typer.echo(f"warning: {warning}", err=True)
     if problems and connect:
         fail(*problems, code=problems[0].step.exit_code)
     for problem in problems:

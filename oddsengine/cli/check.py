@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -72,6 +73,14 @@ def _unusable_certificates(settings: Settings) -> Iterator[StartFailed]:
             check_files(parse_redis_url(redis.full_url))
     except OSError as error:
         yield StartFailed(Step.SECRETS, f"redis: {reason_of(error)}")
+
+
+def trusts_everyone(settings: Settings) -> str | None:
+    """Return what to say of proxies that are trusted at every address; None where they are not."""
+    everyone = [network for network in settings.gateway.trusted_proxies if ip_network(network).prefixlen == 0]
+    if not everyone:
+        return None
+    return f"gateway.trusted_proxies: {', '.join(everyone)} is every address: a client evades its limits by `X-Forwarded-For`"
 
 
 async def connection_problems(settings: Settings, patience_s: float) -> AsyncIterator[StartFailed]:

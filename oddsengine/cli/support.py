@@ -47,8 +47,11 @@ def config_path(config: Path | None) -> Path:
 
 def read_settings(config: Path | None) -> Settings:
     """Load a config file, by default the demo config. Raises ConfigError, which `main` prints."""
-    adapters = {name: plugin.config_type for name, plugin in installed_feeds().items()}
-    return load_settings(config or demo_config(), adapters)
+    plugins = installed_feeds()
+    adapters = {name: plugin.config_type for name, plugin in plugins.items()}
+    return load_settings(
+        config or demo_config(), adapters, lambda adapter, name, feed_config: plugins[adapter].sources(name, feed_config)
+    )
 
 
 def with_address(

@@ -140,6 +140,7 @@ class ProfileResolver:
             source=source,
             in_play=definition.in_play,
             minutes_to_start=bracket,
+            competition_name=event.competition.name if event is not None else "",
         )
         resolved = self._by_context.get(context)
         if resolved is None:

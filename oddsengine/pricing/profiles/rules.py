@@ -74,7 +74,8 @@ EXCHANGE_SETTINGS: Final = ("max_spread", "min_size", "min_depth", "last_traded"
 class MarketContext(NamedTuple):
     """The properties of a market that a rule can match on.
 
-    `minutes_to_start` is None where no start is known, negative after the start.
+    `competition` is its id and `competition_name` its name: a rule may name either. `minutes_to_start` is None where no start is
+    known, negative after the start.
     """
 
     sport: str
@@ -85,12 +86,14 @@ class MarketContext(NamedTuple):
     source: str
     in_play: bool
     minutes_to_start: float | None
+    competition_name: str = ""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A rule: the fields up to `starts_after_min` say which markets it matches, the others what it sets for them.
 
-    Names are one name or a list of them; that of a feed as `source` means all of its bookmakers.
+    Names are one name or a list of them: of a competition its id or its name; that of a feed as `source` means all of its
+    bookmakers.
     `starts_within_min` and `starts_after_min` are minutes to the start. `_place` is
     where the rule is written, `file:line`.
     """
@@ -162,7 +165,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         minutes = context.minutes_to_start
         return (
             _includes(self.sport, context.sport)
-            and _includes(self.competition, context.competition)
+            and (_includes(self.competition, context.competition) or _includes(self.competition, context.competition_name))
             and _includes(self.tier, context.tier)
             and _includes(self.type, context.type)
             and _includes(self.period, context.period)

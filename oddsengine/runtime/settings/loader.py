@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from feeds.supervision.settings import Supervision
 from oddsengine.domain.ladders import LADDERS, ladder_from_increments, ladder_from_ticks
-from oddsengine.pricing.market.consensus_markets import CONSENSUS
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.settings.errors import ConfigError, Problem
 from oddsengine.runtime.settings.reader import TableReader
@@ -22,16 +21,20 @@ from oddsengine.runtime.settings.schema import (
     LadderSettings,
     Settings,
 )
+from oddsengine.runtime.settings.source_references import SourceReferences
 from oddsengine.sourcing.source_selector import SourcingRule
 from oddsengine.webhooks.settings import WebhookSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
 
     import msgspec
 
     from oddsengine.domain.ladders import Ladder
 
+    #: (adapter, name of a feed, its config) -> the names of its sources
+    SourcesOf: TypeAlias = Callable[[str, str, Any], tuple[str, ...]]
 
 #: The error of `tomllib` for a table that is there twice.
 _DECLARED_TWICE: Final = re.compile(r"Cannot declare \((.*)\) twice")
@@ -43,12 +46,13 @@ def demo_config() -> Path:
     return packaged if packaged.exists() else Path(str(files("oddsengine"))).parent / "config" / "demo.toml"
 
 
-def load_settings(path: Path, adapters: Mapping[str, type[msgspec.Struct]]) -> Settings:
+def load_settings(path: Path, adapters: Mapping[str, type[msgspec.Struct]], sources_of: SourcesOf | None = None) -> Settings:
     """Load a config file.
 
     Args:
         path: a TOML file.
         adapters: the config type of each installed feed adapter.
+        sources_of: returns the sources of a feed; without it a feed may have any.
 
     Raises:
         ConfigError: with every problem: file, line, key, allowed values, and a suggestion for a misspelt name.
@@ -60,10 +64,12 @@ def load_settings(path: Path, adapters: Mapping[str, type[msgspec.Struct]]) -> S
         raise ConfigError([Problem(str(path), None, "", f"can't be read: {error.strerror or error}")]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(str(path), None, "", f"can't be read: {error}")]) from error
-    return parse_settings(text, str(path), adapters)
+    return parse_settings(text, str(path), adapters, sources_of)
 
 
-def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Struct]]) -> Settings:
+def parse_settings(
+    text: str, name: str, adapters: Mapping[str, type[msgspec.Struct]], sources_of: SourcesOf | None = None
+) -> Settings:
     """Parse the text of a config file; see `load_settings`."""
     table = _parse_toml(text, name)
     reader = TableReader(text, name)
@@ -88,10 +94,12 @@ def parse_settings(text: str, name: str, adapters: Mapping[str, type[msgspec.Str
         if (feed := _feed(reader, key, value, adapters)) is not None
     }
     sourcing = tuple(reader.array(("sourcing",), table.get("sourcing", []), SourcingRule))
-    _check_sources(reader, sourcing, _names(table, "feeds"))
-    _check_rules(reader, profiles, _names(table, "feeds"))
     webhooks = tuple(reader.array(("webhooks",), table.get("webhooks", []), WebhookSettings))
     _check_webhooks(reader, webhooks)
+    sources = {} if sources_of is None else {key: sources_of(feed.adapter, key, feed.config) for key, feed in feeds.items()}
+    references = SourceReferences(reader, _names(table, "feeds"), sources)
+    references.check_sourcing(sourcing)
+    references.check_profiles(profiles)
     profile = _profile_shown(table)
     if profile not in (names := _names(table, "profiles") or ["default"]):
         reader.report_unknown(("gateway", "profile"), "profile", profile, names)
@@ -175,24 +183,6 @@ def _check_tiers(reader: TableReader, profiles: Mapping[str, Profile], tiers: Ma
             for tier in (rule.tier,) if isinstance(rule.tier, str) else rule.tier or ():
                 if tier not in tiers:
                     reader.report_unknown(("profiles", key, "rules", str(index), "tier"), "tier", tier, tiers)
-
-
-def _check_rules(reader: TableReader, profiles: Mapping[str, Profile], feeds: Sequence[str]) -> None:
-    """Report rules that name a source of no configured feed. A config without feeds, as a gateway's may be, names any."""
-    for key, profile in profiles.items() if feeds else ():
-        for index, rule in enumerate(profile.rules):
-            for source in rule.sources:
-                if source != CONSENSUS and source.partition(".")[0] not in feeds:
-                    reader.report_unknown(("profiles", key, "rules", str(index), "source"), "feed", source, feeds)
-
-
-def _check_sources(reader: TableReader, rules: tuple[SourcingRule, ...], feeds: Sequence[str]) -> None:
-    """Report sourcing rules that name a source of no configured feed."""
-    for index, rule in enumerate(rules):
-        for field, sources in (("sources", rule.sources), ("weights", tuple(rule.weights)), ("late_in_play", rule.late_in_play)):
-            for source in sources:
-                if source.partition(".")[0] not in feeds:
-                    reader.report_unknown(("sourcing", str(index), field), "feed", source, feeds)
 
 
 def _check_webhooks(reader: TableReader, webhooks: tuple[WebhookSettings, ...]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import oddsengine
-from oddsengine.cli.check import problems_of
+from oddsengine.cli.check import problems_of, trusts_everyone
 from oddsengine.cli.health import health, urls_of
 from oddsengine.cli.health import main as quick_health
 from oddsengine.cli.support import read_settings
@@ -21,6 +21,7 @@ from oddsengine.runtime.processes.front import url_of
 from oddsengine.runtime.processes.run_file import announced
 from oddsengine.runtime.processes.run_file import running as announced_processes
 from oddsengine.runtime.processes.startup import Step
+from oddsengine.runtime.settings import GatewaySettings, Settings
 from tests.support.credentials import Certificates
 from tests.support.processes.command import free_port
 from tests.support.processes.role import running
@@ -126,6 +127,14 @@ async def test_check_says_what_is_missing_here(tmp_path: Path) -> None:
     assert len(words) == len(problems)
     assert [] == [word for word, problem in zip(words, problems, strict=True) if word not in str(problem)]
     assert [] == [problem for problem in problems if "Errno" in str(problem)], "a number says nothing to an operator"
+
+
+@pytest.mark.parametrize(
+    ("networks", "warns"), [(("10.0.0.0/8", "0.0.0.0/0"), True), (("::/0",), True), (("10.0.0.0/8",), False)]
+)
+def test_check_warns_of_proxies_at_every_address(networks: tuple[str, ...], warns: bool) -> None:
+    gateway = GatewaySettings(trusted_proxies=networks)
+    assert warns is (trusts_everyone(Settings(gateway=gateway)) is not None)
 
 
 async def test_check_connects_to_redis(redis_server: EmbeddedRedis, tmp_path: Path) -> None:

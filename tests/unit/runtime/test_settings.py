@@ -18,12 +18,13 @@ from oddsengine.runtime.settings.schema import SECTION_NAMES, SECTIONS
 from oddsengine.runtime.settings.toml_lines import line_numbers
 from oddsengine.sourcing.source_selector import SourcingRule
 
-ADAPTERS = {name: plugin.config_type for name, plugin in installed_feeds().items()}
+PLUGINS = installed_feeds()
+ADAPTERS = {name: plugin.config_type for name, plugin in PLUGINS.items()}
 CONFIGS = Path(__file__).parents[3] / "config"
 
 
 def parse(text: str) -> Settings:
-    return parse_settings(text, "odds.toml", ADAPTERS)
+    return parse_settings(text, "odds.toml", ADAPTERS, lambda adapter, name, config: PLUGINS[adapter].sources(name, config))
 
 
 def problems(text: str) -> list[str]:
@@ -257,6 +258,30 @@ def test_a_rule_names_sources_of_a_feed(source: str, is_known: bool) -> None:
             each.partition("; did")[0] for each in problems(text)
         ]
     assert parse(rule).profiles["default"].rules, "a gateway may know no feeds"
+
+
+FEEDS = "[feeds.p]\nadapter = 'pinnacle'\n[feeds.t]\nadapter = 'theoddsapi'\nbookmakers = ['bet365', 'unibet']\n"
+
+
+def test_a_bookmaker_is_one_that_its_feed_lists() -> None:
+    rules = "[[profiles.default.rules]]\nsource = ['t.bet365', 't.bet356']\nsuspend = true\n[[sourcing]]\nsources = ['t.unibt']\n"
+    known = "known: t.bet365, t.unibet; did you mean"
+    assert [
+        f"odds.toml:5: sourcing.0.sources: unknown source 't.unibt'; {known} 't.unibet'?",
+        f"odds.toml:2: profiles.default.rules.0.source: unknown source 't.bet356'; {known} 't.bet365'?",
+    ] == problems(rules + FEEDS)
+
+
+@pytest.mark.parametrize(
+    ("keys", "possible"), [("min_sources = 3", 3), ("min_sources = 4", 3), ("sources = ['p']", 1), ("sources = ['t']", 2)]
+)
+def test_a_consensus_needs_no_more_sources_than_there_are(keys: str, possible: int) -> None:
+    text = f"[[sourcing]]\nmode = 'consensus'\n{keys}\n{FEEDS}"
+    if possible >= int(keys[-1] if keys[-1].isdigit() else 2):
+        assert parse(text).sourcing
+    else:
+        (problem,) = problems(text)
+        assert f"there can be {possible}: every market of this consensus would stay suspended" in problem
 
 
 def test_a_source_named_as_late_in_play_is_one_of_a_feed() -> None:

@@ -20,7 +20,7 @@ from oddsengine.pricing.profiles.rules import MarketContext, Rule, brackets, min
 from oddsengine.runtime.settings import ConfigError, parse_settings
 from tests.support.builders import a_batch, a_definition, a_quote, an_event, live
 
-HERE = MarketContext("football", "cup", "top", "match_odds", "ft", "betfair", in_play=False, minutes_to_start=30.0)
+HERE = MarketContext("football", "cup", "top", "match_odds", "ft", "betfair", False, 30.0, "The Cup")
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,7 @@ HERE = MarketContext("football", "cup", "top", "match_odds", "ft", "betfair", in
         ({"sport": ("tennis", "football")}, True),
         ({"sport": "tennis"}, False),
         ({"competition": "league"}, False),
+        ({"competition": ("league", "The Cup")}, True),
         ({"tier": ("top", "second")}, True),
         ({"tier": "second"}, False),
         ({"type": "total"}, False),
