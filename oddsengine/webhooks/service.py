@@ -82,6 +82,11 @@ class Webhooks:
         if self._endpoints:
             self._is_configured.set()
 
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """The endpoints that are delivered to."""
+        return self._endpoints
+
     def use(self, endpoints: Sequence[Endpoint]) -> None:
         """Deliver to other endpoints from now on. Those that stay go on where they are."""
         self._endpoints = endpoints

@@ -6,13 +6,14 @@ import asyncio
 import os
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from feeds.errors import FeedError
 from feeds.toolkit.credentials import load_ca
 from oddsengine.common.clock import CLOCK
 from oddsengine.common.redaction import SECRETS
+from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.feeding.running import member_name
 from oddsengine.runtime.reload import ReloadedPart
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from oddsengine.webhooks.settings import WebhookSettings
     from oddsengine.webhooks.watch import EngineView
 
+_RENEW_S: Final = 10.0
+_UNUSABLE: Final = Outage("webhook secret unusable, signing with the last one", "webhook secret usable again")
 #: A path and query that are longer may contain a key.
-_PLAIN_PATH_LENGTH = 20
+_PLAIN_PATH_LENGTH: Final = 20
 
 
 def open_endpoints(webhooks: Iterable[WebhookSettings], environment: Mapping[str, str] = os.environ) -> list[Endpoint]:
@@ -77,6 +80,25 @@ def webhooks_part(webhooks: Webhooks) -> ReloadedPart:
     return ReloadedPart(frozenset({"webhooks"}), prepare)
 
 
+def renew_secrets(webhooks: Webhooks) -> None:
+    """Read the files of secrets again, and sign with what is in them now. One that can't be used changes nothing."""
+    before = webhooks.endpoints
+    try:
+        after = [_open(each.settings, os.environ) if each.settings.secret_file else each for each in before]
+    except ValueError as error:
+        _UNUSABLE.failed("webhooks", "unusable", error=str(error))
+        return
+    _UNUSABLE.worked("webhooks")
+    if [each.keys for each in before] != [each.keys for each in after]:
+        webhooks.use(after)
+
+
+async def _keep_secrets(webhooks: Webhooks) -> None:
+    while True:
+        await asyncio.sleep(_RENEW_S)
+        renew_secrets(webhooks)
+
+
 @asynccontextmanager
 async def run_webhooks(
     settings: Settings, redis_url: str, engine: EngineView, endpoints: list[Endpoint]
@@ -109,6 +131,7 @@ async def run_webhooks(
             tasks = [
                 group.create_task(webhooks.run(), name="webhooks"),
                 group.create_task(keep_on_primary(redis), name="primary"),
+                group.create_task(_keep_secrets(webhooks), name="secrets"),
             ]
             try:
                 yield webhooks

@@ -17,7 +17,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from oddsengine.domain.feed_updates import MarketUpdate
-from oddsengine.runtime.parts.webhooks import open_endpoints, run_webhooks
+from oddsengine.runtime.parts.webhooks import open_endpoints, renew_secrets, run_webhooks, webhooks_part
 from oddsengine.runtime.settings import EngineSettings
 from oddsengine.streams.keys import webhook_keys
 from oddsengine.webhooks.settings import WebhookSettings
@@ -26,10 +26,12 @@ from tests.support.service import RunningService, quick_settings, running_servic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from oddsengine.webhooks.service import Webhooks
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
+ANOTHER_SECRET = "whsec_" + base64.b64encode(b"a" * 24).decode()
 MARKET = "e1/match_odds"
 
 
@@ -87,14 +89,19 @@ async def service() -> AsyncIterator[RunningService]:
 @asynccontextmanager
 async def telling(service: RunningService, receiver: Receiver, **options: Any) -> AsyncIterator[Webhooks]:
     """Run webhooks of an engine, and wait until everything is watched by somebody."""
-    endpoints = open_endpoints([WebhookSettings(url=receiver.url, secret=SECRET, **options)])
+    endpoints = open_endpoints([WebhookSettings(**{"url": receiver.url, "secret": SECRET, **options})])
     settings = service.settings
     async with run_webhooks(settings, settings.redis.full_url, service.engine, endpoints) as webhooks:
-        redis = Redis.from_url(settings.redis.url)
-        while not await redis.hexists(webhook_keys(settings.redis.namespace).state, "commands"):
-            await asyncio.sleep(0.01)
-        await redis.aclose()
+        await wait_noted(service, "commands")
         yield webhooks
+
+
+async def wait_noted(service: RunningService, field: str) -> None:
+    """Wait until something was noted, or an endpoint begun (`cursor:<name>`)."""
+    redis = Redis.from_url(service.settings.redis.url)
+    while not await redis.hexists(webhook_keys(service.settings.redis.namespace).state, field):
+        await asyncio.sleep(0.01)
+    await redis.aclose()
 
 
 async def counted(webhooks: Webhooks, **expected: int) -> None:
@@ -165,6 +172,28 @@ async def test_a_restart_loses_nothing_and_tells_nothing_twice(service: RunningS
     ]
     assert [{"home": "winner", "away": "loser"}, {"home": "loser", "away": "winner"}] == outcomes
     assert 4 == len({event["id"] for event in receiver.accepted})
+
+
+async def test_a_replaced_secret_and_other_endpoints_are_used_without_a_restart(
+    service: RunningService, receiver: Receiver, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text(ANOTHER_SECRET)
+    async with telling(service, receiver, events=("commands", "results"), secret="", secret_file=str(file)) as webhooks:
+        file.write_text("unusable")
+        renew_secrets(webhooks)
+        file.write_text(f"{ANOTHER_SECRET}\n{SECRET}\n")
+        renew_secrets(webhooks)
+        await command(service, "signed with both")
+        await receiver.wait_for("command.made")
+        verify(*receiver.attempts[0])
+        other = WebhookSettings(url=receiver.url, secret=SECRET, name="other", events=("commands",))
+        part = webhooks_part(webhooks)
+        part.prepare(msgspec.structs.replace(service.settings, webhooks=(other,)))()
+        await wait_noted(service, "cursor:other")
+        await command(service, "told to the other")
+        (_, event) = await receiver.wait_for("command.made", "command.made")
+        assert "told to the other" == event["data"]["reason"]
 
 
 async def test_one_process_delivers_and_another_goes_on_when_it_stops(service: RunningService, receiver: Receiver) -> None:

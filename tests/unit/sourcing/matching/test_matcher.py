@@ -135,3 +135,17 @@ def test_three_feeds_match_in_any_order(order: list[str]) -> None:
 def test_the_review_threshold_is_not_above_the_merge_threshold() -> None:
     with pytest.raises(ValueError, match="must not be above merge_threshold"):
         MatchingSettings(review_threshold=0.9, merge_threshold=0.8)
+
+
+def test_other_pairs_of_the_config_are_decided_at_once_and_a_persons_word_holds_against_them() -> None:
+    matcher = a_matcher(matches=(("b.1", "p.9"),))
+    matcher.place(a_match("b.1"))
+    matcher.place(a_match("p.9", "Somebody", "Else"))
+    assert "b.1" == matcher.placement_of(EventId("p.9")).event
+    assert ["p.9"] == [move.event for move in matcher.use_table((), ())]
+    assert "p.9" == matcher.placement_of(EventId("p.9")).event
+    assert [] == matcher.use_table((), ()), "decided already"
+    matcher.settle([("b.1", "p.9")], [])
+    assert [] == matcher.use_table((), [("b.1", "p.9")])
+    assert "b.1" == matcher.placement_of(EventId("p.9")).event
+    assert ["p.9"] == [move.event for move in matcher.settle([], [])]
