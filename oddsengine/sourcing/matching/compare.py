@@ -245,4 +245,13 @@ def _competitions(one: EventProfile, other: EventProfile) -> list[tuple[Limit, s
     if is_one_country_s and not across and not left.countries & right.countries:
         countries = (", ".join(sorted(kind.countries)) for kind in (left, right))
         limits.append(("non_match", f"competitions of {' and '.join(countries)}"))
+    elif sport == "football" and not across and _are_of_other_countries(left, right):
+        names = f"{one.event.competition.name} and {other.event.competition.name}"
+        limits.append(("possible_match", f"{names} are not of one country"))
     return limits
+
+
+def _are_of_other_countries(one: CompetitionKind, other: CompetitionKind) -> bool:
+    """Check whether the leagues' names allow no country of both."""
+    countries, others = one.league_countries, other.league_countries
+    return bool(countries and others) and not countries & others

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from oddsengine.sourcing.matching.names.countries import ADJECTIVES, CODES
+from oddsengine.sourcing.matching.names.countries import ADJECTIVES, CODES, COUNTRIES
 from oddsengine.sourcing.matching.names.marks import Patterns, compiled, folded, marked_name
 
 _MALE: Final = re.compile(r"\b(?:men'?s?|atp|male|herren|masculino)\b")
@@ -93,6 +93,58 @@ _CONTESTS: Final = compiled(
     ("league", r"\b(?:segunda|brasileir\w+|ekstraklasa|allsvenskan|eliteserien|mls|epl)\b"),
 )
 
+_SPANISH: Final = frozenset(
+    {"argentina", "bolivia", "chile", "colombia", "ecuador", "mexico", "paraguay", "peru", "spain", "uruguay", "venezuela"}
+)
+#: Countries in which no league is called as those of many others are, Premier League or Ligue 1.
+_OWN_NAMES: Final = _SPANISH | {
+    "australia",
+    "austria",
+    "belgium",
+    "brazil",
+    "denmark",
+    "france",
+    "germany",
+    "greece",
+    "italy",
+    "japan",
+    "netherlands",
+    "new zealand",
+    "norway",
+    "poland",
+    "portugal",
+    "south korea",
+    "sweden",
+    "switzerland",
+    "turkey",
+    "united states",
+}
+_OTHERS: Final = COUNTRIES - _OWN_NAMES
+#: In which countries a league of football may be, by its name alone; one that is not listed may be in any.
+_LEAGUES: Final[tuple[tuple[re.Pattern[str], frozenset[str]], ...]] = tuple(
+    (re.compile(pattern), frozenset(countries))
+    for pattern, countries in (
+        (r"\ba-league\b", {"australia", "new zealand"}),
+        (r"\bmls\b", {"united states", "canada"}),
+        (r"\bliga mx\b", {"mexico"}),
+        (r"\b(?:epl|efl)\b", {"england", "wales"}),
+        (r"\bpremier league\b", _OTHERS),
+        (r"\bligue [12]\b", _OTHERS | {"france"}),
+        (r"\bserie [abc]\b", {"italy", "brazil", "ecuador"}),
+        (r"\bla ?liga\b", {"spain"}),
+        (r"\bprimera\b", _OTHERS | _SPANISH),
+        (r"\bbundesliga\b", {"germany", "austria"}),
+        (r"\b(?:eredivisie|eerste divisie)\b", {"netherlands"}),
+        (r"\b(?:primeira liga|liga portugal)\b", {"portugal"}),
+        (r"\bbrasileir\w+", {"brazil"}),
+        (r"\ballsvenskan\b", {"sweden"}),
+        (r"\beliteserien\b", {"norway"}),
+        (r"\bekstraklasa\b", {"poland"}),
+        (r"\bj[123]?[ -]league\b", {"japan"}),
+        (r"\bk[ -]league\b", {"south korea"}),
+    )
+)
+
 
 class CompetitionKind(NamedTuple):
     """What follows from the name of a competition. `is_known` is False where there is no name to go by."""
@@ -106,6 +158,8 @@ class CompetitionKind(NamedTuple):
     #: the game of an esports competition, and whether it is a league, a cup, ..
     game: str = ""
     contest: str = ""
+    #: where a league of football may be: its countries, or those that have one of its name; empty where nothing says so
+    league_countries: frozenset[str] = frozenset()
     is_known: bool = False
 
 
@@ -151,6 +205,7 @@ def competition_kind(name: str) -> CompetitionKind:
         international,
         game=_first(_GAMES, text),
         contest=_first(_CONTESTS, text),
+        league_countries=frozenset(countries) or next((each for name, each in _LEAGUES if name.search(text)), frozenset()),
         is_known=True,
     )
 
