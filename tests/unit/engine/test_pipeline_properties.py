@@ -64,6 +64,7 @@ steps = st.lists(
         st.tuples(st.just("wait"), st.integers(1, 100)),
         st.tuples(st.just("gone"), _sources, _markets),
         st.tuples(st.just("health"), _sources, st.sampled_from(("live", "live", "lagging", "stale", "down"))),
+        st.tuples(st.just("profiles"), st.sampled_from((("default", "brand"), ("brand", "default"), ("brand",)))),
         st.tuples(st.just("flush")),
     ),
     max_size=40,
@@ -110,6 +111,17 @@ def _apply(pipeline: Pipeline, now_ms: int, what: str, source: str, *of: Any) ->
     else:
         updates = [SourceStatus(of[0], "test")]
     pipeline.receive(a_batch(*updates, source=source), now_ms)
+
+
+def _change_profiles(pipeline: Pipeline, now_ms: int, names: tuple[str, ...]) -> None:
+    """Publish for other profiles with the same rules, which all have the same prices, and then for the usual one again."""
+    pipeline.adopt(Pricer(dict.fromkeys(names, _PROFILE)))
+    pipeline.flush(0, now_ms)
+    pipeline.offers[0].commit(now_ms)
+    prices = [each.prices for market in pipeline.offers[0].markets.values() for each in market.selections.values()]
+    assert {len(names)} >= {len(each) for each in prices}
+    assert all(len(set(each)) == 1 for each in prices)
+    pipeline.adopt(Pricer({"default": _PROFILE}))
 
 
 def _with_result(market: str) -> MarketDefinition:
@@ -193,6 +205,8 @@ def test_the_offer_depends_on_the_current_state_of_the_sources_alone(rule: Sourc
     for step in [*_initial_steps(), *updates, ("flush",)]:
         if step[0] == "wait":
             now_ms += step[1] * 1000
+        elif step[0] == "profiles":
+            _change_profiles(pipeline, now_ms, step[1])
         elif step != ("flush",):
             _apply(pipeline, now_ms, *step)
             if step[0] == "result" or (step[0] == "define" and step[3] == "closed"):
