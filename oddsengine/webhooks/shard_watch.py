@@ -167,7 +167,8 @@ class ShardWatch:
         if not self._with_results:
             self._position = top
             return []
-        notes: list[Note] = []
+        # Nothing is noted before all is read: an error would lose it.
+        found: dict[str, dict[str, SelectionResult]] = {}
         seen: set[str] = set()
         async for field, raw in self._redis.hscan_iter(self._keys.snapshot, count=_SCAN_COUNT):
             if not field.startswith(b"m:"):
@@ -178,7 +179,10 @@ class ShardWatch:
                 continue
             results = _results_of(raw)
             if results:
-                notes += self._compare(market, results, at_ms)
+                found[market] = results
+        notes: list[Note] = []
+        for market, results in found.items():
+            notes += self._compare(market, results, at_ms)
         for market in [field.removeprefix(self._prefix) for field in self._noted if field.startswith(self._prefix)]:
             if market not in seen:
                 notes += self._forget(market)
@@ -200,6 +204,5 @@ def _results_of(raw: bytes) -> dict[str, SelectionResult]:
 
 
 def _digest(results: Mapping[str, SelectionResult]) -> str:
-    return id_of(*(f"{key} {each.outcome} {each.void_factor} {each.dead_heat_factor}" for key, each in sorted(results.items())))[
-        4:20
-    ]
+    texts = (f"{key} {each.outcome} {each.void_factor} {each.dead_heat_factor}" for key, each in sorted(results.items()))
+    return id_of(*texts)[4:20]
