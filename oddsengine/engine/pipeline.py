@@ -14,32 +14,33 @@ from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate
 from oddsengine.domain.ids import EventId
 from oddsengine.engine.commanded_markets import CommandedMarkets
 from oddsengine.engine.described_events import DescribedEvents, in_first_competition
-from oddsengine.engine.dirty_sets import DirtySets
 from oddsengine.engine.ended_events import EndedEvents
+from oddsengine.engine.flushing.backlog import Backlog
+from oddsengine.engine.flushing.cut_flush import flush_part
+from oddsengine.engine.flushing.dirty_sets import DirtySets
 from oddsengine.engine.market_directory import MarketDirectory
+from oddsengine.engine.market_sources import MarketSources
 from oddsengine.engine.matched_events import MatchedEvents
 from oddsengine.engine.ownership.unowned_events import UnownedEvents
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.guards.score_grid import settle
-from oddsengine.pricing.market.consensus_markets import CONSENSUS, ConsensusMarkets
+from oddsengine.pricing.market.consensus_markets import ConsensusMarkets
 from oddsengine.sourcing.agreement import agrees
 from oddsengine.sourcing.matching.event_id_mapper import EventIdMapper
 from oddsengine.sourcing.matching.matcher import Matcher, MatchingSettings, feed_of
 from oddsengine.sourcing.source_book import SourceBook
-from oddsengine.sourcing.source_selector import ConsensusInput, SourceSelector
+from oddsengine.sourcing.source_selector import SourceSelector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from oddsengine.commands.command import Command
-    from oddsengine.domain.events import Event
-    from oddsengine.domain.feed_updates import MarketDefinition, UpdateBatch
+    from oddsengine.domain.feed_updates import UpdateBatch
     from oddsengine.domain.ids import MarketId
-    from oddsengine.pricing.market.consensus import Consensus
+    from oddsengine.engine.flushing.cut_flush import TimeSlice
     from oddsengine.pricing.pricer import Pricer
-    from oddsengine.sourcing.source_book import SourceMarket
-    from oddsengine.sourcing.source_selector import ChosenSource, SourcingRule
+    from oddsengine.sourcing.source_selector import SourcingRule
 
 #: How many times in one flush repriced markets may make further ones dirty; the rest waits for the next flush.
 MAX_REPRICE_ROUNDS: Final = 8
@@ -67,7 +68,6 @@ class Pipeline:
         self.pricer = pricer
         self._clock_step_ms = 0
         self._selector = SourceSelector(sourcing)
-        self._has_sourcing_rules = bool(sourcing)
         #: None with a single feed, where nothing can be matched
         self.id_mapper: EventIdMapper | None = None
         if len({feed_of(source) for source in sources}) > 1:
@@ -81,19 +81,25 @@ class Pipeline:
         matcher = None if self.id_mapper is None else self.id_mapper.matcher
         self.commands = CommandedMarkets(tuple(pricer.profiles), self.offers, matcher)
         self._dirty = dirty = DirtySets(shards)
+        #: what flushes have put off, by shard
+        self._backlogs = [Backlog() for _ in range(shards)]
         self.mark, self.mark_event, self.leave = dirty.mark, dirty.mark_event, dirty.leave
         self.shard_of_market = dirty.shard_of_market
         self._directory = MarketDirectory(sources)
+        self._events = DescribedEvents(self.books)
+        self._sources = chosen = MarketSources(
+            self.books, self._directory, self._selector, self._consensus_markets, self._events, pricer, has_rules=bool(sourcing)
+        )
+        self.quoting, self.choose, self.event_of = chosen.quoting, chosen.choose, chosen.event_of
         self._ended = EndedEvents(self.quoting)
         self._unowned = UnownedEvents(self.books, self._directory, self.quoting)
-        self._events = DescribedEvents(self.books)
         #: markets whose event no source has described yet
         self._orphaned: dict[EventId, set[MarketId]] = {}
 
     @property
     def is_dirty(self) -> bool:
         """Whether the next flush has something to do."""
-        return bool(self._dirty)
+        return bool(self._dirty) or any(self._backlogs)
 
     def receive(self, batch: UpdateBatch, now_ms: int) -> None:
         """Apply updates of one source to its book and mark what they touch dirty.
@@ -112,7 +118,7 @@ class Pipeline:
                 if update.definition is not None:
                     self.assign(source, update.market, update.definition.id)
                     if update.definition.status == "closed":
-                        self._note_closing(update.definition.id, now_ms)
+                        self._sources.note_closing(update.definition.id, now_ms)
                 market = names.get(update.market)
                 if market is not None:
                     self.mark(market)
@@ -129,9 +135,10 @@ class Pipeline:
 
     def obey(self, command: Command) -> None:
         """Take over the present state of a command, and mark the markets that it concerns dirty."""
-        for market in self.commands.put(command):
-            self.mark(market)
-        self._settle_pairs()
+        with self._dirty.noting_commanded(self._backlogs):
+            for market in self.commands.put(command):
+                self.mark(market)
+            self._settle_pairs()
 
     def _settle_pairs(self) -> None:
         if self.matched is not None and (settled := self.commands.take_settled()) is not None:
@@ -156,22 +163,6 @@ class Pipeline:
             self._selector.retract(before, source)
             self.mark(before)
 
-    def _note_closing(self, market: MarketId, now_ms: int) -> None:
-        """Note who has closed a market with a result, before the next flush: until then the source may be down or gone."""
-        self._selector.choose(market, self.quoting(market), self._event_of(market), now_ms, begun=self._events.begun)
-
-    def quoting(self, market: MarketId) -> list[tuple[SourceBook, SourceMarket]]:
-        """Return the sources that quote a market with their books of it, most preferred first."""
-        sources = self._directory.sources_of(market)
-        found: list[tuple[SourceBook, SourceMarket]] = []
-        # One source, as for most markets, needs no order.
-        for source in sources if len(sources) == 1 else [each for each in self.books if each in sources]:
-            book = self.books[source]
-            held = book.markets.get(sources[source])
-            if held is not None:
-                found.append((book, held))
-        return found
-
     def tick(self, now_ms: int) -> None:
         """Mark the markets dirty that must be priced only because time has passed. Call about once a second."""
         for market in self.commands.expire(now_ms):
@@ -191,12 +182,13 @@ class Pipeline:
         self.pricer = pricer
         self.profiles = tuple(pricer.profiles)
         self.commands.use(pricer)
+        self._sources.use(pricer)
         self._mark_all()
 
     def choose_by(self, sourcing: Sequence[SourcingRule]) -> None:
         """Choose sources by other rules from the next flush on."""
         self._selector.use(sourcing)
-        self._has_sourcing_rules = bool(sourcing)
+        self._sources.has_rules = bool(sourcing)
         self._mark_all()
 
     def _mark_all(self) -> None:
@@ -208,16 +200,32 @@ class Pipeline:
         self._clock_step_ms = self.commands.clock_step_ms = step_ms
         self.pricer.follow_clock(step_ms)
 
-    def flush(self, shard: int, now_ms: int) -> None:
-        """Price what is dirty in a shard and stage it in the shard's offer.
+    def flush(self, shard: int, now_ms: int, time_slice: TimeSlice | None = None) -> bool:
+        """Price what is dirty in a shard and stage it in the shard's offer. Return whether nothing was put off.
 
         Args:
             shard: the shard.
             now_ms: Unix milliseconds, for rules on the time to an event's start.
+            time_slice: how much is done at once where a lot is dirty; the rest is put off to the next flush. None: everything.
         """
+        backlog, dirty = self._backlogs[shard], self._dirty
+        self.offers[shard].change_profiles(self.profiles)
+        if time_slice is not None and (backlog or dirty.count(shard) > time_slice.whole_up_to):
+            # At first nobody knows how many other shards have as much to do.
+            time_slice.begin(sum(map(bool, self._backlogs)) if backlog else len(self._backlogs))
+            flush_part(self, dirty, backlog, shard, now_ms, time_slice)
+        else:
+            if backlog:
+                dirty.add(shard, *backlog.take())
+            self.flush_dirty(shard, now_ms)
+            backlog.commanded.clear()
+        if not backlog.commanded:
+            self.offers[shard].commands = self.commands.obeyed
+        return not backlog
+
+    def flush_dirty(self, shard: int, now_ms: int) -> None:
+        """Stage what is dirty in a shard, all of it, without what was put off."""
         offer = self.offers[shard]
-        offer.change_profiles(self.profiles)
-        offer.commands = self.commands.obeyed
         if self._dirty.leaving[shard]:
             for event in self._dirty.take_leaving(shard):
                 self._leave(offer, event)
@@ -229,6 +237,24 @@ class Pipeline:
             for market in settle(scores, now_ms, self.mark, partial(self._reprice_dirty, offer, shard, now_ms)):
                 self.offers[self.shard_of_market(market)].suspend(market, "arbitrage")
 
+    def stage_event(self, shard: int, event: EventId, *, is_leaving: bool, is_changed: bool) -> None:
+        """Stage the description of an event, or withdraw it; see `flush_part`."""
+        if is_leaving:
+            self._leave(self.offers[shard], event)
+        if is_changed:
+            self._stage_event(self.offers[shard], event)
+
+    def stage_suspension(self, shard: int, market: MarketId, now_ms: int) -> AbstractSet[MarketId] | None:
+        """Stage an open market that is to be suspended, whatever its price. Return the others to be priced because of it.
+
+        Return None, and stage nothing, if it is to be priced.
+        """
+        offer = self.offers[shard]
+        record = offer.markets.get(market)
+        if record is None or record.state.status != "open":
+            return None
+        return self._reprice(offer, market, now_ms, only_suspensions=True)
+
     def _reprice_dirty(self, offer: OwnedOffer, shard: int, now_ms: int) -> None:
         for _ in range(MAX_REPRICE_ROUNDS):
             markets = self._dirty.markets[shard]
@@ -236,7 +262,7 @@ class Pipeline:
                 return
             self._dirty.markets[shard] = set()
             for market in sorted(markets) if len(markets) > 1 else markets:
-                for other in self._reprice(offer, market, now_ms):
+                for other in self._reprice(offer, market, now_ms) or ():
                     self.mark(other)
 
     def _leave(self, offer: OwnedOffer, event: EventId) -> None:
@@ -259,8 +285,13 @@ class Pipeline:
         for market in self._orphaned.pop(event, ()):
             self.mark(market)
 
-    def _reprice(self, offer: OwnedOffer, market: MarketId, now_ms: int) -> AbstractSet[MarketId]:
-        """Price a market and stage it. Returns the other markets that must be priced again because of it."""
+    def _reprice(
+        self, offer: OwnedOffer, market: MarketId, now_ms: int, *, only_suspensions: bool = False
+    ) -> AbstractSet[MarketId] | None:
+        """Price a market and stage it. Return the other markets that must be priced again because of it.
+
+        With `only_suspensions`, return None where it is to be priced.
+        """
         choice, _ = self.choose(market, now_ms)
         if choice is None:
             offer.suspend(market, self.commands.reason_without_source(market, now_ms))
@@ -271,9 +302,11 @@ class Pipeline:
             priced = self.pricer.suspend(choice.definition, TRADER)
         elif choice.reason is not None:
             priced = self.pricer.suspend(choice.definition, choice.reason)
+        elif only_suspensions and choice.definition.status == "open" and (ruling is None or not ruling.has_gaps):
+            return None
         else:
             event = self.event_of(choice.market, choice.definition)
-            other_sources = partial(self._other_live_sources, market, choice.market)
+            other_sources = partial(self._sources.other_live, market, choice.market)
             priced = self.pricer.price(choice.market, choice.definition, event, now_ms, other_sources)
             if priced.market is None:
                 changes = priced.changes if ruling is None else ruling.prices_of(priced.changes)
@@ -297,39 +330,6 @@ class Pipeline:
             return priced.dirty | self.pricer.forget(market)
         return priced.dirty
 
-    def choose(self, market: MarketId, now_ms: int, *, remember: bool = True) -> tuple[ChosenSource | None, Consensus | None]:
-        """Choose the source that prices a market; where several do together, also return their consensus.
-
-        Args:
-            market: the market.
-            now_ms: Unix milliseconds.
-            remember: whether the choice counts, so that a later return to a better source waits for the configured time.
-        """
-        event = self._event_of(market)
-        choice = self._selector.choose(market, self.quoting(market), event, now_ms, begun=self._events.begun, remember=remember)
-        if not isinstance(choice, ConsensusInput):
-            return choice, None
-        first, first_definition, _ = choice.members[0]
-        definition = self._consensus_markets.definition_for(market, first.source, first_definition)
-        resolved = self.pricer.resolve(CONSENSUS, definition, event, now_ms)
-        own = self.pricer.resolve_members([each.source for each, _, _ in choice.members], definition, event, now_ms)
-        return self._consensus_markets.combine(market, choice, resolved, now_ms, own)
-
-    def _event_of(self, market: MarketId) -> Event | None:
-        """Return the event of a market for the sourcing rules, None where there are none."""
-        return self._events.current.get(EventId(market.partition("/")[0])) if self._has_sourcing_rules else None
-
-    def event_of(self, market: SourceMarket, definition: MarketDefinition) -> Event | None:
-        """Return the event of a market as it was last described, else as the source that prices the market has it."""
-        event = self._events.current.get(definition.event)
-        if event is not None:
-            return event
-        book = self.books.get(market.source)
-        return None if book is None else book.events.get(definition.event)
-
-    def _other_live_sources(self, market: MarketId, chosen: SourceMarket) -> list[SourceMarket]:
-        return [other for book, other in self.quoting(market) if other is not chosen and book.health == "live"]
-
     def retire(self, shard: int, now_ms: int, keep_ms: int) -> None:
         """Remove the events that have had no market to bet on for a while.
 
@@ -342,13 +342,6 @@ class Pipeline:
         for event in self._ended.due(offer, now_ms, keep_ms):
             self._remove(offer, event)
 
-    def prepare(self, shard: int, now_ms: int, limit: int) -> bool:
-        """Price up to `limit` of the dirty markets of a shard that this engine may own soon. Return whether these were all."""
-        rest = self._dirty.set_aside(shard, limit)
-        self.flush(shard, now_ms)
-        self._dirty.markets[shard] |= rest
-        return not rest
-
     def release(self, shard: int) -> None:
         """Drop the offer of a shard that another engine owns. What the sources say of it is kept, to price it again."""
         for event, entry in self.offers[shard].events.items():
@@ -359,6 +352,7 @@ class Pipeline:
                 self._consensus_markets.forget(market)
                 self.commands.forget(market, self.pricer)
         self.offers[shard] = OwnedOffer(self.profiles)
+        self._backlogs[shard].clear()
         for event, markets in self._unowned.by_event({shard}, len(self.offers)).items():
             self._dirty.events[shard].add(event)
             self._dirty.markets[shard] |= markets

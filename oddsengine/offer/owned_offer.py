@@ -216,16 +216,17 @@ class OwnedOffer(Offer):
                     changed = True
         return changed
 
-    def suspend_all(self, reason: str, instead_of: str = "") -> None:
-        """Stage the suspension of every open market, for example after a change of owner.
+    def suspend_all(self, reason: str, *, limit: int | None = None) -> bool:
+        """Stage the suspension of every open market, for example before the owner stops. Return whether none is left.
 
         Args:
             reason: why.
-            instead_of: markets suspended for this reason get the new one.
+            limit: how many to suspend at most.
         """
-        for record in list(self.markets.values()):
-            if record.state.status == "open" or (record.state.status == "suspended" and record.state.reason == instead_of):
-                self.suspend(record.id, reason)
+        opened = [record.id for record in self.markets.values() if record.state.status == "open"]
+        for market in opened[:limit]:
+            self.suspend(market, reason)
+        return limit is None or len(opened) <= limit
 
     def suspend(self, market: MarketId, reason: str) -> None:
         """Stage the suspension of a market. No-op if it is closed or unknown."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from oddsengine.common.tasks import end_tasks
+from oddsengine.engine.flushing.time_slice import ClockedSlice
 from oddsengine.engine.ownership.shard_writer import LAST_WRITE_S
 from oddsengine.streams.errors import Fenced
 from oddsengine.streams.leases.keeper import LeaseKeeper
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 #: How long an engine that stops waits for others to take its shards.
 HAND_OVER_S: Final = 5.0
-#: Markets priced at a time while a take-over is prepared: a few milliseconds.
-_PREPARED_AT_ONCE: Final = 100
 #: After a rival that has no lease has opened an epoch, its shard is left alone for this many leases.
 _BLOCKED_LEASES: Final = 5
 _RETIRE_EVERY_S: Final = 30.0
@@ -66,6 +65,7 @@ class Ownership:
         self._pipeline = pipeline
         self._closed_event_ttl_ms = round(closed_event_ttl_s * 1000)
         self._now_ms = now_ms
+        self._time_slice = ClockedSlice()
         self._catch_up = catch_up
         self._clock = clock
         self._writers: list[ShardWriter] = []
@@ -235,7 +235,7 @@ class Ownership:
 
     async def _price(self, shard: int) -> None:
         while True:
-            if self._pipeline.prepare(shard, self._now_ms(), _PREPARED_AT_ONCE):
+            if self._pipeline.flush(shard, self._now_ms(), self._time_slice):
                 return
             await asyncio.sleep(0)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from oddsengine.engine.ended_events import STOPPED
+from oddsengine.engine.flushing.time_slice import ClockedSlice
 from oddsengine.engine.ownership.takeover import stage_known
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, cause_of, note_outage
 from oddsengine.streams.errors import DataLost, Fenced, Overtaken
@@ -21,6 +22,7 @@ from oddsengine.streams.publisher import prepare
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from oddsengine.engine.flushing.cut_flush import TimeSlice
     from oddsengine.engine.pipeline import Pipeline
     from oddsengine.offer.owned_offer import OwnedOffer
     from oddsengine.streams.publisher import Publication
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 HEARTBEAT_S: Final = 1.0
 #: How long the last write may take: without it, gateways suspend by themselves soon after.
 LAST_WRITE_S: Final = 3.0
+#: Markets suspended with each of the last writes: some 20 milliseconds.
+_SUSPENDED_AT_ONCE: Final = 500
 _RETRY_S: Final = 0.1
 _RETIRE_EVERY_S: Final = 5.0
 #: A write that takes longer than this is overdue: gateways suspend at about the same time.
@@ -88,9 +92,10 @@ class ShardWriter:
         heartbeat_s: how often an idle owner writes.
         wall_ms: Unix milliseconds by the system's clock, for the time that batches are published with; None for `now_ms`.
         lease: nothing is written while it is not held.
+        time_slice: how much of a large flush is done before that is published and others get their turn; None: 10 ms.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is wired once
         self,
         pipeline: Pipeline,
         shard: int,
@@ -100,8 +105,10 @@ class ShardWriter:
         heartbeat_s: float = HEARTBEAT_S,
         wall_ms: Callable[[], int] | None = None,
         lease: WriteLease | None = None,
+        time_slice: TimeSlice | None = None,
     ) -> None:
         self._lease = lease or UnlimitedLease()
+        self._time_slice = time_slice or ClockedSlice()
         self._pipeline = pipeline
         self.shard = shard
         self._user = f"owner of shard {shard}"
@@ -213,7 +220,11 @@ class ShardWriter:
             if now_ms >= self._next_tick_ms:
                 self._next_tick_ms = now_ms + round(HEARTBEAT_S * 1000)
                 self._pipeline.tick(now_ms)
-            self._pipeline.flush(self.shard, now_ms)
+            is_whole = self._pipeline.flush(self.shard, now_ms, self._time_slice)
+            if not self._lease.is_held():
+                # It has ended meanwhile. What is staged is published with what is newer by then.
+                self._wake.set()
+                continue
             is_due = now_ms - self._last_write_ms >= self._heartbeat_ms
             batch = offer.commit(self._wall_ms(), heartbeat=is_due)
             if offer.profiles != self._published_profiles:
@@ -224,7 +235,10 @@ class ShardWriter:
                 await self._write(prepare(offer, batch))
                 self.flushes += 1
                 self._last_write_ms = self._now_ms()
-            if is_last:
+            if not is_whole:
+                self._wake.set()
+                await asyncio.sleep(0)
+            elif is_last:
                 return
 
     async def _until_held(self) -> None:
@@ -240,13 +254,15 @@ class ShardWriter:
 
     async def _suspend_all(self) -> None:
         offer = self._publisher.offer
-        offer.suspend_all(STOPPED)
-        batch = offer.commit(self._wall_ms())
-        if batch is None:
-            return
         try:
             async with asyncio.timeout(LAST_WRITE_S):
-                await self._write(prepare(offer, batch))
+                while True:
+                    is_whole = offer.suspend_all(STOPPED, limit=_SUSPENDED_AT_ONCE)
+                    batch = offer.commit(self._wall_ms())
+                    if batch is not None:
+                        await self._write(prepare(offer, batch))
+                    if is_whole:
+                        return
         except TimeoutError:
             _log.error("last write not made, gateways will suspend the markets", shard=self.shard, timeout_s=LAST_WRITE_S)
 
@@ -260,9 +276,16 @@ class ShardWriter:
         except _Lapsed:
             # Nobody knows whether the batch was written. It is old by now, and must not be shown for a moment.
             _log.warning("lease lapsed during a write, claiming the shard", shard=self.shard)
-            self._pipeline.flush(self.shard, self._now_ms())
+            await self._flush_all()
             self._publisher.offer.commit(self._wall_ms())
             await self._claim_again()
+
+    async def _flush_all(self) -> None:
+        """Stage everything that is dirty, before an epoch is opened with it."""
+        while True:
+            if self._pipeline.flush(self.shard, self._now_ms(), self._time_slice):
+                return
+            await asyncio.sleep(0)
 
     async def _claim_again(self) -> None:
         epoch = self._publisher.offer.epoch
@@ -278,7 +301,7 @@ class ShardWriter:
             offer.change_profiles(self._pipeline.profiles)
             known = self._pipeline.offers[self.shard]
             if known is not offer:
-                self._pipeline.flush(self.shard, self._now_ms())
+                await self._flush_all()
             recovering = stage_known(offer, known)
             offer.commands = self._pipeline.commands.obeyed
             offer.commit(self._wall_ms())

@@ -49,7 +49,12 @@ class Lease:
         """Wait until it may."""
         while not self.is_held():
             self._renewed.clear()
-            await self._renewed.wait()
+            held_back_s = self._not_before_s - self._clock()
+            try:
+                async with asyncio.timeout(held_back_s if held_back_s > 0.0 else None):
+                    await self._renewed.wait()
+            except TimeoutError:
+                pass  # the moment is over
 
     def renewed(self) -> None:
         """Wake those that wait."""

@@ -159,10 +159,14 @@ class ScoreGuard:
         Args:
             now_ms: Unix milliseconds, for the budget.
         """
-        groups = self._moved | self._waiting
+        moved, waiting = self._moved, self._waiting
         self._moved, self._waiting = {}, {}
         flipped: set[MarketId] = set()
-        for group in groups:
+        for group in moved | waiting:
+            if group not in moved and not self._budget.has_one(now_ms):
+                # Nothing of it has changed: without a program it would be decided as before.
+                self._waiting[group] = None
+                continue
             refused = self._decide(group, now_ms)
             flipped |= refused ^ group.refused
             group.refused = refused

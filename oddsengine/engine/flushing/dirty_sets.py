@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from oddsengine.domain.ids import shard_of
+from oddsengine.engine.flushing.backlog import event_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from oddsengine.domain.ids import EventId, MarketId
+    from oddsengine.engine.flushing.backlog import Backlog
 
 
 class DirtySets:
@@ -58,8 +63,35 @@ class DirtySets:
         events, self.leaving[shard] = self.leaving[shard], set()
         return sorted(events)
 
-    def set_aside(self, shard: int, limit: int) -> set[MarketId]:
-        """Leave only some markets of a shard to be priced. Return the others."""
-        dirty = self.markets[shard]
-        self.markets[shard] = set(sorted(dirty)[:limit])
-        return dirty - self.markets[shard]
+    def take_markets(self, shard: int) -> set[MarketId]:
+        """Return the markets of a shard that are to be priced, in no order, and clear them."""
+        markets, self.markets[shard] = self.markets[shard], set()
+        return markets
+
+    def add(self, shard: int, leaving: set[EventId], events: set[EventId], markets: set[MarketId]) -> None:
+        """Mark all of these again."""
+        self.leaving[shard] |= leaving
+        self.events[shard] |= events
+        self.markets[shard] |= markets
+
+    def count(self, shard: int) -> int:
+        """Return how many markets and events of a shard are dirty."""
+        return len(self.markets[shard]) + len(self.events[shard]) + len(self.leaving[shard])
+
+    @contextmanager
+    def noting_commanded(self, backlogs: Sequence[Backlog]) -> Iterator[None]:
+        """Note in the backlogs which events are marked while the context is open: a command waits for them."""
+        before = self.markets, self.events, self.leaving
+        self.markets = [set() for _ in range(self._shards)]
+        self.events = [set() for _ in range(self._shards)]
+        self.leaving = [set() for _ in range(self._shards)]
+        try:
+            yield
+        finally:
+            for shard, backlog in enumerate(backlogs):
+                markets, events, leaving = self.markets[shard], self.events[shard], self.leaving[shard]
+                backlog.commanded |= {event_of(market) for market in markets} | events | leaving
+                before[0][shard].update(markets)
+                before[1][shard].update(events)
+                before[2][shard].update(leaving)
+            self.markets, self.events, self.leaving = before
