@@ -62,6 +62,7 @@ class Console {
   start() {
     byId("login").hidden = true;
     byId("content").hidden = false;
+    document.body.classList.remove("signed-out");
     const { sub, role } = this.api.person;
     setText(byId("person"), role ? `${sub} (${role})` : sub ?? "");
     setText(byId("sign-out"), this.api.token === undefined ? "Sign in" : "Sign out");
@@ -74,6 +75,7 @@ class Console {
     for (const part of [this.live, this.commanding, this.engine]) part.stop();
     byId("content").hidden = true;
     byId("login").hidden = false;
+    document.body.classList.add("signed-out");
     setText(byId("login-problem"), message ?? "");
     this.#showState("refused");
     byId("token").focus();
@@ -92,6 +94,8 @@ class Console {
   }
 
   say(text, { isProblem = false, canUndo = false } = {}) {
+    // Only what was done last can be undone.
+    for (const button of byId("notices").querySelectorAll("button")) button.remove();
     const notice = element("p", { class: isProblem ? "notice problem" : "notice" }, text);
     if (canUndo) {
       const undo = element("button", { type: "button" }, "Undo ", element("kbd", { text: "u" }));
@@ -170,7 +174,7 @@ class Console {
 
   #help() {
     ask({
-      heading: "Keys", confirm: "Close", submit: () => undefined,
+      heading: "Keys", confirm: "Close", canCancel: false, submit: () => undefined,
       body: [element("dl", { class: "keys" }, ...KEYS.flatMap(([key, text]) => [element("dt", {}, element("kbd", { text: key })), element("dd", { text })]))],
     });
   }

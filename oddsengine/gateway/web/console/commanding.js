@@ -83,7 +83,7 @@ export class Commanding {
   }
 
   async confirm(command) {
-    this.#report(await this.api.confirm(command.id), `Confirmed: ${this.commandText(command)}`);
+    this.#report(await this.api.confirm(command.id), `Confirmed: ${this.commandText(command)}`, false);
     await this.refresh();
   }
 
@@ -147,9 +147,9 @@ export class Commanding {
     return `${name}: ${market.selections[selection] ? selectionName(selection, market.selections[selection]) : selection}`;
   }
 
-  #report(answer, text) {
+  #report(answer, text, canUndo = true) {
     const notes = { pending: " (not published yet: it will be)", proposed: " (somebody else must confirm it)" };
-    this.listener.say(text + (notes[answer.state] ?? ""), { canUndo: answer.state !== "lifted" });
+    this.listener.say(text + (notes[answer.state] ?? ""), { canUndo });
   }
 
   #makeAgain({ action, scope, values, reason, expires, force }) {

@@ -1,4 +1,5 @@
-// A chart of published prices and fair odds over time, as SVG: steps, since a price holds until the next one.
+// A chart of published prices and fair odds over time, as SVG: steps, since a price holds until the next one. Odds are on a
+// logarithmic scale, on which a move of a favourite is as high as one of an outsider.
 
 const SPACE = "http://www.w3.org/2000/svg";
 const WIDTH = 720;
@@ -7,6 +8,7 @@ const LEFT = 44;
 const BOTTOM = 22;
 const TOP = 8;
 const LINES = 4;
+const MIN_SPAN_MS = 10_000;
 
 const svg = (tag, attributes, text) => {
   const node = document.createElementNS(SPACE, tag);
@@ -31,18 +33,18 @@ export function drawChart(root, lines, nowMs) {
     root.replaceChildren(svg("text", { x: WIDTH / 2, y: HEIGHT / 2, "text-anchor": "middle" }, "No price yet"));
     return;
   }
-  const from = Math.min(...shown.map(({ series }) => series.times[0]));
-  const span = Math.max(nowMs - from, 10_000);
-  let low = Math.min(...values);
-  let high = Math.max(...values);
-  const pad = Math.max((high - low) * 0.08, low * 0.005);
+  const from = Math.min(nowMs - MIN_SPAN_MS, ...shown.map(({ series }) => series.times[0]));
+  const span = nowMs - from;
+  let low = Math.log(Math.min(...values));
+  let high = Math.log(Math.max(...values));
+  const pad = Math.max((high - low) * 0.08, 0.005);
   low -= pad;
   high += pad;
   const x = (ms) => LEFT + ((ms - from) / span) * (WIDTH - LEFT - 4);
-  const y = (value) => TOP + ((high - value) / (high - low)) * (HEIGHT - TOP - BOTTOM);
+  const y = (value) => TOP + ((high - Math.log(value)) / (high - low)) * (HEIGHT - TOP - BOTTOM);
   const nodes = [];
   for (let index = 0; index <= LINES; index++) {
-    const value = low + ((high - low) * index) / LINES;
+    const value = Math.exp(low + ((high - low) * index) / LINES);
     nodes.push(svg("line", { class: "grid", x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }));
     nodes.push(svg("text", { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(2)));
   }

@@ -19,10 +19,11 @@ export const ACTIONS = {
 };
 
 /** Show a dialog until it is closed. `submit` may throw, which keeps it open and shows the message. */
-export function ask({ heading, body, confirm, submit, isDangerous = false, focus }) {
+export function ask({ heading, body, confirm, submit, isDangerous = false, canCancel = true, focus }) {
   const problem = element("p", { class: "problem", role: "alert" });
   const yes = element("button", { type: "submit", class: isDangerous ? "primary danger" : "primary", text: confirm });
   const no = element("button", { type: "button", text: "Cancel" });
+  no.hidden = !canCancel;
   const form = element("form", { method: "dialog" }, element("h2", { id: "dialog-heading", text: heading }), ...body, problem,
     element("div", { class: "buttons" }, no, yes));
   const dialog = element("dialog", { "aria-labelledby": "dialog-heading" }, form);
@@ -129,7 +130,7 @@ function perSelection(market, each) {
   const keys = selectionKeys(market).filter((key) => market.selections[key].status === "active");
   const nodes = keys.map((key) => {
     const { price } = market.selections[key];
-    return field(`${selectionName(key, market.selections[key])}: ${each.label.toLowerCase()}`, numeric(each, false), price == null ? "no price now" : `now ${price}`);
+    return field(`${selectionName(key, market.selections[key])}: ${each.label.toLowerCase()}`, numeric(each, false), price == null ? "no price now" : `now ${price.toFixed(2)}`);
   });
   const read = (labels) => {
     const entered = labels.map((label, index) => [keys[index], label.querySelector("input").value]).filter(([, value]) => value !== "");

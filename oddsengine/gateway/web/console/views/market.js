@@ -74,7 +74,7 @@ export class MarketDetail {
     const explanation = this.#explanation;
     setText(this.name, `${marketName(market)}`);
     this.#drawState(market, event);
-    this.#once("prices", [market.v, explanation], () => this.#drawPrices(market));
+    this.#once("prices", [market.v, explanation, this.#problem], () => this.#drawPrices(market));
     const concerning = this.console.commanding.concerning(event, market);
     const explained = explanation && new Set(explanation.commands.map(({ id }) => id));
     const holding = explained ? concerning.filter(({ id }) => explained.has(id)) : concerning;
@@ -118,10 +118,11 @@ export class MarketDetail {
       this.console.commanding.profiles = Object.keys(explanation.profiles);
       this.#noteFair(id, explanation);
     } catch (problem) {
-      if (id === this.id) [this.#explanation, this.#problem] = [undefined, problem];
       await this.#askFair(id);
+      if (id === this.id) [this.#explanation, this.#problem] = [undefined, problem];
     } finally {
       this.#asking = false;
+      this.#chartMs = 0;
     }
     this.console.redraw();
   }
@@ -171,7 +172,7 @@ export class MarketDetail {
     const rows = selectionKeys(market).map((key) => {
       const selection = market.selections[key];
       const explained = explanation?.selections[key];
-      const fair = explained && Object.values(explained.profiles).find((each) => each.fair)?.fair;
+      const fair = explained ? Object.values(explained.profiles).find((each) => each.fair)?.fair : this.#chartedFair(key);
       const name = selectionName(key, selection);
       return element("tr", { "data-selection": key, "data-status": selection.status },
         cell("th", selection.status === "active" ? name : `${name} (${selection.status})`, { scope: "row" }),
@@ -189,6 +190,12 @@ export class MarketDetail {
         return cell("td", value == null ? "–" : `${number((value - 1) * 100, 1)} %`, { class: "number", title: `book sum ${number(value, 4)}, allowed ${limitText(limit)}` });
       }));
     this.prices.replaceChildren(element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows), ...(margins ? [element("tfoot", {}, margins)] : [])));
+  }
+
+  /** The fair probability of a selection where nothing explains it. */
+  #chartedFair(key) {
+    const odds = this.live.history.of(this.id, key)?.fair.values.at(-1);
+    return odds ? 1 / odds : undefined;
   }
 
   #drawCommands(holding) {
