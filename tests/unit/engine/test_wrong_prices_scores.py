@@ -119,6 +119,27 @@ def test_who_wins_is_compared_with_by_how_much(sport: str) -> None:
     assert {None} == set(match.flush(2).values())
 
 
+@pytest.mark.parametrize(("sport", "line"), [("baseball", 4.5), ("american_football", 22.5), ("basketball", 26.5)])
+def test_totals_are_compared_with_those_of_the_sides(sport: str, line: float) -> None:
+    """Either side stays under its line, or both are over the match's."""
+    match = Match(sport)
+    total = f"total/ft/{2 * line - 0.5}"
+    match.quote(f"home_total/ft/{line}", under=3.3, over=0)
+    match.quote(f"away_total/ft/{line}", under=3.3, over=0)
+    match.quote(total, over=3.2, under=0)
+    assert {"arbitrage"} == set(match.flush().values())
+    match.quote(total, over=2.0, under=0)
+    assert {None} == set(match.flush(2).values())
+
+
+def test_nobody_to_score_first_is_a_match_without_goals() -> None:
+    match = Match()
+    match.quote("first_to_score", home=1.85, away=2.2, none=21.0)
+    match.quote("total/ft/0.5", over=1.08, under=0)
+    assert {"first_to_score": "arbitrage", "total/ft/0.5": "arbitrage"} == match.flush()
+    assert {("first_to_score", "none"), ("total/ft/0.5", "over")} == match.legs("first_to_score")
+
+
 def test_in_ice_hockey_a_total_may_count_extra_time() -> None:
     match = Match("ice_hockey")
     match.quote("match_odds", home=2.578, draw=3.4, away=0)

@@ -39,9 +39,12 @@ SPORTS: Final = frozenset(
 _REGULAR_TIME_TYPES: Final[Mapping[str, frozenset[str]]] = {
     "ice_hockey": frozenset({"match_odds", "double_chance", "draw_no_bet", "correct_score"})
 }
-#: Sports of high scores that play on until there is a winner: only markets on the winner and the margin are compared.
+#: Sports of high scores that play on until there is a winner: only the winner, the margin and totals are compared.
 _PLAYED_ON: Final = frozenset({"basketball", "american_football", "baseball"})
 _WINNER_TYPES: Final = frozenset({"moneyline", "asian_handicap"})
+_TOTAL_TYPES: Final = frozenset({"total", "home_total", "away_total"})
+#: The highest total of them that is compared: a grid for the 220 points of a match takes half a second to build, for 50 20 ms.
+_MAX_TOTAL: Final = 80.0
 #: The sport of them in which no whole match ends level, so that a head start of half a point changes nothing.
 _NEVER_LEVEL: Final = "basketball"
 _HALF_A_POINT: Final = 0.5
@@ -113,7 +116,7 @@ def claims_of(definition: MarketDefinition, sport: str, score: Score | None = No
     read = _READERS.get(definition.type)
     if read is None or not _is_on_the_score(definition):
         return {}
-    if definition.type not in _WINNER_TYPES if sport in _PLAYED_ON else definition.type == "moneyline" or sport not in SPORTS:
+    if not (_is_played_on(definition) if sport in _PLAYED_ON else definition.type != "moneyline" and sport in SPORTS):
         return {}
     types = _REGULAR_TIME_TYPES.get(sport)
     if types is not None and definition.period in {None, _WHOLE_MATCH} and definition.type not in types:
@@ -121,9 +124,18 @@ def claims_of(definition: MarketDefinition, sport: str, score: Score | None = No
     claims = read(definition)
     if counts_from_score(definition, sport):
         return _from_score(claims, score) if period_of(definition) in _FROM_THE_START else {}
-    if sport == _NEVER_LEVEL and definition.period in {None, _WHOLE_MATCH}:
+    if sport == _NEVER_LEVEL and definition.type in _WINNER_TYPES and definition.period in {None, _WHOLE_MATCH}:
         return {key: claim._replace(line=0.0) if abs(claim.line) <= _HALF_A_POINT else claim for key, claim in claims.items()}
     return claims
+
+
+def _is_played_on(definition: MarketDefinition) -> bool:
+    """Check whether a market is compared in sports that play on until there is a winner."""
+    if definition.type in _WINNER_TYPES:
+        return True
+    # A total of regular time is not one of the whole match.
+    is_whole = definition.period != _REGULAR_TIME and definition.line is not None
+    return is_whole and definition.type in _TOTAL_TYPES and (definition.line or 0.0) <= _MAX_TOTAL
 
 
 def _from_score(claims: dict[str, Claim], score: Score | None) -> dict[str, Claim]:
@@ -266,6 +278,8 @@ _RESULT: Final[Mapping[str, Claim]] = {"home": _HOME, "draw": _DRAW, "away": _AW
 _BOTH: Final[Mapping[str, Claim]] = {"yes": Claim("both"), "no": Claim("both", negated=True)}
 _HOME_SCORES: Final = Claim("linear", 1, 0, -0.5)
 _AWAY_SCORES: Final = Claim("linear", 0, 1, -0.5)
+#: Who scores first or last does not follow from the score where both do, but that nobody does is one.
+_NOBODY_SCORES: Final = Claim("linear", -1, -1, 0.5)
 
 
 _READERS: Final[Mapping[str, Reader]] = {
@@ -281,6 +295,8 @@ _READERS: Final[Mapping[str, Reader]] = {
     "home_total": _total(1, 0),
     "away_total": _total(0, 1),
     "both_to_score": _by_key(_BOTH),
+    "first_to_score": _by_key({"none": _NOBODY_SCORES}),
+    "last_to_score": _by_key({"none": _NOBODY_SCORES}),
     "home_to_score": _yes_no(_HOME_SCORES),
     "away_to_score": _yes_no(_AWAY_SCORES),
     "home_win_to_nil": _yes_no(_HOME, Claim("linear", 0, -1, 0.5)),
