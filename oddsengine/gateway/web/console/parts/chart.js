@@ -20,12 +20,12 @@ const svg = (tag, attributes, text) => {
 /**
  * Draw series into an SVG element, replacing what it shows.
  * @param {SVGElement} root
- * @param {{name: string, price: {times: number[], values: (number|null)[]}, fair: object}[]} lines
+ * @param {{index: number, price: {times: number[], values: (number|null)[]}, fair: object}[]} lines
  * @param {number} nowMs
  */
 export function drawChart(root, lines, nowMs) {
-  const shown = lines.flatMap((line, index) => [
-    { series: line.price, className: `line line${index}` }, { series: line.fair, className: `line fair line${index}` },
+  const shown = lines.flatMap((line) => [
+    { series: line.price, className: `line line${line.index}` }, { series: line.fair, className: `line fair line${line.index}` },
   ]).filter(({ series }) => series.times.length);
   const values = shown.flatMap(({ series }) => series.values.filter((value) => value !== null));
   root.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);

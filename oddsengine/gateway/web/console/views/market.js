@@ -27,6 +27,8 @@ export class MarketDetail {
   #timer;
   #drawn = new Map();
   #chartMs = 0;
+  /** the selections whose lines are hidden */
+  #uncharted = new Set();
 
   /**
    * @param {object} console
@@ -36,7 +38,9 @@ export class MarketDetail {
     this.console = console;
     this.live = console.live;
     this.isShown = false;
-    this.name = element("h3");
+    this.name = element("span");
+    // Apart from the state, which is read aloud when it changes.
+    this.version = element("small");
     this.state = element("p", { class: "market-state", role: "status" });
     this.actions = element("div", { class: "actions", role: "toolbar", "aria-label": "Commands for this market" });
     for (const [action, { name, key }] of [["suspend", ACTIONS.suspend], ["lift", { name: "Lift", key: "l" }], ...Object.entries(ACTIONS).slice(1)]) {
@@ -54,7 +58,7 @@ export class MarketDetail {
     this.chart.setAttribute("class", "chart");
     this.legend = element("ul", { class: "legend" });
     const section = (heading, ...nodes) => element("section", {}, element("h4", { text: heading }), ...nodes);
-    this.root = element("article", { class: "detail", "aria-label": "Market" }, this.name, this.state, this.actions, this.commands, this.prices,
+    this.root = element("article", { class: "detail", "aria-label": "Market" }, element("h3", {}, this.name, " ", this.version), this.state, this.actions, this.commands, this.prices,
       section("Published price and fair odds since the console was opened", this.chart, this.legend),
       element("div", { class: "columns" }, section("Rule of each profile", this.rules), section("Guards", this.guards), section("Sources", this.sources)));
   }
@@ -72,7 +76,7 @@ export class MarketDetail {
     this.root.hidden = !market;
     if (!market) return;
     const explanation = this.#explanation;
-    setText(this.name, `${marketName(market)}`);
+    setText(this.name, marketName(market));
     this.#drawState(market, event);
     this.#once("prices", [market.v, explanation, this.#problem], () => this.#drawPrices(market));
     const concerning = this.console.commanding.concerning(event, market);
@@ -155,7 +159,8 @@ export class MarketDetail {
     if (guard?.value != null) text += ` (${number(guard.value, 3)}, allowed ${limitText(guard.limit)})`;
     if (market.limit != null) text += ` · limit ${market.limit}`;
     if (market.bet_delay_s) text += ` · bet delay ${market.bet_delay_s} s`;
-    setText(this.state, `${text} · v${market.v}`);
+    setText(this.state, text);
+    setText(this.version, `v${market.v}`);
     this.root.dataset.status = market.status;
     this.root.dataset.trouble = causeOf(market) ?? "";
   }
@@ -236,13 +241,31 @@ export class MarketDetail {
 
   #drawChart(market) {
     this.#chartMs = Date.now();
-    const lines = selectionKeys(market).slice(0, CHARTED).map((key) => ({ key, name: selectionName(key, market.selections[key]), ...this.live.history.of(market.id, key) }))
-      .filter((line) => line.price);
-    drawChart(this.chart, lines, Date.now());
-    const text = lines.map(({ name, price, fair }) => `${name} ${number(price.values.at(-1))}${fair.values.at(-1) ? ` (fair ${number(fair.values.at(-1))})` : ""}`);
-    this.chart.setAttribute("aria-label", `Prices: ${text.join(", ")}`);
-    this.#once("legend", text, () => this.legend.replaceChildren(...text.map((each, index) => element("li", {}, element("span", { class: `key line${index}`, "aria-hidden": "true" }), each)),
-      element("li", { class: "quiet", text: "dashed: fair odds" })));
+    const lines = selectionKeys(market).slice(0, CHARTED).flatMap((key, index) => {
+      const series = this.live.history.of(market.id, key);
+      return series ? [{ key, index, name: selectionName(key, market.selections[key]), ...series }] : [];
+    });
+    const texts = lines.map(({ name, price, fair }) => `${name} ${number(price.values.at(-1))}${fair.values.at(-1) ? ` (fair ${number(fair.values.at(-1))})` : ""}`);
+    this.#once("legend", lines.map(({ key }) => key), () => this.#drawLegend(lines));
+    texts.forEach((text, index) => setText(this.legend.children[index].firstChild.lastChild, text));
+    drawChart(this.chart, lines.filter(({ key }) => !this.#uncharted.has(key)), Date.now());
+    this.chart.setAttribute("aria-label", `Prices: ${texts.join(", ")}`);
+  }
+
+  /** One button for each line, which shows and hides it: the others then have the whole height. */
+  #drawLegend(lines) {
+    this.#uncharted.clear();
+    this.legend.replaceChildren(...lines.map(({ key, index }) => {
+      const button = element("button", { type: "button", "aria-pressed": "true" }, element("span", { class: `key line${index}`, "aria-hidden": "true" }), element("span"));
+      button.addEventListener("click", () => {
+        const isShown = this.#uncharted.delete(key);
+        if (!isShown) this.#uncharted.add(key);
+        button.setAttribute("aria-pressed", String(isShown));
+        this.#chartMs = 0;
+        this.console.redraw();
+      });
+      return element("li", {}, button);
+    }), element("li", { class: "quiet", text: "dashed: fair odds" }));
   }
 }
 
