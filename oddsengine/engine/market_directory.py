@@ -13,15 +13,22 @@ if TYPE_CHECKING:
 class MarketDirectory:
     """Maps the sources' own market ids to markets, and back.
 
-    A source may have several ids for one market, as when it replaces one by another. The last one assigned quotes it.
+    A source may have several ids for one market, as when it replaces one by another. The last one assigned quotes it; once that
+    is withdrawn, the next one that is updated.
 
     Args:
         sources: source names.
+
+    Attributes:
+        unquoted: the sources and markets of which an id is withdrawn while others may be left.
     """
 
     def __init__(self, sources: Iterable[str]) -> None:
         self._markets: dict[str, dict[str, MarketId]] = {source: {} for source in sources}
         self._sources: dict[MarketId, dict[str, str]] = {}
+        #: the ids that are left of the markets that a source has had several for
+        self._several: dict[tuple[str, MarketId], set[str]] = {}
+        self.unquoted: set[tuple[str, MarketId]] = set()
 
     def markets_of(self, source: str) -> Mapping[str, MarketId]:
         """Return a view of the markets that a source quotes, by its own ids."""
@@ -36,6 +43,10 @@ class MarketDirectory:
         markets = self._markets[source]
         before = markets.get(source_id)
         sources = self._sources.setdefault(market, {})
+        current = sources.get(source, source_id)
+        if current != source_id:
+            self._several.setdefault((source, market), set()).update((current, source_id))
+        self.unquoted.discard((source, market))
         if before == market:
             sources.setdefault(source, source_id)
             return None
@@ -52,12 +63,31 @@ class MarketDirectory:
             self._remove_quote(source, source_id, market)
         return market
 
+    def restore(self, source: str, source_id: str) -> None:
+        """Let an updated id quote its market where another one that did so is withdrawn."""
+        market = self._markets[source].get(source_id)
+        if market is not None and (source, market) in self.unquoted:
+            self.unquoted.discard((source, market))
+            self._sources.setdefault(market, {}).setdefault(source, source_id)
+
     def _remove_quote(self, source: str, source_id: str, market: MarketId) -> None:
         sources = self._sources.get(market)
         if sources is not None and sources.get(source) == source_id:
             del sources[source]
+        ids = self._several.get((source, market))
+        if ids is None:
+            return
+        ids.discard(source_id)
+        if not ids:
+            del self._several[source, market]
+            self.unquoted.discard((source, market))
+        elif sources is not None and source not in sources:
+            self.unquoted.add((source, market))
 
     def forget(self, market: MarketId) -> None:
         """Drop a market at all its sources."""
         for source, source_id in self._sources.pop(market, {}).items():
             self._markets[source].pop(source_id, None)
+        for source in self._markets if self._several else ():
+            self._several.pop((source, market), None)
+            self.unquoted.discard((source, market))

@@ -110,7 +110,8 @@ class Pipeline:
         """
         source = batch.source
         book = self.books[source]
-        names = self._directory.markets_of(source)
+        directory = self._directory
+        names = directory.markets_of(source)
         published_ms = batch.published_ms if batch.published_ms is not None else now_ms
         for update in batch.updates if self.matched is None else self.matched.mapped(source, batch.updates):
             book.apply(update, published_ms, now_ms)
@@ -121,6 +122,8 @@ class Pipeline:
                         self._sources.note_closing(update.definition.id, now_ms)
                 market = names.get(update.market)
                 if market is not None:
+                    if directory.unquoted:
+                        directory.restore(source, update.market)
                     self.mark(market)
             elif type(update) is EventUpdate:
                 self.mark_event(update.event.id)

@@ -14,6 +14,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("assign"), st.sampled_from(SOURCES), st.sampled_from(["1", "2"]), st.sampled_from(MARKETS)),
         st.tuples(st.just("remove"), st.sampled_from(SOURCES), st.sampled_from(["1", "2"])),
+        st.tuples(st.just("restore"), st.sampled_from(SOURCES), st.sampled_from(["1", "2"])),
         st.tuples(st.just("forget"), st.sampled_from(MARKETS)),
     ),
     max_size=30,

@@ -106,6 +106,20 @@ def test_a_market_stays_while_its_source_replaces_its_id() -> None:
     assert ("open", None) == state(flushed(pipeline))
 
 
+def test_a_market_comes_back_by_what_another_id_quotes_after_one_was_withdrawn() -> None:
+    pipeline = a_pipeline()
+    pipeline.receive(live(), 1)
+    update(pipeline, *GOOD)
+    update(pipeline, MarketUpdate("1.2", True, a_definition(), [a_quote("home", 2.1), a_quote("away", 1.9)]))
+    flushed(pipeline)
+    update(pipeline, MarketGone("1.2"))
+    assert ("suspended", "withdrawn") == state(flushed(pipeline)), "its other quotes are older"
+    update(pipeline, MarketUpdate("1.1", False, None, [a_quote("home", 1.9), a_quote("away", 2.1)]))
+    assert ("open", None) == state(flushed(pipeline))
+    update(pipeline, MarketGone("1.1"))
+    assert ("suspended", "withdrawn") == state(flushed(pipeline))
+
+
 def test_an_id_that_was_replaced_may_go_after_the_event_has_ended() -> None:
     pipeline = a_pipeline()
     pipeline.receive(live(), 1)
