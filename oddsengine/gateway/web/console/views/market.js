@@ -192,7 +192,7 @@ export class MarketDetail {
     const margins = explanation && element("tr", {}, cell("th", "Margin", { scope: "row" }), ...sources.map(() => element("td")), element("td"),
       ...profiles.map((name) => {
         const { value, limit } = explanation.profiles[name];
-        return cell("td", value == null ? "–" : `${number((value - 1) * 100, 1)} %`, { class: "number", title: `book sum ${number(value, 4)}, allowed ${limitText(limit)}` });
+        return cell("td", !value ? "–" : `${number((value - 1) * 100, 1)} %`, { class: "number", title: `book sum ${number(value, 4)}, allowed ${limitText(limit)}` });
       }));
     this.prices.replaceChildren(element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows), ...(margins ? [element("tfoot", {}, margins)] : [])));
   }
