@@ -22,6 +22,8 @@ export class Live {
   #summaries = new Map();
   #changed = { all: true, events: new Set(), markets: new Set() };
   #retry;
+  #areSportsKnown = false;
+  #loaded = new Set();
 
   /**
    * @param {import("./api.js").Api} api
@@ -55,6 +57,11 @@ export class Live {
 
   get nowMs() {
     return Date.now() + (this.clockOffsetMs ?? 0);
+  }
+
+  /** Whether all that is on offer has arrived. */
+  get isLoaded() {
+    return this.#areSportsKnown && this.client.channels.every((channel) => this.#loaded.has(channel));
   }
 
   start() {
@@ -98,6 +105,7 @@ export class Live {
 
   #receive(message) {
     if (message.ts !== undefined) this.#compareClocks(message.ts);
+    if (message.op === "snapshot" && message.last) this.#loaded.add(message.channel);
     const changed = this.store.apply(message);
     this.#changed.all ||= changed.all;
     for (const id of changed.events) this.#note(id);
@@ -160,6 +168,7 @@ export class Live {
     try {
       const { events } = await this.api.get("v1/events");
       for (const sport of new Set(events.map((event) => event.sport))) this.client.add(`sport:${sport}`);
+      this.#areSportsKnown = true;
       if (this.client.channels.length) retryMs = SPORTS_REFRESH_MS;
     } catch (problem) {
       if (problem.status === 401) return; // `start` again with another token

@@ -6,6 +6,7 @@ import { startText } from "../parts/ages.js";
 import { askCommand, askLift } from "../parts/dialog.js";
 import { List } from "../parts/list.js";
 
+const LOADING = "Loading";
 const COLUMNS = [
   { key: "time", name: "Time" }, { key: "name", name: "Event" }, { key: "competition", name: "Competition" }, { key: "score", name: "Score" },
   { key: "state", name: "State" }, { key: "markets", name: "Markets" }, { key: "suspended", name: "Suspended" },
@@ -54,7 +55,8 @@ export class Board {
 
   draw(changed) {
     // What is filtered by a state that moves is filtered again with every change.
-    const isAnew = this.#wanted || changed.all || [...changed.events].some((id) => this.#moves(id));
+    const hasLoaded = this.live.isLoaded && this.count.textContent === LOADING;
+    const isAnew = this.#wanted || hasLoaded || changed.all || [...changed.events].some((id) => this.#moves(id));
     this.#wanted = false;
     if (isAnew) this.#fill();
     else if (changed.events.size) this.list.draw(new Set([...changed.events].map((id) => `event ${id}`)));
@@ -119,7 +121,8 @@ export class Board {
       items.push({ key: `event ${id}`, id, sport, name, in_play, start, competition });
     }
     this.list.setItems(items);
-    setText(this.count, shown.length === events.length ? `${events.length} events` : `${shown.length} of ${events.length} events`);
+    if (!this.live.isLoaded) setText(this.count, LOADING);
+    else setText(this.count, shown.length === events.length ? `${events.length} events` : `${shown.length} of ${events.length} events`);
   }
 
   #fillSports(sports) {

@@ -27,7 +27,7 @@ export class EventView {
     });
     this.detail = new MarketDetail(console, (action) => this.#act(action));
     const back = element("a", { class: "back", href: "#board", text: "Board" });
-    this.gone = element("p", { class: "empty", text: "This event is not on offer.", role: "status" });
+    this.gone = element("p", { class: "empty", role: "status" });
     const suspend = element("button", { type: "button", text: "Suspend the event" });
     suspend.addEventListener("click", () => this.#event && askCommand(this.console.commanding, "suspend", { event: this.#event }));
     this.head = element("div", { class: "event-head" }, back, this.name, this.facts, suspend);
@@ -58,6 +58,7 @@ export class EventView {
   draw(changed) {
     const event = this.#event;
     this.gone.hidden = event !== undefined;
+    setText(this.gone, this.live.isLoaded ? "This event is not on offer." : "Loading");
     this.panes.hidden = event === undefined;
     if (!event) {
       setText(this.name, this.#id ?? "");
