@@ -64,7 +64,7 @@ class MarketDirectory:
         return market
 
     def restore(self, source: str, source_id: str) -> None:
-        """Let an updated id quote its market where another one that did so is withdrawn."""
+        """Restore a market by an updated id where another one that quoted it is withdrawn."""
         market = self._markets[source].get(source_id)
         if market is not None and (source, market) in self.unquoted:
             self.unquoted.discard((source, market))

@@ -17,7 +17,7 @@ _NO_TERMS = MarketTerms()
 
 
 def move_profiles(markets: Iterable[MarketRecord], before: Sequence[str], after: Sequence[str]) -> None:
-    """Give the prices and terms of markets an entry for each of other profiles. A profile that is new has no prices and no terms.
+    """Move the prices and terms of markets to the entries of other profiles. A profile that is new has no prices and no terms.
 
     Args:
         markets: the markets, which are changed.

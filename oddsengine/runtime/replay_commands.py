@@ -35,7 +35,7 @@ class RecordedCommands:
         self._obeyed = 0
 
     def obey_until(self, pipeline: Pipeline, now_ms: int) -> None:
-        """Let a pipeline obey what was commanded up to a time, Unix milliseconds."""
+        """Apply to a pipeline what was commanded up to a time, Unix milliseconds."""
         waiting = self._waiting
         while self._obeyed < len(waiting) and waiting[self._obeyed][0] <= now_ms:
             pipeline.obey(waiting[self._obeyed][1])

@@ -105,7 +105,7 @@ class Webhooks:
             await self.stop()
 
     async def stop(self) -> None:
-        """Let another process watch and deliver. May be called again."""
+        """Release watching and delivery for another process. May be called again."""
         self._has_ended = True
         try:
             await self._end_work()

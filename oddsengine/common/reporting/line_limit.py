@@ -14,7 +14,7 @@ LINES: Final = 5
 
 
 class LineLimit:
-    """Lets the first few of a period through, and counts the others.
+    """Passes the first few of a period on, and counts the others.
 
     Args:
         clock: monotonic seconds.

@@ -162,7 +162,7 @@ class Feeder:
             await self.stop()
 
     async def hand_over(self, timeout_s: float = HAND_OVER_S) -> None:
-        """Let other processes connect the feeds before this one lets go of them, while `run` goes on.
+        """Wait until other processes have connected the feeds of this one, while `run` goes on.
 
         Args:
             timeout_s: how long to wait for them.
@@ -236,7 +236,7 @@ class Feeder:
         connection.take()
 
     async def _disconnect(self, feed: str) -> None:
-        """Let go of a feed. No-op if that is done already."""
+        """Release a feed. No-op if that is done already."""
         self._owned.discard(feed)
         self._connections.pop(feed, None)
         task = self._tasks.pop(feed, None)

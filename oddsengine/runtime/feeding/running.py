@@ -38,7 +38,7 @@ class SharedFeeds:
         self._received = received
 
     async def hand_over(self) -> None:
-        """Let other processes connect the feeds of this one."""
+        """Release the feeds of this process for others."""
         if self.feeder is not None:
             await self.feeder.hand_over()
 

@@ -192,7 +192,7 @@ class Front:
 
     @asynccontextmanager
     async def serving(self, app: web.Application) -> AsyncIterator[None]:
-        """Let an application answer in place of the front, until the context is left."""
+        """Serve by an application in place of the front, until the context is left."""
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_ANSWERED_WITHIN_S)
         await runner.setup()
         await self.hand_over()

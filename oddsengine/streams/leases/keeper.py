@@ -186,7 +186,7 @@ class LeaseKeeper:
             await self._stepped.wait()
 
     async def leave(self) -> None:
-        """Give up the lease and what is owned, so that others need not wait for its end. No-op after the first time."""
+        """Release the lease and what is owned, so that others need not wait for its end. No-op after the first time."""
         if self._has_left:
             return
         self._has_left = True

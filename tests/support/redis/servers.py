@@ -86,7 +86,7 @@ class RedisServer:
         os.kill(self.pid, signal.SIGSTOP)
 
     def wake(self) -> None:
-        """Let it run again."""
+        """Resume it."""
         os.kill(self.pid, signal.SIGCONT)
 
     def client(self) -> Any:

@@ -196,13 +196,13 @@ class World:
         return process
 
     def deliver(self, message: Message, *, is_answered: bool = True) -> None:
-        """Let a message arrive, and its answer, unless that is lost or the sender is gone."""
+        """Deliver a message, and its answer, unless that is lost or the sender is gone."""
         answer = message.apply()
         if is_answered and message.sender in self.processes:
             answer()
 
     def run(self, seconds: float, step_s: float = 0.1) -> None:
-        """Let everything work without faults for a while."""
+        """Run everything without faults for a while."""
         until_s = self.now_s + seconds
         while self.now_s < until_s:
             self.now_s += step_s

@@ -101,7 +101,7 @@ class Owned:
         self.pipeline.receive(a_batch(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0))), 0)
 
     def left_by_another(self, v: int = 1) -> None:
-        """Leave an open market in Redis that no source here has."""
+        """Store an open market in Redis that no source here has."""
         offer = OwnedOffer(self.publisher.offer.profiles)
         offer.stage_event(an_event())
         offer.stage_market(an_offer_of(MARKET, {"home": 2000, "away": 2000}))

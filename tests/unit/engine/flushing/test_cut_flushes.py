@@ -87,7 +87,7 @@ def receive(pipeline: Pipeline, source: str, *updates: Any) -> None:
 
 
 def start(pipeline: Pipeline, events: tuple[str, ...] = EVENTS, sources: tuple[str, ...] = SOURCES) -> None:
-    """Let every source offer the totals of all events."""
+    """Offer the totals of all events at every source."""
     for source in sources:
         receive(pipeline, source, SourceStatus("live", "test"))
         for event in events:

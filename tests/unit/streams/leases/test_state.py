@@ -40,7 +40,7 @@ class Process:
 
 
 def run(until_s: float, *processes: Process, start_s: float = 0.0, every_s: float = 0.2) -> None:
-    """Let processes beat, one after the other."""
+    """Run one heartbeat of each process, one after the other."""
     for step in range(1 + round((until_s - start_s) / every_s)):
         for process in processes:
             process.beat(start_s + step * every_s)
