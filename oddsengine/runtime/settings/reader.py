@@ -116,17 +116,27 @@ class TableReader:
         known = {field.encode_name: field for field in msgspec.structs.fields(kind) if not field.name.startswith("_")}
         self.check_names(path, value, known, "key")
         good: dict[str, Any] = {
-            known[key].name: self._field((*path, key), part, known[key].type) for key, part in value.items() if key in known
+            known[key].name: part
+            for key, written in value.items()
+            if key in known and (part := self._field((*path, key), written, known[key].type)) is not None
         }
-        if len(self.problems) > before:
-            return None
-        try:
-            return kind(**good, **extra)
-        except (ValueError, TypeError) as error:
-            # An error of one key begins with its name.
-            key, _, message = str(error).partition(": ")
-            self.report(*(((*path, key), message) if key in known and message else (path, str(error))))
-            return None
+        while True:
+            try:
+                found = kind(**good, **extra)
+            except TypeError as error:
+                # What is missing may be what has a problem.
+                if len(self.problems) == before:
+                    self.report(path, str(error))
+                return None
+            except ValueError as error:
+                # An error of one key begins with its name: without that key, the next error shows.
+                key, _, message = str(error).partition(": ")
+                is_named = key in known and bool(message)
+                self.report(*(((*path, key), message) if is_named else (path, str(error))))
+                if not is_named or good.pop(known[key].name, None) is None:
+                    return None
+            else:
+                return found if len(self.problems) == before else None
 
     def _field(self, path: tuple[str, ...], value: Any, kind: Any) -> Any:
         if _is_struct(kind):

@@ -69,7 +69,7 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def __post_init__(self) -> None:
         if bool(self.tls_cert) != bool(self.tls_key):
-            raise ValueError("set both tls_cert and tls_key, or neither")
+            raise ValueError(f"{'tls_cert' if self.tls_cert else 'tls_key'}: set both tls_cert and tls_key, or neither")
         if not self.url:
             if self._files:
                 raise ValueError(f"{next(iter(self._files.values()))[0]} needs a url")
@@ -121,14 +121,20 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     def __post_init__(self) -> None:
         if 0 < self.stale_suspend_after_s < _MIN_STALE_SUSPEND_AFTER_S:
             raise ValueError(
-                f"stale_suspend_after_s must be 0 (never) or at least {_MIN_STALE_SUSPEND_AFTER_S:g}: "
+                f"stale_suspend_after_s: must be 0 (never) or at least {_MIN_STALE_SUSPEND_AFTER_S:g}: "
                 "an idle engine writes once a second"
             )
         if bool(self.tls_cert) != bool(self.tls_key):
-            raise ValueError("set both tls_cert and tls_key, or neither")
-        for network in self.trusted_proxies:
-            ip_network(network)
-        AllowedOrigins(self.allowed_origins)
+            raise ValueError(f"{'tls_cert' if self.tls_cert else 'tls_key'}: set both tls_cert and tls_key, or neither")
+        try:
+            for network in self.trusted_proxies:
+                ip_network(network)
+        except ValueError as error:
+            raise ValueError(f"trusted_proxies: {error}") from None
+        try:
+            AllowedOrigins(self.allowed_origins)
+        except ValueError as error:
+            raise ValueError(f"allowed_origins: {error}") from None
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -51,6 +51,15 @@ def test_a_misspelt_key_is_reported_with_a_suggestion() -> None:
     assert problem.endswith("did you mean 'port'?")
 
 
+def test_no_problem_of_a_table_hides_another() -> None:
+    keys = (
+        'prot = 1\nport = 70000\nstale_suspend_after_s = 1\nallowed_origins = ["shop.example"]\ntrusted_proxies = ["1.2.3.400"]'
+    )
+    found = problems(f'[gateway]\n{keys}\ntls_cert = "a.pem"\n[redis]\nurl = "redis://h:99999"\ntls_key = "a.key"\n')
+    places = sorted(problem.split(":")[1] for problem in found)
+    assert ["10", "2", "3", "4", "5", "6", "7", "9"] == places
+
+
 def test_every_problem_is_reported_not_only_the_first() -> None:
     found = problems(
         "[gatway]\n[engine]\nshards = 0\n[profiles.a]\nmethod = 'shinn'\n[profiles.b]\nladder = 'none'\n"
