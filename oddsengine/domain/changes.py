@@ -152,6 +152,11 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
     urgent: int = 0
     commands: int = 0
 
+    def __post_init__(self) -> None:
+        # An entry that anything else wrote into the stream is unreadable, not half a batch.
+        if not 0 <= self.urgent <= len(self.markets):
+            raise ValueError(f"{self.urgent} urgent of {len(self.markets)} markets")
+
 
 class SelectionRecord(msgspec.Struct, array_like=True, gc=False):
     """A selection, with the positions of the last change of anything, of its status, of its name or order, and of its result.
