@@ -53,9 +53,9 @@ bench: $(VENV)/.bench ## run the benchmarks; one: make bench ARGS=pipeline
 
 lock: ## renew requirements/*.txt from pyproject.toml
 	@command -v uv >/dev/null || { echo "install uv first (pip install uv)"; exit 1; }
-	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements/run.txt
-	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml --group test --group dev -o requirements/test.txt
-	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links pyproject.toml --group test --group dev --group bench -o requirements/bench.txt
+	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml -o requirements/run.txt
+	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml --group test --group dev -o requirements/test.txt
+	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml --group test --group dev --group bench -o requirements/bench.txt
 
 clean: ## remove what was installed and built here
 	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
