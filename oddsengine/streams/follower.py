@@ -104,10 +104,10 @@ async def read_head(redis: Redis, keys: ShardKeys) -> Head:
 
 async def read_snapshot(redis: Redis, snapshot: str) -> list[Record]:
     """Return all records of a snapshot hash. Log and skip those that can't be used."""
-    return (await _scan(redis, snapshot))[0]
+    return (await scan_snapshot(redis, snapshot))[0]
 
 
-async def _scan(redis: Redis, snapshot: str) -> tuple[list[Record], int]:
+async def scan_snapshot(redis: Redis, snapshot: str) -> tuple[list[Record], int]:
     """Return the records of a snapshot that can be used, and the number of the others."""
     records: list[Record] = []
     unusable: list[tuple[bytes, str]] = []
@@ -237,7 +237,7 @@ class Follower:
             self._check_silence()
             await asyncio.sleep(_RETRY_S)
             return False
-        records, unusable = await _scan(self._reader.redis, self._keys.snapshot)
+        records, unusable = await scan_snapshot(self._reader.redis, self._keys.snapshot)
         after = await read_head(self._reader.redis, self._keys)
         if after.server != head.server or after.top < top or after.top.epoch != top.epoch:
             return False  # another server answered during the scan, or another owner has replaced what was scanned

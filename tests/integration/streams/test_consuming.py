@@ -1,0 +1,116 @@
+"""A consumer reads every entry once, and names what it could not read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest_asyncio
+
+from oddsengine.common.tasks import end_tasks
+from oddsengine.streams.clients.shared_reader import SharedReader
+from oddsengine.streams.connection import open_client
+from oddsengine.streams.consuming.shard_consumer import Reload, ShardConsumer
+from oddsengine.streams.positions import ORIGIN, Position
+from tests.support.streams.ends import KEYS, Owner
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from redis.asyncio import Redis
+
+    from oddsengine.streams.consuming.shard_consumer import StreamEntry
+    from oddsengine.streams.embedded import EmbeddedRedis
+
+
+@pytest_asyncio.fixture
+async def reader(redis_server: EmbeddedRedis, redis: Redis) -> AsyncIterator[SharedReader]:
+    client = open_client(redis_server.url)
+    found = SharedReader(client, [KEYS.changes], time.monotonic)
+    task = asyncio.create_task(found.run())
+    yield found
+    await end_tasks([task])
+    await client.aclose()
+
+
+async def next_of(consumer: ShardConsumer) -> list[StreamEntry] | Reload:
+    async with asyncio.timeout(10):
+        while not (found := await consumer.read()):
+            pass
+        return found
+
+
+async def prices_of(consumer: ShardConsumer, count: int) -> list[int | None]:
+    """Return the prices of so many entries."""
+    prices: list[int | None] = []
+    while len(prices) < count:
+        entries = await next_of(consumer)
+        assert isinstance(entries, list)
+        prices += [market.selections["home"].prices[0] for entry in entries for market in entry.batch.markets]
+    return prices
+
+
+async def reload_of(consumer: ShardConsumer) -> Reload:
+    found = await next_of(consumer)
+    assert isinstance(found, Reload)
+    return found
+
+
+async def test_a_consumer_reads_on_where_another_one_has_stopped(redis: Redis, reader: SharedReader) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    first = ShardConsumer(reader, 0, KEYS, ORIGIN)
+    begun = await reload_of(first)
+    assert ("start", ORIGIN, Position(1_000_000, 1), Position(1_000_000, 1)) == begun[:4]
+    assert "e1/match_odds" in [getattr(record, "id", "") for record in begun.records]
+    await owner.offers(2100)
+    assert [2100] == await prices_of(first, 1)
+    for price in (2200, 2300):
+        await owner.offers(price)
+    assert [2200, 2300] == await prices_of(ShardConsumer(reader, 0, KEYS, first.position), 2)
+
+
+async def test_what_was_trimmed_is_named_and_the_rest_is_read(redis: Redis, reader: SharedReader) -> None:
+    owner = await Owner(redis).claimed()
+    for price in (2000, 2100, 2200, 2300):
+        await owner.offers(price)
+    await redis.xtrim(KEYS.changes, minid="1000000-3", approximate=False)
+    consumer = ShardConsumer(reader, 0, KEYS, Position(1_000_000, 1))
+    found = await reload_of(consumer)
+    assert ("trimmed", Position(1_000_000, 1), Position(1_000_000, 2), Position(1_000_000, 4)) == found[:4]
+    assert [2200, 2300] == await prices_of(consumer, 2)
+
+
+async def test_entries_of_a_new_epoch_follow_its_state(redis: Redis, reader: SharedReader) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    consumer = ShardConsumer(reader, 0, KEYS, Position(1_000_000, 0))
+    assert [2000] == await prices_of(consumer, 1)
+    new = await Owner(redis).claimed()
+    await new.offers(2500)
+    found = await reload_of(consumer)
+    epoch = new.offer.epoch
+    assert ("epoch", Position(1_000_000, 1), Position(epoch, 0), Position(epoch, 1)) == found[:4]
+    assert [2500] == await prices_of(consumer, 1)
+
+
+async def test_an_unreadable_entry_is_a_gap(redis: Redis, reader: SharedReader) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    top = Position(owner.offer.epoch, owner.offer.seq)
+    await redis.xadd(KEYS.changes, {"b": b"\xc1"}, id=f"{top.epoch}-{top.seq + 1}")
+    await redis.hset(KEYS.snapshot, "whole", f"{await redis.hlen(KEYS.snapshot)}@{top.epoch}-{top.seq + 1}")
+    found = await reload_of(ShardConsumer(reader, 0, KEYS, top))
+    gone = Position(top.epoch, top.seq + 1)
+    assert ("unreadable", top, gone, gone) == found[:4]
+
+
+async def test_a_server_that_has_less_than_was_read_is_not_trusted(redis: Redis, reader: SharedReader) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    consumer = ShardConsumer(reader, 0, KEYS, Position(owner.offer.epoch, 5))
+    for _ in range(2):
+        assert [] == await consumer.read()
+    await Owner(redis).claimed()
+    assert "epoch" == (await reload_of(consumer)).cause
