@@ -30,6 +30,13 @@ ENGINE_READS: Final = frozenset(Settings.__struct_fields__) - {"gateway", "limit
     "gateway.trusted_proxies",
     "limits.requests_per_s",
 }
+#: What a feeder reads.
+FEEDER_READS: Final = frozenset({"redis", "feeder", "feeds", "auth", "log"}) | {
+    "engine.lease_s",
+    "engine.shards",
+    "gateway.trusted_proxies",
+    "limits.requests_per_s",
+}
 _log = structlog.get_logger(__name__)
 
 

@@ -77,9 +77,13 @@ def feeder(
     """Run feeds for engines in other processes: each feed is connected by one process, and taken over by another."""
     from oddsengine.cli.roles.feeder import feeder as run_feeder
 
-    settings = require_redis(with_address(read_settings(config_path(config)), port, host, "feeder"), "feeder")
+    def load(file: Path) -> Settings:
+        return with_address(read_settings(file), port, host, "feeder")
+
+    path = config_path(config)
+    settings = require_redis(load(path), "feeder")
     configure_logging(settings.log.level)
-    run_role(lambda startup: run_feeder(startup, settings, record_to))
+    run_role(lambda startup: run_feeder(startup, settings, path, load, record_to))
 
 
 def gateway(

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from oddsengine.common.signals import on_reload
 from oddsengine.runtime.feed_runner import open_feeds
 from oddsengine.runtime.feeding.http_api import serve_feeder_api
 from oddsengine.runtime.feeding.running import share_feeds
-from oddsengine.runtime.parts.access import build_admission, without_strangers
+from oddsengine.runtime.parts.access import access_part, build_admission, without_strangers
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.recording import record
+from oddsengine.runtime.reload import FEEDER_READS, Reloader, run_reloader
 from oddsengine.runtime.telemetry.metrics import build_registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from oddsengine.runtime.processes.startup import Startup
@@ -26,12 +29,18 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-async def feeder(startup: Startup, settings: Settings, record_to: Path | None = None) -> None:
+async def feeder(
+    startup: Startup, settings: Settings, config: Path, load: Callable[[Path], Settings], record_to: Path | None = None
+) -> None:
     """Connect feeds that no other process is connected to, and pass them on, until SIGINT or SIGTERM.
+
+    SIGHUP and a change of the config file reload who is admitted and the log level. Changed feeds need a restart.
 
     Args:
         startup: the steps of the start.
         settings: the configuration. Its Redis has a URL.
+        config: the file it was loaded from.
+        load: loads that file again; raises ConfigError.
         record_to: the folder to record the feeds to, or None.
     """
     async with AsyncExitStack() as stack:
@@ -43,6 +52,10 @@ async def feeder(startup: Startup, settings: Settings, record_to: Path | None = 
         front = await stack.enter_async_context(open_front(settings.feeder.host, settings.feeder.port, startup))
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
         shared = await stack.enter_async_context(share_feeds(settings, redis_url, feeds, None, recorders))
+        access = access_part(admission, "feeder.host", settings.feeder.host)
+        reloader = Reloader(config, load, settings, None, parts=[access], reads=FEEDER_READS)
+        await stack.enter_async_context(run_reloader(reloader))
+        on_reload(reloader.request)
         local = is_local(settings.feeder.host)
         registry = build_registry([shared.samples])
         await stack.enter_async_context(serve_feeder_api(shared, registry, front, admission, local=local))

@@ -212,21 +212,24 @@ class Dispatcher:
                 self._catch_up.resend_snapshot(audience)
         self._outbox.detach_slow()
 
-    def announce_staleness(self, shard: int, since_ms: int | None) -> None:
-        """Send `stale` or `live` to every audience of a shard, after everything that is dispatched.
+    def announce_staleness(self, shard: int) -> None:
+        """Send `stale` or `live` to the audiences of a shard, after everything that is dispatched.
 
-        Args:
-            shard: the shard.
-            since_ms: since when it is stale, Unix milliseconds; None if it is live.
+        A channel of several shards is live again once all of them are. Sessions that were last sent the same are sent nothing.
         """
         self.flush_now()
         for audience in self._audiences:
-            if shard in audience.channel.shards:
-                name, options = audience.channel.name, audience.options
+            if shard not in audience.channel.shards:
+                continue
+            name, options = audience.channel.name, audience.options
+            since_ms = self.replica.channel_stale_since(audience.channel)
+            is_stale = since_ms is not None
+            members = [session for session in audience.members if session.subscriptions[name].sent_stale is not is_stale]
+            if members:
                 message = Live(name) if since_ms is None else Stale(name, since_ms)
-                self._outbox.send(audience, options.framing.wrap(options.encoding.value(message)))
-                for session in audience.members:
-                    session.subscriptions[name].sent_stale = since_ms is not None
+                self._outbox.write(members, options.framing.wrap(options.encoding.value(message)))
+                for session in members:
+                    session.subscriptions[name].sent_stale = is_stale
         self._outbox.detach_slow()
 
     def flush_now(self) -> None:

@@ -64,14 +64,14 @@ class StalenessMonitor:
         """Warn every audience of a shard."""
         self._hung.discard(shard)
         self._replica.stale_since[shard] = self._now_ms()
-        self._dispatcher.announce_staleness(shard, self._replica.stale_since[shard])
+        self._dispatcher.announce_staleness(shard)
 
     def went_live(self, shard: int) -> None:
         """Send `live` to every audience of a shard."""
         self._hung.discard(shard)
         self._last_write_s[shard] = self._clock()
         self._replica.stale_since.pop(shard, None)
-        self._dispatcher.announce_staleness(shard, None)
+        self._dispatcher.announce_staleness(shard)
         if shard in self._replica.stale_suspended:
             self._lift_suspension(shard)
 

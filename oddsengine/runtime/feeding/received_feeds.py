@@ -27,13 +27,22 @@ class ReceivedFeeds:
         redis: a client that returns bytes.
         namespace: the namespace of the keys.
         sources: the sources of each feed.
+        silent_after_s: by feed, after how long without a sign of life of its feeder it is down.
     """
 
-    def __init__(self, engine: Engine, redis: Redis, namespace: str, sources: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        redis: Redis,
+        namespace: str,
+        sources: Mapping[str, Sequence[str]],
+        silent_after_s: Mapping[str, float],
+    ) -> None:
         self._engine = engine
         self._sources = sources
         self.readers = {
-            feed: IngestReader(redis, namespace, feed, of_feed, self._known, self._deliver) for feed, of_feed in sources.items()
+            feed: IngestReader(redis, namespace, feed, of_feed, self._known, self._deliver, silent_after_s[feed])
+            for feed, of_feed in sources.items()
         }
         #: feeds that this process is connected to -> which markets they have confirmed
         self._local: dict[str, Confirmation] = {}

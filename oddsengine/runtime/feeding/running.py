@@ -14,6 +14,7 @@ from oddsengine.runtime.feed_runner import feed_samples, feed_status, sources_by
 from oddsengine.runtime.feeding.feeder import Feeder
 from oddsengine.runtime.feeding.received_feeds import ReceivedFeeds
 from oddsengine.streams.connection import keep_on_primary, open_client
+from oddsengine.streams.ingest.reader import silence_limit_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -77,7 +78,10 @@ async def share_feeds(
     """
     redis = open_client(redis_url)
     namespace = settings.redis.namespace
-    received = None if engine is None else ReceivedFeeds(engine, redis, namespace, sources_by_feed(settings.feeds))
+    received = None
+    if engine is not None:
+        limits_s = {name: silence_limit_s(feed.supervision.lag_limit_s) for name, feed in settings.feeds.items()}
+        received = ReceivedFeeds(engine, redis, namespace, sources_by_feed(settings.feeds), limits_s)
     feeder: Feeder | None = None
     if feeds is not None:
         taps = {name: recorder.add for name, recorder in (recorders or {}).items()}

@@ -23,21 +23,30 @@ if TYPE_CHECKING:
 
     from oddsengine.sourcing.images import Aged
 
-#: A feed whose feeder was silent for so long is down: several heartbeats were missed.
+#: A feed whose feeder was silent for so long is down, unless messages of the feed may be less late than that.
 SILENT_AFTER_S: Final = 2.0
+#: Less is not silence: an idle feeder writes every half second.
+_MIN_SILENT_AFTER_S: Final = 1.0
 _BLOCK_MS: Final = 250
 #: Few: an entry of a snapshot has a hundred markets, and other work waits until all are applied.
 _READ_COUNT: Final = 20
 _RETRY_S: Final = 0.2
 #: A snapshot that has not come is asked for again: Redis may have lost the request.
 _ASK_AGAIN_S: Final = 5.0
-#: Entries that are read so much later than the fastest are too late.
-_LATE_S: Final = 2.0
 #: By how much two clocks may drift apart: 200 millionths.
 _DRIFT: Final = 2e-4
 #: How long what is known of a feed is good while another process takes it over.
 _MOVE_WITHIN_S: Final = 1.0
 _log = structlog.get_logger(__name__)
+
+
+def silence_limit_s(lag_limit_s: float) -> float:
+    """Return after how long without an entry a feed is down, and how late its entries may be read.
+
+    Args:
+        lag_limit_s: how late messages of the provider may be; 0 for no limit.
+    """
+    return min(SILENT_AFTER_S, max(lag_limit_s, _MIN_SILENT_AFTER_S)) if lag_limit_s else SILENT_AFTER_S
 
 
 class IngestReader:
@@ -50,6 +59,7 @@ class IngestReader:
         sources: its sources.
         known: returns the ids of the markets that our book of a source has.
         deliver: applies updates that were received a while ago.
+        silent_after_s: after how long without an entry the feed is down, and how late entries may be.
         clock: monotonic seconds.
     """
 
@@ -61,6 +71,7 @@ class IngestReader:
         sources: Sequence[str],
         known: Callable[[str], Iterable[str]],
         deliver: Callable[[Aged], None],
+        silent_after_s: float = SILENT_AFTER_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis = redis
@@ -68,6 +79,7 @@ class IngestReader:
         self._keys = ingest_keys(namespace, feed)
         self._user = f"follower of feed {feed}"
         self._deliver = deliver
+        self._silent_after_s = silent_after_s
         self._clock = clock
         self._sources = sources
         self._known = known
@@ -137,7 +149,7 @@ class IngestReader:
             self._pass_on(self._intake.expire_move())
         if not reply:
             self._check_silence()
-            if self._clock() - self._last_read_s <= SILENT_AFTER_S:
+            if self._clock() - self._last_read_s <= self._silent_after_s:
                 return True
             # It may have been replaced by a shorter one, which has no next entry.
             goes_on = (await read_top(self._redis, self._keys.stream)) >= parse_stream_id(self._at)
@@ -176,12 +188,12 @@ class IngestReader:
         drift_s = (now_s - self._measured_s) * _DRIFT
         self._fastest_s, self._measured_s = min(took_s, self._fastest_s + drift_s), now_s
         late_s = took_s - self._fastest_s
-        return late_s if late_s > _LATE_S else 0.0
+        return late_s if late_s > self._silent_after_s else 0.0
 
     def _check_silence(self) -> None:
         silent_s = self._clock() - self._last_read_s
-        if silent_s > SILENT_AFTER_S:
-            self._pass_on(self._intake.lost(f"nothing from its feeder for {SILENT_AFTER_S:g} s"))
+        if silent_s > self._silent_after_s:
+            self._pass_on(self._intake.lost(f"nothing from its feeder for {self._silent_after_s:g} s"))
 
     def _pass_on(self, batches: Iterable[Aged]) -> None:
         for aged in batches:

@@ -224,6 +224,18 @@ async def test_a_hangup_reloads_a_gateway(redis_server: EmbeddedRedis, redis: Re
     assert ["gateway.heartbeat_ms"] == reload["needs_restart"]
 
 
+async def test_a_reloaded_feeder_names_what_needs_a_restart(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
+    config = write_config(tmp_path, redis_server.url, 0)
+    with capture_logs() as logs:
+        async with running("feeder", config) as feeder:
+            await feeder.reached(Step.READY)
+            config.write_text(config.read_text() + "[limits]\nrequests_per_s = 9\n[feeder]\nhost = 'localhost'\n[tiers]\n")
+            os.kill(os.getpid(), signal.SIGHUP)
+            await wait_until(lambda: any(line["event"] == "config reloaded" for line in logs), "the reload")
+    (reload,) = [line for line in logs if line["event"] == "config reloaded"][:1]
+    assert (["limits.requests_per_s"], ["feeder.host"]) == (reload["changed"], reload["needs_restart"])
+
+
 @pytest.mark.alone
 async def test_signals_work_at_every_moment(redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path) -> None:
     """SIGHUP and SIGTERM before Redis answers, and while it has gone away again."""

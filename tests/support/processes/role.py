@@ -77,7 +77,7 @@ async def running(
     if role == "run":
         main = run(startup, settings, config, load, record_to)
     elif role == "feeder":
-        main = feeder(startup, settings, record_to)
+        main = feeder(startup, settings, config, load, record_to)
     elif role == "engine":
         main = engine(startup, settings, config, load, connects_feeds=connects_feeds)
     else:

@@ -86,6 +86,18 @@ async def test_a_session_that_joins_while_a_shard_is_stale_is_sent_stale() -> No
     assert ["welcome", "subscribed", "snapshot", "stale"] == [message["op"] for message in wire.messages()]
 
 
+async def test_a_channel_of_several_shards_is_stale_until_all_of_them_are_live() -> None:
+    gateway = Gateway(shards=2)
+    gateway.publish(e1=2000, e2=2000)
+    _, wire = gateway.joins("sport:football")
+    wire.messages()
+    staleness = gateway.hub.staleness
+    for tell in (staleness.went_stale, staleness.went_live):
+        tell(0)
+        tell(1)
+    assert ["stale", "live"] == [message["op"] for message in wire.messages()]
+
+
 async def test_markets_of_an_owner_that_was_never_heard_are_suspended() -> None:
     """A market whose age is not known is too old to be open."""
     gateway = Gateway(stale_suspend_after_s=3.0, on_offer={"e1": 2000})

@@ -12,6 +12,7 @@ from oddsengine.sourcing.images import event_images, market_images
 from oddsengine.sourcing.source_book import SourceBook
 from oddsengine.streams.ingest.entries import IngestEntry, decode_entry, encode_entry
 from oddsengine.streams.ingest.intake import FeedIntake
+from oddsengine.streams.ingest.reader import silence_limit_s
 from oddsengine.streams.positions import Position
 from tests.support.builders import a_definition
 
@@ -144,3 +145,8 @@ def test_a_move_of_a_live_feed_keeps_it_live_until_the_snapshot() -> None:
     assert ("live", {}) == (stream.book.health, stream.book.markets)
     stream.new_term(continues=False)
     assert "down" == stream.book.health
+
+
+def test_a_silent_feed_is_down_within_its_own_limit() -> None:
+    """Where that is none, or longer than what a lost process takes to be noticed, after two seconds."""
+    assert [2.0, 2.0, 1.5, 1.0] == [silence_limit_s(lag_limit_s) for lag_limit_s in (0.0, 5.0, 1.5, 0.2)]
