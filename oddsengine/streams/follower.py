@@ -93,13 +93,15 @@ class Head(NamedTuple):
     whole: bool
     #: changes with a restart; empty where the user of Redis may not ask for it
     server: str = ""
+    #: of the last entry; empty if it has none
+    digest: bytes = b""
 
 
 async def read_head(redis: Redis, keys: ShardKeys) -> Head:
     """Return a shard's head, read in one moment."""
     script: Any = redis.register_script(load_script("read_head"))
-    top, fields, stated, server = await script(keys=list(keys))
-    return Head(parse_stream_id(top), stated == b"%d@%b" % (fields, top), server.decode())
+    top, fields, stated, server, digest = await script(keys=list(keys))
+    return Head(parse_stream_id(top), stated == b"%d@%b" % (fields, top), server.decode(), digest)
 
 
 async def read_snapshot(redis: Redis, snapshot: str) -> list[Record]:

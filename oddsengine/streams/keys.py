@@ -10,6 +10,10 @@ from typing import Final, NamedTuple
 
 #: The field of a stream entry that holds its batch, as MessagePack.
 BATCH_FIELD: Final = b"b"
+#: The field that holds its digest.
+DIGEST_FIELD: Final = b"d"
+#: The field of the first entry of an epoch that names the entry its digest follows.
+FOLLOWS_FIELD: Final = b"f"
 #: The field of a snapshot that says how many fields it has and of which position it is, as `<fields>@<epoch>-<seq>`.
 WHOLE_FIELD: Final = b"whole"
 

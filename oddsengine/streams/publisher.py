@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 
 from oddsengine.domain.changes import Batch
 from oddsengine.offer.owned_offer import OwnedOffer
+from oddsengine.streams.chain.links import NO_LINK, Link, digest_of
 from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotLost, StreamError
 from oddsengine.streams.follower import read_head, read_snapshot
 from oddsengine.streams.lua import load_script
@@ -135,6 +136,12 @@ class Publisher:
         self._staged: StagedSnapshot | None = None
         #: the stream's last entry that the offer takes into account, or that was sent; None for any
         self._expected: Position | None = None
+        #: the last entry that is known to be written, or that the state was loaded from
+        self._written = NO_LINK
+        #: the entry that was sent, while it is not known whether it was written
+        self._sent: Link | None = None
+        #: the batch that opens the epoch
+        self._opening = b""
         self.offer = offer
         self._publish = redis.register_script(load_script("publish"))
         self._claim = redis.register_script(load_script("claim"))
@@ -143,7 +150,8 @@ class Publisher:
         """Load what the last owner published into another offer, so that versions continue from there."""
         profiles = self.offer.profiles
         self.offer = OwnedOffer(profiles)
-        self._staged = self._expected = None
+        self._staged = self._expected = self._sent = None
+        self._written = NO_LINK
         try:
             head, records = await self._read()
         except ResponseError as error:
@@ -154,6 +162,7 @@ class Publisher:
         if not head.whole and head.top != ORIGIN:
             _log.error("snapshot incomplete, loading what there is", shard=self._shard, records=len(records))
         top = self._expected = head.top
+        self._written = Link(top, head.digest)
         self.offer.load(top.epoch, top.seq, records)
         self.offer.change_profiles(profiles)
 
@@ -189,8 +198,10 @@ class Publisher:
             await staged.write()
             expected = "" if self._expected is None else self._expected.stream_id()
             keys = [*self._keys, staged.key]
-            opening = encode(Batch(now_ms))
-            reply = await self._claim(keys=keys, args=(self.offer.epoch, opening, staged.fields, self._owner, expected))
+            opening, follows = self._opening, self._followed()
+            digest = digest_of(follows.digest, opening)
+            args = (self.offer.epoch, opening, staged.fields, self._owner, expected, digest, follows.encode())
+            reply = await self._claim(keys=keys, args=args)
             if reply == b"OK":
                 break
             if reply == _INCOMPLETE:
@@ -206,10 +217,18 @@ class Publisher:
                     self._open_epoch(top, now_ms)
         self._staged = None
         self._expected = Position(self.offer.epoch, 0)
+        self._written, self._sent = Link(self._expected, digest), None
         self._kept = KeptEntries(self._stream_bytes)
 
     def _open_epoch(self, top: Position, now_ms: int) -> None:
         self.offer.open_epoch(max(top.epoch + 1, self.offer.epoch + 1, now_ms))
+        # Not encoded again when the claim is repeated: an entry that is already written keeps its digest.
+        self._opening = encode(Batch(now_ms))
+
+    def _followed(self) -> Link:
+        """Return the entry that the state is built on."""
+        sent = self._sent
+        return sent if sent is not None and sent.position == self._expected else self._written
 
     async def publish(self, publication: Publication) -> None:
         """Write a batch. May be repeated after a connection error.
@@ -223,14 +242,17 @@ class Publisher:
         settled = publication.settled if self._results_ttl_ms else ()
         self._kept.add(publication.seq, len(publication.batch))
         self._expected = Position(epoch, publication.seq)
+        self._sent = Link(self._expected, digest_of(self._written.digest, publication.batch))
         try:
-            reply = await self._write(epoch, publication, settled)
+            reply = await self._write(epoch, publication, self._sent.digest, settled)
         except ResponseError as error:
             if not _is_replaced(error):
                 raise
             reply = _INCOMPLETE
         if reply == b"OK":
+            self._written, self._sent = self._sent, None
             return
+        self._sent = None
         self._expected = Position(epoch, publication.seq - 1)
         lost: StreamError = SnapshotLost(self._shard, self._expected)
         if reply != _INCOMPLETE:
@@ -244,9 +266,9 @@ class Publisher:
             await self._redis.set(self._shard_keys.result(market), result, px=self._results_ttl_ms)
         raise lost
 
-    async def _write(self, epoch: int, publication: Publication, settled: tuple[tuple[str, bytes], ...]) -> Any:
+    async def _write(self, epoch: int, publication: Publication, digest: bytes, settled: tuple[tuple[str, bytes], ...]) -> Any:
         keys = self._keys
-        args = [epoch, publication.seq, publication.batch, self._kept.oldest(epoch), *publication.arguments]
+        args = [epoch, publication.seq, publication.batch, self._kept.oldest(epoch), digest, *publication.arguments]
         if settled:
             keys = [*keys, *(self._shard_keys.result(market) for market, _ in settled), self._shard_keys.kept_results]
             args += [*(result for _, result in settled), self._results_bytes, self._results_ttl_ms]

@@ -10,6 +10,8 @@
 --   ARGV[3]    the number of fields of the staged snapshot
 --   ARGV[4]    names the caller
 --   ARGV[5]    the id of the stream's last entry that the staged snapshot takes into account; empty for any
+--   ARGV[6]    the digest of the batch
+--   ARGV[7]    which entry that digest follows
 -- Reply
 --   "OK", also if an earlier call has opened the epoch and its reply was lost. "INCOMPLETE" if the staged snapshot is. Otherwise
 --   the id of the stream's last entry: it is not the expected one, or its epoch is not below the new one. Then nothing is written.
@@ -39,7 +41,7 @@ if redis.call('HLEN', KEYS[3]) ~= tonumber(ARGV[3]) then
   return 'INCOMPLETE'
 end
 -- Of the earlier epochs only the last one is kept, for those who have not read its end.
-local add = {'XADD', KEYS[1], 'MINID', '=', epoch .. '-0', id, 'b', ARGV[2], 'o', ARGV[4]}
+local add = {'XADD', KEYS[1], 'MINID', '=', epoch .. '-0', id, 'b', ARGV[2], 'o', ARGV[4], 'd', ARGV[6], 'f', ARGV[7]}
 local added = redis.pcall(unpack(add))
 if type(added) == 'table' and added.err then
   if not string.find(added.err, 'equal or smaller') then

@@ -10,9 +10,10 @@
 --   ARGV[2]                 seq of the batch, from 1
 --   ARGV[3]                 the batch
 --   ARGV[4]                 the id of the oldest entry that the stream keeps, approximately
---   ARGV[5]                 n, the number of snapshot fields to set
---   ARGV[6]..ARGV[5+2n]     field, value, field, value, ..
---   ARGV[6+2n]..            snapshot fields to delete
+--   ARGV[5]                 the digest of the batch
+--   ARGV[6]                 n, the number of snapshot fields to set
+--   ARGV[7]..ARGV[6+2n]     field, value, field, value, ..
+--   ARGV[7+2n]..            snapshot fields to delete
 --   then, where r > 0       the r results, how many bytes of results are kept, and for how many milliseconds
 -- Reply
 --   "OK" if the batch is in the stream, also if an earlier call wrote it and its reply was lost. "INCOMPLETE" if the snapshot is
@@ -35,9 +36,9 @@ end
 if redis.call('HGET', KEYS[2], 'whole') ~= redis.call('HLEN', KEYS[2]) .. '@' .. top then
   return 'INCOMPLETE'
 end
-redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[4], id, 'b', ARGV[3])
-local fields = tonumber(ARGV[5])
-local first = 6
+redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[4], id, 'b', ARGV[3], 'd', ARGV[5])
+local fields = tonumber(ARGV[6])
+local first = 7
 local after = first + 2 * fields
 -- unpack() is limited to about 8,000 values.
 for start = first, after - 1, 2000 do

@@ -192,7 +192,7 @@ async def test_a_gap_in_the_sequence_reloads_the_snapshot(redis: Redis, reader: 
         epoch = owner.offer.epoch
         script = redis.register_script(load_script("publish"))
         for each in publications:
-            await script(keys=list(KEYS), args=[epoch, each.seq, each.batch, "0-0", *each.arguments], client=pipe)
+            await script(keys=list(KEYS), args=[epoch, each.seq, each.batch, "0-0", b"", *each.arguments], client=pipe)
         pipe.xdel(KEYS.changes, f"{epoch}-{publications[0].seq}")
         await pipe.execute()
     await until(lambda: same(owner, reader))

@@ -1,0 +1,1 @@
+"""The chain of digests through the entries of a stream. Pure."""
