@@ -99,21 +99,28 @@ def error_answer(problem: Exception, request: web.Request, errors: InternalError
     return error(500, ErrorCode.INTERNAL, "internal error; it has been logged")
 
 
-async def _unknown(request: web.Request) -> web.StreamResponse:
-    """Answer a path or method that no other route handles."""
+async def allowed_methods(request: web.Request) -> list[str]:
+    """Return the methods that a path supports, in order; none if there is nothing. Routes of every path do not count."""
     allowed: set[str] = set()
     for resource in request.app.router.resources():
-        if resource is not request.match_info.route.resource:
+        if resource.canonical != UNKNOWN_PATH:
             _, methods = await resource.resolve(request)
             allowed |= methods
-    if allowed:
-        methods_text = ", ".join(sorted(allowed))
+    return sorted(allowed)
+
+
+async def _unknown(request: web.Request) -> web.StreamResponse:
+    """Answer a path or method that no other route handles."""
+    if allowed := await allowed_methods(request):
+        methods_text = ", ".join(allowed)
         return error(405, ErrorCode.BAD_REQUEST, f"{request.path} accepts {methods_text}", {"Allow": methods_text})
     return error(404, ErrorCode.NOT_FOUND, f"no resource at {request.path}")
 
 
 #: Matches every path; add it after all other routes.
 UNKNOWN_ROUTE: Final = web.route("*", "/{path:.*}", _unknown)
+#: How aiohttp names the resource of such routes.
+UNKNOWN_PATH: Final = "/{path}"
 
 
 async def healthz(_request: web.Request) -> web.Response:

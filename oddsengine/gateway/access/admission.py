@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from oddsengine.common.http import RequestRejected, error
 from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.access.authentication import Unauthorised
+from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.access.origins import AllowedOrigins
 from oddsengine.gateway.access.published_keys import KeysUnavailable
 from oddsengine.gateway.access.rate_limits import ClientAddresses, ProxyNotices, RateLimiter
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from oddsengine.gateway.access.authentication import Authenticator
-    from oddsengine.gateway.access.grants import Access, Role
+    from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.access.settings import LimitSettings
 
 _BEARER: Final = "bearer"
@@ -57,7 +58,7 @@ class Admission:
         self.limits = limits
         self.handshakes = RateLimiter(limits.handshakes_per_s, clock)
         self.requests = RateLimiter(limits.requests_per_s, clock)
-        self._origins = AllowedOrigins(allowed_origins)
+        self.origins = AllowedOrigins(allowed_origins)
         self._names_origins = bool(allowed_origins)
         self.addresses = ClientAddresses(trusted_proxies)
         self._session_limiter = session_limiter or SessionLimiter()
@@ -127,9 +128,12 @@ class Admission:
         """Return what an HTTP request's client may do, which is at least what a role may.
 
         Raises:
-            RequestRejected: if the client is over its rate, its token is not valid, or its role is lower.
+            RequestRejected: if the client is over its rate, its token is not valid, or its role is lower; also if a page of
+                another server asks without a token for what is not for every client.
         """
         self._check_rate(self.requests, request)
+        if role >= Role.trader:
+            self.require_own_page(request)
         access = await self.require_access(request)
         if access.role < role:
             raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"requires the role {role.name}, not {access.role.name}"))
@@ -144,10 +148,10 @@ class Admission:
         origin = request.headers.get("Origin")
         if origin is None or "Authorization" in request.headers:
             return
-        if origin.partition("://")[2] == request.host or (self._names_origins and self._origins.allows(origin)):
+        if origin.partition("://")[2] == request.host or (self._names_origins and self.origins.allows(origin)):
             return
         self.rejected_origins += 1
-        raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"pages of {origin!r} may make no commands without a token"))
+        raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"pages of {origin!r} need a token for this"))
 
     async def admit(self, request: web.Request, session_id: str, *, is_handshake: bool = True) -> str:
         """Count a new session against its address, and return the address for `leave`.
@@ -162,7 +166,7 @@ class Admission:
             RequestRejected: if the origin is not allowed, or the address is over its rate or its session limit.
         """
         origin = request.headers.get("Origin")
-        if origin is not None and not self._origins.allows(origin):
+        if origin is not None and not self.origins.allows(origin):
             self.rejected_origins += 1
             raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"origin {origin!r} is not allowed"))
         if not is_handshake:

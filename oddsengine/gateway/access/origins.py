@@ -67,6 +67,11 @@ class AllowedOrigins:
             origin._replace(host=origin.host.removeprefix("*.")) for origin in origins if origin.host.startswith("*.")
         )
 
+    @property
+    def allows_any(self) -> bool:
+        """Whether the pages of every origin may connect."""
+        return self._any
+
     def allows(self, origin: str) -> bool:
         """Check whether the page of an `Origin` header may connect."""
         if self._any:

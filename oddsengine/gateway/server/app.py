@@ -10,6 +10,7 @@ from aiohttp import web
 
 from oddsengine.common.http import UNKNOWN_ROUTE, answer_errors, error, healthz, metrics_handler
 from oddsengine.common.internal_errors import InternalErrors
+from oddsengine.gateway.access.cors import Cors
 from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.protocol.asyncapi import asyncapi
 from oddsengine.gateway.protocol.codes import ErrorCode
@@ -73,6 +74,8 @@ class Gateway:
         sockets = WebSocketEndpoint(hub, admission, handshakes, self.connections, errors)
         event_streams = EventStreamEndpoint(hub, admission, self.connections)
         self.app = web.Application(client_max_size=_MAX_BODY_BYTES)
+        cors = Cors(admission.origins)
+        cors.register(self.app)
         routes = [
             web.get("/healthz", healthz),
             web.get("/readyz", self._readyz),
@@ -81,6 +84,7 @@ class Gateway:
             *RestApi(hub, engine, admission, results).routes(),
             *(() if commands is None else commands.routes()),
             *(web.get(path, _limited(admission, handler)) for path, handler in _public().items()),
+            cors.preflights(_limited(admission, UNKNOWN_ROUTE.handler)),
             web.route(UNKNOWN_ROUTE.method, UNKNOWN_ROUTE.path, _limited(admission, UNKNOWN_ROUTE.handler)),
         ]
         self.app.add_routes([web.get("/v1/stream", sockets.handle, allow_head=False)])
