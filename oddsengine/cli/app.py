@@ -16,7 +16,7 @@ from oddsengine import __version__
 from oddsengine.cli.gateway_options import CaOption, TokenOption  # noqa: TC001 - typer reads the types of options
 from oddsengine.cli.roles.commands import engine, feeder, gateway, run
 from oddsengine.cli.support import ConfigOption, fail, parse_speed, parse_times, read_settings, run_role, with_address
-from oddsengine.cli.trading.commands import commands, lift, override, suspend
+from oddsengine.cli.trading.commands import command, commands, lift, override, suspend
 from oddsengine.domain.ladders import LADDERS
 from oddsengine.pricing import METHODS
 from oddsengine.pricing.profiles.profile import Profile
@@ -35,8 +35,8 @@ app = typer.Typer(
 # The commands import their modules when they are called: `--help` and the other commands start faster without.
 # ruff: noqa: PLC0415
 
-for command in (run, feeder, engine, gateway, suspend, lift, override, commands):
-    app.command()(command)
+for each in (run, feeder, engine, gateway, suspend, lift, override, command, commands):
+    app.command()(each)
 
 
 def main() -> None:

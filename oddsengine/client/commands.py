@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import secrets
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, urlsplit
@@ -23,6 +24,14 @@ _TIMEOUT_S: Final = 5.0
 _ATTEMPTS: Final = 3
 _SCHEMES: Final = {"ws": "http", "wss": "https"}
 _FAILED: Final = 400
+#: What a scope may name, with an example.
+_EXAMPLES: Final = {
+    "sport": "football",
+    "competition": "betfair.10932509",
+    "event": "betfair.29283412",
+    "market": "betfair.29283412/match_odds",
+    "selection": "betfair.29283412/match_odds/home",
+}
 
 
 class CommandClient:
@@ -84,7 +93,7 @@ class CommandClient:
         Raises:
             CommandRefused: if the gateway refuses it.
             aiohttp.ClientError, TimeoutError: if it does not answer.
-            ValueError: if what the function for tokens returned can't be one.
+            ValueError: if the scope is none, or what the function for tokens returned can't be a token.
         """
         body: dict[str, Any] = {"action": action, "scope": {**scope_of(scope), **narrowed}, "reason": reason, "expires": expires}
         if values is not None:
@@ -131,9 +140,31 @@ class CommandClient:
 
 
 def scope_of(text: str) -> dict[str, Any]:
-    """Return a scope that is written as `all` or `<kind>:<key>`."""
+    """Return a scope that is written as `all` or `<kind>:<key>`.
+
+    Raises:
+        ValueError: if it is neither, with what may be meant.
+    """
+    if text == "all":
+        return {"all": True}
     kind, _, key = text.partition(":")
-    return {"all": True} if text == "all" else {kind: key}
+    if kind in _EXAMPLES and key:
+        return {kind: key}
+    kinds = ", ".join(f"{name}:.." for name in _EXAMPLES)
+    raise ValueError(f"{text!r} is not a scope: write all, or one of {kinds}; {_meant(kind, key)}")
+
+
+def _meant(kind: str, key: str) -> str:
+    """Return what a text may mean that is not a scope."""
+    close = kind if kind in _EXAMPLES else next(iter(difflib.get_close_matches(kind, ["all", *_EXAMPLES], n=1)), "")
+    if key:
+        return f"did you mean '{close or 'event'}:{key}'?"
+    if close == "all":
+        return "did you mean 'all'?"
+    if close:
+        return f"as in {close}:{_EXAMPLES[close]}"
+    # Without its kind: ids of markets have slashes, ids of events begin with their feed and a point.
+    return f"did you mean '{'market' if '/' in kind else 'event' if '.' in kind else 'sport'}:{kind}'?"
 
 
 def _answer(status: int, body: bytes) -> dict[str, Any]:

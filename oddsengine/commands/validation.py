@@ -119,6 +119,12 @@ def command_of(request: CommandRequest, key: str, author: str, now_ms: int, prof
         raise BadCommand(f"{action} is for {_one_of(allowed)}, not for {scope.kind}")
     if action in UNDIVIDED and scope.profiles != EVERY_PROFILE:
         raise BadCommand(f"{action} holds in all profiles: leave scope.profiles out")
+    if action == "price" and scope.kind == "event" and len(scope.types) != 1:
+        raise BadCommand(
+            'price of a whole event is for markets of one type: name it in scope.types, as in ["match_odds"], or name a market'
+        )
+    if action == "note" and not request.reason:
+        raise BadCommand("note is nothing without its text: give it as reason")
     values = _values(action, scope, request.values)
     if request.force and action != "price":
         raise BadCommand("force is for price only")
@@ -154,8 +160,8 @@ def _scope(given: Mapping[str, Any], profiles: Sequence[str]) -> Scope:
             )
     for name in given.get("types", ()) if isinstance(given.get("types"), list) else ():
         if name not in _TYPES:
-            close = difflib.get_close_matches(str(name), _TYPES, n=5) or _TYPES[:5]
-            raise BadCommand(f"unknown market type {_shown(name)} in scope.types; there are {', '.join(close)} and others")
+            close = _suggestion(str(name), _TYPES) or f"; there are {', '.join(_TYPES[:5])} and others, see docs/market-types.md"
+            raise BadCommand(f"unknown market type {_shown(name)} in scope.types{close}")
     try:
         scope = msgspec.convert(given, Scope)
     except msgspec.ValidationError as error:

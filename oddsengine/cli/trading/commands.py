@@ -1,6 +1,6 @@
-"""`oddsengine suspend`, `lift`, `override` and `commands`: what traders do, from a terminal.
+"""`oddsengine suspend`, `lift`, `override`, `command` and `commands`: what traders do, from a terminal.
 
-Each prints what the gateway answers, one JSON object a line.
+Each prints what the gateway answers, one JSON object a line, and what may be a mistake as warnings.
 """
 
 from __future__ import annotations
@@ -119,10 +119,39 @@ def override(  # noqa: PLR0913 - each is an option of the command line
     _print(url, token, ca, make)
 
 
+def command(  # noqa: PLR0913 - each is an option of the command line
+    url: UrlArgument,
+    action: Annotated[str, typer.Argument(help="As in docs/commands.md: result, unresult, note, match, unmatch ..")],
+    scope: ScopeArgument,
+    values: Annotated[
+        list[str] | None, typer.Argument(help="One value, as void or pinnacle.77, or one for each selection, as home=winner.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="The prices may break the rules of their profile (role admin).")] = False,
+    types: TypeOption = None,
+    in_play: InPlayOption = None,
+    profiles: ProfileOption = None,
+    reason: ReasonOption = "",
+    expires: ExpiresOption = None,
+    token: TokenOption = None,
+    ca: CaOption = None,
+) -> None:
+    """Make any command, also those that have no name of their own here: results, notes, pairs of events."""
+    narrowed, given = _narrowed(types, in_play, profiles), _values(values or [])
+
+    async def make(client: CommandClient) -> list[dict[str, Any]]:
+        options = {"values": given, "reason": reason, "expires": _expires(expires), "force": force}
+        return [await client.make(action, scope, **options, **narrowed)]
+
+    _print(url, token, ca, make)
+
+
 def commands(
     url: UrlArgument,
     every: Annotated[bool, typer.Option("--all", help="Also those that have ended, and proposals.")] = False,
-    confirm: Annotated[str | None, typer.Option(metavar="ID", help="Confirm the proposal of somebody else first.")] = None,
+    confirm: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="First confirm this proposal, with a --token of another person than its author."),
+    ] = None,
     token: TokenOption = None,
     ca: CaOption = None,
 ) -> None:
@@ -155,6 +184,8 @@ def _print(url: str, token: str | None, ca: Path | None, ask: Callable[[CommandC
     except (aiohttp.ClientError, OSError, ValueError) as error:
         fail(error)
     for answer in answers:
+        for warning in answer.get("warnings", ()):
+            typer.echo(f"warning: {warning}", err=True)
         typer.echo(json.dumps(answer, ensure_ascii=False))
 
 
@@ -164,10 +195,27 @@ def _narrowed(types: list[str] | None, in_play: bool | None, profiles: list[str]
 
 
 def _expires(text: str | None) -> str | float | None:
+    return None if text is None else _number_or_text(text)
+
+
+def _number_or_text(text: str) -> str | float:
     try:
-        return None if text is None else float(text)
+        return float(text)
     except ValueError:
         return text
+
+
+def _values(texts: list[str]) -> Any:
+    """Return the values of a command: one, or one for each selection."""
+    if len(texts) == 1 and "=" not in texts[0]:
+        return _number_or_text(texts[0])
+    values: dict[str, str | float] = {}
+    for text in texts:
+        key, separator, value = text.rpartition("=")
+        if not separator or not key or not value:
+            raise typer.BadParameter(f"{text!r} is not a selection and its value, as home=winner", param_hint="VALUES")
+        values[key] = _number_or_text(value)
+    return values or None
 
 
 def _by_selection(option: str, pairs: list[str] | None) -> dict[str, float] | None:

@@ -20,8 +20,9 @@ from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.domain.ids import EventId
 from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.access.rate_limits import RateLimiter
+from oddsengine.gateway.commands.coverage import coverage_of, require_possible
 from oddsengine.gateway.commands.permissions import Forbidden, may_see, narrowed, require_granted, require_may_end
-from oddsengine.gateway.protocol.command_messages import CommandsAnswer, Outcome, command_answer
+from oddsengine.gateway.protocol.command_messages import CommandAnswer, CommandsAnswer, command_answer
 from oddsengine.gateway.server.readiness import require_loaded
 from oddsengine.streams.commands.log import Remembered, Written
 from oddsengine.streams.connection import UNAVAILABLE
@@ -144,7 +145,7 @@ class CommandsApi:
             written = await self._as_written()
         if written.outcome != "ok":
             return error(429, ErrorCode.OVER_LIMIT, "too many commands: lift those that are not needed any more")
-        return await self._answer(command, written, 201)
+        return await self._answer(command, written, 201, access)
 
     def _command(self, body: bytes, access: Access) -> Command:
         now_ms = self._wall_ms()
@@ -159,6 +160,7 @@ class CommandsApi:
         for event in command.events[1:]:
             require_granted(access, command.action, Scope(event=event), self._replica)
         scope = narrowed(access, command.action, command.scope)
+        require_possible(command, self._replica)
         is_proposal = command.action in self._settings.second_person
         return msgspec.structs.replace(command, scope=scope, is_proposal=is_proposal)
 
@@ -171,17 +173,19 @@ class CommandsApi:
                 return _unknown(key)
             require_may_end(access, before, self._replica)
             if before.author == access.subject:
-                raise Forbidden("a command is confirmed by somebody else than its author")
+                raise Forbidden(
+                    f"a command is confirmed by somebody else than its author, {before.author}: with a token of theirs"
+                )
             state = self._state(before)
             if state in _ENDED or not before.is_proposal:
                 return error(409, ErrorCode.BAD_REQUEST, f"the command is {state}: there is nothing to confirm")
             if before.confirmed_by is not None:
-                return await self._answer(before, await self._as_written(), 200)
+                return await self._answer(before, await self._as_written(), 200, access)
             now_ms = self._wall_ms()
             command = msgspec.structs.replace(before, confirmed_by=access.subject, confirmed_ms=now_ms)
             written = await self._commands.write(command, before)
             if written.outcome == "ok":
-                return await self._answer(command, written, 200)
+                return await self._answer(command, written, 200, access)
         return _contended()
 
     async def lift(self, request: web.Request, access: Access) -> web.Response:
@@ -240,10 +244,14 @@ class CommandsApi:
         """Return the write of a command that was written before: it is published once everything up to now is."""
         return Written("ok", await self._commands.last_seq())
 
-    async def _answer(self, command: Command, written: Written, status: int) -> web.Response:
-        """Wait until a command is published in every shard that it concerns, but not for long, and answer what it is then."""
+    async def _answer(self, command: Command, written: Written, status: int, access: Access | None = None) -> web.Response:
+        """Wait until a command is published in every shard that it concerns, but not for long, and answer what it is then.
+
+        With `access`, the answer says how much the command holds for.
+        """
+        covered = None if access is None else coverage_of(command, self._replica, access)
         if command.is_proposal and command.confirmed_by is None and command.lifted_ms is None:
-            return _answered(202, command, "proposed")
+            return _answered(202, command_answer(command, "proposed", {}, covered))
         offers = [(shard, self._replica.offers[shard]) for shard in self._shards(command)]
         until_s = time.monotonic() + WAIT_S
         while any(offer.commands < written.seq for _, offer in offers):
@@ -256,13 +264,12 @@ class CommandsApi:
             if offer.commands >= written.seq
         }
         if len(at) < len(offers):
-            return _answered(202, command, "pending", at)
-        return _answered(status, command, "applied" if command.lifted_ms is None else "lifted", at)
+            return _answered(202, command_answer(command, "pending", at, covered))
+        return _answered(status, command_answer(command, "applied" if command.lifted_ms is None else "lifted", at, covered))
 
 
-def _answered(status: int, command: Command, state: Outcome, at: dict[str, str] | None = None) -> web.Response:
-    body = msgspec.json.encode(command_answer(command, state, at or {}))
-    return web.Response(status=status, body=body, content_type="application/json")
+def _answered(status: int, answer: CommandAnswer) -> web.Response:
+    return web.Response(status=status, body=msgspec.json.encode(answer), content_type="application/json")
 
 
 def _unknown(key: str) -> web.Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -15,11 +15,20 @@ Time = Annotated[str, Meta(description="A time, as RFC 3339 in UTC.")]
 Outcome = State | Literal["applied", "pending"]
 
 
+class Coverage(NamedTuple):
+    """How many events and markets a command holds for now, and what may be a mistake in it."""
+
+    events: int
+    markets: int
+    warnings: tuple[str, ...]
+
+
 class CommandAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A command.
 
     `at` says for each shard concerned at which position it is published; it stays away in lists. `state` is `applied` once it
-    is published in all of them, and `pending` before; in lists what has become of it.
+    is published in all of them, and `pending` before; in lists what has become of it. `events` and `markets` say how many it held
+    for when it was made or confirmed, `warnings` what in it may be a mistake; they stay away in lists.
     """
 
     id: str
@@ -37,6 +46,9 @@ class CommandAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     lifted_by: str | None
     lifted: Time | None
     at: dict[str, str] | UnsetType = UNSET
+    events: int | UnsetType = UNSET
+    markets: int | UnsetType = UNSET
+    warnings: list[str] | UnsetType = UNSET
 
 
 class CommandsAnswer(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,7 +57,9 @@ class CommandsAnswer(msgspec.Struct, forbid_unknown_fields=True):
     commands: list[CommandAnswer]
 
 
-def command_answer(command: Command, state: Outcome, at: dict[str, str] | None = None) -> CommandAnswer:
+def command_answer(
+    command: Command, state: Outcome, at: dict[str, str] | None = None, coverage: Coverage | None = None
+) -> CommandAnswer:
     """Return a command as it is shown."""
     expires = KICK_OFF if command.until_kick_off else _time(command.expires_ms)
     return CommandAnswer(
@@ -64,6 +78,9 @@ def command_answer(command: Command, state: Outcome, at: dict[str, str] | None =
         lifted_by=command.lifted_by,
         lifted=_time(command.lifted_ms),
         at=UNSET if at is None else at,
+        events=UNSET if coverage is None else coverage.events,
+        markets=UNSET if coverage is None else coverage.markets,
+        warnings=UNSET if coverage is None else list(coverage.warnings),
     )
 
 

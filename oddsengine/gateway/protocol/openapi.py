@@ -144,6 +144,8 @@ ROUTES: Final = (
         (_COMMAND,),
         successes=_ENDING,
     ),
+    Route("get", "/v1/me", "Return who the client is, and what its token grants.", "subscriber", server.AccountAnswer),
+    Route("get", "/v1/profiles", "List the profiles that the client may see and command.", "trader", server.ProfilesAnswer),
     Route("get", "/v1/feeds", "Return the status of every feed, since when, and why.", "trader", server.FeedsAnswer),
     Route("get", "/v1/unmatched", "List pairs of events that may be the same.", "trader", server.UnmatchedAnswer),
     Route(

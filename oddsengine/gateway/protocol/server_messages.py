@@ -332,3 +332,22 @@ class UnmatchedAnswer(msgspec.Struct):
     """Pairs of events that may be the same."""
 
     unmatched: list[dict[str, Any]]
+
+
+class AccountAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Who a token says its client is, and what it grants. `profile` is the one whose prices it sees; `commands` as in a token."""
+
+    sub: str
+    role: str
+    profile: str
+    profiles: list[str]
+    channels: list[str]
+    commands: list[str]
+    expires: Annotated[str, Meta(description="A time, as RFC 3339 in UTC.")] | None
+
+
+class ProfilesAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The profiles that a client may see and command; `default` is the one whose prices it sees."""
+
+    profiles: list[str]
+    default: str

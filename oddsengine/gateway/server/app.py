@@ -12,6 +12,7 @@ from oddsengine.common.http import UNKNOWN_ROUTE, answer_errors, error, healthz,
 from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.gateway.access.cors import Cors
 from oddsengine.gateway.access.grants import Role
+from oddsengine.gateway.commands.account_api import AccountApi
 from oddsengine.gateway.protocol.asyncapi import asyncapi
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.docs_page import docs_page
@@ -82,6 +83,7 @@ class Gateway:
             web.get("/metrics", _for_role(Role.trader, admission, metrics_handler(registry))),
             web.get("/v1/sse", event_streams.handle),
             *RestApi(hub, engine, admission, results).routes(),
+            *AccountApi(hub, admission).routes(),
             *(() if commands is None else commands.routes()),
             *(web.get(path, _limited(admission, handler)) for path, handler in _public().items()),
             cors.preflights(_limited(admission, UNKNOWN_ROUTE.handler)),
@@ -112,6 +114,11 @@ def _public() -> dict[str, Handler]:
         "/docs/openapi.json": _document("application/json", orjson.dumps(openapi()).decode()),
         "/docs/asyncapi.json": _document("application/json", orjson.dumps(asyncapi()).decode()),
     }
+
+
+def public_paths() -> frozenset[str]:
+    """Return the paths that are served without a token, apart from `/healthz` and `/readyz`."""
+    return frozenset(_public())
 
 
 def _limited(admission: Admission, handler: Handler) -> Handler:

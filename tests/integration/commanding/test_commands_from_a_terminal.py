@@ -51,20 +51,33 @@ async def test_a_trader_suspends_lists_lifts_and_overrides(service: RunningServi
     assert (0, ["price", "limit"]) == (code, [each["action"] for each in answers])
     market = await service.get(f"/v1/markets/{MARKET}")
     assert (1.8, 20.0) == (market["selections"]["home"]["price"], market["limit"])
+    code, (made,), _ = await run("command", service.base, "result", f"market:{MARKET}", "home=winner")
+    assert (0, {"home": "winner"}, 1) == (code, made["values"], made["markets"])
+    code, (made,), warned = await run("command", service.base, "note", "sport:footbal", "--reason", "late lineups")
+    assert (0, "late lineups", 0) == (code, made["reason"], made["markets"])
+    assert "warning: the sport 'footbal' is not on offer (did you mean 'football'?): it holds for what comes" in warned
     _, listed, _ = await run("commands", service.base, "--all")
-    assert 3 == len(listed)
+    assert 5 == len(listed)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("suspend", "evnt:e1"), "did you mean 'event'"),
+        (("suspend", "evnt:e1"), "did you mean 'event:e1'"),
+        (("suspend", "footbal"), "did you mean 'sport:footbal'"),
+        (("suspend", "e1/match_odds"), "did you mean 'market:e1/match_odds'"),
+        (("suspend", "betfair.7"), "did you mean 'event:betfair.7'"),
+        (("suspend", "sport"), "as in sport:football"),
+        (("suspend", "al"), "did you mean 'all'"),
+        (("suspend", "event:e1", "--type", "moneylin"), "did you mean 'moneyline'"),
+        (("command", "suspnd", "event:e1"), "did you mean 'suspend'"),
+        (("command", "result", "event:e1", "home=winner", "draw"), "not a selection"),
         (("suspend", "event:e1", "--expires", "soon"), "kick_off"),
         (("lift", "none"), "no command 'none'"),
         (("lift", "none", "--ca", "missing.pem"), "missing.pem can't be loaded"),
         (("override", "event:e1"), "nothing to set"),
         (("override", "event:e1", "--price", "home"), "home=2.5"),
-        (("override", "event:e1", "--price", "home=9", "--force"), "role admin"),
+        (("override", f"market:{MARKET}", "--price", "home=9", "--force"), "role admin"),
     ],
 )
 async def test_what_is_wrong_is_one_line(service: RunningService, arguments: tuple[str, ...], words: str) -> None:

@@ -161,6 +161,43 @@ async def test_nothing_ends_at_a_kick_off_that_has_been(floor: Floor) -> None:
     assert "in play" in refused["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("body", "markets", "words"),
+    [
+        ({}, 1, ""),
+        ({"scope": {"all": True}}, 1, ""),
+        ({"scope": {"competition": "cup"}}, 1, ""),
+        ({"scope": {"sport": "footbal"}}, 0, "(did you mean 'football'?)"),
+        ({"scope": {"competition": "Cup"}}, 0, "(did you mean 'cup'?)"),
+        ({"scope": {"event": "e11"}}, 0, "not on offer under this id (did you mean 'e1'?)"),
+        ({"scope": {"market": "e1/match_od"}}, 0, "(did you mean 'e1/match_odds'?)"),
+        ({"scope": {"event": "e1", "types": ["total"]}}, 0, "is of the type total now"),
+        ({"scope": {"event": "e1", "in_play": True}}, 0, "is in play now"),
+        (
+            {"scope": {"event": "e1", "types": ["match_odds"]}, "action": "price", "values": {"draw": 3}},
+            0,
+            "of the type match_odds",
+        ),
+    ],
+)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_answer_says_how_much_a_command_holds_for(floor: Floor, body: dict[str, Any], markets: int, words: str) -> None:
+    made = await floor.make(**body, expires=60)
+    await floor.ask("DELETE", f"/v1/commands/{made['id']}", status=200)
+    assert (markets, min(markets, 1)) == (made["markets"], made["events"])
+    assert words in "".join(made["warnings"])
+    assert bool(words) == bool(made["warnings"])
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_selection_that_no_market_of_the_type_can_have_is_refused(floor: Floor) -> None:
+    refused = await floor.make(action="price", scope={"market": MARKET}, values={"hoem": 2}, status=400)
+    assert "a selection 'hoem': they have home, away; did you mean 'home'?" in refused["error"]["message"]
+    await floor.make(action="price", scope={"event": "e1", "types": ["total"]}, values={"home": 2}, status=400)
+    await floor.make(scope={"selection": f"{MARKET}/hom"}, status=400)
+    await floor.make(action="result", scope={"market": "e7/total/ft/2.5"}, values={"home": "winner"}, status=400)
+
+
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_page_of_this_server_may_command(floor: Floor) -> None:
     made = await floor.make(headers={"Origin": floor.service.base})
@@ -229,7 +266,7 @@ async def test_commands_that_redis_has_lost_hold_and_are_written_again() -> None
         await wait_until(lambda: service.engine.commands.losses == 1, "the commands written again")
         active = await floor.ask("GET", "/v1/commands?active=true", status=200)
         assert 1 == len(active["commands"])
-        made = await floor.make(action="note")
+        made = await floor.make(action="note", reason="seen")
         assert "applied" == made["state"]
         assert TRADER == await floor.state()
 

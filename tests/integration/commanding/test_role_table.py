@@ -10,10 +10,12 @@ import orjson
 import pytest
 
 from oddsengine.commands.command import ACTIONS
+from oddsengine.common.http import UNKNOWN_ROUTE
 from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.gateway.commands.settings import CommandSettings
 from oddsengine.gateway.protocol.openapi import ROUTES
+from oddsengine.gateway.server.app import public_paths
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.credentials import SECRET, a_token, write_key
 from tests.support.service import RunningService, quick_settings, running_service
@@ -60,6 +62,20 @@ async def with_a_market(service: RunningService) -> None:
     await service.wait_published()
 
 
+#: what is served without a role of its own: health, pages and documents; `/v1/stream` and `/metrics` are no JSON
+OUTSIDE = {"/healthz", "/readyz", "/metrics", "/v1/stream", UNKNOWN_ROUTE.path.replace(":.*", ""), *public_paths()}
+
+
+async def test_every_route_that_is_served_is_in_the_table() -> None:
+    async with running_service() as service:
+        routes = service.gateway.app.router.routes()
+        served = {(route.method.lower(), route.resource.canonical) for route in routes if route.resource is not None}
+    documented = {(route.method, route.path) for route in ROUTES}
+    assert set() == documented - served
+    assert set() == {path for _, path in served} - {path for _, path in documented} - OUTSIDE
+    assert set() == {(method, path) for method, path in served - documented if method != "head" and path not in OUTSIDE}
+
+
 async def test_every_route_is_for_its_role_and_those_above(tmp_path: Path) -> None:
     async with running_service(settings_of(tmp_path)) as service:
         await with_a_market(service)
@@ -97,12 +113,12 @@ async def test_every_action_in_every_scope_is_made_where_it_is_granted(
         for action in ACTIONS:
             for kind, scope in SCOPES.items():
                 values = VALUES.get(action)
+                types = {"types": ["moneyline"]} if action == "price" and kind == "event" else {}
                 if kind == "selection" and isinstance(values, dict):
                     values = values["home"]
-                body = {"action": action, "scope": scope, "expires": 60}
-                status = await answer(
-                    service, "post", "/v1/commands", token, body if values is None else {**body, "values": values}
-                )
+                body = {"action": action, "scope": {**scope, **types}, "expires": 60, "reason": "try"}
+                body |= {} if values is None else {"values": values}
+                status = await answer(service, "post", "/v1/commands", token, body)
                 if status == 400:
                     continue  # the action is not for this kind of scope, whoever asks
                 # Of a pair, both events must be granted.
@@ -125,7 +141,29 @@ async def test_another_brand_is_neither_seen_nor_touched(tmp_path: Path) -> None
         assert 404 == await answer(service, "delete", f"/v1/commands/{key}", gold)
         assert 404 == await answer(service, "post", f"/v1/commands/{key}/confirm", gold)
         assert 403 == await answer(service, "post", "/v1/commands", gold, body)
+        for token, names in ((gold, []), (default, ["default"]), (admin, ["default"])):
+            async with service.http.get(service.base + "/v1/profiles", headers={"Authorization": f"Bearer {token}"}) as found:
+                assert names == (await found.json())["profiles"]
         for token, count in ((gold, 0), (default, 1), (admin, 1)):
             async with aiohttp.ClientSession() as http:
                 found = await http.get(service.base + "/v1/commands", headers={"Authorization": f"Bearer {token}"})
                 assert count == len((await found.json())["commands"])
+
+
+async def test_a_client_can_ask_who_it_is(tmp_path: Path) -> None:
+    async with running_service(settings_of(tmp_path)) as service:
+        await with_a_market(service)
+
+        async def me(**claims: Any) -> dict[str, Any]:
+            headers = {"Authorization": f"Bearer {a_token(**claims)}"}
+            async with service.http.get(service.base + "/v1/me", headers=headers) as found:
+                return dict(orjson.loads(await found.read()))
+
+        trader = await me(sub="ann", role="trader", commands=["suspend:*"], channels=["sport:football"], exp=2_000_000_000)
+        assert ("ann", "trader", ["suspend:*"], ["sport:football"]) == tuple(
+            trader[name] for name in ("sub", "role", "commands", "channels")
+        )
+        assert ("default", ["default"], "2033-05-18T03:33:30.000Z") == (trader["profile"], trader["profiles"], trader["expires"])
+        subscriber = await me(sub="s", role="subscriber", profile="gold")
+        assert ([], "gold", ["gold"]) == (subscriber["commands"], subscriber["profile"], subscriber["profiles"])
+        assert ["*"] == (await me(sub="root", role="admin", commands=[]))["commands"]
