@@ -51,6 +51,10 @@ class OddsState:
     def apply(self, message: dict[str, Any]) -> None:
         """Apply a message. No-op for those that are not about what is on offer."""
         op = message["op"]
+        if str(message.get("channel", "")).startswith("console:"):
+            # It is for the listener: nothing of it is on offer.
+            self._confirm((message["channel"],))
+            return
         if op == "delta":
             self._apply_delta(message)
         elif op == "snapshot":

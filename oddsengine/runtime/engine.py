@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
@@ -24,6 +25,8 @@ from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.reload import ReloadedPart
 from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.connection import keep_on_primary, open_client
+from oddsengine.streams.floor.board import FloorBoard
+from oddsengine.streams.floor.reporter import FloorReporter
 from oddsengine.streams.identity import Installation
 
 if TYPE_CHECKING:
@@ -89,13 +92,22 @@ async def run_engine(
             watching = group.create_task(CLOCK.watch(engine.follow_clock), name="clock")
             declaring = group.create_task(installation.keep_declared(), name="installation")
             moving = group.create_task(keep_on_primary(redis), name="primary")
+            reporter = FloorReporter(
+                FloorBoard(redis, settings.redis.namespace), engine.feeds, partial(_reported_pairs, engine), time.monotonic
+            )
+            reporting = group.create_task(reporter.run(), name="floor")
             try:
                 yield engine
             finally:
                 try:
                     await engine.stop(timing.last_write_s)
                 finally:
-                    await end_tasks([publishing, declaring, watching, moving])
+                    await end_tasks([publishing, declaring, watching, moving, reporting])
+
+
+def _reported_pairs(engine: Engine) -> list[dict[str, Any]] | None:
+    """Return the doubtful pairs, None if another engine is to report them: the owner of the first shard does."""
+    return engine.unmatched() if 0 in engine.ownership.owned else None
 
 
 def engine_parts(engine: Engine) -> list[ReloadedPart]:

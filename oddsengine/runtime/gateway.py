@@ -16,6 +16,7 @@ from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.commands.api import CommandsApi
+from oddsengine.gateway.console.follower import ConsoleFollower
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.hub.settings import HubSettings
 from oddsengine.gateway.server.app import Gateway
@@ -38,6 +39,7 @@ from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.connection import keep_on_primary, open_client
+from oddsengine.streams.floor.board import FloorBoard
 from oddsengine.streams.follower import Follower
 from oddsengine.streams.identity import Installation
 from oddsengine.streams.keys import shard_keys
@@ -181,7 +183,11 @@ async def run_gateway(
         commands = CommandsApi(log, hub.replica, admission, settings.commands, CLOCK.wall_ms)
         registry = registry_of([*metrics, *sources])
         gateway = Gateway(hub, admission, registry, engine, handshakes, results, errors, commands)
+        board = FloorBoard(redis, settings.redis.namespace)
+        console = ConsoleFollower(hub.console, log, board, clock=time.monotonic, now_ms=wall_clock_ms, world_ms=CLOCK.wall_ms)
         running = [
+            ("console commands", console.follow_commands()),
+            ("console reports", console.follow_reports()),
             *_maintenance(hub, admission, session_limiter, handshakes),
             *_certificate_renewal(front, settings, timing),
             ("primary", keep_on_primary(redis)),

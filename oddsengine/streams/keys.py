@@ -126,6 +126,11 @@ def webhook_keys(namespace: str) -> WebhookKeys:
     return WebhookKeys(f"{tag}:outbox", f"{tag}:state")
 
 
+def floor_key(namespace: str) -> str:
+    """Return the key of the hash with what engines and feeders report of feeds and doubtful pairs; it expires."""
+    return f"{namespace}:floor"
+
+
 def sessions_key(namespace: str, subject: str) -> str:
     """Return the key of the sorted set that holds the sessions of one client."""
     return f"{namespace}:sessions:{subject}"

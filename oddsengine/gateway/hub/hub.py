@@ -7,8 +7,10 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from oddsengine.gateway.access.rate_limits import Bucket
+from oddsengine.gateway.console.channels import PREFIX, ConsoleChannels
 from oddsengine.gateway.fanout.counters import GatewayCounters
 from oddsengine.gateway.fanout.session import Session
 from oddsengine.gateway.hub.dispatcher import Dispatcher
@@ -66,6 +68,7 @@ class Hub:
         self._dispatcher = Dispatcher(replica, self.counters, clock, now_ms, settings)
         #: what the followers report to
         self.staleness = StalenessMonitor(self._dispatcher, clock, now_ms, stale_suspend_after_s=settings.stale_suspend_after_s)
+        self.console = ConsoleChannels(replica, now_ms, clock, lambda: encode_at(self._dispatcher.delivered))
         self.heartbeat_ms = settings.heartbeat_ms
         self._clock = clock
         self.now_ms = now_ms
@@ -124,6 +127,7 @@ class Hub:
         revoked = tuple(name for name in session.subscriptions if not access.may_subscribe(name))
         for name in revoked:
             self._dispatcher.leave(session, name)
+        revoked += self.console.grant(session, access)
         if revoked:
             self.refuse(
                 session,
@@ -149,6 +153,7 @@ class Hub:
         self.sessions.pop(session, None)
         self._round.pop(session, None)
         self._dispatcher.forget(session)
+        self.console.forget(session)
 
     def handle(self, session: Session, request: ClientMessage) -> None:
         """Handle a client's request and answer it."""
@@ -158,6 +163,7 @@ class Hub:
             names = list(dict.fromkeys(request.channels))
             for name in names:
                 self._dispatcher.leave(session, name)
+                self.console.leave(session, name)
             self._send(session, Unsubscribed(request.id, names))
         elif isinstance(request, Ping):
             self._send(session, Pong(request.id))
@@ -187,6 +193,13 @@ class Hub:
     def _subscribe(self, session: Session, request: Subscribe) -> None:
         access = session.access
         assert access is not None  # noqa: S101 - the session is authenticated
+        of_console = [name for name in request.channels if name.startswith(PREFIX)]
+        if of_console:
+            refused = self.console.subscribe(session, request.id, of_console, confirms=request.confirm)
+            self.counters.refused_channels += refused
+            request = replace(request, channels=[name for name in request.channels if not name.startswith(PREFIX)])
+            if not request.channels:
+                return
         resolved = resolve(request, session, self.replica, self.profile_of(access))
         refusals = [resolved] if isinstance(resolved, Refusal) else resolved.refusals
         for code, text, channels in refusals:

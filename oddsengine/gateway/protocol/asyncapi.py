@@ -22,6 +22,8 @@ def asyncapi() -> dict[str, Any]:
     received, sent = get_args(ClientMessage), get_args(ServerMessage)
     types = (*received, *sent)
     schemas, components = msgspec.json.schema_components(types, ref_template=SCHEMA_REFERENCE)
+    # The default of a list is a tuple here, and an array in the document.
+    schemas, components = msgspec.json.decode(msgspec.json.encode((schemas, components)))
     messages = {
         kind.__name__: {"name": kind.__struct_config__.tag, "summary": _summary(kind), "payload": schema}
         for kind, schema in zip(types, schemas, strict=True)

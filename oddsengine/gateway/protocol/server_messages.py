@@ -14,8 +14,10 @@ from msgspec import UNSET, Meta, UnsetType
 from oddsengine.domain.market_types import Group
 from oddsengine.domain.results import Outcome
 from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
+from oddsengine.gateway.console.messages import FeedStatus, Removed, Trouble
 from oddsengine.gateway.protocol.client_messages import QuoteAnswer, RequestId
 from oddsengine.gateway.protocol.codes import ErrorCode
+from oddsengine.gateway.protocol.command_messages import CommandAnswer
 
 At = Annotated[str, Meta(description="A position: opaque, valid on every gateway, to be sent back as `resume`.")]
 UnixMs = Annotated[int, Meta(description="Unix time in milliseconds.")]
@@ -206,24 +208,34 @@ class Pong(msgspec.Struct, tag_field="op", tag="pong", forbid_unknown_fields=Tru
 
 
 class Snapshot(msgspec.Struct, tag_field="op", tag="snapshot", forbid_unknown_fields=True):
-    """A whole channel, in parts: it replaces the client's state of the channel once the last part has arrived."""
+    """A whole channel, in parts: it replaces the client's state of the channel once the last part has arrived.
+
+    A channel of the console has `commands`, `feeds` or `trouble`, as its name says; every other one has events and markets.
+    """
 
     channel: str
     at: At
     part: Annotated[int, Meta(ge=1)]
     last: bool
-    events: list[EventWhole]
-    markets: list[MarketWhole]
+    events: list[EventWhole] | UnsetType = UNSET
+    markets: list[MarketWhole] | UnsetType = UNSET
+    commands: list[CommandAnswer] | UnsetType = UNSET
+    feeds: list[FeedStatus] | UnsetType = UNSET
+    trouble: list[Trouble] | UnsetType = UNSET
 
 
 class Delta(msgspec.Struct, tag_field="op", tag="delta", forbid_unknown_fields=True):
-    """The changes in a channel."""
+    """The changes in a channel; in one of the console what is new or has changed, whole, and what is gone."""
 
     channel: str
     at: At
     ts: UnixMs
     events: list[EventChanged] | UnsetType = UNSET
     markets: list[MarketChanged] | UnsetType = UNSET
+    commands: list[CommandAnswer] | UnsetType = UNSET
+    feeds: list[FeedStatus] | UnsetType = UNSET
+    trouble: list[Trouble] | UnsetType = UNSET
+    removed: Removed | UnsetType = UNSET
 
 
 class Heartbeat(msgspec.Struct, tag_field="op", tag="heartbeat", forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from oddsengine.common.http import RequestRejected, error
 from oddsengine.domain.formats import FORMATS
 from oddsengine.gateway.access.grants import Role
+from oddsengine.gateway.console.channels import PREFIX, refusal
 from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.encoders import JSON
@@ -68,6 +69,10 @@ class EventStreamEndpoint:
         """Return the subscription that a request asks for. Raises RequestRejected if it is not valid, granted or on offer."""
         subscribe = parse_subscription(request)
         (name,) = subscribe.channels
+        if name.startswith(PREFIX):
+            if (refused := refusal(name, access)) is not None:
+                raise RequestRejected(error(403 if refused[0] is ErrorCode.FORBIDDEN else 404, *refused))
+            return subscribe
         if not access.may_subscribe(name):
             raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"{name!r} is not granted"))
         try:

@@ -39,6 +39,8 @@ export class OddsStore {
    */
   apply(message) {
     const changed = { all: false, events: new Set(), moves: [], changes: 0 };
+    // A channel of the console has nothing that is on offer.
+    if (message.channel?.startsWith("console:")) return changed;
     switch (message.op) {
       case "snapshot":
         this.#applySnapshot(message, changed);

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import socket
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from oddsengine.runtime.feed_runner import feed_samples, feed_status, sources_by
 from oddsengine.runtime.feeding.feeder import Feeder
 from oddsengine.runtime.feeding.received_feeds import ReceivedFeeds
 from oddsengine.streams.connection import keep_on_primary, open_client
+from oddsengine.streams.floor.board import FloorBoard
+from oddsengine.streams.floor.reporter import FloorReporter
 from oddsengine.streams.ingest.reader import silence_limit_s
 
 if TYPE_CHECKING:
@@ -97,6 +100,9 @@ async def share_feeds(
                 tasks.append(group.create_task(received.run(), name="received feeds"))
             if feeder is not None:
                 tasks.append(group.create_task(feeder.run(), name="feeder"))
+            if engine is None:
+                reporter = FloorReporter(FloorBoard(redis, namespace), shared.status, lambda: None, time.monotonic)
+                tasks.append(group.create_task(reporter.run(), name="floor"))
             try:
                 yield shared
             finally:

@@ -1,4 +1,4 @@
-"""Who may do what: every route by role, every action by what a token grants. The documents are the table."""
+"""Who may do what: every route and channel by role, every action by what a token grants. The documents are the table."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from oddsengine.common.http import UNKNOWN_ROUTE
 from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.gateway.commands.settings import CommandSettings
+from oddsengine.gateway.console.channels import CHANNELS
 from oddsengine.gateway.protocol.openapi import ROUTES
 from oddsengine.gateway.server.app import public_paths
 from tests.support.builders import a_definition, a_quote, market_updates
@@ -88,6 +89,26 @@ async def test_every_route_is_for_its_role_and_those_above(tmp_path: Path) -> No
                 status = await answer(service, route.method, path, a_token(sub=role.name, role=role.name), body)
                 assert (role < Role[route.role]) == (status == 403), (route, role)
                 assert status != 401
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_the_channels_of_the_console_are_for_traders_and_those_above(tmp_path: Path, role: Role) -> None:
+    async with running_service(settings_of(tmp_path)) as service:
+        headers = {"Authorization": f"Bearer {a_token(role=role.name)}"}
+        async with service.socket(additional_headers=headers) as socket:
+            for name in CHANNELS:
+                await socket.send(op="subscribe", id=1, channels=[name])
+                answer = await socket.receive_until("subscribed", "error")
+                assert (role >= Role.trader, [name]) == (answer["op"] == "subscribed", answer["channels"])
+                assert answer.get("code") in {None, "forbidden"}
+        status = await answer_of_event_stream(service, role)
+        assert (200 if role >= Role.trader else 403) == status
+
+
+async def answer_of_event_stream(service: RunningService, role: Role) -> int:
+    headers = {"Authorization": f"Bearer {a_token(role=role.name)}"}
+    async with service.http.head(f"{service.base}/v1/sse?channel=console:feeds", headers=headers) as response:
+        return response.status
 
 
 @pytest.mark.parametrize(
