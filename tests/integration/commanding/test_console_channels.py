@@ -66,7 +66,7 @@ async def of_channel(socket: Socket, channel: str, *ops: str) -> dict[str, Any]:
 
 
 async def test_a_command_is_seen_from_its_making_to_its_end(floor: RunningService) -> None:
-    before = await command(floor, {"action": "note", "values": "seen", "scope": {"event": "e1"}, "reason": "earlier"})
+    before = await command(floor, {"action": "note", "reason": "seen", "scope": {"event": "e1"}})
     async with floor.socket(**bearer(sub="ann", role="trader")) as socket:
         await socket.subscribe("console:commands", "event:e1", confirm=True)
         snapshot = await of_channel(socket, "console:commands", "snapshot")
@@ -79,7 +79,7 @@ async def test_a_command_is_seen_from_its_making_to_its_end(floor: RunningServic
         async with floor.http.delete(f"{floor.base}/v1/commands/{made['id']}", headers={"Authorization": f"Bearer {ADMIN}"}):
             (seen,) = (await of_channel(socket, "console:commands", "delta"))["commands"]
         assert ("lifted", "root") == (seen["state"], seen["lifted_by"])
-        soon = await command(floor, {"action": "note", "values": "seen", "scope": {"event": "e1"}, "expires": 1})
+        soon = await command(floor, {"action": "note", "reason": "seen", "scope": {"event": "e1"}, "expires": 1})
         states = []
         while "expired" not in states:
             delta = await of_channel(socket, "console:commands", "delta")
@@ -95,9 +95,9 @@ async def test_a_brand_sees_its_own_commands_only(floor: RunningService) -> None
     async with floor.socket(**bearer(sub="g", role="trader", profile="gold")) as socket:
         await socket.subscribe("console:commands")
         assert [] == (await of_channel(socket, "console:commands", "snapshot"))["commands"]
-        everywhere = await command(floor, {"action": "note", "values": "seen", "scope": {"event": "e1"}})
-        await command(floor, {"action": "note", "values": "seen", "scope": {"event": "e1", "profiles": ["default"]}})
-        last = await command(floor, {"action": "note", "values": "seen", "scope": {"event": "e1"}})
+        everywhere = await command(floor, {"action": "note", "reason": "seen", "scope": {"event": "e1"}})
+        await command(floor, {"action": "note", "reason": "seen", "scope": {"event": "e1", "profiles": ["default"]}})
+        last = await command(floor, {"action": "note", "reason": "seen", "scope": {"event": "e1"}})
         seen: list[str] = []
         while last["id"] not in seen:
             seen += [each["id"] for each in (await of_channel(socket, "console:commands", "delta"))["commands"]]
