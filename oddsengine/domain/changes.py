@@ -142,7 +142,8 @@ class Changes(msgspec.Struct, gc=False):
 class Batch(msgspec.Struct, array_like=True, gc=False):
     """The changes of one position, published at `ts_ms` (Unix milliseconds). An empty batch is a heartbeat.
 
-    `commands` is how far the log of commands has been obeyed in what is published up to here.
+    `commands` is how far the log of commands has been obeyed in what is published up to here. The batch that opens an epoch says
+    what has changed since the entry that the epoch follows, in prices of `profiles`; without these it does not say all.
     """
 
     ts_ms: int
@@ -151,6 +152,7 @@ class Batch(msgspec.Struct, array_like=True, gc=False):
     removals: list[Removal] = []
     urgent: int = 0
     commands: int = 0
+    profiles: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         # An entry that anything else wrote into the stream is unreadable, not half a batch.

@@ -34,6 +34,7 @@ from oddsengine.offer.settled_events import SettledEvent, SettledEvents, has_out
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from oddsengine.domain.changes import Changes
     from oddsengine.domain.ids import EventId, MarketId
     from oddsengine.offer.change_index import EventEntry
 
@@ -320,11 +321,12 @@ class OwnedOffer(Offer):
             move_profiles(self.markets.values(), self.profiles, profiles)
             self._set_profiles(profiles)
 
-    def open_epoch(self, epoch: int) -> None:
-        """Start a new epoch, whose position 0 is the current state. Positions of earlier epochs have no diff."""
+    def open_epoch(self, epoch: int) -> Changes:
+        """Start a new epoch, with the current state at position 0, and return what was staged since the last commit."""
         if self._main_lines.moved:
             # An epoch is about the time in milliseconds.
             self._mark_main_lines(epoch)
+        staged = self.changes_since(self.seq)
         self.epoch = epoch
         self.seq = 0
         self._tombstones.clear()
@@ -335,6 +337,7 @@ class OwnedOffer(Offer):
             record.at = record.created_at = record.state_at = 0
             for selection in record.selections.values():
                 selection.at = selection.status_at = selection.name_at = selection.result_at = 0
+        return staged
 
     def snapshot_update(self, batch: Batch) -> SnapshotUpdate:
         """Return what the batch just committed changes in a stored snapshot."""

@@ -14,10 +14,11 @@ from oddsengine.domain.changes import (
     SelectionRecord,
 )
 from oddsengine.domain.ids import MarketId
-from oddsengine.offer.offer import Offer
+from oddsengine.offer.offer import BEGINNING, Offer
+from oddsengine.offer.profile_places import move_profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from oddsengine.domain.changes import Record
 
@@ -32,6 +33,24 @@ class ReplicaOffer(Offer):
         """Replace the whole state; see `Offer.load`. How far commands were obeyed in it is known with the next batch."""
         super().load(epoch, seq, records)
         self.commands = 0
+
+    def open_epoch(self, epoch: int, profiles: Sequence[str]) -> None:
+        """Begin an epoch with the state that its first batch is a diff to, which is to be applied next, at position 0.
+
+        Args:
+            epoch: the epoch.
+            profiles: the profiles of its prices.
+        """
+        if self.profiles != tuple(profiles):
+            move_profiles(self.markets.values(), self.profiles, profiles)
+            self._set_profiles(profiles)
+        self.epoch, self.seq = epoch, BEGINNING
+        self._tombstones.clear()
+        self._index.reset_positions()
+        for entry in self.events.values():
+            entry.record.description_at = entry.record.progress_at = BEGINNING
+        for record in self.markets.values():
+            record.at = record.created_at = record.state_at = BEGINNING
 
     @property
     def loaded_seq(self) -> int:

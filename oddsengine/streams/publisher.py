@@ -11,6 +11,7 @@ import structlog
 from redis.exceptions import ResponseError
 
 from oddsengine.domain.changes import Batch
+from oddsengine.offer.merge import merge_batches
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.streams.chain.links import NO_LINK, Link, digest_of
 from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotLost, StreamError
@@ -21,6 +22,8 @@ from oddsengine.streams.snapshot import obsolete_keys, record_key
 from oddsengine.streams.staging import StagedSnapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from redis.asyncio import Redis
 
     from oddsengine.domain.changes import Record
@@ -36,6 +39,8 @@ RESULTS_BYTES_KEPT: Final = 256_000_000
 #: A week.
 RESULTS_TTL_S: Final = 604_800.0
 
+#: An epoch whose first batch would be larger does not say what has changed: it is in the snapshot.
+_MAX_OPENING_BYTES: Final = 16_000_000
 _INCOMPLETE: Final = b"INCOMPLETE"
 #: Redis's errors where a key was replaced by another one, or its last entries were deleted.
 _REPLACED: Final = ("WRONGTYPE", "equal or smaller")
@@ -140,6 +145,10 @@ class Publisher:
         self._written = NO_LINK
         #: the entry that was sent, while it is not known whether it was written
         self._sent: Link | None = None
+        #: what the batch that opens an epoch has to say
+        self._unpublished: list[Batch] = []
+        #: whether the state was built on all of what the last owner published
+        self._is_whole = True
         #: the batch that opens the epoch
         self._opening = b""
         self.offer = offer
@@ -151,7 +160,7 @@ class Publisher:
         profiles = self.offer.profiles
         self.offer = OwnedOffer(profiles)
         self._staged = self._expected = self._sent = None
-        self._written = NO_LINK
+        self._written, self._is_whole = NO_LINK, True
         try:
             head, records = await self._read()
         except ResponseError as error:
@@ -161,6 +170,7 @@ class Publisher:
             return
         if not head.whole and head.top != ORIGIN:
             _log.error("snapshot incomplete, loading what there is", shard=self._shard, records=len(records))
+            self._is_whole = False
         top = self._expected = head.top
         self._written = Link(top, head.digest)
         self.offer.load(top.epoch, top.seq, records)
@@ -174,7 +184,7 @@ class Publisher:
             if (await read_head(self._redis, self._shard_keys)).server == head.server:
                 return head, records
 
-    async def claim(self, now_ms: int) -> None:
+    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = ()) -> None:
         """Open an epoch above every earlier one and write the whole state in it.
 
         The state is written in pieces, invisible to followers; then the epoch is opened in one call. A claim that an error has
@@ -184,11 +194,13 @@ class Publisher:
 
         Args:
             now_ms: Unix milliseconds.
+            unpublished: what the offer has committed since the state was loaded, or since our last write, and nobody has read.
 
         Raises:
             Overtaken: if entries were written since the state was loaded, or since our last write.
         """
         if self._staged is None:
+            self._unpublished = [*unpublished]
             followed = await self._redis.get(self._shard_keys.lowest_epoch)
             self._open_epoch(Position(int(followed) if followed and followed.isdigit() else 0, 0), now_ms)
         while True:
@@ -216,14 +228,23 @@ class Publisher:
                     # The staged records hold no epoch, so they need not be written again.
                     self._open_epoch(top, now_ms)
         self._staged = None
+        self._unpublished = []
+        self._is_whole = True
         self._expected = Position(self.offer.epoch, 0)
         self._written, self._sent = Link(self._expected, digest), None
         self._kept = KeptEntries(self._stream_bytes)
 
     def _open_epoch(self, top: Position, now_ms: int) -> None:
-        self.offer.open_epoch(max(top.epoch + 1, self.offer.epoch + 1, now_ms))
+        staged = self.offer.open_epoch(max(top.epoch + 1, self.offer.epoch + 1, now_ms))
+        self._unpublished.append(Batch(now_ms, staged.events, staged.markets, staged.removals))
+        changes = merge_batches(self._unpublished)
+        batch = Batch(
+            now_ms, changes.events, changes.markets, changes.removals, changes.urgent, self.offer.commands, self.offer.profiles
+        )
         # Not encoded again when the claim is repeated: an entry that is already written keeps its digest.
-        self._opening = encode(Batch(now_ms))
+        self._opening = encode(batch) if self._is_whole else b""
+        if not 0 < len(self._opening) <= _MAX_OPENING_BYTES:
+            self._opening = encode(Batch(now_ms))
 
     def _followed(self) -> Link:
         """Return the entry that the state is built on."""

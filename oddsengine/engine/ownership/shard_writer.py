@@ -20,8 +20,9 @@ from oddsengine.streams.errors import DataLost, Fenced, Overtaken
 from oddsengine.streams.publisher import prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from oddsengine.domain.changes import Batch
     from oddsengine.engine.flushing.cut_flush import TimeSlice
     from oddsengine.engine.pipeline import Pipeline
     from oddsengine.offer.owned_offer import OwnedOffer
@@ -48,8 +49,8 @@ class ShardPublisher(Protocol):
     async def load(self) -> None:
         """Load what the last owner published into another offer."""
 
-    async def claim(self, now_ms: int) -> None:
-        """Open an epoch with the whole state."""
+    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = ()) -> None:
+        """Open an epoch with the whole state, which includes what is committed and was not published."""
 
     async def publish(self, publication: Publication) -> None:
         """Write a prepared batch."""
@@ -229,10 +230,10 @@ class ShardWriter:
             batch = offer.commit(self._wall_ms(), heartbeat=is_due)
             if offer.profiles != self._published_profiles:
                 # No batch can say that prices have other places: all of them move at once, with a new epoch.
-                await self._claim_again()
+                await self._claim_again(batch)
                 self._last_write_ms = self._now_ms()
             elif batch is not None:
-                await self._write(prepare(offer, batch))
+                await self._write(batch)
                 self.flushes += 1
                 self._last_write_ms = self._now_ms()
             if not is_whole:
@@ -260,25 +261,25 @@ class ShardWriter:
                     is_whole = offer.suspend_all(STOPPED, limit=_SUSPENDED_AT_ONCE)
                     batch = offer.commit(self._wall_ms())
                     if batch is not None:
-                        await self._write(prepare(offer, batch))
+                        await self._write(batch)
                     if is_whole:
                         return
         except TimeoutError:
             _log.error("last write not made, gateways will suspend the markets", shard=self.shard, timeout_s=LAST_WRITE_S)
 
-    async def _write(self, publication: Publication) -> None:
+    async def _write(self, batch: Batch) -> None:
+        publication = prepare(self._publisher.offer, batch)
         try:
             await self._retry(partial(self._publisher.publish, publication), gives_up=not self._stopped.is_set())
         except DataLost as lost:
             # The claim writes the whole state, this batch included.
             _log.error("data lost, claiming the shard", reason=str(lost))
-            await self._claim_again()
+            await self._claim_again(batch)
         except _Lapsed:
             # Nobody knows whether the batch was written. It is old by now, and must not be shown for a moment.
             _log.warning("lease lapsed during a write, claiming the shard", shard=self.shard)
             await self._flush_all()
-            self._publisher.offer.commit(self._wall_ms())
-            await self._claim_again()
+            await self._claim_again(batch, self._publisher.offer.commit(self._wall_ms()))
 
     async def _flush_all(self) -> None:
         """Stage everything that is dirty, before an epoch is opened with it."""
@@ -287,10 +288,10 @@ class ShardWriter:
                 return
             await asyncio.sleep(0)
 
-    async def _claim_again(self) -> None:
+    async def _claim_again(self, *unpublished: Batch | None) -> None:
         epoch = self._publisher.offer.epoch
         try:
-            await self._retry(self._claim)
+            await self._retry(partial(self._claim, *unpublished))
         except Overtaken as overtaken:
             raise Fenced(self.shard, epoch, overtaken.top) from overtaken
 
@@ -304,9 +305,9 @@ class ShardWriter:
                 await self._flush_all()
             recovering = stage_known(offer, known)
             offer.commands = self._pipeline.commands.obeyed
-            offer.commit(self._wall_ms())
+            committed = offer.commit(self._wall_ms())
             try:
-                await self._claim()
+                await self._claim(committed)
             except Overtaken as overtaken:
                 _log.info("shard written to while it was taken over, loading it again", shard=self.shard, reason=str(overtaken))
             else:
@@ -316,8 +317,8 @@ class ShardWriter:
                 )
                 return
 
-    async def _claim(self) -> None:
-        await self._publisher.claim(self._now_ms())
+    async def _claim(self, *unpublished: Batch | None) -> None:
+        await self._publisher.claim(self._now_ms(), [batch for batch in unpublished if batch is not None])
         self._published_profiles = self._publisher.offer.profiles
         self.claims += 1
 

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from oddsengine.domain.changes import Batch
+from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.offer.owned_offer import OwnedOffer
+from oddsengine.offer.replica_offer import ReplicaOffer
 from oddsengine.streams.chain.links import NO_LINK, Link, decode_link, digest_of
 from oddsengine.streams.errors import Overtaken, PositionLost
 from oddsengine.streams.keys import BATCH_FIELD, DIGEST_FIELD, FOLLOWS_FIELD
 from oddsengine.streams.positions import Position, parse_stream_id
+from tests.support.builders import an_event, an_offer_of
 from tests.support.streams.ends import KEYS, Owner
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+    from oddsengine.offer.offer import Offer
 
 
 async def chained(redis: Redis, seen: dict[Position, bytes]) -> list[Link]:
@@ -34,6 +42,28 @@ async def chained(redis: Redis, seen: dict[Position, bytes]) -> list[Link]:
         assert digest_of(previous, fields[BATCH_FIELD]) == fields[DIGEST_FIELD]
         assert seen.setdefault(position, fields[DIGEST_FIELD]) == fields[DIGEST_FIELD]
     return followed
+
+
+def state_of(offer: Offer) -> dict[str, tuple[object, ...]]:
+    """Return what is on offer, without positions."""
+    found: dict[str, tuple[object, ...]] = {
+        key: (each.v, each.identity, each.state, {name: each.prices for name, each in each.selections.items()})
+        for key, each in offer.markets.items()
+    }
+    found.update({key: (entry.record.description,) for key, entry in offer.events.items()})
+    return found
+
+
+async def read_on(redis: Redis, offer: ReplicaOffer) -> ReplicaOffer:
+    """Apply the entries of a stream that an offer does not have yet, without the snapshot."""
+    entries: Any = await redis.xrange(KEYS.changes, min=f"({offer.epoch}-{offer.seq}")
+    for stream_id, fields in entries:
+        position, batch = parse_stream_id(stream_id), msgspec.msgpack.decode(fields[BATCH_FIELD], type=Batch)
+        assert bool(batch.profiles) == (position.seq == 0)
+        if batch.profiles:
+            offer.open_epoch(position.epoch, batch.profiles)
+        offer.apply(position.seq, batch)
+    return offer
 
 
 def follows(owner: Owner) -> Link:
@@ -134,3 +164,37 @@ async def test_after_lost_data_the_chain_follows_what_the_state_was_built_on(red
     await redis.flushall()
     await Owner(redis).claimed(4_000_000)
     assert [NO_LINK] == await chained(redis, {})
+
+
+async def test_the_entries_alone_say_what_is_on_offer_over_epochs_owners_and_profiles(redis: Redis) -> None:
+    first = await Owner(redis).claimed()
+    for price, market in ((2000, "e1/match_odds"), (2100, "e2/match_odds"), (2200, "e3/match_odds")):
+        await first.offers(price, market)
+    alone = await read_on(redis, ReplicaOffer(()))
+    # A batch of which nobody knows whether it was written, and what is committed after it.
+    first.offer.stage_market(an_offer_of(prices={"home": 2500}))
+    lost = first.offer.commit(0)
+    first.offer.remove_event(EventId("e2"))
+    last = first.offer.commit(0)
+    assert lost is not None
+    assert last is not None
+    await first.publisher.claim(2_000_000, [lost, last])
+    assert state_of(first.offer) == state_of(await read_on(redis, alone))
+    # Another owner, with another profile before the one there was.
+    second = Owner(redis)
+    second.publisher.offer = OwnedOffer(("vip", "default"))
+    await second.publisher.load()
+    second.offer.suspend(MarketId("e3/match_odds"), "recovering")
+    second.offer.stage_event(an_event("e4"))
+    batch = second.offer.commit(0)
+    assert batch is not None
+    await second.publisher.claim(3_000_000, [batch])
+    found = await read_on(redis, alone)
+    assert ("vip", "default") == found.profiles
+    assert (None, 2500) == found.markets[MarketId("e1/match_odds")].selections["home"].prices
+    assert state_of(second.offer) == state_of(found)
+    # Of a state that was built on half a snapshot, the entry that opens the epoch does not say what has changed.
+    await redis.hdel(KEYS.snapshot, "m:e1/match_odds")
+    await Owner(redis).claimed(4_000_000)
+    entries: Any = await redis.xrevrange(KEYS.changes, count=1)
+    assert () == msgspec.msgpack.decode(entries[0][1][BATCH_FIELD], type=Batch).profiles

@@ -27,8 +27,9 @@ from oddsengine.streams.positions import Position
 from tests.support.builders import a_batch, a_definition, a_quote, an_event, an_offer_of, live, market_updates
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
+    from oddsengine.domain.changes import Batch
     from oddsengine.streams.publisher import Publication
 
 MARKET = MarketId("e1/match_odds")
@@ -52,7 +53,7 @@ class MemoryPublisher:
         published, self.offer = self.offer, OwnedOffer(self.offer.profiles)
         self.offer.load(published.epoch, published.seq, list(copy.deepcopy(list(published.records()))))
 
-    async def claim(self, now_ms: int) -> None:
+    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = ()) -> None:
         self._raise()
         if self.claim_errors:
             raise self.claim_errors.pop(0)

@@ -21,8 +21,9 @@ from tests.support.builders import a_batch, a_command, a_definition, a_quote, an
 from tests.support.laws.examples import examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from oddsengine.domain.changes import Batch
     from oddsengine.offer.owned_offer import OwnedOffer
     from oddsengine.streams.publisher import Publication
 
@@ -235,7 +236,7 @@ class MemoryPublisher:
     async def load(self) -> None:
         """Do nothing."""
 
-    async def claim(self, now_ms: int) -> None:
+    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = ()) -> None:
         """Do nothing."""
 
     async def publish(self, publication: Publication) -> None:
