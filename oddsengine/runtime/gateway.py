@@ -15,6 +15,7 @@ from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.session_limiter import SessionLimiter
+from oddsengine.gateway.access.tickets import Tickets
 from oddsengine.gateway.commands.api import CommandsApi
 from oddsengine.gateway.console.follower import ConsoleFollower
 from oddsengine.gateway.hub.hub import Hub
@@ -167,7 +168,8 @@ async def run_gateway(
         reader, followers = _followers(settings, hub, redis, timing)
         session_limiter = SessionLimiter(redis, settings.redis.namespace)
         stack.push_async_callback(session_limiter.finish)
-        admission = build_admission(settings, session_limiter, opened.authenticator)
+        tickets = Tickets(redis, settings.redis.namespace, CLOCK.wall_ms)
+        admission = build_admission(settings, session_limiter, opened.authenticator, tickets)
         handshakes = HandshakeTimeouts(settings.limits.handshake_timeout_s, time.monotonic, settings.limits.idle_timeout_s)
         errors = InternalErrors()
         acceptors: list[Acceptor] = []

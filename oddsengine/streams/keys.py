@@ -134,3 +134,8 @@ def floor_key(namespace: str) -> str:
 def sessions_key(namespace: str, subject: str) -> str:
     """Return the key of the sorted set that holds the sessions of one client."""
     return f"{namespace}:sessions:{subject}"
+
+
+def ticket_key(namespace: str, digest: str) -> str:
+    """Return the key of what a ticket grants, by the digest of the ticket; it expires."""
+    return f"{namespace}:ticket:{digest}"

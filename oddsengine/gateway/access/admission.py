@@ -6,7 +6,10 @@ import asyncio
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from oddsengine.common.http import RequestRejected, error
+import msgspec
+
+from oddsengine.common.clock import iso_time
+from oddsengine.common.http import RequestRejected, error, json_answer
 from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.access.authentication import Unauthorised
 from oddsengine.gateway.access.grants import Role
@@ -15,6 +18,8 @@ from oddsengine.gateway.access.published_keys import KeysUnavailable
 from oddsengine.gateway.access.rate_limits import ClientAddresses, ProxyNotices, RateLimiter
 from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.protocol.codes import ErrorCode
+from oddsengine.gateway.protocol.server_messages import TicketAnswer
+from oddsengine.streams.connection import UNAVAILABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,12 +29,14 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.authentication import Authenticator
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.access.settings import LimitSettings
+    from oddsengine.gateway.access.tickets import Tickets
 
 _BEARER: Final = "bearer"
 _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 #: Headers that proxies add.
 _FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 _RETRY_LATER: Final = {"Retry-After": "5"}
+_NO_TICKETS: Final = "tickets can't be issued or used now; a token can"
 
 
 class Admission:
@@ -42,6 +49,7 @@ class Admission:
         trusted_proxies: networks whose `X-Forwarded-For` header is trusted.
         clock: monotonic seconds.
         session_limiter: counts the sessions of each address and each token; None counts those of this process only.
+        tickets: issues and redeems tickets; None if there are none.
     """
 
     def __init__(
@@ -52,6 +60,7 @@ class Admission:
         trusted_proxies: Sequence[str],
         clock: Callable[[], float],
         session_limiter: SessionLimiter | None = None,
+        tickets: Tickets | None = None,
     ) -> None:
         self.authenticator = authenticator
         self._exchanged = asyncio.Event()
@@ -62,6 +71,7 @@ class Admission:
         self._names_origins = bool(allowed_origins)
         self.addresses = ClientAddresses(trusted_proxies)
         self._session_limiter = session_limiter or SessionLimiter()
+        self._tickets = tickets
         self._proxies = ProxyNotices()
         self._counts_addresses = _counts_addresses(limits)
         self.rejected_origins = 0
@@ -113,16 +123,52 @@ class Admission:
             text = "the identity provider does not answer: whether the token is valid is not known"
             raise RequestRejected(error(503, ErrorCode.NOT_READY, text, _RETRY_LATER)) from None
 
+    async def authenticate_stream(self, request: web.Request) -> Access | None:
+        """Return what `authenticate` does, or what the ticket in a stream's URL grants, which is used up by that.
+
+        Raises:
+            RequestRejected: as `authenticate` does; if the ticket is not valid, or Redis does not answer.
+        """
+        tickets = request.query.getall("ticket", ())
+        if not tickets:
+            return await self.authenticate(request)
+        if len(tickets) > 1 or "Authorization" in request.headers:
+            raise RequestRejected(error(400, ErrorCode.BAD_REQUEST, "one ticket, or a token, but not both"))
+        try:
+            access = None if self._tickets is None else await self._tickets.redeem(tickets[0])
+        except UNAVAILABLE:
+            raise RequestRejected(error(503, ErrorCode.NOT_READY, _NO_TICKETS, _RETRY_LATER)) from None
+        if access is None:
+            self.authenticator.rejected += 1
+            text = "the ticket has expired, was used already, or is none"
+            raise RequestRejected(error(401, ErrorCode.UNAUTHORISED, text, _CHALLENGE))
+        return access
+
+    async def issue_ticket(self, request: web.Request) -> web.Response:
+        """Answer a request for a ticket that grants what its token does."""
+        access = await self.authorise(request, Role.subscriber)
+        if self._tickets is None:
+            return error(503, ErrorCode.NOT_READY, _NO_TICKETS)
+        try:
+            ticket, expires_ms = await self._tickets.issue(access)
+        except UNAVAILABLE:
+            return error(503, ErrorCode.NOT_READY, _NO_TICKETS, _RETRY_LATER)
+        answer = json_answer(msgspec.json.encode(TicketAnswer(ticket, iso_time(expires_ms, "milliseconds"))))
+        answer.set_status(201)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
     async def require_access(self, request: web.Request) -> Access:
         """Return what a request's client may do.
 
         Raises:
             RequestRejected: if the token is not valid, or if there is none and anonymous clients are rejected.
         """
-        access = await self.authenticate(request)
-        if access is None:
-            raise RequestRejected(error(401, ErrorCode.UNAUTHORISED, "a token is required", _CHALLENGE))
-        return access
+        return _required(await self.authenticate(request))
+
+    async def require_stream_access(self, request: web.Request) -> Access:
+        """Return what a stream's client may do, by a token or a ticket. Raises RequestRejected as `require_access` does."""
+        return _required(await self.authenticate_stream(request))
 
     async def authorise(self, request: web.Request, role: Role) -> Access:
         """Return what an HTTP request's client may do, which is at least what a role may.
@@ -208,6 +254,12 @@ class Admission:
         if self._counts_addresses and any(header in headers for header in _FORWARDED) and not self.addresses.is_trusted(remote):
             self._proxies.note_forwarded(remote)
         return self.addresses.client(remote, headers.getall("X-Forwarded-For", ()))
+
+
+def _required(access: Access | None) -> Access:
+    if access is None:
+        raise RequestRejected(error(401, ErrorCode.UNAUTHORISED, "a token is required", _CHALLENGE))
+    return access
 
 
 def _counts_addresses(limits: LimitSettings) -> bool:

@@ -16,6 +16,11 @@ from oddsengine.gateway.protocol.server_messages import ServerMessage
 RECEIVE_REQUESTS: Final = "receive_requests"
 SEND_MESSAGES: Final = "send_messages"
 
+_QUERY: Final = {
+    "type": "object",
+    "properties": {"ticket": {"type": "string", "description": "A ticket of `POST /v1/tickets`, in place of a token."}},
+}
+
 
 def asyncapi() -> dict[str, Any]:
     """Generate the AsyncAPI 3.0 document."""
@@ -42,7 +47,7 @@ def asyncapi() -> dict[str, Any]:
             "stream": {
                 "address": "/v1/stream",
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
-                "bindings": {"ws": {"method": "GET"}},
+                "bindings": {"ws": {"method": "GET", "query": _QUERY}},
             }
         },
         "operations": {

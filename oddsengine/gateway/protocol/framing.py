@@ -33,18 +33,20 @@ class Framing(NamedTuple):
     """How messages are wrapped for a session: as text or binary frames, optionally compressed, or as server-sent events.
 
     Events are chunks of the body (`are_chunks`), except for clients of HTTP/1.0, which knows none: their body ends with the
-    connection.
+    connection. Events have ids, from which a browser resumes by itself, only where there is one channel (`has_ids`): the position
+    of one channel says nothing of the others.
     """
 
     is_text: bool = True
     deflate_bits: int = 0
     are_events: bool = False
     are_chunks: bool = True
+    has_ids: bool = True
 
     def wrap(self, payload: bytes, at: str | None = None) -> bytes:
         """Wrap a message; `at` is the position of a client that has received it, if the message has one."""
         if self.are_events:
-            return event(payload, at, chunked=self.are_chunks)
+            return event(payload, at if self.has_ids else None, chunked=self.are_chunks)
         return frame(payload, text=self.is_text, deflate_bits=self.deflate_bits)
 
 

@@ -50,6 +50,12 @@ _FORMATS: Final = {"type": "string", "enum": [*FORMATS], "default": "decimal"}
 _FORMAT: Final = Parameter("format", "query", "The odds format of prices.", _FORMATS)
 _MARKET: Final = Parameter("id", "path", "A market's id; its `/` may be percent-encoded.", _TEXT)
 _CHANNEL: Final = Parameter("channel", "query", "`sport:<key>`, `competition:<id>`, `event:<id>` or `market:<id>`.", _TEXT)
+_CHANNELS: Final = _CHANNEL._replace(text=f"{_CHANNEL.text[:-1]}; may be repeated.")
+_RESUME: Final = Parameter("resume", "query", "The last `at` received on the channels.", _TEXT)
+_CONFIRM: Final = Parameter(
+    "confirm", "query", "Whether `live` (or `stale`) follows once everything missed was sent.", {"type": "boolean"}
+)
+_TICKET: Final = Parameter("ticket", "query", "A ticket, in place of a token.", _TEXT)
 _INTERVAL: Final = Parameter("min_interval_ms", "query", "The shortest time between two updates.", _INTERVALS)
 
 _INCLUDE: Final = Parameter(
@@ -149,12 +155,20 @@ ROUTES: Final = (
     Route("get", "/v1/feeds", "Return the status of every feed, since when, and why.", "trader", server.FeedsAnswer),
     Route("get", "/v1/unmatched", "List pairs of events that may be the same.", "trader", server.UnmatchedAnswer),
     Route(
+        "post",
+        "/v1/tickets",
+        "Issue a ticket that opens one stream: for URLs, which must hold no token.",
+        "subscriber",
+        server.TicketAnswer,
+        successes={"201": "Use it as `?ticket=`, once."},
+    ),
+    Route(
         "get",
         "/v1/sse",
-        "Follow a channel as server-sent events; `Last-Event-ID` resumes.",
+        "Follow channels as server-sent events; of a single one, `Last-Event-ID` resumes.",
         "subscriber",
         str,
-        (_CHANNEL, _FORMAT, _INTERVAL),
+        (_CHANNELS, _FORMAT, _INTERVAL, _RESUME, _CONFIRM, _TICKET),
     ),
 )
 #: HTTP error statuses and their meaning.
@@ -218,6 +232,6 @@ def openapi() -> dict[str, Any]:
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    required = parameter.where == "path" or parameter is _CHANNEL
+    required = parameter.where == "path" or parameter.name == "channel"
     described = {"name": parameter.name, "in": parameter.where, "description": parameter.text, "schema": parameter.schema}
     return {**described, "required": required}

@@ -321,6 +321,13 @@ class QuotesChecked(msgspec.Struct, forbid_unknown_fields=True):
     quotes: list[QuoteChecked]
 
 
+class TicketAnswer(msgspec.Struct, forbid_unknown_fields=True):
+    """A ticket: it opens one stream, as `?ticket=` in its URL, with what the token of its request grants."""
+
+    ticket: str
+    expires: Annotated[str, Meta(description="A time, as RFC 3339 in UTC: the ticket must be used before.")]
+
+
 class Problem(msgspec.Struct, forbid_unknown_fields=True):
     """Why a request failed."""
 

@@ -82,6 +82,7 @@ class Gateway:
             web.get("/readyz", self._readyz),
             web.get("/metrics", _for_role(Role.trader, admission, metrics_handler(registry))),
             web.get("/v1/sse", event_streams.handle),
+            web.post("/v1/tickets", admission.issue_ticket),
             *RestApi(hub, engine, admission, results).routes(),
             *AccountApi(hub, admission).routes(),
             *(() if commands is None else commands.routes()),

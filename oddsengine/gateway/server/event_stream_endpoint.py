@@ -1,4 +1,4 @@
-"""`GET /v1/sse`: one channel as server-sent events."""
+"""`GET /v1/sse`: channels as server-sent events."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 #: The last is nginx's: it must not wait for more before it passes events on.
 _HEADERS: Final = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+_PARAMETERS: Final = frozenset({"channel", "format", "min_interval_ms", "resume", "confirm", "ticket"})
 
 
 class EventStreamEndpoint:
@@ -45,7 +46,7 @@ class EventStreamEndpoint:
         self._disconnects = DisconnectWatcher()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Serve one channel until the client disconnects. Answer a HEAD request with the headers only."""
+        """Serve channels until the client disconnects. Answer a HEAD request with the headers only."""
         require_loaded(self._hub.replica)
         if request.method == hdrs.METH_HEAD:
             self._subscription(request, await self._admission.authorise(request, Role.subscriber))
@@ -53,7 +54,7 @@ class EventStreamEndpoint:
         session_id = self._hub.new_id()
         address = await self._admission.admit(request, session_id)
         try:
-            access = await self._admission.require_access(request)
+            access = await self._admission.require_stream_access(request)
             subscribe = self._subscription(request, access)
             if not await self._admission.acquire_session(access, session_id):
                 self._hub.counters.over_limit += 1
@@ -66,8 +67,13 @@ class EventStreamEndpoint:
             self._admission.leave(address, session_id)
 
     def _subscription(self, request: web.Request, access: Access) -> Subscribe:
-        """Return the subscription that a request asks for. Raises RequestRejected if it is not valid, granted or on offer."""
+        """Return the subscription that a request asks for. Raises RequestRejected if it is not valid.
+
+        So it does if its only channel is not granted or on offer. Of several, those that are refused are told as `error` events.
+        """
         subscribe = parse_subscription(request)
+        if len(subscribe.channels) > 1:
+            return subscribe
         (name,) = subscribe.channels
         if name.startswith(PREFIX):
             if (refused := refusal(name, access)) is not None:
@@ -91,7 +97,8 @@ class EventStreamEndpoint:
         transport = request.transport
         if transport is None:
             return response
-        session = self._hub.open(transport, access, JSON, Framing(are_events=True, are_chunks=are_chunks), session_id)
+        framing = Framing(are_events=True, are_chunks=are_chunks, has_ids=len(subscribe.channels) == 1)
+        session = self._hub.open(transport, access, JSON, framing, session_id)
         self._connections.add(session)
         try:
             self._hub.handle(session, subscribe)
@@ -103,15 +110,17 @@ class EventStreamEndpoint:
 
 def parse_subscription(request: web.Request) -> Subscribe:
     """Parse the parameters of a request. Raises RequestRejected if they are not valid."""
-    unknown = request.query.keys() - {"channel", "format", "min_interval_ms"}
     channels = request.query.getall("channel", [])
-    if unknown or len(channels) != 1:
-        text = f"unknown parameter {min(unknown)!r}" if unknown else "exactly one channel is required"
-        raise RequestRejected(
-            error(400, ErrorCode.BAD_REQUEST, f"{text}; the parameters are channel, format and min_interval_ms")
-        )
-    fields = {"resume": request.headers.get("Last-Event-ID"), **request.query, "channels": channels}
+    unknown = request.query.keys() - _PARAMETERS
+    if unknown or not channels:
+        text = f"unknown parameter {min(unknown)!r}" if unknown else "a channel is required"
+        raise RequestRejected(error(400, ErrorCode.BAD_REQUEST, f"{text}; the parameters are {', '.join(sorted(_PARAMETERS))}"))
+    fields = {**request.query, "channels": list(dict.fromkeys(channels))}
     fields.pop("channel")
+    fields.pop("ticket", None)
+    # A browser sends it when it reconnects by itself: it is newer than what is in the URL.
+    if (last := request.headers.get("Last-Event-ID")) and len(fields["channels"]) == 1:
+        fields["resume"] = last
     try:
         subscribe = msgspec.convert(fields, Subscribe, strict=False)
     except msgspec.ValidationError as problem:

@@ -90,7 +90,7 @@ class WebSocketEndpoint:
         try:
             require_loaded(self._hub.replica)
             address = await self._admission.admit(request, session_id, is_handshake="Upgrade" in request.headers)
-            access = await self._admission.authenticate(request)
+            access = await self._admission.authenticate_stream(request)
             socket = MessageSocket((PROTOCOL_JSON, PROTOCOL_MSGPACK), self._admission.limits.message_bytes)
             await socket.accept(request)
             transport = socket.transport

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oddsengine.gateway.access.session_limiter import SessionLimiter
+    from oddsengine.gateway.access.tickets import Tickets
     from oddsengine.gateway.commands.api import CommandsApi
     from oddsengine.runtime.settings import Settings
 
@@ -44,12 +45,16 @@ def build_authenticator(settings: Settings) -> Authenticator:
 
 
 def build_admission(
-    settings: Settings, session_limiter: SessionLimiter | None = None, authenticator: Authenticator | None = None
+    settings: Settings,
+    session_limiter: SessionLimiter | None = None,
+    authenticator: Authenticator | None = None,
+    tickets: Tickets | None = None,
 ) -> Admission:
     """Build the admission of requests. Raises UnusableKey if a configured key is not valid."""
     limits, gateway = settings.limits, settings.gateway
     authenticator = authenticator or build_authenticator(settings)
-    return Admission(authenticator, limits, gateway.allowed_origins, gateway.trusted_proxies, time.monotonic, session_limiter)
+    origins, proxies = gateway.allowed_origins, gateway.trusted_proxies
+    return Admission(authenticator, limits, origins, proxies, time.monotonic, session_limiter, tickets)
 
 
 def commands_part(commands: CommandsApi) -> ReloadedPart:

@@ -23,12 +23,19 @@ def test_parameters_and_the_last_event_id_are_a_subscription() -> None:
     assert Subscribe(channels=["event:e1"]) == parse("channel=event:e1")
 
 
+def test_several_channels_resume_from_the_parameter_only() -> None:
+    """The id of an event is the position of its channel, not of the others."""
+    headers = {"Last-Event-ID": "0:1:2"}
+    assert "0:1:2" == parse("channel=event:e1&resume=0:1:1", **headers).resume
+    several = parse("channel=event:e1&channel=event:e2&channel=event:e1&resume=0:1:1&confirm=true&ticket=x", **headers)
+    assert Subscribe(channels=["event:e1", "event:e2"], resume="0:1:1", confirm=True) == several
+
+
 @pytest.mark.parametrize(
     ("query", "code", "reason"),
     [
-        ("", "bad_request", "exactly one channel is required"),
-        ("channel=a&channel=b", "bad_request", "exactly one channel is required"),
-        ("channel=a&resume=x", "bad_request", "unknown parameter 'resume'"),
+        ("", "bad_request", "a channel is required"),
+        ("channel=a&resumed=x", "bad_request", "unknown parameter 'resumed'"),
         ("channel=a&min_interval_ms=soon", "bad_request", "min_interval_ms"),
         ("channel=a&min_interval_ms=-1", "bad_request", "min_interval_ms"),
         ("channel=a&format=roman", "unsupported_format", "unknown format 'roman'"),
