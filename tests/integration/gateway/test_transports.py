@@ -133,7 +133,7 @@ async def test_server_sent_events_resume_from_the_last_event_id() -> None:
     ("query", "status"),
     [
         ("", 400),
-        ("channel=a&channel=b", 400),
+        ("channel=a&channels=b", 400),
         ("channel=event:none", 404),
         ("channel=x", 404),
         ("channel=event:e1&format=x", 400),
