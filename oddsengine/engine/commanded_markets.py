@@ -10,7 +10,7 @@ from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.engine.ended_events import RECOVERING, STOPPED, WITHDRAWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from oddsengine.commands.command import Command
     from oddsengine.commands.ruling import Ruling
@@ -34,10 +34,10 @@ class CommandedMarkets:
     Args:
         profiles: names of the published profiles, in the order of every `prices`.
         offers: what is published, by shard.
-        matcher: knows which feeds' own events are placed under an event; None with a single feed.
+        matcher: returns what knows which feeds' own events are placed under an event; None with a single feed.
     """
 
-    def __init__(self, profiles: Sequence[str], offers: Sequence[OwnedOffer], matcher: Matcher | None = None) -> None:
+    def __init__(self, profiles: Sequence[str], offers: Sequence[OwnedOffer], matcher: Callable[[], Matcher | None]) -> None:
         self.book = CommandBook(profiles)
         self._offers = offers
         self._matcher = matcher
@@ -135,7 +135,8 @@ class CommandedMarkets:
             pricer.adjust(market, ())
 
     def _members(self, event: EventId) -> Sequence[EventId]:
-        return () if self._matcher is None else self._matcher.members(event) or ()
+        matcher = self._matcher()
+        return () if matcher is None else matcher.members(event) or ()
 
     def _entry(self, event: EventId) -> EventEntry | None:
         return self._offers[shard_of(event, len(self._offers))].events.get(event)
@@ -155,7 +156,8 @@ class CommandedMarkets:
     def _entries(self, command: Command) -> Iterator[EventEntry]:
         scope = command.scope
         if scope.event_id is not None:
-            placement = None if self._matcher is None else self._matcher.placement(EventId(scope.event_id))
+            matcher = self._matcher()
+            placement = None if matcher is None else matcher.placement(EventId(scope.event_id))
             for event in {EventId(scope.event_id), *(() if placement is None else (placement.event,))}:
                 entry = self._entry(event)
                 if entry is not None:

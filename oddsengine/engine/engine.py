@@ -161,10 +161,15 @@ class Engine:
         for writer in self.ownership.active:
             writer.wake()
 
+    def use_sources(self, sources: Sequence[str]) -> None:
+        """Take over other sources, most preferred first, from the next flush on."""
+        self.pipeline.use_sources(sources, self._now_ms())
+        for writer in self.ownership.active:
+            writer.wake()
+
     def match_by(self, matching: MatchingSettings) -> None:
-        """Match by other pairs of the config from now on."""
-        if self.pipeline.matched is not None:
-            self.pipeline.matched.use_table(matching)
+        """Match events by other settings from now on."""
+        self.pipeline.match_by(matching)
         for writer in self.ownership.active:
             writer.wake()
 
@@ -240,8 +245,8 @@ class Engine:
 
     def unmatched(self) -> list[dict[str, Any]]:
         """Return the pairs of events that may be the same, likeliest first, for an operator to settle in the config."""
-        id_mapper = self.pipeline.id_mapper
-        if id_mapper is None:
+        matcher = self.pipeline.matcher
+        if matcher is None:
             return []
         return [
             {
@@ -249,7 +254,7 @@ class Engine:
                 "score": round(pair.score, 3),
                 "reason": pair.reason,
             }
-            for pair in id_mapper.matcher.review_candidates
+            for pair in matcher.review_candidates
         ]
 
     def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
@@ -269,5 +274,5 @@ class Engine:
         yield "oddsengine_lease_held", (), self.ownership.lease.is_held()
         yield "oddsengine_shards_handed_over_total", (), self.ownership.handed_over
         yield "oddsengine_shards_lost_total", (), self.ownership.lost
-        if self.pipeline.id_mapper is not None:
-            yield "oddsengine_unmatched_events", (), len(self.pipeline.id_mapper.matcher.review_candidates)
+        if (matcher := self.pipeline.matcher) is not None:
+            yield "oddsengine_unmatched_events", (), len(matcher.review_candidates)

@@ -71,9 +71,9 @@ class MatchedEvents:
         """Take what people have settled about which events are the same; see `Matcher.settle`."""
         self._move(self._id_mapper.settle(matches, non_matches))
 
-    def use_table(self, settings: MatchingSettings) -> None:
-        """Take the pairs of a changed config; see `Matcher.use_table`."""
-        self._move(self._id_mapper.matcher.use_table(settings.matches, settings.non_matches))
+    def match_by(self, settings: MatchingSettings) -> None:
+        """Match by other settings from now on; see `Matcher.use`."""
+        self._move(self._id_mapper.matcher.use(settings))
 
     def remove_market(self, source: str, source_id: str, event: EventId) -> None:
         """Remove a market that its source has withdrawn, given the event that it was of."""

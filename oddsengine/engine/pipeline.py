@@ -10,24 +10,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from oddsengine.commands.command import TRADER
-from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate, SourceStatus
-from oddsengine.domain.ids import EventId
 from oddsengine.engine.commanded_markets import CommandedMarkets
 from oddsengine.engine.described_events import DescribedEvents, in_first_competition
 from oddsengine.engine.ended_events import EndedEvents
 from oddsengine.engine.flushing.backlog import Backlog
 from oddsengine.engine.flushing.cut_flush import flush_part
 from oddsengine.engine.flushing.dirty_sets import DirtySets
-from oddsengine.engine.market_directory import MarketDirectory
-from oddsengine.engine.market_sources import MarketSources
-from oddsengine.engine.matched_events import MatchedEvents
 from oddsengine.engine.ownership.unowned_events import UnownedEvents
+from oddsengine.engine.sources.market_directory import MarketDirectory
+from oddsengine.engine.sources.market_sources import MarketSources
+from oddsengine.engine.sources.source_intake import SourceIntake
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.guards.score_grid import settle
 from oddsengine.pricing.market.consensus_markets import ConsensusMarkets
-from oddsengine.sourcing.agreement import agrees
-from oddsengine.sourcing.matching.event_id_mapper import EventIdMapper
-from oddsengine.sourcing.matching.matcher import Matcher, MatchingSettings, feed_of
+from oddsengine.sourcing.matching.settings import MatchingSettings
 from oddsengine.sourcing.source_book import SourceBook
 from oddsengine.sourcing.source_selector import SourceSelector
 
@@ -36,10 +32,10 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from oddsengine.commands.command import Command
-    from oddsengine.domain.feed_updates import UpdateBatch
-    from oddsengine.domain.ids import MarketId
+    from oddsengine.domain.ids import EventId, MarketId
     from oddsengine.engine.flushing.cut_flush import TimeSlice
     from oddsengine.pricing.pricer import Pricer
+    from oddsengine.sourcing.matching.matcher import Matcher
     from oddsengine.sourcing.source_selector import SourcingRule
 
 #: How many times in one flush repriced markets may make further ones dirty; the rest waits for the next flush.
@@ -68,22 +64,15 @@ class Pipeline:
         self.pricer = pricer
         self._clock_step_ms = 0
         self._selector = SourceSelector(sourcing)
-        #: None with a single feed, where nothing can be matched
-        self.id_mapper: EventIdMapper | None = None
-        if len({feed_of(source) for source in sources}) > 1:
-            self.id_mapper = EventIdMapper(Matcher(matching or MatchingSettings()))
         self._consensus_markets = ConsensusMarkets()
         self.books = {source: SourceBook(source) for source in sources}
-        self.matched = None if self.id_mapper is None else MatchedEvents(self.id_mapper, self.books, self)
         #: the profiles that are priced; an offer has them from its next flush on
         self.profiles = tuple(pricer.profiles)
         self.offers = [OwnedOffer(self.profiles) for _ in range(shards)]
-        matcher = None if self.id_mapper is None else self.id_mapper.matcher
-        self.commands = CommandedMarkets(tuple(pricer.profiles), self.offers, matcher)
         self._dirty = dirty = DirtySets(shards)
         #: what flushes have put off, by shard
         self._backlogs = [Backlog() for _ in range(shards)]
-        self.mark, self.mark_event, self.leave = dirty.mark, dirty.mark_event, dirty.leave
+        self.mark, self.mark_event = dirty.mark, dirty.mark_event
         self.shard_of_market = dirty.shard_of_market
         self._directory = MarketDirectory(sources)
         self._events = DescribedEvents(self.books)
@@ -91,6 +80,11 @@ class Pipeline:
             self.books, self._directory, self._selector, self._consensus_markets, self._events, pricer, has_rules=bool(sourcing)
         )
         self.quoting, self.choose, self.event_of = chosen.quoting, chosen.choose, chosen.event_of
+        self._intake = intake = SourceIntake(
+            self.books, self._directory, chosen, self._selector, dirty, matching or MatchingSettings()
+        )
+        self.receive, self.agrees = intake.receive, intake.agrees
+        self.commands = CommandedMarkets(tuple(pricer.profiles), self.offers, lambda: intake.matcher)
         self._ended = EndedEvents(self.quoting)
         self._unowned = UnownedEvents(self.books, self._directory, self.quoting)
         #: markets whose event no source has described yet
@@ -101,40 +95,10 @@ class Pipeline:
         """Whether the next flush has something to do."""
         return bool(self._dirty) or any(self._backlogs)
 
-    def receive(self, batch: UpdateBatch, now_ms: int) -> None:
-        """Apply updates of one source to its book and mark what they touch dirty.
-
-        Args:
-            batch: the updates.
-            now_ms: our clock, Unix milliseconds; stands in where the provider gave no time.
-        """
-        source = batch.source
-        book = self.books[source]
-        directory = self._directory
-        names = directory.markets_of(source)
-        published_ms = batch.published_ms if batch.published_ms is not None else now_ms
-        for update in batch.updates if self.matched is None else self.matched.mapped(source, batch.updates):
-            book.apply(update, published_ms, now_ms)
-            if type(update) is MarketUpdate:
-                if update.definition is not None:
-                    self.assign(source, update.market, update.definition.id)
-                    if update.definition.status == "closed":
-                        self._sources.note_closing(update.definition.id, now_ms)
-                market = names.get(update.market)
-                if market is not None:
-                    if directory.unquoted:
-                        directory.restore(source, update.market)
-                    self.mark(market)
-            elif type(update) is EventUpdate:
-                self.mark_event(update.event.id)
-            elif type(update) is MarketGone:
-                self._remove_quote(source, update.market)
-            elif type(update) is SourceStatus:
-                for market in names.values():
-                    self.mark(market)
-                # The health of a source decides whether its description of an event is used.
-                for event in book.events if len(self.books) > 1 else ():
-                    self.mark_event(event)
+    @property
+    def matcher(self) -> Matcher | None:
+        """What decides which events of different feeds are the same; None with a single feed."""
+        return self._intake.matcher
 
     def obey(self, command: Command) -> None:
         """Take over the present state of a command, and mark the markets that it concerns dirty."""
@@ -144,27 +108,9 @@ class Pipeline:
             self._settle_pairs()
 
     def _settle_pairs(self) -> None:
-        if self.matched is not None and (settled := self.commands.take_settled()) is not None:
-            self.matched.settle(*settled)
-
-    def agrees(self, batch: UpdateBatch) -> bool:
-        """Check whether new images of a source equal what its book holds. Changes nothing."""
-        return agrees(self.books[batch.source], batch)
-
-    def _remove_quote(self, source: str, source_id: str) -> None:
-        market = self._directory.remove(source, source_id)
-        if market is None:
-            return
-        self.mark(market)
-        if self.matched is not None:
-            self.matched.remove_market(source, source_id, EventId(market.partition("/")[0]))
-
-    def assign(self, source: str, source_id: str, market: MarketId) -> None:
-        """Assign a source's id to a market. The market it was assigned to before is no longer quoted by it."""
-        before = self._directory.assign(source, source_id, market)
-        if before is not None:
-            self._selector.retract(before, source)
-            self.mark(before)
+        matched = self._intake.matched
+        if matched is not None and (settled := self.commands.take_settled()) is not None:
+            matched.settle(*settled)
 
     def tick(self, now_ms: int) -> None:
         """Mark the markets dirty that must be priced only because time has passed. Call about once a second."""
@@ -193,6 +139,16 @@ class Pipeline:
         self._selector.use(sourcing)
         self._sources.has_rules = bool(sourcing)
         self._mark_all()
+
+    def use_sources(self, sources: Sequence[str], now_ms: int) -> None:
+        """Take over other sources, most preferred first, from the next flush on; see `SourceIntake.use_sources`."""
+        self._intake.use_sources(sources, now_ms)
+        self._settle_pairs()
+        self._mark_all()
+
+    def match_by(self, matching: MatchingSettings) -> None:
+        """Match events by other settings from now on."""
+        self._intake.match_by(matching)
 
     def _mark_all(self) -> None:
         for market in [each for source in self.books for each in self._directory.markets_of(source).values()]:
@@ -364,8 +320,7 @@ class Pipeline:
         """Forget the events of shards of other engines that have had no market to bet on for `keep_ms`."""
         for event, markets in self._unowned.take_ended(shards, len(self.offers), now_ms, keep_ms):
             self._forget(event, markets)
-            if self.id_mapper is not None:
-                self.id_mapper.forget_event(event)
+            self._intake.forget_event(event)
 
     def _remove(self, offer: OwnedOffer, event: EventId) -> None:
         closed_by: set[str] = set()
@@ -376,8 +331,7 @@ class Pipeline:
                 if held is not None and held.definition is not None and held.definition.status == "closed":
                     closed_by.add(source)
         self._withdraw(offer, event, frozenset(closed_by))
-        if self.id_mapper is not None:
-            self.id_mapper.forget_event(event)
+        self._intake.forget_event(event)
 
     def _withdraw(self, offer: OwnedOffer, event: EventId, closed_by: frozenset[str] | None = None) -> None:
         """Remove an event from the offer, with the state of its markets. `closed_by` is that of `OwnedOffer.remove_event`."""

@@ -111,12 +111,10 @@ def _reported_pairs(engine: Engine) -> list[dict[str, Any]] | None:
 
 
 def engine_parts(engine: Engine) -> list[ReloadedPart]:
-    """Return what a reload does with how markets choose their sources, and with the pairs of events that are settled."""
+    """Return what a reload does with how markets choose their sources, and which events are the same."""
     return [
         ReloadedPart(frozenset({"sourcing"}), lambda settings: partial(engine.choose_by, settings.sourcing)),
-        ReloadedPart(
-            frozenset({"matching.matches", "matching.non_matches"}), lambda settings: partial(engine.match_by, settings.matching)
-        ),
+        ReloadedPart(frozenset({"matching"}), lambda settings: partial(engine.match_by, settings.matching)),
     ]
 
 

@@ -246,6 +246,10 @@ class SourceSelector:
         """Drop a source's result of a market that was matched to the source in error."""
         self._results.retract(market, source)
 
+    def forget_source(self, source: str) -> None:
+        """Forget which markets a source was the current one of: if it comes back, it is not what they return from."""
+        self._current = {market: current for market, current in self._current.items() if current != source}
+
     def forget(self, market: MarketId) -> None:
         """Remove the state of a market."""
         self._current.pop(market, None)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from oddsengine.domain.ids import MarketId
-    from oddsengine.engine.market_directory import MarketDirectory
+    from oddsengine.engine.sources.market_directory import MarketDirectory
     from oddsengine.sourcing.source_book import SourceBook, SourceMarket
 
 

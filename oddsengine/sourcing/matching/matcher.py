@@ -186,10 +186,27 @@ class Matcher:
             self._connect(self._known[event])
         return self._decide(concerned)
 
-    def use_table(self, matches: Sequence[tuple[str, str]], non_matches: Sequence[tuple[str, str]]) -> list[Move]:
-        """Take other pairs of the config, instead of those it had before, and return the events that are now placed elsewhere."""
-        self._settings = msgspec.structs.replace(self._settings, matches=tuple(matches), non_matches=tuple(non_matches))
-        return self.settle(*self._settled)
+    def use(self, settings: MatchingSettings) -> list[Move]:
+        """Decide by other settings from now on, and return the events that are now placed elsewhere.
+
+        Other pairs of the table concern their events only; any other key, every event.
+        """
+        before, self._settings = self._settings, settings
+        moves = self.settle(*self._settled)
+        tables = {"matches": settings.matches, "non_matches": settings.non_matches}
+        if msgspec.structs.replace(before, **tables) == settings:
+            return moves
+        self._window_ms = settings.window_min * 60_000
+        self._names = NameNormaliser(settings.aliases)
+        self._index = CandidateIndex()
+        for known in self._known.values():
+            known.edges = {}
+            known.profile = profile(known.profile.event, self._names)
+            known.keys = keys_of(known.profile)
+        for known in self._known.values():
+            self._connect(known)
+            self._index.add(known.profile.event, known.keys)
+        return moves + self._decide(set(self._known))
 
     def is_renamed(self, event: Event) -> bool:
         """Check whether a description turns an event round or gives it other participants than before."""

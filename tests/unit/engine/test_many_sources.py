@@ -53,8 +53,8 @@ def test_a_pair_for_review_stays_two_events_until_the_config_settles_it() -> Non
     late = a_match("p.9", start=KICK_OFF + 150 * 60_000)
     feeds = Feeds("b", "p").match("b", a_match("b.1")).match("p", late)
     assert {"b.1", "p.9"} == feeds.events
-    assert feeds.pipeline.id_mapper is not None
-    assert 1 == len(feeds.pipeline.id_mapper.matcher.review_candidates)
+    assert feeds.pipeline.matcher is not None
+    assert 1 == len(feeds.pipeline.matcher.review_candidates)
     feeds = Feeds("b", "p", matching=MatchingSettings(matches=(("p.9", "b.1"),))).match("b", a_match("b.1")).match("p", late)
     assert {"b.1"} == feeds.events
 

@@ -142,10 +142,10 @@ def test_other_pairs_of_the_config_are_decided_at_once_and_a_persons_word_holds_
     matcher.place(a_match("b.1"))
     matcher.place(a_match("p.9", "Somebody", "Else"))
     assert "b.1" == matcher.placement_of(EventId("p.9")).event
-    assert ["p.9"] == [move.event for move in matcher.use_table((), ())]
+    assert ["p.9"] == [move.event for move in matcher.use(MatchingSettings())]
     assert "p.9" == matcher.placement_of(EventId("p.9")).event
-    assert [] == matcher.use_table((), ()), "decided already"
+    assert [] == matcher.use(MatchingSettings()), "decided already"
     matcher.settle([("b.1", "p.9")], [])
-    assert [] == matcher.use_table((), [("b.1", "p.9")])
+    assert [] == matcher.use(MatchingSettings(non_matches=(("b.1", "p.9"),)))
     assert "b.1" == matcher.placement_of(EventId("p.9")).event
     assert ["p.9"] == [move.event for move in matcher.settle([], [])]

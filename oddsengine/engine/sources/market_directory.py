@@ -30,6 +30,10 @@ class MarketDirectory:
         self._several: dict[tuple[str, MarketId], set[str]] = {}
         self.unquoted: set[tuple[str, MarketId]] = set()
 
+    def use_sources(self, sources: Iterable[str]) -> None:
+        """Take over other sources. Those that are gone quote nothing any more."""
+        self._markets = {source: self._markets.get(source, {}) for source in sources}
+
     def markets_of(self, source: str) -> Mapping[str, MarketId]:
         """Return a view of the markets that a source quotes, by its own ids."""
         return self._markets[source]

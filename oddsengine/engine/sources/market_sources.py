@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.ids import MarketId
     from oddsengine.engine.described_events import DescribedEvents
-    from oddsengine.engine.market_directory import MarketDirectory
+    from oddsengine.engine.sources.market_directory import MarketDirectory
     from oddsengine.pricing.market.consensus import Consensus
     from oddsengine.pricing.market.consensus_markets import ConsensusMarkets
     from oddsengine.pricing.pricer import Pricer

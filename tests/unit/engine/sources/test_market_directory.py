@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.domain.ids import MarketId
-from oddsengine.engine.market_directory import MarketDirectory
+from oddsengine.engine.sources.market_directory import MarketDirectory
 
 SOURCES = ("a", "b")
 MARKETS = tuple(MarketId(f"e1/m{number}") for number in range(3))
