@@ -14,7 +14,7 @@ from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine import __version__
 from oddsengine.cli.gateway_options import CaOption, TokenOption  # noqa: TC001 - typer reads the types of options
-from oddsengine.cli.roles.commands import engine, feeder, gateway, run
+from oddsengine.cli.roles.commands import bridge, engine, feeder, gateway, run
 from oddsengine.cli.support import ConfigOption, fail, parse_speed, parse_times, read_settings, run_role, with_address
 from oddsengine.cli.trading.commands import command, commands, lift, override, suspend
 from oddsengine.domain.ladders import LADDERS
@@ -37,6 +37,7 @@ app = typer.Typer(
 
 for each in (run, feeder, engine, gateway, suspend, lift, override, command, commands):
     app.command()(each)
+app.add_typer(bridge, name="bridge")
 
 
 def main() -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 
 from feeds.errors import FeedError
 from feeds.feed import installed_feeds
+from oddsengine.bridge.delivery import BrokerFailed
 from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.runtime.certificates import server_context
 from oddsengine.runtime.parts.access import build_authenticator
+from oddsengine.runtime.parts.bridge import BridgeKind, check_bridge, reach_broker
 from oddsengine.runtime.parts.webhooks import open_endpoints
 from oddsengine.runtime.processes.front import when_free
 from oddsengine.runtime.processes.redis import reach_redis
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from oddsengine.runtime.settings import Settings
 
 _CONNECT_TIMEOUT_S: Final = 5.0
+_BROKER_ADVICE: Final = "start the broker, or correct its section"
 
 
 async def find_missing(settings: Settings) -> AsyncIterator[StartFailed]:
@@ -50,7 +54,7 @@ async def find_missing(settings: Settings) -> AsyncIterator[StartFailed]:
             open_endpoints([webhook])
         except ValueError as error:
             yield StartFailed(Step.SECRETS, str(error))
-    for problem in _unusable_certificates(settings):
+    for problem in chain(_unusable_certificates(settings), _unusable_bridges(settings)):
         yield problem
     for section, host in (("gateway", settings.gateway.host), ("engine", settings.engine.host)):
         try:
@@ -59,6 +63,20 @@ async def find_missing(settings: Settings) -> AsyncIterator[StartFailed]:
                 sock.close()
         except OSError as error:
             yield StartFailed(Step.BIND, f"{section}.host: {error.strerror or error}")
+
+
+def _bridges(settings: Settings) -> Iterator[tuple[BridgeKind, Any]]:
+    for kind in get_args(BridgeKind):
+        if (bridge := getattr(settings.bridge, kind)) is not None:
+            yield kind, bridge
+
+
+def _unusable_bridges(settings: Settings) -> Iterator[StartFailed]:
+    for kind, bridge in _bridges(settings):
+        try:
+            check_bridge(kind, bridge)
+        except ValueError as error:
+            yield StartFailed(Step.SECRETS, str(error))
 
 
 def _unusable_certificates(settings: Settings) -> Iterator[StartFailed]:
@@ -97,15 +115,27 @@ async def connection_problems(settings: Settings, patience_s: float) -> AsyncIte
         yield problem
 
 
+async def broker_problems(settings: Settings) -> AsyncIterator[StartFailed]:
+    """Yield what keeps the brokers of a config from being used. A bridge would start, and wait for its own."""
+    for kind, bridge in _bridges(settings):
+        try:
+            await reach_broker(bridge)
+        except TimeoutError:
+            yield StartFailed(Step.CONNECT, f"bridge.{kind}: no answer from the broker", _BROKER_ADVICE)
+        except (ImportError, BrokerFailed) as error:
+            yield StartFailed(Step.CONNECT, f"bridge.{kind}: {error}", _BROKER_ADVICE)
+
+
 async def problems_of(settings: Settings, *, connect: bool, patience_s: float = _CONNECT_TIMEOUT_S) -> list[StartFailed]:
     """Return what keeps a config from running here, in the order of the steps of a start.
 
     Args:
         settings: the configuration.
-        connect: whether to connect to Redis.
+        connect: whether to connect to Redis, and to brokers.
         patience_s: how long Redis may take to answer.
     """
     problems = [problem async for problem in find_missing(settings)]
     if connect:
         problems += [problem async for problem in connection_problems(settings, patience_s)]
+        problems += [problem async for problem in broker_problems(settings)]
     return problems

@@ -128,6 +128,15 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return "proposed" if self.is_proposal and self.confirmed_by is None else "active"
 
     @property
+    def last_step(self) -> Literal["made", "proposed", "confirmed", "lifted"]:
+        """What somebody has done last about the command."""
+        if self.lifted_ms is not None:
+            return "lifted"
+        if self.confirmed_by is not None:
+            return "confirmed"
+        return "proposed" if self.is_proposal else "made"
+
+    @property
     def events(self) -> tuple[str, ...]:
         """The events that it is about; empty if it is not of single ones."""
         event = self.scope.event_id

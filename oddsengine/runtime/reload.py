@@ -25,8 +25,10 @@ _RELOADED_SECTIONS: Final = frozenset({"profiles", "tiers", "log"})
 _KEPT_SECTIONS: Final = ("profiles", "feeds")
 #: The sections that a gateway reads.
 GATEWAY_SECTIONS: Final = frozenset({"engine", "redis", "gateway", "auth", "limits", "commands", "log"})
+#: Everything but what only processes of other kinds read.
+ALL_READS: Final = frozenset(Settings.__struct_fields__) - {"bridge"}
 #: What an engine without a gateway reads: sections, and the keys of others that its own HTTP API needs.
-ENGINE_READS: Final = frozenset(Settings.__struct_fields__) - {"gateway", "limits"} | {
+ENGINE_READS: Final = ALL_READS - {"gateway", "limits"} | {
     "gateway.trusted_proxies",
     "limits.requests_per_s",
 }
@@ -77,7 +79,7 @@ class Reloader:
         adopt: Callable[[Pricer], None] | None,
         *,
         parts: Sequence[ReloadedPart] = (),
-        reads: frozenset[str] = frozenset(Settings.__struct_fields__),
+        reads: frozenset[str] = ALL_READS,
         poll_s: float | None = POLL_S,
         restarts: Callable[[Sequence[str]], None] | None = None,
         fixed: frozenset[str] = frozenset(),

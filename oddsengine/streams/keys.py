@@ -95,7 +95,7 @@ class LeaseKeys(NamedTuple):
 
 
 def lease_keys(namespace: str, group: str) -> LeaseKeys:
-    """Return the keys of the leases of a group: `shards`, `feeds` or `webhooks`."""
+    """Return the keys of the leases of a group: `shards`, `feeds`, `webhooks` or a bridge."""
     tag = f"{{{namespace}:{group}}}"
     return LeaseKeys(f"{tag}:members", f"{tag}:leases")
 
@@ -129,6 +129,21 @@ def webhook_keys(namespace: str) -> WebhookKeys:
 def floor_key(namespace: str) -> str:
     """Return the key of the hash with what engines and feeders report of feeds and doubtful pairs; it expires."""
     return f"{namespace}:floor"
+
+
+class BridgeKeys(NamedTuple):
+    """The keys of a bridge to a broker."""
+
+    positions: str
+
+    def published(self, shard: int) -> str:
+        """Return the key of the set of what the broker has of a shard."""
+        return f"{self.positions.removesuffix(':positions')}:published:{shard}"
+
+
+def bridge_keys(namespace: str, bridge: str) -> BridgeKeys:
+    """Return the keys of a bridge: `kafka` or `rabbitmq`."""
+    return BridgeKeys(f"{{{namespace}:bridge:{bridge}}}:positions")
 
 
 def sessions_key(namespace: str, subject: str) -> str:

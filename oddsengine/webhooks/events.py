@@ -67,12 +67,7 @@ def pair_event(event_id: str, pair: Mapping[str, Any], at_ms: int) -> OutboxEven
 
 def command_event(command: Command, at_ms: int) -> OutboxEvent:
     """Build the event of a command's new state."""
-    if command.lifted_ms is not None:
-        name = "command.lifted"
-    elif command.confirmed_by is not None:
-        name = "command.confirmed"
-    else:
-        name = "command.proposed" if command.is_proposal else "command.made"
+    name = f"command.{command.last_step}"
     return build_event(id_of(name, command.id), "commands", name, at_ms, msgspec.to_builtins(command))
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - typer reads the types of options
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import msgspec
 import typer
 
 from oddsengine.cli.support import (
@@ -22,6 +23,8 @@ from oddsengine.runtime.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
     from oddsengine.runtime.settings import Settings
+
+bridge = typer.Typer(help="Publish changes, results and commands to a broker's topics.", no_args_is_help=True)
 
 # The commands import their modules when they are called: `--help` and the other commands start faster without.
 # ruff: noqa: PLC0415
@@ -113,3 +116,29 @@ def gateway(
         )
     else:
         run_role(lambda startup: gateway_workers(startup, settings, path, load, count))
+
+
+@bridge.command()
+def kafka(config: ConfigOption = None, port: PortOption = None, host: HostOption = None) -> None:
+    """Publish to the config's Kafka: one process does, others wait to take over."""
+    _run_bridge("kafka", config, port, host)
+
+
+@bridge.command()
+def rabbitmq(config: ConfigOption = None, port: PortOption = None, host: HostOption = None) -> None:
+    """Publish to the config's RabbitMQ: one process does, others wait to take over."""
+    _run_bridge("rabbitmq", config, port, host)
+
+
+def _run_bridge(kind: Literal["kafka", "rabbitmq"], config: Path | None, port: int | None, host: str | None) -> None:
+    from oddsengine.cli.roles.bridge import bridge as run_one
+
+    settings = require_redis(read_settings(config_path(config)), "bridge")
+    section = getattr(settings.bridge, kind)
+    if section is None:
+        raise typer.BadParameter(f"the config has no [bridge.{kind}]: add it", param_hint="--config")
+    given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
+    bridges = msgspec.structs.replace(settings.bridge, **{kind: msgspec.structs.replace(section, **given)})
+    settings = msgspec.structs.replace(settings, bridge=bridges)
+    configure_logging(settings.log.level)
+    run_role(lambda startup: run_one(startup, settings, kind))

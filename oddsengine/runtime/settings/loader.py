@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from feeds.supervision.settings import Supervision
+from oddsengine.bridge.settings import BridgeSettings
 from oddsengine.domain.ladders import LADDERS, ladder_from_increments, ladder_from_ticks
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.settings.errors import ConfigError, Problem
@@ -100,9 +101,10 @@ def parse_settings(
     references = SourceReferences(reader, _names(table, "feeds"), sources)
     references.check_sourcing(sourcing)
     references.check_profiles(profiles)
-    profile = _profile_shown(table)
-    if profile not in (names := _names(table, "profiles") or ["default"]):
+    names = _names(table, "profiles") or ["default"]
+    if (profile := _profile_shown(table)) not in names:
         reader.report_unknown(("gateway", "profile"), "profile", profile, names)
+    _check_bridges(reader, sections["bridge"], names)
     if reader.problems:
         raise ConfigError(reader.problems)
     return Settings(
@@ -183,6 +185,14 @@ def _check_tiers(reader: TableReader, profiles: Mapping[str, Profile], tiers: Ma
             for tier in (rule.tier,) if isinstance(rule.tier, str) else rule.tier or ():
                 if tier not in tiers:
                     reader.report_unknown(("profiles", key, "rules", str(index), "tier"), "tier", tier, tiers)
+
+
+def _check_bridges(reader: TableReader, bridges: BridgeSettings | None, profiles: list[str]) -> None:
+    """Report bridges that publish the prices of a profile which does not exist."""
+    for key in BridgeSettings.__struct_fields__:
+        bridge = getattr(bridges, key, None)
+        if bridge is not None and bridge.profile not in profiles:
+            reader.report_unknown(("bridge", key, "profile"), "profile", bridge.profile, profiles)
 
 
 def _check_webhooks(reader: TableReader, webhooks: tuple[WebhookSettings, ...]) -> None:

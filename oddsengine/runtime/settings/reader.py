@@ -139,6 +139,8 @@ class TableReader:
                 return found if len(self.problems) == before else None
 
     def _field(self, path: tuple[str, ...], value: Any, kind: Any) -> Any:
+        if (table := _optional_struct(kind)) is not None:
+            return self.convert(path, value, table)
         if _is_struct(kind):
             return self.convert(path, value, kind)
         if get_origin(kind) is tuple and _is_struct(element := get_args(kind)[0]):
@@ -161,6 +163,12 @@ class TableReader:
 
 def _is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _optional_struct(kind: Any) -> type[msgspec.Struct] | None:
+    """Return the Struct of a type `Struct | None`, None for every other type."""
+    parts = [part for part in get_args(kind) if part is not type(None)]
+    return parts[0] if len(parts) == 1 and len(get_args(kind)) > 1 and _is_struct(parts[0]) else None
 
 
 def _explain(error: msgspec.ValidationError, kind: Any, value: Any) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from feeds.supervision.settings import Supervision
+from oddsengine.bridge.settings import BridgeSettings
 from oddsengine.gateway.access.origins import AllowedOrigins
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.commands.settings import CommandSettings
@@ -180,6 +181,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     matching: MatchingSettings = MatchingSettings()
     sourcing: tuple[SourcingRule, ...] = ()
     webhooks: tuple[WebhookSettings, ...] = ()
+    bridge: BridgeSettings = BridgeSettings()
     #: the sections that the file has
     sections: frozenset[str] = frozenset()
 
@@ -195,6 +197,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "commands": CommandSettings,
     "log": LogSettings,
     "matching": MatchingSettings,
+    "bridge": BridgeSettings,
 }
 #: Every section of a config file.
 SECTION_NAMES: Final = (*SECTIONS, "ladders", "tiers", "profiles", "feeds", "sourcing", "webhooks")

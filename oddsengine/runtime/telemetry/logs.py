@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: A line per request, which the metrics count, and a line per handshake with other subprotocols.
 _NOISY_LOGGERS: Final = ("aiohttp.access", "aiohttp.websocket")
+#: Clients of brokers log each attempt to connect, and what fails is in our own line.
+_SILENT_LOGGERS: Final = ("aio_pika", "aiokafka", "aiormq")
 
 
 def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
@@ -54,6 +56,8 @@ def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
     root.setLevel(level.upper())
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
+    for name in _SILENT_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _redact(_logger: WrappedLogger, _method: str, line: str | EventDict) -> str:

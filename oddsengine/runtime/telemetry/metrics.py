@@ -87,6 +87,13 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_webhook_failures_total": _counter("Attempts that an endpoint did not accept.", "webhook"),
     "oddsengine_webhook_dropped_total": _counter("Events that were given up for an endpoint.", "webhook"),
     "oddsengine_webhook_pending": _gauge("Events in the outbox that an endpoint does not have yet.", "webhook"),
+    "oddsengine_bridge_active": _gauge("Whether this process is the one that publishes to a broker.", "bridge"),
+    "oddsengine_bridge_behind_seconds": _gauge(
+        "How old the newest entry was when the broker acknowledged it.", "bridge", "shard"
+    ),
+    "oddsengine_bridge_messages_total": _counter("Messages that a broker has acknowledged, by kind.", "bridge", "kind"),
+    "oddsengine_bridge_failures_total": _counter("Attempts to connect or to send that a broker has failed.", "bridge"),
+    "oddsengine_bridge_snapshots_total": _counter("Times that a shard's whole state was published, by cause.", "bridge", "cause"),
     # the gateway
     "oddsengine_shard_stale": _gauge("Whether this gateway's state of a shard may be out of date.", "shard", merged="max"),
     "oddsengine_snapshot_reloads_total": _counter("Times that a shard's snapshot was loaded from Redis.", "shard"),

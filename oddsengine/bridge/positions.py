@@ -1,0 +1,89 @@
+"""How far a bridge has got, in Redis: where the streams are, so that what is lost is lost with what it is about.
+
+A position is written once the broker has acknowledged everything up to it. After a crash some messages are sent again; none is
+missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.keys import bridge_keys
+from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from redis.asyncio import Redis
+
+_T = TypeVar("_T")
+_COMMANDS: Final = "commands"
+_RETRY_S: Final = 0.2
+#: How many members a command adds or removes at most.
+_MEMBERS: Final = 2000
+
+
+class PositionStore:
+    """The positions of one bridge. Calls wait until Redis answers.
+
+    Args:
+        redis: a client that returns bytes.
+        namespace: the namespace of the keys.
+        bridge: `kafka` or `rabbitmq`.
+    """
+
+    def __init__(self, redis: Redis, namespace: str, bridge: str) -> None:
+        self._redis = redis
+        self._keys = bridge_keys(namespace, bridge)
+        self._user = f"positions of bridge {bridge}"
+
+    async def load(self, shard: int) -> tuple[Position, set[str]]:
+        """Return up to which position a shard was published, `ORIGIN` if it never was, and which keys the broker has of it."""
+        stored: Any = await self._until_answered(lambda: self._redis.hget(self._keys.positions, str(shard)))
+        members: Any = await self._until_answered(lambda: self._redis.smembers(self._keys.published(shard)))
+        return _position(stored), {member.decode() for member in members}
+
+    async def add(self, shard: int, keys: set[str]) -> None:
+        """Note keys that are about to be published."""
+        await self._in_parts(self._redis.sadd, shard, keys)
+
+    async def save(self, shard: int, position: Position, gone: set[str]) -> None:
+        """Note that everything up to a position was acknowledged, also that the broker lacks keys since."""
+        await self._until_answered(lambda: self._redis.hset(self._keys.positions, str(shard), position.stream_id()))
+        await self._in_parts(self._redis.srem, shard, gone)
+
+    async def load_commands(self) -> int | None:
+        """Return the number of the last entry of the log of commands that was published; None if there was none."""
+        stored: Any = await self._until_answered(lambda: self._redis.hget(self._keys.positions, _COMMANDS))
+        return int(stored) if stored is not None and stored.isdigit() else None
+
+    async def save_commands(self, seq: int) -> None:
+        """Note that everything up to an entry of the log was acknowledged."""
+        await self._until_answered(lambda: self._redis.hset(self._keys.positions, _COMMANDS, str(seq)))
+
+    async def _in_parts(self, call: Callable[..., Awaitable[Any]], shard: int, keys: set[str]) -> None:
+        names = sorted(keys)
+        for start in range(0, len(names), _MEMBERS):
+            part = names[start : start + _MEMBERS]
+            await self._until_answered(lambda part=part: call(self._keys.published(shard), *part))  # type: ignore[misc]
+
+    async def _until_answered(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        while True:
+            try:
+                answer = await call()
+            except UNAVAILABLE as error:
+                note_outage(self._user, error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                REDIS_OUTAGE.worked(self._user)
+                return answer
+
+
+def _position(stored: bytes | None) -> Position:
+    """Return a stored position, `ORIGIN` if it can't be used: then everything is published again."""
+    try:
+        return ORIGIN if stored is None else parse_stream_id(stored)
+    except ValueError:
+        return ORIGIN

@@ -1,0 +1,77 @@
+"""Secrets in settings: each key that may hold one is also there as `<key>_env` and `<key>_file`, and one of the three is set."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from oddsengine.common.redaction import SECRETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import msgspec
+
+ENV: Final = "_env"
+FILE: Final = "_file"
+
+
+def secret_keys(fields: Iterable[str]) -> list[str]:
+    """Return which of some keys are there as `<key>_env` and `<key>_file` too."""
+    names = list(fields)
+    return [name for name in names if name + ENV in names and name + FILE in names]
+
+
+def check_secrets(settings: msgspec.Struct, *, required: Iterable[str] = ()) -> None:
+    """Check that each secret is given in one way at most.
+
+    Args:
+        settings: the settings.
+        required: those that must be given.
+
+    Raises:
+        ValueError: naming the key.
+    """
+    for key in secret_keys(settings.__struct_fields__):
+        given = [name for name in (key, key + ENV, key + FILE) if getattr(settings, name)]
+        if len(given) > 1:
+            raise ValueError(f"{given[1]}: set only one of {key}, {key}{ENV} and {key}{FILE}")
+        if not given and key in required:
+            raise ValueError(f"set one of {key}, {key}{ENV} and {key}{FILE}")
+
+
+def read_secret_key(
+    settings: msgspec.Struct, key: str, environment: Mapping[str, str] = os.environ, *, masked: bool = True
+) -> str:
+    """Return a secret of settings, empty if none of its keys is set. White space at the end of a file does not belong to it.
+
+    Args:
+        settings: the settings.
+        key: the key without `_env` and `_file`.
+        environment: the environment variables.
+        masked: whether logs are to show `***` for it; user names may be ordinary words.
+
+    Raises:
+        ValueError: if the variable or the file is missing or empty. The message names it, and has nothing of a secret.
+    """
+    fields: Any = settings
+    value: str = getattr(fields, key)
+    variable: str = getattr(fields, key + ENV)
+    file: str = getattr(fields, key + FILE)
+    if variable:
+        value = environment.get(variable, "")
+        if not value:
+            raise ValueError(f"{key}{ENV}: the environment variable {variable} is not set")
+    elif file:
+        try:
+            value = Path(file).read_text(encoding="utf-8").rstrip()
+        except OSError as error:
+            raise ValueError(f"{key}{FILE}: {file}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise ValueError(f"{key}{FILE}: {file}: is not text") from None
+        if not value:
+            raise ValueError(f"{key}{FILE}: {file}: is empty")
+    if masked and value:
+        SECRETS.add(value)
+    return value

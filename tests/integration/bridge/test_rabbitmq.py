@@ -1,0 +1,137 @@
+"""The bridge to RabbitMQ against a real one: a topic exchange, confirmed, and a connection that breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aio_pika
+import msgspec
+
+from oddsengine.bridge.settings import BridgeSettings, RabbitmqSettings
+from oddsengine.runtime.parts.bridge import run_bridge
+from oddsengine.runtime.settings import EngineSettings, RedisSettings, Settings
+from tests.support.programs.rabbitmq import needs_rabbitmq, rabbitmq
+from tests.support.service import PATIENCE_S
+from tests.support.streams.ends import Owner
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+
+    from oddsengine.streams.embedded import EmbeddedRedis
+
+
+class Relay:
+    """Carries connections to a port, and cuts them."""
+
+    def __init__(self, to: int) -> None:
+        self._to = to
+        self._open: set[asyncio.StreamWriter] = set()
+        self.refuses = False
+        self.port = 0
+        self.connections = 0
+
+    def cut(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Relay]:
+        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            self.cut()
+            await asyncio.sleep(0)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuses:
+            writer.transport.abort()
+            return
+        self.connections += 1
+        there, to = await asyncio.open_connection("127.0.0.1", self._to)
+        self._open |= {writer, to}
+        await asyncio.wait([asyncio.create_task(self._copy(reader, to)), asyncio.create_task(self._copy(there, writer))])
+
+    @staticmethod
+    async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+        except OSError:
+            pass
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def bound(port: int, *keys: str) -> AsyncIterator[asyncio.Queue[aio_pika.abc.AbstractIncomingMessage]]:
+    """Bind a queue to routing keys, and yield what arrives there."""
+    connection = await aio_pika.connect(host="127.0.0.1", port=port)
+    async with connection:
+        channel = await connection.channel()
+        exchange = await channel.declare_exchange("odds", aio_pika.ExchangeType.TOPIC, durable=True)
+        queue = await channel.declare_queue(exclusive=True)
+        for key in keys:
+            await queue.bind(exchange, key)
+        arrived: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
+        await queue.consume(arrived.put, no_ack=True)
+        yield arrived
+
+
+async def until(arrived: asyncio.Queue[Any], **fields: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Return routing keys and bodies up to the first body with these values."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                message = await arrived.get()
+                body = json.loads(message.body)
+                assert (message.message_id, message.type) == (body["id"], body["kind"])
+                assert message.delivery_mode is aio_pika.DeliveryMode.PERSISTENT
+                found.append((message.routing_key, body))
+                if all(body.get(key) == value for key, value in fields.items()):
+                    return found
+    except TimeoutError:
+        raise AssertionError(f"no {fields}, only {found[-5:]}") from None
+
+
+@needs_rabbitmq
+async def test_messages_are_routed_and_none_is_lost_with_a_connection(
+    redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path
+) -> None:
+    async with rabbitmq(tmp_path) as port, Relay(port).running() as relay:
+        url = f"amqp://127.0.0.1:{relay.port}/"
+        settings = Settings(
+            redis=RedisSettings(url=redis_server.url, namespace="test"),
+            engine=EngineSettings(lease_s=0.5),
+            bridge=BridgeSettings(rabbitmq=RabbitmqSettings(url=url, status_interval_s=0.2)),
+        )
+        owner = await Owner(redis).claimed()
+        await owner.offers(2000)
+        async with (
+            bound(port, "*.football.cup.e1.match_odds") as of_market,
+            bound(port, "#") as arrived,
+            run_bridge(settings, redis_server.url, "rabbitmq"),
+        ):
+            begun = await until(arrived, kind="snapshot")
+            assert ("event.football.cup.e1.-", "snapshot.football.cup.e1.match_odds") == tuple(key for key, _ in begun)[-2:]
+            first = owner.offer.seq
+            for price in range(2001, 2301):
+                await owner.offers(price)
+                if price in {2100, 2200}:
+                    relay.refuses = price == 2100
+                    relay.cut()
+            relay.refuses = False
+            seen = await until(arrived, kind="change", seq=owner.offer.seq)
+            assert set(range(first + 1, owner.offer.seq + 1)) == {body["seq"] for _, body in seen if body["kind"] == "change"}
+            assert relay.connections > 1
+            only = await until(of_market, kind="change", seq=owner.offer.seq)
+            assert {"snapshot", "change"} == {body["kind"] for _, body in only}
+            assert msgspec.json.encode(only[-1][1]["state"]["selections"]["home"]["price"]) == b"2.3"

