@@ -144,7 +144,7 @@ messages = st.one_of(
 )
 
 
-@examples(300)
+@examples(150)
 @given(st.lists(messages, max_size=25))
 def test_both_clients_show_the_same(
     javascript_states: Callable[[list[dict[str, Any]]], list[dict[str, Any]]], story: list[dict[str, Any]]
