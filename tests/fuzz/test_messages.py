@@ -13,11 +13,10 @@ from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.grants import Access, SessionLimits
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
+from oddsengine.gateway.dialects.dialect import CloseSession, SessionAccess
+from oddsengine.gateway.dialects.native import NativeDialect
 from oddsengine.gateway.protocol.encoders import JSON, MSGPACK, Encoding
 from oddsengine.gateway.protocol.server_messages import ServerMessage
-from oddsengine.gateway.server.connections import Connections
-from oddsengine.gateway.server.timeouts import HandshakeTimeouts
-from oddsengine.gateway.server.websocket_endpoint import WebSocketEndpoint, _CloseSession
 from tests.fuzz.budget import bounded, share, tried
 from tests.fuzz.grammar import corpus, inputs, mostly, requests, to_json, to_msgpack
 from tests.support.hub_harness import Gateway, Wire
@@ -40,13 +39,13 @@ class Stream:
         admission = Admission(Authenticator(AuthSettings(), LIMITS), LimitSettings(), (), (), lambda: 0.0)
         self.errors = InternalErrors()
         hub = self.gateway.hub
-        self.endpoint = WebSocketEndpoint(hub, admission, HandshakeTimeouts(0.0, lambda: 0.0), Connections(hub), self.errors)
+        self.dialect = NativeDialect(hub, SessionAccess(hub, admission))
 
     async def send(self, session: Session, content: str | bytes) -> str:
         """Send a message. Return what became of it."""
-        request = self.endpoint._handle(session, content)
+        request = self.dialect._handle(session, content)
         if not isinstance(request, int):
-            await self.endpoint._authenticate(session, request)
+            await self.dialect._authenticate(session, request)
         return "handled"
 
 
@@ -72,8 +71,8 @@ async def session_of(contents: list[bytes], encoding: Encoding) -> None:
         with bounded():
             try:
                 outcome = await stream.send(session, text)
-            except _CloseSession as end:
-                outcome = f"closed with {end.code.value}"
+            except CloseSession as end:
+                outcome = f"closed with {int(end.code)}"
         if hub.counters.bad_messages > bad:
             outcome = "bad_message"
         tried[target, outcome] += 1

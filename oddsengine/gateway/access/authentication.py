@@ -40,9 +40,10 @@ class UnusableKey(Exception):
 
 
 class Unauthorised(Exception):
-    """A token that is not valid, with a reason that is safe to send to the client."""
+    """A token that is not valid, with a reason that is safe to send to the client, and whether it has only expired."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, is_expired: bool = False) -> None:
+        self.is_expired = is_expired
         # Parts of the token may be in it, and those may be text that has no encoding.
         super().__init__(reason.encode(errors="replace").decode())
 
@@ -122,7 +123,7 @@ class Authenticator:
         except Exception as error:  # noqa: BLE001 - whatever a library makes of hostile text: nesting, encodings, numbers
             raise Unauthorised(f"not a token: {error}") from None
         kid, algorithm = str(header.get("kid", "")), str(header.get("alg"))
-        reason, unavailable = "no key for its algorithm and key id", False
+        reason, unavailable, is_expired = "no key for its algorithm and key id", False, False
         for key in self._keys:
             try:
                 candidates = await key.candidates(kid, algorithm)
@@ -134,9 +135,11 @@ class Authenticator:
                     return self._access(jwt.decode(token, candidate, **self._decode_options(algorithm)), token)
                 except Exception as error:  # noqa: BLE001 - as above
                     reason = str(error) or type(error).__name__
+                    # The signature was verified before.
+                    is_expired = isinstance(error, jwt.ExpiredSignatureError)
         if unavailable:
             raise KeysUnavailable
-        raise Unauthorised(reason)
+        raise Unauthorised(reason, is_expired=is_expired)
 
     def _decode_options(self, algorithm: str) -> dict[str, Any]:
         settings = self._settings

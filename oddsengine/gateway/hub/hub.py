@@ -111,7 +111,10 @@ class Hub:
         session_id: str | None = None,
     ) -> Session:
         """Open a session and welcome it. Without access it has to authenticate first."""
-        session = Session(session_id or self.new_id(), transport, encoding, framing)
+        return self.add(Session(session_id or self.new_id(), transport, encoding, framing), access)
+
+    def add(self, session: Session, access: Access | None = None) -> Session:
+        """Open a session that the caller has made, and welcome it. Without access it has to authenticate first."""
         self.sessions[session] = None
         self.counters.opened += 1
         if access is not None:

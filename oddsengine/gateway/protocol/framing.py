@@ -34,7 +34,7 @@ class Framing(NamedTuple):
 
     Events are chunks of the body (`are_chunks`), except for clients of HTTP/1.0, which knows none: their body ends with the
     connection. Events have ids, from which a browser resumes by itself, only where there is one channel (`has_ids`): the position
-    of one channel says nothing of the others.
+    of one channel says nothing of the others. `dialect` keeps apart what differs by more than that (`gateway.dialects`).
     """
 
     is_text: bool = True
@@ -42,6 +42,7 @@ class Framing(NamedTuple):
     are_events: bool = False
     are_chunks: bool = True
     has_ids: bool = True
+    dialect: str = ""
 
     def wrap(self, payload: bytes, at: str | None = None) -> bytes:
         """Wrap a message; `at` is the position of a client that has received it, if the message has one."""

@@ -13,6 +13,9 @@ from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.gateway.access.cors import Cors
 from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.commands.account_api import AccountApi
+from oddsengine.gateway.dialects.centrifuge.dialect import CentrifugeDialect
+from oddsengine.gateway.dialects.dialect import SessionAccess
+from oddsengine.gateway.dialects.native import NativeDialect
 from oddsengine.gateway.protocol.asyncapi import asyncapi
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.docs_page import docs_page
@@ -72,7 +75,8 @@ class Gateway:
         handshakes = handshakes or HandshakeTimeouts(0.0, time.monotonic)
         errors = errors or InternalErrors()
         self.connections = Connections(hub)
-        sockets = WebSocketEndpoint(hub, admission, handshakes, self.connections, errors)
+        sessions = SessionAccess(hub, admission)
+        dialects = (NativeDialect(hub, sessions), CentrifugeDialect(hub, sessions))
         event_streams = EventStreamEndpoint(hub, admission, self.connections)
         self.app = web.Application(client_max_size=_MAX_BODY_BYTES)
         cors = Cors(admission.origins)
@@ -90,7 +94,9 @@ class Gateway:
             cors.preflights(_limited(admission, UNKNOWN_ROUTE.handler)),
             web.route(UNKNOWN_ROUTE.method, UNKNOWN_ROUTE.path, _limited(admission, UNKNOWN_ROUTE.handler)),
         ]
-        self.app.add_routes([web.get("/v1/stream", sockets.handle, allow_head=False)])
+        for dialect in dialects:
+            sockets = WebSocketEndpoint(hub, admission, handshakes, self.connections, errors, dialect, sessions)
+            self.app.add_routes([web.get(dialect.path, sockets.handle, allow_head=False)])
         self.app.add_routes(
             web.RouteDef(route.method, route.path, handshakes.completing(answer_errors(route.handler, errors)), route.kwargs)
             for route in routes

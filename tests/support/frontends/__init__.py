@@ -1,0 +1,1 @@
+"""Applications of frontends that tests start."""

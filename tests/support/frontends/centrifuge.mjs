@@ -1,0 +1,39 @@
+// An application of Centrifugo's SDK: does what lines of JSON on standard input say, and writes what it sees as lines of JSON.
+// The arguments are the URL and the tokens that it is given, one after the other.
+
+import { createInterface } from "node:readline";
+import { createRequire } from "node:module";
+
+const { Centrifuge } = createRequire(`${process.cwd()}/`)("centrifuge");
+const [url, ...tokens] = process.argv.slice(2);
+const say = (what, fields) => process.stdout.write(`${JSON.stringify({ what, ...fields })}\n`);
+
+const options = { websocket: WebSocket, minReconnectDelay: 10, maxReconnectDelay: 50 };
+if (tokens.length) {
+  options.getToken = async () => {
+    say("token", {});
+    return tokens.length > 1 ? tokens.shift() : tokens[0];
+  };
+}
+const centrifuge = new Centrifuge(url, options);
+for (const state of ["connected", "connecting", "disconnected"]) centrifuge.on(state, ({ code, reason }) => say(state, { code, reason }));
+centrifuge.on("error", ({ error }) => say("error", { code: error.code }));
+
+const commands = {
+  subscribe({ channel, data }) {
+    const subscription = centrifuge.newSubscription(channel, { data, minResubscribeDelay: 10, maxResubscribeDelay: 50 });
+    subscription.on("subscribed", ({ recovered, wasRecovering }) => say("subscribed", { channel, recovered, wasRecovering }));
+    subscription.on("unsubscribed", ({ code, reason }) => say("unsubscribed", { channel, code, reason }));
+    subscription.on("publication", (publication) => say("publication", { channel, data: publication.data }));
+    subscription.on("error", ({ error }) => say("refused", { channel, code: error.code }));
+    subscription.subscribe();
+  },
+  unsubscribe: ({ channel }) => centrifuge.getSubscription(channel).unsubscribe(),
+};
+createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    const { command, ...rest } = JSON.parse(line);
+    commands[command](rest);
+  })
+  .on("close", () => process.exit());
+centrifuge.connect();
