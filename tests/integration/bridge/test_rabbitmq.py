@@ -123,10 +123,10 @@ async def test_messages_are_routed_and_none_is_lost_with_a_connection(
             begun = await until(arrived, kind="snapshot")
             assert ("event.football.cup.e1.-", "snapshot.football.cup.e1.match_odds") == tuple(key for key, _ in begun)[-2:]
             first = owner.offer.seq
-            for price in range(2001, 2301):
+            for price in range(2001, 2101):
                 await owner.offers(price)
-                if price in {2100, 2200}:
-                    relay.refuses = price == 2100
+                if price in {2030, 2070}:
+                    relay.refuses = price == 2030
                     relay.cut()
             relay.refuses = False
             seen = await until(arrived, kind="change", seq=owner.offer.seq)
@@ -134,4 +134,4 @@ async def test_messages_are_routed_and_none_is_lost_with_a_connection(
             assert relay.connections > 1
             only = await until(of_market, kind="change", seq=owner.offer.seq)
             assert {"snapshot", "change"} == {body["kind"] for _, body in only}
-            assert msgspec.json.encode(only[-1][1]["state"]["selections"]["home"]["price"]) == b"2.3"
+            assert msgspec.json.encode(only[-1][1]["state"]["selections"]["home"]["price"]) == b"2.1"

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import aio_pika
 import pytest
 
 from tests.support.processes.command import free_port
@@ -64,20 +63,22 @@ async def rabbitmq(folder: Path) -> AsyncIterator[int]:
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        # One scheduler that does not wait busily: other tests run beside it.
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
     }
     async with (
         _process(_EPMD, "-port", str(mapper), "-address", "127.0.0.1", environment=environment),
         _process(_SCRIPTS[-1], environment=environment) as server,
     ):
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(2 * PATIENCE_S):
             while True:
                 assert server.returncode is None, "rabbitmq-server has ended"
                 try:
-                    connection = await aio_pika.connect(port=port, host="127.0.0.1")
-                except (OSError, aio_pika.exceptions.AMQPException):
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                except OSError:
                     await asyncio.sleep(0.1)
                 else:
-                    await connection.close()
+                    writer.close()
                     break
         yield port
