@@ -176,6 +176,12 @@ def check(
     connect: Annotated[
         bool, typer.Option("--connect", help="Also connect to Redis, and fail if anything is missing to run the config here.")
     ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also say what a process that runs this file would apply of CONFIG, and what needs a restart.", dir_okay=False
+        ),
+    ] = None,
 ) -> None:
     """Check a config file, and whether this machine has what it names. Exit code 0 if it is valid; 2, with every problem, if not.
 
@@ -197,6 +203,11 @@ def check(
         f"{config}: ok ({len(settings.feeds)} feeds: {', '.join(settings.feeds) or 'none'}; "
         f"{len(settings.profiles)} profiles: {', '.join(settings.profiles)}; {settings.engine.shards} shards)"
     )
+    if against is not None:
+        from oddsengine.cli.check import reload_lines
+
+        for line in reload_lines(read_settings(against), settings):
+            typer.echo(line)
 
 
 @app.command()

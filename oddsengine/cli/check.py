@@ -20,6 +20,7 @@ from oddsengine.runtime.parts.webhooks import open_endpoints
 from oddsengine.runtime.processes.front import when_free
 from oddsengine.runtime.processes.redis import reach_redis
 from oddsengine.runtime.processes.startup import StartFailed, Startup, Step, reason_of
+from oddsengine.runtime.settings.reload_table import NEEDS_RESTART, changed_keys
 from oddsengine.streams.clients.url import parse_redis_url
 from oddsengine.streams.connection import check_files
 
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT_S: Final = 5.0
 _BROKER_ADVICE: Final = "start the broker, or correct its section"
+
+
+def reload_lines(running: Settings, settings: Settings) -> Iterator[str]:
+    """Yield for each key that differs whether a reload applies it, or why it needs a restart."""
+    for key in changed_keys(running, settings):
+        reason = NEEDS_RESTART.get(key) or NEEDS_RESTART.get(key.partition(".")[0])
+        yield f"reload: {key}" if reason is None else f"restart: {key} ({reason})"
 
 
 async def find_missing(settings: Settings) -> AsyncIterator[StartFailed]:

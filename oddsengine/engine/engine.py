@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.ids import EventId, shard_of
@@ -45,6 +45,22 @@ def _described(event: Event) -> dict[str, Any]:
     }
 
 
+class Retention(NamedTuple):
+    """How much is kept, and for how long.
+
+    Attributes:
+        results_ttl_s: how long the results of a market are kept once it has left the offer; 0: not at all.
+        stream_bytes: how many bytes of batches each shard's stream keeps.
+        results_bytes: how many bytes of results are kept for each shard, about.
+        closed_event_ttl_s: how long an event stays on offer after its last market closed.
+    """
+
+    results_ttl_s: float = RESULTS_TTL_S
+    stream_bytes: int = STREAM_BYTES_KEPT
+    results_bytes: int = RESULTS_BYTES_KEPT
+    closed_event_ttl_s: float = 600.0
+
+
 class Engine:
     """Runs everything between the feeds and Redis.
 
@@ -54,15 +70,12 @@ class Engine:
         pricer: prices markets for every profile.
         sources: source names, most preferred first.
         shards: how many sequences the changes are spread over.
-        closed_event_ttl_s: how long an event stays on offer after its last market closed.
+        retention: how much is kept, and for how long.
         now_ms: Unix milliseconds by a clock that is never set.
         wall_ms: Unix milliseconds by the system's clock, for what is shown; None for `now_ms`.
         sourcing: how markets choose their sources.
         matching: when events of different feeds are the same.
         heartbeat_s: how often an idle owner of a shard writes.
-        results_ttl_s: how long results are kept after their event has left the offer.
-        stream_bytes: how many bytes of changes each shard's stream keeps.
-        results_bytes: how many bytes of results are kept for each shard.
         name: names the engine; unique in its installation. Empty: a random one.
         lease_s: for how long this engine owns its shards without renewing its lease.
     """
@@ -77,13 +90,10 @@ class Engine:
         sourcing: Sequence[SourcingRule] = (),
         matching: MatchingSettings | None = None,
         shards: int,
-        closed_event_ttl_s: float,
+        retention: Retention,
         now_ms: Callable[[], int],
         wall_ms: Callable[[], int] | None = None,
         heartbeat_s: float = HEARTBEAT_S,
-        results_ttl_s: float = RESULTS_TTL_S,
-        stream_bytes: int = STREAM_BYTES_KEPT,
-        results_bytes: int = RESULTS_BYTES_KEPT,
         name: str = "",
         lease_s: float = LEASE_S,
     ) -> None:
@@ -99,31 +109,35 @@ class Engine:
             LeaseTable(redis, namespace, "shards"),
             self.pipeline,
             lease_s=lease_s,
-            closed_event_ttl_s=closed_event_ttl_s,
+            closed_event_ttl_s=retention.closed_event_ttl_s,
             now_ms=now_ms,
             catch_up=self.commands.catch_up,
         )
+        self._publishers = [
+            Publisher(
+                redis,
+                shard,
+                shard_keys(namespace, shard),
+                self.pipeline.offers[shard],
+                retention.results_ttl_s,
+                retention.stream_bytes,
+                retention.results_bytes,
+            )
+            for shard in range(shards)
+        ]
         #: the writers of all shards; those of shards that other engines own do nothing
         self.writers = [
             ShardWriter(
                 self.pipeline,
                 shard,
-                Publisher(
-                    redis,
-                    shard,
-                    shard_keys(namespace, shard),
-                    self.pipeline.offers[shard],
-                    results_ttl_s,
-                    stream_bytes,
-                    results_bytes,
-                ),
+                publisher,
                 now_ms,
-                closed_event_ttl_s,
+                retention.closed_event_ttl_s,
                 heartbeat_s,
                 wall_ms,
                 self.ownership.lease,
             )
-            for shard in range(shards)
+            for shard, publisher in enumerate(self._publishers)
         ]
         self.ownership.use(self.writers)
 
@@ -154,6 +168,14 @@ class Engine:
         self.pipeline.adopt(pricer)
         for writer in self.ownership.active:
             writer.wake()
+
+    def keep(self, retention: Retention) -> None:
+        """Keep other amounts, and for other times, from now on."""
+        for publisher in self._publishers:
+            publisher.keep(retention.results_ttl_s, retention.stream_bytes, retention.results_bytes)
+        for writer in self.writers:
+            writer.keep(retention.closed_event_ttl_s)
+        self.ownership.keep(retention.closed_event_ttl_s)
 
     def choose_by(self, sourcing: Sequence[SourcingRule]) -> None:
         """Choose sources by other rules from the next flush on."""

@@ -12,7 +12,7 @@ import structlog
 
 from oddsengine.common.clock import CLOCK
 from oddsengine.common.tasks import end_tasks
-from oddsengine.engine.engine import Engine
+from oddsengine.engine.engine import Engine, Retention
 from oddsengine.engine.http_api import engine_app
 from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.grants import Role
@@ -22,7 +22,7 @@ from oddsengine.runtime.feeding.running import member_name
 from oddsengine.runtime.parts.access import build_admission, without_strangers
 from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
-from oddsengine.runtime.reload import ReloadedPart
+from oddsengine.runtime.reload import ReloadedPart, applying
 from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.connection import keep_on_primary, open_client
 from oddsengine.streams.floor.board import FloorBoard
@@ -70,15 +70,12 @@ async def run_engine(
             Pricer(settings.profiles, settings.tiers, settings.engine.solves_per_s),
             sources,
             shards=settings.engine.shards,
-            closed_event_ttl_s=settings.engine.closed_event_ttl_s,
+            retention=_retention(settings),
             now_ms=CLOCK.now_ms,
             wall_ms=CLOCK.wall_ms,
             sourcing=settings.sourcing,
             matching=settings.matching,
             heartbeat_s=timing.heartbeat_s,
-            results_ttl_s=settings.engine.results_ttl_s,
-            stream_bytes=round(settings.redis.stream_mb * 1_000_000),
-            results_bytes=round(settings.redis.results_mb * 1_000_000),
             name=member_name(),
             lease_s=settings.engine.lease_s,
         )
@@ -111,11 +108,22 @@ def _reported_pairs(engine: Engine) -> list[dict[str, Any]] | None:
 
 
 def engine_parts(engine: Engine) -> list[ReloadedPart]:
-    """Return what a reload does with how markets choose their sources, and which events are the same."""
+    """Return what a reload does with how markets choose their sources, which events are the same, and how long what is kept."""
+    kept = {"engine.closed_event_ttl_s", "engine.results_ttl_s", "redis.stream_mb", "redis.results_mb"}
     return [
-        ReloadedPart(frozenset({"sourcing"}), lambda settings: partial(engine.choose_by, settings.sourcing)),
-        ReloadedPart(frozenset({"matching"}), lambda settings: partial(engine.match_by, settings.matching)),
+        ReloadedPart(frozenset({"sourcing"}), applying(lambda settings: engine.choose_by(settings.sourcing))),
+        ReloadedPart(frozenset({"matching"}), applying(lambda settings: engine.match_by(settings.matching))),
+        ReloadedPart(frozenset(kept), applying(lambda settings: engine.keep(_retention(settings)))),
     ]
+
+
+def _retention(settings: Settings) -> Retention:
+    return Retention(
+        closed_event_ttl_s=settings.engine.closed_event_ttl_s,
+        results_ttl_s=settings.engine.results_ttl_s,
+        stream_bytes=round(settings.redis.stream_mb * 1_000_000),
+        results_bytes=round(settings.redis.results_mb * 1_000_000),
+    )
 
 
 class EngineFront(NamedTuple):

@@ -29,6 +29,7 @@ from oddsengine.runtime.loop import connection_limit
 from oddsengine.runtime.parts.access import access_part, build_admission, build_authenticator, commands_part
 from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
+from oddsengine.runtime.reload import ReloadedPart, applying
 from oddsengine.runtime.telemetry.gateway_samples import (
     connection_samples,
     follower_samples,
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.server.rest import EngineView
-    from oddsengine.runtime.reload import ReloadedPart
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.metrics import Source
     from oddsengine.runtime.timing import Timing
@@ -203,7 +203,8 @@ async def run_gateway(
 
         await stack.enter_async_context(_run_tasks(running))
         acceptors.append(await stack.enter_async_context(_accepting(gateway, opened, startup, acceptor_of)))
-        yield GatewayService(gateway, hub, followers, front.port, [access_part(admission), commands_part(commands)])
+        parts = [access_part(admission), commands_part(commands), serving_part(hub, handshakes, acceptors)]
+        yield GatewayService(gateway, hub, followers, front.port, parts)
 
 
 @asynccontextmanager
@@ -313,15 +314,31 @@ async def _loaded(replica: Replica, startup: Startup) -> None:
 
 
 def _build_hub(settings: Settings) -> Hub:
+    return Hub(Replica(settings.engine.shards), time.monotonic, wall_clock_ms, _hub_settings(settings))
+
+
+def _hub_settings(settings: Settings) -> HubSettings:
     gateway = settings.gateway
-    hub_settings = HubSettings(
+    return HubSettings(
         heartbeat_ms=gateway.heartbeat_ms,
         profile=gateway.profile,
         slow_client_timeout_s=settings.limits.slow_client_timeout_s,
         history_ms=round(gateway.quote_history_s * 1000),
         stale_suspend_after_s=gateway.stale_suspend_after_s,
     )
-    return Hub(Replica(settings.engine.shards), time.monotonic, wall_clock_ms, hub_settings)
+
+
+def serving_part(hub: Hub, handshakes: HandshakeTimeouts, acceptors: list[Acceptor]) -> ReloadedPart:
+    """Return what a reload does with how subscribers are served, and which connections are accepted."""
+
+    def apply(settings: Settings) -> None:
+        hub.use(_hub_settings(settings))
+        handshakes.use(settings.limits.handshake_timeout_s, settings.limits.idle_timeout_s)
+        for acceptor in acceptors:
+            acceptor.use(_accept_limits(settings))
+
+    keys = {"heartbeat_ms", "profile", "quote_history_s", "stale_suspend_after_s"}
+    return ReloadedPart(frozenset({"limits", *(f"gateway.{key}" for key in keys)}), applying(apply))
 
 
 def _ignore(_step_ms: int) -> None:

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import structlog
 
+from oddsengine.pricing.guards.score_grid import ScoreGuard
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.runtime.processes.file_watch import POLL_S, changes
 from oddsengine.runtime.settings import ConfigError, Settings
+from oddsengine.runtime.settings.reload_table import NEEDS_RESTART, changed_keys
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from pathlib import Path
 
-#: The sections that a reload applies in every process that reads them. Others need a part of it that takes them over.
-_RELOADED_SECTIONS: Final = frozenset({"profiles", "tiers", "log"})
+#: What a reload applies in every process that reads it. Everything else needs a part of it that takes it over.
+RELOADED: Final = frozenset({"profiles", "tiers", "log", "engine.cross_market_guard", "engine.cross_market_solves_per_s"})
 #: Sections that a running process can't lose: a file without them is more likely cut off than meant.
 _KEPT_SECTIONS: Final = ("profiles", "feeds")
-#: The sections that a gateway reads.
-GATEWAY_SECTIONS: Final = frozenset({"engine", "redis", "gateway", "auth", "limits", "commands", "log"})
-#: Everything but what only processes of other kinds read.
-ALL_READS: Final = frozenset(Settings.__struct_fields__) - {"bridge"}
+#: What `oddsengine run` reads: everything but what only processes of other kinds read.
+RUN_READS: Final = frozenset(Settings.__struct_fields__) - {"feeder", "bridge"}
+#: What a gateway reads: sections, and keys of others.
+GATEWAY_READS: Final = frozenset({"gateway", "auth", "limits", "commands", "log", "engine.shards"}) | {
+    f"redis.{name}" for name in ("url", "namespace", "tls_ca", "tls_cert", "tls_key")
+}
 #: What an engine without a gateway reads: sections, and the keys of others that its own HTTP API needs.
-ENGINE_READS: Final = ALL_READS - {"gateway", "limits"} | {
+ENGINE_READS: Final = RUN_READS - {"gateway", "limits", "commands"} | {
     "gateway.trusted_proxies",
     "limits.requests_per_s",
 }
@@ -52,7 +57,16 @@ class ReloadedPart(NamedTuple):
     """
 
     keys: frozenset[str]
-    prepare: Callable[[Settings], Callable[[], None]]
+    prepare: Callable[[Settings], Awaitable[Callable[[], None]]]
+
+
+def applying(apply: Callable[[Settings], None]) -> Callable[[Settings], Awaitable[Callable[[], None]]]:
+    """Return a `prepare` for what needs no check of its own: the function is called with the new settings."""
+
+    async def prepare(settings: Settings) -> Callable[[], None]:
+        return partial(apply, settings)
+
+    return prepare
 
 
 class Reloader:
@@ -79,7 +93,7 @@ class Reloader:
         adopt: Callable[[Pricer], None] | None,
         *,
         parts: Sequence[ReloadedPart] = (),
-        reads: frozenset[str] = ALL_READS,
+        reads: frozenset[str] = RUN_READS,
         poll_s: float | None = POLL_S,
         restarts: Callable[[Sequence[str]], None] | None = None,
         fixed: frozenset[str] = frozenset(),
@@ -89,7 +103,7 @@ class Reloader:
         self._settings = settings
         self._adopt = adopt
         self._parts = parts
-        self._applied = _RELOADED_SECTIONS.union(*(part.keys for part in parts))
+        self._applied = RELOADED.union(*(part.keys for part in parts))
         self._reads = reads
         self._poll_s = poll_s
         self._restarts = restarts
@@ -110,27 +124,25 @@ class Reloader:
             while True:
                 await self._requested.wait()
                 self._requested.clear()
-                self.reload()
+                await self.reload()
 
-    def reload(self) -> bool:
+    async def reload(self) -> bool:
         """Load the file and adopt what can be changed. Return False if it was rejected, which changes nothing."""
         try:
             settings = self._load(self._path)
             _require_sections(self._settings, settings)
             # What needs a restart is as it was: the others must fit that.
             after = _with(self._settings, settings, self._applied)
-            takeovers = [part.prepare(after) for part in self._parts if self._concerns(part, after)]
+            takeovers = [await part.prepare(after) for part in self._parts if self._concerns(part, after)]
             if self._adopt is not None and _pricing(after) != _pricing(self._settings):
+                if after.engine.cross_market_guard:
+                    ScoreGuard.load()
                 self._adopt(Pricer(after.profiles, after.tiers, after.engine.solves_per_s))
         except (ConfigError, ValueError) as error:
             _log.error("config rejected", file=str(self._path), problems=str(error).splitlines())
             return False
         changed = [
-            key
-            for section in Settings.__struct_fields__
-            if section != "sections"
-            for key in _changed_keys(section, getattr(self._settings, section), getattr(settings, section))
-            if section in self._reads or key in self._reads
+            key for key in changed_keys(self._settings, settings) if not {key, key.partition(".")[0]}.isdisjoint(self._reads)
         ]
         needed = [key for key in changed if not {key, key.partition(".")[0]} & self._applied]
         needs_restart = needed if self._restarts is None else [key for key in needed if key in self._fixed]
@@ -141,6 +153,8 @@ class Reloader:
             logging.getLogger().setLevel(settings.log.level.upper())
         self._settings = after
         _log.info("config reloaded", file=str(self._path), changed=applied, needs_restart=needs_restart)
+        for key in needs_restart:
+            _log.warning("restart needed", key=key, reason=NEEDS_RESTART.get(key, "this process can't take it over"))
         if self._restarts is not None:
             self._restarts(needed)
             self._settings = _with(settings, self._settings, self._fixed)
@@ -173,14 +187,14 @@ def _with(settings: Settings, others: Settings, keys: Iterable[str]) -> Settings
 
 def _pricing(settings: Settings) -> tuple[Any, ...]:
     """Return what a pricer is made of, in its order: dicts in another order are equal."""
-    return list(settings.profiles.items()), list(settings.tiers.items())
+    return list(settings.profiles.items()), list(settings.tiers.items()), settings.engine.solves_per_s
 
 
 def _value(settings: Settings, key: str) -> Any:
-    """Return a section, or a key of one."""
+    """Return a section, or a key of one; of a table whose order counts, its items in order."""
     section, _, name = key.partition(".")
     value = getattr(settings, section)
-    return getattr(value, name) if name else value
+    return getattr(value, name) if name else list(value.items()) if isinstance(value, dict) else value
 
 
 def _require_sections(before: Settings, after: Settings) -> None:
@@ -191,25 +205,6 @@ def _require_sections(before: Settings, after: Settings) -> None:
     if before.auth.keys and not after.auth.keys and after.auth.anonymous_role is None:
         # The default would let everybody in.
         raise ValueError("the file has no [[auth.keys]] any more: set auth.anonymous_role if that is meant")
-
-
-def _changed_keys(path: str, before: Any, after: Any) -> Iterator[str]:
-    """Yield the keys whose values differ: of a section or a table by name, of everything else the key itself."""
-    if before == after:
-        return
-    if isinstance(before, dict) and isinstance(after, dict):
-        for name in {**before, **after}:
-            if before.get(name) != after.get(name):
-                yield f"{path}.{name}"
-        # The order of feeds and profiles counts.
-        if list(before) != list(after) and before == {name: after.get(name) for name in before}:
-            yield path
-    elif isinstance(before, msgspec.Struct) and type(before) is type(after):
-        for name in before.__struct_fields__:
-            if getattr(before, name) != getattr(after, name):
-                yield f"{path}.{name}"
-    else:
-        yield path
 
 
 @asynccontextmanager

@@ -82,7 +82,8 @@ class KeptEntries:
     """
 
     def __init__(self, limit_bytes: int) -> None:
-        self._limit_bytes = limit_bytes
+        #: may be changed
+        self.limit_bytes = limit_bytes
         self._sizes: deque[int] = deque()
         self._bytes = 0
         self._newest = 0
@@ -95,9 +96,9 @@ class KeptEntries:
         self._newest = seq
         self._sizes.append(size)
         self._bytes += size
-        if self._bytes > self._limit_bytes // 4 or len(self._sizes) > STREAM_ENTRIES_KEPT // 4:
+        if self._bytes > self.limit_bytes // 4 or len(self._sizes) > STREAM_ENTRIES_KEPT // 4:
             self._keeps_earlier = False
-        while len(self._sizes) > 1 and (self._bytes > self._limit_bytes or len(self._sizes) > STREAM_ENTRIES_KEPT):
+        while len(self._sizes) > 1 and (self._bytes > self.limit_bytes or len(self._sizes) > STREAM_ENTRIES_KEPT):
             self._bytes -= self._sizes.popleft()
 
     def oldest(self, epoch: int) -> str:
@@ -154,6 +155,12 @@ class Publisher:
         self.offer = offer
         self._publish = redis.register_script(load_script("publish"))
         self._claim = redis.register_script(load_script("claim"))
+
+    def keep(self, results_ttl_s: float, stream_bytes: int, results_bytes: int) -> None:
+        """Keep other amounts from now on; see the arguments of the class."""
+        self._results_ttl_ms = round(results_ttl_s * 1000)
+        self._stream_bytes = self._kept.limit_bytes = stream_bytes
+        self._results_bytes = results_bytes
 
     async def load(self) -> None:
         """Load what the last owner published into another offer, so that versions continue from there."""

@@ -18,8 +18,9 @@ from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.processes.worker import linked_to_parent
 from oddsengine.runtime.processes.workers import Workers
-from oddsengine.runtime.reload import GATEWAY_SECTIONS, Reloader, run_reloader
+from oddsengine.runtime.reload import GATEWAY_READS, Reloader, run_reloader
 from oddsengine.runtime.settings import ConfigError
+from oddsengine.runtime.settings.reload_table import is_live
 from oddsengine.runtime.telemetry.metrics import build_registry
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ async def gateway(
         running = run_gateway(settings, redis_url, opened=opened, registry_of=registry_of, startup=startup)
         service = await stack.enter_async_context(running)
         poll_s = POLL_S if link is None else None
-        reloader = Reloader(config, load, settings, None, parts=service.parts, reads=GATEWAY_SECTIONS, poll_s=poll_s)
+        reloader = Reloader(config, load, settings, None, parts=service.parts, reads=GATEWAY_READS, poll_s=poll_s)
         await stack.enter_async_context(run_reloader(reloader))
         on_reload(reloader.request)
         if link is not None:
@@ -140,12 +141,12 @@ async def gateway_workers(
 
         def reloaded(needed: Sequence[str]) -> None:
             accepted.update()
-            if any(key not in _FIXED_KEYS for key in needed):
+            if any(key not in _FIXED_KEYS and not is_live(key) for key in needed):
                 workers.replace()
             else:
                 workers.reload()
 
-        reloader = Reloader(config, load, settings, None, reads=GATEWAY_SECTIONS, restarts=reloaded, fixed=_FIXED_KEYS)
+        reloader = Reloader(config, load, settings, None, reads=GATEWAY_READS, restarts=reloaded, fixed=_FIXED_KEYS)
         on_reload(reloader.request)
         async with run_reloader(reloader), asyncio.TaskGroup() as group:
             keeping = group.create_task(workers.run(), name="workers")

@@ -87,6 +87,10 @@ class Ownership:
         self.active: list[ShardWriter] = []
         self.handed_over = self.lost = 0
 
+    def keep(self, closed_event_ttl_s: float) -> None:
+        """Keep events of shards of other engines for another time after their last market closed."""
+        self._closed_event_ttl_ms = round(closed_event_ttl_s * 1000)
+
     def use(self, writers: list[ShardWriter]) -> None:
         """Set the writers, one for each shard."""
         self._writers = writers

@@ -176,6 +176,10 @@ class ShardWriter:
         await self._retry(self._load_and_claim)
         self.is_owner = True
 
+    def keep(self, closed_event_ttl_s: float) -> None:
+        """Keep events on offer for another time after their last market closed."""
+        self._closed_event_ttl_ms = round(closed_event_ttl_s * 1000)
+
     async def run(self) -> None:
         """Publish until stopped, finished or cancelled.
 

@@ -87,6 +87,12 @@ class Admission:
         self.requests.use(limits.requests_per_s)
         self._counts_addresses = _counts_addresses(limits)
 
+    def use_networks(self, allowed_origins: Sequence[str], trusted_proxies: Sequence[str]) -> None:
+        """Allow other pages, and trust other proxies, from now on."""
+        self.origins.use(allowed_origins)
+        self._names_origins = bool(allowed_origins)
+        self.addresses.use(trusted_proxies)
+
     async def renew_keys(self) -> None:
         """Keep the published keys up to date until cancelled."""
         while True:

@@ -58,6 +58,10 @@ class AllowedOrigins:
     """
 
     def __init__(self, allowed: Iterable[str]) -> None:
+        self.use(allowed)
+
+    def use(self, allowed: Iterable[str]) -> None:
+        """Allow other origins from now on. Raises ValueError if one of them is none."""
         texts = {text.strip() for text in allowed}
         self._any = not texts or _ANY in texts
         self._opaque = _OPAQUE in texts

@@ -89,6 +89,10 @@ class ClientAddresses:
     """
 
     def __init__(self, trusted_proxies: Sequence[str]) -> None:
+        self.use(trusted_proxies)
+
+    def use(self, trusted_proxies: Sequence[str]) -> None:
+        """Trust other networks from now on."""
         self._trusted = [ip_network(network) for network in trusted_proxies]
 
     def client(self, remote: str, forwarded: Sequence[str]) -> str:

@@ -84,6 +84,11 @@ class Dispatcher:
             self._when_complete,
         )
 
+    def use(self, settings: HubSettings) -> None:
+        """Dispatch by other settings from now on."""
+        self.history.use(settings.history_ms)
+        self._slow_consumers.use(settings.slow_client_timeout_s)
+
     # -- sessions -------------------------------------------------------------------------------------------------
 
     @property

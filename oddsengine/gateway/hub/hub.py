@@ -73,10 +73,32 @@ class Hub:
         self._clock = clock
         self.now_ms = now_ms
         self._profile = settings.profile
+        #: the heartbeat time that sessions were told which were opened before it became longer
+        self._told_ms: dict[Session, int] = {}
+        #: up to which positions clients without a profile of their own may have seen prices of another one
+        self._other_profile_until: At = {}
         self._ids = random.SystemRandom()
         self.sessions: dict[Session, None] = {}
         #: sessions still to be checked in this round of heartbeats
         self._round: dict[Session, None] = {}
+
+    def use(self, settings: HubSettings) -> None:
+        """Serve by other settings from now on.
+
+        Clients whose token names no profile get a snapshot of another one: their sessions end, and they can't resume.
+        """
+        if settings.heartbeat_ms > self.heartbeat_ms:
+            # Clients expect one within the time that they were told.
+            self._told_ms |= {session: self.heartbeat_ms for session in self.sessions if session not in self._told_ms}
+        self.heartbeat_ms = settings.heartbeat_ms
+        self.staleness.use(settings.stale_suspend_after_s)
+        self._dispatcher.use(settings)
+        if settings.profile != self._profile:
+            self._profile = settings.profile
+            self._other_profile_until = self.replica.at()
+            for session in list(self.sessions):
+                if session.access is not None and session.access.profile is None and session.subscriptions:
+                    self.end(session, Close.FORBIDDEN, "another profile")
 
     @property
     def is_busy(self) -> bool:
@@ -155,6 +177,7 @@ class Hub:
         session.is_open = False
         self.sessions.pop(session, None)
         self._round.pop(session, None)
+        self._told_ms.pop(session, None)
         self._dispatcher.forget(session)
         self.console.forget(session)
 
@@ -203,7 +226,8 @@ class Hub:
             request = replace(request, channels=[name for name in request.channels if not name.startswith(PREFIX)])
             if not request.channels:
                 return
-        resolved = resolve(request, session, self.replica, self.profile_of(access))
+        after = self._other_profile_until if access.profile is None else {}
+        resolved = resolve(request, session, self.replica, self.profile_of(access), after)
         refusals = [resolved] if isinstance(resolved, Refusal) else resolved.refusals
         for code, text, channels in refusals:
             self.counters.over_limit += code is ErrorCode.OVER_LIMIT
@@ -239,7 +263,7 @@ class Hub:
             if access is not None and access.expires_s is not None and access.expires_s * 1000 <= ts:
                 self.counters.expired += 1
                 self.end(session, Close.UNAUTHORISED, "token expired")
-            elif (now_s - session.idle_since_s) * 1000 >= self.heartbeat_ms and not dispatcher.is_slow(session):
+            elif (now_s - session.idle_since_s) * 1000 >= self._heartbeat_ms_of(session) and not dispatcher.is_slow(session):
                 paced = any(subscription.audience.options.interval_ms for subscription in session.subscriptions.values())
                 kind = session.encoding, session.framing, bool(session.subscriptions)
                 framed = None if paced else ready.get(kind)
@@ -251,6 +275,10 @@ class Hub:
                         ready[kind] = framed
                 dispatcher.write(session, framed)
         dispatcher.detach_slow()
+
+    def _heartbeat_ms_of(self, session: Session) -> int:
+        told_ms = self._told_ms.get(session) if self._told_ms else None
+        return self.heartbeat_ms if told_ms is None else min(told_ms, self.heartbeat_ms)
 
     def _send(self, session: Session, message: ServerMessage) -> None:
         session.send(message, self._clock())

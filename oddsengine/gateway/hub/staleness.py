@@ -41,6 +41,10 @@ class StalenessMonitor:
         for shard in self._replica.stale_since:
             self._replica.stale_since[shard] = now_ms()
 
+    def use(self, stale_suspend_after_s: float) -> None:
+        """Stale-suspend after another time from now on. A shard that is stale-suspended stays so until its owner writes."""
+        self._stale_suspend_after_s = stale_suspend_after_s
+
     def replaced(self, shard: int) -> None:
         """Send a snapshot to every audience of a shard that was loaded again."""
         self._dispatcher.replaced(shard)

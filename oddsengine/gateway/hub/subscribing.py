@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oddsengine.domain.formats import FORMATS
 from oddsengine.gateway.protocol.client_messages import INTERVAL_CLASSES_MS
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.delivery import DeliveryOptions
 from oddsengine.gateway.state.replica import At, Channel, UnknownChannel
-from oddsengine.streams.positions import ORIGIN, decode_at
+from oddsengine.streams.positions import ORIGIN, Position, decode_at
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.protocol.client_messages import Subscribe
     from oddsengine.gateway.state.replica import Replica
+
+_ANY_POSITION: Final[Mapping[int, Position]] = MappingProxyType({})
 
 
 class Refusal(NamedTuple):
@@ -42,7 +47,9 @@ class Resolution(NamedTuple):
         return found
 
 
-def resolve(request: Subscribe, session: Session, replica: Replica, profile: str | None) -> Resolution | Refusal:
+def resolve(
+    request: Subscribe, session: Session, replica: Replica, profile: str | None, after: Mapping[int, Position] = _ANY_POSITION
+) -> Resolution | Refusal:
     """Resolve a subscribe request. A channel that is refused does not affect the others; one named again is resolved once.
 
     Args:
@@ -50,6 +57,7 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
         session: its session, authenticated.
         replica: what is published.
         profile: the profile whose prices it sees.
+        after: the positions by shard up to which such a client may have seen prices of another profile.
     """
     if request.format not in FORMATS:
         return Refusal(ErrorCode.UNSUPPORTED_FORMAT, f"unknown format {request.format!r}; the formats are {', '.join(FORMATS)}")
@@ -71,7 +79,8 @@ def resolve(request: Subscribe, session: Session, replica: Replica, profile: str
         new += is_new
         # A stale-suspended shard has no position; the gateway that suspended it may have sent other prices before.
         has_positions = all(resume.get(shard, ORIGIN) != ORIGIN for shard in channel.shards)
-        can_resume = has_positions and (replica.covers(channel, resume) or replica.is_ahead(channel, resume))
+        is_of_profile = all(shard not in after or resume[shard] > after[shard] for shard in channel.shards if shard in resume)
+        can_resume = has_positions and is_of_profile and (replica.covers(channel, resume) or replica.is_ahead(channel, resume))
         channels.append((channel, {shard: resume[shard] for shard in channel.shards} if can_resume else None))
     interval_ms = next(step for step in INTERVAL_CLASSES_MS if step >= request.min_interval_ms)
     options = DeliveryOptions(profile, request.format, interval_ms, session.encoding, session.framing)

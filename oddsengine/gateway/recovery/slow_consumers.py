@@ -29,6 +29,10 @@ class SlowConsumers:
         #: the smallest backlog of each so far (bytes), and when it got there (monotonic seconds)
         self._progress: dict[Session, tuple[int, float]] = {}
 
+    def use(self, slow_client_timeout_s: float) -> None:
+        """Close sockets after another time from now on."""
+        self._timeout_s = slow_client_timeout_s
+
     def __len__(self) -> int:
         return len(self._progress)
 

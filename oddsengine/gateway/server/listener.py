@@ -98,11 +98,16 @@ class Acceptor:
     async def __aenter__(self) -> Self:
         for each in self._sockets:
             each.setblocking(False)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):
-                # Accepted sockets inherit it (tcp(7)). The default of Linux is to retry for about 15 minutes.
-                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * self._limits.lost_s))
+        self.use(self._limits)
         self._resume()
         return self
+
+    def use(self, limits: AcceptLimits) -> None:
+        """Accept by other limits from now on. Of an address, the connections count that were accepted while it had a limit."""
+        self._limits = limits
+        for each in self._sockets if hasattr(socket, "TCP_USER_TIMEOUT") else ():
+            # Accepted sockets inherit it (tcp(7)). The default of Linux is to retry for about 15 minutes.
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * limits.lost_s))
 
     async def __aexit__(self, *_: object) -> None:
         self._stop()

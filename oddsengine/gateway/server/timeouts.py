@@ -40,6 +40,14 @@ class HandshakeTimeouts:
         #: connections closed for being idle
         self.idle_closed = 0
 
+    def use(self, timeout_s: float, idle_timeout_s: float) -> None:
+        """Close connections after other times from now on. Without one, those that were tracked for it stay open."""
+        self._timeout_s, self._idle_timeout_s = timeout_s, idle_timeout_s
+        if not timeout_s:
+            self._pending.clear()
+        if not idle_timeout_s:
+            self._idle.clear()
+
     def accepted(self, connection: asyncio.BaseProtocol) -> None:
         """Track a new connection."""
         if self._timeout_s:

@@ -35,6 +35,10 @@ class PriceHistory:
         self._versions: dict[MarketId, dict[str, list[Version]]] = {}
         self._recorded: list[tuple[Batch, int]] = []
 
+    def use(self, keep_ms: int) -> None:
+        """Keep prices for another time from now on."""
+        self._keep_ms = keep_ms
+
     def record(self, batch: Batch, received_ms: int) -> None:
         """Record what a batch has changed. Only queues it: `process` does the work.
 

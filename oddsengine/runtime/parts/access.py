@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,9 +11,8 @@ import structlog
 from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator, UnusableKey
 from oddsengine.gateway.access.grants import SessionLimits
-from oddsengine.gateway.access.settings import LimitSettings
 from oddsengine.runtime.processes.front import is_local
-from oddsengine.runtime.reload import ReloadedPart
+from oddsengine.runtime.reload import ReloadedPart, applying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +22,8 @@ if TYPE_CHECKING:
     from oddsengine.gateway.commands.api import CommandsApi
     from oddsengine.runtime.settings import Settings
 
-#: The keys of `limits` that hold for a connection or a session from its beginning, and need a restart.
-_OF_CONNECTIONS: Final = frozenset({"connections_per_address", "handshake_timeout_s", "idle_timeout_s", "slow_client_timeout_s"})
 #: What a reload changes of who is admitted.
-_ACCESS_KEYS: Final = frozenset({"auth", *(f"limits.{name}" for name in set(LimitSettings.__struct_fields__) - _OF_CONNECTIONS)})
+_ACCESS_KEYS: Final = frozenset({"auth", "limits", "gateway.allowed_origins", "gateway.trusted_proxies"})
 _log = structlog.get_logger(__name__)
 
 
@@ -59,7 +55,7 @@ def build_admission(
 
 def commands_part(commands: CommandsApi) -> ReloadedPart:
     """Return what a reload does with how commands are made."""
-    return ReloadedPart(frozenset({"commands"}), lambda settings: partial(commands.use, settings.commands))
+    return ReloadedPart(frozenset({"commands"}), applying(lambda settings: commands.use(settings.commands)))
 
 
 def without_strangers(settings: Settings, key: str, host: str) -> Settings:
@@ -86,13 +82,18 @@ def access_part(admission: Admission, key: str = "", host: str = "") -> Reloaded
         host: likewise.
     """
 
-    def prepare(settings: Settings) -> Callable[[], None]:
+    async def prepare(settings: Settings) -> Callable[[], None]:
         if key:
             settings = without_strangers(settings, key, host)
         try:
             authenticator = build_authenticator(settings)
         except UnusableKey as error:
             raise ValueError(f"auth.keys: {error}") from error
-        return partial(admission.use, authenticator, settings.limits)
+
+        def apply() -> None:
+            admission.use(authenticator, settings.limits)
+            admission.use_networks(settings.gateway.allowed_origins, settings.gateway.trusted_proxies)
+
+        return apply
 
     return ReloadedPart(_ACCESS_KEYS, prepare)

@@ -73,7 +73,7 @@ def _open(webhook: WebhookSettings, environment: Mapping[str, str]) -> Endpoint:
 def webhooks_part(webhooks: Webhooks) -> ReloadedPart:
     """Return what a reload does with the webhooks of this process."""
 
-    def prepare(settings: Settings) -> Callable[[], None]:
+    async def prepare(settings: Settings) -> Callable[[], None]:
         endpoints = open_endpoints(settings.webhooks)
         return lambda: webhooks.use(endpoints)
 

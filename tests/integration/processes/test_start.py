@@ -216,12 +216,14 @@ async def test_a_hangup_reloads_a_gateway(redis_server: EmbeddedRedis, redis: Re
     with capture_logs() as logs:
         async with running("gateway", config) as gateway:
             await gateway.reached(Step.READY)
-            config.write_text(config.read_text().replace("[gateway]\n", "[gateway]\nheartbeat_ms = 900\n"))
+            changed = config.read_text().replace("[gateway]\n", "[gateway]\nheartbeat_ms = 900\nworker_timeout_s = 9\n")
+            config.write_text(changed + "[limits]\nidle_timeout_s = 5\n")
             os.kill(os.getpid(), signal.SIGHUP)
             await wait_until(lambda: any(line["event"] == "config reloaded" for line in logs), "the reload")
             assert Step.READY is gateway.startup.step
     (reload,) = [line for line in logs if line["event"] == "config reloaded"][:1]
-    assert ["gateway.heartbeat_ms"] == reload["needs_restart"]
+    assert ["gateway.heartbeat_ms", "limits.idle_timeout_s"] == reload["changed"]
+    assert ["gateway.worker_timeout_s"] == reload["needs_restart"]
 
 
 async def test_a_reloaded_feeder_names_what_needs_a_restart(redis_server: EmbeddedRedis, tmp_path: Path) -> None:

@@ -138,7 +138,9 @@ async def test_workers_are_one_service(redis_server: EmbeddedRedis, redis: Redis
 
         # a config that needs new processes gets them
         config.write_text(accepted)
-        write_config(config, redis_server.url, port, channels=50)
+        write_config(
+            config, f"{redis_server.url}{'&' if '?' in redis_server.url else '?'}health_check_interval=60", port, channels=50
+        )
         parent.process.send_signal(signal.SIGHUP)
         while len(parent.events("serving")) < 5 or is_running(second):
             assert 200 == (await get(f"{url}/v1/events"))[0], "the service never says that it is starting"

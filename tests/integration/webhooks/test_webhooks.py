@@ -189,7 +189,7 @@ async def test_a_replaced_secret_and_other_endpoints_are_used_without_a_restart(
         verify(*receiver.attempts[0])
         other = WebhookSettings(url=receiver.url, secret=SECRET, name="other", events=("commands",))
         part = webhooks_part(webhooks)
-        part.prepare(msgspec.structs.replace(service.settings, webhooks=(other,)))()
+        (await part.prepare(msgspec.structs.replace(service.settings, webhooks=(other,))))()
         await wait_noted(service, "cursor:other")
         await command(service, "told to the other")
         (_, event) = await receiver.wait_for("command.made", "command.made")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from redis.asyncio import Redis
 
-from oddsengine.engine.engine import Engine
+from oddsengine.engine.engine import Engine, Retention
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from tests.support.builders import a_batch, a_definition, a_quote, live, market_updates
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 async def engine() -> AsyncIterator[Engine]:
     redis = Redis()
     yield Engine(
-        redis, "test", Pricer({"default": Profile()}), ("src", "other"), shards=2, closed_event_ttl_s=60, now_ms=lambda: 1
+        redis,
+        "test",
+        Pricer({"default": Profile()}),
+        ("src", "other"),
+        shards=2,
+        retention=Retention(closed_event_ttl_s=60),
+        now_ms=lambda: 1,
     )
     await redis.aclose()
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from oddsengine.runtime.reload import ENGINE_READS, GATEWAY_SECTIONS, ReloadedPart, Reloader
+from oddsengine.runtime.reload import ENGINE_READS, GATEWAY_READS, ReloadedPart, Reloader
 from oddsengine.runtime.settings import Settings, load_settings, parse_settings
 from tests.support.service import wait_until
 
@@ -53,42 +53,43 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
-def test_changed_profiles_are_adopted(config: Path) -> None:
+async def test_changed_profiles_are_adopted(config: Path) -> None:
     engine = Engine()
     reloader = Reloader(config, load, load(config), engine.adopt)
-    assert reloader.reload()
+    assert await reloader.reload()
     assert [] == engine.pricers, "nothing has changed"
     config.write_text(SECOND)
-    assert reloader.reload()
-    assert reloader.reload()
+    assert await reloader.reload()
+    assert await reloader.reload()
     assert 1 == len(engine.pricers)
 
 
-def test_a_bad_file_is_rejected_and_changes_nothing(config: Path) -> None:
+async def test_a_bad_file_is_rejected_and_changes_nothing(config: Path) -> None:
     engine = Engine()
     reloader = Reloader(config, load, load(config), engine.adopt)
     config.write_text("[profiles.default]\nbook_sum = 0.5\n")
     with capture_logs() as logs:
-        assert not reloader.reload()
+        assert not await reloader.reload()
     assert "config rejected" == logs[0]["event"]
     assert logs[0]["problems"][0].startswith(f"{config}:2: profiles.default.book_sum")
     assert [] == engine.pricers
     config.write_text(SECOND)
-    assert not Reloader(config, load, parse_settings(FIRST, "odds.toml", {}), engine.refuse).reload()
+    assert not await Reloader(config, load, parse_settings(FIRST, "odds.toml", {}), engine.refuse).reload()
 
 
-def test_an_engine_names_only_keys_that_it_reads(config: Path) -> None:
+async def test_an_engine_names_only_keys_that_it_reads(config: Path) -> None:
     reloader = Reloader(config, load, load(config), Engine().adopt, reads=ENGINE_READS)
     config.write_text(
         FIRST + "[gateway]\nport = 1\ntrusted_proxies = ['10.0.0.1']\n[limits]\nsessions = 3\nrequests_per_s = 9\n"
         "[auth]\nissuer = 'us'\n"
     )
     with capture_logs() as logs:
-        assert reloader.reload()
+        assert await reloader.reload()
     assert ["gateway.trusted_proxies", "auth.issuer", "limits.requests_per_s"] == logs[0]["needs_restart"]
+    assert ["restart needed"] * 3 == [line["event"] for line in logs[1:]]
 
 
-def test_what_changed_and_what_needs_a_restart_is_named_by_key(config: Path) -> None:
+async def test_what_changed_and_what_needs_a_restart_is_named_by_key(config: Path) -> None:
     config.write_text(FIRST + "[engine]\nshards = 2\n")
     reloader = Reloader(config, load, load(config), Engine().adopt)
     config.write_text(
@@ -99,7 +100,7 @@ def test_what_changed_and_what_needs_a_restart_is_named_by_key(config: Path) -> 
     try:
         for _ in range(2):
             with capture_logs() as logs:
-                assert reloader.reload()
+                assert await reloader.reload()
             needed = ["auth.issuer", "limits.sessions", "matching.window_min", "sourcing"]
             assert needed == logs[0]["needs_restart"], "as long as it was not restarted"
         assert [] == logs[0]["changed"], "the second time"
@@ -108,12 +109,12 @@ def test_what_changed_and_what_needs_a_restart_is_named_by_key(config: Path) -> 
         logging.getLogger().setLevel(level)
 
 
-def test_a_gateway_names_only_what_it_reads(config: Path) -> None:
-    reloader = Reloader(config, load, load(config), None, reads=GATEWAY_SECTIONS)
+async def test_a_gateway_names_only_what_it_reads(config: Path) -> None:
+    reloader = Reloader(config, load, load(config), None, reads=GATEWAY_READS)
     config.write_text(SECOND + "[gateway]\nheartbeat_ms = 900\n[matching]\nwindow_min = 5\n")
     with capture_logs() as logs:
-        assert reloader.reload()
-    assert ([], ["gateway.heartbeat_ms"]) == (logs[0]["changed"], logs[0]["needs_restart"])
+        assert await reloader.reload()
+    assert ([], ["gateway.heartbeat_ms"]) == (logs[0]["changed"], logs[0]["needs_restart"]), "nothing here takes it over"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_a_gateway_names_only_what_it_reads(config: Path) -> None:
         (f"{FIRST}[[auth.keys]]\nalgorithm = 'HS256'\nenv = 'KEY'\n", FIRST + "[auth]\n", "[[auth.keys]]"),
     ],
 )
-def test_a_file_that_is_cut_off_is_rejected(before: str, after: str, lost: str, config: Path) -> None:
+async def test_a_file_that_is_cut_off_is_rejected(before: str, after: str, lost: str, config: Path) -> None:
     """What is on offer would lose its profiles."""
 
     def load_any(path: Path) -> Settings:
@@ -137,11 +138,11 @@ def test_a_file_that_is_cut_off_is_rejected(before: str, after: str, lost: str, 
     reloader = Reloader(config, load_any, settings, Engine().adopt)
     config.write_text(after)
     with capture_logs() as logs:
-        assert not reloader.reload()
+        assert not await reloader.reload()
     assert lost in " ".join(logs[0]["problems"])
 
 
-def test_profiles_are_added_removed_and_put_in_another_order(config: Path) -> None:
+async def test_profiles_are_added_removed_and_put_in_another_order(config: Path) -> None:
     engine = Engine()
     reloader = Reloader(config, load, load(config), engine.adopt)
     second = "[profiles.second]\n"
@@ -152,25 +153,25 @@ def test_profiles_are_added_removed_and_put_in_another_order(config: Path) -> No
     ):
         config.write_text(text)
         with capture_logs() as logs:
-            assert reloader.reload()
+            assert await reloader.reload()
         assert profiles == list(engine.pricers[-1].profiles)
         assert [] == logs[0]["needs_restart"]
 
 
-def test_a_reload_keeps_the_guard_across_markets_as_it_is(config: Path) -> None:
+async def test_a_reload_keeps_the_guard_across_markets_as_it_is(config: Path) -> None:
     engine = Engine()
     off = "[engine]\ncross_market_guard = false\n"
     config.write_text(FIRST + off)
     reloader = Reloader(config, load, load(config), engine.adopt)
     config.write_text(SECOND + off)
-    assert reloader.reload()
+    assert await reloader.reload()
     assert engine.pricers[-1].scores is None
 
 
-def test_a_part_takes_over_its_sections_once_everything_is_prepared(config: Path) -> None:
+async def test_a_part_takes_over_its_sections_once_everything_is_prepared(config: Path) -> None:
     taken: list[int] = []
 
-    def prepare(settings: Settings) -> Callable[[], None]:
+    async def prepare(settings: Settings) -> Callable[[], None]:
         shards = settings.engine.shards
         if shards > 2:
             raise ValueError("too many")
@@ -180,12 +181,12 @@ def test_a_part_takes_over_its_sections_once_everything_is_prepared(config: Path
     part = ReloadedPart(frozenset({"engine"}), prepare)
     reloader = Reloader(config, load, load(config), engine.adopt, parts=[part])
     config.write_text(SECOND + "[engine]\nshards = 3\n")
-    assert not reloader.reload()
+    assert not await reloader.reload()
     assert ([], []) == (taken, engine.pricers), "all or nothing"
     config.write_text(SECOND + "[engine]\nshards = 2\n")
     with capture_logs() as logs:
-        assert reloader.reload()
-        assert reloader.reload()
+        assert await reloader.reload()
+        assert await reloader.reload()
     assert ([2], 1) == (taken, len(engine.pricers))
     assert ["engine.shards", "profiles.default"] == logs[0]["changed"]
 

@@ -145,23 +145,23 @@ def test_strangers_command_only_where_that_was_asked_for() -> None:
 async def test_other_keys_and_limits_hold_from_the_next_request_on(keys: AuthSettings) -> None:
     admission = admission_of(requests_per_s=1)
     settings = Settings(auth=keys, limits=LimitSettings(sessions=7, channels=3))
-    strict = access_part(admission).prepare(settings)
+    strict = await access_part(admission).prepare(settings)
     await admission.authorise(a_request(), Role.trader)
     strict()
     assert (401, "unauthorised", None) == await rejection(admission.authorise(a_request(), Role.subscriber))
     for _ in range(5):
         access = await admission.authorise(a_request(Authorization=f"Bearer {a_token()}"), Role.subscriber)
     assert (7, 3) == (access.limits.sessions, access.limits.channels)
-    access_part(admission).prepare(Settings(limits=LimitSettings(requests_per_s=1)))()
+    (await access_part(admission).prepare(Settings(limits=LimitSettings(requests_per_s=1))))()
     for _ in range(2):
         await admission.authorise(a_request(), Role.trader)
     assert (429, "over_limit", "1") == await rejection(admission.authorise(a_request(), Role.trader))
 
 
-def test_a_key_that_can_not_be_used_changes_nothing(tmp_path: Path) -> None:
+async def test_a_key_that_can_not_be_used_changes_nothing(tmp_path: Path) -> None:
     auth = AuthSettings(keys=(KeySettings(algorithm="HS256", file=str(tmp_path / "missing")),))
     with pytest.raises(ValueError, match="missing"):
-        access_part(admission_of()).prepare(Settings(auth=auth))
+        await access_part(admission_of()).prepare(Settings(auth=auth))
 
 
 async def test_published_keys_are_renewed_for_the_authenticator_in_use() -> None:

@@ -104,6 +104,12 @@ async def test_the_connections_of_an_address_are_limited_but_not_those_of_a_trus
             assert b"200" == status
             for each in (*held, writer, rejected):
                 each.close()
+        async with acceptor_of(listening) as acceptor:
+            acceptor.use(AcceptLimits(1))
+            answers = [await answer(listening) for _ in range(2)]
+            assert [b"200", b"429"] == [status for status, _ in answers], "by a limit that was reloaded"
+            for _, each in answers:
+                each.close()
         async with acceptor_of(listening, 1, proxies=("127.0.0.0/8",)) as acceptor:
             answers = [await answer(listening) for _ in range(3)]
             assert [b"200"] * 3 == [status for status, _ in answers]

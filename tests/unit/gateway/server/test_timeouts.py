@@ -110,3 +110,18 @@ async def test_without_a_timeout_nothing_is_tracked() -> None:
     await handler(request_on(connection))
     await polled(timeouts)
     assert not connection.aborted
+
+
+async def test_other_times_hold_for_the_connections_that_are_open() -> None:
+    now_s = 0.0
+    timeouts = HandshakeTimeouts(10.0, lambda: now_s)
+    slow = accept(timeouts)
+    timeouts.use(2.0, 0.0)
+    now_s = 3.0
+    await polled(timeouts)
+    assert slow.aborted
+    kept = accept(timeouts)
+    timeouts.use(0.0, 0.0)
+    now_s = 99.0
+    await polled(timeouts)
+    assert not kept.aborted

@@ -1,0 +1,61 @@
+"""Every key of the config is applied by a reload, or is named with the reason why not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from oddsengine.runtime.engine import engine_parts
+from oddsengine.runtime.gateway import serving_part
+from oddsengine.runtime.parts.access import access_part, commands_part
+from oddsengine.runtime.parts.webhooks import webhooks_part
+from oddsengine.runtime.reload import RELOADED
+from oddsengine.runtime.settings import parse_settings
+from oddsengine.runtime.settings.reload_table import LIVE, NEEDS_RESTART, changed_keys, config_keys, is_live
+
+CONFIGURATION = Path(__file__).parents[3] / "docs" / "configuration.md"
+ANYTHING = cast("Any", None)
+#: Part of what profiles are made of when the file is loaded.
+RESOLVED = {"ladders"}
+
+
+def keys_of_parts() -> frozenset[str]:
+    """Return what a reload of `oddsengine run` applies."""
+    parts = [*engine_parts(ANYTHING), access_part(ANYTHING), commands_part(ANYTHING), webhooks_part(ANYTHING)]
+    parts.append(serving_part(ANYTHING, ANYTHING, []))
+    return RELOADED.union(*(part.keys for part in parts))
+
+
+@pytest.mark.parametrize("key", [*config_keys()])
+def test_each_key_is_applied_or_named(key: str) -> None:
+    assert is_live(key) != (key in NEEDS_RESTART), "say in the table what a reload does with it"
+
+
+def test_the_table_names_no_other_keys_and_some_part_applies_each() -> None:
+    known = {*config_keys(), *(key.partition(".")[0] for key in config_keys())}
+    assert set() == (LIVE | NEEDS_RESTART.keys()) - known
+    assert LIVE - RESOLVED == keys_of_parts()
+
+
+def test_the_document_says_what_a_reload_does_with_each_key() -> None:
+    rows = re.findall(r"^\| (`.*?) \|.*? \| (live|restart) \| ", CONFIGURATION.read_text(encoding="utf-8"), re.MULTILINE)
+    documented: dict[str, str] = {}
+    for names, reload in rows:
+        keys = [name.strip("[]") for name in re.findall(r"`([^`]+)`", names)]
+        section = keys[0].partition(".")[0]
+        for key in keys:
+            documented[key if "." in key or key == section else f"{section}.{key}"] = reload
+    for key, reload in documented.items():
+        assert (reload == "live") == (is_live(key) or key.startswith(".")), key
+    tables = {key for key in config_keys() if "." in key}
+    assert set() == {key for key in tables if not any(f"{each}.".startswith(f"{key}.") for each in documented)}
+
+
+def test_the_order_of_profiles_is_a_change() -> None:
+    first, second = "[profiles.default]\n", "[profiles.second]\n"
+    before, after = (parse_settings(text, "odds.toml", {}) for text in (first + second, second + first))
+    assert ["profiles"] == list(changed_keys(before, after))
+    assert [] == list(changed_keys(before, before))
