@@ -1,25 +1,27 @@
 // An application of Centrifugo's SDK: does what lines of JSON on standard input say, and writes what it sees as lines of JSON.
-// The arguments are the URL and the tokens that it is given, one after the other.
+// The argument is the URL. Tokens are asked for, so that their short lives begin when they are used.
 
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
 
 const { Centrifuge } = createRequire(`${process.cwd()}/`)("centrifuge");
-const [url, ...tokens] = process.argv.slice(2);
+const [url] = process.argv.slice(2);
 const say = (what, fields) => process.stdout.write(`${JSON.stringify({ what, ...fields })}\n`);
 
-const options = { websocket: WebSocket, minReconnectDelay: 10, maxReconnectDelay: 50 };
-if (tokens.length) {
-  options.getToken = async () => {
-    say("token", {});
-    return tokens.length > 1 ? tokens.shift() : tokens[0];
-  };
-}
-const centrifuge = new Centrifuge(url, options);
+let given;
+const getToken = () => {
+  say("token", {});
+  return new Promise((resolve) => {
+    given = resolve;
+  });
+};
+
+const centrifuge = new Centrifuge(url, { websocket: WebSocket, getToken, minReconnectDelay: 10, maxReconnectDelay: 50 });
 for (const state of ["connected", "connecting", "disconnected"]) centrifuge.on(state, ({ code, reason }) => say(state, { code, reason }));
 centrifuge.on("error", ({ error }) => say("error", { code: error.code }));
 
 const commands = {
+  token: ({ token }) => given(token),
   subscribe({ channel, data }) {
     const subscription = centrifuge.newSubscription(channel, { data, minResubscribeDelay: 10, maxResubscribeDelay: 50 });
     subscription.on("subscribed", ({ recovered, wasRecovering }) => say("subscribed", { channel, recovered, wasRecovering }));

@@ -4,7 +4,8 @@ An SDK sends both back when it recovers. It keeps the epoch of the subscription,
 has one number where a channel of several shards has a position in each. So what it sends back is made to mean never more than
 what it has; at worst it gets more than it has missed, or a snapshot:
 
-- A channel of one shard: the offset has the low bits of the shard's epoch above its `seq`. It is exact.
+- A channel of one shard: the offset is its `seq`, above which are low bits of its epoch. They are those of the subscription's epoch
+  until another one begins; from then on a client gets a snapshot when it subscribes the next time.
 - A channel of several: the offset is the sum of their `seq`, and the epoch holds the position at which the client is once the
   offset has reached that position's sum (`now`); before that it is where it was when it recovered last (`before`), if it did.
 - The epoch also holds a digest of the profile and format of the prices: with others, a position means nothing.
@@ -85,8 +86,8 @@ def recover(epoch: str, offset: int, digest: str, shards: int) -> At | None:
         digest: of the delivery options.
         shards: how many there are.
     """
-    theirs, *positions = epoch[:_MAX_EPOCH_CHARACTERS].split(_SEPARATOR)
-    if theirs != digest or offset == NO_OFFSET or len(positions) not in {1, 2}:
+    their_digest, *positions = epoch[:_MAX_EPOCH_CHARACTERS].split(_SEPARATOR)
+    if their_digest != digest or offset == NO_OFFSET or len(positions) not in {1, 2}:
         return None
     try:
         now, *before = [decode_at(at, shards) for at in positions]
@@ -96,10 +97,9 @@ def recover(epoch: str, offset: int, digest: str, shards: int) -> At | None:
         return None
     if len(now) == 1:
         ((shard, position),) = now.items()
-        seq = offset % 2**_SEQ_BITS
-        # The first epoch since the subscription that has these bits.
-        later = ((offset >> _SEQ_BITS) - position.epoch) % 2**_EPOCH_BITS
-        return {shard: Position(position.epoch + later, seq)} if offset else None
+        theirs = Position(position.epoch, offset % 2**_SEQ_BITS)
+        # An epoch with the same bits is no danger: that of the subscription is over then, and has no diffs any more.
+        return {shard: theirs} if offset and _packed(theirs) == offset else None
     if offset >= sum(position.seq for position in now.values()) and offset:
         return now
     return before[0] if before else None
