@@ -4,8 +4,8 @@ An SDK sends both back when it recovers. It keeps the epoch of the subscription,
 has one number where a channel of several shards has a position in each. So what it sends back is made to mean never more than
 what it has; at worst it gets more than it has missed, or a snapshot:
 
-- A channel of one shard: the offset is its `seq`, above which are low bits of its epoch. They are those of the subscription's epoch
-  until another one begins; from then on a client gets a snapshot when it subscribes the next time.
+- A channel of one shard: the offset is its `seq`, above which are low bits of its epoch. They are those of the subscription's
+  epoch until another one begins; from then on a client gets a snapshot when it subscribes the next time.
 - A channel of several: the offset is the sum of their `seq`, and the epoch holds the position at which the client is once the
   offset has reached that position's sum (`now`); before that it is where it was when it recovered last (`before`), if it did.
 - The epoch also holds a digest of the profile and format of the prices: with others, a position means nothing.
