@@ -96,6 +96,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         confirmed_ms: when.
         lifted_by: who has lifted it.
         lifted_ms: when.
+        about: what its event, market or competition was called when it was made, for people; empty if it was not on offer.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     confirmed_ms: int | None = None
     lifted_by: str | None = None
     lifted_ms: int | None = None
+    about: str = ""
 
     def state(self, now_ms: int, *, in_play: bool = False) -> State:
         """Return the state of the command.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from feeds.recording.packet import Packet
     from feeds.recording.recorder import Recorder
     from feeds.supervision.event_handler import Sink
+    from oddsengine.common.histogram import Histogram
     from oddsengine.engine.engine import Engine
     from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import FeedSettings
@@ -132,6 +133,7 @@ def feed_status(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
             "failures_in_a_row": each.retry.failures,
             "breaker": each.retry.breaker.state.value,
             "quota": None if each.quota is None else {"used": each.quota.used, "remaining": each.quota.remaining},
+            "responses": None if each.http is None else _responses(each.http.response_seconds),
             "counts": {name: getattr(each.counters, name) for name in each.counters.__slots__},
             "changes": [
                 {"at": change.at_ms, "what": change.trigger.value, "state": change.state.value, "reason": change.reason}
@@ -140,6 +142,20 @@ def feed_status(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:
         }
         for each in supervisors
     ]
+
+
+def _responses(seconds: Histogram) -> dict[str, float | None]:
+    """Return how long a provider took to answer requests: their number, mean, and the bound that 95 % stay below."""
+    count = sum(seconds.counts)
+    seen = 0
+    p95: float | None = None
+    for bound, in_bucket in zip(seconds.bounds, seconds.counts, strict=False):
+        seen += in_bucket
+        if seen >= 0.95 * count:
+            p95 = bound
+            break
+    mean_ms = round(1000 * seconds.total / count, 1) if count else None
+    return {"count": count, "mean_ms": mean_ms, "p95_ms": round(1000 * p95) if count and p95 is not None else None}
 
 
 def feed_samples(supervisors: Iterable[Supervisor]) -> Iterable[Sample]:

@@ -18,6 +18,7 @@ from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.access.tickets import Tickets
 from oddsengine.gateway.commands.api import CommandsApi
 from oddsengine.gateway.console.follower import ConsoleFollower
+from oddsengine.gateway.console.sign_in import SignInApi
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.hub.settings import HubSettings
 from oddsengine.gateway.server.app import Gateway
@@ -26,7 +27,7 @@ from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.runtime.certificates import renew, server_context
 from oddsengine.runtime.loop import connection_limit
-from oddsengine.runtime.parts.access import access_part, build_admission, build_authenticator, commands_part
+from oddsengine.runtime.parts.access import access_part, build_admission, build_authenticator, commands_part, sign_in_part
 from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.reload import ReloadedPart, applying
@@ -184,7 +185,8 @@ async def run_gateway(
         log = CommandLog(redis, settings.redis.namespace)
         commands = CommandsApi(log, hub.replica, admission, settings.commands, CLOCK.wall_ms)
         registry = registry_of([*metrics, *sources])
-        gateway = Gateway(hub, admission, registry, engine, handshakes, results, errors, commands)
+        sign_in = SignInApi(settings.auth.oidc, admission)
+        gateway = Gateway(hub, admission, registry, engine, handshakes, results, errors, [commands, sign_in])
         board = FloorBoard(redis, settings.redis.namespace)
         console = ConsoleFollower(hub.console, log, board, clock=time.monotonic, now_ms=wall_clock_ms, world_ms=CLOCK.wall_ms)
         running = [
@@ -203,7 +205,8 @@ async def run_gateway(
 
         await stack.enter_async_context(_run_tasks(running))
         acceptors.append(await stack.enter_async_context(_accepting(gateway, opened, startup, acceptor_of)))
-        parts = [access_part(admission), commands_part(commands), serving_part(hub, handshakes, acceptors)]
+        served = serving_part(hub, handshakes, acceptors)
+        parts = [access_part(admission), sign_in_part(sign_in), commands_part(commands), served]
         yield GatewayService(gateway, hub, followers, front.port, parts)
 
 

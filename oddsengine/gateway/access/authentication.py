@@ -96,6 +96,9 @@ class Authenticator:
         for key in self._keys:
             if isinstance(key, _LocalKey):
                 key.read()
+        name = self._settings.oidc.client_secret_env if self._settings.oidc is not None else ""
+        if name and not os.environ.get(name):
+            raise UnusableKey(f"the environment variable {name} of auth.oidc is not set")
 
     async def renew_keys(self) -> None:
         """Keep the published keys up to date until cancelled; return at once if there are none."""
@@ -151,9 +154,17 @@ class Authenticator:
             "options": {"require": ["exp"], "verify_aud": bool(settings.audience)},
         }
 
+    def _named(self, claims: dict[str, Any]) -> dict[str, Any]:
+        """Return the claims that are read by our names."""
+        names: dict[str, str] = msgspec.structs.asdict(self._settings.claims)
+        found = {ours: value for ours, name in names.items() if (value := _find(claims, name)) is not None}
+        if isinstance(roles := found.get("role"), list):
+            found["role"] = _highest(roles)
+        return {"exp": claims["exp"], "sub": claims.get("sub", ""), **found}
+
     def _access(self, claims: dict[str, Any], token: str) -> Access:
         try:
-            known = msgspec.convert(claims, Claims)
+            known = msgspec.convert(self._named(claims), Claims)
             limits = msgspec.convert({**msgspec.structs.asdict(self._limits), **known.limits}, SessionLimits)
             "".join([known.sub, known.profile or "", *(known.channels or ()), *(known.commands or ())]).encode()
         except (msgspec.ValidationError, UnicodeEncodeError) as error:
@@ -168,6 +179,21 @@ class Authenticator:
             limits=limits,
             expires_s=known.exp + self._settings.leeway_s,
         )
+
+
+def _find(claims: dict[str, Any], name: str) -> Any:
+    """Return a claim by its name, or by the names on the way to it; None if there is none."""
+    if name in claims:
+        return claims[name]
+    found: Any = claims
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    return found
+
+
+def _highest(roles: list[Any]) -> str:
+    """Return the highest role of a list. Others than ours are of other applications."""
+    return max((Role[each] for each in roles if isinstance(each, str) and each in Role.__members__), default=Role.subscriber).name
 
 
 class _LocalKey:

@@ -36,6 +36,40 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError("a JWKS URL holds public keys: HS algorithms need a secret")
 
 
+class ClaimNames(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a provider calls the claims that are read: a name, or names with dots between them where one is inside of another.
+
+    `role` may be a list of roles; the highest of those that are known counts.
+    """
+
+    role: str = "role"
+    profile: str = "profile"
+    channels: str = "channels"
+    commands: str = "commands"
+    limits: str = "limits"
+
+
+class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How people sign in to the console: at an OpenID Connect provider, by the code flow with PKCE, as a public client.
+
+    `issuer` is the URL below which the provider describes itself. `token` says which of the tokens that it issues is sent to this
+    gateway: its ID token, or its access token where that is a JWT. `client_secret_env` is for a provider that requires a secret
+    of every client: an environment variable of the gateway, which no browser sees.
+    """
+
+    issuer: str
+    client_id: Annotated[str, Meta(min_length=1)]
+    client_secret_env: str = ""
+    scopes: tuple[str, ...] = ("openid",)
+    token: Literal["id", "access"] = "id"  # noqa: S105 - which of the tokens
+
+    def __post_init__(self) -> None:
+        if not self.issuer.startswith(("https://", "http://")) or "?" in self.issuer or "#" in self.issuer:
+            raise ValueError("issuer must begin with https://, or http:// within a private network, and has no query")
+        if "openid" not in self.scopes:
+            raise ValueError("scopes: openid is missing, without which the provider issues no ID token")
+
+
 class AuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How clients authenticate.
 
@@ -47,10 +81,20 @@ class AuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     keys: tuple[KeySettings, ...] = ()
     issuer: str = ""
     audience: str = ""
+    claims: ClaimNames = ClaimNames()
+    oidc: OidcSettings | None = None
     leeway_s: Annotated[float, Meta(ge=0, le=300)] = 10.0
     anonymous_role: Literal["subscriber", "service", "trader", "admin", ""] | None = None
     #: how long a socket may take to authenticate
     timeout_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
+
+    def __post_init__(self) -> None:
+        if self.oidc is None:
+            return
+        if not self.keys:
+            raise ValueError("oidc: needs keys, as [[auth.keys]] with the jwks_url of the provider")
+        if not self.audience:
+            raise ValueError("oidc: needs audience, so that tokens that the provider issues for others are refused")
 
     def role_without_token(self) -> Role | None:
         """Return the role of clients without a token, or None if they are rejected."""

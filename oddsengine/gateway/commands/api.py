@@ -21,6 +21,7 @@ from oddsengine.domain.ids import EventId
 from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.access.rate_limits import RateLimiter
 from oddsengine.gateway.commands.coverage import coverage_of, require_possible
+from oddsengine.gateway.commands.naming import described
 from oddsengine.gateway.commands.permissions import Forbidden, may_see, narrowed, require_granted, require_may_end
 from oddsengine.gateway.protocol.command_messages import CommandAnswer, CommandsAnswer, command_answer
 from oddsengine.gateway.server.readiness import require_loaded
@@ -162,7 +163,8 @@ class CommandsApi:
         scope = narrowed(access, command.action, command.scope)
         require_possible(command, self._replica)
         is_proposal = command.action in self._settings.second_person
-        return msgspec.structs.replace(command, scope=scope, is_proposal=is_proposal)
+        about = described(command.scope, self._replica)
+        return msgspec.structs.replace(command, scope=scope, is_proposal=is_proposal, about=about)
 
     async def confirm(self, request: web.Request, access: Access) -> web.Response:
         """Confirm the command of somebody else."""

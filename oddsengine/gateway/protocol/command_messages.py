@@ -45,6 +45,7 @@ class CommandAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     confirmed: Time | None
     lifted_by: str | None
     lifted: Time | None
+    about: Annotated[str, Meta(description="What it is about was called, when it was made; empty if that was not on offer.")] = ""
     at: dict[str, str] | UnsetType = UNSET
     events: int | UnsetType = UNSET
     markets: int | UnsetType = UNSET
@@ -77,6 +78,7 @@ def command_answer(
         confirmed=_time(command.confirmed_ms),
         lifted_by=command.lifted_by,
         lifted=_time(command.lifted_ms),
+        about=command.about,
         at=UNSET if at is None else at,
         events=UNSET if coverage is None else coverage.events,
         markets=UNSET if coverage is None else coverage.markets,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 from aiohttp import web
@@ -28,11 +28,12 @@ from oddsengine.gateway.server.websocket_endpoint import WebSocketEndpoint
 from oddsengine.gateway.web import CONTENT_TYPES, PAGE_FILES, PAGES, page_file
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiohttp.typedefs import Handler
     from prometheus_client import CollectorRegistry
 
     from oddsengine.gateway.access.admission import Admission
-    from oddsengine.gateway.commands.api import CommandsApi
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.gateway.server.rest import EngineView, ResultFinder
 
@@ -46,6 +47,14 @@ _PAGE_HEADERS: Final = {
 _MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 
 
+class Api(Protocol):
+    """A part of the HTTP API."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return its routes."""
+        ...
+
+
 class Gateway:
     """The application of one gateway and its live connections.
 
@@ -57,7 +66,7 @@ class Gateway:
         handshakes: notified when requests have arrived; None for no timeout.
         results: finds markets that have left the offer; None if none are kept.
         errors: counts unexpected errors.
-        commands: makes commands; None if none can be made here.
+        apis: what else is served: commands, the sign-in to the console.
     """
 
     def __init__(
@@ -69,7 +78,7 @@ class Gateway:
         handshakes: HandshakeTimeouts | None = None,
         results: ResultFinder | None = None,
         errors: InternalErrors | None = None,
-        commands: CommandsApi | None = None,
+        apis: Sequence[Api] = (),
     ) -> None:
         self.hub = hub
         handshakes = handshakes or HandshakeTimeouts(0.0, time.monotonic)
@@ -89,7 +98,7 @@ class Gateway:
             web.post("/v1/tickets", admission.issue_ticket),
             *RestApi(hub, engine, admission, results).routes(),
             *AccountApi(hub, admission).routes(),
-            *(() if commands is None else commands.routes()),
+            *(route for api in apis for route in api.routes()),
             *(web.get(path, _limited(admission, handler)) for path, handler in _public().items()),
             cors.preflights(_limited(admission, UNKNOWN_ROUTE.handler)),
             web.route(UNKNOWN_ROUTE.method, UNKNOWN_ROUTE.path, _limited(admission, UNKNOWN_ROUTE.handler)),

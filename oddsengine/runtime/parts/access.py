@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.session_limiter import SessionLimiter
     from oddsengine.gateway.access.tickets import Tickets
     from oddsengine.gateway.commands.api import CommandsApi
+    from oddsengine.gateway.console.sign_in import SignInApi
     from oddsengine.runtime.settings import Settings
 
 #: What a reload changes of who is admitted.
@@ -56,6 +57,11 @@ def build_admission(
 def commands_part(commands: CommandsApi) -> ReloadedPart:
     """Return what a reload does with how commands are made."""
     return ReloadedPart(frozenset({"commands"}), applying(lambda settings: commands.use(settings.commands)))
+
+
+def sign_in_part(sign_in: SignInApi) -> ReloadedPart:
+    """Return what a reload does with where people sign in."""
+    return ReloadedPart(frozenset({"auth"}), applying(lambda settings: sign_in.use(settings.auth.oidc)))
 
 
 def without_strangers(settings: Settings, key: str, host: str) -> Settings:

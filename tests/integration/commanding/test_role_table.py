@@ -64,7 +64,17 @@ async def with_a_market(service: RunningService) -> None:
 
 
 #: what is served without a role of its own: health, pages and documents; `/v1/stream` and `/metrics` are no JSON
-OUTSIDE = {"/healthz", "/readyz", "/metrics", "/v1/stream", UNKNOWN_ROUTE.path.replace(":.*", ""), *public_paths()}
+OUTSIDE = {
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/v1/stream",
+    "/connection/websocket",
+    "/console/sign-in",
+    "/console/token",
+    UNKNOWN_ROUTE.path.replace(":.*", ""),
+    *public_paths(),
+}
 
 
 async def test_every_route_that_is_served_is_in_the_table() -> None:

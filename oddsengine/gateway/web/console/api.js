@@ -1,6 +1,5 @@
 // Requests to the gateway with the token of this tab.
 
-const TOKEN_KEY = "oddsengine.token";
 const TIMEOUT_MS = 10_000;
 
 /** A request that was refused, or not answered (`status` 0). */
@@ -13,29 +12,13 @@ export class Refused extends Error {
 }
 
 export class Api {
-  /** @param {(refused: Refused) => void} signIn is called when another token is needed */
-  constructor(signIn) {
+  /**
+   * @param {import("./sign_in.js").SignIn} tokens
+   * @param {(refused: Refused) => void} signIn is called when another token is needed
+   */
+  constructor(tokens, signIn) {
+    this.tokens = tokens;
     this.signIn = signIn;
-  }
-
-  get token() {
-    return sessionStorage.getItem(TOKEN_KEY) ?? undefined;
-  }
-
-  set token(value) {
-    if (value) sessionStorage.setItem(TOKEN_KEY, value);
-    else sessionStorage.removeItem(TOKEN_KEY);
-  }
-
-  /** What the token says of its owner, for display only: the gateway decides what it grants. */
-  get person() {
-    if (this.token === undefined) return { sub: "anonymous" };
-    try {
-      const claims = this.token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
-      return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(claims), (letter) => letter.charCodeAt(0))));
-    } catch {
-      return { sub: "token" };
-    }
   }
 
   get(path) {
@@ -63,7 +46,7 @@ export class Api {
   }
 
   async #ask(method, path, { headers = {}, body } = {}) {
-    const token = this.token;
+    const token = await this.tokens.current();
     const authorization = token === undefined ? {} : { Authorization: `Bearer ${token}` };
     let answer;
     let text;
@@ -76,7 +59,7 @@ export class Api {
     if (answer.ok) return JSON.parse(text);
     const refused = new Refused(answer.status, messageOf(text) ?? `answered ${answer.status}`, Number(answer.headers.get("Retry-After")) || 0);
     // A token that was replaced meanwhile says nothing of the present one.
-    if (answer.status === 401 && token === this.token) this.signIn(refused);
+    if (answer.status === 401 && token === this.tokens.token) this.signIn(refused);
     throw refused;
   }
 }

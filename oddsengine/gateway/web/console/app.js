@@ -3,8 +3,9 @@
 import { element, setText } from "../dom.js";
 import { Api } from "./api.js";
 import { Commanding, target } from "./commanding.js";
-import { EngineState } from "./engine.js";
 import { Live } from "./live.js";
+import { SignIn } from "./sign_in.js";
+import { clockText } from "./parts/ages.js";
 import { ask, askSuspendAll } from "./parts/dialog.js";
 import { causeOf } from "./reasons.js";
 import { Board } from "./views/board.js";
@@ -21,7 +22,8 @@ const STATE_TEXT = {
 const KEYS = [
   ["1 to 4", "board, trouble, who did what, feeds"], ["/", "search"], ["arrows, Page, Home, End", "select"], ["Enter", "open"], ["Escape", "back"],
   ["s", "suspend what is selected"], ["l", "lift a command that holds for it"], ["u", "undo what you did last"],
-  ["p, h, m, d, b", "of a market: price, shift, limit, bet delay, book sum"], ["y, n", "of a doubtful pair: the same, not the same"], ["c", "confirm a proposal"],
+  ["p, h, m, d, b", "price, shift, limit, bet delay, book sum"], ["r, t, n", "result, take it back, note"], ["c", "confirm a proposal of somebody else"],
+  ["y, n", "of a doubtful pair: the same, not the same"],
 ];
 
 const byId = (id) => document.getElementById(id);
@@ -32,10 +34,10 @@ class Console {
   #view;
 
   constructor() {
-    this.api = new Api((refused) => this.signIn(refused));
+    this.tokens = new SignIn({ renewed: () => undefined, ending: (endsMs) => this.#sayEnding(endsMs) });
+    this.api = new Api(this.tokens, (refused) => this.signIn(refused));
     this.live = new Live(this.api, () => this.redraw(), (state, detail) => this.#showState(state, detail));
     this.commanding = new Commanding(this.api, this.live, { changed: () => this.redraw(), say: (text, options) => this.say(text, options) });
-    this.engine = new EngineState(this.api, () => this.redraw());
     this.views = { board: new Board(this), event: new EventView(this), trouble: new TroubleView(this), commands: new CommandsView(this), feeds: new FeedsView(this) };
     for (const view of Object.values(this.views)) {
       view.root.hidden = true;
@@ -47,13 +49,14 @@ class Console {
     byId("help").addEventListener("click", () => this.#help());
     byId("login").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.api.token = byId("token").value.trim();
+      this.tokens.token = byId("token").value.trim();
       byId("token").value = "";
       this.start();
     });
+    byId("sign-in-at-provider").addEventListener("click", () => this.#leave());
     byId("sign-out").addEventListener("click", () => {
-      const message = this.api.token === undefined ? "" : "Signed out.";
-      this.api.token = undefined;
+      const message = this.tokens.token === undefined ? "" : "Signed out.";
+      this.tokens.end();
       this.signIn({ message });
     });
     setInterval(() => this.#tick(), TICK_MS);
@@ -63,22 +66,43 @@ class Console {
     byId("login").hidden = true;
     byId("content").hidden = false;
     document.body.classList.remove("signed-out");
-    const { sub, role } = this.api.person;
-    setText(byId("person"), role ? `${sub} (${role})` : sub ?? "");
-    setText(byId("sign-out"), this.api.token === undefined ? "Sign in" : "Sign out");
-    for (const part of [this.live, this.commanding, this.engine]) part.start();
+    setText(byId("sign-out"), this.tokens.token === undefined ? "Sign in" : "Sign out");
+    this.live.start();
+    this.commanding.start();
     this.#route();
   }
 
   /** Stop, and ask for another token. */
-  signIn({ message }) {
-    for (const part of [this.live, this.commanding, this.engine]) part.stop();
+  signIn({ message, status }) {
+    this.live.stop();
+    if (status === 401 && this.tokens.token === undefined) message = "";
     byId("content").hidden = true;
     byId("login").hidden = false;
     document.body.classList.add("signed-out");
     setText(byId("login-problem"), message ?? "");
+    const { provider } = this.tokens;
+    byId("provider").hidden = !provider;
+    byId("by-token").open ||= !provider;
+    if (provider) setText(byId("provider-name"), new URL(provider.issuer).host);
     this.#showState("refused");
-    byId("token").focus();
+    (provider ? byId("sign-in-at-provider") : byId("token")).focus();
+  }
+
+  async #leave() {
+    try {
+      await this.tokens.begin();
+    } catch (problem) {
+      setText(byId("login-problem"), problem.message);
+      this.say(problem.message, { isProblem: true });
+    }
+  }
+
+  /** Say that the sign-in ends, which nothing renews. */
+  #sayEnding(endsMs) {
+    const again = element("button", { type: "button", text: "Sign in again" });
+    again.addEventListener("click", () => this.#leave());
+    byId("ending").replaceChildren(`Your sign-in ends at ${clockText(endsMs)}. `, again);
+    byId("ending").hidden = false;
   }
 
   /** Draw what has changed with the next frame; a hidden page gets none until it is visible. */
@@ -93,9 +117,9 @@ class Console {
     location.hash = key === undefined ? view : `${view}=${encodeURIComponent(key)}`;
   }
 
-  say(text, { isProblem = false, canUndo = false } = {}) {
+  say(text, { isProblem = false, canUndo = false, keepsUndo = false } = {}) {
     // Only what was done last can be undone.
-    for (const button of byId("notices").querySelectorAll("button")) button.remove();
+    if (!keepsUndo) for (const button of byId("notices").querySelectorAll("button")) button.remove();
     const notice = element("p", { class: isProblem ? "notice problem" : "notice" }, text);
     if (canUndo) {
       const undo = element("button", { type: "button" }, "Undo ", element("kbd", { text: "u" }));
@@ -138,6 +162,8 @@ class Console {
   }
 
   #draw() {
+    const { sub, role } = this.commanding.person;
+    setText(byId("person"), role ? `${sub} (${role})` : "");
     const changed = this.live.takeChanges();
     this.#view?.draw(changed);
   }
@@ -147,7 +173,9 @@ class Console {
     setText(byId("rate"), String(this.live.updates));
     this.live.updates = 0;
     setText(byId("open-markets"), String(markets.filter((market) => market.status === "open").length));
-    const count = markets.filter((market) => causeOf(market) === "guard").length + this.engine.unmatched.length + this.engine.feeds.filter((feed) => feed.state !== "live").length;
+    const { floor } = this.live;
+    const count = markets.filter((market) => causeOf(market) === "guard").length + floor.trouble.size + floor.proposed.length
+      + [...floor.feeds.values()].filter((feed) => feed.state !== "live").length;
     setText(byId("trouble-count"), String(count));
     byId("trouble-count").hidden = count === 0;
     const all = this.commanding.active.find(({ action, scope }) => action === "suspend" && target(scope).kind === "all");
@@ -197,7 +225,9 @@ const console_ = new Console();
 // A token may be passed in the fragment, which browsers never send, and is kept for this tab only.
 const linkToken = new URLSearchParams(location.hash.slice(1)).get("token");
 if (linkToken) {
-  console_.api.token = linkToken;
+  console_.tokens.token = linkToken;
   history.replaceState(null, "", location.pathname + location.search);
 }
-console_.start();
+await console_.tokens.start();
+if (console_.tokens.problem && !console_.tokens.token) console_.signIn({ message: console_.tokens.problem });
+else console_.start();

@@ -1,8 +1,7 @@
-// Commands from this console: made, lifted, confirmed and undone; those that hold; and what they are for, in words.
+// Commands from this console: made, lifted, confirmed and undone; and what they are for, in words.
 
 import { marketName, selectionName, title } from "../names.js";
 
-const REFRESH_MS = 2000;
 const KINDS = ["selection", "market", "event", "competition", "sport"];
 
 /** What a scope names: its kind and key; the key of `all` is empty. */
@@ -13,8 +12,6 @@ export function target(scope) {
 
 export class Commanding {
   #done = [];
-  #timer;
-  #isRunning = false;
 
   /**
    * @param {import("./api.js").Api} api
@@ -25,52 +22,35 @@ export class Commanding {
     this.api = api;
     this.live = live;
     this.listener = listener;
-    /** those that hold, newest first */
-    this.active = [];
-    /** those of the log too, while `wantsAll` */
-    this.all = [];
-    this.wantsAll = false;
-    this.problem = undefined;
-    /** the names of the profiles, once an explanation has told them */
+    /** the names of the profiles that this person may command */
     this.profiles = [];
+    /** who this person is and what they may do, as `GET /v1/me` says */
+    this.person = {};
   }
 
-  start() {
-    this.#isRunning = true;
-    this.refresh();
-  }
-
-  stop() {
-    this.#isRunning = false;
-    clearTimeout(this.#timer);
-  }
-
-  /** Ask for the commands that hold, or for all while they are shown (`wantsAll`), and repeat. */
-  async refresh() {
-    clearTimeout(this.#timer);
-    let waitMs = REFRESH_MS;
+  async start() {
     try {
-      const { commands } = await this.api.get(this.wantsAll ? "v1/commands" : "v1/commands?active=true");
-      this.active = commands.filter((command) => command.state === "active");
-      if (this.wantsAll) this.all = commands;
-      this.problem = undefined;
+      [this.person, { profiles: this.profiles }] = await Promise.all([this.api.get("v1/me"), this.api.get("v1/profiles")]);
     } catch (problem) {
-      this.problem = problem;
-      if (problem.status === 401) return;
       if (problem.status === 403) this.api.signIn(problem);
-      waitMs = Math.max(waitMs, problem.retryAfterS * 1000);
+      else if (problem.status !== 401) setTimeout(() => this.start(), 1000 * Math.max(1, problem.retryAfterS ?? 0));
+      return;
     }
     this.listener.changed();
-    clearTimeout(this.#timer);
-    if (this.#isRunning) this.#timer = setTimeout(() => this.refresh(), waitMs);
+  }
+
+  /** Those that hold, newest first. */
+  get active() {
+    return this.live.floor.active;
   }
 
   /** Make a command. Throws Refused. */
   async make(command) {
     const made = await this.api.make(command);
-    this.#done.push({ undo: () => this.api.lift(made.id), what: `${title(made.action)} ${this.scopeText(made.scope)}` });
-    this.#report(made, `${title(made.action)}: ${this.scopeText(made.scope)}`);
-    await this.refresh();
+    this.#done.push({ undo: () => this.api.lift(made.id), what: `${title(made.action)}, ${this.scopeText(made.scope)}` });
+    const holds = made.markets === undefined ? "" : ` (${made.markets} ${made.markets === 1 ? "market" : "markets"})`;
+    this.#report(made, `${title(made.action)}: ${this.scopeText(made.scope)}${holds}`);
+    for (const warning of made.warnings ?? []) this.listener.say(warning, { isProblem: true, keepsUndo: true });
     return made;
   }
 
@@ -79,12 +59,16 @@ export class Commanding {
     const lifted = await this.api.lift(command.id);
     this.#done.push({ undo: () => this.#makeAgain(command), what: `lifting of ${this.commandText(command)}` });
     this.#report(lifted, `Lifted: ${this.commandText(command)}`);
-    await this.refresh();
   }
 
   async confirm(command) {
     this.#report(await this.api.confirm(command.id), `Confirmed: ${this.commandText(command)}`, false);
-    await this.refresh();
+  }
+
+  /** Why this person may not confirm a proposal; undefined if they may. */
+  whyNotConfirm(command) {
+    if (command.state !== "proposed") return "it is no proposal";
+    return command.author === this.person.sub ? "somebody else must confirm it" : undefined;
   }
 
   /** Undo what this console did last, and what was done before that when it is called again. */
@@ -92,18 +76,26 @@ export class Commanding {
     const last = this.#done.pop();
     if (!last) return this.listener.say("Nothing to undo.");
     try {
-      await last.undo();
+      this.live.floor.note(await last.undo());
       this.listener.say(`Undone: ${last.what}`);
     } catch (problem) {
       this.#done.push(last);
       this.listener.say(`Not undone: ${problem.message}`, { isProblem: true });
     }
-    await this.refresh();
   }
 
   /** The commands that hold for an event or its markets, or for one market, newest first. */
   concerning(event, market) {
-    return this.active.filter(({ scope }) => {
+    return this.#concerning(this.active, event, market);
+  }
+
+  /** The proposals for them, newest first. */
+  proposedFor(event, market) {
+    return this.#concerning(this.live.floor.proposed, event, market);
+  }
+
+  #concerning(commands, event, market) {
+    return commands.filter(({ scope }) => {
       const { kind, key } = target(scope);
       switch (kind) {
         case "all": return true;
@@ -118,29 +110,30 @@ export class Commanding {
 
   commandText(command) {
     const values = valuesText(command.values);
-    return `${title(command.action)}${values ? ` ${values}` : ""}, ${this.scopeText(command.scope)}`;
+    return `${title(command.action)}${values ? ` ${values}` : ""}, ${this.scopeText(command.scope, command.about)}`;
   }
 
-  scopeText(scope) {
+  /** What a scope is of. `about` is what its event and market were called when the command was made. */
+  scopeText(scope, about) {
     const { kind, key } = target(scope);
     const narrowed = [
       ...(scope.types ?? []).map(title),
       ...(scope.in_play === undefined ? [] : [scope.in_play ? "in play" : "before the start"]),
       ...(scope.profiles && !scope.profiles.includes("*") ? [`for ${scope.profiles.join(", ")}`] : []),
     ];
-    return [this.#nameOf(kind, key), ...narrowed].join(", ");
+    return [this.#nameOf(kind, key, about), ...narrowed].join(", ");
   }
 
-  #nameOf(kind, key) {
+  #nameOf(kind, key, about) {
     if (kind === "all") return "everything";
     if (kind === "sport") return title(key);
-    if (kind === "event") return this.live.events.get(key)?.name ?? key;
+    if (kind === "event") return this.live.events.get(key)?.name ?? about ?? key;
     if (kind === "competition") {
       for (const event of this.live.events.values()) if (event.competition.id === key) return event.competition.name;
-      return key;
+      return about ?? key;
     }
     const market = this.live.market(kind === "market" ? key : key.slice(0, key.lastIndexOf("/")));
-    if (!market) return key;
+    if (!market) return about ?? key;
     const name = `${this.live.events.get(market.event)?.name ?? market.event}: ${marketName(market)}`;
     if (kind === "market") return name;
     const selection = key.slice(key.lastIndexOf("/") + 1);
@@ -148,6 +141,8 @@ export class Commanding {
   }
 
   #report(answer, text, canUndo = true) {
+    this.live.floor.note(answer);
+    this.listener.changed();
     const notes = { pending: " (not published yet: it will be)", proposed: " (somebody else must confirm it)" };
     this.listener.say(text + (notes[answer.state] ?? ""), { canUndo });
   }

@@ -1,6 +1,7 @@
 // Prices and fair odds since the console was opened, in memory.
 
-const MIN_INTERVAL_MS = 1000;
+const MIN_INTERVAL_MS = 5000;
+// An hour, if a price changes in every interval.
 const MAX_POINTS = 720;
 const MAX_POINTS_OF_ALL = 600_000;
 

@@ -1,7 +1,9 @@
-// What is on offer, live: the stream's state by event, what has changed since the last frame, and prices since the start.
+// What is on offer and on the floor, live: the stream's state by event, what has changed since the last frame, and prices since the
+// start.
 
 import { OddsClient } from "../client.js";
 import { OddsStore } from "../store.js";
+import { CHANNELS, Floor } from "./floor.js";
 import { PriceHistory } from "./history.js";
 import { causeOf } from "./reasons.js";
 
@@ -34,6 +36,7 @@ export class Live {
     this.api = api;
     this.changed = changed;
     this.store = new OddsStore();
+    this.floor = new Floor();
     this.history = new PriceHistory();
     /** event id -> market id -> market */
     this.byEvent = new Map();
@@ -48,7 +51,7 @@ export class Live {
       state,
       refused: () => api.signIn({ status: 401, message: "a token is required" }),
     };
-    this.client = new OddsClient(url.href, [], listener, () => api.token);
+    this.client = new OddsClient(url.href, CHANNELS, listener, () => api.tokens.current());
   }
 
   get events() {
@@ -106,6 +109,10 @@ export class Live {
   #receive(message) {
     if (message.ts !== undefined) this.#compareClocks(message.ts);
     if (message.op === "snapshot" && message.last) this.#loaded.add(message.channel);
+    if (message.op === "refused" && message.code === "forbidden" && CHANNELS.includes(message.channel)) {
+      return this.api.signIn({ status: 403, message: message.message });
+    }
+    if (this.floor.receive(message)) return this.changed();
     const changed = this.store.apply(message);
     this.#changed.all ||= changed.all;
     for (const id of changed.events) this.#note(id);
@@ -161,15 +168,19 @@ export class Live {
     this.clockOffsetMs = this.clockOffsetMs === undefined ? offset : Math.max(offset, this.clockOffsetMs - 0.1);
   }
 
+  get #hasSports() {
+    return this.client.channels.length > CHANNELS.length;
+  }
+
   /** Subscribe to every sport on offer, and repeat: a new sport appears with its first event. */
   async #findSports() {
     clearTimeout(this.#retry);
-    let retryMs = this.client.channels.length ? SPORTS_REFRESH_MS : FIRST_RETRY_MS;
+    let retryMs = this.#hasSports ? SPORTS_REFRESH_MS : FIRST_RETRY_MS;
     try {
       const { events } = await this.api.get("v1/events");
       for (const sport of new Set(events.map((event) => event.sport))) this.client.add(`sport:${sport}`);
       this.#areSportsKnown = true;
-      if (this.client.channels.length) retryMs = SPORTS_REFRESH_MS;
+      if (this.#hasSports) retryMs = SPORTS_REFRESH_MS;
     } catch (problem) {
       if (problem.status === 401) return; // `start` again with another token
       retryMs = Math.max(retryMs, 1000 * (problem.retryAfterS ?? 0));

@@ -16,7 +16,7 @@ from aiohttp import web
 from oddsengine.gateway.access.authentication import Authenticator, Unauthorised, UnusableKey
 from oddsengine.gateway.access.grants import Role, SessionLimits
 from oddsengine.gateway.access.published_keys import KeysUnavailable
-from oddsengine.gateway.access.settings import AuthSettings, KeySettings
+from oddsengine.gateway.access.settings import AuthSettings, ClaimNames, KeySettings, OidcSettings
 from tests.support.credentials import SECRET, a_token, ec_key, jwks_document, public_pem, rsa_key, write_key
 
 if TYPE_CHECKING:
@@ -45,6 +45,35 @@ async def test_a_valid_token_grants_what_it_claims(secret: KeySettings) -> None:
     access = await authenticator_of(secret).authenticate(token)
     assert ("somebody", "gold", Role.service, 2) == (access.subject, access.profile, access.role, access.limits.sessions)
     assert [True, False] == [access.may_subscribe(channel) for channel in ("sport:football", "sport:tennis")]
+
+
+@pytest.mark.parametrize(
+    ("name", "claims", "role"),
+    [
+        ("https://floor.example/role", {"https://floor.example/role": "trader"}, Role.trader),
+        ("realm_access.roles", {"realm_access": {"roles": ["accounting", "service", "trader"]}}, Role.trader),
+        ("roles", {"roles": ["accounting"]}, Role.subscriber),
+        ("roles", {"role": "admin"}, Role.subscriber),
+        ("a.b", {"a": "admin"}, Role.subscriber),
+    ],
+)
+async def test_claims_are_read_by_the_names_that_the_provider_gives_them(
+    secret: KeySettings, name: str, claims: dict[str, Any], role: Role
+) -> None:
+    access = await authenticator_of(secret, claims=ClaimNames(role=name)).authenticate(a_token(**claims))
+    assert role is access.role
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({}, "needs keys"),
+        ({"keys": (KeySettings(jwks_url="https://id.example/jwks"),)}, "needs audience"),
+    ],
+)
+def test_an_identity_provider_needs_keys_and_an_audience(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        AuthSettings(oidc=OidcSettings(issuer="https://id.example", client_id="console"), **settings)
 
 
 async def test_a_token_without_claims_grants_a_subscriber_every_channel(secret: KeySettings) -> None:

@@ -4,11 +4,16 @@
 const SPACE = "http://www.w3.org/2000/svg";
 const WIDTH = 720;
 const HEIGHT = 240;
-const LEFT = 44;
-const BOTTOM = 22;
-const TOP = 8;
-const LINES = 4;
-const MIN_SPAN_MS = 10_000;
+const LEFT = 46;
+const RIGHT = 10;
+const BOTTOM = 24;
+const TOP = 10;
+const MIN_SPAN_MS = 60_000;
+const MAX_SPAN_MS = 3_600_000;
+const TIME_STEPS_S = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800];
+// About how far apart the lines of the grid are.
+const TIME_STEP_PX = 110;
+const ODDS_STEP_PX = 45;
 
 const svg = (tag, attributes, text) => {
   const node = document.createElementNS(SPACE, tag);
@@ -18,7 +23,7 @@ const svg = (tag, attributes, text) => {
 };
 
 /**
- * Draw series into an SVG element, replacing what it shows.
+ * Draw series into an SVG element, replacing what it shows: those of the last hour, or since they began.
  * @param {SVGElement} root
  * @param {{index: number, price: {times: number[], values: (number|null)[]}, fair: object}[]} lines
  * @param {number} nowMs
@@ -27,34 +32,64 @@ export function drawChart(root, lines, nowMs) {
   const shown = lines.flatMap((line) => [
     { series: line.price, className: `line line${line.index}` }, { series: line.fair, className: `line fair line${line.index}` },
   ]).filter(({ series }) => series.times.length);
-  const values = shown.flatMap(({ series }) => series.values.filter((value) => value !== null));
-  root.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
+  const began = Math.min(nowMs - MIN_SPAN_MS, ...shown.map(({ series }) => series.times[0]));
+  const from = Math.max(nowMs - MAX_SPAN_MS, began);
+  const cut = shown.map(({ series, className }) => ({ series: since(series, from), className }));
+  const values = cut.flatMap(({ series }) => series.values.filter((value) => value !== null));
+  const width = root.clientWidth || WIDTH;
+  root.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   if (!values.length) {
-    root.replaceChildren(svg("text", { x: WIDTH / 2, y: HEIGHT / 2, "text-anchor": "middle" }, "No price yet"));
+    root.replaceChildren(svg("text", { x: width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, "No price yet"));
     return;
   }
-  const from = Math.min(nowMs - MIN_SPAN_MS, ...shown.map(({ series }) => series.times[0]));
   const span = nowMs - from;
   let low = Math.log(Math.min(...values));
   let high = Math.log(Math.max(...values));
-  const pad = Math.max((high - low) * 0.08, 0.005);
+  const pad = Math.max((high - low) * 0.1, 0.02);
   low -= pad;
   high += pad;
-  const x = (ms) => LEFT + ((ms - from) / span) * (WIDTH - LEFT - 4);
+  const x = (ms) => LEFT + ((ms - from) / span) * (width - LEFT - RIGHT);
   const y = (value) => TOP + ((high - Math.log(value)) / (high - low)) * (HEIGHT - TOP - BOTTOM);
   const nodes = [];
-  for (let index = 0; index <= LINES; index++) {
-    const value = Math.exp(low + ((high - low) * index) / LINES);
-    nodes.push(svg("line", { class: "grid", x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }));
-    nodes.push(svg("text", { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, value.toFixed(2)));
+  for (const value of oddsTicks(Math.exp(low), Math.exp(high), (HEIGHT - TOP - BOTTOM) / ODDS_STEP_PX)) {
+    nodes.push(svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
+    nodes.push(svg("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, value >= 100 ? value.toFixed(0) : value.toFixed(2)));
   }
-  for (let index = 0; index <= LINES; index++) {
-    const at = from + (span * index) / LINES;
-    const anchor = index === LINES ? "end" : index ? "middle" : "start";
-    nodes.push(svg("text", { x: x(at), y: HEIGHT - 5, "text-anchor": anchor }, new Date(at).toLocaleTimeString([], { hourCycle: "h23" })));
+  for (const at of timeTicks(from, nowMs, (width - LEFT - RIGHT) / TIME_STEP_PX)) {
+    nodes.push(svg("line", { class: "grid", x1: x(at), x2: x(at), y1: TOP, y2: HEIGHT - BOTTOM }));
+    const format = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(at % 60_000 ? { second: "2-digit" } : {}) };
+    // The first and the last would leave the picture.
+    const anchor = x(at) < LEFT + 24 ? "start" : x(at) > width - RIGHT - 24 ? "end" : "middle";
+    nodes.push(svg("text", { x: x(at), y: HEIGHT - 7, "text-anchor": anchor }, new Date(at).toLocaleTimeString([], format)));
   }
-  for (const { series, className } of shown) nodes.push(svg("path", { class: className, d: path(series, x, y, nowMs) }));
+  for (const { series, className } of cut) nodes.push(svg("path", { class: className, d: path(series, x, y, nowMs) }));
   root.replaceChildren(...nodes);
+}
+
+/** The part of a series after a time, with the value that it had then. */
+function since({ times, values }, from) {
+  const first = Math.max(0, times.findLastIndex((at) => at <= from));
+  return { times: times.slice(first).map((at) => Math.max(at, from)), values: values.slice(first) };
+}
+
+/** Round odds between two, about so many. */
+function oddsTicks(low, high, count) {
+  const ticks = [];
+  const factor = (high / low) ** (1 / Math.max(1, count));
+  for (let at = low * Math.sqrt(factor); at < high; at *= factor) {
+    const step = 10 ** Math.floor(Math.log10(at * (factor - 1)));
+    const rounded = Math.round(at / Math.max(step, 0.01)) * Math.max(step, 0.01);
+    if (rounded > low && rounded < high && rounded !== ticks.at(-1)) ticks.push(rounded);
+  }
+  return ticks;
+}
+
+/** Round times between two, about so many. */
+function timeTicks(from, to, count) {
+  const stepMs = 1000 * (TIME_STEPS_S.find((each) => (to - from) / 1000 / each <= count) ?? TIME_STEPS_S.at(-1));
+  const ticks = [];
+  for (let at = Math.ceil(from / stepMs) * stepMs; at <= to; at += stepMs) ticks.push(at);
+  return ticks;
 }
 
 function path({ times, values }, x, y, nowMs) {

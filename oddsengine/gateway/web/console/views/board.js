@@ -3,7 +3,8 @@
 import { element, setText } from "../../dom.js";
 import { title } from "../../names.js";
 import { startText } from "../parts/ages.js";
-import { askCommand, askLift } from "../parts/dialog.js";
+import { ACTIONS, askCommand } from "../parts/command_dialog.js";
+import { askLift } from "../parts/dialog.js";
 import { List } from "../parts/list.js";
 
 const LOADING = "Loading";
@@ -11,6 +12,8 @@ const COLUMNS = [
   { key: "time", name: "Time" }, { key: "name", name: "Event" }, { key: "competition", name: "Competition" }, { key: "score", name: "Score" },
   { key: "state", name: "State" }, { key: "markets", name: "Markets" }, { key: "suspended", name: "Suspended" },
 ];
+// What can be done to a whole event.
+const OF_EVENTS = ["suspend", "limit", "bet_delay_s", "book_sum", "result", "note"];
 const STATES = {
   "": "all states", in_play: "in play", upcoming: "not started", suspended: "with suspensions", guard: "suspended by guards", trader: "suspended by people",
 };
@@ -69,14 +72,15 @@ export class Board {
         this.search.focus();
         this.search.select();
         return true;
-      case "s":
-        if (selected) askCommand(this.console.commanding, "suspend", { event: this.live.events.get(selected.id) ?? selected });
-        return true;
       case "l":
         if (selected) askLift(this.console.commanding, this.console.commanding.concerning(selected), selected.name);
         return true;
-      default:
-        return this.list.key(event);
+      default: {
+        const action = OF_EVENTS.find((name) => ACTIONS[name].key === event.key);
+        if (!action) return this.list.key(event);
+        if (selected) askCommand(this.console.commanding, action, { event: this.live.events.get(selected.id) ?? selected });
+        return true;
+      }
     }
   }
 
@@ -152,6 +156,9 @@ export class Board {
     row.dataset.event = id;
     row.dataset.trouble = suspended === 0 ? "" : guard ? "guard" : suspended === total ? "all" : "some";
     row.classList.toggle("in-play", Boolean(event.in_play));
+    row.classList.toggle("ended", !event.in_play && event.score != null);
+    cells.name.title = `${event.name}\n${id}`;
+    cells.competition.title = event.competition.name;
     row.classList.toggle("stale", isStale);
   }
 }

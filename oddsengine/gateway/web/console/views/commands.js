@@ -2,7 +2,7 @@
 
 import { element, setText } from "../../dom.js";
 import { title } from "../../names.js";
-import { valuesText } from "../commanding.js";
+import { target, valuesText } from "../commanding.js";
 import { clockText } from "../parts/ages.js";
 import { List } from "../parts/list.js";
 
@@ -10,20 +10,23 @@ const COLUMNS = [
   { key: "time", name: "Time" }, { key: "author", name: "Who" }, { key: "action", name: "What" }, { key: "scope", name: "Where" },
   { key: "reason", name: "Why" }, { key: "expires", name: "Expires" }, { key: "state", name: "State" },
 ];
-const STATES = ["", "active", "proposed", "expired", "lifted"];
+const STATES = { "": "all states", active: "active", proposed: "to be confirmed", expired: "expired", lifted: "lifted" };
 
 export class CommandsView {
+  #shown;
+
   constructor(console) {
     this.console = console;
     this.search = element("input", { type: "search", placeholder: "Search  /", "aria-label": "Search commands", autocomplete: "off" });
     this.state = element("select", { "aria-label": "State" });
-    for (const state of STATES) this.state.append(element("option", { value: state, text: state || "all states" }));
+    for (const [value, text] of Object.entries(STATES)) this.state.append(element("option", { value, text }));
     this.count = element("span", { class: "count", role: "status" });
-    this.lift = element("button", { type: "button" }, "Lift ", element("kbd", { text: "l" }));
-    this.confirm = element("button", { type: "button" }, "Confirm ", element("kbd", { text: "c" }));
+    this.lift = element("button", { type: "button", "aria-keyshortcuts": "l" }, "Lift ", element("kbd", { text: "l" }));
+    this.confirm = element("button", { type: "button", "aria-keyshortcuts": "c" }, "Confirm ", element("kbd", { text: "c" }));
     this.lift.addEventListener("click", () => this.#lift());
     this.confirm.addEventListener("click", () => this.#confirm());
-    this.list = new List({ label: "Commands", kind: "commands", columns: COLUMNS, render: (cells, item, row) => this.#drawRow(cells, item, row), selected: () => this.#drawButtons() });
+    this.list = new List({ label: "Commands", kind: "commands", columns: COLUMNS, render: (cells, item, row) => this.#drawRow(cells, item, row),
+      open: (item) => this.#open(item.command), selected: () => this.#drawButtons() });
     this.root = element("section", { class: "view", "aria-label": "Who did what" },
       element("div", { class: "bar" }, this.search, this.state, this.lift, this.confirm, this.count), this.list.root);
     for (const input of [this.search, this.state]) input.addEventListener("input", () => console.redraw());
@@ -35,26 +38,24 @@ export class CommandsView {
   }
 
   show() {
-    this.console.commanding.wantsAll = true;
-    this.console.commanding.refresh();
-    this.list.root.focus();
+    this.#shown = undefined;
+    this.list.root.focus({ preventScroll: true });
   }
 
-  hide() {
-    this.console.commanding.wantsAll = false;
-  }
-
-  draw() {
-    const { commanding } = this.console;
+  draw(changed) {
+    const { live, commanding } = this.console;
     const text = this.search.value.trim().toLowerCase();
-    const shown = commanding.all.filter((command) => {
+    // Names come with events, commands with the stream.
+    const shows = [live.floor.versions.commands, text, this.state.value, commanding.person.sub].join("\n");
+    if (shows === this.#shown && !changed.all) return;
+    this.#shown = shows;
+    const { all } = live.floor;
+    const shown = all.filter((command) => {
       if (this.state.value && command.state !== this.state.value) return false;
-      return !text || `${command.author} ${command.action} ${commanding.scopeText(command.scope)} ${command.reason} ${command.id}`.toLowerCase().includes(text);
+      return !text || `${command.author} ${command.action} ${this.#where(command)} ${command.reason} ${command.id}`.toLowerCase().includes(text);
     });
-    const signature = shown.map((command) => command.id + command.state).join(" ");
-    setText(this.count, commanding.problem ? commanding.problem.message : `${shown.length} of ${commanding.all.length} commands`);
-    if (signature === this.signature) return;
-    this.signature = signature;
+    if (live.floor.loaded.has("commands")) setText(this.count, shown.length === all.length ? `${all.length} commands` : `${shown.length} of ${all.length} commands`);
+    else setText(this.count, "Loading");
     this.list.setItems(shown.map((command) => ({ key: command.id, command })));
     this.#drawButtons();
   }
@@ -68,6 +69,17 @@ export class CommandsView {
     }
   }
 
+  #where(command) {
+    return this.console.commanding.scopeText(command.scope, command.about || undefined);
+  }
+
+  /** Go to what a command is about. */
+  #open({ scope }) {
+    const { kind, key } = target(scope);
+    if (kind === "event" || kind === "market") this.console.go("event", key);
+    else if (kind === "selection") this.console.go("event", key.slice(0, key.lastIndexOf("/")));
+  }
+
   #lift() {
     const command = this.list.selected?.command;
     if (command && !this.lift.disabled) this.console.lift(command);
@@ -75,26 +87,34 @@ export class CommandsView {
 
   #confirm() {
     const command = this.list.selected?.command;
-    if (command && !this.confirm.disabled) this.console.attempt(() => this.console.commanding.confirm(command));
+    if (!command) return;
+    const problem = this.console.commanding.whyNotConfirm(command);
+    if (problem) this.console.say(`Not confirmed: ${problem}.`, { isProblem: true });
+    else this.console.attempt(() => this.console.commanding.confirm(command));
   }
 
   #drawButtons() {
-    const state = this.list.selected?.command.state;
-    this.lift.disabled = state !== "active" && state !== "proposed";
-    this.confirm.disabled = state !== "proposed";
+    const command = this.list.selected?.command;
+    this.lift.disabled = command?.state !== "active" && command?.state !== "proposed";
+    const problem = command && this.console.commanding.whyNotConfirm(command);
+    this.confirm.disabled = !command || problem !== undefined;
+    this.confirm.title = problem ?? "";
   }
 
   #drawRow(cells, { command }, row) {
     const values = valuesText(command.values);
     const day = new Date(command.created);
-    setText(cells.time, day.toDateString() === new Date().toDateString() ? clockText(day) : `${day.toLocaleDateString()} ${clockText(day)}`);
+    setText(cells.time, day.toDateString() === new Date().toDateString() ? clockText(day) : `${day.toLocaleDateString([], { day: "numeric", month: "short" })} ${clockText(day)}`);
     setText(cells.author, command.author);
     setText(cells.action, `${title(command.action)}${values ? ` ${values}` : ""}${command.force ? " (forced)" : ""}`);
-    setText(cells.scope, this.console.commanding.scopeText(command.scope));
+    setText(cells.scope, this.#where(command));
     setText(cells.reason, command.reason);
     setText(cells.expires, command.expires === null ? "never" : command.expires === "kick_off" ? "kick-off" : clockText(command.expires));
-    setText(cells.state, command.lifted_by ? `lifted by ${command.lifted_by}` : command.state);
+    setText(cells.state, command.lifted_by ? `lifted by ${command.lifted_by}` : command.state === "proposed" ? "to be confirmed" : command.state);
     row.dataset.state = command.state;
     for (const cell of Object.values(cells)) cell.title = cell.textContent;
+    const { key } = target(command.scope);
+    if (key) cells.scope.title = `${cells.scope.textContent}\n${key}`;
+    if (command.confirmed_by) cells.author.title = `${command.author}, confirmed by ${command.confirmed_by}`;
   }
 }

@@ -3,7 +3,8 @@
 import { element, setText } from "../../dom.js";
 import { marketName, selectionKeys, title } from "../../names.js";
 import { startText } from "../parts/ages.js";
-import { ACTIONS, askCommand, askLift } from "../parts/dialog.js";
+import { ACTIONS, askCommand } from "../parts/command_dialog.js";
+import { askLift } from "../parts/dialog.js";
 import { List } from "../parts/list.js";
 import { causeOf, reasonText } from "../reasons.js";
 import { MarketDetail } from "./market.js";
@@ -80,6 +81,7 @@ export class EventView {
     const action = Object.keys(ACTIONS).find((name) => ACTIONS[name].key === event.key);
     if (action) return this.#act(action);
     if (event.key === "l") return this.#act("lift");
+    if (event.key === "c") return this.#confirm();
     return this.list.key(event);
   }
 
@@ -90,6 +92,16 @@ export class EventView {
     const { commanding } = this.console;
     if (action === "lift") askLift(commanding, commanding.concerning(event, market), `${event.name}, ${marketName(market)}`);
     else askCommand(commanding, action, { event, market });
+    return true;
+  }
+
+  /** Confirm the newest proposal for the market, if this person may. */
+  #confirm() {
+    const { commanding } = this.console;
+    const [command] = this.#event ? commanding.proposedFor(this.#event, this.live.market(this.list.selectedKey)) : [];
+    if (!command) this.console.say("Nothing is to be confirmed here.");
+    else if (commanding.whyNotConfirm(command)) this.console.say(`Not confirmed: ${commanding.whyNotConfirm(command)}.`, { isProblem: true });
+    else this.console.attempt(() => commanding.confirm(command));
     return true;
   }
 

@@ -4,7 +4,7 @@ import { element, setText } from "../../dom.js";
 import { marketName, selectionKeys, selectionName, title } from "../../names.js";
 import { age, clockText, drawAges } from "../parts/ages.js";
 import { drawChart } from "../parts/chart.js";
-import { ACTIONS } from "../parts/dialog.js";
+import { ACTIONS } from "../parts/command_dialog.js";
 import { valuesText } from "../commanding.js";
 import { causeOf, reasonText } from "../reasons.js";
 
@@ -43,7 +43,8 @@ export class MarketDetail {
     this.version = element("small");
     this.state = element("p", { class: "market-state", role: "status" });
     this.actions = element("div", { class: "actions", role: "toolbar", "aria-label": "Commands for this market" });
-    for (const [action, { name, key }] of [["suspend", ACTIONS.suspend], ["lift", { name: "Lift", key: "l" }], ...Object.entries(ACTIONS).slice(1)]) {
+    const { suspend, ...others } = ACTIONS;
+    for (const [action, { name, key }] of [["suspend", suspend], ["lift", { name: "Lift", key: "l" }], ...Object.entries(others)]) {
       const button = element("button", { type: "button", "data-action": action, "aria-keyshortcuts": key }, name, " ", element("kbd", { text: key }));
       button.addEventListener("click", () => act(action));
       this.actions.append(button);
@@ -59,7 +60,7 @@ export class MarketDetail {
     this.legend = element("ul", { class: "legend" });
     const section = (heading, ...nodes) => element("section", {}, element("h4", { text: heading }), ...nodes);
     this.root = element("article", { class: "detail", "aria-label": "Market" }, element("h3", {}, this.name, " ", this.version), this.state, this.actions, this.commands, this.prices,
-      section("Published price and fair odds since the console was opened", this.chart, this.legend),
+      section("Published price and fair odds, last hour", this.chart, this.legend),
       element("div", { class: "columns" }, section("Rule of each profile", this.rules), section("Guards", this.guards), section("Sources", this.sources)));
   }
 
@@ -82,7 +83,9 @@ export class MarketDetail {
     const concerning = this.console.commanding.concerning(event, market);
     const explained = explanation && new Set(explanation.commands.map(({ id }) => id));
     const holding = explained ? concerning.filter(({ id }) => explained.has(id)) : concerning;
-    this.#once("commands", holding.map((each) => each.id), () => this.#drawCommands(holding));
+    const proposed = this.console.commanding.proposedFor(event, market);
+    const { sub } = this.console.commanding.person;
+    this.#once("commands", [sub, ...holding.map((each) => each.id), ...proposed.map((each) => each.id)], () => this.#drawCommands(holding, proposed));
     this.#once("rest", [explanation, this.#problem?.message], () => this.#drawRest());
     if (changed.markets.has(this.id) || changed.all || (!explanation && !this.#problem)) this.#askSoon(MIN_EXPLAIN_MS);
     if (Date.now() - this.#chartMs >= 1000) this.#drawChart(market);
@@ -119,7 +122,6 @@ export class MarketDetail {
     try {
       const explanation = await this.console.api.get(`v1/markets/${encodeURIComponent(id)}/explain`);
       if (id === this.id) [this.#explanation, this.#problem] = [explanation, undefined];
-      this.console.commanding.profiles = Object.keys(explanation.profiles);
       this.#noteFair(id, explanation);
     } catch (problem) {
       await this.#askFair(id);
@@ -203,8 +205,15 @@ export class MarketDetail {
     return odds ? 1 / odds : undefined;
   }
 
-  #drawCommands(holding) {
-    this.commands.replaceChildren(...holding.map((each) => {
+  #drawCommands(holding, proposed) {
+    const proposals = proposed.map((each) => {
+      const problem = this.console.commanding.whyNotConfirm(each);
+      const confirm = element("button", { type: "button", ...(problem ? { disabled: "", title: problem } : {}) }, "Confirm ", element("kbd", { text: "c" }));
+      confirm.addEventListener("click", () => this.console.attempt(() => this.console.commanding.confirm(each)));
+      return element("p", { class: "proposal", "data-command": each.id }, element("strong", { text: this.console.commanding.commandText(each) }),
+        ` proposed by ${each.author}${each.reason ? `: ${each.reason}` : ""}${problem ? ` (${problem})` : ""} `, confirm);
+    });
+    this.commands.replaceChildren(...proposals, ...holding.map((each) => {
       const values = valuesText(each.values);
       const expires = each.expires === null ? "until it is lifted" : each.expires === "kick_off" ? "until the kick-off" : `until ${clockText(each.expires)}`;
       const lift = element("button", { type: "button", text: "Lift" });
