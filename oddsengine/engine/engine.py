@@ -10,10 +10,12 @@ from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.engine.command_follower import CommandFollower
 from oddsengine.engine.explain import explain
+from oddsengine.engine.identity.keeper import IdentityKeeper
 from oddsengine.engine.ownership.ownership import HAND_OVER_S, Ownership
 from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S, LAST_WRITE_S, ShardWriter
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.streams.commands.log import CommandLog
+from oddsengine.streams.identities.log import IdentityLog
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.leases.keeper import LAPSED, LEASE_S
 from oddsengine.streams.leases.table import LeaseTable
@@ -97,7 +99,7 @@ class Engine:
         name: str = "",
         lease_s: float = LEASE_S,
     ) -> None:
-        self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching)
+        self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching, defers_matching=True)
         self.commands = CommandFollower(
             CommandLog(redis, namespace), self.pipeline.obey, self._obeyed, wall_ms or now_ms, self._is_gone
         )
@@ -111,7 +113,15 @@ class Engine:
             lease_s=lease_s,
             closed_event_ttl_s=retention.closed_event_ttl_s,
             now_ms=now_ms,
-            catch_up=self.commands.catch_up,
+            catch_up=self._catch_up,
+        )
+        self.identities = IdentityKeeper(
+            IdentityLog(redis, namespace),
+            lambda: self.pipeline.matched,
+            self.pipeline.books,
+            decides=lambda: self.writers[0].is_owner and self.ownership.lease.is_held(),
+            changed=self._wake_writers,
+            wall_ms=wall_ms or now_ms,
         )
         self._publishers = [
             Publisher(
@@ -141,9 +151,18 @@ class Engine:
         ]
         self.ownership.use(self.writers)
 
+    async def _catch_up(self) -> None:
+        await self.commands.catch_up()
+        await self.identities.catch_up()
+
+    def _wake_writers(self) -> None:
+        for writer in self.ownership.active:
+            writer.wake()
+
     def receive(self, batch: UpdateBatch, age_ms: int = 0) -> None:
         """Apply updates of a source, which were received a while ago; they are published with the next flush."""
         self.pipeline.receive(batch, self._now_ms() - age_ms)
+        self.identities.wake()
         for writer in self.ownership.active:
             writer.wake()
 
@@ -156,8 +175,8 @@ class Engine:
     def _obeyed(self, seq: int) -> None:
         """Publish what commands have changed, and how far the log of commands has been obeyed."""
         self.pipeline.commands.obeyed = seq
-        for writer in self.ownership.active:
-            writer.wake()
+        self.identities.wake()
+        self._wake_writers()
 
     def agrees(self, batch: UpdateBatch) -> bool:
         """Check whether new images of a source equal what its book holds. Changes nothing."""
@@ -166,8 +185,7 @@ class Engine:
     def adopt(self, pricer: Pricer) -> None:
         """Price by other rules, and for other profiles, from the next flush on."""
         self.pipeline.adopt(pricer)
-        for writer in self.ownership.active:
-            writer.wake()
+        self._wake_writers()
 
     def keep(self, retention: Retention) -> None:
         """Keep other amounts, and for other times, from now on."""
@@ -180,20 +198,19 @@ class Engine:
     def choose_by(self, sourcing: Sequence[SourcingRule]) -> None:
         """Choose sources by other rules from the next flush on."""
         self.pipeline.choose_by(sourcing)
-        for writer in self.ownership.active:
-            writer.wake()
+        self._wake_writers()
 
     def use_sources(self, sources: Sequence[str]) -> None:
         """Take over other sources, most preferred first, from the next flush on."""
         self.pipeline.use_sources(sources, self._now_ms())
-        for writer in self.ownership.active:
-            writer.wake()
+        self.identities.wake()
+        self._wake_writers()
 
     def match_by(self, matching: MatchingSettings) -> None:
         """Match events by other settings from now on."""
         self.pipeline.match_by(matching)
-        for writer in self.ownership.active:
-            writer.wake()
+        self.identities.wake()
+        self._wake_writers()
 
     def follow_clock(self, step_ms: int) -> None:
         """Compare times with the starts of events as if they were later by a number of milliseconds; see `ProcessClock`."""
@@ -203,6 +220,7 @@ class Engine:
         """Become the owner of the shards that no engine owns. Call it before the first update arrives."""
         # Before anything is published: what a person has suspended does not open for a moment.
         await self.commands.load()
+        await self.identities.load()
         await self.ownership.join()
 
     async def run(self) -> None:
@@ -211,6 +229,7 @@ class Engine:
         tasks = [
             asyncio.create_task(self.ownership.run(), name="ownership"),
             asyncio.create_task(self.commands.run(), name="commands"),
+            asyncio.create_task(self.identities.run(), name="identities"),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -298,3 +317,7 @@ class Engine:
         yield "oddsengine_shards_lost_total", (), self.ownership.lost
         if (matcher := self.pipeline.matcher) is not None:
             yield "oddsengine_unmatched_events", (), len(matcher.review_candidates)
+            yield "oddsengine_identities", (), len(matcher.decided)
+            yield "oddsengine_undecided_events", (), matcher.undecided
+            yield "oddsengine_identities_decided_here", (), self.identities.is_deciding
+            yield "oddsengine_identity_losses_total", (), self.identities.losses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from oddsengine.domain.feed_updates import EventUpdate, MarketUpdate
+from oddsengine.domain.feed_updates import EventUpdate, MarketGone, MarketUpdate
 from oddsengine.sourcing.matching.matcher import feed_of
 
 if TYPE_CHECKING:
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from oddsengine.domain.feed_updates import FeedUpdate
     from oddsengine.domain.ids import EventId, MarketId
     from oddsengine.sourcing.matching.event_id_mapper import EventIdMapper
-    from oddsengine.sourcing.matching.matcher import Move
+    from oddsengine.sourcing.matching.identities import Decisions, Move
+    from oddsengine.sourcing.matching.matcher import Matcher
     from oddsengine.sourcing.matching.settings import MatchingSettings
     from oddsengine.sourcing.source_book import SourceBook
 
@@ -37,6 +38,8 @@ class Placements(Protocol):
 class MatchedEvents:
     """Maps updates in front of the source books, and moves what is in the books when a decision changes.
 
+    An event whose id is not decided yet is in no book, and its markets are in the books under their own ids and not to be priced.
+
     Args:
         id_mapper: maps ids.
         books: the sources.
@@ -47,6 +50,13 @@ class MatchedEvents:
         self._id_mapper = id_mapper
         self._books = books
         self._placements = placements
+        #: events whose id is not decided -> the sources that have described them
+        self._withheld: dict[EventId, set[str]] = {}
+
+    @property
+    def matcher(self) -> Matcher:
+        """What decides which events are the same."""
+        return self._id_mapper.matcher
 
     def mapped(self, source: str, updates: Iterable[FeedUpdate]) -> Iterator[FeedUpdate]:
         """Yield updates with the ids of the events they were matched to."""
@@ -63,9 +73,23 @@ class MatchedEvents:
             elif type(update) is EventUpdate:
                 event, moves = id_mapper.map_event(update.event)
                 self._move(moves)
-                yield EventUpdate(event)
+                if id_mapper.withholds(update.event.id):
+                    self._withheld.setdefault(update.event.id, set()).add(source)
+                else:
+                    yield EventUpdate(event)
+            elif type(update) is MarketGone:
+                self._forget_withheld(source, update.market)
+                yield update
             else:
                 yield update
+
+    def withholds(self, event: EventId) -> bool:
+        """Check whether a definition is of an event whose id is not decided: its market is not to be priced."""
+        return self._id_mapper.withholds(event)
+
+    def apply(self, decisions: Decisions) -> None:
+        """Take decisions over; see `Matcher.apply`."""
+        self._move(self._id_mapper.matcher.apply(decisions))
 
     def settle(self, matches: Sequence[tuple[str, str]], non_matches: Sequence[tuple[str, str]]) -> None:
         """Take what people have settled about which events are the same; see `Matcher.settle`."""
@@ -79,12 +103,19 @@ class MatchedEvents:
         """Remove a market that its source has withdrawn, given the event that it was of."""
         self._move(self._id_mapper.remove_market(source, source_id, event))
 
+    def _forget_withheld(self, source: str, source_id: str) -> None:
+        held = self._books[source].markets.get(source_id)
+        if held is not None and held.definition is not None and self.withholds(held.definition.event):
+            self._move(self._id_mapper.remove_market(source, source_id, held.definition.event))
+
     def _move(self, moves: Iterable[Move]) -> None:
         """Take feeds' own events with their markets to where they are placed now."""
         for own, before in moves:
             event = self._id_mapper.current_event(own)
             if event is None:
                 continue
+            for source in self._withheld.pop(own, set()) & self._books.keys():
+                self._books[source].events[event.id] = event
             for source, book in self._books.items():
                 if before in book.events and feed_of(source) == feed_of(own):
                     del book.events[before]

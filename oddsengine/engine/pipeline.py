@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from oddsengine.commands.command import Command
     from oddsengine.domain.ids import EventId, MarketId
     from oddsengine.engine.flushing.cut_flush import TimeSlice
+    from oddsengine.engine.matched_events import MatchedEvents
     from oddsengine.pricing.pricer import Pricer
     from oddsengine.sourcing.matching.matcher import Matcher
     from oddsengine.sourcing.source_selector import SourcingRule
@@ -51,6 +52,7 @@ class Pipeline:
         shards: how many sequences the changes are spread over.
         sourcing: how markets choose their sources.
         matching: when events of different feeds are the same.
+        defers_matching: whether ids of events are decided elsewhere: an event is published once its id is (`matched.apply`).
     """
 
     def __init__(
@@ -60,6 +62,8 @@ class Pipeline:
         shards: int = 1,
         sourcing: Sequence[SourcingRule] = (),
         matching: MatchingSettings | None = None,
+        *,
+        defers_matching: bool = False,
     ) -> None:
         self.pricer = pricer
         self._clock_step_ms = 0
@@ -81,7 +85,7 @@ class Pipeline:
         )
         self.quoting, self.choose, self.event_of = chosen.quoting, chosen.choose, chosen.event_of
         self._intake = intake = SourceIntake(
-            self.books, self._directory, chosen, self._selector, dirty, matching or MatchingSettings()
+            self.books, self._directory, chosen, self._selector, dirty, matching or MatchingSettings(), defers_matching
         )
         self.receive, self.agrees = intake.receive, intake.agrees
         self.commands = CommandedMarkets(tuple(pricer.profiles), self.offers, lambda: intake.matcher)
@@ -99,6 +103,11 @@ class Pipeline:
     def matcher(self) -> Matcher | None:
         """What decides which events of different feeds are the same; None with a single feed."""
         return self._intake.matcher
+
+    @property
+    def matched(self) -> MatchedEvents | None:
+        """What maps the ids of events, and moves them when a decision changes; None with a single feed."""
+        return self._intake.matched
 
     def obey(self, command: Command) -> None:
         """Take over the present state of a command, and mark the markets that it concerns dirty."""

@@ -41,8 +41,8 @@ SOCKET_TIMEOUT_S: Final = 2.0
 MAX_CONNECTIONS: Final = 4
 #: How many more read the streams of the shards; in a Cluster it is one for each hash tag.
 SHARED_READS: Final = 4
-#: Those, and one for the log of commands.
-_WAITING_READS: Final = SHARED_READS + 1
+#: Those, and one each for the logs of commands and of identities.
+_WAITING_READS: Final = SHARED_READS + 2
 #: The connection is closed after these, and the command sent once more on a new one.
 _RECONNECT_AFTER: Final = (RedisConnectionError, ReadOnlyError, MasterDownError, ClusterDownError)
 #: This process's Redis: one for all of its connections.

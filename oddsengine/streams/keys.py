@@ -82,6 +82,19 @@ def command_keys(namespace: str) -> CommandKeys:
     return CommandKeys(f"{tag}:log", f"{tag}:table")
 
 
+class IdentityKeys(NamedTuple):
+    """The keys of what is decided of events: which of them are one, and under which id."""
+
+    log: str
+    table: str
+
+
+def identity_keys(namespace: str) -> IdentityKeys:
+    """Return the keys of the identities of events."""
+    tag = f"{{{namespace}:identities}}"
+    return IdentityKeys(f"{tag}:log", f"{tag}:table")
+
+
 def installation_key(namespace: str) -> str:
     """Return the key of the hash with the number of shards, the layout of their keys, and the version of their engine."""
     return f"{namespace}:installation"

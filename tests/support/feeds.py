@@ -36,10 +36,12 @@ def a_match(key: str, home: str = "Leeds United", away: str = "Fulham", start: i
 class Feeds:
     """A pipeline and the feeds that update it."""
 
-    def __init__(self, *sources: str, matching: MatchingSettings | None = None, **rule: Any) -> None:
+    def __init__(
+        self, *sources: str, matching: MatchingSettings | None = None, defers_matching: bool = False, **rule: Any
+    ) -> None:
         profile = Profile(ladder="decimal_3", book_sum=1.0, devig="multiplicative")
         rules = [SourcingRule(**rule)] if rule else []
-        self.pipeline = Pipeline(Pricer({"default": profile}), sources, 1, rules, matching)
+        self.pipeline = Pipeline(Pricer({"default": profile}), sources, 1, rules, matching, defers_matching=defers_matching)
         self.now = 0
         for source in sources:
             self.pipeline.receive(live(source), 0)

@@ -34,6 +34,7 @@ class SourceIntake:
         selector: is notified of markets that a source no longer quotes.
         dirty: what the next flush has to do.
         matching: when events of different feeds are the same.
+        defers_matching: see `Pipeline`.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class SourceIntake:
         selector: SourceSelector,
         dirty: DirtySets,
         matching: MatchingSettings,
+        defers_matching: bool,  # noqa: FBT001 - it is wired once
     ) -> None:
         self._books = books
         self._directory = directory
         self._market_sources = market_sources
         self._selector = selector
         self._matching = matching
+        self._defers_matching = defers_matching
         self.mark, self.mark_event, self.leave = dirty.mark, dirty.mark_event, dirty.leave
         #: both None with a single feed, where nothing can be matched
         self.id_mapper: EventIdMapper | None = None
@@ -80,10 +83,11 @@ class SourceIntake:
         for update in batch.updates if self.matched is None else self.matched.mapped(source, batch.updates):
             book.apply(update, published_ms, now_ms)
             if type(update) is MarketUpdate:
-                if update.definition is not None:
-                    self.assign(source, update.market, update.definition.id)
-                    if update.definition.status == "closed":
-                        self._market_sources.note_closing(update.definition.id, now_ms)
+                definition = update.definition
+                if definition is not None and (self.matched is None or not self.matched.withholds(definition.event)):
+                    self.assign(source, update.market, definition.id)
+                    if definition.status == "closed":
+                        self._market_sources.note_closing(definition.id, now_ms)
                 market = names.get(update.market)
                 if market is not None:
                     if directory.unquoted:
@@ -144,7 +148,7 @@ class SourceIntake:
         """Begin to match events once there are several feeds."""
         if self.matched is not None or len({feed_of(source) for source in self._books}) <= 1:
             return
-        self.id_mapper = EventIdMapper(Matcher(self._matching))
+        self.id_mapper = EventIdMapper(Matcher(self._matching, defers=self._defers_matching))
         self.matched = matched = MatchedEvents(self.id_mapper, self._books, self)
         for source, book in self._books.items():
             # What the only feed so far has said: its events come first, and keep their ids.

@@ -153,7 +153,7 @@ class Assignment:
         self._accepted[one][other] = self._accepted[other][one] = comparison
 
     def _described(self, group: list[EventId]) -> Group:
-        first = min(group, key=lambda event: self._nodes[event].order)
+        first = min(group, key=lambda event: (self._nodes[event].order, event))
         members: dict[EventId, tuple[bool, float, str]] = {first: (False, 1.0, "first")}
         reached = [first]
         while reached:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from oddsengine.domain.events import Event
-from oddsengine.sourcing.matching.matcher import Move
+from oddsengine.sourcing.matching.identities import Move
 from oddsengine.sourcing.matching.translate import translate_event, translate_market
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ class EventIdMapper:
             if all(move.event != event.id for move in moves):
                 moves = [*moves, Move(event.id, self.matcher.placement_of(event.id).event)]
         return MappedEvent(translate_event(event, self.matcher.placement_of(event.id)), moves)
+
+    def withholds(self, event: EventId) -> bool:
+        """Check whether nothing may be published of a feed's own event, since its id is not decided."""
+        return self.matcher.defers and self.matcher.placement(event) is None
 
     def settle(self, matches: Sequence[tuple[str, str]], non_matches: Sequence[tuple[str, str]]) -> list[Move]:
         """Take what people have settled; see `Matcher.settle`."""
@@ -114,7 +118,7 @@ class EventIdMapper:
         return [(*key, self._mapped(key, each)) for key, each in self._definitions.get(event, {}).items()]
 
     def remove_market(self, source: str, source_id: str, event: EventId) -> list[Move]:
-        """Remove a market that its source has withdrawn, given the first id of its event.
+        """Remove a market that its source has withdrawn, given its event, by its own or its first id.
 
         An event whose last market is withdrawn is no longer listed by its feed. Returns the events that are placed elsewhere now.
         """
@@ -135,7 +139,8 @@ class EventIdMapper:
         self.matcher.forget(event)
 
     def _mapped(self, key: tuple[str, str], definition: MarketDefinition) -> MarketDefinition:
-        if key in self._unconfirmed and definition.status == "open":
+        is_doubtful = key in self._unconfirmed or self.matcher.is_uncertain(definition.event)
+        if is_doubtful and definition.status == "open":
             definition = msgspec.structs.replace(definition, status="suspended")
         placement = self.matcher.placement(definition.event)
         event = self.matcher.event(definition.event)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import MarketDefinition
     from oddsengine.domain.taxonomy import MarketType
-    from oddsengine.sourcing.matching.matcher import Placement
+    from oddsengine.sourcing.matching.identities import Placement
 
 _SWAPPED: Final = {"home": "away", "away": "home"}
 #: Periods that are all of a match. What a line of a set counts is what sets consist of.

@@ -36,13 +36,18 @@ async def test_metrics_of_every_shard(engine: Engine) -> None:
     for number in range(8):
         definition = a_definition(f"e{number}/match_odds")
         engine.receive(a_batch(*market_updates(definition, a_quote("home", 2.0), source_id=f"1.{number}")))
+    pipeline = engine.pipeline
+    assert pipeline.matched is not None
+    assert ("oddsengine_undecided_events", (), 8) in list(engine.samples())
+    pipeline.matched.apply(pipeline.matched.matcher.propose())
     for shard in range(2):
-        engine.pipeline.flush(shard, 1)
+        pipeline.flush(shard, 1)
     samples = {(name, *labels): value for name, labels, value in engine.samples()}
     assert 8 == sum(samples["oddsengine_markets", shard] for shard in "01")
     assert 8 == sum(samples["oddsengine_events", shard] for shard in "01")
     assert 0 == samples["oddsengine_shard_flushes_total", "0"] == samples["oddsengine_shard_claims_total", "1"]
     assert 0 == samples[("oddsengine_unmatched_events",)]
+    assert 8 == samples[("oddsengine_identities",)]
 
 
 async def test_feeds_are_described_by_their_runner(engine: Engine) -> None:
