@@ -102,7 +102,7 @@ async def test_no_event_has_another_id_after_a_kill_and_a_restart_in_another_ord
     async with watching(redis_server, "odds", 2) as watch, AsyncExitStack() as stack:
         process = await stack.enter_async_context(command("engine", "--config", installation.config("a", "b"), cwd=tmp_path))
         await until(lambda: all_open(watch, MATCHES))
-        pair = sorted(events(watch))[0]
+        pair = min(events(watch))
         feed, _, number = pair.partition(".")
         other = f"{'b' if feed == 'a' else 'a'}.{number}"
         settled = await CommandLog(redis, "odds").write(a_command("unmatch", event=pair, values=other))
