@@ -140,7 +140,7 @@ class IdentityKeeper:
             async with asyncio.timeout(_CHECK_EVERY_S):
                 await self._wake.wait()
         except TimeoutError:
-            await self._check()
+            await self.check()
 
     async def _until_answered(self, action: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -159,7 +159,7 @@ class IdentityKeeper:
             return True
         if self._take(await self._identities.read(self._progress.at, block_ms)):
             return True
-        await self._check()
+        await self.check()
         return self._progress.must_load
 
     async def _read_to_end(self) -> None:
@@ -174,7 +174,7 @@ class IdentityKeeper:
             self._apply(decisions)
         return bool(entries)
 
-    async def _check(self) -> None:
+    async def check(self) -> None:
         """Find out whether Redis still has what we have read."""
         at = self._progress.at
         log, table = await self._identities.last_of_log(), await self._identities.last()
@@ -205,7 +205,7 @@ class IdentityKeeper:
         if not progress.is_open:
             await self._read_to_end()
             if not await self._write(progress.opening(self._wall_ms())):
-                await self._check()
+                await self.check()
                 return True
             matcher.reconsider_all()
             self._deciding_since_s = self._clock()

@@ -157,6 +157,7 @@ class EngineProcess:
         self.progress = self.keeper._progress
         self._step: Any = None
         self._request: Request | None = None
+        self._is_idle = False
 
     def describe(self, key: str) -> None:
         """Receive the description of an event."""
@@ -171,7 +172,8 @@ class EngineProcess:
     def go_on(self, *, is_carried_out: bool = True, is_answered: bool = True) -> Request | None:
         """Send the next request, or have the one that is held carried out and answered. Return one that was not carried out."""
         if self._step is None:
-            self._step = self.keeper.step()
+            # One that decides, and has nothing to decide, looks now and then whether Redis has lost anything.
+            self._step = self.keeper.check() if self._is_idle else self.keeper.step()
             self._advance(lambda step: step.send(None))
             return None
         assert self._request is not None
@@ -192,8 +194,11 @@ class EngineProcess:
     def _advance(self, send: Callable[[Any], Request]) -> None:
         try:
             self._request = send(self._step)
-        except (StopIteration, RedisConnectionError):
+        except RedisConnectionError:
             self._step = self._request = None
+        except StopIteration as done:
+            self._step = self._request = None
+            self._is_idle = done.value is False and self.progress.is_open
 
     @property
     def placed(self) -> dict[EventId, tuple[EventId, bool]]:
