@@ -14,7 +14,8 @@ from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine import __version__
 from oddsengine.cli.gateway_options import CaOption, TokenOption  # noqa: TC001 - typer reads the types of options
-from oddsengine.cli.roles.commands import bridge, engine, feeder, gateway, run
+from oddsengine.cli.history.commands import history
+from oddsengine.cli.roles.commands import archiver, bridge, engine, feeder, gateway, run
 from oddsengine.cli.support import ConfigOption, fail, parse_speed, parse_times, read_settings, run_role, with_address
 from oddsengine.cli.trading.commands import command, commands, lift, override, suspend
 from oddsengine.domain.ladders import LADDERS
@@ -35,9 +36,10 @@ app = typer.Typer(
 # The commands import their modules when they are called: `--help` and the other commands start faster without.
 # ruff: noqa: PLC0415
 
-for each in (run, feeder, engine, gateway, suspend, lift, override, command, commands):
+for each in (run, feeder, engine, gateway, archiver, suspend, lift, override, command, commands):
     app.command()(each)
 app.add_typer(bridge, name="bridge")
+app.add_typer(history, name="history")
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine.common.signals import on_reload, on_stop
 from oddsengine.gateway.access.authentication import UnusableKey
+from oddsengine.history.errors import HistoryError
 from oddsengine.runtime.loop import new_runner
 from oddsengine.runtime.processes.startup import EXIT_FAILED, StartFailed, Startup, Step, Stopped
 from oddsengine.runtime.settings import demo_config, load_settings
@@ -55,7 +56,10 @@ def read_settings(config: Path | None) -> Settings:
 
 
 def with_address(
-    settings: Settings, port: int | None, host: str | None = None, role: Literal["engine", "feeder", "gateway"] = "gateway"
+    settings: Settings,
+    port: int | None,
+    host: str | None = None,
+    role: Literal["engine", "feeder", "gateway", "history"] = "gateway",
 ) -> Settings:
     """Return the settings with the port and host of the command line, where given, for the API of a role."""
     given = {name: value for name, value in (("port", port), ("host", host)) if value is not None}
@@ -84,7 +88,7 @@ def run_role(main: Callable[[Startup], Coroutine[Any, Any, None]]) -> None:
             runner.run(_until_stopped(main))
     except* Stopped as group:
         _log.info("stopped while starting", step=next(leaves(group)).step.what)
-    except* (StartFailed, StreamError, FeedError, UnusableKey, OSError) as group:
+    except* (StartFailed, StreamError, FeedError, HistoryError, UnusableKey, OSError) as group:
         errors = list(leaves(group))
     # Not inside `except*`, which would wrap the exit in a group and print its traceback.
     if errors:

@@ -119,28 +119,34 @@ class ReplicaOffer(Offer):
             return
         else:
             entry = self.events[record.identity.event]
-            if change.state is not None:
-                record.state = change.state
-                record.state_at = seq
-            record.v = change.v
-            record.at = seq
-        selections = record.selections
-        for key, new in change.selections.items():
-            selection = selections.get(key)
-            if selection is None:
-                selections[key] = SelectionRecord(
-                    new.name or key, new.status or "suspended", new.prices, seq, seq, seq, new.result, seq, new.order, new.fair
-                )
-            else:
-                if new.name is not None:
-                    selection.name, selection.order = new.name, new.order
-                    selection.name_at = seq
-                if new.status is not None:
-                    selection.status = new.status
-                    selection.status_at = seq
-                if new.result is not None:
-                    selection.result = new.result
-                    selection.result_at = seq
-                selection.prices, selection.fair = new.prices, new.fair
-                selection.at = seq
+        apply_change(record, change, seq)
         self._index.touch(entry, seq)
+
+
+def apply_change(record: MarketRecord, change: MarketChange, seq: int) -> None:
+    """Apply a change of a position to the record of a market; one with an identity, to an empty record made of it."""
+    if change.identity is None:
+        if change.state is not None:
+            record.state = change.state
+            record.state_at = seq
+        record.v = change.v
+        record.at = seq
+    selections = record.selections
+    for key, new in change.selections.items():
+        selection = selections.get(key)
+        if selection is None:
+            selections[key] = SelectionRecord(
+                new.name or key, new.status or "suspended", new.prices, seq, seq, seq, new.result, seq, new.order, new.fair
+            )
+        else:
+            if new.name is not None:
+                selection.name, selection.order = new.name, new.order
+                selection.name_at = seq
+            if new.status is not None:
+                selection.status = new.status
+                selection.status_at = seq
+            if new.result is not None:
+                selection.result = new.result
+                selection.result_at = seq
+            selection.prices, selection.fair = new.prices, new.fair
+            selection.at = seq

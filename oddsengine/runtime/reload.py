@@ -37,6 +37,13 @@ ENGINE_READS: Final = RUN_READS - {"gateway", "limits", "commands"} | {
     "gateway.trusted_proxies",
     "limits.requests_per_s",
 }
+#: What an archiver reads.
+ARCHIVER_READS: Final = frozenset({"redis", "history", "auth", "log"}) | {
+    "engine.lease_s",
+    "engine.shards",
+    "gateway.trusted_proxies",
+    "limits.requests_per_s",
+}
 #: What a feeder reads.
 FEEDER_READS: Final = frozenset({"redis", "feeder", "feeds", "auth", "log"}) | {
     "engine.lease_s",

@@ -118,6 +118,27 @@ def gateway(
         run_role(lambda startup: gateway_workers(startup, settings, path, load, count))
 
 
+def archiver(
+    config: ConfigOption = None,
+    port: Annotated[
+        int | None, typer.Option(help="Serve /healthz, /readyz and /metrics on this port instead of the config's.")
+    ] = None,
+    host: HostOption = None,
+) -> None:
+    """Keep everything that is published in the config's PostgreSQL: one process does, others wait to take over."""
+    from oddsengine.cli.roles.archiver import archiver as run_archiver
+
+    def load(file: Path) -> Settings:
+        return with_address(read_settings(file), port, host, "history")
+
+    path = config_path(config)
+    settings = require_redis(load(path), "archiver")
+    if not settings.history.url:
+        raise typer.BadParameter("history.url is empty: set it to a PostgreSQL database", param_hint="--config")
+    configure_logging(settings.log.level)
+    run_role(lambda startup: run_archiver(startup, settings, path, load))
+
+
 @bridge.command()
 def kafka(config: ConfigOption = None, port: PortOption = None, host: HostOption = None) -> None:
     """Publish to the config's Kafka: one process does, others wait to take over."""

@@ -2,7 +2,7 @@
 
 Each step is completed before the next begins, so that a process which can't do its work has taken nothing over:
 
-    CONFIG -> SECRETS -> BIND -> CONNECT -> IDENTIFY -> OWN -> LOAD -> READY
+    CONFIG -> SECRETS -> BIND -> CONNECT -> IDENTIFY -> HISTORY -> OWN -> LOAD -> READY
 
 From BIND on, `/healthz` answers and everything else is answered with 503. Stopping is the same at every moment: what was
 opened is closed in reverse order. `python -m oddsengine.runtime.processes.startup` prints the table for the documentation.
@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from feeds.errors import FeedError
 from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.access.authentication import UnusableKey
+from oddsengine.history.errors import HistoryError
 from oddsengine.streams.errors import StreamError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Step(Enum):
     BIND = _Description("bind the port", 4, "stop the process that listens there, or set another host or port")
     CONNECT = _Description("connect to Redis", 5, "start Redis, or correct redis.url")
     IDENTIFY = _Description("identify Redis", 5, "correct redis.url, redis.namespace or engine.shards, or Redis's own config")
+    HISTORY = _Description("open the history", 6, "start PostgreSQL, correct history.url, or run `oddsengine history migrate`")
     OWN = _Description("take over the shards that no engine owns", 1, "see the log of Redis")
     LOAD = _Description("load every shard", 1, "start an engine on this Redis and namespace")
     READY = _Description("serve", 1, "")
@@ -98,7 +100,7 @@ class Stopped(Exception):
 
 
 #: What can fail because of something outside the program.
-_EXPECTED: Final = (OSError, RedisError, FeedError, StreamError, UnusableKey, ValueError)
+_EXPECTED: Final = (OSError, RedisError, FeedError, HistoryError, StreamError, UnusableKey, ValueError)
 
 
 def reason_of(error: Exception) -> str:

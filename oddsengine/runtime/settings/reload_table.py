@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _BOUND: Final = "the port is bound once"
 _SHARED: Final = "every process of the installation must have the same: stop all of them"
+_ARCHIVED: Final = "the archiver opens its database once: restart it"
 _CONNECTED: Final = "what is published stays where it is: restart one process after the other"
 #: The keys that a running process can't take over, and why.
 NEEDS_RESTART: Final[dict[str, str]] = {
@@ -24,6 +25,18 @@ NEEDS_RESTART: Final[dict[str, str]] = {
     "feeder.port": _BOUND,
     "bridge.kafka": "a bridge does not reload: restart it",
     "bridge.rabbitmq": "a bridge does not reload: restart it",
+    "history.host": _BOUND,
+    "history.port": _BOUND,
+    "history.url": _ARCHIVED,
+    "history.directory": _ARCHIVED,
+    "history.password_env": _ARCHIVED,
+    "history.password_file": _ARCHIVED,
+    "history.tls_ca": _ARCHIVED,
+    "history.tls_cert": _ARCHIVED,
+    "history.tls_key": _ARCHIVED,
+    "history.keep_days": _ARCHIVED,
+    "history.checkpoint_key": _ARCHIVED,
+    "history.checkpoint_s": _ARCHIVED,
     "redis.url": _CONNECTED,
     "redis.namespace": _SHARED,
     "redis.tls_ca": _CONNECTED,

@@ -14,6 +14,7 @@ from oddsengine.bridge.settings import BridgeSettings
 from oddsengine.gateway.access.origins import AllowedOrigins
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.commands.settings import CommandSettings
+from oddsengine.history.settings import HistorySettings
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.sourcing.matching.matcher import MatchingSettings
@@ -182,6 +183,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sourcing: tuple[SourcingRule, ...] = ()
     webhooks: tuple[WebhookSettings, ...] = ()
     bridge: BridgeSettings = BridgeSettings()
+    history: HistorySettings = HistorySettings()
     #: the sections that the file has
     sections: frozenset[str] = frozenset()
 
@@ -198,6 +200,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "log": LogSettings,
     "matching": MatchingSettings,
     "bridge": BridgeSettings,
+    "history": HistorySettings,
 }
 #: Every section of a config file.
 SECTION_NAMES: Final = (*SECTIONS, "ladders", "tiers", "profiles", "feeds", "sourcing", "webhooks")

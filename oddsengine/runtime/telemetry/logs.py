@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
 
 #: A line per request, which the metrics count, and a line per handshake with other subprotocols.
-_NOISY_LOGGERS: Final = ("aiohttp.access", "aiohttp.websocket")
+_NOISY_LOGGERS: Final = ("aiohttp.access", "aiohttp.websocket", "alembic")
 #: Clients of brokers log each attempt to connect, and what fails is in our own line.
 _SILENT_LOGGERS: Final = ("aio_pika", "aiokafka", "aiormq")
 

@@ -44,6 +44,12 @@ def _gauge(text: str, *labels: str, merged: Literal["sum", "max"] = "sum") -> De
 
 
 METRICS: Final[dict[str, Description]] = {
+    # history
+    "oddsengine_archiver_active": _gauge("Whether this process archives."),
+    "oddsengine_archived_entries_total": _counter("Stream entries written into the history."),
+    "oddsengine_archived_changes_total": _counter("Changes of markets written into the history."),
+    "oddsengine_archive_gaps_total": _counter("Times that entries were missing before they were archived."),
+    "oddsengine_archive_behind_seconds": _gauge("How old the last entry was when it was written.", merged="max"),
     # feeds
     "oddsengine_feed_live": _gauge("Whether a feed is live.", "feed"),
     "oddsengine_feed_state": _gauge("1 for the state that a feed is in, 0 for the others.", "feed", "state"),

@@ -1,0 +1,63 @@
+"""`oddsengine archiver`: keeps everything that is published in PostgreSQL."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import structlog
+
+from oddsengine.common.signals import on_reload
+from oddsengine.runtime.archiving.database import provide_history
+from oddsengine.runtime.parts.access import access_part, build_admission, without_strangers
+from oddsengine.runtime.processes.front import is_local, open_front, url_of
+from oddsengine.runtime.processes.redis import provide_redis
+from oddsengine.runtime.processes.startup import Step
+from oddsengine.runtime.reload import ARCHIVER_READS, Reloader, run_reloader
+from oddsengine.runtime.telemetry.metrics import build_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from oddsengine.runtime.processes.startup import Startup
+    from oddsengine.runtime.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+
+async def archiver(startup: Startup, settings: Settings, config: Path, load: Callable[[Path], Settings]) -> None:
+    """Archive what is published, if no other process does, until SIGINT or SIGTERM.
+
+    SIGHUP and a change of the config file reload who is admitted and the log level. Another database needs a restart.
+
+    Args:
+        startup: the steps of the start.
+        settings: the configuration. Its Redis and its history have URLs.
+        config: the file it was loaded from.
+        load: loads that file again; raises ConfigError.
+    """
+    history = settings.history
+    async with AsyncExitStack() as stack:
+        with startup.doing(Step.SECRETS):
+            admission = build_admission(without_strangers(settings, "history.host", history.host))
+        front = await stack.enter_async_context(open_front(history.host, history.port, startup))
+        redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
+        database = await stack.enter_async_context(provide_history(settings, startup))
+        # It loads the driver, which is only installed where there is a history.
+        from oddsengine.runtime.archiving.http_api import serve_archiver_api  # noqa: PLC0415
+        from oddsengine.runtime.archiving.running import run_archiver  # noqa: PLC0415
+
+        running = await stack.enter_async_context(run_archiver(settings, redis_url, database))
+        access = access_part(admission, "history.host", history.host)
+        reloader = Reloader(config, load, settings, None, parts=[access], reads=ARCHIVER_READS)
+        await stack.enter_async_context(run_reloader(reloader))
+        on_reload(reloader.request)
+        registry = build_registry([running.samples])
+        local = is_local(history.host)
+        await stack.enter_async_context(serve_archiver_api(running, registry, front, admission, local=local))
+        startup.ready()
+        _log.info("archiver ready", metrics=f"{url_of(history.host, front.port)}/metrics", database=database.label)
+        await startup.stopping.wait()
+        _log.info("stopping")
+        await running.stop()

@@ -1,0 +1,1 @@
+"""Follows all shards and writes what they publish into the database."""

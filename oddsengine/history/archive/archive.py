@@ -1,0 +1,234 @@
+"""Archives all shards while this process is the one that does: reads their streams, and writes what it read in one transaction.
+
+Two things go on side by side. The reading of each shard adds rows, and pauses while too many are not written: so a database that
+is slow or away is waited for, and nobody else is kept waiting. The writing takes all rows there are, and writes them again until
+the database has them. Rows and positions are written together, so that after any crash reading goes on where writing ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from oddsengine.common.reporting.outages import Outage
+from oddsengine.common.tasks import end_tasks
+from oddsengine.history.archive.restoring import restore_shard
+from oddsengine.history.archive.writer import read_position, write_batches
+from oddsengine.history.database import UNREACHABLE, claim_installation
+from oddsengine.history.errors import Displaced
+from oddsengine.history.rows.shard_rows import BEGINNING
+from oddsengine.history.rows.tables import NOTHING
+from oddsengine.history.schema.partitions import DAYS_AHEAD, day_of, make_days
+from oddsengine.streams.chain.links import Link
+from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.positions import Position
+from oddsengine.streams.tailing.shard_tail import Broken, ShardTail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from oddsengine.history.database import Database
+    from oddsengine.history.rows.shard_rows import ShardBatch, ShardRows
+    from oddsengine.streams.clients.shared_reader import SharedReader
+
+#: How often rows are written, and how many at most.
+_WRITE_EVERY_S: Final = 0.5
+_MAX_ROWS: Final = 50_000
+#: Entries added before others get their turn.
+_ENTRIES_AT_ONCE: Final = 50
+_RETRY_S: Final = 0.5
+_USER: Final = "archiver"
+_OUTAGE: Final = Outage("history not written, trying again", "history written again")
+_log = structlog.get_logger(__name__)
+
+
+class Counters:
+    """What an archiver has done, for metrics. `behind_s` is how old what was written last was."""
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self.changes = 0
+        self.gaps = 0
+        self.writes = 0
+        self.behind_s = 0.0
+
+
+class Archive:
+    """The archiving of one installation by one process.
+
+    Args:
+        database: where rows are written.
+        reader: reads the streams; its `run` is run by the owner of this.
+        namespace: the namespace of the keys.
+        shards: how many shards there are.
+        counters: what has been done.
+        wall_ms: Unix milliseconds by the system's clock.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        reader: SharedReader,
+        namespace: str,
+        shards: int,
+        counters: Counters,
+        wall_ms: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._reader = reader
+        self._namespace = namespace
+        self._shards = shards
+        self._counters = counters
+        self._wall_ms = wall_ms
+        self._connection: Any = None
+        self._rows: list[ShardRows] = []
+        #: set while there is room for more rows
+        self._room = asyncio.Event()
+        self._is_full = asyncio.Event()
+        self._days: set[int] = set()
+
+    async def run(self) -> None:
+        """Archive until cancelled.
+
+        Raises:
+            SchemaMismatch, OtherHistory: if the database is not for this.
+            Displaced: if another process archives too; begin again.
+        """
+        await self._open()
+        tasks = [asyncio.create_task(self._write(), name="archive writer")]
+        for rows in self._rows:
+            keys = shard_keys(self._namespace, rows.shard)
+            tail = ShardTail(self._reader, keys, Link(Position(rows.position.epoch, rows.position.seq), rows.position.digest))
+            tasks.append(asyncio.create_task(self._read(rows, tail), name=f"archive shard {rows.shard}"))
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            await end_tasks(tasks)
+            await self._close()
+
+    async def _open(self) -> None:
+        """Connect, and restore the state of every shard. Waits until the database answers."""
+        while True:
+            try:
+                self._connection = await self._database.connect()
+                await claim_installation(self._connection, self._namespace, self._shards, self._wall_ms())
+                self._rows = [await restore_shard(self._connection, shard) for shard in range(self._shards)]
+            except UNREACHABLE as error:
+                self._note(error)
+                await self._close()
+                await asyncio.sleep(_RETRY_S)
+            else:
+                _OUTAGE.worked(_USER)
+                self._room.set()
+                return
+
+    async def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def _read(self, rows: ShardRows, tail: ShardTail) -> None:
+        user = f"archive of shard {rows.shard}"
+        while True:
+            await self._room.wait()
+            try:
+                if rows.needs_snapshot:
+                    loaded = await tail.load()
+                    if loaded is not None:
+                        rows.use(loaded)
+                    if rows.needs_snapshot:
+                        await asyncio.sleep(_RETRY_S)
+                        continue
+                entries = await tail.read()
+                if not entries:
+                    await self._reader.reconnect_if_silent()
+            except Broken as broken:
+                reason = BEGINNING if rows.position == NOTHING else broken.reason
+                if reason != BEGINNING:
+                    _log.error("history has a gap", shard=rows.shard, error=str(broken))
+                self._counters.gaps += 1
+                rows.begin_gap(broken.found, reason)
+                tail.go_on_with(broken.found.position)
+            except UNAVAILABLE as error:
+                note_outage(user, error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                REDIS_OUTAGE.worked(user)
+                for number, entry in enumerate(entries, 1):
+                    rows.add(entry)
+                    if number % _ENTRIES_AT_ONCE == 0:
+                        await asyncio.sleep(0)
+                self._count()
+
+    def _count(self) -> None:
+        if sum(rows.size for rows in self._rows) >= _MAX_ROWS:
+            self._room.clear()
+            self._is_full.set()
+
+    async def _write(self) -> None:
+        pending: list[ShardBatch] = []
+        while True:
+            if not pending:
+                try:
+                    async with asyncio.timeout(_WRITE_EVERY_S):
+                        await self._is_full.wait()
+                except TimeoutError:
+                    pass  # there may be some all the same
+                pending = [batch for rows in self._rows if (batch := rows.take()) is not None]
+                self._is_full.clear()
+                self._room.set()
+                if not pending:
+                    continue
+            try:
+                if self._connection is None:
+                    self._connection = await self._database.connect()
+                    pending = await self._missing(pending)
+                await self._make_days(pending)
+                await write_batches(self._connection, pending)
+            except UNREACHABLE as error:
+                self._note(error)
+                await self._close()
+                self._days.clear()
+                await asyncio.sleep(_RETRY_S)
+            else:
+                _OUTAGE.worked(_USER)
+                self._written(pending)
+                pending = []
+
+    async def _missing(self, batches: Sequence[ShardBatch]) -> list[ShardBatch]:
+        """Return the batches that are not written yet: a connection that broke may have written them before."""
+        missing = []
+        for batch in batches:
+            found = await read_position(self._connection, str(batch.shard))
+            if found == batch.after:
+                continue
+            if found != batch.before:
+                raise Displaced(str(batch.shard))
+            missing.append(batch)
+        return missing
+
+    async def _make_days(self, batches: Sequence[ShardBatch]) -> None:
+        today = day_of(self._wall_ms())
+        wanted = {today + ahead for ahead in range(DAYS_AHEAD + 1)}
+        for batch in batches:
+            wanted.update(day_of(row.at_ms) for row in batch.entries)
+            wanted.update(day_of(row.at_ms) for row in batch.records)
+        if not wanted <= self._days:
+            await make_days(self._connection, wanted)
+            self._days |= wanted
+
+    def _written(self, batches: Sequence[ShardBatch]) -> None:
+        counters = self._counters
+        counters.writes += 1
+        counters.entries += sum(len(batch.entries) for batch in batches)
+        counters.changes += sum(len(batch.changes) for batch in batches)
+        if batches:
+            counters.behind_s = max(0.0, (self._wall_ms() - min(batch.after.at_ms for batch in batches)) / 1000)
+
+    @staticmethod
+    def _note(error: BaseException) -> None:
+        reason = str(error) or type(error).__name__
+        _OUTAGE.failed(_USER, type(error).__name__, error=reason)

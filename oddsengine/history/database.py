@@ -1,0 +1,110 @@
+"""Connections to the database of the history."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from oddsengine.common.redaction import SECRETS
+from oddsengine.history.errors import OtherHistory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from oddsengine.history.settings import HistorySettings
+
+#: What fails where the server, the way to it or its disk does. It is tried again.
+UNREACHABLE: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError)
+#: What does not pass: the user, the password or the database is wrong.
+DENIED: Final = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+_CONNECT_TIMEOUT_S: Final = 10.0
+
+
+class Database:
+    """A database that connections are opened to.
+
+    Args:
+        url: its URL.
+        password: the password, if the URL has none.
+        tls: what TLS is checked with; None for what the URL says.
+    """
+
+    def __init__(self, url: str, password: str = "", tls: ssl.SSLContext | None = None) -> None:
+        self.url = url
+        self._options: dict[str, Any] = {"timeout": _CONNECT_TIMEOUT_S, "server_settings": {"application_name": "oddsengine"}}
+        if password:
+            self._options["password"] = password
+        if tls is not None:
+            self._options["ssl"] = tls
+
+    @property
+    def label(self) -> str:
+        """Where it is, for logs: without user and password."""
+        parts = urlsplit(self.url)
+        return f"{parts.hostname or 'local'}{parts.path}"
+
+    async def connect(self) -> Any:
+        """Open a connection. Raises one of `UNREACHABLE` if that fails."""
+        return await asyncpg.connect(self.url, **self._options)
+
+    async def create_pool(self, size: int) -> Any:
+        """Open a pool of connections."""
+        return await asyncpg.create_pool(self.url, min_size=0, max_size=size, **self._options)
+
+
+def open_database(settings: HistorySettings, url: str = "", environment: Mapping[str, str] = os.environ) -> Database:
+    """Return the database that the settings name. No log line or error contains its password.
+
+    Args:
+        settings: the section of the configuration.
+        url: the URL of the embedded server, where it is that.
+        environment: the environment variables.
+
+    Raises:
+        ValueError: if a password or a file is missing or malformed.
+    """
+    password = urlsplit(settings.url).password or ""
+    where = ""
+    try:
+        if settings.password_env:
+            where = f"history.password_env: {settings.password_env}"
+            password = environment[settings.password_env]
+        elif settings.password_file:
+            where = f"history.password_file: {settings.password_file}"
+            password = Path(settings.password_file).read_text(encoding="utf-8").strip()
+        where = "history.tls_ca"
+        tls = None
+        if settings.tls_ca or settings.tls_cert:
+            tls = ssl.create_default_context(cafile=settings.tls_ca or None)
+            if settings.tls_cert:
+                tls.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except KeyError:
+        raise ValueError(f"{where}: is not set") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{where}: {getattr(error, 'strerror', None) or error}") from None
+    if password:
+        SECRETS.add(password)
+    return Database(url or settings.url, password, tls)
+
+
+async def claim_installation(connection: Any, namespace: str, shards: int, now_ms: int) -> None:
+    """Note whose history this is.
+
+    Raises:
+        OtherHistory: if it is that of another installation.
+    """
+    await connection.execute(
+        "INSERT INTO installation (namespace, shards, created_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        namespace,
+        shards,
+        now_ms,
+    )
+    row = await connection.fetchrow("SELECT namespace, shards FROM installation")
+    if (row["namespace"], row["shards"]) != (namespace, shards):
+        raise OtherHistory((row["namespace"], row["shards"]), (namespace, shards))

@@ -1,0 +1,1 @@
+"""What stream entries become in the database. Pure."""

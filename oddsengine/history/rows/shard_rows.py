@@ -1,0 +1,293 @@
+"""Turns the entries of one shard into rows, and keeps the state that they lead to.
+
+A question about a market is answered from its last whole state (a record) and the changes since. So that these are few, the whole
+state is written again after every `CHANGES_PER_RECORD` changes; and so that no day needs an earlier one, which may be dropped, at
+the beginning of each day too.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.history.rows.cutting import CutEntry, cut
+from oddsengine.history.rows.tables import (
+    NOTHING,
+    ChangeRow,
+    EntryRow,
+    GapBody,
+    GapRow,
+    RecordKind,
+    RecordRow,
+    ShardPosition,
+    key_of,
+    record_digest,
+)
+from oddsengine.offer.replica_offer import ReplicaOffer
+from oddsengine.streams.chain.links import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from oddsengine.domain.changes import Batch, MarketRecord
+    from oddsengine.domain.ids import MarketId
+    from oddsengine.streams.chain.entries import LoadedShard, TailEntry
+    from oddsengine.streams.chain.links import Link
+    from oddsengine.streams.positions import Position
+
+#: A question about a market reads at most so many changes.
+CHANGES_PER_RECORD: Final = 32
+#: A clock that was set back by less than this is taken to stand still.
+CLOCK_TOLERANCE_MS: Final = 10_000
+DAY_MS: Final = 86_400_000
+#: Why the history of a shard does not have what was before: it begins here.
+BEGINNING: Final = "beginning"
+#: Why the state is not known: an entry does not say all that has changed, or can't be read.
+INCOMPLETE: Final = "incomplete"
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+class ShardBatch(NamedTuple):
+    """Rows of a shard to be written together, with the positions before and after them."""
+
+    shard: int
+    before: ShardPosition
+    after: ShardPosition
+    entries: list[EntryRow]
+    changes: list[ChangeRow]
+    records: list[RecordRow]
+    gaps: list[GapRow]
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return len(self.entries) + len(self.changes) + len(self.records) + len(self.gaps)
+
+
+class ShardRows:
+    """The rows of one shard that are not taken yet.
+
+    Args:
+        shard: the shard.
+        position: how far its history reaches in the database.
+        offer: the state at that position.
+    """
+
+    def __init__(self, shard: int, position: ShardPosition = NOTHING, offer: ReplicaOffer | None = None) -> None:
+        self.shard = shard
+        self.offer = offer or ReplicaOffer(())
+        self._written = position
+        self.position = position
+        self._keys: dict[str, int] = {}
+        #: market -> how many changes since its last record
+        self._changes_since: dict[MarketId, int] = {}
+        #: the gap after which the state is not known yet, and the snapshot that it will be known from
+        self._gap: GapRow | None = None
+        self._loaded: LoadedShard | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._entries: list[EntryRow] = []
+        self._changes: list[ChangeRow] = []
+        self._records: list[RecordRow] = []
+        self._gaps: list[GapRow] = []
+
+    @property
+    def size(self) -> int:
+        """How many rows are not taken."""
+        return len(self._entries) + len(self._changes) + len(self._records)
+
+    def take(self) -> ShardBatch | None:
+        """Return all rows that were added since the last call, None if there are none."""
+        if self.position == self._written:
+            return None
+        before, self._written = self._written, self.position
+        batch = ShardBatch(self.shard, before, self.position, self._entries, self._changes, self._records, self._gaps)
+        self._clear()
+        return batch
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the state at the position is known. If not, a snapshot is needed, or its position was not reached yet."""
+        return self._gap is None
+
+    @property
+    def needs_snapshot(self) -> bool:
+        """Whether `use` must be called before entries are added."""
+        return self._gap is not None and self._loaded is None
+
+    def begin_gap(self, first: TailEntry, reason: str) -> None:
+        """Note that entries are missing before one. Call `use` next.
+
+        Args:
+            first: the entry to be added next.
+            reason: why they are missing.
+        """
+        after = self.position
+        at_ms = self._clamp(self._read(first).batch)
+        body = GapBody(after.epoch, after.seq, *first.position, first.digest, digest_of(b"", first.batch), reason)
+        self._add(RecordKind.GAP, self.shard, _encode(body))
+        limits = (after.epoch, after.seq, after.at_ms, *first.position, at_ms, first.digest)
+        self._gap = GapRow(self.shard, *limits, None, self.position.number, reason)
+        self._gaps.append(self._gap)
+        self._loaded = None
+
+    def continue_gap(self, gap: GapRow) -> None:
+        """Go on in a gap that an earlier process has begun. Call `use` next."""
+        self._gap, self._loaded = gap, None
+
+    def use(self, loaded: LoadedShard) -> None:
+        """Take over a snapshot once its entry is added. One that is older than the position is of no use."""
+        if loaded.top.position < self.position[:2]:
+            return
+        self._loaded = loaded
+        if loaded.top.position == self.position[:2]:
+            self._load(loaded)
+
+    def add(self, entry: TailEntry) -> None:
+        """Add the entry that follows the last one, or that is the first after a gap."""
+        parts = self._read(entry)
+        batch = parts.batch
+        at_ms = self._clamp(batch)
+        self._open_day(at_ms)
+        self._add_entry(entry, parts, at_ms)
+        if self._gap is not None:
+            if self._loaded is not None and self._loaded.top.position == entry.position:
+                self._load(self._loaded)
+        elif batch is not None and self._is_complete(batch, entry.position):
+            self._apply(entry.position, batch)
+        else:
+            self.begin_gap(entry, INCOMPLETE)
+
+    def _apply(self, position: Position, batch: Batch) -> None:
+        moved = position.seq == 0 and batch.profiles != self.offer.profiles
+        if position.seq == 0:
+            self.offer.open_epoch(position.epoch, batch.profiles)
+        of_events = [self._markets_of(removal.id) for removal in batch.removals if removal.what == "event"]
+        self.offer.apply(position.seq, batch)
+        for removal in batch.removals:
+            self._leave(RecordKind.MARKET_LEFT if removal.what == "market" else RecordKind.EVENT_LEFT, removal.id)
+        for market in chain.from_iterable(of_events):
+            self._leave(RecordKind.MARKET_LEFT, market)
+        for event in batch.events:
+            of_event = self.offer.events.get(event.id)
+            if of_event is not None:
+                self._add_record(RecordKind.EVENT, event.id, _encode(of_event.record))
+        if moved:
+            # Prices have other places: no change before this is to be applied to what comes after it.
+            self._add_profiles()
+            for record in self.offer.markets.values():
+                self._add_market(record)
+        else:
+            self._count_changes(batch)
+
+    def _load(self, loaded: LoadedShard) -> None:
+        """Go on with a whole state, and record how it differs from the one before the gap."""
+        before, self.offer = self.offer, ReplicaOffer(())
+        self.offer.load(*loaded.top.position, loaded.records)
+        assert self._gap is not None  # noqa: S101 - it is called for a gap
+        self._gaps.append(self._gap._replace(known_ms=self.position.at_ms))
+        self._gap = self._loaded = None
+        self._add_profiles()
+        for event in before.events.keys() - self.offer.events.keys():
+            self._leave(RecordKind.EVENT_LEFT, event)
+        for market in before.markets.keys() - self.offer.markets.keys():
+            self._leave(RecordKind.MARKET_LEFT, market)
+        for entry in self.offer.events.values():
+            self._add_record(RecordKind.EVENT, entry.record.id, _encode(entry.record))
+        for record in self.offer.markets.values():
+            self._add_market(record)
+
+    @staticmethod
+    def _read(entry: TailEntry) -> CutEntry:
+        """Cut an entry. What can't be read has no changes, and no time."""
+        try:
+            return cut(entry.batch)
+        except (*DECODING_ERRORS, ValueError):
+            return CutEntry(entry.batch, [], b"", None)
+
+    def _is_complete(self, batch: Batch, position: Position) -> bool:
+        """Check whether a batch says what the state is after it."""
+        if position.seq == 0 and not batch.profiles:
+            return False
+        prices = len(batch.profiles or self.offer.profiles)
+        return all(len(each.prices) == prices for market in batch.markets for each in market.selections.values())
+
+    def _clamp(self, batch: Batch | None) -> int:
+        """Return the time of a batch, or that of the last one if it is a little before that, or unknown."""
+        last = self.position.at_ms
+        return last if batch is None or 0 < last - batch.ts_ms <= CLOCK_TOLERANCE_MS else batch.ts_ms
+
+    def _open_day(self, at_ms: int) -> None:
+        """Record the whole state where a day begins, or several have."""
+        last = self.position.at_ms
+        if not last or at_ms // DAY_MS <= last // DAY_MS or self._gap is not None:
+            return
+        self.position = self.position._replace(at_ms=at_ms // DAY_MS * DAY_MS)
+        self._add_profiles()
+        for event, entry in self.offer.events.items():
+            self._add_record(RecordKind.EVENT, event, _encode(entry.record))
+        for record in self.offer.markets.values():
+            self._add_market(record)
+
+    def _add_entry(self, entry: TailEntry, parts: CutEntry, at_ms: int) -> None:
+        (epoch, seq), shard, keys = entry.position, self.shard, self._keys
+        for ordinal, (change, raw) in enumerate(zip(parts.batch.markets if parts.batch else (), parts.changes, strict=True)):
+            key = keys.get(change.id)
+            if key is None:
+                key = keys[change.id] = key_of(change.id)
+            self._changes.append(ChangeRow(at_ms, key, epoch, seq, ordinal, shard, raw))
+        follows = _columns(entry.follows)
+        count, digest = len(parts.changes), entry.digest
+        row = EntryRow(at_ms, epoch, seq, follows[0], follows[1], shard, count, follows[2], digest, parts.head, parts.tail)
+        self._entries.append(row)
+        self.position = ShardPosition(epoch, seq, digest, at_ms, self.position.number, self.position.record_digest)
+
+    def _count_changes(self, batch: Batch) -> None:
+        since = self._changes_since
+        for change in batch.markets:
+            record = self.offer.markets.get(change.id)
+            if record is None:
+                continue
+            # A market of which nothing was counted is new, or this process has not written its last record.
+            count = since.get(change.id, CHANGES_PER_RECORD) + 1
+            if count >= CHANGES_PER_RECORD or change.identity is not None:
+                self._add_market(record)
+            else:
+                since[change.id] = count
+
+    def _markets_of(self, event: str) -> Iterable[MarketId]:
+        entry = self.offer.events.get(event)  # type: ignore[call-overload]
+        return () if entry is None else tuple(entry.markets)
+
+    def _leave(self, kind: RecordKind, name: str) -> None:
+        self._add_record(kind, name, name.encode())
+        self._keys.pop(name, None)
+        self._changes_since.pop(name, None)  # type: ignore[call-overload]
+
+    def _add_market(self, record: MarketRecord) -> None:
+        self._add_record(RecordKind.MARKET, record.id, _encode(record))
+        self._changes_since[record.id] = 0
+
+    def _add_profiles(self) -> None:
+        self._add(RecordKind.PROFILES, self.shard, _encode(self.offer.profiles))
+
+    def _add_record(self, kind: RecordKind, name: str, body: bytes) -> None:
+        key = self._keys.get(name)
+        if key is None:
+            key = self._keys[name] = key_of(name)
+        self._add(kind, key, body)
+
+    def _add(self, kind: RecordKind, key: int, body: bytes) -> None:
+        epoch, seq, _, at_ms, number, previous = self.position
+        row = RecordRow(at_ms, key, number + 1, epoch, seq, self.shard, kind, b"", body)
+        digest = record_digest(previous, row)
+        self._records.append(row._replace(digest=digest))
+        self.position = self.position._replace(number=number + 1, record_digest=digest)
+
+
+def _columns(follows: Link | None) -> tuple[int | None, int | None, bytes | None]:
+    return (None, None, None) if follows is None else (*follows.position, follows.digest)

@@ -1,0 +1,1 @@
+"""The tables of the history: their migrations, by alembic, and their partitions by day."""

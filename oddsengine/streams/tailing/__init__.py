@@ -1,0 +1,1 @@
+"""Reading the entries of a shard from a position that the reader keeps, for those who must miss none."""

@@ -1,0 +1,120 @@
+"""The archive against a real Redis and a real PostgreSQL: whatever was published is in the database, once."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from oddsengine.streams.chain.links import digest_of
+from tests.support.history.archiving import archiving, fetch, market_at, until_archived
+from tests.support.streams.ends import KEYS, Owner
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from oddsengine.domain.changes import MarketRecord
+    from oddsengine.history.database import Database
+    from oddsengine.streams.embedded import EmbeddedRedis
+
+
+def shown(record: MarketRecord | None) -> object:
+    """Return what a subscriber sees of a market."""
+    if record is None:
+        return None
+    prices = {key: (each.status, each.prices) for key, each in record.selections.items()}
+    return record.v, record.state, prices
+
+
+async def entries_of(database: Database) -> list[tuple[int, int, bytes, bytes]]:
+    """Return what the database has of the entries: position, bytes and digest."""
+    rows = await fetch(
+        database,
+        """SELECT epoch, seq, head || coalesce(
+               (SELECT string_agg(change, ''::bytea ORDER BY ordinal) FROM changes c
+                WHERE (c.shard, c.epoch, c.seq) = (e.shard, e.epoch, e.seq)), ''::bytea) || tail, digest
+           FROM entries e ORDER BY epoch, seq""",
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+async def test_every_entry_is_archived_byte_by_byte_over_epochs_and_archivers(
+    database: Database, redis_server: EmbeddedRedis, redis: Redis
+) -> None:
+    seen: dict[tuple[int, int, str], object] = {}
+    owner = await Owner(redis).claimed()
+
+    def note() -> None:
+        for market in ("e1/match_odds", "e2/match_odds"):
+            record = owner.offer.markets.get(market)  # type: ignore[call-overload]
+            seen[owner.offer.epoch, owner.offer.seq, market] = shown(record)
+
+    published: list[tuple[int, int, bytes, bytes]] = []
+
+    async def note_entries() -> None:
+        entries: Any = await redis.xrange(KEYS.changes)
+        for stream_id, fields in entries:
+            epoch, seq = map(int, stream_id.split(b"-"))
+            row = (epoch, seq, fields[b"b"], fields[b"d"])
+            if row not in published:
+                published.append(row)
+
+    async with archiving(database, redis_server.url):
+        for price in range(2000, 2080, 2):
+            await owner.offers(price)
+            note()
+        await owner.offers(3000, "e2/match_odds")
+        note()
+        await until_archived(database, owner.offer.epoch, owner.offer.seq)
+    await note_entries()
+    # Nobody archives for a while, in which a new epoch begins with what was staged before.
+    owner.offer.suspend("e2/match_odds", "trader")  # type: ignore[arg-type]
+    batch = owner.offer.commit(0)
+    assert batch is not None
+    await owner.publisher.claim(2_000_000, [batch])
+    note()
+    await owner.offers(4000)
+    note()
+    async with archiving(database, redis_server.url):
+        for price in range(2000, 2040, 2):
+            await owner.offers(price)
+            note()
+        owner.offer.remove_event("e2")  # type: ignore[arg-type]
+        await owner.flush()
+        note()
+        await until_archived(database, owner.offer.epoch, owner.offer.seq)
+    await note_entries()
+    assert published == await entries_of(database)
+    assert [] == await fetch(database, "SELECT * FROM gaps")
+    for (epoch, seq, market), expected in seen.items():
+        assert expected == shown(await market_at(database, market, epoch, seq)), (epoch, seq, market)
+
+
+async def test_what_was_trimmed_is_a_gap_after_which_everything_is_known_again(
+    database: Database, redis_server: EmbeddedRedis, redis: Redis
+) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    await owner.offers(2000, "e3/match_odds")
+    async with archiving(database, redis_server.url):
+        await until_archived(database, owner.offer.epoch, 2)
+    await owner.offers(2100)
+    owner.offer.remove_event("e3")  # type: ignore[arg-type]
+    await owner.flush()
+    await owner.offers(2200, "e2/match_odds")
+    await owner.offers(2300)
+    await redis.xtrim(KEYS.changes, minid=f"{owner.offer.epoch}-5", approximate=False)
+    async with archiving(database, redis_server.url):
+        await until_archived(database, owner.offer.epoch, 6)
+        await owner.offers(2400)
+        await until_archived(database, owner.offer.epoch, 7)
+    gaps = await fetch(database, "SELECT after_seq, until_seq, reason, known_ms FROM gaps")
+    assert [(2, 5, "trimmed", 0)] == gaps
+    epoch = owner.offer.epoch
+    for market in ("e1/match_odds", "e2/match_odds", "e3/match_odds"):
+        record = owner.offer.markets.get(market)  # type: ignore[call-overload]
+        assert shown(record) == shown(await market_at(database, market, epoch, 7))
+    assert [0, 1, 2, 5, 6, 7] == [row[1] for row in await entries_of(database)]
+    # The entries after the gap are chained, the first one to what is not there.
+    rows = await entries_of(database)
+    assert digest_of(rows[3][3], rows[4][2]) == rows[4][3]
+    assert hashlib.sha256(rows[2][3] + rows[3][2]).digest() != rows[3][3]
