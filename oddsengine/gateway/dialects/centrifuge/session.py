@@ -11,7 +11,16 @@ from oddsengine.gateway.dialects.centrifuge.positions import StreamPosition, off
 from oddsengine.gateway.fanout.session import Session
 from oddsengine.gateway.protocol.encoders import JSON
 from oddsengine.gateway.protocol.framing import Framing
-from oddsengine.gateway.protocol.server_messages import Failed, Live, Pong, Stale, Subscribed, Unsubscribed
+from oddsengine.gateway.protocol.server_messages import (
+    Delta,
+    Failed,
+    Live,
+    Pong,
+    Snapshot,
+    Stale,
+    Subscribed,
+    Unsubscribed,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -71,7 +80,7 @@ class CentrifugeSession(Session):
             now_s: monotonic seconds.
         """
         match message:
-            case Stale() | Live():
+            case Stale() | Live() | Snapshot() | Delta():  # the last two of the console's channels, which have no audiences
                 self._write(JSON.value(message))
             case Subscribed(id=int(number), resumed=resumed):
                 self._write(messages.reply(number, subscribe=self._subscribed(number, is_recovered=resumed)))
@@ -107,6 +116,8 @@ class CentrifugeSession(Session):
         super().end(codes.disconnect_code(code), reason)
 
     def _subscribed(self, number: int, *, is_recovered: bool) -> dict[str, Any]:
+        if number not in self.subscribing:
+            return {}  # of the console: it always starts with a snapshot
         position = self.subscribing.pop(number)[is_recovered]
         return {
             "recoverable": True,

@@ -8,7 +8,7 @@ import pytest
 
 from oddsengine.gateway.access.admission import Admission
 from oddsengine.gateway.access.authentication import Authenticator
-from oddsengine.gateway.access.grants import Access, SessionLimits
+from oddsengine.gateway.access.grants import Access, Role, SessionLimits
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.dialects.centrifuge.dialect import CentrifugeDialect, _Pings
 from oddsengine.gateway.dialects.centrifuge.messages import decode_command
@@ -82,6 +82,15 @@ async def test_what_was_missed_is_sent_and_with_other_prices_a_snapshot(gateway:
     gateway.change_owner(0)
     again, *_ = await Sdk(gateway).send(recovering(subscribed, offset + 1))
     assert not again["subscribe"]["recovered"]
+
+
+async def test_channels_of_the_console_are_snapshots_that_do_not_recover(gateway: Gateway) -> None:
+    sdk = Sdk(gateway)
+    sdk.gateway.hub.grant(sdk.session, Access(subject="ann", role=Role.trader))
+    gateway.hub.console.floor.has_commands = True
+    subscribed, snapshot = await sdk.send('{"id":1,"subscribe":{"channel":"console:commands","recover":true,"epoch":"x"}}')
+    assert {"id": 1, "subscribe": {}} == subscribed
+    assert ("console:commands", []) == (snapshot["push"]["channel"], snapshot["push"]["pub"]["data"]["commands"])
 
 
 async def test_sessions_of_one_dialect_share_an_audience(gateway: Gateway) -> None:
