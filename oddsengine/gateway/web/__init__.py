@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 _IMPORT: Final = re.compile(r'^import \{[^}]*\} from "\./([\w.]+)";\n', re.MULTILINE)
@@ -40,7 +41,14 @@ def page_file(name: str) -> bytes:
 
 
 def _read(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    own = files(__package__).joinpath(name)
+    return (own if own.is_file() else _package() / name).read_text(encoding="utf-8")
+
+
+def _package() -> Path:
+    """Return the folder of the npm package's modules: in the wheel, or in the repository."""
+    packaged = Path(str(files(__package__))) / "package"
+    return packaged if packaged.exists() else Path(str(files("oddsengine"))).parent / "packages" / "js" / "src"
 
 
 def _standalone(name: str) -> str:
