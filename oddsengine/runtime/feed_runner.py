@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from feeds.recording.packet import Packet
-    from feeds.recording.recorder import Recorder
     from feeds.supervision.event_handler import Sink
     from oddsengine.common.histogram import Histogram
-    from oddsengine.engine.engine import Engine
     from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import FeedSettings
     from oddsengine.runtime.telemetry.metrics import Sample
@@ -94,28 +92,6 @@ async def run_feeds(
             yield supervisors
         finally:
             await end_tasks(tasks)
-
-
-@asynccontextmanager
-async def run_feeds_of(
-    engine: Engine,
-    feeds: OpenedFeeds,
-    supervisors: list[Supervisor],
-    recorders: Mapping[str, Recorder] | None = None,
-) -> AsyncIterator[None]:
-    """Run the feeds of an engine, which also reports their status, until the context is left.
-
-    Args:
-        engine: receives the updates.
-        feeds: see `run_feeds`.
-        supervisors: the supervisors are appended to this list, which the metrics read.
-        recorders: by feed, what records it.
-    """
-    taps = {name: recorder.add for name, recorder in (recorders or {}).items()}
-    async with run_feeds(feeds, engine, taps) as running:
-        supervisors += running
-        engine.describe_feeds = lambda: feed_status(supervisors)
-        yield
 
 
 def feed_status(supervisors: Iterable[Supervisor]) -> list[dict[str, Any]]:

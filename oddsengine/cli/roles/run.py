@@ -10,7 +10,8 @@ import structlog
 
 from oddsengine.common.signals import on_reload
 from oddsengine.runtime.engine import engine_parts
-from oddsengine.runtime.feed_runner import feed_samples, feed_sources, open_feeds, run_feeds_of
+from oddsengine.runtime.feed_runner import feed_sources, open_feeds
+from oddsengine.runtime.feeding.local_feeds import LocalFeeds
 from oddsengine.runtime.parts.webhooks import open_endpoints, run_webhooks, webhooks_part
 from oddsengine.runtime.processes.front import url_of
 from oddsengine.runtime.processes.startup import Step
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from feeds.supervision.supervisor import Supervisor
     from oddsengine.runtime.processes.startup import Startup
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.metrics import Source
@@ -33,7 +33,7 @@ _log = structlog.get_logger(__name__)
 async def run(
     startup: Startup, settings: Settings, config: Path, load: Callable[[Path], Settings], record_to: Path | None = None
 ) -> None:
-    """Run until SIGINT or SIGTERM, then drain. SIGHUP and a change of the config file reload the profiles.
+    """Run until SIGINT or SIGTERM, then drain. SIGHUP and a change of the config file reload it.
 
     Args:
         startup: the steps of the start.
@@ -42,22 +42,23 @@ async def run(
         load: loads that file again; raises ConfigError.
         record_to: the folder to record the feeds to, or None.
     """
-    supervisors: list[Supervisor] = []
     async with AsyncExitStack() as stack:
         feeds = await stack.enter_async_context(open_feeds(settings.feeds, startup))
         with startup.doing(Step.SECRETS):
             endpoints = open_endpoints(settings.webhooks)
         with startup.doing(Step.SECRETS, "choose a folder that can be written"):
             recorders = await stack.enter_async_context(record(settings.feeds, record_to))
-        metrics: list[Source] = [lambda: feed_samples(supervisors)]
+        metrics: list[Source] = []
         more = [lambda: chain.from_iterable(each() for each in metrics)]
         running = run_service(settings, feed_sources(settings.feeds), more, startup=startup)
         service = await stack.enter_async_context(running)
-        await stack.enter_async_context(run_feeds_of(service.engine, feeds, supervisors, recorders))
+        local = LocalFeeds(service.engine, recorders)
+        metrics.append(local.samples)
+        await stack.enter_async_context(local.running(settings.feeds, feeds))
         telling = run_webhooks(settings, service.redis_url, service.engine, endpoints)
         webhooks = await stack.enter_async_context(telling)
         metrics.append(webhooks.samples)
-        parts = [*engine_parts(service.engine), *service.parts, webhooks_part(webhooks)]
+        parts = [*engine_parts(service.engine), *service.parts, webhooks_part(webhooks), local.part()]
         reloader = Reloader(config, load, settings, service.engine.adopt, parts=parts)
         await stack.enter_async_context(run_reloader(reloader))
         on_reload(reloader.request)

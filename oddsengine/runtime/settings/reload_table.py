@@ -46,7 +46,6 @@ NEEDS_RESTART: Final[dict[str, str]] = {
     "gateway.port": _BOUND,
     "gateway.workers": "the sockets of workers are bound once",
     "gateway.worker_timeout_s": "the parent of the workers reads it once",
-    "feeds": "feeds are connected once",
     "gateway.tls_cert": "a renewed file is read again, another name of it is not",
     "gateway.tls_key": "a renewed file is read again, another name of it is not",
 }
@@ -72,6 +71,7 @@ LIVE: Final = frozenset(
         "ladders",
         "tiers",
         "profiles",
+        "feeds",
         "matching",
         "sourcing",
         "webhooks",
