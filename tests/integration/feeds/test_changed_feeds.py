@@ -88,15 +88,17 @@ async def test_feeds_are_added_changed_and_removed() -> None:
         changed = Changed(service, local)
         await changed.live("betfair")
 
+        socket = await stack.enter_async_context(service.socket())
+        await socket.subscribe("sport:football")
         await changed.reload(betfair=betfair, pinnacle=pinnacle)
         await changed.live("betfair", "pinnacle")
         await wait_until(lambda: bool(service.engine.pipeline.books["pinnacle"].markets), "its markets")
         assert EVENTS == len(service.hub.replica.offers[0].events), "the events of both are the same"
+        await socket.send(op="ping", id=1)
+        assert set() == await lost_until_pong(socket)
 
         # By other settings: the old connection stays until the new one is live.
         first = local.supervisors[0]
-        socket = await stack.enter_async_context(service.socket())
-        await socket.subscribe("sport:football")
         await changed.reload(betfair=settings_of("betfair", emulators["betfair"], heartbeat_ms=700), pinnacle=pinnacle)
         await changed.live("betfair", "pinnacle")
         assert first is not local.supervisors[0]
