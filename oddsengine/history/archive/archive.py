@@ -18,10 +18,12 @@ from oddsengine.history.archive.restoring import restore_shard
 from oddsengine.history.archive.writer import read_position, write_batches
 from oddsengine.history.database import UNREACHABLE, claim_installation
 from oddsengine.history.errors import Displaced
+from oddsengine.history.rows.command_rows import STREAM, CommandRows
 from oddsengine.history.rows.shard_rows import BEGINNING
 from oddsengine.history.rows.tables import NOTHING
 from oddsengine.history.schema.partitions import DAYS_AHEAD, day_of, make_days
 from oddsengine.streams.chain.links import Link
+from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.positions import Position
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from oddsengine.history.database import Database
+    from oddsengine.history.rows.command_rows import CommandBatch
     from oddsengine.history.rows.shard_rows import ShardBatch, ShardRows
     from oddsengine.streams.clients.shared_reader import SharedReader
 
@@ -40,6 +43,7 @@ _MAX_ROWS: Final = 50_000
 #: Entries added before others get their turn.
 _ENTRIES_AT_ONCE: Final = 50
 _RETRY_S: Final = 0.5
+_BLOCK_MS: Final = 500
 _USER: Final = "archiver"
 _OUTAGE: Final = Outage("history not written, trying again", "history written again")
 _log = structlog.get_logger(__name__)
@@ -85,6 +89,7 @@ class Archive:
         self._wall_ms = wall_ms
         self._connection: Any = None
         self._rows: list[ShardRows] = []
+        self._commands = CommandRows()
         #: set while there is room for more rows
         self._room = asyncio.Event()
         self._is_full = asyncio.Event()
@@ -98,7 +103,10 @@ class Archive:
             Displaced: if another process archives too; begin again.
         """
         await self._open()
-        tasks = [asyncio.create_task(self._write(), name="archive writer")]
+        tasks = [
+            asyncio.create_task(self._write(), name="archive writer"),
+            asyncio.create_task(self._read_commands(), name="archive commands"),
+        ]
         for rows in self._rows:
             keys = shard_keys(self._namespace, rows.shard)
             tail = ShardTail(self._reader, keys, Link(Position(rows.position.epoch, rows.position.seq), rows.position.digest))
@@ -115,6 +123,7 @@ class Archive:
             try:
                 self._connection = await self._database.connect()
                 await claim_installation(self._connection, self._namespace, self._shards, self._wall_ms())
+                self._commands = CommandRows(await read_position(self._connection, STREAM))
                 self._rows = [await restore_shard(self._connection, shard) for shard in range(self._shards)]
             except UNREACHABLE as error:
                 self._note(error)
@@ -163,6 +172,20 @@ class Archive:
                         await asyncio.sleep(0)
                 self._count()
 
+    async def _read_commands(self) -> None:
+        log, user = CommandLog(self._reader.redis, self._namespace), "archive of commands"
+        while True:
+            await self._room.wait()
+            try:
+                entries = await log.read_raw(self._commands.position.seq, _BLOCK_MS)
+            except UNAVAILABLE as error:
+                note_outage(user, error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                REDIS_OUTAGE.worked(user)
+                for seq, fields in entries:
+                    self._commands.add(seq, fields, self._wall_ms())
+
     def _count(self) -> None:
         if sum(rows.size for rows in self._rows) >= _MAX_ROWS:
             self._room.clear()
@@ -170,24 +193,28 @@ class Archive:
 
     async def _write(self) -> None:
         pending: list[ShardBatch] = []
+        commands: CommandBatch | None = None
         while True:
-            if not pending:
+            if not pending and commands is None:
                 try:
                     async with asyncio.timeout(_WRITE_EVERY_S):
                         await self._is_full.wait()
                 except TimeoutError:
                     pass  # there may be some all the same
                 pending = [batch for rows in self._rows if (batch := rows.take()) is not None]
+                commands = self._commands.take()
                 self._is_full.clear()
                 self._room.set()
-                if not pending:
+                if not pending and commands is None:
                     continue
             try:
                 if self._connection is None:
                     self._connection = await self._database.connect()
                     pending = await self._missing(pending)
+                    if commands is not None and await read_position(self._connection, STREAM) == commands.after:
+                        commands = None
                 await self._make_days(pending)
-                await write_batches(self._connection, pending)
+                await write_batches(self._connection, pending, commands)
             except UNREACHABLE as error:
                 self._note(error)
                 await self._close()
@@ -196,7 +223,7 @@ class Archive:
             else:
                 _OUTAGE.worked(_USER)
                 self._written(pending)
-                pending = []
+                pending, commands = [], None
 
     async def _missing(self, batches: Sequence[ShardBatch]) -> list[ShardBatch]:
         """Return the batches that are not written yet: a connection that broke may have written them before."""

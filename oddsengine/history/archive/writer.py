@@ -6,11 +6,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from oddsengine.history.errors import Displaced
+from oddsengine.history.rows.command_rows import STREAM, CommandRow
 from oddsengine.history.rows.tables import NOTHING, ChangeRow, EntryRow, GapRow, RecordRow, ShardPosition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from oddsengine.history.rows.command_rows import CommandBatch
     from oddsengine.history.rows.shard_rows import ShardBatch
 
 _COLUMNS: Final = ", ".join(ShardPosition._fields)
@@ -31,8 +33,8 @@ async def read_position(connection: Any, stream: str) -> ShardPosition:
     return NOTHING if row is None else ShardPosition(*row)
 
 
-async def write_batches(connection: Any, batches: Sequence[ShardBatch]) -> None:
-    """Write rows of several shards, with their positions. All of it is written, or nothing.
+async def write_batches(connection: Any, batches: Sequence[ShardBatch], commands: CommandBatch | None = None) -> None:
+    """Write rows of several shards, and of commands, with their positions. All of it is written, or nothing.
 
     Raises:
         Displaced: if somebody else has written rows of one of them.
@@ -41,11 +43,14 @@ async def write_batches(connection: Any, batches: Sequence[ShardBatch]) -> None:
         await _copy(connection, "entries", EntryRow._fields, [row for batch in batches for row in batch.entries])
         await _copy(connection, "changes", ChangeRow._fields, [row for batch in batches for row in batch.changes])
         await _copy(connection, "records", RecordRow._fields, [row for batch in batches for row in batch.records])
-        gaps = list(chain.from_iterable(batch.gaps for batch in batches))
+        gaps = [*chain.from_iterable(batch.gaps for batch in batches), *(commands.gaps if commands is not None else ())]
         if gaps:
             await connection.executemany(_GAP, gaps)
         for batch in batches:
             await move_position(connection, str(batch.shard), batch.before, batch.after)
+        if commands is not None:
+            await _copy(connection, "commands", CommandRow._fields, commands.rows)
+            await move_position(connection, STREAM, commands.before, commands.after)
 
 
 async def move_position(connection: Any, stream: str, before: ShardPosition, after: ShardPosition) -> None:

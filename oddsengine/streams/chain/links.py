@@ -8,9 +8,13 @@ what followers have read). Nothing follows the entries of the earlier epoch afte
 from __future__ import annotations
 
 import hashlib
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from oddsengine.streams.keys import DIGEST_FIELD
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: What the first entry of all follows, and one that follows an entry without a digest.
 NO_DIGEST: Final = b""
@@ -41,6 +45,11 @@ def digest_of(previous: bytes, entry: bytes) -> bytes:
         entry: its bytes, as written.
     """
     return hashlib.sha256(previous + entry).digest()
+
+
+def find_digest(fields: Mapping[bytes, bytes]) -> bytes:
+    """Return the digest that an entry carries, empty if it carries none."""
+    return fields.get(DIGEST_FIELD, NO_DIGEST)
 
 
 def decode_link(encoded: bytes) -> Link:

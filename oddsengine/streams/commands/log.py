@@ -5,6 +5,7 @@ The table is what a new owner loads; the log is what it then follows. One atomic
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -12,6 +13,8 @@ import structlog
 
 from oddsengine.commands.command import Command
 from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.streams.chain.links import NO_DIGEST, digest_of, find_digest
+from oddsengine.streams.chain.sealing import RELOADED, SALT_BYTES, seal
 from oddsengine.streams.keys import command_keys
 from oddsengine.streams.lua import load_script
 
@@ -26,7 +29,7 @@ MAX_COMMANDS: Final = 20_000
 LOG_ENTRIES_KEPT: Final = 10_000
 #: How long a request is remembered by its key.
 _REMEMBER_MS: Final = 24 * 3600 * 1000
-_COMMAND, _RELOAD, _SEQ = b"c", b"r", b"seq"
+_COMMAND, _RELOAD, _SEQ, _SALT, _BEHIND = b"c", b"r", b"seq", b"s", b"BEHIND"
 _FIELD: Final = b"command:"
 _READ: Final = 1000
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -107,27 +110,40 @@ class CommandLog:
         keys = [self._keys.log, self._keys.table]
         expected = b"" if before is None else _encode(before)
         args: list[bytes | str | int] = [_field(command.id), expected, _encode(command), MAX_COMMANDS, LOG_ENTRIES_KEPT]
+        remember: list[bytes | str | int] = []
         if remembered is not None:
             keys.append(self._keys.request(remembered.key))
-            args += [remembered.value, _REMEMBER_MS]
-        reply: list[Any] = await self._write(keys=keys, args=args)
+            remember = [remembered.value, _REMEMBER_MS]
+        salt = secrets.token_bytes(SALT_BYTES)
+        sealed = seal(command, salt)
+        reply: list[Any] = [_BEHIND]
+        while reply[0] == _BEHIND:
+            # Somebody else may write an entry in between, which this one follows then.
+            last = await self._last_digest()
+            reply = await self._write(keys=keys, args=[*args, last, digest_of(last, sealed), salt, *remember])
         if reply[0] == b"OK":
             return Written("ok", int(reply[1]))
         if reply[0] == b"REPEATED":
             return Written("repeated", remembered=reply[1].decode())
         return Written("full" if reply[0] == b"FULL" else "changed")
 
-    async def read(self, after: int, block_ms: int) -> list[LogEntry]:
-        """Return the entries after one, waiting for the first. Raises RedisError or OSError if Redis does not answer."""
+    async def _last_digest(self) -> bytes:
+        entries: Any = await self._redis.xrevrange(self._keys.log, count=1)
+        return find_digest(entries[0][1]) if entries else NO_DIGEST
+
+    async def read_raw(self, after: int, block_ms: int) -> list[tuple[int, dict[bytes, bytes]]]:
+        """Return the fields of the entries after one, as they are; see `read`."""
         reply: Any = await self._redis.xread({self._keys.log: f"{after}-0"}, count=_READ, block=block_ms)
         if not reply:
             return []
         ((_, entries),) = reply.items() if isinstance(reply, dict) else reply
         entries = entries[0] if isinstance(reply, dict) else entries
-        return [
-            LogEntry(int(key.partition(b"-")[0]), _read(fields[_COMMAND]) if _COMMAND in fields else None)
-            for key, fields in entries
-        ]
+        return [(int(key.partition(b"-")[0]), fields) for key, fields in entries]
+
+    async def read(self, after: int, block_ms: int) -> list[LogEntry]:
+        """Return the entries after one, waiting for the first. Raises RedisError or OSError if Redis does not answer."""
+        entries = await self.read_raw(after, block_ms)
+        return [LogEntry(seq, _read(fields[_COMMAND]) if _COMMAND in fields else None) for seq, fields in entries]
 
     async def restore(self, obeyed: int, commands: Iterable[Command]) -> bool:
         """Write again what Redis has lost of the commands that were obeyed. Return False if it has to be tried again.
@@ -139,7 +155,8 @@ class CommandLog:
         stored = await self.load()
         lost = [each for each in commands if _progress(each) > _progress(stored.commands.get(each.id))]
         fields = [part for each in lost for part in (_field(each.id), _encode(each))]
-        args: list[bytes | str | int] = [str(stored.seq) if stored.seq else "", obeyed, *fields]
+        digest = digest_of(await self._last_digest(), RELOADED)
+        args: list[bytes | str | int] = [str(stored.seq) if stored.seq else "", obeyed, digest, *fields]
         reply: Any = await self._restore(keys=[self._keys.log, self._keys.table], args=args)
         return bool(reply == b"OK")
 

@@ -10,11 +10,14 @@
 --   ARGV[3]    its new state
 --   ARGV[4]    how many commands the table may hold
 --   ARGV[5]    how many entries the log keeps, approximately
---   ARGV[6]    what KEYS[3] is set to
---   ARGV[7]    for how many milliseconds
+--   ARGV[6]    the digest of the log's last entry; empty if it has none
+--   ARGV[7]    the digest of this one
+--   ARGV[8]    what the names of people in it are hidden with in that
+--   ARGV[9]    what KEYS[3] is set to
+--   ARGV[10]   for how many milliseconds
 -- Reply
 --   {"OK", the number of the entry}. {"REPEATED", the value of KEYS[3]} if that is set: then nothing is written. {"CHANGED"} if
---   the command is not in the state ARGV[2]. {"FULL"} if the table is.
+--   the command is not in the state ARGV[2]. {"FULL"} if the table is. {"BEHIND"} if the last entry has another digest.
 -- Atomicity
 --   Redis runs a script without interruption: who reads the table and then the log after `seq` misses nothing.
 
@@ -32,10 +35,20 @@ if ARGV[2] == '' and redis.call('HLEN', KEYS[2]) > tonumber(ARGV[4]) then
 end
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 local top = last[1] and tonumber(string.match(last[1][1], '^(%d+)-')) or 0
+local fields = last[1] and last[1][2] or {}
+local digest = ''
+for field = 1, #fields, 2 do
+  if fields[field] == 'd' then
+    digest = fields[field + 1]
+  end
+end
+if digest ~= ARGV[6] then
+  return {'BEHIND'}
+end
 local seq = math.max(tonumber(redis.call('HGET', KEYS[2], 'seq') or '0'), top) + 1
-redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[5], string.format('%.0f-0', seq), 'c', ARGV[3])
+redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[5], string.format('%.0f-0', seq), 'c', ARGV[3], 's', ARGV[8], 'd', ARGV[7])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3], 'seq', string.format('%.0f', seq))
 if KEYS[3] then
-  redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[7])
+  redis.call('SET', KEYS[3], ARGV[9], 'PX', ARGV[10])
 end
 return {'OK', seq}

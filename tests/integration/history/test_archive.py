@@ -5,8 +5,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from oddsengine.commands.command import Command
 from oddsengine.streams.chain.links import digest_of
-from tests.support.history.archiving import archiving, fetch, market_at, until_archived
+from oddsengine.streams.chain.sealing import commitment
+from oddsengine.streams.commands.log import CommandLog
+from tests.support.builders import a_command
+from tests.support.history.archiving import NAMESPACE, archiving, fetch, market_at, until_archived
 from tests.support.streams.ends import KEYS, Owner
 
 if TYPE_CHECKING:
@@ -118,3 +124,26 @@ async def test_what_was_trimmed_is_a_gap_after_which_everything_is_known_again(
     rows = await entries_of(database)
     assert digest_of(rows[3][3], rows[4][2]) == rows[4][3]
     assert hashlib.sha256(rows[2][3] + rows[3][2]).digest() != rows[3][3]
+
+
+async def test_each_step_of_a_command_is_archived_chained_and_sealed(
+    database: Database, redis_server: EmbeddedRedis, redis: Redis
+) -> None:
+    log = CommandLog(redis, NAMESPACE)
+    made = a_command("note", all=True)
+    await log.write(made)
+    async with archiving(database, redis_server.url):
+        lifted = msgspec.structs.replace(made, lifted_by="bob", lifted_ms=made.created_ms + 5)
+        await log.write(lifted, made)
+        await log.restore(2, [])
+        await until_archived(database, 0, 3, stream="commands")
+    rows = await fetch(database, "SELECT id, author, lifted_by, salt, digest, sealed FROM commands ORDER BY seq")
+    assert [(made.id, "ann", None), (made.id, "ann", "bob"), (None, None, None)] == [row[:3] for row in rows]
+    digest = b""
+    for row in rows:
+        digest = digest_of(digest, row[5])
+        assert digest == row[4]
+        assert b"ann" not in row[5]
+    sealed = msgspec.msgpack.decode(rows[1][5], type=Command)
+    assert commitment("bob", rows[1][3]) == sealed.lifted_by
+    assert sealed.author != msgspec.msgpack.decode(rows[0][5], type=Command).author

@@ -53,13 +53,13 @@ async def fetch(database: Database, query: str, *args: Any) -> list[tuple[Any, .
         await connection.close()
 
 
-async def until_archived(database: Database, epoch: int, seq: int, shard: int = 0) -> None:
+async def until_archived(database: Database, epoch: int, seq: int, stream: str = "0") -> None:
     """Wait until the history reaches a position."""
     connection = await database.connect()
     try:
         async with asyncio.timeout(15):
             while True:
-                row = await connection.fetchrow("SELECT epoch, seq FROM positions WHERE stream = $1", str(shard))
+                row = await connection.fetchrow("SELECT epoch, seq FROM positions WHERE stream = $1", stream)
                 if row is not None and tuple(row) >= (epoch, seq):
                     return
                 await asyncio.sleep(0.02)

@@ -94,7 +94,6 @@ _TABLES: Final = (
         confirmed_by text,
         lifted_by text,
         salt bytea NOT NULL,
-        follows_digest bytea,
         digest bytea NOT NULL,
         sealed bytea NOT NULL
     )""",
