@@ -190,11 +190,13 @@ def check(
     Secrets, keys, certificates and addresses that are missing here are warnings, unless --connect is given: then they, or a Redis
     that can't be used, end with the exit code that a start would end with.
     """
-    from oddsengine.cli.check import problems_of, trusts_everyone
+    from oddsengine.cli.check import of_environment, problems_of, trusts_everyone
 
     settings = read_settings(config)
     configure_logging("error")
     problems = asyncio.run(problems_of(settings, connect=connect))
+    for line in of_environment(settings):
+        typer.echo(f"note: {line}", err=True)
     if (warning := trusts_everyone(settings)) is not None:
         typer.echo(f"warning: {warning}", err=True)
     if problems and connect:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from ipaddress import ip_network
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -18,14 +19,16 @@ from oddsengine.runtime.parts.access import build_authenticator
 from oddsengine.runtime.parts.bridge import BridgeKind, check_bridge, reach_broker
 from oddsengine.runtime.parts.webhooks import open_endpoints
 from oddsengine.runtime.processes.front import when_free
-from oddsengine.runtime.processes.redis import reach_redis
+from oddsengine.runtime.processes.redis import reach_redis, redis_url_of
 from oddsengine.runtime.processes.startup import StartFailed, Startup, Step, reason_of
+from oddsengine.runtime.settings.environment import ignored_variables
 from oddsengine.runtime.settings.reload_table import NEEDS_RESTART, changed_keys
+from oddsengine.runtime.settings.schema import SECTION_NAMES
 from oddsengine.streams.clients.url import parse_redis_url
 from oddsengine.streams.connection import check_files
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from oddsengine.runtime.settings import Settings
 
@@ -95,10 +98,20 @@ def _unusable_certificates(settings: Settings) -> Iterator[StartFailed]:
     except OSError as error:
         yield StartFailed(Step.SECRETS, reason_of(error))
     try:
-        if redis.url:
+        if redis.is_given:
             check_files(parse_redis_url(redis.full_url))
     except OSError as error:
         yield StartFailed(Step.SECRETS, f"redis: {reason_of(error)}")
+    except ValueError as error:
+        yield StartFailed(Step.SECRETS, f"redis.{error}")
+
+
+def of_environment(settings: Settings, environment: Mapping[str, str] = os.environ) -> Iterator[str]:
+    """Yield what to say of environment variables that stand for a key, and of those that look as if they did."""
+    if settings.variables:
+        yield f"set by the environment: {', '.join(settings.variables)}"
+    for name in ignored_variables(environment, SECTION_NAMES):
+        yield f"{name} stands for no key: between a section and its key there are two underscores"
 
 
 def trusts_everyone(settings: Settings) -> str | None:
@@ -111,12 +124,12 @@ def trusts_everyone(settings: Settings) -> str | None:
 
 async def connection_problems(settings: Settings, patience_s: float) -> AsyncIterator[StartFailed]:
     """Yield what keeps the Redis of a config from being used."""
-    if not settings.redis.url:
+    if not settings.redis.is_given:
         return
     startup = Startup()
     try:
         async with asyncio.timeout(patience_s):
-            await reach_redis(settings, settings.redis.full_url, startup)
+            await reach_redis(settings, redis_url_of(settings, startup), startup)
     except TimeoutError:
         yield StartFailed(Step.CONNECT, startup.waiting_for.removeprefix("Redis: ") or f"no answer within {patience_s:g} s")
     except StartFailed as problem:

@@ -68,7 +68,7 @@ def with_address(
 
 def require_redis(settings: Settings, role: str) -> Settings:
     """Return the settings if they name a Redis. Raises BadParameter otherwise."""
-    if not settings.redis.url:
+    if not settings.redis.is_given:
         text = f"redis.url is empty: set it to a Redis that the {role} and all other processes can reach"
         raise typer.BadParameter(text, param_hint="--config")
     return settings

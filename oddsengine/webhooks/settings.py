@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from oddsengine.common.settings.secret_keys import check_secrets
 from oddsengine.webhooks.signing import parse_secrets
 
 EventKind = Literal["feeds", "guards", "pairs", "commands", "results"]
@@ -36,8 +37,7 @@ class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     retry_for_s: Annotated[float, Meta(ge=0, le=2_592_000)] = 86_400.0
 
     def __post_init__(self) -> None:
-        if sum(bool(source) for source in (self.secret, self.secret_env, self.secret_file)) != 1:
-            raise ValueError("set exactly one of secret, secret_env and secret_file")
+        check_secrets(self, required=("secret",))
         if not self.url.startswith(("https://", "http://")):
             raise ValueError("url: must begin with https://, or http:// within a private network")
         try:

@@ -27,6 +27,7 @@ class BetfairConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     session_token_env: str = "BETFAIR_SESSION_TOKEN"  # noqa: S105 - the name of a variable, not a secret
     session_token_file: str = ""
     username_env: str = "BETFAIR_USERNAME"
+    username_file: str = ""
     password_env: str = "BETFAIR_PASSWORD"  # noqa: S105 - the name of a variable, not a secret
     password_file: str = ""
     cert_file: str = ""

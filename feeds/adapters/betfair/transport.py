@@ -70,7 +70,7 @@ def _account(config: BetfairConfig) -> Account:
     login: Login | None = None
     token: str | None = None
     if config.cert_file:
-        username = read_secret("a Betfair user name", config.username_env, masked=False)
+        username = read_secret("a Betfair user name", config.username_env, config.username_file, masked=False)
         password = read_secret("a Betfair password", config.password_env, config.password_file)
         login = Login(config.login_url, username, password)
     else:

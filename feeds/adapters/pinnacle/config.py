@@ -18,6 +18,7 @@ class PinnacleConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     url: str = "https://api.pinnacle.com"
     username_env: str = "PINNACLE_USERNAME"
+    username_file: str = ""
     password_env: str = "PINNACLE_PASSWORD"  # noqa: S105 - the name of a variable, not a secret
     password_file: str = ""
     ca_file: str = ""

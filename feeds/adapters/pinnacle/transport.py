@@ -31,7 +31,7 @@ class PinnacleFeed:
     @asynccontextmanager
     async def open(self, name: str, config: PinnacleConfig) -> AsyncIterator[Feed]:
         """Open an HTTP session. Raises FeedError if a secret or the CA file can't be read."""
-        username = read_secret("a Pinnacle user name", config.username_env, masked=False)
+        username = read_secret("a Pinnacle user name", config.username_env, config.username_file, masked=False)
         password = read_secret("a Pinnacle password", config.password_env, config.password_file)
         basic = b64encode(f"{username}:{password}".encode()).decode()
         SECRETS.add(basic)

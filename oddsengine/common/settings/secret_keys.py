@@ -1,4 +1,4 @@
-"""Secrets in settings: each key that may hold one is also there as `<key>_env` and `<key>_file`, and one of the three is set."""
+"""Secrets in settings: a key that may hold one is there as `<key>_env` and `<key>_file` too, or only so; one of them is set."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FILE: Final = "_file"
 
 
 def secret_keys(fields: Iterable[str]) -> list[str]:
-    """Return which of some keys are there as `<key>_env` and `<key>_file` too."""
+    """Return the secrets of some keys: what is there as `<key>_env` and `<key>_file`."""
     names = list(fields)
-    return [name for name in names if name + ENV in names and name + FILE in names]
+    return [base for name in names if name.endswith(ENV) and (base := name.removesuffix(ENV)) + FILE in names]
 
 
 def check_secrets(settings: msgspec.Struct, *, required: Iterable[str] = ()) -> None:
@@ -34,11 +34,16 @@ def check_secrets(settings: msgspec.Struct, *, required: Iterable[str] = ()) -> 
         ValueError: naming the key.
     """
     for key in secret_keys(settings.__struct_fields__):
-        given = [name for name in (key, key + ENV, key + FILE) if getattr(settings, name)]
+        names = [name for name in (key, key + ENV, key + FILE) if name in settings.__struct_fields__]
+        given = [name for name in names if getattr(settings, name)]
         if len(given) > 1:
-            raise ValueError(f"{given[1]}: set only one of {key}, {key}{ENV} and {key}{FILE}")
+            raise ValueError(f"{given[1]}: set {'exactly' if key in required else 'only'} one of {_listed(names)}")
         if not given and key in required:
-            raise ValueError(f"set one of {key}, {key}{ENV} and {key}{FILE}")
+            raise ValueError(f"set exactly one of {_listed(names)}")
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def read_secret_key(
@@ -56,7 +61,7 @@ def read_secret_key(
         ValueError: if the variable or the file is missing or empty. The message names it, and has nothing of a secret.
     """
     fields: Any = settings
-    value: str = getattr(fields, key)
+    value: str = getattr(fields, key, "")
     variable: str = getattr(fields, key + ENV)
     file: str = getattr(fields, key + FILE)
     if variable:

@@ -96,9 +96,11 @@ class Authenticator:
         for key in self._keys:
             if isinstance(key, _LocalKey):
                 key.read()
-        name = self._settings.oidc.client_secret_env if self._settings.oidc is not None else ""
-        if name and not os.environ.get(name):
-            raise UnusableKey(f"the environment variable {name} of auth.oidc is not set")
+        if self._settings.oidc is not None:
+            try:
+                self._settings.oidc.client_secret()
+            except ValueError as error:
+                raise UnusableKey(f"auth.oidc.{error}") from None
 
     async def renew_keys(self) -> None:
         """Keep the published keys up to date until cancelled; return at once if there are none."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from oddsengine.common.settings.secret_keys import check_secrets, read_secret_key
 from oddsengine.gateway.access.grants import Role
 
 Algorithm = Literal["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
@@ -53,21 +54,27 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How people sign in to the console: at an OpenID Connect provider, by the code flow with PKCE, as a public client.
 
     `issuer` is the URL below which the provider describes itself. `token` says which of the tokens that it issues is sent to this
-    gateway: its ID token, or its access token where that is a JWT. `client_secret_env` is for a provider that requires a secret
-    of every client: an environment variable of the gateway, which no browser sees.
+    gateway: its ID token, or its access token where that is a JWT. `client_secret_env` and `client_secret_file` are for a
+    provider that requires a secret of every client: an environment variable or a file of the gateway, which no browser sees.
     """
 
     issuer: str
     client_id: Annotated[str, Meta(min_length=1)]
     client_secret_env: str = ""
+    client_secret_file: str = ""
     scopes: tuple[str, ...] = ("openid",)
     token: Literal["id", "access"] = "id"  # noqa: S105 - which of the tokens
 
     def __post_init__(self) -> None:
+        check_secrets(self)
         if not self.issuer.startswith(("https://", "http://")) or "?" in self.issuer or "#" in self.issuer:
             raise ValueError("issuer must begin with https://, or http:// within a private network, and has no query")
         if "openid" not in self.scopes:
             raise ValueError("scopes: openid is missing, without which the provider issues no ID token")
+
+    def client_secret(self) -> str:
+        """Return the client's secret, empty if it has none. Raises ValueError if its variable or its file is missing."""
+        return read_secret_key(self, "client_secret")
 
 
 class AuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

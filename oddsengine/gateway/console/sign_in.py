@@ -7,7 +7,6 @@ flow are passed on, to the one endpoint that the provider names, and only tokens
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote_plus, urlsplit
@@ -199,7 +198,10 @@ class SignInApi:
 
 def _credentials(settings: OidcSettings) -> dict[str, str]:
     """Return the header that authenticates the client, none for a public one."""
-    secret = os.environ.get(settings.client_secret_env, "") if settings.client_secret_env else ""
+    try:
+        secret = settings.client_secret()
+    except ValueError as error:
+        raise ProviderUnavailable("needs a secret, which this gateway lacks now") from error
     # RFC 6749, section 2.3.1: both are form-encoded first.
     return {"Authorization": aiohttp.encode_basic_auth(quote_plus(settings.client_id), quote_plus(secret))} if secret else {}
 

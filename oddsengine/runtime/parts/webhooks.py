@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -14,6 +13,7 @@ from feeds.toolkit.credentials import load_ca
 from oddsengine.common.clock import CLOCK
 from oddsengine.common.redaction import SECRETS
 from oddsengine.common.reporting.outages import Outage
+from oddsengine.common.settings.secret_keys import read_secret_key
 from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.feeding.running import member_name
 from oddsengine.runtime.reload import ReloadedPart
@@ -45,20 +45,11 @@ def open_endpoints(webhooks: Iterable[WebhookSettings], environment: Mapping[str
 
 
 def _open(webhook: WebhookSettings, environment: Mapping[str, str]) -> Endpoint:
-    where, text = f"webhooks {webhook.label}", webhook.secret
+    where = f"webhooks {webhook.label}"
     try:
-        if webhook.secret_env:
-            where = f"{where}: {webhook.secret_env}"
-            text = environment.get(webhook.secret_env, "")
-        elif webhook.secret_file:
-            where = f"{where}: {webhook.secret_file}"
-            text = Path(webhook.secret_file).read_text(encoding="ascii")
+        text = read_secret_key(webhook, "secret", environment, masked=False)
         keys = parse_secrets(text)
         tls = load_ca(webhook.ca_file)
-    except OSError as error:
-        raise ValueError(f"{where}: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{where}: is not text") from None
     except (FeedError, ValueError) as error:
         raise ValueError(f"{where}: {error}") from None
     for secret in text.split():

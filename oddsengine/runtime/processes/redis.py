@@ -44,9 +44,10 @@ async def provide_redis(settings: Settings, startup: Startup) -> AsyncIterator[t
         StartFailed: if the server can't be used.
         Stopped: if the process is asked to stop.
     """
-    if settings.redis.url:
-        await reach_redis(settings, settings.redis.full_url, startup)
-        yield settings.redis.full_url, None
+    if settings.redis.is_given:
+        url = redis_url_of(settings, startup)
+        await reach_redis(settings, url, startup)
+        yield url, None
         return
     async with AsyncExitStack() as stack:
         with startup.doing(Step.CONNECT):
@@ -58,6 +59,15 @@ async def provide_redis(settings: Settings, startup: Startup) -> AsyncIterator[t
             yield embedded.url, embedded
         finally:
             await end_tasks([keeping])
+
+
+def redis_url_of(settings: Settings, startup: Startup) -> str:
+    """Return the URL of the configured Redis. Raises StartFailed if its variable or its file is missing."""
+    with startup.doing(Step.SECRETS):
+        try:
+            return settings.redis.full_url
+        except ValueError as error:
+            raise ValueError(f"redis.{error}") from None
 
 
 async def reach_redis(settings: Settings, url: str, startup: Startup) -> None:
@@ -85,11 +95,12 @@ async def require_no_owner(settings: Settings, startup: Startup, *, watch_s: flo
         StartFailed: if one does.
         Stopped: if the process is asked to stop.
     """
-    if not settings.redis.url:
+    if not settings.redis.is_given:
         return
-    await reach_redis(settings, settings.redis.full_url, startup)
+    url = redis_url_of(settings, startup)
+    await reach_redis(settings, url, startup)
     advice = "give it a redis.namespace of its own, or leave redis.url empty"
-    redis = open_client(settings.redis.full_url)
+    redis = open_client(url)
     try:
         with startup.doing(Step.IDENTIFY, advice):
             streams = [shard_keys(settings.redis.namespace, shard).changes for shard in range(settings.engine.shards)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from importlib.resources import files
@@ -12,10 +13,13 @@ from feeds.supervision.settings import Supervision
 from oddsengine.bridge.settings import BridgeSettings
 from oddsengine.domain.ladders import LADDERS, ladder_from_increments, ladder_from_ticks
 from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.runtime.settings.environment import Schema, apply_environment
 from oddsengine.runtime.settings.errors import ConfigError, Problem
 from oddsengine.runtime.settings.reader import TableReader
 from oddsengine.runtime.settings.schema import (
+    FEED_TYPES,
     SECTION_NAMES,
+    SECTION_TYPES,
     SECTIONS,
     FeedSettings,
     GatewaySettings,
@@ -47,13 +51,19 @@ def demo_config() -> Path:
     return packaged if packaged.exists() else Path(str(files("oddsengine"))).parent / "config" / "demo.toml"
 
 
-def load_settings(path: Path, adapters: Mapping[str, type[msgspec.Struct]], sources_of: SourcesOf | None = None) -> Settings:
-    """Load a config file.
+def load_settings(
+    path: Path,
+    adapters: Mapping[str, type[msgspec.Struct]],
+    sources_of: SourcesOf | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Load a config file, and the keys that environment variables stand for.
 
     Args:
         path: a TOML file.
         adapters: the config type of each installed feed adapter.
         sources_of: returns the sources of a feed; without it a feed may have any.
+        environment: the environment variables (see `environment.py`).
 
     Raises:
         ConfigError: with every problem: file, line, key, allowed values, and a suggestion for a misspelt name.
@@ -65,15 +75,20 @@ def load_settings(path: Path, adapters: Mapping[str, type[msgspec.Struct]], sour
         raise ConfigError([Problem(str(path), None, "", f"can't be read: {error.strerror or error}")]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(str(path), None, "", f"can't be read: {error}")]) from error
-    return parse_settings(text, str(path), adapters, sources_of)
+    return parse_settings(text, str(path), adapters, sources_of, environment)
 
 
 def parse_settings(
-    text: str, name: str, adapters: Mapping[str, type[msgspec.Struct]], sources_of: SourcesOf | None = None
+    text: str,
+    name: str,
+    adapters: Mapping[str, type[msgspec.Struct]],
+    sources_of: SourcesOf | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Parse the text of a config file; see `load_settings`."""
+    """Parse the text of a config file; see `load_settings`. Without an environment there are no variables."""
     table = _parse_toml(text, name)
     reader = TableReader(text, name)
+    apply_environment(table, reader, environment or {}, Schema(SECTION_TYPES, adapters, FEED_TYPES))
     reader.check_names((), table, SECTION_NAMES, "section")
     sections = {section: reader.convert((section,), table.get(section, {}), kind) for section, kind in SECTIONS.items()}
     # Naming a part that has problems is no further problem: another ladder stands in for it; feeds and profiles count by name.
@@ -115,6 +130,7 @@ def parse_settings(
         sourcing=sourcing,
         webhooks=webhooks,
         sections=frozenset(table),
+        variables=tuple(sorted(set(reader.variables.values()))),
     )
 
 

@@ -47,13 +47,21 @@ class TableReader:
         self._lines = line_numbers(text)
         self._name = name
         self.problems: list[Problem] = []
+        #: the environment variable of each key that has one
+        self.variables: dict[tuple[str, ...], str] = {}
         #: the ladders that a `ladder` key may name
         self.ladders: set[str] = set()
 
     def report(self, path: tuple[str, ...], message: str) -> None:
-        """Add a problem at the line of a key, or of the closest table above it that has a line."""
-        line = next((self._lines[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self._lines), None)
-        self.problems.append(Problem(self._name, line, ".".join(path), message))
+        """Add a problem at the variable or the line of a key, or of the closest table above it that has one."""
+        for end in range(len(path), 0, -1):
+            if (variable := self.variables.get(path[:end])) is not None:
+                self.problems.append(Problem(variable, None, ".".join(path), message))
+                return
+            if (line := self._lines.get(path[:end])) is not None:
+                self.problems.append(Problem(self._name, line, ".".join(path), message))
+                return
+        self.problems.append(Problem(self._name, None, ".".join(path), message))
 
     def report_unknown(self, path: tuple[str, ...], kind: str, name: str, known: Iterable[str]) -> None:
         """Report a name that is not defined, with those that are and the closest of them."""
@@ -158,7 +166,12 @@ class TableReader:
             return None
 
     def _place(self, path: tuple[str, ...]) -> str:
-        return f"{Path(self._name).name}:{self._lines.get(path)}"
+        line = self._lines.get(path)
+        return f"{Path(self._name).name}:{line}" if line is not None else self._variable_above(path)
+
+    def _variable_above(self, path: tuple[str, ...]) -> str:
+        """Return the variable that has set a key or a table above it."""
+        return next((self.variables[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.variables), self._name)
 
 
 def _is_struct(kind: Any) -> bool:

@@ -38,6 +38,8 @@ NEEDS_RESTART: Final[dict[str, str]] = {
     "history.checkpoint_key": _ARCHIVED,
     "history.checkpoint_s": _ARCHIVED,
     "redis.url": _CONNECTED,
+    "redis.url_env": _CONNECTED,
+    "redis.url_file": _CONNECTED,
     "redis.namespace": _SHARED,
     "redis.tls_ca": _CONNECTED,
     "redis.tls_cert": _CONNECTED,
@@ -49,6 +51,8 @@ NEEDS_RESTART: Final[dict[str, str]] = {
     "gateway.tls_cert": "a renewed file is read again, another name of it is not",
     "gateway.tls_key": "a renewed file is read again, another name of it is not",
 }
+#: What settings have beside sections.
+_NO_SECTIONS: Final = frozenset({"sections", "variables"})
 #: The sections, and keys of others, that a reload applies.
 LIVE: Final = frozenset(
     {
@@ -97,7 +101,7 @@ def is_live(key: str) -> bool:
 def changed_keys(before: Settings, after: Settings, sections: Iterable[str] = Settings.__struct_fields__) -> Iterator[str]:
     """Yield the keys whose values differ: of a section or a table by name, of everything else the key itself."""
     for section in sections:
-        if section != "sections":
+        if section not in _NO_SECTIONS:
             yield from _changed(section, getattr(before, section), getattr(after, section))
 
 

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from feeds.supervision.settings import Supervision
 from oddsengine.bridge.settings import BridgeSettings
+from oddsengine.common.settings.secret_keys import check_secrets, read_secret_key
 from oddsengine.gateway.access.origins import AllowedOrigins
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.commands.settings import CommandSettings
@@ -55,13 +56,17 @@ class FeederSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An empty `url` starts an embedded server. `namespace` separates installations that share a Redis.
+    """Without a `url` an embedded server is started; `url_env` is a variable, `url_file` a file that has it.
+
+    `namespace` separates installations that share a Redis.
 
     `stream_mb` is how many MB of changes the stream of each shard keeps, `results_mb` how many MB of results each shard does.
     `tls_ca` is a file with the authorities that sign certificates of servers, `tls_cert` and `tls_key` are this client's own.
     """
 
     url: str = ""
+    url_env: str = ""
+    url_file: str = ""
     namespace: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+$")] = "odds"
     stream_mb: Annotated[float, Meta(ge=1, le=100_000)] = 64.0
     results_mb: Annotated[float, Meta(ge=1, le=100_000)] = 256.0
@@ -70,14 +75,17 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tls_key: str = ""
 
     def __post_init__(self) -> None:
+        check_secrets(self)
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ValueError(f"{'tls_cert' if self.tls_cert else 'tls_key'}: set both tls_cert and tls_key, or neither")
-        if not self.url:
-            if self._files:
-                raise ValueError(f"{next(iter(self._files.values()))[0]} needs a url")
-            return
+        if not self.is_given and self._files:
+            raise ValueError(f"{next(iter(self._files.values()))[0]} needs a url")
+        if self.url:
+            self._check(self.url)
+
+    def _check(self, url: str) -> None:
         try:
-            address = parse_redis_url(self.url)
+            address = parse_redis_url(url)
         except ValueError as error:
             raise ValueError(f"url: {error}") from None
         for option, (key, _) in self._files.items():
@@ -87,10 +95,26 @@ class RedisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 raise ValueError(f"{key}: the url has it too, as {option}")
 
     @property
+    def is_given(self) -> bool:
+        """Whether the config names a server."""
+        return bool(self.url or self.url_env or self.url_file)
+
+    @property
     def full_url(self) -> str:
-        """The URL with the files of the other keys as its options."""
+        """The URL with the files of the other keys as its options, empty if none is given.
+
+        Raises:
+            ValueError: if the variable or the file that has it is missing, or what it has is no URL.
+        """
+        # As a whole it is no secret: its password is one, which logs mask in every URL.
+        url = read_secret_key(self, "url", masked=False)
+        if url and not self.url:
+            try:
+                self._check(url)
+            except ValueError as error:
+                raise ValueError(f"{'url_env' if self.url_env else 'url_file'}: {str(error).removeprefix('url: ')}") from None
         options = urlencode({option: file for option, (_, file) in self._files.items()})
-        return f"{self.url}{'&' if '?' in self.url else '?'}{options}" if options else self.url
+        return f"{url}{'&' if '?' in url else '?'}{options}" if options else url
 
     @property
     def _files(self) -> dict[str, tuple[str, str]]:
@@ -186,6 +210,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     history: HistorySettings = HistorySettings()
     #: the sections that the file has
     sections: frozenset[str] = frozenset()
+    #: the environment variables that stand for a key
+    variables: tuple[str, ...] = ()
 
 
 #: The sections that are one table of one type.
@@ -202,5 +228,17 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "bridge": BridgeSettings,
     "history": HistorySettings,
 }
+#: The types of all sections.
+SECTION_TYPES: Final[dict[str, Any]] = {
+    **SECTIONS,
+    "ladders": dict[str, LadderSettings],
+    "tiers": dict[str, tuple[str, ...]],
+    "profiles": dict[str, Profile],
+    "feeds": dict[str, dict[str, Any]],
+    "sourcing": tuple[SourcingRule, ...],
+    "webhooks": tuple[WebhookSettings, ...],
+}
+#: What a feed has whatever its adapter is.
+FEED_TYPES: Final[dict[str, Any]] = {"adapter": str, "supervision": Supervision}
 #: Every section of a config file.
-SECTION_NAMES: Final = (*SECTIONS, "ladders", "tiers", "profiles", "feeds", "sourcing", "webhooks")
+SECTION_NAMES: Final = tuple(SECTION_TYPES)

@@ -55,7 +55,8 @@ async def test_check_names_a_secret_that_is_missing(tmp_path: Path) -> None:
     second = "[[webhooks]]\nurl = 'http://b'\nsecret_env = 'MISSING_WEBHOOK'\n"
     settings = parse(first + second + "[gateway]\nport = 0\n")
     problems = [problem.reason for problem in await problems_of(settings, connect=False)]
-    assert [f"webhooks a: {file}: No such file or directory", "webhooks b: MISSING_WEBHOOK: is empty"] == problems
+    missing = f"webhooks a: secret_file: {file}: No such file or directory"
+    assert [missing, "webhooks b: secret_env: the environment variable MISSING_WEBHOOK is not set"] == problems
     file.write_text(SECRET)
     environment = {"MISSING_WEBHOOK": SECRET}
     assert [1, 1] == [len(endpoint.keys) for endpoint in open_endpoints(settings.webhooks, environment)]
