@@ -80,6 +80,7 @@ class Engine:
         heartbeat_s: how often an idle owner of a shard writes.
         name: names the engine; unique in its installation. Empty: a random one.
         lease_s: for how long this engine owns its shards without renewing its lease.
+        warm_up_s: see `Ownership`.
     """
 
     def __init__(  # noqa: PLR0913 - it is wired once
@@ -98,6 +99,7 @@ class Engine:
         heartbeat_s: float = HEARTBEAT_S,
         name: str = "",
         lease_s: float = LEASE_S,
+        warm_up_s: float = 0.0,
     ) -> None:
         self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching, defers_matching=True)
         self.commands = CommandFollower(
@@ -114,6 +116,7 @@ class Engine:
             closed_event_ttl_s=retention.closed_event_ttl_s,
             now_ms=now_ms,
             catch_up=self._catch_up,
+            warm_up_s=warm_up_s,
         )
         self.identities = IdentityKeeper(
             IdentityLog(redis, namespace),
@@ -217,7 +220,7 @@ class Engine:
         self.pipeline.follow_clock(step_ms)
 
     async def take_over(self) -> None:
-        """Become the owner of the shards that no engine owns. Call it before the first update arrives."""
+        """Become the owner of the shards that no engine owns, unless we are to warm up first. Call it before the first update."""
         # Before anything is published: what a person has suspended does not open for a moment.
         await self.commands.load()
         await self.identities.load()

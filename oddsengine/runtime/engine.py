@@ -48,6 +48,7 @@ async def run_engine(
     *,
     startup: Startup | None = None,
     timing: Timing = DEFAULT_TIMING,
+    warm_up_s: float = 0.0,
 ) -> AsyncIterator[Engine]:
     """Take over the shards that nobody owns, and publish until the context is left. Then suspend every market still owned.
 
@@ -57,6 +58,7 @@ async def run_engine(
         sources: the sources of the feeds, most preferred first.
         startup: its step is OWN until the shards are taken over.
         timing: the intervals of its checks and heartbeats.
+        warm_up_s: for how long to take nothing over before the sources are followed; see `Ownership`.
     """
     startup = startup or Startup()
     async with AsyncExitStack() as stack:
@@ -78,6 +80,7 @@ async def run_engine(
             heartbeat_s=timing.heartbeat_s,
             name=member_name(),
             lease_s=settings.engine.lease_s,
+            warm_up_s=warm_up_s,
         )
         installation = Installation(redis, settings.redis.namespace, settings.engine.shards)
         with startup.doing(Step.IDENTIFY):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from oddsengine.common.signals import on_reload
+from oddsengine.engine.ownership.ownership import WARM_UP_S
 from oddsengine.runtime.engine import engine_parts, open_engine, run_engine, serve_engine_api
 from oddsengine.runtime.feed_runner import feed_sources, open_feeds
 from oddsengine.runtime.feeding.running import share_feeds
@@ -48,10 +49,12 @@ async def engine(
         open_feeds(settings.feeds if connects_feeds else {}, startup) as feeds,
         open_engine(settings, startup) as opened,
         provide_redis(settings, startup) as (redis_url, _),
-        run_engine(settings, redis_url, sources, startup=startup) as running,
+        run_engine(settings, redis_url, sources, startup=startup, warm_up_s=WARM_UP_S) as running,
         AsyncExitStack() as stack,
     ):
         shared = await stack.enter_async_context(share_feeds(settings, redis_url, feeds if connects_feeds else None, running))
+        with startup.doing(Step.OWN):
+            await startup.unless_stopped(running.ownership.until_settled())
         webhooks = await stack.enter_async_context(run_webhooks(settings, redis_url, running, endpoints))
         registry = build_registry([running.samples, shared.samples, webhooks.samples])
         access = access_part(opened.admission, "engine.host", settings.engine.host)

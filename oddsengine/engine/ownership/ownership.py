@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: How long an engine that stops waits for others to take its shards.
 HAND_OVER_S: Final = 5.0
+#: For how long an engine that has just started waits until its sources are followed, before it takes shards without them.
+WARM_UP_S: Final = 3.0
 #: After a rival that has no lease has opened an epoch, its shard is left alone for this many leases.
 _BLOCKED_LEASES: Final = 5
 _RETIRE_EVERY_S: Final = 30.0
@@ -44,10 +46,11 @@ class Ownership:
         closed_event_ttl_s: how long events of shards of other engines are kept after their last market closed.
         now_ms: Unix milliseconds by a clock that is never set.
         catch_up: is awaited before a shard is taken over, so that nothing is published that was commanded otherwise.
+        warm_up_s: for how long to take no shards after the start unless `is_followed`; 0: all are taken at once.
         clock: monotonic seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is wired once
         self,
         name: str,
         table: LeaseTable,
@@ -57,6 +60,7 @@ class Ownership:
         closed_event_ttl_s: float,
         now_ms: Callable[[], int],
         catch_up: Callable[[], Awaitable[None]],
+        warm_up_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         shards = [str(shard) for shard in range(len(pipeline.offers))]
@@ -82,6 +86,10 @@ class Ownership:
         self._is_stopping = False
         self._has_ended = False
         self._next_retire_s = 0.0
+        self._cold_until_s = clock() + warm_up_s
+        self._has_settled = asyncio.Event()
+        #: returns whether everything is known of each source, or that it is down
+        self.is_followed: Callable[[], bool] = lambda: False
         self.lease = self._keeper.lease
         #: the writers of the shards that are owned, or being taken over
         self.active: list[ShardWriter] = []
@@ -121,6 +129,10 @@ class Ownership:
             await self.end()
             await self._keeper.leave()
             raise
+
+    async def until_settled(self) -> None:
+        """Wait, while `run` goes on, until this engine is warm and has taken what nobody else owns."""
+        await self._has_settled.wait()
 
     async def run(self) -> None:
         """Keep the shards until cancelled, or until all were given up after `stop`."""
@@ -182,8 +194,11 @@ class Ownership:
 
     async def _decide(self, now_s: float) -> None:
         self._note_rivals(now_s)
-        local = Local(self._tasks.keys(), self._prepared, self._finished, self._blocked_s.keys())
+        is_cold = self._is_cold(now_s)
+        local = Local(self._tasks.keys(), self._prepared, self._finished, self._blocked_s.keys(), is_cold)
         decision = self._keeper.decide(local)
+        if not (is_cold or decision.take or decision.operations) and all(map(self._is_owner, self._tasks)):
+            self._has_settled.set()
         for shard in decision.drop:
             await self._drop(shard, "owned by another engine", owner=self._state.owner_of(shard))
         for shard in self._preparing.keys() - set(decision.take):
@@ -198,6 +213,11 @@ class Ownership:
         for shard in decision.finish:
             if self._is_owner(shard):
                 self._writers[int(shard)].finish()
+
+    def _is_cold(self, now_s: float) -> bool:
+        if now_s < self._cold_until_s and self.is_followed():
+            self._cold_until_s = now_s
+        return now_s < self._cold_until_s
 
     def _note_rivals(self, now_s: float) -> None:
         """Leave a shard alone for a while if somebody without a lease has opened an epoch on it."""

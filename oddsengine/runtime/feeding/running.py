@@ -10,6 +10,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from feeds.supervision.states import FeedState
 from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.feed_runner import feed_samples, feed_status, sources_by_feed
 from oddsengine.runtime.feeding.feeder import Feeder
@@ -50,6 +51,17 @@ class SharedFeeds:
         """Return the status of every feed for `GET /v1/feeds`."""
         own = [] if self.feeder is None else feed_status(self.feeder.supervisors)
         return [*own, *([] if self._received is None else self._received.status())]
+
+    def is_followed(self) -> bool:
+        """Check whether everything is known of each feed, or that its provider can't be reached."""
+        if self._received is None:
+            return True
+        connected = {} if self.feeder is None else {each.name: each for each in self.feeder.supervisors}
+        return all(
+            reader.is_current
+            or (feed in connected and (connected[feed].state is FeedState.LIVE or connected[feed].retry.failures))
+            for feed, reader in self._received.readers.items()
+        )
 
     def samples(self) -> Iterable[Sample]:
         """Yield the metrics of the feeds."""
@@ -93,6 +105,7 @@ async def share_feeds(
     shared = SharedFeeds(feeder, received)
     if engine is not None:
         engine.describe_feeds = shared.status
+        engine.ownership.is_followed = shared.is_followed
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(keep_on_primary(redis), name="primary")]

@@ -76,12 +76,16 @@ class Operation(NamedTuple):
 
 
 class Local(NamedTuple):
-    """What this member does: the items it works on, those it is prepared for, has finished, and must not take."""
+    """What this member does: the items it works on, those it is prepared for, has finished, and must not take.
+
+    One that is cold takes nothing that has no owner who is alive: it does not know yet what it would have to do.
+    """
 
     held: AbstractSet[str]
     prepared: AbstractSet[str] = frozenset()
     finished: AbstractSet[str] = frozenset()
     blocked: AbstractSet[str] = frozenset()
+    is_cold: bool = False
 
 
 class Decision(NamedTuple):
@@ -238,7 +242,9 @@ class LeaseState:
             elif item in local.held:
                 # The table was lost, or we were out of it, and nobody has taken what we own.
                 decision.operations.append(self._replace(item, Entry(self.me), entry.owner))
-            elif targets.get(item) == self.me and item not in local.blocked and (entry.owner or now_s >= self._settled_s):
+            elif local.is_cold or item in local.blocked or targets.get(item) != self.me:
+                continue
+            elif entry.owner or now_s >= self._settled_s:
                 decision.operations.append(self._replace(item, Entry(self.me), entry.owner))
         decision.operations.extend(self._removals(now_s))
         return decision

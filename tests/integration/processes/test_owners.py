@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.streams.follower import read_top
 from oddsengine.streams.keys import shard_keys
@@ -73,10 +74,26 @@ async def epochs(redis: Redis) -> list[int]:
     return [(await read_top(redis, shard_keys("odds", shard).changes)).epoch for shard in range(SHARDS)]
 
 
+@asynccontextmanager
+async def losing_leases(redis: Redis) -> AsyncIterator[None]:
+    """Have Redis lose the leases of shards again and again."""
+
+    async def lose() -> None:
+        while True:
+            await redis.delete("{odds:shards}:leases", "{odds:shards}:members")
+            await asyncio.sleep(0.01)
+
+    task = asyncio.create_task(lose())
+    try:
+        yield
+    finally:
+        await end_tasks([task])
+
+
 async def test_shards_are_shared_and_handed_over_without_a_suspension(
     redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path
 ) -> None:
-    """Joining, leaving and stopping of engines."""
+    """Joining, also while leases are lost, leaving and stopping of engines."""
     async with watching(redis_server, "odds", SHARDS) as watch, an_engine(redis_server, tmp_path) as first:
         await first.owns(3)
         await watch.has_settled()
@@ -88,7 +105,10 @@ async def test_shards_are_shared_and_handed_over_without_a_suspension(
             await asyncio.sleep(1.5)
             assert before == await epochs(redis), "nobody takes a shard whose lease is alive"
         await first.owns(3)
-        async with an_engine(redis_server, tmp_path) as third:
+        async with AsyncExitStack() as stack:
+            async with losing_leases(redis):
+                # It finds nothing, and does not know what its sources say.
+                third = await stack.enter_async_context(an_engine(redis_server, tmp_path))
             await third.owns(1)
             await first.role.stop()
             await third.owns(3)

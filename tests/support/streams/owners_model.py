@@ -99,11 +99,13 @@ class Process:
         self._finished: set[str] = set()
         self._operations: list[Operation] = []
         self.is_leaving = False
+        #: it has just started, and does not know what its sources say
+        self.is_cold = True
 
     def beat(self) -> Message:
         """Return the next renewal of the lease, with what was decided."""
         sent_s = self._world.now_s
-        value = self.state.value(sent_s, 0, is_leaving=self.is_leaving)
+        value = self.state.value(sent_s, 0 if self.is_cold else 1, is_leaving=self.is_leaving)
         operations, self._operations = self._operations, []
 
         def apply() -> Callable[[], None]:
@@ -115,7 +117,10 @@ class Process:
     def _answered(self, sent_s: float, value: bytes, table: Table) -> None:
         self.state.observe(sent_s, self._world.now_s, value, table)
         self._finished = {item for item in self._finished if self.state.owner_of(item) == self.name}
-        decision = self.state.decide(self._world.now_s, Local(self.writers.keys(), self._prepared, self._finished))
+        local = Local(self.writers.keys(), self._prepared, self._finished, is_cold=self.is_cold)
+        decision = self.state.decide(self._world.now_s, local)
+        for item in decision.take if self.is_cold else ():
+            assert item in self._prepared, f"{self.name} takes {item} without knowing what its sources say"
         for item in decision.drop:
             del self.writers[item]
         for item in decision.take:

@@ -30,7 +30,7 @@ class Owners(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         for _ in range(2):
-            self.world.start()
+            self.world.start().is_cold = False
         self.world.run(1.0)
 
     @rule(index=_INDEX, is_answered=st.booleans())
@@ -84,6 +84,10 @@ class Owners(RuleBasedStateMachine):
         self.world.start()
 
     @rule(index=_INDEX)
+    def warm_up(self, index: int) -> None:
+        self._process(index).is_cold = False
+
+    @rule(index=_INDEX)
     def leave(self, index: int) -> None:
         self._process(index).is_leaving = True
 
@@ -103,7 +107,7 @@ class Owners(RuleBasedStateMachine):
         world = self.world
         world.messages.clear()
         for process in world.processes.values():
-            process.is_leaving = False
+            process.is_leaving = process.is_cold = False
         world.run(4 * LEASE_S)
         world.has_lost = False
         before = {item: stream.top for item, stream in world.streams.items()}

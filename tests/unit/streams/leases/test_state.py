@@ -17,7 +17,7 @@ class Process:
         self.table = table
         self.state = LeaseState(name, list(items), LEASE_S)
         self.rank = rank
-        self.is_leaving = False
+        self.is_leaving = self.is_cold = False
         self.operations: list[Operation] = []
         self.held: set[str] = set()
         self.prepared: set[str] = set()
@@ -28,7 +28,7 @@ class Process:
         for _ in range(6):
             value = self.state.value(now_s, self.rank, is_leaving=self.is_leaving)
             self.state.observe(now_s, now_s, value, self.table.write(self.state.me, value, self.operations))
-            decision = self.state.decide(now_s, Local(self.held, self.prepared, self.finished))
+            decision = self.state.decide(now_s, Local(self.held, self.prepared, self.finished, is_cold=self.is_cold))
             self.operations = decision.operations
             self.held |= set(decision.take)
             self.finished -= set(decision.take)
@@ -74,6 +74,30 @@ def test_one_that_lacks_a_source_is_given_nothing(table: MemoryTable) -> None:
     two.rank = 2
     run(4.0, one, two, start_s=2.2)
     assert (2, 2) == (len(one.held), len(two.held))
+
+
+def test_one_that_is_cold_takes_nothing_from_a_table_that_was_lost(table: MemoryTable) -> None:
+    """The one that works, and whose entries are gone, has them again when it looks next."""
+    one, two = Process(table, "a", rank=1), Process(table, "b")
+    one.beat(0.0)
+    two.is_cold = True
+    table.clear()
+    two.beat(0.1)
+    assert set() == two.held
+    one.beat(0.2)
+    two.is_cold, two.rank = False, 1
+    two.beat(0.2)
+    assert (set("0123"), set()) == (one.held, two.held)
+    run(2.0, one, two, start_s=0.4)
+    assert (2, 2, set("0123")) == (len(one.held), len(two.held), one.held | two.held)
+
+
+def test_one_that_is_cold_is_handed_what_it_has_prepared(table: MemoryTable) -> None:
+    one, two = Process(table, "a"), Process(table, "b")
+    one.beat(0.0)
+    two.is_cold = one.is_leaving = True
+    run(1.0, one, two)
+    assert (set(), set("0123")) == (one.held, two.held)
 
 
 def test_one_that_leaves_hands_over_and_works_until_the_other_is_ready(table: MemoryTable) -> None:
