@@ -10,7 +10,7 @@ import pytest
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.credentials import SECRET, a_token, write_key
-from tests.support.service import RunningService, Socket, quick_settings, running_service
+from tests.support.service import RunningService, quick_settings, running_service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,35 +33,6 @@ async def a_floor(settings: Settings | None = None) -> AsyncIterator[RunningServ
         yield service
 
 
-async def wait_state(socket: Socket, status: str, reason: str | None) -> None:
-    """Wait until a subscriber is sent a state of the market."""
-    while True:
-        for market in (await socket.receive_until("delta")).get("markets", ()):
-            if (market.get("status"), market.get("reason")) == (status, reason):
-                return
-
-
-async def test_a_suspension_and_its_lifting_by_keyboard_reach_a_subscriber(page: Any) -> None:
-    async with a_floor() as service, service.socket() as socket:
-        await socket.subscribe("event:e1")
-        await page.goto(f"{service.base}/console")
-        await page.locator(f'{ROW}[aria-selected="true"]').wait_for()
-        await page.keyboard.press("s")
-        await page.locator("dialog").wait_for()
-        await page.keyboard.type("red card")
-        await page.keyboard.press("Enter")
-        await wait_state(socket, "suspended", "trader")
-        await page.locator(f"{ROW} .suspended", has_text="1 trader").wait_for()
-        await page.locator("dialog").wait_for(state="detached")
-        await page.keyboard.press("l")
-        await page.locator("dialog", has_text="red card").wait_for()
-        await page.keyboard.press("Enter")
-        await wait_state(socket, "open", None)
-        await page.locator("dialog").wait_for(state="detached")
-        await page.keyboard.press("3")
-        await page.locator(".commands .state", has_text="lifted by anonymous").wait_for()
-
-
 async def test_a_market_is_explained_priced_and_undone(page: Any) -> None:
     async with a_floor() as service:
         await page.goto(f"{service.base}/console")
@@ -82,21 +53,6 @@ async def test_a_market_is_explained_priced_and_undone(page: Any) -> None:
         await page.locator("dialog").wait_for(state="detached")
         await page.keyboard.press("u")
         await home.locator(".price", has_text="1.90").wait_for()
-
-
-async def test_everything_is_suspended_after_two_questions(page: Any) -> None:
-    async with a_floor() as service, service.socket() as socket:
-        await socket.subscribe("event:e1")
-        await page.goto(f"{service.base}/console")
-        await page.locator(ROW).wait_for()
-        await page.locator("#suspend-all").click()
-        await page.get_by_role("button", name="Continue").click()
-        await page.locator("dialog", has_text="Open markets: 1").wait_for()
-        assert "Cancel" == await page.evaluate("document.activeElement.textContent")
-        await page.locator("dialog .danger").click()
-        await wait_state(socket, "suspended", "trader")
-        await page.locator("#all-suspended button").click()
-        await wait_state(socket, "open", None)
 
 
 async def test_a_trader_signs_in_with_a_token(page: Any, tmp_path: Path) -> None:

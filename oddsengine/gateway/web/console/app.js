@@ -21,7 +21,7 @@ const STATE_TEXT = {
 };
 const KEYS = [
   ["1 to 4", "board, trouble, who did what, feeds"], ["/", "search"], ["arrows, Page, Home, End", "select"], ["Enter", "open"], ["Escape", "back"],
-  ["s", "suspend what is selected"], ["l", "lift a command that holds for it"], ["u", "undo what you did last"],
+  ["s", "suspend what is selected"], ["l", "lift a command that holds for it"], ["u", "undo what you did last"], ["Shift s", "suspend everything"],
   ["p, h, m, d, b", "price, shift, limit, bet delay, book sum"], ["r, t, n", "result, take it back, note"], ["c", "confirm a proposal of somebody else"],
   ["y, n", "of a doubtful pair: the same, not the same"],
 ];
@@ -216,6 +216,7 @@ class Console {
     if (views[Number(event.key) - 1]) this.go(views[Number(event.key) - 1]);
     else if (event.key === "u") this.commanding.undo();
     else if (event.key === "?") this.#help();
+    else if (event.key === "S") askSuspendAll(this.commanding, this.live);
     else if (!this.#view?.key(event)) return;
     event.preventDefault();
   }

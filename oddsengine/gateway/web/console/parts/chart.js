@@ -8,7 +8,7 @@ const LEFT = 46;
 const RIGHT = 10;
 const BOTTOM = 24;
 const TOP = 10;
-const MIN_SPAN_MS = 60_000;
+const MIN_SPAN_MS = 20_000;
 const MAX_SPAN_MS = 3_600_000;
 const TIME_STEPS_S = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800];
 // About how far apart the lines of the grid are.

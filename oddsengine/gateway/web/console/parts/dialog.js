@@ -29,6 +29,12 @@ export function ask({ heading, body, confirm, submit, isDangerous = false, canCa
         yes.disabled = false;
       }
     });
+    // Browsers do not agree on what Enter does to a list of choices: here it confirms, and the arrows choose.
+    form.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.target.tagName !== "SELECT") return;
+      event.preventDefault();
+      form.requestSubmit();
+    });
     no.addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => {
       dialog.remove();

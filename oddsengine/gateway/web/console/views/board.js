@@ -18,6 +18,9 @@ const STATES = {
   "": "all states", in_play: "in play", upcoming: "not started", suspended: "with suspensions", guard: "suspended by guards", trader: "suspended by people",
 };
 
+/** In play first, ended last. */
+const rank = (event) => (event.in_play ? 0 : event.score == null ? 1 : 2);
+
 export class Board {
   #wanted = true;
 
@@ -95,7 +98,7 @@ export class Board {
     const event = this.live.events.get(id);
     const item = this.list.items[this.list.positions?.get(`event ${id}`)];
     if (!event || !item) return event !== undefined && this.#matches(event);
-    return event.in_play !== item.in_play || event.start !== item.start || event.name !== item.name || !this.#matches(event);
+    return rank(event) !== item.rank || event.start !== item.start || event.name !== item.name || !this.#matches(event);
   }
 
   #matches(event) {
@@ -115,14 +118,14 @@ export class Board {
     const events = [...this.live.events.values()];
     this.#fillSports(new Set(events.map((event) => event.sport)));
     const shown = events.filter((event) => this.#matches(event)).sort((a, b) =>
-      a.sport.localeCompare(b.sport) || Number(b.in_play) - Number(a.in_play) || String(a.start).localeCompare(String(b.start)) || a.id.localeCompare(b.id));
+      a.sport.localeCompare(b.sport) || rank(a) - rank(b) || String(a.start).localeCompare(String(b.start)) || a.id.localeCompare(b.id));
     const items = [];
     let sport;
     for (const event of shown) {
       if (event.sport !== sport) items.push({ key: `sport ${event.sport}`, heading: title(event.sport) });
       sport = event.sport;
       const { id, name, in_play, start, competition } = event;
-      items.push({ key: `event ${id}`, id, sport, name, in_play, start, competition });
+      items.push({ key: `event ${id}`, id, sport, name, in_play, start, competition, rank: rank(event) });
     }
     this.list.setItems(items);
     if (!this.live.isLoaded) setText(this.count, LOADING);

@@ -24,13 +24,13 @@ export class FeedsView {
     this.empty = element("p", { class: "empty" });
     this.body = element("tbody");
     const head = element("thead", {}, element("tr", {}, ...COLUMNS.map((text) => element("th", { scope: "col", text }))));
-    this.table = element("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": "Feeds" }, element("table", {}, head, this.body));
+    this.table = element("div", { class: "scrolled", tabindex: "0", role: "region", "aria-label": "Table of the feeds" }, element("table", {}, head, this.body));
     this.root = element("section", { class: "view feeds", "aria-label": "Feeds" }, this.empty, this.table);
   }
 
   show() {
     this.#shown = undefined;
-    this.table.focus({ preventScroll: true });
+    document.getElementById("content").focus({ preventScroll: true });
   }
 
   draw() {

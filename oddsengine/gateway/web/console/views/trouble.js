@@ -155,7 +155,7 @@ export class TroubleView {
       const confirm = element("button", { type: "button", ...(problem ? { disabled: "", title: problem } : {}) }, "Confirm ", element("kbd", { text: "c" }));
       confirm.addEventListener("click", () => this.console.attempt(() => commanding.confirm(command)));
       return element("p", { "data-command": command.id }, element("strong", { text: commanding.commandText(command) }),
-        ` by ${command.author}${command.reason ? `: ${command.reason}` : ""} `, confirm);
+        ` by ${command.author}${command.reason ? `: ${command.reason}` : ""}${problem ? ` (${problem})` : ""} `, confirm);
     })));
   }
 

@@ -1,0 +1,106 @@
+"""The console for everybody: no violation that axe finds, in any view, light or dark; nothing is cut off on a tablet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oddsengine.domain.feed_updates import MarketUpdate
+from tests.browser.conftest import PATIENCE_MS
+from tests.support.builders import a_definition, a_quote, market_updates
+from tests.support.service import RunningService, running_service
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+axe_playwright = pytest.importorskip("axe_playwright_python.async_playwright")
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+PAIR = {
+    "events": [
+        {"id": "a.1", "name": "Elmstead United v Bramley Town", "sport": "football", "competition": "Cup", "start": None},
+        {
+            "id": "b.1",
+            "name": "Elmstead Utd v Bramley",
+            "sport": "football",
+            "competition": "Cup",
+            "start": "2026-01-01T00:00:00Z",
+        },
+    ],
+    "score": 0.8,
+    "reason": "names alike, starts differ",
+}
+FEED = {
+    "feed": "one",
+    "sources": ["src"],
+    "state": "lagging",
+    "reason": "7 s late",
+    "since": 1_000,
+    "last_received": 2_000,
+    "lag_ms": 7_000,
+    "failures_in_a_row": 1,
+    "breaker": "open",
+    "quota": {"used": 1, "remaining": 2},
+    "responses": {"count": 3, "mean_ms": 12.0, "p95_ms": 50},
+    "counts": {"messages": 7, "failures": 1},
+    "changes": [{"at": 1_000, "what": "behind", "state": "lagging", "reason": "7 s late"}],
+}
+#: what is shown, and the keys that lead there from the board
+SHOWN: Sequence[tuple[str, Sequence[str]]] = (
+    ("board", ()),
+    ("dialog", ("s",)),
+    ("event", ("Escape", "Enter")),
+    ("result", ("r",)),
+    ("trouble", ("Escape", "2")),
+    ("commands", ("3",)),
+    ("feeds", ("4",)),
+    ("keys", ("?",)),
+)
+
+
+async def violations(page: Any, *rules: str) -> list[str]:
+    """Return what axe finds, by all of its rules or by some."""
+    found = await axe_playwright.Axe().run(page, options={"runOnly": list(rules)} if rules else None)
+    return [f"{each['id']}: {[node['target'] for node in each['nodes']]}" for each in found.response["violations"]]
+
+
+async def fill(service: RunningService) -> None:
+    """Offer a market that is open and one that is suspended, with commands, a feed and a pair that need somebody."""
+    service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
+    total = a_definition("e1/total/ft/2.5", ("over", "under"), type="total", line=2.5)
+    service.feed(*market_updates(total, a_quote("over", 2.0), source_id="1.2")[1:])
+    service.feed(MarketUpdate("1.2", books=[a_quote("over", 3.0)]))
+    await service.wait_published()
+    service.engine.describe_feeds = lambda: [FEED]
+    service.engine.unmatched = lambda: [PAIR]  # type: ignore[method-assign]
+    for body in (
+        b'{"action":"limit","scope":{"event":"e1"},"values":500}',
+        b'{"action":"note","scope":{"sport":"football"},"reason":"x"}',
+    ):
+        await service.post("/v1/commands", body, 201)
+
+
+async def test_axe_finds_no_violation_in_any_view(page: Any) -> None:
+    async with running_service() as service:
+        await fill(service)
+        await page.set_viewport_size({"width": 820, "height": 1180})
+        found: dict[str, list[str]] = {}
+        # The same nodes in other colours: only the rules for those can find something else.
+        for scheme, rules in (("light", ()), ("dark", ("color-contrast", "link-in-text-block"))):
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            await page.goto(f"{service.base}/console?{scheme}")
+            await page.locator('.board [data-event="e1"][aria-selected="true"]').wait_for()
+            for name, keys in SHOWN:
+                for key in keys:
+                    await page.keyboard.press(key)
+                await page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+                if name == "trouble":
+                    await page.locator(".pair").wait_for(timeout=PATIENCE_MS)
+                found[f"{name}, {scheme}"] = await violations(page, *rules)
+                assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
+            await page.keyboard.press("Escape")
+        await page.evaluate("document.querySelector('#sign-out').click()")
+        await page.locator("#login").wait_for()
+        found["sign-in"] = await violations(page)
+        assert [] == [f"{name}: {each}" for name, of_view in found.items() for each in of_view]
