@@ -11,6 +11,7 @@ import orjson
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
+    InvalidMessage,
     InvalidProxy,
     InvalidProxyStatus,
     InvalidStatus,
@@ -69,7 +70,7 @@ def ending_of(error: BaseException, url: str) -> Ending:
         return Ending("silence", str(error))
     if isinstance(error, ProxyError | InvalidProxy | ImportError):
         return Ending("unreachable", f"{_target(url)}: {_proxy_problem(error)}")
-    if isinstance(error, InvalidHandshake | InvalidURI | ProtocolFault):
+    if isinstance(error, InvalidHandshake | InvalidURI | ProtocolFault) and not _is_unanswered(error):
         return Ending("protocol", f"{_target(url)} is not an odds stream: {error}")
     return Ending("unreachable", f"no connection to {_target(url)}: {_network_problem(error)}")
 
@@ -109,6 +110,11 @@ def _message_of(body: bytes | bytearray | None) -> str:
         return ""
 
 
+def _is_unanswered(error: BaseException) -> bool:
+    """Check whether a connection was closed before anything was received."""
+    return isinstance(error, InvalidMessage) and isinstance(error.__cause__, EOFError | OSError)
+
+
 def _network_problem(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message})"
@@ -118,8 +124,8 @@ def _network_problem(error: BaseException) -> str:
         return f"the name can't be resolved ({error.strerror})"
     if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
         return "connection refused, or no way there"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
+    if isinstance(error, TimeoutError | InvalidMessage):
+        return "no answer in time" if isinstance(error, TimeoutError) else "it was closed without an answer"
     return str(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
