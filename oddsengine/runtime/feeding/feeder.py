@@ -113,6 +113,7 @@ class Feeder:
         lease_s: how long the lease lasts.
         received: the engine of this process, if there is one.
         taps: by feed, what receives everything it receives.
+        is_read: returns whether engines of other processes may read the feeds.
     """
 
     def __init__(
@@ -125,8 +126,10 @@ class Feeder:
         lease_s: float,
         received: ReceivedFeeds | None = None,
         taps: Mapping[str, Callable[[Packet], None]] | None = None,
+        is_read: Callable[[], bool] = lambda: True,
     ) -> None:
         self._redis = redis
+        self._is_read = is_read
         self._namespace = namespace
         self._feeds = feeds
         self._received = received
@@ -224,7 +227,8 @@ class Feeder:
             if tap is not None:
                 tap(Packet(at_ms=wall_clock_ms(), kind="reset"))
         self._used.add(feed)
-        writer = IngestWriter(self._redis, self._namespace, feed, opened.feed.sources, self.lease, wall_clock_ms)
+        sources = opened.feed.sources
+        writer = IngestWriter(self._redis, self._namespace, feed, sources, self.lease, wall_clock_ms, self._is_read)
         connection = self._connections[feed] = Connection(feed, opened, writer, self._received, tap)
         self._tasks[feed] = asyncio.create_task(connection.run(), name=f"feed {feed}")
         return connection

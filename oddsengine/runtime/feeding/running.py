@@ -8,7 +8,7 @@ import secrets
 import socket
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from feeds.supervision.states import FeedState
 from oddsengine.common.tasks import end_tasks
@@ -21,7 +21,7 @@ from oddsengine.streams.floor.reporter import FloorReporter
 from oddsengine.streams.ingest.reader import silence_limit_s
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from feeds.recording.recorder import Recorder
     from oddsengine.engine.engine import Engine
@@ -30,9 +30,37 @@ if TYPE_CHECKING:
     from oddsengine.runtime.telemetry.metrics import Sample
 
 
+#: An engine that is being stopped is not counted, but reads on until others have its shards.
+_LINGER_S: Final = 15.0
+
+
 def member_name() -> str:
     """Return a name for this process among those that share leases, which no other process has."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+def _always() -> bool:
+    return True
+
+
+class OtherEngines:
+    """Whether engines of other processes may read what this one writes: also for a while after they were seen last.
+
+    Args:
+        are_there: returns whether there is one that will stay.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, are_there: Callable[[], bool], clock: Callable[[], float] = time.monotonic) -> None:
+        self._are_there = are_there
+        self._clock = clock
+        self._seen_s = float("-inf")
+
+    def __call__(self) -> bool:
+        """Return it."""
+        if self._are_there():
+            self._seen_s = self._clock()
+        return self._clock() - self._seen_s < _LINGER_S
 
 
 class SharedFeeds:
@@ -101,7 +129,9 @@ async def share_feeds(
     if feeds is not None:
         taps = {name: recorder.add for name, recorder in (recorders or {}).items()}
         lease_s = settings.engine.lease_s
-        feeder = Feeder(member_name(), redis, namespace, feeds, lease_s=lease_s, received=received, taps=taps)
+        is_read = _always if engine is None else OtherEngines(lambda: engine.ownership.engines > 1)
+        name = member_name()
+        feeder = Feeder(name, redis, namespace, feeds, lease_s=lease_s, received=received, taps=taps, is_read=is_read)
     shared = SharedFeeds(feeder, received)
     if engine is not None:
         engine.describe_feeds = shared.status

@@ -75,7 +75,8 @@ class FeedIntake:
         self.is_current = False
         #: whether another process has just taken a live feed over, and its snapshot is on the way
         self.is_moving = False
-        self._is_silent = False
+        #: whether its sources are down because nothing was read in time
+        self.is_silent = False
         self.gaps = 0
 
     @property
@@ -93,9 +94,9 @@ class FeedIntake:
 
     def lost(self, reason: str) -> list[Aged]:
         """Return that the sources are down, if that is news: nothing has arrived for too long."""
-        if self._is_silent:
+        if self.is_silent:
             return []
-        self._is_silent = True
+        self.is_silent = True
         return self._down(reason)
 
     def expire_move(self) -> list[Aged]:
@@ -118,16 +119,16 @@ class FeedIntake:
         if at is None or position.epoch != at.epoch or position.seq != at.seq + 1:
             is_next_term = at is not None and position.epoch > at.epoch and position.seq == 0
             self.gaps += at is not None
-            self.is_moving = is_next_term and entry.continues and self.is_current and not self._is_silent
+            self.is_moving = is_next_term and entry.continues and self.is_current and not self.is_silent
             if not self.is_moving:
                 taken += self._down(_WAITING)
-            self.is_current, self._confirmation, self._is_silent = False, None, False
+            self.is_current, self._confirmation, self.is_silent = False, None, False
             # Every term has a snapshot once its feed is live.
             self._snapshot = 0 if is_next_term else _NONE_ASKED
             if at is None or position.epoch != at.epoch:
                 self._statuses.clear()
-        elif self._is_silent and not late_s:
-            self._is_silent = False
+        elif self.is_silent and not late_s:
+            self.is_silent = False
             taken += self._present_statuses() if self.is_current else self._down(_WAITING)
         if self.is_current and entry.snapshot:
             # It is for others.
@@ -142,7 +143,7 @@ class FeedIntake:
                 if gone is not None:
                     taken.append(Aged(0, gone))
             self._confirmation, self.is_current, self.is_moving = None, True, False
-            if not self._is_silent:
+            if not self.is_silent:
                 taken += self._present_statuses()
         return taken + self.lost(f"read {late_s:.1f} s late") if late_s else taken
 
@@ -152,7 +153,7 @@ class FeedIntake:
         for update in batch.updates:
             if type(update) is SourceStatus:
                 self._statuses[batch.source] = update
-        if self.is_current and not self._is_silent:
+        if self.is_current and not self.is_silent:
             taken.append(Aged(age_ms, batch))
             return
         if self._confirmation is not None:

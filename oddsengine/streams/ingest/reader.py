@@ -33,6 +33,8 @@ _READ_COUNT: Final = 20
 _RETRY_S: Final = 0.2
 #: A snapshot that has not come is asked for again: Redis may have lost the request.
 _ASK_AGAIN_S: Final = 5.0
+#: Once a feed is down because nothing of it was read in time, it stays so until entries are no later than this.
+_CAUGHT_UP_S: Final = 0.3
 #: By how much two clocks may drift apart: 200 millionths.
 _DRIFT: Final = 2e-4
 #: How long what is known of a feed is good while another process takes it over.
@@ -188,7 +190,7 @@ class IngestReader:
         drift_s = (now_s - self._measured_s) * _DRIFT
         self._fastest_s, self._measured_s = min(took_s, self._fastest_s + drift_s), now_s
         late_s = took_s - self._fastest_s
-        return late_s if late_s > self._silent_after_s else 0.0
+        return late_s if late_s > (_CAUGHT_UP_S if self._intake.is_silent else self._silent_after_s) else 0.0
 
     def _check_silence(self) -> None:
         silent_s = self._clock() - self._last_read_s

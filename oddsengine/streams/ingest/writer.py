@@ -50,10 +50,18 @@ class IngestWriter:
         sources: its sources.
         lease: nothing is written while it is not held; what is missed then is made up for by a snapshot in another term.
         now_ms: Unix milliseconds by a clock that is never set.
+        is_read: returns whether anybody may read the stream; while nobody does, nothing is written.
     """
 
     def __init__(
-        self, redis: Redis, namespace: str, feed: str, sources: Sequence[str], lease: Lease, now_ms: Callable[[], int]
+        self,
+        redis: Redis,
+        namespace: str,
+        feed: str,
+        sources: Sequence[str],
+        lease: Lease,
+        now_ms: Callable[[], int],
+        is_read: Callable[[], bool] = lambda: True,
     ) -> None:
         self._keys = list(ingest_keys(namespace, feed))
         self._script = redis.register_script(load_script("ingest"))
@@ -61,6 +69,7 @@ class IngestWriter:
         self._user = f"feeder of {feed}"
         self._lease = lease
         self._now_ms = now_ms
+        self._is_read = is_read
         self._books = {source: SourceBook(source) for source in sources}
         self._pending: list[UpdateBatch] = []
         self._is_writing = False
@@ -128,6 +137,9 @@ class IngestWriter:
         """
         while True:
             await self._lease.until_held()
+            if not self._is_read():
+                await asyncio.sleep(_RETRY_S)
+                continue
             try:
                 await self._open()
                 await self._write_term()
@@ -147,8 +159,8 @@ class IngestWriter:
         _log.info("feed taken over", feed=self._feed, term=self._term)
 
     async def _write_term(self) -> None:
-        """Write entries until one is lost, or the lease has ended."""
-        while True:
+        """Write entries until one is lost, the lease has ended, or nobody reads them any more."""
+        while self._is_read():
             if not self._pending:
                 try:
                     async with asyncio.timeout(HEARTBEAT_S):

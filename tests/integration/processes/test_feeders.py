@@ -13,6 +13,7 @@ import orjson
 from feeds.emulators.core.market_model import MarketModel
 from feeds.emulators.emulator import load_emulator
 from oddsengine.runtime.processes.startup import Step
+from oddsengine.streams.keys import ingest_keys
 from tests.support.processes.command import free_port, get
 from tests.support.processes.role import running
 from tests.support.service import PATIENCE_S
@@ -21,6 +22,8 @@ from tests.support.streams.shard_watch import watching
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from redis.asyncio import Redis
 
     from oddsengine.streams.embedded import EmbeddedRedis
     from tests.support.processes.role import Role
@@ -112,7 +115,10 @@ async def test_a_feed_has_one_connection_and_moves_without_a_suspension(redis_se
         await until(lambda: watch.open_markets == 0)
 
 
-async def test_two_engines_with_one_config_share_feeds_and_shards(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
+async def test_two_engines_with_one_config_share_feeds_and_shards(
+    redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path
+) -> None:
+    """As long as there is one only, it writes its feed nowhere."""
     async with (
         a_provider(redis_server, tmp_path) as provider,
         watching(redis_server, "odds", 2) as watch,
@@ -120,6 +126,7 @@ async def test_two_engines_with_one_config_share_feeds_and_shards(redis_server: 
     ):
         first, _ = await stack.enter_async_context(provider.process("engine"))
         await watch.has_settled()
+        assert 0 == await redis.exists(ingest_keys("odds", "betfair").stream)
         watch.forbid("recovering", "engine_stopped", "source_down", "source_stale")
         _, port = await stack.enter_async_context(provider.process("engine"))
         async with asyncio.timeout(PATIENCE_S):
