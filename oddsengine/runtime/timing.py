@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S, LAST_WRITE_S
+from oddsengine.streams.connection import SOCKET_TIMEOUT_S
 from oddsengine.streams.follower import STALE_AFTER_S
 
 
@@ -22,7 +23,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
     heartbeat_s: float = HEARTBEAT_S
     stale_after_s: float = STALE_AFTER_S
-    socket_timeout_s: float = 2.0
+    socket_timeout_s: float = SOCKET_TIMEOUT_S
     last_write_s: float = LAST_WRITE_S
     certificate_check_s: float = 5.0
 

@@ -11,7 +11,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio import Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -29,14 +29,15 @@ from redis.exceptions import (
 
 from oddsengine.common.reporting.outages import Outage
 from oddsengine.streams.clients.cluster import ClusterClient, open_cluster_client
+from oddsengine.streams.clients.pool import RecoveringPool
 from oddsengine.streams.clients.sentinel import SentinelClient, open_sentinel_client
 from oddsengine.streams.clients.url import parse_redis_url
 
 if TYPE_CHECKING:
     from oddsengine.streams.clients.url import RedisAddress
 
-#: Longer than the longest blocking read, shorter than the silence after which a shard is stale.
-SOCKET_TIMEOUT_S: Final = 2.0
+#: Longer than the longest blocking read. A connection that is silent for so long is dead: others are tried soon after.
+SOCKET_TIMEOUT_S: Final = 1.0
 #: How many connections a client has at most, of each node of a Cluster: commands wait for a free one.
 MAX_CONNECTIONS: Final = 4
 #: How many more read the streams of the shards; in a Cluster it is one for each hash tag.
@@ -85,12 +86,10 @@ def open_client(url: str, timeout_s: float = SOCKET_TIMEOUT_S) -> Redis:
         return open_sentinel_client(address, MAX_CONNECTIONS + _WAITING_READS, timeout_s, arguments)
     arguments |= {"db": address.db, "max_connections": MAX_CONNECTIONS + _WAITING_READS, "timeout": timeout_s}
     if address.topology == "socket":
-        return Redis.from_pool(
-            BlockingConnectionPool(connection_class=UnixDomainSocketConnection, path=address.path, **arguments)
-        )
+        return Redis.from_pool(RecoveringPool(connection_class=UnixDomainSocketConnection, path=address.path, **arguments))
     ((host, port),) = address.nodes
     kind = SSLConnection if address.tls else Connection
-    return Redis.from_pool(BlockingConnectionPool(connection_class=kind, host=host, port=port, **arguments))
+    return Redis.from_pool(RecoveringPool(connection_class=kind, host=host, port=port, **arguments))
 
 
 def check_files(address: RedisAddress) -> None:

@@ -83,6 +83,19 @@ class SnapshotLost(DataLost):
         super().__init__(f"shard {shard}: the snapshot is not complete, or not of our last entry {expected.stream_id()}")
 
 
+class TooLate(StreamError):
+    """A batch was on its way to Redis for too long, and was refused.
+
+    Args:
+        shard: the shard.
+        position: of the batch.
+    """
+
+    def __init__(self, shard: int, position: Position) -> None:
+        self.shard = shard
+        super().__init__(f"shard {shard}: {position.stream_id()} reached Redis too late")
+
+
 class UnsuitableRedis(StreamError):
     """A server, or what it holds, that this process can't work with. The message says what to change."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,8 @@ from oddsengine.domain.changes import Batch
 from oddsengine.offer.merge import merge_batches
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.streams.chain.links import NO_LINK, Link, digest_of
-from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotLost, StreamError
+from oddsengine.streams.clients.server_clock import ServerClock
+from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotLost, StreamError, TooLate
 from oddsengine.streams.follower import read_head, read_snapshot
 from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
@@ -42,6 +44,7 @@ RESULTS_TTL_S: Final = 604_800.0
 #: An epoch whose first batch would be larger does not say what has changed: it is in the snapshot.
 _MAX_OPENING_BYTES: Final = 16_000_000
 _INCOMPLETE: Final = b"INCOMPLETE"
+_LATE: Final = b"LATE"
 #: Redis's errors where a key was replaced by another one, or its last entries were deleted.
 _REPLACED: Final = ("WRONGTYPE", "equal or smaller")
 encode = msgspec.msgpack.Encoder().encode
@@ -152,6 +155,9 @@ class Publisher:
         self._is_whole = True
         #: the batch that opens the epoch
         self._opening = b""
+        self._server_clock = ServerClock()
+        #: the batch that was sent last, and when it is too old for Redis
+        self._limit: tuple[Position, int] = (ORIGIN, 0)
         self.offer = offer
         self._publish = redis.register_script(load_script("publish"))
         self._claim = redis.register_script(load_script("claim"))
@@ -265,25 +271,34 @@ class Publisher:
             Fenced: if another engine owns the shard.
             PositionLost: if Redis no longer has our last entry.
             SnapshotLost: if the snapshot is not what we have written.
+            TooLate: if the batch reached Redis too late.
         """
         epoch = self.offer.epoch
         settled = publication.settled if self._results_ttl_ms else ()
         self._kept.add(publication.seq, len(publication.batch))
         self._expected = Position(epoch, publication.seq)
         self._sent = Link(self._expected, digest_of(self._written.digest, publication.batch))
+        sent_s = time.monotonic()
+        if self._limit[0] != self._expected:
+            # A repeated call does not make the batch newer.
+            self._limit = self._expected, self._server_clock.limit_ms()
         try:
             reply = await self._write(epoch, publication, self._sent.digest, settled)
         except ResponseError as error:
             if not _is_replaced(error):
                 raise
             reply = _INCOMPLETE
-        if reply == b"OK":
+        if type(reply) is int:
+            self._server_clock.note(sent_s, reply)
             self._written, self._sent = self._sent, None
             return
         self._sent = None
         self._expected = Position(epoch, publication.seq - 1)
         lost: StreamError = SnapshotLost(self._shard, self._expected)
-        if reply != _INCOMPLETE:
+        if reply == _LATE:
+            self._server_clock.forget()
+            lost = TooLate(self._shard, Position(epoch, publication.seq))
+        elif reply != _INCOMPLETE:
             top = parse_stream_id(reply)
             if top.epoch > epoch:
                 raise Fenced(self._shard, epoch, top)
@@ -296,7 +311,15 @@ class Publisher:
 
     async def _write(self, epoch: int, publication: Publication, digest: bytes, settled: tuple[tuple[str, bytes], ...]) -> Any:
         keys = self._keys
-        args = [epoch, publication.seq, publication.batch, self._kept.oldest(epoch), digest, *publication.arguments]
+        args = [
+            epoch,
+            publication.seq,
+            publication.batch,
+            self._kept.oldest(epoch),
+            digest,
+            self._limit[1],
+            *publication.arguments,
+        ]
         if settled:
             keys = [*keys, *(self._shard_keys.result(market) for market, _ in settled), self._shard_keys.kept_results]
             args += [*(result for _, result in settled), self._results_bytes, self._results_ttl_ms]

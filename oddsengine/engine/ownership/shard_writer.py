@@ -16,7 +16,7 @@ from oddsengine.engine.ended_events import STOPPED
 from oddsengine.engine.flushing.time_slice import ClockedSlice
 from oddsengine.engine.ownership.takeover import stage_known
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, cause_of, note_outage
-from oddsengine.streams.errors import DataLost, Fenced, Overtaken
+from oddsengine.streams.errors import DataLost, Fenced, Overtaken, TooLate
 from oddsengine.streams.publisher import prepare
 
 if TYPE_CHECKING:
@@ -279,9 +279,11 @@ class ShardWriter:
             # The claim writes the whole state, this batch included.
             _log.error("data lost, claiming the shard", reason=str(lost))
             await self._claim_again(batch)
-        except _Lapsed:
+        except (_Lapsed, TooLate) as error:
             # Nobody knows whether the batch was written. It is old by now, and must not be shown for a moment.
-            _log.warning("lease lapsed during a write, claiming the shard", shard=self.shard)
+            reason = str(error) or "its lease has ended"
+            _log.warning("write not in time, claiming the shard", shard=self.shard, reason=reason)
+            await self._lease.until_held()
             await self._flush_all()
             await self._claim_again(batch, self._publisher.offer.commit(self._wall_ms()))
 

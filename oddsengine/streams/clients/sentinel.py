@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis, Sentinel
+from redis.asyncio import Redis, Sentinel
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import (
     MasterNotFoundError,
@@ -25,6 +25,8 @@ from redis.exceptions import (
 from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
+
+from oddsengine.streams.clients.pool import RecoveringPool
 
 if TYPE_CHECKING:
     from oddsengine.streams.clients.url import RedisAddress
@@ -59,7 +61,7 @@ class _PrimarySSLConnection(_PrimaryConnection, SentinelManagedSSLConnection):
     pass
 
 
-class _PrimaryPool(SentinelConnectionPool, BlockingConnectionPool):
+class _PrimaryPool(SentinelConnectionPool, RecoveringPool):
     """A bounded pool of connections to a primary."""
 
 

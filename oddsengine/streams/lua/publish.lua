@@ -11,14 +11,16 @@
 --   ARGV[3]                 the batch
 --   ARGV[4]                 the id of the oldest entry that the stream keeps, approximately
 --   ARGV[5]                 the digest of the batch
---   ARGV[6]                 n, the number of snapshot fields to set
---   ARGV[7]..ARGV[6+2n]     field, value, field, value, ..
---   ARGV[7+2n]..            snapshot fields to delete
+--   ARGV[6]                 the time of this server after which the batch is too old, Unix milliseconds; 0 for none
+--   ARGV[7]                 n, the number of snapshot fields to set
+--   ARGV[8]..ARGV[7+2n]     field, value, field, value, ..
+--   ARGV[8+2n]..            snapshot fields to delete
 --   then, where r > 0       the r results, how many bytes of results are kept, and for how many milliseconds
 -- Reply
---   "OK" if the batch is in the stream, also if an earlier call wrote it and its reply was lost. "INCOMPLETE" if the snapshot is
---   not what the last call left: it lacks records, or belongs to another position. Otherwise the id of the stream's last entry: it
---   is not the position before this batch, because another owner has opened an epoch or data was lost. Then nothing is written.
+--   The time of this server in Unix milliseconds if the batch is in the stream, also if an earlier call wrote it and its reply was
+--   lost. "LATE" if it was on its way for too long: what it says may be wrong by now. "INCOMPLETE" if the snapshot is not what the
+--   last call left: it lacks records, or belongs to another position. Otherwise the id of the stream's last entry: it is not the
+--   position before this batch, because another owner has opened an epoch or data was lost. Then nothing is written.
 -- Atomicity
 --   Redis runs a script without interruption: no reader sees the entry without its snapshot, or the snapshot without its entry,
 --   and no market leaves the offer without its results being kept.
@@ -27,18 +29,24 @@ local epoch, seq = ARGV[1], tonumber(ARGV[2])
 local id = epoch .. '-' .. ARGV[2]
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
 local top = last[1] and last[1][1] or '0-0'
+local clock = redis.call('TIME')
+local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 if top == id then
-  return 'OK'
+  return now_ms
 end
 if top ~= epoch .. '-' .. string.format('%.0f', seq - 1) then
   return top
+end
+local not_after_ms = tonumber(ARGV[6])
+if not_after_ms > 0 and now_ms > not_after_ms then
+  return 'LATE'
 end
 if redis.call('HGET', KEYS[2], 'whole') ~= redis.call('HLEN', KEYS[2]) .. '@' .. top then
   return 'INCOMPLETE'
 end
 redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[4], id, 'b', ARGV[3], 'd', ARGV[5])
-local fields = tonumber(ARGV[6])
-local first = 7
+local fields = tonumber(ARGV[7])
+local first = 8
 local after = first + 2 * fields
 -- unpack() is limited to about 8,000 values.
 for start = first, after - 1, 2000 do
@@ -51,15 +59,13 @@ for start = after, deleted, 2000 do
 end
 redis.call('HSET', KEYS[2], 'whole', redis.call('HLEN', KEYS[2]) .. '@' .. id)
 if results == 0 then
-  return 'OK'
+  return now_ms
 end
 
 -- The kept results are listed as '<bytes>:<key>' by the time they were written. The first of the list is their sum, as the score of
 -- 'sum', which is less than any time.
 local list, limit, kept_ms = KEYS[#KEYS], tonumber(ARGV[#ARGV - 1]), ARGV[#ARGV]
 local entry_bytes = 300 -- what Redis needs for a key and its place in the list, about
-local clock = redis.call('TIME')
-local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local sum = tonumber(redis.call('ZSCORE', list, 'sum') or 0)
 for result = 1, results do
   local key, value = KEYS[2 + result], ARGV[deleted + result]
@@ -85,4 +91,4 @@ for _ = 1, results + 1000 do
 end
 redis.call('ZADD', list, sum, 'sum')
 redis.call('PEXPIRE', list, kept_ms)
-return 'OK'
+return now_ms

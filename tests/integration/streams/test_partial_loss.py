@@ -75,8 +75,9 @@ async def test_a_loss_is_noticed_and_repaired(lost: str, redis_server: EmbeddedR
             await LOSSES[lost](redis)
             await until(lambda: owner.offer.epoch > epoch)
             async with following(redis_server) as started:
+                await until(lambda: owner.offer.epoch == running.offer.epoch == started.offer.epoch)
                 await until(lambda: same(owner, running) and same(owner, started))
-                assert epoch + 1 == running.offer.epoch == started.offer.epoch, "it is repaired once"
+                assert epoch + 1 == owner.offer.epoch, "it is repaired once"
         assert (await read_head(redis, KEYS)).whole
 
 

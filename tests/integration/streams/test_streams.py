@@ -11,7 +11,7 @@ from oddsengine.domain.ids import MarketId
 from oddsengine.streams.errors import Fenced, PositionLost
 from oddsengine.streams.follower import read_top
 from oddsengine.streams.lua import load_script
-from oddsengine.streams.positions import ORIGIN
+from oddsengine.streams.positions import ORIGIN, Position
 from oddsengine.streams.publisher import prepare
 from tests.support.builders import an_event, an_offer_of
 from tests.support.streams.ends import KEYS, Owner, Reader, following, kept, same, until
@@ -192,11 +192,25 @@ async def test_a_gap_in_the_sequence_reloads_the_snapshot(redis: Redis, reader: 
         epoch = owner.offer.epoch
         script = redis.register_script(load_script("publish"))
         for each in publications:
-            await script(keys=list(KEYS), args=[epoch, each.seq, each.batch, "0-0", b"", *each.arguments], client=pipe)
+            await script(keys=list(KEYS), args=[epoch, each.seq, each.batch, "0-0", b"", 0, *each.arguments], client=pipe)
         pipe.xdel(KEYS.changes, f"{epoch}-{publications[0].seq}")
         await pipe.execute()
     await until(lambda: same(owner, reader))
     assert 2 <= reader.heard.count("replaced")
+
+
+async def test_a_batch_that_reaches_redis_too_late_is_not_published(redis: Redis) -> None:
+    """Redis's own clock decides. Here the batch was sent in another century."""
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    owner.offer.stage_market(an_offer_of(prices={"home": 3000}))
+    batch = owner.offer.commit(0)
+    assert batch is not None
+    publication = prepare(owner.offer, batch)
+    script = redis.register_script(load_script("publish"))
+    arguments = [owner.offer.epoch, publication.seq, publication.batch, "0-0", b"", 1, *publication.arguments]
+    assert b"LATE" == await script(keys=list(KEYS), args=arguments)
+    assert Position(owner.offer.epoch, publication.seq - 1) == await read_top(redis, KEYS.changes)
 
 
 async def test_an_unreadable_entry_reloads_the_snapshot(redis: Redis, reader: Reader) -> None:

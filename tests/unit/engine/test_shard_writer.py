@@ -20,7 +20,7 @@ from oddsengine.engine.pipeline import Pipeline
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
-from oddsengine.streams.errors import Fenced, Overtaken, PositionLost
+from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, TooLate
 from oddsengine.streams.leases.keeper import Lease
 from oddsengine.streams.leases.state import LeaseState, Table
 from oddsengine.streams.positions import Position
@@ -195,6 +195,15 @@ async def test_a_lost_position_claims_the_shard(owned: Owned) -> None:
         owned.update(2.2)
         await owned.settle()
         assert [1] == owned.publisher.written, "the first batch of the new epoch"
+
+
+async def test_a_batch_that_came_too_late_is_replaced_by_a_claim(owned: Owned) -> None:
+    async with owned.running():
+        owned.publisher.errors = [TooLate(0, Position(1, 1))]
+        owned.update(2.2)
+        await owned.settle()
+        assert ([], 1) == (owned.publisher.written, owned.writer.claims)
+        assert not owned.pipeline.is_dirty
 
 
 async def test_a_fenced_writer_stops(owned: Owned) -> None:
