@@ -144,13 +144,16 @@ def snapshot(
 @app.command()
 def failover(
     rounds: Annotated[int, typer.Option(help="How often each fault is injected.", min=1)] = 20,
-    only: Annotated[str | None, typer.Option(help="Only the faults whose name contains this.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Only the faults whose name contains this, or those of the installation of this name.")
+    ] = None,
+    parallel: Annotated[int, typer.Option(help="How many installations run at a time.", min=1)] = 3,
     json: JsonOption = None,
 ) -> None:
-    """Seconds until other engines publish what a killed, stopped or paused one owned, and what a subscriber sees meanwhile."""
+    """What a subscriber sees while processes, Redis and networks fail: wrong prices, how long, and what it must never see."""
     from bench.faults import owners as scenario
 
-    show(scenario.run(rounds, only), json)
+    show(scenario.run(rounds, only, parallel), json)
 
 
 @app.command()

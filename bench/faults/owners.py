@@ -1,119 +1,121 @@
-"""`python -m bench failover`: engines that are killed, stopped and paused while another one is there."""
+"""`python -m bench failover`: what a subscriber sees while processes, Redis and networks fail."""
 
 from __future__ import annotations
 
 import asyncio
 import statistics
 import tempfile
-from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.progress import Progress
 
+from bench.faults.owners_table import TABLE
+from bench.reporting.progress import report_progress
 from bench.reporting.row import Row
-from tests.support.faults.failover import (
-    FailoverInstallation,
-    failover_installation,
-    feeder_killed,
-    owner_killed,
-    owner_paused,
-    owner_stopped,
-)
+from tests.support.faults.failover import Outcome, failover_installation
 
 if TYPE_CHECKING:
-    from tests.support.faults.failover import Outcome
+    from collections.abc import Sequence
 
-LEASE_S: Final = 2.0
-_PAUSE_S: Final = 10.0
+    from bench.faults.owners_table import Fault
+    from tests.support.faults.failover import FailoverInstallation
+    from tests.support.faults.members import Arrangement
 
-
-class _Fault(NamedTuple):
-    """A row of the table: what happens, and within what all is moved or suspended, and live again, in seconds."""
-
-    name: str
-    inject: Callable[[FailoverInstallation], Coroutine[Any, Any, object]]
-    moved_s: float
-    live_s: float
-    is_replaced: bool = True
+#: What is said of a fault from which nothing has recovered.
+_NEVER_S: Final = 60.0
 
 
-async def _joins(installation: FailoverInstallation) -> None:
-    await installation.start_engine()
-    await installation.shared(2, 2)
-
-
-FAULTS: Final = (
-    _Fault("owner killed, second engine there", owner_killed, LEASE_S + 0.5, LEASE_S + 1.5),
-    # Its feed is down after 2 s, its shards move meanwhile; then the next one has to connect.
-    _Fault("owner and feeder killed", feeder_killed, LEASE_S + 0.5, LEASE_S + 1.5),
-    _Fault("owner stopped (SIGTERM)", owner_stopped, 0.0, 0.5),
-    _Fault(
-        f"owner paused {_PAUSE_S:g} s and woken",
-        partial(owner_paused, seconds=_PAUSE_S),
-        LEASE_S + 0.5,
-        LEASE_S + 1.5,
-        is_replaced=False,
-    ),
-    _Fault("engine joins", _joins, 0.0, 0.5, is_replaced=False),
-)
-
-
-def run(rounds: int, only: str | None) -> list[Row]:
+def run(rounds: int, only: str | None, parallel: int) -> list[Row]:
     """Inject every fault a number of times.
 
     Args:
         rounds: how often.
-        only: only the faults whose name contains this; None: all.
+        only: only the faults whose name contains this, or those of the arrangement of this name; None: all.
+        parallel: how many installations run at a time, each with faults of its own.
     """
-    faults = [fault for fault in FAULTS if only is None or only in fault.name]
-    outcomes = asyncio.run(_play(faults, rounds))
-    return [row for fault in faults for row in _rows(fault, outcomes[fault.name])]
+    chosen = {
+        name: (arrangement, [fault for fault in faults if only is None or only in fault.name or only == name])
+        for name, (arrangement, faults) in TABLE.items()
+    }
+    return asyncio.run(_play({name: each for name, each in chosen.items() if each[1]}, rounds, parallel))
 
 
-async def _play(faults: list[_Fault], rounds: int) -> dict[str, list[Outcome]]:
-    outcomes: dict[str, list[Outcome]] = {fault.name: [] for fault in faults}
+async def _play(chosen: dict[str, tuple[Arrangement, list[Fault]]], rounds: int, parallel: int) -> list[Row]:
     console = Console(stderr=True)
-    with (
-        tempfile.TemporaryDirectory(prefix="oddsengine-failover-") as folder,
-        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
-    ):
-        task = progress.add_task("failover", total=rounds * len(faults))
-        async with failover_installation(Path(folder), lease_s=LEASE_S) as installation:
-            for _ in range(rounds):
-                for fault in faults:
-                    progress.update(task, description=fault.name)
-                    if fault.inject is _joins and len(installation.engines) > 1:
-                        await owner_stopped(installation)
-                        await installation.shared(4)
-                    outcome = await installation.run_fault(fault.name, partial(fault.inject, installation))
-                    outcomes[fault.name].append(outcome)
-                    for violation in outcome.violations[:3]:
-                        console.print(f"{fault.name}: {violation}", style="red")
-                    if fault.is_replaced:
-                        await installation.start_engine()
-                    await installation.shared(2, 2)
-                    progress.advance(task)
-    return outcomes
+    turns = asyncio.Semaphore(parallel)
+    total = rounds * sum(len(faults) for _, faults in chosen.values())
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("failover", total=total)
+
+        async def play_one(arrangement: Arrangement, faults: list[Fault]) -> list[Row]:
+            async with turns:
+                series = _Series(arrangement, faults, rounds, partial(progress.advance, task))
+                await series.play()
+            return [row for fault in faults for row in _rows(fault, series.outcomes[fault.name])]
+
+        found = await asyncio.gather(*(play_one(arrangement, faults) for arrangement, faults in chosen.values()))
+    return [row for rows in found for row in rows]
 
 
-def _rows(fault: _Fault, outcomes: list[Outcome]) -> list[Row]:
-    violations = sum(len(outcome.violations) for outcome in outcomes)
-    rows = [_row(fault, "violations", violations, "", 0.0)]
+class _Series:
+    """The faults of one arrangement, one after the other."""
+
+    def __init__(self, arrangement: Arrangement, faults: list[Fault], rounds: int, advance: partial[None]) -> None:
+        self.outcomes: dict[str, list[Outcome]] = {fault.name: [] for fault in faults}
+        self._arrangement = arrangement
+        self._faults = [fault for _ in range(rounds) for fault in faults]
+        self._advance = advance
+
+    async def play(self) -> None:
+        """Inject all faults. An installation that does not recover is replaced."""
+        while self._faults:
+            async with AsyncExitStack() as stack:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="oddsengine-failover-"))
+                try:
+                    await self._play_until_one_fails(stack, Path(folder))
+                except (AssertionError, TimeoutError, OSError) as error:
+                    self._note(self._faults.pop(0), Outcome("", _NEVER_S, 0, _NEVER_S, 0, [f"not recovered: {error}"[:2000]]))
+
+    async def _play_until_one_fails(self, stack: AsyncExitStack, folder: Path) -> None:
+        running: FailoverInstallation = await stack.enter_async_context(failover_installation(folder, self._arrangement))
+        while self._faults:
+            fault = self._faults[0]
+            outcome = await running.run_fault(fault.name, partial(fault.inject, running))  # type: ignore[arg-type]
+            if fault.restore is not None:
+                await fault.restore(running)
+            await running.all_open()
+            self._faults.pop(0)
+            self._note(fault, outcome)
+
+    def _note(self, fault: Fault, outcome: Outcome) -> None:
+        self.outcomes[fault.name].append(outcome)
+        self._advance()
+        text = f"{fault.name}: outdated until {outcome.outdated_s:.2f} s, live again within {outcome.recovered_s:.2f} s"
+        report_progress(f"{text}, {outcome.suspended} suspended, {len(outcome.violations)} violations")
+        for violation in outcome.violations[:3]:
+            report_progress(f"  {violation}")
+
+
+def _rows(fault: Fault, outcomes: Sequence[Outcome]) -> list[Row]:
+    rows = [_row(fault, "violations", sum(len(outcome.violations) for outcome in outcomes), "", 0.0)]
     for what, values, goal in (
-        ("outdated prices open until", [outcome.outdated_s for outcome in outcomes], fault.moved_s),
-        ("all live again", [outcome.recovered_s for outcome in outcomes], fault.live_s),
+        ("wrong prices open until", [outcome.outdated_s for outcome in outcomes], fault.moved_s),
+        ("all live again within", [outcome.recovered_s for outcome in outcomes], fault.live_s),
     ):
         rows += [
-            Row(scenario="failover", metric=f"{fault.name}: {what}, median", value=statistics.median(values), unit="s"),
+            _row(fault, f"{what}, median", statistics.median(values), "s", goal),
             _row(fault, f"{what}, worst of {len(values)}", max(values), "s", goal),
         ]
-    if not fault.moved_s:
+    if not fault.may_suspend:
         rows.append(_row(fault, "markets suspended", sum(outcome.suspended for outcome in outcomes), "", 0.0))
+    if fault.keeps_sockets:
+        rows.append(_row(fault, "sockets lost", sum(outcome.reconnects for outcome in outcomes), "", 0.0))
     return rows
 
 
-def _row(fault: _Fault, metric: str, value: float, unit: str, goal: float) -> Row:
+def _row(fault: Fault, metric: str, value: float, unit: str, goal: float) -> Row:
     return Row(scenario="failover", metric=f"{fault.name}: {metric}", value=value, unit=unit, goal=goal, met=value <= goal)

@@ -1,124 +1,46 @@
-"""Several engines and a gateway as processes of their own, an emulated provider, and faults of the engines."""
+"""An installation of processes of their own, an emulated provider, and what a subscriber sees while it fails."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import aiohttp
 import orjson
 
 from feeds.emulators.core.market_model import MarketModel
 from feeds.emulators.emulator import load_emulator
 from oddsengine.common.tasks import end_tasks
-from oddsengine.streams.embedded import EmbeddedRedis
-from tests.support.faults.observing import Providers, Subscriber, is_near
-from tests.support.processes.command import Process, command, free_port, get
+from tests.support.faults.lawful import LawfulSubscriber
+from tests.support.faults.members import Arrangement, Member, Members
+from tests.support.faults.observing import Providers, is_near
+from tests.support.faults.relay import Relay
+from tests.support.processes.command import free_port
+from tests.support.redis.servers import RedisServer
+from tests.support.redis.topologies import cluster, watched_primary
 from tests.support.service import PATIENCE_S, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
     from tests.support.faults.observing import MarketKey
 
 PROVIDER: Final = "betfair"
+#: How long processes may take to start and to share the work, on a busy machine.
+_START_PATIENCE_S: Final = 120.0
 #: How old an open price may be without a fault: a flush, and a look of the subscriber, on a busy machine.
 FRESH_S: Final = 1.0
 #: How far published probabilities may differ from the model's.
 _TOLERANCE: Final = 0.008
 _SAMPLE_S: Final = 0.05
 _CURRENT, _OUTDATED, _SUSPENDED = "current", "outdated", "suspended"
-#: Reasons of suspensions that come with a change of owner.
+#: Reasons of suspensions that come with a fault of ours.
 HANDED_OVER_BADLY: Final = frozenset({"recovering", "engine_stopped", "stale", "source_down", "source_stale"})
-_CONFIG: Final = """
-[redis]
-url = "{redis}"
-[engine]
-port = {port}
-shards = {shards}
-lease_s = {lease_s}
-cross_market_guard = false
-closed_event_ttl_s = 1000000
-[gateway]
-port = {gateway_port}
-[profiles.default]
-ladder = "decimal_3"
-book_sum = 1.02
-devig = "multiplicative"
-[feeds.betfair]
-adapter = "betfair"
-{feed}
-[feeds.betfair.supervision]
-backoff_start_s = 0.05
-backoff_ceiling_s = 0.3
-"""
-
-
-class RunningEngine:
-    """A process of `oddsengine engine`.
-
-    Args:
-        process: the process.
-        port: of its API.
-    """
-
-    def __init__(self, process: Process, port: int) -> None:
-        self.process = process
-        self.port = port
-
-    async def owned(self) -> list[int]:
-        """Return the shards that it owns; none if it does not answer."""
-        try:
-            status, answer = await get(f"http://127.0.0.1:{self.port}/readyz")
-        except (OSError, TimeoutError):
-            return []
-        return answer["shards"] if status == 200 and "shards" in answer else []
-
-    async def is_feeder(self) -> bool:
-        """Return whether it is connected to the provider."""
-        try:
-            _, answer = await get(f"http://127.0.0.1:{self.port}/v1/feeds")
-        except (OSError, TimeoutError):
-            return False
-        return any("followed" not in feed for feed in answer["feeds"])
-
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal to it."""
-        os.kill(self.process.pid, number)
-
-
-class LawfulSubscriber(Subscriber):
-    """A subscriber that checks every message: positions and versions never go back, and what is suspended has no price."""
-
-    def __init__(self, base: str) -> None:
-        super().__init__(base)
-        self.violations: list[str] = []
-        self._versions: dict[str, int] = {}
-        self._positions: dict[str, tuple[int, int]] = {}
-
-    def check(self, message: dict[str, Any]) -> None:
-        """Check a message that was applied."""
-        # Opaque to clients: this one checks the engine.
-        for part in str(message.get("at") or "").split("."):
-            if part:
-                shard, epoch, seq = part.split("-")
-                position = int(epoch, 16), int(seq, 16)
-                if position < self._positions.get(shard, (0, 0)):
-                    self.violations.append(f"shard {shard} went back from {self._positions[shard]} to {position}")
-                self._positions[shard] = position
-        for change in message.get("markets", ()):
-            if change.get("removed"):
-                continue
-            market = self.client.state.markets[change["id"]]
-            if market["v"] < self._versions.get(change["id"], 0):
-                self.violations.append(f"{change['id']} went back from version {self._versions[change['id']]} to {market['v']}")
-            self._versions[change["id"]] = market["v"]
-            if market["status"] != "open" and any(each["price"] for each in market["selections"].values()):
-                self.violations.append(f"{change['id']} is {market['status']} and has a price")
+#: What every process may be connected through.
+LINKS: Final = ("feeder", "engine", "gateway", "client")
 
 
 class Outcome(NamedTuple):
@@ -127,8 +49,10 @@ class Outcome(NamedTuple):
     Attributes:
         fault: its name.
         outdated_s: until when, from its start, some open price was one that the provider had not quoted for `FRESH_S`.
-        suspended: how many markets were suspended because of the change of owner.
-        recovered_s: from when on everything was open, at prices that the provider had quoted within `FRESH_S`.
+        suspended: how many markets were suspended because of it.
+        recovered_s: from when on everything was open, at prices that the provider had quoted within `FRESH_S`. Counted from the
+            start of the fault, or from when it was healed.
+        reconnects: how often the subscriber had to connect again.
         violations: what must never be.
     """
 
@@ -136,38 +60,81 @@ class Outcome(NamedTuple):
     outdated_s: float
     suspended: int
     recovered_s: float
+    reconnects: int
     violations: list[str]
 
 
 class FailoverInstallation(Providers):
-    """Everything that runs."""
+    """Everything that runs.
+
+    Args:
+        emulators: the provider.
+        members: the processes.
+        redis: the server, the watched primary or the Cluster.
+        subscriber: a subscriber of the gateway.
+        gateway: the gateway's own URL.
+        fresh_s: how old an open price may be.
+    """
 
     def __init__(
-        self, emulators: Any, start: Callable[[], Awaitable[RunningEngine]], subscriber: LawfulSubscriber, watch_s: float
+        self, emulators: Any, members: Members, redis: Any, subscriber: LawfulSubscriber, gateway: str, fresh_s: float
     ) -> None:
         super().__init__(emulators)
+        self._fresh_s = fresh_s
         #: how long everything must be current after a fault
-        self._watch_s = watch_s
-        self._start = start
+        self._watch_s = members.arrangement.lease_s + 2.0
+        self._gateway = gateway
+        self._healed_s: float | None = None
+        self.members = members
+        self.redis = redis
         self.subscriber = subscriber
-        self.engines: list[RunningEngine] = []
 
-    async def start_engine(self) -> RunningEngine:
-        """Start another engine."""
-        engine = await self._start()
-        self.engines.append(engine)
-        return engine
+    @property
+    def engines(self) -> list[Member]:
+        """The engines, oldest first."""
+        return self.members.of["engine"]
+
+    @property
+    def feeders(self) -> list[Member]:
+        """The feeders, oldest first."""
+        return self.members.of["feeder"]
+
+    @property
+    def gateway(self) -> Member:
+        """The gateway."""
+        return self.members.of["gateway"][0]
+
+    @property
+    def relays(self) -> dict[str, Relay]:
+        """By link, what it runs through, where the arrangement has relays."""
+        return self.members.relays
+
+    async def start(self, role: str) -> Member:
+        """Start another process."""
+        return await self.members.start(role)
+
+    def healed(self) -> None:
+        """Note that a fault is over: recovery is measured from now on."""
+        self._healed_s = time.monotonic()
+
+    def _healed_at(self, began_s: float) -> float:
+        return began_s if self._healed_s is None else self._healed_s
 
     async def shared(self, *counts: int) -> None:
         """Wait until the engines own these numbers of shards, in any order."""
         found: list[int] = []
-        deadline_s = time.monotonic() + PATIENCE_S
+        deadline_s = time.monotonic() + _START_PATIENCE_S
         while time.monotonic() < deadline_s:
             found = sorted([len(await engine.owned()) for engine in self.engines])
             if found == sorted(counts):
                 return
             await asyncio.sleep(0.05)
         raise AssertionError(f"engines own {found} shards, not {sorted(counts)}")
+
+    async def shared_evenly(self) -> None:
+        """Wait until every engine has its share."""
+        shards, count = self.members.arrangement.shards, len(self.engines)
+        await self.shared(*[shards // count + (number < shards % count) for number in range(count)])
 
     def differences(self) -> list[str]:
         """Return how what the subscriber sees differs from the provider's prices."""
@@ -184,22 +151,36 @@ class FailoverInstallation(Providers):
     async def all_open(self) -> None:
         """Wait until every market is open, at a price that the provider quoted a moment ago."""
         markets = self.model_markets(PROVIDER)
-        await wait_until(lambda: all(self._state(key, time.monotonic()) == _CURRENT for key in markets), "everything current")
+        await wait_until(
+            lambda: all(self._state(key, time.monotonic()) == _CURRENT for key in markets), "all current", _START_PATIENCE_S
+        )
 
     async def settled(self) -> None:
-        """Wait, with the provider paused, until the subscriber has exactly what the provider has."""
+        """Wait, with the provider paused, until the subscriber has exactly what the provider and the gateway have."""
         self.pause(paused=True)
         try:
             await wait_until(lambda: not self.differences(), "the provider's state")
+            async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession() as http:
+                while (served := await self._served(http)) != self._received():
+                    assert self.subscriber.client.connected, "the subscriber is connected"
+                    await asyncio.sleep(0.1)
+                assert served, "markets on offer"
         finally:
             self.pause(paused=False)
 
+    async def _served(self, http: aiohttp.ClientSession) -> dict[str, Any]:
+        async with http.get(f"{self._gateway}/v1/snapshot", params={"channel": "sport:football"}) as response:
+            return {market["id"]: market for market in orjson.loads(await response.read())["markets"]}
+
+    def _received(self) -> dict[str, Any]:
+        return dict(self.subscriber.client.state.markets)
+
     def _state(self, key: MarketKey, at_s: float) -> str:
         seen = self.subscriber.at(key, at_s)
-        if seen is None or seen.implied is None:
+        if seen is None or seen.implied is None or self.subscriber.is_lost:
             return _SUSPENDED
         market = self.model_markets(PROVIDER)[key]
-        return _CURRENT if self.was_quoted(PROVIDER, market, seen, at_s, FRESH_S, _TOLERANCE) else _OUTDATED
+        return _CURRENT if self.was_quoted(PROVIDER, market, seen, at_s, self._fresh_s, _TOLERANCE) else _OUTDATED
 
     async def run_fault(self, name: str, inject: Callable[[], Coroutine[Any, Any, object]]) -> Outcome:
         """Inject a fault, wait until everything is current again, and judge what the subscriber saw.
@@ -209,6 +190,8 @@ class FailoverInstallation(Providers):
             inject: injects it, and returns when it is over.
         """
         self.subscriber.violations.clear()
+        self._healed_s = None
+        reconnects = self.subscriber.client.reconnects
         began_s = now_s = time.monotonic()
         self.subscriber.discard_before(began_s)
         outdated_s = unsettled_s = began_s
@@ -224,7 +207,7 @@ class FailoverInstallation(Providers):
                     outdated_s = now_s
                 if any(state != _CURRENT for state in states):
                     unsettled_s = now_s
-                assert now_s - began_s < 2 * PATIENCE_S, f"{name}: not recovered: {self.differences()[:3]}"
+                assert now_s - began_s < _START_PATIENCE_S, f"{name}: not recovered: {self.differences()[:3]}"
             await injecting
         finally:
             await end_tasks([injecting])
@@ -233,89 +216,75 @@ class FailoverInstallation(Providers):
             for key in self.model_markets(PROVIDER)
         )
         await self.settled()
-        return Outcome(name, outdated_s - began_s, suspended, unsettled_s - began_s, list(self.subscriber.violations))
+        counted_from_s = self._healed_at(began_s)
+        recovered_s = max(0.0, unsettled_s - counted_from_s)
+        reconnects = self.subscriber.client.reconnects - reconnects
+        return Outcome(
+            name, outdated_s - began_s, suspended, recovered_s, reconnects, list(dict.fromkeys(self.subscriber.violations))
+        )
 
 
-async def owner_killed(installation: FailoverInstallation) -> None:
-    """Kill the first engine."""
-    engine = installation.engines.pop(0)
-    engine.send(signal.SIGKILL)
-    await engine.process.process.wait()
-
-
-async def feeder_killed(installation: FailoverInstallation) -> None:
-    """Kill the engine that is connected to the provider, if there is another one."""
-    for engine in list(installation.engines):
-        if await engine.is_feeder():
-            installation.engines.remove(engine)
-            engine.send(signal.SIGKILL)
-            await engine.process.process.wait()
-            return
-
-
-async def owner_stopped(installation: FailoverInstallation) -> None:
-    """Stop the first engine, as an update does."""
-    engine = installation.engines.pop(0)
-    assert await engine.process.stop() == 0
-
-
-async def owner_paused(installation: FailoverInstallation, seconds: float) -> None:
-    """Pause the first engine, and wake it."""
-    engine = installation.engines[0]
-    engine.send(signal.SIGSTOP)
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        engine.send(signal.SIGCONT)
+@asynccontextmanager
+async def _redis_of(arrangement: Arrangement, folder: Path) -> AsyncIterator[Any]:
+    """Run the Redis of an arrangement."""
+    if arrangement.redis == "sentinel":
+        async with watched_primary(folder / "redis") as watched:
+            yield watched
+    elif arrangement.redis == "cluster":
+        async with cluster(folder / "redis", replicas=3) as nodes:
+            yield nodes
+    else:
+        server = RedisServer(folder / "redis", binary=arrangement.server_binary)
+        try:
+            await server.start()
+            yield server
+        finally:
+            await server.kill()
 
 
 @asynccontextmanager
 async def failover_installation(
-    folder: Path, *, engines: int = 2, shards: int = 4, lease_s: float = 2.0, events: int = 8, seed: int = 7
+    folder: Path, arrangement: Arrangement, *, fresh_s: float = FRESH_S, seed: int = 7
 ) -> AsyncIterator[FailoverInstallation]:
-    """Run it until the context is left.
+    """Run an installation until the context is left.
 
     Args:
         folder: for configs and logs.
-        engines: how many engines to start.
-        shards: the number of shards.
-        lease_s: `engine.lease_s`.
-        events: matches of six markets, of which the provider offers five.
+        arrangement: which processes there are.
+        fresh_s: how old an open price may be, without a fault.
         seed: of the market model.
     """
     async with AsyncExitStack() as stack:
-        redis = await stack.enter_async_context(EmbeddedRedis())
+        redis = await stack.enter_async_context(_redis_of(arrangement, folder))
         emulated = load_emulator(PROVIDER)
-        emulator = emulated.build(MarketModel(seed, events, time.time_ns() // 1_000_000))
+        model = MarketModel(seed, arrangement.events, time.time_ns() // 1_000_000, move_share=arrangement.move_share)
+        emulator = emulated.build(model)
         await emulator.start()
         stack.push_async_callback(emulator.stop)
         gateway_port = free_port()
-
-        def write_config(port: int) -> Path:
-            block = {**emulator.config(), "timeout_s": 1.0}
-            feed = "\n".join(f"{key} = {orjson.dumps(value).decode()}" for key, value in block.items())
-            path = folder / f"{port}.toml"
-            path.write_text(
-                _CONFIG.format(redis=redis.url, port=port, shards=shards, lease_s=lease_s, gateway_port=gateway_port, feed=feed)
-            )
-            return path
-
-        async def start() -> RunningEngine:
-            port = free_port()
-            process = await stack.enter_async_context(
-                command("engine", "--config", write_config(port), cwd=folder, environment=emulated.secrets)
-            )
-            return RunningEngine(process, port)
-
-        subscriber = LawfulSubscriber(f"http://127.0.0.1:{gateway_port}")
-        installation = FailoverInstallation({PROVIDER: emulator}, start, subscriber, lease_s + 2 * FRESH_S)
-        for _ in range(engines):
-            await installation.start_engine()
-        await stack.enter_async_context(command("gateway", "--config", write_config(free_port()), cwd=folder))
-        watching = [asyncio.create_task(subscriber.run()), asyncio.create_task(installation.watch_ticks())]
+        relays: dict[str, Relay] = {}
+        if arrangement.is_relayed:
+            relays = {link: Relay(gateway_port if link == "client" else redis.port) for link in LINKS}
+            for relay in relays.values():
+                await relay.start()
+                stack.push_async_callback(relay.stop)
+        block = {**emulator.config(), "timeout_s": 1.0}
+        members = Members(stack, folder, arrangement, redis.url, relays, gateway_port, block, emulated.secrets)
+        base = f"http://127.0.0.1:{gateway_port}"
+        seen_at = f"http://127.0.0.1:{relays['client'].port}" if relays else base
+        subscriber = LawfulSubscriber(seen_at, base)
+        installation = FailoverInstallation({PROVIDER: emulator}, members, redis, subscriber, base, fresh_s)
+        stack.callback(members.wake)
+        for role, count in (("feeder", arrangement.feeders), ("engine", arrangement.engines), ("gateway", 1)):
+            for _ in range(count):
+                await installation.start(role)
+        watching = [
+            asyncio.create_task(subscriber.run()),
+            asyncio.create_task(installation.watch_ticks()),
+            asyncio.create_task(subscriber.check_quotes()),
+        ]
         try:
-            each, more = divmod(shards, engines)
-            await installation.shared(*[each + (number < more) for number in range(engines)])
+            await installation.shared_evenly()
             await installation.all_open()
             yield installation
             for task in watching:
@@ -323,5 +292,3 @@ async def failover_installation(
                     await task
         finally:
             await end_tasks(watching)
-            for engine in installation.engines:
-                engine.send(signal.SIGCONT)

@@ -27,14 +27,18 @@ class RedisServer:
         folder: where it keeps its data and its log; its own.
         options: of redis-server, by name.
         sentinel: the lines of a Sentinel's config; None for a server.
+        binary: the program; empty for the one that an embedded server would be.
     """
 
-    def __init__(self, folder: Path, options: Mapping[str, str | int] | None = None, sentinel: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, options: Mapping[str, str | int] | None = None, sentinel: str | None = None, binary: str = ""
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.options = dict(options or {})
         self.port = free_port()
         self._sentinel = sentinel
+        self._binary = binary
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -47,6 +51,11 @@ class RedisServer:
         """Its process id."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
         """Start it, also again, and wait until it answers."""
@@ -64,7 +73,7 @@ class RedisServer:
             config.write_text("\n".join([*lines, self._sentinel or ""]))
         arguments = [str(config), *(["--sentinel"] if self._sentinel is not None else [])]
         self._process = await asyncio.create_subprocess_exec(
-            find_server(),
+            self._binary or find_server(),
             *arguments,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,

@@ -1,0 +1,187 @@
+"""The rows of `python -m bench failover`: what happens to which installation, and within what all is as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from tests.support.faults import outside_faults as outside
+from tests.support.faults import process_faults as processes
+from tests.support.faults.failover import LINKS, FailoverInstallation
+from tests.support.faults.members import Arrangement
+
+if TYPE_CHECKING:
+    from tests.support.faults.relay import Condition
+
+Injection: TypeAlias = Callable[[FailoverInstallation], Awaitable[object]]
+
+LEASE_S: Final = 2.0
+#: A feed whose feeder is gone is down after this time at `lag_limit_s = 5`.
+_FEED_S: Final = 2.0
+#: After this time without a sign of life of a shard's owner its markets are suspended.
+_STALE_S: Final = 3.0
+#: A client waits for a random time before it connects again, at most this.
+_CLIENT_S: Final = 5.0
+#: What a look of the subscriber, or of the benchmark, takes.
+_LOOK_S: Final = 0.5
+
+
+class Fault(NamedTuple):
+    """A row.
+
+    Attributes:
+        name: its name.
+        inject: what happens.
+        moved_s: within what every market is suspended or at a current price, seconds from the start.
+        live_s: within what everything is open and current, seconds from the start, or from when the fault is healed.
+        restore: what makes the installation whole again, after it was judged.
+        keeps_sockets: whether the subscriber's connection lasts.
+        may_suspend: whether any market may be suspended meanwhile.
+    """
+
+    name: str
+    inject: Injection
+    moved_s: float
+    live_s: float
+    restore: Injection | None = None
+    keeps_sockets: bool = True
+    may_suspend: bool = True
+
+
+async def _another_engine(running: FailoverInstallation) -> None:
+    while len(running.engines) < running.members.arrangement.engines:
+        await running.start("engine")
+    await running.shared_evenly()
+
+
+async def _another_feeder(running: FailoverInstallation) -> None:
+    feeder = await running.start("feeder")
+    await feeder.process.logged("feeding")
+
+
+async def _one_engine_less(running: FailoverInstallation) -> None:
+    while len(running.engines) > running.members.arrangement.engines:
+        await processes.engine_stopped(running)
+    await running.shared_evenly()
+
+
+def _networks() -> list[Fault]:
+    names = {"feeder": "feeder-Redis", "engine": "engine-Redis", "gateway": "gateway-Redis", "client": "client-gateway"}
+    conditions: dict[str, Condition] = {"cut": "cut", "stalled": "stalled", "black-holed": "lost"}
+    faults = []
+    for link in LINKS:
+        keeps = link != "client"
+        live_s = 1.0 if keeps else _CLIENT_S
+        for what, condition in conditions.items():
+            inject = partial(outside.network, link=link, condition=condition)
+            faults.append(Fault(f"{names[link]} {what}", inject, _STALE_S, live_s, keeps_sockets=keeps))
+        reset = partial(outside.network_reset, link=link)
+        faults.append(Fault(f"{names[link]} reset", reset, _STALE_S, live_s, keeps_sockets=keeps))
+    return faults
+
+
+#: Arrangements, longest first, and what happens to each.
+TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
+    "networks": (Arrangement(engines=1, feeders=1, is_relayed=True), _networks()),
+    "owners": (
+        Arrangement(engines=2, feeders=2, workers=2),
+        [
+            Fault("owner killed, second engine there", processes.engine_killed, LEASE_S + 0.5, LEASE_S + 1.5, _another_engine),
+            Fault("owner stopped (SIGTERM)", processes.engine_stopped, 0.0, 0.5, _another_engine, may_suspend=False),
+            Fault("engines replaced one by one", processes.engines_replaced, 0.0, 0.5, may_suspend=False),
+            Fault(
+                "owner paused 10 s and woken",
+                partial(processes.paused, role="engine", seconds=10.0, heals=False),
+                LEASE_S + 0.5,
+                LEASE_S + 1.5,
+                _another_engine,
+            ),
+            # The next one has its lease to wait for, and then to connect.
+            Fault("feeder killed, another one there", processes.feeder_killed, _FEED_S + _LOOK_S, LEASE_S + 1.5, _another_feeder),
+            Fault("feeder stopped (SIGTERM)", processes.feeder_stopped, 0.0, 0.5, _another_feeder, may_suspend=False),
+            # The next connection may be one that waits for the next worker to start.
+            Fault("worker killed", processes.worker_killed, _LOOK_S, 5.0, keeps_sockets=False),
+            Fault("worker paused", processes.worker_paused, _STALE_S, 8.0, keeps_sockets=False),
+        ],
+    ),
+    "one of each": (
+        Arrangement(engines=1, feeders=1),
+        [
+            Fault("lone engine killed, started again", processes.engine_killed_and_restarted, _STALE_S, 1.0),
+            Fault("lone engine paused 10 s", partial(processes.paused, role="engine", seconds=10.0), _STALE_S, 1.5),
+            Fault("lone feeder killed, started again", processes.feeder_killed_and_restarted, _FEED_S + _LOOK_S, 1.5),
+            Fault("lone feeder paused 10 s", partial(processes.paused, role="feeder", seconds=10.0), _FEED_S + _LOOK_S, 1.5),
+            # A client that is told that the gateway is starting waits for up to two seconds.
+            Fault("gateway killed, started again", processes.gateway_killed, _LOOK_S, 3.0, keeps_sockets=False),
+            Fault(
+                "gateway paused 10 s",
+                partial(processes.paused, role="gateway", seconds=10.0),
+                _STALE_S,
+                1.5,
+                keeps_sockets=False,
+            ),
+        ],
+    ),
+    "Redis": (
+        Arrangement(engines=1, feeders=1),
+        [
+            Fault("Redis paused", outside.redis_paused, _STALE_S, 1.5),
+            Fault("Redis restarted empty", outside.redis_restarted_empty, _STALE_S, 1.5),
+            Fault("Redis restarted with an old file", outside.redis_restarted_with_old_file, _STALE_S, 1.5),
+            Fault("Redis restarted with its log", outside.redis_restarted_with_log, _STALE_S, 1.5),
+            Fault("Redis flushed", outside.redis_flushed, _STALE_S, 1.5),
+            Fault("Redis full", outside.redis_full, _STALE_S, 1.5),
+        ],
+    ),
+    "Sentinel": (
+        Arrangement(engines=2, redis="sentinel"),
+        [
+            Fault("primary killed", outside.primary_killed, _STALE_S, 1.5, outside.replica_started_again),
+            Fault(
+                "primary killed, tail lost, engines last",
+                partial(outside.primary_killed_and_tail_lost, late="engine"),
+                _STALE_S,
+                1.5,
+                outside.replica_started_again,
+            ),
+            Fault(
+                "primary killed, tail lost, gateway last",
+                partial(outside.primary_killed_and_tail_lost, late="gateway"),
+                _STALE_S,
+                1.5,
+                outside.replica_started_again,
+            ),
+        ],
+    ),
+    "Cluster": (
+        Arrangement(engines=2, redis="cluster"),
+        [Fault("node of a Cluster killed", outside.cluster_primary_killed, _STALE_S, 1.5, outside.node_started_again)],
+    ),
+    "clocks": (
+        Arrangement(engines=2, feeders=1, clocks=("+3600", "-3600")),
+        [
+            Fault("owner killed, clocks two hours apart", processes.engine_killed, LEASE_S + 0.5, LEASE_S + 1.5, _another_engine),
+            Fault("clocks of engines set by hours", partial(processes.clock_set, role="engine"), 0.0, 0.5, may_suspend=False),
+            Fault("clock of the feeder set by hours", partial(processes.clock_set, role="feeder"), 0.0, 0.5, may_suspend=False),
+            Fault("clock of the gateway set by hours", partial(processes.clock_set, role="gateway"), 0.0, 0.5, may_suspend=False),
+        ],
+    ),
+    "whole engines": (
+        Arrangement(engines=2),
+        [
+            Fault("owner and feeder killed", processes.feeder_killed, LEASE_S + 0.5, LEASE_S + 1.5, _another_engine),
+            Fault("engine joins", processes.engine_joins, 0.0, 0.5, _one_engine_less, may_suspend=False),
+            Fault("gateway out of files", processes.gateway_out_of_files, 0.0, 0.5, may_suspend=False),
+            Fault("engine out of files", processes.engine_out_of_files, _STALE_S, 1.5, _another_engine),
+            Fault("engine out of memory", processes.engine_out_of_memory, _STALE_S, LEASE_S + 1.5, _another_engine),
+        ],
+    ),
+    "load": (
+        Arrangement(engines=2, feeders=1, events=60, move_share=0.8),
+        [
+            Fault("owner stopped under load", processes.engine_stopped, 0.0, 0.5, _another_engine, may_suspend=False),
+            Fault("owner killed under load", processes.engine_killed, LEASE_S + 0.5, LEASE_S + 1.5, _another_engine),
+        ],
+    ),
+}

@@ -1,0 +1,167 @@
+"""A subscriber that checks every law, and that price checks agree with what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import Any, Final, NamedTuple
+
+import aiohttp
+import orjson
+
+from tests.support.faults.observing import Subscriber
+
+_ASK_EVERY_S: Final = 0.1
+_ASKED_AT_ONCE: Final = 20
+_ANSWER_WITHIN_S: Final = 1.0
+#: What is on its way to the subscriber arrives within this time, on a busy machine.
+_ON_ITS_WAY_S: Final = 1.0
+_STATES_KEPT: Final = 100
+
+
+class _Seen(NamedTuple):
+    """A market as the subscriber was told, and when (monotonic seconds)."""
+
+    at_s: float
+    v: int
+    status: str
+    reason: str | None
+    prices: dict[str, float | None]
+
+
+class _Answers(NamedTuple):
+    """Answers of a price check, and between which times they were given."""
+
+    asked_s: float
+    answered_s: float
+    reconnects: int
+    results: list[dict[str, Any]]
+
+
+class LawfulSubscriber(Subscriber):
+    """A subscriber that checks every message: positions and versions never go back, and what is suspended has no price.
+
+    Beside it price checks are sent to the gateway. Each must agree with something that the subscriber was told at that time.
+
+    Args:
+        base: the URL of the gateway.
+        checks_base: its URL for price checks; None for the same.
+    """
+
+    def __init__(self, base: str, checks_base: str | None = None) -> None:
+        super().__init__(base)
+        self._checks_base = checks_base or base
+        self.violations: list[str] = []
+        #: how many answers of price checks were compared
+        self.compared = 0
+        self._versions: dict[str, int] = {}
+        self._positions: dict[str, tuple[int, int]] = {}
+        self._told: dict[str, deque[_Seen]] = {}
+        #: when the gateway has announced that it is stale, or live: monotonic seconds
+        self._announced: deque[tuple[float, bool]] = deque([(0.0, False)], maxlen=_STATES_KEPT)
+        self._waiting: deque[_Answers] = deque()
+        #: when the last message arrived, monotonic seconds
+        self._received_s = 0.0
+        self._turn = 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the client itself knows that it has no current data: whoever follows the protocol shows no price."""
+        return not self.client.connected or (bool(self.client.state.stale) and not self._announced[-1][1])
+
+    def check(self, message: dict[str, Any]) -> None:
+        """Check a message that was applied."""
+        self._received_s = time.monotonic()
+        if message["op"] in {"stale", "live"}:
+            self._announced.append((time.monotonic(), message["op"] == "stale"))
+        elif message["op"] == "welcome":
+            self._announced.append((time.monotonic(), False))
+        # Opaque to clients: this one checks the engine.
+        for part in str(message.get("at") or "").split("."):
+            if part:
+                shard, epoch, seq = part.split("-")
+                position = int(epoch, 16), int(seq, 16)
+                if position == (0, 0):
+                    continue  # no position: the shard is suspended because it is stale
+                if position < self._positions.get(shard, (0, 0)):
+                    self.violations.append(f"shard {shard} went back from {self._positions[shard]} to {position}")
+                self._positions[shard] = position
+        now_s = time.monotonic()
+        for change in message.get("markets", ()):
+            if not change.get("removed"):
+                self._check_market(self.client.state.markets[change["id"]], now_s)
+
+    def _check_market(self, market: dict[str, Any], now_s: float) -> None:
+        key = market["id"]
+        prices = {key: each["price"] for key, each in market["selections"].items()}
+        if market["v"] < self._versions.get(key, 0):
+            self.violations.append(f"{key} went back from version {self._versions[key]} to {market['v']}")
+        self._versions[key] = market["v"]
+        if market["status"] != "open" and any(prices.values()):
+            self.violations.append(f"{key} is {market['status']} and has a price")
+        seen = _Seen(now_s, market["v"], market["status"], market["reason"], prices)
+        self._told.setdefault(key, deque(maxlen=_STATES_KEPT)).append(seen)
+
+    # -- price checks ---------------------------------------------------------------------------------------------
+
+    async def check_quotes(self) -> None:
+        """Send price checks until cancelled."""
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_WITHIN_S)
+        # A connection each, so that the one that lasts is the subscriber's, and all workers are asked.
+        async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(force_close=True)) as http:
+            while True:
+                await asyncio.sleep(_ASK_EVERY_S)
+                await self._ask(http)
+                while self._waiting and time.monotonic() - self._waiting[0].answered_s > _ON_ITS_WAY_S:
+                    self._compare(self._waiting.popleft())
+
+    async def _ask(self, http: aiohttp.ClientSession) -> None:
+        markets = list(self.client.state.markets.values())
+        self._turn += _ASKED_AT_ONCE
+        chosen = [markets[(self._turn + number) % len(markets)] for number in range(min(_ASKED_AT_ONCE, len(markets)))]
+        quotes = []
+        for market in chosen:
+            selection, each = next(iter(market["selections"].items()))
+            quotes.append({"market": market["id"], "selection": selection, "price": each["price"] or 1.01, "v": market["v"]})
+        reconnects, asked_s = self.client.reconnects, time.monotonic()
+        try:
+            async with http.post(f"{self._checks_base}/v1/quotes/check", data=orjson.dumps({"quotes": quotes})) as response:
+                body = await response.read()
+        except (aiohttp.ClientError, TimeoutError):
+            return  # it is down, or does not answer: nobody takes a bet
+        if response.status == 200 and not self.is_lost:
+            self._waiting.append(_Answers(asked_s, time.monotonic(), reconnects, orjson.loads(body)["quotes"]))
+
+    def _compare(self, answers: _Answers) -> None:
+        """Compare answers with what the subscriber was told around that time."""
+        if self.is_lost or self.client.reconnects != answers.reconnects or self._received_s < answers.answered_s:
+            return  # what it was told then has not arrived
+        from_s, until_s = answers.asked_s - _ON_ITS_WAY_S, answers.answered_s + _ON_ITS_WAY_S
+        stale = _during(list(self._announced), from_s, until_s)
+        for answer in answers.results:
+            told = _during([(seen.at_s, seen) for seen in self._told.get(answer["market"], ())], from_s, until_s)
+            if told:
+                self.compared += 1
+                if not any(_agrees(answer, seen) for seen in told) and not (answer["result"] == "stale" and True in stale):
+                    latest = told[-1]
+                    self.violations.append(f"{answer['market']}: a price check says {answer}, the subscriber was told {latest}")
+
+
+def _during(history: list[tuple[float, Any]], from_s: float, until_s: float) -> list[Any]:
+    """Return what held at some moment between two times."""
+    return [
+        what
+        for place, (at_s, what) in enumerate(history)
+        if at_s <= until_s and (place + 1 == len(history) or history[place + 1][0] > from_s)
+    ]
+
+
+def _agrees(answer: dict[str, Any], seen: _Seen) -> bool:
+    if answer["result"] == "stale":
+        return seen.reason == "stale"
+    if answer["v"] != seen.v:
+        return False
+    if answer["result"] in {"ok", "price_changed"}:
+        return seen.status == "open" and seen.prices.get(answer["selection"]) == answer["price"]
+    return answer["result"] == seen.status or not seen.prices.get(answer["selection"])

@@ -1,0 +1,195 @@
+"""Faults outside of our processes: of Redis, and of the networks between the roles."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from redis.exceptions import RedisError
+
+from tests.support.service import PATIENCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.support.faults.failover import FailoverInstallation
+    from tests.support.faults.relay import Condition
+    from tests.support.redis.servers import RedisServer
+
+#: Longer than everything takes to be suspended.
+_FAULT_S: Final = 4.5
+_LOST_TAIL_S: Final = 0.7
+
+
+async def network(running: FailoverInstallation, link: str, condition: Condition, seconds: float = _FAULT_S) -> None:
+    """Cut, stall or black-hole the network of a link for a while."""
+    relay = running.relays[link]
+    relay.set_condition(condition)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        relay.set_condition("open")
+    running.healed()
+
+
+async def network_reset(running: FailoverInstallation, link: str) -> None:
+    """Reset every connection of a link."""
+    running.relays[link].reset()
+    await asyncio.sleep(0)
+
+
+# -- one server -----------------------------------------------------------------------------------------------------
+
+
+async def redis_paused(running: FailoverInstallation) -> None:
+    """Pause Redis: it keeps its connections and answers nothing."""
+    running.redis.pause()
+    try:
+        await asyncio.sleep(_FAULT_S)
+    finally:
+        running.redis.wake()
+    running.healed()
+
+
+async def redis_restarted_empty(running: FailoverInstallation) -> None:
+    """Kill Redis, and start it without its data."""
+    await running.redis.kill()
+    await _started_later(running)
+
+
+async def redis_restarted_with_old_file(running: FailoverInstallation) -> None:
+    """Kill Redis, and start it with what it had some seconds earlier."""
+    server = running.redis
+    async with server.client() as client:
+        await client.save()
+    await asyncio.sleep(2.0)
+    await server.kill()
+    await _started_later(running)
+    (server.folder / "dump.rdb").unlink()
+
+
+async def redis_restarted_with_log(running: FailoverInstallation) -> None:
+    """Kill Redis, and start it with its append-only file, which lacks the last moments."""
+    server = running.redis
+    async with server.client() as client:
+        await client.config_set("appendonly", "yes")
+        await asyncio.sleep(1.0)
+    server.options["appendonly"] = "yes"
+    await server.kill()
+    await _started_later(running)
+    del server.options["appendonly"]
+    async with server.client() as client:
+        await client.config_set("appendonly", "no")
+    shutil.rmtree(server.folder / "appendonlydir")
+
+
+async def _started_later(running: FailoverInstallation) -> None:
+    await asyncio.sleep(1.0)
+    await running.redis.start()
+    running.healed()
+
+
+async def redis_flushed(running: FailoverInstallation) -> None:
+    """Remove everything from Redis."""
+    async with running.redis.client() as client:
+        await client.flushall()
+
+
+async def redis_full(running: FailoverInstallation) -> None:
+    """Let Redis have no memory for more."""
+    async with running.redis.client() as client:
+        await client.config_set("maxmemory", 1)
+        await asyncio.sleep(_FAULT_S)
+        await client.config_set("maxmemory", 0)
+    running.healed()
+
+
+# -- Sentinel and Cluster -------------------------------------------------------------------------------------------
+
+
+async def primary_killed(running: FailoverInstallation) -> None:
+    """Kill the primary that Sentinels watch."""
+    former = await running.redis.primary()
+    await former.kill()
+    await running.redis.failed_over(former)
+    running.healed()
+
+
+async def primary_killed_and_tail_lost(running: FailoverInstallation, late: str) -> None:
+    """Kill the primary and lose what it was given last. The processes of one role see the next one later than the others.
+
+    Args:
+        running: the installation.
+        late: the role.
+    """
+    former = await running.redis.primary()
+    async with _is_replicating_again(running):
+        await running.redis.detach_replica()
+        await asyncio.sleep(_LOST_TAIL_S)
+        members = running.members.of[late]
+        await former.kill()
+        for member in members:
+            member.send(signal.SIGSTOP)
+        try:
+            await running.redis.failed_over(former)
+            await asyncio.sleep(0.5)
+        finally:
+            for member in members:
+                member.send(signal.SIGCONT)
+    running.healed()
+
+
+@asynccontextmanager
+async def _is_replicating_again(running: FailoverInstallation) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        primary = await running.redis.primary()
+        async with primary.client() as client:
+            await client.config_set("masteruser", "")
+            await client.config_set("masterauth", "")
+
+
+async def replica_started_again(running: FailoverInstallation) -> None:
+    """Start the former primary again, and wait until it is a replica of the present one."""
+    primary = await running.redis.primary()
+    for server in running.redis.servers:
+        if server is not primary:
+            server.options["replicaof"] = f"127.0.0.1 {primary.port}"
+            await server.start()
+            await _replicates(server)
+    primary.options.pop("replicaof", None)
+
+
+async def cluster_primary_killed(running: FailoverInstallation) -> None:
+    """Kill the node of a Cluster that has the first shard."""
+    key = "{odds:0}:changes"
+    former = await running.redis.owner_of(key)
+    await former.kill()
+    async with asyncio.timeout(PATIENCE_S):
+        while await running.redis.owner_of(key) is former:
+            await asyncio.sleep(0.05)
+    running.healed()
+
+
+async def node_started_again(running: FailoverInstallation) -> None:
+    """Start the nodes that were killed again, and wait until they are replicas."""
+    for server in running.redis.servers:
+        if not server.is_running:
+            await server.start()
+            await _replicates(server)
+
+
+async def _replicates(server: RedisServer) -> None:
+    async with asyncio.timeout(PATIENCE_S), server.client() as client:
+        while True:
+            try:
+                state: Any = await client.info("replication")
+            except RedisError:
+                state = {}
+            if state.get("master_link_status") == "up":
+                return
+            await asyncio.sleep(0.05)
