@@ -26,6 +26,8 @@ _CLOSE_S: Final = 0.4
 _LINGER_MS: Final = 2
 #: More than any broker takes: its own limit counts.
 _MAX_BYTES: Final = 64_000_000
+#: How many replicas a topic gets, where there are as many brokers.
+_REPLICAS: Final = 3
 _EXISTS: Final = 36
 _FAILURES: Final = (KafkaError, OSError, TimeoutError, ValueError)
 
@@ -137,13 +139,12 @@ async def _create_topics(settings: KafkaSettings, arguments: dict[str, Any]) -> 
         await admin.start()
         present = set(await admin.list_topics())
         wanted = [name for key in settings.topics.__struct_fields__ if (name := getattr(settings.topics, key))]
-        missing = [
-            NewTopic(
-                name, settings.partitions, settings.replication_factor or -1, topic_configs={"cleanup.policy": settings.cleanup}
-            )
-            for name in wanted
-            if name not in present
-        ]
+        factor = settings.replication_factor
+        if not factor:
+            # The version of the request that the client knows has no default of the broker's.
+            factor = min(_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+        policy = {"cleanup.policy": settings.cleanup}
+        missing = [NewTopic(name, settings.partitions, factor, topic_configs=policy) for name in wanted if name not in present]
         if missing:
             answer = await admin.create_topics(missing)
             for name, code, *text in answer.topic_errors:

@@ -64,8 +64,8 @@ class _BridgeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class KafkaSettings(_BridgeSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A Kafka, or what speaks its protocol.
 
-    Topics that are missing are created if `create_topics`, with `partitions` and `replication_factor` (0: the broker's default),
-    and with the `cleanup` policy. `sasl` is how `user` and `password` are sent.
+    Topics that are missing are created if `create_topics`, with `partitions`, `replication_factor` (0: 3, or as many as there are
+    brokers) and the `cleanup` policy. `sasl` is how `user` and `password` are sent.
     """
 
     brokers: tuple[str, ...]

