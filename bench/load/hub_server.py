@@ -19,11 +19,13 @@ from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.server.app import Gateway
 from oddsengine.gateway.state.replica import Replica
+from oddsengine.offer.entries.entry import decode_entry, entry_of
 from oddsengine.runtime.loop import new_runner
 from oddsengine.runtime.parts.access import build_admission
 from oddsengine.runtime.settings import Settings
 from oddsengine.runtime.telemetry.logs import configure_logging
 from oddsengine.runtime.telemetry.metrics import build_registry
+from oddsengine.streams.publisher import encode
 
 #: The same interval as in a gateway.
 _SWEEP_S: Final = 0.02
@@ -54,8 +56,9 @@ async def _serve() -> None:
             now_ms = time.time_ns() // 1_000_000
             batch = owner.commit(now_ms)
             if batch is not None:
-                replica.offers[0].apply(owner.seq, batch)
-                hub.staleness.changed(0, [batch])
+                entry = decode_entry(encode(entry_of(owner, batch)))
+                replica.offers[0].apply(entry)
+                hub.staleness.changed(0, [entry])
             # Yield, so that client messages are read and full sockets drain: no client may stay behind for good.
             await asyncio.sleep(0)
             while hub.is_busy:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oddsengine.bridge.messages import Gap
     from oddsengine.domain.changes import Batch, MarketChange, MarketRecord, Record, Removal
     from oddsengine.domain.results import SelectionResult
+    from oddsengine.offer.entries.entry import Entry
     from oddsengine.streams.consuming.shard_consumer import Reload, StreamEntry
 
 _EVENT, _MARKET = "e:", "m:"
@@ -82,7 +83,7 @@ class ShardEncoder:
             self._add_event(entry.record, gap)
             present.add(_EVENT + event)
             for market in sorted(entry.markets):
-                record = entry.markets[market]
+                record = entry.markets[market].record
                 self._add_market("snapshot", record, None, gap)
                 if results := _results_of(record):
                     self._add_results(record.id, record, results, gap)
@@ -96,22 +97,22 @@ class ShardEncoder:
         """Encode entries, each with the state of its markets after it, or after a later one if the state was loaded since."""
         for entry in entries:
             self._position, self._ts_ms = entry.position, entry.batch.ts_ms
-            self._encode(entry.batch)
+            self._encode(entry.batch, entry.entry)
         return self._taken()
 
-    def _encode(self, batch: Batch) -> None:
+    def _encode(self, batch: Batch, published: Entry) -> None:
         offer = self._offer
         self._before = len(self._messages)
         subjects = {removal.id: self._subject_of(removal) for removal in batch.removals}
         # Entries of an epoch before the one of the state are history: only their changes are known.
         if self._position.epoch == offer.epoch:
-            offer.apply(self._position.seq, batch)
+            offer.apply(published)
         for event in batch.events:
             entry = offer.events.get(event.id)
             if entry is not None:
                 self._add_event(entry.record, None)
         for change in batch.markets:
-            record = offer.markets.get(change.id)
+            record = offer.market(change.id)
             self._add_market("change", record, change, None)
             results = {key: each.result for key, each in change.selections.items() if each.result is not None}
             if results:

@@ -121,7 +121,7 @@ class CommandedMarkets:
         reason = record.state.reason
         return reason if reason in {RECOVERING, STOPPED} else WITHDRAWN
 
-    def of(self, record: MarketRecord, entry: EventEntry, now_ms: int) -> Iterator[Command]:
+    def of(self, record: MarketRecord, entry: EventEntry[MarketRecord], now_ms: int) -> Iterator[Command]:
         """Yield the commands that hold for a market on offer, given its event."""
         event = record.identity.event
         named = MarketName(record.id, event, record.identity.type, self._members(event))
@@ -138,7 +138,7 @@ class CommandedMarkets:
         matcher = self._matcher()
         return () if matcher is None else matcher.members(event) or ()
 
-    def _entry(self, event: EventId) -> EventEntry | None:
+    def _entry(self, event: EventId) -> EventEntry[MarketRecord] | None:
         return self._offers[shard_of(event, len(self._offers))].events.get(event)
 
     def _concerned(self, commands: Iterable[Command]) -> Iterator[MarketId]:
@@ -153,7 +153,7 @@ class CommandedMarkets:
                     if named and (not scope.types or record.identity.type in scope.types):
                         yield market
 
-    def _entries(self, command: Command) -> Iterator[EventEntry]:
+    def _entries(self, command: Command) -> Iterator[EventEntry[MarketRecord]]:
         scope = command.scope
         if scope.event_id is not None:
             matcher = self._matcher()

@@ -11,6 +11,7 @@ from oddsengine.domain.events import Event, has_level_score
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from oddsengine.domain.changes import MarketRecord
     from oddsengine.domain.ids import EventId
     from oddsengine.offer.change_index import EventEntry
     from oddsengine.sourcing.source_book import SourceBook
@@ -78,7 +79,7 @@ class DescribedEvents:
             book.events.pop(key, None)
 
 
-def in_first_competition(event: Event, entry: EventEntry | None) -> Event:
+def in_first_competition(event: Event, entry: EventEntry[MarketRecord] | None) -> Event:
     """Keep an event in the sport and competition it was first published in, where subscribers follow it."""
     if entry is None:
         return event

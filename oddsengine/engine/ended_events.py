@@ -60,7 +60,7 @@ class EndedEvents:
         """Drop an event that is gone."""
         self._since.pop(event, None)
 
-    def _is_still_offered(self, entry: EventEntry) -> bool:
+    def _is_still_offered(self, entry: EventEntry[MarketRecord]) -> bool:
         return any(
             held.definition is not None and held.definition.status != "closed"
             for market, record in entry.markets.items()

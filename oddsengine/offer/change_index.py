@@ -2,19 +2,66 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from oddsengine.domain.changes import EventDescription, EventRecord, MarketRecord
+    from oddsengine.domain.changes import EventDescription, EventRecord, MarketIdentity, MarketState, SelectionRecord
     from oddsengine.domain.ids import MarketId
 
 #: The scope of every event.
 ALL = ""
 
 
-class EventEntry:
+class Market(Protocol):
+    """What a diff reads of a market, however it is held; see `MarketRecord`."""
+
+    @property
+    def id(self) -> MarketId:
+        """Its id."""
+        ...
+
+    @property
+    def identity(self) -> MarketIdentity:
+        """What does not change while it is on offer."""
+        ...
+
+    @property
+    def created_at(self) -> int:
+        """The position at which it came on offer."""
+        ...
+
+    @property
+    def state(self) -> MarketState:
+        """Whether it takes bets."""
+        ...
+
+    @property
+    def state_at(self) -> int:
+        """The position at which that last changed."""
+        ...
+
+    @property
+    def v(self) -> int:
+        """Its version."""
+        ...
+
+    @property
+    def at(self) -> int:
+        """The position of its last change."""
+        ...
+
+    @property
+    def selections(self) -> Mapping[str, SelectionRecord]:
+        """Its selections."""
+        ...
+
+
+M = TypeVar("M", bound=Market)
+
+
+class EventEntry(Generic[M]):
     """An event on offer, its markets, and the position of the last change of any of them (`touched`).
 
     `channels` are the channels that carry the event, apart from those of its markets: its own, its `sport`'s and its
@@ -25,7 +72,7 @@ class EventEntry:
 
     def __init__(self, record: EventRecord) -> None:
         self.record = record
-        self.markets: dict[MarketId, MarketRecord] = {}
+        self.markets: dict[MarketId, M] = {}
         self.touched = 0
         self.describe(record.description)
 
@@ -36,19 +83,19 @@ class EventEntry:
         self.channels = f"event:{self.record.id}", self.sport, self.competition
 
 
-class ChangeIndex:
+class ChangeIndex(Generic[M]):
     """All events of a shard in order of their last change, and the events of each competition."""
 
     def __init__(self) -> None:
         #: least recently changed first
-        self._events: dict[EventEntry, None] = {}
-        self._competitions: dict[str, dict[EventEntry, None]] = {}
+        self._events: dict[EventEntry[M], None] = {}
+        self._competitions: dict[str, dict[EventEntry[M], None]] = {}
         #: newest position in the records loaded; older batches may still follow, and must not make an event look older
         self.loaded_seq = 0
         #: newest position touched
         self.newest = 0
 
-    def load(self, entries: Iterable[EventEntry]) -> None:
+    def load(self, entries: Iterable[EventEntry[M]]) -> None:
         """Replace the contents by these events."""
         self._events.clear()
         self._competitions.clear()
@@ -64,12 +111,12 @@ class ChangeIndex:
         for entry in self._events:
             entry.touched = 0
 
-    def add(self, entry: EventEntry) -> None:
+    def add(self, entry: EventEntry[M]) -> None:
         """Add an event as the most recently changed one."""
         self._events[entry] = None
         self._competitions.setdefault(entry.competition, {})[entry] = None
 
-    def discard(self, entry: EventEntry) -> None:
+    def discard(self, entry: EventEntry[M]) -> None:
         """Remove an event. No-op if it is not in the index."""
         self._events.pop(entry, None)
         members = self._competitions.get(entry.competition)
@@ -78,7 +125,7 @@ class ChangeIndex:
             if not members:
                 del self._competitions[entry.competition]
 
-    def touch(self, entry: EventEntry, seq: int) -> None:
+    def touch(self, entry: EventEntry[M], seq: int) -> None:
         """Record a change of an event in the index at a position, which is not before any other touched since the load."""
         seq = max(self.loaded_seq, seq)
         if entry.touched == seq:
@@ -89,7 +136,7 @@ class ChangeIndex:
         events.pop(entry, None)
         events[entry] = None
 
-    def since(self, scope: str, seq: int) -> Iterator[EventEntry]:
+    def since(self, scope: str, seq: int) -> Iterator[EventEntry[M]]:
         """Yield the events of a scope that changed after a position.
 
         Args:

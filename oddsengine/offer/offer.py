@@ -9,27 +9,17 @@ costs what has changed since then, not how often it changed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
-from oddsengine.domain.changes import (
-    Changes,
-    EventChange,
-    EventDescription,
-    EventRecord,
-    MarketChange,
-    MarketRecord,
-    Meta,
-    Record,
-    Removal,
-    SelectionChange,
-    Tombstone,
-)
+from oddsengine.domain.changes import Changes, EventChange, EventRecord, MarketChange, Meta, SelectionChange, Tombstone
 from oddsengine.domain.ids import EventId, MarketId
-from oddsengine.offer.change_index import ALL, ChangeIndex, EventEntry
+from oddsengine.offer.change_index import ALL, ChangeIndex, EventEntry, M, Market
 from oddsengine.offer.tombstones import Tombstones
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from oddsengine.domain.changes import EventDescription, Removal
 
 
 #: Tombstones kept by default; a client whose position is before the oldest of them gets a snapshot.
@@ -38,8 +28,34 @@ TOMBSTONE_LIMIT = 10_000
 BEGINNING = -1
 
 
-class Offer:
-    """The published state of one shard.
+def event_since(record: EventRecord, seq: int) -> EventChange | None:
+    """Return the changes of an event itself after a position, None if there are none."""
+    if record.description_at > seq:
+        return EventChange(record.id, record.description, record.progress)
+    return EventChange(record.id, None, record.progress) if record.progress_at > seq else None
+
+
+def market_since(market: Market, seq: int) -> MarketChange:
+    """Return the changes of a market after a position."""
+    whole = market.created_at > seq
+    state = market.state if whole or market.state_at > seq else None
+    selections = {
+        key: SelectionChange(
+            selection.name if whole or selection.name_at > seq else None,
+            selection.status if whole or selection.status_at > seq else None,
+            selection.prices,
+            selection.result if whole or selection.result_at > seq else None,
+            selection.order if whole or selection.name_at > seq else None,
+            selection.fair,
+        )
+        for key, selection in market.selections.items()
+        if whole or selection.at > seq
+    }
+    return MarketChange(market.id, market.v, market.identity if whole else None, state, selections)
+
+
+class Offer(Generic[M]):
+    """The published state of one shard. Its two ends hold their markets in different ways.
 
     Args:
         profiles: names of the price profiles, in the order of every `prices`.
@@ -50,10 +66,10 @@ class Offer:
         self._set_profiles(profiles)
         self.epoch = 0
         self.seq = 0
-        self.events: dict[EventId, EventEntry] = {}
-        self.markets: dict[MarketId, MarketRecord] = {}
+        self.events: dict[EventId, EventEntry[M]] = {}
+        self.markets: dict[MarketId, M] = {}
         self._tombstones = Tombstones(tombstone_limit)
-        self._index = ChangeIndex()
+        self._index: ChangeIndex[M] = ChangeIndex()
 
     def _set_profiles(self, profiles: Sequence[str]) -> None:
         self.profiles = tuple(profiles)
@@ -70,44 +86,36 @@ class Offer:
         """Oldest position of this epoch that has a diff."""
         return self._tombstones.oldest_diffable
 
-    def load(self, epoch: int, seq: int, records: Iterable[Record]) -> None:
-        """Replace the whole state by the records of a snapshot taken at a position."""
+    def _load(
+        self,
+        epoch: int,
+        seq: int,
+        others: Iterable[EventRecord | Tombstone | Meta],
+        markets: Iterable[tuple[EventId, M]],
+    ) -> None:
+        """Replace the whole state by that of a snapshot taken at a position: its markets, each with its event, and all else."""
         self.events.clear()
         self.markets.clear()
         self.epoch, self.seq = epoch, seq
         oldest_diffable = 0
-        markets: list[MarketRecord] = []
         tombstones: list[Tombstone] = []
-        for record in records:
-            if isinstance(record, MarketRecord):
-                markets.append(record)
-            elif isinstance(record, EventRecord):
-                entry = self.events[record.id] = EventEntry(record)
+        for record in others:
+            if isinstance(record, EventRecord):
+                entry: EventEntry[M] = EventEntry(record)
+                self.events[record.id] = entry
                 entry.touched = max(record.description_at, record.progress_at)
             elif isinstance(record, Tombstone):
                 tombstones.append(record)
             else:
                 self._set_profiles(record.profiles)
                 oldest_diffable = record.oldest_diffable
-        for market in markets:
-            of_event = self.events.get(market.identity.event)
+        for event, market in markets:
+            of_event = self.events.get(event)
             if of_event is not None:
                 self.markets[market.id] = of_event.markets[market.id] = market
                 of_event.touched = max(of_event.touched, market.at)
         self._index.load(self.events.values())
         self._tombstones.load(tombstones, oldest_diffable)
-
-    def records(self) -> Iterator[Record]:
-        """Yield the whole state as the records of a snapshot."""
-        yield self.meta()
-        for entry in self.events.values():
-            yield entry.record
-        yield from self.markets.values()
-        yield from self._tombstones
-
-    def meta(self) -> Meta:
-        """Return the profiles of the prices and the oldest position with a diff."""
-        return Meta(self.profiles, self.oldest_diffable)
 
     def has_diff_since(self, epoch: int, seq: int) -> bool:
         """Check whether `changes_since` covers every change since a position."""
@@ -139,7 +147,7 @@ class Offer:
             changes.markets = urgent + changes.markets
         return changes
 
-    def entries_since(self, seq: int, scope: str) -> Iterable[EventEntry]:
+    def entries_since(self, seq: int, scope: str) -> Iterable[EventEntry[M]]:
         """Return the events of a scope that may have changed after a position, themselves or their markets.
 
         Args:
@@ -151,32 +159,6 @@ class Offer:
             return self._index.since(scope, seq)
         entry = self.events.get(EventId(key))
         return () if entry is None or entry.touched <= seq else (entry,)
-
-    @staticmethod
-    def event_since(record: EventRecord, seq: int) -> EventChange | None:
-        """Return the changes of an event itself after a position, None if there are none."""
-        if record.description_at > seq:
-            return EventChange(record.id, record.description, record.progress)
-        return EventChange(record.id, None, record.progress) if record.progress_at > seq else None
-
-    @staticmethod
-    def market_since(market: MarketRecord, seq: int) -> MarketChange:
-        """Return the changes of a market after a position."""
-        whole = market.created_at > seq
-        state = market.state if whole or market.state_at > seq else None
-        selections = {
-            key: SelectionChange(
-                selection.name if whole or selection.name_at > seq else None,
-                selection.status if whole or selection.status_at > seq else None,
-                selection.prices,
-                selection.result if whole or selection.result_at > seq else None,
-                selection.order if whole or selection.name_at > seq else None,
-                selection.fair,
-            )
-            for key, selection in market.selections.items()
-            if whole or selection.at > seq
-        }
-        return MarketChange(market.id, market.v, market.identity if whole else None, state, selections)
 
     def removals_since(self, seq: int, scope: str = ALL) -> list[Removal]:
         """Return the markets and events of a scope (see `changes_since`) removed after a position and not added again."""
@@ -195,15 +177,15 @@ class Offer:
             )
         ]
 
-    def _collect_event(self, entry: EventEntry, seq: int, changes: Changes, urgent: list[MarketChange]) -> None:
-        event = self.event_since(entry.record, seq)
+    def _collect_event(self, entry: EventEntry[M], seq: int, changes: Changes, urgent: list[MarketChange]) -> None:
+        event = event_since(entry.record, seq)
         if event is not None:
             changes.events.append(event)
         for market in entry.markets.values():
             if market.at > seq:
                 self._append_market(market, seq, changes, urgent)
 
-    def _collect_market(self, market: MarketRecord | None, seq: int, changes: Changes, urgent: list[MarketChange]) -> None:
+    def _collect_market(self, market: M | None, seq: int, changes: Changes, urgent: list[MarketChange]) -> None:
         if market is None:
             return
         record = self.events[market.identity.event].record
@@ -213,18 +195,19 @@ class Offer:
         if market.at > seq:
             self._append_market(market, seq, changes, urgent)
 
-    def _append_market(self, market: MarketRecord, seq: int, changes: Changes, urgent: list[MarketChange]) -> None:
-        change = self.market_since(market, seq)
+    def _append_market(self, market: M, seq: int, changes: Changes, urgent: list[MarketChange]) -> None:
+        change = market_since(market, seq)
         (urgent if change.is_urgent else changes.markets).append(change)
 
     # -- changes made by both ends --------------------------------------------------------------------------------
 
     def _add_event(self, record: EventRecord, seq: int) -> None:
-        entry = self.events[record.id] = EventEntry(record)
+        entry: EventEntry[M] = EventEntry(record)
+        self.events[record.id] = entry
         self._index.add(entry)
         self._index.touch(entry, seq)
 
-    def _redescribe(self, entry: EventEntry, description: EventDescription) -> None:
+    def _redescribe(self, entry: EventEntry[M], description: EventDescription) -> None:
         self._index.discard(entry)
         entry.describe(description)
         self._index.add(entry)

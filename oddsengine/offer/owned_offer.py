@@ -17,24 +17,25 @@ from oddsengine.domain.changes import (
     EventRecord,
     MarketRecord,
     MarketTerms,
+    Meta,
     Record,
     Removal,
     SelectionRecord,
     SettledMarket,
     Tombstone,
 )
-from oddsengine.domain.events import Event
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection, PriceChange, has_moved
 from oddsengine.domain.results import TAKEN_BACK
 from oddsengine.offer.main_lines import MainLines, is_line
 from oddsengine.offer.offer import TOMBSTONE_LIMIT, Offer
 from oddsengine.offer.profile_places import move_profiles
-from oddsengine.offer.settled_events import SettledEvent, SettledEvents, has_outcome, is_settled, revises
+from oddsengine.offer.settled_events import SettledEvent, SettledEvents, event_of, has_outcome, is_settled, revises
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from oddsengine.domain.changes import Changes
+    from oddsengine.domain.events import Event
     from oddsengine.domain.ids import EventId, MarketId
     from oddsengine.offer.change_index import EventEntry
 
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 class SnapshotUpdate(NamedTuple):
     """What a batch changes in a stored snapshot.
 
-    `written` are the records to write, tombstones included; `removed` the markets and events whose records are obsolete,
-    `dropped` the obsolete tombstones, and `settled` the markets that left with results.
+    `written` are the records to write beside those of the changed markets, tombstones included; `removed` the markets and events
+    whose records are obsolete, `dropped` the obsolete tombstones, and `settled` the markets that left with results.
     """
 
     written: list[Record]
@@ -52,7 +53,7 @@ class SnapshotUpdate(NamedTuple):
     settled: Sequence[SettledMarket] = ()
 
 
-class OwnedOffer(Offer):
+class OwnedOffer(Offer[MarketRecord]):
     """The offer of a shard that this process publishes.
 
     Args:
@@ -74,12 +75,27 @@ class OwnedOffer(Offer):
 
     def load(self, epoch: int, seq: int, records: Iterable[Record]) -> None:
         """Replace the whole state by the records of a snapshot taken at a position."""
-        super().load(epoch, seq, records)
+        all_records = list(records)
+        markets = [(record.identity.event, record) for record in all_records if isinstance(record, MarketRecord)]
+        others = [record for record in all_records if not isinstance(record, MarketRecord)]
+        self._load(epoch, seq, others, markets)
         self._final = {market.id for market in self.markets.values() if market.state.status == "closed" and has_outcome(market)}
         self._main_lines = MainLines()
         for market in self.markets.values():
             if is_line(market.identity):
                 self._main_lines.moved[market.id] = market
+
+    def records(self) -> Iterator[Record]:
+        """Yield the whole state as the records of a snapshot."""
+        yield self.meta()
+        for entry in self.events.values():
+            yield entry.record
+        yield from self.markets.values()
+        yield from self._tombstones
+
+    def meta(self) -> Meta:
+        """Return the profiles of the prices and the oldest position with a diff."""
+        return Meta(self.profiles, self.oldest_diffable)
 
     def stage_event(self, event: Event) -> None:
         """Stage the current state of an event. No-op if nothing of it changed."""
@@ -341,8 +357,7 @@ class OwnedOffer(Offer):
 
     def snapshot_update(self, batch: Batch) -> SnapshotUpdate:
         """Return what the batch just committed changes in a stored snapshot."""
-        written: list[Record] = [self.markets[change.id] for change in batch.markets]
-        written += [self.events[change.id].record for change in batch.events]
+        written: list[Record] = [self.events[change.id].record for change in batch.events]
         if not batch.removals:
             return SnapshotUpdate(written, [], [])
         written += [Tombstone(removal, self.seq) for removal in batch.removals]
@@ -365,13 +380,13 @@ class OwnedOffer(Offer):
                 record.at = pending
             self._index.touch(self.events[record.identity.event], pending)
 
-    def _remove_market(self, entry: EventEntry, market: MarketId, seq: int) -> Removal:
+    def _remove_market(self, entry: EventEntry[MarketRecord], market: MarketId, seq: int) -> Removal:
         del self.markets[market], entry.markets[market]
         self._final.discard(market)
         self._main_lines.remove(market)
         return self._add_tombstone("market", market, entry.record, seq)
 
-    def _remove_event(self, entry: EventEntry, seq: int) -> None:
+    def _remove_event(self, entry: EventEntry[MarketRecord], seq: int) -> None:
         self._index.discard(entry)
         del self.events[entry.record.id]
         self._add_tombstone("event", entry.record.id, entry.record, seq)
@@ -381,19 +396,3 @@ class OwnedOffer(Offer):
         removal = Removal(what, key, event.id, description.sport, description.competition.id)
         self._tombstones.add(removal, seq)
         return removal
-
-
-def event_of(record: EventRecord) -> Event:
-    """Return the event that a record describes."""
-    described, progress = record.description, record.progress
-    return Event(
-        id=record.id,
-        sport=described.sport,
-        competition=described.competition,
-        name=described.name,
-        participants=described.participants,
-        start_ms=described.start_ms,
-        in_play=progress.in_play,
-        score=progress.score,
-        clock=progress.clock,
-    )

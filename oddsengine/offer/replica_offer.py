@@ -1,152 +1,272 @@
-"""The reading end of an offer: applies its owner's batches, each at its position. Applying one twice is harmless."""
+"""The reading end of an offer: takes over its owner's entries, each at its position. Doing so twice is harmless.
+
+A market is held as it was received, and decoded when somebody asks for it: most are replaced before anybody does.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import msgspec
+
+from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.domain.changes import (
-    Batch,
-    EventChange,
     EventRecord,
-    MarketChange,
+    MarketIdentity,
     MarketRecord,
+    MarketState,
+    Meta,
     Removal,
     SelectionRecord,
+    Tombstone,
 )
-from oddsengine.domain.ids import MarketId
+from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.offer.offer import BEGINNING, Offer
 from oddsengine.offer.profile_places import move_profiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from oddsengine.domain.changes import Record
+    from oddsengine.offer.change_index import EventEntry
+    from oddsengine.offer.entries.entry import Entry
+
+#: Reason of a market whose record can't be read.
+UNREADABLE: Final = "unreadable"
+_decode: Final = msgspec.msgpack.Decoder(MarketRecord).decode
 
 
-class ReplicaOffer(Offer):
+class _EventOf(msgspec.Struct, array_like=True, gc=False):
+    """The event that a market's identity begins with."""
+
+    event: EventId
+
+
+class _Head(msgspec.Struct, array_like=True, tag="m", gc=False):
+    """Of a market's record what is needed to hold it."""
+
+    id: MarketId
+    identity: _EventOf
+    created_at: int
+    state: msgspec.Raw
+    state_at: int
+    v: int
+    at: int
+
+
+_decode_head: Final = msgspec.msgpack.Decoder(_Head).decode
+
+
+class HeldMarket(msgspec.Struct, gc=False):
+    """A market of a replica, as it was received until somebody has asked for it.
+
+    Attributes:
+        id: the market.
+        event: its event.
+        at: the position of its last change.
+        profiles: how many profiles have prices.
+        held: its record, encoded or decoded.
+    """
+
+    id: MarketId
+    event: EventId
+    at: int
+    profiles: int
+    held: bytes | MarketRecord
+
+    @property
+    def record(self) -> MarketRecord:
+        """The whole market. One that can't be read may be wrong: it is suspended, without selections."""
+        held = self.held
+        if isinstance(held, MarketRecord):
+            return held
+        try:
+            record = _decode(held)
+            check_prices(record, self.profiles)
+        except (*DECODING_ERRORS, ValueError):
+            record = self._unreadable(held)
+        self.held = record
+        return record
+
+    def _unreadable(self, held: bytes) -> MarketRecord:
+        try:
+            v = _decode_head(held).v
+        except DECODING_ERRORS:
+            v = 0
+        identity, state = MarketIdentity(self.event, "other"), MarketState("suspended", UNREADABLE, in_play=False)
+        return MarketRecord(self.id, identity, self.at, state, self.at, v, self.at, {})
+
+    @property
+    def identity(self) -> MarketIdentity:
+        """See `MarketRecord`, as for the others."""
+        return self.record.identity
+
+    @property
+    def created_at(self) -> int:
+        """The position at which it came on offer."""
+        return self.record.created_at
+
+    @property
+    def state(self) -> MarketState:
+        """Whether it takes bets."""
+        return self.record.state
+
+    @property
+    def state_at(self) -> int:
+        """The position at which that last changed."""
+        return self.record.state_at
+
+    @property
+    def v(self) -> int:
+        """Its version."""
+        return self.record.v
+
+    @property
+    def selections(self) -> dict[str, SelectionRecord]:
+        """Its selections."""
+        return self.record.selections
+
+
+def hold(encoded: bytes, profiles: int) -> HeldMarket:
+    """Hold the encoded record of a market.
+
+    Raises:
+        MsgspecError: if it is none.
+    """
+    head = _decode_head(encoded)
+    return HeldMarket(head.id, head.identity.event, head.at, profiles, encoded)
+
+
+def check_prices(market: MarketRecord, profiles: int) -> None:
+    """Raise ValueError unless each selection has a price, or None, for each profile, and the market terms for all or none."""
+    if market.state.terms and len(market.state.terms) != profiles:
+        raise ValueError(f"market {market.id} has terms of {len(market.state.terms)} profiles, not of {profiles}")
+    for selection in market.selections.values():
+        if len(selection.prices) != profiles:
+            raise ValueError(f"market {market.id} has prices of {len(selection.prices)} profiles, not of {profiles}")
+
+
+class ReplicaOffer(Offer[HeldMarket]):
     """A copy of an offer that another process publishes, or another role of this one."""
 
     #: how far the log of commands has been obeyed in it; 0 while that is not known
     commands = 0
 
-    def load(self, epoch: int, seq: int, records: Iterable[Record]) -> None:
-        """Replace the whole state; see `Offer.load`. How far commands were obeyed in it is known with the next batch."""
-        super().load(epoch, seq, records)
+    def load(self, epoch: int, seq: int, records: Iterable[Record | HeldMarket]) -> None:
+        """Replace the whole state by a snapshot taken at a position.
+
+        How far commands were obeyed in it is known with the next entry.
+        """
+        markets: list[tuple[EventId, HeldMarket]] = []
+        others: list[EventRecord | Tombstone | Meta] = []
+        for record in records:
+            if isinstance(record, HeldMarket):
+                markets.append((record.event, record))
+            elif isinstance(record, MarketRecord):
+                event = record.identity.event
+                markets.append((event, HeldMarket(record.id, event, record.at, 0, record)))
+            else:
+                others.append(record)
+        self._load(epoch, seq, others, markets)
         self.commands = 0
 
     def open_epoch(self, epoch: int, profiles: Sequence[str]) -> None:
-        """Begin an epoch with the state that its first batch is a diff to, which is to be applied next, at position 0.
+        """Begin an epoch with the state that its first entry is a diff to, which is to be applied next, at position 0.
 
         Args:
             epoch: the epoch.
             profiles: the profiles of its prices.
         """
         if self.profiles != tuple(profiles):
-            move_profiles(self.markets.values(), self.profiles, profiles)
+            move_profiles([market.record for market in self.markets.values()], self.profiles, profiles)
             self._set_profiles(profiles)
         self.epoch, self.seq = epoch, BEGINNING
         self._tombstones.clear()
         self._index.reset_positions()
         for entry in self.events.values():
             entry.record.description_at = entry.record.progress_at = BEGINNING
-        for record in self.markets.values():
-            record.at = record.created_at = record.state_at = BEGINNING
+        for market in self.markets.values():
+            market.at, market.profiles = BEGINNING, len(profiles)
 
     @property
     def loaded_seq(self) -> int:
         """Newest position in the snapshot loaded: changes up to it may be in the state already, or out of date."""
         return self._index.loaded_seq
 
-    def apply(self, seq: int, batch: Batch) -> None:
-        """Apply the batch of a position.
+    def records(self) -> Iterator[Record]:
+        """Yield the whole state as the records of a snapshot."""
+        yield Meta(self.profiles, self.oldest_diffable)
+        for entry in self.events.values():
+            yield entry.record
+        for market in self.markets.values():
+            yield market.record
+        yield from self._tombstones
+
+    def market(self, market: str) -> MarketRecord | None:
+        """Return a market on offer, None if there is none."""
+        held = self.markets.get(MarketId(market))
+        return None if held is None else held.record
+
+    def apply(self, entry: Entry) -> None:
+        """Take over the entry of the next position.
 
         State at or past that position, read from a later snapshot, is not changed.
         """
-        for removal in batch.removals:
+        seq, profiles = entry.seq, len(self.profiles)
+        for removal in entry.removals:
             self._apply_removal(removal, seq)
-        for event in batch.events:
+        for event in entry.events:
             self._apply_event(event, seq)
-        for market in batch.markets:
-            self._apply_market(market, seq)
+        markets, events, touch = self.markets, self.events, self._index.touch
+        received = zip(entry.markets, entry.records, strict=True)
+        for key, count in entry.runs:
+            of_event = events.get(key)
+            if of_event is None:
+                for _ in range(count):
+                    next(received)
+                continue
+            touch(of_event, seq)
+            for _ in range(count):
+                market, record = next(received)
+                known = markets.get(market)
+                if known is None or known.event != key:
+                    markets[market] = of_event.markets[market] = HeldMarket(market, key, seq, profiles, record)
+                elif known.at < seq:
+                    known.held, known.at, known.profiles = record, seq, profiles
         self.seq = max(self.seq, seq)
-        self.commands = batch.commands
+        self.commands = entry.commands
         self._tombstones.drop_oldest()
 
     def _apply_removal(self, removal: Removal, seq: int) -> None:
         entry = self.events.get(removal.event)
         if entry is not None and removal.what == "market":
-            record = entry.markets.get(MarketId(removal.id))
-            if record is not None:
-                if record.at > seq:
+            market = entry.markets.get(MarketId(removal.id))
+            if market is not None:
+                if market.at > seq:
                     return
-                del self.markets[record.id], entry.markets[record.id]
+                del self.markets[market.id], entry.markets[market.id]
                 self._index.touch(entry, seq)
         elif entry is not None:
             if entry.record.description_at > seq:
                 return
-            for market in entry.markets:
-                del self.markets[market]
+            for key in entry.markets:
+                del self.markets[key]
             self._index.discard(entry)
             del self.events[removal.event]
         self._tombstones.add(removal, seq)
 
-    def _apply_event(self, change: EventChange, seq: int) -> None:
-        entry = self.events.get(change.id)
+    def _apply_event(self, record: EventRecord, seq: int) -> None:
+        entry = self.events.get(record.id)
         if entry is None:
-            if change.description is not None and change.progress is not None:
-                self._add_event(EventRecord(change.id, change.description, seq, change.progress, seq), seq)
+            self._add_event(record, seq)
             return
-        record = entry.record
-        if change.description is not None and record.description_at < seq:
-            self._redescribe(entry, change.description)
-            record.description_at = seq
-        if change.progress is not None and record.progress_at < seq:
-            record.progress = change.progress
-            record.progress_at = seq
+        self._replace(entry, record)
         self._index.touch(entry, max(entry.touched, seq))
 
-    def _apply_market(self, change: MarketChange, seq: int) -> None:
-        record = self.markets.get(change.id)
-        if record is not None and record.at >= seq:
-            return
-        if change.identity is not None:
-            entry = self.events.get(change.identity.event)
-            if entry is None or change.state is None:
-                return
-            record = MarketRecord(change.id, change.identity, seq, change.state, seq, change.v, seq, {})
-            self.markets[change.id] = entry.markets[change.id] = record
-        elif record is None:
-            return
-        else:
-            entry = self.events[record.identity.event]
-        apply_change(record, change, seq)
-        self._index.touch(entry, seq)
-
-
-def apply_change(record: MarketRecord, change: MarketChange, seq: int) -> None:
-    """Apply a change of a position to the record of a market; one with an identity, to an empty record made of it."""
-    if change.identity is None:
-        if change.state is not None:
-            record.state = change.state
-            record.state_at = seq
-        record.v = change.v
-        record.at = seq
-    selections = record.selections
-    for key, new in change.selections.items():
-        selection = selections.get(key)
-        if selection is None:
-            selections[key] = SelectionRecord(
-                new.name or key, new.status or "suspended", new.prices, seq, seq, seq, new.result, seq, new.order, new.fair
-            )
-        else:
-            if new.name is not None:
-                selection.name, selection.order = new.name, new.order
-                selection.name_at = seq
-            if new.status is not None:
-                selection.status = new.status
-                selection.status_at = seq
-            if new.result is not None:
-                selection.result = new.result
-                selection.result_at = seq
-            selection.prices, selection.fair = new.prices, new.fair
-            selection.at = seq
+    def _replace(self, entry: EventEntry[HeldMarket], record: EventRecord) -> None:
+        known = entry.record
+        if record.description_at > known.description_at:
+            self._redescribe(entry, record.description)
+            known.description_at = record.description_at
+        if record.progress_at > known.progress_at:
+            known.progress, known.progress_at = record.progress, record.progress_at

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from oddsengine.domain.changes import EventRecord, MarketRecord
+from oddsengine.domain.events import Event
 from oddsengine.domain.ids import MarketId
 
 if TYPE_CHECKING:
@@ -85,3 +86,19 @@ class SettledEvents:
         left = self._events.get(event)
         record = None if left is None else left.markets.get(market)
         return 0 if record is None else record.v
+
+
+def event_of(record: EventRecord) -> Event:
+    """Return the event that a record describes."""
+    described, progress = record.description, record.progress
+    return Event(
+        id=record.id,
+        sport=described.sport,
+        competition=described.competition,
+        name=described.name,
+        participants=described.participants,
+        start_ms=described.start_ms,
+        in_play=progress.in_play,
+        score=progress.score,
+        clock=progress.clock,
+    )

@@ -6,38 +6,33 @@ A gap in the sequence, a trimmed stream or a new epoch leads back to the snapsho
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-import msgspec
 import structlog
 
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.common.reporting.outages import Outage
-from oddsengine.domain.changes import Batch, MarketRecord, Meta, Record
+from oddsengine.offer.entries.entry import decode_entry
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 from oddsengine.streams.keys import BATCH_FIELD, WHOLE_FIELD
-from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
-from oddsengine.streams.snapshot import record_key
+from oddsengine.streams.snapshots.stored import read_head, read_stored, read_top
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable
 
     from redis.asyncio import Redis
 
-    from oddsengine.domain.changes import MarketChange
+    from oddsengine.offer.entries.entry import Entry
     from oddsengine.offer.replica_offer import ReplicaOffer
-    from oddsengine.streams.clients.shared_reader import Entry
+    from oddsengine.streams.clients.shared_reader import Entry as StreamEntry
     from oddsengine.streams.keys import ShardKeys
 
 #: An idle owner writes every second: after this much silence something is wrong.
 STALE_AFTER_S: Final = 3.0
-_SCAN_COUNT: Final = 1000
 _RETRY_S: Final = 0.2
 _LOWEST_EPOCH_TTL_MS: Final = 60_000
 
-_decode_batch = msgspec.msgpack.Decoder(Batch).decode
-_decode_record = msgspec.msgpack.Decoder(Record).decode
 _log = structlog.get_logger(__name__)
 _INCOMPLETE: Final = Outage("snapshot incomplete, waiting for its engine", "snapshot whole again")
 
@@ -49,8 +44,8 @@ class Listener(Protocol):
         """Handle a loaded snapshot. There may be no diff from any earlier position."""
         ...
 
-    def changed(self, shard: int, batches: list[Batch]) -> None:
-        """Handle batches that were applied in sequence; the offer is at the position of the last one."""
+    def changed(self, shard: int, entries: list[Entry]) -> None:
+        """Handle entries that were applied in sequence; the offer is at the position of the last one."""
         ...
 
     def epoch_opened(self, shard: int) -> None:
@@ -71,78 +66,13 @@ class StreamReader(Protocol):
 
     redis: Redis
 
-    async def read(self, stream: str, after: str) -> list[Entry]:
+    async def read(self, stream: str, after: str) -> list[StreamEntry]:
         """Return the next entries of a stream after an id, none if there are none for a moment."""
         ...
 
     async def reconnect_if_silent(self) -> None:
         """Reconnect from time to time while nothing arrives."""
         ...
-
-
-async def read_top(redis: Redis, stream: str) -> Position:
-    """Return the position of a stream's last entry, or `ORIGIN` if it is empty."""
-    entries: Any = await redis.xrevrange(stream, count=1)
-    return parse_stream_id(entries[0][0]) if entries else ORIGIN
-
-
-class Head(NamedTuple):
-    """Where a shard's stream ends, whether the snapshot is what was written with that entry, and on which server that is so."""
-
-    top: Position
-    whole: bool
-    #: changes with a restart; empty where the user of Redis may not ask for it
-    server: str = ""
-    #: of the last entry; empty if it has none
-    digest: bytes = b""
-
-
-async def read_head(redis: Redis, keys: ShardKeys) -> Head:
-    """Return a shard's head, read in one moment."""
-    script: Any = redis.register_script(load_script("read_head"))
-    top, fields, stated, server, digest = await script(keys=list(keys))
-    return Head(parse_stream_id(top), stated == b"%d@%b" % (fields, top), server.decode(), digest)
-
-
-async def read_snapshot(redis: Redis, snapshot: str) -> list[Record]:
-    """Return all records of a snapshot hash. Log and skip those that can't be used."""
-    return (await scan_snapshot(redis, snapshot))[0]
-
-
-async def scan_snapshot(redis: Redis, snapshot: str) -> tuple[list[Record], int]:
-    """Return the records of a snapshot that can be used, and the number of the others."""
-    records: list[Record] = []
-    unusable: list[tuple[bytes, str]] = []
-    async for field, value in redis.hscan_iter(snapshot, count=_SCAN_COUNT):
-        if field == WHOLE_FIELD:
-            continue
-        try:
-            records.append(_decode_record(value))
-        except DECODING_ERRORS as error:
-            unusable.append((field, str(error)))
-    profiles = next((len(record.profiles) for record in records if isinstance(record, Meta)), 0)
-    usable: list[Record] = []
-    for record in records:
-        try:
-            if isinstance(record, MarketRecord):
-                check_prices([record], profiles)
-        except ValueError as error:
-            unusable.append((record_key(record).encode(), str(error)))
-        else:
-            usable.append(record)
-    if unusable:
-        _log.error("snapshot records unreadable", key=snapshot, count=len(unusable), first=unusable[0])
-    return usable, len(unusable)
-
-
-def check_prices(markets: Iterable[MarketChange | MarketRecord], profiles: int) -> None:
-    """Raise ValueError unless each selection has a price, or None, for each profile, and each market terms for all or none."""
-    for market in markets:
-        if market.state is not None and market.state.terms and len(market.state.terms) != profiles:
-            raise ValueError(f"market {market.id} has terms of {len(market.state.terms)} profiles, not of {profiles}")
-        for selection in market.selections.values():
-            if len(selection.prices) != profiles:
-                raise ValueError(f"market {market.id} has prices of {len(selection.prices)} profiles, not of {profiles}")
 
 
 async def _accept() -> None:
@@ -234,23 +164,22 @@ class Follower:
         if top.epoch == self._position.epoch and top.seq >= self._position.seq:
             return True
         await self._check_installation()
-        if not head.whole:
+        stored = None if head.snapshot is None else await read_stored(self._reader.redis, self._keys, head)
+        if head.snapshot is not None and stored is None:
+            return False
+        if stored is None or not stored.is_whole:
             _INCOMPLETE.failed(self._user, "lost", at=top.stream_id())
             self._check_silence()
             await asyncio.sleep(_RETRY_S)
             return False
-        records, unusable = await scan_snapshot(self._reader.redis, self._keys.snapshot)
-        after = await read_head(self._reader.redis, self._keys)
-        if after.server != head.server or after.top < top or after.top.epoch != top.epoch:
-            return False  # another server answered during the scan, or another owner has replaced what was scanned
-        if unusable and not self._has_asked:
+        if stored.unusable and not self._has_asked:
             self._has_asked = True
             await self._ask_for_epoch()
             return False
         # What is unusable again was not damaged: another release has written it. The rest is better than nothing.
-        self._has_asked = bool(unusable)
+        self._has_asked = bool(stored.unusable)
         _INCOMPLETE.worked(self._user)
-        self._offer.load(top.epoch, top.seq, records)
+        stored.load_into(self._offer)
         self._position = top
         self.snapshot_reloads += 1
         self._listener.replaced(self._shard)
@@ -297,8 +226,8 @@ class Follower:
             return not self.stale or (await read_top(self._reader.redis, self._keys.changes)) >= self._position
         return self._apply(entries)
 
-    def _apply(self, entries: list[tuple[bytes, dict[bytes, bytes]]]) -> bool:
-        applied: list[Batch] = []
+    def _apply(self, entries: list[StreamEntry]) -> bool:
+        applied: list[Entry] = []
         for stream_id, fields in entries:
             position = parse_stream_id(stream_id)
             if position.epoch != self._position.epoch or position.seq != self._position.seq + 1:
@@ -311,15 +240,16 @@ class Follower:
                 self._notify(applied)
                 return False
             try:
-                batch = _decode_batch(fields[BATCH_FIELD])
-                check_prices(batch.markets, len(self._offer.profiles))
-                self._offer.apply(position.seq, batch)
+                entry = decode_entry(fields[BATCH_FIELD])
+                if entry.seq != position.seq:
+                    raise ValueError(f"it is of seq {entry.seq}")  # noqa: TRY301
+                self._offer.apply(entry)
             except (*DECODING_ERRORS, LookupError, ValueError) as error:
                 _log.error("stream entry unreadable, reloading the snapshot", shard=self._shard, at=position, error=repr(error))
                 self._notify(applied)
                 self._position = ORIGIN
                 return False
-            applied.append(batch)
+            applied.append(entry)
             self._position = position
         self._notify(applied)
         self._last_entry_s = self._clock()
@@ -328,7 +258,7 @@ class Follower:
             self._listener.went_live(self._shard)
         return True
 
-    def _notify(self, applied: list[Batch]) -> None:
+    def _notify(self, applied: list[Entry]) -> None:
         if applied:
             self._listener.changed(self._shard, applied)
 

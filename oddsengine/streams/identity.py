@@ -12,7 +12,7 @@ from oddsengine import __version__
 from oddsengine.streams.clients.cluster import ClusterClient
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, infos_of, note_outage
 from oddsengine.streams.errors import UnsuitableRedis
-from oddsengine.streams.keys import LAYOUT, MAX_TAGS, installation_key, shard_keys
+from oddsengine.streams.keys import LAYOUT, MAX_TAGS, NAMED_SINCE, installation_key, shard_keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -109,7 +109,13 @@ class Installation:
                 f"namespace {self._namespace!r} is published in {published} shards, but this process has "
                 f"engine.shards = {self._shards}: set the same number everywhere, or another redis.namespace for another number"
             )
-        if published > MAX_TAGS and layout != b"%d" % LAYOUT:
+        known = int(layout) if layout is not None and layout.isdigit() else 0
+        if published and known > LAYOUT:
+            raise UnsuitableRedis(
+                f"namespace {self._namespace!r} is published by a newer release, in layout {known}: this one knows {LAYOUT}. "
+                "Upgrade it, or set another redis.namespace"
+            )
+        if published > MAX_TAGS and known < NAMED_SINCE:
             raise UnsuitableRedis(
                 f"namespace {self._namespace!r} was published by a release that named the keys of more than {MAX_TAGS} shards "
                 "otherwise: stop what still runs of it, and set another redis.namespace"
@@ -125,7 +131,8 @@ class Installation:
             await self._redis.hsetnx(self._key, "layout", str(LAYOUT))
         await self._redis.hsetnx(self._key, "shards", str(self._shards))
         await self.check()
-        await self._redis.hset(self._key, "version", __version__)
+        # Gateways of an earlier release can't read what is published from now on.
+        await self._redis.hset(self._key, mapping={"version": __version__, "layout": str(LAYOUT)})
 
     async def keep_declared(self) -> None:
         """Declare it periodically until cancelled, in case Redis loses it."""

@@ -20,8 +20,11 @@ WHOLE_FIELD: Final = b"whole"
 
 #: More nodes than this are of no use in a Cluster.
 MAX_TAGS: Final = 16
-#: What the names of keys are like. 1 was: a hash tag for each shard.
-LAYOUT: Final = 2
+#: What keys are named, and what is in them. 1 was: a hash tag for each shard. 2 was: entries with changes only, and the snapshot
+#: brought up to the stream with each of them.
+LAYOUT: Final = 3
+#: Since when keys have the same names.
+NAMED_SINCE: Final = 2
 
 
 class ShardKeys(NamedTuple):

@@ -12,25 +12,25 @@ import structlog
 from redis.exceptions import ResponseError
 
 from oddsengine.domain.changes import Batch
-from oddsengine.offer.merge import merge_batches
+from oddsengine.offer.entries.entry import Entry, entry_of, opening_of
 from oddsengine.offer.owned_offer import OwnedOffer
+from oddsengine.offer.replica_offer import ReplicaOffer
 from oddsengine.streams.chain.links import NO_LINK, Link, digest_of
 from oddsengine.streams.clients.server_clock import ServerClock
 from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotLost, StreamError, TooLate
-from oddsengine.streams.follower import read_head, read_snapshot
 from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
-from oddsengine.streams.snapshot import obsolete_keys, record_key
-from oddsengine.streams.staging import StagedSnapshot
+from oddsengine.streams.snapshots.checkpoints import CHECKPOINT_S, Checkpoints
+from oddsengine.streams.snapshots.staging import StagedSnapshot
+from oddsengine.streams.snapshots.stored import obsolete_keys, read_head, read_stored, record_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from redis.asyncio import Redis
 
-    from oddsengine.domain.changes import Record
-    from oddsengine.streams.follower import Head
     from oddsengine.streams.keys import ShardKeys
+    from oddsengine.streams.snapshots.stored import Stored
 
 #: How many entries a stream keeps: about 30 minutes at ten flushes a second. A follower that lags more reloads the snapshot.
 STREAM_ENTRIES_KEPT: Final = 20_000
@@ -56,22 +56,23 @@ class Publication(msgspec.Struct, frozen=True):
 
     seq: int
     batch: bytes
-    #: of the script that writes it: those after the oldest entry to keep
-    arguments: tuple[bytes | str | int, ...]
+    #: the fields of the snapshot that it changes; None for those that it deletes
+    changed: dict[str, bytes | None]
     #: the markets that leave the offer with results, each encoded
     settled: tuple[tuple[str, bytes], ...] = ()
 
 
 def prepare(offer: OwnedOffer, batch: Batch) -> Publication:
     """Encode the batch that an offer has just committed, with the snapshot fields it changes."""
+    entry = entry_of(offer, batch)
     update = offer.snapshot_update(batch)
-    fields: list[bytes | str | int] = []
-    for record in update.written:
-        fields.append(record_key(record))
-        fields.append(encode(record))
-    arguments = (len(update.written), *fields, *obsolete_keys(update))
+    changed: dict[str, bytes | None] = dict.fromkeys(obsolete_keys(update))
+    for market, record in zip(entry.markets, entry.records, strict=True):
+        changed[f"m:{market}"] = record
+    for other in update.written:
+        changed[record_key(other)] = encode(other)
     settled = tuple([(settled.market.id, encode(settled)) for settled in update.settled])
-    return Publication(offer.seq, encode(batch), arguments, settled)
+    return Publication(offer.seq, encode(entry), changed, settled)
 
 
 class KeptEntries:
@@ -104,9 +105,12 @@ class KeptEntries:
         while len(self._sizes) > 1 and (self._bytes > self.limit_bytes or len(self._sizes) > STREAM_ENTRIES_KEPT):
             self._bytes -= self._sizes.popleft()
 
-    def oldest(self, epoch: int) -> str:
-        """Return the stream id of the oldest entry to keep."""
-        return ORIGIN.stream_id() if self._keeps_earlier else f"{epoch}-{self._newest - len(self._sizes) + 1}"
+    def oldest(self, epoch: int, snapshot: int | None = None) -> str:
+        """Return the stream id of the oldest entry to keep: none is dropped that a snapshot of a position lacks."""
+        if self._keeps_earlier:
+            return ORIGIN.stream_id()
+        dropped = self._newest - len(self._sizes)
+        return f"{epoch}-{1 + (dropped if snapshot is None else min(dropped, snapshot))}"
 
 
 class Publisher:
@@ -120,6 +124,7 @@ class Publisher:
         results_ttl_s: how long the results of a market are kept once it has left the offer; 0: not at all.
         stream_bytes: how many bytes of batches the stream keeps.
         results_bytes: how many bytes of results are kept, about.
+        checkpoint_s: how often the snapshot is brought up to the stream.
     """
 
     def __init__(
@@ -131,6 +136,7 @@ class Publisher:
         results_ttl_s: float = RESULTS_TTL_S,
         stream_bytes: int = STREAM_BYTES_KEPT,
         results_bytes: int = RESULTS_BYTES_KEPT,
+        checkpoint_s: float = CHECKPOINT_S,
     ) -> None:
         self._redis = redis
         self._shard = shard
@@ -139,7 +145,9 @@ class Publisher:
         self._results_ttl_ms = round(results_ttl_s * 1000)
         self._stream_bytes = stream_bytes
         self._results_bytes = results_bytes
+        self._checkpoint_s = checkpoint_s
         self._kept = KeptEntries(stream_bytes)
+        self._checkpoints = Checkpoints(time.monotonic, checkpoint_s)
         self._owner = secrets.token_hex(8)
         #: a claim that is not complete: an error has interrupted it
         self._staged: StagedSnapshot | None = None
@@ -175,27 +183,29 @@ class Publisher:
         self._staged = self._expected = self._sent = None
         self._written, self._is_whole = NO_LINK, True
         try:
-            head, records = await self._read()
+            stored = await self._read()
         except ResponseError as error:
             if not _is_replaced(error):
                 raise
             _log.error("nothing to load, a key is of another type", shard=self._shard, error=str(error))
             return
-        if not head.whole and head.top != ORIGIN:
-            _log.error("snapshot incomplete, loading what there is", shard=self._shard, records=len(records))
+        head = stored.head
+        replica = ReplicaOffer(())
+        stored.load_into(replica)
+        if not stored.is_whole and head.top != ORIGIN:
+            _log.error("snapshot incomplete, loading what there is", shard=self._shard, markets=len(replica.markets))
             self._is_whole = False
         top = self._expected = head.top
         self._written = Link(top, head.digest)
-        self.offer.load(top.epoch, top.seq, records)
+        self.offer.load(top.epoch, top.seq, replica.records())
         self.offer.change_profiles(profiles)
 
-    async def _read(self) -> tuple[Head, list[Record]]:
+    async def _read(self) -> Stored:
         while True:
             head = await read_head(self._redis, self._shard_keys)
-            records = await read_snapshot(self._redis, self._shard_keys.snapshot)
-            # A scan that another server has continued may lack records.
-            if (await read_head(self._redis, self._shard_keys)).server == head.server:
-                return head, records
+            # What another server has continued may lack records.
+            if (stored := await read_stored(self._redis, self._shard_keys, head)) is not None:
+                return stored
 
     async def claim(self, now_ms: int, unpublished: Sequence[Batch] = ()) -> None:
         """Open an epoch above every earlier one and write the whole state in it.
@@ -246,18 +256,15 @@ class Publisher:
         self._expected = Position(self.offer.epoch, 0)
         self._written, self._sent = Link(self._expected, digest), None
         self._kept = KeptEntries(self._stream_bytes)
+        self._checkpoints = Checkpoints(time.monotonic, self._checkpoint_s)
 
     def _open_epoch(self, top: Position, now_ms: int) -> None:
         staged = self.offer.open_epoch(max(top.epoch + 1, self.offer.epoch + 1, now_ms))
         self._unpublished.append(Batch(now_ms, staged.events, staged.markets, staged.removals))
-        changes = merge_batches(self._unpublished)
-        batch = Batch(
-            now_ms, changes.events, changes.markets, changes.removals, changes.urgent, self.offer.commands, self.offer.profiles
-        )
         # Not encoded again when the claim is repeated: an entry that is already written keeps its digest.
-        self._opening = encode(batch) if self._is_whole else b""
+        self._opening = encode(opening_of(self.offer, self._unpublished, now_ms)) if self._is_whole else b""
         if not 0 < len(self._opening) <= _MAX_OPENING_BYTES:
-            self._opening = encode(Batch(now_ms))
+            self._opening = encode(Entry(0, now_ms))
 
     def _followed(self) -> Link:
         """Return the entry that the state is built on."""
@@ -291,6 +298,7 @@ class Publisher:
         if type(reply) is int:
             self._server_clock.note(sent_s, reply)
             self._written, self._sent = self._sent, None
+            self._checkpoints.wrote()
             return
         self._sent = None
         self._expected = Position(epoch, publication.seq - 1)
@@ -311,15 +319,14 @@ class Publisher:
 
     async def _write(self, epoch: int, publication: Publication, digest: bytes, settled: tuple[tuple[str, bytes], ...]) -> Any:
         keys = self._keys
-        args = [
-            epoch,
-            publication.seq,
-            publication.batch,
-            self._kept.oldest(epoch),
-            digest,
-            self._limit[1],
-            *publication.arguments,
-        ]
+        piece = self._checkpoints.piece(publication.seq, publication.changed)
+        oldest = self._kept.oldest(epoch, piece.before)
+        args: list[Any] = [epoch, publication.seq, publication.batch, oldest, digest, self._limit[1]]
+        args += [piece.before, piece.after, sum(value is not None for value in piece.changed.values())]
+        for field, value in piece.changed.items():
+            if value is not None:
+                args += (field, value)
+        args += [field for field, value in piece.changed.items() if value is None]
         if settled:
             keys = [*keys, *(self._shard_keys.result(market) for market, _ in settled), self._shard_keys.kept_results]
             args += [*(result for _, result in settled), self._results_bytes, self._results_ttl_ms]

@@ -8,14 +8,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import structlog
 
 from oddsengine.common.decoding import DECODING_ERRORS
-from oddsengine.domain.changes import Batch, MarketRecord, Record
-from oddsengine.streams.follower import read_top
+from oddsengine.domain.ids import MarketId
+from oddsengine.offer.entries.entry import batch_of, decode_entry
+from oddsengine.offer.replica_offer import ReplicaOffer
 from oddsengine.streams.keys import BATCH_FIELD, shard_keys
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
+from oddsengine.streams.snapshots.stored import read_head, read_stored, read_top
 from oddsengine.webhooks.events import id_of, result_event
 from oddsengine.webhooks.guard_counts import GuardedMarkets
 from oddsengine.webhooks.outbox import Note
@@ -30,14 +31,11 @@ if TYPE_CHECKING:
     from oddsengine.webhooks.guard_counts import GuardCounts
 
 _READ_COUNT: Final = 200
-_SCAN_COUNT: Final = 500
 #: How many reads find nothing until the end of the stream is looked at.
 _CHECK_EVERY: Final = 10
-#: What an entry contains, as MessagePack, if it has a result, one that was taken back, a suspension or a removal.
-_OF_INTEREST: Final = re.compile(rb"winner|loser|void|placed|suspended|\xa6market|\xa5event|\x93\xc0\xc0\xc0")
+#: What a fragment contains if it has a result, one that was taken back, or a status.
+_OF_INTEREST: Final = re.compile(rb'"result":|"status":')
 _WITH_RESULT: Final = re.compile(rb"winner|loser|void|placed")
-_decode_batch: Final = msgspec.msgpack.Decoder(Batch).decode
-_decode_record: Final = msgspec.msgpack.Decoder(Record).decode
 _log = structlog.get_logger(__name__)
 
 
@@ -101,9 +99,7 @@ class ShardWatch:
                 self._position = ORIGIN
                 return notes, True
             self._position = position
-            raw = fields.get(BATCH_FIELD, b"")
-            if _OF_INTEREST.search(raw):
-                notes += self._read_batch(raw, at_ms)
+            notes += self._read_entry(fields.get(BATCH_FIELD, b""), at_ms)
         return notes, len(entries) == _READ_COUNT
 
     async def _check_loss(self) -> None:
@@ -112,10 +108,13 @@ class ShardWatch:
         if self._empty_reads % _CHECK_EVERY == 0 and await read_top(self._redis, self._keys.changes) < self._position:
             self._position = ORIGIN
 
-    def _read_batch(self, raw: bytes, at_ms: int) -> Iterator[Note]:
+    def _read_entry(self, raw: bytes, at_ms: int) -> Iterator[Note]:
         try:
-            batch = _decode_batch(raw)
-        except DECODING_ERRORS as error:
+            entry = decode_entry(raw)
+            if not (entry.removals or any(_OF_INTEREST.search(fragments) for fragments in entry.ready[:1])):
+                return
+            batch = batch_of(entry)
+        except (*DECODING_ERRORS, ValueError) as error:
             _log.error("stream entry unreadable for webhooks", error=str(error))
             return
         for removal in batch.removals:
@@ -161,46 +160,38 @@ class ShardWatch:
 
     async def _load(self, at_ms: int) -> list[Note]:
         """Return what the snapshot has, and nobody was told. What it had when nobody ever watched it is only noted."""
-        top = await read_top(self._redis, self._keys.changes)
+        head = await read_head(self._redis, self._keys)
+        top = head.top
         if top == ORIGIN:
             return []
         if not self._with_results:
             self._position = top
             return []
         # Nothing is noted before all is read: an error would lose it.
+        stored = await read_stored(self._redis, self._keys, head)
+        if stored is None:
+            return []
+        offer = ReplicaOffer(())
+        stored.load_into(offer)
         found: dict[str, dict[str, SelectionResult]] = {}
-        seen: set[str] = set()
-        async for field, raw in self._redis.hscan_iter(self._keys.snapshot, count=_SCAN_COUNT):
-            if not field.startswith(b"m:"):
+        for key, held in offer.markets.items():
+            is_noted = self._prefix + key in self._noted
+            if not is_noted and isinstance(held.held, bytes) and not _WITH_RESULT.search(held.held):
                 continue
-            market = field[2:].decode(errors="replace")
-            seen.add(market)
-            if self._prefix + market not in self._noted and not _WITH_RESULT.search(raw):
-                continue
-            results = _results_of(raw)
+            results = {key: each.result for key, each in held.selections.items() if each.result is not None}
             if results:
-                found[market] = results
+                found[key] = results
         notes: list[Note] = []
         for market, results in found.items():
             notes += self._compare(market, results, at_ms)
         for market in [field.removeprefix(self._prefix) for field in self._noted if field.startswith(self._prefix)]:
-            if market not in seen:
+            if MarketId(market) not in offer.markets:
                 notes += self._forget(market)
         if self._watched not in self._noted:
             self._noted[self._watched] = "1"
             notes = [*(note._replace(event=None) for note in notes), Note(self._watched, "1")]
         self._position = top
         return notes
-
-
-def _results_of(raw: bytes) -> dict[str, SelectionResult]:
-    try:
-        record = _decode_record(raw)
-    except DECODING_ERRORS:
-        return {}
-    if not isinstance(record, MarketRecord):
-        return {}
-    return {key: each.result for key, each in record.selections.items() if each.result is not None}
 
 
 def _digest(results: Mapping[str, SelectionResult]) -> str:

@@ -19,6 +19,7 @@ from oddsengine.gateway.protocol.client_messages import Subscribe
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.offer.owned_offer import OwnedOffer
 from tests.support.builders import an_event, an_offer_of
+from tests.support.streams.entries import sent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -164,8 +165,9 @@ class Gateway:
         for shard, owner in enumerate(self.owners):
             batch = owner.commit(0)
             if batch is not None:
-                self.replica.offers[shard].apply(owner.seq, batch)
-                self.hub.staleness.changed(shard, [batch])
+                entry = sent(owner, batch)
+                self.replica.offers[shard].apply(entry)
+                self.hub.staleness.changed(shard, [entry])
 
     async def settled(self) -> None:
         """Wait until everything is dispatched and every session that reads has caught up, while the clock stands still."""

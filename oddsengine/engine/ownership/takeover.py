@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.engine.described_events import in_first_competition
 from oddsengine.engine.ended_events import RECOVERING, STOPPED
-from oddsengine.offer.owned_offer import event_of
+from oddsengine.offer.settled_events import event_of
 
 if TYPE_CHECKING:
     from oddsengine.offer.owned_offer import OwnedOffer

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.state.replica import Replica
     from oddsengine.offer.change_index import EventEntry
+    from oddsengine.offer.replica_offer import HeldMarket
 
 #: The actions that are about events themselves, under the ids of their feeds.
 _OF_PAIRS: Final = frozenset({"match", "unmatch"})
@@ -60,10 +61,10 @@ def coverage_of(command: Command, replica: Replica, access: Access) -> Coverage 
 def _market(command: Command, replica: Replica) -> MarketRecord | None:
     """Return the only market of a command, None if it is not of one that is on offer."""
     market, event = command.scope.market_id, command.scope.event_id
-    return None if market is None or event is None else replica.offers[replica.shard_of(event)].markets.get(MarketId(market))
+    return None if market is None or event is None else replica.offers[replica.shard_of(event)].market(market)
 
 
-def _entries(command: Command, replica: Replica) -> Iterable[EventEntry]:
+def _entries(command: Command, replica: Replica) -> Iterable[EventEntry[HeldMarket]]:
     """Return the events of a command's scope that are on offer."""
     scope = command.scope
     if scope.event_id is not None:
@@ -79,7 +80,8 @@ def _covered(command: Command, replica: Replica) -> Iterator[MarketRecord]:
     scope, only, key = command.scope, command.scope.market_id, command.scope.selection_key
     for entry in _entries(command, replica):
         begun = entry.record.progress.in_play
-        for record in entry.markets.values():
+        for held in entry.markets.values():
+            record = held.record
             if (only is not None and record.id != only) or (scope.types and record.identity.type not in scope.types):
                 continue
             if key is not None and key not in record.selections:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from oddsengine.domain.changes import Changes
+from oddsengine.gateway.state.flush_changes import FlushChanges
 from oddsengine.streams.positions import Position
 
 
@@ -20,7 +20,7 @@ class DeltaBatch(NamedTuple):
     """
 
     shard: int
-    changes: Changes
+    changes: FlushChanges
     ts_ms: int
     at: Position
     suspended_ms: int | None = None
@@ -34,13 +34,12 @@ def split(whole: DeltaBatch, before: Position, suspensions_per_batch: int) -> li
     count = len(changes.markets)
     batches: list[DeltaBatch] = []
     for start in range(0, count, suspensions_per_batch):
-        markets = changes.markets[start : start + suspensions_per_batch]
-        urgent = min(max(changes.urgent - start, 0), len(markets))
+        part = changes.part(start, start + suspensions_per_batch)
         batches.append(
             whole._replace(
-                changes=Changes([], markets, [], urgent) if start else Changes(changes.events, markets, changes.removals, urgent),
+                changes=part,
                 at=whole.at if start + suspensions_per_batch >= count else before,
-                suspended_ms=whole.suspended_ms if urgent else None,
+                suspended_ms=whole.suspended_ms if part.urgent else None,
             )
         )
     return batches

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.gateway.protocol import chunking, encoders
+from oddsengine.offer.entries.fragments import READY_FORMAT
 from oddsengine.streams.positions import encode_at
 
 if TYPE_CHECKING:
@@ -18,8 +19,14 @@ if TYPE_CHECKING:
     from oddsengine.gateway.protocol.chunking import ChunkLimits
     from oddsengine.gateway.protocol.delivery import DeliveryOptions
     from oddsengine.gateway.state.replica import At
-    from oddsengine.offer.change_index import EventEntry
-    from oddsengine.offer.offer import Offer
+    from oddsengine.offer.replica_offer import ReplicaOffer
+
+
+class _Fragments(NamedTuple):
+    """The fragments of all markets in one form: ready ones of all, or those that are encoded so far."""
+
+    ready: list[bytes] | None
+    encoded: list[bytes | None]
 
 
 class DeltaEncoder:
@@ -34,7 +41,9 @@ class DeltaEncoder:
         limits: when to split a message.
     """
 
-    def __init__(self, offer: Offer, batch: DeltaBatch, audiences: Audiences, now: At, before: At, limits: ChunkLimits) -> None:
+    def __init__(
+        self, offer: ReplicaOffer, batch: DeltaBatch, audiences: Audiences, now: At, before: At, limits: ChunkLimits
+    ) -> None:
         self._by_channel = wanted = audiences.by_channel
         changes = batch.changes
         self._offer = offer
@@ -47,37 +56,46 @@ class DeltaEncoder:
         self._stamps: dict[tuple[tuple[int, ...], encoders.Encoding], tuple[str, bytes]] = {}
         #: channel -> indexes into changes.events, .markets (those under changes.urgent are urgent) and .removals
         self._events: dict[str, list[int]] = {}
-        self._markets: dict[str, list[int]] = {}
+        self._markets: dict[str, range | list[int]] = {}
         self._removals: dict[str, list[int]] = {}
         #: the fragments of changes.events and .markets encoded so far
         self._encoded_events: dict[encoders.Encoding, list[bytes | None]] = {}
-        self._encoded_markets: dict[tuple[str | None, str, encoders.Encoding], list[bytes | None]] = {}
+        self._encoded_markets: dict[tuple[str | None, str, encoders.Encoding], _Fragments] = {}
         events = offer.events
         for index, event in enumerate(changes.events):
             entry = events.get(event.id)
             if entry is not None:
                 _add(self._events, wanted, [*entry.channels, *(f"market:{market}" for market in entry.markets)], index)
-        records, markets = offer.markets, self._markets
-        last: EventEntry | None = None
-        listed: list[list[int]] = []
-        for index, market in enumerate(changes.markets):
-            record = records.get(market.id)
-            if record is None:
-                continue  # of a market that the snapshot lacked; that was logged when it was loaded
-            # Inlined: this runs for every change, and changes of one event are adjacent.
-            entry = events[record.identity.event]
-            if entry is not last:
-                last = entry
-                listed = [markets.setdefault(channel, []) for channel in entry.channels if channel in wanted]
-            for indexes in listed:
-                indexes.append(index)
-            if audiences.market_channels and (channel := f"market:{market.id}") in wanted:
-                markets[channel] = [index]
+        self._find_markets(audiences)
         for index, removal in enumerate(changes.removals):
             channels = [f"event:{removal.event}", f"sport:{removal.sport}", f"competition:{removal.competition}"]
             if removal.what == "market":
                 channels.append(f"market:{removal.id}")
             _add(self._removals, wanted, channels, index)
+
+    def _find_markets(self, audiences: Audiences) -> None:
+        """Find the channels of the changed markets."""
+        wanted = self._by_channel
+        markets, market_channels = self._markets, audiences.market_channels
+        start = 0
+        for event_id, count in self._changes.runs:
+            entry = self._offer.events.get(event_id)
+            end = start + count
+            if entry is not None:
+                for channel in entry.channels:
+                    if channel in wanted:
+                        known = markets.get(channel)
+                        if known is None:
+                            markets[channel] = range(start, end)
+                        elif isinstance(known, range):
+                            markets[channel] = [*known, *range(start, end)]
+                        else:
+                            known += range(start, end)
+                if market_channels:
+                    for index in range(start, end):
+                        if (channel := f"market:{self._changes.markets[index]}") in wanted:
+                            markets[channel] = range(index, index + 1)
+            start = end
 
     def frames(self, counters: GatewayCounters, now_s: float) -> list[tuple[Audience[Session], bytes]]:
         """Frame what each audience is sent: audiences with an interval only the suspensions.
@@ -146,19 +164,30 @@ class DeltaEncoder:
         return len(self._markets.get(channel, ()))
 
     def _markets_of(self, options: DeliveryOptions, indexes: Iterable[int]) -> list[bytes]:
-        profile, odds_format, encoding = key = options.profile, options.odds_format, options.encoding
-        changes = self._changes.markets
+        key = options.profile, options.odds_format, options.encoding
         encoded = self._encoded_markets.get(key)
         if encoded is None:
-            encoded = self._encoded_markets[key] = [None] * len(changes)
+            encoded = self._encoded_markets[key] = self._fragments_of(options)
+        ready = encoded.ready
+        if ready is not None:
+            if type(indexes) is range:
+                return ready[indexes.start : indexes.stop]
+            return list(map(ready.__getitem__, indexes))
         fragments: list[bytes] = []
         for index in indexes:
-            fragment = encoded[index]
+            fragment = encoded.encoded[index]
             if fragment is None:
-                place = self._offer.profile_index(profile)
-                fragment = encoded[index] = encoders.market_change(changes[index], place, odds_format, encoding)
+                place = self._offer.profile_index(options.profile)
+                change = self._changes.change(index)
+                fragment = encoded.encoded[index] = encoders.market_change(change, place, options.odds_format, options.encoding)
             fragments.append(fragment)
         return fragments
+
+    def _fragments_of(self, options: DeliveryOptions) -> _Fragments:
+        place = self._offer.profile_index(options.profile)
+        if place is None or options.odds_format != READY_FORMAT or options.encoding is not encoders.JSON:
+            return _Fragments(None, [None] * len(self._changes.markets))
+        return _Fragments(*self._changes.ready(place))
 
     def _event(self, index: int, encoding: encoders.Encoding) -> bytes:
         encoded = self._encoded_events.get(encoding)

@@ -22,19 +22,21 @@ from oddsengine.gateway.protocol.server_messages import Live, Stale
 from oddsengine.gateway.recovery.catch_up import NO_POSITION, CatchUp
 from oddsengine.gateway.recovery.slow_consumers import SlowConsumers
 from oddsengine.gateway.recovery.snapshot_cache import SnapshotCache
+from oddsengine.gateway.state.flush_changes import from_changes, from_entries
 from oddsengine.gateway.state.price_history import PriceHistory
-from oddsengine.offer.merge import merge_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from oddsengine.domain.changes import Batch, Changes
+    from oddsengine.domain.changes import Changes
     from oddsengine.gateway.fanout.counters import GatewayCounters
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.settings import HubSettings
     from oddsengine.gateway.protocol.chunking import Content
     from oddsengine.gateway.protocol.delivery import DeliveryOptions
+    from oddsengine.gateway.state.flush_changes import FlushChanges
     from oddsengine.gateway.state.replica import At, Channel, Replica
+    from oddsengine.offer.entries.entry import Entry
 
 
 class Dispatcher:
@@ -65,7 +67,7 @@ class Dispatcher:
         self._machine = DispatchMachine()
         self._flush = Flush()
         #: changes applied to shards and not dispatched yet; never of a shard while `idle`
-        self._pending: dict[int, list[Batch]] = {}
+        self._pending: dict[int, list[Entry]] = {}
         #: position of each shard up to which changes were encoded for audiences without an interval
         self._dispatched = replica.at()
         self._audiences = Audiences(replica, self._note_move)
@@ -181,22 +183,22 @@ class Dispatcher:
 
     # -- changes --------------------------------------------------------------------------------------------------
 
-    def changed(self, shard: int, batches: list[Batch]) -> None:
+    def changed(self, shard: int, entries: list[Entry]) -> None:
         """Dispatch what was just applied to a shard, now or with the next flush."""
         received_ms = self._now_ms()
-        for batch in batches:
-            self.history.record(batch, received_ms)
+        for entry in entries:
+            self.history.record(entry, received_ms)
         pending = self._pending.get(shard)
         if pending is None:
-            self._pending[shard] = batches
+            self._pending[shard] = entries
         else:
-            pending += batches
+            pending += entries
         state = self._machine.state
-        if state in INTERRUPTIBLE and any(batch.urgent for batch in batches):
+        if state in INTERRUPTIBLE and any(entry.urgent for entry in entries):
             self._flush_shard(shard)
         elif pending is not None:
             return
-        elif sum([len(batch.markets) for batch in batches]) > self._thresholds.large_flush:
+        elif sum([len(entry.markets) for entry in entries]) > self._thresholds.large_flush:
             asyncio.get_running_loop().call_soon(self.history.process)
             if state is DispatchState.IDLE:
                 self._machine.move(Trigger.DEFER)
@@ -246,15 +248,18 @@ class Dispatcher:
             else:
                 self._next_batch()
 
-    def publish_delta(self, shard: int, changes: Changes, ts_ms: int, suspended_ms: int | None = None) -> None:
+    def publish_delta(self, shard: int, changes: Changes, ts_ms: int) -> None:
         """Start to write changes: all of them to audiences without an interval, suspensions to the others as well.
 
         Args:
             shard: where they are from.
             changes: what changed since the dispatched position.
             ts_ms: when they were published, Unix milliseconds.
-            suspended_ms: when the suspensions among them were, if those take precedence.
         """
+        self._start(shard, from_changes(changes, self.replica.offers[shard]), ts_ms)
+
+    def _start(self, shard: int, changes: FlushChanges, ts_ms: int, suspended_ms: int | None = None) -> None:
+        """Start to write changes; `suspended_ms` is when the suspensions among them were published, if those take precedence."""
         position = self.replica.position(shard)
         if not changes:
             self._dispatched[shard] = position
@@ -276,21 +281,21 @@ class Dispatcher:
 
     def _flush_shard(self, shard: int) -> None:
         """Dispatch what changed in a shard since its dispatched position."""
-        batches = self._pending.pop(shard)
+        entries = self._pending.pop(shard)
         offer = self.replica.offers[shard]
         dispatched = self._dispatched[shard]
         if not offer.has_diff_since(dispatched.epoch, dispatched.seq):
             self.replaced(shard)
             return
-        # The batches are the diff, unless the snapshot that was loaded already had some of them.
-        are_the_diff = dispatched.seq + len(batches) == offer.seq and dispatched.seq >= offer.loaded_seq
-        changes = merge_batches(batches) if are_the_diff else offer.changes_since(dispatched.seq)
+        # The entries are the diff, unless the snapshot that was loaded already had some of them.
+        are_the_diff = dispatched.seq + len(entries) == offer.seq and dispatched.seq >= offer.loaded_seq
+        changes = from_entries(entries, offer) if are_the_diff else from_changes(offer.changes_since(dispatched.seq), offer)
         suspended_ms: int | None = None
         if changes.urgent:
-            suspended_ms = next((batch.ts_ms for batch in batches if batch.urgent), batches[0].ts_ms)
+            suspended_ms = next((entry.ts_ms for entry in entries if entry.urgent), entries[0].ts_ms)
         # Batches of this shard that were not encoded yet are part of the changes: the dispatched position is before them.
         self._flush.drop(shard)
-        self.publish_delta(shard, changes, batches[-1].ts_ms, suspended_ms)
+        self._start(shard, changes, entries[-1].ts_ms, suspended_ms)
 
     def _next_batch(self) -> None:
         if self._flush.batches:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oddsengine.domain.changes import Batch
     from oddsengine.gateway.hub.dispatcher import Dispatcher
+    from oddsengine.offer.entries.entry import Entry
 
 
 class StalenessMonitor:
@@ -49,13 +49,13 @@ class StalenessMonitor:
         """Send a snapshot to every audience of a shard that was loaded again."""
         self._dispatcher.replaced(shard)
 
-    def changed(self, shard: int, batches: list[Batch]) -> None:
+    def changed(self, shard: int, entries: list[Entry]) -> None:
         """Dispatch what was just applied to a shard."""
         self._last_write_s[shard] = self._clock()
         if shard in self._replica.stale_suspended:
             self._lift_suspension(shard)
         else:
-            self._dispatcher.changed(shard, batches)
+            self._dispatcher.changed(shard, entries)
         if shard in self._hung:
             self.went_live(shard)
 

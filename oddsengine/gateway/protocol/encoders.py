@@ -16,19 +16,14 @@ from oddsengine.commands.command import TRADER
 from oddsengine.common.clock import iso_time
 from oddsengine.domain.formats import FORMATTERS
 from oddsengine.domain.market_types import default_name, place_of
-from oddsengine.gateway.protocol.server_messages import (
-    CompetitionNamed,
-    EventChanged,
-    MarketAnswer,
-    MarketChanged,
-    SelectionChanged,
-    SelectionWhole,
-)
+from oddsengine.gateway.protocol.server_messages import CompetitionNamed, EventChanged, MarketAnswer, SelectionWhole
+from oddsengine.offer.entries.fragments import changed_market
+from oddsengine.offer.entries.wire_types import MarketChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from oddsengine.domain.changes import EventChange, MarketChange, MarketRecord, MarketState, Removal, SelectionRecord
+    from oddsengine.domain.changes import EventChange, MarketChange, MarketRecord, Removal, SelectionRecord
     from oddsengine.domain.results import SelectionResult
 
 
@@ -62,47 +57,7 @@ def market_change(
         encoding: the encoding of the fragment.
         with_fair: whether to include the fair probabilities of what has a price.
     """
-    formatter = FORMATTERS[odds_format]
-    selections: dict[str, SelectionChanged] = {}
-    for key, selection in change.selections.items():
-        price = None if profile_index is None else selection.prices[profile_index]
-        encoded = selections[key] = SelectionChanged(None if price is None else formatter(price))
-        if selection.name is not None:
-            encoded.name = selection.name
-            if selection.order is not None:
-                encoded.order = selection.order
-        if selection.status is not None:
-            encoded.status = selection.status
-        result = selection.result
-        if result is not None:
-            encoded.result, encoded.void_factor = result.outcome, result.void_factor
-            encoded.dead_heat_factor = result.dead_heat_factor
-    if with_fair:
-        for key, selection in change.selections.items():
-            if selection.fair and selections[key].price is not None:
-                selections[key].fair = selection.fair / 1_000_000
-    identity, state = change.identity, change.state
-    changed = MarketChanged(change.id, change.v, selections=selections if selections or identity is not None else UNSET)
-    if identity is not None:
-        changed.event, changed.type, changed.period = identity.event, identity.type, identity.period
-        changed.line, changed.unit, changed.winners = identity.line, identity.unit, identity.winners
-        changed.name = identity.name or default_name(identity.type, identity.period, identity.line, identity.unit)
-        changed.group, changed.order = place_of(identity.type, identity.period, identity.line, identity.unit)
-    if state is not None:
-        _set_state(changed, state, profile_index)
-    return encoding.value(changed)
-
-
-def _set_state(changed: MarketChanged, state: MarketState, profile_index: int | None) -> None:
-    changed.status, changed.reason, changed.in_play = state.status, state.reason, state.in_play
-    if state.main_line is not None:
-        changed.main_line = state.main_line
-    if state.terms and profile_index is not None:
-        terms = state.terms[profile_index]
-        # Both, null or not, as a whole market has them: who merges a change into it field by field ends in the same state.
-        changed.limit, changed.bet_delay_s = terms.limit, terms.bet_delay_s
-        if terms.suspended and state.status == "open":
-            changed.status, changed.reason = "suspended", TRADER
+    return encoding.value(changed_market(change, profile_index, odds_format, with_fair=with_fair))
 
 
 def market(

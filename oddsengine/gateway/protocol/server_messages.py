@@ -12,38 +12,27 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from oddsengine.domain.market_types import Group
-from oddsengine.domain.results import Outcome
 from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
 from oddsengine.gateway.console.messages import FeedStatus, Removed, Trouble
 from oddsengine.gateway.protocol.client_messages import QuoteAnswer, RequestId
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.command_messages import CommandAnswer
+from oddsengine.offer.entries.wire_types import (
+    BetDelay,
+    DeadHeatFactor,
+    Fair,
+    Limit,
+    MainLine,
+    MarketChanged,
+    Order,
+    Price,
+    Result,
+    Version,
+    VoidFactor,
+)
 
 At = Annotated[str, Meta(description="A position: opaque, valid on every gateway, to be sent back as `resume`.")]
 UnixMs = Annotated[int, Meta(description="Unix time in milliseconds.")]
-Price = Annotated[
-    float | str | None,
-    Meta(description="In the requested format: text for fractional, else a number; null if no bets are taken."),
-]
-Version = Annotated[int, Meta(ge=0, description="The market's version, incremented with each published change.")]
-
-
-Factor = Annotated[float, Meta(ge=0, le=1)]
-VoidFactor = Annotated[
-    Factor | None,
-    Meta(description="The share of the stake that is returned; null if not known, or once the result was taken back."),
-]
-DeadHeatFactor = Annotated[
-    Factor | None, Meta(description="The share of the win that is paid; null if not known, or once the result was taken back.")
-]
-Result = Annotated[Outcome | None, Meta(description="What became of it; null once an earlier result was taken back.")]
-
-
-Fair = Annotated[
-    float,
-    Meta(ge=0, le=1, description="The fair probability: over HTTP, where a service asks `include=fair`; never on a stream."),
-]
-Order = Annotated[int, Meta(description="What to sort by for display.")]
 
 
 class CompetitionNamed(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -95,26 +84,6 @@ class SelectionWhole(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     fair: Fair | UnsetType = UNSET
 
 
-class SelectionChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The changed fields of a selection; the price is always present."""
-
-    price: Price
-    name: str | UnsetType = UNSET
-    status: SelectionStatus | UnsetType = UNSET
-    result: Result | UnsetType = UNSET
-    void_factor: VoidFactor | UnsetType = UNSET
-    dead_heat_factor: DeadHeatFactor | UnsetType = UNSET
-    order: Order | UnsetType = UNSET
-    fair: Fair | UnsetType = UNSET
-
-
-MainLine = Annotated[
-    bool, Meta(description="Whether it is the line of its type, period and unit that is priced nearest to even.")
-]
-Limit = Annotated[float | None, Meta(description="The greatest stake; null once it is not limited any more.")]
-BetDelay = Annotated[float | None, Meta(description="For how many seconds to delay a bet; null once none is known.")]
-
-
 class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=False):
     """A market; `limit` and `bet_delay_s` are absent while there never were any, `main_line` where it is no line of several."""
 
@@ -142,30 +111,6 @@ class MarketAnswer(MarketWhole, forbid_unknown_fields=True, kw_only=True, gc=Fal
     """A market; `on_offer` is false for one that has left the offer and is kept for its results, and absent otherwise."""
 
     on_offer: Literal[False] | UnsetType = UNSET
-
-
-class MarketChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """The changed fields of a market, the whole market if `event` is present, or its removal."""
-
-    id: str
-    v: Version | UnsetType = UNSET
-    event: str | UnsetType = UNSET
-    type: MarketType | UnsetType = UNSET
-    name: str | UnsetType = UNSET
-    period: str | UnsetType | None = UNSET
-    line: float | UnsetType | None = UNSET
-    unit: str | UnsetType | None = UNSET
-    winners: int | UnsetType = UNSET
-    status: MarketStatus | UnsetType = UNSET
-    reason: str | UnsetType | None = UNSET
-    in_play: bool | UnsetType = UNSET
-    selections: dict[str, SelectionChanged] | UnsetType = UNSET
-    group: Group | UnsetType = UNSET
-    order: Order | UnsetType = UNSET
-    main_line: MainLine | UnsetType = UNSET
-    limit: Limit | UnsetType = UNSET
-    bet_delay_s: BetDelay | UnsetType = UNSET
-    removed: Literal[True] | UnsetType = UNSET
 
 
 class Welcome(msgspec.Struct, tag_field="op", tag="welcome", forbid_unknown_fields=True):

@@ -8,8 +8,8 @@ from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.chunking import Content
 from oddsengine.gateway.state.replica import suspended_as_stale
-from oddsengine.offer.offer import BEGINNING
-from oddsengine.offer.replica_offer import ReplicaOffer
+from oddsengine.offer.offer import BEGINNING, event_since, market_since
+from oddsengine.offer.replica_offer import HeldMarket, ReplicaOffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +86,7 @@ class SnapshotEncoder:
         self._since = since
         #: epochs of the shards and which of them are stale-suspended: whatever was encoded before either changed is invalid
         self._basis: tuple[tuple[int, bool], ...] = ()
-        self._events: dict[EventEntry, _Event] = {}
+        self._events: dict[EventEntry[HeldMarket], _Event] = {}
 
     def advance(self, clock: Callable[[], float], budget_s: float) -> bool:
         """Encode what is out of date until the budget is spent. Return whether everything is current."""
@@ -106,7 +106,7 @@ class SnapshotEncoder:
 
     def content(self) -> Content:
         """Assemble the content. Valid right after `advance` has returned True."""
-        events: dict[EventEntry, _Event] = {}
+        events: dict[EventEntry[HeldMarket], _Event] = {}
         content = Content([], [])
         calm: list[bytes] = []
         for offer, seq, _ in self._sources():
@@ -132,7 +132,7 @@ class SnapshotEncoder:
             elif not is_suspended:  # otherwise the client has seen all of it
                 yield _Source(self._replica.offers[shard], self._since[shard].seq, is_suspended)
 
-    def _encode(self, source: _Source, entry: EventEntry, known: _Event | None) -> _Event:
+    def _encode(self, source: _Source, entry: EventEntry[HeldMarket], known: _Event | None) -> _Event:
         offer, seq, is_suspended = source
         options, place = self._options, offer.profile_index(self._options.profile)
         markets: dict[MarketId, _Market] = {}
@@ -141,13 +141,13 @@ class SnapshotEncoder:
             if before is not None and before.at == market.at:
                 markets[market.id] = before
             elif market.at > seq:
-                change = offer.market_since(market, seq)
+                change = market_since(market.record, seq)
                 effective = suspended_as_stale(change) if is_suspended else change
                 encoded = encoders.market_change(
                     effective, place, options.odds_format, options.encoding, with_fair=options.with_fair
                 )
                 markets[market.id] = _Market(market.at, change.is_urgent, encoded)
-        event = offer.event_since(entry.record, seq)
+        event = event_since(entry.record, seq)
         return _Event(
             offer.seq,
             None if event is None else encoders.event_change(event, options.encoding),

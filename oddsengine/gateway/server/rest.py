@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.offer.change_index import EventEntry
+    from oddsengine.offer.replica_offer import HeldMarket
 
 _log = structlog.get_logger(__name__)
 
@@ -139,7 +140,7 @@ class RestApi:
             return error(404, ErrorCode.NOT_FOUND, f"event {key!r} is not on offer")
         odds_format = _format(request)
         profile_index = offer.profile_index(self._profile(access))
-        records = map(self._replica.effective, entry.markets.values())
+        records = [self._replica.effective(market.record) for market in entry.markets.values()]
         markets = [encoders.market(record, profile_index, odds_format) for record in records]
         return json_answer(encoders.event_with_markets(encoders.event_change(_whole(entry)), markets))
 
@@ -225,7 +226,7 @@ class RestApi:
     def _market(self, key: str, access: Access) -> MarketRecord | None:
         """Return a market that is on offer and granted, by itself or with one of its event's channels."""
         offer = self._replica.offers[self._replica.shard_of(key.partition("/")[0])]
-        record = offer.markets.get(MarketId(key))
+        record = offer.market(key)
         if record is None or access.may_subscribe(f"market:{key}"):
             return record
         return record if _may_see(access, offer.events[record.identity.event]) else None
@@ -291,7 +292,7 @@ def _includes_fair(request: web.Request, access: Access) -> bool:
     return True
 
 
-def _may_see(access: Access, entry: EventEntry) -> bool:
+def _may_see(access: Access, entry: EventEntry[HeldMarket]) -> bool:
     """Check whether any channel of an event is granted."""
     if "*" in access.channels:
         return True
@@ -323,5 +324,5 @@ def _format(request: web.Request) -> str:
     return odds_format
 
 
-def _whole(entry: EventEntry) -> EventChange:
+def _whole(entry: EventEntry[HeldMarket]) -> EventChange:
     return EventChange(entry.record.id, entry.record.description, entry.record.progress)

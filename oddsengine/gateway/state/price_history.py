@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+import msgspec
+
+from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.domain.changes import MarketRecord
 from oddsengine.domain.ids import MarketId
 
 if TYPE_CHECKING:
-    from oddsengine.domain.changes import Batch
+    from collections.abc import Iterator
 
+    from oddsengine.offer.entries.entry import Entry
 
-#: A version of a selection, when it was published (Unix milliseconds of the engine), its prices, and when it was received (Unix
-#: milliseconds of this process). A plain tuple: the garbage collector untracks those, and there are many.
-Version: TypeAlias = tuple[int, int, tuple[int | None, ...], int]
+#: What was published of a market: its record, when it was published (Unix milliseconds of the engine), and when it was received
+#: (Unix milliseconds of this process). A plain tuple: the garbage collector untracks those, and there are many.
+Version: TypeAlias = tuple[bytes, int, int]
+_decode: Final = msgspec.msgpack.Decoder(MarketRecord).decode
 
 
 class OfferedPeriod(NamedTuple):
@@ -32,48 +38,45 @@ class PriceHistory:
 
     def __init__(self, keep_ms: int) -> None:
         self._keep_ms = keep_ms
-        self._versions: dict[MarketId, dict[str, list[Version]]] = {}
-        self._recorded: list[tuple[Batch, int]] = []
+        self._versions: dict[MarketId, list[Version]] = {}
+        self._recorded: list[tuple[Entry, int]] = []
 
     def use(self, keep_ms: int) -> None:
         """Keep prices for another time from now on."""
         self._keep_ms = keep_ms
 
-    def record(self, batch: Batch, received_ms: int) -> None:
-        """Record what a batch has changed. Only queues it: `process` does the work.
+    def record(self, entry: Entry, received_ms: int) -> None:
+        """Record what an entry has changed. Only queues it: `process` does the work.
 
         Args:
-            batch: the batch. Its own time is that of the engine, whose clock may be wrong or be set.
+            entry: the entry. Its own time is that of the engine, whose clock may be wrong or be set.
             received_ms: when it arrived, Unix milliseconds.
         """
         if self._keep_ms:
-            self._recorded.append((batch, received_ms))
+            self._recorded.append((entry, received_ms))
 
     def process(self) -> None:
-        """Process recorded batches; call every few ms."""
-        for batch, received_ms in self._recorded:
-            self._process(batch, received_ms)
+        """Process recorded entries; call every few ms."""
+        for entry, received_ms in self._recorded:
+            self._process(entry, received_ms)
         self._recorded.clear()
 
-    def _process(self, batch: Batch, received_ms: int) -> None:
-        published_ms = batch.ts_ms
+    def _process(self, entry: Entry, received_ms: int) -> None:
+        published_ms = entry.ts_ms
         oldest_ms = received_ms - self._keep_ms
-        for change in batch.markets:
-            selections = self._versions.get(change.id)
-            if selections is None:
-                selections = self._versions[change.id] = {}
-            for key, selection in change.selections.items():
-                versions = selections.get(key)
-                if versions is None:
-                    selections[key] = [(change.v, published_ms, selection.prices, received_ms)]
-                    continue
-                versions.append((change.v, published_ms, selection.prices, received_ms))
-                # The oldest was replaced longer ago than prices are kept.
-                while versions[1][3] < oldest_ms:
-                    del versions[0]
-        for removal in batch.removals:
+        known = self._versions
+        for removal in entry.removals:
             if removal.what == "market":
-                self._versions.pop(MarketId(removal.id), None)
+                known.pop(MarketId(removal.id), None)
+        for market, record in zip(entry.markets, entry.records, strict=True):
+            versions = known.get(market)
+            if versions is None:
+                known[market] = [(record, published_ms, received_ms)]
+                continue
+            versions.append((record, published_ms, received_ms))
+            # The oldest was replaced longer ago than prices are kept.
+            while versions[1][2] < oldest_ms:
+                del versions[0]
 
     def clear(self) -> None:
         """Drop everything: the shards were loaded from a snapshot, and what was published before it is unknown."""
@@ -96,11 +99,34 @@ class PriceHistory:
         self.process()
         until_ms: int | None = None
         replaced_ms = now_ms
-        for version, from_ms, prices, received_ms in reversed(self._versions.get(market, {}).get(selection, ())):
+        for version, shown_from, offered, from_ms, received_ms in _changes_of(self._versions.get(market, []), selection, profile):
             if replaced_ms < now_ms - self._keep_ms:
                 return None
             # The price at market version v is that of the selection's last version up to v.
-            if prices[profile] == price and (v is None or version <= v or until_ms is None):
+            if offered == price and (v is None or shown_from <= v or until_ms is None):
                 return OfferedPeriod(version, from_ms, until_ms)
             until_ms, replaced_ms = from_ms, received_ms
         return None
+
+
+def _changes_of(versions: list[Version], selection: str, profile: int) -> Iterator[tuple[int, int, int | None, int, int]]:
+    """Yield the versions in which a selection has changed, newest first: `v`, from which `v` on it was shown so, price, times.
+
+    In the oldest version that is kept the selection may be as it was long before: which `v` that came with is not known any more.
+    """
+    changed: tuple[int, int, int | None, int, int] | None = None
+    changed_at = -1
+    for encoded, published_ms, received_ms in reversed(versions):
+        try:
+            record = _decode(encoded)
+            found = record.selections.get(selection)
+            price = None if found is None else found.prices[profile]
+        except (*DECODING_ERRORS, IndexError):
+            break
+        if found is None:
+            break
+        if changed is not None and found.at != changed_at:
+            yield changed
+        changed, changed_at = (record.v, 0 if found.at < record.at else record.v, price, published_ms, received_ms), found.at
+    if changed is not None:
+        yield changed

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from oddsengine.offer.change_index import EventEntry
-    from oddsengine.offer.offer import Offer
+    from oddsengine.offer.replica_offer import HeldMarket
 
 #: Reason of a market that is suspended because its shard has been stale for too long.
 STALE: Final = "stale"
@@ -130,7 +130,7 @@ class Replica:
             for shard in channel.shards
         )
 
-    def diff(self, channel: Channel, at: At) -> Iterator[tuple[Offer, Changes]]:
+    def diff(self, channel: Channel, at: At) -> Iterator[tuple[ReplicaOffer, Changes]]:
         """Yield what changed since positions that are covered, by shard."""
         for shard in channel.shards:
             if shard not in self.stale_suspended:
@@ -151,7 +151,7 @@ class Replica:
                     return True
         return False
 
-    def whole(self, channel: Channel) -> Iterator[tuple[Offer, Changes]]:
+    def whole(self, channel: Channel) -> Iterator[tuple[ReplicaOffer, Changes]]:
         """Yield everything on offer in a channel, by shard."""
         for shard in channel.shards:
             changes = self.offers[shard].changes_since(BEGINNING, channel.name)
@@ -178,7 +178,7 @@ class Replica:
     def _closing(self, shard: int) -> Changes:
         """Return the suspension of every open market of a shard."""
         markets = [
-            suspended_as_stale(MarketChange(record.id, record.v, None, record.state, _all_selections(record)))
+            suspended_as_stale(MarketChange(record.id, record.v, None, record.state, _all_selections(record.record)))
             for record in self.offers[shard].markets.values()
             if record.state.status == "open"
         ]
@@ -201,7 +201,7 @@ class Replica:
             return None
         return min((self.stale_since[shard] for shard in channel.shards if shard in self.stale_since), default=None)
 
-    def events(self) -> Iterator[EventEntry]:
+    def events(self) -> Iterator[EventEntry[HeldMarket]]:
         """Yield every event on offer."""
         for offer in self.offers:
             yield from offer.events.values()

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from oddsengine.domain.changes import EventRecord, MarketChange, MarketRecord, Meta
+from oddsengine.domain.changes import EventRecord, MarketRecord, Meta
 from oddsengine.history.archive.writer import read_position
+from oddsengine.history.rows.cutting import record_in
 from oddsengine.history.rows.shard_rows import DAY_MS, ShardRows
 from oddsengine.history.rows.tables import NOTHING, GapRow, RecordKind
-from oddsengine.offer.replica_offer import ReplicaOffer, apply_change
+from oddsengine.offer.replica_offer import ReplicaOffer
 
 if TYPE_CHECKING:
     from oddsengine.domain.changes import Record
@@ -32,7 +33,6 @@ _MARKETS: Final = (RecordKind.MARKET, RecordKind.MARKET_LEFT)
 _EVENTS: Final = (RecordKind.EVENT, RecordKind.EVENT_LEFT)
 _decode_market: Final = msgspec.msgpack.Decoder(MarketRecord).decode
 _decode_event: Final = msgspec.msgpack.Decoder(EventRecord).decode
-_decode_change: Final = msgspec.msgpack.Decoder(MarketChange).decode
 _decode_profiles: Final = msgspec.msgpack.Decoder(tuple[str, ...]).decode
 
 
@@ -80,8 +80,8 @@ async def _read_records(connection: Any, shard: int, since_ms: int) -> list[Reco
     }
     bases = [row for row, _ in markets.values()]
     columns = [[row[name] for row in bases] for name in ("key", "at_ms", "epoch", "seq")]
+    present = {key: market for key, (_, market) in markets.items()}
     for row in await connection.fetch(_CHANGES, *columns):
-        market = markets[row["key"]][1]
-        apply_change(market, _decode_change(row["change"]), row["seq"])
-    found += [market for _, market in markets.values()]
+        present[row["key"]] = record_in(row["change"])
+    found += present.values()
     return found

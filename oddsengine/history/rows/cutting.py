@@ -1,4 +1,4 @@
-"""Cuts an entry into the changes of markets that it consists of, and what is before and after them, without changing a byte."""
+"""Cuts an entry into the records of markets that it has, and what is before and after them, without changing a byte."""
 
 from __future__ import annotations
 
@@ -6,40 +6,58 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from oddsengine.domain.changes import Batch
-
-
-class _RawBatch(msgspec.Struct, array_like=True, gc=False):
-    """A batch whose market changes stay bytes."""
-
-    ts_ms: int
-    events: list[msgspec.Raw] = []
-    markets: list[msgspec.Raw] = []
+from oddsengine.domain.changes import Batch, MarketChange, MarketRecord
+from oddsengine.offer.entries.entry import Entry, batch_of, decode_entry
+from oddsengine.offer.offer import market_since
 
 
 class CutEntry(NamedTuple):
-    """An entry: `head`, the changes and `tail` joined are its bytes. `batch` is None if it can't be read."""
+    """An entry: `head`, the pieces and `tail` joined are its bytes.
+
+    A piece has the record of a market after its change. `batch` and `entry` are None if it can't be read.
+    """
 
     head: bytes
-    changes: list[bytes]
+    pieces: list[bytes]
     tail: bytes
     batch: Batch | None
+    entry: Entry | None
 
 
-_decode_raw: Final = msgspec.msgpack.Decoder(_RawBatch).decode
-_decode_batch: Final = msgspec.msgpack.Decoder(Batch).decode
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode_piece: Final = msgspec.msgpack.Decoder(bytes).decode
+_decode_record: Final = msgspec.msgpack.Decoder(MarketRecord).decode
 
 
-def cut(entry: bytes) -> CutEntry:
+def cut(encoded: bytes) -> CutEntry:
     """Cut an entry.
 
     Raises:
         DecodeError, ValidationError, ValueError: if it can't be read.
     """
-    batch = _decode_batch(entry)
-    if not batch.markets:
-        return CutEntry(entry, [], b"", batch)
-    changes = [bytes(raw) for raw in _decode_raw(entry).markets]
-    joined = b"".join(changes)
-    start = entry.index(joined)
-    return CutEntry(entry[:start], changes, entry[start + len(joined) :], batch)
+    entry = decode_entry(encoded)
+    batch = batch_of(entry)
+    if not entry.records:
+        return CutEntry(encoded, [], b"", batch, entry)
+    pieces = [_encode(record) for record in entry.records]
+    joined = b"".join(pieces)
+    start = encoded.index(joined)
+    return CutEntry(encoded[:start], pieces, encoded[start + len(joined) :], batch, entry)
+
+
+def record_in(piece: bytes) -> MarketRecord:
+    """Return the market of a piece, as it was after its change.
+
+    Raises:
+        DecodeError, ValidationError: if it can't be read.
+    """
+    return _decode_record(_decode_piece(piece))
+
+
+def change_in(piece: bytes, seq: int) -> MarketChange:
+    """Return the change of a piece of an entry at a position.
+
+    Raises:
+        DecodeError, ValidationError: if it can't be read.
+    """
+    return market_since(record_in(piece), seq - 1)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.changes import Batch, MarketRecord
     from oddsengine.domain.ids import MarketId
+    from oddsengine.offer.entries.entry import Entry
     from oddsengine.streams.chain.entries import LoadedShard, TailEntry
     from oddsengine.streams.chain.links import Link
     from oddsengine.streams.positions import Position
@@ -157,21 +158,21 @@ class ShardRows:
         if self._gap is not None:
             if self._loaded is not None and self._loaded.top.position == entry.position:
                 self._load(self._loaded)
-        elif batch is not None and self._is_complete(batch, entry.position):
-            self._apply(entry.position, batch)
+        elif batch is not None and parts.entry is not None and self._is_complete(batch, entry.position):
+            self._apply(parts.entry, entry.position, batch)
         else:
             self.begin_gap(entry, INCOMPLETE)
 
-    def _apply(self, position: Position, batch: Batch) -> None:
+    def _apply(self, entry: Entry, position: Position, batch: Batch) -> None:
         moved = position.seq == 0 and batch.profiles != self.offer.profiles
         if position.seq == 0:
             self.offer.open_epoch(position.epoch, batch.profiles)
         of_events = [self._markets_of(removal.id) for removal in batch.removals if removal.what == "event"]
-        self.offer.apply(position.seq, batch)
+        self.offer.apply(entry)
         for removal in batch.removals:
             self._leave(RecordKind.MARKET_LEFT if removal.what == "market" else RecordKind.EVENT_LEFT, removal.id)
-        for market in chain.from_iterable(of_events):
-            self._leave(RecordKind.MARKET_LEFT, market)
+        for gone in chain.from_iterable(of_events):
+            self._leave(RecordKind.MARKET_LEFT, gone)
         for event in batch.events:
             of_event = self.offer.events.get(event.id)
             if of_event is not None:
@@ -179,8 +180,8 @@ class ShardRows:
         if moved:
             # Prices have other places: no change before this is to be applied to what comes after it.
             self._add_profiles()
-            for record in self.offer.markets.values():
-                self._add_market(record)
+            for market in self.offer.markets.values():
+                self._add_market(market.record)
         else:
             self._count_changes(batch)
 
@@ -198,8 +199,8 @@ class ShardRows:
             self._leave(RecordKind.MARKET_LEFT, market)
         for entry in self.offer.events.values():
             self._add_record(RecordKind.EVENT, entry.record.id, _encode(entry.record))
-        for record in self.offer.markets.values():
-            self._add_market(record)
+        for held in self.offer.markets.values():
+            self._add_market(held.record)
 
     @staticmethod
     def _read(entry: TailEntry) -> CutEntry:
@@ -207,7 +208,7 @@ class ShardRows:
         try:
             return cut(entry.batch)
         except (*DECODING_ERRORS, ValueError):
-            return CutEntry(entry.batch, [], b"", None)
+            return CutEntry(entry.batch, [], b"", None, None)
 
     def _is_complete(self, batch: Batch, position: Position) -> bool:
         """Check whether a batch says what the state is after it."""
@@ -230,18 +231,18 @@ class ShardRows:
         self._add_profiles()
         for event, entry in self.offer.events.items():
             self._add_record(RecordKind.EVENT, event, _encode(entry.record))
-        for record in self.offer.markets.values():
-            self._add_market(record)
+        for held in self.offer.markets.values():
+            self._add_market(held.record)
 
     def _add_entry(self, entry: TailEntry, parts: CutEntry, at_ms: int) -> None:
         (epoch, seq), shard, keys = entry.position, self.shard, self._keys
-        for ordinal, (change, raw) in enumerate(zip(parts.batch.markets if parts.batch else (), parts.changes, strict=True)):
+        for ordinal, (change, raw) in enumerate(zip(parts.batch.markets if parts.batch else (), parts.pieces, strict=True)):
             key = keys.get(change.id)
             if key is None:
                 key = keys[change.id] = key_of(change.id)
             self._changes.append(ChangeRow(at_ms, key, epoch, seq, ordinal, shard, raw))
         follows = _columns(entry.follows)
-        count, digest = len(parts.changes), entry.digest
+        count, digest = len(parts.pieces), entry.digest
         row = EntryRow(at_ms, epoch, seq, follows[0], follows[1], shard, count, follows[2], digest, parts.head, parts.tail)
         self._entries.append(row)
         self.position = ShardPosition(epoch, seq, digest, at_ms, self.position.number, self.position.record_digest)
@@ -249,7 +250,7 @@ class ShardRows:
     def _count_changes(self, batch: Batch) -> None:
         since = self._changes_since
         for change in batch.markets:
-            record = self.offer.markets.get(change.id)
+            record = self.offer.market(change.id)
             if record is None:
                 continue
             # A market of which nothing was counted is new, or this process has not written its last record.

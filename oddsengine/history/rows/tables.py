@@ -53,7 +53,7 @@ class EntryRow(NamedTuple):
 
 
 class ChangeRow(NamedTuple):
-    """A change of a market: MessagePack of a `MarketChange`."""
+    """A change of a market: a piece of an entry, with the record of the market after it (`cutting`)."""
 
     at_ms: int
     key: int

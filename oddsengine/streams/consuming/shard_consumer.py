@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-import msgspec
 import structlog
 
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.domain.changes import Batch, Record
-from oddsengine.streams.follower import read_head, read_top, scan_snapshot
+from oddsengine.offer.entries.entry import Entry, batch_of, decode_entry
+from oddsengine.offer.replica_offer import ReplicaOffer
 from oddsengine.streams.keys import BATCH_FIELD, WHOLE_FIELD
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
+from oddsengine.streams.snapshots.stored import read_head, read_stored, read_top
 
 if TYPE_CHECKING:
     from oddsengine.streams.follower import StreamReader
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _CHECK_EVERY: Final = 10
 _RETRY_S: Final = 0.2
 _LOWEST_EPOCH_TTL_MS: Final = 60_000
-_decode_batch = msgspec.msgpack.Decoder(Batch).decode
 _log = structlog.get_logger(__name__)
 
 #: Why entries were not read: there was no position yet; they were trimmed; another owner has opened an epoch; one was unreadable.
@@ -35,11 +35,12 @@ Cause = Literal["start", "trimmed", "epoch", "unreadable"]
 
 
 class StreamEntry(NamedTuple):
-    """An entry: its position, its fields as Redis has them, and its batch."""
+    """An entry: its position, its fields as Redis has them, its batch, and the entry that a replica takes over."""
 
     position: Position
     fields: dict[bytes, bytes]
     batch: Batch
+    entry: Entry
 
 
 class Reload(NamedTuple):
@@ -117,15 +118,16 @@ class ShardConsumer:
             RedisError, OSError: if Redis does not answer.
         """
         head = await read_head(self._reader.redis, self._keys)
-        if head.top == ORIGIN or not head.whole:
+        if head.snapshot is None:
             return None
-        records, unusable = await scan_snapshot(self._reader.redis, self._keys.snapshot)
-        after = await read_head(self._reader.redis, self._keys)
-        if after.server != head.server or after.top < head.top or after.top.epoch != head.top.epoch:
-            return None  # another server answered during the scan, or another owner has replaced what was scanned
-        if unusable:
-            _log.warning("state without its unreadable records", shard=self._shard, records=unusable)
-        return head.top, records
+        stored = await read_stored(self._reader.redis, self._keys, head)
+        if stored is None or not stored.is_whole:
+            return None
+        if stored.unusable:
+            _log.warning("state without its unreadable records", shard=self._shard, records=stored.unusable)
+        offer = ReplicaOffer(())
+        stored.load_into(offer)
+        return head.top, list(offer.records())
 
     def _decode(self, raw: list[tuple[bytes, dict[bytes, bytes]]]) -> list[StreamEntry]:
         entries: list[StreamEntry] = []
@@ -137,13 +139,14 @@ class ShardConsumer:
                 self._broken = "trimmed"
             else:
                 try:
-                    batch = _decode_batch(fields[BATCH_FIELD])
-                except (*DECODING_ERRORS, LookupError) as error:
+                    entry = decode_entry(fields[BATCH_FIELD])
+                    batch = batch_of(entry)
+                except (*DECODING_ERRORS, LookupError, ValueError) as error:
                     _log.error("stream entry unreadable, reloading", shard=self._shard, at=position, error=repr(error))
                     self._broken = "unreadable"
             if self._broken is not None:
                 break
-            entries.append(StreamEntry(position, fields, batch))
+            entries.append(StreamEntry(position, fields, batch, entry))
             self.position = position
         return entries
 

@@ -10,11 +10,11 @@ import structlog
 
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
-from oddsengine.streams.follower import read_top
 from oddsengine.streams.ingest.entries import decode_entry
 from oddsengine.streams.ingest.intake import FeedIntake
 from oddsengine.streams.keys import BATCH_FIELD, ingest_keys
 from oddsengine.streams.positions import parse_stream_id
+from oddsengine.streams.snapshots.stored import read_top
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

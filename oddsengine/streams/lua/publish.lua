@@ -1,4 +1,4 @@
--- Publishes a batch: appends it to the shard's stream and updates the snapshot to match.
+-- Publishes a batch: appends it to the shard's stream, and writes a piece of a checkpoint to the snapshot.
 --
 -- Keys
 --   KEYS[1]                 the shard's change stream
@@ -12,18 +12,20 @@
 --   ARGV[4]                 the id of the oldest entry that the stream keeps, approximately
 --   ARGV[5]                 the digest of the batch
 --   ARGV[6]                 the time of this server after which the batch is too old, Unix milliseconds; 0 for none
---   ARGV[7]                 n, the number of snapshot fields to set
---   ARGV[8]..ARGV[7+2n]     field, value, field, value, ..
---   ARGV[8+2n]..            snapshot fields to delete
+--   ARGV[7]                 seq of the position that the snapshot says it is of
+--   ARGV[8]                 seq of the position that it says from now on
+--   ARGV[9]                 n, the number of snapshot fields to set
+--   ARGV[10]..ARGV[9+2n]    field, value, field, value, ..
+--   ARGV[10+2n]..           snapshot fields to delete
 --   then, where r > 0       the r results, how many bytes of results are kept, and for how many milliseconds
 -- Reply
 --   The time of this server in Unix milliseconds if the batch is in the stream, also if an earlier call wrote it and its reply was
 --   lost. "LATE" if it was on its way for too long: what it says may be wrong by now. "INCOMPLETE" if the snapshot is not what the
---   last call left: it lacks records, or belongs to another position. Otherwise the id of the stream's last entry: it is not the
+--   last call left: it lacks records, or says another position. Otherwise the id of the stream's last entry: it is not the
 --   position before this batch, because another owner has opened an epoch or data was lost. Then nothing is written.
 -- Atomicity
---   Redis runs a script without interruption: no reader sees the entry without its snapshot, or the snapshot without its entry,
---   and no market leaves the offer without its results being kept.
+--   Redis runs a script without interruption: no reader sees a snapshot that lacks a change up to the position that it says, or
+--   that is ahead of the stream, and no market leaves the offer without its results being kept.
 
 local epoch, seq = ARGV[1], tonumber(ARGV[2])
 local id = epoch .. '-' .. ARGV[2]
@@ -41,12 +43,12 @@ local not_after_ms = tonumber(ARGV[6])
 if not_after_ms > 0 and now_ms > not_after_ms then
   return 'LATE'
 end
-if redis.call('HGET', KEYS[2], 'whole') ~= redis.call('HLEN', KEYS[2]) .. '@' .. top then
+if redis.call('HGET', KEYS[2], 'whole') ~= redis.call('HLEN', KEYS[2]) .. '@' .. epoch .. '-' .. ARGV[7] then
   return 'INCOMPLETE'
 end
 redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[4], id, 'b', ARGV[3], 'd', ARGV[5])
-local fields = tonumber(ARGV[7])
-local first = 8
+local fields = tonumber(ARGV[9])
+local first = 10
 local after = first + 2 * fields
 -- unpack() is limited to about 8,000 values.
 for start = first, after - 1, 2000 do
@@ -57,7 +59,9 @@ local deleted = results > 0 and #ARGV - results - 2 or #ARGV
 for start = after, deleted, 2000 do
   redis.call('HDEL', KEYS[2], unpack(ARGV, start, math.min(start + 1999, deleted)))
 end
-redis.call('HSET', KEYS[2], 'whole', redis.call('HLEN', KEYS[2]) .. '@' .. id)
+if after > first or deleted >= after or ARGV[8] ~= ARGV[7] then
+  redis.call('HSET', KEYS[2], 'whole', redis.call('HLEN', KEYS[2]) .. '@' .. epoch .. '-' .. ARGV[8])
+end
 if results == 0 then
   return now_ms
 end

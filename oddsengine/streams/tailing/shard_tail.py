@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from oddsengine.offer.replica_offer import ReplicaOffer
 from oddsengine.streams.chain.entries import LoadedShard, TailEntry, tail_entry
 from oddsengine.streams.chain.links import NO_LINK, Link
-from oddsengine.streams.follower import read_head, read_snapshot
 from oddsengine.streams.positions import ORIGIN, Position
+from oddsengine.streams.snapshots.stored import read_head, read_stored
 
 if TYPE_CHECKING:
     from oddsengine.streams.follower import StreamReader
@@ -95,14 +96,15 @@ class ShardTail:
         """
         redis = self._reader.redis
         head = await read_head(redis, self._keys)
-        if head.top == ORIGIN or not head.whole:
+        if head.snapshot is None:
             return None
         at: Any = await redis.xrange(self._keys.changes, min=head.top.stream_id(), max=head.top.stream_id())
-        records = await read_snapshot(redis, self._keys.snapshot)
-        after = await read_head(redis, self._keys)
-        if not at or after.server != head.server or after.top < head.top or after.top.epoch != head.top.epoch:
-            return None  # another server answered meanwhile, or another owner has replaced what was read
-        return LoadedShard(tail_entry(at[0]), records)
+        stored = await read_stored(redis, self._keys, head)
+        if not at or stored is None or not stored.is_whole:
+            return None
+        offer = ReplicaOffer(())
+        stored.load_into(offer)
+        return LoadedShard(tail_entry(at[0]), list(offer.records()))
 
     def _break_before(self, entry: TailEntry) -> str:
         """Return why an entry does not follow the last one; empty if it does."""

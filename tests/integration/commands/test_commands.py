@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 
 from oddsengine.cli.app import app
 from oddsengine.gateway.protocol.command_messages import command_answer
-from oddsengine.streams.follower import read_top
 from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.snapshots.stored import read_top
 from tests.support.builders import a_command, a_definition, a_quote, market_updates
 from tests.support.processes.inside import called
 from tests.support.service import running_service, wait_until

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.processes.startup import Step
-from oddsengine.streams.follower import read_top
 from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.snapshots.stored import read_top
 from tests.support.processes.command import free_port, get
 from tests.support.processes.role import running
 from tests.support.service import PATIENCE_S

@@ -9,8 +9,8 @@ import pytest
 from oddsengine.cli.support import leaves
 from oddsengine.runtime.processes.startup import StartFailed, Step
 from oddsengine.streams.errors import UnsuitableRedis
-from oddsengine.streams.follower import read_top
 from oddsengine.streams.keys import installation_key, shard_keys
+from oddsengine.streams.snapshots.stored import read_top
 from tests.support.processes.role import running
 
 if TYPE_CHECKING:

@@ -14,11 +14,12 @@ from structlog.testing import capture_logs
 
 from oddsengine.cli.support import read_settings
 from oddsengine.offer.owned_offer import OwnedOffer
+from oddsengine.offer.replica_offer import ReplicaOffer
 from oddsengine.runtime.processes.redis import require_no_owner
 from oddsengine.runtime.processes.startup import StartFailed, Startup, Step, Stopped
-from oddsengine.streams.follower import read_snapshot, read_top
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.publisher import Publisher
+from oddsengine.streams.snapshots.stored import read_head, read_stored, read_top
 from tests.support.processes.command import command, free_port, get
 from tests.support.processes.role import running
 from tests.support.service import wait_until
@@ -93,8 +94,12 @@ def paused(pid: int | None) -> Iterator[None]:
 
 async def statuses(redis: Redis) -> list[tuple[str, str | None]]:
     """Return the status and reason of every market on offer."""
-    records: list[Any] = await read_snapshot(redis, shard_keys("odds", 0).snapshot)
-    return [(record.state.status, record.state.reason) for record in records if hasattr(record, "state")]
+    keys = shard_keys("odds", 0)
+    stored = await read_stored(redis, keys, await read_head(redis, keys))
+    offer = ReplicaOffer(())
+    if stored is not None:
+        stored.load_into(offer)
+    return [(market.state.status, market.state.reason) for market in offer.markets.values()]
 
 
 async def has_open_markets(redis: Redis) -> None:

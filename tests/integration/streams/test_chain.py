@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from oddsengine.domain.changes import Batch
 from oddsengine.domain.ids import EventId, MarketId
+from oddsengine.offer.entries.entry import decode_entry
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.offer.replica_offer import ReplicaOffer
 from oddsengine.streams.chain.links import NO_LINK, Link, decode_link, digest_of
@@ -21,8 +20,6 @@ from tests.support.streams.ends import KEYS, Owner
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-
-    from oddsengine.offer.offer import Offer
 
 
 async def chained(redis: Redis, seen: dict[Position, bytes]) -> list[Link]:
@@ -44,7 +41,7 @@ async def chained(redis: Redis, seen: dict[Position, bytes]) -> list[Link]:
     return followed
 
 
-def state_of(offer: Offer) -> dict[str, tuple[object, ...]]:
+def state_of(offer: OwnedOffer | ReplicaOffer) -> dict[str, tuple[object, ...]]:
     """Return what is on offer, without positions."""
     found: dict[str, tuple[object, ...]] = {
         key: (each.v, each.identity, each.state, {name: each.prices for name, each in each.selections.items()})
@@ -58,11 +55,11 @@ async def read_on(redis: Redis, offer: ReplicaOffer) -> ReplicaOffer:
     """Apply the entries of a stream that an offer does not have yet, without the snapshot."""
     entries: Any = await redis.xrange(KEYS.changes, min=f"({offer.epoch}-{offer.seq}")
     for stream_id, fields in entries:
-        position, batch = parse_stream_id(stream_id), msgspec.msgpack.decode(fields[BATCH_FIELD], type=Batch)
-        assert bool(batch.profiles) == (position.seq == 0)
-        if batch.profiles:
-            offer.open_epoch(position.epoch, batch.profiles)
-        offer.apply(position.seq, batch)
+        position, entry = parse_stream_id(stream_id), decode_entry(fields[BATCH_FIELD])
+        assert bool(entry.profiles) == (position.seq == 0)
+        if entry.profiles:
+            offer.open_epoch(position.epoch, entry.profiles)
+        offer.apply(entry)
     return offer
 
 
@@ -197,4 +194,4 @@ async def test_the_entries_alone_say_what_is_on_offer_over_epochs_owners_and_pro
     await redis.hdel(KEYS.snapshot, "m:e1/match_odds")
     await Owner(redis).claimed(4_000_000)
     entries: Any = await redis.xrevrange(KEYS.changes, count=1)
-    assert () == msgspec.msgpack.decode(entries[0][1][BATCH_FIELD], type=Batch).profiles
+    assert () == decode_entry(entries[0][1][BATCH_FIELD]).profiles

@@ -14,8 +14,8 @@ from oddsengine.offer.offer import BEGINNING
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.streams.connection import UNAVAILABLE, open_client
 from oddsengine.streams.embedded import EmbeddedRedis
-from oddsengine.streams.follower import read_head, read_top
 from oddsengine.streams.publisher import Publisher
+from oddsengine.streams.snapshots.stored import read_head, read_top
 from tests.support.builders import an_event, an_offer_of
 from tests.support.processes.command import free_port
 from tests.support.service import running_service, wait_until
@@ -132,7 +132,7 @@ async def test_a_claim_that_is_interrupted_continues(redis_server: EmbeddedRedis
     assert (0, 0) == await read_top(redis, KEYS.changes)
     await publisher.claim(2_000_000)
     assert (1_000_000, 0) == await read_top(redis, KEYS.changes)
-    assert (await read_head(redis, KEYS)).whole
+    assert (await read_head(redis, KEYS)).snapshot
     assert 2 * markets + 2 == await redis.hlen(KEYS.snapshot)
     assert 1 == await redis.xlen(KEYS.changes)
     assert [] == await redis.keys("*:staged:*")
@@ -143,7 +143,7 @@ async def test_a_stream_is_bounded_in_bytes(redis_server: EmbeddedRedis, redis: 
     """Across epochs too. A follower that is further behind loads the snapshot."""
     limit = 400_000
     owner = Owner(redis)
-    owner.publisher = Publisher(redis, 0, KEYS, owner.offer, stream_bytes=limit)
+    owner.publisher = Publisher(redis, 0, KEYS, owner.offer, stream_bytes=limit, checkpoint_s=0.0)
     await owner.claimed()
     used = []
     names = [f"{'runner' * 20}-{number}" for number in range(100)]
@@ -161,7 +161,7 @@ async def test_a_stream_is_bounded_in_bytes(redis_server: EmbeddedRedis, redis: 
 
 async def test_an_entry_larger_than_the_bound_is_published(redis: Redis) -> None:
     owner = Owner(redis)
-    owner.publisher = Publisher(redis, 0, KEYS, owner.offer, stream_bytes=10)
+    owner.publisher = Publisher(redis, 0, KEYS, owner.offer, stream_bytes=10, checkpoint_s=0.0)
     await owner.claimed()
     for price in (2000, 2100, 2200):
         await owner.offers(price)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oddsengine.offer.offer import BEGINNING
-from oddsengine.streams.follower import read_head, read_top
+from oddsengine.streams.snapshots.stored import read_head, read_top
 from tests.support.builders import an_event
 from tests.support.streams.ends import KEYS, Owner, following, kept, same, until
 
@@ -34,8 +34,8 @@ async def lose_the_end(redis: Redis) -> None:
 async def take_for_another(redis: Redis) -> None:
     """Put the snapshot of an earlier position in the place of the present one."""
     dump = await redis.dump(KEYS.snapshot)
-    position = (await read_head(redis, KEYS)).top
-    while (await read_head(redis, KEYS)).top == position:
+    position = (await read_head(redis, KEYS)).snapshot
+    while (await read_head(redis, KEYS)).snapshot == position:
         await asyncio.sleep(0.01)
     assert dump is not None
     await redis.restore(KEYS.snapshot, 0, dump, replace=True)
@@ -78,7 +78,7 @@ async def test_a_loss_is_noticed_and_repaired(lost: str, redis_server: EmbeddedR
                 await until(lambda: owner.offer.epoch == running.offer.epoch == started.offer.epoch)
                 await until(lambda: same(owner, running) and same(owner, started))
                 assert epoch + 1 == owner.offer.epoch, "it is repaired once"
-        assert (await read_head(redis, KEYS)).whole
+        assert (await read_head(redis, KEYS)).snapshot
 
 
 @pytest.mark.parametrize("lost", ["the snapshot", "some fields", "the field that says what is whole"])
@@ -111,12 +111,12 @@ async def test_what_stays_unreadable_is_asked_for_once(redis_server: EmbeddedRed
     await owner.offers(2000, "e2/match_odds")
     await redis.hset(KEYS.snapshot, "m:e1/match_odds", b"\xc1")
     async with following(redis_server) as reader:
-        while (await read_head(redis, KEYS)).whole:
+        while (await read_head(redis, KEYS)).snapshot:
             await asyncio.sleep(0.01)
         await owner.publisher.claim(0)
         await redis.hset(KEYS.snapshot, "m:e1/match_odds", b"\xc1")
         await until(lambda: ["e2/match_odds"] == list(reader.offer.markets))
-        assert (await read_head(redis, KEYS)).whole
+        assert (await read_head(redis, KEYS)).snapshot
 
 
 async def test_an_epoch_below_the_followers_is_not_kept(redis_server: EmbeddedRedis, redis: Redis) -> None:
@@ -140,7 +140,7 @@ async def test_a_new_owner_loads_what_is_left(redis: Redis) -> None:
     await lose_fields(redis)
     new = await Owner(redis).claimed()
     assert ["e2/match_odds"] == list(new.offer.markets)
-    assert (await read_head(redis, KEYS)).whole
+    assert (await read_head(redis, KEYS)).snapshot
 
 
 async def test_a_snapshot_stays_whole_whatever_is_published(redis: Redis) -> None:
@@ -150,5 +150,5 @@ async def test_a_snapshot_stays_whole_whatever_is_published(redis: Redis) -> Non
         await owner.offers(2000)
         owner.offer.remove_event(an_event().id)
         await owner.flush()
-        assert (await read_head(redis, KEYS)).whole
+        assert (await read_head(redis, KEYS)).snapshot
     assert [] == owner.offer.changes_since(BEGINNING).markets

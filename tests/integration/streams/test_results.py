@@ -48,7 +48,7 @@ async def leaving(publisher: Publisher) -> Publication:
 
 
 async def test_results_are_kept_with_the_removal_and_expire(redis: Redis) -> None:
-    publisher = Publisher(redis, 0, KEYS, staged(), results_ttl_s=60)
+    publisher = Publisher(redis, 0, KEYS, staged(), results_ttl_s=60, checkpoint_s=0.0)
     publication = await leaving(publisher)
     results = Results(redis, "test", 1)
     assert await results.find(MARKETS[0]) is None
@@ -112,7 +112,7 @@ async def test_no_more_bytes_of_results_are_kept_than_configured(redis: Redis) -
     newest = publication.settled[-1]
     for number in range(3):
         parts = publication.settled[100 * number : 100 * number + 100]
-        again = Publication(publication.seq + number, publication.batch, (0,), (*parts, newest))
+        again = Publication(publication.seq + number, publication.batch, {}, (*parts, newest))
         await publisher.publish(again)
     results = Results(redis, "test", 1)
     found = [market for market in MARKETS if await results.find(market) is not None]

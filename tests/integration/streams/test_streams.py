@@ -9,10 +9,10 @@ import pytest_asyncio
 
 from oddsengine.domain.ids import MarketId
 from oddsengine.streams.errors import Fenced, PositionLost
-from oddsengine.streams.follower import read_top
 from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import ORIGIN, Position
 from oddsengine.streams.publisher import prepare
+from oddsengine.streams.snapshots.stored import read_top
 from tests.support.builders import an_event, an_offer_of
 from tests.support.streams.ends import KEYS, Owner, Reader, following, kept, same, until
 
@@ -192,7 +192,9 @@ async def test_a_gap_in_the_sequence_reloads_the_snapshot(redis: Redis, reader: 
         epoch = owner.offer.epoch
         script = redis.register_script(load_script("publish"))
         for each in publications:
-            await script(keys=list(KEYS), args=[epoch, each.seq, each.batch, "0-0", b"", 0, *each.arguments], client=pipe)
+            checkpoint: list[Any] = [each.seq - 1, each.seq, len(each.changed)]
+            checkpoint += [part for field in each.changed.items() for part in field]
+            await script(keys=list(KEYS), args=[epoch, each.seq, each.batch, "0-0", b"", 0, *checkpoint], client=pipe)
         pipe.xdel(KEYS.changes, f"{epoch}-{publications[0].seq}")
         await pipe.execute()
     await until(lambda: same(owner, reader))
@@ -208,7 +210,7 @@ async def test_a_batch_that_reaches_redis_too_late_is_not_published(redis: Redis
     assert batch is not None
     publication = prepare(owner.offer, batch)
     script = redis.register_script(load_script("publish"))
-    arguments = [owner.offer.epoch, publication.seq, publication.batch, "0-0", b"", 1, *publication.arguments]
+    arguments: list[Any] = [owner.offer.epoch, publication.seq, publication.batch, "0-0", b"", 1, 0, 0, 0]
     assert b"LATE" == await script(keys=list(KEYS), args=arguments)
     assert Position(owner.offer.epoch, publication.seq - 1) == await read_top(redis, KEYS.changes)
 

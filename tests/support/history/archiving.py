@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from oddsengine.common.tasks import end_tasks
-from oddsengine.domain.changes import MarketChange, MarketRecord
+from oddsengine.domain.changes import MarketRecord
 from oddsengine.history.archive.archive import Archive, Counters
+from oddsengine.history.rows.cutting import record_in
 from oddsengine.history.rows.tables import RecordKind, key_of
-from oddsengine.offer.replica_offer import apply_change
 from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.connection import open_client
 from oddsengine.streams.keys import shard_keys
@@ -82,13 +82,11 @@ async def market_at(database: Database, market: str, epoch: int, seq: int) -> Ma
     record = msgspec.msgpack.decode(rows[0][3], type=MarketRecord)
     changes = await fetch(
         database,
-        """SELECT seq, change FROM changes
+        """SELECT change FROM changes
            WHERE key = $1 AND (epoch, seq) > ($2, $3) AND (epoch, seq) <= ($4, $5) ORDER BY epoch, seq""",
         key,
         *rows[0][:2],
         epoch,
         seq,
     )
-    for at, change in changes:
-        apply_change(record, msgspec.msgpack.decode(change, type=MarketChange), at)
-    return record
+    return record_in(changes[-1][0]) if changes else record

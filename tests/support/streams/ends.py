@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from oddsengine.domain.changes import Batch, EventChange, MarketChange
-    from oddsengine.offer.offer import Offer
+    from oddsengine.domain.changes import EventChange, MarketChange
+    from oddsengine.offer.entries.entry import Entry
 
 KEYS = shard_keys("test", 0)
 
@@ -42,10 +42,10 @@ class HasUrl(Protocol):
 
 
 class Owner:
-    """An offer and its publisher."""
+    """An offer and its publisher, which brings the snapshot up to the stream with every entry, or rarely."""
 
-    def __init__(self, redis: Redis) -> None:
-        self.publisher = Publisher(redis, 0, KEYS, OwnedOffer(("default",)))
+    def __init__(self, redis: Redis, *, checkpoint_s: float = 0.0) -> None:
+        self.publisher = Publisher(redis, 0, KEYS, OwnedOffer(("default",)), checkpoint_s=checkpoint_s)
 
     @property
     def offer(self) -> OwnedOffer:
@@ -84,8 +84,8 @@ class Reader:
     def replaced(self, _shard: int) -> None:
         self.heard.append("replaced")
 
-    def changed(self, _shard: int, batches: list[Batch]) -> None:
-        touched = {self.offer.markets[market.id].identity.event for batch in batches for market in batch.markets}
+    def changed(self, _shard: int, entries: list[Entry]) -> None:
+        touched = {self.offer.markets[market].identity.event for entry in entries for market in entry.markets}
         if touched:
             self.heard.append(f"changed {','.join(sorted(touched))}")
 
@@ -121,7 +121,7 @@ async def until(condition: Callable[[], bool]) -> None:
 def same(owner: Owner, reader: Reader) -> bool:
     """Check whether a follower has what its owner has; the order of events that changed together does not matter."""
 
-    def state(offer: Offer) -> tuple[list[EventChange], list[MarketChange]]:
+    def state(offer: OwnedOffer | ReplicaOffer) -> tuple[list[EventChange], list[MarketChange]]:
         changes = offer.changes_since(BEGINNING)
         return sorted(changes.events, key=lambda event: event.id), sorted(changes.markets, key=lambda market: market.id)
 

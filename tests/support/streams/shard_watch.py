@@ -18,8 +18,8 @@ from tests.support.service import PATIENCE_S
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from oddsengine.domain.changes import Batch
     from oddsengine.domain.ids import MarketId
+    from oddsengine.offer.entries.entry import Entry
     from oddsengine.streams.embedded import EmbeddedRedis
 
 
@@ -68,7 +68,7 @@ class ShardWatch:
             self.epochs += 1
         self._check(shard)
 
-    def changed(self, shard: int, _batches: list[Batch]) -> None:
+    def changed(self, shard: int, _entries: list[Entry]) -> None:
         """Check the state after some batches."""
         self._check(shard)
 

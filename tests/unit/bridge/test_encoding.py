@@ -18,6 +18,7 @@ from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.streams.consuming.shard_consumer import Reload, StreamEntry
 from oddsengine.streams.positions import ORIGIN, Position
 from tests.support.builders import a_command, an_event, an_offer_of
+from tests.support.streams.entries import sent
 
 EVENTS = ("e1", "e2", "e3")
 
@@ -40,7 +41,7 @@ class Installation:
     def commit(self) -> None:
         batch = self.offer.commit(len(self.entries), heartbeat=True)
         assert batch is not None
-        self.entries.append(StreamEntry(Position(self.offer.epoch, self.offer.seq), {}, batch))
+        self.entries.append(StreamEntry(Position(self.offer.epoch, self.offer.seq), {}, batch, sent(self.offer, batch)))
 
     def records(self) -> list[Record]:
         events = [entry.record for entry in self.offer.events.values()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.domain.changes import EventDescription, EventProgress, EventRecord
+from oddsengine.domain.changes import EventDescription, EventProgress, EventRecord, MarketRecord
 from oddsengine.domain.events import Competition
 from oddsengine.domain.ids import EventId
 from oddsengine.offer.change_index import ALL, ChangeIndex, EventEntry
@@ -23,18 +23,18 @@ def a_description(event: str, competition: str | None = None) -> EventDescriptio
     return EventDescription(SPORTS[event], Competition(competition, competition.title()), event, (), None)
 
 
-def an_entry(event: str) -> EventEntry:
+def an_entry(event: str) -> EventEntry[MarketRecord]:
     progress = EventProgress(in_play=False, score=None, clock=None)
     return EventEntry(EventRecord(EventId(event), a_description(event), 0, progress, 0))
 
 
-def ids(index: ChangeIndex, scope: str, seq: int) -> list[str]:
+def ids(index: ChangeIndex[MarketRecord], scope: str, seq: int) -> list[str]:
     return [entry.record.id for entry in index.since(scope, seq)]
 
 
 @given(STEPS)
 def test_since_returns_exactly_the_events_of_the_scope_that_changed(steps: list[tuple[str, bool, int]]) -> None:
-    index = ChangeIndex()
+    index: ChangeIndex[MarketRecord] = ChangeIndex()
     entries = {event: an_entry(event) for event in SPORTS}
     changed: dict[str, int] = {}
     seq = 1
@@ -67,7 +67,7 @@ def test_an_older_batch_never_makes_a_loaded_event_look_older(batches: list[tupl
     entries = {event: an_entry(event) for event in SPORTS}
     for place, entry in enumerate(entries.values(), start=5):
         entry.touched = place
-    index = ChangeIndex()
+    index: ChangeIndex[MarketRecord] = ChangeIndex()
     index.load(entries.values())
     assert 8 == index.loaded_seq
     before = {event: entry.touched for event, entry in entries.items()}
@@ -78,7 +78,8 @@ def test_an_older_batch_never_makes_a_loaded_event_look_older(batches: list[tupl
 
 
 def test_an_event_described_under_another_competition_is_found_there() -> None:
-    index, entry = ChangeIndex(), an_entry("e1")
+    index: ChangeIndex[MarketRecord] = ChangeIndex()
+    entry = an_entry("e1")
     index.add(entry)
     index.touch(entry, 1)
     index.discard(entry)
@@ -90,7 +91,8 @@ def test_an_event_described_under_another_competition_is_found_there() -> None:
 
 
 def test_a_new_epoch_starts_without_changes() -> None:
-    index, entry = ChangeIndex(), an_entry("e1")
+    index: ChangeIndex[MarketRecord] = ChangeIndex()
+    entry = an_entry("e1")
     index.add(entry)
     index.touch(entry, 5)
     index.reset_positions()

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from oddsengine.domain.changes import Batch, Changes, MarketIdentity, MarketState, MarketTerms, Meta, Record
+from oddsengine.domain.changes import Changes, MarketIdentity, MarketState, MarketTerms, Meta, Record
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
 from oddsengine.domain.results import HALF_WON, LOST, WON
+from oddsengine.gateway.state.flush_changes import from_entries
 from oddsengine.offer.change_index import ALL
-from oddsengine.offer.merge import merge_batches
-from oddsengine.offer.offer import BEGINNING, Offer
+from oddsengine.offer.entries.entry import batch_of
+from oddsengine.offer.offer import BEGINNING
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.offer.replica_offer import ReplicaOffer
 from tests.support.builders import an_event, an_offer_of
 from tests.support.laws.examples import examples
+from tests.support.streams.entries import changes_in, sent
+
+if TYPE_CHECKING:
+    from oddsengine.offer.entries.entry import Entry
+
+AnyOffer: TypeAlias = "OwnedOffer | ReplicaOffer"
 
 EVENTS = ["e1", "e2", "e3"]
 SPORT_OF = {"e1": "football", "e2": "football", "e3": "tennis"}
@@ -91,7 +98,7 @@ class ClientState:
         return f"ClientState({self.events}, {self.markets})"
 
 
-def full_state(offer: Offer, scope: str) -> ClientState:
+def full_state(offer: AnyOffer, scope: str) -> ClientState:
     return ClientState(scope).apply(offer.changes_since(BEGINNING, scope))
 
 
@@ -106,7 +113,7 @@ class Positions(RuleBasedStateMachine):
         self.owner.open_epoch(7)
         self.replica = ReplicaOffer()
         self.remembered: list[tuple[int, dict[str, ClientState]]] = []
-        self.batches: list[Batch] = []
+        self.entries: list[Entry] = []
         self.remember()
         self.restart_replica()
 
@@ -188,11 +195,12 @@ class Positions(RuleBasedStateMachine):
         assert self.owner.seq == before + (batch is not None)
         if batch is None:
             return
+        entry = sent(self.owner, batch)
+        assert batch == batch_of(entry)
         for record in self.owner.snapshot_update(batch).written:
             assert msgspec.msgpack.decode(msgspec.msgpack.encode(record), type=Record) == record
-        sent = msgspec.msgpack.decode(msgspec.msgpack.encode(batch), type=Batch)
-        self.replica.apply(self.owner.seq, sent)
-        self.batches.append(sent)
+        self.replica.apply(entry)
+        self.entries.append(entry)
         self.remember()
         self.check_replica()
 
@@ -209,7 +217,7 @@ class Positions(RuleBasedStateMachine):
     def check_replica(self) -> None:
         """Check what depends on the replica, which shares nothing with the owner, and so changes only here and in `commit`."""
         self.a_diff_since_any_position_gives_the_current_state()
-        self.merged_batches_equal_the_diff()
+        self.merged_entries_equal_the_diff()
         self.the_replica_equals_the_last_commit()
 
     def a_diff_since_any_position_gives_the_current_state(self) -> None:
@@ -221,10 +229,12 @@ class Positions(RuleBasedStateMachine):
                 state = copy.deepcopy(states[scope]).apply(self.replica.changes_since(seq, scope))
                 assert full_state(self.replica, scope) == state, (seq, scope)
 
-    def merged_batches_equal_the_diff(self) -> None:
-        for place in {0, len(self.batches) - 2, len(self.batches) - 1} & set(range(len(self.batches))):
-            _, states = self.remembered[place]
-            changes = merge_batches(self.batches[place:])
+    def merged_entries_equal_the_diff(self) -> None:
+        for place in {0, len(self.entries) - 2, len(self.entries) - 1} & set(range(len(self.entries))):
+            seq, states = self.remembered[place]
+            if not self.replica.has_diff_since(7, seq):
+                continue
+            changes = changes_in(from_entries(self.entries[place:], self.replica))
             assert full_state(self.replica, ALL) == copy.deepcopy(states[ALL]).apply(changes), place
             stopped = [change.state is not None and change.state.status != "open" for change in changes.markets]
             assert [True] * changes.urgent + [False] * (len(stopped) - changes.urgent) == stopped

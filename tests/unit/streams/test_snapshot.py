@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from oddsengine.domain.changes import Meta, Record, Tombstone
 from oddsengine.domain.ids import EventId
 from oddsengine.offer.owned_offer import OwnedOffer
-from oddsengine.streams.snapshot import obsolete_keys, record_key
+from oddsengine.streams.snapshots.stored import obsolete_keys, record_key
 from tests.support.builders import an_event, an_offer_of
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def test_a_stored_snapshot_kept_up_to_date_equals_a_new_one(steps: list[tuple[st
         if batch is not None:
             update = offer.snapshot_update(batch)
             stored |= {record_key(record): record for record in update.written}
+            stored |= {f"m:{change.id}": offer.markets[change.id] for change in batch.markets}
             for key in obsolete_keys(update):
                 stored.pop(key, None)
             assert needed(offer, offer.records()) == needed(offer, stored.values())

@@ -15,12 +15,13 @@ from oddsengine.gateway.fanout.batches import DeltaBatch
 from oddsengine.gateway.fanout.delta_encoder import DeltaEncoder
 from oddsengine.gateway.protocol.chunking import ChunkLimits
 from oddsengine.gateway.protocol.delivery import DeliveryOptions
+from oddsengine.gateway.state.flush_changes import from_entries
 from oddsengine.gateway.state.replica import Replica
-from oddsengine.offer.merge import merge_batches
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.streams.positions import encode_at
 from tests.support.builders import an_event, an_offer_of
 from tests.support.hub_harness import Wire
+from tests.support.streams.entries import sent
 
 if TYPE_CHECKING:
     from oddsengine.gateway.fanout.audience import Audience
@@ -64,9 +65,10 @@ class Shard:
     def encoder(self, limits: ChunkLimits = LIMITS) -> DeltaEncoder:
         batch = self.owner.commit(1000)
         assert isinstance(batch, Batch)
-        self.offer.apply(self.owner.seq, batch)
+        entry = sent(self.owner, batch)
+        self.offer.apply(entry)
         at = self.replica.at()
-        delta = DeltaBatch(0, merge_batches([batch]), batch.ts_ms, at[0])
+        delta = DeltaBatch(0, from_entries([entry], self.offer), batch.ts_ms, at[0])
         return DeltaEncoder(self.offer, delta, self.audiences, at, self.before, limits)
 
 

@@ -11,13 +11,15 @@ from oddsengine.gateway.fanout.session import Session
 from oddsengine.gateway.hub.flush import Flush
 from oddsengine.gateway.hub.states import Trigger
 from oddsengine.gateway.protocol.delivery import DeliveryOptions
+from oddsengine.gateway.state.flush_changes import from_changes
 from oddsengine.gateway.state.replica import Channel
+from oddsengine.offer.replica_offer import ReplicaOffer
 from oddsengine.streams.positions import Position
 from tests.support.hub_harness import Wire
 
 
 def a_delta(shard: int = 0, suspended_ms: int | None = None) -> DeltaBatch:
-    return DeltaBatch(shard, Changes([], [], []), 1, Position(1, 1), suspended_ms)
+    return DeltaBatch(shard, from_changes(Changes([], [], []), ReplicaOffer()), 1, Position(1, 1), suspended_ms)
 
 
 def an_audience(*wires: Wire, channel: str = "event:e1") -> Audience[Session]:

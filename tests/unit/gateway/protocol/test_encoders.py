@@ -33,6 +33,7 @@ from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol import server_messages as server
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.encoders import JSON, MSGPACK, Encoding
+from oddsengine.offer.entries.wire_types import MarketChanged
 
 T = TypeVar("T")
 
@@ -174,7 +175,7 @@ def test_a_market_change_is_decoded_as_its_changed_fields(
     change: MarketChange, profile_index: int | None, odds_format: str, encoding: Encoding, with_fair: bool
 ) -> None:
     encoded = encoders.market_change(change, profile_index, odds_format, encoding, with_fair=with_fair)
-    decoded = decode(encoded, server.MarketChanged, encoding)
+    decoded = decode(encoded, MarketChanged, encoding)
     assert (change.id, change.v) == (decoded.id, decoded.v)
     identity, state = change.identity, change.state
     found_identity = (decoded.event, decoded.type, decoded.period, decoded.line, decoded.winners, decoded.name, decoded.unit)
@@ -217,7 +218,7 @@ def test_a_market_over_http_is_the_whole_market(
 def test_a_market_without_a_name_is_named_after_its_type() -> None:
     """Nameless ones come from an engine of an earlier release."""
     whole = MarketChange(MarketId("m"), 1, MarketIdentity(EventId("e"), "both_to_score"), None, {})
-    assert "Both to score" == decode(encoders.market_change(whole, 0), server.MarketChanged, JSON).name
+    assert "Both to score" == decode(encoders.market_change(whole, 0), MarketChanged, JSON).name
 
 
 @given(change=event_changes, encoding=encodings)
@@ -267,7 +268,7 @@ def test_a_delta_is_decoded_as_its_fragments(
         "0:1:2",
         3,
         [decode(event, server.EventChanged, encoding) for event in encoded_events] or UNSET,
-        [decode(market, server.MarketChanged, encoding) for market in markets] or UNSET,
+        [decode(market, MarketChanged, encoding) for market in markets] or UNSET,
     )
     assert expected == decoded
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oddsengine.domain.changes import Batch, MarketChange, Removal, SelectionChange
+from oddsengine.domain.changes import MarketIdentity, MarketRecord, MarketState, Removal, SelectionRecord
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.gateway.state.price_history import OfferedPeriod, PriceHistory
+from oddsengine.offer.entries.entry import Entry
 
 KEEP_MS = 100
 MARKET = MarketId("e1/match_odds")
@@ -17,9 +19,14 @@ PRICES = (1500, 2000, 2500)
 changes = st.lists(st.tuples(st.integers(0, 120), st.none() | st.sampled_from(PRICES)), min_size=1, max_size=20)
 
 
-def a_change(v: int, ts_ms: int, price: int | None, market: MarketId = MARKET) -> Batch:
-    selections = {"home": SelectionChange(None, None, (price,))}
-    return Batch(ts_ms, markets=[MarketChange(market, v, None, None, selections)])
+def a_change(v: int, ts_ms: int, price: int | None, *, draw: int | None = None, home_at: int | None = None) -> Entry:
+    """Publish the price of the home side; that of the draw too, where the home side has changed at another position."""
+    selections = {"home": SelectionRecord("Home", "active", (price,), v if home_at is None else home_at, 0, 0)}
+    if draw is not None:
+        selections["draw"] = SelectionRecord("Draw", "active", (draw,), v, 0, 0)
+    state = MarketState("open", None, in_play=False)
+    record = MarketRecord(MARKET, MarketIdentity(EventId("e1"), "match_odds"), 0, state, 0, v, v, selections)
+    return Entry(v, ts_ms, markets=[MARKET], runs=[(EventId("e1"), 1)], records=[msgspec.msgpack.encode(record)])
 
 
 @given(
@@ -70,7 +77,7 @@ def test_an_unknown_market_or_selection_was_not_on_offer() -> None:
 def test_a_removed_market_and_a_cleared_history_are_unknown() -> None:
     history = PriceHistory(KEEP_MS)
     history.record(a_change(1, 0, 2000), 0)
-    history.record(Batch(1, removals=[Removal("market", MARKET, EventId("e1"), "football", "cup")]), 1)
+    history.record(Entry(2, 1, removals=[Removal("market", MARKET, EventId("e1"), "football", "cup")]), 1)
     assert history.was_on_offer(MARKET, "home", 2000, 0, None, 1) is None
     history.record(a_change(2, 2, 2000), 2)
     history.clear()
@@ -81,3 +88,21 @@ def test_nothing_is_kept_where_no_time_is() -> None:
     history = PriceHistory(0)
     history.record(a_change(1, 0, 2000), 0)
     assert history.was_on_offer(MARKET, "home", 2000, 0, None, 0) is None
+
+
+def test_only_changes_of_the_selection_count() -> None:
+    """The price of another one moves in between."""
+    history = PriceHistory(KEEP_MS)
+    history.record(a_change(5, 0, 2000, draw=3000), 0)
+    history.record(a_change(6, 10, 2000, draw=3100, home_at=5), 10)
+    history.record(a_change(7, 20, 2100, draw=3100), 20)
+    assert OfferedPeriod(5, 0, 20) == history.was_on_offer(MARKET, "home", 2000, 0, 6, 20)
+    assert history.was_on_offer(MARKET, "home", 2000, 0, 4, 20) is None, "it had another price then"
+
+
+def test_a_price_from_before_what_is_kept_is_found_for_any_version() -> None:
+    """With which version it came is not known any more; it was on offer within the time kept."""
+    history = PriceHistory(KEEP_MS)
+    history.record(a_change(6, 0, 2000, draw=3100, home_at=5), 0)
+    history.record(a_change(7, 20, 2100, draw=3100), 20)
+    assert OfferedPeriod(6, 0, 20) == history.was_on_offer(MARKET, "home", 2000, 0, 4, 20)

@@ -13,6 +13,7 @@ from oddsengine.gateway.state.replica import STALE, Replica, UnknownChannel
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.streams.positions import ORIGIN, Position
 from tests.support.builders import an_event, an_offer_of
+from tests.support.streams.entries import sent
 
 if TYPE_CHECKING:
     from oddsengine.gateway.state.replica import At, Channel
@@ -38,7 +39,7 @@ class Published:
             self.owner.stage_market(an_offer_of(f"{event}/match_odds", prices, status=status, reason=reason))
         batch = self.owner.commit(0)
         if batch is not None:
-            self.replica.offers[0].apply(self.owner.seq, batch)
+            self.replica.offers[0].apply(sent(self.owner, batch))
 
     def statuses(self, channel: Channel) -> dict[str, str]:
         """The status of every market that a snapshot of a channel shows."""
@@ -128,7 +129,7 @@ def test_a_stale_suspended_shard_shows_no_open_market(published: Published) -> N
     assert [STALE] == [market.state.reason for market in changes.markets if market.state]
     assert 1 == changes.urgent
     assert {"e1/match_odds": "suspended", "e2/match_odds": "closed"} == published.statuses(channel)
-    record = replica.effective(replica.offers[0].markets[MarketId("e1/match_odds")])
+    record = replica.effective(replica.offers[0].markets[MarketId("e1/match_odds")].record)
     assert ("suspended", STALE, [(None,)]) == (
         record.state.status,
         record.state.reason,

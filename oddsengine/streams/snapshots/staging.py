@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from oddsengine.streams.lua import load_script
-from oddsengine.streams.snapshot import record_key
+from oddsengine.streams.snapshots.stored import record_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
