@@ -48,13 +48,16 @@ class CommandedMarkets:
         self._may_settle = False
         #: how far the world's clock, by which commands expire, is ahead of ours
         self.clock_step_ms = 0
+        #: whether a command was put since this was last cleared that settles which events are the same
+        self.settles = False
         #: the number of the last entry of the log of commands that was obeyed
         self.obeyed = 0
 
     def put(self, command: Command) -> list[MarketId]:
         """Take over the present state of a command. Return the markets that are to be priced again."""
         before = self.book.put(command)
-        self._may_settle = self._may_settle or command.action in _SETTLING
+        if command.action in _SETTLING:
+            self.settles = self._may_settle = True
         self.is_active = bool(self.book.commands or self._ruled)
         if before is None and command.id not in self.book.commands:
             return []

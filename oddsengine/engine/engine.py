@@ -159,6 +159,7 @@ class Engine:
         await self.identities.catch_up()
 
     def _wake_writers(self) -> None:
+        self.pipeline.commands.obeyed = self.identities.acknowledged
         for writer in self.ownership.active:
             writer.wake()
 
@@ -177,8 +178,9 @@ class Engine:
 
     def _obeyed(self, seq: int) -> None:
         """Publish what commands have changed, and how far the log of commands has been obeyed."""
-        self.pipeline.commands.obeyed = seq
-        self.identities.wake()
+        commands = self.pipeline.commands
+        self.identities.obey(seq, settles=commands.settles)
+        commands.settles = False
         self._wake_writers()
 
     def agrees(self, batch: UpdateBatch) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 KEPT_MS: Final = 24 * 3600 * 1000
 #: How many events are decided of with one write. With those that may be the same it takes some milliseconds.
 _DECIDED_AT_ONCE: Final = 200
+_LEARNED_AT_ONCE: Final = 20
 _BLOCK_MS: Final = 200
 _RETRY_S: Final = 0.1
 _CHECK_EVERY_S: Final = 0.5
@@ -72,6 +73,10 @@ class IdentityKeeper:
         self._progress = IdentityProgress()
         self._wake = asyncio.Event()
         self._deciding_since_s = self._next_tidy_s = clock()
+        #: the last command that was obeyed here, the last one that decisions take into account, and that which we have written
+        self._obeyed = self._decided_upto = self._written_upto = 0
+        #: a command to wait for, since it settles which events are one, and up to which one those before it were obeyed
+        self._settling, self._before_settling = 0, 0
         #: how often Redis had lost decisions
         self.losses = 0
 
@@ -93,6 +98,19 @@ class IdentityKeeper:
         matched = self._matched()
         if matched is not None and matched.matcher.has_pending:
             self._wake.set()
+
+    def obey(self, seq: int, *, settles: bool) -> None:
+        """Note that the commands up to a number were obeyed, and whether one of them settles which events are one."""
+        if settles and self._matched() is not None:
+            self._before_settling = self.acknowledged
+            self._settling = seq
+        self._obeyed = max(self._obeyed, seq)
+        self._wake.set()
+
+    @property
+    def acknowledged(self) -> int:
+        """Up to which number commands are obeyed, and decisions take those into account that settle which events are one."""
+        return self._obeyed if self._settling <= self._decided_upto else self._before_settling
 
     async def load(self) -> None:
         """Take over everything that is decided. Waits until Redis answers. Call it before anything is published."""
@@ -185,6 +203,10 @@ class IdentityKeeper:
         progress, matcher = self._progress, self._placed.matcher
         at = progress.at
         log, stored = await self._identities.last_of_log(), await self._identities.load()
+        for count, identity in enumerate(stored.decisions.identities.values(), 1):
+            # Comparing an event with the others takes a millisecond: others get their turn.
+            if identity is not None and matcher.learn(identity.event) and not count % _LEARNED_AT_ONCE:
+                await asyncio.sleep(0)
         if progress.at != at or not progress.must_load:
             return  # it was read by somebody else meanwhile
         reading = progress.load(stored, log, matcher.decided, matcher.possible, self._wall_ms())
@@ -208,12 +230,15 @@ class IdentityKeeper:
                 await self.check()
                 return True
             matcher.reconsider_all()
+            self._written_upto = 0
             self._deciding_since_s = self._clock()
             _log.info("deciding identities", events=len(matcher.decided))
         self._wake.clear()
         decisions = matcher.propose(self._wall_ms(), _DECIDED_AT_ONCE)
         if not decisions and not matcher.has_pending:
             decisions = self._tidy()
+        if not matcher.has_pending and self._obeyed > self._written_upto:
+            decisions = Decisions(decisions.identities, decisions.possible, self._obeyed)
         if decisions:
             return await self._write(progress.following(decisions))
         return matcher.has_pending
@@ -222,6 +247,7 @@ class IdentityKeeper:
         if not await self._identities.write(write):
             self._progress.is_open = False
             return False
+        self._written_upto = max(self._written_upto, write.decisions.obeyed)
         if self._progress.written(write) and write.decisions:
             self._apply(write.decisions)
         return True
@@ -239,4 +265,5 @@ class IdentityKeeper:
 
     def _apply(self, decisions: Decisions) -> None:
         self._placed.apply(decisions)
+        self._decided_upto = max(self._decided_upto, decisions.obeyed)
         self._changed()

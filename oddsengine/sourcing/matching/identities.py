@@ -50,14 +50,18 @@ class PossibleMatch(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Decisions(msgspec.Struct, frozen=True, array_like=True):
-    """Decisions made together: identities, and pairs in doubt, by a feed's own event. None: there is none any more."""
+    """Decisions made together: identities, and pairs in doubt, by a feed's own event. None: there is none any more.
+
+    `obeyed` is the number of the last command that they take into account, 0 if that is not said.
+    """
 
     identities: dict[EventId, Identity | None] = {}
     possible: dict[EventId, PossibleMatch | None] = {}
+    obeyed: int = 0
 
     def __bool__(self) -> bool:
-        """Return whether anything was decided."""
-        return bool(self.identities or self.possible)
+        """Return whether anything is said."""
+        return bool(self.identities or self.possible or self.obeyed)
 
 
 def without_progress(event: Event) -> Event:

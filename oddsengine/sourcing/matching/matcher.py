@@ -246,6 +246,13 @@ class Matcher:
             del self._pending[event]
         return self._decide(sorted(reached), now_ms)
 
+    def learn(self, event: Event) -> bool:
+        """Compare an event that decisions are about with the others, before they are applied. Return whether it was not known."""
+        if event.id in self._events:
+            return False
+        self._known.learn(event)
+        return True
+
     def apply(self, decisions: Decisions) -> list[Move]:
         """Take decisions over, and return the events that are now placed elsewhere."""
         moves: list[Move] = []

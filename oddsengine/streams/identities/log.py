@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LOG_ENTRIES_KEPT: Final = 200
 _READ: Final = 50
 _AT: Final = b"at"
+_OBEYED: Final = b"obeyed"
 _IDENTITY, _POSSIBLE = "i:", "p:"
 _DECISIONS, _BASE = b"d", b"b"
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -64,7 +65,9 @@ class IdentityLog:
                     possible[event] = _decode_possible(value)
             except DECODING_ERRORS as error:
                 _log.error("stored identity unreadable", event_id=event, error=str(error))
-        return StoredIdentities(_position(stored.get(_AT)), Decisions(identities, possible))
+        obeyed = stored.get(_OBEYED, b"")
+        at = _position(stored.get(_AT))
+        return StoredIdentities(at, Decisions(identities, possible, int(obeyed) if obeyed.isdigit() else 0))
 
     async def last(self) -> Position:
         """Return the position of the table, `ORIGIN` if there is none. Raises RedisError or OSError if Redis does not answer."""
@@ -106,6 +109,8 @@ class IdentityLog:
         for prefix, values in ((_IDENTITY, write.decisions.identities), (_POSSIBLE, write.decisions.possible)):
             for event, value in values.items():
                 args += [prefix + event, b"" if value is None else _encode(value)]
+        if write.decisions.obeyed:
+            args += [_OBEYED, write.decisions.obeyed]
         reply: Any = await self._write(keys=list(self._keys), args=args)
         return bool(reply)
 

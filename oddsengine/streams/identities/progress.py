@@ -134,7 +134,7 @@ class IdentityProgress:
         if lost or stored.at < max(self.at, log):
             epoch = max(now_ms, self.at.epoch + 1, stored.at.epoch + 1, log.epoch + 1)
             restoration = Write(stored.at, Position(epoch, 0), Decisions({**lost}, {**lost_doubts}), stored.at, reloads=True)
-        return Reading(Decisions(taken, taken_doubts), restoration)
+        return Reading(Decisions(taken, taken_doubts, stored.decisions.obeyed), restoration)
 
     def _is_lost(self, known: Identity, stored: Identity | None) -> bool:
         """Check whether what we know of an event holds against the table: what was published first does."""

@@ -56,15 +56,16 @@ class MemoryIdentities(NamedTuple):
     at: list[Position]
     identities: dict[EventId, Identity]
     possible: dict[EventId, PossibleMatch]
+    obeyed: list[int]
 
     @classmethod
     def empty(cls) -> MemoryIdentities:
         """Return an empty one."""
-        return cls([], [], {}, {})
+        return cls([], [], {}, {}, [])
 
     def copy(self) -> MemoryIdentities:
         """Return what a replica or a file has of it."""
-        return MemoryIdentities(list(self.entries), list(self.at), dict(self.identities), dict(self.possible))
+        return MemoryIdentities(list(self.entries), list(self.at), dict(self.identities), dict(self.possible), list(self.obeyed))
 
     @property
     def last(self) -> Position:
@@ -78,7 +79,7 @@ class MemoryIdentities(NamedTuple):
 
     def stored(self) -> StoredIdentities:
         """Return the table."""
-        return StoredIdentities(self.last, Decisions({**self.identities}, {**self.possible}))
+        return StoredIdentities(self.last, Decisions({**self.identities}, {**self.possible}, max(self.obeyed, default=0)))
 
     def write(self, write: Write, *, is_fenced: bool = True) -> bool:
         """Write an entry if it follows what its writer has read."""
@@ -86,6 +87,7 @@ class MemoryIdentities(NamedTuple):
             return False
         self.entries.append(LogEntry(write.at, None if write.reloads else write.decisions, write.base))
         self.at[:] = [write.at]
+        self.obeyed.append(write.decisions.obeyed)
         changes: list[tuple[dict[EventId, Any], Any]] = [
             (self.identities, write.decisions.identities),
             (self.possible, write.decisions.possible),

@@ -12,6 +12,7 @@ from oddsengine.domain.ids import EventId
 from oddsengine.sourcing.matching.identities import Decisions
 from tests.support.builders import a_command
 from tests.support.feeds import KICK_OFF, OPEN, Feeds, a_match
+from tests.support.streams.identity_world import IdentityWorld
 
 if TYPE_CHECKING:
     from oddsengine.domain.events import Event
@@ -173,3 +174,26 @@ def test_a_definition_before_its_event_waits_for_it() -> None:
     engine.update("p", EventUpdate(event))
     engine.decide()
     assert "open" == engine.market("p.9/moneyline")[0]
+
+
+def test_a_settling_command_is_obeyed_once_it_is_decided_what_it_changes() -> None:
+    world = IdentityWorld()
+    decider, other = world.start(), world.start()
+    decider.decides = True
+    for engine in (decider, other):
+        engine.settle()
+        engine.keeper.obey(7, settles=False)
+        assert 7 == engine.keeper.acknowledged
+        engine.keeper.obey(9, settles=True)
+        assert 7 == engine.keeper.acknowledged
+    other.settle()
+    assert 7 == other.keeper.acknowledged, "that is up to the other one"
+    decider.settle()
+    assert 9 == decider.keeper.acknowledged
+    other.settle()
+    assert 9 == other.keeper.acknowledged
+    # One that has read all of it from the tables.
+    late = world.start()
+    late.keeper.obey(9, settles=True)
+    late.settle()
+    assert 9 == late.keeper.acknowledged
