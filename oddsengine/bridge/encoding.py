@@ -14,7 +14,7 @@ from oddsengine.offer.replica_offer import ReplicaOffer
 from oddsengine.streams.positions import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from oddsengine.bridge.messages import Gap
     from oddsengine.domain.changes import Batch, MarketChange, MarketRecord, Record, Removal
@@ -45,14 +45,18 @@ class ShardEncoder:
         profile: whose prices to publish.
         odds_format: their format.
         published: the keys that the broker has: `m:<market>` and `e:<event>`.
+        profiles: the profiles, in the order of prices, of entries of an epoch before the one of the state.
     """
 
-    def __init__(self, shard: int, profile: str, odds_format: str, published: Iterable[str]) -> None:
+    def __init__(
+        self, shard: int, profile: str, odds_format: str, published: Iterable[str], profiles: Sequence[str] = ()
+    ) -> None:
         self._shard = shard
         self._profile = profile
         self._format = odds_format
         self._offer = ReplicaOffer(())
         self._index: int | None = None
+        self._earlier = profiles
         self._published: dict[str, set[str]] = {}
         for key in published:
             self._published.setdefault(_event_of(key), set()).add(key)
@@ -69,9 +73,24 @@ class ShardEncoder:
     def load(self, at: Position, records: list[Record]) -> None:
         """Take a state over without publishing it: entries before and after it follow."""
         self._offer.load(at.epoch, at.seq, records)
-        profiles = self._offer.profiles
-        self._index = profiles.index(self._profile) if self._profile in profiles else None
+        self._index = self._index_in(self._offer.profiles)
         self.is_loaded = True
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The profiles of the state, in the order of prices."""
+        return self._offer.profiles
+
+    def _index_in(self, profiles: Sequence[str]) -> int | None:
+        return profiles.index(self._profile) if self._profile in profiles else None
+
+    def _index_of(self, change: MarketChange) -> int | None:
+        """Return where the profile's prices are in a change; None if that is not known: then it has none."""
+        is_present = self._position.epoch == self._offer.epoch
+        profiles = self._offer.profiles if is_present else self._earlier
+        fits = all(len(selection.prices) == len(profiles) for selection in change.selections.values())
+        fits = fits and (change.state is None or len(change.state.terms) in {0, len(profiles)})
+        return self._index_in(profiles) if fits else None
 
     def reload(self, found: Reload, ts_ms: int) -> Encoded:
         """Encode the whole state of a shard, with the name of the gap, and the end of everything that it lacks."""
@@ -153,7 +172,7 @@ class ShardEncoder:
             subject,
             market=market,
             profile=self._profile,
-            change=None if change is None else msgspec.Raw(encoders.market_change(change, self._index, self._format)),
+            change=None if change is None else msgspec.Raw(encoders.market_change(change, self._index_of(change), self._format)),
             state=None if record is None else msgspec.Raw(encoders.market(record, self._index, self._format)),
             gap=gap,
         )

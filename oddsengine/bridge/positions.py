@@ -7,22 +7,40 @@ missing.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+import msgspec
+
+from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 from oddsengine.streams.keys import bridge_keys
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from redis.asyncio import Redis
 
 _T = TypeVar("_T")
 _COMMANDS: Final = "commands"
+_PROFILES: Final = "{}:profiles"
 _RETRY_S: Final = 0.2
 #: How many members a command adds or removes at most.
 _MEMBERS: Final = 2000
+
+
+class Stored(NamedTuple):
+    """What is kept of a shard.
+
+    Attributes:
+        position: up to where it was published; `ORIGIN` if it never was.
+        published: the keys that the broker has of it.
+        profiles: the profiles of that position's epoch, in the order of prices; none if that is not known.
+    """
+
+    position: Position
+    published: set[str]
+    profiles: tuple[str, ...]
 
 
 class PositionStore:
@@ -39,11 +57,17 @@ class PositionStore:
         self._keys = bridge_keys(namespace, bridge)
         self._user = f"positions of bridge {bridge}"
 
-    async def load(self, shard: int) -> tuple[Position, set[str]]:
-        """Return up to which position a shard was published, `ORIGIN` if it never was, and which keys the broker has of it."""
-        stored: Any = await self._until_answered(lambda: self._redis.hget(self._keys.positions, str(shard)))
+    async def load(self, shard: int) -> Stored:
+        """Return what is kept of a shard."""
+        fields = [str(shard), _PROFILES.format(shard)]
+        stored: Any = await self._until_answered(lambda: self._redis.hmget(self._keys.positions, fields))
         members: Any = await self._until_answered(lambda: self._redis.smembers(self._keys.published(shard)))
-        return _position(stored), {member.decode() for member in members}
+        return Stored(_position(stored[0]), {member.decode() for member in members}, _profiles(stored[1]))
+
+    async def save_profiles(self, shard: int, profiles: Sequence[str]) -> None:
+        """Note the profiles of an epoch, in the order of prices, before its first entry is noted."""
+        text = msgspec.json.encode(profiles)
+        await self._until_answered(lambda: self._redis.hset(self._keys.positions, _PROFILES.format(shard), text))
 
     async def add(self, shard: int, keys: set[str]) -> None:
         """Note keys that are about to be published."""
@@ -79,6 +103,13 @@ class PositionStore:
             else:
                 REDIS_OUTAGE.worked(self._user)
                 return answer
+
+
+def _profiles(stored: bytes | None) -> tuple[str, ...]:
+    try:
+        return () if stored is None else msgspec.json.decode(stored, type=tuple[str, ...])
+    except DECODING_ERRORS:
+        return ()
 
 
 def _position(stored: bytes | None) -> Position:

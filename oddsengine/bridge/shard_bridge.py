@@ -87,9 +87,10 @@ class ShardBridge:
 
     async def run(self) -> None:
         """Pass the shard on until cancelled."""
-        self.position, published = await self._store.load(self.shard)
+        stored = await self._store.load(self.shard)
+        self.position = stored.position
         consumer = ShardConsumer(self._reader, self.shard, self._keys, self.position)
-        encoder = ShardEncoder(self.shard, self._profile, self._format, published)
+        encoder = ShardEncoder(self.shard, self._profile, self._format, stored.published, stored.profiles)
         while True:
             await self._lease.until_held()
             try:
@@ -110,7 +111,9 @@ class ShardBridge:
                     up_to=found.resumes.stream_id(),
                 )
                 now_ms = self._now_ms()
-                await self._pass_on(consumer, encoder.reload(found, now_ms), now_ms)
+                encoded = encoder.reload(found, now_ms)
+                await self._store.save_profiles(self.shard, encoder.profiles)
+                await self._pass_on(consumer, encoded, now_ms)
             elif found:
                 await self._pass_on(consumer, encoder.entries(found), found[-1].batch.ts_ms)
 

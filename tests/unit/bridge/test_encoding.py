@@ -145,3 +145,19 @@ def test_an_event_without_markets_is_removed_by_its_key() -> None:
     encoded = world.read(1)
     assert [("events", "removed", "e1")] == [each[:3] for each in encoded.messages]
     assert {"e:e1"} == encoded.gone
+
+
+def test_prices_of_an_earlier_epoch_are_those_of_the_profile() -> None:
+    """While no bridge ran, a profile was added before the one that is published."""
+    earlier = OwnedOffer(("default",))
+    earlier.open_epoch(1)
+    earlier.stage_event(an_event())
+    earlier.stage_market(an_offer_of(prices={"home": 2000}))
+    batch = earlier.commit(0)
+    assert batch is not None
+    entry = StreamEntry(Position(1, 1), {}, batch, sent(earlier, batch))
+    for profiles, expected in ((("default",), 2.0), ((), None), (("vip", "default"), None)):
+        encoder = ShardEncoder(0, "default", "decimal", (), profiles)
+        encoder.load(Position(2, 0), [Meta(("vip", "default"), 0)])
+        message = next(each for each in encoder.entries([entry]).messages if each.kind == "change")
+        assert expected == json.loads(message.body)["change"]["selections"]["home"]["price"]
