@@ -105,10 +105,11 @@ def fanout(
 def latency(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
-    """Milliseconds from provider and from publication to many clients, also with stalled clients and in a subscribe storm."""
-    from bench.scenarios import end_to_end, gateway, subscribe_storm
+    """Milliseconds from provider and from publication to many clients, also of suspensions, stalled clients, in a storm."""
+    from bench.scenarios import end_to_end, gateway, subscribe_storm, suspensions
 
-    show([*end_to_end.run(subscribers, rate), *gateway.latency(subscribers, rate), *subscribe_storm.run(subscribers)], json, plot)
+    rows = [*end_to_end.run(subscribers, rate), *suspensions.run(), *gateway.latency(subscribers, rate)]
+    show([*rows, *subscribe_storm.run(subscribers)], json, plot)
 
 
 @app.command()
