@@ -138,7 +138,7 @@ def expected(quoted: dict[str, Quoted], market: str, commands: list[Command], by
         return truth if for_all else truth._replace(selection=shown_selection(truth, by_profile))
     price = newest(commands, "price")
     if truth.status == "open" and price is not None:
-        truth = truth._replace(price=price.values["home"])  # type: ignore[index,call-overload]
+        truth = truth._replace(price=number(price)["home"])
     if any(each.action == "suspend" for each in commands):
         truth = truth._replace(price=None)
     return truth._replace(selection=shown_selection(truth, by_profile))
