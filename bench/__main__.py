@@ -223,6 +223,17 @@ def storm(
 
 
 @app.command()
+def console(
+    rate: Annotated[float, typer.Option(help="Changes of markets per second.", min=1)] = 500.0,
+    json: JsonOption = None,
+) -> None:
+    """Frame times and long tasks of the console in headless Chromium while 480 markets move and the page is used."""
+    from bench.scenarios import console as scenario
+
+    show(scenario.run(rate), json)
+
+
+@app.command()
 def paired(
     scenarios: Annotated[list[str], typer.Argument(help='Scenarios with their options, such as "fanout --subscribers 100".')],
     base: Annotated[Path, typer.Option(help="The other checkout, with its own .venv.", exists=True, file_okay=False)],

@@ -2,6 +2,11 @@
 
 import { element, setText } from "../../dom.js";
 
+// Made once: to make one takes longer than to draw a row.
+const OF_DAY = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const TO_SECOND = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const OF_WEEK = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric" });
+
 export function ageText(ms) {
   const seconds = Math.max(0, ms) / 1000;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
@@ -24,8 +29,9 @@ export function drawAges(root, nowMs) {
 export function startText(start) {
   if (!start) return "";
   const at = new Date(start);
-  const time = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  return at.toDateString() === new Date().toDateString() ? time : `${at.toLocaleDateString([], { weekday: "short", day: "numeric" })} ${time}`;
+  return at.toDateString() === new Date().toDateString() ? minuteText(at) : `${OF_WEEK.format(at)} ${minuteText(at)}`;
 }
 
-export const clockText = (time) => (time == null ? "" : new Date(time).toLocaleTimeString([], { hourCycle: "h23" }));
+export const minuteText = (time) => OF_DAY.format(new Date(time));
+
+export const clockText = (time) => (time == null ? "" : TO_SECOND.format(new Date(time)));

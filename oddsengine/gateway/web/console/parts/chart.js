@@ -1,8 +1,9 @@
 // A chart of published prices and fair odds over time, as SVG: steps, since a price holds until the next one. Odds are on a
 // logarithmic scale, on which a move of a favourite is as high as one of an outsider.
 
+import { clockText, minuteText } from "./ages.js";
+
 const SPACE = "http://www.w3.org/2000/svg";
-const WIDTH = 720;
 const HEIGHT = 240;
 const LEFT = 46;
 const RIGHT = 10;
@@ -27,8 +28,9 @@ const svg = (tag, attributes, text) => {
  * @param {SVGElement} root
  * @param {{index: number, price: {times: number[], values: (number|null)[]}, fair: object}[]} lines
  * @param {number} nowMs
+ * @param {number} width how wide it is on the page, pixels
  */
-export function drawChart(root, lines, nowMs) {
+export function drawChart(root, lines, nowMs, width) {
   const shown = lines.flatMap((line) => [
     { series: line.price, className: `line line${line.index}` }, { series: line.fair, className: `line fair line${line.index}` },
   ]).filter(({ series }) => series.times.length);
@@ -36,7 +38,6 @@ export function drawChart(root, lines, nowMs) {
   const from = Math.max(nowMs - MAX_SPAN_MS, began);
   const cut = shown.map(({ series, className }) => ({ series: since(series, from), className }));
   const values = cut.flatMap(({ series }) => series.values.filter((value) => value !== null));
-  const width = root.clientWidth || WIDTH;
   root.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   if (!values.length) {
     root.replaceChildren(svg("text", { x: width / 2, y: HEIGHT / 2, "text-anchor": "middle" }, "No price yet"));
@@ -57,10 +58,9 @@ export function drawChart(root, lines, nowMs) {
   }
   for (const at of timeTicks(from, nowMs, (width - LEFT - RIGHT) / TIME_STEP_PX)) {
     nodes.push(svg("line", { class: "grid", x1: x(at), x2: x(at), y1: TOP, y2: HEIGHT - BOTTOM }));
-    const format = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(at % 60_000 ? { second: "2-digit" } : {}) };
     // The first and the last would leave the picture.
     const anchor = x(at) < LEFT + 24 ? "start" : x(at) > width - RIGHT - 24 ? "end" : "middle";
-    nodes.push(svg("text", { x: x(at), y: HEIGHT - 7, "text-anchor": anchor }, new Date(at).toLocaleTimeString([], format)));
+    nodes.push(svg("text", { x: x(at), y: HEIGHT - 7, "text-anchor": anchor }, at % 60_000 ? clockText(at) : minuteText(at)));
   }
   for (const { series, className } of cut) nodes.push(svg("path", { class: className, d: path(series, x, y, nowMs) }));
   root.replaceChildren(...nodes);

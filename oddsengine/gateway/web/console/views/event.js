@@ -11,10 +11,13 @@ import { MarketDetail } from "./market.js";
 
 const COLUMNS = [{ key: "name", name: "Market" }, { key: "prices", name: "Prices" }, { key: "status", name: "Status" }];
 const PRICES_SHOWN = 3;
+// The address follows the selection once it rests: browsers make it wait.
+const NAMED_AFTER_MS = 300;
 
 export class EventView {
   #wanted = true;
   #id;
+  #naming;
 
   constructor(console) {
     this.console = console;
@@ -107,7 +110,10 @@ export class EventView {
 
   #select(item) {
     this.detail.show(item?.key);
-    if (item && !this.root.hidden) history.replaceState(null, "", `#event=${encodeURIComponent(item.key)}`);
+    if (item && !this.root.hidden) {
+      clearTimeout(this.#naming);
+      this.#naming = setTimeout(() => { if (!this.root.hidden) history.replaceState(null, "", `#event=${encodeURIComponent(item.key)}`); }, NAMED_AFTER_MS);
+    }
     this.console.redraw();
   }
 

@@ -11,6 +11,7 @@ import { causeOf, reasonText } from "../reasons.js";
 const MIN_EXPLAIN_MS = 500;
 const MAX_EXPLAIN_MS = 2000;
 const CHARTED = 6;
+const SETTLED_MS = 120;
 
 const cell = (tag, content, attributes = {}) => {
   const node = element(tag, attributes);
@@ -24,9 +25,11 @@ export class MarketDetail {
   #problem;
   #asking = false;
   #askedMs = 0;
+  #shownMs = 0;
   #timer;
   #drawn = new Map();
   #chartMs = 0;
+  #chartWidth;
   /** the selections whose lines are hidden */
   #uncharted = new Set();
 
@@ -57,6 +60,13 @@ export class MarketDetail {
     this.chart = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     this.chart.setAttribute("role", "img");
     this.chart.setAttribute("class", "chart");
+    // To ask for its width while drawing would have the page laid out in between.
+    this.#chartWidth = 720;
+    new ResizeObserver(([{ contentRect }]) => {
+      if (!contentRect.width || contentRect.width === this.#chartWidth) return;
+      this.#chartWidth = contentRect.width;
+      this.#chartMs = 0;
+    }).observe(this.chart);
     this.legend = element("ul", { class: "legend" });
     const section = (heading, ...nodes) => element("section", {}, element("h4", { text: heading }), ...nodes);
     this.root = element("article", { class: "detail", "aria-label": "Market" }, element("h3", {}, this.name, " ", this.version), this.state, this.actions, this.commands, this.prices,
@@ -70,6 +80,8 @@ export class MarketDetail {
     this.#explanation = this.#problem = undefined;
     this.#askedMs = this.#chartMs = 0;
     this.#drawn.clear();
+    this.#shownMs = Date.now();
+    setTimeout(() => this.console.redraw(), SETTLED_MS);
   }
 
   draw(changed, event) {
@@ -86,9 +98,11 @@ export class MarketDetail {
     const proposed = this.console.commanding.proposedFor(event, market);
     const { sub } = this.console.commanding.person;
     this.#once("commands", [sub, ...holding.map((each) => each.id), ...proposed.map((each) => each.id)], () => this.#drawCommands(holding, proposed));
-    this.#once("rest", [explanation, this.#problem?.message], () => this.#drawRest());
+    // What is below waits until nobody moves on to another market any more.
+    const isMoving = Date.now() - this.#shownMs < SETTLED_MS;
+    if (!isMoving) this.#once("rest", [explanation, this.#problem?.message], () => this.#drawRest());
     if (changed.markets.has(this.id) || changed.all || (!explanation && !this.#problem)) this.#askSoon(MIN_EXPLAIN_MS);
-    if (Date.now() - this.#chartMs >= 1000) this.#drawChart(market);
+    if (!isMoving && Date.now() - this.#chartMs >= 1000) this.#drawChart(market);
   }
 
   /** Go on with ages, the chart and what the sources say; called every second. */
@@ -128,7 +142,6 @@ export class MarketDetail {
       if (id === this.id) [this.#explanation, this.#problem] = [undefined, problem];
     } finally {
       this.#asking = false;
-      this.#chartMs = 0;
     }
     this.console.redraw();
   }
@@ -257,7 +270,7 @@ export class MarketDetail {
     const texts = lines.map(({ name, price, fair }) => `${name} ${number(price.values.at(-1))}${fair.values.at(-1) ? ` (fair ${number(fair.values.at(-1))})` : ""}`);
     this.#once("legend", lines.map(({ key }) => key), () => this.#drawLegend(lines));
     texts.forEach((text, index) => setText(this.legend.children[index].firstChild.lastChild, text));
-    drawChart(this.chart, lines.filter(({ key }) => !this.#uncharted.has(key)), Date.now());
+    drawChart(this.chart, lines.filter(({ key }) => !this.#uncharted.has(key)), Date.now(), this.#chartWidth);
     this.chart.setAttribute("aria-label", `Prices: ${texts.join(", ")}`);
   }
 
