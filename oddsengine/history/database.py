@@ -53,6 +53,22 @@ class Database:
         """Open a connection. Raises one of `UNREACHABLE` if that fails."""
         return await asyncpg.connect(self.url, **self._options)
 
+    async def fetch(self, query: str, *args: Any) -> list[Any]:
+        """Return the rows of a query, on a connection of its own."""
+        connection = await self.connect()
+        try:
+            return list(await connection.fetch(query, *args))
+        finally:
+            await connection.close()
+
+    async def execute(self, statement: str, *args: Any) -> str:
+        """Execute a statement on a connection of its own. Return its status, as `DELETE 1`."""
+        connection = await self.connect()
+        try:
+            return str(await connection.execute(statement, *args))
+        finally:
+            await connection.close()
+
     async def create_pool(self, size: int) -> Any:
         """Open a pool of connections."""
         return await asyncpg.create_pool(self.url, min_size=0, max_size=size, **self._options)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from oddsengine.cli.support import ConfigOption, fail, read_settings
+from oddsengine.common.clock import CLOCK
 from oddsengine.runtime.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -67,3 +70,86 @@ def migrate(
 
     before, after = with_database(read_settings(config), act)
     typer.echo(f"schema {before or 'none'} -> {after or 'none'}" if before != after else f"schema {after or 'none'}, as before")
+
+
+@history.command()
+def keygen(
+    file: Annotated[Path, typer.Argument(help="The file of the private key; the public one is written beside it, as FILE.pub.")],
+) -> None:
+    """Make a key that signs checkpoints: history.checkpoint_key names its file. Keep FILE.pub elsewhere, to verify with."""
+    from oddsengine.history.verification.checkpoints import generate_key
+
+    try:
+        public = generate_key(file)
+    except OSError as error:
+        fail(error)
+    typer.echo(f"{file}: private key\n{public}: public key")
+
+
+@history.command()
+def verify(
+    config: ConfigOption = None,
+    since: Annotated[str | None, typer.Option("--from", help="Verify from this time on, as 2026-11-26 or RFC 3339.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Verify up to this time.")] = None,
+    key: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file with a key that may have signed; may be repeated. Default: history.checkpoint_key."),
+    ] = None,
+) -> None:
+    """Recompute the chains of the history, and name the first row of each that was changed, removed or added.
+
+    Exit code 0 if there is none, 1 otherwise. Without --from and --to the ends of the chains are verified too.
+    """
+    from oddsengine.cli.history.verify import verify_history
+
+    settings = read_settings(config)
+    files = key or ([Path(settings.history.checkpoint_key)] if settings.history.checkpoint_key else [])
+
+    async def act(database: Database) -> bool:
+        return await verify_history(database, files, _time_of(since, "--from"), _time_of(until, "--to"))
+
+    if not with_database(settings, act):
+        raise typer.Exit(1)
+
+
+@history.command()
+def hold(
+    event: Annotated[str, typer.Argument(help="The id of an event, as betfair.29283412.")],
+    config: ConfigOption = None,
+    reason: Annotated[str, typer.Option(help="Why, for other people.")] = "",
+) -> None:
+    """Keep every day on which an event was on offer, whatever history.keep_days says, until it is released."""
+    query = (
+        "INSERT INTO holds (event, at_ms, reason) VALUES ($1, $2, $3) ON CONFLICT (event) DO UPDATE SET reason = excluded.reason"
+    )
+    with_database(read_settings(config), lambda database: database.execute(query, event, CLOCK.wall_ms(), reason))
+    typer.echo(f"{event}: held")
+
+
+@history.command()
+def release(event: Annotated[str, typer.Argument(help="The id of a held event.")], config: ConfigOption = None) -> None:
+    """Release an event that was held: its days are dropped when they are too old."""
+    status = with_database(read_settings(config), lambda database: database.execute("DELETE FROM holds WHERE event = $1", event))
+    if not status.endswith(" 1"):
+        fail(ValueError(f"{event}: is not held"))
+    typer.echo(f"{event}: released")
+
+
+@history.command()
+def holds(config: ConfigOption = None) -> None:
+    """List the events that are held, a line each."""
+    query = "SELECT event, at_ms, reason FROM holds ORDER BY at_ms"
+    for row in with_database(read_settings(config), lambda database: database.fetch(query)):
+        at = datetime.fromtimestamp(row["at_ms"] / 1000, UTC)
+        typer.echo(f"{row['event']}  since {at:%Y-%m-%d %H:%M}  {row['reason']}")
+
+
+def _time_of(text: str | None, option: str) -> int | None:
+    """Return a time in Unix milliseconds. What says no zone is UTC."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a date or a time as RFC 3339 has it, got {text!r}", param_hint=option) from None
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -21,7 +21,6 @@ from oddsengine.history.errors import Displaced
 from oddsengine.history.rows.command_rows import STREAM, CommandRows
 from oddsengine.history.rows.shard_rows import BEGINNING
 from oddsengine.history.rows.tables import NOTHING
-from oddsengine.history.schema.partitions import DAYS_AHEAD, day_of, make_days
 from oddsengine.streams.chain.links import Link
 from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
@@ -32,6 +31,7 @@ from oddsengine.streams.tailing.shard_tail import Broken, ShardTail
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from oddsengine.history.archive.upkeep import Upkeep
     from oddsengine.history.database import Database
     from oddsengine.history.rows.command_rows import CommandBatch
     from oddsengine.history.rows.shard_rows import ShardBatch, ShardRows
@@ -69,6 +69,7 @@ class Archive:
         namespace: the namespace of the keys.
         shards: how many shards there are.
         counters: what has been done.
+        upkeep: what is due from time to time.
         wall_ms: Unix milliseconds by the system's clock.
     """
 
@@ -79,8 +80,10 @@ class Archive:
         namespace: str,
         shards: int,
         counters: Counters,
+        upkeep: Upkeep,
         wall_ms: Callable[[], int],
     ) -> None:
+        self._upkeep = upkeep
         self._database = database
         self._reader = reader
         self._namespace = namespace
@@ -93,7 +96,6 @@ class Archive:
         #: set while there is room for more rows
         self._room = asyncio.Event()
         self._is_full = asyncio.Event()
-        self._days: set[int] = set()
 
     async def run(self) -> None:
         """Archive until cancelled.
@@ -213,12 +215,15 @@ class Archive:
                     pending = await self._missing(pending)
                     if commands is not None and await read_position(self._connection, STREAM) == commands.after:
                         commands = None
-                await self._make_days(pending)
+                times_ms = {row.at_ms for batch in pending for row in batch.entries}
+                times_ms.update(row.at_ms for batch in pending for row in batch.records)
+                await self._upkeep.make_days(self._connection, times_ms)
                 await write_batches(self._connection, pending, commands)
+                await self._upkeep.do(self._connection)
             except UNREACHABLE as error:
                 self._note(error)
                 await self._close()
-                self._days.clear()
+                self._upkeep.forget()
                 await asyncio.sleep(_RETRY_S)
             else:
                 _OUTAGE.worked(_USER)
@@ -236,16 +241,6 @@ class Archive:
                 raise Displaced(str(batch.shard))
             missing.append(batch)
         return missing
-
-    async def _make_days(self, batches: Sequence[ShardBatch]) -> None:
-        today = day_of(self._wall_ms())
-        wanted = {today + ahead for ahead in range(DAYS_AHEAD + 1)}
-        for batch in batches:
-            wanted.update(day_of(row.at_ms) for row in batch.entries)
-            wanted.update(day_of(row.at_ms) for row in batch.records)
-        if not wanted <= self._days:
-            await make_days(self._connection, wanted)
-            self._days |= wanted
 
     def _written(self, batches: Sequence[ShardBatch]) -> None:
         counters = self._counters

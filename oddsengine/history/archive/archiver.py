@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
+    from oddsengine.history.archive.upkeep import Upkeep
     from oddsengine.history.database import Database
 
 #: The only item of the group.
@@ -38,18 +39,20 @@ class Archiver:
         database: where the history is.
         namespace: the namespace of the keys.
         shards: how many shards there are.
+        upkeep: what is due from time to time.
         lease_s: how long the lease lasts.
         clock: monotonic seconds.
         wall_ms: Unix milliseconds by the system's clock.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is wired once
         self,
         name: str,
         redis: Redis,
         database: Database,
         namespace: str,
         shards: int,
+        upkeep: Upkeep,
         *,
         lease_s: float,
         clock: Callable[[], float],
@@ -59,6 +62,7 @@ class Archiver:
         self._database = database
         self._namespace = namespace
         self._shards = shards
+        self._upkeep = upkeep
         self._clock = clock
         self._wall_ms = wall_ms
         self._keeper = LeaseKeeper(name, LeaseTable(redis, namespace, "archiver"), "archiver", [_ITEM], lease_s, rebalance=False)
@@ -121,7 +125,7 @@ class Archiver:
         _log.info("archiving", shards=self._shards, database=self._database.label)
         streams = [shard_keys(self._namespace, shard).changes for shard in range(self._shards)]
         reader = SharedReader(self._redis, streams, self._clock)
-        archive = Archive(self._database, reader, self._namespace, self._shards, self.counters, self._wall_ms)
+        archive = Archive(self._database, reader, self._namespace, self._shards, self.counters, self._upkeep, self._wall_ms)
         tasks = [asyncio.create_task(reader.run(), name="archive reader"), asyncio.create_task(archive.run(), name="archive")]
         try:
             await asyncio.gather(*tasks)

@@ -52,14 +52,12 @@ async def make_days(connection: Connection[Any], days: Iterable[int]) -> None:
                 await connection.execute(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES {bounds}")
 
 
-async def drop_days(connection: Connection[Any], days: Iterable[int]) -> None:
-    """Drop the partitions of days, each in a moment or, while somebody reads them, not at all.
+async def drop_day(connection: Connection[Any], day: int) -> None:
+    """Drop the partitions of a day, in the transaction that the connection is in: in a moment, or not at all.
 
     Raises:
-        LockNotAvailableError: if somebody does.
+        LockNotAvailableError: if somebody reads them for long.
     """
-    for day in sorted(days):
-        async with connection.transaction():
-            await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-            for table in TABLES:
-                await connection.execute(f"DROP TABLE IF EXISTS {partition_of(table, day)}")
+    await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
+    for table in TABLES:
+        await connection.execute(f"DROP TABLE IF EXISTS {partition_of(table, day)}")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oddsengine.common.clock import CLOCK
 from oddsengine.common.tasks import end_tasks
 from oddsengine.history.archive.archiver import Archiver
+from oddsengine.history.archive.upkeep import Upkeep
+from oddsengine.history.verification.checkpoints import load_private_key
 from oddsengine.runtime.feeding.running import member_name
 from oddsengine.streams.connection import keep_on_primary, open_client
 
@@ -29,6 +32,9 @@ async def run_archiver(settings: Settings, redis_url: str, database: Database) -
         redis_url: the Redis with the streams.
         database: where they are archived.
     """
+    history = settings.history
+    key = load_private_key(Path(history.checkpoint_key)) if history.checkpoint_key else None
+    upkeep = Upkeep(history.keep_days, key, history.checkpoint_s, CLOCK.wall_ms)
     redis = open_client(redis_url)
     archiver = Archiver(
         member_name(),
@@ -36,6 +42,7 @@ async def run_archiver(settings: Settings, redis_url: str, database: Database) -
         database,
         settings.redis.namespace,
         settings.engine.shards,
+        upkeep,
         lease_s=settings.engine.lease_s,
         clock=time.monotonic,
         wall_ms=CLOCK.wall_ms,

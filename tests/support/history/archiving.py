@@ -12,6 +12,7 @@ import msgspec
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.changes import MarketRecord
 from oddsengine.history.archive.archive import Archive, Counters
+from oddsengine.history.archive.upkeep import Upkeep
 from oddsengine.history.rows.cutting import record_in
 from oddsengine.history.rows.tables import RecordKind, key_of
 from oddsengine.streams.clients.shared_reader import SharedReader
@@ -20,6 +21,8 @@ from oddsengine.streams.keys import shard_keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from oddsengine.history.database import Database
 
@@ -31,11 +34,13 @@ def wall_ms() -> int:
 
 
 @asynccontextmanager
-async def archiving(database: Database, redis_url: str, shards: int = 1) -> AsyncIterator[Archive]:
+async def archiving(
+    database: Database, redis_url: str, shards: int = 1, key: Ed25519PrivateKey | None = None
+) -> AsyncIterator[Archive]:
     """Archive until the context is left."""
     client = open_client(redis_url)
     reader = SharedReader(client, [shard_keys(NAMESPACE, shard).changes for shard in range(shards)], time.monotonic)
-    archive = Archive(database, reader, NAMESPACE, shards, Counters(), wall_ms)
+    archive = Archive(database, reader, NAMESPACE, shards, Counters(), Upkeep(100_000, key, 0.2, wall_ms), wall_ms)
     tasks = [asyncio.create_task(archive.run()), asyncio.create_task(reader.run())]
     try:
         yield archive

@@ -31,6 +31,19 @@ _TABLES: Final = (
         number bigint NOT NULL,
         record_digest bytea NOT NULL
     )""",
+    """CREATE TABLE dropped (
+        shard smallint NOT NULL,
+        day int NOT NULL,
+        before_epoch bigint NOT NULL,
+        before_seq bigint NOT NULL,
+        before_number bigint,
+        epoch bigint NOT NULL,
+        seq bigint NOT NULL,
+        digest bytea NOT NULL,
+        number bigint,
+        record_digest bytea,
+        PRIMARY KEY (shard, day)
+    )""",
     """CREATE TABLE entries (
         at_ms bigint NOT NULL,
         epoch bigint NOT NULL,
@@ -112,7 +125,10 @@ _TABLES: Final = (
         reason text NOT NULL
     )""",
 )
-_NAMES: Final = ("holds", "checkpoints", "commands", "gaps", "records", "changes", "entries", "positions", "installation")
+_NAMES: Final = (
+    *("holds", "checkpoints", "commands", "gaps", "records", "changes", "entries"),
+    *("dropped", "positions", "installation"),
+)
 
 
 def upgrade() -> None:

@@ -1,0 +1,53 @@
+"""`oddsengine history verify`: the progress bar, and what was found."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from oddsengine.history.verification.checkpoints import key_id, load_public_key
+from oddsengine.history.verification.verifier import EVER, Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from oddsengine.history.database import Database
+
+
+async def verify_history(database: Database, key_files: Sequence[Path], since_ms: int | None, until_ms: int | None) -> bool:
+    """Verify a history, print what was found, and return whether that is nothing.
+
+    Args:
+        database: where it is.
+        key_files: files with keys that may have signed checkpoints.
+        since_ms: the time to begin with, Unix milliseconds; None for all.
+        until_ms: the time to end before; None for all.
+
+    Raises:
+        OSError, ValueError: if a key can't be loaded.
+    """
+    keys = {key_id(key): key for key in map(load_public_key, key_files)}
+    period = (EVER[0] if since_ms is None else since_ms, EVER[1] if until_ms is None else until_ms)
+    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TextColumn("entries"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("verifying", total=None)
+        verifier = Verifier(database, keys, lambda more: progress.advance(task, more), period)
+        progress.update(task, total=await verifier.count())
+        began_s = time.monotonic()
+        found = await verifier.run()
+    seconds = time.monotonic() - began_s
+    for problem in found.problems:
+        typer.echo(str(problem))
+    checked = (
+        f"{found.entries:,} entries with {found.changes:,} changes, {found.records:,} records, {found.commands:,} commands and "
+        f"{found.checkpoints:,} checkpoints in {seconds:.1f} s"
+    )
+    typer.echo(f"{'whole' if not found.problems else 'NOT whole'}: {checked}")
+    if not keys:
+        typer.echo("no key was given: a chain that was computed anew is not found without checkpoints", err=True)
+    return not found.problems

@@ -1,0 +1,162 @@
+"""The chains of what the archiver has written down, of commands and of checkpoints. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from oddsengine.commands.command import Command
+from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.history.rows.tables import GapBody, RecordKind, RecordRow, record_digest
+from oddsengine.history.verification.problems import Problem
+from oddsengine.streams.chain.links import digest_of
+from oddsengine.streams.chain.sealing import commitment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from oddsengine.history.rows.command_rows import CommandRow
+    from oddsengine.history.rows.tables import GapRow
+    from oddsengine.history.verification.entry_chain import Anchor
+
+_decode_command: Final = msgspec.msgpack.Decoder(Command).decode
+_decode_gap: Final = msgspec.msgpack.Decoder(GapBody).decode
+
+
+class RecordChain:
+    """Checks the records of a shard one after another.
+
+    Args:
+        shard: the shard.
+        gaps: the gaps of the shard, by the number of the record that says the same.
+        anchors: what is known of numbers from elsewhere.
+        dropped: by the number before records that are not kept any more, that of the last of these and its digest.
+    """
+
+    def __init__(
+        self,
+        shard: int,
+        gaps: Mapping[int, GapRow],
+        anchors: Mapping[int, Anchor],
+        dropped: Mapping[int, tuple[int, bytes]],
+    ) -> None:
+        self._dropped = dropped
+        self._chain = f"records of shard {shard}"
+        self._gaps = dict(gaps)
+        self._anchors = anchors
+        self.number = 0
+        self.digest: bytes | None = b""
+        #: what the records say of gaps, by the position of the entry after each
+        self.gaps: dict[tuple[int, int], GapBody] = {}
+
+    def check(self, rows: Iterable[RecordRow]) -> Problem | None:
+        """Check the next records, and return the first problem. `digest` is None where what the next one follows is not known."""
+        for row in rows:
+            while self.digest is not None and row.number > self.number + 1 and self.number in self._dropped:
+                self.number, self.digest = self._dropped[self.number]
+            if self.digest is not None and row.number != self.number + 1:
+                what = (
+                    "added: there is one of this number" if row.number <= self.number else f"removed: what follows {self.number}"
+                )
+                return self._problem(row, what)
+            if self.digest is not None and record_digest(self.digest, row) != row.digest:
+                return self._problem(row, "changed: it does not lead to its digest")
+            anchor = self._anchors.get(row.number)
+            if anchor is not None and anchor.digest != row.digest:
+                return self._problem(row, f"computed anew: {anchor.source} has another digest of it")
+            if row.kind == RecordKind.GAP and not self._has_gap(row):
+                return self._problem(row, "the row of `gaps` that says the same is changed or removed")
+            self.number, self.digest = row.number, row.digest
+        return None
+
+    def _has_gap(self, row: RecordRow) -> bool:
+        gap, body = self._gaps.pop(row.number, None), _decode_gap(row.body)
+        self.gaps[body.until_epoch, body.until_seq] = body
+        return gap is not None and body[:5] == (*gap[1:3], *gap[4:6], gap.until_digest)
+
+    def _problem(self, row: RecordRow, what: str) -> Problem:
+        return Problem(self._chain, f"record {row.number}", row.at_ms, what)
+
+    def end(self, number: int, digest: bytes) -> Problem | None:
+        """Check that the chain ends where the archiver has ended, and that every gap has its record."""
+        if self.number < number:
+            return Problem(self._chain, f"record {number}", 0, f"removed: the end of the chain, after {self.number}")
+        if self.number > number:
+            return Problem(self._chain, f"record {self.number}", 0, f"added: the chain ends with {number}")
+        if self.digest != digest and self.digest is not None:
+            return Problem(self._chain, f"record {number}", 0, "computed anew: the archiver has another digest of it")
+        for gap in self._gaps.values():
+            return Problem(self._chain, f"gap before {gap.until_epoch}-{gap.until_seq}", gap.until_ms, "added: no record says so")
+        return None
+
+
+class CommandChain:
+    """Checks the entries of the log of commands one after another.
+
+    Args:
+        gaps: the gaps of the log, by the number of the entry after each.
+        anchors: what is known of numbers from elsewhere.
+    """
+
+    def __init__(self, gaps: Mapping[int, GapRow], anchors: Mapping[int, Anchor]) -> None:
+        self._gaps = gaps
+        self._anchors = anchors
+        self.seq = 0
+        self._digest: bytes | None = None
+
+    def check(self, rows: Iterable[CommandRow]) -> Problem | None:
+        """Check the next entries, and return the first problem."""
+        for row in rows:
+            gap = self._gaps.get(row.seq)
+            if gap is not None or self._digest is None:
+                previous = b"" if row.seq == 1 else None
+            elif row.seq != self.seq + 1:
+                return _command_problem(row, f"removed: what follows {self.seq}")
+            else:
+                previous = self._digest
+            if previous is not None and row.digest and digest_of(previous, row.sealed) != row.digest:
+                return _command_problem(row, "changed: it does not lead to its digest")
+            if what := _check_people(row):
+                return _command_problem(row, what)
+            anchor = self._anchors.get(row.seq)
+            if anchor is not None and anchor.digest != row.digest:
+                return _command_problem(row, f"computed anew: {anchor.source} has another digest of it")
+            self.seq, self._digest = row.seq, row.digest
+        return None
+
+    def end(self, seq: int, digest: bytes) -> Problem | None:
+        """Check that the chain ends where the archiver has ended."""
+        if self.seq < seq:
+            return Problem("commands", f"entry {seq}", 0, f"removed: the end of the log, after {self.seq}")
+        if self.seq > seq:
+            return Problem("commands", f"entry {self.seq}", 0, f"added: the log ends with {seq}")
+        if self._digest is not None and self._digest != digest:
+            return Problem("commands", f"entry {seq}", 0, "computed anew: the archiver has another digest of it")
+        return None
+
+
+def _command_problem(row: CommandRow, what: str) -> Problem:
+    return Problem("commands", f"entry {row.seq}", row.at_ms, what)
+
+
+def _check_people(row: CommandRow) -> str:
+    """Return what is wrong with the columns of a command; empty if nothing is. People that are forgotten are not compared."""
+    if row.id is None:
+        return ""
+    try:
+        command = _decode_command(row.sealed)
+    except DECODING_ERRORS:
+        return "changed: it can't be read"
+    if (row.id, row.action) != (command.id, command.action):
+        return "changed: its columns do not say what it says"
+    for name, sealed in (
+        (row.author, command.author),
+        (row.confirmed_by, command.confirmed_by),
+        (row.lifted_by, command.lifted_by),
+    ):
+        if (name is None) != (sealed is None):
+            return "changed: somebody in it was added or removed"
+        if row.salt and name is not None and commitment(name, row.salt) != sealed:
+            return "changed: somebody in it is not who it was"
+    return ""

@@ -1,0 +1,238 @@
+"""Reads the history in the order of its chains, and has each checked. Everything is read as of one moment."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from oddsengine.history.archive.writer import read_position
+from oddsengine.history.rows.command_rows import NUMBER, STREAM, CommandRow
+from oddsengine.history.rows.tables import NOTHING, GapRow, RecordRow, ShardPosition
+from oddsengine.history.verification.checkpoints import CheckpointRow, read_checkpoints
+from oddsengine.history.verification.entry_chain import Anchor, EntryChain, StoredChange, StoredEntry
+from oddsengine.history.verification.note_chains import CommandChain, RecordChain
+from oddsengine.history.verification.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from oddsengine.history.database import Database
+    from oddsengine.history.verification.checkpoints import Checkpoint
+
+#: Rows that are read at once.
+_CHUNK: Final = 5000
+_ENTRIES: Final = f"SELECT {', '.join(StoredEntry._fields)} FROM entries WHERE shard = $1 AND at_ms >= $2 AND at_ms < $3"
+_CHANGES: Final = f"""
+    SELECT {", ".join(StoredChange._fields)} FROM changes
+    WHERE shard = $1 AND at_ms >= $2 AND at_ms <= $3 AND (epoch, seq) >= ($4, $5) AND (epoch, seq) <= ($6, $7)
+    ORDER BY epoch, seq, ordinal
+"""
+_RECORDS: Final = f"SELECT {', '.join(RecordRow._fields)} FROM records WHERE shard = $1 AND at_ms >= $2 AND at_ms < $3"
+_ADDED: Final = """
+    SELECT epoch, seq, at_ms, ordinal FROM changes c WHERE shard = $1 AND at_ms >= $2 AND at_ms < $3 AND NOT EXISTS (
+        SELECT FROM entries e WHERE e.shard = c.shard AND (e.epoch, e.seq, e.at_ms) = (c.epoch, c.seq, c.at_ms)
+    ) ORDER BY epoch, seq LIMIT 1
+"""
+#: From the first entry to the last.
+EVER: Final = (0, 2**62)
+
+
+class Verified(NamedTuple):
+    """What was verified, and the first problem of each chain."""
+
+    entries: int
+    changes: int
+    records: int
+    commands: int
+    checkpoints: int
+    problems: list[Problem]
+
+
+class Verifier:
+    """Verifies a history.
+
+    Args:
+        database: where it is.
+        keys: the keys that may have signed checkpoints, by their ids; without any, checkpoints are not verified.
+        progress: called with how many entries were verified more.
+        period: the times to verify between, Unix milliseconds; the first is included.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        keys: Mapping[str, Ed25519PublicKey],
+        progress: Callable[[int], None] = lambda _: None,
+        period: tuple[int, int] = EVER,
+    ) -> None:
+        self._database = database
+        self._keys = keys
+        self._progress = progress
+        self._period = period
+        self._checkpoints: list[Checkpoint] = []
+        self._problems: list[Problem] = []
+        self._counts = dict.fromkeys(("entries", "changes", "records", "commands"), 0)
+
+    async def count(self) -> int:
+        """Return how many entries there are to verify."""
+        connection = await self._database.connect()
+        try:
+            query = "SELECT count(*) FROM entries WHERE at_ms >= $1 AND at_ms < $2"
+            return int(await connection.fetchval(query, *self._period))
+        finally:
+            await connection.close()
+
+    async def run(self) -> Verified:
+        """Verify everything, and return what was found."""
+        connection = await self._database.connect()
+        beside = await self._database.connect()
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                moment = await connection.fetchval("SELECT pg_export_snapshot()")
+                async with beside.transaction(isolation="repeatable_read", readonly=True):
+                    await beside.execute(f"SET TRANSACTION SNAPSHOT '{moment}'")
+                    await self._verify(connection, beside)
+        finally:
+            await connection.close()
+            await beside.close()
+        return Verified(**self._counts, checkpoints=len(self._checkpoints), problems=self._problems)
+
+    async def _verify(self, connection: Any, beside: Any) -> None:
+        if self._keys:
+            columns = ", ".join(CheckpointRow._fields)
+            rows = await connection.fetch(f"SELECT {columns} FROM checkpoints ORDER BY number")
+            self._checkpoints, problem = read_checkpoints([CheckpointRow(*row) for row in rows], self._keys)
+            self._note(problem)
+        shards = await connection.fetchval("SELECT shards FROM installation") or 0
+        for shard in range(shards):
+            gaps = await self._gaps(connection, shard)
+            position = await read_position(connection, str(shard))
+            dropped = await connection.fetch("SELECT * FROM dropped WHERE shard = $1 ORDER BY day", shard)
+            jumps = {row["before_number"]: (row["number"], row["record_digest"]) for row in dropped if row["number"] is not None}
+            kept = {
+                gap.number: gap for gap in gaps if not any(before < gap.number <= last for before, (last, _) in jumps.items())
+            }
+            records = RecordChain(shard, kept, self._numbers(shard), jumps)
+            await self._check_records(connection, shard, records, position)
+            positions = {(row["before_epoch"], row["before_seq"]): (row["epoch"], row["seq"], row["digest"]) for row in dropped}
+            entries = EntryChain(shard, records.gaps, self._positions(str(shard)), positions)
+            await self._check_entries(connection, beside, entries, shard, position)
+        await self._check_commands(connection)
+
+    async def _check_records(self, connection: Any, shard: int, chain: RecordChain, position: ShardPosition) -> None:
+        if self._period[0]:
+            chain.digest = None
+        async for rows in _chunks(connection, f"{_RECORDS} ORDER BY number", shard, *self._period):
+            problem = chain.check(RecordRow(*row) for row in rows)
+            self._counts["records"] += len(rows)
+            if problem is not None:
+                self._note(problem)
+                return
+        if self._period == EVER:
+            self._note(chain.end(position.number, position.record_digest))
+
+    async def _check_entries(self, connection: Any, beside: Any, chain: EntryChain, shard: int, position: ShardPosition) -> None:
+        is_first, found = bool(self._period[0]), 0
+        async for rows, changes in self._entries_with_changes(connection, beside, shard):
+            problem = chain.check(rows, _by_position(changes), is_first=is_first)
+            is_first = False
+            self._counts["entries"] += len(rows)
+            found += len(changes)
+            self._progress(len(rows))
+            if problem is not None:
+                self._note(problem)
+                return
+        self._counts["changes"] += found
+        query = "SELECT count(*) FROM changes WHERE shard = $1 AND at_ms >= $2 AND at_ms < $3"
+        if await connection.fetchval(query, shard, *self._period) != found:
+            self._note(await self._find_added(connection, shard))
+        elif self._period == EVER:
+            self._note(chain.end(position.epoch, position.seq, position.digest))
+
+    async def _entries_with_changes(
+        self, connection: Any, beside: Any, shard: int
+    ) -> AsyncIterator[tuple[list[StoredEntry], list[Any]]]:
+        """Yield entries in order, with their changes. The next ones are read while these are checked."""
+        reading: asyncio.Task[list[Any]] | None = None
+        earlier: list[StoredEntry] = []
+        try:
+            async for rows in _chunks(connection, f"{_ENTRIES} ORDER BY epoch, seq", shard, *self._period):
+                entries = [StoredEntry(*row) for row in rows]
+                times = [entry.at_ms for entry in entries]
+                limits = (min(times), max(times), *entries[0][:2], *entries[-1][:2])
+                before, reading_before, earlier = earlier, reading, entries
+                changes = [] if reading_before is None else await reading_before
+                reading = asyncio.create_task(beside.fetch(_CHANGES, shard, *limits))
+                await asyncio.sleep(0)
+                if reading_before is not None:
+                    yield before, changes
+            if reading is not None:
+                yield earlier, await reading
+        finally:
+            if reading is not None and not reading.done():
+                reading.cancel()
+
+    async def _check_commands(self, connection: Any) -> None:
+        position = await read_position(connection, STREAM)
+        gaps = {gap.until_seq: gap for gap in await self._gaps(connection, NUMBER)}
+        anchors = {seq: anchor for (_, seq), anchor in self._positions(STREAM).items()}
+        chain = CommandChain(gaps, anchors)
+        async for rows in _chunks(connection, f"SELECT {', '.join(CommandRow._fields)} FROM commands ORDER BY seq"):
+            problem = chain.check(CommandRow(*row) for row in rows)
+            self._counts["commands"] += len(rows)
+            if problem is not None:
+                self._note(problem)
+                return
+        if position != NOTHING:
+            self._note(chain.end(position.seq, position.digest))
+
+    async def _find_added(self, connection: Any, shard: int) -> Problem:
+        row = await connection.fetchrow(_ADDED, shard, *self._period)
+        what = "added: no entry consists of it"
+        if row is None:
+            return Problem(f"shard {shard}", "changes", 0, what)
+        return Problem(f"shard {shard}", f"change {row['ordinal']} of entry {row['epoch']}-{row['seq']}", row["at_ms"], what)
+
+    @staticmethod
+    async def _gaps(connection: Any, shard: int) -> list[GapRow]:
+        rows = await connection.fetch(f"SELECT {', '.join(GapRow._fields)} FROM gaps WHERE shard = $1 ORDER BY number", shard)
+        return [GapRow(*row) for row in rows]
+
+    def _positions(self, stream: str) -> dict[tuple[int, int], Anchor]:
+        return {
+            (end.epoch, end.seq): Anchor(bytes.fromhex(end.digest), f"checkpoint {checkpoint.number}")
+            for checkpoint in self._checkpoints
+            if (end := checkpoint.streams.get(stream)) is not None
+        }
+
+    def _numbers(self, shard: int) -> dict[int, Anchor]:
+        return {
+            end.number: Anchor(bytes.fromhex(end.record_digest), f"checkpoint {checkpoint.number}")
+            for checkpoint in self._checkpoints
+            if (end := checkpoint.streams.get(str(shard))) is not None
+        }
+
+    def _note(self, problem: Problem | None) -> None:
+        if problem is not None:
+            self._problems.append(problem)
+
+
+async def _chunks(connection: Any, query: str, *args: Any) -> AsyncIterator[list[Any]]:
+    cursor = await connection.cursor(query, *args)
+    while rows := await cursor.fetch(_CHUNK):
+        yield rows
+
+
+def _by_position(changes: Sequence[Any]) -> dict[tuple[int, int], list[StoredChange]]:
+    found: dict[tuple[int, int], list[StoredChange]] = {}
+    for row in changes:
+        change = StoredChange(*row)
+        position = change[:2]
+        of_entry = found.get(position)
+        if of_entry is None:
+            found[position] = [change]
+        else:
+            of_entry.append(change)
+    return found

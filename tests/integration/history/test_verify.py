@@ -1,0 +1,169 @@
+"""Whatever is done to a history in its database is found and named, also by somebody who computes the chains anew."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from oddsengine.history.rows.tables import RecordRow, record_digest
+from oddsengine.history.verification.checkpoints import generate_key, key_id, load_private_key, load_public_key
+from oddsengine.history.verification.verifier import Verifier
+from oddsengine.streams.commands.log import CommandLog
+from tests.support.builders import a_command
+from tests.support.history.archiving import NAMESPACE, archiving, fetch, until_archived
+from tests.support.streams.ends import Owner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from redis.asyncio import Redis
+
+    from oddsengine.history.database import Database
+    from oddsengine.streams.embedded import EmbeddedRedis
+
+TABLES = ("entries", "changes", "records", "gaps", "commands", "positions", "checkpoints")
+FIFTH = "(SELECT epoch FROM entries ORDER BY epoch, seq LIMIT 1)"
+
+
+async def execute(database: Database, *statements: str) -> None:
+    connection = await database.connect()
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def found(database: Database, keys: dict[str, Any] | None = None) -> list[str]:
+    """Return what is wrong with a history, without times."""
+    verified = await Verifier(database, keys or {}).run()
+    return [f"{problem.chain}: {problem.row}: {problem.what}" for problem in verified.problems]
+
+
+#: What is done in the database, and how what is found begins. Epochs are 1000000 and 2000000, with entries 0 to 9 and 0 to 3.
+TAMPERED = {
+    "a flipped byte of a price": (
+        "UPDATE changes SET change = set_byte(change, 30, 255 - get_byte(change, 30)) WHERE seq = 5",
+        "shard 0: entry 1000000-5: changed",
+    ),
+    "a flipped byte of the rest": ("UPDATE entries SET tail = '\\x00' WHERE seq = 4", "shard 0: entry 1000000-4: changed"),
+    "a removed entry": ("DELETE FROM entries WHERE seq = 6", "shard 0: entry 1000000-7: removed: the entries between 1000000-5"),
+    "a removed change": ("DELETE FROM changes WHERE seq = 3", "shard 0: entry 1000000-3: removed: its change 0 of 1"),
+    "an added change": (
+        "INSERT INTO changes SELECT at_ms, key, epoch, seq, 1, shard, change FROM changes WHERE seq = 3",
+        "shard 0: entry 1000000-3: added: it has 1 changes, and there are 2",
+    ),
+    "a change of no entry": (
+        "INSERT INTO changes SELECT at_ms, key, epoch, 99, 0, shard, change FROM changes WHERE seq = 3 AND epoch = 2000000",
+        "shard 0: change 0 of entry 2000000-99: added: no entry consists of it",
+    ),
+    "a change of another market": (
+        "UPDATE changes SET key = 5 WHERE seq = 3",
+        "shard 0: entry 1000000-3: changed: its change 0",
+    ),
+    "an added entry": (
+        "INSERT INTO entries SELECT at_ms, epoch, 10, NULL, NULL, shard, 0, NULL, digest, head, tail FROM entries WHERE seq = 9",
+        "shard 0: entry 1000000-10: added: the next entry follows the one before it",
+    ),
+    "an added end": (
+        """INSERT INTO entries SELECT at_ms, epoch, 4, NULL, NULL, shard, 0, NULL, sha256(digest), ''::bytea, ''::bytea
+           FROM entries WHERE epoch = 2000000 AND seq = 3""",
+        "shard 0: entry 2000000-4: added: the chain ends with 2000000-3",
+    ),
+    "a swapped pair": (
+        """UPDATE entries SET seq = CASE seq WHEN 4 THEN 105 ELSE 104 END WHERE epoch = 1000000 AND seq IN (4, 5);
+           UPDATE entries SET seq = seq - 100 WHERE seq > 100;
+           UPDATE changes SET seq = CASE seq WHEN 4 THEN 5 ELSE 4 END WHERE epoch = 1000000 AND seq IN (4, 5)""",
+        "shard 0: entry 1000000-4: swapped with 1000000-5",
+    ),
+    "a truncated tail": (
+        "DELETE FROM entries WHERE epoch = 2000000 AND seq > 1; DELETE FROM changes WHERE epoch = 2000000 AND seq > 1",
+        "shard 0: entry 2000000-3: removed: the end of the chain, after 2000000-1",
+    ),
+    "a removed beginning": (
+        "DELETE FROM entries WHERE epoch = 1000000 AND seq < 3; DELETE FROM changes WHERE epoch = 1000000 AND seq < 3",
+        "shard 0: entry 1000000-3: removed: what it follows, and all before",
+    ),
+    "a changed record": ("UPDATE records SET body = body || '\\x00' WHERE number = 2", "records of shard 0: record 2: changed"),
+    "a removed record": ("DELETE FROM records WHERE number = 2", "records of shard 0: record 3: removed: what follows 1"),
+    "a changed author": (
+        "UPDATE commands SET author = 'bob' WHERE seq = 1",
+        "commands: entry 1: changed: somebody in it",
+    ),
+    "a changed command": ("UPDATE commands SET sealed = sealed || '\\x00' WHERE seq = 2", "commands: entry 2: changed"),
+    "a removed command": ("DELETE FROM commands WHERE seq = 2", "commands: entry 2: removed: the end of the log, after 1"),
+    "a removed checkpoint": ("DELETE FROM checkpoints WHERE number = 1", "checkpoints: checkpoint 2: removed"),
+    "a changed checkpoint": ("UPDATE checkpoints SET body = body || ' ' WHERE number = 1", "checkpoints: checkpoint 1: changed"),
+}
+
+
+async def compute_anew(database: Database) -> None:
+    """Change a price, and all digests after it, as somebody with the program and the password would."""
+    connection = await database.connect()
+    try:
+        query = "UPDATE changes SET change = set_byte(change, length(change) - 2, 1) WHERE epoch = 1000000 AND seq = 5"
+        await connection.execute(query)
+        digest = b""
+        for row in await connection.fetch("SELECT * FROM entries ORDER BY epoch, seq"):
+            parts = "SELECT change FROM changes WHERE (epoch, seq) = ($1, $2) ORDER BY ordinal"
+            changes = [each["change"] for each in await connection.fetch(parts, row["epoch"], row["seq"])]
+            before, digest = digest, hashlib.sha256(digest + b"".join([row["head"], *changes, row["tail"]])).digest()
+            follows = None if row["follows_digest"] is None else before
+            update = "UPDATE entries SET digest = $3, follows_digest = $4 WHERE (epoch, seq) = ($1, $2)"
+            await connection.execute(update, row["epoch"], row["seq"], digest, follows)
+        await connection.execute("UPDATE positions SET digest = $1 WHERE stream = '0'", digest)
+        digest = b""
+        for row in await connection.fetch(f"SELECT {', '.join(RecordRow._fields)} FROM records ORDER BY number"):
+            record = RecordRow(*row)
+            digest = record_digest(digest, record)
+            await connection.execute("UPDATE records SET digest = $2 WHERE number = $1", record.number, digest)
+        await connection.execute("UPDATE positions SET record_digest = $1 WHERE stream = '0'", digest)
+    finally:
+        await connection.close()
+
+
+async def test_every_way_to_tamper_with_a_history_is_found_and_named(
+    database: Database, redis_server: EmbeddedRedis, redis: Redis, tmp_path: Path
+) -> None:
+    public = load_public_key(generate_key(tmp_path / "key"))
+    keys = {key_id(public): public}
+    log = CommandLog(redis, NAMESPACE)
+    made = a_command("note", all=True)
+    await log.write(made)
+    async with archiving(database, redis_server.url, key=load_private_key(tmp_path / "key")):
+        owner = await Owner(redis).claimed()
+        for price in range(2000, 2180, 20):
+            await owner.offers(price)
+        await until_archived(database, owner.offer.epoch, owner.offer.seq)
+        await owner.publisher.claim(2_000_000)
+        for price in range(2000, 2060, 20):
+            await owner.offers(price)
+        await log.write(msgspec.structs.replace(made, lifted_by="bob", lifted_ms=50), made)
+        await until_archived(database, owner.offer.epoch, owner.offer.seq)
+        await until_archived(database, 0, 2, stream="commands")
+        await until_checkpoints(database, 2)
+    assert [] == await found(database, keys)
+    verified = await Verifier(database, keys).run()
+    assert (14, 12, 2) == verified[:2] + verified[3:4]
+    await execute(database, *(f"CREATE TABLE saved_{table} AS SELECT * FROM {table}" for table in TABLES))
+    wrong = {}
+    for name, (statements, expected) in TAMPERED.items():
+        await execute(database, *statements.split(";"))
+        problems = await found(database, keys)
+        if not problems or not problems[0].startswith(expected):
+            wrong[name] = problems
+        await execute(database, *(f"TRUNCATE {table}; INSERT INTO {table} SELECT * FROM saved_{table}" for table in TABLES))
+    assert {} == wrong
+    await compute_anew(database)
+    assert [] == await found(database)
+    (problem, *_) = await found(database, keys)
+    assert problem.startswith("shard 0: entry 1000000-9: computed anew: checkpoint 1")
+
+
+async def until_checkpoints(database: Database, number: int) -> None:
+    async with asyncio.timeout(15):
+        while await fetch(database, "SELECT count(*) FROM checkpoints") < [(number,)]:
+            await asyncio.sleep(0.02)
