@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from oddsengine.history.rows.tables import GapBody
 
+#: The tag of a market's record, and how far from the start its array begins at most.
+_TAG: Final = b"\xa1m"
+_HEADS: Final = 10
 _CHANGED: Final = "changed: its bytes do not lead to its digest"
 
 
@@ -195,8 +198,12 @@ class EntryChain:
 
 
 def _market_of(change: bytes) -> bytes:
-    """Return the id that a change begins with: an array whose first field is a string."""
-    kind = change[1]
+    """Return the id in a change: MessagePack of bytes, in which an array begins with its tag and the id."""
+    start = change.find(_TAG, 0, _HEADS)
+    if start < 0:
+        return b""
+    start += len(_TAG)
+    kind = change[start]
     if kind & 0xE0 == 0xA0:  # noqa: PLR2004 - fixstr of MessagePack
-        return change[2 : 2 + (kind & 0x1F)]
-    return change[3 : 3 + change[2]] if kind == 0xD9 else b""  # noqa: PLR2004 - str 8
+        return change[start + 1 : start + 1 + (kind & 0x1F)]
+    return change[start + 2 : start + 2 + change[start + 1]] if kind == 0xD9 else b""  # noqa: PLR2004 - str 8
