@@ -23,7 +23,7 @@ from oddsengine.streams.snapshots.stored import read_top
 from tests.support.builders import a_command, a_definition, a_quote, market_updates
 from tests.support.processes.inside import called
 from tests.support.service import running_service, wait_until
-from tests.support.simulated import record_simulator
+from tests.support.simulated import START_MS, record_simulator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,8 +112,13 @@ def short_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_replays_of_one_recording_are_identical(short_recording: Path, tmp_path: Path) -> None:
     """Processes with different hash seeds publish the same batches, and print a summary of them."""
     commands = tmp_path / "commands.jsonl"
-    made = a_command("suspend", sport="football", at_ms=0, lifted_ms=10**13, lifted_by="bob")
-    commands.write_bytes(msgspec.json.encode(command_answer(made, "lifted")))
+    made = [
+        a_command("book_sum", all=True, at_ms=0, values=1.12, expires_ms=START_MS + 3_000),
+        a_command("limit", sport="football", key="c2", at_ms=START_MS + 1_000, values=50.0, profiles=("default",)),
+        a_command("suspend", all=True, key="c3", at_ms=START_MS + 1_500, lifted_ms=START_MS + 2_500, lifted_by="bob"),
+        a_command("suspend", sport="football", key="c4", at_ms=START_MS + 4_000, lifted_ms=10**13, lifted_by="bob"),
+    ]
+    commands.write_bytes(b"\n".join(msgspec.json.encode(command_answer(each, "lifted")) for each in made))
     published, summaries = [], set()
     for seed in ("1", "2"):
         out = tmp_path / seed

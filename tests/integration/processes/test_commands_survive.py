@@ -1,9 +1,10 @@
-"""A person's suspension holds whatever dies, and ends with what is true then."""
+"""A person's suspension holds whatever dies, ends with what is true then, and is told to webhooks."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -13,6 +14,7 @@ import pytest
 
 from oddsengine.runtime.gateway import GatewayService, run_gateway
 from oddsengine.runtime.settings import RedisSettings
+from tests.support.clients.webhook_receiver import SECRET, Receiver, receiving, verify
 from tests.support.processes.command import command, free_port
 from tests.support.redis.topologies import watched_primary
 from tests.support.service import QUICK_TIMING, quick_settings, wait_until
@@ -38,6 +40,9 @@ minutes_per_s = 1.0
 before_s = 1.0
 turning_s = 0.3
 goal_s = 0.3
+[[webhooks]]
+url = "{hook}"
+secret = "{secret}"
 """
 
 
@@ -81,12 +86,18 @@ class Floor:
         await wait_until(lambda: self.offer.epoch > epoch and replica.ready and bool(self.offer.commands), "another owner")
 
 
+def count(receiver: Receiver) -> dict[str, int]:
+    """Return how many events of each type were received; repetitions have the same id."""
+    return Counter({event["id"]: event["type"] for event in receiver.accepted}.values())
+
+
 @pytest.mark.alone
 async def test_a_suspension_survives_the_engine_and_redis_and_expires_to_what_is_true(tmp_path: Path) -> None:
-    async with watched_primary(tmp_path / "redis") as watched, aiohttp.ClientSession() as http:
+    async with watched_primary(tmp_path / "redis") as watched, aiohttp.ClientSession() as http, receiving() as receiver:
+        receiver.refuses_with = 503
         port = free_port()
         config = tmp_path / "odds.toml"
-        config.write_text(CONFIG.format(url=watched.url, port=port))
+        config.write_text(CONFIG.format(url=watched.url, port=port, hook=receiver.url, secret=SECRET))
         settings = msgspec.structs.replace(quick_settings(), redis=RedisSettings(url=watched.url))
         async with command("engine", "-c", config, cwd=tmp_path) as first:
             await first.logged("publishing")
@@ -99,12 +110,15 @@ async def test_a_suspension_survives_the_engine_and_redis_and_expires_to_what_is
                     assert {("suspended", "trader")} == floor.states()
                     floor.may_open = False
 
-                    # kill -9, and another engine takes over
+                    # kill -9, before anybody was told of it, and another engine takes over
+                    await wait_until(lambda: b"command.made" in b"".join(body for _, body in receiver.attempts), "an attempt")
                     epoch = floor.offer.epoch
                     await first.stop(signal.SIGKILL)
                     async with command("engine", "-c", config, cwd=tmp_path) as second:
                         await second.logged("publishing")
                         await floor.published(epoch)
+                        receiver.refuses_with = None
+                        await wait_until(lambda: "command.made" in receiver.types(), "the webhook, from the other engine")
 
                         # the primary of Redis dies, and its replica takes over
                         epoch = floor.offer.epoch
@@ -124,3 +138,7 @@ async def test_a_suspension_survives_the_engine_and_redis_and_expires_to_what_is
                         market = next(each for each in floor.offer.markets.values() if each.state.status == "open")
                         active = [each for each in market.selections.values() if each.status == "active"]
                         assert any(each.prices[0] for each in active)
+                        told = {"command.made": 2, "command.lifted": 1}
+                        await wait_until(lambda: told.items() <= count(receiver).items(), "every webhook")
+                        for headers, body in receiver.attempts:
+                            verify(headers, body)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
-import hmac
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 import pytest_asyncio
-from aiohttp import web
 from redis.asyncio import Redis
 
 from oddsengine.domain.feed_updates import MarketUpdate
@@ -22,6 +19,7 @@ from oddsengine.runtime.settings import EngineSettings
 from oddsengine.streams.keys import webhook_keys
 from oddsengine.webhooks.settings import WebhookSettings
 from tests.support.builders import a_definition, a_quote, market_updates
+from tests.support.clients.webhook_receiver import SECRET, Receiver, receiving, verify
 from tests.support.service import RunningService, quick_settings, running_service, wait_until
 
 if TYPE_CHECKING:
@@ -30,51 +28,14 @@ if TYPE_CHECKING:
 
     from oddsengine.webhooks.service import Webhooks
 
-SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 ANOTHER_SECRET = "whsec_" + base64.b64encode(b"a" * 24).decode()
 MARKET = "e1/match_odds"
 
 
-class Receiver:
-    """An endpoint that answers with the next of its statuses, then with 204."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.statuses: list[int] = []
-        #: headers and body of every attempt
-        self.attempts: list[tuple[dict[str, str], bytes]] = []
-        self.accepted: list[dict[str, Any]] = []
-
-    async def receive(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        self.attempts.append((dict(request.headers), body))
-        status = self.statuses.pop(0) if self.statuses else 204
-        if status == 204:
-            self.accepted.append({"id": request.headers["webhook-id"], **json.loads(body)})
-        return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 307 else None)
-
-    def types(self) -> list[str]:
-        return [event["type"] for event in self.accepted]
-
-    async def wait_for(self, *types: str) -> list[dict[str, Any]]:
-        """Wait until exactly these events were accepted, and return them."""
-        await wait_until(lambda: len(self.accepted) >= len(types), f"{types}, got {self.types()}")
-        assert list(types) == self.types()
-        return self.accepted
-
-
 @pytest_asyncio.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    found = Receiver()
-    app = web.Application()
-    app.router.add_post("/{path:.*}", found.receive)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    yield found
-    await runner.cleanup()
+    async with receiving() as found:
+        yield found
 
 
 @pytest_asyncio.fixture
@@ -125,14 +86,6 @@ async def settle(service: RunningService, home: str, away: str) -> None:
     selections = tuple(msgspec.structs.replace(each, status=statuses[each.key]) for each in definition.selections)
     service.feed(MarketUpdate("1.1", definition=msgspec.structs.replace(definition, selections=selections)))
     await service.wait_published()
-
-
-def verify(headers: dict[str, str], body: bytes) -> None:
-    """Verify a signature as docs/webhooks.md says."""
-    key = base64.b64decode(SECRET.removeprefix("whsec_"))
-    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    expected = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    assert f"v1,{expected}" in headers["webhook-signature"].split()
 
 
 @pytest.mark.parametrize("status", [500, 307, 400])
