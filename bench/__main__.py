@@ -106,7 +106,8 @@ def latency(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:
     """Milliseconds from provider and from publication to many clients, also of suspensions, stalled clients, in a storm."""
-    from bench.scenarios import end_to_end, gateway, subscribe_storm, suspensions
+    from bench.scenarios import end_to_end, gateway, subscribe_storm
+    from bench.trading import suspensions
 
     rows = [*end_to_end.run(subscribers, rate), *suspensions.run(), *gateway.latency(subscribers, rate)]
     show([*rows, *subscribe_storm.run(subscribers)], json, plot)

@@ -1,0 +1,1 @@
+"""What traders wait for."""
