@@ -6,6 +6,7 @@ RUN python -m venv /opt/oddsengine && /opt/oddsengine/bin/pip install --no-cache
 COPY pyproject.toml README.md LICENSE ./
 COPY config config
 COPY feeds feeds
+COPY packages packages
 COPY oddsengine oddsengine
 RUN /opt/oddsengine/bin/pip install --no-cache-dir --no-deps .
 

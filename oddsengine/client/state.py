@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
+class _Entry(NamedTuple):
+    """An event or market as a channel shows it, beside the number of the message that it is of."""
+
+    value: dict[str, Any]
+    number: int
+
+
+class _Channel:
+    """The events and markets of one channel: complete by themselves, as two channels may be at different positions."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, _Entry] = {}
+        self.markets: dict[str, _Entry] = {}
+
+    def ids(self) -> set[str]:
+        """Return the ids of everything that it contains."""
+        return {*self.events, *self.markets}
+
+
 class OddsState:
     """Events and markets by id, as plain JSON values.
 
-    A market is shown while any channel contains it. A channel that is refused contains nothing.
+    A market is shown while any channel contains it; of what several contain, what was received last. A channel that is refused
+    contains nothing.
 
     Args:
         clock: monotonic seconds.
@@ -22,10 +42,12 @@ class OddsState:
         self._clock = clock
         self.events: dict[str, dict[str, Any]] = {}
         self.markets: dict[str, dict[str, Any]] = {}
-        #: channel -> events and markets of a snapshot whose last part has not arrived
-        self._parts: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
-        #: channel -> ids of the events and markets that it contains
-        self._ids_by_channel: dict[str, set[str]] = {}
+        #: how many messages were applied
+        self._number = 0
+        #: the snapshots whose last part has not arrived
+        self._parts: dict[str, _Channel] = {}
+        #: the channels that have a state
+        self._channels: dict[str, _Channel] = {}
         #: channel -> since when the gateway calls it stale, Unix milliseconds
         self._announced_stale: dict[str, int] = {}
         #: channel -> when it was last known to be current, where the client itself does not know whether it is
@@ -45,7 +67,7 @@ class OddsState:
         not arrived on the new one yet.
         """
         is_silent = self._current_until_s is not None and self._clock() > self._current_until_s
-        silent = dict.fromkeys(self._ids_by_channel, self._received_ms) if is_silent else {}
+        silent = dict.fromkeys(self._channels, self._received_ms) if is_silent else {}
         return {**silent, **self._announced_stale, **self._unconfirmed}
 
     def apply(self, message: dict[str, Any]) -> None:
@@ -55,6 +77,7 @@ class OddsState:
             # It is for the listener: nothing of it is on offer.
             self._confirm((message["channel"],))
             return
+        self._number += 1
         if op == "delta":
             self._apply_delta(message)
         elif op == "snapshot":
@@ -71,10 +94,14 @@ class OddsState:
         elif op == "heartbeat":
             # It is sent only to clients that have been sent everything.
             self._confirm(list(self._resuming))
+        elif op == "unsubscribed":
+            for channel in message["channels"]:
+                self.drop(channel)
 
     def has_seen(self, channel: str, key: str) -> bool:
         """Check whether a channel contains an event or market."""
-        return key in self._ids_by_channel.get(channel, ())
+        found = self._channels.get(channel)
+        return found is not None and (key in found.events or key in found.markets)
 
     def expect(self, channels: Iterable[str]) -> None:
         """Note channels of which nothing is known yet."""
@@ -84,7 +111,7 @@ class OddsState:
     def lose(self) -> None:
         """Note that the connection is lost: no channel is known to be current since the last message."""
         self._parts.clear()
-        for channel in self._ids_by_channel:
+        for channel in self._channels:
             self._unconfirmed.setdefault(channel, self._announced_stale.get(channel, self._received_ms))
         self._announced_stale.clear()
         self._resuming.clear()
@@ -105,7 +132,9 @@ class OddsState:
         self._parts.pop(channel, None)
         self._announced_stale.pop(channel, None)
         self._confirm((channel,))
-        self._remove(self._ids_by_channel.pop(channel, set()))
+        dropped = self._channels.pop(channel, None)
+        if dropped is not None:
+            self._show(dropped.ids())
 
     def _confirm(self, channels: Iterable[str]) -> None:
         for channel in channels:
@@ -113,58 +142,81 @@ class OddsState:
             self._resuming.pop(channel, None)
 
     def _apply_snapshot(self, message: dict[str, Any]) -> None:
-        channel = message["channel"]
+        name = message["channel"]
         if message["part"] == 1:
-            self._parts[channel] = ({}, {})
-        if channel not in self._parts:
+            self._parts[name] = _Channel()
+        parts = self._parts.get(name)
+        if parts is None:
             return  # the first part came on another connection
-        events, markets = self._parts[channel]
-        events.update({event["id"]: event for event in message["events"]})
-        markets.update({market["id"]: market for market in message["markets"]})
+        # What another channel is sent between two parts is newer than the first of them.
+        number = self._number
+        parts.events.update({event["id"]: _Entry(event, number) for event in message["events"]})
+        parts.markets.update({market["id"]: _Entry(market, number) for market in message["markets"]})
         if message["last"]:
-            del self._parts[channel]
-            before = self._ids_by_channel.get(channel, set())
-            self._ids_by_channel[channel] = {*events, *markets}
-            self._remove(before - self._ids_by_channel[channel])
-            self.events.update(events)
-            self.markets.update(markets)
-            self._confirm((channel,))
+            del self._parts[name]
+            before = self._channels.get(name)
+            self._channels[name] = parts
+            self._show(parts.ids() if before is None else before.ids() | parts.ids())
+            self._confirm((name,))
 
     def _apply_delta(self, message: dict[str, Any]) -> None:
-        ids = self._ids_by_channel.setdefault(message["channel"], set())
+        name = message["channel"]
+        channel = self._channels.setdefault(name, _Channel())
         for event in message.get("events", ()):
             key = event["id"]
+            known = channel.events.get(key)
             if event.get("removed"):
-                gone = {key, *(market for market in ids if self.markets.get(market, {}).get("event") == key)}
-                ids -= gone
-                self._remove(gone)
-            elif key in self.events or "sport" in event:
+                gone = {key, *(market for market, entry in channel.markets.items() if entry.value.get("event") == key)}
+                channel.events.pop(key, None)
+                for market in gone:
+                    channel.markets.pop(market, None)
+                self._show(gone)
+            elif known is not None or "sport" in event:
                 # A change with its sport is the whole event.
-                ids.add(key)
-                self.events[key] = {**self.events.get(key, {}), **event}
+                value = event if known is None else {**known.value, **event}
+                channel.events[key] = _Entry(value, self._number)
+                self.events[key] = value
         for market in message.get("markets", ()):
             if market.get("removed"):
-                ids.discard(market["id"])
-                self._remove({market["id"]})
+                self._remove_market(market["id"], name, channel)
             else:
-                self._apply_market(market, ids)
+                self._apply_market(market, channel)
 
-    def _apply_market(self, change: dict[str, Any], ids: set[str]) -> None:
+    def _remove_market(self, key: str, name: str, channel: _Channel) -> None:
+        gone = {key}
+        channel.markets.pop(key, None)
+        if name.startswith("market:"):
+            # Nothing else will be said of its event in this channel.
+            gone |= channel.events.keys()
+            channel.events.clear()
+        self._show(gone)
+
+    def _apply_market(self, change: dict[str, Any], channel: _Channel) -> None:
         key = change["id"]
-        known = self.markets.get(key)
+        known = channel.markets.get(key)
         if "event" in change:
             # A change with its event is the whole market.
-            ids.add(key)
-            self.markets[key] = change
+            value = change
         elif known is not None:
-            selections = dict(known["selections"])
+            selections = dict(known.value["selections"])
             for name, selection in change.get("selections", {}).items():
                 selections[name] = {**selections.get(name, {}), **selection}
-            self.markets[key] = {**known, **change, "selections": selections}
+            value = {**known.value, **change, "selections": selections}
+        else:
+            return
+        channel.markets[key] = _Entry(value, self._number)
+        self.markets[key] = value
 
-    def _remove(self, keys: set[str]) -> None:
-        """Remove what no channel contains any more."""
+    def _show(self, keys: set[str]) -> None:
+        """Show of events and markets what was received last; nothing of those that no channel contains any more."""
+        channels = self._channels.values()
         for key in keys:
-            if not any(key in ids for ids in self._ids_by_channel.values()):
-                self.events.pop(key, None)
-                self.markets.pop(key, None)
+            for shown, found in (
+                (self.events, [channel.events[key] for channel in channels if key in channel.events]),
+                (self.markets, [channel.markets[key] for channel in channels if key in channel.markets]),
+            ):
+                if found:
+                    # Of the same message, the channel that was subscribed to last.
+                    shown[key] = max(reversed(found), key=lambda entry: entry.number).value
+                else:
+                    shown.pop(key, None)

@@ -69,10 +69,11 @@ class EventStreamEndpoint:
     def _subscription(self, request: web.Request, access: Access) -> Subscribe:
         """Return the subscription that a request asks for. Raises RequestRejected if it is not valid.
 
-        So it does if its only channel is not granted or on offer. Of several, those that are refused are told as `error` events.
+        So it does if its only channel is not granted or on offer. Of several, and with `confirm`, those that are refused are told
+        as `error` events.
         """
         subscribe = parse_subscription(request)
-        if len(subscribe.channels) > 1:
+        if len(subscribe.channels) > 1 or subscribe.confirm:
             return subscribe
         (name,) = subscribe.channels
         if name.startswith(PREFIX):

@@ -14,6 +14,7 @@ const STATE_TEXT = {
   stale: "Prices may be out of date",
   refused: "A token is required",
   failed: "Refused",
+  stopped: "Stopped",
 };
 const TOKEN_KEY = "oddsengine.token";
 
@@ -91,8 +92,9 @@ byId("login").addEventListener("submit", (event) => {
 const streamUrl = new URL("v1/stream", location.href);
 streamUrl.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 streamUrl.search = streamUrl.hash = "";
-const client = new OddsClient(streamUrl.href, [], {
-  message(message) {
+const client = new OddsClient(streamUrl.href, {
+  getToken: token,
+  onMessage(message) {
     const changed = store.apply(message);
     if (connection === "live") showState("live");
     redrawAll ||= changed.all;
@@ -101,9 +103,11 @@ const client = new OddsClient(streamUrl.href, [], {
     changes += changed.changes;
     scheduleDraw();
   },
-  state: showState,
-  refused: showLogin,
-}, token);
+  onState(state, detail) {
+    showState(state, detail);
+    if (state === "refused") showLogin();
+  },
+});
 
 byId("filters").addEventListener("click", (event) => {
   const button = event.target.closest("button");
@@ -128,7 +132,7 @@ async function findSports() {
     if (answer.status === 401) return showLogin();
     retryMs = 1000 * Number(answer.headers.get("Retry-After"));
     const { events } = await answer.json();
-    for (const sport of new Set(events.map((event) => event.sport))) client.add(`sport:${sport}`);
+    for (const sport of new Set(events.map((event) => event.sport))) client.subscribe(`sport:${sport}`);
   } catch {
     // retried below; the page shows the state of the connection
   }

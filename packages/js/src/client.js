@@ -2,77 +2,75 @@
 //
 // What it does after each refusal, closing code and loss is one table (recovery.js, docs/protocol.md).
 
+import { apiUrl, askWhy, errorOf, post } from "./http.js";
 import {
-  ASK_TOKEN, GIVE_UP, RESTART, RESTRAIN, TIMING, WAIT, actionOf, backoff, codeOfClosing, codeOfError, codeOfStatus, profileOf,
-  renewInMs, retryAfterMs,
+  ASK_TOKEN, GIVE_UP, RESTART, RESTRAIN, TIMING, Waits, actionOf, codeOfClosing, codeOfError, codeOfStatus, profileOf,
 } from "./recovery.js";
+import { OPEN, OddsSocket } from "./socket.js";
+import { EventStreams } from "./sse.js";
 import { Subscriptions } from "./subscriptions.js";
+import { Tokens } from "./tokens.js";
+import { SilenceWatch, watchWake } from "./wake.js";
 
-// Heartbeat intervals without a message after which everything is stale, and after which the connection is given up.
-const STALE_HEARTBEATS = 1.5;
-const SILENT_HEARTBEATS = 2.5;
-// A longer timer fires at once.
-const MAX_TIMER_MS = 2 ** 31 - 1;
+// So many sockets in a row that a server which answers did not let through are blocked on their way; and for how long event streams
+// take their place.
+const MAX_BLOCKED = 2;
+const SSE_MS = 600_000;
+// Each position of an event stream is a request of its own.
+const SSE_RESUMING = 2;
 
-/**
- * @typedef {object} Problem what keeps the client from current data
- * @property {string} code a row of the table in docs/protocol.md
- * @property {string} text what happened, for people
- * @property {number} [retryMs] when the client tries again; undefined if it has given up, or waits for another token
- * @property {string[]} channels the channels concerned; empty if it is the connection
- */
+/** Complete the URL of a gateway to that of its stream. */
+export function streamUrl(url) {
+  const full = new URL(/^[a-z][a-z0-9+.-]*:\/\//i.test(url) ? url : `ws://${url}`);
+  full.protocol = full.protocol.replace(/^http/, "ws");
+  if (!/^wss?:$/.test(full.protocol)) throw new TypeError(`${url} is not the URL of a gateway: ws:, wss:, http: or https:`);
+  if (full.pathname === "/") full.pathname = "/v1/stream";
+  return full.href;
+}
 
-/**
- * @typedef {object} Listener
- * @property {(message: object) => void} message receives the gateway's messages, and what the client itself knows in the same form:
- *   `lost`, `silent` (`since`, Unix milliseconds) and `heard` of the connection, `refused` (`channel`, `code`, `message`) of a channel
- *   that is not to be shown. An OddsStore applies all of them
- * @property {(state: string, detail?: string) => void} state receives `connecting`, `live`, `reconnecting`, `refused` (another token
- *   is needed: `start` again) and `failed` (it has given up)
- * @property {() => void} [refused] is called when another token is needed
- * @property {(problem: Problem) => void} [problem] is called with everything that keeps the client from current data
- */
+const requestOptions = ({ format, minIntervalMs } = {}) => ({
+  ...(minIntervalMs ? { min_interval_ms: minIntervalMs } : {}),
+  ...(format && format !== "decimal" ? { format } : {}),
+});
 
+/** Follows channels of one gateway. All options are described in types/index.d.ts. */
 export class OddsClient {
   #generation = 0;
-  #renewal;
-  #silence;
   #sending;
   #retry;
-  #token;
-  #refusedToken;
-  // connections in a row that failed or did not last
-  #lost = 0;
-  #refusals = 0;
-  #reconnectMs;
+  #unwatch;
+  #tokens;
+  #waits;
+  #silence;
+  // sockets in a row that were blocked on their way, and until when event streams take their place
+  #blocked = 0;
+  #sseUntil = 0;
   #welcomedAt;
-  #heardMs = 0;
-  #heartbeatMs;
   #authenticating = false;
-  #silent = false;
   #pings = new Map();
   #nextPing = 1;
 
-  /**
-   * @param {string} url the stream's URL, ws: or wss:
-   * @param {string[]} channels the channels to subscribe to
-   * @param {Listener} listener receives messages, connection states and problems
-   * @param {() => string | undefined | Promise<string | undefined>} token returns the token; called for each connection, before a
-   *   token expires, and after one was refused; undefined where none is required
-   * @param {{minIntervalMs?: number, format?: string, timing?: object, sleep?: (ms: number, wake: () => void) => unknown}} options
-   *   `timing` replaces waits of TIMING; `sleep` calls back after the wait before a reconnect, and returns what `clearTimeout` takes
-   */
-  constructor(url, channels, listener, token = () => undefined, options = {}) {
-    this.url = url;
-    this.listener = listener;
-    this.token = token;
+  constructor(url, options = {}) {
+    const { channels = [], getToken, onMessage, onState, onProblem, transport = "auto", encoding = "json" } = options;
+    this.url = streamUrl(url);
+    this.listener = { message: onMessage ?? (() => {}), state: onState ?? (() => {}), problem: onProblem ?? (() => {}) };
+    this.transport = transport;
+    this.encoding = encoding;
     this.timing = { ...TIMING, ...options.timing };
     this.sleep = options.sleep ?? ((ms, wake) => setTimeout(wake, ms));
-    const request = {};
-    if (options.minIntervalMs) request.min_interval_ms = options.minIntervalMs;
-    if (options.format && options.format !== "decimal") request.format = options.format;
-    this.subscriptions = new Subscriptions(channels, request, this.timing);
+    this.options = { format: options.format, minIntervalMs: options.minIntervalMs };
+    this.subscriptions = new Subscriptions(this.timing);
+    this.#tokens = new Tokens(
+      getToken ?? (() => undefined),
+      this.timing,
+      (token) => this.#send({ op: "auth", token }),
+      (error) => this.#report("token", `no token: ${error}`, undefined, []),
+    );
+    this.#waits = new Waits(this.timing);
+    this.#silence = new SilenceWatch((op) => this.#mark(op), () => this.#giveUpSilent());
+    for (const channel of channels) this.subscriptions.add(channel, requestOptions(this.options));
     this.stopped = true;
+    this.state = "stopped";
     this.reconnects = 0;
   }
 
@@ -89,78 +87,128 @@ export class OddsClient {
   start() {
     this.stop();
     this.stopped = false;
-    this.#lost = this.#refusals = 0;
-    this.#refusedToken = undefined;
+    this.#waits = new Waits(this.timing);
+    this.#blocked = this.#sseUntil = 0;
+    this.#tokens.refused = undefined;
+    this.#unwatch = watchWake((why) => this.#check(why));
     this.#connect();
   }
 
   stop() {
     this.stopped = true;
+    this.#unwatch?.();
     this.#disconnect();
     clearTimeout(this.#retry);
+    this.#setState("stopped");
   }
 
-  /** Subscribe to a channel. No-op if it is subscribed to. */
-  add(channel) {
-    if (this.channels.includes(channel)) return;
-    this.subscriptions.add(channel);
+  /** Follow channels, with the client's options or others. No-op for those that are followed like that already. */
+  subscribe(channels, options = {}) {
+    for (const channel of [channels].flat()) this.subscriptions.add(channel, requestOptions({ ...this.options, ...options }));
+    this.#sendDue();
+  }
+
+  /** Follow channels no more. */
+  unsubscribe(channels) {
+    const gone = [channels].flat().filter((channel) => this.subscriptions.options.has(channel));
+    if (!gone.length) return;
+    const asked = this.subscriptions.remove(gone);
+    if (asked.length && this.#canSend) this.#send({ op: "unsubscribe", channels: asked });
+    this.listener.message({ op: "unsubscribed", channels: gone });
     this.#sendDue();
   }
 
   /** Measure the round trip to the gateway; calls `done` with milliseconds. */
   ping(done) {
-    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    if (this.socket?.readyState !== OPEN) return;
     const id = `ping-${this.#nextPing++}`;
     this.#pings.clear();
     this.#pings.set(id, { at: performance.now(), done });
     this.#send({ op: "ping", id });
   }
 
+  /** Check prices before a bet is placed. Rejects with RequestRefused. */
+  async checkQuotes(quotes) {
+    return (await this.#ask("/v1/quotes/check", JSON.stringify({ quotes }))).quotes;
+  }
+
+  /** Get a ticket, which opens one stream as `?ticket=` of its URL. Rejects with RequestRefused. */
+  fetchTicket() {
+    return this.#ask("/v1/tickets");
+  }
+
+  /** Make a request with the token of the connection, and once more with another one if that is refused. */
+  async #ask(path, body) {
+    const url = apiUrl(this.url, path);
+    const token = this.#tokens.current ?? (await this.#tokens.next());
+    try {
+      return await post(url, token, body);
+    } catch (refused) {
+      const other = refused.status === 401 ? await this.#tokens.next() : token;
+      if (other === token) throw refused;
+      return post(url, other, body);
+    }
+  }
+
+  #setState(state, detail) {
+    if (state === "stopped" && this.state === "stopped") return;
+    this.state = state;
+    this.listener.state(state, detail);
+  }
+
   // -- one connection
 
   async #connect() {
     const generation = ++this.#generation;
-    this.listener.state("connecting");
+    this.#setState("connecting");
     let token;
     try {
-      token = (await this.token())?.trim() || undefined;
+      token = await this.#tokens.next();
     } catch (error) {
       if (generation === this.#generation) this.#recover("token", `no token: ${error}`);
       return;
     }
     if (generation !== this.#generation) return;
-    if (this.#refusedToken?.token === token && token !== undefined) return this.#needToken(this.#refusedToken.code, this.#refusedToken.text);
-    this.#refusedToken = undefined;
-    if (profileOf(token) !== profileOf(this.#token)) this.subscriptions.forgetPositions();
-    this.#token = token;
+    const { current, refused } = this.#tokens;
+    if (refused?.token === token && token !== undefined) return this.#needToken(refused.code, refused.text);
+    if (profileOf(token) !== profileOf(current)) this.subscriptions.forgetPositions();
+    Object.assign(this.#tokens, { current: token, refused: undefined });
     this.#open(generation);
+  }
+
+  get #usesEventStreams() {
+    return this.transport === "sse" || (this.transport === "auto" && Date.now() < this.#sseUntil);
   }
 
   #open(generation) {
     this.#welcomedAt = undefined;
     this.#authenticating = false;
-    this.#heartbeatMs = this.timing.welcomeMs / SILENT_HEARTBEATS;
-    const socket = new WebSocket(this.url, "odds.v1.json");
+    const usesEventStreams = this.#usesEventStreams;
+    const socket = usesEventStreams ? new EventStreams(this.url) : new OddsSocket(this.url, this.encoding);
     this.socket = socket;
     this.subscriptions.begin();
+    if (usesEventStreams) this.subscriptions.restraint.resuming = Math.min(SSE_RESUMING, this.subscriptions.restraint.resuming);
     let opened = false;
-    this.#heard();
+    this.#silence.begin(this.timing.welcomeMs);
     socket.onopen = () => {
       opened = true;
-      if (generation === this.#generation) this.#heard();
+      if (generation === this.#generation) this.#silence.heard();
     };
-    socket.onmessage = (event) => {
+    socket.onmessage = ({ data: message }) => {
       if (generation !== this.#generation) return;
-      this.#heard();
-      let message;
+      this.#silence.heard();
       let refused;
       try {
-        message = JSON.parse(event.data);
+        if (message instanceof Error) throw message;
+        if (!this.subscriptions.wants(message)) return;
         refused = this.#receive(message);
       } catch (error) {
         return this.#recover("protocol", `a message that can't be read: ${error}`);
       }
       this.#pass(message, refused);
+    };
+    socket.onrefused = ({ status, text, retryAfter }) => {
+      if (generation === this.#generation) this.#recover(codeOfStatus(status), describe(status, text), retryAfter);
     };
     // Of a handshake that fails, browsers tell both, Node the first only.
     socket.onerror = () => {
@@ -177,21 +225,20 @@ export class OddsClient {
     if (generation !== this.#generation) return;
     this.#disconnect();
     const asking = this.#generation;
-    const refusal = await this.#refusal();
-    if (asking === this.#generation) this.#recover(refusal.code, refusal.text, refusal.retryAfter);
+    const answer = await askWhy(this.url, this.timing.welcomeMs);
+    if (asking !== this.#generation) return;
+    if (answer === undefined) return this.#recover("unreachable", "no connection");
+    const { status, text, retryAfter } = answer;
+    const isServed = status === 400 || status === 426; // only the upgrade is missing: something on the way keeps sockets off
+    if (isServed) this.#noteBlocked();
+    this.#recover(isServed ? "unreachable" : codeOfStatus(status), describe(status, text), retryAfter);
   }
 
-  /** Ask over HTTP why a handshake failed: a page's socket does not say. The gateway answers as it does to a handshake. */
-  async #refusal() {
-    try {
-      const answer = await fetch(this.url.replace(/^ws/, "http"), { signal: AbortSignal.timeout(this.timing.welcomeMs) });
-      const text = await answer.text().catch(() => "");
-      const isServed = answer.status === 400 || answer.status === 426; // only the upgrade is missing
-      const code = isServed ? "unreachable" : codeOfStatus(answer.status);
-      return { code, text: `answered ${answer.status}${messageOf(text)}`, retryAfter: answer.headers.get("Retry-After") };
-    } catch {
-      return { code: "unreachable", text: "no connection" };
-    }
+  #noteBlocked() {
+    this.#blocked += 1;
+    if (this.#blocked < MAX_BLOCKED) return;
+    this.#blocked = 0;
+    this.#sseUntil = Date.now() + SSE_MS;
   }
 
   /** Handle a message, and return the channels that it refuses; undefined if it is of no interest to the listener. */
@@ -199,15 +246,18 @@ export class OddsClient {
     switch (message.op) {
       case "welcome":
         if (!(message.heartbeat_ms > 0)) throw new TypeError("no heartbeat_ms");
-        this.#heartbeatMs = message.heartbeat_ms;
-        this.#heard();
+        this.#silence.heartbeatMs = message.heartbeat_ms;
+        this.#silence.heard();
         this.#welcomedAt = performance.now();
-        this.#authenticating = this.#token !== undefined;
-        if (this.#authenticating) this.#send({ op: "auth", token: this.#token });
+        this.#authenticating = this.#tokens.current !== undefined;
+        if (this.#authenticating) this.#send({ op: "auth", token: this.#tokens.current });
         else this.#begin();
         return undefined;
+      case "pace": // of an event stream, whose welcome was a guess
+        this.#silence.heartbeatMs = message.heartbeat_ms;
+        return undefined;
       case "authenticated":
-        this.#renewBefore(message.expires_ms);
+        this.#tokens.renewBefore(message.expires_ms);
         this.subscriptions.grant();
         if (this.#authenticating) this.#begin();
         this.#sendDue();
@@ -219,7 +269,10 @@ export class OddsClient {
         return undefined;
       }
       case "bye":
-        this.#reconnectMs = Number.isFinite(message.reconnect_ms) ? Math.max(0, message.reconnect_ms) : undefined;
+        this.#waits.askedMs = Math.max(0, Number(message.reconnect_ms) || 0);
+        return undefined;
+      case "unsubscribed": // the listener was told when it was asked for
+        this.subscriptions.receive(message, performance.now());
         return undefined;
     }
     if (typeof message.op !== "string") throw new TypeError("no op");
@@ -228,6 +281,7 @@ export class OddsClient {
 
   #pass(message, refused) {
     if (refused === undefined) return;
+    this.#blocked = 0;
     this.listener.message(message);
     for (const channel of refused) this.listener.message({ op: "refused", channel, code: message.code, message: message.message });
     if (message.op === "error") this.#reportError(message, refused);
@@ -236,7 +290,7 @@ export class OddsClient {
 
   #begin() {
     this.#authenticating = false;
-    this.listener.state("live");
+    this.#setState("live");
     this.#sendDue();
   }
 
@@ -246,48 +300,53 @@ export class OddsClient {
     this.#report(message.code, message.message, due === Infinity ? undefined : due - performance.now(), channels);
   }
 
+  get #canSend() {
+    return this.#welcomedAt !== undefined && !this.#authenticating && this.socket?.readyState === OPEN;
+  }
+
   #sendDue() {
     clearTimeout(this.#sending);
-    if (this.#welcomedAt === undefined || this.#authenticating || this.socket?.readyState !== WebSocket.OPEN) return;
+    if (!this.#canSend) return;
     for (const request of this.subscriptions.due(performance.now())) this.#send(request);
     const next = this.subscriptions.nextDue;
     if (next < Infinity) this.#sending = setTimeout(() => this.#sendDue(), Math.max(0, next - performance.now()));
   }
 
   #send(message) {
-    this.socket.send(JSON.stringify(message));
+    this.socket?.send(message);
   }
 
-  #heard() {
-    this.#heardMs = Date.now();
-    if (this.#silent) this.#mark("heard");
-    this.#silent = false;
-    this.#watchSilence(STALE_HEARTBEATS, () => {
-      this.#silent = true;
-      this.#mark("silent");
-      this.#watchSilence(SILENT_HEARTBEATS - STALE_HEARTBEATS, () => {
-        const [code, text] = this.#welcomedAt === undefined ? ["protocol", "no welcome"] : ["silence", "no message"];
-        this.#recover(code, text);
-      });
-    });
+  #giveUpSilent() {
+    if (this.#welcomedAt !== undefined) return this.#recover("silence", "no message");
+    this.#noteBlocked();
+    this.#recover("protocol", "no welcome");
   }
 
-  #watchSilence(heartbeats, late) {
-    clearTimeout(this.#silence);
-    this.#silence = setTimeout(late, this.#heartbeatMs * heartbeats);
+  /** Check a connection that may be dead: the machine has slept, or is on another network. */
+  #check(why) {
+    if (this.stopped) return;
+    if (this.socket === undefined) {
+      if (this.state !== "reconnecting" || this.#waits.isAsked || why === "offline") return;
+      clearTimeout(this.#retry);
+      this.#connect();
+      return;
+    }
+    if (this.#welcomedAt === undefined) return;
+    if (why === "offline" || this.#silence.isLate) this.#silence.note();
+    this.ping(() => {});
+    this.#silence.expect(this.timing.probeMs, () => this.#recover("silence", `no answer (${why})`));
   }
 
   #mark(op) {
-    this.listener.message({ op, since: this.#heardMs });
+    this.listener.message({ op, since: this.#silence.heardMs });
   }
 
   /** Close the socket, which is not waited for. */
   #disconnect() {
     this.#generation += 1;
-    clearTimeout(this.#silence);
     clearTimeout(this.#sending);
-    clearTimeout(this.#renewal);
-    this.#silent = false;
+    this.#tokens.end();
+    this.#silence.end();
     if (!this.socket) return;
     this.socket.close();
     this.socket = undefined;
@@ -299,81 +358,42 @@ export class OddsClient {
   #recover(code, text, retryAfter) {
     this.#disconnect();
     this.reconnects += 1;
-    if (this.#welcomedAt !== undefined && performance.now() - this.#welcomedAt >= this.timing.settledAfterMs) this.#lost = this.#refusals = 0;
+    this.#waits.ended(this.#welcomedAt === undefined ? undefined : performance.now() - this.#welcomedAt);
     const action = actionOf(code);
     if (action === GIVE_UP) return this.#giveUp(code, text, []);
-    if (action === ASK_TOKEN && this.#token === undefined) return this.#needToken(code, text);
-    if (action === ASK_TOKEN && code !== "4408") this.#refusedToken = { token: this.#token, code, text };
+    if (action === ASK_TOKEN && this.#tokens.current === undefined) return this.#needToken(code, text);
+    if (action === ASK_TOKEN && code !== "4408") this.#tokens.refused = { token: this.#tokens.current, code, text };
     else if (action === RESTART) this.subscriptions.forgetPositions();
     else if (action === RESTRAIN) this.subscriptions.restrain(code, text);
-    const delay = this.#delay(action, retryAfter);
+    const delay = this.#waits.next(action, retryAfter, this.#tokens.refused !== undefined);
     this.#report(code, text, delay, []);
-    this.listener.state("reconnecting", text);
+    this.#setState("reconnecting", text);
     this.#retry = this.sleep(delay, () => {
       if (!this.stopped) this.#connect();
     });
   }
 
-  #delay(action, retryAfter) {
-    const asked = this.#reconnectMs;
-    this.#reconnectMs = undefined;
-    if (asked !== undefined) return Math.min(asked, this.timing.maxAskedMs);
-    const isRefusal = action === WAIT || action === RESTRAIN;
-    const atOnce = this.#refusedToken !== undefined && this.#lost + this.#refusals === 0;
-    const delay = atOnce ? 0 : backoff(this.timing, isRefusal ? this.#refusals++ : this.#lost++, isRefusal);
-    if (atOnce) this.#lost += 1;
-    // The wait is added, so that all who were refused do not come back in the same moment.
-    return Math.min(retryAfterMs(retryAfter) ?? 0, this.timing.maxAskedMs) + delay;
-  }
-
   #needToken(code, text) {
     this.stopped = true;
+    this.#unwatch?.();
     this.#report(code, text, undefined, []);
-    this.listener.state("refused", text);
-    this.listener.refused?.();
+    this.#setState("refused", text);
   }
 
   #giveUp(code, text, channels) {
-    this.stop();
+    this.stopped = true;
+    this.#unwatch?.();
+    this.#disconnect();
     this.#report(code, text, undefined, channels);
-    this.listener.state("failed", text);
+    this.#setState("failed", text);
   }
 
   #report(code, text, retryMs, channels) {
-    this.listener.problem?.({ code, text, retryMs, channels });
-  }
-
-  // -- tokens
-
-  /** Ask for the next token before the present one expires. */
-  #renewBefore(expiresMs) {
-    clearTimeout(this.#renewal);
-    const delay = expiresMs == null ? undefined : renewInMs(this.timing, expiresMs - Date.now());
-    if (delay === undefined) return;
-    this.#renewal = setTimeout(() => (delay > MAX_TIMER_MS ? this.#renewBefore(expiresMs) : this.#renew(expiresMs)), Math.min(delay, MAX_TIMER_MS));
-  }
-
-  /** Send the next token. If there is none yet, ask again while the present one is valid. */
-  async #renew(expiresMs) {
-    const generation = this.#generation;
-    let token;
-    try {
-      token = (await this.token())?.trim() || undefined;
-    } catch (error) {
-      this.#report("token", `no token: ${error}`, undefined, []);
-    }
-    if (generation !== this.#generation || this.socket?.readyState !== WebSocket.OPEN) return;
-    if (token === undefined || token === this.#token) return this.#renewBefore(expiresMs);
-    this.#token = token;
-    this.#send({ op: "auth", token });
+    this.listener.problem({ code, text, retryMs, channels });
   }
 }
 
-/** The message of an error answer of a gateway. */
-function messageOf(text) {
-  try {
-    return ` (${JSON.parse(text).error.message})`;
-  } catch {
-    return "";
-  }
-}
+const describe = (status, text) => {
+  const { message } = errorOf(text);
+  return `answered ${status}${message === undefined ? "" : ` (${message})`}`;
+};

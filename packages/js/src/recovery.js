@@ -46,10 +46,10 @@ export const codeOfClosing = (code) => (isOf("close", String(code)) ? String(cod
 /** The row of an error code: that of `internal` for one that a later gateway may send. */
 export const codeOfError = (code) => (isOf("error", code) ? code : "internal");
 
-/** How long a client waits, in milliseconds; each as in oddsengine.client.Timing. */
+/** How long a client waits, in milliseconds; each as in oddsengine.client.Timing, but for `probeMs`: for the answer to a check. */
 export const TIMING = {
   backoffMs: 100, maxBackoffMs: 5000, longBackoffMs: 1000, maxLongBackoffMs: 30_000, maxRefusedMs: 10_000,
-  maxAskedMs: 3_600_000, settledAfterMs: 10_000, welcomeMs: 10_000, renewShare: 0.2, renewBeforeMs: 60_000, draw: Math.random,
+  maxAskedMs: 3_600_000, settledAfterMs: 10_000, welcomeMs: 10_000, renewShare: 0.2, renewBeforeMs: 60_000, probeMs: 2000, draw: Math.random,
 };
 
 /** Draw a wait between 0 and a limit that doubles with each failure in a row. */
@@ -84,4 +84,44 @@ export function profileOf(token) {
 /** In how many milliseconds to ask for the next token; undefined if the present one has almost or already expired. */
 export function renewInMs(timing, leftMs) {
   return leftMs > 200 ? leftMs - Math.min(timing.renewBeforeMs, leftMs * timing.renewShare) : undefined;
+}
+
+/** How long a client waits before each connection. */
+export class Waits {
+  // connections in a row that failed or did not last
+  #lost = 0;
+  #refusals = 0;
+
+  constructor(timing) {
+    this.timing = timing;
+    /** when the gateway has asked to reconnect, milliseconds after the disconnect @type {number | undefined} */
+    this.askedMs = undefined;
+    /** whether the present wait is one that the gateway has asked for */
+    this.isAsked = false;
+  }
+
+  /** Note how long a connection has lasted, milliseconds; undefined if the gateway did not welcome it. */
+  ended(lastedMs) {
+    if (lastedMs >= this.timing.settledAfterMs) this.#lost = this.#refusals = 0;
+  }
+
+  /**
+   * @param {string} action what the table prescribes
+   * @param {string | null | undefined} retryAfter the header
+   * @param {boolean} withOtherToken whether the next connection has another token, which is not kept waiting the first time
+   */
+  next(action, retryAfter, withOtherToken) {
+    const asked = this.askedMs;
+    const retryMs = retryAfterMs(retryAfter);
+    this.askedMs = undefined;
+    this.isAsked = asked !== undefined || retryMs !== undefined;
+    if (asked !== undefined) return Math.min(asked, this.timing.maxAskedMs);
+    const isRefusal = action === WAIT || action === RESTRAIN;
+    const atOnce = withOtherToken && this.#lost + this.#refusals === 0;
+    const delay = atOnce ? 0 : backoff(this.timing, isRefusal ? this.#refusals : this.#lost, isRefusal);
+    if (isRefusal) this.#refusals += 1;
+    else this.#lost += 1;
+    // The wait is added, so that all who were refused do not come back in the same moment.
+    return Math.min(retryMs ?? 0, this.timing.maxAskedMs) + delay;
+  }
 }

@@ -21,14 +21,10 @@ const weight = (channel) => WEIGHTS[channel.split(":", 1)[0]] ?? 1;
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
 export class Subscriptions {
-  /**
-   * @param {Iterable<string>} channels all that the client follows
-   * @param {object} options of every request, as `min_interval_ms`
-   * @param {object} timing how long to wait before a refused channel is asked for again
-   */
-  constructor(channels, options, timing) {
-    this.channels = [...new Set(channels)];
-    this.options = options;
+  /** @param {object} timing how long to wait before a refused channel is asked for again */
+  constructor(timing) {
+    /** channel -> what its requests say beside its name, as `min_interval_ms` @type {Map<string, object>} */
+    this.options = new Map();
     this.timing = timing;
     /** channel -> the last `at` received on it */
     this.at = new Map();
@@ -47,14 +43,44 @@ export class Subscriptions {
     /** channels whose first message has arrived */
     this.complete = new Set();
     this.resuming = 0;
+    /** channels that were unsubscribed from -> how many times that was not answered yet: what arrives until then is not wanted */
+    this.leaving = new Map();
     this.nextSend = 0;
     this.hasAnswers = false;
     for (const refusal of this.refused.values()) refusal.due = undefined;
   }
 
-  add(channel) {
-    this.channels.push(channel);
+  /** All channels that the client follows. */
+  get channels() {
+    return [...this.options.keys()];
+  }
+
+  /** Follow a channel. No-op if it is followed with the same options; with others it starts again with a snapshot. */
+  add(channel, options) {
+    const before = this.options.get(channel);
+    if (before && JSON.stringify(before) === JSON.stringify(options)) return;
+    this.options.set(channel, options);
+    this.at.delete(channel);
     this.toAsk.add(channel);
+  }
+
+  /** Follow channels no more. Returns those that the gateway has to be told of. */
+  remove(channels) {
+    const asked = [];
+    for (const channel of channels) {
+      if (!this.options.delete(channel)) continue;
+      if (!this.toAsk.delete(channel) && !this.refused.has(channel)) asked.push(channel);
+      for (const map of [this.at, this.complete, this.refused]) map.delete(channel);
+      this.#settle(undefined, [channel]);
+    }
+    for (const channel of asked) this.leaving.set(channel, (this.leaving.get(channel) ?? 0) + 1);
+    return asked;
+  }
+
+  /** Check whether a message is of a channel that is followed, and not left over from before it was followed again. */
+  wants(message) {
+    const { channel } = message;
+    return channel === undefined || (this.options.has(channel) && !this.leaving.has(channel));
   }
 
   /** Ask again for the channels that wait for another token. */
@@ -111,11 +137,18 @@ export class Subscriptions {
         this.complete.add(message.channel);
         break;
       case "heartbeat":
-        // Its position is that of every channel whose first message has arrived.
-        for (const channel of this.complete) this.at.set(channel, message.at);
+        // Its position is that of every channel whose first message has arrived; of `channels` if it came on one of several streams.
+        for (const channel of message.channels ?? this.complete) if (this.complete.has(channel)) this.at.set(channel, message.at);
         break;
       case "subscribed":
         this.#accept(message);
+        break;
+      case "unsubscribed":
+        for (const channel of message.channels) {
+          const left = (this.leaving.get(channel) ?? 0) - 1;
+          if (left > 0) this.leaving.set(channel, left);
+          else this.leaving.delete(channel);
+        }
         break;
       case "error":
         return this.#refuse(message, now);
@@ -127,7 +160,7 @@ export class Subscriptions {
     this.#answer(message.id, message.channels);
     for (const channel of message.channels) {
       this.refused.delete(channel);
-      if (!message.resumed) continue;
+      if (!message.resumed || !this.options.has(channel)) continue;
       if (this.at.has(channel)) this.complete.add(channel);
       // What there was of it was dropped, since an error before this seemed to be about it.
       else this.toAsk.add(channel);
@@ -160,7 +193,7 @@ export class Subscriptions {
    * channel, which quotes it, or with one for all.
    */
   #named(message, code) {
-    if (message.channels) return message.channels.filter((channel) => this.channels.includes(channel));
+    if (message.channels) return message.channels.filter((channel) => this.options.has(channel));
     if (message.id == null) return code === "bad_message" ? [...this.unanswered.values()].flatMap((asked) => [...asked]) : [];
     const asked = [...(this.unanswered.get(message.id) ?? [])];
     const quoted = asked.filter((channel) => {
@@ -172,6 +205,11 @@ export class Subscriptions {
 
   #answer(request, channels) {
     this.hasAnswers = true;
+    this.#settle(request, channels);
+  }
+
+  /** Wait no longer for what is said of channels. */
+  #settle(request, channels) {
     for (const id of this.unanswered.has(request) ? [request] : [...this.unanswered.keys()]) {
       const asked = this.unanswered.get(id);
       for (const channel of channels) asked.delete(channel);
@@ -182,21 +220,24 @@ export class Subscriptions {
   /** A request for as many channels as one may have, of those whose snapshots would cost most first. */
   #nextRequest() {
     if (this.resuming >= this.restraint.resuming) for (const channel of this.toAsk) this.at.delete(channel);
-    const byPosition = new Map();
+    // Channels share a request if they have the same position and options.
+    const groups = new Map();
     for (const channel of this.toAsk) {
       const at = this.at.get(channel);
-      if (!byPosition.has(at)) byPosition.set(at, []);
-      byPosition.get(at).push(channel);
+      const options = this.options.get(channel);
+      const key = JSON.stringify([at ?? null, options]);
+      if (!groups.has(key)) groups.set(key, { at, options, channels: [] });
+      groups.get(key).channels.push(channel);
     }
-    const weights = new Map([...byPosition].map(([at, channels]) => [at, sum(channels.map(weight))]));
-    const [position, candidates] = [...byPosition].reduce((best, each) => (weights.get(each[0]) > weights.get(best[0]) ? each : best));
-    const request = { op: "subscribe", id: ++this.lastId, channels: [], ...this.options };
-    if (position !== undefined) {
+    const cost = (group) => sum(group.channels.map(weight));
+    const group = [...groups.values()].reduce((best, each) => (cost(each) > cost(best) ? each : best));
+    const request = { op: "subscribe", id: ++this.lastId, channels: [], ...group.options };
+    if (group.at !== undefined) {
       this.resuming += 1;
-      Object.assign(request, { resume: position, confirm: true });
+      Object.assign(request, { resume: group.at, confirm: true });
     }
     let length = bytes(request);
-    for (const channel of candidates.slice(0, MAX_CHANNELS)) {
+    for (const channel of group.channels.slice(0, MAX_CHANNELS)) {
       length += bytes(channel) + 1;
       if (request.channels.length && length > this.restraint.bytes) break;
       request.channels.push(channel);

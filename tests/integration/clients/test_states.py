@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oddsengine.client import OddsState
-from tests.support.clients.following import contents, node_command, node_modules
+from tests.support.clients.following import contents, node_command
 from tests.support.laws.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CHANNELS = ("event:e1", "event:e2", "sport:football")
+CHANNELS = ("event:e1", "event:e2", "sport:football", "market:e1/total")
 EVENTS = ("e1", "e2")
 MARKETS = ("e1/match_odds", "e1/total", "e2/match_odds")
 
@@ -76,8 +76,7 @@ def javascript_states() -> Iterator[Callable[[list[dict[str, Any]]], list[dict[s
     if shutil.which("node") is None:
         pytest.skip("no Node on PATH (apt-get install nodejs)")
     with (
-        node_modules() as folder,
-        subprocess.Popen(node_command(folder), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
+        subprocess.Popen(node_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
     ):
         assert process.stdin is not None
         assert process.stdout is not None
@@ -129,6 +128,7 @@ messages = st.one_of(
     ),
     st.builds(lambda channel: {"op": "stale", "channel": channel, "since": 5}, channels),
     st.builds(lambda channel: {"op": "live", "channel": channel}, channels),
+    st.builds(lambda channel: {"op": "unsubscribed", "id": 1, "channels": [channel]}, channels),
     st.builds(
         lambda channel, resumed: {"op": "subscribed", "id": 1, "channels": [channel], "resumed": resumed}, channels, st.booleans()
     ),
@@ -207,6 +207,22 @@ def test_both_clients_show_the_same(
             id="an event is removed with its markets",
         ),
         pytest.param(
+            [snapshot("market:e1/total", "e1/total"), delta("market:e1/total", markets=[{"id": "e1/total", "removed": True}])],
+            set(),
+            {},
+            id="a market that is gone takes its event along where there is no other",
+        ),
+        pytest.param(
+            [
+                snapshot("sport:football", *MARKETS),
+                snapshot("event:e1", "e1/total"),
+                {"op": "unsubscribed", "id": 1, "channels": ["sport:football"]},
+            ],
+            {"e1/total"},
+            {},
+            id="what is unsubscribed from is not shown",
+        ),
+        pytest.param(
             [snapshot("event:e1", "e1/total"), snapshot("event:e2", "e2/match_odds"), {"op": "lost", "since": 7}],
             {"e1/total", "e2/match_odds"},
             {"event:e1": 7, "event:e2": 7},
@@ -260,3 +276,42 @@ def test_what_is_shown(
         assert markets == shown["markets"].keys()
         assert {market.partition("/")[0] for market in markets} == shown["events"].keys()
         assert stale == shown["stale"]
+
+
+@pytest.mark.parametrize(
+    ("story", "price"),
+    [
+        pytest.param(
+            [
+                snapshot("sport:football", "e1/total", price=2.0),
+                snapshot("event:e1", "e1/total", price=2.0, last=False),
+                delta("sport:football", markets=[{"id": "e1/total", "selections": {"home": {"price": 3.0}}}]),
+                snapshot("event:e1", part=2),
+            ],
+            3.0,
+            id="a change between the parts of another channel's snapshot",
+        ),
+        pytest.param(
+            [
+                snapshot("sport:football", "e1/total", price=2.0),
+                delta("event:e1", markets=[{"id": "e1/total", "selections": {"home": {"price": 3.0}}}]),
+            ],
+            2.0,
+            id="a change in a channel that does not have the market is none",
+        ),
+        pytest.param(
+            [
+                snapshot("sport:football", "e1/total", price=2.0),
+                snapshot("event:e1", "e1/total", price=3.0),
+                delta("event:e1", markets=[{"id": "e1/total", "removed": True}]),
+            ],
+            2.0,
+            id="what another channel still shows",
+        ),
+    ],
+)
+def test_of_several_channels_the_last_message_is_shown(
+    javascript_states: Callable[[list[dict[str, Any]]], list[dict[str, Any]]], story: list[dict[str, Any]], price: float
+) -> None:
+    for shown in (python_states(story)[-1], javascript_states(story)[-1]):
+        assert price == shown["markets"]["e1/total"]["selections"]["home"]["price"]

@@ -1,4 +1,4 @@
-"""Clients that are followed: the same test drives the Python client and the page's client in Node."""
+"""Clients that are followed: the same test drives the Python client and the npm package in Node."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import asyncio
 import json
 import shutil
 from collections.abc import Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import pytest
 
 from oddsengine.client import GaveUp, OddsClient, OddsState, Problem, Timing, stream_url
-from oddsengine.gateway.web import page_file
 from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
 KINDS: Final = ("python", "javascript")
+#: The npm package.
+PACKAGE: Final = Path(__file__).parents[3] / "packages" / "js"
 _DRIVER: Final = Path(__file__).with_name("driver.mjs")
 #: Waits before a reconnect are recorded and then cut to this.
 _MAX_WAIT_S: Final = 0.02
@@ -83,6 +83,8 @@ class Options(NamedTuple):
     channels: Sequence[str]
     tokens: Sequence[str] | None = None
     timing: dict[str, float] = {}  # noqa: RUF012 - immutable by use
+    #: further options of the JavaScript client, as its `transport`
+    more: dict[str, Any] = {}  # noqa: RUF012 - immutable by use
 
 
 async def wait_view(
@@ -159,7 +161,7 @@ class PythonFollower:
 
 
 class Node:
-    """A Node process that runs the page's clients.
+    """A Node process that runs the package's clients.
 
     Args:
         process: the process.
@@ -190,7 +192,7 @@ class Node:
 
 
 class JavaScriptFollower:
-    """The page's client, in Node."""
+    """The package's client, in Node."""
 
     def __init__(self, node: Node, number: int) -> None:
         self._node = node
@@ -209,6 +211,7 @@ class JavaScriptFollower:
             channels=list(options.channels),
             tokens=None if options.tokens is None else list(options.tokens),
             timing={_camel_case(name): value for name, value in timing.items()},
+            more=options.more,
         )
 
     async def view(self) -> View:
@@ -229,33 +232,22 @@ def _camel_case(name: str) -> str:
 
 @asynccontextmanager
 async def running_node() -> AsyncIterator[Node]:
-    """Run Node with the modules as they are served. Skips the test if it is not installed."""
+    """Run Node with the modules of the package. Skips the test if it is not installed."""
     if shutil.which("node") is None:
         pytest.skip("no Node on PATH (apt-get install nodejs)")
-    with node_modules() as folder:
-        async with _node_in(folder) as node:
-            yield node
+    async with _node() as node:
+        yield node
 
 
-@contextmanager
-def node_modules() -> Iterator[str]:
-    """Write the modules as they are served. Yield their folder."""
-    with TemporaryDirectory() as folder:
-        for name in ("client.js", "store.js", "recovery.js"):
-            Path(folder, name).write_bytes(page_file(name))
-        Path(folder, "package.json").write_text('{"type": "module"}', encoding="utf-8")
-        yield folder
-
-
-def node_command(folder: str) -> list[str]:
-    """Return the command that runs the driver with the modules in a folder."""
-    return ["node", "--experimental-websocket", "--no-warnings", str(_DRIVER), folder]
+def node_command() -> list[str]:
+    """Return the command that runs the driver."""
+    return ["node", "--experimental-websocket", "--no-warnings", str(_DRIVER), str(PACKAGE / "src")]
 
 
 @asynccontextmanager
-async def _node_in(folder: str) -> AsyncIterator[Node]:
+async def _node() -> AsyncIterator[Node]:
     process = await asyncio.create_subprocess_exec(
-        *node_command(folder),
+        *node_command(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=64 * 1024 * 1024,

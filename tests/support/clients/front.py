@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -146,12 +146,20 @@ def _response(answer: Answer) -> web.Response:
     return web.Response(status=answer.status, headers=answer.headers)
 
 
+def _redirect_to(gateway: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=307, headers={"Location": gateway + request.path_qs})
+
+    return handler
+
+
 @asynccontextmanager
 async def front_of(gateway: str, *steps: Step) -> AsyncIterator[Front]:
     """Run a proxy in front of a gateway."""
     front = Front(gateway, steps)
     app = web.Application()
     app.router.add_get("/v1/stream", front.handle)
+    app.router.add_get("/v1/sse", _redirect_to(gateway))
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:

@@ -46,12 +46,15 @@ export class Live {
     const url = new URL("v1/stream", location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     url.search = url.hash = "";
-    const listener = {
-      message: (message) => this.#receive(message),
-      state,
-      refused: () => api.signIn({ status: 401, message: "a token is required" }),
-    };
-    this.client = new OddsClient(url.href, CHANNELS, listener, () => api.tokens.current());
+    this.client = new OddsClient(url.href, {
+      channels: CHANNELS,
+      getToken: () => api.tokens.current(),
+      onMessage: (message) => this.#receive(message),
+      onState: (now, detail) => {
+        state(now, detail);
+        if (now === "refused") api.signIn({ status: 401, message: "a token is required" });
+      },
+    });
   }
 
   get events() {
@@ -178,7 +181,7 @@ export class Live {
     let retryMs = this.#hasSports ? SPORTS_REFRESH_MS : FIRST_RETRY_MS;
     try {
       const { events } = await this.api.get("v1/events");
-      for (const sport of new Set(events.map((event) => event.sport))) this.client.add(`sport:${sport}`);
+      for (const sport of new Set(events.map((event) => event.sport))) this.client.subscribe(`sport:${sport}`);
       this.#areSportsKnown = true;
       if (this.#hasSports) retryMs = SPORTS_REFRESH_MS;
     } catch (problem) {

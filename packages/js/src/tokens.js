@@ -1,0 +1,60 @@
+// The token of a client: asked for by each connection, before it expires, and after it was refused.
+
+import { renewInMs } from "./recovery.js";
+
+// A longer timer fires at once.
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+export class Tokens {
+  #timer;
+
+  /**
+   * @param {() => string | undefined | Promise<string | undefined>} getToken
+   * @param {object} timing when to renew
+   * @param {(token: string) => void} send sends a renewed token on the open connection
+   * @param {(error: Error) => void} failed is called with what `getToken` rejects with, when a token is renewed
+   */
+  constructor(getToken, timing, send, failed) {
+    this.getToken = getToken;
+    this.timing = timing;
+    this.send = send;
+    this.failed = failed;
+    /** of the present connection @type {string | undefined} */
+    this.current = undefined;
+    /** that was refused, with the code and text of that @type {{token?: string, code: string, text: string} | undefined} */
+    this.refused = undefined;
+  }
+
+  async next() {
+    return (await this.getToken())?.trim() || undefined;
+  }
+
+  /** Renew the token before it expires. */
+  renewBefore(expiresMs) {
+    clearTimeout(this.#timer);
+    const delay = expiresMs == null ? undefined : renewInMs(this.timing, expiresMs - Date.now());
+    if (delay === undefined) return;
+    this.#timer = setTimeout(() => (delay > MAX_TIMER_MS ? this.renewBefore(expiresMs) : this.#renew(expiresMs)), Math.min(delay, MAX_TIMER_MS));
+  }
+
+  /** Renew no token: the connection has ended. */
+  end() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #renew(expiresMs) {
+    const timer = this.#timer;
+    let token;
+    try {
+      token = await this.next();
+    } catch (error) {
+      if (timer === this.#timer) this.failed(error);
+    }
+    if (timer !== this.#timer) return; // it has ended meanwhile
+    // If there is none yet, it is asked for again while the present one is valid.
+    if (token === undefined || token === this.current) return this.renewBefore(expiresMs);
+    this.current = token;
+    this.send(token);
+  }
+}

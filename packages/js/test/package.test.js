@@ -1,0 +1,80 @@
+// What needs no gateway; the rest is tested in front of a real one (tests/integration/clients, tests/browser).
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import * as odds from "oddsengine";
+import { decode, encode } from "../src/msgpack.js";
+import { TIMING } from "../src/recovery.js";
+import { Subscriptions } from "../src/subscriptions.js";
+
+test("every export has a type", async () => {
+  const types = await readFile(new URL("../types/index.d.ts", import.meta.url), "utf8");
+  const typed = [...types.matchAll(/^export (?:class|function) (\w+)/gm)].map(([, name]) => name);
+  assert.deepEqual(Object.keys(odds).sort(), typed.sort());
+});
+
+test("URLs are completed", () => {
+  assert.equal(odds.streamUrl("localhost:8080"), "ws://localhost:8080/v1/stream");
+  assert.equal(odds.streamUrl("https://odds.example"), "wss://odds.example/v1/stream");
+  assert.equal(odds.streamUrl("wss://odds.example/below/v1/stream"), "wss://odds.example/below/v1/stream");
+  assert.throws(() => odds.streamUrl("ftp://odds.example"), TypeError);
+});
+
+test("MessagePack decodes what it encodes", () => {
+  const texts = ["", "é", "x".repeat(31), "x".repeat(32), "x".repeat(70_000)];
+  const numbers = [0, 127, 128, -1, -32, -33, 65_536, 2 ** 31, 2 ** 53 - 1, -(2 ** 53) + 1, 1.05, -0.25];
+  const value = { texts, numbers, more: { yes: true, no: false, none: null, many: Array.from({ length: 70_000 }, (_, index) => index) } };
+  assert.deepEqual(decode(encode(value)), value);
+  const bytes = encode(value);
+  assert.throws(() => decode(bytes.subarray(0, bytes.length - 1)), RangeError);
+  assert.throws(() => decode(new Uint8Array([0xc7, 0, 0])), TypeError);
+  assert.equal(Object.getPrototypeOf(decode(encode(JSON.parse('{"__proto__":{"x":1}}')))), Object.prototype);
+});
+
+const subscriptions = () => new Subscriptions({ ...TIMING, draw: () => 1 });
+
+test("channels with other options are asked for apart", () => {
+  const asked = subscriptions();
+  asked.add("event:a", {});
+  asked.add("event:b", { format: "american" });
+  asked.add("event:c", {});
+  assert.deepEqual(asked.due(0).map(({ channels, format }) => [channels, format]), [[["event:a", "event:c"], undefined], [["event:b"], "american"]]);
+});
+
+test("what arrives of a channel that was left is not wanted, also once it is followed again", () => {
+  const asked = subscriptions();
+  asked.add("event:a", {});
+  asked.due(0);
+  assert.deepEqual(asked.remove(["event:a", "event:none"]), ["event:a"]);
+  asked.add("event:a", {});
+  const delta = { op: "delta", channel: "event:a", at: "1" };
+  assert.equal(asked.wants(delta), false);
+  asked.receive({ op: "unsubscribed", channels: ["event:a"] }, 0);
+  assert.equal(asked.wants(delta), true);
+  assert.equal(asked.due(0)[0].resume, undefined);
+});
+
+test("a heartbeat of one of several event streams is the position of its channels only", () => {
+  const asked = subscriptions();
+  for (const channel of ["event:a", "event:b"]) {
+    asked.add(channel, {});
+    asked.receive({ op: "snapshot", channel, at: "1", last: true }, 0);
+  }
+  asked.receive({ op: "heartbeat", at: "2", channels: ["event:a"] }, 0);
+  assert.deepEqual([...asked.at], [["event:a", "2"], ["event:b", "1"]]);
+});
+
+test("a store shows each channel by itself", () => {
+  const store = new odds.OddsStore();
+  const market = (price) => ({ id: "e1/m", event: "e1", status: "open", selections: { home: { price } } });
+  const snapshot = (channel, price) => ({ op: "snapshot", channel, at: "1", part: 1, last: true, events: [], markets: [market(price)] });
+  store.apply(snapshot("event:e1", 2));
+  store.apply(snapshot("market:e1/m", "1/1"));
+  assert.equal(store.channel("event:e1").markets[0].selections.home.price, 2);
+  assert.equal(store.channel("market:e1/m").markets[0].selections.home.price, "1/1");
+  const before = store.versionOf("event:e1");
+  store.apply({ op: "stale", channel: "market:e1/m", since: 5 });
+  assert.equal(store.versionOf("event:e1"), before);
+  assert.equal(store.channel("market:e1/m").staleSince, 5);
+});
