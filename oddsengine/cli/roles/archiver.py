@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+import asyncio
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import structlog
 
 from oddsengine.common.signals import on_reload
+from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.archiving.database import provide_history
 from oddsengine.runtime.parts.access import access_part, build_admission, without_strangers
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
@@ -17,7 +20,7 @@ from oddsengine.runtime.reload import ARCHIVER_READS, Reloader, run_reloader
 from oddsengine.runtime.telemetry.metrics import build_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from oddsengine.runtime.processes.startup import Startup
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-async def archiver(startup: Startup, settings: Settings, config: Path, load: Callable[[Path], Settings]) -> None:
+async def archiver(
+    startup: Startup, settings: Settings, config: Path, load: Callable[[Path], Settings], *, until_eof: bool = False
+) -> None:
     """Archive what is published, if no other process does, until SIGINT or SIGTERM.
 
     SIGHUP and a change of the config file reload who is admitted and the log level. Another database needs a restart.
@@ -36,9 +41,12 @@ async def archiver(startup: Startup, settings: Settings, config: Path, load: Cal
         settings: the configuration. Its Redis and its history have URLs.
         config: the file it was loaded from.
         load: loads that file again; raises ConfigError.
+        until_eof: whether the end of standard input stops it too, as where another process runs it.
     """
     history = settings.history
     async with AsyncExitStack() as stack:
+        if until_eof:
+            await stack.enter_async_context(_stop_at_eof(startup))
         with startup.doing(Step.SECRETS):
             admission = build_admission(without_strangers(settings, "history.host", history.host))
         front = await stack.enter_async_context(open_front(history.host, history.port, startup))
@@ -61,3 +69,20 @@ async def archiver(startup: Startup, settings: Settings, config: Path, load: Cal
         await startup.stopping.wait()
         _log.info("stopping")
         await running.stop()
+
+
+@asynccontextmanager
+async def _stop_at_eof(startup: Startup) -> AsyncIterator[None]:
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+
+    async def wait() -> None:
+        await reader.read()
+        startup.stop()
+
+    waiting = asyncio.create_task(wait(), name="standard input")
+    try:
+        yield
+    finally:
+        await end_tasks([waiting])
+        transport.close()

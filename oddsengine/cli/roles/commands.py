@@ -19,6 +19,7 @@ from oddsengine.cli.support import (
     run_role,
     with_address,
 )
+from oddsengine.history.settings import EMBEDDED, HistorySettings
 from oddsengine.runtime.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -35,16 +36,23 @@ def run(
     port: PortOption = None,
     host: HostOption = None,
     record_to: RecordOption = None,
+    history: Annotated[
+        bool | None, typer.Option("--history/--no-history", help="Keep what is published in PostgreSQL. Default: the config's.")
+    ] = None,
 ) -> None:
     """Run feeds, engine and gateway in one process, with an embedded Redis unless the config has a URL."""
     from oddsengine.cli.roles.run import run as run_all
 
+    def load(file: Path) -> Settings:
+        settings = with_address(read_settings(file), port, host)
+        if history is None or bool(settings.history.url) == history:
+            return settings
+        return msgspec.structs.replace(settings, history=HistorySettings(url=EMBEDDED if history else ""))
+
     path = config_path(config)
-    settings = with_address(read_settings(path), port, host)
+    settings = load(path)
     configure_logging(settings.log.level)
-    run_role(
-        lambda startup: run_all(startup, settings, path, lambda file: with_address(read_settings(file), port, host), record_to)
-    )
+    run_role(lambda startup: run_all(startup, settings, path, load, record_to))
 
 
 def engine(
@@ -124,19 +132,34 @@ def archiver(
         int | None, typer.Option(help="Serve /healthz, /readyz and /metrics on this port instead of the config's.")
     ] = None,
     host: HostOption = None,
+    redis_url: Annotated[str, typer.Option("--redis-url", hidden=True)] = "",
+    history_url: Annotated[str, typer.Option("--history-url", hidden=True)] = "",
+    until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True)] = False,  # noqa: FBT002 - as above
 ) -> None:
     """Keep everything that is published in the config's PostgreSQL: one process does, others wait to take over."""
     from oddsengine.cli.roles.archiver import archiver as run_archiver
 
     def load(file: Path) -> Settings:
-        return with_address(read_settings(file), port, host, "history")
+        settings = with_address(read_settings(file), port, host, "history")
+        if redis_url:
+            settings = msgspec.structs.replace(settings, redis=msgspec.structs.replace(settings.redis, url=redis_url))
+        if history_url:
+            given = HistorySettings(
+                url=history_url,
+                host=settings.history.host,
+                keep_days=settings.history.keep_days,
+                checkpoint_key=settings.history.checkpoint_key,
+                checkpoint_s=settings.history.checkpoint_s,
+            )
+            settings = msgspec.structs.replace(settings, history=given)
+        return settings
 
     path = config_path(config)
     settings = require_redis(load(path), "archiver")
     if not settings.history.url:
         raise typer.BadParameter("history.url is empty: set it to a PostgreSQL database", param_hint="--config")
     configure_logging(settings.log.level)
-    run_role(lambda startup: run_archiver(startup, settings, path, load))
+    run_role(lambda startup: run_archiver(startup, settings, path, load, until_eof=until_eof))
 
 
 @bridge.command()

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _START_TIMEOUT_S: Final = 60.0
 _USER: Final = "oddsengine"
 _DATABASE: Final = "postgres"
+#: The path of a unix socket can't be longer than some 100 bytes.
+_MAX_SOCKETS_PATH: Final = 80
 _POLL_S: Final = 0.2
 _MAX_WAL: Final = "1GB"
 #: The line of `postmaster.pid` with the directory of the sockets, from 0.
@@ -82,8 +84,10 @@ class EmbeddedPostgres:
         self._is_temporary = directory is None
         self._directory = Path(tempfile.mkdtemp(prefix="oddsengine-postgres-")) if directory is None else directory.absolute()
         self._data = self._directory / "data"
-        # The path of a unix socket can't be longer than some 100 bytes.
-        self._sockets = Path(tempfile.mkdtemp(prefix="oddsengine-pg-"))
+        self._sockets = self._directory / "sockets"
+        self._has_other_sockets = len(str(self._sockets)) > _MAX_SOCKETS_PATH
+        if self._has_other_sockets:
+            self._sockets = Path(tempfile.mkdtemp(prefix="oddsengine-pg-"))
         self._server: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
 
@@ -104,6 +108,7 @@ class EmbeddedPostgres:
     async def __aenter__(self) -> Self:
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
+            self._sockets.mkdir(exist_ok=True)
             give_away(self._directory)
             give_away(self._sockets)
             removed = str(self._directory) if self._is_temporary else ""
@@ -192,7 +197,8 @@ class EmbeddedPostgres:
         if watcher is not None and watcher.stdin is not None:
             watcher.stdin.close()
             await asyncio.to_thread(watcher.wait)
-        shutil.rmtree(self._sockets, ignore_errors=True)
+        if self._has_other_sockets:
+            shutil.rmtree(self._sockets, ignore_errors=True)
         if self._is_temporary:
             shutil.rmtree(self._directory, ignore_errors=True)
 
