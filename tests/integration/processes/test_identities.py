@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from oddsengine.streams.embedded import EmbeddedRedis
     from tests.support.streams.shard_watch import ShardWatch
 
-MATCHES = 6
+MATCHES = 3
 CONFIG = """
 [redis]
 url = "{url}"
@@ -37,7 +37,7 @@ FEED = """
 [feeds.{name}]
 adapter = "simulator"
 seed = 3
-matches = 6
+matches = 3
 [feeds.{name}.pace]
 before_s = 10000.0
 """
