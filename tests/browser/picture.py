@@ -15,7 +15,7 @@ from playwright.async_api import ViewportSize, async_playwright
 from tests.browser.conftest import CHROMIUM, FLAGS
 
 _URL: Final = "http://localhost:8080"
-_SIZE: Final = ViewportSize(width=1280, height=860)
+_SIZE: Final = ViewportSize(width=1280, height=960)
 #: Prices have moved by then.
 _WAIT_MS: Final = 20_000
 

@@ -17,7 +17,7 @@ import { TroubleView } from "./views/trouble.js";
 const TICK_MS = 1000;
 const NOTICE_MS = 8000;
 const STATE_TEXT = {
-  connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", stale: "Prices may be out of date", refused: "A token is required", failed: "Refused",
+  connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", stale: "Prices may be out of date", refused: "Signed out", failed: "Refused",
 };
 const KEYS = [
   ["1 to 4", "board, trouble, who did what, feeds"], ["/", "search"], ["arrows, Page, Home, End", "select"], ["Enter", "open"], ["Escape", "back"],
@@ -83,6 +83,7 @@ class Console {
     const { provider } = this.tokens;
     byId("provider").hidden = !provider;
     byId("by-token").open ||= !provider;
+    byId("by-token").firstElementChild.hidden = !provider;
     if (provider) setText(byId("provider-name"), new URL(provider.issuer).host);
     this.#showState("refused");
     (provider ? byId("sign-in-at-provider") : byId("token")).focus();

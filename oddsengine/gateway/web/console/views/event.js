@@ -140,7 +140,7 @@ export class EventView {
     const all = selectionKeys(market);
     // Of many selections those that have a price.
     const keys = all.length > PRICES_SHOWN ? [...all.filter((each) => market.selections[each].price != null), ...all.filter((each) => market.selections[each].price == null)] : all;
-    const prices = keys.slice(0, PRICES_SHOWN).map((each) => market.selections[each].price?.toFixed(2) ?? "–").join("   ");
+    const prices = keys.slice(0, PRICES_SHOWN).map((each) => market.selections[each].price?.toFixed(2) ?? "–").join("  ");
     setText(cells.prices, keys.length > PRICES_SHOWN ? `${prices}  …` : prices);
     const isStale = this.live.store.isStale(key);
     setText(cells.status, isStale ? "out of date" : market.status === "open" ? "open" : market.reason ? `${market.status}: ${title(market.reason)}` : market.status);
