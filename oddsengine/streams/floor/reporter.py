@@ -51,14 +51,15 @@ class FloorReporter:
         """Report until cancelled."""
         while True:
             try:
-                await self._report()
+                await self.report()
             except UNAVAILABLE as error:
                 note_outage(_USER, error)
             else:
                 REDIS_OUTAGE.worked(_USER)
             await asyncio.sleep(REPORT_S)
 
-    async def _report(self) -> None:
+    async def report(self) -> None:
+        """Write what has changed, and what is due to be written again."""
         now_s = self._clock()
         due: dict[str, bytes] = {}
         for field, known in self._known():

@@ -199,7 +199,9 @@ export class MarketDetail {
         ...sources.map(({ source }) => quoted(explained?.said.find((each) => each.source === source), nowMs)),
         cell("td", fair ? `${number(1 / fair)} · ${number(fair * 100, 1)} %` : "–", { class: "number" }),
         ...profiles.map((profile) => {
-          const price = profile === "" ? selection.price : explained?.profiles[profile]?.price;
+          // What this person's profile sees comes over the stream, at once.
+          const isStreamed = profile === "" || profile === this.console.commanding.person.profile;
+          const price = isStreamed ? selection.price : explained?.profiles[profile]?.price;
           const refused = explained?.profiles[profile]?.steps.find((each) => each.step === "refused");
           return cell("td", price == null && refused ? `– (${refused.reason.replaceAll("_", " ")})` : number(price), { class: "number price" });
         }));
