@@ -159,6 +159,19 @@ def failover(
 
 
 @app.command()
+def ingest(
+    recording: Annotated[Path, typer.Argument(help="A Betfair recording.")] = Path("../shared/data/betfair/PRO-1.170258213.xz"),
+    json: JsonOption = None,
+) -> None:
+    """Messages per second through ingest streams, compared with one process, and of two engines, compared with one."""
+    if not recording.exists():
+        raise typer.BadParameter(f"{recording} does not exist; name a Betfair recording")
+    from bench.scenarios import ingest as scenario
+
+    show(scenario.run(recording), json)
+
+
+@app.command()
 def soak(
     subscribers: SubscribersOption = 100,
     minutes: Annotated[float, typer.Option(help="Duration in minutes.")] = 10.0,

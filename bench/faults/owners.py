@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import statistics
 import tempfile
 from contextlib import AsyncExitStack
@@ -37,6 +38,8 @@ def run(rounds: int, only: str | None, parallel: int) -> list[Row]:
         only: only the faults whose name contains this, or those of the arrangement of this name; None: all.
         parallel: how many installations run at a time, each with faults of its own.
     """
+    # The provider is emulated here: what it is told of closed connections would hide the progress.
+    logging.disable(logging.CRITICAL)
     chosen = {
         name: (arrangement, [fault for fault in faults if only is None or only in fault.name or only == name])
         for name, (arrangement, faults) in TABLE.items()
@@ -69,31 +72,38 @@ class _Series:
         self._arrangement = arrangement
         self._faults = [fault for _ in range(rounds) for fault in faults]
         self._advance = advance
+        self._injected: Fault | None = None
 
     async def play(self) -> None:
         """Inject all faults. An installation that does not recover is replaced."""
         while self._faults:
-            async with AsyncExitStack() as stack:
-                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="oddsengine-failover-"))
-                try:
+            fault = self._faults[0]
+            try:
+                async with AsyncExitStack() as stack:
+                    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="oddsengine-failover-"))
                     await self._play_until_one_fails(stack, Path(folder))
-                except (AssertionError, TimeoutError, OSError) as error:
-                    self._note(self._faults.pop(0), Outcome("", _NEVER_S, 0, _NEVER_S, 0, [f"not recovered: {error}"[:2000]]))
+            except (AssertionError, TimeoutError, OSError) as error:
+                # Of the fault that was injected last, also if it is only that a process ended badly afterwards.
+                fault, self._injected = self._injected or fault, None
+                if self._faults and fault is self._faults[0]:
+                    self._faults.pop(0)
+                    self._advance()
+                self._note(fault, Outcome("", _NEVER_S, 0, _NEVER_S, 0, [f"failed: {str(error)[-1000:]}"]))
 
     async def _play_until_one_fails(self, stack: AsyncExitStack, folder: Path) -> None:
         running: FailoverInstallation = await stack.enter_async_context(failover_installation(folder, self._arrangement))
         while self._faults:
-            fault = self._faults[0]
+            fault = self._injected = self._faults[0]
             outcome = await running.run_fault(fault.name, partial(fault.inject, running))  # type: ignore[arg-type]
             if fault.restore is not None:
                 await fault.restore(running)
             await running.all_open()
             self._faults.pop(0)
+            self._advance()
             self._note(fault, outcome)
 
     def _note(self, fault: Fault, outcome: Outcome) -> None:
         self.outcomes[fault.name].append(outcome)
-        self._advance()
         text = f"{fault.name}: outdated until {outcome.outdated_s:.2f} s, live again within {outcome.recovered_s:.2f} s"
         report_progress(f"{text}, {outcome.suspended} suspended, {len(outcome.violations)} violations")
         for violation in outcome.violations[:3]:

@@ -123,7 +123,7 @@ TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
             ),
         ],
     ),
-    "Redis": (
+    "one Redis": (
         Arrangement(engines=1, feeders=1),
         [
             Fault("Redis paused", outside.redis_paused, _STALE_S, 1.5),
@@ -177,8 +177,8 @@ TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
             Fault("engine out of memory", processes.engine_out_of_memory, _STALE_S, LEASE_S + 1.5, _another_engine),
         ],
     ),
-    "load": (
-        Arrangement(engines=2, feeders=1, events=60, move_share=0.8),
+    "a load": (
+        Arrangement(engines=2, feeders=1, events=30, move_share=0.6),
         [
             Fault("owner stopped under load", processes.engine_stopped, 0.0, 0.5, _another_engine, may_suspend=False),
             Fault("owner killed under load", processes.engine_killed, LEASE_S + 0.5, LEASE_S + 1.5, _another_engine),

@@ -84,7 +84,9 @@ class FailoverInstallation(Providers):
         #: how long everything must be current after a fault
         self._watch_s = members.arrangement.lease_s + 2.0
         self._gateway = gateway
-        self._healed_s: float | None = None
+        self._began_s = 0.0
+        #: when the fault began, or was healed
+        self._counted_from_s = 0.0
         self.members = members
         self.redis = redis
         self.subscriber = subscriber
@@ -113,12 +115,13 @@ class FailoverInstallation(Providers):
         """Start another process."""
         return await self.members.start(role)
 
+    def begins(self) -> None:
+        """Note that a fault that was prepared begins only now."""
+        self._began_s = self._counted_from_s = time.monotonic()
+
     def healed(self) -> None:
         """Note that a fault is over: recovery is measured from now on."""
-        self._healed_s = time.monotonic()
-
-    def _healed_at(self, began_s: float) -> float:
-        return began_s if self._healed_s is None else self._healed_s
+        self._counted_from_s = time.monotonic()
 
     async def shared(self, *counts: int) -> None:
         """Wait until the engines own these numbers of shards, in any order."""
@@ -190,9 +193,8 @@ class FailoverInstallation(Providers):
             inject: injects it, and returns when it is over.
         """
         self.subscriber.violations.clear()
-        self._healed_s = None
         reconnects = self.subscriber.client.reconnects
-        began_s = now_s = time.monotonic()
+        began_s = now_s = self._began_s = self._counted_from_s = time.monotonic()
         self.subscriber.discard_before(began_s)
         outdated_s = unsettled_s = began_s
         markets = self.model_markets(PROVIDER)
@@ -216,12 +218,10 @@ class FailoverInstallation(Providers):
             for key in self.model_markets(PROVIDER)
         )
         await self.settled()
-        counted_from_s = self._healed_at(began_s)
-        recovered_s = max(0.0, unsettled_s - counted_from_s)
+        recovered_s = max(0.0, unsettled_s - self._counted_from_s)
+        outdated_s = max(0.0, outdated_s - self._began_s)
         reconnects = self.subscriber.client.reconnects - reconnects
-        return Outcome(
-            name, outdated_s - began_s, suspended, recovered_s, reconnects, list(dict.fromkeys(self.subscriber.violations))
-        )
+        return Outcome(name, outdated_s, suspended, recovered_s, reconnects, list(dict.fromkeys(self.subscriber.violations)))
 
 
 @asynccontextmanager

@@ -66,6 +66,7 @@ async def redis_restarted_with_old_file(running: FailoverInstallation) -> None:
     async with server.client() as client:
         await client.save()
     await asyncio.sleep(2.0)
+    running.begins()
     await server.kill()
     await _started_later(running)
     (server.folder / "dump.rdb").unlink()
@@ -78,6 +79,7 @@ async def redis_restarted_with_log(running: FailoverInstallation) -> None:
         await client.config_set("appendonly", "yes")
         await asyncio.sleep(1.0)
     server.options["appendonly"] = "yes"
+    running.begins()
     await server.kill()
     await _started_later(running)
     del server.options["appendonly"]
@@ -130,6 +132,7 @@ async def primary_killed_and_tail_lost(running: FailoverInstallation, late: str)
         await running.redis.detach_replica()
         await asyncio.sleep(_LOST_TAIL_S)
         members = running.members.of[late]
+        running.begins()
         await former.kill()
         for member in members:
             member.send(signal.SIGSTOP)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.support.faults.members import Member
 
 _BURST: Final = 60
+_CLOCK_SET: Final = "system clock was set, durations are not affected"
 
 
 async def engine_killed(running: FailoverInstallation) -> None:
@@ -191,6 +192,7 @@ async def engine_out_of_files(running: FailoverInstallation) -> None:
 async def engine_out_of_memory(running: FailoverInstallation) -> None:
     """Let an engine have no more memory than it has. It may end: then another one is started."""
     engine = running.engines[0]
+    engine.process.may_fail = True
     statm = Path(f"/proc/{engine.process.pid}/statm").read_text().split()
     async with _limited(engine, resource.RLIMIT_AS, int(statm[0]) * os.sysconf("SC_PAGE_SIZE")):
         await asyncio.sleep(4.0)
@@ -202,6 +204,10 @@ async def engine_out_of_memory(running: FailoverInstallation) -> None:
 async def clock_set(running: FailoverInstallation, role: str) -> None:
     """Set the clock of a role an hour ahead, then an hour behind, then right."""
     for offset in ("+3600", "-3600", "+0"):
-        for member in running.members.of[role]:
+        members = running.members.of[role]
+        noticed = [len(member.process.events(_CLOCK_SET)) for member in members]
+        for member in members:
             member.set_clock(offset)
         await asyncio.sleep(3.0)
+        for member, before in zip(members, noticed, strict=True):
+            await member.process.logged(_CLOCK_SET, before + 1)
