@@ -166,7 +166,7 @@ def ingest(
     """Messages per second through ingest streams, compared with one process, and of two engines, compared with one."""
     if not recording.exists():
         raise typer.BadParameter(f"{recording} does not exist; name a Betfair recording")
-    from bench.scenarios import ingest as scenario
+    from bench.engines import ingest as scenario
 
     show(scenario.run(recording), json)
 

@@ -81,6 +81,8 @@ class FailoverInstallation(Providers):
     ) -> None:
         super().__init__(emulators)
         self._fresh_s = fresh_s
+        #: what watches, for as long as it runs
+        self.watching: list[asyncio.Task[None]] = []
         #: how long everything must be current after a fault
         self._watch_s = members.arrangement.lease_s + 2.0
         self._gateway = gateway
@@ -138,6 +140,10 @@ class FailoverInstallation(Providers):
         """Wait until every engine has its share."""
         shards, count = self.members.arrangement.shards, len(self.engines)
         await self.shared(*[shards // count + (number < shards % count) for number in range(count)])
+
+    def _check_watching(self) -> None:
+        for task in self.watching:
+            assert not task.done(), f"{task.get_coro()} has ended: {task.exception()!r}"
 
     def differences(self) -> list[str]:
         """Return how what the subscriber sees differs from the provider's prices."""
@@ -204,6 +210,7 @@ class FailoverInstallation(Providers):
             while not injecting.done() or now_s - max(began_s, unsettled_s) < self._watch_s:
                 await asyncio.sleep(_SAMPLE_S)
                 now_s = time.monotonic()
+                self._check_watching()
                 states = [self._state(key, now_s) for key in markets]
                 if _OUTDATED in states:
                     outdated_s = now_s
@@ -278,7 +285,7 @@ async def failover_installation(
         for role, count in (("feeder", arrangement.feeders), ("engine", arrangement.engines), ("gateway", 1)):
             for _ in range(count):
                 await installation.start(role)
-        watching = [
+        watching = installation.watching = [
             asyncio.create_task(subscriber.run()),
             asyncio.create_task(installation.watch_ticks()),
             asyncio.create_task(subscriber.check_quotes()),

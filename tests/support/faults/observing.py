@@ -69,7 +69,7 @@ class Subscriber:
 
     def _record(self, market: dict[str, Any], now_s: float) -> None:
         event = self.client.state.events.get(market["event"])
-        if event is None or market["type"] not in _KINDS:
+        if event is None or not event["participants"] or market["type"] not in _KINDS:
             return
         key = MarketKey(event["participants"][0], _KINDS[market["type"]], market["line"])
         prices = {key: selection["price"] for key, selection in market["selections"].items()}

@@ -1,0 +1,1 @@
+"""Benchmarks of engines that share the work, and of feeds that reach them from other processes."""
