@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from oddsengine.streams.floor.board import FloorBoard
 
 #: How long a read of the log waits for the next command; below the timeout of sockets.
-_WAIT_MS: Final = 1000
+_WAIT_MS: Final = 300
 _TICK_S: Final = 0.25
 _RETRY_S: Final = 0.5
 #: The whole table is read again so often: those that ended a day ago are gone.
