@@ -14,9 +14,10 @@ from oddsengine.common.http import UNKNOWN_ROUTE
 from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.gateway.commands.settings import CommandSettings
-from oddsengine.gateway.console.channels import CHANNELS
+from oddsengine.gateway.console.channels import CHANNELS as CONSOLE_CHANNELS
 from oddsengine.gateway.protocol.openapi import ROUTES
 from oddsengine.gateway.server.app import public_paths
+from oddsengine.pricing.profiles.profile import Profile
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.credentials import SECRET, a_token, write_key
 from tests.support.service import RunningService, quick_settings, running_service
@@ -101,18 +102,29 @@ async def test_every_route_is_for_its_role_and_those_above(tmp_path: Path) -> No
                 assert status != 401
 
 
-@pytest.mark.parametrize("role", Role)
-async def test_the_channels_of_the_console_are_for_traders_and_those_above(tmp_path: Path, role: Role) -> None:
+CHANNELS = {
+    "sport:football": Role.subscriber,
+    "competition:cup": Role.subscriber,
+    "event:e1": Role.subscriber,
+    f"market:{MARKET}": Role.subscriber,
+    **dict.fromkeys(CONSOLE_CHANNELS, Role.trader),
+}
+
+
+async def test_every_channel_is_for_its_role_and_those_above(tmp_path: Path) -> None:
     async with running_service(settings_of(tmp_path)) as service:
-        headers = {"Authorization": f"Bearer {a_token(role=role.name)}"}
-        async with service.socket(additional_headers=headers) as socket:
-            for name in CHANNELS:
-                await socket.send(op="subscribe", id=1, channels=[name])
-                answer = await socket.receive_until("subscribed", "error")
-                assert (role >= Role.trader, [name]) == (answer["op"] == "subscribed", answer["channels"])
-                assert answer.get("code") in {None, "forbidden"}
-        status = await answer_of_event_stream(service, role)
-        assert (200 if role >= Role.trader else 403) == status
+        await with_a_market(service)
+        for role in Role:
+            headers = {"Authorization": f"Bearer {a_token(sub=role.name, role=role.name)}"}
+            async with service.socket(additional_headers=headers) as socket:
+                await socket.receive_until("welcome")
+                await socket.send(op="subscribe", id=1, channels=list(CHANNELS))
+                await socket.send(op="ping", id=2)
+                granted: set[str] = set()
+                while (message := await socket.receive())["op"] != "pong":
+                    granted |= set(message["channels"]) if message["op"] == "subscribed" else set()
+            assert {name for name, least in CHANNELS.items() if role >= least} == granted, role
+            assert (200 if role >= Role.trader else 403) == await answer_of_event_stream(service, role)
 
 
 async def answer_of_event_stream(service: RunningService, role: Role) -> int:
@@ -179,6 +191,35 @@ async def test_another_brand_is_neither_seen_nor_touched(tmp_path: Path) -> None
             async with aiohttp.ClientSession() as http:
                 found = await http.get(service.base + "/v1/commands", headers={"Authorization": f"Bearer {token}"})
                 assert count == len((await found.json())["commands"])
+
+
+async def test_another_brands_prices_are_nowhere(tmp_path: Path) -> None:
+    """By whatever a token of one profile asks: the other one has other prices, and a price of its own from a person."""
+    settings = msgspec.structs.replace(settings_of(tmp_path), profiles={"default": Profile(), "gold": Profile(book_sum=1.2)})
+    async with running_service(settings) as service:
+        await with_a_market(service)
+        for sub, profile in (("d", "default"), ("g", "gold")):
+            body = {"action": "price", "scope": {"market": MARKET}, "values": {"home": 1.5 if profile == "gold" else 1.7}}
+            assert 201 == await answer(service, "post", "/v1/commands", a_token(sub=sub, role="trader", profile=profile), body)
+        for profile, own, foreign in (("default", b"1.7", b"1.5"), ("gold", b"1.5", b"1.7")):
+            headers = {"Authorization": f"Bearer {a_token(sub=profile, role='trader', profile=profile)}"}
+            quotes = {"quotes": [{"market": MARKET, "selection": "home", "price": 9.9, "v": 1}]}
+            for method, path, sent in (
+                ("get", f"/v1/markets/{MARKET}", None),
+                ("get", f"/v1/markets/{MARKET}/explain", None),
+                ("get", "/v1/events/e1", None),
+                ("get", "/v1/snapshot?channel=event:e1", None),
+                ("get", "/v1/commands", None),
+                ("post", "/v1/quotes/check", quotes),
+            ):
+                data = None if sent is None else orjson.dumps(sent)
+                async with service.http.request(method, service.base + path, headers=headers, data=data) as found:
+                    text = await found.read()
+                assert (200, True, False) == (found.status, own in text, foreign in text), (profile, path, text)
+            async with service.socket(additional_headers=headers) as socket:
+                await socket.subscribe("event:e1")
+                (market,) = (await socket.receive_until("snapshot"))["markets"]
+                assert float(own) == market["selections"]["home"]["price"]
 
 
 async def test_a_client_can_ask_who_it_is(tmp_path: Path) -> None:
