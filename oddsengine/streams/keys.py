@@ -170,3 +170,8 @@ def sessions_key(namespace: str, subject: str) -> str:
 def ticket_key(namespace: str, digest: str) -> str:
     """Return the key of what a ticket grants, by the digest of the ticket; it expires."""
     return f"{namespace}:ticket:{digest}"
+
+
+def notes_key(namespace: str) -> str:
+    """Return the key of the stream of notes for the history."""
+    return f"{{{namespace}:history}}:notes"

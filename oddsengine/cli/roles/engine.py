@@ -9,6 +9,7 @@ import structlog
 
 from oddsengine.common.signals import on_reload
 from oddsengine.engine.ownership.ownership import WARM_UP_S
+from oddsengine.runtime.archiving.notes import note_history
 from oddsengine.runtime.engine import engine_parts, open_engine, run_engine, serve_engine_api
 from oddsengine.runtime.feed_runner import feed_sources, open_feeds
 from oddsengine.runtime.feeding.running import share_feeds
@@ -55,6 +56,7 @@ async def engine(
         shared = await stack.enter_async_context(share_feeds(settings, redis_url, feeds if connects_feeds else None, running))
         with startup.doing(Step.OWN):
             await startup.unless_stopped(running.ownership.until_settled())
+        await stack.enter_async_context(note_history(settings, redis_url, running, config))
         webhooks = await stack.enter_async_context(run_webhooks(settings, redis_url, running, endpoints))
         registry = build_registry([running.samples, shared.samples, webhooks.samples])
         access = access_part(opened.admission, "engine.host", settings.engine.host)

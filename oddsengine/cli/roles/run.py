@@ -10,6 +10,7 @@ import structlog
 
 from oddsengine.common.signals import on_reload
 from oddsengine.runtime.archiving.companion import keep_history
+from oddsengine.runtime.archiving.notes import note_history
 from oddsengine.runtime.engine import engine_parts
 from oddsengine.runtime.feed_runner import feed_sources, open_feeds
 from oddsengine.runtime.feeding.local_feeds import LocalFeeds
@@ -54,6 +55,7 @@ async def run(
         running = run_service(settings, feed_sources(settings.feeds), more, startup=startup)
         service = await stack.enter_async_context(running)
         await stack.enter_async_context(keep_history(settings, service.redis_url, config))
+        await stack.enter_async_context(note_history(settings, service.redis_url, service.engine, config))
         local = LocalFeeds(service.engine, recorders)
         metrics.append(local.samples)
         await stack.enter_async_context(local.running(settings.feeds, feeds))

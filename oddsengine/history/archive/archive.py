@@ -19,12 +19,14 @@ from oddsengine.history.archive.writer import read_position, write_batches
 from oddsengine.history.database import UNREACHABLE, claim_installation
 from oddsengine.history.errors import Displaced
 from oddsengine.history.rows.command_rows import STREAM, CommandRows
+from oddsengine.history.rows.note_rows import NOTES, NoteRows
 from oddsengine.history.rows.shard_rows import BEGINNING
 from oddsengine.history.rows.tables import NOTHING
 from oddsengine.streams.chain.links import Link
 from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 from oddsengine.streams.keys import shard_keys
+from oddsengine.streams.notes.log import NoteLog
 from oddsengine.streams.positions import Position
 from oddsengine.streams.tailing.shard_tail import Broken, ShardTail
 
@@ -93,6 +95,7 @@ class Archive:
         self._connection: Any = None
         self._rows: list[ShardRows] = []
         self._commands = CommandRows()
+        self._notes = NoteRows()
         #: set while there is room for more rows
         self._room = asyncio.Event()
         self._is_full = asyncio.Event()
@@ -108,6 +111,7 @@ class Archive:
         tasks = [
             asyncio.create_task(self._write(), name="archive writer"),
             asyncio.create_task(self._read_commands(), name="archive commands"),
+            asyncio.create_task(self._read_notes(), name="archive notes"),
         ]
         for rows in self._rows:
             keys = shard_keys(self._namespace, rows.shard)
@@ -126,6 +130,7 @@ class Archive:
                 self._connection = await self._database.connect()
                 await claim_installation(self._connection, self._namespace, self._shards, self._wall_ms())
                 self._commands = CommandRows(await read_position(self._connection, STREAM))
+                self._notes = NoteRows(await read_position(self._connection, str(NOTES)))
                 self._rows = [await restore_shard(self._connection, shard) for shard in range(self._shards)]
             except UNREACHABLE as error:
                 self._note(error)
@@ -188,6 +193,20 @@ class Archive:
                 for seq, fields in entries:
                     self._commands.add(seq, fields, self._wall_ms())
 
+    async def _read_notes(self) -> None:
+        log, user = NoteLog(self._reader.redis, self._namespace), "archive of notes"
+        while True:
+            await self._room.wait()
+            try:
+                notes = await log.read(Position(self._notes.position.epoch, self._notes.position.seq), _BLOCK_MS)
+            except UNAVAILABLE as error:
+                note_outage(user, error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                REDIS_OUTAGE.worked(user)
+                for position, fields in notes:
+                    self._notes.add(position, fields)
+
     def _count(self) -> None:
         if sum(rows.size for rows in self._rows) >= _MAX_ROWS:
             self._room.clear()
@@ -203,7 +222,8 @@ class Archive:
                         await self._is_full.wait()
                 except TimeoutError:
                     pass  # there may be some all the same
-                pending = [batch for rows in self._rows if (batch := rows.take()) is not None]
+                taken = [*(rows.take() for rows in self._rows), self._notes.take()]
+                pending = [batch for batch in taken if batch is not None]
                 commands = self._commands.take()
                 self._is_full.clear()
                 self._room.set()

@@ -125,7 +125,9 @@ async def drop_old_days(connection: Any, before: int) -> list[int]:
 async def _note_dropped(connection: Any, day: int) -> None:
     """Note of each shard where the entries and records of a day begin and end."""
     entries, records = partition_of("entries", day), partition_of("records", day)
-    for shard in [row["shard"] for row in await connection.fetch(f"SELECT DISTINCT shard FROM {entries} ORDER BY shard")]:
+    shards = f"SELECT DISTINCT shard FROM {entries} UNION SELECT DISTINCT shard FROM {records} ORDER BY shard"
+    for shard in [row["shard"] for row in await connection.fetch(shards)]:
+        # Of notes there are no entries.
         first = await connection.fetchrow(f"SELECT epoch, seq FROM {entries} WHERE shard = $1 ORDER BY epoch, seq LIMIT 1", shard)
         last = await connection.fetchrow(
             f"SELECT epoch, seq, digest FROM {entries} WHERE shard = $1 ORDER BY epoch DESC, seq DESC LIMIT 1", shard
@@ -133,7 +135,7 @@ async def _note_dropped(connection: Any, day: int) -> None:
         before = await connection.fetchrow(
             _BEFORE,
             shard,
-            *first,
+            *(first or (0, 0)),
         )
         numbers = await connection.fetchrow(f"SELECT min(number), max(number) FROM {records} WHERE shard = $1", shard)
         digest = await connection.fetchval(f"SELECT digest FROM {records} WHERE shard = $1 AND number = $2", shard, numbers[1])
@@ -143,7 +145,7 @@ async def _note_dropped(connection: Any, day: int) -> None:
             day,
             *(before or (0, 0)),
             None if numbers[0] is None else numbers[0] - 1,
-            *last,
+            *(last or (0, 0, b"")),
             numbers[1],
             digest,
         )

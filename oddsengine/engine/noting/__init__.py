@@ -1,0 +1,1 @@
+"""Notes what led to prices, for the history."""
