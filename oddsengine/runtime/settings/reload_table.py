@@ -113,7 +113,7 @@ def _changed(path: str, before: Any, after: Any) -> Iterator[str]:
             if before.get(name) != after.get(name):
                 yield f"{path}.{name}"
         # The order of feeds and profiles counts.
-        if list(before) != list(after) and before == {name: after.get(name) for name in before}:
+        if [name for name in before if name in after] != [name for name in after if name in before]:
             yield path
     elif isinstance(before, msgspec.Struct) and type(before) is type(after):
         for name in before.__struct_fields__:

@@ -231,6 +231,27 @@ async def test_a_hangup_reloads_a_gateway(redis_server: EmbeddedRedis, redis: Re
     assert ["gateway.worker_timeout_s"] == reload["needs_restart"]
 
 
+def changes(logs: list[Any]) -> list[tuple[list[str], list[str]]]:
+    """Return what each reload so far has changed, and what it needs a restart for, without those that changed nothing."""
+    found = [(line["changed"], line["needs_restart"]) for line in logs if line["event"] == "config reloaded"]
+    return [each for each in found if each != ([], [])]
+
+
+async def test_a_reload_adds_and_removes_feeds(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
+    config = write_config(tmp_path, redis_server.url, 0)
+    first = config.read_text()
+    another = '[feeds.two]\nadapter = "simulator"\nseed = 4\nmatches = 2\n'
+    with capture_logs() as logs:
+        async with running("run", config) as process:
+            await process.reached(Step.READY)
+            for number, text in enumerate((first + another, first), 1):
+                config.write_text(text)
+                os.kill(os.getpid(), signal.SIGHUP)
+                await wait_until(lambda number=number: number <= len(changes(logs)), "the reload")  # type: ignore[misc]
+        assert [(["feeds.two"], [])] * 2 == changes(logs)[:2]
+    assert [] == [line for line in logs if line["event"] == "error in the event loop"]
+
+
 async def test_a_reloaded_feeder_names_what_needs_a_restart(redis_server: EmbeddedRedis, tmp_path: Path) -> None:
     config = write_config(tmp_path, redis_server.url, 0)
     with capture_logs() as logs:

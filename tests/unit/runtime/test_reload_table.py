@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from typer.testing import CliRunner
 
+from oddsengine.cli.app import app
 from oddsengine.runtime.engine import engine_parts
 from oddsengine.runtime.gateway import serving_part
 from oddsengine.runtime.parts.access import access_part, commands_part
@@ -59,3 +61,13 @@ def test_the_order_of_profiles_is_a_change() -> None:
     before, after = (parse_settings(text, "odds.toml", {}) for text in (first + second, second + first))
     assert ["profiles"] == list(changed_keys(before, after))
     assert [] == list(changed_keys(before, before))
+
+
+def test_a_check_says_what_a_running_process_would_apply(tmp_path: Path) -> None:
+    running, changed = tmp_path / "running.toml", tmp_path / "changed.toml"
+    running.write_text("[profiles.default]\n")
+    changed.write_text("[profiles.default]\nbook_sum = 1.1\n[gateway]\nport = 9000\nheartbeat_ms = 900\n")
+    result = CliRunner().invoke(app, ["check", str(changed), "--against", str(running)])
+    assert 0 == result.exit_code
+    lines = result.stdout.splitlines()[1:]
+    assert ["restart: gateway.port (the port is bound once)", "reload: gateway.heartbeat_ms", "reload: profiles.default"] == lines
