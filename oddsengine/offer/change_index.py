@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from oddsengine.domain.changes import EventDescription, EventRecord, MarketIdentity, MarketState, SelectionRecord
-    from oddsengine.domain.ids import MarketId
+    from oddsengine.domain.ids import EventId, MarketId
 
 #: The scope of every event.
 ALL = ""
@@ -135,6 +135,17 @@ class ChangeIndex(Generic[M]):
         events = self._events
         events.pop(entry, None)
         events[entry] = None
+
+    def touch_runs(self, known: Mapping[EventId, EventEntry[M]], runs: Iterable[tuple[EventId, int]], seq: int) -> None:
+        """Record changes of the events of runs as `touch` does. No-op for those that are not known."""
+        seq = max(self.loaded_seq, seq)
+        events = self._events
+        for event, _ in runs:
+            entry = known.get(event)
+            if entry is not None and entry.touched != seq:
+                entry.touched = self.newest = seq
+                events.pop(entry, None)
+                events[entry] = None
 
     def since(self, scope: str, seq: int) -> Iterator[EventEntry[M]]:
         """Yield the events of a scope that changed after a position.

@@ -168,6 +168,9 @@ class ReplicaOffer(Offer[HeldMarket]):
             else:
                 others.append(record)
         self._load(epoch, seq, others, markets)
+        profiles = len(self.profiles)
+        for market in self.markets.values():
+            market.profiles = profiles
         self.commands = 0
 
     def open_epoch(self, epoch: int, profiles: Sequence[str]) -> None:
@@ -212,30 +215,37 @@ class ReplicaOffer(Offer[HeldMarket]):
 
         State at or past that position, read from a later snapshot, is not changed.
         """
-        seq, profiles = entry.seq, len(self.profiles)
+        seq = entry.seq
         for removal in entry.removals:
             self._apply_removal(removal, seq)
         for event in entry.events:
             self._apply_event(event, seq)
-        markets, events, touch = self.markets, self.events, self._index.touch
-        received = zip(entry.markets, entry.records, strict=True)
-        for key, count in entry.runs:
-            of_event = events.get(key)
-            if of_event is None:
-                for _ in range(count):
-                    next(received)
-                continue
-            touch(of_event, seq)
-            for _ in range(count):
-                market, record = next(received)
-                known = markets.get(market)
-                if known is None or known.event != key:
-                    markets[market] = of_event.markets[market] = HeldMarket(market, key, seq, profiles, record)
-                elif known.at < seq:
-                    known.held, known.at, known.profiles = record, seq, profiles
+        self._index.touch_runs(self.events, entry.runs, seq)
+        markets = self.markets
+        has_new = False
+        for market, record in zip(entry.markets, entry.records, strict=True):
+            known = markets.get(market)
+            if known is None:
+                has_new = True
+            elif known.at < seq:
+                known.held = record
+                known.at = seq
+        if has_new:
+            self._add_markets(entry)
         self.seq = max(self.seq, seq)
         self.commands = entry.commands
         self._tombstones.drop_oldest()
+
+    def _add_markets(self, entry: Entry) -> None:
+        start, profiles = 0, len(self.profiles)
+        for event, count in entry.runs:
+            of_event, end = self.events.get(event), start + count
+            for index in range(start, end):
+                market = entry.markets[index]
+                if of_event is not None and market not in self.markets:
+                    held = HeldMarket(market, event, entry.seq, profiles, entry.records[index])
+                    self.markets[market] = of_event.markets[market] = held
+            start = end
 
     def _apply_removal(self, removal: Removal, seq: int) -> None:
         entry = self.events.get(removal.event)

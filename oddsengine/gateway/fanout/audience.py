@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic
 
 from oddsengine.gateway.fanout.broadcast import R, Recipients
-from oddsengine.gateway.protocol.encoders import delta_head
+from oddsengine.gateway.protocol.encoders import JSON, delta_head
+from oddsengine.gateway.protocol.framing import TEXT
 
 if TYPE_CHECKING:
     from oddsengine.gateway.protocol.delivery import DeliveryOptions
@@ -20,17 +21,19 @@ class Audience(Generic[R]):
     Attributes:
         at: position of all members, if the audience has an interval.
         head: start of all its deltas.
+        is_plain: whether it is sent everything at once, in JSON, in uncompressed text frames.
         last_sent_s: when it was last sent anything, monotonic seconds.
         due_ms: when an audience with an interval may next be sent a delta, monotonic milliseconds.
     """
 
-    __slots__ = ("_recipients", "at", "channel", "due_ms", "head", "last_sent_s", "members", "options")
+    __slots__ = ("_recipients", "at", "channel", "due_ms", "head", "is_plain", "last_sent_s", "members", "options")
 
     def __init__(self, channel: Channel, options: DeliveryOptions, at: At) -> None:
         self.channel = channel
         self.options = options
         self.at = at
         self.head = delta_head(channel.name, options.encoding)
+        self.is_plain = options.encoding is JSON and options.framing == TEXT and not options.interval_ms
         self.due_ms = 0.0
         self.last_sent_s = 0.0
         self.members: dict[R, None] = {}

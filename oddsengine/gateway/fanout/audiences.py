@@ -30,6 +30,10 @@ class Audiences:
         self.paced: dict[Audience[Session], None] = {}
         #: number of channels of single markets: usually none, and then no change has to be looked up in them
         self.market_channels = 0
+        #: number of channels of sports and competitions
+        self.wide_channels = 0
+        #: the options of all audiences that there ever were, each once: equal ones are the same object
+        self._options: dict[DeliveryOptions, DeliveryOptions] = {}
 
     def __iter__(self) -> Iterator[Audience[Session]]:
         """Iterate over the audiences of this moment; they may join and leave meanwhile."""
@@ -40,9 +44,10 @@ class Audiences:
         audiences = self.by_channel.get(channel.name)
         if audiences is None:
             audiences = self.by_channel[channel.name] = {}
-            self.market_channels += channel.name.startswith("market:")
+            self._count(channel.name, 1)
         audience = audiences.get(options)
         if audience is None:
+            options = self._options.setdefault(options, options)
             audience = audiences[options] = Audience(channel, options, self._replica.at(channel))
             if options.interval_ms:
                 self.paced[audience] = None
@@ -69,4 +74,10 @@ class Audiences:
         self.paced.pop(audience, None)
         if not audiences:
             del self.by_channel[name]
-            self.market_channels -= name.startswith("market:")
+            self._count(name, -1)
+
+    def _count(self, name: str, count: int) -> None:
+        if name.startswith("market:"):
+            self.market_channels += count
+        elif not name.startswith("event:"):
+            self.wide_channels += count

@@ -7,7 +7,7 @@ position before the batch.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from operator import call
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
@@ -52,14 +52,10 @@ class Recipients(NamedTuple, Generic[R]):
 
 def coalesce(due: Iterable[tuple[Iterable[R], bytes]]) -> dict[R, list[bytes]]:
     """Collect the frames due to each session, so that it gets them in one write: a send costs more than the bytes in it."""
-    coalesced: dict[R, list[bytes]] = {}
+    coalesced: defaultdict[R, list[bytes]] = defaultdict(list)
     for sessions, framed in due:
         for session in sessions:
-            frames = coalesced.get(session)
-            if frames is None:
-                coalesced[session] = [framed]
-            else:
-                frames.append(framed)
+            coalesced[session].append(framed)
     return coalesced
 
 

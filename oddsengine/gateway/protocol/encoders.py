@@ -196,6 +196,15 @@ def delta(head: bytes, stamp: bytes, events: Sequence[bytes], markets: Sequence[
     return b"".join(parts)
 
 
+#: What a delta in JSON ends with that has markets.
+MARKETS_TAIL: Final = b"]}"
+
+
+def markets_head(stamp: bytes) -> bytes:
+    """Encode what a delta in JSON, of markets only, has between its head and the first of them."""
+    return stamp + b',"markets":['
+
+
 def snapshot(
     channel: str,
     at: str,

@@ -71,6 +71,14 @@ def frame(payload: bytes, *, text: bool = True, deflate_bits: int = 0) -> bytes:
     return _head(head, len(payload)) + payload
 
 
+def text_frame(head: bytes, stamp: bytes, body: bytes, tail: bytes) -> bytes:
+    """Wrap the parts of a message into one uncompressed text frame."""
+    size = len(head) + len(stamp) + len(body) + len(tail)
+    if _LENGTH_16 <= size < 1 << 16:
+        return b"".join((_pack_16(_FIN_TEXT, _LENGTH_16, size), head, stamp, body, tail))
+    return b"".join((_head(_FIN_TEXT, size), head, stamp, body, tail))
+
+
 def _head(first: int, length: int) -> bytes:
     if length < _LENGTH_16:
         return bytes((first, length))
