@@ -53,12 +53,8 @@ def suspend(  # noqa: PLR0913 - each is an option of the command line
     ca: CaOption = None,
 ) -> None:
     """Suspend a selection, a market, an event, a competition, a sport or everything, until it is lifted or expires."""
-    narrowed = _narrowed(types, in_play, profiles)
-
-    async def make(client: CommandClient) -> list[dict[str, Any]]:
-        return [await client.suspend(scope, reason=reason, expires=_expires(expires), **narrowed)]
-
-    _print(url, token, ca, make)
+    options = _options(types, in_play, profiles, reason, expires)
+    _print(url, token, ca, _making(scope, {"suspend": None}, options))
 
 
 def lift(url: UrlArgument, key: IdArgument, token: TokenOption = None, ca: CaOption = None) -> None:
@@ -100,23 +96,8 @@ def override(  # noqa: PLR0913 - each is an option of the command line
     given = {action: value for action, value in values.items() if value is not None}
     if not given:
         raise typer.BadParameter("nothing to set: give --price, --shift, --book-sum, --limit or --bet-delay")
-    narrowed = _narrowed(types, in_play, profiles)
-
-    async def make(client: CommandClient) -> list[dict[str, Any]]:
-        return [
-            await client.make(
-                action,
-                scope,
-                values=value,
-                reason=reason,
-                expires=_expires(expires),
-                force=force and action == "price",
-                **narrowed,
-            )
-            for action, value in given.items()
-        ]
-
-    _print(url, token, ca, make)
+    options = _options(types, in_play, profiles, reason, expires)
+    _print(url, token, ca, _making(scope, given, options, force=force))
 
 
 def command(  # noqa: PLR0913 - each is an option of the command line
@@ -136,13 +117,8 @@ def command(  # noqa: PLR0913 - each is an option of the command line
     ca: CaOption = None,
 ) -> None:
     """Make any command, also those that have no name of their own here: results, notes, pairs of events."""
-    narrowed, given = _narrowed(types, in_play, profiles), _values(values or [])
-
-    async def make(client: CommandClient) -> list[dict[str, Any]]:
-        options = {"values": given, "reason": reason, "expires": _expires(expires), "force": force}
-        return [await client.make(action, scope, **options, **narrowed)]
-
-    _print(url, token, ca, make)
+    options = _options(types, in_play, profiles, reason, expires)
+    _print(url, token, ca, _making(scope, {action: _values(values or [])}, options, force=force))
 
 
 def commands(
@@ -189,13 +165,32 @@ def _print(url: str, token: str | None, ca: Path | None, ask: Callable[[CommandC
         typer.echo(json.dumps(answer, ensure_ascii=False))
 
 
-def _narrowed(types: list[str] | None, in_play: bool | None, profiles: list[str] | None) -> dict[str, Any]:  # noqa: FBT001
-    given = {"types": types, "in_play": in_play, "profiles": profiles}
-    return {name: value for name, value in given.items() if value not in (None, [])}
+def _options(
+    types: list[str] | None,
+    in_play: bool | None,  # noqa: FBT001
+    profiles: list[str] | None,
+    reason: str,
+    expires: str | None,
+) -> dict[str, Any]:
+    """Return the options of a command line as those of the client."""
+    narrowed = {"types": types, "in_play": in_play, "profiles": profiles}
+    given = {name: value for name, value in narrowed.items() if value not in (None, [])}
+    return {**given, "reason": reason, "expires": None if expires is None else _number_or_text(expires)}
 
 
-def _expires(text: str | None) -> str | float | None:
-    return None if text is None else _number_or_text(text)
+def _making(
+    scope: str, values: dict[str, Any], options: dict[str, Any], *, force: bool = False
+) -> Callable[[CommandClient], Awaitable[list[dict[str, Any]]]]:
+    """Return what makes a command for each action, one after the other."""
+
+    async def make(client: CommandClient) -> list[dict[str, Any]]:
+        return [
+            # Beside a price, force is not for the others; alone, the gateway says so.
+            await client.make(action, scope, values=value, force=force and (action == "price" or len(values) == 1), **options)
+            for action, value in values.items()
+        ]
+
+    return make
 
 
 def _number_or_text(text: str) -> str | float:
