@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: What is said of a fault from which nothing has recovered.
 _NEVER_S: Final = 60.0
+#: A machine that keeps the benchmark waiting for longer is too busy to measure.
+_LATE_S: Final = 0.3
 
 
 def run(rounds: int, only: str | None, parallel: int) -> list[Row]:
@@ -88,7 +90,7 @@ class _Series:
                 if self._faults and fault is self._faults[0]:
                     self._faults.pop(0)
                     self._advance()
-                self._note(fault, Outcome("", _NEVER_S, 0, _NEVER_S, 0, [f"failed: {str(error)[-1000:]}"]))
+                self._note(fault, Outcome("", _NEVER_S, 0, _NEVER_S, 0, 0.0, [f"failed: {str(error)[-1000:]}"]))
 
     async def _play_until_one_fails(self, stack: AsyncExitStack, folder: Path) -> None:
         running: FailoverInstallation = await stack.enter_async_context(failover_installation(folder, self._arrangement))
@@ -105,7 +107,8 @@ class _Series:
     def _note(self, fault: Fault, outcome: Outcome) -> None:
         self.outcomes[fault.name].append(outcome)
         text = f"{fault.name}: outdated until {outcome.outdated_s:.2f} s, live again within {outcome.recovered_s:.2f} s"
-        report_progress(f"{text}, {outcome.suspended} suspended, {len(outcome.violations)} violations")
+        suffix = f", this process was {outcome.late_s:.1f} s late" if outcome.late_s > _LATE_S else ""
+        report_progress(f"{text}, {outcome.suspended} suspended, {len(outcome.violations)} violations{suffix}")
         for violation in outcome.violations[:3]:
             report_progress(f"  {violation}")
 
@@ -120,6 +123,9 @@ def _rows(fault: Fault, outcomes: Sequence[Outcome]) -> list[Row]:
             _row(fault, f"{what}, median", statistics.median(values), "s", goal),
             _row(fault, f"{what}, worst of {len(values)}", max(values), "s", goal),
         ]
+    late_s = max(outcome.late_s for outcome in outcomes)
+    if late_s > _LATE_S:
+        rows.append(Row(scenario="failover", metric=f"{fault.name}: benchmark itself late, worst", value=late_s, unit="s"))
     if not fault.may_suspend:
         rows.append(_row(fault, "markets suspended", sum(outcome.suspended for outcome in outcomes), "", 0.0))
     if fault.keeps_sockets:

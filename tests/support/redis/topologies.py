@@ -82,6 +82,7 @@ async def watched_primary(
     down_after_ms: int = 500,
     options: Mapping[str, str | int] | None = None,
     credentials: str = "",
+    binary: str = "",
 ) -> AsyncIterator[Watched]:
     """Run a primary with a replica, and Sentinels that promote the replica when the primary does not answer.
 
@@ -91,11 +92,12 @@ async def watched_primary(
         down_after_ms: how long a server may not answer.
         options: of both servers.
         credentials: for the URL, `user:password@`; servers and Sentinels need none among each other.
+        binary: the program of the servers and the Sentinels; empty for the one that is found.
     """
     async with AsyncExitStack() as stack:
         common = {"repl-diskless-sync-delay": 0, "repl-ping-replica-period": 1, **(options or {})}
-        primary = RedisServer(folder / "0", common)
-        replica = RedisServer(folder / "1", {**common, "replicaof": f"127.0.0.1 {primary.port}"})
+        primary = RedisServer(folder / "0", common, binary=binary)
+        replica = RedisServer(folder / "1", {**common, "replicaof": f"127.0.0.1 {primary.port}"}, binary=binary)
         for server in (primary, replica):
             stack.push_async_callback(server.kill)
             await server.start()
@@ -105,7 +107,8 @@ async def watched_primary(
             f"sentinel down-after-milliseconds {MASTER} {down_after_ms}",
             f"sentinel failover-timeout {MASTER} 2000",
         ]
-        watching = [RedisServer(folder / f"sentinel{number}", sentinel="\n".join(lines)) for number in range(sentinels)]
+        config = "\n".join(lines)
+        watching = [RedisServer(folder / f"sentinel{number}", sentinel=config, binary=binary) for number in range(sentinels)]
         for sentinel in watching:
             stack.push_async_callback(sentinel.kill)
             await sentinel.start()
