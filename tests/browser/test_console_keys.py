@@ -163,7 +163,7 @@ async def test_everything_is_suspended_after_two_questions(page: Any, service: R
         await floor.seen(lambda market: market["status"] == "suspended")
         await page.locator("#all-suspended", has_text="Everything is suspended by ann").wait_for()
         await floor.press("1")
-        await page.locator(".board .suspended", has_text="all: 1 trader").wait_for()
+        await page.locator(".board .suspended", has_text="all: 1 by traders").wait_for()
         await floor.answer("l")
         await floor.seen(lambda market: market["status"] == "open")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.connection import REDIS_OUTAGE, SOCKET_TIMEOUT_S, UNAVAILABLE, note_outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from oddsengine.streams.commands.log import CommandLog
     from oddsengine.streams.floor.board import FloorBoard
 
-#: How long a read of the log waits for the next command; below the timeout of sockets.
-_WAIT_MS: Final = 300
+#: How long a read of the log waits for the next command: well below the timeout of sockets.
+_WAIT_MS: Final = round(300 * SOCKET_TIMEOUT_S)
 _TICK_S: Final = 0.25
 _RETRY_S: Final = 0.5
 #: The whole table is read again so often: those that ended a day ago are gone.

@@ -154,7 +154,7 @@ export class Board {
     setText(cells.score, event.score ?? "");
     setText(cells.state, isStale ? "Out of date" : event.in_play ? "In play" : event.score != null ? "Ended" : "Not started");
     setText(cells.markets, String(total));
-    const parts = [[trader, "trader"], [source, "source"], [guard, "guard"]].filter(([count]) => count).map(([count, who]) => `${count} ${who}`);
+    const parts = [[trader, "by traders"], [source, "by sources"], [guard, "by guards"]].filter(([count]) => count).map(([count, who]) => `${count} ${who}`);
     setText(cells.suspended, suspended === 0 ? "" : `${suspended === total ? "all: " : ""}${parts.join(", ")}`);
     row.dataset.event = id;
     row.dataset.trouble = suspended === 0 ? "" : guard ? "guard" : suspended === total ? "all" : "some";

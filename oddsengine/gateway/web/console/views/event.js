@@ -1,7 +1,7 @@
 // An event with its markets, and one of them in detail.
 
 import { element, setText } from "../../dom.js";
-import { marketName, selectionKeys, title } from "../../names.js";
+import { marketName, selectionKeys, selectionName, title } from "../../names.js";
 import { startText } from "../parts/ages.js";
 import { ACTIONS, askCommand } from "../parts/command_dialog.js";
 import { askLift } from "../parts/dialog.js";
@@ -13,6 +13,14 @@ const COLUMNS = [{ key: "name", name: "Market" }, { key: "prices", name: "Prices
 const PRICES_SHOWN = 3;
 // The address follows the selection once it rests: browsers make it wait.
 const NAMED_AFTER_MS = 300;
+
+/** What became of a closed market, as far as its source or a person has said. */
+function outcomeText(market) {
+  const resulted = selectionKeys(market).filter((key) => market.selections[key].result);
+  const won = resulted.filter((key) => market.selections[key].result === "winner").map((key) => selectionName(key, market.selections[key]));
+  if (won.length) return `${won.join(", ")} won`;
+  return resulted.length && resulted.every((key) => market.selections[key].result === "void") ? "void" : "–";
+}
 
 export class EventView {
   #wanted = true;
@@ -121,7 +129,7 @@ export class EventView {
     setText(this.name, event.name);
     const { total, open } = this.live.summaryOf(event.id);
     const state = event.in_play ? `in play ${event.clock ?? ""}`.trim() : event.score != null ? "ended" : `starts ${startText(event.start)}`;
-    setText(this.facts, [title(event.sport), event.competition.name, event.score, state, `${open} of ${total} markets open`].filter(Boolean).join(" · "));
+    setText(this.facts, [title(event.sport), event.competition.name, event.score, state, total ? `${open} of ${total} markets open` : "all markets closed"].filter(Boolean).join(" · "));
     const markets = this.live.marketsOf(event.id);
     const isAnew = this.#wanted || changed.all || markets.size !== this.list.items.length || [...changed.markets].some((id) => markets.has(id) && !this.list.positions.has(id));
     this.#wanted = false;
@@ -141,7 +149,8 @@ export class EventView {
     // Of many selections those that have a price.
     const keys = all.length > PRICES_SHOWN ? [...all.filter((each) => market.selections[each].price != null), ...all.filter((each) => market.selections[each].price == null)] : all;
     const prices = keys.slice(0, PRICES_SHOWN).map((each) => market.selections[each].price?.toFixed(2) ?? "–").join("  ");
-    setText(cells.prices, keys.length > PRICES_SHOWN ? `${prices}  …` : prices);
+    if (market.status === "closed") setText(cells.prices, outcomeText(market));
+    else setText(cells.prices, keys.length > PRICES_SHOWN ? `${prices}  …` : prices);
     const isStale = this.live.store.isStale(key);
     setText(cells.status, isStale ? "out of date" : market.status === "open" ? "open" : market.reason ? `${market.status}: ${title(market.reason)}` : market.status);
     if (market.status === "suspended") cells.status.title = reasonText(market.reason);
