@@ -27,7 +27,7 @@ SNAPSHOT: Final = {"op": "snapshot", "channel": CHANNEL, "at": SOME_AT, "part": 
 BYE: Final = {"op": "bye", "reason": "drain", "reconnect_ms": 1830}
 REFUSED_TOKEN: Final = {"op": "error", "id": None, "code": "unauthorised", "message": "expired"}
 #: Tokens live for 60 s and are renewed after about two: on a slow machine too, the first is refused before that.
-RENEWING: Final = {"renew_share": 0.97}
+RENEWING: Final = {"renew_share": 0.97, "renew_before_s": 100.0}
 QUICK: Final = {"long_backoff_s": 0.05, "max_refused_s": 0.05}
 STATUSES: Final = {"4xx": 410, "5xx": 502, "other": 204}
 
