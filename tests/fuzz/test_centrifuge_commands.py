@@ -91,7 +91,7 @@ async def _anonymous(admission: Admission) -> Any:
     return admission.authenticator.anonymous
 
 
-@share(10, 5)
+@share(5, 5)
 @given(st.lists(st.lists(lines, max_size=3), max_size=4))
 def test_every_frame_is_answered_or_ends_its_session(frames: list[list[str]]) -> None:
     asyncio.run(session_of(frames))
