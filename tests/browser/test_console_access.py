@@ -61,8 +61,11 @@ SHOWN: Sequence[tuple[str, Sequence[str]]] = (
 
 async def violations(page: Any, *rules: str) -> list[str]:
     """Return what axe finds, by all of its rules or by some."""
-    found = await axe_playwright.Axe().run(page, options={"runOnly": list(rules)} if rules else None)
-    return [f"{each['id']}: {[node['target'] for node in each['nodes']]}" for each in found.response["violations"]]
+    options: dict[str, Any] = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(axe_playwright.Axe().axe_script)
+    found = await page.evaluate("async (options) => (await axe.run(document, options)).violations", options)
+    return [f"{each['id']}: {[node['target'] for node in each['nodes']]}" for each in found]
 
 
 async def fill(service: RunningService) -> None:

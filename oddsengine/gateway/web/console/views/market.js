@@ -60,6 +60,7 @@ export class MarketDetail {
     this.chart = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     this.chart.setAttribute("role", "img");
     this.chart.setAttribute("class", "chart");
+    this.chart.setAttribute("aria-label", "Prices");
     // To ask for its width while drawing would have the page laid out in between.
     this.#chartWidth = 720;
     new ResizeObserver(([{ contentRect }]) => {
