@@ -214,8 +214,12 @@ def solve(scores: ScoreGrid, rows: Sequence[int], odds: Sequence[float]) -> Solu
         return Solution()
     probabilities = np.maximum(best.variables[:-1], 0.0)
     probabilities /= probabilities.sum()
-    if (nets @ probabilities).max() < -TOLERANCE:
+    edge = (nets @ probabilities).max()
+    if edge < -TOLERANCE:
         return Solution(probabilities)
+    if edge < -_MAX_LOSS:
+        # All lose on average, but too little to allow any move. The second program would be at the limits of the solver.
+        return Solution(is_fair=True)
     stakes = best.prices
     if best.variables[-1] >= -TOLERANCE:
         best = maximise(nets.mean(axis=1), -nets.T, bets)

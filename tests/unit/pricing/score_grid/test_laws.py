@@ -156,6 +156,19 @@ def test_prices_of_a_distribution_beyond_the_current_score_are_open(
         assert not offer.guard.refused
 
 
+def test_bets_that_lose_by_less_than_the_solver_can_tell_are_open() -> None:
+    """All lose by 0.6 millionths: the program that looks for a free roll gives up there."""
+    chances = {score: chance for score, chance in _distribution({(0, 4): 1.0, (0, 5): 0.5}).items() if score[1] >= 3}
+    whole = sum(chances.values())
+    offer = Offer()
+    offer.score(0, 3)
+    by_name = {kind.name: kind for kind in KINDS}
+    for name in ("odd_even", "away_no_bet", "asian_handicap/ft/-0.25", "match_odds"):
+        offer.price(by_name[name], priced(by_name[name], {score: each / whole for score, each in chances.items()}, 0.0))
+        offer.check()
+    assert not offer.guard.refused
+
+
 SOME_KINDS = (*KINDS[:12], *KINDS[-9:])
 MOVES = st.lists(
     st.tuples(st.sampled_from(SOME_KINDS), DISTRIBUTIONS, st.sampled_from([0.0, 0.02, 0.05, 0.3]), st.booleans()),
