@@ -26,6 +26,19 @@ _REACT: Final = ("react@18.3.1", "react-dom@18.3.1")
 _HOOKS: Final = "createContext,createElement,useContext,useEffect,useMemo,useState,useSyncExternalStore"
 
 
+#: Opens two event streams with one ticket. Returns what becomes of each.
+_OPEN_TWICE: Final = """async (base) => {
+  const { ticket } = await odds.client.fetchTicket();
+  const open = () => new Promise((resolve) => {
+    const stream = new EventSource(`${base}/v1/sse?channel=event:e1&ticket=${ticket}`);
+    const end = (outcome) => { stream.close(); resolve(outcome); };
+    stream.onmessage = (event) => end(JSON.parse(event.data).op);
+    stream.onerror = () => end("refused");
+  });
+  return [await open(), await open()];
+}"""
+
+
 @asynccontextmanager
 async def shop() -> AsyncIterator[str]:
     """Serve the package's folder as a shop would. Yield the origin."""
@@ -71,7 +84,7 @@ async def test_the_plain_page_follows_and_checks_prices(
     await price(page, "2.08").wait_for()
     quote = '[{ market: "e1/match_odds", selection: "home", price: 2.08 }]'
     assert "ok" == (await page.evaluate(f"odds.client.checkQuotes({quote})"))[0]["result"]
-    assert {"ticket", "expires"} == (await page.evaluate("odds.client.fetchTicket()")).keys()
+    assert ["welcome", "refused"] == await page.evaluate(_OPEN_TWICE, service.base)
     # Stale at once; the answer to its ping shows that the connection is alive, or there is another one.
     assert 1 == await page.evaluate("(dispatchEvent(new Event('offline')), odds.store.stale.size)")
     await page.wait_for_function("odds.store.stale.size === 0 && odds.client.state === 'live'")

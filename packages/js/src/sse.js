@@ -7,6 +7,8 @@ import { SILENT_HEARTBEATS } from "./wake.js";
 const HEARTBEAT_MS = 5000;
 // Browsers open six connections to a host over HTTP/1.1: more streams would wait for each other.
 const MAX_STREAMS = 4;
+// How long the requests of a new connection may take to come.
+const FIRST_REQUESTS_MS = 10_000;
 const CLOSED = 3;
 // As of a socket whose connection was lost.
 const ABNORMAL = 1006;
@@ -40,6 +42,7 @@ export class EventStreams {
   #streams = new Map();
   #heartbeatMs = HEARTBEAT_MS;
   #timer;
+  #firstMs;
 
   /** @param {string} url the stream's URL, ws: or wss: */
   constructor(url) {
@@ -61,8 +64,9 @@ export class EventStreams {
         queueMicrotask(() => this.#tell({ op: "authenticated", id: request.id, expires_ms: expiresMs(request.token) ?? null }));
         break;
       case "subscribe":
-        // More streams than there may be: everything is asked for again, in as few as possible.
-        if (this.#streams.size >= MAX_STREAMS) this.#end(ABNORMAL, "too many event streams");
+        this.#firstMs ??= Date.now();
+        // More streams than there should be, as more was asked for later: everything is asked for again, in as few as possible.
+        if (this.#streams.size >= MAX_STREAMS && Date.now() - this.#firstMs > FIRST_REQUESTS_MS) this.#end(ABNORMAL, "too many event streams");
         else this.#follow(request);
         break;
       case "unsubscribe":

@@ -7,6 +7,7 @@ import * as odds from "oddsengine";
 import { decode, encode } from "../src/msgpack.js";
 import { TIMING } from "../src/recovery.js";
 import { Subscriptions } from "../src/subscriptions.js";
+import { watchWake } from "../src/wake.js";
 
 test("every export has a type", async () => {
   const types = await readFile(new URL("../types/index.d.ts", import.meta.url), "utf8");
@@ -30,6 +31,18 @@ test("MessagePack decodes what it encodes", () => {
   assert.throws(() => decode(bytes.subarray(0, bytes.length - 1)), RangeError);
   assert.throws(() => decode(new Uint8Array([0xc7, 0, 0])), TypeError);
   assert.equal(Object.getPrototypeOf(decode(encode(JSON.parse('{"__proto__":{"x":1}}')))), Object.prototype);
+});
+
+test("a machine that has slept is noticed", (context) => {
+  context.mock.timers.enable({ apis: ["setInterval", "Date"] });
+  const checks = [];
+  const end = watchWake((why) => checks.push(why));
+  context.mock.timers.tick(10_000);
+  assert.deepEqual(checks, []);
+  context.mock.timers.setTime(Date.now() + 600_000);
+  context.mock.timers.tick(2000);
+  assert.deepEqual(checks, ["slept"]);
+  end();
 });
 
 const subscriptions = () => new Subscriptions({ ...TIMING, draw: () => 1 });
