@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from oddsengine.client import OddsState
 from tests.support.clients.following import contents, node_command
 from tests.support.laws.examples import examples
+from tests.support.programs.npm import node_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,8 +73,8 @@ def python_states(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def javascript_states() -> Iterator[Callable[[list[dict[str, Any]]], list[dict[str, Any]]]]:
     """What the page shows after each message."""
-    if shutil.which("node") is None:
-        pytest.skip("no Node on PATH (apt-get install nodejs)")
+    if problem := node_problem():
+        pytest.skip(problem)
     with (
         subprocess.Popen(node_command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
     ):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import pytest
 
 from oddsengine.client import GaveUp, OddsClient, OddsState, Problem, Timing, stream_url
+from tests.support.programs.npm import node_problem
 from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -232,9 +232,9 @@ def _camel_case(name: str) -> str:
 
 @asynccontextmanager
 async def running_node() -> AsyncIterator[Node]:
-    """Run Node with the modules of the package. Skips the test if it is not installed."""
-    if shutil.which("node") is None:
-        pytest.skip("no Node on PATH (apt-get install nodejs)")
+    """Run Node with the modules of the package. Skips the test if it is not installed, or too old."""
+    if problem := node_problem():
+        pytest.skip(problem)
     async with _node() as node:
         yield node
 

@@ -1,9 +1,10 @@
-"""Packages of npm, installed for a test."""
+"""Node, and packages of npm that are installed for a test."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -14,8 +15,22 @@ if TYPE_CHECKING:
 #: No lock file, since those name hosts; and nothing of a package is run when it is installed.
 _OPTIONS: Final = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--no-update-notifier", "--loglevel=error")
 _TIMEOUT_S: Final = 90
+#: The first with a WebSocket client.
+_NODE: Final = (20, 10)
+
+
+@lru_cache
+def node_problem() -> str:
+    """Return why Node can't run the clients here; empty if it can."""
+    if shutil.which("node") is None:
+        return "no Node on PATH (apt-get install nodejs)"
+    version = subprocess.run(("node", "--version"), capture_output=True, text=True, check=True).stdout.strip()
+    parts = tuple(int(part) for part in version.removeprefix("v").split(".")[:2])
+    return "" if parts >= _NODE else f"Node {version} has no WebSocket client: {_NODE[0]}.{_NODE[1]} is needed"
+
+
 needs_npm = pytest.mark.skipif(
-    shutil.which("npm") is None or shutil.which("node") is None, reason="no npm on PATH (apt-get install npm)"
+    bool(node_problem()) or shutil.which("npm") is None, reason=node_problem() or "no npm on PATH (apt-get install npm)"
 )
 
 
