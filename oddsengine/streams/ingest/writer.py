@@ -207,6 +207,8 @@ class IngestWriter:
             return True
         if top.epoch > self._term:
             raise Replaced
+        if not self._lease.is_held():
+            return False
         _log.error("ingest stream lost by redis, beginning another term", feed=self._feed, at=top.stream_id())
         return False
 
