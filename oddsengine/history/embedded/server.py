@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote
@@ -137,7 +138,9 @@ class EmbeddedPostgres:
             await asyncio.sleep(_POLL_S)
             if (code := self._server.poll()) is not None:
                 _log.error("embedded postgres exited, restarting", exit_code=code)
-                await self._start()
+                # After a kill its children hold its memory for a moment.
+                with suppress(NoServer):
+                    await self._start()
 
     async def _initialise(self) -> None:
         if (self._data / "PG_VERSION").exists():

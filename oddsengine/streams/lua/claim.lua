@@ -40,8 +40,18 @@ end
 if redis.call('HLEN', KEYS[3]) ~= tonumber(ARGV[3]) then
   return 'INCOMPLETE'
 end
--- Of the earlier epochs only the last one is kept, for those who have not read its end.
-local add = {'XADD', KEYS[1], 'MINID', '=', epoch .. '-0', id, 'b', ARGV[2], 'o', ARGV[4], 'd', ARGV[6], 'f', ARGV[7]}
+-- Of the earlier epochs the last one is kept, for those who have not read its end, and some more where all are short: one process
+-- that must not miss an entry may be away while owners come and go.
+local oldest = epoch
+for _ = 1, redis.call('XLEN', KEYS[1]) <= 5000 and 7 or 0 do
+  -- Nothing can be before 0-0, and no interval may say so.
+  local before = oldest ~= '0' and redis.call('XREVRANGE', KEYS[1], '(' .. oldest .. '-0', '-', 'COUNT', 1) or {}
+  if not before[1] then
+    break
+  end
+  oldest = string.match(before[1][1], '^(%d+)-')
+end
+local add = {'XADD', KEYS[1], 'MINID', '=', oldest .. '-0', id, 'b', ARGV[2], 'o', ARGV[4], 'd', ARGV[6], 'f', ARGV[7]}
 local added = redis.pcall(unpack(add))
 if type(added) == 'table' and added.err then
   if not string.find(added.err, 'equal or smaller') then

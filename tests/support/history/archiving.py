@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,6 +13,7 @@ from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.changes import MarketRecord
 from oddsengine.history.archive.archive import Archive, Counters
 from oddsengine.history.archive.upkeep import Upkeep
+from oddsengine.history.errors import Displaced
 from oddsengine.history.rows.cutting import record_in
 from oddsengine.history.rows.tables import RecordKind, key_of
 from oddsengine.streams.clients.shared_reader import SharedReader
@@ -36,14 +37,21 @@ def wall_ms() -> int:
 @asynccontextmanager
 async def archiving(
     database: Database, redis_url: str, shards: int = 1, key: Ed25519PrivateKey | None = None
-) -> AsyncIterator[Archive]:
+) -> AsyncIterator[None]:
     """Archive until the context is left."""
     client = open_client(redis_url)
     reader = SharedReader(client, [shard_keys(NAMESPACE, shard).changes for shard in range(shards)], time.monotonic)
-    archive = Archive(database, reader, NAMESPACE, shards, Counters(), Upkeep(100_000, key, 0.2, wall_ms), wall_ms)
-    tasks = [asyncio.create_task(archive.run()), asyncio.create_task(reader.run())]
+    upkeep = Upkeep(100_000, key, 0.2, wall_ms)
+
+    async def archive() -> None:
+        """Archive, and begin again where that is behind what the database has, as an archiver does."""
+        while True:
+            with suppress(Displaced):
+                await Archive(database, reader, NAMESPACE, shards, Counters(), upkeep, wall_ms).run()
+
+    tasks = [asyncio.create_task(archive()), asyncio.create_task(reader.run())]
     try:
-        yield archive
+        yield
     finally:
         await end_tasks(tasks)
         await client.aclose()
