@@ -144,6 +144,24 @@ def holds(config: ConfigOption = None) -> None:
         typer.echo(f"{row['event']}  since {at:%Y-%m-%d %H:%M}  {row['reason']}")
 
 
+@history.command()
+def forget(
+    author: Annotated[str, typer.Option(help="The subject of the person's tokens, as it is in the history.")],
+    config: ConfigOption = None,
+) -> None:
+    """Replace a person in the history of commands by a pseudonym. Who it was can't be told afterwards; chains stay whole."""
+
+    async def act(database: Database) -> tuple[str, int]:
+        from oddsengine.history.forgetting import forget_author
+
+        return await forget_author(database, author)
+
+    pseudonym, entries = with_database(read_settings(config), act)
+    if not entries:
+        fail(ValueError(f"{author}: is in no command of the history"))
+    typer.echo(f"{pseudonym} in {entries:,} entries")
+
+
 def _time_of(text: str | None, option: str) -> int | None:
     """Return a time in Unix milliseconds. What says no zone is UTC."""
     if text is None:

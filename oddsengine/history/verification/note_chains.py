@@ -8,6 +8,7 @@ import msgspec
 
 from oddsengine.commands.command import Command
 from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.history.forgetting import FORGOTTEN
 from oddsengine.history.rows.tables import GapBody, RecordKind, RecordRow, record_digest
 from oddsengine.history.verification.problems import Problem
 from oddsengine.streams.chain.links import digest_of
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from oddsengine.history.rows.command_rows import CommandRow
-    from oddsengine.history.rows.tables import GapRow
+    from oddsengine.history.forgetting import FORGOTTEN
+from oddsengine.history.rows.tables import GapRow
     from oddsengine.history.verification.entry_chain import Anchor
 
 _decode_command: Final = msgspec.msgpack.Decoder(Command).decode
@@ -152,11 +154,10 @@ def _check_people(row: CommandRow) -> str:
         return "changed: it can't be read"
     if (row.id, row.action) != (command.id, command.action):
         return "changed: its columns do not say what it says"
-    for name, sealed in (
-        (row.author, command.author),
-        (row.confirmed_by, command.confirmed_by),
-        (row.lifted_by, command.lifted_by),
-    ):
+    people = (row.author, row.confirmed_by, row.lifted_by)
+    if row.digest and not row.salt and not any(name is not None and name.startswith(FORGOTTEN) for name in people):
+        return "changed: its salt was removed, and nobody in it is forgotten"
+    for name, sealed in zip(people, (command.author, command.confirmed_by, command.lifted_by), strict=True):
         if (name is None) != (sealed is None):
             return "changed: somebody in it was added or removed"
         if row.salt and name is not None and commitment(name, row.salt) != sealed:

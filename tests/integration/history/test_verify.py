@@ -93,6 +93,7 @@ TAMPERED = {
         "UPDATE commands SET author = 'bob' WHERE seq = 1",
         "commands: entry 1: changed: somebody in it",
     ),
+    "a removed salt": ("UPDATE commands SET author = 'bob', salt = '' WHERE seq = 1", "commands: entry 1: changed: its salt"),
     "a changed command": ("UPDATE commands SET sealed = sealed || '\\x00' WHERE seq = 2", "commands: entry 2: changed"),
     "a removed command": ("DELETE FROM commands WHERE seq = 2", "commands: entry 2: removed: the end of the log, after 1"),
     "a removed checkpoint": ("DELETE FROM checkpoints WHERE number = 1", "checkpoints: checkpoint 2: removed"),
