@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from oddsengine.history.rows.command_rows import CommandRow
-    from oddsengine.history.forgetting import FORGOTTEN
-from oddsengine.history.rows.tables import GapRow
+    from oddsengine.history.rows.tables import GapRow
     from oddsengine.history.verification.entry_chain import Anchor
 
 _decode_command: Final = msgspec.msgpack.Decoder(Command).decode
@@ -152,14 +151,14 @@ def _check_people(row: CommandRow) -> str:
         command = _decode_command(row.sealed)
     except DECODING_ERRORS:
         return "changed: it can't be read"
+    people = (row.author, row.confirmed_by, row.lifted_by)
+    sealed = (command.author, command.confirmed_by, command.lifted_by)
     if (row.id, row.action) != (command.id, command.action):
         return "changed: its columns do not say what it says"
-    people = (row.author, row.confirmed_by, row.lifted_by)
-    if row.digest and not row.salt and not any(name is not None and name.startswith(FORGOTTEN) for name in people):
-        return "changed: its salt was removed, and nobody in it is forgotten"
-    for name, sealed in zip(people, (command.author, command.confirmed_by, command.lifted_by), strict=True):
-        if (name is None) != (sealed is None):
-            return "changed: somebody in it was added or removed"
-        if row.salt and name is not None and commitment(name, row.salt) != sealed:
-            return "changed: somebody in it is not who it was"
-    return ""
+    if [name is None for name in people] != [name is None for name in sealed]:
+        return "changed: somebody in it was added or removed"
+    if row.salt:
+        known = [None if name is None else commitment(name, row.salt) for name in people]
+        return "" if known == [*sealed] else "changed: somebody in it is not who it was"
+    is_forgotten = any(name is not None and name.startswith(FORGOTTEN) for name in people)
+    return "" if is_forgotten or not row.digest else "changed: its salt was removed, and nobody in it is forgotten"
