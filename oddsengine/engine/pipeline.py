@@ -13,7 +13,7 @@ from oddsengine.commands.command import TRADER
 from oddsengine.engine.commanded_markets import CommandedMarkets
 from oddsengine.engine.described_events import DescribedEvents, in_first_competition
 from oddsengine.engine.ended_events import EndedEvents
-from oddsengine.engine.flushing.backlog import Backlog
+from oddsengine.engine.flushing.backlog import Backlog, event_of
 from oddsengine.engine.flushing.cut_flush import flush_part
 from oddsengine.engine.flushing.dirty_sets import DirtySets
 from oddsengine.engine.ownership.unowned_events import UnownedEvents
@@ -98,6 +98,14 @@ class Pipeline:
     def is_dirty(self) -> bool:
         """Whether the next flush has something to do."""
         return bool(self._dirty) or any(self._backlogs)
+
+    def is_priced(self, market: MarketId) -> bool:
+        """Check whether nothing of a market has moved since it was priced."""
+        shard, event = self.shard_of_market(market), event_of(market)
+        dirty, backlog = self._dirty, self._backlogs[shard]
+        return market not in dirty.markets[shard] and not any(
+            event in events for events in (dirty.events[shard], backlog.unseen, backlog.unpriced)
+        )
 
     @property
     def matcher(self) -> Matcher | None:

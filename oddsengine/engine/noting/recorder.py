@@ -1,20 +1,27 @@
 """Notes what led to the prices of markets that change, and the states of feeds, for the history.
 
-It looks at what has changed a few times a second, beside the flushes, and explains what it has time for: a market that starts or
-stops taking bets first, any other at most every `EVERY_S`. So it costs some `_SLICE_S` of each `_LOOK_S`, whatever the load is.
+It looks at what has changed a few times a second, beside the flushes, and explains what it has time for: markets that start or
+stop taking bets first, then those that are new, any other at most every `EVERY_S`. So it takes `_SHARE` of the time, whatever the
+load is, and what it has no time for is not explained: the last explanation says of which position it is.
+
+A market is explained while nothing of it has moved since it was priced: what the sources say then is what led to its price.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import orjson
 
 from oddsengine.offer.change_index import ALL
 from oddsengine.streams.connection import UNAVAILABLE
-from oddsengine.streams.notes.log import Note
+from oddsengine.streams.notes.log import Explanation, Note
+from oddsengine.streams.positions import Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +34,11 @@ if TYPE_CHECKING:
 #: How often the same market is explained at most, while it takes bets or does not.
 EVERY_S: Final = 5.0
 _LOOK_S: Final = 0.2
+_SHARE: Final = 0.01
+#: For how long a look explains; the next one is the later for what this one has taken.
 _SLICE_S: Final = 0.002
 _FEEDS_EVERY_S: Final = 1.0
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class NoteRecorder:
@@ -41,6 +51,7 @@ class NoteRecorder:
         config_digest: returns the digest of the file that the process runs with, in hexadecimal.
         clock: monotonic seconds.
         wall_ms: Unix milliseconds by the system's clock.
+        worked_s: the processor time of this thread, in seconds.
     """
 
     def __init__(
@@ -51,6 +62,7 @@ class NoteRecorder:
         config_digest: Callable[[], str],
         clock: Callable[[], float],
         wall_ms: Callable[[], int],
+        worked_s: Callable[[], float] = time.thread_time,
     ) -> None:
         self._engine = engine
         self._log = log
@@ -58,22 +70,29 @@ class NoteRecorder:
         self._config_digest = config_digest
         self._clock = clock
         self._wall_ms = wall_ms
+        self._worked_s = worked_s
         #: shard -> up to where its changes were looked at
         self._seen: dict[int, tuple[int, int]] = {}
-        #: market -> its state when it was explained last, and when that was
-        self._explained: dict[MarketId, tuple[MarketState, float]] = {}
+        #: market -> its state when it was explained last, when that was, and at which position it was
+        self._explained: dict[MarketId, tuple[MarketState, float, Position]] = {}
+        #: markets that have started or stopped taking bets, and those that were never explained, longest ago first
         self._urgent: dict[MarketId, None] = {}
-        #: market -> from when on it may be explained again
-        self._waiting: dict[MarketId, float] = {}
+        self._new: dict[MarketId, None] = {}
+        #: what may be explained again, from when on, soonest first, and which markets these are
+        self._waiting: list[tuple[float, MarketId]] = []
+        self._is_waiting: set[MarketId] = set()
         self._feeds: dict[str, tuple[str, str]] = {}
         self._config = ""
         self._next_feeds_s = 0.0
 
     async def run(self) -> None:
         """Note until cancelled. What Redis does not take is not noted again."""
+        pause_s = _LOOK_S
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(pause_s)
+            began_s = self._worked_s()
             notes = self.step()
+            pause_s = max(_LOOK_S, (self._worked_s() - began_s) / _SHARE)
             if notes:
                 with suppress(*UNAVAILABLE):  # the publishing beside says so
                     await self._log.write(notes)
@@ -82,7 +101,7 @@ class NoteRecorder:
         """Return what is to be noted now."""
         for writer in self._engine.ownership.active:
             self._look(writer.shard)
-        notes = self._explain()
+        notes = self._explain(self._worked_s() + _SLICE_S)
         if (now_s := self._clock()) >= self._next_feeds_s:
             self._next_feeds_s = now_s + _FEEDS_EVERY_S
             self._forget_removed()
@@ -99,41 +118,57 @@ class NoteRecorder:
             for market in entry.markets.values():
                 if market.at <= since:
                     continue
-                state, at_s = self._explained.get(market.id, (None, 0.0))
-                if state is None or state.status != market.state.status or state.reason != market.state.reason:
+                explained = self._explained.get(market.id)
+                if explained is None:
+                    self._new[market.id] = None
+                    continue
+                state, at_s, _ = explained
+                if state.status != market.state.status or state.reason != market.state.reason:
                     self._urgent[market.id] = None
-                else:
-                    self._waiting.setdefault(market.id, at_s + EVERY_S)
+                elif market.id not in self._is_waiting:
+                    self._wait(market.id, at_s + EVERY_S)
 
-    def _explain(self) -> list[Note]:
+    def _wait(self, market: MarketId, due_s: float) -> None:
+        self._is_waiting.add(market)
+        heapq.heappush(self._waiting, (due_s, market))
+
+    def _explain(self, end_s: float) -> list[Note]:
         notes: list[Note] = []
-        end_s = self._clock() + _SLICE_S
+        moving: list[MarketId] = []
+        pipeline = self._engine.pipeline
         while (market := self._next(end_s)) is not None:
-            explanation = self._engine.explain(market)
-            if explanation is None:
+            if not pipeline.is_priced(market):
+                moving.append(market)
+                continue
+            offer = pipeline.offers[pipeline.shard_of_market(market)]
+            record, before = offer.markets.get(market), self._explained.get(market)
+            if record is not None and before is not None and before[2] == (offer.epoch, record.at):
+                continue
+            explanation = None if record is None else self._engine.explain(market)
+            if record is None or explanation is None:
                 self._explained.pop(market, None)
                 continue
             # Who has made a command is in the history of commands, where it can be forgotten.
             for command in explanation["commands"]:
                 del command["author"], command["confirmed_by"]
-            offer = self._engine.pipeline.offers[self._engine.pipeline.shard_of_market(market)]
-            self._explained[market] = (offer.markets[market].state, self._clock())
-            notes.append(Note("explanation", market, self._wall_ms(), orjson.dumps(explanation)))
+            position = Position(offer.epoch, record.at)
+            self._explained[market] = (record.state, self._clock(), position)
+            notes.append(Note("explanation", market, self._wall_ms(), _encode(Explanation(*position, explanation))))
+        for market in moving:
+            self._wait(market, self._clock())
         return notes
 
     def _next(self, end_s: float) -> MarketId | None:
         """Return the market to explain next, None if there is none or no time."""
-        now_s = self._clock()
-        if now_s >= end_s:
+        if self._worked_s() >= end_s:
             return None
-        for market in self._urgent:
-            del self._urgent[market]
-            self._waiting.pop(market, None)
-            return market
-        for market, due_s in self._waiting.items():
-            if due_s > now_s:
-                break
-            del self._waiting[market]
+        for queue in (self._urgent, self._new):
+            for market in queue:
+                del queue[market]
+                return market
+        if self._waiting and self._waiting[0][0] <= self._clock():
+            market = heapq.heappop(self._waiting)[1]
+            self._is_waiting.discard(market)
             return market
         return None
 

@@ -1,8 +1,10 @@
-"""The stream of notes of an installation. What nobody has archived within some minutes is dropped."""
+"""The stream of notes of an installation. What nobody has archived is dropped once it is more than `NOTES_BYTES`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+import msgspec
 
 from oddsengine.streams.keys import notes_key
 from oddsengine.streams.positions import Position, parse_stream_id
@@ -13,13 +15,28 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 NoteKind = Literal["explanation", "feed", "config"]
-#: How many notes are kept, about: an explanation has some kB.
-NOTES_KEPT: Final = 5000
+#: How much is kept, about, and how many notes at most.
+NOTES_BYTES: Final = 32_000_000
+_MOST: Final = 20_000
+_LEAST: Final = 100
+#: What a note takes beside its body.
+_NOTE_BYTES: Final = 100
 _READ: Final = 500
 
 
+class Explanation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What led to the price of a market: its last change at this position. `answer` is as the engine's HTTP API has it."""
+
+    epoch: int
+    seq: int
+    answer: dict[str, Any]
+
+
 class Note(NamedTuple):
-    """A note: of what kind, about what (a market, a feed, a process), when (Unix milliseconds), and JSON."""
+    """A note: of what kind, about what (a market, a feed, a process), when (Unix milliseconds), and what.
+
+    The body of an explanation is an `Explanation` in MessagePack, any other is JSON.
+    """
 
     kind: NoteKind
     name: str
@@ -38,13 +55,18 @@ class NoteLog:
     def __init__(self, redis: Redis, namespace: str) -> None:
         self._redis = redis
         self._key = notes_key(namespace)
+        #: the size of notes lately
+        self._mean_bytes = 0.0
 
     async def write(self, notes: Iterable[Note]) -> None:
         """Write notes. Raises RedisError or OSError if Redis does not answer."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for note in notes:
                 fields: Any = {b"k": note.kind, b"n": note.name, b"t": note.at_ms, b"b": note.body}
-                pipe.xadd(self._key, fields, maxlen=NOTES_KEPT, approximate=True)
+                size = len(note.body) + _NOTE_BYTES
+                self._mean_bytes += (size - self._mean_bytes) / _LEAST if self._mean_bytes else size
+                kept = min(_MOST, max(_LEAST, round(NOTES_BYTES / self._mean_bytes)))
+                pipe.xadd(self._key, fields, maxlen=kept, approximate=True)
             await pipe.execute()
 
     async def read(self, after: Position, block_ms: int) -> list[tuple[Position, dict[bytes, bytes]]]:
