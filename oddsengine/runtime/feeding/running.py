@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from feeds.supervision.states import FeedState
+from oddsengine.common.clock import CLOCK
 from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.feed_runner import feed_samples, feed_status, sources_by_feed
 from oddsengine.runtime.feeding.feeder import Feeder
@@ -41,6 +42,10 @@ def member_name() -> str:
 
 def _always() -> bool:
     return True
+
+
+def _ignore(_step_ms: int) -> None:
+    """Do nothing: a feeder compares no time with the world."""
 
 
 class OtherEngines:
@@ -139,6 +144,8 @@ async def share_feeds(
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(keep_on_primary(redis), name="primary")]
+            if engine is None:
+                tasks.append(group.create_task(CLOCK.watch(_ignore), name="clock"))
             if received is not None:
                 tasks.append(group.create_task(received.run(), name="received feeds"))
             if feeder is not None:
