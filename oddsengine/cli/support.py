@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
@@ -138,6 +139,17 @@ def parse_times(text: str) -> list[int]:
         raise typer.BadParameter(
             f"expected publish times in Unix milliseconds, separated by commas, got {text!r}", param_hint="--dump-at"
         ) from None
+
+
+def parse_time(text: str | None, option: str) -> int | None:
+    """Return a date or time in Unix milliseconds, None for None. What says no zone is UTC."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a date or a time as RFC 3339 has it, got {text!r}", param_hint=option) from None
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def leaves(group: BaseExceptionGroup[Any]) -> Iterator[Any]:

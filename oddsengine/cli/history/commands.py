@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from oddsengine.cli.support import ConfigOption, fail, read_settings
+from oddsengine.cli.support import ConfigOption, fail, parse_time, read_settings
 from oddsengine.common.clock import CLOCK
 from oddsengine.runtime.telemetry.logs import configure_logging
 
@@ -106,7 +106,7 @@ def verify(
     files = key or ([Path(settings.history.checkpoint_key)] if settings.history.checkpoint_key else [])
 
     async def act(database: Database) -> bool:
-        return await verify_history(database, files, _time_of(since, "--from"), _time_of(until, "--to"))
+        return await verify_history(database, files, parse_time(since, "--from"), parse_time(until, "--to"))
 
     if not with_database(settings, act):
         raise typer.Exit(1)
@@ -160,14 +160,3 @@ def forget(
     if not entries:
         fail(ValueError(f"{author}: is in no command of the history"))
     typer.echo(f"{pseudonym} in {entries:,} entries")
-
-
-def _time_of(text: str | None, option: str) -> int | None:
-    """Return a time in Unix milliseconds. What says no zone is UTC."""
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"expected a date or a time as RFC 3339 has it, got {text!r}", param_hint=option) from None
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
