@@ -113,6 +113,22 @@ def verify(
 
 
 @history.command()
+def export(
+    out: Annotated[Path, typer.Option(help="The folder: each day and sport is a file, as 2026-11-26/football.parquet.")],
+    config: ConfigOption = None,
+    since: Annotated[str | None, typer.Option("--from", help="Export from this time on, as 2026-11-26 or RFC 3339.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Export what was before this time.")] = None,
+    sport: Annotated[str | None, typer.Option(help="Only this sport, as football.")] = None,
+) -> None:
+    """Export every published price of a time as Parquet. Files of the same days and sports are replaced."""
+    from oddsengine.cli.history.export import export_history
+
+    first_ms, last_ms = _time_of(since, "--from"), _time_of(until, "--to")
+    period = (0 if first_ms is None else first_ms, CLOCK.wall_ms() + 1 if last_ms is None else last_ms)
+    with_database(read_settings(config), lambda database: export_history(database, out, period, sport))
+
+
+@history.command()
 def hold(
     event: Annotated[str, typer.Argument(help="The id of an event, as betfair.29283412.")],
     config: ConfigOption = None,

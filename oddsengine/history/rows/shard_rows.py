@@ -171,8 +171,10 @@ class ShardRows:
         self.offer.apply(entry)
         for removal in batch.removals:
             self._leave(RecordKind.MARKET_LEFT if removal.what == "market" else RecordKind.EVENT_LEFT, removal.id)
+        named = {removal.id for removal in batch.removals}
         for gone in chain.from_iterable(of_events):
-            self._leave(RecordKind.MARKET_LEFT, gone)
+            if gone not in named:
+                self._leave(RecordKind.MARKET_LEFT, gone)
         for event in batch.events:
             of_event = self.offer.events.get(event.id)
             if of_event is not None:

@@ -1,0 +1,1 @@
+"""Exports what was published as Parquet, for those who analyse it elsewhere."""
