@@ -123,7 +123,7 @@ def export(
     """Export every published price of a time as Parquet. Files of the same days and sports are replaced."""
     from oddsengine.cli.history.export import export_history
 
-    first_ms, last_ms = _time_of(since, "--from"), _time_of(until, "--to")
+    first_ms, last_ms = parse_time(since, "--from"), parse_time(until, "--to")
     period = (0 if first_ms is None else first_ms, CLOCK.wall_ms() + 1 if last_ms is None else last_ms)
     with_database(read_settings(config), lambda database: export_history(database, out, period, sport))
 

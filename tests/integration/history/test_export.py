@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow.parquet as pq
+from typer.testing import CliRunner
 
+from oddsengine.cli.app import app
 from oddsengine.domain.changes import MarketState, MarketTerms
 from oddsengine.history.archive.writer import write_batches
 from oddsengine.history.exporting.export import Exporter
@@ -104,10 +107,15 @@ async def test_an_export_has_every_price_by_day_and_sport(
     assert [("state", 9.0), ("state", None), ("left", None)] == [(row["kind"], row["odds"]) for row in gone]
 
 
-async def test_a_part_of_a_day_of_one_sport(database: Database, tmp_path: Path) -> None:
+async def test_a_part_of_a_day_of_one_sport_by_the_command(database: Database, tmp_path: Path) -> None:
     await archive_two_days(database)
-    exported = await Exporter(database, tmp_path, (NOON_MS + 2, NOON_MS + 3), "football").run()
-    (file,) = exported.files
+    config = tmp_path / "odds.toml"
+    config.write_text(f'[history]\nurl = "{database.url}"\n', encoding="utf-8")
+    times = ("--from", "2024-10-04T12:00:00.002Z", "--to", "2024-10-04T12:00:00.003Z")
+    command = ["history", "export", "-c", str(config), *times, "--sport", "football", "--out", str(tmp_path / "out")]
+    ended = await asyncio.to_thread(CliRunner().invoke, app, command)
+    assert ended.exit_code == 0, ended.output
+    (file,) = (tmp_path / "out").rglob("*.parquet")
     rows = pq.read_table(file).to_pylist()
     assert [("retail", 2.0), ("sharp", 2.15)] == [(row["profile"], row["odds"]) for row in rows]
     assert {("E1", "football")} == {(row["event_name"], row["sport"]) for row in rows}
