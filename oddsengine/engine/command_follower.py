@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from oddsengine.commands.command import Command
+    from oddsengine.engine.answering import Answering
+    from oddsengine.streams.clients.shared_reader import Entry
     from oddsengine.streams.commands.log import CommandLog, LogEntry
 
 _BLOCK_MS: Final = 500
@@ -40,6 +42,7 @@ class CommandFollower:
         obeyed: is called with the number of the log's last entry that was obeyed, after those up to it were.
         wall_ms: Unix milliseconds by the world's clock.
         is_gone: whether the events that a command is about are not on offer, as far as this engine knows all of them.
+        answering: answers what gateways ask; None for nothing.
     """
 
     def __init__(
@@ -49,7 +52,9 @@ class CommandFollower:
         obeyed: Callable[[int], None],
         wall_ms: Callable[[], int],
         is_gone: Callable[[Command], bool],
+        answering: Answering | None = None,
     ) -> None:
+        self._answering = answering
         self._commands_log = log
         self._obey = obey
         self._obeyed = obeyed
@@ -96,6 +101,8 @@ class CommandFollower:
                 await self._follow()
             except UNAVAILABLE as error:
                 note_outage(_USER, error)
+                if self._answering is not None:
+                    self._answering.restart()
                 await asyncio.sleep(_RETRY_S)
             else:
                 REDIS_OUTAGE.worked(_USER)
@@ -112,9 +119,12 @@ class CommandFollower:
         self._obeyed(self._seq)
 
     async def _follow(self) -> None:
-        entries = await self._commands_log.read(self._seq, _BLOCK_MS)
+        entries, asked = await self._read()
         if entries:
             await self._apply(entries)
+        if asked and self._answering is not None:
+            await self._answering.answer(asked)
+        if entries or asked:
             return
         last = await self._commands_log.last_seq()
         if last > self._seq:
@@ -125,6 +135,14 @@ class CommandFollower:
             if await self._commands_log.restore(self._seq, self.commands.values()):
                 self.losses += 1
         await self._prune()
+
+    async def _read(self) -> tuple[Sequence[LogEntry], Sequence[Entry]]:
+        """Wait for commands and questions."""
+        answering = self._answering
+        if answering is None:
+            return await self._commands_log.read(self._seq, _BLOCK_MS), ()
+        after = await answering.position()
+        return await self._commands_log.read_beside(self._seq, answering.stream, after, _BLOCK_MS)
 
     async def _apply(self, entries: Sequence[LogEntry]) -> None:
         for seq, command in entries:

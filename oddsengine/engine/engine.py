@@ -6,8 +6,11 @@ import asyncio
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
+import orjson
+
 from oddsengine.common.tasks import end_tasks
-from oddsengine.domain.ids import EventId, shard_of
+from oddsengine.domain.ids import EventId, MarketId, shard_of
+from oddsengine.engine.answering import Answering
 from oddsengine.engine.command_follower import CommandFollower
 from oddsengine.engine.explain import explain
 from oddsengine.engine.identity.keeper import IdentityKeeper
@@ -15,6 +18,7 @@ from oddsengine.engine.ownership.ownership import HAND_OVER_S, Ownership
 from oddsengine.engine.ownership.shard_writer import HEARTBEAT_S, LAST_WRITE_S, ShardWriter
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.streams.commands.log import CommandLog
+from oddsengine.streams.floor.questions import Questions
 from oddsengine.streams.identities.log import IdentityLog
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.leases.keeper import LAPSED, LEASE_S
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
     from oddsengine.commands.command import Command
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import UpdateBatch
-    from oddsengine.domain.ids import MarketId
     from oddsengine.pricing.pricer import Pricer
     from oddsengine.sourcing.matching.matcher import MatchingSettings
     from oddsengine.sourcing.source_selector import SourcingRule
@@ -103,7 +106,12 @@ class Engine:
     ) -> None:
         self.pipeline = Pipeline(pricer, sources, shards, sourcing, matching, defers_matching=True)
         self.commands = CommandFollower(
-            CommandLog(redis, namespace), self.pipeline.obey, self._obeyed, wall_ms or now_ms, self._is_gone
+            CommandLog(redis, namespace),
+            self.pipeline.obey,
+            self._obeyed,
+            wall_ms or now_ms,
+            self._is_gone,
+            Answering(Questions(redis, namespace), self.owns, self._explain_encoded),
         )
         self._now_ms = now_ms
         #: returns the status of every feed; set by the runner of the feeds
@@ -273,6 +281,14 @@ class Engine:
     def explain(self, market: MarketId, only_profile: str | None = None) -> dict[str, Any] | None:
         """Return how a market's prices were computed (None: for all profiles). Return None if it is not on offer."""
         return explain(self.pipeline, market, self._now_ms(), only_profile)
+
+    def _explain_encoded(self, market: str, only_profile: str | None) -> bytes | None:
+        explanation = self.explain(MarketId(market), only_profile)
+        return None if explanation is None else orjson.dumps(explanation)
+
+    def owns(self, market: str) -> bool:
+        """Check whether this engine publishes the shard of a market."""
+        return self.writers[self.pipeline.shard_of_market(MarketId(market))].is_owner and self.is_member
 
     def problems(self) -> dict[int, str]:
         """Return the shards of this engine whose changes do not reach Redis, and why."""

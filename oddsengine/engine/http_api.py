@@ -35,6 +35,10 @@ class EngineApi:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    def owns(self, market: MarketId) -> bool:
+        """Check whether this engine publishes the shard of a market."""
+        return self._engine.owns(market)
+
     def explain(self, market: MarketId, only_profile: str | None = None) -> bytes | None:
         """Encode how a market's prices were computed (None: for all profiles). Return None if it is not on offer."""
         explanation = self._engine.explain(market, only_profile)

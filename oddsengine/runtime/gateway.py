@@ -17,6 +17,7 @@ from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.access.tickets import Tickets
 from oddsengine.gateway.commands.api import CommandsApi
+from oddsengine.gateway.console.engine_answers import EngineAnswers
 from oddsengine.gateway.console.follower import ConsoleFollower
 from oddsengine.gateway.console.sign_in import SignInApi
 from oddsengine.gateway.hub.hub import Hub
@@ -43,6 +44,7 @@ from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.connection import keep_on_primary, open_client
 from oddsengine.streams.floor.board import FloorBoard
+from oddsengine.streams.floor.questions import Asker
 from oddsengine.streams.follower import Follower
 from oddsengine.streams.identity import Installation
 from oddsengine.streams.keys import shard_keys
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from oddsengine.gateway.access.admission import Admission
-    from oddsengine.gateway.server.rest import EngineView
+    from oddsengine.gateway.console.engine_answers import EngineView
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.metrics import Source
     from oddsengine.runtime.timing import Timing
@@ -186,8 +188,11 @@ async def run_gateway(
         commands = CommandsApi(log, hub.replica, admission, settings.commands, CLOCK.wall_ms)
         registry = registry_of([*metrics, *sources])
         sign_in = SignInApi(settings.auth.oidc, admission)
-        gateway = Gateway(hub, admission, registry, engine, handshakes, results, errors, [commands, sign_in])
         board = FloorBoard(redis, settings.redis.namespace)
+        asker = Asker(redis, settings.redis.namespace)
+        stack.push_async_callback(asker.close)
+        engines = EngineAnswers(engine, board, asker)
+        gateway = Gateway(hub, admission, registry, engines, handshakes, results, errors, [commands, sign_in])
         console = ConsoleFollower(hub.console, log, board, clock=time.monotonic, now_ms=wall_clock_ms, world_ms=CLOCK.wall_ms)
         running = [
             ("console commands", console.follow_commands()),

@@ -42,7 +42,7 @@ SOCKET_TIMEOUT_S: Final = 1.0
 MAX_CONNECTIONS: Final = 4
 #: How many more read the streams of the shards; in a Cluster it is one for each hash tag.
 SHARED_READS: Final = 4
-#: Those, and one each for the logs of commands and of identities.
+#: Those, and one each for the logs of commands and of identities, or of a gateway for commands and the answers of engines.
 _WAITING_READS: Final = SHARED_READS + 2
 #: The connection is closed after these, and the command sent once more on a new one.
 _RECONNECT_AFTER: Final = (RedisConnectionError, ReadOnlyError, MasterDownError, ClusterDownError)

@@ -85,6 +85,21 @@ def command_keys(namespace: str) -> CommandKeys:
     return CommandKeys(f"{tag}:log", f"{tag}:table")
 
 
+class QuestionKeys(NamedTuple):
+    """The keys of what gateways ask engines. They share the hash tag of the commands, so that both are read at once."""
+
+    questions: str
+
+    def answers(self, gateway: str) -> str:
+        """Return the key of the list of answers to a gateway; it expires."""
+        return f"{self.questions.removesuffix(':questions')}:answers:{gateway}"
+
+
+def question_keys(namespace: str) -> QuestionKeys:
+    """Return the keys of what gateways ask engines."""
+    return QuestionKeys(f"{{{namespace}:commands}}:questions")
+
+
 class IdentityKeys(NamedTuple):
     """The keys of what is decided of events: which of them are one, and under which id."""
 

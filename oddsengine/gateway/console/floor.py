@@ -16,7 +16,7 @@ from oddsengine.gateway.protocol.command_messages import command_answer
 from oddsengine.streams.floor.board import ENGINE, decode_field, feed_field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from oddsengine.commands.command import Command, State
     from oddsengine.gateway.console.messages import Trouble
@@ -33,6 +33,26 @@ SILENT_AFTER_S: Final = 6.0
 _UNKNOWN: Final = "unknown"
 _ENDED: Final[frozenset[State]] = frozenset({"expired", "lifted"})
 _log = structlog.get_logger(__name__)
+
+
+def feeds_of(fields: Iterable[str], current: Callable[[str], dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
+    """Return the status of every feed by name.
+
+    Args:
+        fields: the names of all fields of the board.
+        current: returns a field, None if nobody reports it any more.
+    """
+    followed = {str(each["feed"]): each for each in (current(ENGINE) or {}).get("followed", ())}
+    names = {field.partition(":")[2] for field in fields if field.startswith(feed_field(""))} | followed.keys()
+    return {name: _feed(name, current(feed_field(name)), followed.get(name)) for name in sorted(names)}
+
+
+def _feed(name: str, own: dict[str, Any] | None, followed: dict[str, Any] | None) -> dict[str, Any]:
+    if own is not None:
+        return own["status"] if followed is None else {**own["status"], "followed": followed.get("followed")}
+    if followed is not None:
+        return followed
+    return {"feed": name, "sources": [], "state": _UNKNOWN, "reason": "no process reports it"}
 
 
 class CommandItem:
@@ -149,28 +169,14 @@ class Floor:
         elif self._silent_since_ms is None:
             self._silent_since_ms = now_ms
             self._pairs = {}
-        followed = {str(each["feed"]): each for each in (engine or {}).get("followed", ())}
-        names = {field.partition(":")[2] for field in fields if field.startswith(feed_field(""))} | followed.keys()
-        feeds: dict[str, dict[str, Any]] = {}
-        for name in sorted(names):
-            status = self._feed(name, followed.get(name), now_s)
-            before = self.feeds.get(name)
-            feeds[name] = before if before == status else status
-        self.feeds = feeds
+        feeds = feeds_of(fields, lambda field: self._current(field, now_s))
+        self.feeds = {name: before if (before := self.feeds.get(name)) == status else status for name, status in feeds.items()}
         self.has_reports = True
 
     def _current(self, field: str, now_s: float) -> dict[str, Any] | None:
         """Return a field that is reported still."""
         value, new_s = self._reported.get(field, (b"", 0.0))
         return decode_field(field, value) if value and now_s - new_s < SILENT_AFTER_S else None
-
-    def _feed(self, name: str, followed: dict[str, Any] | None, now_s: float) -> dict[str, Any]:
-        own = self._current(feed_field(name), now_s)
-        if own is not None:
-            return own["status"] if followed is None else {**own["status"], "followed": followed.get("followed")}
-        if followed is not None:
-            return followed
-        return {"feed": name, "sources": [], "state": _UNKNOWN, "reason": "no process reports it"}
 
     def _note_pairs(self, pairs: Iterable[dict[str, Any]]) -> None:
         found: dict[str, DoubtfulPair] = {}

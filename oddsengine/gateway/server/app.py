@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from oddsengine.gateway.access.admission import Admission
+    from oddsengine.gateway.console.engine_answers import EngineAnswers
     from oddsengine.gateway.hub.hub import Hub
-    from oddsengine.gateway.server.rest import EngineView, ResultFinder
+    from oddsengine.gateway.server.rest import ResultFinder
 
 #: The page may load its own resources only.
 _PAGE_HEADERS: Final = {
@@ -62,7 +63,7 @@ class Gateway:
         hub: sessions and audiences.
         admission: admits requests.
         registry: the metrics of `/metrics`.
-        engine: the engine in this process; None if there is none.
+        engines: answers of the engines; None if nobody can be asked.
         handshakes: notified when requests have arrived; None for no timeout.
         results: finds markets that have left the offer; None if none are kept.
         errors: counts unexpected errors.
@@ -74,7 +75,7 @@ class Gateway:
         hub: Hub,
         admission: Admission,
         registry: CollectorRegistry,
-        engine: EngineView | None = None,
+        engines: EngineAnswers | None = None,
         handshakes: HandshakeTimeouts | None = None,
         results: ResultFinder | None = None,
         errors: InternalErrors | None = None,
@@ -96,7 +97,7 @@ class Gateway:
             web.get("/metrics", _for_role(Role.trader, admission, metrics_handler(registry))),
             web.get("/v1/sse", event_streams.handle),
             web.post("/v1/tickets", admission.issue_ticket),
-            *RestApi(hub, engine, admission, results).routes(),
+            *RestApi(hub, engines, admission, results).routes(),
             *AccountApi(hub, admission).routes(),
             *(route for api in apis for route in api.routes()),
             *(web.get(path, _limited(admission, handler)) for path, handler in _public().items()),

@@ -17,6 +17,7 @@ from oddsengine.domain.formats import FORMATS
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.odds import to_milli
 from oddsengine.gateway.access.grants import Access, Role
+from oddsengine.gateway.console.engine_answers import NoAnswer
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.client_messages import BadMessage, QuoteAnswer, QuoteToCheck, decode_quotes_check
 from oddsengine.gateway.protocol.codes import ErrorCode
@@ -33,27 +34,12 @@ if TYPE_CHECKING:
 
     from oddsengine.domain.changes import MarketRecord, MarketTerms, SettledMarket
     from oddsengine.gateway.access.admission import Admission
+    from oddsengine.gateway.console.engine_answers import EngineAnswers
     from oddsengine.gateway.hub.hub import Hub
     from oddsengine.offer.change_index import EventEntry
     from oddsengine.offer.replica_offer import HeldMarket
 
 _log = structlog.get_logger(__name__)
-
-
-class EngineView(Protocol):
-    """Answers, encoded as JSON, that only a process with an engine has."""
-
-    def explain(self, market: MarketId, only_profile: str | None = None) -> bytes | None:
-        """Encode how a market's prices were computed (None: for all profiles). Return None if it is not on offer."""
-        ...
-
-    def feeds(self) -> bytes:
-        """Encode the status of every feed."""
-        ...
-
-    def unmatched(self) -> bytes:
-        """Encode the pairs of events that may be the same."""
-        ...
 
 
 class ResultFinder(Protocol):
@@ -69,16 +55,18 @@ class RestApi:
 
     Args:
         hub: the replica, its caches, and the profile of each client.
-        engine: the engine in this process; None if there is none.
+        engines: answers of the engines; None if nobody can be asked.
         admission: authorises requests.
         results: finds markets that have left the offer; None if none are kept.
     """
 
-    def __init__(self, hub: Hub, engine: EngineView | None, admission: Admission, results: ResultFinder | None = None) -> None:
+    def __init__(
+        self, hub: Hub, engines: EngineAnswers | None, admission: Admission, results: ResultFinder | None = None
+    ) -> None:
         self._results = results
         self._unreachable_lines = LineLimit()
         self._replica = hub.replica
-        self._engine = engine
+        self._engines = engines
         self._profile = hub.profile_of
         self._admission = admission
         self._snapshot = hub.snapshot
@@ -177,19 +165,34 @@ class RestApi:
     async def explain(self, request: web.Request, access: Access) -> web.Response:
         """Return how a market's prices were computed: of the token's profile, or of all if it names none."""
         key = unquote(request.match_info["id"])
-        if self._engine is None:
-            return _no_engine()
+        if self._market(key, access) is None:
+            return _no_market(key)
         only_profile = None if access.role is Role.admin else access.profile
-        explanation = self._engine.explain(MarketId(key), only_profile) if self._market(key, access) is not None else None
+        engines = self._asked()
+        try:
+            explanation = await engines.explain(MarketId(key), only_profile)
+        except NoAnswer as problem:
+            return error(503, ErrorCode.NOT_READY, f"no explanation now: {problem}")
         return _no_market(key) if explanation is None else json_answer(explanation)
 
     async def feeds(self, _request: web.Request, _access: Access) -> web.Response:
         """Return the status of every feed."""
-        return _no_engine() if self._engine is None else json_answer(self._engine.feeds())
+        try:
+            return json_answer(await self._asked().feeds())
+        except NoAnswer as problem:
+            return error(503, ErrorCode.NOT_READY, f"no state of feeds now: {problem}")
 
     async def unmatched(self, _request: web.Request, _access: Access) -> web.Response:
         """List the pairs of events that may be the same."""
-        return _no_engine() if self._engine is None else json_answer(self._engine.unmatched())
+        try:
+            return json_answer(await self._asked().unmatched())
+        except NoAnswer as problem:
+            return error(503, ErrorCode.NOT_READY, f"no pairs of events now: {problem}")
+
+    def _asked(self) -> EngineAnswers:
+        if self._engines is None:
+            raise RequestRejected(error(503, ErrorCode.NOT_READY, "no engine can be asked"))
+        return self._engines
 
     async def snapshot(self, request: web.Request, access: Access) -> web.Response:
         """Return a whole channel as the body of one snapshot message."""
@@ -297,10 +300,6 @@ def _may_see(access: Access, entry: EventEntry[HeldMarket]) -> bool:
     if "*" in access.channels:
         return True
     return any(access.may_subscribe(channel) for channel in entry.channels)
-
-
-def _no_engine() -> web.Response:
-    return error(503, ErrorCode.NOT_READY, "no engine runs in this process; ask the engine's own HTTP API")
 
 
 def _no_market(key: str) -> web.Response:

@@ -124,7 +124,7 @@ class _Lane:
                     if not each.entries.done():
                         each.entries.set_exception(error)
                 continue
-            self._answer(asked, _entries_of(reply))
+            self._answer(asked, entries_of(reply))
 
     def _answer(self, asked: dict[str, _Asked], found: dict[str, list[Entry]]) -> None:
         """Answer those that there are entries for, and those that have waited long enough."""
@@ -135,7 +135,7 @@ class _Lane:
                 each.entries.set_result(entries)
 
 
-def _entries_of(reply: Any) -> dict[str, list[Entry]]:
+def entries_of(reply: Any) -> dict[str, list[Entry]]:
     """Return the entries by stream of a reply to XREAD, of either version of the protocol."""
     if isinstance(reply, dict):
         return {stream.decode(): parts[0] for stream, parts in reply.items()}

@@ -15,6 +15,7 @@ from oddsengine.commands.command import Command
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.streams.chain.links import NO_DIGEST, digest_of, find_digest
 from oddsengine.streams.chain.sealing import RELOADED, SALT_BYTES, seal
+from oddsengine.streams.clients.shared_reader import entries_of
 from oddsengine.streams.keys import command_keys
 from oddsengine.streams.lua import load_script
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from redis.asyncio import Redis
+
+    from oddsengine.streams.clients.shared_reader import Entry
 
 #: How many commands there may be, those included that have ended lately.
 MAX_COMMANDS: Final = 20_000
@@ -143,7 +146,17 @@ class CommandLog:
     async def read(self, after: int, block_ms: int) -> list[LogEntry]:
         """Return the entries after one, waiting for the first. Raises RedisError or OSError if Redis does not answer."""
         entries = await self.read_raw(after, block_ms)
-        return [LogEntry(seq, _read(fields[_COMMAND]) if _COMMAND in fields else None) for seq, fields in entries]
+        return [_log_entry(seq, fields) for seq, fields in entries]
+
+    async def read_beside(self, after: int, stream: str, stream_after: str, block_ms: int) -> tuple[list[LogEntry], list[Entry]]:
+        """Return the entries after one, and those of another stream of the same hash tag, waiting for the first of either.
+
+        Raises:
+            RedisError, OSError: if Redis does not answer.
+        """
+        positions: Any = {self._keys.log: f"{after}-0", stream: stream_after}
+        found = entries_of(await self._redis.xread(positions, count=_READ, block=block_ms))
+        return [_log_entry(key, fields) for key, fields in found.get(self._keys.log, [])], found.get(stream, [])
 
     async def restore(self, obeyed: int, commands: Iterable[Command]) -> bool:
         """Write again what Redis has lost of the commands that were obeyed. Return False if it has to be tried again.
@@ -163,6 +176,11 @@ class CommandLog:
     async def prune(self, keys: Iterable[str]) -> None:
         """Delete commands that have ended."""
         await self._redis.hdel(self._keys.table, *(_field(key).decode() for key in keys))
+
+
+def _log_entry(key: bytes | int, fields: dict[bytes, bytes]) -> LogEntry:
+    seq = key if isinstance(key, int) else int(key.partition(b"-")[0])
+    return LogEntry(seq, _read(fields[_COMMAND]) if _COMMAND in fields else None)
 
 
 def _field(key: str) -> bytes:

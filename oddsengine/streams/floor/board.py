@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import structlog
 
 from oddsengine.streams.keys import floor_key
+from oddsengine.streams.lua import load_script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 #: The field of what the engine that owns the first shard knows.
 ENGINE: Final = "engine"
 _FEED: Final = "feed:"
+#: Before the name of a field: when it was written.
+_AT: Final = b"at:"
 #: A board that nobody writes any more is deleted.
 _EXPIRES_S: Final = 3600
 _log = structlog.get_logger(__name__)
@@ -36,19 +40,32 @@ class FloorBoard:
     """
 
     def __init__(self, redis: Redis, namespace: str) -> None:
-        self._redis = redis
         self._key = floor_key(namespace)
+        self._run = redis.register_script(load_script("board"))
 
     async def write(self, fields: Mapping[str, bytes]) -> None:
         """Write fields, each a JSON object. Raises RedisError or OSError if Redis does not answer."""
-        mapping: dict[Any, Any] = dict(fields)
-        await self._redis.hset(self._key, mapping=mapping)
-        await self._redis.expire(self._key, _EXPIRES_S)
+        await self._run(keys=[self._key], args=[_EXPIRES_S, *(part for field in fields.items() for part in field)])
 
     async def read(self) -> dict[str, bytes]:
         """Read all fields. Raises RedisError or OSError if Redis does not answer."""
-        stored: Any = await self._redis.hgetall(self._key)
-        return {field.decode(errors="replace"): value for field, value in stored.items()}
+        return {field: value for field, (value, _) in (await self.read_aged()).items()}
+
+    async def read_aged(self) -> dict[str, tuple[bytes, float]]:
+        """Read all fields, each with how many seconds ago it was written. Raises RedisError or OSError.
+
+        Of a field that was written by an earlier version the age is not known: it is infinite.
+        """
+        now_ms, parts = await self._run(keys=[self._key])
+        stored = dict(zip(parts[::2], parts[1::2], strict=True))
+        ages = {
+            field.removeprefix(_AT): (int(now_ms) - int(value)) / 1000 for field, value in stored.items() if field.startswith(_AT)
+        }
+        return {
+            field.decode(errors="replace"): (value, ages.get(field, math.inf))
+            for field, value in stored.items()
+            if not field.startswith(_AT)
+        }
 
 
 def decode_field(field: str, value: bytes) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ import msgspec
 import orjson
 import pytest
 
+from oddsengine.domain.ids import MarketId
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.gateway.commands.settings import CommandSettings
 from oddsengine.runtime.gateway import run_gateway
@@ -32,6 +33,13 @@ PAIR = {
     "reason": "alike",
 }
 FEED = {"feed": "one", "sources": ["src"], "state": "live", "reason": "", "changes": []}
+
+
+async def asked(gateway: RunningGateway, path: str, status: int = 200, **claims: Any) -> Any:
+    headers = bearer(role="trader", **claims)["additional_headers"]
+    async with gateway.http.get(f"{gateway.base}/v1/{path}", headers=headers) as answer:
+        assert status == answer.status, await answer.text()
+        return await answer.json()
 
 
 @pytest.fixture
@@ -136,6 +144,14 @@ async def test_feeds_and_trouble_reach_a_gateway_without_an_engine(floor: Runnin
                 message = await of_channel(socket, "console:trouble", "snapshot", "delta")
                 found = message.get("trouble", [])
             assert {"id": "pair:a.1 b.1", "kind": "pair", **PAIR} == found[-1]
+            assert {"feeds": [FEED]} == await asked(elsewhere, "feeds")
+            assert {"unmatched": [PAIR]} == await asked(elsewhere, "unmatched")
+            market = "markets/e1%2Fmatch_odds/explain"
+            explained = orjson.loads(orjson.dumps(floor.engine.explain(MarketId("e1/match_odds"))))
+            # Guards say how old the market is.
+            assert explained == {**await asked(elsewhere, market), "guards": explained["guards"]}
+            assert {} == (await asked(elsewhere, market, profile="gold"))["profiles"]
+            await asked(elsewhere, "markets/e9%2Fmatch_odds/explain", 404)
             floor.engine.describe_feeds = lambda: [{**FEED, "state": "down", "reason": "cut"}]
             floor.engine.unmatched = list  # type: ignore[method-assign]
             seen: dict[str, dict[str, Any]] = {}

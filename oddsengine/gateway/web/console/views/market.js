@@ -242,8 +242,7 @@ export class MarketDetail {
   #drawRest() {
     const explanation = this.#explanation;
     if (!explanation) {
-      const isElsewhere = this.#problem?.message.includes("no engine");
-      const text = isElsewhere ? "No engine runs in this gateway's process: sources, rules and guards are explained at the engine's own address." : this.#problem?.message ?? "…";
+      const text = this.#problem?.message ?? "…";
       for (const node of [this.rules, this.guards, this.sources]) node.replaceChildren(element("p", { class: "quiet", text: node === this.rules ? text : "–" }));
       return;
     }
