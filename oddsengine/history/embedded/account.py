@@ -33,11 +33,20 @@ def spawn_arguments() -> dict[str, Any]:
 
 
 def give_away(directory: Path) -> None:
-    """Make a directory belong to the account that the server runs as, and to nobody else."""
+    """Make a directory belong to the account that the server runs as, and to nobody else.
+
+    Raises:
+        NoServer: if the account can't enter a directory above it.
+    """
     directory.chmod(0o700)
-    if os.geteuid() == 0:
-        account = _account()
-        os.chown(directory, account.pw_uid, account.pw_gid)
+    if os.geteuid() != 0:
+        return
+    account = _account()
+    for each in directory.absolute().parents:
+        status = each.stat()
+        if status.st_uid != account.pw_uid and not status.st_mode & stat.S_IXOTH:
+            raise NoServer(f"{directory}: PostgreSQL runs as {account.pw_name}, who can't enter {each}: choose another one")
+    os.chown(directory, account.pw_uid, account.pw_gid)
 
 
 def find_programs(beside: Path) -> Path:

@@ -6,21 +6,20 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from oddsengine.domain.changes import Batch, MarketChange, MarketRecord
-from oddsengine.offer.entries.entry import Entry, batch_of, decode_entry
+from oddsengine.domain.changes import MarketChange, MarketRecord
+from oddsengine.offer.entries.entry import Entry, decode_entry
 from oddsengine.offer.offer import market_since
 
 
 class CutEntry(NamedTuple):
     """An entry: `head`, the pieces and `tail` joined are its bytes.
 
-    A piece has the record of a market after its change. `batch` and `entry` are None if it can't be read.
+    A piece has the record of a market after its change. `entry` is None if it can't be read.
     """
 
     head: bytes
     pieces: list[bytes]
     tail: bytes
-    batch: Batch | None
     entry: Entry | None
 
 
@@ -36,13 +35,12 @@ def cut(encoded: bytes) -> CutEntry:
         DecodeError, ValidationError, ValueError: if it can't be read.
     """
     entry = decode_entry(encoded)
-    batch = batch_of(entry)
     if not entry.records:
-        return CutEntry(encoded, [], b"", batch, entry)
+        return CutEntry(encoded, [], b"", entry)
     pieces = [_encode(record) for record in entry.records]
     joined = b"".join(pieces)
     start = encoded.index(joined)
-    return CutEntry(encoded[:start], pieces, encoded[start + len(joined) :], batch, entry)
+    return CutEntry(encoded[:start], pieces, encoded[start + len(joined) :], entry)
 
 
 def record_in(piece: bytes) -> MarketRecord:

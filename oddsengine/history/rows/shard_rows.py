@@ -32,9 +32,9 @@ from oddsengine.streams.chain.links import digest_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from oddsengine.domain.changes import Batch, MarketRecord
     from oddsengine.domain.ids import MarketId
     from oddsengine.offer.entries.entry import Entry
+    from oddsengine.offer.replica_offer import HeldMarket
     from oddsengine.streams.chain.entries import LoadedShard, TailEntry
     from oddsengine.streams.chain.links import Link
     from oddsengine.streams.positions import Position
@@ -128,7 +128,7 @@ class ShardRows:
             reason: why they are missing.
         """
         after = self.position
-        at_ms = self._clamp(self._read(first).batch)
+        at_ms = self._clamp(self._read(first).entry)
         body = GapBody(after.epoch, after.seq, *first.position, first.digest, digest_of(b"", first.batch), reason)
         self._add(RecordKind.GAP, self.shard, _encode(body))
         limits = (after.epoch, after.seq, after.at_ms, *first.position, at_ms, first.digest)
@@ -151,41 +151,44 @@ class ShardRows:
     def add(self, entry: TailEntry) -> None:
         """Add the entry that follows the last one, or that is the first after a gap."""
         parts = self._read(entry)
-        batch = parts.batch
-        at_ms = self._clamp(batch)
+        said = parts.entry
+        at_ms = self._clamp(said)
         self._open_day(at_ms)
         self._add_entry(entry, parts, at_ms)
         if self._gap is not None:
             if self._loaded is not None and self._loaded.top.position == entry.position:
                 self._load(self._loaded)
-        elif batch is not None and parts.entry is not None and self._is_complete(batch, entry.position):
-            self._apply(parts.entry, entry.position, batch)
-        else:
+        elif said is None or not self._apply(said, entry.position):
             self.begin_gap(entry, INCOMPLETE)
 
-    def _apply(self, entry: Entry, position: Position, batch: Batch) -> None:
-        moved = position.seq == 0 and batch.profiles != self.offer.profiles
+    def _apply(self, entry: Entry, position: Position) -> bool:
+        """Apply an entry to the state. Return False if it does not say what the state is after it, or can't be read."""
+        if entry.seq != position.seq or (position.seq == 0 and not entry.profiles):
+            return False
+        moved = position.seq == 0 and entry.profiles != self.offer.profiles
         if position.seq == 0:
-            self.offer.open_epoch(position.epoch, batch.profiles)
-        of_events = [self._markets_of(removal.id) for removal in batch.removals if removal.what == "event"]
-        self.offer.apply(entry)
-        for removal in batch.removals:
+            self.offer.open_epoch(position.epoch, entry.profiles)
+        of_events = [self._markets_of(removal.id) for removal in entry.removals if removal.what == "event"]
+        try:
+            self.offer.apply(entry)
+        except (*DECODING_ERRORS, LookupError, ValueError):
+            return False
+        for removal in entry.removals:
             self._leave(RecordKind.MARKET_LEFT if removal.what == "market" else RecordKind.EVENT_LEFT, removal.id)
-        named = {removal.id for removal in batch.removals}
+        named = {removal.id for removal in entry.removals}
         for gone in chain.from_iterable(of_events):
             if gone not in named:
                 self._leave(RecordKind.MARKET_LEFT, gone)
-        for event in batch.events:
-            of_event = self.offer.events.get(event.id)
-            if of_event is not None:
-                self._add_record(RecordKind.EVENT, event.id, _encode(of_event.record))
+        for event in entry.events:
+            self._add_record(RecordKind.EVENT, event.id, _encode(event))
         if moved:
             # Prices have other places: no change before this is to be applied to what comes after it.
             self._add_profiles()
             for market in self.offer.markets.values():
-                self._add_market(market.record)
+                self._add_market(market)
         else:
-            self._count_changes(batch)
+            self._count_changes(entry)
+        return True
 
     def _load(self, loaded: LoadedShard) -> None:
         """Go on with a whole state, and record how it differs from the one before the gap."""
@@ -202,7 +205,7 @@ class ShardRows:
         for entry in self.offer.events.values():
             self._add_record(RecordKind.EVENT, entry.record.id, _encode(entry.record))
         for held in self.offer.markets.values():
-            self._add_market(held.record)
+            self._add_market(held)
 
     @staticmethod
     def _read(entry: TailEntry) -> CutEntry:
@@ -210,19 +213,12 @@ class ShardRows:
         try:
             return cut(entry.batch)
         except (*DECODING_ERRORS, ValueError):
-            return CutEntry(entry.batch, [], b"", None, None)
+            return CutEntry(entry.batch, [], b"", None)
 
-    def _is_complete(self, batch: Batch, position: Position) -> bool:
-        """Check whether a batch says what the state is after it."""
-        if position.seq == 0 and not batch.profiles:
-            return False
-        prices = len(batch.profiles or self.offer.profiles)
-        return all(len(each.prices) == prices for market in batch.markets for each in market.selections.values())
-
-    def _clamp(self, batch: Batch | None) -> int:
-        """Return the time of a batch, or that of the last one if it is a little before that, or unknown."""
+    def _clamp(self, entry: Entry | None) -> int:
+        """Return the time of an entry, or that of the last one if it is a little before that, or unknown."""
         last = self.position.at_ms
-        return last if batch is None or 0 < last - batch.ts_ms <= CLOCK_TOLERANCE_MS else batch.ts_ms
+        return last if entry is None or 0 < last - entry.ts_ms <= CLOCK_TOLERANCE_MS else entry.ts_ms
 
     def _open_day(self, at_ms: int) -> None:
         """Record the whole state where a day begins, or several have."""
@@ -234,33 +230,31 @@ class ShardRows:
         for event, entry in self.offer.events.items():
             self._add_record(RecordKind.EVENT, event, _encode(entry.record))
         for held in self.offer.markets.values():
-            self._add_market(held.record)
+            self._add_market(held)
 
     def _add_entry(self, entry: TailEntry, parts: CutEntry, at_ms: int) -> None:
         (epoch, seq), shard, keys = entry.position, self.shard, self._keys
-        for ordinal, (change, raw) in enumerate(zip(parts.batch.markets if parts.batch else (), parts.pieces, strict=True)):
-            key = keys.get(change.id)
+        markets, changes = parts.entry.markets if parts.entry is not None else (), self._changes
+        for ordinal, (market, piece) in enumerate(zip(markets, parts.pieces, strict=True)):
+            key = keys.get(market)
             if key is None:
-                key = keys[change.id] = key_of(change.id)
-            self._changes.append(ChangeRow(at_ms, key, epoch, seq, ordinal, shard, raw))
+                key = keys[market] = key_of(market)
+            changes.append(ChangeRow(at_ms, key, epoch, seq, ordinal, shard, piece))
         follows = _columns(entry.follows)
         count, digest = len(parts.pieces), entry.digest
         row = EntryRow(at_ms, epoch, seq, follows[0], follows[1], shard, count, follows[2], digest, parts.head, parts.tail)
         self._entries.append(row)
         self.position = ShardPosition(epoch, seq, digest, at_ms, self.position.number, self.position.record_digest)
 
-    def _count_changes(self, batch: Batch) -> None:
+    def _count_changes(self, entry: Entry) -> None:
         since = self._changes_since
-        for change in batch.markets:
-            record = self.offer.market(change.id)
-            if record is None:
-                continue
+        for market, record in zip(entry.markets, entry.records, strict=True):
             # A market of which nothing was counted is new, or this process has not written its last record.
-            count = since.get(change.id, CHANGES_PER_RECORD) + 1
-            if count >= CHANGES_PER_RECORD or change.identity is not None:
-                self._add_market(record)
-            else:
-                since[change.id] = count
+            count = since.get(market, CHANGES_PER_RECORD) + 1
+            if count >= CHANGES_PER_RECORD:
+                self._add_record(RecordKind.MARKET, market, record)
+                count = 0
+            since[market] = count
 
     def _markets_of(self, event: str) -> Iterable[MarketId]:
         entry = self.offer.events.get(event)  # type: ignore[call-overload]
@@ -271,9 +265,10 @@ class ShardRows:
         self._keys.pop(name, None)
         self._changes_since.pop(name, None)  # type: ignore[call-overload]
 
-    def _add_market(self, record: MarketRecord) -> None:
-        self._add_record(RecordKind.MARKET, record.id, _encode(record))
-        self._changes_since[record.id] = 0
+    def _add_market(self, market: HeldMarket) -> None:
+        held = market.held
+        self._add_record(RecordKind.MARKET, market.id, held if isinstance(held, bytes) else _encode(held))
+        self._changes_since[market.id] = 0
 
     def _add_profiles(self) -> None:
         self._add(RecordKind.PROFILES, self.shard, _encode(self.offer.profiles))
