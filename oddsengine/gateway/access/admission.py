@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from ipaddress import ip_address
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +37,7 @@ _BEARER: Final = "bearer"
 _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 #: Headers that proxies add.
 _FORWARDED: Final = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+_PORT: Final = re.compile(r":\d+$")
 _RETRY_LATER: Final = {"Retry-After": "5"}
 _NO_TICKETS: Final = "tickets can't be issued or used now; a token can"
 
@@ -69,6 +72,8 @@ class Admission:
         self.requests = RateLimiter(limits.requests_per_s, clock)
         self.origins = AllowedOrigins(allowed_origins)
         self._names_origins = bool(allowed_origins)
+        #: whether only this machine can connect
+        self.only_local = False
         self.addresses = ClientAddresses(trusted_proxies)
         self._session_limiter = session_limiter or SessionLimiter()
         self._tickets = tickets
@@ -115,7 +120,7 @@ class Admission:
         """
         header = request.headers.get("Authorization", "")
         if not header:
-            return self.authenticator.anonymous
+            return self._anonymous(request)
         scheme, _, token = header.strip().partition(" ")
         if scheme.lower() != _BEARER:  # case-insensitive (RFC 9110, section 11.1)
             raise RequestRejected(
@@ -128,6 +133,13 @@ class Admission:
         except KeysUnavailable:
             text = "the identity provider does not answer: whether the token is valid is not known"
             raise RequestRejected(error(503, ErrorCode.NOT_READY, text, _RETRY_LATER)) from None
+
+    def _anonymous(self, request: web.Request) -> Access | None:
+        """Return what a client without a token may do: if it is a foreign page, nothing that needs the role trader."""
+        access = self.authenticator.anonymous
+        if access is None or access.role < Role.trader or not self._is_of_foreign_page(request):
+            return access
+        return msgspec.structs.replace(access, role=Role.service)
 
     async def authenticate_stream(self, request: web.Request) -> Access | None:
         """Return what `authenticate` does, or what the ticket in a stream's URL grants, which is used up by that.
@@ -197,13 +209,19 @@ class Admission:
         Raises:
             RequestRejected: if its `Origin` is neither this server nor among the allowed origins that are configured.
         """
-        origin = request.headers.get("Origin")
-        if origin is None or "Authorization" in request.headers:
-            return
-        if origin.partition("://")[2] == request.host or (self._names_origins and self.origins.allows(origin)):
+        # An empty header is no token: clients that send one are anonymous.
+        if request.headers.get("Authorization") or not self._is_of_foreign_page(request):
             return
         self.rejected_origins += 1
-        raise RequestRejected(error(403, ErrorCode.FORBIDDEN, f"pages of {origin!r} need a token for this"))
+        text = f"pages of {request.headers['Origin']!r} need a token for this, or to be named in gateway.allowed_origins"
+        raise RequestRejected(error(403, ErrorCode.FORBIDDEN, text))
+
+    def _is_of_foreign_page(self, request: web.Request) -> bool:
+        origin = request.headers.get("Origin")
+        if origin is None or (self._names_origins and self.origins.allows(origin)):
+            return False
+        # The owner of any name can let it resolve to this machine: there its page has the host that it asks.
+        return origin.partition("://")[2] != request.host or (self.only_local and not _is_local_name(request.host))
 
     async def admit(self, request: web.Request, session_id: str, *, is_handshake: bool = True) -> str:
         """Count a new session against its address, and return the address for `leave`.
@@ -266,6 +284,18 @@ def _required(access: Access | None) -> Access:
     if access is None:
         raise RequestRejected(error(401, ErrorCode.UNAUTHORISED, "a token is required", _CHALLENGE))
     return access
+
+
+def _is_local_name(host: str) -> bool:
+    """Check whether the host of a request is an address, or a name that always is this machine's."""
+    name = _PORT.sub("", host).lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _counts_addresses(limits: LimitSettings) -> bool:

@@ -51,7 +51,9 @@ def build_admission(
     limits, gateway = settings.limits, settings.gateway
     authenticator = authenticator or build_authenticator(settings)
     origins, proxies = gateway.allowed_origins, gateway.trusted_proxies
-    return Admission(authenticator, limits, origins, proxies, time.monotonic, session_limiter, tickets)
+    admission = Admission(authenticator, limits, origins, proxies, time.monotonic, session_limiter, tickets)
+    admission.only_local = is_local(gateway.host)
+    return admission
 
 
 def commands_part(commands: CommandsApi) -> ReloadedPart:

@@ -133,6 +133,32 @@ def test_a_foreign_page_makes_no_changes_without_a_token(origins: tuple[str, ...
     assert 403 == rejected.value.response.status
 
 
+@pytest.mark.parametrize(
+    ("host", "headers", "may"),
+    [
+        ("floor.example:8080", {"Origin": "https://elsewhere.example", "Authorization": ""}, False),
+        ("elsewhere.example:8080", {"Origin": "http://elsewhere.example:8080"}, False),
+        ("127.0.0.1.elsewhere.example", {"Origin": "http://127.0.0.1.elsewhere.example"}, False),
+        ("notlocalhost", {"Origin": "http://notlocalhost"}, False),
+        ("localhost:8080", {"Origin": "http://localhost:8080"}, True),
+        ("127.0.0.1:8080", {"Origin": "http://127.0.0.1:8080"}, True),
+        ("[::1]:8080", {"Origin": "http://[::1]:8080"}, True),
+        ("elsewhere.example:8080", {}, True),
+    ],
+)
+async def test_a_foreign_page_is_no_trader_without_a_token(host: str, headers: dict[str, str], *, may: bool) -> None:
+    """Neither with an empty header, nor under a name that its owner lets resolve to this machine, nor on a stream."""
+    admission = admission_of()
+    admission.only_local = True
+    access = await admission.require_stream_access(a_request(Host=host, **headers))
+    assert (Role.trader if may else Role.service) == access.role
+    if may:
+        admission.require_own_page(a_request(Host=host, **headers))
+    else:
+        with pytest.raises(RequestRejected):
+            admission.require_own_page(a_request(Host=host, **headers))
+
+
 def test_strangers_command_only_where_that_was_asked_for() -> None:
     granted = []
     for host, role in (("127.0.0.1", None), ("0.0.0.0", None), ("0.0.0.0", "trader")):
