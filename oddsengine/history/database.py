@@ -69,9 +69,10 @@ class Database:
         finally:
             await connection.close()
 
-    async def create_pool(self, size: int) -> Any:
-        """Open a pool of connections."""
-        return await asyncpg.create_pool(self.url, min_size=0, max_size=size, **self._options)
+    async def create_pool(self, size: int, **session: str) -> Any:
+        """Open a pool of connections, with settings of the server for their sessions."""
+        options = {**self._options, "server_settings": {**self._options["server_settings"], **session}}
+        return await asyncpg.create_pool(self.url, min_size=0, max_size=size, **options)
 
 
 def open_database(settings: HistorySettings, url: str = "", environment: Mapping[str, str] = os.environ) -> Database:

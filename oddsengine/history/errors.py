@@ -6,6 +6,7 @@ HistoryError
 +-- SchemaMismatch  the tables are of another release: the operator must migrate, or upgrade
 +-- OtherHistory    the database holds the history of another installation
 +-- Displaced       another archiver has written since we did: load the positions again
++-- Unavailable     the history can't be asked now: there is none, or its database does not answer
 """
 
 from __future__ import annotations
@@ -79,3 +80,7 @@ class Displaced(HistoryError):
     def __init__(self, stream: str) -> None:
         self.stream = stream
         super().__init__(f"{stream}: another archiver has written since")
+
+
+class Unavailable(HistoryError):
+    """The history can't be asked now; the message says why."""

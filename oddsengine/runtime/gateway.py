@@ -26,6 +26,8 @@ from oddsengine.gateway.server.app import Gateway
 from oddsengine.gateway.server.listener import AcceptLimits, Acceptor
 from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 from oddsengine.gateway.state.replica import Replica
+from oddsengine.runtime.asking.api import HistoryApi
+from oddsengine.runtime.asking.sources import HistorySource
 from oddsengine.runtime.certificates import renew, server_context
 from oddsengine.runtime.loop import connection_limit
 from oddsengine.runtime.parts.access import access_part, build_admission, build_authenticator, commands_part, sign_in_part
@@ -81,12 +83,20 @@ class GatewayService:
     """A running gateway and the port it listens on."""
 
     def __init__(
-        self, gateway: Gateway, hub: Hub, followers: list[Follower], port: int, parts: Sequence[ReloadedPart] = ()
+        self,
+        gateway: Gateway,
+        hub: Hub,
+        followers: list[Follower],
+        port: int,
+        history: HistorySource,
+        parts: Sequence[ReloadedPart] = (),
     ) -> None:
         self.gateway = gateway
         self.hub = hub
         self.followers = followers
         self.port = port
+        #: where the history is that clients ask about
+        self.history = history
         #: what a reload can change of it
         self.parts = parts
 
@@ -188,11 +198,13 @@ async def run_gateway(
         commands = CommandsApi(log, hub.replica, admission, settings.commands, CLOCK.wall_ms)
         registry = registry_of([*metrics, *sources])
         sign_in = SignInApi(settings.auth.oidc, admission)
+        past = HistoryApi(HistorySource(settings.history), hub, admission, settings)
+        stack.push_async_callback(past.pool.close)
         board = FloorBoard(redis, settings.redis.namespace)
         asker = Asker(redis, settings.redis.namespace)
         stack.push_async_callback(asker.close)
         engines = EngineAnswers(engine, board, asker)
-        gateway = Gateway(hub, admission, registry, engines, handshakes, results, errors, [commands, sign_in])
+        gateway = Gateway(hub, admission, registry, engines, handshakes, results, errors, [commands, sign_in, past])
         console = ConsoleFollower(hub.console, log, board, clock=time.monotonic, now_ms=wall_clock_ms, world_ms=CLOCK.wall_ms)
         running = [
             ("console commands", console.follow_commands()),
@@ -210,9 +222,9 @@ async def run_gateway(
 
         await stack.enter_async_context(_run_tasks(running))
         acceptors.append(await stack.enter_async_context(_accepting(gateway, opened, startup, acceptor_of)))
-        served = serving_part(hub, handshakes, acceptors)
+        served = serving_part(hub, handshakes, acceptors, past)
         parts = [access_part(admission), sign_in_part(sign_in), commands_part(commands), served]
-        yield GatewayService(gateway, hub, followers, front.port, parts)
+        yield GatewayService(gateway, hub, followers, front.port, past.source, parts)
 
 
 @asynccontextmanager
@@ -336,11 +348,12 @@ def _hub_settings(settings: Settings) -> HubSettings:
     )
 
 
-def serving_part(hub: Hub, handshakes: HandshakeTimeouts, acceptors: list[Acceptor]) -> ReloadedPart:
+def serving_part(hub: Hub, handshakes: HandshakeTimeouts, acceptors: list[Acceptor], past: HistoryApi) -> ReloadedPart:
     """Return what a reload does with how subscribers are served, and which connections are accepted."""
 
     def apply(settings: Settings) -> None:
         hub.use(_hub_settings(settings))
+        past.use(settings.gateway.stale_suspend_after_s)
         handshakes.use(settings.limits.handshake_timeout_s, settings.limits.idle_timeout_s)
         for acceptor in acceptors:
             acceptor.use(_accept_limits(settings))

@@ -33,6 +33,8 @@ class Service:
         self.hub = gateway.hub
         self.followers = gateway.followers
         self.port = gateway.port
+        #: where the history is that clients ask about
+        self.history = gateway.history
         #: what a reload can change of the gateway
         self.parts = gateway.parts
         self.embedded_redis = embedded_redis

@@ -54,7 +54,7 @@ async def run(
         more = [lambda: chain.from_iterable(each() for each in metrics)]
         running = run_service(settings, feed_sources(settings.feeds), more, startup=startup)
         service = await stack.enter_async_context(running)
-        await stack.enter_async_context(keep_history(settings, service.redis_url, config))
+        service.history.follow(await stack.enter_async_context(keep_history(settings, service.redis_url, config)))
         await stack.enter_async_context(note_history(settings, service.redis_url, service.engine, config))
         local = LocalFeeds(service.engine, recorders)
         metrics.append(local.samples)

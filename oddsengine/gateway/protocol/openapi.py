@@ -11,6 +11,7 @@ import msgspec
 from oddsengine import __version__
 from oddsengine.commands.validation import CommandRequest
 from oddsengine.domain.formats import FORMATS
+from oddsengine.gateway.past.messages import CommandStepsAnswer, MarketChangesAnswer, MarketThenAnswer
 from oddsengine.gateway.protocol import server_messages as server
 from oddsengine.gateway.protocol.client_messages import QuotesCheck
 from oddsengine.gateway.protocol.command_messages import CommandAnswer, CommandsAnswer
@@ -63,6 +64,15 @@ _INCLUDE: Final = Parameter(
 )
 _COMMAND: Final = Parameter("id", "path", "A command's id.", _TEXT)
 _REPEATED: Final = Parameter("Idempotency-Key", "header", "A request with the key of an earlier one makes nothing new.", _TEXT)
+_TIME: Final = {"oneOf": [{"type": "integer"}, {"type": "string", "format": "date-time"}]}
+_AT: Final = Parameter("at", "query", "When: Unix milliseconds or RFC 3339. Default: as late as the history reaches.", _TIME)
+_FROM: Final = Parameter("from", "query", "The first time. Default: the beginning.", _TIME)
+_TO: Final = Parameter("to", "query", "The last time. Default: as late as the history reaches.", _TIME)
+_PROFILE: Final = Parameter("profile", "query", "Whose prices. Default: those that the client sees.", _TEXT)
+_LIMIT: Final = Parameter(
+    "limit", "query", "How many a page has at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}
+)
+_CURSOR: Final = Parameter("cursor", "query", "The `next` of the page before.", _TEXT)
 _ENDING: Final = {"200": "It is published in every shard that it concerns.", "202": "It is not published yet."}
 
 ROUTES: Final = (
@@ -149,6 +159,30 @@ ROUTES: Final = (
         CommandAnswer,
         (_COMMAND,),
         successes=_ENDING,
+    ),
+    Route(
+        "get",
+        "/v1/history/markets/{id}",
+        "Return a market as the subscribers of a profile saw it at a time.",
+        "service",
+        MarketThenAnswer,
+        (_MARKET, _AT, _PROFILE, _FORMAT, _INCLUDE),
+    ),
+    Route(
+        "get",
+        "/v1/history/markets/{id}/changes",
+        "Return how a market has changed, as the subscribers of a profile saw it, page by page.",
+        "service",
+        MarketChangesAnswer,
+        (_MARKET, _FROM, _TO, _PROFILE, _LIMIT, _CURSOR, _FORMAT, _INCLUDE),
+    ),
+    Route(
+        "get",
+        "/v1/history/commands",
+        "Return what was done about commands, by whom and when, page by page.",
+        "trader",
+        CommandStepsAnswer,
+        (_FROM, _TO, Parameter("author", "query", "Only commands of this author.", _TEXT), _LIMIT, _CURSOR),
     ),
     Route("get", "/v1/me", "Return who the client is, and what its token grants.", "subscriber", server.AccountAnswer),
     Route("get", "/v1/profiles", "List the profiles that the client may see and command.", "trader", server.ProfilesAnswer),

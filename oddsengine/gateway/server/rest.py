@@ -107,7 +107,7 @@ class RestApi:
         in_play = request.query.get("in_play")
         if in_play not in {None, "true", "false"}:
             return error(400, ErrorCode.BAD_REQUEST, f"in_play must be true or false, not {in_play!r}")
-        _allow_parameters(request, "sport", "competition", "in_play")
+        allow_parameters(request, "sport", "competition", "in_play")
         fragments = [
             encoders.event_change(_whole(entry))
             for entry in self._replica.events()
@@ -120,13 +120,13 @@ class RestApi:
 
     async def event(self, request: web.Request, access: Access) -> web.Response:
         """Return an event with its markets."""
-        _allow_parameters(request, "format")
+        allow_parameters(request, "format")
         key = unquote(request.match_info["id"])
         offer = self._replica.offers[self._replica.shard_of(key)]
         entry = offer.events.get(EventId(key))
         if entry is None or not _may_see(access, entry):
             return error(404, ErrorCode.NOT_FOUND, f"event {key!r} is not on offer")
-        odds_format = _format(request)
+        odds_format = odds_format_of(request)
         profile_index = offer.profile_index(self._profile(access))
         records = [self._replica.effective(market.record) for market in entry.markets.values()]
         markets = [encoders.market(record, profile_index, odds_format) for record in records]
@@ -134,18 +134,18 @@ class RestApi:
 
     async def market(self, request: web.Request, access: Access) -> web.Response:
         """Return a market, from the results if it has left the offer."""
-        _allow_parameters(request, "format", "include")
-        with_fair = _includes_fair(request, access)
+        allow_parameters(request, "format", "include")
+        with_fair = includes_fair(request, access)
         key = unquote(request.match_info["id"])
         record = self._market(key, access)
         if record is None:
             return await self._settled_market(key, request, access)
         profile_index = self._profile_index(record, access)
         effective = self._replica.effective(record)
-        return json_answer(encoders.market(effective, profile_index, _format(request), with_fair=with_fair))
+        return json_answer(encoders.market(effective, profile_index, odds_format_of(request), with_fair=with_fair))
 
     async def _settled_market(self, key: str, request: web.Request, access: Access) -> web.Response:
-        odds_format = _format(request)
+        odds_format = odds_format_of(request)
         if self._results is None:
             return _no_market(key)
         try:
@@ -196,8 +196,8 @@ class RestApi:
 
     async def snapshot(self, request: web.Request, access: Access) -> web.Response:
         """Return a whole channel as the body of one snapshot message."""
-        _allow_parameters(request, "channel", "format", "include")
-        with_fair = _includes_fair(request, access)
+        allow_parameters(request, "channel", "format", "include")
+        with_fair = includes_fair(request, access)
         name = request.query.get("channel")
         if name is None:
             return error(400, ErrorCode.BAD_REQUEST, "the parameter channel is missing")
@@ -207,14 +207,14 @@ class RestApi:
             channel = self._replica.channel(name)
         except UnknownChannel as unknown:
             return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
-        options = DeliveryOptions(self._profile(access), _format(request), 0, with_fair=with_fair)
+        options = DeliveryOptions(self._profile(access), odds_format_of(request), 0, with_fair=with_fair)
         content, at = await self._snapshot(channel, options)
         return json_answer(encoders.snapshot(channel.name, encode_at(at), *content))
 
     async def check_quotes(self, request: web.Request, access: Access) -> web.Response:
         """Check for each quote whether its price is still on offer."""
-        _allow_parameters(request, "include")
-        with_fair = _includes_fair(request, access)
+        allow_parameters(request, "include")
+        with_fair = includes_fair(request, access)
         try:
             body = decode_quotes_check(await request.read())
         except BadMessage as problem:
@@ -282,7 +282,7 @@ def _add_terms(checked: QuoteChecked, terms: MarketTerms) -> None:
         checked.accept_after_ms = round(terms.bet_delay_s * 1000)
 
 
-def _includes_fair(request: web.Request, access: Access) -> bool:
+def includes_fair(request: web.Request, access: Access) -> bool:
     """Parse the parameter `include`. Raises RequestRejected, with 403, if it asks for what a client may not see."""
     include = request.query.get("include")
     if include is None:
@@ -306,7 +306,7 @@ def _no_market(key: str) -> web.Response:
     return error(404, ErrorCode.NOT_FOUND, f"market {key!r} is not on offer")
 
 
-def _allow_parameters(request: web.Request, *known: str) -> None:
+def allow_parameters(request: web.Request, *known: str) -> None:
     """Raise RequestRejected, with 400, if a request has other parameters: a misspelt one must not be ignored."""
     unknown = request.query.keys() - set(known)
     if unknown:
@@ -315,7 +315,7 @@ def _allow_parameters(request: web.Request, *known: str) -> None:
         raise RequestRejected(error(400, ErrorCode.BAD_REQUEST, text))
 
 
-def _format(request: web.Request) -> str:
+def odds_format_of(request: web.Request) -> str:
     """Parse the parameter `format`."""
     odds_format = request.query.get("format", "decimal")
     if odds_format not in FORMATS:

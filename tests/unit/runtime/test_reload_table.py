@@ -27,7 +27,7 @@ RESOLVED = {"ladders"}
 def keys_of_parts() -> frozenset[str]:
     """Return what a reload of `oddsengine run` applies."""
     parts = [*engine_parts(ANYTHING), access_part(ANYTHING), commands_part(ANYTHING), webhooks_part(ANYTHING)]
-    parts.append(serving_part(ANYTHING, ANYTHING, []))
+    parts.append(serving_part(ANYTHING, ANYTHING, [], ANYTHING))
     return RELOADED.union({"feeds"}, *(part.keys for part in parts))
 
 

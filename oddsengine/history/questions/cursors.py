@@ -1,0 +1,49 @@
+"""Where a row is in the history of a market: rows are read from there on, or back, and pages go on after it."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+_GREATEST: Final = 2**63 - 1
+
+
+class Place(NamedTuple):
+    """A place in the order of all rows of a market: by time, then by position; at one position records follow changes."""
+
+    at_ms: int
+    epoch: int
+    seq: int
+    number: int
+
+
+def before(at_ms: int) -> Place:
+    """Return the place before whatever happened at a time."""
+    return Place(at_ms, -1, -1, -1)
+
+
+def after(at_ms: int) -> Place:
+    """Return the place after whatever happened at a time."""
+    return Place(at_ms, _GREATEST, _GREATEST, _GREATEST)
+
+
+def encode_cursor(place: tuple[int, ...]) -> str:
+    """Encode a place for clients, to whom it is opaque."""
+    return "-".join(f"{part:x}" for part in place)
+
+
+def decode_cursor(text: str, parts: int) -> tuple[int, ...]:
+    """Decode what `encode_cursor` has returned, of so many parts.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    found = text.split("-")
+    if len(found) != parts:
+        raise ValueError(f"{text!r} is not a cursor")
+    try:
+        numbers = tuple(int(part, 16) for part in found)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a cursor") from None
+    if not all(0 <= number < _GREATEST for number in numbers):
+        raise ValueError(f"{text!r} is not a cursor")
+    return numbers

@@ -1,0 +1,142 @@
+"""The statements that the history of a market is read with. Each looks at a day, or at few rows of an index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from oddsengine.history.questions.cursors import Place
+from oddsengine.history.questions.sightings import CHANGE, Gap, Profiles, Sighting, sighting_of, with_ends
+from oddsengine.history.rows.shard_rows import DAY_MS
+from oddsengine.history.rows.tables import RecordKind
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+_SEEN: Final = (RecordKind.MARKET, RecordKind.MARKET_LEFT)
+#: The first rows are asked for few at a time: mostly they are enough.
+_FIRST, _MOST = 8, 128
+_decode_names: Final = msgspec.msgpack.Decoder(tuple[str, ...]).decode
+
+
+def _branch(table: str, number: str, kind: int, body: str, *, back: bool) -> str:
+    compared, order = ("<", "DESC") if back else (">", "ASC")
+    columns = ", ".join(f"{name} {order}" for name in ("at_ms", "epoch", "seq", "number"))
+    of_kind = "" if kind == CHANGE else f" AND kind = {kind}"
+    return (
+        f"(SELECT at_ms, epoch, seq, {number} AS number, {kind} AS kind, {body} AS body FROM {table} WHERE key = $1{of_kind}"
+        f" AND at_ms BETWEEN $2 AND $3 AND (at_ms, epoch, seq, {number}) {compared} ($4, $5, $6, $7) ORDER BY {columns} LIMIT $8)"
+    )
+
+
+def _rows(*, back: bool) -> str:
+    branches = [_branch("changes", "0::bigint", CHANGE, "change", back=back)]
+    branches += [_branch("records", "number", kind, "body", back=back) for kind in _SEEN]
+    order = "DESC" if back else "ASC"
+    columns = ", ".join(f"{name} {order}" for name in ("at_ms", "epoch", "seq", "number"))
+    return f"{' UNION ALL '.join(branches)} ORDER BY {columns} LIMIT $8"
+
+
+_FORWARD: Final = _rows(back=False)
+_BACK: Final = _rows(back=True)
+
+
+async def sightings(
+    connection: Any, market: str, key: int, start: Place, limits: tuple[int, int], *, back: bool = False
+) -> AsyncGenerator[Sighting, None]:
+    """Yield what the rows of a market say, after a place, or before it with the latest first.
+
+    Args:
+        connection: a connection.
+        market: its id.
+        key: its key.
+        start: the place.
+        limits: the first and the last time, Unix milliseconds.
+        back: whether to go back in time.
+    """
+    count = _FIRST
+    while True:
+        rows = await connection.fetch(_BACK if back else _FORWARD, key, *limits, *start, count)
+        for row in rows:
+            found = sighting_of(row, market)
+            if found is not None:
+                yield found
+        if len(rows) < count:
+            return
+        last = rows[-1]
+        start = Place(last["at_ms"], last["epoch"], last["seq"], last["number"])
+        count = min(2 * count, _MOST)
+
+
+def _place(row: Any) -> Place:
+    return Place(row["at_ms"], row["epoch"], row["seq"], 0)
+
+
+async def last_entry(connection: Any, shard: int, at_ms: int) -> Place | None:
+    """Return the last entry of a shard up to a time, None if there is none."""
+    row = await connection.fetchrow(
+        """SELECT at_ms, epoch, seq FROM entries WHERE shard = $1 AND at_ms <= $2
+           ORDER BY at_ms DESC, epoch DESC, seq DESC LIMIT 1""",
+        shard,
+        at_ms,
+    )
+    return None if row is None else _place(row)
+
+
+async def first_entry_ms(connection: Any, shard: int) -> int | None:
+    """Return when the history of a shard begins."""
+    found: int | None = await connection.fetchval("SELECT at_ms FROM entries WHERE shard = $1 ORDER BY at_ms LIMIT 1", shard)
+    return found
+
+
+async def reached(connection: Any, shard: int) -> Place | None:
+    """Return how far a shard is archived."""
+    row = await connection.fetchrow("SELECT at_ms, epoch, seq FROM positions WHERE stream = $1", str(shard))
+    return None if row is None else _place(row)
+
+
+async def is_dropped(connection: Any, shard: int, after_ms: int | None, at_ms: int) -> bool:
+    """Check whether a day was dropped that ends after one time, and begins up to another one."""
+    first = -1 if after_ms is None else after_ms // DAY_MS
+    found: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM dropped WHERE shard = $1 AND day > $2 AND day <= $3)", shard, first, at_ms // DAY_MS
+    )
+    return found
+
+
+async def load_gaps(connection: Any, shard: int) -> list[Gap]:
+    """Return all gaps of a shard, in order, each with its end."""
+    rows = await connection.fetch(
+        """SELECT after_ms, until_epoch, until_seq, known_ms, reason FROM gaps WHERE shard = $1
+           ORDER BY until_epoch, until_seq""",
+        shard,
+    )
+    return with_ends([Gap(row[0], (row[1], row[2]), row[3], row[4]) for row in rows])
+
+
+async def load_profiles(connection: Any, shard: int, first_ms: int, last_ms: int) -> Profiles:
+    """Return the profiles of a shard over a time that begins with a day."""
+    rows = await connection.fetch(
+        "SELECT epoch, seq, body FROM records WHERE key = $1 AND kind = $2 AND at_ms BETWEEN $3 AND $4 ORDER BY number",
+        shard,
+        RecordKind.PROFILES,
+        first_ms,
+        last_ms,
+    )
+    return Profiles(((row[0], row[1]), _decode_names(row[2])) for row in rows)
+
+
+async def event_record(connection: Any, key: int, at_ms: int) -> bytes | None:
+    """Return the last record with the key of an event up to a time, or else the first one."""
+    found: bytes | None = await connection.fetchval(
+        "SELECT body FROM records WHERE key = $1 AND kind = $2 AND at_ms <= $3 ORDER BY at_ms DESC, number DESC LIMIT 1",
+        key,
+        RecordKind.EVENT,
+        at_ms,
+    )
+    if found is None:
+        found = await connection.fetchval(
+            "SELECT body FROM records WHERE key = $1 AND kind = $2 ORDER BY at_ms, number LIMIT 1", key, RecordKind.EVENT
+        )
+    return found
