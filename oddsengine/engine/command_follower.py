@@ -61,6 +61,8 @@ class CommandFollower:
         self._wall_ms = wall_ms
         self._is_gone = is_gone
         self._seq = 0
+        #: of the last entry that was obeyed; empty if that is not known
+        self._digest = b""
         self._next_prune_ms = 0
         #: from when on an event that is not on offer is gone, Unix milliseconds
         self._all_described_ms = wall_ms() + _DESCRIBED_AFTER_MS
@@ -115,26 +117,45 @@ class CommandFollower:
                 self._obey(command)
         if stored.commands:
             _log.info("commands loaded", commands=len(stored.commands), last=stored.seq)
-        self._seq = max(self._seq, stored.seq)
+        await self._advance(stored.seq)
         self._obeyed(self._seq)
+
+    async def _advance(self, seq: int) -> None:
+        self._seq = max(self._seq, seq)
+        self._digest = await self._commands_log.digest_at(self._seq)
 
     async def _follow(self) -> None:
         entries, asked = await self._read()
-        if entries:
+        if await self._is_replaced():
+            # Redis has lost entries, and others have taken their numbers.
+            await self._restore()
+        elif entries:
             await self._apply(entries)
         if asked and self._answering is not None:
             await self._answering.answer(asked)
-        if entries or asked:
+        if entries:
             return
         last = await self._commands_log.last_seq()
         if last > self._seq:
             # The log was trimmed before it was read.
             await self._load()
         elif last < self._seq:
-            _log.error("commands lost by redis, writing them again", commands=len(self.commands), last=self._seq)
-            if await self._commands_log.restore(self._seq, self.commands.values()):
-                self.losses += 1
+            await self._restore()
         await self._prune()
+
+    async def _is_replaced(self) -> bool:
+        """Check whether the last entry that was obeyed is another one now."""
+        if not self._digest:
+            return False
+        digest = await self._commands_log.digest_at(self._seq)
+        return bool(digest) and digest != self._digest
+
+    async def _restore(self) -> None:
+        _log.error("commands lost by redis, writing them again", commands=len(self.commands), last=self._seq)
+        if await self._commands_log.restore(self._seq, self.commands.values()):
+            self.losses += 1
+            # Whoever follows the log reads the table now, in which are also those that were made meanwhile.
+            await self._load()
 
     async def _read(self) -> tuple[Sequence[LogEntry], Sequence[Entry]]:
         """Wait for commands and questions."""
@@ -149,10 +170,12 @@ class CommandFollower:
             if command is None or seq != self._seq + 1:
                 await self._load()
                 # All of them are in the table; also what nobody can read must not be read again and again.
-                self._seq = max(self._seq, entries[-1].seq)
+                await self._advance(entries[-1].seq)
                 break
             self._take_over(command)
             self._seq = seq
+        else:
+            await self._advance(self._seq)
         self._obeyed(self._seq)
 
     def _take_over(self, command: Command) -> None:

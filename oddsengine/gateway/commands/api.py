@@ -132,7 +132,7 @@ class CommandsApi:
         if remembered_key:
             digest = hashlib.sha256(body).hexdigest()
             remembered = Remembered(f"{access.subject}:{remembered_key}", f"{digest}:{command.id}")
-        written = await self._commands.write(command, None, remembered)
+        written = await self._write(command, None, remembered)
         if written.outcome == "repeated":
             digest, _, key = written.remembered.partition(":")
             if remembered is None or digest != remembered.value.partition(":")[0]:
@@ -185,7 +185,7 @@ class CommandsApi:
                 return await self._answer(before, await self._as_written(), 200, access)
             now_ms = self._wall_ms()
             command = msgspec.structs.replace(before, confirmed_by=access.subject, confirmed_ms=now_ms)
-            written = await self._commands.write(command, before)
+            written = await self._write(command, before)
             if written.outcome == "ok":
                 return await self._answer(command, written, 200, access)
         return _contended()
@@ -201,7 +201,7 @@ class CommandsApi:
             if before.lifted_ms is not None:
                 return await self._answer(before, await self._as_written(), 200)
             command = msgspec.structs.replace(before, lifted_by=access.subject, lifted_ms=self._wall_ms())
-            written = await self._commands.write(command, before)
+            written = await self._write(command, before)
             if written.outcome == "ok":
                 return await self._answer(command, written, 200)
         return _contended()
@@ -244,7 +244,16 @@ class CommandsApi:
 
     async def _as_written(self) -> Written:
         """Return the write of a command that was written before: it is published once everything up to now is."""
-        return Written("ok", await self._commands.last_seq())
+        obeyed = self._obeyed()
+        return _after_loss(Written("ok", await self._commands.last_seq()), obeyed, at_least=obeyed)
+
+    async def _write(self, command: Command, before: Command | None, remembered: Remembered | None = None) -> Written:
+        obeyed = self._obeyed()
+        return _after_loss(await self._commands.write(command, before, remembered), obeyed, at_least=obeyed + 1)
+
+    def _obeyed(self) -> int:
+        """Return up to which entry of the log some owner has obeyed."""
+        return max(offer.commands for offer in self._replica.offers)
 
     async def _answer(self, command: Command, written: Written, status: int, access: Access | None = None) -> web.Response:
         """Wait until a command is published in every shard that it concerns, but not for long, and answer what it is then.
@@ -268,6 +277,18 @@ class CommandsApi:
         if len(at) < len(offers):
             return _answered(202, command_answer(command, "pending", at, covered))
         return _answered(status, command_answer(command, "applied" if command.lifted_ms is None else "lifted", at, covered))
+
+
+def _after_loss(written: Written, obeyed: int, *, at_least: int) -> Written:
+    """Return a write with the number up to which the log is obeyed once its command is.
+
+    Args:
+        written: the write.
+        obeyed: up to which entry some owner had obeyed before.
+        at_least: the number that the write must have then.
+    """
+    # Where Redis has lost entries, owners write an entry after those that they have obeyed, and read all commands with it.
+    return written._replace(seq=obeyed + 1) if written.outcome == "ok" and written.seq < at_least else written
 
 
 def _answered(status: int, answer: CommandAnswer) -> web.Response:

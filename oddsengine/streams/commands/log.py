@@ -134,6 +134,11 @@ class CommandLog:
         entries: Any = await self._redis.xrevrange(self._keys.log, count=1)
         return find_digest(entries[0][1]) if entries else NO_DIGEST
 
+    async def digest_at(self, seq: int) -> bytes:
+        """Return the digest of an entry, empty if the log has none, or no such entry any more."""
+        entries: Any = await self._redis.xrange(self._keys.log, f"{seq}-0", f"{seq}-0")
+        return find_digest(entries[0][1]) if entries else NO_DIGEST
+
     async def read_raw(self, after: int, block_ms: int) -> list[tuple[int, dict[bytes, bytes]]]:
         """Return the fields of the entries after one, as they are; see `read`."""
         reply: Any = await self._redis.xread({self._keys.log: f"{after}-0"}, count=_READ, block=block_ms)

@@ -83,3 +83,19 @@ async def test_what_others_write_into_the_log_is_passed_over() -> None:
         await found.log.write(a_command("suspend", key="c1", event="e1"))
         await wait_until(lambda: found.obeyed[-1] == ("c1", None), "the command that follows")
         assert 91 == found.seqs[-1]
+
+
+async def test_entries_that_take_the_numbers_of_lost_ones_are_obeyed() -> None:
+    """A replica that had not heard of the last commands becomes the primary, and people go on commanding at once."""
+    async with following() as found:
+        await found.log.write(a_command("suspend", key="c1", event="e1"))
+        await wait_until(lambda: found.seqs[-1] == 2, "both entries")
+        async with found.redis.pipeline() as pipe:
+            pipe.delete(found.keys.log, found.keys.table)
+            await pipe.execute()
+        for key in ("c2", "c3", "c4"):
+            await found.log.write(a_command("suspend", key=key, event="e1"))
+        await wait_until(lambda: len(found.obeyed) == 5, "the commands made since")
+        assert {"c0", "c1", "c2", "c3", "c4"} == {key for key, _ in found.obeyed}
+        assert {"c0", "c1", "c2", "c3", "c4"} == (await found.log.load()).commands.keys()
+        assert found.follower.losses == 1
