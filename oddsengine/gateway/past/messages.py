@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -29,6 +29,21 @@ class MarketThenAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     position: At
     profile: str
     market: MarketWhole
+
+
+class ExplanationThenAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What led to the prices of a market at a time: `explanation` is as an engine explains a market, without who made commands.
+
+    It was made at `explained_at`, of the version `explanation.v` at the `position` of its shard. `exact` is whether that is the
+    version `v` of the time; if not, the engine had no time to explain that one, and an earlier one is explained.
+    """
+
+    at: Time
+    v: int
+    exact: bool
+    explained_at: Time
+    position: At
+    explanation: dict[str, Any]
 
 
 class MarketStep(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

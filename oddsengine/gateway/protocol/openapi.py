@@ -11,7 +11,7 @@ import msgspec
 from oddsengine import __version__
 from oddsengine.commands.validation import CommandRequest
 from oddsengine.domain.formats import FORMATS
-from oddsengine.gateway.past.messages import CommandStepsAnswer, MarketChangesAnswer, MarketThenAnswer
+from oddsengine.gateway.past.messages import CommandStepsAnswer, ExplanationThenAnswer, MarketChangesAnswer, MarketThenAnswer
 from oddsengine.gateway.protocol import server_messages as server
 from oddsengine.gateway.protocol.client_messages import QuotesCheck
 from oddsengine.gateway.protocol.command_messages import CommandAnswer, CommandsAnswer
@@ -175,6 +175,14 @@ ROUTES: Final = (
         "service",
         MarketChangesAnswer,
         (_MARKET, _FROM, _TO, _PROFILE, _LIMIT, _CURSOR, _FORMAT, _INCLUDE),
+    ),
+    Route(
+        "get",
+        "/v1/history/markets/{id}/explain",
+        "Explain how a market's prices of a time were computed.",
+        "trader",
+        ExplanationThenAnswer,
+        (_MARKET, _AT),
     ),
     Route(
         "get",

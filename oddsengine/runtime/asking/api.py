@@ -1,4 +1,4 @@
-"""Answers questions about the past over HTTP: what was a market, how did it change, who commanded what."""
+"""Answers questions about the past over HTTP: what was a market, how did it change and why, who commanded what."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from oddsengine.gateway.server.rest import allow_parameters, includes_fair, odds
 from oddsengine.history.errors import Unavailable
 from oddsengine.history.questions.commands import CommandQuestions
 from oddsengine.history.questions.cursors import Place, before, encode_cursor
+from oddsengine.history.questions.explanations import ExplanationQuestions
 from oddsengine.history.questions.markets import MarketQuestions
 from oddsengine.history.questions.pool import HistoryPool
 from oddsengine.history.questions.sightings import Absence
-from oddsengine.runtime.asking.market_answers import absence_text, changes_answer, market_answer
+from oddsengine.runtime.asking.market_answers import absence_text, changes_answer, explanation_answer, market_answer
 from oddsengine.runtime.asking.parameters import cursor_of, limit_of, profile_of, rejected, time_of
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class HistoryApi:
         self._stale_after_s = settings.gateway.stale_suspend_after_s
         self.pool = HistoryPool(source, settings.redis.namespace)
         self._markets = MarketQuestions(self.pool, self._published)
+        self._explanations = ExplanationQuestions(self.pool, self._markets)
         self._commands = CommandQuestions(self.pool)
         self._unavailable_lines = LineLimit()
 
@@ -75,6 +77,7 @@ class HistoryApi:
         """Return the API's routes."""
         return [
             web.get("/v1/history/commands", self._require(Role.trader, self.commands)),
+            web.get("/v1/history/markets/{id:.+}/explain", self._require(Role.trader, self.explain)),
             web.get("/v1/history/markets/{id:.+}/changes", self._require(Role.service, self.changes)),
             web.get("/v1/history/markets/{id:.+}", self._require(Role.service, self.market)),
         ]
@@ -132,6 +135,23 @@ class HistoryApi:
         if "profile" in request.query and profile not in found.profiles:
             return _no_profile(profile, found.profiles)
         return json_answer(changes_answer(found, profile, odds_format, with_fair=with_fair))
+
+    async def explain(self, request: web.Request, access: Access) -> web.Response:
+        """Return how a market's prices of a time were computed: of the token's profile, or of all if it names none."""
+        allow_parameters(request, "at")
+        key, at_ms = request.match_info["id"], time_of(request, "at")
+        self._require_past(at_ms)
+        found = await self._explanations.explain(key, at_ms)
+        if isinstance(found, Absence):
+            return _absent(key, found)
+        if not await self._may_see(access, key, found.market.at_ms):
+            return _absent(key, Absence("never"))
+        answer = explanation_answer(found, None if access.role is Role.admin else access.profile)
+        return (
+            error(404, ErrorCode.NOT_FOUND, f"no engine has explained market {key!r} then")
+            if answer is None
+            else json_answer(answer)
+        )
 
     async def commands(self, request: web.Request, access: Access) -> web.Response:
         """Return a page of the steps of commands."""

@@ -10,15 +10,17 @@ from msgspec import UNSET
 from oddsengine.common.clock import iso_time
 from oddsengine.domain.changes import MarketChange, Removal
 from oddsengine.domain.ids import EventId
-from oddsengine.gateway.past.messages import GapAnswer, MarketChangesAnswer, MarketStep, MarketThenAnswer
+from oddsengine.gateway.past.messages import ExplanationThenAnswer, GapAnswer, MarketChangesAnswer, MarketStep, MarketThenAnswer
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.state.replica import suspended_as_stale
 from oddsengine.history.questions.cursors import encode_cursor
+from oddsengine.history.questions.explanations import of_profile
 from oddsengine.offer.offer import BEGINNING, market_since
 from oddsengine.streams.positions import Position, encode_at
 
 if TYPE_CHECKING:
     from oddsengine.domain.changes import MarketRecord
+    from oddsengine.history.questions.explanations import ExplanationThen
     from oddsengine.history.questions.markets import ChangesThen, MarketThen
     from oddsengine.history.questions.sightings import Absence
 
@@ -87,6 +89,23 @@ def changes_answer(found: ChangesThen, profile: str | None, odds_format: str, *,
                 for gap in found.gaps
             ],
             next=UNSET if found.next is None else encode_cursor(found.next),
+        )
+    )
+
+
+def explanation_answer(found: ExplanationThen, profile: str | None) -> bytes | None:
+    """Encode what led to the prices of a profile, of all for None. Return None if nothing is known of that."""
+    explanation = found.explanation
+    if explanation is None:
+        return None
+    return _encode(
+        ExplanationThenAnswer(
+            at=_time(found.market.at_ms),
+            v=found.market.record.v,
+            exact=found.is_exact,
+            explained_at=_time(found.at_ms),
+            position=encode_at({found.market.shard: Position(explanation.epoch, explanation.seq)}),
+            explanation=explanation.answer if profile is None else of_profile(explanation.answer, profile),
         )
     )
 
