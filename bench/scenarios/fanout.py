@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import json
-import random
 import sys
 import tempfile
 import time
@@ -20,6 +19,8 @@ from contextlib import ExitStack, contextmanager
 from statistics import median
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from bench.costs import changes
+from bench.costs.changes import interests_of
 from bench.load.nats import NatsFeed, find_nats, nats_running, nats_subscribe_message
 from bench.load.processes import LOAD_CORES, SERVER_CORE, ControlledProcess, compile_native, module_running, process_running
 from bench.load.publisher import market_counts
@@ -43,7 +44,6 @@ _TURN_S: Final = 0.4
 _SETTLING_S: Final = 0.15
 _MARKETS: Final = 2000
 _EVENTS: Final = 2000
-_CHANNELS: Final = 10
 #: Markets of the most popular event, such as a final; the second has half as many, and so on.
 _BUSIEST: Final = 500
 #: Markets of each event where all have as many: enough that no market moves twice in one flush.
@@ -228,13 +228,7 @@ def zipf(subscribers: int, rate: float | None = None, *, even: bool = False) -> 
         rate: deltas per second to publish; None to search for the highest.
         even: give all events as many markets; otherwise popular events have more.
     """
-    rng = random.Random(7)  # noqa: S311 - the same interests in every run
-    weights = [1 / (rank + 1) for rank in range(_EVENTS)]
-    interests: list[list[int]] = []
-    while len(interests) < subscribers:
-        chosen = dict.fromkeys(rng.choices(range(_EVENTS), weights, k=4 * _CHANNELS))
-        if len(chosen) >= _CHANNELS:
-            interests.append(list(chosen)[:_CHANNELS])
+    interests = interests_of(subscribers)
     scenario = "fanout, Zipf, even markets" if even else "fanout, Zipf"
     markets, busiest = (_EVEN, 0) if even else (1, _BUSIEST)
     counts = market_counts(_EVENTS, markets, busiest)
@@ -286,4 +280,5 @@ def run(subscribers: int = 1000, rate: float | None = None) -> list[Row]:
         *deltas(subscribers, rate),
         *zipf(subscribers, rate),
         *zipf(subscribers, rate, even=True),
+        *([] if rate else changes.run(subscribers)),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.gateway.protocol import chunking, encoders
-from oddsengine.gateway.protocol.framing import text_frame
+from oddsengine.gateway.protocol.framing import text_head
 from oddsengine.offer.entries.fragments import READY_FORMAT
 from oddsengine.streams.positions import encode_at
 
@@ -144,21 +144,21 @@ class DeltaEncoder:
 
     def _short(self, audience: Audience[Session], indexes: range | Sequence[int]) -> bytes:
         """Frame a delta of some markets as `delta` does, in a third of its time: many small audiences cost a gateway most."""
-        shards = audience.channel.shards
+        shards, options, head = audience.channel.shards, audience.options, audience.head
         stamp = self._json_stamps.get(shards)
         if stamp is None:
             stamp = self._json_stamps[shards] = encoders.markets_head(self._stamp(shards, encoders.JSON)[1])
-        options = audience.options
         if options is not self._options:
             # All audiences with the same options have the same object (`Audiences.get`).
             self._options, self._ready = options, self._encoded(options).ready
         ready = self._ready
-        if ready is not None and type(indexes) is range:
-            markets = ready[indexes.start : indexes.stop]
+        if ready is None or type(indexes) is not range:
+            body = b",".join(self._markets_of(options, indexes))
+        elif len(indexes) == 1:
+            body = ready[indexes.start]
         else:
-            markets = self._markets_of(options, indexes)
-        body = markets[0] if len(markets) == 1 else b",".join(markets)
-        return text_frame(audience.head, stamp, body, encoders.MARKETS_TAIL)
+            body = b",".join(ready[indexes.start : indexes.stop])
+        return b"".join((text_head(len(head) + len(stamp) + len(body) + 2), head, stamp, body, encoders.MARKETS_TAIL))
 
     def channels(self) -> Iterable[str]:
         """Return the channels in which something changed."""

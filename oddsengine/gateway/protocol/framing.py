@@ -7,6 +7,7 @@ every client that negotiated the same window. A receiver can read such frames wh
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -71,12 +72,10 @@ def frame(payload: bytes, *, text: bool = True, deflate_bits: int = 0) -> bytes:
     return _head(head, len(payload)) + payload
 
 
-def text_frame(head: bytes, stamp: bytes, body: bytes, tail: bytes) -> bytes:
-    """Wrap the parts of a message into one uncompressed text frame."""
-    size = len(head) + len(stamp) + len(body) + len(tail)
-    if _LENGTH_16 <= size < 1 << 16:
-        return b"".join((_pack_16(_FIN_TEXT, _LENGTH_16, size), head, stamp, body, tail))
-    return b"".join((_head(_FIN_TEXT, size), head, stamp, body, tail))
+@lru_cache(maxsize=4096)
+def text_head(size: int) -> bytes:
+    """Build the head of an uncompressed text frame with a message of some bytes."""
+    return _head(_FIN_TEXT, size)
 
 
 def _head(first: int, length: int) -> bytes:

@@ -23,9 +23,10 @@ Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
 
 #: How long a read waits: as long may a stream that is asked for meanwhile have to wait for its turn.
 _BLOCK_MS: Final = 100
-#: How many entries of all streams a read returns at most, about.
-_READ_COUNT: Final = 1000
-_MIN_COUNT: Final = 50
+#: How many entries of all streams a read returns at most, about. A large flush is an entry of a megabyte: an answer must arrive
+#: before the socket's timeout.
+_READ_COUNT: Final = 200
+_MIN_COUNT: Final = 20
 _RECONNECT_S: Final = 3.0
 
 

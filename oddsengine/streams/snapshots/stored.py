@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from oddsengine.streams.keys import ShardKeys
 
 _SCAN_COUNT: Final = 1000
-_READ_COUNT: Final = 500
+#: Few: an entry may have megabytes.
+_READ_COUNT: Final = 50
 _MARKET: Final = b"m:"
 _decode_record = msgspec.msgpack.Decoder(Record).decode
 _log = structlog.get_logger(__name__)
