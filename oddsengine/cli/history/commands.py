@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -11,6 +10,7 @@ import typer
 
 from oddsengine.cli.support import ConfigOption, fail, parse_time, read_settings
 from oddsengine.common.clock import CLOCK
+from oddsengine.runtime.loop import new_runner
 from oddsengine.runtime.telemetry.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def with_database(settings: Settings, action: Callable[[Database], Coroutine[Any
                 return await action(database)
 
         try:
-            return asyncio.run(act())
+            with new_runner() as runner:
+                return runner.run(act())
         except UNREACHABLE as error:
             fail(error)
     except (HistoryError, ValueError) as error:

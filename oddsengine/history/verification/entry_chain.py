@@ -10,12 +10,18 @@ from oddsengine.history.verification.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any, TypeAlias
 
     from oddsengine.history.rows.tables import GapBody
+
+    #: a row of the database, or a tuple
+    Row: TypeAlias = Sequence[Any]
 
 #: The tag of a market's record, and how far from the start its array begins at most.
 _TAG: Final = b"\xa1m"
 _HEADS: Final = 10
+#: What no change begins with.
+_NOTHING: Final = b"\xc1"
 _CHANGED: Final = "changed: its bytes do not lead to its digest"
 
 
@@ -76,45 +82,64 @@ class EntryChain:
         #: the last entry checked; None where nothing before is known
         self.last: tuple[int, int, bytes] | None = None
         self._last_ms = 0
-        self._keys: dict[bytes, int] = {}
-        self.entries = 0
+        #: key of a market -> the bytes that its changes begin with, after their sizes
+        self._prefixes: dict[int, bytes] = {}
 
-    def check(
-        self, entries: Sequence[StoredEntry], changes: Mapping[tuple[int, int], Sequence[StoredChange]], *, is_first: bool
-    ) -> Problem | None:
-        """Check the next entries, and return the first problem.
+    def check(self, entries: Sequence[Row], changes: Sequence[Row], *, is_first: bool) -> Problem | None:
+        """Check the next entries, and return the first problem. This is what verifying takes its time for.
 
         Args:
-            entries: they, in order.
-            changes: the changes of each, in order, by its position.
+            entries: rows with the columns of `StoredEntry`, in order.
+            changes: rows with the columns of `StoredChange`, in order: all between the first and the last of these entries.
             is_first: whether what the first entry follows is not known, because older days are not kept or not asked for.
         """
-        sha256, anchors = hashlib.sha256, self._anchors
-        for number, entry in enumerate(entries):
-            position = entry[:2]
-            previous, problem = self._previous(entry, is_known=not (is_first and number == 0))
-            if problem is not None:
-                return problem
-            of_entry = changes.get(position, ())
-            content = b"".join([entry.head, *[row.change for row in of_entry], entry.tail])
-            if entry.changes or of_entry:
-                problem = self._check_changes(entry, of_entry)
+        sha256, anchors, prefixes = hashlib.sha256, self._anchors, self._prefixes
+        place, count = 0, len(changes)
+        last_epoch, last_seq, last_digest = self.last or (0, 0, None)
+        for number, row in enumerate(entries):
+            epoch, seq, at_ms, size, head, tail, digest = row[0], row[1], row[2], row[3], row[4], row[5], row[6]
+            if seq == last_seq + 1 and epoch == last_epoch and last_digest is not None:
+                previous: bytes | None = last_digest
+            else:
+                previous, problem = self._previous(StoredEntry(*row), is_known=not (is_first and number == 0))
                 if problem is not None:
                     return problem
+            first, parts = place, [head]
+            while place < count:
+                change = changes[place]
+                if change[1] != seq or change[0] != epoch:
+                    break
+                piece, prefix = change[5], prefixes.get(change[4], _NOTHING)
+                is_of_key = piece.startswith(prefix, 3) or piece.startswith(prefix, 4) or self._is_of(change[4], piece)
+                if not is_of_key or change[2] != place - first or change[3] != at_ms:
+                    break
+                parts.append(piece)
+                place += 1
+            if place - first != size or (place < count and (changes[place][0], changes[place][1]) <= (epoch, seq)):
+                return self._check_changes(StoredEntry(*row), [StoredChange(*each) for each in changes[first:]])
+            parts.append(tail)
+            content = b"".join(parts)
             if previous is None:
-                gap = self._gaps.get(position)
+                gap = self._gaps.get((epoch, seq))
                 if gap is not None and sha256(content).digest() != gap.content:
-                    return self._problem(entry, _CHANGED)
-            elif entry.digest and sha256(previous + content).digest() != entry.digest:
-                return self._mismatch(entry, previous, entries[number + 1 : number + 2], changes)
-            anchor = anchors.get(position)
-            if anchor is not None and anchor.digest != entry.digest:
+                    return self._problem(StoredEntry(*row), _CHANGED)
+            elif digest and sha256(previous + content).digest() != digest:
+                return self._mismatch([StoredEntry(*each) for each in entries[number : number + 2]], previous, changes[first:])
+            anchor = anchors.get((epoch, seq))
+            if anchor is not None and anchor.digest != digest:
                 what = f"computed anew: {anchor.source} has another digest of it, and all up to here have changed since"
-                return self._problem(entry, what)
-            self.last = (*position, entry.digest)
-            self._last_ms = entry.at_ms
-            self.entries += 1
+                return self._problem(StoredEntry(*row), what)
+            last_epoch, last_seq, last_digest = self.last = (epoch, seq, digest)
+            self._last_ms = at_ms
         return None
+
+    def _is_of(self, key: int, piece: bytes) -> bool:
+        """Check whether a change is of the market with a key, and remember how changes of that one begin."""
+        name, start, end = _market_of(piece)
+        if key_of(name.decode(errors="replace")) != key:
+            return False
+        self._prefixes[key] = piece[start:end]
+        return True
 
     def _previous(self, entry: StoredEntry, *, is_known: bool) -> tuple[bytes | None, Problem | None]:
         """Return the digest that an entry follows, None if that is not known, and what is wrong with where it is."""
@@ -144,34 +169,30 @@ class EntryChain:
             return f"added, or changed: it does not follow {last}, the entry before it"
         return f"removed: the entries between {last} and this one, and no gap says so"
 
-    def _check_changes(self, entry: StoredEntry, rows: Sequence[StoredChange]) -> Problem | None:
-        if len(rows) != entry.changes:
-            missing = sorted(set(range(entry.changes)) - {row.ordinal for row in rows})
+    def _check_changes(self, entry: StoredEntry, rows: Sequence[StoredChange]) -> Problem:
+        """Return what is wrong with the changes of an entry, among those that come next."""
+        own = [row for row in rows if row[:2] == entry[:2]]
+        for row in rows:
+            if row[:2] < entry[:2]:
+                where = f"change {row.ordinal} of entry {row.epoch}-{row.seq}"
+                return Problem(self._chain, where, row.at_ms, "added: no entry consists of it")
+        if len(own) != entry.changes:
+            missing = sorted(set(range(entry.changes)) - {row.ordinal for row in own})
             if missing:
                 return self._problem(entry, f"removed: its change {missing[0]} of {entry.changes}")
-            return self._problem(entry, f"added: it has {entry.changes} changes, and there are {len(rows)}")
-        keys = self._keys
-        for ordinal, row in enumerate(rows):
-            name = _market_of(row.change)
-            key = keys.get(name)
-            if key is None:
-                key = keys[name] = key_of(name.decode(errors="replace"))
-            if row.ordinal != ordinal or row.key != key or row.at_ms != entry.at_ms:
+            return self._problem(entry, f"added: it has {entry.changes} changes, and there are {len(own)}")
+        for ordinal, row in enumerate(own):
+            if row.ordinal != ordinal or row.at_ms != entry.at_ms or not self._is_of(row.key, row.change):
                 return self._problem(entry, f"changed: its change {ordinal} is that of another market, time or place")
-        return None
+        return self._problem(entry, _CHANGED)
 
-    def _mismatch(
-        self,
-        entry: StoredEntry,
-        previous: bytes,
-        following: Sequence[StoredEntry],
-        changes: Mapping[tuple[int, int], Sequence[StoredChange]],
-    ) -> Problem:
+    def _mismatch(self, entries: Sequence[StoredEntry], previous: bytes, changes: Sequence[Row]) -> Problem:
         """Return what became of an entry whose bytes do not lead to its digest: that depends on the next one."""
-        for other in following:
-            contents = [
-                b"".join([each.head, *[row.change for row in changes.get(each[:2], ())], each.tail]) for each in (entry, other)
-            ]
+        contents = [
+            b"".join([each.head, *[row[5] for row in changes if (row[0], row[1]) == each[:2]], each.tail]) for each in entries
+        ]
+        entry = entries[0]
+        for other in entries[1:]:
             as_first = hashlib.sha256(previous + contents[1]).digest()
             as_second = hashlib.sha256(as_first + contents[0]).digest()
             if as_second in {entry.digest, other.digest}:
@@ -197,13 +218,18 @@ class EntryChain:
         return None
 
 
-def _market_of(change: bytes) -> bytes:
-    """Return the id in a change: MessagePack of bytes, in which an array begins with its tag and the id."""
-    start = change.find(_TAG, 0, _HEADS)
-    if start < 0:
-        return b""
-    start += len(_TAG)
+def _market_of(change: bytes) -> tuple[bytes, int, int]:
+    """Return the id in a change, and where it begins, with its tag, and ends.
+
+    A change is MessagePack of bytes, in which an array begins with its tag and the id.
+    """
+    tag = change.find(_TAG, 0, _HEADS)
+    if tag < 0:
+        return b"", 0, 0
+    start = tag + len(_TAG)
     kind = change[start]
     if kind & 0xE0 == 0xA0:  # noqa: PLR2004 - fixstr of MessagePack
-        return change[start + 1 : start + 1 + (kind & 0x1F)]
-    return change[start + 2 : start + 2 + change[start + 1]] if kind == 0xD9 else b""  # noqa: PLR2004 - str 8
+        start, size = start + 1, kind & 0x1F
+    else:
+        start, size = (start + 2, change[start + 1]) if kind == 0xD9 else (start, 0)  # noqa: PLR2004 - str 8
+    return change[start : start + size], tag, start + size

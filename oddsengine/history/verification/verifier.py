@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from oddsengine.history.archive.writer import read_position
@@ -15,7 +16,7 @@ from oddsengine.history.verification.note_chains import CommandChain, RecordChai
 from oddsengine.history.verification.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -129,26 +130,28 @@ class Verifier:
     async def _check_records(self, connection: Any, shard: int, chain: RecordChain, position: ShardPosition) -> None:
         if self._period[0]:
             chain.digest = None
-        async for rows in _chunks(connection, f"{_RECORDS} ORDER BY number", shard, *self._period):
-            problem = chain.check(RecordRow(*row) for row in rows)
-            self._counts["records"] += len(rows)
-            if problem is not None:
-                self._note(problem)
-                return
+        async with aclosing(_chunks(connection, f"{_RECORDS} ORDER BY number", shard, *self._period)) as chunks:
+            async for rows in chunks:
+                problem = chain.check(RecordRow(*row) for row in rows)
+                self._counts["records"] += len(rows)
+                if problem is not None:
+                    self._note(problem)
+                    return
         if self._period == EVER:
             self._note(chain.end(position.number, position.record_digest))
 
     async def _check_entries(self, connection: Any, beside: Any, chain: EntryChain, shard: int, position: ShardPosition) -> None:
         is_first, found = bool(self._period[0]), 0
-        async for rows, changes in self._entries_with_changes(connection, beside, shard):
-            problem = chain.check(rows, _by_position(changes), is_first=is_first)
-            is_first = False
-            self._counts["entries"] += len(rows)
-            found += len(changes)
-            self._progress(len(rows))
-            if problem is not None:
-                self._note(problem)
-                return
+        async with aclosing(self._entries_with_changes(connection, beside, shard)) as chunks:
+            async for rows, changes in chunks:
+                problem = chain.check(rows, changes, is_first=is_first)
+                is_first = False
+                self._counts["entries"] += len(rows)
+                found += len(changes)
+                self._progress(len(rows))
+                if problem is not None:
+                    self._note(problem)
+                    return
         self._counts["changes"] += found
         query = "SELECT count(*) FROM changes WHERE shard = $1 AND at_ms >= $2 AND at_ms < $3"
         if await connection.fetchval(query, shard, *self._period) != found:
@@ -158,38 +161,39 @@ class Verifier:
 
     async def _entries_with_changes(
         self, connection: Any, beside: Any, shard: int
-    ) -> AsyncIterator[tuple[list[StoredEntry], list[Any]]]:
+    ) -> AsyncGenerator[tuple[list[Any], list[Any]], None]:
         """Yield entries in order, with their changes. The next ones are read while these are checked."""
         reading: asyncio.Task[list[Any]] | None = None
-        earlier: list[StoredEntry] = []
+        earlier: list[Any] = []
         try:
-            async for rows in _chunks(connection, f"{_ENTRIES} ORDER BY epoch, seq", shard, *self._period):
-                entries = [StoredEntry(*row) for row in rows]
-                times = [entry.at_ms for entry in entries]
-                limits = (min(times), max(times), *entries[0][:2], *entries[-1][:2])
-                before, reading_before, earlier = earlier, reading, entries
-                changes = [] if reading_before is None else await reading_before
-                reading = asyncio.create_task(beside.fetch(_CHANGES, shard, *limits))
-                await asyncio.sleep(0)
-                if reading_before is not None:
-                    yield before, changes
+            async with aclosing(_chunks(connection, f"{_ENTRIES} ORDER BY epoch, seq", shard, *self._period)) as chunks:
+                async for rows in chunks:
+                    times = [row[2] for row in rows]
+                    limits = (min(times), max(times), rows[0][0], rows[0][1], rows[-1][0], rows[-1][1])
+                    before, reading_before, earlier = earlier, reading, rows
+                    changes = [] if reading_before is None else await reading_before
+                    reading = asyncio.create_task(beside.fetch(_CHANGES, shard, *limits))
+                    await asyncio.sleep(0)
+                    if reading_before is not None:
+                        yield before, changes
             if reading is not None:
                 yield earlier, await reading
         finally:
-            if reading is not None and not reading.done():
-                reading.cancel()
+            if reading is not None:
+                await asyncio.wait([reading])
 
     async def _check_commands(self, connection: Any) -> None:
         position = await read_position(connection, STREAM)
         gaps = {gap.until_seq: gap for gap in await self._gaps(connection, NUMBER)}
         anchors = {seq: anchor for (_, seq), anchor in self._positions(STREAM).items()}
         chain = CommandChain(gaps, anchors)
-        async for rows in _chunks(connection, f"SELECT {', '.join(CommandRow._fields)} FROM commands ORDER BY seq"):
-            problem = chain.check(CommandRow(*row) for row in rows)
-            self._counts["commands"] += len(rows)
-            if problem is not None:
-                self._note(problem)
-                return
+        async with aclosing(_chunks(connection, f"SELECT {', '.join(CommandRow._fields)} FROM commands ORDER BY seq")) as chunks:
+            async for rows in chunks:
+                problem = chain.check(CommandRow(*row) for row in rows)
+                self._counts["commands"] += len(rows)
+                if problem is not None:
+                    self._note(problem)
+                    return
         if position != NOTHING:
             self._note(chain.end(position.seq, position.digest))
 
@@ -229,20 +233,14 @@ def _jumps(dropped: Sequence[Any]) -> dict[int, tuple[int, bytes]]:
     return {row["before_number"]: (row["number"], row["record_digest"]) for row in dropped if row["number"] is not None}
 
 
-async def _chunks(connection: Any, query: str, *args: Any) -> AsyncIterator[list[Any]]:
+async def _chunks(connection: Any, query: str, *args: Any) -> AsyncGenerator[list[Any], None]:
+    """Yield the rows of a query in pieces. The next piece is read while one is used: close this before the connection is."""
     cursor = await connection.cursor(query, *args)
-    while rows := await cursor.fetch(_CHUNK):
-        yield rows
-
-
-def _by_position(changes: Sequence[Any]) -> dict[tuple[int, int], list[StoredChange]]:
-    found: dict[tuple[int, int], list[StoredChange]] = {}
-    for row in changes:
-        change = StoredChange(*row)
-        position = change[:2]
-        of_entry = found.get(position)
-        if of_entry is None:
-            found[position] = [change]
-        else:
-            of_entry.append(change)
-    return found
+    reading = asyncio.create_task(cursor.fetch(_CHUNK))
+    try:
+        while rows := await reading:
+            reading = asyncio.create_task(cursor.fetch(_CHUNK))
+            await asyncio.sleep(0)
+            yield rows
+    finally:
+        await asyncio.wait([reading])
