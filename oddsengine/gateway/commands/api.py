@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.commands.settings import CommandSettings
+    from oddsengine.gateway.protocol.command_messages import Coverage
     from oddsengine.gateway.state.replica import Replica
     from oddsengine.streams.commands.log import CommandLog
 
@@ -260,9 +261,12 @@ class CommandsApi:
 
         With `access`, the answer says how much the command holds for.
         """
-        covered = None if access is None else coverage_of(command, self._replica, access)
+
+        def covered() -> Coverage | None:
+            return None if access is None else coverage_of(command, self._replica, access)
+
         if command.is_proposal and command.confirmed_by is None and command.lifted_ms is None:
-            return _answered(202, command_answer(command, "proposed", {}, covered))
+            return _answered(202, command_answer(command, "proposed", {}, covered()))
         offers = [(shard, self._replica.offers[shard]) for shard in self._shards(command)]
         until_s = time.monotonic() + WAIT_S
         while any(offer.commands < written.seq for _, offer in offers):
@@ -274,9 +278,11 @@ class CommandsApi:
             for shard, offer in offers
             if offer.commands >= written.seq
         }
+        # Not before: for a whole sport it takes milliseconds, which an engine in this process would start late.
+        holds_for = covered()
         if len(at) < len(offers):
-            return _answered(202, command_answer(command, "pending", at, covered))
-        return _answered(status, command_answer(command, "applied" if command.lifted_ms is None else "lifted", at, covered))
+            return _answered(202, command_answer(command, "pending", at, holds_for))
+        return _answered(status, command_answer(command, "applied" if command.lifted_ms is None else "lifted", at, holds_for))
 
 
 def _after_loss(written: Written, obeyed: int, *, at_least: int) -> Written:

@@ -80,6 +80,8 @@ class CommandLog:
     def __init__(self, redis: Redis, namespace: str) -> None:
         self._redis = redis
         self._keys = command_keys(namespace)
+        #: the digest of the log's last entry, as far as this process knows
+        self._digest = NO_DIGEST
         self._write = redis.register_script(load_script("write_command"))
         self._restore = redis.register_script(load_script("restore_commands"))
 
@@ -121,9 +123,11 @@ class CommandLog:
         sealed = seal(command, salt)
         reply: list[Any] = [_BEHIND]
         while reply[0] == _BEHIND:
-            # Somebody else may write an entry in between, which this one follows then.
-            last = await self._last_digest()
-            reply = await self._write(keys=keys, args=[*args, last, digest_of(last, sealed), salt, *remember])
+            # Mostly nobody else has written an entry since. Its digest comes with the reply if somebody has.
+            last = self._digest
+            digest = digest_of(last, sealed)
+            reply = await self._write(keys=keys, args=[*args, last, digest, salt, *remember])
+            self._digest = reply[1] if reply[0] == _BEHIND else digest if reply[0] == b"OK" else last
         if reply[0] == b"OK":
             return Written("ok", int(reply[1]))
         if reply[0] == b"REPEATED":

@@ -17,7 +17,7 @@
 --   ARGV[10]   for how many milliseconds
 -- Reply
 --   {"OK", the number of the entry}. {"REPEATED", the value of KEYS[3]} if that is set: then nothing is written. {"CHANGED"} if
---   the command is not in the state ARGV[2]. {"FULL"} if the table is. {"BEHIND"} if the last entry has another digest.
+--   the command is not in the state ARGV[2]. {"FULL"} if the table is. {"BEHIND", its digest} if the last entry has another one.
 -- Atomicity
 --   Redis runs a script without interruption: who reads the table and then the log after `seq` misses nothing.
 
@@ -43,7 +43,7 @@ for field = 1, #fields, 2 do
   end
 end
 if digest ~= ARGV[6] then
-  return {'BEHIND'}
+  return {'BEHIND', digest}
 end
 local seq = math.max(tonumber(redis.call('HGET', KEYS[2], 'seq') or '0'), top) + 1
 redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[5], string.format('%.0f-0', seq), 'c', ARGV[3], 's', ARGV[8], 'd', ARGV[7])

@@ -6,10 +6,14 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
 from redis.asyncio import Redis
 
+from oddsengine.commands.command import Command
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.command_follower import EVENT_GONE, CommandFollower
+from oddsengine.streams.chain.links import NO_DIGEST, digest_of
+from oddsengine.streams.chain.sealing import seal
 from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.keys import command_keys
 from tests.support.builders import a_command
@@ -17,8 +21,6 @@ from tests.support.service import shared_redis, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from oddsengine.commands.command import Command
 
 DAY_MS = 86_400_000
 
@@ -99,3 +101,15 @@ async def test_entries_that_take_the_numbers_of_lost_ones_are_obeyed() -> None:
         assert {"c0", "c1", "c2", "c3", "c4"} == {key for key, _ in found.obeyed}
         assert {"c0", "c1", "c2", "c3", "c4"} == (await found.log.load()).commands.keys()
         assert found.follower.losses == 1
+
+
+async def test_entries_of_two_gateways_are_one_chain() -> None:
+    async with following() as found, Redis.from_url(shared_redis.url()) as redis:
+        other = CommandLog(redis, found.keys.log.partition(":")[0].removeprefix("{"))
+        logs = (found.log, other, found.log, found.log)
+        seqs = [(await log.write(a_command("suspend", key=f"d{number}", event="e1"))).seq for number, log in enumerate(logs)]
+        assert [2, 3, 4, 5] == seqs
+        last = NO_DIGEST
+        for _, fields in await found.log.read_raw(0, 1):
+            sealed = seal(msgspec.msgpack.decode(fields[b"c"], type=Command), fields[b"s"])
+            assert fields[b"d"] == (last := digest_of(last, sealed))
