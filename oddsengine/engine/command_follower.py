@@ -126,7 +126,8 @@ class CommandFollower:
 
     async def _follow(self) -> None:
         entries, asked = await self._read()
-        if await self._is_replaced():
+        # As long as entries follow what was obeyed nothing has to be asked, so that a suspension is not late.
+        if not self._is_next(entries) and await self._is_replaced():
             # Redis has lost entries, and others have taken their numbers.
             await self._restore()
         elif entries:
@@ -142,6 +143,9 @@ class CommandFollower:
         elif last < self._seq:
             await self._restore()
         await self._prune()
+
+    def _is_next(self, entries: Sequence[LogEntry]) -> bool:
+        return bool(entries) and entries[0].seq == self._seq + 1 and entries[0].follows(self._digest)
 
     async def _is_replaced(self) -> bool:
         """Check whether the last entry that was obeyed is another one now."""
@@ -166,16 +170,14 @@ class CommandFollower:
         return await self._commands_log.read_beside(self._seq, answering.stream, after, _BLOCK_MS)
 
     async def _apply(self, entries: Sequence[LogEntry]) -> None:
-        for seq, command in entries:
+        for seq, command, digest, _ in entries:
             if command is None or seq != self._seq + 1:
                 await self._load()
                 # All of them are in the table; also what nobody can read must not be read again and again.
                 await self._advance(entries[-1].seq)
                 break
             self._take_over(command)
-            self._seq = seq
-        else:
-            await self._advance(self._seq)
+            self._seq, self._digest = seq, digest
         self._obeyed(self._seq)
 
     def _take_over(self, command: Command) -> None:

@@ -52,6 +52,12 @@ class LogEntry(NamedTuple):
 
     seq: int
     command: Command | None
+    digest: bytes = NO_DIGEST
+    salt: bytes = b""
+
+    def follows(self, digest: bytes) -> bool:
+        """Check by the chain whether the entry before had a digest. False also if that can't be told."""
+        return self.command is not None and self.digest == digest_of(digest, seal(self.command, self.salt))
 
 
 class Remembered(NamedTuple):
@@ -189,7 +195,8 @@ class CommandLog:
 
 def _log_entry(key: bytes | int, fields: dict[bytes, bytes]) -> LogEntry:
     seq = key if isinstance(key, int) else int(key.partition(b"-")[0])
-    return LogEntry(seq, _read(fields[_COMMAND]) if _COMMAND in fields else None)
+    command = _read(fields[_COMMAND]) if _COMMAND in fields else None
+    return LogEntry(seq, command, find_digest(fields), fields.get(_SALT, b""))
 
 
 def _field(key: str) -> bytes:

@@ -83,8 +83,8 @@ async def test_what_others_write_into_the_log_is_passed_over() -> None:
             await found.redis.xadd(found.keys.log, {field: b"\xc1"}, id="90-*")
         await wait_until(lambda: found.seqs[-1] == 90, "the entries")
         await found.log.write(a_command("suspend", key="c1", event="e1"))
-        await wait_until(lambda: found.obeyed[-1] == ("c1", None), "the command that follows")
-        assert 91 == found.seqs[-1]
+        await wait_until(lambda: found.seqs[-1] == 91, "the command that follows")
+        assert ("c1", None) == found.obeyed[-1]
 
 
 async def test_entries_that_take_the_numbers_of_lost_ones_are_obeyed() -> None:
