@@ -1,0 +1,1 @@
+"""Compares what was published with what other settings would have published. Pure: time is an argument."""
