@@ -15,6 +15,7 @@ from feeds.feed import installed_feeds
 from oddsengine import __version__
 from oddsengine.cli.gateway_options import CaOption, TokenOption  # noqa: TC001 - typer reads the types of options
 from oddsengine.cli.history.commands import history
+from oddsengine.cli.repricing.commands import reprice
 from oddsengine.cli.roles.commands import archiver, bridge, engine, feeder, gateway, run
 from oddsengine.cli.support import ConfigOption, fail, parse_speed, parse_times, read_settings, run_role, with_address
 from oddsengine.cli.trading.commands import command, commands, lift, override, suspend
@@ -36,7 +37,7 @@ app = typer.Typer(
 # The commands import their modules when they are called: `--help` and the other commands start faster without.
 # ruff: noqa: PLC0415
 
-for each in (run, feeder, engine, gateway, archiver, suspend, lift, override, command, commands):
+for each in (run, feeder, engine, gateway, archiver, suspend, lift, override, command, commands, reprice):
     app.command()(each)
 app.add_typer(bridge, name="bridge")
 app.add_typer(history, name="history")

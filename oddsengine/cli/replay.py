@@ -17,12 +17,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from feeds.recording.reader import Recordings
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
-from oddsengine.engine.pipeline import Pipeline
-from oddsengine.pricing.pricer import Pricer
 from oddsengine.runtime.processes.front import url_of
 from oddsengine.runtime.processes.redis import require_no_owner
 from oddsengine.runtime.replay import Replay, ReplayClock, ReplayCounts
-from oddsengine.runtime.replay_commands import RecordedCommands
+from oddsengine.runtime.repricing.priced_replay import PricedReplay
 from oddsengine.runtime.service import run_service
 from oddsengine.sourcing.dump import dump_book
 from oddsengine.sourcing.source_book import SourceBook
@@ -32,7 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from oddsengine.engine.pipeline import Pipeline
     from oddsengine.runtime.processes.startup import Startup
+    from oddsengine.runtime.replay_commands import RecordedCommands
     from oddsengine.runtime.settings import Settings
 
 #: At full speed: how long to read before the event loop may publish what was read, and for how long it may.
@@ -41,7 +41,8 @@ _PROGRESS_EVERY: Final = 500
 _log = structlog.get_logger(__name__)
 
 
-def _progress(console: Console) -> Progress:
+def replay_progress(console: Console) -> Progress:
+    """Return the progress bar of a replay, with a `note` after it."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -70,7 +71,7 @@ def dump_at(paths: list[Path], adapter: str, times_ms: list[int]) -> ReplayCount
                     for market in dump_book(book, at_ms):
                         out.write(orjson.dumps(market) + b"\n")
 
-        with _progress(console) as progress:
+        with replay_progress(console) as progress:
             task = progress.add_task("replaying", total=recordings.total_bytes, note="")
             for pt_ms, batches in replay.batches():
                 dump_until(pt_ms)
@@ -109,47 +110,33 @@ def replay_through(
         The counts, the pipeline after the last flush, and the seconds it took.
     """
     console = Console(stderr=True)
-    commands = commands or RecordedCommands()
     with Recordings(paths) as recordings, ExitStack() as stack:
         out = stack.enter_context(published.open("wb")) if published is not None else None
         replay = Replay(recordings, adapter, lambda text: console.print(text, highlight=False, soft_wrap=True))
         counts = replay.counts
-        pricer = Pricer(settings.profiles, settings.tiers, settings.engine.solves_per_s)
-        pipeline = Pipeline(pricer, replay.sources, settings.engine.shards, settings.sourcing, settings.matching)
-        for source in replay.without_health:
-            pipeline.receive(UpdateBatch(source, 0, [SourceStatus("live", "replay")]), 0)
+        priced = PricedReplay(replay, settings, commands)
         clock = ReplayClock(speed)
         start = time.perf_counter()
-        flushed_ms = 0
-
-        def flush(now_ms: int) -> None:
-            pipeline.tick(now_ms)
-            for shard, offer in enumerate(pipeline.offers):
-                pipeline.flush(shard, now_ms)
-                batch = offer.commit(now_ms)
-                if batch is not None:
-                    counts.batches += 1
-                    counts.changes += len(batch.markets)
-                    payload = prepare(offer, batch).batch
-                    counts.bytes += len(payload)
-                    if out is not None:
-                        line = {"at": now_ms, "shard": shard, "seq": offer.seq, "batch": b64encode(payload).decode()}
-                        out.write(orjson.dumps(line) + b"\n")
-
-        with _progress(console) as progress:
+        with replay_progress(console) as progress:
             task = progress.add_task("replaying", total=recordings.total_bytes, note="")
-            for pt_ms, batches in replay.batches():
-                if pt_ms != flushed_ms:
-                    flush(flushed_ms)
-                    flushed_ms = pt_ms
-                    time.sleep(clock.delay_s(pt_ms))
-                    commands.obey_until(pipeline, pt_ms)
-                for batch in batches:
-                    pipeline.receive(batch, pt_ms)
-                if counts.messages % _PROGRESS_EVERY == 0:
-                    progress.update(task, completed=recordings.read_bytes, note=f"{counts.messages:,} messages")
-            flush(flushed_ms)
-        return counts, pipeline, time.perf_counter() - start
+            shown = 0
+
+            def wait(pt_ms: int) -> None:
+                nonlocal shown
+                time.sleep(clock.delay_s(pt_ms))
+                if counts.messages - shown >= _PROGRESS_EVERY:
+                    shown = counts.messages
+                    progress.update(task, completed=recordings.read_bytes, note=f"{shown:,} messages")
+
+            for at_ms, shard, offer, batch in priced.batches(wait):
+                counts.batches += 1
+                counts.changes += len(batch.markets)
+                payload = prepare(offer, batch).batch
+                counts.bytes += len(payload)
+                if out is not None:
+                    line = {"at": at_ms, "shard": shard, "seq": offer.seq, "batch": b64encode(payload).decode()}
+                    out.write(orjson.dumps(line) + b"\n")
+        return counts, priced.pipeline, time.perf_counter() - start
 
 
 def summary(counts: ReplayCounts, pipeline: Pipeline, seconds: float) -> str:
@@ -200,7 +187,7 @@ async def _play(
     replay: Replay, recordings: Recordings, sink: Callable[[UpdateBatch], None], speed: float | None, console: Console
 ) -> None:
     clock, turn_started_s = ReplayClock(speed), time.monotonic()
-    with _progress(console) as progress:
+    with replay_progress(console) as progress:
         task = progress.add_task("replaying", total=recordings.total_bytes, note="")
         for pt_ms, batches in replay.batches():
             if (delay_s := clock.delay_s(pt_ms)) > 0:

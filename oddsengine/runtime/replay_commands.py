@@ -34,6 +34,13 @@ class RecordedCommands:
         )
         self._obeyed = 0
 
+    @classmethod
+    def of_states(cls, states: Iterable[tuple[int, Command]]) -> RecordedCommands:
+        """Return commands of which is known when they were in which state, in this order."""
+        commands = cls()
+        commands._waiting = list(states)
+        return commands
+
     def obey_until(self, pipeline: Pipeline, now_ms: int) -> None:
         """Apply to a pipeline what was commanded up to a time, Unix milliseconds."""
         waiting = self._waiting

@@ -1,0 +1,1 @@
+"""`oddsengine reprice`."""
