@@ -121,7 +121,7 @@ class CommandFollower:
         self._obeyed(self._seq)
 
     async def _advance(self, seq: int) -> None:
-        self._seq = max(self._seq, seq)
+        self._seq, self._digest = max(self._seq, seq), b""
         self._digest = await self._commands_log.digest_at(self._seq)
 
     async def _follow(self) -> None:

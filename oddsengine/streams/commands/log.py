@@ -5,6 +5,7 @@ The table is what a new owner loads; the log is what it then follows. One atomic
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -35,6 +36,7 @@ _REMEMBER_MS: Final = 24 * 3600 * 1000
 _COMMAND, _RELOAD, _SEQ, _SALT, _BEHIND = b"c", b"r", b"seq", b"s", b"BEHIND"
 _FIELD: Final = b"command:"
 _READ: Final = 1000
+_READERS: Final = 4
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Command).decode
 _log = structlog.get_logger(__name__)
@@ -89,22 +91,28 @@ class CommandLog:
         #: the digest of the log's last entry, as far as this process knows
         self._digest = NO_DIGEST
         self._write = redis.register_script(load_script("write_command"))
+        self._writing = asyncio.Lock()
+        #: those who ask for commands wait here, not for a connection, which others need to follow what is published
+        self._turns = asyncio.Semaphore(_READERS)
         self._restore = redis.register_script(load_script("restore_commands"))
 
     async def load(self) -> StoredCommands:
         """Read the table. Raises RedisError or OSError if Redis does not answer."""
-        stored: Any = await self._redis.hgetall(self._keys.table)
+        async with self._turns:
+            stored: Any = await self._redis.hgetall(self._keys.table)
         commands = [_read(value) for field, value in stored.items() if field != _SEQ]
         return StoredCommands(_number(stored.get(_SEQ)), {each.id: each for each in commands if each is not None})
 
     async def find(self, key: str) -> Command | None:
         """Return a command, None if there is none of that id. Raises RedisError or OSError if Redis does not answer."""
-        stored: Any = await self._redis.hget(self._keys.table, _field(key))
+        async with self._turns:
+            stored: Any = await self._redis.hget(self._keys.table, _field(key))
         return None if stored is None else _read(stored)
 
     async def last_seq(self) -> int:
         """Return the number of the log's last entry, 0 if there is none."""
-        stored: Any = await self._redis.hget(self._keys.table, _SEQ)
+        async with self._turns:
+            stored: Any = await self._redis.hget(self._keys.table, _SEQ)
         return _number(stored)
 
     async def write(self, command: Command, before: Command | None = None, remembered: Remembered | None = None) -> Written:
@@ -128,12 +136,14 @@ class CommandLog:
         salt = secrets.token_bytes(SALT_BYTES)
         sealed = seal(command, salt)
         reply: list[Any] = [_BEHIND]
-        while reply[0] == _BEHIND:
-            # Mostly nobody else has written an entry since. Its digest comes with the reply if somebody has.
-            last = self._digest
-            digest = digest_of(last, sealed)
-            reply = await self._write(keys=keys, args=[*args, last, digest, salt, *remember])
-            self._digest = reply[1] if reply[0] == _BEHIND else digest if reply[0] == b"OK" else last
+        # One after the other: of many at once all but one would have to try again, each time.
+        async with self._writing:
+            while reply[0] == _BEHIND:
+                # Mostly no other process has written an entry since. Its digest comes with the reply if one has.
+                last = self._digest
+                digest = digest_of(last, sealed)
+                reply = await self._write(keys=keys, args=[*args, last, digest, salt, *remember])
+                self._digest = reply[1] if reply[0] == _BEHIND else digest if reply[0] == b"OK" else last
         if reply[0] == b"OK":
             return Written("ok", int(reply[1]))
         if reply[0] == b"REPEATED":
