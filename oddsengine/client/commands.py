@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import secrets
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import aiohttp
-import orjson
-
-from oddsengine.client.errors import CommandRefused
-from oddsengine.client.tokens import ask_token
-from oddsengine.client.url import stream_url
+from oddsengine.client.requests import GatewayRequests
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
-_TIMEOUT_S: Final = 5.0
-_ATTEMPTS: Final = 3
-_SCHEMES: Final = {"ws": "http", "wss": "https"}
-_FAILED: Final = 400
 #: What a scope may name, with an example.
 _EXAMPLES: Final = {
     "sport": "football",
@@ -52,21 +42,19 @@ class CommandClient:
     def __init__(
         self, url: str, *, token: Callable[[], str | Awaitable[str]] | None = None, ssl: ssl.SSLContext | None = None
     ) -> None:
-        parts = urlsplit(stream_url(url))
-        path = parts.path.removesuffix("stream") + "commands"
-        self.url = parts._replace(scheme=_SCHEMES[parts.scheme], path=path, query="").geturl()
-        self._token = token
-        self._ssl = ssl
-        self._http: aiohttp.ClientSession | None = None
+        self._requests = GatewayRequests(url, "commands", token=token, ssl=ssl)
+
+    @property
+    def url(self) -> str:
+        """Where commands are made."""
+        return self._requests.url
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector() if self._ssl is None else aiohttp.TCPConnector(ssl=self._ssl)
-        self._http = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(_TIMEOUT_S))
+        await self._requests.__aenter__()
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._http is not None:
-            await self._http.close()
+        await self._requests.__aexit__(kind, error, trace)
 
     async def make(
         self,
@@ -100,7 +88,7 @@ class CommandClient:
             body["values"] = values
         if force:
             body["force"] = True
-        return await self._ask("POST", "", body, {"Idempotency-Key": secrets.token_hex(16)})
+        return await self._requests.ask("POST", "", body, {"Idempotency-Key": secrets.token_hex(16)})
 
     async def suspend(self, scope: str, **options: Any) -> dict[str, Any]:
         """Suspend a scope; the options are those of `make`."""
@@ -108,35 +96,17 @@ class CommandClient:
 
     async def lift(self, key: str) -> dict[str, Any]:
         """Lift a command. Lifting it again changes nothing. Raises as `make` does."""
-        return await self._ask("DELETE", f"/{quote(key, safe='')}")
+        return await self._requests.ask("DELETE", f"/{quote(key, safe='')}")
 
     async def confirm(self, key: str) -> dict[str, Any]:
         """Confirm the proposal of somebody else. Raises as `make` does."""
-        return await self._ask("POST", f"/{quote(key, safe='')}/confirm")
+        return await self._requests.ask("POST", f"/{quote(key, safe='')}/confirm")
 
     async def commands(self, *, active: bool | None = None) -> list[dict[str, Any]]:
         """Return the commands, newest first; with `active` those that hold, or only the others. Raises as `make` does."""
         query = "" if active is None else f"?active={str(active).lower()}"
-        found = (await self._ask("GET", query))["commands"]
+        found = (await self._requests.ask("GET", query))["commands"]
         return list(found)
-
-    async def _ask(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
-        if self._http is None:
-            raise RuntimeError("use a CommandClient as a context manager")
-        token = await ask_token(self._token)
-        sent = {**(headers or {}), **({} if token is None else {"Authorization": f"Bearer {token}"})}
-        data = None if body is None else orjson.dumps(body)
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                async with self._http.request(method, self.url + path, data=data, headers=sent) as response:
-                    return _answer(response.status, await response.read())
-            except (aiohttp.ClientConnectionError, TimeoutError):
-                if attempt == _ATTEMPTS:
-                    raise
-                await asyncio.sleep(0.1 * attempt)
-        raise AssertionError
 
 
 def scope_of(text: str) -> dict[str, Any]:
@@ -165,16 +135,3 @@ def _meant(kind: str, key: str) -> str:
         return f"as in {close}:{_EXAMPLES[close]}"
     # Without its kind: ids of markets have slashes, ids of events begin with their feed and a point.
     return f"did you mean '{'market' if '/' in kind else 'event' if '.' in kind else 'sport'}:{kind}'?"
-
-
-def _answer(status: int, body: bytes) -> dict[str, Any]:
-    try:
-        found = orjson.loads(body)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise CommandRefused(status, "", f"the answer ({status}) is not one of a gateway")
-    if status >= _FAILED:
-        problem = found.get("error", {})
-        raise CommandRefused(status, str(problem.get("code", "")), str(problem.get("message", status)))
-    return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from oddsengine.cli.history.questions import changes, commands, explain, price
 from oddsengine.cli.support import ConfigOption, fail, parse_time, read_settings
 from oddsengine.common.clock import CLOCK
 from oddsengine.runtime.loop import new_runner
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 history = typer.Typer(name="history", help="What was published: migrate, verify, hold and forget.", no_args_is_help=True)
+for question in (price, changes, explain, commands):
+    history.command()(question)
 
 
 def with_database(settings: Settings, action: Callable[[Database], Coroutine[Any, Any, _T]]) -> _T:

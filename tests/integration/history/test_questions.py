@@ -7,21 +7,32 @@ import random
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import msgspec
 import orjson
+from typer.testing import CliRunner
 
+from oddsengine.cli.app import app
+from oddsengine.common.clock import iso_time
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.history.settings import HistorySettings
 from oddsengine.pricing.profiles.profile import Profile
-from tests.support.builders import a_definition, a_quote, market_updates
+from oddsengine.runtime.gateway import run_gateway
+from oddsengine.runtime.settings import RedisSettings
+from oddsengine.streams.commands.log import CommandLog
+from oddsengine.streams.publisher import prepare
+from tests.support.builders import a_command, a_definition, a_quote, an_event, an_offer_of, market_updates
 from tests.support.credentials import SECRET, a_token, write_key
-from tests.support.history.archiving import NAMESPACE, archiving, until_archived
+from tests.support.history.archiving import NAMESPACE, archiving, until_archived, wall_ms
 from tests.support.history.recording_subscriber import RecordingSubscriber
-from tests.support.service import quick_settings, running_service, wait_until
+from tests.support.service import RunningGateway, quick_settings, running_service, wait_until
+from tests.support.streams.ends import KEYS, Owner
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from redis.asyncio import Redis
 
     from oddsengine.history.database import Database
     from oddsengine.runtime.settings import Settings
@@ -35,12 +46,13 @@ MARKS = tuple(
     next(event for event in map("mark{}".format, range(99)) if shard_of(EventId(event), 2) == shard) for shard in (0, 1)
 )
 ASKED_AT_ONCE = 16
+MARKET = "e1/match_odds"
 
 
-def settings_of(folder: Path, database: Database) -> Settings:
+def settings_of(folder: Path, database: Database, shards: int = 2) -> Settings:
     key = KeySettings(algorithm="HS256", file=write_key(folder / "secret", SECRET))
     profiles = {"default": Profile(book_sum=1.05), "gold": Profile(book_sum=1.2)}
-    settings = quick_settings(shards=2, profiles=profiles, auth=AuthSettings(keys=(key,)), closed_event_ttl_s=0.1)
+    settings = quick_settings(shards=shards, profiles=profiles, auth=AuthSettings(keys=(key,)), closed_event_ttl_s=0.1)
     return msgspec.structs.replace(settings, history=HistorySettings(url=database.url))
 
 
@@ -75,7 +87,7 @@ class Installation:
             await wait_until(lambda m=market, v=version: subscriber.markets.get(m, {}).get("v") not in {None, v}, market)  # type: ignore[misc]
 
 
-async def ask(service: RunningService, path: str, status: int = 200, **claims: Any) -> Any:
+async def ask(service: RunningGateway, path: str, status: int = 200, **claims: Any) -> Any:
     headers = {"Authorization": f"Bearer {a_token(**{'sub': 'ann', 'role': 'trader', **claims})}"}
     async with service.http.get(f"{service.base}/v1/history/{path}", headers=headers) as response:
         body = await response.read()
@@ -139,3 +151,109 @@ async def test_a_thousand_questions_are_answered_as_subscribers_saw_it(
             seen += await asyncio.gather(*(check(chance.choice(PROFILES)) for _ in range(ASKED_AT_ONCE)))
         assert {"", "open", "suspended"} <= set(seen)
         assert seen.count("in transit") < len(seen) / 20
+
+
+async def test_pages_gaps_and_refusals(tmp_path: Path, database: Database, redis_server: EmbeddedRedis, redis: Redis) -> None:
+    """A gateway without an engine, over a shard of which some entries were trimmed before they were archived."""
+    settings = settings_of(tmp_path, database, shards=1)
+    settings = msgspec.structs.replace(settings, redis=RedisSettings(url=redis_server.url, namespace=NAMESPACE))
+    owner = await Owner(redis).claimed()
+    times = [wall_ms()]
+
+    async def offers(price: int) -> None:
+        await asyncio.sleep(0.003)
+        times.append(wall_ms())
+        owner.offer.stage_event(an_event())
+        owner.offer.stage_market(an_offer_of(prices={"home": price}))
+        batch = owner.offer.commit(times[-1])
+        assert batch is not None
+        await owner.publisher.publish(prepare(owner.offer, batch))
+
+    log = CommandLog(redis, NAMESPACE)
+    for price in (2000, 2100, 2200, 2300):
+        await offers(price)
+    async with archiving(database, redis_server.url):
+        await until_archived(database, owner.offer.epoch, 4)
+        made = a_command("note", all=True)
+        await log.write(made)
+        await log.write(msgspec.structs.replace(made, lifted_by="bob", lifted_ms=made.created_ms + 5), made)
+        await until_archived(database, 0, 2, stream="commands")
+    for price in (2400, 2500, 2600):
+        await offers(price)
+    await redis.xtrim(KEYS.changes, minid=f"{owner.offer.epoch}-7", approximate=False)
+    async with archiving(database, redis_server.url):
+        await until_archived(database, owner.offer.epoch, 7)
+    path = f"markets/{MARKET}"
+    async with run_gateway(settings, redis_server.url) as running, aiohttp.ClientSession() as http:
+        gateway = RunningGateway(running, http)
+        await wait_until(lambda: not gateway.hub.replica.unloaded())
+
+        found = await ask(gateway, f"{path}?at={times[2]}&format=fractional")
+        assert ("11/10", iso_time(times[2], "milliseconds"), True) == (
+            found["market"]["selections"]["home"]["price"],
+            found["since"],
+            found["since_is_exact"],
+        )
+        newest = await ask(gateway, path)
+        assert (2.6, False) == (newest["market"]["selections"]["home"]["price"], newest["since_is_exact"])
+        # Byte for byte what a snapshot has of it.
+        headers = {"Authorization": f"Bearer {a_token(role='trader')}"}
+        async with http.get(f"{gateway.base}/v1/snapshot?channel=market:{MARKET}", headers=headers) as snapshot:
+            encoded = (await snapshot.read()).partition(b'"markets":[')[2][:-2]
+        async with http.get(f"{gateway.base}/v1/history/{path}", headers=headers) as then:
+            assert (await then.read()).endswith(b'"market":%b}' % encoded)
+
+        assert newest["market"] == (await ask(gateway, path, channels=["sport:football"], role="service"))["market"]
+        await check_pages(gateway, times)
+        await check_refusals(gateway, times)
+        await check_command_line(gateway)
+
+
+async def check_pages(gateway: RunningGateway, times: list[int]) -> None:
+    path = f"markets/{MARKET}"
+    pages: list[Any] = [await ask(gateway, f"{path}/changes?limit=2")]
+    while "next" in pages[-1]:
+        pages.append(await ask(gateway, f"{path}/changes?limit=2&cursor={pages[-1]['next']}"))
+    prices = [step["market"]["selections"]["home"]["price"] for page in pages for step in page["changes"]]
+    assert [2.0, 2.1, 2.2, 2.3, 2.6] == prices
+    assert (None, 2.1) == (pages[0]["before"], pages[1]["before"]["selections"]["home"]["price"])
+    assert ["beginning", "trimmed"][-1:] == [gap["reason"] for gap in pages[0]["gaps"]][-1:]
+    part = await ask(gateway, f"{path}/changes?from={times[2]}&to={times[3]}")
+    assert (2.0, 2) == (part["before"]["selections"]["home"]["price"], len(part["changes"]))
+
+    steps = (await ask(gateway, "commands?author=ann&limit=1"))["steps"]
+    steps += (await ask(gateway, "commands?author=ann&limit=5"))["steps"][1:]
+    assert [("made", None), ("lifted", "bob")] == [(step["step"], step["command"]["lifted_by"]) for step in steps]
+    assert [] == (await ask(gateway, "commands?author=eve"))["steps"]
+
+
+async def check_refusals(gateway: RunningGateway, times: list[int]) -> None:
+    path = f"markets/{MARKET}"
+    for asked, status, said, claims in (
+        (f"{path}?at={times[5]}", 404, "a gap after", {}),
+        (f"{path}?at={times[0] - 5000}", 404, "not on offer yet", {}),
+        (f"{path}?at=1970-01-01T00:00:01%2B00:00", 404, "begins at", {}),
+        ("markets/e1/other", 404, "has nothing of", {}),
+        (f"{path}?at={wall_ms() + 60_000}", 400, "future", {}),
+        (f"{path}?when=1", 400, "unknown parameter", {}),
+        (f"{path}/changes?cursor=1-2", 400, "cursor", {}),
+        (f"{path}/changes?limit=0", 400, "limit", {}),
+        (f"{path}?profile=silver", 404, "was not published", {}),
+        (f"{path}?profile=silver", 403, "of the profile gold", {"profile": "gold"}),
+        (path, 404, "has nothing of", {"channels": ["sport:tennis"]}),
+        (path, 403, "service", {"role": "subscriber"}),
+        ("commands", 403, "trader", {"role": "service"}),
+    ):
+        assert said in (await ask(gateway, asked, status, **claims))["error"]["message"], asked
+
+
+async def check_command_line(gateway: RunningGateway) -> None:
+    def command(*arguments: str) -> str:
+        result = CliRunner().invoke(app, ["history", *arguments, "--token", a_token(role="trader")])
+        assert 0 == result.exit_code, result.output
+        return result.output
+
+    assert "2.6" in await asyncio.to_thread(command, "price", gateway.base, MARKET)
+    listed = await asyncio.to_thread(command, "changes", gateway.base, MARKET, "--json", "--limit", "3")
+    assert 3 == len(listed.splitlines())
+    assert "bob" in await asyncio.to_thread(command, "commands", gateway.base)
