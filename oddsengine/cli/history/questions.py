@@ -1,4 +1,4 @@
-"""`oddsengine history price`, `changes`, `explain` and `commands`: questions about the past to a gateway, answered as tables or as JSON."""
+"""`oddsengine history price`, `changes`, `explain` and `commands`: questions about the past to a gateway."""
 
 from __future__ import annotations
 
