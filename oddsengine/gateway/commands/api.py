@@ -12,7 +12,6 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from oddsengine.commands.command import Scope
 from oddsengine.commands.validation import BadCommand, command_of, decode_request
 from oddsengine.common.error_codes import ErrorCode
 from oddsengine.common.http import RequestRejected, error, json_answer
@@ -22,7 +21,14 @@ from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.access.rate_limits import RateLimiter
 from oddsengine.gateway.commands.coverage import coverage_of, require_possible
 from oddsengine.gateway.commands.naming import described
-from oddsengine.gateway.commands.permissions import Forbidden, may_see, narrowed, require_granted, require_may_end
+from oddsengine.gateway.commands.permissions import (
+    Forbidden,
+    commands_every_profile,
+    may_see,
+    narrowed,
+    require_granted_all,
+    require_may_end,
+)
 from oddsengine.gateway.protocol.command_messages import CommandAnswer, CommandsAnswer, command_answer
 from oddsengine.gateway.server.readiness import require_loaded
 from oddsengine.streams.commands.log import Remembered, Written
@@ -132,7 +138,7 @@ class CommandsApi:
         remembered = None
         if remembered_key:
             digest = hashlib.sha256(body).hexdigest()
-            remembered = Remembered(f"{access.subject}:{remembered_key}", f"{digest}:{command.id}")
+            remembered = Remembered(f"{len(access.subject)}:{access.subject}:{remembered_key}", f"{digest}:{command.id}")
         written = await self._write(command, None, remembered)
         if written.outcome == "repeated":
             digest, _, key = written.remembered.partition(":")
@@ -151,17 +157,17 @@ class CommandsApi:
 
     def _command(self, body: bytes, access: Access) -> Command:
         now_ms = self._wall_ms()
-        profiles = self._replica.offers[0].profiles
+        published = self._replica.offers[0].profiles
+        # A token of one profile is not told which others there are.
+        profiles = published if commands_every_profile(access) else ()
         key = f"c{now_ms:011x}{secrets.token_hex(4)}"
         command = command_of(decode_request(body), key, access.subject, now_ms, profiles)
         if command.until_kick_off and self._is_in_play(command):
             raise BadCommand("expires is kick_off, and the event is in play: give a time, a number of seconds, or null")
         if command.force and access.role < Role.admin:
             raise Forbidden("force requires the role admin")
-        require_granted(access, command.action, command.scope, self._replica)
-        for event in command.events[1:]:
-            require_granted(access, command.action, Scope(event=event), self._replica)
-        scope = narrowed(access, command.action, command.scope)
+        require_granted_all(access, command, self._replica)
+        scope = narrowed(access, command.action, command.scope, published)
         require_possible(command, self._replica)
         is_proposal = command.action in self._settings.second_person
         about = described(command.scope, self._replica)
@@ -179,6 +185,8 @@ class CommandsApi:
                 raise Forbidden(
                     f"a command is confirmed by somebody else than its author, {before.author}: with a token of theirs"
                 )
+            if before.force and access.role < Role.admin:
+                raise Forbidden("force requires the role admin")
             state = self._state(before)
             if state in _ENDED or not before.is_proposal:
                 return error(409, ErrorCode.BAD_REQUEST, f"the command is {state}: there is nothing to confirm")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from oddsengine.commands.command import EVERY_PROFILE
+from oddsengine.commands.command import EVERY_PROFILE, Scope
 from oddsengine.commands.validation import UNDIVIDED
 from oddsengine.domain.ids import EventId
 from oddsengine.gateway.access.grants import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from oddsengine.commands.command import Action, Command, Scope
+    from oddsengine.commands.command import Action, Command
     from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.state.replica import Replica
 
@@ -55,20 +55,34 @@ def require_granted(access: Access, action: Action, scope: Scope, replica: Repli
         raise Forbidden(f"{scopes[0]} is not among the token's channels, {', '.join(access.channels) or 'none'}")
 
 
-def narrowed(access: Access, action: Action, scope: Scope) -> Scope:
+def require_granted_all(access: Access, command: Command, replica: Replica) -> None:
+    """Check that a token grants a command, for each of the events that it is about. Raises Forbidden if it does not."""
+    require_granted(access, command.action, command.scope, replica)
+    for event in command.events[1:]:
+        require_granted(access, command.action, Scope(event=event), replica)
+
+
+def commands_every_profile(access: Access) -> bool:
+    """Check whether a token is not of one profile only."""
+    return access.profile is None or access.role is Role.admin
+
+
+def narrowed(access: Access, action: Action, scope: Scope, published: Sequence[str]) -> Scope:
     """Return a scope with the profiles that a token may command: its own if it has one.
 
     Raises:
-        Forbidden: if the scope names another one, or the action is not of one profile.
+        Forbidden: if the scope names another one, the action is not of one profile, or the token's profile is not published.
     """
     own = access.profile
-    if own is None or access.role is Role.admin:
+    if own is None or commands_every_profile(access):
         return scope
     if action in UNDIVIDED:
         raise Forbidden(f"{action} holds in all profiles, and the token is of the profile {own} only")
     others = [name for name in scope.profiles if name not in {own, *EVERY_PROFILE}]
     if others:
         raise Forbidden(f"the token is of the profile {own}, not of {', '.join(others)}")
+    if own not in published:
+        raise Forbidden(f"the token is of the profile {own}, which is not published: nothing can be commanded in it")
     return msgspec.structs.replace(scope, profiles=(own,))
 
 
@@ -88,6 +102,6 @@ def require_may_end(access: Access, command: Command, replica: Replica) -> None:
     Raises:
         Forbidden: if it could not.
     """
-    require_granted(access, command.action, command.scope, replica)
-    if access.profile is not None and access.role is not Role.admin and command.scope.profiles != (access.profile,):
+    require_granted_all(access, command, replica)
+    if not commands_every_profile(access) and command.scope.profiles != (access.profile,):
         raise Forbidden(f"the command is not of the profile {access.profile} alone")

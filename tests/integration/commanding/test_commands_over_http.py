@@ -229,10 +229,14 @@ async def test_tokens_command_what_they_grant(tmp_path: Path) -> None:
         await floor.make(status=403, who=token("s", role="service"))
         await floor.make(status=403, who=token("n", commands=["note:*", "suspend:sport:tennis"]))
         await floor.make(status=403, who=token("c", channels=["sport:tennis"]))
-        await floor.make(status=403, who=token("g", profile="gold"), scope={"event": "e1", "profiles": ["default"]})
+        for name in ("default", "none"):
+            refused = await floor.make(status=403, who=token("g", profile="gold"), scope={"event": "e1", "profiles": [name]})
+            assert f"the token is of the profile gold, not of {name}" == refused["error"]["message"]
+        await floor.make(status=403, who=token("r", profile="removed"))
         await floor.make(status=403, who=token("g", profile="gold"), action="unresult")
         pair: dict[str, Any] = {"action": "match", "scope": {"event": "a.1"}, "values": "b.1"}
-        await floor.make(status=403, who=token("m", commands=["match:event:a.*"]), **pair)
+        half = token("m", commands=["match:event:a.*"])
+        await floor.make(status=403, who=half, **pair)
 
         gold, default = token("g", profile="gold"), token("d", profile="default")
         made = await floor.make(who=gold)
@@ -255,6 +259,15 @@ async def test_tokens_command_what_they_grant(tmp_path: Path) -> None:
         assert ("applied", "bob") == (confirmed["state"], confirmed["confirmed_by"])
         market = await floor.ask("GET", f"/v1/markets/{MARKET}", status=200, who=bob)
         assert 1.8 == market["selections"]["home"]["price"]
+
+        settled = await floor.make(who=token("both"), **pair)
+        await floor.ask("DELETE", f"/v1/commands/{settled['id']}", status=403, who=half)
+        forced = await floor.make(status=202, who=token("adm", role="admin"), force=True, **price)
+        await floor.ask("POST", f"/v1/commands/{forced['id']}/confirm", status=403, who=bob)
+        await floor.ask("POST", f"/v1/commands/{forced['id']}/confirm", status=200, who=token("adm2", role="admin"))
+        await floor.make(who=token("ann:x"), headers={"Idempotency_Key": "k"})
+        # Another person and another key, which were one request if subject and key were only joined.
+        await floor.make(who=token("ann"), headers={"Idempotency_Key": "x:k"}, reason="another")
 
 
 async def test_commands_that_redis_has_lost_hold_and_are_written_again() -> None:
