@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import structlog
 
 from oddsengine.common.signals import on_reload
 from oddsengine.common.tasks import end_tasks
+from oddsengine.history.embedded.server import NICENESS
 from oddsengine.runtime.archiving.database import provide_history
 from oddsengine.runtime.parts.access import access_part, build_admission, without_strangers
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
@@ -50,6 +52,8 @@ async def archiver(
         with startup.doing(Step.SECRETS):
             admission = build_admission(without_strangers(settings, "history.host", history.host))
         front = await stack.enter_async_context(open_front(history.host, history.port, startup))
+        # Whoever prices and serves on this machine goes first.
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
         database = await stack.enter_async_context(provide_history(settings, startup))
         # It loads the driver, which is only installed where there is a history.

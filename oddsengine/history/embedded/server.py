@@ -8,6 +8,7 @@ from having been killed. Without one, everything is in a temporary directory, wh
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _START_TIMEOUT_S: Final = 60.0
 _USER: Final = "oddsengine"
 _DATABASE: Final = "postgres"
+#: How far history gives way to other processes, as `nice` has it.
+NICENESS: Final = 10
 #: The path of a unix socket can't be longer than some 100 bytes.
 _MAX_SOCKETS_PATH: Final = 80
 _POLL_S: Final = 0.2
@@ -79,9 +82,11 @@ class EmbeddedPostgres:
 
     Args:
         directory: where to keep the data; None for a temporary one.
+        gives_way: whether other processes of this machine go first.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, directory: Path | None = None, *, gives_way: bool = False) -> None:
+        self._gives_way = gives_way
         self._is_temporary = directory is None
         self._directory = Path(tempfile.mkdtemp(prefix="oddsengine-postgres-")) if directory is None else directory.absolute()
         self._data = self._directory / "data"
@@ -166,6 +171,8 @@ class EmbeddedPostgres:
                 start_new_session=True,  # Ctrl-C in a terminal must reach only us: we stop the server last
                 **spawn_arguments(),
             )
+        if self._gives_way:
+            os.setpriority(os.PRIO_PROCESS, self._server.pid, NICENESS)
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 while not self._is_ready():

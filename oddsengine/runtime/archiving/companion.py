@@ -77,7 +77,7 @@ class HistoryCompanion:
             tasks = []
             if history.is_embedded:
                 directory = Path(history.directory) if history.directory else None
-                server = await stack.enter_async_context(EmbeddedPostgres(directory))
+                server = await stack.enter_async_context(EmbeddedPostgres(directory, gives_way=True))
                 url = server.url
                 await asyncio.to_thread(lambda: asyncio.run(migrate(open_database(history, url).connect)))
                 tasks.append(asyncio.create_task(server.keep_running(), name="postgres"))

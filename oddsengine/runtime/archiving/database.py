@@ -54,7 +54,7 @@ async def provide_history(settings: Settings, startup: Startup) -> AsyncIterator
         if history.is_embedded:
             with startup.doing(Step.HISTORY):
                 directory = Path(history.directory) if history.directory else None
-                server = await stack.enter_async_context(EmbeddedPostgres(directory))
+                server = await stack.enter_async_context(EmbeddedPostgres(directory, gives_way=True))
                 database = open_database(history, server.url)
                 await migrate(database.connect)
             group = await stack.enter_async_context(asyncio.TaskGroup())

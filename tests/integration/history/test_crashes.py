@@ -57,7 +57,7 @@ async def until_failed(database: Database) -> None:
     """Wait until transactions fail."""
     query = "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()"
     before = await fetch(database, query)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while await fetch(database, query) == before:
             await asyncio.sleep(0.1)
 

@@ -165,6 +165,6 @@ async def test_every_way_to_tamper_with_a_history_is_found_and_named(
 
 
 async def until_checkpoints(database: Database, number: int) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while await fetch(database, "SELECT count(*) FROM checkpoints") < [(number,)]:
             await asyncio.sleep(0.02)

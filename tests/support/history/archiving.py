@@ -70,7 +70,7 @@ async def until_archived(database: Database, epoch: int, seq: int, stream: str =
     """Wait until the history reaches a position."""
     connection = await database.connect()
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 row = await connection.fetchrow("SELECT epoch, seq FROM positions WHERE stream = $1", stream)
                 if row is not None and tuple(row) >= (epoch, seq):
