@@ -248,6 +248,19 @@ def console(
 
 
 @app.command()
+def history(
+    changes: Annotated[
+        int | None, typer.Option(help="How many changes it gets. Default: as many as fit in two and a half minutes.", min=20_000)
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Milliseconds of questions about the past, what a million changes take, changes/s archived, entries/s verified."""
+    from bench.history import scenario
+
+    show(scenario.run(changes), json)
+
+
+@app.command()
 def paired(
     scenarios: Annotated[list[str], typer.Argument(help='Scenarios with their options, such as "fanout --subscribers 100".')],
     base: Annotated[Path, typer.Option(help="The other checkout, with its own .venv.", exists=True, file_okay=False)],

@@ -9,9 +9,8 @@ import msgspec
 from oddsengine.history.rows.shard_rows import ShardRows
 from oddsengine.offer.entries.entry import entry_of, opening_of
 from oddsengine.offer.owned_offer import OwnedOffer
-from oddsengine.offer.replica_offer import ReplicaOffer
 from oddsengine.streams.chain.entries import TailEntry
-from oddsengine.streams.chain.links import digest_of
+from oddsengine.streams.chain.links import NO_LINK, digest_of
 from oddsengine.streams.positions import Position
 
 if TYPE_CHECKING:
@@ -34,10 +33,10 @@ class SyntheticShard:
 
     def __init__(self, shard: int, profiles: Sequence[str], at_ms: int) -> None:
         self.offer = OwnedOffer(profiles)
-        self.rows = ShardRows(shard, offer=ReplicaOffer(()))
+        self.rows = ShardRows(shard)
         self._digest = b""
         self.offer.open_epoch(EPOCH)
-        self.rows.add(self._entry(opening_of(self.offer, [], at_ms)))
+        self.rows.add(self._entry(opening_of(self.offer, [], at_ms))._replace(follows=NO_LINK))
 
     def publish(self, at_ms: int) -> TailEntry | None:
         """Return the entry of what was staged, None if that is nothing. It is not among the rows yet."""

@@ -1,0 +1,1 @@
+"""What the history takes and how fast it answers."""
