@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -68,3 +70,41 @@ async def test_a_trader_signs_in_with_a_token(page: Any, tmp_path: Path) -> None
         await page.keyboard.press("Enter")
         await page.locator(ROW).wait_for()
         await page.locator("#person", has_text="ann (trader)").wait_for()
+
+
+def the_past(query: dict[str, str]) -> dict[str, Any]:
+    """What a history answers of a market whose price was 1.7 and later 1.8."""
+    at = datetime.now(UTC) - timedelta(minutes=10)
+    selection = {"name": "Home", "price": 1.7, "status": "active", "order": 0}
+    whole = {"id": "e1/match_odds", "event": "e1", "status": "open", "reason": None, "v": 1, "selections": {"home": selection}}
+    if "at" in query:
+        return {"at": query["at"], "since": at.isoformat(), "since_is_exact": False, "stale": False, "market": whole}
+    change = {"id": "e1/match_odds", "v": 2, "selections": {"home": {"price": 1.8}}}
+    return {"before": whole, "changes": [{"at": at.isoformat(), "position": "0-1-2", "market": change}], "gaps": []}
+
+
+async def test_a_time_of_the_last_hour_is_chosen_by_keyboard(page: Any) -> None:
+    """The chart begins before the console was opened, and what subscribers saw then is said."""
+    asked: list[str] = []
+
+    async def answer(route: Any) -> None:
+        asked.append(route.request.url)
+        await route.fulfill(json=the_past(dict(parse_qsl(urlsplit(route.request.url).query))))
+
+    await page.route("**/v1/history/**", answer)
+    async with a_floor() as service:
+        await page.goto(f"{service.base}/console")
+        await page.locator(f'{ROW}[aria-selected="true"]').wait_for()
+        await page.keyboard.press("Enter")
+        slider = page.get_by_role("slider", name="Time in the last hour")
+        await slider.wait_for()
+        # Two steps before the present one, over an hour.
+        await page.wait_for_function("document.querySelector('.chart .line0')?.getAttribute('d').split('H').length >= 4")
+        await slider.focus()
+        await page.keyboard.press("PageDown")
+        await page.locator(".then", has_text="Open, since").filter(has_text="or before").filter(has_text="Home 1.70").wait_for()
+        assert 1 == await page.locator(".chart .mark").count()
+        assert "e1%2Fmatch_odds?at=" in asked[-1]
+        await page.keyboard.press("End")
+        await page.locator(".chart .mark").wait_for(state="detached")
+        assert "" == await page.locator(".then").inner_text()

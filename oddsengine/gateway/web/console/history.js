@@ -1,4 +1,4 @@
-// Prices and fair odds since the console was opened, in memory.
+// Prices and fair odds since the console was opened, in memory, and what a history says of the hour before.
 
 const MIN_INTERVAL_MS = 5000;
 // An hour, if a price changes in every interval.
@@ -53,6 +53,28 @@ export class PriceHistory {
   /** Return the two series of a selection, undefined if nothing is known of it. */
   of(market, key) {
     return this.markets.get(market)?.get(key);
+  }
+
+  /** Since when something is known of a market; undefined if nothing is. */
+  since(market) {
+    const times = [...this.markets.get(market)?.values() ?? []].flatMap(({ price }) => price.times.slice(0, 1));
+    return times.length ? Math.min(...times) : undefined;
+  }
+
+  /**
+   * Put what was before in front of what is known of a market.
+   * @param {{key?: string, line?: string, value?: number|null, at: number}[]} points in order; one without a key ends all lines
+   */
+  prepend(market, points) {
+    const known = this.markets.get(market) ?? new Map();
+    this.forget(market);
+    for (const { key, line, value, at } of points) {
+      if (key !== undefined) this.#add(market, key, line, value, at);
+      else for (const name of this.markets.get(market)?.keys() ?? []) for (const each of ["price", "fair"]) this.#add(market, name, each, null, at);
+    }
+    for (const [key, lines] of known) {
+      for (const [line, { times, values }] of Object.entries(lines)) times.forEach((at, index) => this.#add(market, key, line, values[index], at));
+    }
   }
 
   forget(market) {

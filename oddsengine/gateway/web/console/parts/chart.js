@@ -29,8 +29,9 @@ const svg = (tag, attributes, text) => {
  * @param {{index: number, price: {times: number[], values: (number|null)[]}, fair: object}[]} lines
  * @param {number} nowMs
  * @param {number} width how wide it is on the page, pixels
+ * @param {number} [markedMs] a time to mark
  */
-export function drawChart(root, lines, nowMs, width) {
+export function drawChart(root, lines, nowMs, width, markedMs) {
   const shown = lines.flatMap((line) => [
     { series: line.price, className: `line line${line.index}` }, { series: line.fair, className: `line fair line${line.index}` },
   ]).filter(({ series }) => series.times.length);
@@ -63,6 +64,7 @@ export function drawChart(root, lines, nowMs, width) {
     nodes.push(svg("text", { x: x(at), y: HEIGHT - 7, "text-anchor": anchor }, at % 60_000 ? clockText(at) : minuteText(at)));
   }
   for (const { series, className } of cut) nodes.push(svg("path", { class: className, d: path(series, x, y, nowMs) }));
+  if (markedMs >= from) nodes.push(svg("line", { class: "mark", x1: x(markedMs), x2: x(markedMs), y1: TOP, y2: HEIGHT - BOTTOM }));
   root.replaceChildren(...nodes);
 }
 

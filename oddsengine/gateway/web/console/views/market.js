@@ -5,6 +5,7 @@ import { marketName, selectionKeys, selectionName, title } from "../../names.js"
 import { age, clockText, drawAges } from "../parts/ages.js";
 import { drawChart } from "../parts/chart.js";
 import { ACTIONS } from "../parts/command_dialog.js";
+import { Past } from "../parts/past.js";
 import { valuesText } from "../commanding.js";
 import { causeOf, reasonText } from "../reasons.js";
 
@@ -69,9 +70,13 @@ export class MarketDetail {
       this.#chartMs = 0;
     }).observe(this.chart);
     this.legend = element("ul", { class: "legend" });
+    this.past = new Past(console, () => {
+      this.#chartMs = 0;
+      console.redraw();
+    });
     const section = (heading, ...nodes) => element("section", {}, element("h4", { text: heading }), ...nodes);
     this.root = element("article", { class: "detail", "aria-label": "Market" }, element("h3", {}, this.name, " ", this.version), this.state, this.actions, this.commands, this.prices,
-      section("Published price and fair odds, last hour", this.chart, this.legend),
+      section("Published price and fair odds, last hour", this.chart, this.legend, this.past.root),
       element("div", { class: "columns" }, section("Rule of each profile", this.rules), section("Guards", this.guards), section("Sources", this.sources)));
   }
 
@@ -82,6 +87,7 @@ export class MarketDetail {
     this.#askedMs = this.#chartMs = 0;
     this.#drawn.clear();
     this.#shownMs = Date.now();
+    this.past.show(id);
     setTimeout(() => this.console.redraw(), SETTLED_MS);
   }
 
@@ -272,7 +278,7 @@ export class MarketDetail {
     const texts = lines.map(({ name, price, fair }) => `${name} ${number(price.values.at(-1))}${fair.values.at(-1) ? ` (fair ${number(fair.values.at(-1))})` : ""}`);
     this.#once("legend", lines.map(({ key }) => key), () => this.#drawLegend(lines));
     texts.forEach((text, index) => setText(this.legend.children[index].firstChild.lastChild, text));
-    drawChart(this.chart, lines.filter(({ key }) => !this.#uncharted.has(key)), Date.now(), this.#chartWidth);
+    drawChart(this.chart, lines.filter(({ key }) => !this.#uncharted.has(key)), Date.now(), this.#chartWidth, this.past.atMs);
     this.chart.setAttribute("aria-label", `Prices: ${texts.join(", ")}`);
   }
 

@@ -1,0 +1,151 @@
+// The past of a market, where the gateway has a history: the last hour for its chart, and what a profile saw at a time, by a slider.
+
+import { element, setText } from "../../dom.js";
+import { selectionKeys, selectionName, title } from "../../names.js";
+import { reasonText } from "../reasons.js";
+import { clockText } from "./ages.js";
+
+const HOUR_MS = 3_600_000;
+const STEP_MS = 1000;
+const ASK_AFTER_MS = 150;
+const LOAD_AFTER_MS = 600;
+const MAX_PAGES = 5;
+const PAGE = 1000;
+const UNAVAILABLE = 503;
+const ASK_AGAIN_MS = 30_000;
+
+export class Past {
+  #timer;
+  #loading;
+  #loaded = new Set();
+  #missingUntilMs = 0;
+
+  /**
+   * @param {object} console
+   * @param {() => void} drawChart draws the chart again
+   */
+  constructor(console, drawChart) {
+    this.console = console;
+    this.drawChart = drawChart;
+    /** the chosen time, Unix milliseconds by this clock; undefined: now */
+    this.atMs = undefined;
+    this.slider = element("input", { type: "range", min: "0", max: String(HOUR_MS), step: String(STEP_MS), "aria-label": "Time in the last hour" });
+    this.profile = element("select", { "aria-label": "Profile" });
+    this.now = element("button", { type: "button", text: "Now" });
+    this.said = element("div", { class: "then", role: "status" });
+    this.root = element("div", { class: "past", hidden: "" }, element("div", { class: "past-controls" },
+      element("span", { text: "What did subscribers see?" }), this.profile, this.slider, this.now), this.said);
+    this.slider.addEventListener("input", () => this.#choose());
+    this.profile.addEventListener("change", () => this.#choose());
+    this.now.addEventListener("click", () => this.#reset());
+  }
+
+  /** Turn to a market; undefined for none. */
+  show(id) {
+    this.id = id;
+    this.root.hidden = true;
+    this.#reset();
+    clearTimeout(this.#loading);
+    if (id && Date.now() >= this.#missingUntilMs) this.#loading = setTimeout(() => this.#load(id), LOAD_AFTER_MS);
+  }
+
+  #reset() {
+    clearTimeout(this.#timer);
+    this.atMs = undefined;
+    this.slider.value = this.slider.max;
+    this.slider.setAttribute("aria-valuetext", "now");
+    this.said.replaceChildren();
+    this.drawChart();
+  }
+
+  get #offsetMs() {
+    return this.console.live.clockOffsetMs ?? 0;
+  }
+
+  #path(id) {
+    return `v1/history/markets/${encodeURIComponent(id)}`;
+  }
+
+  /** Load the last hour up to what is in memory, and show the slider. */
+  async #load(id) {
+    try {
+      if (!this.#loaded.has(id)) {
+        await this.#loadHour(id);
+        this.#loaded.add(id);
+      }
+    } catch (problem) {
+      // Where there is no history it is not asked for again, and where it does not answer now, not with every market.
+      if (problem.status === UNAVAILABLE) this.#missingUntilMs = problem.retryAfterS ? Date.now() + ASK_AGAIN_MS : Infinity;
+      if (problem.status !== 404) return;
+    }
+    if (id !== this.id) return;
+    const { profiles, person } = this.console.commanding;
+    this.profile.replaceChildren(...profiles.map((name) => element("option", { text: name, ...(name === person?.profile ? { selected: "" } : {}) })));
+    this.profile.hidden = profiles.length < 2;
+    this.root.hidden = false;
+    this.drawChart();
+  }
+
+  async #loadHour(id) {
+    const offset = this.#offsetMs;
+    const { history } = this.console.live;
+    const untilMs = Math.min(history.since(id) ?? Date.now(), Date.now());
+    const limits = `from=${Math.round(Date.now() + offset - HOUR_MS)}&to=${Math.round(untilMs + offset)}&limit=${PAGE}&include=fair`;
+    const points = [];
+    let cursor = "";
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const answer = await this.console.api.get(`${this.#path(id)}/changes?${limits}${cursor && `&cursor=${cursor}`}`);
+      if (page === 0 && answer.before) note(points, answer.before, Date.now() - HOUR_MS);
+      for (const { at, market } of answer.changes) note(points, market, Date.parse(at) - offset);
+      // What is not known is not drawn.
+      for (const { after, until } of answer.gaps) for (const at of [after, until]) if (at) points.push({ at: Date.parse(at) - offset });
+      cursor = answer.next;
+      if (!cursor) break;
+    }
+    if (cursor && points.length) points.push({ at: points.at(-1).at + 1 });
+    points.sort((one, other) => one.at - other.at);
+    history.prepend(id, points);
+  }
+
+  #choose() {
+    const backMs = HOUR_MS - Number(this.slider.value);
+    if (!backMs) return this.#reset();
+    this.atMs = Date.now() - backMs;
+    this.slider.setAttribute("aria-valuetext", clockText(this.atMs));
+    this.drawChart();
+    clearTimeout(this.#timer);
+    const asked = { id: this.id, atMs: this.atMs };
+    this.#timer = setTimeout(() => this.#ask(asked), ASK_AFTER_MS);
+  }
+
+  async #ask({ id, atMs }) {
+    const profile = this.profile.value ? `&profile=${encodeURIComponent(this.profile.value)}` : "";
+    let shown;
+    try {
+      shown = this.#describe(await this.console.api.get(`${this.#path(id)}?at=${Math.round(atMs + this.#offsetMs)}${profile}`), atMs);
+    } catch (problem) {
+      shown = [element("p", {}, element("strong", { text: `${clockText(atMs)}: ` }), problem.message)];
+    }
+    if (id === this.id && atMs === this.atMs) this.said.replaceChildren(...shown);
+  }
+
+  #describe({ market, since, since_is_exact: isExact }, atMs) {
+    const state = market.status === "open" ? "Open" : `${title(market.status)}${market.reason ? `: ${reasonText(market.reason)}` : ""}`;
+    const prices = selectionKeys(market).map((key) => {
+      const { price } = market.selections[key];
+      return `${selectionName(key, market.selections[key])} ${price == null ? "–" : Number(price).toFixed(2)}`;
+    });
+    return [element("p", {}, element("strong", { text: `${clockText(atMs)}: ${state}` }), `, since ${clockText(Date.parse(since) - this.#offsetMs)}${isExact ? "" : " or before"}`),
+      element("p", { text: prices.join(", ") })];
+  }
+}
+
+/** Add what a market's changed fields say of its lines. */
+function note(points, market, at) {
+  if (market.removed) return points.push({ at });
+  for (const [key, selection] of Object.entries(market.selections ?? {})) {
+    if (selection.price === undefined) continue;
+    points.push({ key, line: "price", value: selection.price, at });
+    if (selection.fair || selection.price === null) points.push({ key, line: "fair", value: selection.fair ? 1 / selection.fair : null, at });
+  }
+}
