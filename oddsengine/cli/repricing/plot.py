@@ -29,6 +29,8 @@ def require_matplotlib(file: Path) -> None:
     """
     if file.suffix.lower() not in _SUFFIXES:
         raise ValueError(f"{file}: a plot is written to a file that ends with {', '.join(_SUFFIXES)}")
+    if not file.absolute().parent.is_dir():
+        raise ValueError(f"{file}: there is no such folder")
     if find_spec("matplotlib") is None:
         raise ValueError("--plot needs matplotlib, which is not installed: pip install matplotlib, or leave --plot out")
 

@@ -37,7 +37,7 @@ def print_tables(report: Report) -> None:
 def _table(profile: str, lines: list[Line]) -> Table:
     table = Table(title=f"profile {profile}", title_justify="left")
     table.add_column("type", no_wrap=True)
-    for heading in ("markets", "margin", "price", "largest", "suspended", "changes", "hold", "of"):
+    for heading in ("markets", "margin", "price", "largest", "suspended", "changes", "hold", "settled"):
         table.add_column(heading, justify="right")
     for line in lines:
         price = line.price

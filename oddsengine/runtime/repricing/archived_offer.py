@@ -27,7 +27,7 @@ from oddsengine.runtime.repricing.timeline import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
     from oddsengine.domain.ids import MarketId
     from oddsengine.history.database import Database
@@ -37,14 +37,14 @@ _WINDOW_MS: Final = 10_000
 _KEYS_AT_ONCE: Final = 1000
 _decode_command: Final = msgspec.msgpack.Decoder(Command).decode
 _CHANGES: Final = (
-    "SELECT at_ms, shard, epoch, seq, ordinal, change FROM changes WHERE at_ms >= $1 AND at_ms < $2",
-    "SELECT at_ms, shard, epoch, seq, kind, number, body FROM records WHERE at_ms >= $1 AND at_ms < $2 AND kind = ANY($3)",
+    "SELECT key, at_ms, shard, epoch, seq, ordinal, change FROM changes WHERE at_ms >= $1 AND at_ms < $2",
+    "SELECT key, at_ms, shard, epoch, seq, kind, number, body FROM records WHERE at_ms >= $1 AND at_ms < $2 AND kind = ANY($3)",
 )
 # Each day begins with whole states, so nothing before it is needed; of what came then, only the last is.
 _LAST: Final = (
-    """SELECT DISTINCT ON (key) at_ms, shard, epoch, seq, ordinal, change FROM changes WHERE at_ms >= $1 AND at_ms < $2
+    """SELECT DISTINCT ON (key) key, at_ms, shard, epoch, seq, ordinal, change FROM changes WHERE at_ms >= $1 AND at_ms < $2
        ORDER BY key, at_ms DESC, epoch DESC, seq DESC, ordinal DESC""",
-    """SELECT DISTINCT ON (key, kind) at_ms, shard, epoch, seq, kind, number, body FROM records
+    """SELECT DISTINCT ON (key, kind) key, at_ms, shard, epoch, seq, kind, number, body FROM records
        WHERE at_ms >= $1 AND at_ms < $2 AND kind = ANY($3) ORDER BY key, kind, at_ms DESC, number DESC""",
 )
 _SILENCES: Final = """
@@ -62,6 +62,19 @@ class NothingArchived(HistoryError):
 
     def __init__(self) -> None:
         super().__init__("the history has nothing of this time: give another --from and --to, or compare with --against OLD.toml")
+
+
+class UnreadableRow(HistoryError):
+    """The history has a row that can't be read.
+
+    Args:
+        row: the row.
+    """
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        where = f"{row.what.name.lower()} at {row.epoch}-{row.seq} of shard {row.shard}"
+        super().__init__(f"the history can't be read: {where}: run `oddsengine history verify`")
 
 
 class ArchivedOffer:
@@ -102,13 +115,14 @@ class ArchivedOffer:
 
         Raises:
             NothingArchived: if there is none of the beginning, and nothing later.
+            UnreadableRow: if a row can't be read.
         """
         timeline = Timeline()
         connection = await self._database.connect()
         try:
             async for rows in self._rows(connection):
                 for row in rows:
-                    for seen in timeline.take(row):
+                    for seen in _taken(timeline, row):
                         yield seen
         finally:
             await connection.close()
@@ -122,7 +136,7 @@ class ArchivedOffer:
         yield [each for each in moments if each.at_ms < self._since_ms]
         for from_ms in range(self._since_ms, self._until_ms, _WINDOW_MS):
             to_ms = min(from_ms + _WINDOW_MS, self._until_ms)
-            rows = await _read(connection, _CHANGES, from_ms, to_ms)
+            rows = [row for _, row in await _read(connection, _CHANGES, from_ms, to_ms)]
             yield sorted(rows + [each for each in moments if from_ms <= each.at_ms < to_ms])
 
     async def _moments(self, connection: Any, day_ms: int) -> list[Row]:
@@ -150,10 +164,19 @@ class ArchivedOffer:
             await connection.close()
 
 
-async def _read(connection: Any, queries: Iterable[str], from_ms: int, to_ms: int) -> list[Row]:
+def _taken(timeline: Timeline, row: Row) -> Iterator[Observation | Unknown]:
+    try:
+        yield from timeline.take(row)
+    except (*DECODING_ERRORS, ValueError):
+        raise UnreadableRow(row) from None
+
+
+async def _read(connection: Any, queries: Iterable[str], from_ms: int, to_ms: int) -> list[tuple[int, Row]]:
+    """Return the rows of a time, each with its key."""
     changes, records = queries
-    rows = [change_row(*row) for row in await connection.fetch(changes, from_ms, to_ms)]
-    return sorted(rows + [record_row(*row) for row in await connection.fetch(records, from_ms, to_ms, list(RECORD_KINDS))])
+    rows = [(key, change_row(*row)) for key, *row in await connection.fetch(changes, from_ms, to_ms)]
+    others = await connection.fetch(records, from_ms, to_ms, list(RECORD_KINDS))
+    return rows + [(key, record_row(*row)) for key, *row in others]
 
 
 def _command_in(sealed: bytes) -> Command | None:

@@ -13,11 +13,11 @@ import msgspec
 from oddsengine.domain.changes import MarketRecord, MarketState
 from oddsengine.domain.ids import MarketId
 from oddsengine.history.rows.cutting import record_in
-from oddsengine.history.rows.tables import RecordKind, key_of
+from oddsengine.history.rows.tables import RecordKind
 from oddsengine.repricing.views import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 #: Why a market of a silent shard is suspended.
 STALE: Final = "stale"
@@ -148,19 +148,11 @@ class Timeline:
                     yield Unknown(at_ms, is_over=before)
 
 
-def last_of_each(rows: list[Row]) -> list[Row]:
-    """Return of changes and records those that say the last of each market and each shard's profiles, in their order."""
-    last: dict[tuple[int, int], Row] = {}
-    for row in sorted(rows):
-        last[row.shard, 0 if row.what is What.PROFILES else _market_key(row)] = row
+def last_of_each(rows: Iterable[tuple[int, Row]]) -> list[Row]:
+    """Return of changes and records, each with its key, the last of each market and of each shard's profiles, in their order."""
+    last: dict[tuple[int, int, bool], Row] = {}
+    for key, row in rows:
+        of = (row.shard, key, row.what is What.PROFILES)
+        if of not in last or last[of] < row:
+            last[of] = row
     return sorted(last.values())
-
-
-def _market_key(row: Row) -> int:
-    match row.what:
-        case What.CHANGE:
-            return key_of(record_in(row.body).id)
-        case What.MARKET:
-            return key_of(_decode_record(row.body).id)
-        case _:
-            return key_of(row.body.decode())

@@ -58,11 +58,9 @@ async def archive(database: Database, recording: Path, config: Path, command: Co
         await connection.close()
 
 
-async def repriced(folder: Path, config: str, *arguments: str) -> dict[str, Any]:
-    times = ("--from", "2023-11-14T22:13:22Z", "--to", "2023-11-14T22:13:32Z")
-    result = await asyncio.to_thread(
-        called, "reprice", folder / "recording", "--config", folder / config, "--json", *times, *arguments
-    )
+async def repriced(folder: Path, config: str, seconds: int) -> dict[str, Any]:
+    times = ("--from", "2023-11-14T22:13:22Z", "--to", f"2023-11-14T22:13:{20 + seconds}Z")
+    result = await asyncio.to_thread(called, "reprice", folder / "recording", "--config", folder / config, "--json", *times)
     assert 0 == result.returncode, result.stderr
     found: dict[str, Any] = orjson.loads(result.stdout)
     return found
@@ -72,22 +70,28 @@ async def test_a_recording_is_compared_with_what_was_published_of_it(database: D
     """By the config of then and with the commands of then nothing differs. By another one its margin does."""
     history = f'[history]\nurl = "{database.url}"\n'
     for name, book_sum in (("same.toml", 1.05), ("new.toml", 1.08)):
-        (tmp_path / name).write_text(f"{history}[profiles.default]\nbook_sum = {book_sum}\n")
-    recording = record_simulator(tmp_path / "recording", ticks=75, matches=1)
+        (tmp_path / name).write_text(f"{history}[engine]\nclosed_event_ttl_s = 0\n[profiles.default]\nbook_sum = {book_sum}\n")
+    recording = record_simulator(tmp_path / "recording", ticks=90, matches=1)
     command = a_command("suspend", at_ms=SUSPENDED_MS, all=True, types=("total",))
     await archive(database, recording, tmp_path / "same.toml", command)
-    same = await repriced(tmp_path, "same.toml")
-    assert (2000, 12_000, 0) == (same["from_ms"] - START_MS, same["to_ms"] - START_MS, same["unknown_s"])
+    same = await repriced(tmp_path, "same.toml", 17)
+    assert (2000, 17_000, 0) == (same["from_ms"] - START_MS, same["to_ms"] - START_MS, same["unknown_s"])
     totals = next(line for line in same["lines"] if line["type"] == "total")
-    assert 0.65 < totals["reasons"]["then"]["trader"] < 0.75
+    assert 0.5 < totals["reasons"]["then"]["trader"] < 0.8
     for line in same["lines"]:
         assert (0, 0, None) == tuple(line["price"].values()), line
         assert all(not figure["change"] for figure in line.values() if isinstance(figure, dict) and "change" in figure), line
-    of_all = (await repriced(tmp_path, "new.toml"))["lines"][0]
+    of_all = (await repriced(tmp_path, "new.toml", 12))["lines"][0]
     assert 0.02 < of_all["book_sum"]["change"] < 0.04
     assert of_all["price"]["mean"] < -0.01
     # The results came after the time that is compared.
     assert of_all["hold_markets"] > 0
+    left = "SELECT count(*) FROM records WHERE kind = 2 AND at_ms BETWEEN $1 AND $2"
+    assert 0 < (await database.fetch(left, START_MS + 2000, START_MS + 17_000))[0][0], "markets left meanwhile"
     nothing = ("--from", "2023-11-15", "--to", "2023-11-16")
     result = await asyncio.to_thread(called, "reprice", recording, "--config", tmp_path / "new.toml", *nothing)
     assert (1, True) == (result.returncode, "the history has nothing of this time" in result.stderr)
+    await database.execute("UPDATE changes SET change = '\\xc1' WHERE at_ms > $1", START_MS + 3000)
+    damaged = ("--from", "2023-11-14T22:13:22Z", "--to", "2023-11-14T22:13:32Z")
+    result = await asyncio.to_thread(called, "reprice", recording, "--config", tmp_path / "new.toml", *damaged)
+    assert (1, True) == (result.returncode, "run `oddsengine history verify`" in result.stderr), result.stderr

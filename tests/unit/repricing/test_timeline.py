@@ -69,4 +69,4 @@ def test_nothing_is_known_while_entries_of_any_shard_are_missing() -> None:
 
 def test_of_what_was_before_only_the_last_is_needed() -> None:
     rows = [PROFILES, change(10, 1, 2000), record_row(10, 0, 1, 1, RecordKind.MARKET, 2, a_market(2000)), change(20, 2, 2100)]
-    assert [PROFILES, rows[-1]] == last_of_each(rows)
+    assert [PROFILES, rows[-1]] == last_of_each(zip((0, 7, 7, 7), rows, strict=True))
