@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import orjson
+import structlog
 
+from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.offer.change_index import ALL
 from oddsengine.streams.connection import UNAVAILABLE
 from oddsengine.streams.notes.log import Explanation, Note
@@ -38,6 +40,7 @@ _SHARE: Final = 0.01
 #: For how long a look explains; the next one is the later for what this one has taken.
 _SLICE_S: Final = 0.002
 _FEEDS_EVERY_S: Final = 1.0
+_log = structlog.get_logger(__name__)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -82,6 +85,7 @@ class NoteRecorder:
         self._waiting: list[tuple[float, MarketId]] = []
         self._is_waiting: set[MarketId] = set()
         self._feeds: dict[str, tuple[str, str]] = {}
+        self._failures = LineLimit(clock)
         self._config = ""
         self._next_feeds_s = 0.0
 
@@ -91,22 +95,27 @@ class NoteRecorder:
         while True:
             await asyncio.sleep(pause_s)
             began_s = self._worked_s()
-            notes = self.step()
+            notes: list[Note] = []
+            try:
+                self.step(notes)
+            except Exception:  # noqa: BLE001 - publishing must not depend on it
+                # The market that can't be explained is not tried again before it changes; the others are.
+                if (left_out := self._failures.take()) is not None:
+                    _log.exception("notes failed, trying again", left_out=left_out)
             pause_s = max(_LOOK_S, (self._worked_s() - began_s) / _SHARE)
             if notes:
                 with suppress(*UNAVAILABLE):  # the publishing beside says so
                     await self._log.write(notes)
 
-    def step(self) -> list[Note]:
-        """Return what is to be noted now."""
+    def step(self, notes: list[Note]) -> None:
+        """Add what is to be noted now to notes."""
         for writer in self._engine.ownership.active:
             self._look(writer.shard)
-        notes = self._explain(self._worked_s() + _SLICE_S)
+        self._explain(notes, self._worked_s() + _SLICE_S)
         if (now_s := self._clock()) >= self._next_feeds_s:
             self._next_feeds_s = now_s + _FEEDS_EVERY_S
             self._forget_removed()
             notes += self._of_process()
-        return notes
 
     def _look(self, shard: int) -> None:
         """Find the markets that have changed since the last look."""
@@ -132,8 +141,7 @@ class NoteRecorder:
         self._is_waiting.add(market)
         heapq.heappush(self._waiting, (due_s, market))
 
-    def _explain(self, end_s: float) -> list[Note]:
-        notes: list[Note] = []
+    def _explain(self, notes: list[Note], end_s: float) -> None:
         moving: list[MarketId] = []
         pipeline = self._engine.pipeline
         while (market := self._next(end_s)) is not None:
@@ -156,7 +164,6 @@ class NoteRecorder:
             notes.append(Note("explanation", market, self._wall_ms(), _encode(Explanation(*position, explanation))))
         for market in moving:
             self._wait(market, self._clock())
-        return notes
 
     def _next(self, end_s: float) -> MarketId | None:
         """Return the market to explain next, None if there is none or no time."""

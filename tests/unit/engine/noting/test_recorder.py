@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
+import structlog
 
+from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.ids import MarketId
 from oddsengine.engine.explain import explain
+from oddsengine.engine.noting import recorder
 from oddsengine.engine.noting.recorder import EVERY_S, NoteRecorder
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.streams.notes.log import Explanation, Note
 from tests.support.builders import a_batch, a_definition, a_quote, live, market_updates
+from tests.support.streams.ends import until
+
+if TYPE_CHECKING:
+    import pytest
 
 MARKETS = [MarketId(f"e{number}/match_odds") for number in range(8)]
 
@@ -26,6 +34,7 @@ class World:
     def __init__(self) -> None:
         self.now_s = 100.0
         self.costs_s = 0.0
+        self.faulty: MarketId | None = None
         self.state = "live"
         self.pipeline = Pipeline(Pricer({"default": Profile()}), ("src",))
         self.pipeline.receive(live(), 1)
@@ -35,13 +44,19 @@ class World:
             explain=self.explain,
             feeds=lambda: [{"feed": "sim", "state": self.state, "reason": None}],
         )
-        self.recorder = NoteRecorder(engine, None, "p1", lambda: "abc", self.clock, lambda: 5, self.clock)  # type: ignore[arg-type]
+        self.written: list[Note] = []
+        self.recorder = NoteRecorder(engine, self, "p1", lambda: "abc", self.clock, lambda: 5, self.clock)  # type: ignore[arg-type]
+
+    async def write(self, notes: list[Note]) -> None:
+        self.written += notes
 
     def clock(self) -> float:
         return self.now_s
 
     def explain(self, market: MarketId) -> Any:
         self.now_s += self.costs_s
+        if market == self.faulty:
+            raise ValueError(market)
         return explain(self.pipeline, market, 1)
 
     def quote(self, number: int, odds: float, status: Any = "open", *, is_flushed: bool = True) -> None:
@@ -53,7 +68,12 @@ class World:
             self.pipeline.offers[0].commit(1)
 
     def explained(self) -> list[tuple[str, Explanation]]:
-        return [(note.name, decoded(note)) for note in self.recorder.step() if note.kind == "explanation"]
+        return [(note.name, decoded(note)) for note in self.noted() if note.kind == "explanation"]
+
+    def noted(self) -> list[Note]:
+        notes: list[Note] = []
+        self.recorder.step(notes)
+        return notes
 
 
 def decoded(note: Note) -> Explanation:
@@ -96,12 +116,28 @@ def test_what_stops_taking_bets_comes_first_and_the_rest_waits() -> None:
     assert sum(counts) == 3
 
 
+async def test_a_market_that_cannot_be_explained_keeps_no_other_one_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "_LOOK_S", 0.0)
+    world = World()
+    for number in range(3):
+        world.quote(number, 2.0)
+    world.faulty = MARKETS[1]
+    with structlog.testing.capture_logs() as logged:
+        task = asyncio.create_task(world.recorder.run())
+        await until(lambda: len([note for note in world.written if note.kind == "explanation"]) == 2)
+        await end_tasks([task])
+    assert ["notes failed, trying again"] == [line["event"] for line in logged]
+    world.faulty = None
+    world.quote(1, 2.2)
+    assert [MARKETS[1]] == [name for name, _ in world.explained()]
+
+
 def test_feeds_and_configs_are_noted_when_they_change() -> None:
     world = World()
-    kinds = [(note.kind, note.name) for note in world.recorder.step()]
+    kinds = [(note.kind, note.name) for note in world.noted()]
     assert [("feed", "sim"), ("config", "p1")] == kinds
     world.now_s += 2
-    assert [] == world.recorder.step()
+    assert [] == world.noted()
     world.state, world.now_s = "lagging", world.now_s + 2
-    (note,) = world.recorder.step()
+    (note,) = world.noted()
     assert b'{"feed":"sim","state":"lagging","reason":"None"}' == note.body
