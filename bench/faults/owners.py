@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: What is said of a fault from which nothing has recovered.
 _NEVER_S: Final = 60.0
-#: A machine that keeps the benchmark waiting for longer is too busy to measure.
+#: A machine that keeps the benchmark waiting for longer is too busy to measure much.
 _LATE_S: Final = 0.3
 
 
@@ -106,8 +106,8 @@ class _Series:
 
     def _note(self, fault: Fault, outcome: Outcome) -> None:
         self.outcomes[fault.name].append(outcome)
-        text = f"{fault.name}: outdated until {outcome.outdated_s:.2f} s, live again within {outcome.recovered_s:.2f} s"
-        suffix = f", this process was {outcome.late_s:.1f} s late" if outcome.late_s > _LATE_S else ""
+        text = f"{fault.name}: outdated for {outcome.outdated_s:.2f} s, live again within {outcome.recovered_s:.2f} s"
+        suffix = f", this process stood still for {outcome.late_s:.1f} s" if outcome.late_s > _LATE_S else ""
         report_progress(f"{text}, {outcome.suspended} suspended, {len(outcome.violations)} violations{suffix}")
         for violation in outcome.violations[:3]:
             report_progress(f"  {violation}")
@@ -116,7 +116,7 @@ class _Series:
 def _rows(fault: Fault, outcomes: Sequence[Outcome]) -> list[Row]:
     rows = [_row(fault, "violations", sum(len(outcome.violations) for outcome in outcomes), "", 0.0)]
     for what, values, goal in (
-        ("wrong prices open until", [outcome.outdated_s for outcome in outcomes], fault.moved_s),
+        ("wrong prices open for", [outcome.outdated_s for outcome in outcomes], fault.moved_s),
         ("all live again within", [outcome.recovered_s for outcome in outcomes], fault.live_s),
     ):
         rows += [
@@ -125,7 +125,7 @@ def _rows(fault: Fault, outcomes: Sequence[Outcome]) -> list[Row]:
         ]
     late_s = max(outcome.late_s for outcome in outcomes)
     if late_s > _LATE_S:
-        rows.append(Row(scenario="failover", metric=f"{fault.name}: benchmark itself late, worst", value=late_s, unit="s"))
+        rows.append(Row(scenario="failover", metric=f"{fault.name}: benchmark itself stood still, worst", value=late_s, unit="s"))
     if not fault.may_suspend:
         rows.append(_row(fault, "markets suspended", sum(outcome.suspended for outcome in outcomes), "", 0.0))
     if fault.keeps_sockets:

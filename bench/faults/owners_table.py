@@ -21,8 +21,10 @@ LEASE_S: Final = 2.0
 _FEED_S: Final = 2.0
 #: After this time without a sign of life of a shard's owner its markets are suspended.
 _STALE_S: Final = 3.0
-#: A client waits for a random time before it connects again, at most this.
-_CLIENT_S: Final = 5.0
+#: A network that fails: live again after it has healed.
+_HEALED_S: Final = 1.0
+#: What it takes to connect to the provider.
+_CONNECT_S: Final = 0.5
 #: What a look of the subscriber, or of the benchmark, takes.
 _LOOK_S: Final = 0.5
 
@@ -33,7 +35,7 @@ class Fault(NamedTuple):
     Attributes:
         name: its name.
         inject: what happens.
-        moved_s: within what every market is suspended or at a current price, seconds from the start.
+        moved_s: for how long a price may stay open after the provider has left it, seconds.
         live_s: within what everything is open and current, seconds from the start, or from when the fault is healed.
         restore: what makes the installation whole again, after it was judged.
         keeps_sockets: whether the subscriber's connection lasts.
@@ -72,12 +74,11 @@ def _networks() -> list[Fault]:
     faults = []
     for link in LINKS:
         keeps = link != "client"
-        live_s = 1.0 if keeps else _CLIENT_S
         for what, condition in conditions.items():
             inject = partial(outside.network, link=link, condition=condition)
-            faults.append(Fault(f"{names[link]} {what}", inject, _STALE_S, live_s, keeps_sockets=keeps))
+            faults.append(Fault(f"{names[link]} {what}", inject, _STALE_S, _HEALED_S, keeps_sockets=keeps))
         reset = partial(outside.network_reset, link=link)
-        faults.append(Fault(f"{names[link]} reset", reset, _STALE_S, live_s, keeps_sockets=keeps))
+        faults.append(Fault(f"{names[link]} reset", reset, _STALE_S, _HEALED_S, keeps_sockets=keeps))
     return faults
 
 
@@ -97,8 +98,7 @@ TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
                 LEASE_S + 1.5,
                 _another_engine,
             ),
-            # The next one has its lease to wait for, and then to connect.
-            Fault("feeder killed, another one there", processes.feeder_killed, _FEED_S + _LOOK_S, LEASE_S + 1.5, _another_feeder),
+            Fault("feeder killed, another one there", processes.feeder_killed, _FEED_S, _CONNECT_S + 1.0, _another_feeder),
             Fault("feeder stopped (SIGTERM)", processes.feeder_stopped, 0.0, 0.5, _another_feeder, may_suspend=False),
             # The next connection may be one that waits for the next worker to start.
             Fault("worker killed", processes.worker_killed, _LOOK_S, 5.0, keeps_sockets=False),
@@ -110,7 +110,7 @@ TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
         [
             Fault("lone engine killed, started again", processes.engine_killed_and_restarted, _STALE_S, 1.0),
             Fault("lone engine paused 10 s", partial(processes.paused, role="engine", seconds=10.0), _STALE_S, 1.5),
-            Fault("lone feeder killed, started again", processes.feeder_killed_and_restarted, _FEED_S + _LOOK_S, 1.5),
+            Fault("lone feeder killed, started again", processes.feeder_killed_and_restarted, _FEED_S, _CONNECT_S + 1.0),
             Fault("lone feeder paused 10 s", partial(processes.paused, role="feeder", seconds=10.0), _FEED_S + _LOOK_S, 1.5),
             # A client that is told that the gateway is starting waits for up to two seconds.
             Fault("gateway killed, started again", processes.gateway_killed, _LOOK_S, 3.0, keeps_sockets=False),

@@ -20,10 +20,11 @@ from oddsengine.engine.pipeline import Pipeline
 from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.floor.questions import Questions
 from oddsengine.streams.identities.log import IdentityLog
+from oddsengine.streams.kept_entries import STREAM_BYTES_KEPT
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.leases.keeper import LAPSED, LEASE_S
 from oddsengine.streams.leases.table import LeaseTable
-from oddsengine.streams.publisher import RESULTS_BYTES_KEPT, RESULTS_TTL_S, STREAM_BYTES_KEPT, Publisher
+from oddsengine.streams.publisher import RESULTS_BYTES_KEPT, RESULTS_TTL_S, Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 import structlog
@@ -15,9 +14,10 @@ from oddsengine.domain.changes import Batch
 from oddsengine.offer.entries.entry import Entry, entry_of, opening_of
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.offer.replica_offer import ReplicaOffer
-from oddsengine.streams.chain.links import NO_LINK, Link, digest_of
-from oddsengine.streams.clients.server_clock import ServerClock
+from oddsengine.streams.chain.links import NO_LINK, Link, digest_of, find_digest
+from oddsengine.streams.clients.server_clock import MAX_AGE_MS, ServerClock
 from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, SnapshotLost, StreamError, TooLate
+from oddsengine.streams.kept_entries import STREAM_BYTES_KEPT, KeptEntries
 from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
 from oddsengine.streams.snapshots.checkpoints import CHECKPOINT_S, Checkpoints
@@ -30,12 +30,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from oddsengine.streams.keys import ShardKeys
-    from oddsengine.streams.snapshots.stored import Stored
+    from oddsengine.streams.snapshots.stored import Head, Stored
 
-#: How many entries a stream keeps: about 30 minutes at ten flushes a second. A follower that lags more reloads the snapshot.
-STREAM_ENTRIES_KEPT: Final = 20_000
-#: How many bytes of batches a stream keeps, if those are fewer.
-STREAM_BYTES_KEPT: Final = 64_000_000
 #: How many bytes of results are kept for a shard; the oldest are dropped first.
 RESULTS_BYTES_KEPT: Final = 256_000_000
 #: A week.
@@ -73,44 +69,6 @@ def prepare(offer: OwnedOffer, batch: Batch) -> Publication:
         changed[record_key(other)] = encode(other)
     settled = tuple([(settled.market.id, encode(settled)) for settled in update.settled])
     return Publication(offer.seq, encode(entry), changed, settled)
-
-
-class KeptEntries:
-    """Which entries of an epoch its stream keeps: the newest, up to a number of entries and of bytes.
-
-    Those of the epoch before are kept until this one has a quarter of that: so a stream never holds more than 1.25 times as much,
-    or one batch if that is larger.
-
-    Args:
-        limit_bytes: how many bytes of batches to keep.
-    """
-
-    def __init__(self, limit_bytes: int) -> None:
-        #: may be changed
-        self.limit_bytes = limit_bytes
-        self._sizes: deque[int] = deque()
-        self._bytes = 0
-        self._newest = 0
-        self._keeps_earlier = True
-
-    def add(self, seq: int, size: int) -> None:
-        """Count the batch of a position, which follows the last one."""
-        if seq <= self._newest:
-            return  # it is written again
-        self._newest = seq
-        self._sizes.append(size)
-        self._bytes += size
-        if self._bytes > self.limit_bytes // 4 or len(self._sizes) > STREAM_ENTRIES_KEPT // 4:
-            self._keeps_earlier = False
-        while len(self._sizes) > 1 and (self._bytes > self.limit_bytes or len(self._sizes) > STREAM_ENTRIES_KEPT):
-            self._bytes -= self._sizes.popleft()
-
-    def oldest(self, epoch: int, snapshot: int | None = None) -> str:
-        """Return the stream id of the oldest entry to keep: none is dropped that a snapshot of a position lacks."""
-        if self._keeps_earlier:
-            return ORIGIN.stream_id()
-        dropped = self._newest - len(self._sizes)
-        return f"{epoch}-{1 + (dropped if snapshot is None else min(dropped, snapshot))}"
 
 
 class Publisher:
@@ -151,6 +109,12 @@ class Publisher:
         self._owner = secrets.token_hex(8)
         #: a claim that is not complete: an error has interrupted it
         self._staged: StagedSnapshot | None = None
+        #: the time of Redis after which that is too old; 0 until all of it is staged
+        self._claim_limit_ms = 0
+        #: since when a claim is tried, monotonic seconds; None if none is
+        self._claimed_s: float | None = None
+        #: the first entry of each epoch whose claim was given up: it may have been opened all the same
+        self._given_up: dict[Position, bytes] = {}
         #: the stream's last entry that the offer takes into account, or that was sent; None for any
         self._expected: Position | None = None
         #: the last entry that is known to be written, or that the state was loaded from
@@ -159,6 +123,8 @@ class Publisher:
         self._sent: Link | None = None
         #: what the batch that opens an epoch has to say
         self._unpublished: list[Batch] = []
+        #: how many of those that the caller has named are in it
+        self._taken = 0
         #: whether the state was built on all of what the last owner published
         self._is_whole = True
         #: the batch that opens the epoch
@@ -180,7 +146,8 @@ class Publisher:
         """Load what the last owner published into another offer, so that versions continue from there."""
         profiles = self.offer.profiles
         self.offer = OwnedOffer(profiles)
-        self._staged = self._expected = self._sent = None
+        self._expected = self._sent = None
+        self._forget_claim()
         self._written, self._is_whole = NO_LINK, True
         try:
             stored = await self._read()
@@ -202,47 +169,58 @@ class Publisher:
 
     async def _read(self) -> Stored:
         while True:
-            head = await read_head(self._redis, self._shard_keys)
+            head = await self._read_head()
             # What another server has continued may lack records.
             if (stored := await read_stored(self._redis, self._shard_keys, head)) is not None:
                 return stored
+
+    async def _read_head(self) -> Head:
+        sent_s = time.monotonic()
+        head = await read_head(self._redis, self._shard_keys)
+        self._server_clock.note(sent_s, head.server_ms)
+        return head
 
     async def claim(self, now_ms: int, unpublished: Sequence[Batch] = ()) -> None:
         """Open an epoch above every earlier one and write the whole state in it.
 
         The state is written in pieces, invisible to followers; then the epoch is opened in one call. A claim that an error has
-        interrupted continues where it was when it is repeated. Nothing may be staged or committed until it is complete.
+        interrupted continues where it was when it is repeated soon. Nothing may be staged or committed until it is complete, or
+        late: then what has changed meanwhile is to be committed, and claimed with the next call.
 
         An epoch is at least the time in milliseconds, so that epochs grow even if Redis has lost its data.
 
         Args:
             now_ms: Unix milliseconds.
-            unpublished: what the offer has committed since the state was loaded, or since our last write, and nobody has read.
+            unpublished: what the offer has committed since the state was loaded, or since our last write, and nobody has read. A
+                repeated call names the same ones, and further ones after them.
 
         Raises:
             Overtaken: if entries were written since the state was loaded, or since our last write.
+            TooLate: if the claim reached Redis too late, or was interrupted for too long.
         """
-        if self._staged is None:
-            self._unpublished = [*unpublished]
-            followed = await self._redis.get(self._shard_keys.lowest_epoch)
-            self._open_epoch(Position(int(followed) if followed and followed.isdigit() else 0, 0), now_ms)
+        await self._begin_claim(now_ms, unpublished)
         while True:
             if self._staged is None:
                 self._staged = StagedSnapshot(self._redis, self._shard_keys.staged(self._owner), self.offer.records())
+                self._claim_limit_ms = 0
             staged = self._staged
             await staged.write()
+            # A repeated call does not make the state newer.
+            limit_ms = self._claim_limit_ms = self._claim_limit_ms or self._server_clock.limit_ms()
             expected = "" if self._expected is None else self._expected.stream_id()
             keys = [*self._keys, staged.key]
             opening, follows = self._opening, self._followed()
             digest = digest_of(follows.digest, opening)
-            args = (self.offer.epoch, opening, staged.fields, self._owner, expected, digest, follows.encode())
+            args = (self.offer.epoch, opening, staged.fields, self._owner, expected, digest, follows.encode(), limit_ms)
             reply = await self._claim(keys=keys, args=args)
             if reply == b"OK":
                 break
             if reply == _INCOMPLETE:
                 self._staged = None
-            else:
-                top = parse_stream_id(reply)
+            elif reply == _LATE:
+                self._server_clock.forget()
+                self._give_up()
+            elif not await self._was_given_up(top := parse_stream_id(reply)):
                 if self._expected is not None and top > self._expected:
                     self._staged = None
                     raise Overtaken(self._shard, self._expected, top)
@@ -250,13 +228,54 @@ class Publisher:
                 if top.epoch >= self.offer.epoch:
                     # The staged records hold no epoch, so they need not be written again.
                     self._open_epoch(top, now_ms)
-        self._staged = None
-        self._unpublished = []
+        self._forget_claim()
         self._is_whole = True
         self._expected = Position(self.offer.epoch, 0)
         self._written, self._sent = Link(self._expected, digest), None
         self._kept = KeptEntries(self._stream_bytes)
         self._checkpoints = Checkpoints(time.monotonic, self._checkpoint_s)
+
+    async def _begin_claim(self, now_ms: int, unpublished: Sequence[Batch]) -> None:
+        now_s = time.monotonic()
+        if self._claimed_s is None:
+            self._claimed_s = now_s
+        elif now_s - (self._claimed_s if self._staged is None else self._staged.written_s) > MAX_AGE_MS / 1000:
+            self._give_up()
+        if not self._server_clock.is_known:
+            try:
+                await self._read_head()
+            except ResponseError as error:
+                if not _is_replaced(error):
+                    raise
+        if self._staged is None:
+            self._unpublished += unpublished[self._taken :]
+            self._taken = len(unpublished)
+            followed = await self._redis.get(self._shard_keys.lowest_epoch)
+            self._open_epoch(Position(int(followed) if followed and followed.isdigit() else 0, 0), now_ms)
+
+    def _give_up(self) -> NoReturn:
+        """Give up a claim whose state is too old."""
+        position = Position(self.offer.epoch, 0)
+        if self._staged is not None:
+            self._given_up[position] = digest_of(self._followed().digest, self._opening)
+        self._staged = self._claimed_s = None
+        raise TooLate(self._shard, position)
+
+    def _forget_claim(self) -> None:
+        self._staged = self._claimed_s = None
+        self._unpublished, self._taken = [], 0
+        self._given_up.clear()
+
+    async def _was_given_up(self, top: Position) -> bool:
+        """Check whether the stream ends with a claim of ours that has arrived although it was given up: the next follows it."""
+        if top not in self._given_up:
+            return False
+        entries: Any = await self._redis.xrevrange(self._shard_keys.changes, count=1)
+        if not entries or parse_stream_id(entries[0][0]) != top or find_digest(entries[0][1]) != self._given_up[top]:
+            return False
+        self._expected, self._sent = top, None
+        self._written = Link(top, self._given_up.pop(top))
+        return True
 
     def _open_epoch(self, top: Position, now_ms: int) -> None:
         staged = self.offer.open_epoch(max(top.epoch + 1, self.offer.epoch + 1, now_ms))
@@ -303,8 +322,9 @@ class Publisher:
         self._sent = None
         self._expected = Position(epoch, publication.seq - 1)
         lost: StreamError = SnapshotLost(self._shard, self._expected)
+        # It may be that of another server.
+        self._server_clock.forget()
         if reply == _LATE:
-            self._server_clock.forget()
             lost = TooLate(self._shard, Position(epoch, publication.seq))
         elif reply != _INCOMPLETE:
             top = parse_stream_id(reply)

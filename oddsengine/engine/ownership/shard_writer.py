@@ -296,10 +296,20 @@ class ShardWriter:
 
     async def _claim_again(self, *unpublished: Batch | None) -> None:
         epoch = self._publisher.offer.epoch
-        try:
-            await self._retry(partial(self._claim, *unpublished))
-        except Overtaken as overtaken:
-            raise Fenced(self.shard, epoch, overtaken.top) from overtaken
+        batches = [*unpublished]
+        while True:
+            try:
+                await self._retry(partial(self._claim, *batches))
+            except Overtaken as overtaken:
+                raise Fenced(self.shard, epoch, overtaken.top) from overtaken
+            except TooLate as late:
+                # What it says is old by now, and must not be shown for a moment.
+                _log.warning("claim not in time, claiming the shard again", shard=self.shard, reason=str(late))
+                await self._lease.until_held()
+                await self._flush_all()
+                batches.append(self._publisher.offer.commit(self._wall_ms()))
+            else:
+                return
 
     async def _load_and_claim(self) -> None:
         while True:
@@ -314,6 +324,8 @@ class ShardWriter:
             committed = offer.commit(self._wall_ms())
             try:
                 await self._claim(committed)
+            except TooLate as late:
+                _log.warning("claim not in time, claiming the shard again", shard=self.shard, reason=str(late))
             except Overtaken as overtaken:
                 _log.info("shard written to while it was taken over, loading it again", shard=self.shard, reason=str(overtaken))
             else:

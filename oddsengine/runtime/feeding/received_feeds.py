@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from oddsengine.engine.engine import Engine
     from oddsengine.sourcing.images import Aged
+
+
+_WATCH_S: Final = 0.1
 
 
 class ReceivedFeeds:
@@ -50,14 +53,20 @@ class ReceivedFeeds:
     async def run(self) -> None:
         """Follow the feeds of other processes until cancelled."""
         tasks = [asyncio.create_task(reader.run(), name=f"feed {feed}") for feed, reader in self.readers.items()]
-        if not tasks:
-            await asyncio.Event().wait()
+        tasks.append(asyncio.create_task(self._watch(), name="ages of feeds"))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
             await end_tasks(tasks)
+
+    async def _watch(self) -> None:
+        """Check the ages of feeds, whatever Redis does meanwhile."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            for reader in self.readers.values():
+                reader.check_age()
 
     def begin(self, feed: str, images: Iterable[Aged] | None) -> None:
         """Receive a feed from this process from now on.

@@ -33,14 +33,19 @@ class ServerClock:
         """Return the server's time after which what is sent now is too old; 0 while it is not known."""
         return 0 if self._zero_ms is None else int(self._zero_ms + self._clock() * 1000) + MAX_AGE_MS
 
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is known of the server's time."""
+        return self._zero_ms is not None
+
     def note(self, sent_s: float, server_ms: int) -> None:
-        """Note the time that a reply says.
+        """Note the time that a reply says. One that took long is used only where nothing better is known.
 
         Args:
             sent_s: when the command was sent.
             server_ms: the server's time when it was executed, Unix milliseconds.
         """
-        if self._clock() - sent_s < _QUICK_S:
+        if self._zero_ms is None or self._clock() - sent_s < _QUICK_S:
             self._zero_ms = server_ms - sent_s * 1000
 
     def forget(self) -> None:

@@ -10,6 +10,7 @@ import structlog
 
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.ingest.age import StateAge
 from oddsengine.streams.ingest.entries import decode_entry
 from oddsengine.streams.ingest.intake import FeedIntake
 from oddsengine.streams.keys import BATCH_FIELD, ingest_keys
@@ -35,8 +36,6 @@ _RETRY_S: Final = 0.2
 _ASK_AGAIN_S: Final = 5.0
 #: Once a feed is down because nothing of it was read in time, it stays so until entries are no later than this.
 _CAUGHT_UP_S: Final = 0.3
-#: By how much two clocks may drift apart: 200 millionths.
-_DRIFT: Final = 2e-4
 #: How long what is known of a feed is good while another process takes it over.
 _MOVE_WITHIN_S: Final = 1.0
 _log = structlog.get_logger(__name__)
@@ -61,7 +60,7 @@ class IngestReader:
         sources: its sources.
         known: returns the ids of the markets that our book of a source has.
         deliver: applies updates that were received a while ago.
-        silent_after_s: after how long without an entry the feed is down, and how late entries may be.
+        silent_after_s: how old the state of the feed may be that was read last.
         clock: monotonic seconds.
     """
 
@@ -90,10 +89,9 @@ class IngestReader:
         self._is_placed = False
         self._active = asyncio.Event()
         self._active.set()
-        self._last_read_s = self._asked_s = self._moving_s = self._measured_s = clock()
+        self._last_read_s = self._asked_s = self._moving_s = clock()
+        self._age = StateAge(clock())
         self._term = 0
-        #: how long the fastest entry of the term took, by the difference of two clocks
-        self._fastest_s = float("inf")
 
     @property
     def is_current(self) -> bool:
@@ -124,14 +122,25 @@ class IngestReader:
                     at = await read_top(self._redis, self._keys.stream)
                     self._at, self._is_placed = at.stream_id(), True
                     self._last_read_s = self._clock()
+                    self._age.begin(self._last_read_s)
                 await self._ask()
                 self._is_placed = await self._read() and self._is_placed
             except UNAVAILABLE as error:
                 note_outage(self._user, error)
-                self._check_silence()
+                self.check_age()
                 await asyncio.sleep(_RETRY_S)
             else:
                 REDIS_OUTAGE.worked(self._user)
+
+    def check_age(self) -> None:
+        """Take the feed for down if what was read of it is too old by now. Call it often: reading may take long, or hang."""
+        if not self._active.is_set():
+            return
+        now_s = self._clock()
+        if self._intake.is_moving and now_s - self._moving_s > _MOVE_WITHIN_S:
+            self._pass_on(self._intake.expire_move())
+        if self._age.age_s(now_s) > self._silent_after_s:
+            self._pass_on(self._intake.lost(f"nothing from its feeder for {self._silent_after_s:g} s"))
 
     async def _ask(self) -> None:
         """Ask for a snapshot if one is needed."""
@@ -147,10 +156,8 @@ class IngestReader:
         reply: Any = await self._redis.xread({self._keys.stream: self._at}, count=_READ_COUNT, block=_BLOCK_MS)
         if not self._active.is_set() or not self._is_placed:
             return False
-        if self._intake.is_moving and self._clock() - self._moving_s > _MOVE_WITHIN_S:
-            self._pass_on(self._intake.expire_move())
         if not reply:
-            self._check_silence()
+            self.check_age()
             if self._clock() - self._last_read_s <= self._silent_after_s:
                 return True
             # It may have been replaced by a shorter one, which has no next entry.
@@ -171,8 +178,14 @@ class IngestReader:
             position = parse_stream_id(stream_id)
             if position.epoch != self._term:
                 # Another process, with another clock.
-                self._term, self._fastest_s = position.epoch, float("inf")
-            self._pass_on(self._intake.read(position, entry, self._late_s(entry.sent_ms)))
+                self._term = position.epoch
+                self._age.forget_clock()
+            now_s = self._clock()
+            as_of_s = self._age.measure(entry.sent_ms, now_s)
+            self._pass_on(self._intake.read(position, entry, self._late_s(now_s - as_of_s)))
+            if not self._intake.is_moving:
+                # Until the move is complete, what is known is as old as it was before.
+                self._age.note(as_of_s)
             if self._intake.is_moving and not was_moving:
                 self._moving_s = self._clock()
             elif was_current != self._intake.is_current:
@@ -183,19 +196,9 @@ class IngestReader:
         self._last_read_s = self._clock()
         return True
 
-    def _late_s(self, sent_ms: int) -> float:
-        """Return by how much an entry is too late, compared with the fastest one; 0 if it is not."""
-        now_s = self._clock()
-        took_s = now_s - sent_ms / 1000
-        drift_s = (now_s - self._measured_s) * _DRIFT
-        self._fastest_s, self._measured_s = min(took_s, self._fastest_s + drift_s), now_s
-        late_s = took_s - self._fastest_s
-        return late_s if late_s > (_CAUGHT_UP_S if self._intake.is_silent else self._silent_after_s) else 0.0
-
-    def _check_silence(self) -> None:
-        silent_s = self._clock() - self._last_read_s
-        if silent_s > self._silent_after_s:
-            self._pass_on(self._intake.lost(f"nothing from its feeder for {self._silent_after_s:g} s"))
+    def _late_s(self, age_s: float) -> float:
+        """Return by how much an entry is too late; 0 if it is not."""
+        return age_s if age_s > (_CAUGHT_UP_S if self._intake.is_silent else self._silent_after_s) else 0.0
 
     def _pass_on(self, batches: Iterable[Aged]) -> None:
         for aged in batches:

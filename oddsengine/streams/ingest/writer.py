@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -11,12 +12,13 @@ from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
 from oddsengine.sourcing.agreement import agrees
 from oddsengine.sourcing.images import Aged, event_images, market_images
 from oddsengine.sourcing.source_book import SourceBook
+from oddsengine.streams.clients.server_clock import ServerClock
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 from oddsengine.streams.ingest.entries import IngestEntry, encode_entry
+from oddsengine.streams.kept_entries import KeptEntries
 from oddsengine.streams.keys import ingest_keys
 from oddsengine.streams.lua import load_script
 from oddsengine.streams.positions import Position, parse_stream_id
-from oddsengine.streams.publisher import KeptEntries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +36,9 @@ _RETRY_S: Final = 0.1
 _EVENT_MS: Final = 24 * 3600 * 1000
 _SNAPSHOT_MARKETS: Final = 100
 _log = structlog.get_logger(__name__)
+
+
+_LATE: Final = b"LATE"
 
 
 class Replaced(Exception):
@@ -72,6 +77,9 @@ class IngestWriter:
         self._is_read = is_read
         self._books = {source: SourceBook(source) for source in sources}
         self._pending: list[UpdateBatch] = []
+        #: when the oldest of them was received
+        self._pending_ms = 0
+        self._server_clock = ServerClock()
         self._is_writing = False
         self._wake = asyncio.Event()
         self._term = self._seq = 0
@@ -90,6 +98,8 @@ class IngestWriter:
         for update in batch.updates:
             book.apply(update, published_ms, now_ms)
         if self._is_writing:
+            if not self._pending:
+                self._pending_ms = now_ms
             self._pending.append(batch)
             self._wake.set()
 
@@ -179,7 +189,7 @@ class IngestWriter:
 
     def _take_pending(self) -> IngestEntry:
         batches, self._pending = self._pending, []
-        return IngestEntry(batches)
+        return IngestEntry(batches, sent_ms=self._pending_ms if batches else 0)
 
     def _snapshot(self, number: int) -> Iterator[IngestEntry]:
         """Yield the entries of a snapshot. Each is of the moment at which it is taken, with all that was received before."""
@@ -213,14 +223,17 @@ class IngestWriter:
         return False
 
     async def _append(self, entry: IngestEntry) -> Position | None:
-        """Append an entry. Return None, or the stream's last position if the entry does not fit there."""
-        entry.sent_ms = self._now_ms()
+        """Append an entry. Return None, or the stream's last position if the entry does not fit there or is too late."""
+        entry.sent_ms = entry.sent_ms or self._now_ms()
         encoded = encode_entry(entry)
         self._kept.add(self._seq, len(encoded))
-        arguments: list[Any] = [self._term, self._seq, encoded, self._kept.oldest(self._term)]
+        # A repeated call does not make the entry newer.
+        limit_ms = self._server_clock.limit_ms()
+        arguments: list[Any] = [self._term, self._seq, encoded, self._kept.oldest(self._term), limit_ms]
         while True:
+            sent_s = time.monotonic()
             try:
-                reply, wanted = await self._script(keys=self._keys, args=arguments)
+                reply, wanted, server_ms = await self._script(keys=self._keys, args=arguments)
             except UNAVAILABLE as error:
                 note_outage(self._user, error)
                 await asyncio.sleep(_RETRY_S)
@@ -229,6 +242,11 @@ class IngestWriter:
                 continue
             REDIS_OUTAGE.worked(self._user)
             self._wanted = int(wanted)
+            if reply == _LATE:
+                # What is current by now is in the next term. The clock may be that of another server.
+                self._server_clock.forget()
+                return Position(self._term, 0)
+            self._server_clock.note(sent_s, server_ms)
             return None if reply == b"OK" else parse_stream_id(reply)
 
 

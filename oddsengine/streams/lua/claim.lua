@@ -12,9 +12,11 @@
 --   ARGV[5]    the id of the stream's last entry that the staged snapshot takes into account; empty for any
 --   ARGV[6]    the digest of the batch
 --   ARGV[7]    which entry that digest follows
+--   ARGV[8]    the time of this server after which the claim is too old, Unix milliseconds; 0 for none
 -- Reply
---   "OK", also if an earlier call has opened the epoch and its reply was lost. "INCOMPLETE" if the staged snapshot is. Otherwise
---   the id of the stream's last entry: it is not the expected one, or its epoch is not below the new one. Then nothing is written.
+--   "OK", also if an earlier call has opened the epoch and its reply was lost. "INCOMPLETE" if the staged snapshot is. "LATE" if the
+--   claim was on its way for too long: what the snapshot says may be wrong by now. Otherwise the id of the stream's last entry: it
+--   is not the expected one, or its epoch is not below the new one. Then nothing is written.
 -- Atomicity
 --   Redis runs a script without interruption: followers see the epoch open together with its whole snapshot. From then on every
 --   write of an earlier owner is refused, since the stream does not end with that owner's last entry. However large the snapshot,
@@ -36,6 +38,12 @@ end
 local epoch = string.match(top, '^(%d+)-')
 if tonumber(epoch) >= tonumber(ARGV[1]) or (ARGV[5] ~= '' and ARGV[5] ~= top) then
   return top
+end
+local clock = redis.call('TIME')
+local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local not_after_ms = tonumber(ARGV[8])
+if not_after_ms > 0 and now_ms > not_after_ms then
+  return 'LATE'
 end
 if redis.call('HLEN', KEYS[3]) ~= tonumber(ARGV[3]) then
   return 'INCOMPLETE'

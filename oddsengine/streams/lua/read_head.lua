@@ -5,7 +5,8 @@
 --   KEYS[2]    the shard's snapshot hash
 -- Reply
 --   The id of the stream's last entry ("0-0" if it is empty), the number of fields of the snapshot, its field `whole` ("" if it has
---   none), the run id of the server ("" if it may not be asked for), and the digest of the last entry ("" if it has none).
+--   none), the run id of the server ("" if it may not be asked for), the digest of the last entry ("" if it has none), and the time
+--   of the server in Unix milliseconds.
 -- Atomicity
 --   Redis runs a script without interruption: all of it is of one moment, and of one server.
 
@@ -20,4 +21,6 @@ for field = 1, #fields, 2 do
     digest = fields[field + 1]
   end
 end
-return {last[1] and last[1][1] or '0-0', redis.call('HLEN', KEYS[2]), whole, run, digest}
+local clock = redis.call('TIME')
+local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
+return {last[1] and last[1][1] or '0-0', redis.call('HLEN', KEYS[2]), whole, run, digest, now_ms}

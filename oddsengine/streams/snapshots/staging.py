@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -39,6 +40,8 @@ class StagedSnapshot:
         self.key = key
         #: the number of fields, once all are written
         self.fields = 0
+        #: when something was written last, monotonic seconds
+        self.written_s = time.monotonic()
 
     async def write(self) -> None:
         """Write what is not written yet."""
@@ -47,6 +50,7 @@ class StagedSnapshot:
             fields = [part for field in self._piece.items() for part in field]
             await self._stage(keys=[self.key], args=[is_first, _TTL_MS, *fields])
             self._piece = {}
+            self.written_s = time.monotonic()
 
     def _take_piece(self) -> bool:
         size = 0

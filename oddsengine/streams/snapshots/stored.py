@@ -63,19 +63,22 @@ class Head(NamedTuple):
 
     `snapshot` is None if records of it are missing, or it is of no position of the stream's epoch. `server` changes with a
     restart, and is empty where the user of Redis may not ask for it; `digest` is that of the last entry, empty if it has none.
+    `server_ms` is its time, Unix milliseconds.
     """
 
     top: Position
     snapshot: Position | None
     server: str = ""
     digest: bytes = b""
+    server_ms: int = 0
 
 
 async def read_head(redis: Redis, keys: ShardKeys) -> Head:
     """Return a shard's head, read in one moment."""
     script: Any = redis.register_script(load_script("read_head"))
-    top, fields, stated, server, digest = await script(keys=list(keys))
-    return Head(parse_stream_id(top), _position(stated, fields, parse_stream_id(top)), server.decode(), digest)
+    top, fields, stated, server, digest, server_ms = await script(keys=list(keys))
+    position = parse_stream_id(top)
+    return Head(position, _position(stated, fields, position), server.decode(), digest, server_ms)
 
 
 def _position(stated: bytes, fields: int, top: Position) -> Position | None:

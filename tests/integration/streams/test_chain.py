@@ -11,10 +11,12 @@ from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.offer.entries.entry import decode_entry
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.offer.replica_offer import ReplicaOffer
+from oddsengine.streams import publisher as publisher_module
 from oddsengine.streams.chain.links import NO_LINK, Link, decode_link, digest_of
-from oddsengine.streams.errors import Overtaken, PositionLost
+from oddsengine.streams.errors import Overtaken, PositionLost, TooLate
 from oddsengine.streams.keys import BATCH_FIELD, DIGEST_FIELD, FOLLOWS_FIELD
 from oddsengine.streams.positions import Position, parse_stream_id
+from oddsengine.streams.snapshots.stored import read_top
 from tests.support.builders import an_event, an_offer_of
 from tests.support.streams.ends import KEYS, Owner
 
@@ -61,6 +63,28 @@ async def read_on(redis: Redis, offer: ReplicaOffer) -> ReplicaOffer:
             offer.open_epoch(position.epoch, entry.profiles)
         offer.apply(entry)
     return offer
+
+
+class LateWrite:
+    """A script whose call stays in the network, so that its caller sees an error.
+
+    Args:
+        script: the script.
+    """
+
+    def __init__(self, script: Any) -> None:
+        self._script = script
+        self._given: dict[str, Any] = {}
+        self.reply: Any = None
+
+    async def __call__(self, **given: Any) -> None:
+        self._given = given
+        raise RedisConnectionError
+
+    async def arrive(self, by_s: float = 2.0) -> None:
+        """Let it arrive as late as that."""
+        *arguments, limit_ms = self._given["args"]
+        self.reply = await self._script(keys=self._given["keys"], args=[*arguments, limit_ms - round(by_s * 1000)])
 
 
 def follows(owner: Owner) -> Link:
@@ -195,3 +219,51 @@ async def test_the_entries_alone_say_what_is_on_offer_over_epochs_owners_and_pro
     await Owner(redis).claimed(4_000_000)
     entries: Any = await redis.xrevrange(KEYS.changes, count=1)
     assert () == decode_entry(entries[0][1][BATCH_FIELD]).profiles
+
+
+async def test_a_claim_that_arrives_too_late_is_refused(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says may be wrong by then: it is made again, with what has changed meanwhile. Nothing is missing from the chain."""
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    last = follows(owner)
+    late = LateWrite(owner.publisher._claim)
+    monkeypatch.setattr(owner.publisher, "_claim", late)
+    with pytest.raises(RedisConnectionError):
+        await owner.publisher.claim(2_000_000)
+    monkeypatch.undo()
+    await late.arrive()
+    assert b"LATE" == late.reply
+    assert last.position == await read_top(redis, KEYS.changes)
+    monkeypatch.setattr(publisher_module, "MAX_AGE_MS", -1)
+    with pytest.raises(TooLate):
+        await owner.publisher.claim(2_000_000)
+    monkeypatch.undo()
+    owner.offer.stage_market(an_offer_of("e1/match_odds", {"home": 2500}))
+    batch = owner.offer.commit(0)
+    assert batch is not None
+    await owner.publisher.claim(2_000_000, [batch])
+    assert [NO_LINK, last] == await chained(redis, {})
+    assert state_of(owner.offer) == state_of(await read_on(redis, ReplicaOffer(())))
+
+
+async def test_a_claim_that_was_given_up_and_arrives_all_the_same_is_followed(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    last = follows(owner)
+    late = LateWrite(owner.publisher._claim)
+    monkeypatch.setattr(owner.publisher, "_claim", late)
+    with pytest.raises(RedisConnectionError):
+        await owner.publisher.claim(2_000_000)
+    monkeypatch.undo()
+    await late.arrive(by_s=0.0)
+    monkeypatch.setattr(publisher_module, "MAX_AGE_MS", -1)
+    with pytest.raises(TooLate):
+        await owner.publisher.claim(2_000_000)
+    monkeypatch.undo()
+    opened = await read_top(redis, KEYS.changes)
+    await owner.publisher.claim(2_000_000)
+    followed = await chained(redis, {})
+    assert ([NO_LINK, last], opened) == (followed[:2], followed[2].position)
+    await owner.offers(2200)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oddsengine.domain.ids import EventId, MarketId
-from oddsengine.streams.publisher import KeptEntries
+from oddsengine.streams.kept_entries import KeptEntries
 from oddsengine.streams.snapshots import checkpoints
 from oddsengine.streams.snapshots.stored import read_head
 from tests.support.builders import an_event, an_offer_of

@@ -14,6 +14,7 @@ from feeds.emulators.core.market_model import MarketModel
 from feeds.emulators.emulator import load_emulator
 from oddsengine.common.tasks import end_tasks
 from tests.support.faults.lawful import LawfulSubscriber
+from tests.support.faults.loop_clock import LOOP_CLOCK, loop_time_s
 from tests.support.faults.members import Arrangement, Member, Members
 from tests.support.faults.observing import Providers, is_near
 from tests.support.faults.relay import Relay
@@ -36,7 +37,6 @@ FRESH_S: Final = 1.0
 #: How far published probabilities may differ from the model's.
 _TOLERANCE: Final = 0.008
 _SAMPLE_S: Final = 0.05
-_CURRENT, _OUTDATED, _SUSPENDED = "current", "outdated", "suspended"
 #: Reasons of suspensions that come with a fault of ours.
 HANDED_OVER_BADLY: Final = frozenset({"recovering", "engine_stopped", "stale", "source_down", "source_stale"})
 #: What every process may be connected through.
@@ -48,12 +48,13 @@ class Outcome(NamedTuple):
 
     Attributes:
         fault: its name.
-        outdated_s: until when, from its start, some open price was one that the provider had not quoted for `FRESH_S`.
+        outdated_s: for how long a price stayed open, at worst, after the provider had left it; 0 if never for longer than a
+            price may be old without a fault.
         suspended: how many markets were suspended because of it.
         recovered_s: from when on everything was open, at prices that the provider had quoted within `FRESH_S`. Counted from the
             start of the fault, or from when it was healed.
         reconnects: how often the subscriber had to connect again.
-        late_s: by how much this process itself was late, at worst: so much the times above may be too long.
+        late_s: for how long this process itself stood still: the times above leave that out.
         violations: what must never be.
     """
 
@@ -81,14 +82,13 @@ class FailoverInstallation(Providers):
     def __init__(
         self, emulators: Any, members: Members, redis: Any, subscriber: LawfulSubscriber, gateway: str, fresh_s: float
     ) -> None:
-        super().__init__(emulators)
+        super().__init__(emulators, loop_time_s)
         self._fresh_s = fresh_s
         #: what watches, for as long as it runs
         self.watching: list[asyncio.Task[None]] = []
         #: how long everything must be current after a fault
         self._watch_s = members.arrangement.lease_s + 2.0
         self._gateway = gateway
-        self._began_s = 0.0
         #: when the fault began, or was healed
         self._counted_from_s = 0.0
         self.members = members
@@ -121,11 +121,11 @@ class FailoverInstallation(Providers):
 
     def begins(self) -> None:
         """Note that a fault that was prepared begins only now."""
-        self._began_s = self._counted_from_s = time.monotonic()
+        self._counted_from_s = loop_time_s()
 
     def healed(self) -> None:
         """Note that a fault is over: recovery is measured from now on."""
-        self._counted_from_s = time.monotonic()
+        self._counted_from_s = loop_time_s()
 
     async def shared(self, *counts: int) -> None:
         """Wait until the engines own these numbers of shards, in any order."""
@@ -149,7 +149,7 @@ class FailoverInstallation(Providers):
 
     def differences(self) -> list[str]:
         """Return how what the subscriber sees differs from the provider's prices."""
-        now_s = time.monotonic()
+        now_s = loop_time_s()
         found: list[str] = []
         for key, market in self.model_markets(PROVIDER).items():
             seen = self.subscriber.at(key, now_s)
@@ -162,9 +162,7 @@ class FailoverInstallation(Providers):
     async def all_open(self) -> None:
         """Wait until every market is open, at a price that the provider quoted a moment ago."""
         markets = self.model_markets(PROVIDER)
-        await wait_until(
-            lambda: all(self._state(key, time.monotonic()) == _CURRENT for key in markets), "all current", _START_PATIENCE_S
-        )
+        await wait_until(lambda: all(self._is_current(key, loop_time_s()) for key in markets), "all current", _START_PATIENCE_S)
 
     async def settled(self) -> None:
         """Wait, with the provider paused, until the subscriber has exactly what the provider and the gateway have."""
@@ -186,12 +184,16 @@ class FailoverInstallation(Providers):
     def _received(self) -> dict[str, Any]:
         return dict(self.subscriber.client.state.markets)
 
-    def _state(self, key: MarketKey, at_s: float) -> str:
+    def _is_current(self, key: MarketKey, at_s: float) -> bool:
+        age_s = self._age_s(key, at_s)
+        return age_s is not None and age_s <= self._fresh_s
+
+    def _age_s(self, key: MarketKey, at_s: float) -> float | None:
+        """Return for how long the provider has left the price that a market is open at; None if it is not open."""
         seen = self.subscriber.at(key, at_s)
         if seen is None or seen.implied is None or self.subscriber.is_lost:
-            return _SUSPENDED
-        market = self.model_markets(PROVIDER)[key]
-        return _CURRENT if self.was_quoted(PROVIDER, market, seen, at_s, self._fresh_s, _TOLERANCE) else _OUTDATED
+            return None
+        return at_s - self.left_s(PROVIDER, self.model_markets(PROVIDER)[key], seen, _TOLERANCE)
 
     async def run_fault(self, name: str, inject: Callable[[], Coroutine[Any, Any, object]]) -> Outcome:
         """Inject a fault, wait until everything is current again, and judge what the subscriber saw.
@@ -202,23 +204,21 @@ class FailoverInstallation(Providers):
         """
         self.subscriber.violations.clear()
         reconnects = self.subscriber.client.reconnects
-        began_s = now_s = self._began_s = self._counted_from_s = time.monotonic()
+        began_s = now_s = self._counted_from_s = loop_time_s()
         self.subscriber.discard_before(began_s)
-        outdated_s = unsettled_s = began_s
-        late_s = 0.0
+        unsettled_s = began_s
+        outdated_s, lost_s = 0.0, LOOP_CLOCK.lost_s
         markets = self.model_markets(PROVIDER)
         injecting = asyncio.create_task(inject())
         try:
             # Judged as it happens: the provider's past is not kept for long.
             while not injecting.done() or now_s - max(began_s, unsettled_s) < self._watch_s:
                 await asyncio.sleep(_SAMPLE_S)
-                before_s, now_s = now_s, time.monotonic()
-                late_s = max(late_s, now_s - before_s - _SAMPLE_S)
+                now_s = loop_time_s()
                 self._check_watching()
-                states = [self._state(key, now_s) for key in markets]
-                if _OUTDATED in states:
-                    outdated_s = now_s
-                if any(state != _CURRENT for state in states):
+                ages_s = [self._age_s(key, now_s) for key in markets]
+                outdated_s = max(outdated_s, *(age_s or 0.0 for age_s in ages_s))
+                if any(age_s is None or age_s > self._fresh_s for age_s in ages_s):
                     unsettled_s = now_s
                 assert now_s - began_s < _START_PATIENCE_S, f"{name}: not recovered: {self.differences()[:3]}"
             await injecting
@@ -230,7 +230,8 @@ class FailoverInstallation(Providers):
         )
         await self.settled()
         recovered_s = max(0.0, unsettled_s - self._counted_from_s)
-        outdated_s = max(0.0, outdated_s - self._began_s)
+        outdated_s = outdated_s if outdated_s > self._fresh_s else 0.0
+        late_s = LOOP_CLOCK.lost_s - lost_s
         reconnects = self.subscriber.client.reconnects - reconnects
         violations = list(dict.fromkeys(self.subscriber.violations))
         return Outcome(name, outdated_s, suspended, recovered_s, reconnects, late_s, violations)

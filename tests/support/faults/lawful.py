@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from typing import Any, Final, NamedTuple
 
 import aiohttp
 import orjson
 
+from tests.support.faults.loop_clock import loop_time_s
 from tests.support.faults.observing import Subscriber
 
 _ASK_EVERY_S: Final = 0.1
@@ -50,7 +50,7 @@ class LawfulSubscriber(Subscriber):
     """
 
     def __init__(self, base: str, checks_base: str | None = None) -> None:
-        super().__init__(base)
+        super().__init__(base, loop_time_s)
         self._checks_base = checks_base or base
         self.violations: list[str] = []
         #: how many answers of price checks were compared
@@ -72,11 +72,11 @@ class LawfulSubscriber(Subscriber):
 
     def check(self, message: dict[str, Any]) -> None:
         """Check a message that was applied."""
-        self._received_s = time.monotonic()
+        self._received_s = loop_time_s()
         if message["op"] in {"stale", "live"}:
-            self._announced.append((time.monotonic(), message["op"] == "stale"))
+            self._announced.append((loop_time_s(), message["op"] == "stale"))
         elif message["op"] == "welcome":
-            self._announced.append((time.monotonic(), False))
+            self._announced.append((loop_time_s(), False))
         # Opaque to clients: this one checks the engine.
         for part in str(message.get("at") or "").split("."):
             if part:
@@ -87,7 +87,7 @@ class LawfulSubscriber(Subscriber):
                 if position < self._positions.get(shard, (0, 0)):
                     self.violations.append(f"shard {shard} went back from {self._positions[shard]} to {position}")
                 self._positions[shard] = position
-        now_s = time.monotonic()
+        now_s = loop_time_s()
         for change in message.get("markets", ()):
             if not change.get("removed"):
                 self._check_market(self.client.state.markets[change["id"]], now_s)
@@ -113,7 +113,7 @@ class LawfulSubscriber(Subscriber):
             while True:
                 await asyncio.sleep(_ASK_EVERY_S)
                 await self._ask(http)
-                while self._waiting and time.monotonic() - self._waiting[0].answered_s > _ON_ITS_WAY_S:
+                while self._waiting and loop_time_s() - self._waiting[0].answered_s > _ON_ITS_WAY_S:
                     self._compare(self._waiting.popleft())
 
     async def _ask(self, http: aiohttp.ClientSession) -> None:
@@ -124,14 +124,14 @@ class LawfulSubscriber(Subscriber):
         for market in chosen:
             selection, each = next(iter(market["selections"].items()))
             quotes.append({"market": market["id"], "selection": selection, "price": each["price"] or 1.01, "v": market["v"]})
-        reconnects, asked_s = self.client.reconnects, time.monotonic()
+        reconnects, asked_s = self.client.reconnects, loop_time_s()
         try:
             async with http.post(f"{self._checks_base}/v1/quotes/check", data=orjson.dumps({"quotes": quotes})) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError):
             return  # it is down, or does not answer: nobody takes a bet
         if response.status == 200 and not self.is_lost:
-            self._waiting.append(_Answers(asked_s, time.monotonic(), reconnects, orjson.loads(body)["quotes"]))
+            self._waiting.append(_Answers(asked_s, loop_time_s(), reconnects, orjson.loads(body)["quotes"]))
 
     def _compare(self, answers: _Answers) -> None:
         """Compare answers with what the subscriber was told around that time."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from oddsengine.client import OddsClient
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from feeds.emulators.core.market_model import ModelMarket
     from feeds.emulators.emulator import Emulator
@@ -48,9 +48,11 @@ class Subscriber:
 
     Args:
         base: the URL of the gateway.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
         self.client = OddsClient(base, ["sport:football"])
         self.observations: dict[MarketKey, list[Observation]] = {}
 
@@ -59,7 +61,7 @@ class Subscriber:
         async for message in self.client.messages():
             self.check(message)
             if message["op"] in {"snapshot", "delta"}:
-                now_s = time.monotonic()
+                now_s = self.clock()
                 for change in message.get("markets", ()):
                     if not change.get("removed"):
                         self._record(self.client.state.markets[change["id"]], now_s)
@@ -96,9 +98,11 @@ class Providers:
 
     Args:
         emulators: by feed.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, emulators: Mapping[str, Emulator]) -> None:
+    def __init__(self, emulators: Mapping[str, Emulator], clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
         self.emulators = emulators
         #: feed -> tick -> when it was seen, monotonic seconds
         self.tick_times_s: dict[str, dict[int, float]] = {name: {} for name in emulators}
@@ -121,23 +125,25 @@ class Providers:
         self, name: str, market: ModelMarket | None, seen: Observation, at_s: float, age_s: float, tolerance: float
     ) -> bool:
         """Return whether a provider quoted what the subscriber saw, at any time in the `age_s` seconds before `at_s`."""
-        if market is None or seen.implied is None:
-            return False
+        return market is not None and self.left_s(name, market, seen, tolerance) >= at_s - age_s
+
+    def left_s(self, name: str, market: ModelMarket, seen: Observation, tolerance: float) -> float:
+        """Return until when a provider quoted what the subscriber saw; before all that is known of it if it never did."""
+        if seen.implied is None:
+            return float("-inf")
         tick_times_s = self.tick_times_s[name]
         until_s = float("inf")
         for move in reversed(market.moves):
-            if until_s < at_s - age_s:
-                return False
             if is_near(move.probabilities, seen.implied, tolerance):
-                return True
+                return until_s
             # Ticks may be seen late, or not at all: the move ended at the next tick that was seen, at the latest.
             until_s = next((tick_times_s[tick] for tick in range(move.tick, move.tick + 50) if tick in tick_times_s), until_s)
-        return False
+        return min(until_s, next(iter(tick_times_s.values()), until_s))
 
     async def watch_ticks(self) -> None:
         """Record the time of every tick, until cancelled."""
         while True:
-            now_s = time.monotonic()
+            now_s = self.clock()
             for name, emulator in self.emulators.items():
                 ticks = emulator.market_model.ticks
                 self.tick_times_s[name].setdefault(ticks, now_s)

@@ -206,6 +206,16 @@ async def test_a_batch_that_came_too_late_is_replaced_by_a_claim(owned: Owned) -
         assert not owned.pipeline.is_dirty
 
 
+async def test_a_claim_that_came_too_late_is_made_again_with_what_has_changed(owned: Owned) -> None:
+    async with owned.running():
+        owned.publisher.errors = [TooLate(0, Position(1, 1))]
+        owned.publisher.claim_errors = [TooLate(0, Position(2, 0)), TooLate(0, Position(3, 0))]
+        owned.update(2.2)
+        await owned.settle()
+        assert ([], 1) == (owned.publisher.written, owned.writer.claims)
+        assert not owned.pipeline.is_dirty
+
+
 async def test_a_fenced_writer_stops(owned: Owned) -> None:
     async with owned.running() as task:
         owned.publisher.errors = [Fenced(0, 1, Position(2, 0))]

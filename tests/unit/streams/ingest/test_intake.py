@@ -107,7 +107,7 @@ def test_what_is_live_is_what_the_feeder_has(steps: list[tuple[Any, ...]]) -> No
             case ("health", health):
                 stream.change(SourceStatus(health, "said"))
             case ("snapshot", behind, is_cut):
-                stream.snapshot(max(0, stream.wanted - behind), is_cut=is_cut)
+                stream.snapshot(max(1, stream.wanted - behind), is_cut=is_cut)
             case ("term", continues):
                 stream.new_term(continues=continues)
             case ("silence",):

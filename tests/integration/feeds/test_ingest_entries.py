@@ -1,0 +1,77 @@
+"""What a feeder writes of a feed, in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from oddsengine.common.clock import CLOCK
+from oddsengine.common.tasks import end_tasks
+from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.streams.ingest.entries import IngestEntry, decode_entry
+from oddsengine.streams.ingest.writer import IngestWriter
+from oddsengine.streams.keys import BATCH_FIELD, ingest_keys
+from oddsengine.streams.positions import Position, parse_stream_id
+from tests.support.service import wait_until
+
+if TYPE_CHECKING:
+    import pytest
+    from redis.asyncio import Redis
+
+    from oddsengine.streams.leases.keeper import Lease
+
+
+class Held:
+    """A lease that never ends."""
+
+    def is_held(self) -> bool:
+        return True
+
+    async def until_held(self) -> None:
+        pass
+
+
+async def written(redis: Redis) -> dict[Position, IngestEntry]:
+    entries: Any = await redis.xrange(ingest_keys("late", "feed").stream)
+    return {parse_stream_id(key): decode_entry(fields[BATCH_FIELD]) for key, fields in entries}
+
+
+def live(reason: str) -> UpdateBatch:
+    return UpdateBatch("src", None, [SourceStatus("live", reason)])
+
+
+async def test_an_entry_that_arrives_too_late_is_replaced_by_a_term_with_a_snapshot(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease: Lease = Held()  # type: ignore[assignment]
+    writer = IngestWriter(redis, "late", "feed", ["src"], lease, CLOCK.now_ms)
+    script: Any = writer._script
+    delays_ms: list[int] = []
+
+    async def write(keys: Any, args: list[Any]) -> Any:
+        *arguments, limit_ms = args
+        return await script(keys=keys, args=[*arguments, limit_ms - (delays_ms.pop() if delays_ms else 0)])
+
+    monkeypatch.setattr(writer, "_script", write)
+    task = asyncio.create_task(writer.run())
+    try:
+        await wait_until(lambda: writer._term > 0, "a term")
+        writer.receive(live("at first"))
+        await wait_until(lambda: writer.entries >= 3, "a snapshot")
+        first = writer._term
+        delays_ms.append(2000)
+        writer.receive(live("late"))
+        await wait_until(lambda: writer._term > first and writer._has_served, "another term")
+        await wait_until(lambda: writer.entries >= 6, "its snapshot")
+    finally:
+        await end_tasks([task])
+    entries = await written(redis)
+    second = [entry for at, entry in entries.items() if at.epoch > first]
+    said = [
+        [update.reason for batch in entry.batches for update in batch.updates if type(update) is SourceStatus]
+        for at, entry in entries.items()
+        if at.epoch == first
+    ]
+    assert ["late"] not in said
+    assert second[0].continues
+    assert [["late"]] == [[update.reason for update in entry.batches[0].updates] for entry in second if entry.is_last]  # type: ignore[union-attr]
