@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The decimals of what is reported: as many as mean something.
 _DECIMALS: Final = 6
+#: A change that lasts for less is no largest one: a replay takes no time to publish, so each price is new a moment earlier there.
+_MIN_LARGEST_S: Final = 0.1
 
 
 class _SideTotals:
@@ -115,7 +117,7 @@ class Totals:
             self._priced_s += seconds
             self._moved_s += change * seconds
             self._absolute_s += abs(change) * seconds
-            if change and (self._largest is None or abs(change) > abs(self._largest.change)):
+            if change and seconds >= _MIN_LARGEST_S and (self._largest is None or abs(change) > abs(self._largest.change)):
                 self._largest = LargestChange(round(change, _DECIMALS), market, key, at_ms, old / 1000, price / 1000)
 
     def _bet(self, market: MarketId, then: MarketView | None, new: MarketView | None, seconds: float) -> None:

@@ -81,6 +81,13 @@ def test_margin_and_prices_count_for_as_long_as_they_hold() -> None:
     assert (0, 1, 1) == msgspec.structs.astuple(found.changes)
 
 
+def test_what_differs_only_while_a_change_is_on_its_way_is_no_largest_change() -> None:
+    new = [seen(0, a_record(2000, 2000)), seen(50, a_record(4000, 4000)), seen(60, a_record(2000, 2000))]
+    then = [seen(0, a_record(2000, 2000)), seen(50.05, a_record(4000, 4000)), seen(60.05, a_record(2000, 2000))]
+    found = line(compared(then, new))
+    assert (None, 0.00075) == (found.price.largest, found.price.mean_absolute)
+
+
 def test_suspensions_count_by_reason_and_are_compared_with_no_price() -> None:
     then = [seen(0, a_record(2000, 2000)), seen(50, a_record(None, None, status="suspended", reason="jump"))]
     new = [seen(0, a_record(1900, 1900)), seen(90, a_record(None, None, status="suspended", reason="arbitrage"))]
