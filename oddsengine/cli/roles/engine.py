@@ -60,7 +60,7 @@ async def engine(
         webhooks = await stack.enter_async_context(run_webhooks(settings, redis_url, running, endpoints))
         registry = build_registry([running.samples, shared.samples, webhooks.samples])
         access = access_part(opened.admission, "engine.host", settings.engine.host)
-        parts = [*engine_parts(running), access, webhooks_part(webhooks)]
+        parts = [*engine_parts(running), access, webhooks_part(webhooks), shared.part()]
         reloader = Reloader(config, load, settings, running.adopt, parts=parts, reads=ENGINE_READS)
         await stack.enter_async_context(run_reloader(reloader))
         await stack.enter_async_context(serve_engine_api(running, registry, opened, local=is_local(settings.engine.host)))

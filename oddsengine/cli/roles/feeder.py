@@ -34,7 +34,7 @@ async def feeder(
 ) -> None:
     """Connect feeds that no other process is connected to, and pass them on, until SIGINT or SIGTERM.
 
-    SIGHUP and a change of the config file reload who is admitted and the log level. Changed feeds need a restart.
+    SIGHUP and a change of the config file reload feeds, who is admitted and the log level.
 
     Args:
         startup: the steps of the start.
@@ -53,7 +53,7 @@ async def feeder(
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
         shared = await stack.enter_async_context(share_feeds(settings, redis_url, feeds, None, recorders))
         access = access_part(admission, "feeder.host", settings.feeder.host)
-        reloader = Reloader(config, load, settings, None, parts=[access], reads=FEEDER_READS)
+        reloader = Reloader(config, load, settings, None, parts=[access, shared.part()], reads=FEEDER_READS)
         await stack.enter_async_context(run_reloader(reloader))
         on_reload(reloader.request)
         local = is_local(settings.feeder.host)

@@ -16,6 +16,7 @@ from feeds.recording.packet import Packet
 from feeds.supervision.supervisor import Supervisor
 from oddsengine.common.clock import wall_clock_ms
 from oddsengine.common.tasks import end_tasks
+from oddsengine.runtime.feeding.local_feeds import REPLACE_S
 from oddsengine.streams.ingest.writer import IngestWriter, Replaced
 from oddsengine.streams.leases.keeper import LeaseKeeper
 from oddsengine.streams.leases.state import Local
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 #: How long a feeder that stops waits for others to connect.
 HAND_OVER_S: Final = 5.0
+_LIVE_POLL_S: Final = 0.02
 _RETIRE_EVERY_S: Final = 60.0
 _KEEP_CLOSED_MS: Final = 600_000
 _log = structlog.get_logger(__name__)
@@ -59,6 +61,7 @@ class Connection:
         self._name = name
         self._received = received
         self.writer = writer
+        self.opened = opened
         self.supervisor = Supervisor(name, opened.feed, self, opened.supervision, tap=tap)
         self._owned = asyncio.Event()
 
@@ -71,6 +74,10 @@ class Connection:
     def agrees(self, batch: UpdateBatch) -> bool:
         """Check whether new images of a source equal what its book holds."""
         return self.writer.agrees(batch)
+
+    def detach(self) -> None:
+        """Pass nothing on to the engine of this process any more, without a word to it: another connection does."""
+        self._received = None
 
     def take(self) -> None:
         """Pass on what the feed sends, from now on: this process owns it."""
@@ -100,6 +107,17 @@ class Connection:
     async def _write(self) -> None:
         await self._owned.wait()
         await self.writer.run()
+
+
+async def _until_live(connection: Connection, running: asyncio.Task[None]) -> None:
+    until_s = time.monotonic() + REPLACE_S
+    while not connection.writer.is_live and not running.done():
+        if time.monotonic() > until_s:
+            # Its provider may refuse a second connection.
+            feed = connection.supervisor.name
+            _log.warning("feed not live by its new settings, disconnecting the old one", feed=feed, after_s=REPLACE_S)
+            return
+        await asyncio.sleep(_LIVE_POLL_S)
 
 
 class Feeder:
@@ -134,9 +152,13 @@ class Feeder:
         self._feeds = feeds
         self._received = received
         self._taps = taps or {}
-        self._keeper = LeaseKeeper(name, LeaseTable(redis, namespace, "feeds"), "feeds", list(feeds), lease_s, rebalance=False)
+        self._keeper = LeaseKeeper(
+            name, LeaseTable(redis, namespace, "feeds"), "feeds", list(feeds), lease_s, rebalance=False, announces=True
+        )
         self._connections: dict[str, Connection] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        #: what replaces connections by ones of other settings
+        self._replacing: dict[str, asyncio.Task[None]] = {}
         self._owned: set[str] = set()
         self._finished: set[str] = set()
         self._used: set[str] = set()
@@ -154,6 +176,45 @@ class Feeder:
     def owned(self) -> list[str]:
         """The feeds that this process is connected to and passes on."""
         return sorted(self._owned)
+
+    def use(self, feeds: OpenedFeeds) -> None:
+        """Connect other feeds from now on.
+
+        Those that are gone go to a process that has them still. The connection of one whose settings have changed is replaced, by
+        one that is live unless the provider refuses a second one.
+        """
+        self._feeds = feeds
+        self._keeper.use(list(feeds))
+        for feed, connection in self._connections.items():
+            if feed in self._owned and feed in feeds and connection.opened is not feeds[feed]:
+                replacing = self._replace(feed, self._replacing.pop(feed, None))
+                self._replacing[feed] = asyncio.create_task(replacing, name=f"replace feed {feed}")
+
+    def in_use(self) -> list[OpenedFeed]:
+        """Return the opened feeds of all connections."""
+        return [connection.opened for connection in self._connections.values()]
+
+    async def _replace(self, feed: str, previous: asyncio.Task[None] | None) -> None:
+        if previous is not None:
+            await end_tasks([previous])
+        if feed in self._taps:
+            # One recording is of one connection. The lease is ours still: the next step connects the feed again.
+            await self._end(feed)
+            self._keeper.changed.set()
+            return
+        successor = self._build(feed)
+        running = asyncio.create_task(successor.run(), name=f"feed {feed}")
+        try:
+            await _until_live(successor, running)
+        except BaseException:
+            await end_tasks([running])
+            raise
+        connection, ended = self._connections[feed], self._tasks[feed]
+        self._connections[feed], self._tasks[feed] = successor, running
+        connection.detach()
+        await end_tasks([ended])
+        successor.take()
+        _log.info("feed replaced", feed=feed)
 
     async def run(self) -> None:
         """Connect feeds as they are free, until cancelled, or until all were given up after `stop`."""
@@ -209,7 +270,7 @@ class Feeder:
             for feed in decision.prepare:
                 self._connect(feed)
         for feed in self._connections.keys() - self._owned:
-            if not state.is_heir(feed):
+            if not state.is_heir(feed) or self._connections[feed].opened is not self._feeds.get(feed):
                 await self._disconnect(feed)
         self._keeper.note()
         if (now_s := time.monotonic()) >= self._next_retire_s:
@@ -227,11 +288,15 @@ class Feeder:
             if tap is not None:
                 tap(Packet(at_ms=wall_clock_ms(), kind="reset"))
         self._used.add(feed)
-        sources = opened.feed.sources
-        writer = IngestWriter(self._redis, self._namespace, feed, sources, self.lease, wall_clock_ms, self._is_read)
-        connection = self._connections[feed] = Connection(feed, opened, writer, self._received, tap)
+        connection = self._connections[feed] = self._build(feed)
         self._tasks[feed] = asyncio.create_task(connection.run(), name=f"feed {feed}")
         return connection
+
+    def _build(self, feed: str) -> Connection:
+        opened = self._feeds[feed]
+        sources = opened.feed.sources
+        writer = IngestWriter(self._redis, self._namespace, feed, sources, self.lease, wall_clock_ms, self._is_read)
+        return Connection(feed, opened, writer, self._received, self._taps.get(feed))
 
     def _take(self, feed: str) -> None:
         self._finished.discard(feed)
@@ -241,17 +306,29 @@ class Feeder:
 
     async def _disconnect(self, feed: str) -> None:
         """Release a feed. No-op if that is done already."""
+        replacing = self._replacing.pop(feed, None)
+        if replacing is not None:
+            await end_tasks([replacing])
+        await self._end(feed)
+
+    async def _end(self, feed: str) -> None:
         self._owned.discard(feed)
         self._connections.pop(feed, None)
         task = self._tasks.pop(feed, None)
         if task is not None:
             await end_tasks([task])
+        if self._received is not None:
+            self._received.end(feed)
 
     def _reap(self) -> None:
+        for feed in [feed for feed, task in self._replacing.items() if task.done()]:
+            self._replacing.pop(feed).result()
         for feed in [feed for feed, task in self._tasks.items() if task.done()]:
             task = self._tasks.pop(feed)
             self._connections.pop(feed, None)
             self._owned.discard(feed)
+            if feed in self._replacing:
+                self._replacing.pop(feed).cancel()
             try:
                 task.result()
             except Replaced:

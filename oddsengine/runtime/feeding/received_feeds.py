@@ -42,24 +42,61 @@ class ReceivedFeeds:
         silent_after_s: Mapping[str, float],
     ) -> None:
         self._engine = engine
-        self._sources = sources
-        self.readers = {
-            feed: IngestReader(redis, namespace, feed, of_feed, self._known, self._deliver, silent_after_s[feed])
-            for feed, of_feed in sources.items()
-        }
+        self._redis = redis
+        self._namespace = namespace
+        self._sources: Mapping[str, Sequence[str]] = {}
+        self._silent_after_s: Mapping[str, float] = {}
+        self.readers: dict[str, IngestReader] = {}
+        self._changed = asyncio.Event()
         #: feeds that this process is connected to -> which markets they have confirmed
         self._local: dict[str, Confirmation] = {}
+        self.use(sources, silent_after_s)
+
+    def use(self, sources: Mapping[str, Sequence[str]], silent_after_s: Mapping[str, float]) -> None:
+        """Receive other feeds from now on, whose sources the engine has. What has not changed is received on.
+
+        Args:
+            sources: the sources of each feed.
+            silent_after_s: see the class.
+        """
+        readers: dict[str, IngestReader] = {}
+        for feed, of_feed in sources.items():
+            has_same_sources = list(of_feed) == list(self._sources.get(feed, ()))
+            if has_same_sources and silent_after_s[feed] == self._silent_after_s.get(feed):
+                readers[feed] = self.readers[feed]
+                continue
+            reader = readers[feed] = IngestReader(
+                self._redis, self._namespace, feed, of_feed, self._known, self._deliver, silent_after_s[feed]
+            )
+            if feed in self._local:
+                reader.pause()
+                if not has_same_sources:
+                    self._local[feed] = Confirmation(of_feed, self._known)
+        for feed in self._local.keys() - readers.keys():
+            del self._local[feed]
+        self.readers, self._sources, self._silent_after_s = readers, dict(sources), dict(silent_after_s)
+        self._changed.set()
 
     async def run(self) -> None:
         """Follow the feeds of other processes until cancelled."""
-        tasks = [asyncio.create_task(reader.run(), name=f"feed {feed}") for feed, reader in self.readers.items()]
-        tasks.append(asyncio.create_task(self._watch(), name="ages of feeds"))
+        tasks: dict[IngestReader, asyncio.Task[None]] = {}
+        watching = asyncio.create_task(self._watch(), name="ages of feeds")
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            while True:
+                self._changed.clear()
+                await end_tasks([tasks.pop(reader) for reader in tasks.keys() - set(self.readers.values())])
+                for feed, reader in self.readers.items():
+                    if reader not in tasks:
+                        tasks[reader] = asyncio.create_task(reader.run(), name=f"feed {feed}")
+                changed = asyncio.create_task(self._changed.wait(), name="changed feeds")
+                try:
+                    done, _ = await asyncio.wait([*tasks.values(), watching, changed], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    changed.cancel()
+                for task in done - {changed}:
+                    task.result()
         finally:
-            await end_tasks(tasks)
+            await end_tasks([*tasks.values(), watching])
 
     async def _watch(self) -> None:
         """Check the ages of feeds, whatever Redis does meanwhile."""
@@ -75,17 +112,21 @@ class ReceivedFeeds:
             feed: the feed.
             images: what it has already, if it is live; None if it is not, and its sources are down until it is.
         """
+        if feed not in self.readers:
+            return  # a reload has removed it
         self.readers[feed].pause()
         self._local[feed] = Confirmation(self._sources[feed], self._known)
         if images is None:
             self._take_down(feed, "connecting")
             return
         for aged in images:
-            self._receive(feed, aged.batch, aged.age_ms)
+            # While processes are reloaded one after the other, their feeds may have different sources.
+            if aged.batch.source in self._sources[feed]:
+                self._receive(feed, aged.batch, aged.age_ms)
 
     def receive(self, feed: str, batch: UpdateBatch) -> None:
         """Receive updates of a feed of this process."""
-        if feed in self._local:
+        if feed in self._local and batch.source in self._sources[feed]:
             self._receive(feed, batch, 0)
 
     def end(self, feed: str) -> None:
@@ -109,10 +150,12 @@ class ReceivedFeeds:
             self._engine.receive(UpdateBatch(source, None, [SourceStatus("down", reason)]))
 
     def _deliver(self, aged: Aged) -> None:
-        self._engine.receive(aged.batch, aged.age_ms)
+        if aged.batch.source in self._engine.pipeline.books:
+            self._engine.receive(aged.batch, aged.age_ms)
 
     def _known(self, source: str) -> list[str]:
-        return list(self._engine.pipeline.books[source].markets)
+        book = self._engine.pipeline.books.get(source)
+        return [] if book is None else list(book.markets)
 
     def status(self) -> list[dict[str, Any]]:
         """Return the status of every feed that another process is connected to, for `GET /v1/feeds`."""

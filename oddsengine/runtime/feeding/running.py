@@ -16,10 +16,10 @@ from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.feed_runner import feed_samples, feed_status, sources_by_feed
 from oddsengine.runtime.feeding.feeder import Feeder
 from oddsengine.runtime.feeding.received_feeds import ReceivedFeeds
+from oddsengine.runtime.feeding.shared_reload import SharedReload, silence_limits_s
 from oddsengine.streams.connection import keep_on_primary, open_client
 from oddsengine.streams.floor.board import FloorBoard
 from oddsengine.streams.floor.reporter import FloorReporter
-from oddsengine.streams.ingest.reader import silence_limit_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -71,8 +71,9 @@ class OtherEngines:
 class SharedFeeds:
     """The feeds of a process: those that it is connected to, and those that its engine receives from others."""
 
-    def __init__(self, feeder: Feeder | None, received: ReceivedFeeds | None) -> None:
+    def __init__(self, feeder: Feeder | None, received: ReceivedFeeds | None, reload: SharedReload) -> None:
         self.feeder = feeder
+        self.part = reload.part
         self._received = received
 
     async def hand_over(self) -> None:
@@ -128,8 +129,7 @@ async def share_feeds(
     namespace = settings.redis.namespace
     received = None
     if engine is not None:
-        limits_s = {name: silence_limit_s(feed.supervision.lag_limit_s) for name, feed in settings.feeds.items()}
-        received = ReceivedFeeds(engine, redis, namespace, sources_by_feed(settings.feeds), limits_s)
+        received = ReceivedFeeds(engine, redis, namespace, sources_by_feed(settings.feeds), silence_limits_s(settings.feeds))
     feeder: Feeder | None = None
     if feeds is not None:
         taps = {name: recorder.add for name, recorder in (recorders or {}).items()}
@@ -137,7 +137,8 @@ async def share_feeds(
         is_read = _always if engine is None else OtherEngines(lambda: engine.ownership.engines > 1)
         name = member_name()
         feeder = Feeder(name, redis, namespace, feeds, lease_s=lease_s, received=received, taps=taps, is_read=is_read)
-    shared = SharedFeeds(feeder, received)
+    reload = SharedReload(settings.feeds, feeds, feeder, received, engine)
+    shared = SharedFeeds(feeder, received, reload)
     if engine is not None:
         engine.describe_feeds = shared.status
         engine.ownership.is_followed = shared.is_followed
@@ -162,4 +163,5 @@ async def share_feeds(
                 finally:
                     await end_tasks(tasks)
     finally:
+        await reload.close()
         await redis.aclose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
 
 def assign(
@@ -15,6 +15,7 @@ def assign(
     gainers: Collection[str],
     *,
     rebalance: bool = True,
+    can_own: Callable[[str, str], bool] = lambda _member, _item: True,
 ) -> dict[str, str]:
     """Return who should own each item.
 
@@ -26,7 +27,8 @@ def assign(
         owners: their present owners, members or not.
         members: who may keep what it owns.
         gainers: the members that may be given more.
-        rebalance: whether a member with more than its share gives items away.
+        rebalance: whether a member with more than its share gives items away. Not where members can own different items.
+        can_own: whether a member can own an item.
 
     Returns:
         By item, its owner; without those that nobody can own.
@@ -36,7 +38,7 @@ def assign(
     free: list[str] = []
     for item in sorted(items):
         owner = owners.get(item, "")
-        if owner in loads:
+        if owner in loads and can_own(owner, item):
             loads[owner].append(item)
             assigned[item] = owner
         else:
@@ -45,7 +47,10 @@ def assign(
     if not gaining:
         return assigned
     for item in free:
-        to = _least_loaded(gaining, loads)
+        able = [member for member in gaining if can_own(member, item)]
+        if not able:
+            continue
+        to = _least_loaded(able, loads)
         loads[to].append(item)
         assigned[item] = to
     while rebalance:

@@ -71,6 +71,7 @@ class LeaseKeeper:
         items: all that is owned by somebody.
         lease_s: how long the lease lasts.
         rebalance: see `LeaseState`.
+        announces: likewise.
         clock: monotonic seconds.
     """
 
@@ -83,11 +84,12 @@ class LeaseKeeper:
         lease_s: float,
         *,
         rebalance: bool = True,
+        announces: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.lease_s = lease_s
-        self.state = LeaseState(name, items, lease_s, rebalance=rebalance)
+        self.state = LeaseState(name, items, lease_s, rebalance=rebalance, announces=announces)
         self.lease = Lease(self.state, clock)
         self._table = table
         self._group = group
@@ -106,6 +108,11 @@ class LeaseKeeper:
     def is_settled(self) -> bool:
         """Whether nothing of what was decided is still to be written."""
         return not self._operations
+
+    def use(self, items: Sequence[str]) -> None:
+        """Own other items from now on; see `LeaseState.use`."""
+        self.state.use(items)
+        self.changed.set()
 
     def others(self) -> list[str]:
         """Return the other members that are alive and stay."""

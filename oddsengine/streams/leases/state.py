@@ -39,11 +39,15 @@ _FORGET_AFTER: Final = 30
 
 
 class Member(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a member writes: a number that grows, how much it is able to do, and whether it is leaving."""
+    """What a member writes: a number that grows, how much it is able to do, whether it is leaving, and which items it can own.
+
+    One that does not say which can own all.
+    """
 
     beat: int
     rank: int = 0
     is_leaving: bool = False
+    items: tuple[str, ...] | None = None
 
 
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -112,10 +116,12 @@ class LeaseState:
         items: the items that are owned.
         lease_s: how long a lease lasts.
         rebalance: whether items are spread evenly; otherwise only those without an owner are taken.
+        announces: whether members can own different items, and say which.
     """
 
-    def __init__(self, me: str, items: Sequence[str], lease_s: float, *, rebalance: bool = True) -> None:
+    def __init__(self, me: str, items: Sequence[str], lease_s: float, *, rebalance: bool = True, announces: bool = False) -> None:
         self.me = me
+        self._announces = announces
         self._items = items
         self._lease_s = lease_s
         self._rebalance = rebalance
@@ -143,12 +149,17 @@ class LeaseState:
 
         So it is after a write without an answer too: others may have seen that one, and count from then.
         """
-        last = encode(Member(self._beat, rank, is_leaving))
+        items = tuple(self._items) if self._announces else None
+        last = encode(Member(self._beat, rank, is_leaving, items))
         if now_s < self._renew_at_s and last == self._acknowledged:
             return last
         self._beat += 1
         self._renew_at_s = now_s + self._lease_s / RENEWALS
-        return encode(Member(self._beat, rank, is_leaving))
+        return encode(Member(self._beat, rank, is_leaving, items))
+
+    def use(self, items: Sequence[str]) -> None:
+        """Own other items from now on. What is owned and not among them is handed to a member that can own it, else released."""
+        self._items = items
 
     def next_beat_s(self, now_s: float) -> float:
         """Return when to read the table again: soon while something is handed over."""
@@ -206,6 +217,18 @@ class LeaseState:
         found = self._members.get(member)
         return found is not None and not found.is_leaving and self.is_alive(member, now_s)
 
+    def _can_own(self, member: str, item: str) -> bool:
+        if member == self.me:
+            return item in self._items
+        found = self._members.get(member)
+        return found is not None and (found.items is None or item in found.items)
+
+    def _is_known_elsewhere(self, item: str) -> bool:
+        """Check whether another member can own an item. One that is silent now may be back before it is forgotten."""
+        return any(
+            member != self.me and not found.is_leaving and self._can_own(member, item) for member, found in self._members.items()
+        )
+
     def targets(self, now_s: float) -> dict[str, str]:
         """Return who should own each item."""
         owners = {
@@ -217,11 +240,12 @@ class LeaseState:
         gainers = [member for member in staying if self._members[member].rank == best]
         owning = set(owners.values())
         return assign(
-            self._items,
+            {*self._items, *self._entries} if self._announces else self._items,
             owners,
             [member for member in staying if member in owning],
             gainers,
             rebalance=self._rebalance,
+            **({"can_own": self._can_own} if self._announces else {}),
         )
 
     def decide(self, now_s: float, local: Local) -> Decision:
@@ -233,12 +257,16 @@ class LeaseState:
         """
         decision = Decision([], [], [], [], [])
         targets = self.targets(now_s)
-        for item in self._items:
+        for item in [*self._items, *(self._entries.keys() - set(self._items) if self._announces else ())]:
             entry = self._entries.get(item, _NOBODY)
             if entry.owner == self.me:
                 self._decide_own(item, entry, targets.get(item, ""), now_s, local, decision)
             elif entry.owner and self.is_alive(entry.owner, now_s):
                 self._decide_foreign(item, entry, local, decision)
+            elif item not in self._items:
+                if item not in targets:
+                    # Nobody has it any more.
+                    decision.operations.append(self._replace(item, None, entry.owner))
             elif item in local.held:
                 # The table was lost, or we were out of it, and nobody has taken what we own.
                 decision.operations.append(self._replace(item, Entry(self.me), entry.owner))
@@ -251,26 +279,30 @@ class LeaseState:
 
     def _decide_own(self, item: str, entry: Entry, target: str, now_s: float, local: Local, decision: Decision) -> None:
         if item not in local.held and item not in local.finished:
-            if item in local.blocked:
+            if item in local.blocked or item not in self._items:
                 decision.operations.append(self._replace(item, None))
             else:
                 decision.take.append(item)
-        elif entry.next and not self._stays(entry.next, now_s):
+        elif entry.next and not (self._stays(entry.next, now_s) and (not self._announces or self._can_own(entry.next, item))):
             decision.operations.append(self._replace(item, Entry(self.me)))
         elif item in local.finished:
             if entry.next and entry.is_ready:
                 decision.operations.append(self._replace(item, Entry(entry.next)))
+            elif item not in self._items:
+                decision.operations.append(self._replace(item, None))
             else:
                 decision.take.append(item)
         elif entry.next and entry.is_ready:
             decision.finish.append(item)
         elif not entry.next and target not in {"", self.me}:
             decision.operations.append(self._replace(item, Entry(self.me, target)))
+        elif not entry.next and not target and item not in self._items and not self._is_known_elsewhere(item):
+            decision.finish.append(item)
 
     def _decide_foreign(self, item: str, entry: Entry, local: Local, decision: Decision) -> None:
         if item in local.held:
             decision.drop.append(item)
-        elif entry.next == self.me and not entry.is_ready:
+        elif entry.next == self.me and not entry.is_ready and item in self._items:
             if item not in local.prepared:
                 decision.prepare.append(item)
             elif self._rank(self.me) >= self._rank(entry.owner):

@@ -13,9 +13,9 @@ LEASE_S = 2.0
 class Process:
     """A member that carries out what it decides at once."""
 
-    def __init__(self, table: MemoryTable, name: str, items: str = "0123", *, rank: int = 0) -> None:
+    def __init__(self, table: MemoryTable, name: str, items: str = "0123", *, rank: int = 0, **options: bool) -> None:
         self.table = table
-        self.state = LeaseState(name, list(items), LEASE_S)
+        self.state = LeaseState(name, list(items), LEASE_S, **options)
         self.rank = rank
         self.is_leaving = self.is_cold = False
         self.operations: list[Operation] = []
@@ -166,3 +166,16 @@ def test_an_entry_that_can_not_be_read_is_as_good_as_none(table: MemoryTable) ->
     one = Process(table, "a", "0")
     one.beat(0.0)
     assert ({"0"}, encode(Entry("a"))) == (one.held, table.entries["0"])
+
+
+def test_an_item_goes_to_a_member_that_has_it_still_and_with_the_last_one_its_lease(table: MemoryTable) -> None:
+    one, two = (Process(table, name, "01", announces=True, rebalance=False) for name in "ab")
+    run(3.0, one, two)
+    assert (set("01"), set()) == (one.held, two.held)
+    one.state.use(["1", "2"])
+    run(4.0, one, two, start_s=3.2)
+    assert (set("12"), set("0")) == (one.held, two.held)
+    two.state.use(["1", "2"])
+    run(5.0, one, two, start_s=4.2)
+    assert (set("12"), set()) == (one.held, two.held)
+    assert set("12") == table.entries.keys()
