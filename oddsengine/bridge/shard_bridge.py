@@ -91,31 +91,32 @@ class ShardBridge:
         self.position = stored.position
         consumer = ShardConsumer(self._reader, self.shard, self._keys, self.position)
         encoder = ShardEncoder(self.shard, self._profile, self._format, stored.published, stored.profiles)
-        while True:
-            await self._lease.until_held()
-            try:
-                found = await self._read(consumer, encoder)
-            except UNAVAILABLE as error:
-                note_outage(self._user, error)
-                await asyncio.sleep(_RETRY_S)
-                continue
-            REDIS_OUTAGE.worked(self._user)
-            if isinstance(found, Reload):
-                self._counters.snapshots[found.cause] += 1
-                log = _log.info if found.cause in {"start", "epoch"} else _log.warning
-                log(
-                    "bridge publishes a snapshot",
-                    shard=self.shard,
-                    cause=found.cause,
-                    after=None if found.after == ORIGIN else found.after.stream_id(),
-                    up_to=found.resumes.stream_id(),
-                )
-                now_ms = self._now_ms()
-                encoded = encoder.reload(found, now_ms)
-                await self._store.save_profiles(self.shard, encoder.profiles)
-                await self._pass_on(consumer, encoded, now_ms)
-            elif found:
-                await self._pass_on(consumer, encoder.entries(found), found[-1].batch.ts_ms)
+        with REDIS_OUTAGE.used_by(self._user):
+            while True:
+                await self._lease.until_held()
+                try:
+                    found = await self._read(consumer, encoder)
+                except UNAVAILABLE as error:
+                    note_outage(self._user, error)
+                    await asyncio.sleep(_RETRY_S)
+                    continue
+                REDIS_OUTAGE.worked(self._user)
+                if isinstance(found, Reload):
+                    self._counters.snapshots[found.cause] += 1
+                    log = _log.info if found.cause in {"start", "epoch"} else _log.warning
+                    log(
+                        "bridge publishes a snapshot",
+                        shard=self.shard,
+                        cause=found.cause,
+                        after=None if found.after == ORIGIN else found.after.stream_id(),
+                        up_to=found.resumes.stream_id(),
+                    )
+                    now_ms = self._now_ms()
+                    encoded = encoder.reload(found, now_ms)
+                    await self._store.save_profiles(self.shard, encoder.profiles)
+                    await self._pass_on(consumer, encoded, now_ms)
+                elif found:
+                    await self._pass_on(consumer, encoder.entries(found), found[-1].batch.ts_ms)
 
     async def _read(self, consumer: ShardConsumer, encoder: ShardEncoder) -> Reload | list[StreamEntry]:
         # Before entries are read, which are read once.

@@ -98,16 +98,17 @@ class CommandFollower:
 
     async def run(self) -> None:
         """Obey every command as it is made, until cancelled. While Redis is away, those that hold go on to hold."""
-        while True:
-            try:
-                await self._follow()
-            except UNAVAILABLE as error:
-                note_outage(_USER, error)
-                if self._answering is not None:
-                    self._answering.restart()
-                await asyncio.sleep(_RETRY_S)
-            else:
-                REDIS_OUTAGE.worked(_USER)
+        with REDIS_OUTAGE.used_by(_USER):
+            while True:
+                try:
+                    await self._follow()
+                except UNAVAILABLE as error:
+                    note_outage(_USER, error)
+                    if self._answering is not None:
+                        self._answering.restart()
+                    await asyncio.sleep(_RETRY_S)
+                else:
+                    REDIS_OUTAGE.worked(_USER)
 
     async def _load(self) -> None:
         stored = await self._commands_log.load()

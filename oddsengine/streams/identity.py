@@ -136,14 +136,15 @@ class Installation:
 
     async def keep_declared(self) -> None:
         """Declare it periodically until cancelled, in case Redis loses it."""
-        while True:
-            await asyncio.sleep(_DECLARE_S)
-            try:
-                await self.declare()
-            except UNAVAILABLE as error:
-                note_outage("installation", error)
-            else:
-                REDIS_OUTAGE.worked("installation")
+        with REDIS_OUTAGE.used_by("installation"):
+            while True:
+                await asyncio.sleep(_DECLARE_S)
+                try:
+                    await self.declare()
+                except UNAVAILABLE as error:
+                    note_outage("installation", error)
+                else:
+                    REDIS_OUTAGE.worked("installation")
 
     async def _count(self) -> int:
         """Return how many shards have anything: one more than the highest one."""

@@ -149,17 +149,18 @@ class Watch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        while True:
-            await self._lease.until_held()
-            has_more = False
-            try:
-                has_more = await self._look()
-            except UNAVAILABLE as error:
-                note_outage(_USER, error)
-            else:
-                REDIS_OUTAGE.worked(_USER)
-            # Never in the way of what else this process does.
-            await asyncio.sleep(LOOK_S / 50 if has_more else LOOK_S)
+        with REDIS_OUTAGE.used_by(_USER):
+            while True:
+                await self._lease.until_held()
+                has_more = False
+                try:
+                    has_more = await self._look()
+                except UNAVAILABLE as error:
+                    note_outage(_USER, error)
+                else:
+                    REDIS_OUTAGE.worked(_USER)
+                # Never in the way of what else this process does.
+                await asyncio.sleep(LOOK_S / 50 if has_more else LOOK_S)
 
     async def _look(self) -> bool:
         now_ms = self._now_ms()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 #: An outage is logged when it begins, for each other cause, this often for a cause that lasts, and when it ends.
 REPEAT_S: Final = 60.0
@@ -61,6 +62,14 @@ class Outage:
             self._logged_s[cause] = now_s
             lasted = {} if begins else {"for_s": round(now_s - self._began_s, 1), "failures": self._failures}
             _log.error(self._event, cause=cause, user=user, **details, **lasted)
+
+    @contextmanager
+    def used_by(self, user: str) -> Iterator[None]:
+        """Note at the end of the context that a user has stopped trying, however it has ended."""
+        try:
+            yield
+        finally:
+            self.worked(user)
 
     def worked(self, user: str) -> None:
         """Note that a user has succeeded, or has stopped trying."""

@@ -122,20 +122,21 @@ class IdentityKeeper:
 
     async def run(self) -> None:
         """Decide or follow, until cancelled."""
-        while True:
-            try:
-                if self._matched() is None:
-                    # A single feed: the ids of its events are its own. A reload may add another.
-                    await asyncio.sleep(_CHECK_EVERY_S)
-                elif await self.step(_BLOCK_MS):
-                    await asyncio.sleep(0)
-                elif self._progress.is_open:
-                    await self._wait()
-            except UNAVAILABLE as error:
-                note_outage(_USER, error)
-                await asyncio.sleep(_RETRY_S)
-            else:
-                REDIS_OUTAGE.worked(_USER)
+        with REDIS_OUTAGE.used_by(_USER):
+            while True:
+                try:
+                    if self._matched() is None:
+                        # A single feed: the ids of its events are its own. A reload may add another.
+                        await asyncio.sleep(_CHECK_EVERY_S)
+                    elif await self.step(_BLOCK_MS):
+                        await asyncio.sleep(0)
+                    elif self._progress.is_open:
+                        await self._wait()
+                except UNAVAILABLE as error:
+                    note_outage(_USER, error)
+                    await asyncio.sleep(_RETRY_S)
+                else:
+                    REDIS_OUTAGE.worked(_USER)
 
     async def step(self, block_ms: int | None = None) -> bool:
         """Decide of some events, or take over what another engine has decided. Return whether there may be more to do.

@@ -55,15 +55,16 @@ class ConsoleFollower:
 
     async def follow_commands(self) -> None:
         """Follow the log of commands until cancelled."""
-        while True:
-            await self._channels.wanted.wait()
-            try:
-                await self._follow_log()
-            except UNAVAILABLE as error:
-                note_outage(_COMMANDS, error)
-                await asyncio.sleep(_RETRY_S)
-            else:
-                REDIS_OUTAGE.worked(_COMMANDS)
+        with REDIS_OUTAGE.used_by(_COMMANDS):
+            while True:
+                await self._channels.wanted.wait()
+                try:
+                    await self._follow_log()
+                except UNAVAILABLE as error:
+                    note_outage(_COMMANDS, error)
+                    await asyncio.sleep(_RETRY_S)
+                else:
+                    REDIS_OUTAGE.worked(_COMMANDS)
 
     async def _follow_log(self) -> None:
         """Read the table, then the log, until nobody is subscribed, the table is due again, or an entry was missed."""
@@ -87,15 +88,16 @@ class ConsoleFollower:
 
     async def follow_reports(self) -> None:
         """Follow what is reported until cancelled."""
-        while True:
-            await self._channels.wanted.wait()
-            try:
-                fields = await self._board.read()
-            except UNAVAILABLE as error:
-                note_outage(_REPORTS, error)
-            else:
-                REDIS_OUTAGE.worked(_REPORTS)
-                self._floor.note_reports(fields, self._clock(), self._now_ms())
-            self._floor.tick(self._now_ms(), self._world_ms())
-            self._channels.publish()
-            await asyncio.sleep(_TICK_S)
+        with REDIS_OUTAGE.used_by(_REPORTS):
+            while True:
+                await self._channels.wanted.wait()
+                try:
+                    fields = await self._board.read()
+                except UNAVAILABLE as error:
+                    note_outage(_REPORTS, error)
+                else:
+                    REDIS_OUTAGE.worked(_REPORTS)
+                    self._floor.note_reports(fields, self._clock(), self._now_ms())
+                self._floor.tick(self._now_ms(), self._world_ms())
+                self._channels.publish()
+                await asyncio.sleep(_TICK_S)

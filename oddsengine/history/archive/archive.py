@@ -148,64 +148,67 @@ class Archive:
 
     async def _read(self, rows: ShardRows, tail: ShardTail) -> None:
         user = f"archive of shard {rows.shard}"
-        while True:
-            await self._room.wait()
-            try:
-                if rows.needs_snapshot:
-                    loaded = await tail.load()
-                    if loaded is not None:
-                        rows.use(loaded)
+        with REDIS_OUTAGE.used_by(user):
+            while True:
+                await self._room.wait()
+                try:
                     if rows.needs_snapshot:
-                        await asyncio.sleep(_RETRY_S)
-                        continue
-                entries = await tail.read()
-                if not entries:
-                    await self._reader.reconnect_if_silent()
-            except Broken as broken:
-                reason = BEGINNING if rows.position == NOTHING else broken.reason
-                if reason != BEGINNING:
-                    _log.error("history has a gap", shard=rows.shard, error=str(broken))
-                self._counters.gaps += 1
-                rows.begin_gap(broken.found, reason)
-                tail.go_on_with(broken.found.position)
-            except UNAVAILABLE as error:
-                note_outage(user, error)
-                await asyncio.sleep(_RETRY_S)
-            else:
-                REDIS_OUTAGE.worked(user)
-                for number, entry in enumerate(entries, 1):
-                    rows.add(entry)
-                    if number % _ENTRIES_AT_ONCE == 0:
-                        await asyncio.sleep(0)
-                self._count()
+                        loaded = await tail.load()
+                        if loaded is not None:
+                            rows.use(loaded)
+                        if rows.needs_snapshot:
+                            await asyncio.sleep(_RETRY_S)
+                            continue
+                    entries = await tail.read()
+                    if not entries:
+                        await self._reader.reconnect_if_silent()
+                except Broken as broken:
+                    reason = BEGINNING if rows.position == NOTHING else broken.reason
+                    if reason != BEGINNING:
+                        _log.error("history has a gap", shard=rows.shard, error=str(broken))
+                    self._counters.gaps += 1
+                    rows.begin_gap(broken.found, reason)
+                    tail.go_on_with(broken.found.position)
+                except UNAVAILABLE as error:
+                    note_outage(user, error)
+                    await asyncio.sleep(_RETRY_S)
+                else:
+                    REDIS_OUTAGE.worked(user)
+                    for number, entry in enumerate(entries, 1):
+                        rows.add(entry)
+                        if number % _ENTRIES_AT_ONCE == 0:
+                            await asyncio.sleep(0)
+                    self._count()
 
     async def _read_commands(self) -> None:
         log, user = CommandLog(self._reader.redis, self._namespace), "archive of commands"
-        while True:
-            await self._room.wait()
-            try:
-                entries = await log.read_raw(self._commands.position.seq, _BLOCK_MS)
-            except UNAVAILABLE as error:
-                note_outage(user, error)
-                await asyncio.sleep(_RETRY_S)
-            else:
-                REDIS_OUTAGE.worked(user)
-                for seq, fields in entries:
-                    self._commands.add(seq, fields, self._wall_ms())
+        with REDIS_OUTAGE.used_by(user):
+            while True:
+                await self._room.wait()
+                try:
+                    entries = await log.read_raw(self._commands.position.seq, _BLOCK_MS)
+                except UNAVAILABLE as error:
+                    note_outage(user, error)
+                    await asyncio.sleep(_RETRY_S)
+                else:
+                    REDIS_OUTAGE.worked(user)
+                    for seq, fields in entries:
+                        self._commands.add(seq, fields, self._wall_ms())
 
     async def _read_notes(self) -> None:
         log, user = NoteLog(self._reader.redis, self._namespace), "archive of notes"
-        while True:
-            await self._room.wait()
-            try:
-                notes = await log.read(Position(self._notes.position.epoch, self._notes.position.seq), _BLOCK_MS)
-            except UNAVAILABLE as error:
-                note_outage(user, error)
-                await asyncio.sleep(_RETRY_S)
-            else:
-                REDIS_OUTAGE.worked(user)
-                for position, fields in notes:
-                    self._notes.add(position, fields)
+        with REDIS_OUTAGE.used_by(user):
+            while True:
+                await self._room.wait()
+                try:
+                    notes = await log.read(Position(self._notes.position.epoch, self._notes.position.seq), _BLOCK_MS)
+                except UNAVAILABLE as error:
+                    note_outage(user, error)
+                    await asyncio.sleep(_RETRY_S)
+                else:
+                    REDIS_OUTAGE.worked(user)
+                    for position, fields in notes:
+                        self._notes.add(position, fields)
 
     def _count(self) -> None:
         if sum(rows.size for rows in self._rows) >= _MAX_ROWS:

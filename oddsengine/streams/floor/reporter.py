@@ -49,14 +49,15 @@ class FloorReporter:
 
     async def run(self) -> None:
         """Report until cancelled."""
-        while True:
-            try:
-                await self.report()
-            except UNAVAILABLE as error:
-                note_outage(_USER, error)
-            else:
-                REDIS_OUTAGE.worked(_USER)
-            await asyncio.sleep(REPORT_S)
+        with REDIS_OUTAGE.used_by(_USER):
+            while True:
+                try:
+                    await self.report()
+                except UNAVAILABLE as error:
+                    note_outage(_USER, error)
+                else:
+                    REDIS_OUTAGE.worked(_USER)
+                await asyncio.sleep(REPORT_S)
 
     async def report(self) -> None:
         """Write what has changed, and what is due to be written again."""

@@ -115,22 +115,23 @@ class IngestReader:
 
     async def run(self) -> None:
         """Read until cancelled, from the present end of the stream. Errors of Redis are retried."""
-        while True:
-            await self._active.wait()
-            try:
-                if not self._is_placed:
-                    at = await read_top(self._redis, self._keys.stream)
-                    self._at, self._is_placed = at.stream_id(), True
-                    self._last_read_s = self._clock()
-                    self._age.begin(self._last_read_s)
-                await self._ask()
-                self._is_placed = await self._read() and self._is_placed
-            except UNAVAILABLE as error:
-                note_outage(self._user, error)
-                self.check_age()
-                await asyncio.sleep(_RETRY_S)
-            else:
-                REDIS_OUTAGE.worked(self._user)
+        with REDIS_OUTAGE.used_by(self._user):
+            while True:
+                await self._active.wait()
+                try:
+                    if not self._is_placed:
+                        at = await read_top(self._redis, self._keys.stream)
+                        self._at, self._is_placed = at.stream_id(), True
+                        self._last_read_s = self._clock()
+                        self._age.begin(self._last_read_s)
+                    await self._ask()
+                    self._is_placed = await self._read() and self._is_placed
+                except UNAVAILABLE as error:
+                    note_outage(self._user, error)
+                    self.check_age()
+                    await asyncio.sleep(_RETRY_S)
+                else:
+                    REDIS_OUTAGE.worked(self._user)
 
     def check_age(self) -> None:
         """Take the feed for down if what was read of it is too old by now. Call it often: reading may take long, or hang."""

@@ -230,7 +230,7 @@ async def test_markets_of_a_stale_shard_are_suspended_and_reopened() -> None:
             finally:
                 os.kill(service.redis_pid, signal.SIGCONT)
             (market,) = (await socket.receive_until("snapshot"))["markets"]
-            assert "open" == market["status"]
+            assert "open" == market["status"], market["reason"]
             feed_price(service, 4.0)
             # A lease that lapsed meanwhile means a new epoch, whose first message is a snapshot.
             price = None
