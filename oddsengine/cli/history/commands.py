@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from oddsengine.cli.history.questions import changes, commands, explain, price
+from oddsengine.cli.history.explain import explain
+from oddsengine.cli.history.questions import changes, commands, price
 from oddsengine.cli.support import ConfigOption, fail, parse_time, read_settings
 from oddsengine.common.clock import CLOCK
 from oddsengine.runtime.loop import new_runner

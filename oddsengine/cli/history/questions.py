@@ -1,4 +1,4 @@
-"""`oddsengine history price`, `changes`, `explain` and `commands`: questions about the past to a gateway."""
+"""`oddsengine history price`, `changes` and `commands`: questions about the past to a gateway."""
 
 from __future__ import annotations
 
@@ -45,24 +45,16 @@ def price(
 ) -> None:
     """Show a market as the subscribers of a profile saw it at a time, and since when."""
     query = {"at": at, "profile": profile, "format": odds_format}
-    (answer,) = _ask(url, f"markets/{quote(market, safe='')}", query, None, token, ca)
+    (answer,) = ask_history(url, f"markets/{quote(market, safe='')}", query, None, token, ca)
     if as_json:
         typer.echo(json.dumps(answer, ensure_ascii=False))
         return
     since = answer["since"] if answer["since_is_exact"] else f"{answer['since']} or before"
     shown = answer["market"]
-    table = _table(f"{shown['name']}, {_status(shown)}, v{shown['v']}", "selection", "status", "price")
+    table = table_of(f"{shown['name']}, {_status(shown)}, v{shown['v']}", "selection", "status", "price")
     for key, selection in shown["selections"].items():
         table.add_row(f"{selection['name']} ({key})", selection["status"], _price(selection))
-    _show(table, f"at {answer['at']}, since {since}, profile {answer['profile']}, position {answer['position']}")
-
-
-def explain(
-    url: UrlArgument, market: MarketArgument, at: AtOption = None, token: TokenOption = None, ca: CaOption = None
-) -> None:
-    """Print what led to the prices of a market at a time, as JSON: sources, fair probabilities, rule, commands, guards, steps."""
-    (answer,) = _ask(url, f"markets/{quote(market, safe='')}/explain", {"at": at}, None, token, ca)
-    typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
+    show_table(table, f"at {answer['at']}, since {since}, profile {answer['profile']}, position {answer['position']}")
 
 
 def changes(  # noqa: PLR0913 - each is an option of the command line
@@ -79,13 +71,13 @@ def changes(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     """Show how a market has changed, as the subscribers of a profile saw it."""
     query = {"from": since, "to": until, "profile": profile, "format": odds_format}
-    pages = _ask(url, f"markets/{quote(market, safe='')}/changes", query, (limit, "changes"), token, ca)
+    pages = ask_history(url, f"markets/{quote(market, safe='')}/changes", query, (limit, "changes"), token, ca)
     steps = [step for page in pages for step in page["changes"]][:limit]
     if as_json:
         for step in steps:
             typer.echo(json.dumps(step, ensure_ascii=False))
         return
-    table = _table(market, "time", "v", "status", "prices")
+    table = table_of(market, "time", "v", "status", "prices")
     for step in steps:
         changed = step["market"]
         prices = ", ".join(f"{key} {_price(each)}" for key, each in changed.get("selections", {}).items() if "price" in each)
@@ -94,7 +86,7 @@ def changes(  # noqa: PLR0913 - each is an option of the command line
     gaps = [
         f"gap after {gap['after'] or 'the beginning'} until {gap['until'] or 'now'}: {gap['reason']}" for gap in pages[0]["gaps"]
     ]
-    _show(table, "\n".join([f"profile {pages[0]['profile']}, the history reaches {pages[-1]['reaches']}", *gaps]))
+    show_table(table, "\n".join([f"profile {pages[0]['profile']}, the history reaches {pages[-1]['reaches']}", *gaps]))
 
 
 def commands(
@@ -108,13 +100,13 @@ def commands(
     ca: CaOption = None,
 ) -> None:
     """Show what was done about commands, by whom and when."""
-    pages = _ask(url, "commands", {"from": since, "to": until, "author": author}, (limit, "steps"), token, ca)
+    pages = ask_history(url, "commands", {"from": since, "to": until, "author": author}, (limit, "steps"), token, ca)
     steps = [step for page in pages for step in page["steps"]][:limit]
     if as_json:
         for step in steps:
             typer.echo(json.dumps(step, ensure_ascii=False))
         return
-    table = _table("", "time", "step", "by", "action", "scope", "values", "reason", "command")
+    table = table_of("", "time", "step", "by", "action", "scope", "values", "reason", "command")
     for step in steps:
         command = step["command"]
         people = {"confirmed": command["confirmed_by"], "lifted": command["lifted_by"]}
@@ -122,10 +114,10 @@ def commands(
         values = "" if command["values"] is None else json.dumps(command["values"])
         who = people.get(step["step"]) or command["author"]
         table.add_row(step["at"], step["step"], who, command["action"], scope, values, command["reason"], command["id"])
-    _show(table, "")
+    show_table(table, "")
 
 
-def _ask(
+def ask_history(
     url: str, path: str, query: dict[str, str | None], pages: tuple[int, str] | None, token: str | None, ca: Path | None
 ) -> list[dict[str, Any]]:
     """Return what a gateway answers: one object, or pages until these have so many of what a name says."""
@@ -158,7 +150,8 @@ def _ask(
         fail(error)
 
 
-def _table(title: str, *columns: str) -> Table:
+def table_of(title: str, *columns: str) -> Table:
+    """Return a table with these columns, without rows."""
     from rich.box import SIMPLE
     from rich.table import Table
 
@@ -168,7 +161,8 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _show(table: Table, below: str) -> None:
+def show_table(table: Table, below: str) -> None:
+    """Print a table, and a text below it unless that is empty."""
     from rich.console import Console
 
     console = Console()

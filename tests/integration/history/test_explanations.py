@@ -6,7 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from typer.testing import CliRunner
 
+from oddsengine.cli.app import app
 from oddsengine.engine.noting import recorder
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.history.settings import HistorySettings
@@ -90,6 +92,11 @@ async def test_the_steps_lead_to_the_price_of_then(
         gold = await ask(service, f"{MARKET}/explain?at={times[-1]}", profile="gold")
         assert ["gold"] == list(gold["explanation"]["profiles"])
         assert ["gold"] == list(gold["explanation"]["selections"]["home"]["profiles"])
+        command = ["history", "explain", service.base, MARKET, "--at", str(times[1]), "--token", a_token(role="trader")]
+        shown = await asyncio.to_thread(CliRunner().invoke, app, command, env={"COLUMNS": "200"})
+        assert shown.exit_code == 0, shown.output
+        for text in ("priced by src", "rule: profiles.default", "book_sum 1.05", "of that time was not explained: this is v1"):
+            assert text in shown.output, shown.output
         await ask(service, f"{MARKET}/explain?at={before_ms}", 404)
         await ask(service, f"{MARKET}/explain?at={times[0]}", 404, channels=["sport:tennis"])
         await ask(service, f"{MARKET}/explain", 403, role="service")
