@@ -105,6 +105,9 @@ async def test_a_time_of_the_last_hour_is_chosen_by_keyboard(page: Any) -> None:
         await page.locator(".then", has_text="Open, since").filter(has_text="or before").filter(has_text="Home 1.70").wait_for()
         assert 1 == await page.locator(".chart .mark").count()
         assert "e1%2Fmatch_odds?at=" in asked[-1]
+        axe = pytest.importorskip("axe_playwright_python.async_playwright")
+        await page.evaluate(axe.Axe().axe_script)
+        assert [] == await page.evaluate("async () => (await axe.run('.past')).violations.map(({ help }) => help)")
         await page.keyboard.press("End")
         await page.locator(".chart .mark").wait_for(state="detached")
         assert "" == await page.locator(".then").inner_text()

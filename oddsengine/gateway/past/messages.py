@@ -59,7 +59,7 @@ class GapAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     after: Time | None
     until: Time | None
-    reason: Literal["beginning", "trimmed", "lost", "replaced", "incomplete"]
+    reason: Literal["beginning", "trimmed", "lost", "replaced", "incomplete", "dropped"]
 
 
 class MarketChangesAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -13,7 +13,7 @@ from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.history.errors import Unavailable
 from oddsengine.history.questions import statements
 from oddsengine.history.questions.cursors import Place, after
-from oddsengine.history.questions.sightings import Absence, Gap, Sighting, place_in
+from oddsengine.history.questions.sightings import CHANGE, Absence, Gap, Sighting, place_in
 from oddsengine.history.questions.tracing import ChangeThen, Page, Since
 from oddsengine.history.rows.shard_rows import DAY_MS
 from oddsengine.history.rows.tables import key_of
@@ -120,7 +120,9 @@ class MarketQuestions:
                 since = Since(found, profiles, profile, gaps, with_fair=with_fair)
                 await _go_back(since, rows)
             first_ms = max(0, day_ms - _SINCE_DAYS * DAY_MS)
-            if not since.is_ended and not await statements.is_dropped(connection, shard, first_ms, day_ms):
+            # What was on offer before the day begins with a whole state.
+            is_older = not since.is_ended and since.earliest.kind != CHANGE
+            if is_older and not await statements.is_dropped(connection, shard, first_ms, day_ms):
                 since.profiles = await statements.load_profiles(connection, shard, first_ms, entry.at_ms)
                 limits = (first_ms, since.earliest.place.at_ms)
                 rows = statements.sightings(connection, market, key, since.earliest.place, limits, back=True)
@@ -133,15 +135,15 @@ class MarketQuestions:
 
     async def _moment(self, connection: Any, shard: int, at_ms: int | None) -> tuple[int, Place, list[Gap]] | Absence:
         """Return a time, the last entry up to then, and the gaps of the shard; or why nothing is known of that time."""
-        reached = await statements.reached(connection, shard)
-        if reached is None:
+        moment = await statements.find_moment(connection, shard, at_ms)
+        if moment is None:
             raise Unavailable("nothing of this shard was archived yet")
+        reached, entry, is_dropped = moment
         if at_ms is None:
             at_ms = reached.at_ms
         elif at_ms >= reached.at_ms and self._published(shard) > (reached.epoch, reached.seq):
             return Absence("ahead", reached.at_ms)
-        entry = await statements.last_entry(connection, shard, at_ms)
-        if await statements.is_dropped(connection, shard, None if entry is None else entry.at_ms, at_ms):
+        if is_dropped:
             return Absence("dropped")
         if entry is None:
             return Absence("before", await statements.first_entry_ms(connection, shard))
@@ -188,13 +190,13 @@ class MarketQuestions:
         """
         async with self._pool.connection() as (connection, shards):
             shard = shard_of(EventId(market.partition("/")[0]), shards)
-            reached = await statements.reached(connection, shard)
-            if reached is None:
+            moment = await statements.find_moment(connection, shard, start.at_ms)
+            if moment is None:
                 raise Unavailable("nothing of this shard was archived yet")
+            reached, last, _ = moment
             to_ms = reached.at_ms if to_ms is None else min(to_ms, reached.at_ms)
             gaps = await statements.load_gaps(connection, shard)
             key = key_of(market)
-            last = await statements.last_entry(connection, shard, start.at_ms)
             day_ms = 0 if last is None else last.at_ms // DAY_MS * DAY_MS
             profiles = await statements.load_profiles(connection, shard, day_ms, max(to_ms, day_ms))
             known: Sighting | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -73,15 +73,39 @@ def _place(row: Any) -> Place:
     return Place(row["at_ms"], row["epoch"], row["seq"], 0)
 
 
-async def last_entry(connection: Any, shard: int, at_ms: int) -> Place | None:
-    """Return the last entry of a shard up to a time, None if there is none."""
+class Moment(NamedTuple):
+    """A time in a shard's history.
+
+    Attributes:
+        reached: the last entry that is archived.
+        entry: the last one up to the time; None if there is none.
+        is_dropped: whether a day between that and the time is not kept any more.
+    """
+
+    reached: Place
+    entry: Place | None
+    is_dropped: bool
+
+
+async def find_moment(connection: Any, shard: int, at_ms: int | None) -> Moment | None:
+    """Return a time, None for the newest, in the history of a shard; None if nothing is archived."""
     row = await connection.fetchrow(
-        """SELECT at_ms, epoch, seq FROM entries WHERE shard = $1 AND at_ms <= $2
-           ORDER BY at_ms DESC, epoch DESC, seq DESC LIMIT 1""",
+        """SELECT p.at_ms AS reached_ms, p.epoch AS reached_epoch, p.seq AS reached_seq, e.at_ms, e.epoch, e.seq,
+               EXISTS (SELECT FROM dropped WHERE shard = $1 AND day > coalesce(e.at_ms / $4, -1)
+                       AND day <= coalesce($2, p.at_ms) / $4) AS is_dropped
+           FROM positions p LEFT JOIN LATERAL (
+               SELECT at_ms, epoch, seq FROM entries WHERE shard = $1 AND at_ms <= coalesce($2, p.at_ms)
+               ORDER BY at_ms DESC, epoch DESC, seq DESC LIMIT 1
+           ) e ON true WHERE p.stream = $3""",
         shard,
         at_ms,
+        str(shard),
+        DAY_MS,
     )
-    return None if row is None else _place(row)
+    if row is None:
+        return None
+    entry = None if row["at_ms"] is None else _place(row)
+    return Moment(Place(row["reached_ms"], row["reached_epoch"], row["reached_seq"], 0), entry, row["is_dropped"])
 
 
 async def first_entry_ms(connection: Any, shard: int) -> int | None:
@@ -90,27 +114,25 @@ async def first_entry_ms(connection: Any, shard: int) -> int | None:
     return found
 
 
-async def reached(connection: Any, shard: int) -> Place | None:
-    """Return how far a shard is archived."""
-    row = await connection.fetchrow("SELECT at_ms, epoch, seq FROM positions WHERE stream = $1", str(shard))
-    return None if row is None else _place(row)
-
-
-async def is_dropped(connection: Any, shard: int, after_ms: int | None, at_ms: int) -> bool:
-    """Check whether a day was dropped that ends after one time, and begins up to another one."""
-    first = -1 if after_ms is None else after_ms // DAY_MS
+async def is_dropped(connection: Any, shard: int, first_ms: int, last_ms: int) -> bool:
+    """Check whether a day of a time was dropped."""
     found: bool = await connection.fetchval(
-        "SELECT EXISTS (SELECT FROM dropped WHERE shard = $1 AND day > $2 AND day <= $3)", shard, first, at_ms // DAY_MS
+        "SELECT EXISTS (SELECT FROM dropped WHERE shard = $1 AND day BETWEEN $2 AND $3)",
+        shard,
+        first_ms // DAY_MS,
+        last_ms // DAY_MS,
     )
     return found
 
 
 async def load_gaps(connection: Any, shard: int) -> list[Gap]:
-    """Return all gaps of a shard, in order, each with its end."""
+    """Return all gaps of a shard, in order, each with its end; days that are not kept any more are some."""
     rows = await connection.fetch(
         """SELECT after_ms, until_epoch, until_seq, known_ms, reason FROM gaps WHERE shard = $1
-           ORDER BY until_epoch, until_seq""",
+           UNION ALL SELECT day * $2, epoch, seq, (day + 1) * $2, 'dropped' FROM dropped WHERE shard = $1
+           ORDER BY 2, 3""",
         shard,
+        DAY_MS,
     )
     return with_ends([Gap(row[0], (row[1], row[2]), row[3], row[4]) for row in rows])
 

@@ -184,6 +184,8 @@ async def test_pages_gaps_and_refusals(tmp_path: Path, database: Database, redis
     async with archiving(database, redis_server.url):
         await until_archived(database, owner.offer.epoch, 7)
     path = f"markets/{MARKET}"
+    dropped = "INSERT INTO dropped (shard, day, before_epoch, before_seq, epoch, seq, digest) VALUES (0, 1, 0, 0, 0, 0, '')"
+    await database.execute(dropped)
     async with run_gateway(settings, redis_server.url) as running, aiohttp.ClientSession() as http:
         gateway = RunningGateway(running, http)
         await wait_until(lambda: not gateway.hub.replica.unloaded())
@@ -231,8 +233,9 @@ async def check_refusals(gateway: RunningGateway, times: list[int]) -> None:
     path = f"markets/{MARKET}"
     for asked, status, said, claims in (
         (f"{path}?at={times[5]}", 404, "a gap after", {}),
-        (f"{path}?at={times[0] - 5000}", 404, "not on offer yet", {}),
+        (f"{path}?at=1970-01-01T12:00:00", 404, "not on offer yet", {}),
         (f"{path}?at=1970-01-01T00:00:01%2B00:00", 404, "begins at", {}),
+        (f"{path}?at=1970-01-03", 404, "not kept any more", {}),
         ("markets/e1/other", 404, "has nothing of", {}),
         (f"{path}?at={wall_ms() + 60_000}", 400, "future", {}),
         (f"{path}?when=1", 400, "unknown parameter", {}),
