@@ -83,8 +83,8 @@ class HistoryApi:
         ]
 
     def _published(self, shard: int) -> tuple[int, int]:
-        offer = self._hub.replica.offers[shard]
-        return offer.epoch, offer.seq
+        offers = self._hub.replica.offers
+        return (offers[shard].epoch, offers[shard].seq) if shard < len(offers) else (0, 0)
 
     def _require(self, role: Role, handler: Callable[[web.Request, Access], Awaitable[web.Response]]) -> Handler:
         """Wrap a handler so that it serves only clients with at least this role, and says where the history can't be asked."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
 import msgspec
@@ -16,6 +16,7 @@ from oddsengine.cli.app import app
 from oddsengine.common.clock import iso_time
 from oddsengine.domain.ids import EventId, shard_of
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
+from oddsengine.history.database import Database
 from oddsengine.history.settings import HistorySettings
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.gateway import run_gateway
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from oddsengine.history.database import Database
     from oddsengine.runtime.settings import Settings
     from oddsengine.streams.embedded import EmbeddedRedis
     from tests.support.service import RunningService
@@ -54,6 +54,11 @@ def settings_of(folder: Path, database: Database, shards: int = 2) -> Settings:
     profiles = {"default": Profile(book_sum=1.05), "gold": Profile(book_sum=1.2)}
     settings = quick_settings(shards=shards, profiles=profiles, auth=AuthSettings(keys=(key,)), closed_event_ttl_s=0.1)
     return msgspec.structs.replace(settings, history=HistorySettings(url=database.url))
+
+
+class HistoryKept(NamedTuple):
+    database: Database | None
+    problem: str
 
 
 class Installation:
@@ -209,6 +214,13 @@ async def test_pages_gaps_and_refusals(tmp_path: Path, database: Database, redis
         await check_pages(gateway, times)
         await check_refusals(gateway, times)
         await check_command_line(gateway)
+        # What keeps the history in this process has a problem, or its database is away.
+        for keeper, said in (
+            (HistoryKept(None, "no space left"), "no space left"),
+            (HistoryKept(Database("postgresql://127.0.0.1:1/none"), ""), "does not answer"),
+        ):
+            running.history.follow(keeper)
+            assert said in (await ask(gateway, path, 503))["error"]["message"]
 
 
 async def check_pages(gateway: RunningGateway, times: list[int]) -> None:
