@@ -78,10 +78,10 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A command. Times are Unix milliseconds.
+    """A command. Times are Unix milliseconds, by the clock of Redis; each step is later than those before it in the log.
 
     Attributes:
-        id: unique; later commands have greater ids.
+        id: unique.
         author: the subject of the token that it was made with.
         action: what to do.
         scope: the markets.

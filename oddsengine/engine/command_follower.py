@@ -40,7 +40,7 @@ class CommandFollower:
         log: the log.
         obey: takes over the present state of a command.
         obeyed: is called with the number of the log's last entry that was obeyed, after those up to it were.
-        wall_ms: Unix milliseconds by the world's clock.
+        keep_time: takes over the time of the server that has the log, Unix milliseconds: commands expire by it.
         is_gone: whether the events that a command is about are not on offer, as far as this engine knows all of them.
         answering: answers what gateways ask; None for nothing.
     """
@@ -50,7 +50,7 @@ class CommandFollower:
         log: CommandLog,
         obey: Callable[[Command], None],
         obeyed: Callable[[int], None],
-        wall_ms: Callable[[], int],
+        keep_time: Callable[[int], None],
         is_gone: Callable[[Command], bool],
         answering: Answering | None = None,
     ) -> None:
@@ -58,14 +58,15 @@ class CommandFollower:
         self._commands_log = log
         self._obey = obey
         self._obeyed = obeyed
-        self._wall_ms = wall_ms
+        self._keep_time = keep_time
+        self._now_ms = 0
         self._is_gone = is_gone
         self._seq = 0
         #: of the last entry that was obeyed; empty if that is not known
         self._digest = b""
         self._next_prune_ms = 0
         #: from when on an event that is not on offer is gone, Unix milliseconds
-        self._all_described_ms = wall_ms() + _DESCRIBED_AFTER_MS
+        self._all_described_ms: int | None = None
         #: those of the table, as they were when they were last obeyed
         self.commands: dict[str, Command] = {}
         #: how often commands were obeyed, by action
@@ -111,6 +112,8 @@ class CommandFollower:
                     REDIS_OUTAGE.worked(_USER)
 
     async def _load(self) -> None:
+        # Before they are obeyed: none of them ends by our own clock.
+        await self._ask_time()
         stored = await self._commands_log.load()
         for command in sorted(stored.commands.values(), key=lambda each: each.id):
             if self.commands.get(command.id) != command:
@@ -121,11 +124,16 @@ class CommandFollower:
         await self._advance(stored.seq)
         self._obeyed(self._seq)
 
+    async def _ask_time(self) -> None:
+        self._now_ms = await self._commands_log.now_ms()
+        self._keep_time(self._now_ms)
+
     async def _advance(self, seq: int) -> None:
         self._seq, self._digest = max(self._seq, seq), b""
         self._digest = await self._commands_log.digest_at(self._seq)
 
     async def _follow(self) -> None:
+        await self._ask_time()
         entries, asked = await self._read()
         # As long as entries follow what was obeyed nothing has to be asked, so that a suspension is not late.
         if not self._is_next(entries) and await self._is_replaced():
@@ -193,12 +201,14 @@ class CommandFollower:
             scope=f"{scope.kind}:{scope.key}" if scope.key else scope.kind,
             author=command.author,
             reason=command.reason,
-            state=command.state(self._wall_ms()),
+            state=command.state(self._now_ms),
         )
 
     async def _prune(self) -> None:
         """Delete the commands that ended long ago, and lift those of events that have left the offer."""
-        now_ms = self._wall_ms()
+        now_ms = self._now_ms
+        if self._all_described_ms is None:
+            self._all_described_ms = now_ms + _DESCRIBED_AFTER_MS
         if now_ms < self._next_prune_ms:
             return
         self._next_prune_ms = now_ms + _PRUNE_EVERY_MS

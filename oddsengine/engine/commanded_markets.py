@@ -46,7 +46,7 @@ class CommandedMarkets:
         self._ruled: dict[MarketId, Ruling] = {}
         self._settled = SettledPairs((), ())
         self._may_settle = False
-        #: how far the world's clock, by which commands expire, is ahead of ours
+        #: how far the clock of Redis, by which commands expire, is ahead of ours; 0 where there is none, as in a replay
         self.clock_step_ms = 0
         #: whether a command was put since this was last cleared that settles which events are the same
         self.settles = False

@@ -110,7 +110,7 @@ class Engine:
             CommandLog(redis, namespace),
             self.pipeline.obey,
             self._obeyed,
-            wall_ms or now_ms,
+            self._keep_time,
             self._is_gone,
             Answering(Questions(redis, namespace), self.owns, self._explain_encoded),
         )
@@ -166,6 +166,10 @@ class Engine:
     async def _catch_up(self) -> None:
         await self.commands.catch_up()
         await self.identities.catch_up()
+
+    def _keep_time(self, server_ms: int) -> None:
+        # Gateways state expiries by the same clock; ours may be hours ahead of it.
+        self.pipeline.commands.clock_step_ms = server_ms - self._now_ms()
 
     def _wake_writers(self) -> None:
         self.pipeline.commands.obeyed = self.identities.acknowledged

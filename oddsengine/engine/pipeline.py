@@ -173,7 +173,7 @@ class Pipeline:
 
     def follow_clock(self, step_ms: int) -> None:
         """Compare times with the starts of events as if they were later by a number of milliseconds; see `ProcessClock`."""
-        self._clock_step_ms = self.commands.clock_step_ms = step_ms
+        self._clock_step_ms = step_ms
         self.pricer.follow_clock(step_ms)
 
     def flush(self, shard: int, now_ms: int, time_slice: TimeSlice | None = None) -> bool:

@@ -195,7 +195,7 @@ async def run_gateway(
         ]
         results = Results(redis, settings.redis.namespace, settings.engine.shards)
         log = CommandLog(redis, settings.redis.namespace)
-        commands = CommandsApi(log, hub.replica, admission, settings.commands, CLOCK.wall_ms)
+        commands = CommandsApi(log, hub.replica, admission, settings.commands)
         registry = registry_of([*metrics, *sources])
         sign_in = SignInApi(settings.auth.oidc, admission)
         past = HistoryApi(HistorySource(settings.history), hub, admission, settings)

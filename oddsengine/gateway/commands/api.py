@@ -67,17 +67,13 @@ class CommandsApi:
         replica: what is published: it shows how far the owners have obeyed.
         admission: authorises requests.
         settings: which need a second person, and how many one person may make.
-        wall_ms: Unix milliseconds by the world's clock.
     """
 
-    def __init__(
-        self, log: CommandLog, replica: Replica, admission: Admission, settings: CommandSettings, wall_ms: Callable[[], int]
-    ) -> None:
+    def __init__(self, log: CommandLog, replica: Replica, admission: Admission, settings: CommandSettings) -> None:
         self._commands = log
         self._replica = replica
         self._admission = admission
         self._settings = settings
-        self._wall_ms = wall_ms
         self._rate = RateLimiter(settings.per_s, time.monotonic)
         self._unreachable_lines = LineLimit()
 
@@ -134,7 +130,8 @@ class CommandsApi:
         body = await request.read()
         if len(body) > _MAX_BODY_BYTES:
             return error(413, ErrorCode.BAD_REQUEST, f"a command has at most {_MAX_BODY_BYTES} bytes")
-        command = self._command(body, access)
+        # By the clock of Redis: gateways whose clocks differ agree on which command is newer, and when one ends.
+        command = self._command(body, access, await self._commands.now_ms())
         remembered = None
         if remembered_key:
             digest = hashlib.sha256(body).hexdigest()
@@ -148,15 +145,14 @@ class CommandsApi:
             if repeated is None:
                 return error(409, ErrorCode.BAD_REQUEST, f"the command of this Idempotency-Key, {key}, has ended long ago")
             command, written = repeated, await self._as_written()
-        elif written.outcome == "changed" and await self._commands.find(command.id) == command:
+        elif written.outcome == "changed" and (own := await self._commands.find(command.id)) is not None:
             # Our own write, whose reply was lost with the connection.
-            written = await self._as_written()
+            command, written = own, await self._as_written()
         if written.outcome != "ok":
             return error(429, ErrorCode.OVER_LIMIT, "too many commands: lift those that are not needed any more")
-        return await self._answer(command, written, 201, access)
+        return await self._answer(written.command or command, written, 201, access)
 
-    def _command(self, body: bytes, access: Access) -> Command:
-        now_ms = self._wall_ms()
+    def _command(self, body: bytes, access: Access, now_ms: int) -> Command:
         published = self._replica.offers[0].profiles
         # A token of one profile is not told which others there are.
         profiles = published if commands_every_profile(access) else ()
@@ -177,7 +173,7 @@ class CommandsApi:
         """Confirm the command of somebody else."""
         key = request.match_info["id"]
         for _ in range(_ATTEMPTS):
-            before = await self._commands.find(key)
+            before, now_ms = await self._commands.find(key), await self._commands.now_ms()
             if before is None or not may_see(access, before, self._replica):
                 return _unknown(key)
             require_may_end(access, before, self._replica)
@@ -187,32 +183,31 @@ class CommandsApi:
                 )
             if before.force and access.role < Role.admin:
                 raise Forbidden("force requires the role admin")
-            state = self._state(before)
+            state = self._state(before, now_ms)
             if state in _ENDED or not before.is_proposal:
                 return error(409, ErrorCode.BAD_REQUEST, f"the command is {state}: there is nothing to confirm")
             if before.confirmed_by is not None:
                 return await self._answer(before, await self._as_written(), 200, access)
-            now_ms = self._wall_ms()
             command = msgspec.structs.replace(before, confirmed_by=access.subject, confirmed_ms=now_ms)
             written = await self._write(command, before)
             if written.outcome == "ok":
-                return await self._answer(command, written, 200, access)
+                return await self._answer(written.command or command, written, 200, access)
         return _contended()
 
     async def lift(self, request: web.Request, access: Access) -> web.Response:
         """Lift a command. Lifting one that has ended changes nothing."""
         key = request.match_info["id"]
         for _ in range(_ATTEMPTS):
-            before = await self._commands.find(key)
+            before, now_ms = await self._commands.find(key), await self._commands.now_ms()
             if before is None or not may_see(access, before, self._replica):
                 return _unknown(key)
             require_may_end(access, before, self._replica)
             if before.lifted_ms is not None:
                 return await self._answer(before, await self._as_written(), 200)
-            command = msgspec.structs.replace(before, lifted_by=access.subject, lifted_ms=self._wall_ms())
+            command = msgspec.structs.replace(before, lifted_by=access.subject, lifted_ms=now_ms)
             written = await self._write(command, before)
             if written.outcome == "ok":
-                return await self._answer(command, written, 200)
+                return await self._answer(written.command or command, written, 200)
         return _contended()
 
     async def list_commands(self, request: web.Request, access: Access) -> web.Response:
@@ -223,18 +218,18 @@ class CommandsApi:
         unknown = request.query.keys() - {"active"}
         if unknown:
             raise BadCommand(f"unknown parameter {min(unknown)!r}; the parameter is active")
-        stored = await self._commands.load()
+        stored, now_ms = await self._commands.load(), await self._commands.now_ms()
         shown = [
             (each, state)
-            for each in sorted(stored.commands.values(), key=lambda command: command.id, reverse=True)
+            for each in sorted(stored.commands.values(), key=lambda command: (command.created_ms, command.id), reverse=True)
             if may_see(access, each, self._replica)
-            and ((state := self._state(each)) == "active") in ({True, False} if active is None else {active == "true"})
+            and ((state := self._state(each, now_ms)) == "active") in ({True, False} if active is None else {active == "true"})
         ]
         answer = CommandsAnswer([command_answer(command, state) for command, state in shown[:_LISTED]])
         return json_answer(msgspec.json.encode(answer))
 
-    def _state(self, command: Command) -> State:
-        return command.state(self._wall_ms(), in_play=self._is_in_play(command))
+    def _state(self, command: Command, now_ms: int) -> State:
+        return command.state(now_ms, in_play=self._is_in_play(command))
 
     def _is_in_play(self, command: Command) -> bool:
         """Check whether the only event of a command's scope is in play."""

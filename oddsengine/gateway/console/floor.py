@@ -117,7 +117,7 @@ class Floor:
                 ended.append(item)
             else:
                 self._keep(item)
-        for item in sorted(ended, key=lambda each: each.command.id)[-MAX_ENDED:]:
+        for item in sorted(ended, key=lambda each: (each.command.created_ms, each.command.id))[-MAX_ENDED:]:
             self._keep(item)
         self._unobeyed = [(stored.seq, "", now_ms)] if stored.seq else []
         self.has_commands = True

@@ -1,12 +1,16 @@
 """The commands of an installation in Redis: a table of all of them, and the log of what happened to each, in order.
 
 The table is what a new owner loads; the log is what it then follows. One atomic call writes both.
+
+Times are by the clock of the server that has the log, and each step's is later than those of all before: the newest by its
+time is the last of the log, whatever the clocks of gateways and engines say.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -21,7 +25,7 @@ from oddsengine.streams.keys import command_keys
 from oddsengine.streams.lua import load_script
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from redis.asyncio import Redis
 
@@ -36,6 +40,8 @@ _REMEMBER_MS: Final = 24 * 3600 * 1000
 _COMMAND, _RELOAD, _SEQ, _SALT, _BEHIND = b"c", b"r", b"seq", b"s", b"BEHIND"
 _FIELD: Final = b"command:"
 _READ: Final = 1000
+#: How long the server's time is known without asking again.
+_TIME_KNOWN_S: Final = 5.0
 _READERS: Final = 4
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Command).decode
@@ -70,11 +76,12 @@ class Remembered(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What became of a write: with `ok`, the number of its entry; with `repeated`, what was remembered."""
+    """What became of a write: with `ok`, the number of its entry and the state written; with `repeated`, what was remembered."""
 
     outcome: Literal["ok", "repeated", "changed", "full"]
     seq: int = 0
     remembered: str = ""
+    command: Command | None = None
 
 
 class CommandLog:
@@ -83,9 +90,15 @@ class CommandLog:
     Args:
         redis: a client that returns bytes.
         namespace: the namespace of the keys.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, redis: Redis, namespace: str) -> None:
+    def __init__(self, redis: Redis, namespace: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        #: when the server last said its time, by our clock, and what it said; None while it is not known
+        self._said: tuple[float, int] | None = None
+        #: the newest time in the log, as far as this process knows
+        self._newest_ms: int | None = None
         self._redis = redis
         self._keys = command_keys(namespace)
         #: the digest of the log's last entry, as far as this process knows
@@ -109,6 +122,20 @@ class CommandLog:
             stored: Any = await self._redis.hget(self._keys.table, _field(key))
         return None if stored is None else _read(stored)
 
+    async def now_ms(self) -> int:
+        """Return the time by the server's clock, Unix milliseconds, never too late a one.
+
+        Raises:
+            RedisError, OSError: if it has to be asked and does not answer.
+        """
+        said = self._said
+        if said is None or self._clock() - said[0] > _TIME_KNOWN_S:
+            self._said = None
+            reply: Any = await self._write(keys=[self._keys.log, self._keys.table], args=[])
+            # What it took to arrive is not added: in doubt it is earlier, and what a person has commanded holds.
+            said = self._said = self._clock(), int(reply[1])
+        return said[1] + int((self._clock() - said[0]) * 1000)
+
     async def last_seq(self) -> int:
         """Return the number of the log's last entry, 0 if there is none."""
         async with self._turns:
@@ -119,7 +146,7 @@ class CommandLog:
         """Write the new state of a command.
 
         Args:
-            command: the command.
+            command: the command. The time of its last step is moved to after the last of the log, where it is not.
             before: the state it has; None for a new one.
             remembered: what the request is remembered by.
 
@@ -128,27 +155,36 @@ class CommandLog:
         """
         keys = [self._keys.log, self._keys.table]
         expected = b"" if before is None else _encode(before)
-        args: list[bytes | str | int] = [_field(command.id), expected, _encode(command), MAX_COMMANDS, LOG_ENTRIES_KEPT]
         remember: list[bytes | str | int] = []
         if remembered is not None:
             keys.append(self._keys.request(remembered.key))
             remember = [remembered.value, _REMEMBER_MS]
         salt = secrets.token_bytes(SALT_BYTES)
-        sealed = seal(command, salt)
         reply: list[Any] = [_BEHIND]
         # One after the other: of many at once all but one would have to try again, each time.
         async with self._writing:
             while reply[0] == _BEHIND:
                 # Mostly no other process has written an entry since. Its digest comes with the reply if one has.
-                last = self._digest
-                digest = digest_of(last, sealed)
-                reply = await self._write(keys=keys, args=[*args, last, digest, salt, *remember])
-                self._digest = reply[1] if reply[0] == _BEHIND else digest if reply[0] == b"OK" else last
+                last, newest = self._digest, self._newest_ms
+                command = _not_before(command, 0 if newest is None else newest + 1)
+                digest, at_ms = digest_of(last, seal(command, salt)), _step_ms(command)
+                args: list[bytes | str | int] = [_field(command.id), expected, _encode(command), MAX_COMMANDS, LOG_ENTRIES_KEPT]
+                args += [last, digest, salt, at_ms, "" if newest is None else newest]
+                reply = await self._write(keys=keys, args=[*args, *remember])
+                if reply[0] == _BEHIND:
+                    self._digest = reply[1]
+                    self._newest_ms = max(newest or 0, _number(reply[2]) or await self._newest_of_table())
+                elif reply[0] == b"OK":
+                    self._digest, self._newest_ms = digest, at_ms
         if reply[0] == b"OK":
-            return Written("ok", int(reply[1]))
+            return Written("ok", int(reply[1]), command=command)
         if reply[0] == b"REPEATED":
             return Written("repeated", remembered=reply[1].decode())
         return Written("full" if reply[0] == b"FULL" else "changed")
+
+    async def _newest_of_table(self) -> int:
+        """Return the newest time in the table; for when the log's last entry says none, as after a restoration."""
+        return max((_step_ms(each) for each in (await self.load()).commands.values()), default=0)
 
     async def _last_digest(self) -> bytes:
         entries: Any = await self._redis.xrevrange(self._keys.log, count=1)
@@ -230,3 +266,21 @@ def _progress(command: Command | None) -> int:
     if command is None:
         return 0
     return 1 + (command.confirmed_by is not None) + 2 * (command.lifted_ms is not None)
+
+
+def _step_ms(command: Command) -> int:
+    """Return when the last step of a command was taken."""
+    if command.lifted_ms is not None:
+        return command.lifted_ms
+    return command.created_ms if command.confirmed_ms is None else command.confirmed_ms
+
+
+def _not_before(command: Command, least_ms: int) -> Command:
+    """Return a command whose last step was taken at a time at the earliest."""
+    if _step_ms(command) >= least_ms:
+        return command
+    if command.lifted_ms is not None:
+        return msgspec.structs.replace(command, lifted_ms=least_ms)
+    if command.confirmed_ms is not None:
+        return msgspec.structs.replace(command, confirmed_ms=least_ms)
+    return msgspec.structs.replace(command, created_ms=least_ms)

@@ -25,18 +25,30 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 
 
+class LogByOurClock(CommandLog):
+    """A log on a server whose clock the test sets."""
+
+    server_ms = 0
+
+    async def now_ms(self) -> int:
+        return self.server_ms
+
+
 class Following:
     """A follower that has loaded the table, and what it has obeyed."""
 
     def __init__(self, redis: Redis) -> None:
-        self.now_ms = 0
+        self.told_ms = -1
         self.redis = redis
         namespace = shared_redis.new_namespace()
         self.keys = command_keys(namespace)
-        self.log = CommandLog(redis, namespace)
+        self.log = LogByOurClock(redis, namespace)
         self.obeyed: list[tuple[str, int | None]] = []
         self.seqs: list[int] = []
-        self.follower = CommandFollower(self.log, self._obey, self.seqs.append, lambda: self.now_ms, lambda _: True)
+        self.follower = CommandFollower(self.log, self._obey, self.seqs.append, self._keep_time, lambda _: True)
+
+    def _keep_time(self, server_ms: int) -> None:
+        self.told_ms = server_ms
 
     def _obey(self, command: Command) -> None:
         self.obeyed.append((command.id, command.lifted_ms))
@@ -67,14 +79,14 @@ async def test_what_ended_a_day_ago_is_deleted_and_what_is_gone_for_a_week_is_li
     async with following() as found:
         await found.log.write(a_command("suspend", key="c1", event="e1", lifted_ms=20, lifted_by="bob"))
         await wait_until(lambda: ("c1", 20) in found.obeyed, "the lift")
-        found.now_ms = 2 * DAY_MS
+        found.log.server_ms = 2 * DAY_MS
         await wait_until(lambda: "c1" not in found.follower.commands, "the deletion")
         assert ["c0"] == list((await found.log.load()).commands)
-        found.now_ms = 8 * DAY_MS
+        found.log.server_ms = 8 * DAY_MS
         await wait_until(lambda: ("c0", 8 * DAY_MS) in found.obeyed, "the lift of what is gone")
         stored = await found.log.find("c0")
         assert stored is not None
-        assert EVENT_GONE == stored.lifted_by
+        assert (EVENT_GONE, 8 * DAY_MS) == (stored.lifted_by, found.told_ms)
 
 
 async def test_what_others_write_into_the_log_is_passed_over() -> None:

@@ -74,10 +74,13 @@ def test_a_suspension_expires_with_time() -> None:
     assert OPEN == floor.state(1_000)
 
 
-def test_a_suspension_expires_by_the_clock_of_the_world() -> None:
+def test_a_suspension_expires_by_the_clock_of_redis_whatever_ours_says() -> None:
     floor = Floor()
     floor.command("suspend", all=True, expires_ms=1_000)
-    floor.pipeline.follow_clock(600)
+    floor.pipeline.commands.clock_step_ms = -3_600_000
+    floor.pipeline.tick(2_000_000)
+    assert TRADER == floor.state(2_000_000)
+    floor.pipeline.commands.clock_step_ms = 600
     floor.pipeline.tick(400)
     assert OPEN == floor.state(400)
 
