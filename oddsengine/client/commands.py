@@ -104,9 +104,13 @@ class CommandClient:
 
     async def commands(self, *, active: bool | None = None) -> list[dict[str, Any]]:
         """Return the commands, newest first; with `active` those that hold, or only the others. Raises as `make` does."""
-        query = "" if active is None else f"?active={str(active).lower()}"
-        found = (await self._requests.ask("GET", query))["commands"]
-        return list(found)
+        query = "?limit=1000" if active is None else f"?limit=1000&active={str(active).lower()}"
+        page = await self._requests.ask("GET", query)
+        found = list(page["commands"])
+        while "next" in page:
+            page = await self._requests.ask("GET", f"{query}&after={quote(page['next'], safe='')}")
+            found += page["commands"]
+        return found
 
 
 def scope_of(text: str) -> dict[str, Any]:

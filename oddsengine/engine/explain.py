@@ -64,7 +64,7 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
         if consensus is None
         else {"used": consensus.used, "outliers": consensus.outliers, "old": consensus.old},
         "commands": [
-            _command(each)
+            _command(each, only_profile)
             for each in pipeline.commands.of(record, offer.events[record.identity.event], now_ms)
             if only_profile is None or {only_profile, *EVERY_PROFILE}.intersection(each.scope.profiles)
         ],
@@ -89,8 +89,9 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
     }
 
 
-def _command(command: Command) -> dict[str, Any]:
-    """Return a command that holds for the market, and who has made it."""
+def _command(command: Command, only_profile: str | None) -> dict[str, Any]:
+    """Return a command that holds for the market, and who has made it; with `only_profile` without the names of others."""
+    profiles = command.scope.profiles
     return {
         "id": command.id,
         "action": command.action,
@@ -98,7 +99,7 @@ def _command(command: Command) -> dict[str, Any]:
         "reason": command.reason,
         "expires": "kick_off" if command.until_kick_off else command.expires_ms and iso_time(command.expires_ms, "milliseconds"),
         "values": command.values,
-        "profiles": command.scope.profiles,
+        "profiles": profiles if only_profile is None or profiles == EVERY_PROFILE else (only_profile,),
         "confirmed_by": command.confirmed_by,
     }
 

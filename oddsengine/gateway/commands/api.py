@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 from aiohttp import web
+from msgspec import UNSET
 
 from oddsengine.commands.validation import BadCommand, command_of, decode_request
 from oddsengine.common.error_codes import ErrorCode
@@ -21,6 +22,7 @@ from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.access.rate_limits import RateLimiter
 from oddsengine.gateway.commands.coverage import coverage_of, require_possible
 from oddsengine.gateway.commands.naming import described
+from oddsengine.gateway.commands.pages import cursor_of, page_of, place_of
 from oddsengine.gateway.commands.permissions import (
     Forbidden,
     commands_every_profile,
@@ -28,6 +30,7 @@ from oddsengine.gateway.commands.permissions import (
     narrowed,
     require_granted_all,
     require_may_end,
+    shown,
 )
 from oddsengine.gateway.protocol.command_messages import CommandAnswer, CommandsAnswer, command_answer
 from oddsengine.gateway.server.readiness import require_loaded
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from aiohttp.typedefs import Handler
+    from msgspec import UnsetType
 
     from oddsengine.commands.command import Command, State
     from oddsengine.gateway.access.admission import Admission
@@ -53,7 +57,6 @@ WAIT_S: Final = 1.0
 _POLL_S: Final = 0.005
 _MAX_BODY_BYTES: Final = 65_536
 _MAX_KEY: Final = 200
-_LISTED: Final = 1000
 _ATTEMPTS: Final = 5
 _ENDED: Final[frozenset[State]] = frozenset({"expired", "lifted"})
 _log = structlog.get_logger(__name__)
@@ -211,22 +214,25 @@ class CommandsApi:
         return _contended()
 
     async def list_commands(self, request: web.Request, access: Access) -> web.Response:
-        """List commands, newest first; with `active=true` those that hold, with `active=false` the others."""
-        active = request.query.get("active")
-        if active not in {None, "true", "false"}:
-            raise BadCommand(f"active must be true or false, not {active!r}")
-        unknown = request.query.keys() - {"active"}
-        if unknown:
-            raise BadCommand(f"unknown parameter {min(unknown)!r}; the parameter is active")
+        """List a page of the commands, newest first; with `active=true` those that hold, with `active=false` the others."""
+        asked = page_of(request.query)
         stored, now_ms = await self._commands.load(), await self._commands.now_ms()
-        shown = [
-            (each, state)
-            for each in sorted(stored.commands.values(), key=lambda command: (command.created_ms, command.id), reverse=True)
-            if may_see(access, each, self._replica)
-            and ((state := self._state(each, now_ms)) == "active") in ({True, False} if active is None else {active == "true"})
-        ]
-        answer = CommandsAnswer([command_answer(command, state) for command, state in shown[:_LISTED]])
-        return json_answer(msgspec.json.encode(answer))
+        found: list[tuple[Command, State]] = []
+        following: str | UnsetType = UNSET
+        for command in sorted(stored.commands.values(), key=place_of, reverse=True):
+            if asked.after is not None and place_of(command) >= asked.after:
+                continue
+            if not may_see(access, command, self._replica):
+                continue
+            state = self._state(command, now_ms)
+            if asked.active is not None and asked.active != (state == "active"):
+                continue
+            if len(found) == asked.limit:
+                following = cursor_of(found[-1][0])
+                break
+            found.append((command, state))
+        answers = [command_answer(shown(access, command), state) for command, state in found]
+        return json_answer(msgspec.json.encode(CommandsAnswer(answers, following)))
 
     def _state(self, command: Command, now_ms: int) -> State:
         return command.state(now_ms, in_play=self._is_in_play(command))

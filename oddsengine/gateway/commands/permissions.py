@@ -96,6 +96,14 @@ def may_see(access: Access, command: Command, replica: Replica) -> bool:
     return "*" in access.channels or any(access.may_subscribe(each) for each in wider_scopes(command.scope, replica))
 
 
+def shown(access: Access, command: Command) -> Command:
+    """Return a command as a token shows it: one of one profile is not told the names of others."""
+    own, scope = access.profile, command.scope
+    if own is None or commands_every_profile(access) or scope.profiles in {EVERY_PROFILE, (own,)}:
+        return command
+    return msgspec.structs.replace(command, scope=msgspec.structs.replace(scope, profiles=(own,)))
+
+
 def require_may_end(access: Access, command: Command, replica: Replica) -> None:
     """Check that a token may confirm or lift a command: it could have made it.
 

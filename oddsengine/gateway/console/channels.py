@@ -161,7 +161,8 @@ class ConsoleChannels:
         what = access.role, access.profile, access.channels
         found = shown.get(what)
         if found is None:
-            found = {key: item for key, item in self.floor.commands.items() if may_see(access, item.command, self._replica)}
+            items = self.floor.commands.items()
+            found = {key: item.for_access(access) for key, item in items if may_see(access, item.command, self._replica)}
             shown[what] = found
         return found
 

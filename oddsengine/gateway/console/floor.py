@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from oddsengine.domain.ids import EventId
+from oddsengine.gateway.commands.permissions import shown
 from oddsengine.gateway.console.messages import DoubtfulPair, LateCommands, PairSide, SilentEngine, StaleShard
 from oddsengine.gateway.protocol.command_messages import command_answer
 from oddsengine.streams.floor.board import ENGINE, decode_field, feed_field
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from oddsengine.commands.command import Command, State
+    from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.console.messages import Trouble
     from oddsengine.gateway.protocol.command_messages import CommandAnswer
     from oddsengine.gateway.state.replica import Replica
@@ -58,12 +60,23 @@ def _feed(name: str, own: dict[str, Any] | None, followed: dict[str, Any] | None
 class CommandItem:
     """A command with its state."""
 
-    __slots__ = ("answer", "command", "state")
+    __slots__ = ("_own", "answer", "command", "state")
 
     def __init__(self, command: Command, state: State) -> None:
         self.command = command
         self.state = state
         self.answer: CommandAnswer = command_answer(command, state)
+        #: as tokens of one profile show it, by profile; where that is something else
+        self._own: dict[str, CommandItem] = {}
+
+    def for_access(self, access: Access) -> CommandItem:
+        """Return the item as a token shows it, the same object each time."""
+        command = shown(access, self.command)
+        if command is self.command or access.profile is None:
+            return self
+        if access.profile not in self._own:
+            self._own[access.profile] = CommandItem(command, self.state)
+        return self._own[access.profile]
 
 
 class Floor:

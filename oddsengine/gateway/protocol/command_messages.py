@@ -53,9 +53,10 @@ class CommandAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class CommandsAnswer(msgspec.Struct, forbid_unknown_fields=True):
-    """Commands, newest first."""
+    """A page of the commands, newest first."""
 
     commands: list[CommandAnswer]
+    next: Annotated[str | UnsetType, Meta(description="The parameter `after` of the next page; missing on the last one.")] = UNSET
 
 
 def command_answer(

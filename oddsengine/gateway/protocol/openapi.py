@@ -148,7 +148,11 @@ ROUTES: Final = (
         "List commands, newest first.",
         "trader",
         CommandsAnswer,
-        (Parameter("active", "query", "Only those that hold, or only the others.", {"type": "boolean"}),),
+        (
+            Parameter("active", "query", "Only those that hold, or only the others.", {"type": "boolean"}),
+            Parameter("limit", "query", "How many, 250 by default.", {"type": "integer", "minimum": 1, "maximum": 1000}),
+            Parameter("after", "query", "The `next` of the page before.", {"type": "string"}),
+        ),
     ),
     Route("delete", "/v1/commands/{id}", "Lift a command.", "trader", CommandAnswer, (_COMMAND,), successes=_ENDING),
     Route(

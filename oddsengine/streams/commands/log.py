@@ -99,6 +99,8 @@ class CommandLog:
         self._said: tuple[float, int] | None = None
         #: the newest time in the log, as far as this process knows
         self._newest_ms: int | None = None
+        #: the table as it was last read: encoded -> command
+        self._decoded: dict[bytes, Command] = {}
         self._redis = redis
         self._keys = command_keys(namespace)
         #: the digest of the log's last entry, as far as this process knows
@@ -113,8 +115,14 @@ class CommandLog:
         """Read the table. Raises RedisError or OSError if Redis does not answer."""
         async with self._turns:
             stored: Any = await self._redis.hgetall(self._keys.table)
-        commands = [_read(value) for field, value in stored.items() if field != _SEQ]
-        return StoredCommands(_number(stored.get(_SEQ)), {each.id: each for each in commands if each is not None})
+        known, self._decoded = self._decoded, {}
+        for field, value in stored.items():
+            if field != _SEQ:
+                # Most are as they were: whoever lists them in a busy process must not decode all each time.
+                command = known.get(value) or _read(value)
+                if command is not None:
+                    self._decoded[value] = command
+        return StoredCommands(_number(stored.get(_SEQ)), {each.id: each for each in self._decoded.values()})
 
     async def find(self, key: str) -> Command | None:
         """Return a command, None if there is none of that id. Raises RedisError or OSError if Redis does not answer."""

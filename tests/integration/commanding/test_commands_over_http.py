@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from oddsengine.client.commands import CommandClient
 from oddsengine.domain.feed_updates import EventUpdate
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.gateway.commands.settings import CommandSettings
@@ -103,6 +104,31 @@ async def test_a_suspension_reaches_subscribers_and_is_lifted(floor: Floor) -> N
         assert {"commands": []} == await floor.ask("GET", "/v1/commands?active=true", status=200)
         ended = await floor.ask("GET", "/v1/commands?active=false", status=200)
         assert made["id"] in {each["id"] for each in ended["commands"]}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_list_has_pages(floor: Floor) -> None:
+    made = [(await floor.make(action="note", reason=f"note {number}"))["id"] for number in range(5)]
+    listed, after = [], ""
+    while True:
+        page = await floor.ask("GET", f"/v1/commands?active=true&limit=2{after}", status=200)
+        assert len(page["commands"]) <= 2
+        listed += [each["id"] for each in page["commands"]]
+        if "next" not in page:
+            break
+        after = f"&after={page['next']}"
+    assert made[::-1] == listed
+    async with CommandClient(floor.service.base) as client:
+        assert made[::-1] == [each["id"] for each in await client.commands(active=True)]
+    for wrong, words in (
+        ("limit=0", "1 to 1000"),
+        ("limit=1001", "1 to 1000"),
+        ("after=c1", "`next`"),
+        ("pages=1", "active, after"),
+    ):
+        assert words in (await floor.ask("GET", f"/v1/commands?{wrong}", status=400))["error"]["message"]
+    for key in made:
+        await floor.ask("DELETE", f"/v1/commands/{key}", status=200)
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -201,7 +201,10 @@ async def test_another_brands_prices_are_nowhere(tmp_path: Path) -> None:
         for sub, profile in (("d", "default"), ("g", "gold")):
             body = {"action": "price", "scope": {"market": MARKET}, "values": {"home": 1.5 if profile == "gold" else 1.7}}
             assert 201 == await answer(service, "post", "/v1/commands", a_token(sub=sub, role="trader", profile=profile), body)
+        both = {"action": "limit", "scope": {"market": MARKET, "profiles": ["default", "gold"]}, "values": 9}
+        assert 201 == await answer(service, "post", "/v1/commands", a_token(sub="root", role="admin"), both)
         for profile, own, foreign in (("default", b"1.7", b"1.5"), ("gold", b"1.5", b"1.7")):
+            other = b'"gold"' if profile == "default" else b'"default"'
             headers = {"Authorization": f"Bearer {a_token(sub=profile, role='trader', profile=profile)}"}
             quotes = {"quotes": [{"market": MARKET, "selection": "home", "price": 9.9, "v": 1}]}
             for method, path, sent in (
@@ -216,7 +219,11 @@ async def test_another_brands_prices_are_nowhere(tmp_path: Path) -> None:
                 async with service.http.request(method, service.base + path, headers=headers, data=data) as found:
                     text = await found.read()
                 assert (200, True, False) == (found.status, own in text, foreign in text), (profile, path, text)
+                assert other not in text, (profile, path, text)
             async with service.socket(additional_headers=headers) as socket:
+                await socket.subscribe("console:commands")
+                named = [each["scope"]["profiles"] for each in (await socket.receive_until("snapshot"))["commands"]]
+                assert [[profile], [profile]] == named
                 await socket.subscribe("event:e1")
                 (market,) = (await socket.receive_until("snapshot"))["markets"]
                 assert float(own) == market["selections"]["home"]["price"]
