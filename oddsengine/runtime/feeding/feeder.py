@@ -152,9 +152,8 @@ class Feeder:
         self._feeds = feeds
         self._received = received
         self._taps = taps or {}
-        self._keeper = LeaseKeeper(
-            name, LeaseTable(redis, namespace, "feeds"), "feeds", list(feeds), lease_s, rebalance=False, announces=True
-        )
+        table = LeaseTable(redis, namespace, "feeds")
+        self._keeper = LeaseKeeper(name, table, "feeds", list(feeds), lease_s, rebalance=False, announces=True, is_patient=True)
         self._connections: dict[str, Connection] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         #: what replaces connections by ones of other settings

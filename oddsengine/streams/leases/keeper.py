@@ -72,10 +72,11 @@ class LeaseKeeper:
         lease_s: how long the lease lasts.
         rebalance: see `LeaseState`.
         announces: likewise.
+        is_patient: likewise.
         clock: monotonic seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is wired once
         self,
         name: str,
         table: LeaseTable,
@@ -85,11 +86,12 @@ class LeaseKeeper:
         *,
         rebalance: bool = True,
         announces: bool = False,
+        is_patient: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.lease_s = lease_s
-        self.state = LeaseState(name, items, lease_s, rebalance=rebalance, announces=announces)
+        self.state = LeaseState(name, items, lease_s, rebalance=rebalance, announces=announces, is_patient=is_patient)
         self.lease = Lease(self.state, clock)
         self._table = table
         self._group = group

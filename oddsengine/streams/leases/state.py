@@ -117,14 +117,26 @@ class LeaseState:
         lease_s: how long a lease lasts.
         rebalance: whether items are spread evenly; otherwise only those without an owner are taken.
         announces: whether members can own different items, and say which.
+        is_patient: whether an item without an entry may have an owner that Redis has lost: then it is free after a lease only.
+            What was given up has an entry that says so.
     """
 
-    def __init__(self, me: str, items: Sequence[str], lease_s: float, *, rebalance: bool = True, announces: bool = False) -> None:
+    def __init__(
+        self,
+        me: str,
+        items: Sequence[str],
+        lease_s: float,
+        *,
+        rebalance: bool = True,
+        announces: bool = False,
+        is_patient: bool = False,
+    ) -> None:
         self.me = me
         self._announces = announces
         self._items = items
         self._lease_s = lease_s
         self._rebalance = rebalance
+        self._is_patient = is_patient
         self._beat = 0
         self._renew_at_s = float("-inf")
         #: the last value that is known to be in the table
@@ -180,7 +192,8 @@ class LeaseState:
         if sent_s - self._observed_s > self._lease_s / 2:
             # We have not watched for a while: nobody can be judged by that.
             self._seen = {member: (value, now_s) for member, (value, _) in self._seen.items()}
-        if self._observed_s > float("-inf") and not table.knew_us:
+        is_first = self._observed_s == float("-inf")
+        if self._is_patient if is_first else not table.knew_us:
             # The table was lost, or we were: what has no owner in it may have one.
             self._settled_s = now_s + self._lease_s
         self._observed_s = sent_s
@@ -272,7 +285,7 @@ class LeaseState:
                 decision.operations.append(self._replace(item, Entry(self.me), entry.owner))
             elif local.is_cold or item in local.blocked or targets.get(item) != self.me:
                 continue
-            elif entry.owner or now_s >= self._settled_s:
+            elif item in self._entries or now_s >= self._settled_s:
                 decision.operations.append(self._replace(item, Entry(self.me), entry.owner))
         decision.operations.extend(self._removals(now_s))
         return decision
@@ -331,7 +344,7 @@ class LeaseState:
     def releases(self) -> Iterable[Operation]:
         """Return the operations that give up everything we own: to who is ready for it, else to anybody."""
         return [
-            self._replace(item, Entry(entry.next) if entry.is_ready else None)
+            self._replace(item, Entry(entry.next) if entry.is_ready else _NOBODY if self._is_patient else None)
             for item, entry in self._entries.items()
             if entry.owner == self.me
         ]

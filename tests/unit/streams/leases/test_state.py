@@ -153,6 +153,26 @@ def test_owners_write_themselves_into_a_table_that_was_lost(table: MemoryTable) 
     assert before == (one.held, two.held)
 
 
+def test_a_patient_one_that_starts_waits_for_owners_that_a_table_has_lost(table: MemoryTable) -> None:
+    """They write themselves into it again. What was given up needs no wait."""
+    one, two = Process(table, "a", is_patient=True), Process(table, "b", is_patient=True)
+    run(2.2, one)
+    assert set("0123") == one.held
+    table.clear()
+    two.beat(2.3)
+    assert set() == two.held
+    one.is_leaving = True
+    one.beat(2.4)
+    table.write("a", b"", one.state.releases())
+    two.beat(2.5)
+    assert set("0123") == two.held
+    three = Process(MemoryTable(), "c", is_patient=True)
+    run(LEASE_S - 0.2, three)
+    assert set() == three.held
+    run(LEASE_S + 0.2, three, start_s=LEASE_S)
+    assert set("0123") == three.held
+
+
 def test_a_write_without_an_answer_does_not_extend_the_lease_from_its_repetition(table: MemoryTable) -> None:
     """Others count from when they have seen it: that may be the first time."""
     state = LeaseState("a", ["0"], LEASE_S)
