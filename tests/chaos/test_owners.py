@@ -39,7 +39,7 @@ async def changes_of_owners(running: FailoverInstallation) -> list[str]:
     found = [*fault.violations, *late(fault, LEASE_S)]
     await running.shared(2, 2)
     fault = await running.run_fault("stopped", partial(engine_stopped, running))
-    found += [*fault.violations, *(["suspended"] if fault.suspended else [])]
+    found += [*fault.violations, *([f"{fault.suspended} markets were suspended"] if fault.suspended else [])]
     await running.start("engine")
     await running.shared(2, 2)
     fault = await running.run_fault("killed", partial(engine_killed, running))
@@ -74,4 +74,4 @@ async def test_owners_and_networks_fail_without_wrong_prices_or_steps_back(tmp_p
             return await failing_networks(running)
 
     found = await asyncio.gather(owners(), networks())
-    assert [[], []] == found
+    assert [[], []] == found, found
