@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from oddsengine.common.tasks import end_tasks
@@ -100,8 +101,14 @@ class ReceivedFeeds:
 
     async def _watch(self) -> None:
         """Check the ages of feeds, whatever Redis does meanwhile."""
+        has_waited = False
         while True:
+            before_s = time.monotonic()
             await asyncio.sleep(_WATCH_S)
+            # If this process stood still, what has arrived meanwhile is read first; but not for ever.
+            has_waited = not has_waited and time.monotonic() - before_s > 2 * _WATCH_S
+            if has_waited:
+                continue
             for reader in self.readers.values():
                 reader.check_age()
 
