@@ -254,7 +254,7 @@ class Publisher:
             self._open_epoch(Position(int(followed) if followed and followed.isdigit() else 0, 0), now_ms)
 
     def _give_up(self) -> NoReturn:
-        """Give up a claim whose state is too old."""
+        """Abandon a claim whose state is too old."""
         position = Position(self.offer.epoch, 0)
         if self._staged is not None:
             self._given_up[position] = digest_of(self._followed().digest, self._opening)

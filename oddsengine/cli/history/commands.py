@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415
 
 _T = TypeVar("_T")
-history = typer.Typer(name="history", help="What was published: migrate, verify, hold and forget.", no_args_is_help=True)
+history = typer.Typer(name="history", help="Ask about what was published; migrate, verify, export it.", no_args_is_help=True)
 for question in (price, changes, explain, commands):
     history.command()(question)
 

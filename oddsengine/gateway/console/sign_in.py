@@ -107,7 +107,7 @@ class SignInApi:
         self._lines = LineLimit()
 
     def use(self, settings: OidcSettings | None) -> None:
-        """Let people sign in at another provider from now on."""
+        """Use another provider for sign-ins from now on."""
         self._settings, self._provider = settings, None
 
     def routes(self) -> list[web.RouteDef]:

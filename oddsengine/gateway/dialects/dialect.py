@@ -53,7 +53,7 @@ class Dialect(Protocol):
 
 
 class SessionAccess:
-    """Gives sessions what tokens grant.
+    """Applies what tokens grant to sessions.
 
     Args:
         hub: where the sessions are open.

@@ -54,7 +54,7 @@ class Upkeep:
         self._next_checkpoint_ms: int | None = None
 
     def forget(self) -> None:
-        """Look anew at what there is: the connection is another one."""
+        """Forget which partitions exist: the connection is another one."""
         self._days.clear()
         self._next_look_ms, self._next_checkpoint_ms = 0, None
 
@@ -67,7 +67,7 @@ class Upkeep:
             self._days |= wanted
 
     async def do(self, connection: Any) -> None:
-        """Do what is due."""
+        """Sign a checkpoint and drop old days, where these are due."""
         now_ms = self._wall_ms()
         if self._key is not None:
             await self._sign(connection, self._key, now_ms)

@@ -6,9 +6,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from oddsengine.domain.changes import MarketChange, MarketRecord
+from oddsengine.domain.changes import MarketRecord
 from oddsengine.offer.entries.entry import Entry, decode_entry
-from oddsengine.offer.offer import market_since
 
 
 class CutEntry(NamedTuple):
@@ -50,12 +49,3 @@ def record_in(piece: bytes) -> MarketRecord:
         DecodeError, ValidationError: if it can't be read.
     """
     return _decode_record(_decode_piece(piece))
-
-
-def change_in(piece: bytes, seq: int) -> MarketChange:
-    """Return the change of a piece of an entry at a position.
-
-    Raises:
-        DecodeError, ValidationError: if it can't be read.
-    """
-    return market_since(record_in(piece), seq - 1)

@@ -111,7 +111,7 @@ def explanation_answer(found: ExplanationThen, profile: str | None) -> bytes | N
 
 
 def absence_text(market: str, absence: Absence) -> str:
-    """Say why there is no answer."""
+    """Return the reason for which there is no answer."""
     at = "an unknown time" if absence.at_ms is None else _time(absence.at_ms)
     until = "that is not over" if absence.until_ms is None else f"until {_time(absence.until_ms)}"
     return {

@@ -76,7 +76,7 @@ class Connection:
         return self.writer.agrees(batch)
 
     def detach(self) -> None:
-        """Pass nothing on to the engine of this process any more, without a word to it: another connection does."""
+        """Pass nothing on to the engine of this process any more, without telling it: another connection does."""
         self._received = None
 
     def take(self) -> None:

@@ -101,7 +101,7 @@ async def redis_flushed(running: FailoverInstallation) -> None:
 
 
 async def redis_full(running: FailoverInstallation) -> None:
-    """Let Redis have no memory for more."""
+    """Limit the memory of Redis to what it uses."""
     async with running.redis.client() as client:
         await client.config_set("maxmemory", 1)
         await asyncio.sleep(_FAULT_S)

@@ -169,7 +169,7 @@ async def _limited(member: Member, kind: int, limit: int) -> AsyncIterator[None]
 
 
 async def gateway_out_of_files(running: FailoverInstallation) -> None:
-    """Let a gateway have no more open files than it has, and connect to it."""
+    """Limit the open files of a gateway to those that it has, and connect to it."""
     gateway = running.gateway
     async with _limited(gateway, resource.RLIMIT_NOFILE, len(_files_of(gateway.process.pid))):
         port = int(running.subscriber.client.url.rpartition(":")[2].partition("/")[0])
@@ -181,7 +181,7 @@ async def gateway_out_of_files(running: FailoverInstallation) -> None:
 
 
 async def engine_out_of_files(running: FailoverInstallation) -> None:
-    """Let an engine have no more open files than three, and end its connections to Redis."""
+    """Limit the open files of an engine to three, and end its connections to Redis."""
     engine = running.engines[0]
     async with _limited(engine, resource.RLIMIT_NOFILE, 3), running.redis.client() as redis:
         await redis.execute_command("CLIENT", "KILL", "TYPE", "normal")
@@ -190,7 +190,7 @@ async def engine_out_of_files(running: FailoverInstallation) -> None:
 
 
 async def engine_out_of_memory(running: FailoverInstallation) -> None:
-    """Let an engine have no more memory than it has. It may end: then another one is started."""
+    """Limit the memory of an engine to what it has. It may end: then another one is started."""
     engine = running.engines[0]
     engine.process.may_fail = True
     statm = Path(f"/proc/{engine.process.pid}/statm").read_text().split()

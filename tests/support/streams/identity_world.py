@@ -189,7 +189,7 @@ class EngineProcess:
         return None if is_carried_out else request
 
     def settle(self, steps: int = 60) -> None:
-        """Do what there is to do, without faults."""
+        """Run all pending steps, without faults."""
         for _ in range(steps):
             self.go_on()
 

@@ -143,7 +143,7 @@ class CentrifugeDialect:
             session.answer(number, refresh={**client, **_expiry(session.access)})
 
     async def _replace(self, session: CentrifugeSession, number: int, token: str) -> bool:
-        """Give a session what a token grants. Return False, after an error, if an SDK should try again."""
+        """Apply what a token grants to a session. Return False, after an error, if an SDK should try again."""
         try:
             await self._sessions.replace(session, token)
         except Unauthorised as problem:

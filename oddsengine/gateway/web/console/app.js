@@ -98,7 +98,7 @@ class Console {
     }
   }
 
-  /** Say that the sign-in ends, which nothing renews. */
+  /** Warn that the sign-in ends, which nothing renews. */
   #sayEnding(endsMs) {
     const again = element("button", { type: "button", text: "Sign in again" });
     again.addEventListener("click", () => this.#leave());
