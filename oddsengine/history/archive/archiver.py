@@ -12,9 +12,7 @@ from oddsengine.history.archive.archive import Archive, Counters
 from oddsengine.history.errors import Displaced, HistoryError
 from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.keys import shard_keys
-from oddsengine.streams.leases.keeper import LeaseKeeper
-from oddsengine.streams.leases.state import Local
-from oddsengine.streams.leases.table import LeaseTable
+from oddsengine.streams.leases.sole_worker import SoleWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from oddsengine.history.archive.upkeep import Upkeep
     from oddsengine.history.database import Database
 
-#: The only item of the group.
-_ITEM: Final = "archiver"
 _AGAIN_S: Final = 1.0
 _log = structlog.get_logger(__name__)
 
@@ -65,15 +61,13 @@ class Archiver:
         self._upkeep = upkeep
         self._clock = clock
         self._wall_ms = wall_ms
-        self._keeper = LeaseKeeper(name, LeaseTable(redis, namespace, "archiver"), "archiver", [_ITEM], lease_s, rebalance=False)
-        self._working: asyncio.Task[None] | None = None
-        self._has_ended = False
+        self._worker = SoleWorker(name, redis, namespace, "archiver", lease_s, self._work, ends_with=(HistoryError,))
         self.counters = Counters()
 
     @property
     def is_active(self) -> bool:
         """Whether this process archives."""
-        return self._working is not None
+        return self._worker.is_working
 
     async def run(self) -> None:
         """Archive while this process is the one that does, until cancelled or stopped.
@@ -81,47 +75,23 @@ class Archiver:
         Raises:
             HistoryError: if the database is not for this.
         """
-        try:
-            while not self._has_ended:
-                await self._step()
-                await self._keeper.pause()
-        finally:
-            await self.stop()
+        await self._worker.run()
 
     async def stop(self) -> None:
         """Release the archiving for another process. May be called again."""
-        self._has_ended = True
-        try:
-            await self._end_work()
-        finally:
-            await self._keeper.leave()
-
-    async def _step(self) -> None:
-        if self._working is not None and self._working.done():
-            working, self._working = self._working, None
-            error = working.exception()
-            if isinstance(error, HistoryError) and not isinstance(error, Displaced):
-                raise error
-            _log.error("archiving failed, beginning again", exc_info=None if isinstance(error, Displaced) else error)
-            await asyncio.sleep(_AGAIN_S)
-        if not await self._keeper.step(0, is_leaving=False) or self._has_ended:
-            return
-        held = frozenset({_ITEM} if self._working is not None else ())
-        decision = self._keeper.decide(Local(held))
-        if decision.drop or decision.finish:
-            _log.warning("another process archives", owner=self._keeper.state.owner_of(_ITEM))
-            await self._end_work()
-        if decision.take and not self._has_ended:
-            self._working = asyncio.create_task(self._work(), name="archive")
-        self._keeper.note()
-
-    async def _end_work(self) -> None:
-        working, self._working = self._working, None
-        if working is not None:
-            await end_tasks([working])
+        await self._worker.stop()
 
     async def _work(self) -> None:
-        """Archive until cancelled."""
+        """Archive until cancelled, from where the database is, whoever else has written to it."""
+        while True:
+            await self._worker.lease.until_held()
+            try:
+                await self._archive()
+            except Displaced as error:
+                _log.warning("another process has archived, beginning again", error=str(error))
+                await asyncio.sleep(_AGAIN_S)
+
+    async def _archive(self) -> None:
         _log.info("archiving", shards=self._shards, database=self._database.label)
         streams = [shard_keys(self._namespace, shard).changes for shard in range(self._shards)]
         reader = SharedReader(self._redis, streams, self._clock)

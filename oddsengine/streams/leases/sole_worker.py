@@ -33,6 +33,7 @@ class SoleWorker:
         group: what the work is called in keys and logs.
         lease_s: how long the lease lasts.
         work: does it until it is cancelled. Where it fails, it is logged and begun again.
+        ends_with: errors of the work after which it is not begun again: `run` raises them.
     """
 
     def __init__(
@@ -43,10 +44,13 @@ class SoleWorker:
         group: str,
         lease_s: float,
         work: Callable[[], Coroutine[Any, Any, None]],
+        *,
+        ends_with: tuple[type[Exception], ...] = (),
     ) -> None:
         self._keeper = LeaseKeeper(name, LeaseTable(redis, namespace, group), group, [_ITEM], lease_s, rebalance=False)
         self._group = group
         self._work = work
+        self._ends_with = ends_with
         self._working: asyncio.Task[None] | None = None
         self._has_ended = False
         self.lease = self._keeper.lease
@@ -57,7 +61,7 @@ class SoleWorker:
         return self._working is not None and self.lease.is_held()
 
     async def run(self) -> None:
-        """Do the work whenever it is ours, until cancelled or stopped."""
+        """Do the work whenever it is ours, until cancelled or stopped. Raises what ends it (`ends_with`)."""
         try:
             while not self._has_ended:
                 await self._step()
@@ -75,8 +79,11 @@ class SoleWorker:
 
     async def _step(self) -> None:
         if self._working is not None and self._working.done():
-            _log.error("work failed, trying again", of=self._group, exc_info=self._working.exception())
-            self._working = None
+            working, self._working = self._working, None
+            error = working.exception()
+            if isinstance(error, self._ends_with):
+                raise error
+            _log.error("work failed, trying again", of=self._group, exc_info=error)
             await asyncio.sleep(_AGAIN_S)
         if not await self._keeper.step(0, is_leaving=False) or self._has_ended:
             return
