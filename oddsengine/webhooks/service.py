@@ -11,9 +11,7 @@ import structlog
 from oddsengine.common.tasks import end_tasks
 from oddsengine.streams.commands.log import CommandLog
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
-from oddsengine.streams.leases.keeper import LeaseKeeper
-from oddsengine.streams.leases.state import Local
-from oddsengine.streams.leases.table import LeaseTable
+from oddsengine.streams.leases.sole_worker import SoleWorker
 from oddsengine.webhooks.deliverer import Counters, Deliverer, Endpoint, open_session
 from oddsengine.webhooks.outbox import Outbox
 from oddsengine.webhooks.watch import EngineView, Watch
@@ -23,10 +21,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-#: The only item of the group: to watch and to deliver.
-_ITEM: Final = "deliverer"
 _RETRY_S: Final = 0.2
-_AGAIN_S: Final = 1.0
 _USER: Final = "webhooks"
 _log = structlog.get_logger(__name__)
 
@@ -67,13 +62,10 @@ class Webhooks:
         self._now_ms = now_ms
         self._wall_ms = wall_ms
         self._outbox = Outbox(redis, namespace)
-        self._keeper = LeaseKeeper(name, LeaseTable(redis, namespace, "webhooks"), "webhooks", [_ITEM], lease_s, rebalance=False)
+        # A fault of ours must not end the engine beside it.
+        self._worker = SoleWorker(name, redis, namespace, "webhooks", lease_s, self._work)
         self._counters: dict[str, Counters] = {}
-        self._working: asyncio.Task[None] | None = None
         self._is_configured = asyncio.Event()
-        self._has_ended = False
-        #: whether the work was begun for other endpoints
-        self._is_outdated = False
         self._note_endpoints()
 
     def _note_endpoints(self) -> None:
@@ -90,52 +82,20 @@ class Webhooks:
     def use(self, endpoints: Sequence[Endpoint]) -> None:
         """Deliver to other endpoints from now on. Those that stay go on where they are."""
         self._endpoints = endpoints
-        self._is_outdated = True
         self._note_endpoints()
-        self._keeper.changed.set()
+        self._worker.restart()
 
     async def run(self) -> None:
         """Watch and deliver while this process is the one that does, until cancelled or stopped."""
         try:
             await self._is_configured.wait()
-            while not self._has_ended:
-                await self._step()
-                await self._keeper.pause()
+            await self._worker.run()
         finally:
             await self.stop()
 
     async def stop(self) -> None:
         """Release watching and delivery for another process. May be called again."""
-        self._has_ended = True
-        try:
-            await self._end_work()
-        finally:
-            await self._keeper.leave()
-
-    async def _step(self) -> None:
-        if self._working is not None and self._working.done():
-            # A fault of ours must not end the engine beside it.
-            _log.error("webhooks failed, trying again", exc_info=self._working.exception())
-            self._working = None
-            await asyncio.sleep(_AGAIN_S)
-        if not await self._keeper.step(0, is_leaving=False) or self._has_ended:
-            return
-        if self._is_outdated:
-            self._is_outdated = False
-            await self._end_work()
-        held = frozenset({_ITEM} if self._working is not None else ())
-        decision = self._keeper.decide(Local(held))
-        if decision.drop or decision.finish:
-            _log.warning("webhooks are delivered by another process", owner=self._keeper.state.owner_of(_ITEM))
-            await self._end_work()
-        if decision.take and not self._has_ended:
-            self._working = asyncio.create_task(self._work(), name="webhooks")
-        self._keeper.note()
-
-    async def _end_work(self) -> None:
-        working, self._working = self._working, None
-        if working is not None:
-            await end_tasks([working])
+        await self._worker.stop()
 
     async def _work(self) -> None:
         """Watch and deliver until cancelled."""
@@ -151,7 +111,7 @@ class Webhooks:
                 log=CommandLog(self._redis, self._namespace),
                 engine=self._engine,
                 endpoints=[endpoint.settings for endpoint in self._endpoints],
-                lease=self._keeper.lease,
+                lease=self._worker.lease,
                 now_ms=self._now_ms,
                 noted=noted,
             )
@@ -160,7 +120,7 @@ class Webhooks:
                     endpoint,
                     self._outbox,
                     session,
-                    self._keeper.lease,
+                    self._worker.lease,
                     self._counters[endpoint.settings.label],
                     now_ms=self._now_ms,
                     wall_ms=self._wall_ms,
@@ -194,9 +154,8 @@ class Webhooks:
 
     def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
         """Yield the metrics of webhooks (see `oddsengine.runtime.telemetry.metrics`)."""
-        is_working = self._working is not None and self._keeper.lease.is_held()
         if self._endpoints:
-            yield "oddsengine_webhooks_delivering", (), is_working
+            yield "oddsengine_webhooks_delivering", (), self._worker.is_working
         for label, counters in self._counters.items():
             yield "oddsengine_webhook_delivered_total", (label,), counters.delivered
             yield "oddsengine_webhook_failures_total", (label,), counters.failures

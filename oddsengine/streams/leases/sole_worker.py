@@ -53,12 +53,19 @@ class SoleWorker:
         self._ends_with = ends_with
         self._working: asyncio.Task[None] | None = None
         self._has_ended = False
+        #: whether the work was begun for what has changed since
+        self._is_outdated = False
         self.lease = self._keeper.lease
 
     @property
     def is_working(self) -> bool:
         """Whether this process does the work now."""
         return self._working is not None and self.lease.is_held()
+
+    def restart(self) -> None:
+        """End the work and begin it again, if this process does it."""
+        self._is_outdated = True
+        self._keeper.changed.set()
 
     async def run(self) -> None:
         """Do the work whenever it is ours, until cancelled or stopped. Raises what ends it (`ends_with`)."""
@@ -87,6 +94,9 @@ class SoleWorker:
             await asyncio.sleep(_AGAIN_S)
         if not await self._keeper.step(0, is_leaving=False) or self._has_ended:
             return
+        if self._is_outdated:
+            self._is_outdated = False
+            await self._end_work()
         held = frozenset({_ITEM} if self._working is not None else ())
         decision = self._keeper.decide(Local(held))
         if decision.drop or decision.finish:
