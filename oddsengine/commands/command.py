@@ -18,6 +18,8 @@ Action = Literal[
     "suspend", "price", "book_sum", "shift", "limit", "bet_delay_s", "result", "unresult", "match", "unmatch", "note"
 ]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
+#: Who has lifted a command that ends with the kick-off, once its event was in play.
+KICKED_OFF: Final = "kick-off"
 #: What a scope names, widest first.
 ScopeKind = Literal["all", "sport", "competition", "event", "market", "selection"]
 SCOPE_KINDS: Final[tuple[ScopeKind, ...]] = get_args(ScopeKind)
@@ -124,7 +126,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             in_play: whether the only event of its scope is.
         """
         if self.lifted_ms is not None:
-            return "lifted"
+            return "expired" if self.until_kick_off and self.lifted_by == KICKED_OFF else "lifted"
         if (self.expires_ms is not None and self.expires_ms <= now_ms) or (self.until_kick_off and in_play):
             return "expired"
         return "proposed" if self.is_proposal and self.confirmed_by is None else "active"

@@ -69,6 +69,8 @@ class CommandBook:
         #: the ids of commands -> what they say together
         self._folded: dict[tuple[str, ...], Ruling | None] = {}
         self._next_expiry_ms: float = inf
+        #: a command that ends with the kick-off -> the events and markets that it has ended for
+        self._ended_for: dict[str, set[str]] = {}
 
     def put(self, command: Command) -> Command | None:
         """Take over the present state of a command. Return its state before, None if it did not hold."""
@@ -78,6 +80,10 @@ class CommandBook:
             self._by_scope.setdefault(_place(command), {})[command.id] = command
             if command.expires_ms is not None:
                 self._next_expiry_ms = min(self._next_expiry_ms, command.expires_ms)
+            if command.until_kick_off:
+                self._ended_for.setdefault(command.id, set())
+        else:
+            self._ended_for.pop(command.id, None)
         self._drop_cached()
         return before
 
@@ -101,9 +107,32 @@ class CommandBook:
         expired = [each for each in self.commands.values() if each.expires_ms is not None and each.expires_ms <= now_ms]
         for command in expired:
             self._remove(command.id)
+            self._ended_for.pop(command.id, None)
         self._next_expiry_ms = min((each.expires_ms for each in self.commands.values() if each.expires_ms), default=inf)
         self._drop_cached()
         return expired
+
+    def note_in_play(self, event: EventId) -> None:
+        """Note that an event is in play: what ends with the kick-off has ended for it, also if its source takes that back."""
+        for ended_for in self._ended_for.values():
+            ended_for.add(event)
+
+    def kicked_off(self) -> list[Command]:
+        """Return the commands that have ended with the kick-off of the only event of their scope."""
+        return [
+            self.commands[key]
+            for key, ended_for in self._ended_for.items()
+            if ended_for and (event := self.commands[key].scope.event_id) is not None and event in ended_for
+        ]
+
+    def _has_ended(self, command: Command, market: MarketName, *, in_play: bool) -> bool:
+        """Check whether a command has ended with the kick-off of a market, and note it if that is now."""
+        ended_for = self._ended_for.get(command.id)
+        if ended_for is None:
+            return False
+        if in_play:
+            ended_for.add(market.id)
+        return market.id in ended_for or market.event in ended_for
 
     def use_profiles(self, profiles: Sequence[str]) -> None:
         """Rule on other profiles from now on."""
@@ -159,7 +188,8 @@ class CommandBook:
         for command in self._named(market, description):
             scope = command.scope
             if (
-                (not scope.types or market.type in scope.types)
+                not self._has_ended(command, market, in_play=in_play)
+                and (not scope.types or market.type in scope.types)
                 and (scope.in_play is None or scope.in_play == in_play)
                 and command.state(now_ms, in_play=in_play) == "active"
             ):

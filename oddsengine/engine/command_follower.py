@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import structlog
 
+from oddsengine.commands.command import KICKED_OFF
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class CommandFollower:
         keep_time: takes over the time of the server that has the log, Unix milliseconds: commands expire by it.
         is_gone: whether the events that a command is about are not on offer, as far as this engine knows all of them.
         answering: answers what gateways ask; None for nothing.
+        kicked_off: returns the commands that have ended with the kick-off of their event, which is written down.
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class CommandFollower:
         keep_time: Callable[[int], None],
         is_gone: Callable[[Command], bool],
         answering: Answering | None = None,
+        kicked_off: Callable[[], Sequence[Command]] = tuple,
     ) -> None:
+        self._kicked_off = kicked_off
         self._answering = answering
         self._commands_log = log
         self._obey = obey
@@ -151,6 +155,10 @@ class CommandFollower:
             await self._load()
         elif last < self._seq:
             await self._restore()
+        for command in self._kicked_off():
+            # Whoever starts later finds it ended, also if the event is said not to be in play by then.
+            lifted = msgspec.structs.replace(command, lifted_by=KICKED_OFF, lifted_ms=self._now_ms)
+            await self._commands_log.write(lifted, command)
         await self._prune()
 
     def _is_next(self, entries: Sequence[LogEntry]) -> bool:

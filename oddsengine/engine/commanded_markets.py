@@ -96,6 +96,8 @@ class CommandedMarkets:
             in_play, description = definition.in_play, None
         else:
             record = entry.record
+            if record.progress.in_play:
+                self.book.note_in_play(definition.event)
             in_play, description = definition.in_play or record.progress.in_play, record.description
         members = self._members(definition.event)
         ruling = self.book.ruling(definition, description, now_ms + self.clock_step_ms, in_play=in_play, members=members)

@@ -113,6 +113,7 @@ class Engine:
             self._keep_time,
             self._is_gone,
             Answering(Questions(redis, namespace), self.owns, self._explain_encoded),
+            self.pipeline.commands.book.kicked_off,
         )
         self._now_ms = now_ms
         #: returns the status of every feed; set by the runner of the feeds

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from redis.asyncio import Redis
 
-from oddsengine.commands.command import Command
+from oddsengine.commands.command import KICKED_OFF, Command
 from oddsengine.common.tasks import end_tasks
 from oddsengine.engine.command_follower import EVENT_GONE, CommandFollower
 from oddsengine.streams.chain.links import NO_DIGEST, digest_of
@@ -39,16 +39,23 @@ class Following:
 
     def __init__(self, redis: Redis) -> None:
         self.told_ms = -1
+        self.is_in_play = False
         self.redis = redis
         namespace = shared_redis.new_namespace()
         self.keys = command_keys(namespace)
         self.log = LogByOurClock(redis, namespace)
         self.obeyed: list[tuple[str, int | None]] = []
         self.seqs: list[int] = []
-        self.follower = CommandFollower(self.log, self._obey, self.seqs.append, self._keep_time, lambda _: True)
+        self.follower = CommandFollower(
+            self.log, self._obey, self.seqs.append, self._keep_time, lambda _: True, None, self._kicked_off
+        )
 
     def _keep_time(self, server_ms: int) -> None:
         self.told_ms = server_ms
+
+    def _kicked_off(self) -> list[Command]:
+        commands = self.follower.commands.values() if self.is_in_play else ()
+        return [each for each in commands if each.until_kick_off and each.lifted_ms is None]
 
     def _obey(self, command: Command) -> None:
         self.obeyed.append((command.id, command.lifted_ms))
@@ -87,6 +94,17 @@ async def test_what_ended_a_day_ago_is_deleted_and_what_is_gone_for_a_week_is_li
         stored = await found.log.find("c0")
         assert stored is not None
         assert (EVENT_GONE, 8 * DAY_MS) == (stored.lifted_by, found.told_ms)
+
+
+async def test_what_has_ended_with_the_kick_off_is_written_down() -> None:
+    async with following() as found:
+        made = a_command("suspend", key="c1", event="e1", until_kick_off=True)
+        await found.log.write(made)
+        found.is_in_play, found.log.server_ms = True, 500
+        await wait_until(lambda: ("c1", 500) in found.obeyed, "its end")
+        stored = await found.log.find("c1")
+        assert stored is not None
+        assert ("expired", KICKED_OFF) == (stored.state(501), stored.lifted_by)
 
 
 async def test_what_others_write_into_the_log_is_passed_over() -> None:

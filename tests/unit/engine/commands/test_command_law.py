@@ -135,7 +135,7 @@ def expected(quoted: dict[str, Quoted], market: str, commands: list[Command], by
         for_all = all(any(is_whole(each) for each in others) for others in by_profile.values())
         reason = "trader" if for_all or truth.status == "open" else truth.reason
         truth = truth._replace(status="suspended", reason=reason, price=None)
-        return truth if for_all else truth._replace(selection=shown_selection(truth, by_profile))
+        return truth._replace(selection=shown_selection(truth, by_profile))
     price = newest(commands, "price")
     if truth.status == "open" and price is not None:
         truth = truth._replace(price=number(price)["home"])
@@ -218,6 +218,8 @@ class Trading(RuleBasedStateMachine):
         self.quoted = dict.fromkeys(MARKETS, Quoted())
         self.commands: dict[str, Command] = {}
         self.pipeline = a_pipeline(self.quoted)
+        #: commands, with the markets at whose kick-off they have ended
+        self.ended: set[tuple[str, str]] = set()
 
     def obey(self, command: Command) -> None:
         self.commands[command.id] = command
@@ -234,6 +236,11 @@ class Trading(RuleBasedStateMachine):
     @rule(market=st.sampled_from(list(MARKETS)))
     def kick_off(self, market: str) -> None:
         self.quoted[market] = self.quoted[market]._replace(in_play=True)
+        self.pipeline.receive(a_batch(*updates_of(market, self.quoted[market])), 1)
+
+    @rule(market=st.sampled_from(list(MARKETS)))
+    def take_back_the_kick_off(self, market: str) -> None:
+        self.quoted[market] = self.quoted[market]._replace(in_play=False)
         self.pipeline.receive(a_batch(*updates_of(market, self.quoted[market])), 1)
 
     def make(self, how: Made, *, is_proposal: bool = False) -> None:
@@ -312,6 +319,7 @@ class Trading(RuleBasedStateMachine):
     def restart(self) -> None:
         """Start again with the table of commands, and an offer that another engine has left."""
         self.pipeline = Pipeline(a_pricer(), ("src",))
+        self.ended.clear()
         for command in reversed(self.commands.values()):
             self.pipeline.obey(command)
         self.pipeline.receive(live(), 1)
@@ -327,9 +335,12 @@ class Trading(RuleBasedStateMachine):
     def published_is_what_the_model_says(self) -> None:
         found = seen(self.pipeline, self.now_ms)
         for market in MARKETS:
+            put = [each for each in self.commands.values() if not each.is_proposal or each.confirmed_ms is not None]
+            if self.quoted[market].in_play:
+                self.ended |= {(each.id, market) for each in put if each.until_kick_off}
+            kept = [each for each in put if (each.id, market) not in self.ended]
             by_profile = {
-                name: [each for each in self.commands.values() if holds(each, market, name, self.quoted[market], self.now_ms)]
-                for name in PROFILES
+                name: [each for each in kept if holds(each, market, name, self.quoted[market], self.now_ms)] for name in PROFILES
             }
             for profile in PROFILES:
                 assert expected(self.quoted, market, by_profile[profile], by_profile) == found[market, profile], (market, profile)

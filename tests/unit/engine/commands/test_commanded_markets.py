@@ -14,7 +14,7 @@ from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import Rule
-from tests.support.builders import a_batch, a_command, a_definition, a_quote, live, market_updates
+from tests.support.builders import a_batch, a_command, a_definition, a_quote, an_event, live, market_updates
 
 MARKET = MarketId("e1/match_odds")
 PROFILES = {"default": Profile(book_sum=1.05), "gold": Profile(book_sum=1.02, min_margin=0.01)}
@@ -100,6 +100,24 @@ def test_a_suspension_at_the_kick_off_ends_with_it() -> None:
     assert TRADER == floor.state()
     floor.quote(2.0, 2.0, in_play=True)
     assert OPEN == floor.state()
+    floor.quote(2.0, 2.0)
+    assert OPEN == floor.state(), "ended for good, also where the source takes the kick-off back"
+
+
+def test_an_event_in_play_ends_what_ends_with_its_kick_off_in_markets_to_come() -> None:
+    floor = Floor()
+    floor.command("suspend", sport="football", key="wide", until_kick_off=True)
+    floor.command("suspend", event="e1", until_kick_off=True)
+    for in_play in (True, False):
+        _, market = market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0))
+        floor.pipeline.receive(a_batch(EventUpdate(an_event(in_play=in_play)), market), 1)
+        assert floor.state() != TRADER
+    other = market_updates(a_definition("e1/moneyline"), a_quote("home", 2.0), a_quote("away", 2.0), source_id="1.2")
+    floor.pipeline.receive(a_batch(*other), 1)
+    floor.market()
+    assert floor.pipeline.offers[0].markets[MarketId("e1/moneyline")].state.reason != "trader"
+    (ended,) = floor.pipeline.commands.book.kicked_off()
+    assert "c1" == ended.id
 
 
 def test_a_profile_can_be_suspended_alone() -> None:
