@@ -82,7 +82,8 @@ async def opened(service: RunningService) -> Floor:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def floor() -> AsyncIterator[Floor]:
-    async with running_service(quick_settings(shards=2)) as service:
+    settings = msgspec.structs.replace(quick_settings(shards=2), commands=CommandSettings(per_s=0))
+    async with running_service(settings) as service:
         yield await opened(service)
 
 
