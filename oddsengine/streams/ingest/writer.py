@@ -37,8 +37,9 @@ _EVENT_MS: Final = 24 * 3600 * 1000
 _SNAPSHOT_MARKETS: Final = 100
 _log = structlog.get_logger(__name__)
 
-
 _LATE: Final = b"LATE"
+#: What `_append` returns for an entry that Redis has refused because it was too late.
+_TOO_LATE: Final = Position(0, -1)
 
 
 class Replaced(Exception):
@@ -209,21 +210,27 @@ class IngestWriter:
     async def _write_next(self, entry: IngestEntry) -> bool:
         """Write the next entry of the term. Return False if the term has ended."""
         if not self._lease.is_held():
-            return False
+            return self._not_in_time("the lease has ended")
         self._seq += 1
         top = await self._append(entry)
         if top is None:
             self.entries += 1
             return True
+        if top is _TOO_LATE:
+            return self._not_in_time("it was on its way for too long")
         if top.epoch > self._term:
             raise Replaced
         if not self._lease.is_held():
-            return False
+            return self._not_in_time("the lease has ended")
         _log.error("ingest stream lost by redis, beginning another term", feed=self._feed, at=top.stream_id())
         return False
 
+    def _not_in_time(self, reason: str) -> bool:
+        _log.warning("feed entry not in time, beginning another term", feed=self._feed, reason=reason)
+        return False
+
     async def _append(self, entry: IngestEntry) -> Position | None:
-        """Append an entry. Return None, or the stream's last position if the entry does not fit there or is too late."""
+        """Append an entry. Return None, the stream's last position if the entry does not fit there, or `_TOO_LATE`."""
         entry.sent_ms = entry.sent_ms or self._now_ms()
         encoded = encode_entry(entry)
         self._kept.add(self._seq, len(encoded))
@@ -245,7 +252,7 @@ class IngestWriter:
             if reply == _LATE:
                 # What is current by now is in the next term. The clock may be that of another server.
                 self._server_clock.forget()
-                return Position(self._term, 0)
+                return _TOO_LATE
             self._server_clock.note(sent_s, server_ms)
             return None if reply == b"OK" else parse_stream_id(reply)
 

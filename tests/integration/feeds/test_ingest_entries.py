@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from structlog.testing import capture_logs
+
 from oddsengine.common.clock import CLOCK
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
@@ -59,9 +61,10 @@ async def test_an_entry_that_arrives_too_late_is_replaced_by_a_term_with_a_snaps
         writer.receive(live("at first"))
         await wait_until(lambda: writer.entries >= 3, "a snapshot")
         first = writer._term
-        delays_ms.append(2000)
-        writer.receive(live("late"))
-        await wait_until(lambda: writer._term > first and writer._has_served, "another term")
+        with capture_logs() as logs:
+            delays_ms.append(2000)
+            writer.receive(live("late"))
+            await wait_until(lambda: writer._term > first and writer._has_served, "another term")
         await wait_until(lambda: writer.entries >= 6, "its snapshot")
     finally:
         await end_tasks([task])
@@ -72,6 +75,7 @@ async def test_an_entry_that_arrives_too_late_is_replaced_by_a_term_with_a_snaps
         for at, entry in entries.items()
         if at.epoch == first
     ]
+    assert [log["event"] for log in logs][:2] == ["feed entry not in time, beginning another term", "feed taken over"]
     assert ["late"] not in said
     assert second[0].continues
     assert [["late"]] == [[update.reason for update in entry.batches[0].updates] for entry in second if entry.is_last]  # type: ignore[union-attr]
