@@ -6,13 +6,12 @@ missing.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from oddsengine.common.decoding import DECODING_ERRORS
-from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.connection import until_answered
 from oddsengine.streams.keys import bridge_keys
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
 
@@ -94,15 +93,7 @@ class PositionStore:
             await self._until_answered(lambda part=part: call(self._keys.published(shard), *part))  # type: ignore[misc]
 
     async def _until_answered(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        while True:
-            try:
-                answer = await call()
-            except UNAVAILABLE as error:
-                note_outage(self._user, error)
-                await asyncio.sleep(_RETRY_S)
-            else:
-                REDIS_OUTAGE.worked(self._user)
-                return answer
+        return await until_answered(self._user, call, _RETRY_S)
 
 
 def _profiles(stored: bytes | None) -> tuple[str, ...]:

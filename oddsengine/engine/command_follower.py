@@ -9,10 +9,10 @@ import msgspec
 import structlog
 
 from oddsengine.commands.command import KICKED_OFF
-from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage, until_answered
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from oddsengine.commands.command import Command
     from oddsengine.engine.answering import Answering
@@ -80,26 +80,15 @@ class CommandFollower:
 
     async def load(self) -> None:
         """Obey all commands that there are. Waits until Redis answers. Call it before anything is published."""
-        await self._until_answered(self._load)
+        await until_answered(_USER, self._load)
 
     async def catch_up(self) -> None:
         """Obey what was commanded meanwhile. Waits until Redis answers. Call it before another shard is published."""
-        await self._until_answered(self._load_news)
+        await until_answered(_USER, self._load_news)
 
     async def _load_news(self) -> None:
         if await self._commands_log.last_seq() > self._seq:
             await self._load()
-
-    async def _until_answered(self, action: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await action()
-            except UNAVAILABLE as error:
-                note_outage(_USER, error)
-                await asyncio.sleep(_RETRY_S)
-            else:
-                REDIS_OUTAGE.worked(_USER)
-                return
 
     async def run(self) -> None:
         """Obey every command as it is made, until cancelled. While Redis is away, those that hold go on to hold."""

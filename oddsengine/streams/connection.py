@@ -6,10 +6,11 @@ replica after a failover, for example) is left at once: behind its name there ma
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from redis.asyncio import Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
@@ -34,8 +35,11 @@ from oddsengine.streams.clients.sentinel import SentinelClient, open_sentinel_cl
 from oddsengine.streams.clients.url import parse_redis_url
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from oddsengine.streams.clients.url import RedisAddress
 
+_T = TypeVar("_T")
 #: Longer than the longest blocking read. A connection that is silent for so long is dead: others are tried soon after.
 SOCKET_TIMEOUT_S: Final = 1.0
 #: How many connections a client has at most, of each node of a Cluster: commands wait for a free one.
@@ -167,3 +171,22 @@ def note_outage(user: str, error: BaseException) -> None:
     """Log that Redis has failed a user, if that is news."""
     if (cause := cause_of(error)) != CHANGING:
         REDIS_OUTAGE.failed(user, cause, error=str(error) or type(error).__name__)
+
+
+async def until_answered(user: str, action: Callable[[], Awaitable[_T]], retry_s: float = 0.1) -> _T:
+    """Repeat an action until Redis has answered, and return its result. May be cancelled.
+
+    Args:
+        user: who needs it, in the log of the outage.
+        action: what to do; may be done again.
+        retry_s: how long to wait after each failure.
+    """
+    while True:
+        try:
+            result = await action()
+        except UNAVAILABLE as error:
+            note_outage(user, error)
+            await asyncio.sleep(retry_s)
+        else:
+            REDIS_OUTAGE.worked(user)
+            return result

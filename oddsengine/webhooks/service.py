@@ -10,7 +10,7 @@ import structlog
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.streams.commands.log import CommandLog
-from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.connection import until_answered
 from oddsengine.streams.leases.sole_worker import SoleWorker
 from oddsengine.webhooks.deliverer import Counters, Deliverer, Endpoint, open_session
 from oddsengine.webhooks.outbox import Outbox
@@ -102,7 +102,7 @@ class Webhooks:
         labels = [endpoint.settings.label for endpoint in self._endpoints]
         _log.info("delivering webhooks", webhooks=labels)
         async with open_session() as session:
-            noted = await self._begin(labels)
+            noted = await until_answered(_USER, lambda: self._begin(labels), _RETRY_S)
             watch = Watch(
                 self._redis,
                 self._namespace,
@@ -139,18 +139,10 @@ class Webhooks:
 
     async def _begin(self, labels: Iterable[str]) -> dict[str, str]:
         """Begin for endpoints that are new, before anything is noted, and return what was noted before."""
-        while True:
-            try:
-                await self._outbox.forget_others(labels)
-                for label in labels:
-                    await self._outbox.cursor(label)
-                noted = await self._outbox.noted()
-            except UNAVAILABLE as error:
-                note_outage(_USER, error)
-                await asyncio.sleep(_RETRY_S)
-            else:
-                REDIS_OUTAGE.worked(_USER)
-                return noted
+        await self._outbox.forget_others(labels)
+        for label in labels:
+            await self._outbox.cursor(label)
+        return await self._outbox.noted()
 
     def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
         """Yield the metrics of webhooks (see `oddsengine.runtime.telemetry.metrics`)."""

@@ -13,11 +13,11 @@ import structlog
 
 from oddsengine.sourcing.matching.identities import Decisions
 from oddsengine.sourcing.matching.pair_table import feed_of
-from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
+from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage, until_answered
 from oddsengine.streams.identities.progress import IdentityProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from oddsengine.engine.matched_events import MatchedEvents
     from oddsengine.sourcing.source_book import SourceBook
@@ -114,11 +114,11 @@ class IdentityKeeper:
 
     async def load(self) -> None:
         """Take over everything that is decided. Waits until Redis answers. Call it before anything is published."""
-        await self._until_answered(self._read_to_end)
+        await until_answered(_USER, self._read_to_end)
 
     async def catch_up(self) -> None:
         """Take over what was decided meanwhile. Waits until Redis answers. Call it before another shard is published."""
-        await self._until_answered(self._read_to_end)
+        await until_answered(_USER, self._read_to_end)
 
     async def run(self) -> None:
         """Decide or follow, until cancelled."""
@@ -160,17 +160,6 @@ class IdentityKeeper:
                 await self._wake.wait()
         except TimeoutError:
             await self.check()
-
-    async def _until_answered(self, action: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await action()
-            except UNAVAILABLE as error:
-                note_outage(_USER, error)
-                await asyncio.sleep(_RETRY_S)
-            else:
-                REDIS_OUTAGE.worked(_USER)
-                return
 
     async def _follow(self, block_ms: int | None) -> bool:
         if self._progress.must_load:

@@ -206,11 +206,7 @@ class CommandLog:
     async def read_raw(self, after: int, block_ms: int) -> list[tuple[int, dict[bytes, bytes]]]:
         """Return the fields of the entries after one, as they are; see `read`."""
         reply: Any = await self._redis.xread({self._keys.log: f"{after}-0"}, count=_READ, block=block_ms)
-        if not reply:
-            return []
-        ((_, entries),) = reply.items() if isinstance(reply, dict) else reply
-        entries = entries[0] if isinstance(reply, dict) else entries
-        return [(int(key.partition(b"-")[0]), fields) for key, fields in entries]
+        return [(int(key.partition(b"-")[0]), fields) for key, fields in entries_of(reply).get(self._keys.log, [])]
 
     async def read(self, after: int, block_ms: int) -> list[LogEntry]:
         """Return the entries after one, waiting for the first. Raises RedisError or OSError if Redis does not answer."""

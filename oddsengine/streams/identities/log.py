@@ -14,6 +14,7 @@ import structlog
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.domain.ids import EventId
 from oddsengine.sourcing.matching.identities import Decisions, Identity, PossibleMatch
+from oddsengine.streams.clients.shared_reader import entries_of
 from oddsengine.streams.identities.progress import LogEntry, StoredIdentities
 from oddsengine.streams.keys import identity_keys
 from oddsengine.streams.lua import load_script
@@ -87,11 +88,7 @@ class IdentityLog:
             block_ms: for how long to wait for the first one, in milliseconds; None: not at all.
         """
         reply: Any = await self._redis.xread({self._keys.log: after.stream_id()}, count=_READ, block=block_ms)
-        if not reply:
-            return []
-        ((_, entries),) = reply.items() if isinstance(reply, dict) else reply
-        entries = entries[0] if isinstance(reply, dict) else entries
-        return [_entry(key, fields) for key, fields in entries]
+        return [_entry(key, fields) for key, fields in entries_of(reply).get(self._keys.log, [])]
 
     async def write(self, write: Write) -> bool:
         """Write decisions. Return False, and write nothing, if another entry was written since what their writer has read.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from oddsengine.streams.clients.shared_reader import entries_of
 from oddsengine.streams.keys import notes_key
 from oddsengine.streams.positions import Position, parse_stream_id
 
@@ -76,8 +77,4 @@ class NoteLog:
             RedisError, OSError: if Redis does not answer.
         """
         reply: Any = await self._redis.xread({self._key: after.stream_id()}, count=_READ, block=block_ms)
-        if not reply:
-            return []
-        ((_, entries),) = reply.items() if isinstance(reply, dict) else reply
-        entries = entries[0] if isinstance(reply, dict) else entries
-        return [(parse_stream_id(key), fields) for key, fields in entries]
+        return [(parse_stream_id(key), fields) for key, fields in entries_of(reply).get(self._key, [])]
