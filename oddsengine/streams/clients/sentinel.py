@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -114,8 +115,18 @@ class SentinelClient(Redis):
                 continue  # commands fail as well, and report it
             if current not in {None, named}:
                 _log.warning("redis primary changed", primary=f"{named[0]}:{named[1]}")
-                await self._pool.update_active_connections_for_reconnect()
+                await self._leave()
             current = named
+
+    async def _leave(self) -> None:
+        """Close all connections, each when nothing uses it any more.
+
+        The pool closes idle ones as soon as a new connection learns of the new primary. Those that were in use at that moment may
+        be idle by now.
+        """
+        await self._pool.update_active_connections_for_reconnect()
+        with suppress(RedisError, OSError):
+            await self._pool.disconnect(inuse_connections=False)
 
     @property
     def _pool(self) -> Any:

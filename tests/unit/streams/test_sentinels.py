@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,11 @@ from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import AuthenticationError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from oddsengine.common.tasks import end_tasks
+from oddsengine.streams.clients import sentinel as sentinel_client
 from oddsengine.streams.clients.sentinel import Sentinels
+from oddsengine.streams.connection import open_client
+from tests.support.service import wait_until
 
 GONE = RedisConnectionError("gone")
 
@@ -58,3 +63,31 @@ async def test_no_former_primary_is_taken_for_want_of_another(replies: list[Any]
     with pytest.raises(error) as raised:
         await primary_of(*replies)
     assert text in str(raised.value)
+
+
+class IdleConnection:
+    """A connection to the former primary that nothing uses."""
+
+    is_connected = True
+
+    async def disconnect(self) -> None:
+        self.is_connected = False
+
+
+async def test_a_connection_to_the_former_primary_is_closed_also_if_it_fell_idle_after_another_one_had_moved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sentinel_client, "_WATCH_S", 0.001)
+    client: Any = open_client("redis+sentinel://127.0.0.1:1/odds/0")
+    pool = client.connection_pool
+    pool.sentinel_manager.sentinels = [asked := OneSentinel(says(1, 5))]
+    task = asyncio.create_task(client.keep_on_primary())
+    try:
+        await wait_until(lambda: pool.master_address == ("h", 1), "the first primary")
+        asked.reply = says(2, 6)
+        # A connection that is opened asks too, and is told first.
+        assert ("h", 2) == await pool.get_master_address()
+        pool._available_connections.append(idle := IdleConnection())
+        await wait_until(lambda: not idle.is_connected, "its end")
+    finally:
+        await end_tasks([task])
