@@ -61,6 +61,14 @@ def with_database(settings: Settings, action: Callable[[Database], Coroutine[Any
         fail(error)
 
 
+def parse_period(since: str | None, until: str | None) -> tuple[int | None, int | None]:
+    """Return the times of --from and --to in Unix milliseconds, None where there is none. Refuse those that enclose no time."""
+    first_ms, last_ms = parse_time(since, "--from"), parse_time(until, "--to")
+    if first_ms is not None and last_ms is not None and first_ms > last_ms:
+        raise typer.BadParameter("--from must not be later than --to", param_hint="--from")
+    return first_ms, last_ms
+
+
 @history.command()
 def migrate(
     config: ConfigOption = None,
@@ -110,8 +118,10 @@ def verify(
     settings = read_settings(config)
     files = key or ([Path(settings.history.checkpoint_key)] if settings.history.checkpoint_key else [])
 
+    period = parse_period(since, until)
+
     async def act(database: Database) -> bool:
-        return await verify_history(database, files, parse_time(since, "--from"), parse_time(until, "--to"))
+        return await verify_history(database, files, *period)
 
     if not with_database(settings, act):
         raise typer.Exit(1)
@@ -128,7 +138,7 @@ def export(
     """Export every published price of a time as Parquet. Files of the same days and sports are replaced."""
     from oddsengine.cli.history.export import export_history
 
-    first_ms, last_ms = parse_time(since, "--from"), parse_time(until, "--to")
+    first_ms, last_ms = parse_period(since, until)
     period = (0 if first_ms is None else first_ms, CLOCK.wall_ms() + 1 if last_ms is None else last_ms)
     with_database(read_settings(config), lambda database: export_history(database, out, period, sport))
 
@@ -143,8 +153,18 @@ def hold(
     query = (
         "INSERT INTO holds (event, at_ms, reason) VALUES ($1, $2, $3) ON CONFLICT (event) DO UPDATE SET reason = excluded.reason"
     )
-    with_database(read_settings(config), lambda database: database.execute(query, event, CLOCK.wall_ms(), reason))
+
+    async def act(database: Database) -> bool:
+        from oddsengine.history.rows.tables import RecordKind, key_of
+
+        await database.execute(query, event, CLOCK.wall_ms(), reason)
+        known = "SELECT 1 FROM records WHERE key = $1 AND kind = $2 LIMIT 1"
+        return bool(await database.fetch(known, key_of(event), RecordKind.EVENT))
+
+    is_known = with_database(read_settings(config), act)
     typer.echo(f"{event}: held")
+    if not is_known:
+        typer.echo("warning: the history has nothing of this event yet: is its id right?", err=True)
 
 
 @history.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 import typer
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Flags of a command line are arguments of a function here.
 # ruff: noqa: FBT002
 
+_WIDEST: Final = 10_000
 UrlArgument = Annotated[str, typer.Argument(help="A gateway, as localhost:8080.")]
 MarketArgument = Annotated[str, typer.Argument(help="The id of a market, as betfair.29283412/match_odds.")]
 AtOption = Annotated[str | None, typer.Option(help="When, as 2026-11-26T20:00:00Z or Unix milliseconds. Default: now.")]
@@ -157,7 +158,8 @@ def table_of(title: str, *columns: str) -> Table:
 
     table = Table(title=title or None, title_justify="left", box=SIMPLE)
     for column in columns:
-        table.add_column(column, justify="right" if column in {"price", "v"} else "left", overflow="fold")
+        justify: Literal["right", "left"] = "right" if column in {"price", "v"} else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column == "time")
     return table
 
 
@@ -166,6 +168,9 @@ def show_table(table: Table, below: str) -> None:
     from rich.console import Console
 
     console = Console()
+    if not console.is_terminal:
+        # Whoever searches a file for an id finds it in one line with what belongs to it.
+        console.width = max(console.width, console.measure(table, options=console.options.update(width=_WIDEST)).maximum)
     console.print(table)
     if below:
         console.print(below, highlight=False, markup=False)

@@ -26,7 +26,7 @@ from oddsengine.history.questions.markets import MarketQuestions
 from oddsengine.history.questions.pool import HistoryPool
 from oddsengine.history.questions.sightings import Absence
 from oddsengine.runtime.asking.market_answers import absence_text, changes_answer, explanation_answer, market_answer
-from oddsengine.runtime.asking.parameters import cursor_of, limit_of, profile_of, rejected, time_of
+from oddsengine.runtime.asking.parameters import author_of, cursor_of, limit_of, profile_of, rejected, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -126,6 +126,7 @@ class HistoryApi:
         profile = profile_of(request, access, self._hub.profile_of(access))
         if from_ms is not None and to_ms is not None and from_ms > to_ms:
             raise rejected("from must not be later than to")
+        self._require_past(from_ms, "from")
         start = before(from_ms or 0) if cursor is None else Place(*cursor)
         found = await self._markets.changes(key, start, to_ms, profile, limit, with_fair=with_fair)
         if isinstance(found, Absence):
@@ -160,7 +161,7 @@ class HistoryApi:
         limit, cursor = limit_of(request, _LIMIT, _MOST), cursor_of(request, 2)
         if from_ms is not None and to_ms is not None and from_ms > to_ms:
             raise rejected("from must not be later than to")
-        author = request.query.get("author")
+        author = author_of(request)
         place = (-1, -1) if cursor is None else (cursor[0], cursor[1])
         limits = (from_ms or 0, _END_MS if to_ms is None else to_ms)
         shown: list[CommandStep] = []
@@ -179,9 +180,9 @@ class HistoryApi:
         following = encode_cursor(place) if has_more else UNSET
         return json_answer(msgspec.json.encode(CommandStepsAnswer(steps=shown, next=following)))
 
-    def _require_past(self, at_ms: int | None) -> None:
+    def _require_past(self, at_ms: int | None, name: str = "at") -> None:
         if at_ms is not None and at_ms > self._hub.now_ms():
-            raise rejected("at must not be in the future")
+            raise rejected(f"{name} must not be in the future")
 
     async def _may_see(self, access: Access, market: str, at_ms: int) -> bool:
         """Check whether a token grants any channel that a market was in."""

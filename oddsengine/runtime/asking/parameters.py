@@ -33,7 +33,9 @@ def time_of(request: web.Request, name: str) -> int | None:
             at_ms = int(text)
         else:
             # An unescaped `+` of a zone has become a space.
-            at = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+            # RFC 3339 allows small letters too.
+            spelt = text.upper()
+            at = datetime.fromisoformat(spelt.replace(" ", "+") if "T" in spelt else spelt)
             at_ms = round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
         at_ms = -1
@@ -59,6 +61,14 @@ def cursor_of(request: web.Request, parts: int) -> tuple[int, ...] | None:
         return decode_cursor(text[:200], parts)
     except ValueError:
         raise rejected("cursor must be the next of an earlier page, with the same other parameters") from None
+
+
+def author_of(request: web.Request) -> str | None:
+    """Parse `author`. Raises RequestRejected if nobody can be called that, as PostgreSQL stores no NUL."""
+    text = request.query.get("author")
+    if text is not None and "\0" in text:
+        raise rejected("author must not contain a NUL")
+    return text
 
 
 def profile_of(request: web.Request, access: Access, default: str | None) -> str | None:

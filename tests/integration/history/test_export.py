@@ -119,3 +119,12 @@ async def test_a_part_of_a_day_of_one_sport_by_the_command(database: Database, t
     rows = pq.read_table(file).to_pylist()
     assert [("retail", 2.0), ("sharp", 2.15)] == [(row["profile"], row["odds"]) for row in rows]
     assert {("E1", "football")} == {(row["event_name"], row["sport"]) for row in rows}
+
+    for name in ("export --out x", "verify"):
+        backwards = ["history", *name.split(), "-c", str(config), "--from", "2024-10-05", "--to", "2024-10-04"]
+        refused = await asyncio.to_thread(CliRunner().invoke, app, backwards)
+        assert refused.exit_code == 2, "nothing in no time is no answer to whoever has confused two dates"
+
+    for event, is_warned in (("e1", False), ("e7", True)):
+        held = await asyncio.to_thread(CliRunner().invoke, app, ["history", "hold", event, "-c", str(config)])
+        assert (0, is_warned) == (held.exit_code, "is its id right" in held.output), held.output

@@ -250,6 +250,9 @@ async def check_refusals(gateway: RunningGateway, times: list[int]) -> None:
         (f"{path}?at=1970-01-03", 404, "not kept any more", {}),
         ("markets/e1/other", 404, "has nothing of", {}),
         (f"{path}?at={wall_ms() + 60_000}", 400, "future", {}),
+        (f"{path}/changes?from={wall_ms() + 60_000}", 400, "from must not be in the future", {}),
+        (f"{path}?at=1970-01-03t00:00:00z", 404, "not kept any more", {}),
+        ("commands?author=a%00", 400, "NUL", {}),
         (f"{path}?when=1", 400, "unknown parameter", {}),
         (f"{path}/changes?cursor=1-2", 400, "cursor", {}),
         (f"{path}/changes?limit=0", 400, "limit", {}),
@@ -271,4 +274,9 @@ async def check_command_line(gateway: RunningGateway) -> None:
     assert "2.6" in await asyncio.to_thread(command, "price", gateway.base, MARKET)
     listed = await asyncio.to_thread(command, "changes", gateway.base, MARKET, "--json", "--limit", "3")
     assert 3 == len(listed.splitlines())
-    assert "bob" in await asyncio.to_thread(command, "commands", gateway.base)
+    shown = await asyncio.to_thread(command, "commands", gateway.base)
+    lifted = next(line for line in shown.splitlines() if "lifted" in line)
+    steps = (await ask(gateway, "commands?author=ann"))["steps"]
+    assert steps[-1]["at"] in lifted, "whoever reads a table in a pipe finds a step in one line"
+    assert steps[-1]["command"]["id"] in lifted
+    assert "bob" in lifted
