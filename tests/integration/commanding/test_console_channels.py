@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.support.service import Socket
 
-ADMIN = a_token(sub="root", role="admin")
+ADMIN = a_token(sub="root", role="admin", lasts_s=3600)
 PAIR = {
     "events": [
         {"id": "a.1", "name": "A v B", "sport": "football", "competition": "Cup", "start": None},

@@ -278,7 +278,7 @@ CHANGES = st.lists(
 )
 
 
-@examples(200)
+@examples(100)
 @given(
     changes=CHANGES, method=st.sampled_from(METHODS), book_sum=st.floats(1.0, 1.3), max_odds=st.sampled_from([1000.0, 50.0, 33.3])
 )

@@ -165,7 +165,7 @@ MODES = [pytest.param(None, id="usual"), pytest.param(SMALL_THRESHOLDS, id="larg
 
 
 @pytest.mark.parametrize("thresholds", MODES)
-@examples(150)
+@examples(90)
 @given(shards=st.integers(1, 2), story=stories)
 @example(1, [("price", {"e1"}), ("price", {"e1"}), ("join", 0, "event:e1", 0, False), ("suspend", {"e1"})])
 @example(1, [("price", {"e1", "e4"}), ("join", 0, "event:e1", 0, False), ("suspend", {"e1"})])
