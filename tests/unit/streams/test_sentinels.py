@@ -29,8 +29,10 @@ class OneSentinel:
 
     def __init__(self, reply: Any) -> None:
         self.reply = reply
+        self.asked = 0
 
     async def sentinel_masters(self) -> Any:
+        self.asked += 1
         if isinstance(self.reply, Exception):
             raise self.reply
         return self.reply
@@ -84,6 +86,10 @@ async def test_a_connection_to_the_former_primary_is_closed_also_if_it_fell_idle
     task = asyncio.create_task(client.keep_on_primary())
     try:
         await wait_until(lambda: pool.master_address == ("h", 1), "the first primary")
+        # From its next look on, the watch sleeps long enough for what follows.
+        monkeypatch.setattr(sentinel_client, "_WATCH_S", 1.0)
+        looks = asked.asked
+        await wait_until(lambda: asked.asked > looks, "the next look")
         asked.reply = says(2, 6)
         # A connection that is opened asks too, and is told first.
         assert ("h", 2) == await pool.get_master_address()

@@ -4,6 +4,9 @@ import { element, setText } from "../../dom.js";
 import { title } from "../../names.js";
 import { age, ageText, clockText } from "../parts/ages.js";
 
+// How many changes of state a feed shows.
+const CHANGES_SHOWN = 5;
+
 const COLUMNS = ["Feed", "State", "For", "Last message", "Lag", "Answers in", "Quota", "Messages", "Failures", "Last changes"];
 // What changed a feed's state (feeds/supervision/states.py), in words, and whether the reason adds to it.
 const CHANGES = {
