@@ -296,10 +296,11 @@ async def test_a_batch_that_was_not_written_before_the_lease_ended_is_replaced_b
     async with owned.running():
         owned.writer.wake()
         await owned.settle()
-        owned.publisher.errors = [RedisConnectionError("gone")]
+        owned.publisher.errors = [RedisConnectionError("gone") for _ in range(1000)]
         owned.update(2.2)
         await owned.settle()
         owned.lease.is_ours = False
+        owned.publisher.errors.clear()
         owned.update(2.6)
         await asyncio.sleep(0.15)
         owned.lease.give()
