@@ -137,7 +137,7 @@ class ShardRows:
         self._loaded = None
 
     def continue_gap(self, gap: GapRow) -> None:
-        """Go on in a gap that an earlier process has begun. Call `use` next."""
+        """Continue a gap that an earlier process has begun. Call `use` next."""
         self._gap, self._loaded = gap, None
 
     def use(self, loaded: LoadedShard) -> None:
@@ -191,7 +191,7 @@ class ShardRows:
         return True
 
     def _load(self, loaded: LoadedShard) -> None:
-        """Go on with a whole state, and record how it differs from the one before the gap."""
+        """Take over a whole state, and record how it differs from the one before the gap."""
         before, self.offer = self.offer, ReplicaOffer(())
         self.offer.load(*loaded.top.position, loaded.records)
         assert self._gap is not None  # noqa: S101 - it is called for a gap

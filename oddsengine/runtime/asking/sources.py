@@ -56,7 +56,7 @@ class HistorySource:
         return not self._problem
 
     def follow(self, keeper: HistoryKeeper | None) -> None:
-        """Ask what keeps a history in this process from now on, if that is not None."""
+        """Set what keeps a history in this process; None if nothing does."""
         self._keeper = keeper
 
     def __call__(self) -> Database:

@@ -80,7 +80,7 @@ class App:
         return await self.until(lambda each: each["what"] == what and fields.items() <= each.items())
 
     async def authenticate(self, token: str) -> None:
-        """Give it a token when it asks for one."""
+        """Return a token when it asks for one."""
         await self.what("token")
         self.send("token", token=token)
 

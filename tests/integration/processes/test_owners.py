@@ -76,7 +76,7 @@ async def epochs(redis: Redis) -> list[int]:
 
 @asynccontextmanager
 async def losing_leases(redis: Redis) -> AsyncIterator[None]:
-    """Have Redis lose the leases of shards again and again."""
+    """Delete from Redis the leases of shards again and again."""
 
     async def lose() -> None:
         while True:

@@ -82,7 +82,7 @@ class LateWrite:
         raise RedisConnectionError
 
     async def arrive(self, by_s: float = 2.0) -> None:
-        """Let it arrive as late as that."""
+        """Send it as late as that."""
         *arguments, limit_ms = self._given["args"]
         self.reply = await self._script(keys=self._given["keys"], args=[*arguments, limit_ms - round(by_s * 1000)])
 

@@ -167,7 +167,7 @@ class EngineProcess:
         self.pipeline.receive(a_batch(EventUpdate(described(key)), source=feed), self._world.now_ms)
 
     def hear_all(self) -> None:
-        """Have all feeds live."""
+        """Make all feeds live."""
         for feed in FEEDS:
             self.pipeline.receive(live(feed), self._world.now_ms)
 

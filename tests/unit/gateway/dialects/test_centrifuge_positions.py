@@ -26,7 +26,7 @@ class Sdk:
         self.has: At | None = None
 
     def subscribe(self, now: At, recovered: At | None) -> None:
-        """Be subscribed: recovered from where it is or, without a position, with a snapshot that has not arrived."""
+        """Subscribe: recovered from where it is or, without a position, with a snapshot that has not arrived."""
         self.epoch, self.offset = position_for(now, "d", recovered)
         self.has = recovered
 
