@@ -14,6 +14,7 @@ import structlog
 
 from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.tasks import end_tasks
+from oddsengine.history.archive.command_reader import CommandReader
 from oddsengine.history.archive.restoring import restore_shard
 from oddsengine.history.archive.writer import read_position, write_batches
 from oddsengine.history.database import UNREACHABLE, claim_installation
@@ -182,18 +183,34 @@ class Archive:
 
     async def _read_commands(self) -> None:
         log, user = CommandLog(self._reader.redis, self._namespace), "archive of commands"
+        reader = CommandReader(log, self._commands, self._find_archived)
         with REDIS_OUTAGE.used_by(user):
             while True:
                 await self._room.wait()
                 try:
-                    entries = await log.read_raw(self._commands.position.seq, _BLOCK_MS)
+                    if not await reader.step(self._wall_ms()):
+                        await asyncio.sleep(_RETRY_S)
                 except UNAVAILABLE as error:
                     note_outage(user, error)
                     await asyncio.sleep(_RETRY_S)
                 else:
                     REDIS_OUTAGE.worked(user)
-                    for seq, fields in entries:
-                        self._commands.add(seq, fields, self._wall_ms())
+                    self._counters.gaps += reader.take_gaps()
+
+    async def _find_archived(self, digests: list[bytes]) -> set[bytes]:
+        """Return which digests are those of commands in the database. Waits until it answers."""
+        while True:
+            try:
+                connection = await self._database.connect()
+                try:
+                    found = await connection.fetch("SELECT digest FROM commands WHERE digest = ANY($1::bytea[])", digests)
+                finally:
+                    await connection.close()
+            except UNREACHABLE as error:
+                self._note(error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                return {row["digest"] for row in found}
 
     async def _read_notes(self) -> None:
         log, user = NoteLog(self._reader.redis, self._namespace), "archive of notes"

@@ -9,7 +9,7 @@ import msgspec
 from oddsengine.commands.command import Command
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.history.rows.tables import NOTHING, GapRow, ShardPosition
-from oddsengine.streams.chain.links import find_digest
+from oddsengine.streams.chain.links import digest_of, find_digest
 from oddsengine.streams.chain.sealing import RELOADED, seal
 
 if TYPE_CHECKING:
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 #: The stream's name among positions, and its number where shards have theirs.
 STREAM: Final = "commands"
 NUMBER: Final = -1
+#: Why entries are missing: the log keeps no more, or Redis has lost them.
+TRIMMED: Final = "trimmed"
+LOST: Final = "lost"
 _COMMAND, _SALT = b"c", b"s"
+_MAX_RECENT: Final = 10_000
 _decode: Final = msgspec.msgpack.Decoder(Command).decode
 
 
@@ -50,11 +54,17 @@ class CommandRows:
     """The rows of the log that are not taken yet.
 
     Args:
-        position: how far its history reaches in the database.
+        position: how far its history reaches in the database. Its `epoch` is by how much numbers of the history are above those
+            of the log, which begins again with low ones where Redis has lost it.
     """
 
     def __init__(self, position: ShardPosition = NOTHING) -> None:
         self.position = position
+        #: the number in the log of the last entry
+        self.after = position.seq - position.epoch
+        #: digests of entries that may not be in the database yet
+        self.recent: set[bytes] = set()
+        self._why = TRIMMED
         self._written = position
         self._rows: list[CommandRow] = []
         self._gaps: list[GapRow] = []
@@ -67,15 +77,39 @@ class CommandRows:
         self._written, self._rows, self._gaps = self.position, [], []
         return batch
 
-    def add(self, seq: int, fields: Mapping[bytes, bytes], now_ms: int) -> None:
+    @property
+    def has_begun_again(self) -> bool:
+        """Whether the next entry is the first of a log that does not continue what was archived."""
+        return self._why == LOST
+
+    def can_follow(self, number: int, fields: Mapping[bytes, bytes]) -> bool:
+        """Check whether an entry of the log may come after the last one. Entries between them may be missing."""
+        last, digest = self.position, find_digest(fields)
+        if self.has_begun_again or last == NOTHING or number != self.after + 1 or not digest or not last.digest:
+            return True
+        return digest == digest_of(last.digest, _sealed(fields))
+
+    def begin_again(self, first: int) -> None:
+        """Go on with an entry of a log that does not continue what was archived. There is a gap before it.
+
+        Args:
+            first: its number in the log.
+        """
+        self.after = first - 1
+        # One number is left out, so that the entry is never taken for what followed the last one.
+        self.position = self.position._replace(epoch=self.position.seq + 2 - first)
+        self._why = LOST
+
+    def add(self, number: int, fields: Mapping[bytes, bytes], now_ms: int) -> None:
         """Add an entry.
 
         Args:
-            seq: its number.
+            number: its number in the log.
             fields: its fields.
             now_ms: Unix milliseconds, for entries that do not say when they were made.
         """
         last, digest, salt = self.position, find_digest(fields), fields.get(_SALT, b"")
+        seq = number + last.epoch
         row = CommandRow(seq, now_ms, None, None, None, None, None, b"", digest, RELOADED)
         if _COMMAND in fields:
             try:
@@ -87,7 +121,22 @@ class CommandRows:
                 people = (command.author, command.confirmed_by, command.lifted_by)
                 row = CommandRow(seq, at_ms, command.id, command.action, *people, salt, digest, seal(command, salt))
         if seq != last.seq + 1 and last != NOTHING:
-            gap = (0, last.seq, last.at_ms, 0, seq, row.at_ms, digest, row.at_ms, last.number, "trimmed")
+            gap = (0, last.seq, last.at_ms, 0, seq, row.at_ms, digest, row.at_ms, last.number, self._why)
             self._gaps.append(GapRow(NUMBER, *gap))
+            self._why = TRIMMED
         self._rows.append(row)
-        self.position = ShardPosition(0, seq, digest, row.at_ms, last.number + 1, b"")
+        if len(self.recent) >= _MAX_RECENT:
+            self.recent.clear()
+        self.recent.add(digest)
+        self.after = number
+        self.position = ShardPosition(last.epoch, seq, digest, row.at_ms, last.number + 1, b"")
+
+
+def _sealed(fields: Mapping[bytes, bytes]) -> bytes:
+    """Return what the digest of an entry is of."""
+    if _COMMAND not in fields:
+        return RELOADED
+    try:
+        return seal(_decode(fields[_COMMAND]), fields.get(_SALT, b""))
+    except DECODING_ERRORS:
+        return fields[_COMMAND]

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import pytest
 
 from oddsengine.commands.command import Command
 from oddsengine.history.rows.note_rows import NOTES
@@ -14,6 +15,7 @@ from oddsengine.history.verification.verifier import Verifier
 from oddsengine.streams.chain.links import digest_of
 from oddsengine.streams.chain.sealing import commitment
 from oddsengine.streams.commands.log import CommandLog
+from oddsengine.streams.keys import command_keys
 from oddsengine.streams.notes.log import Note, NoteLog
 from tests.support.builders import a_command
 from tests.support.history.archiving import NAMESPACE, archiving, fetch, market_at, until_archived
@@ -151,6 +153,37 @@ async def test_each_step_of_a_command_is_archived_chained_and_sealed(
     sealed = msgspec.msgpack.decode(rows[1][5], type=Command)
     assert commitment("bob", rows[1][3]) == sealed.lifted_by
     assert sealed.author != msgspec.msgpack.decode(rows[0][5], type=Command).author
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+async def test_commands_are_archived_after_redis_has_lost_some(
+    database: Database, redis_server: EmbeddedRedis, redis: Redis, kept: int
+) -> None:
+    """Each once and after a gap that is named, whether the numbers of the log begin again or others have them."""
+    keys = command_keys(NAMESPACE)
+    async with archiving(database, redis_server.url):
+        for number in range(3):
+            await CommandLog(redis, NAMESPACE).write(a_command("note", key=f"before{number}", all=True))
+        await until_archived(database, 0, 3, stream="commands")
+        # An earlier state of the server comes back: without the end of the log.
+        for number in range(kept + 1, 4):
+            await redis.xdel(keys.log, f"{number}-0")
+        await redis.execute_command("XSETID", keys.log, f"{kept}-0")
+        await redis.hset(keys.table, "seq", kept)
+        if not kept:
+            await redis.delete(keys.log, keys.table)
+        for number in range(3):
+            await CommandLog(redis, NAMESPACE).write(a_command("note", key=f"after{number}", all=True))
+        await until_archived(database, 4 - kept, 7, stream="commands")
+    rows = await fetch(database, "SELECT seq, id FROM commands ORDER BY seq")
+    assert [*((n + 1, f"before{n}") for n in range(3)), *((n + 5, f"after{n}") for n in range(3))] == rows
+    assert [(3, 5, "lost")] == await fetch(database, "SELECT after_seq, until_seq, reason FROM gaps")
+    # Another process goes on where this one ended.
+    await CommandLog(redis, NAMESPACE).write(a_command("note", key="later", all=True))
+    async with archiving(database, redis_server.url):
+        await until_archived(database, 4 - kept, 8, stream="commands")
+    assert [(8, "later")] == await fetch(database, "SELECT seq, id FROM commands WHERE seq > 7")
+    assert [] == (await Verifier(database, {}).run()).problems
 
 
 async def test_notes_are_records_in_a_chain_of_their_own(database: Database, redis_server: EmbeddedRedis, redis: Redis) -> None:
