@@ -168,7 +168,7 @@ async def test_commands_are_archived_after_redis_has_lost_some(
         # An earlier state of the server comes back: without the end of the log.
         for number in range(kept + 1, 4):
             await redis.xdel(keys.log, f"{number}-0")
-        await redis.execute_command("XSETID", keys.log, f"{kept}-0")
+        await redis.eval("redis.call('XSETID', KEYS[1], ARGV[1])", 1, keys.log, f"{kept}-0")
         await redis.hset(keys.table, "seq", kept)
         if not kept:
             await redis.delete(keys.log, keys.table)
