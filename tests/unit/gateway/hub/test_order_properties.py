@@ -63,6 +63,7 @@ class Client:
         self.at: dict[str, str] = {}
         self._versions: dict[str, int] = {}
         self._prices: dict[str, float] = {}
+        self._leaving: set[str] = set()
 
     def receive(self) -> list[dict[str, Any]]:
         """Read what was written to it; no version and no price is older than one it has received before."""
@@ -73,6 +74,9 @@ class Client:
                 self.at[message["channel"]] = message["at"]
             elif message["op"] == "heartbeat":
                 self.at = dict.fromkeys(self.at, message["at"])
+            elif message["op"] == "unsubscribed":
+                self._forget(message["channels"])
+                self._leaving.difference_update(message["channels"])
             for market in message.get("markets", ()):
                 if not market.get("removed"):
                     self._check(market)
@@ -91,11 +95,18 @@ class Client:
         if price != inf:
             self._prices[key] = price
 
+    def _forget(self, channels: Sequence[str]) -> None:
+        """Whoever leaves a channel keeps nothing of it, and so has no position to resume from."""
+        for channel in channels:
+            self.at.pop(channel, None)
+
     def subscribe(self, channel: str, interval_ms: int, *, resume: bool) -> None:
-        at = self.at.get(channel) if resume else None
+        at = self.at.get(channel) if resume and channel not in self._leaving else None
         self._gateway.hub.handle(self.session, Subscribe(channels=[channel], min_interval_ms=interval_ms, resume=at))
 
     def leave(self, channel: str) -> None:
+        self._forget([channel])
+        self._leaving.add(channel)
         self._gateway.hub.handle(self.session, Unsubscribe(channels=[channel]))
 
     def knows(self, market: str) -> dict[str, Any] | None:
@@ -106,6 +117,7 @@ class Client:
     def reconnect(self) -> None:
         """Lose the connection with everything unread, and resume from the last position."""
         channels = list(self.session.subscriptions)
+        self._leaving.clear()
         self.wire.written.clear()
         self._gateway.hub.close(self.session)
         self.session, self.wire = self._gateway.joins()
@@ -177,6 +189,7 @@ MODES = [pytest.param(None, id="usual"), pytest.param(SMALL_THRESHOLDS, id="larg
     ],
 )
 @example(1, [("price", {"e1"}), ("long stale", 0), ("join", 0, "event:e1", 0, False), ("price", {"e1", "e4"})])
+@example(1, [("leave", 0, "event:e1"), ("join", 0, "event:e1", 0, True)])
 @example(
     1,
     [
