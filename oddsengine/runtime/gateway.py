@@ -72,6 +72,8 @@ _HEARTBEAT_SHARE: Final = 0.04
 _SHUTDOWN_TIMEOUT_S: Final = 2.0
 _LOAD_POLL_S: Final = 0.005
 _REPORT_AFTER_S: Final = 2.0
+#: longer than an idle owner takes to write again
+_LIVE_WITHIN_S: Final = 2.0
 _log = structlog.get_logger(__name__)
 
 
@@ -290,7 +292,7 @@ async def _accepting(
         await runner.setup()
         assert runner.server is not None  # noqa: S101 - it was set up
         if opened.silent:
-            await startup.unless_stopped(_loaded(gateway.hub.replica, startup))
+            await startup.unless_stopped(_as_current_as_others(gateway.hub.replica, startup))
         await opened.front.hand_over()
         async with acceptor_of(runner.server) as acceptor:
             yield acceptor
@@ -330,6 +332,18 @@ async def _loaded(replica: Replica, startup: Startup) -> None:
         if not reported and time.monotonic() - began_s > _REPORT_AFTER_S:
             _log.warning("waiting for an engine to publish", shards=missing)
             reported = True
+        await asyncio.sleep(_LOAD_POLL_S)
+
+
+async def _as_current_as_others(replica: Replica, startup: Startup) -> None:
+    """Wait until every shard is loaded and live: another worker has told subscribers what this one has not read yet.
+
+    Shards whose owners are silent are stale in the other workers too: they are not waited for.
+    """
+    await _loaded(replica, startup)
+    for _ in range(round(_LIVE_WITHIN_S / _LOAD_POLL_S)):
+        if replica.ready:
+            break
         await asyncio.sleep(_LOAD_POLL_S)
 
 

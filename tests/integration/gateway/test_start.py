@@ -10,10 +10,11 @@ import aiohttp
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from oddsengine.runtime.gateway import run_gateway
+from oddsengine.runtime.gateway import open_gateway, run_gateway
+from oddsengine.runtime.processes.startup import Startup
 from oddsengine.runtime.timing import Timing
 from oddsengine.streams.keys import shard_keys
-from tests.support.service import RunningGateway, publish_once, quick_settings, wait_until
+from tests.support.service import RunningGateway, publish_once, quick_settings, running_service, wait_until
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -82,3 +83,12 @@ async def test_a_gateway_is_starting_until_the_last_shard_is_loaded(redis: Redis
         await publish_once(redis, both, "e1")
         await wait_until(lambda: not gateway.hub.replica.unloaded(), "the second shard")
         await service.get("/v1/events/e1")
+
+
+async def test_a_worker_that_was_started_again_accepts_once_it_is_as_current_as_the_others() -> None:
+    async with (
+        running_service(quick_settings()) as service,
+        open_gateway(service.settings, Startup(), silent_s=30.0) as opened,
+        run_gateway(service.settings, service.settings.redis.url, opened=opened) as worker,
+    ):
+        assert worker.hub.replica.ready
