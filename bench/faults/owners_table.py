@@ -134,6 +134,19 @@ TABLE: Final[dict[str, tuple[Arrangement, list[Fault]]]] = {
             Fault("Redis full", outside.redis_full, _STALE_S, 1.5),
         ],
     ),
+    # Workers that have read different amounts when Redis fails differ until it is back, so there is one.
+    "two of each": (
+        Arrangement(engines=2, feeders=2),
+        [
+            Fault(
+                "Redis restarted with a file of the past",
+                outside.redis_restarted_with_file_of_the_past,
+                _STALE_S,
+                1.5,
+                _another_feeder,
+            ),
+        ],
+    ),
     "Sentinel": (
         Arrangement(engines=2, redis="sentinel"),
         [

@@ -14,8 +14,9 @@ from oddsengine.streams.leases.state import LeaseState
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from oddsengine.streams.leases.state import Decision, Local, Operation
+    from oddsengine.streams.leases.state import Decision, Local
     from oddsengine.streams.leases.table import LeaseTable
+    from oddsengine.streams.leases.values import Operation
 
 LEASE_S: Final = 2.0
 #: Why a member does nothing.

@@ -1,8 +1,8 @@
 """One member's view of its group, and what it must do next. Pure: time is an argument, in seconds of the member's own clock.
 
-Every member writes a value into a common table periodically (`Member.beat`). It is alive as long as that value changes: each
-member judges the others by its own monotonic clock, from when it last saw a change, and itself from when it last sent one. So no
-clock of any machine has to agree with another's, and an owner's own lease ends before anybody else may take what it owned.
+Every member writes a value into a common table periodically. It is alive as long as that grows (`Member.beat`): each member
+judges the others by its own monotonic clock, from when it last saw them grow, and itself from when it last sent one. So no clock
+of any machine has to agree with another's, and an owner's own lease ends before anybody else may take what it owned.
 
 Every change of the table is an `Operation`: it is carried out only if the entry, and the value of the member that it relies on,
 are what they were when it was decided. Whether two members decide from the same view does not matter for safety.
@@ -13,20 +13,22 @@ An item goes from owner to owner in these steps. Its owner goes on working up to
     owner=A, next=B    A works, B prepares
     owner=A, next=B, is_ready    A finishes
     owner=B            B works
+
+A Redis that has lost data, or was restored from an old file, may say what was so in the past. A member finds its own value gone,
+or smaller than one that was confirmed. Entries that it finds then are doubted: for a lease they are only changed by who works on
+the item, which writes itself into them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import msgspec
-
 from oddsengine.streams.leases.assignment import assign
+from oddsengine.streams.leases.values import Entry, Member, Operation, Table, decode_entry, decode_member, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 #: How many times a lease is renewed while it lasts.
 RENEWALS: Final = 3
@@ -36,47 +38,8 @@ LOOKS: Final = 3
 _MARGIN: Final = 0.1
 #: The entry of a member that is not alive is removed after this many leases.
 _FORGET_AFTER: Final = 30
-
-
-class Member(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a member writes: a number that grows, how much it is able to do, whether it is leaving, and which items it can own.
-
-    One that does not say which can own all.
-    """
-
-    beat: int
-    rank: int = 0
-    is_leaving: bool = False
-    items: tuple[str, ...] | None = None
-
-
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who owns an item, who is to own it next, and whether that one is ready."""
-
-    owner: str
-    next: str = ""
-    is_ready: bool = False
-
-
-class Table(NamedTuple):
-    """What is in Redis: the values of members and entries of items, as stored. `knew_us`: whether our own value was there."""
-
-    members: Mapping[str, bytes]
-    entries: Mapping[str, bytes]
-    knew_us: bool
-
-
-class Operation(NamedTuple):
-    """A change of an entry that is carried out only if the entry is `expected`, and the value of `guard` what it was.
-
-    Empty `expected`: there is no entry. Empty `new`: remove it. Without an item, the member `guard` is removed.
-    """
-
-    item: str
-    expected: bytes
-    new: bytes
-    guard: str = ""
-    guard_value: bytes = b""
+#: One that was away for less than this many leases was not removed: its value was lost.
+_NOT_FORGOTTEN: Final = 20
 
 
 class Local(NamedTuple):
@@ -102,10 +65,17 @@ class Decision(NamedTuple):
     drop: list[str]
 
 
-encode: Final = msgspec.json.Encoder().encode
-_decode_member: Final = msgspec.json.Decoder(Member).decode
-_decode_entry: Final = msgspec.json.Decoder(Entry).decode
+class _Sighting(NamedTuple):
+    """The value of a member, the number in it, and when it was last seen to grow."""
+
+    value: bytes
+    beat: int
+    at_s: float
+
+
 _NOBODY: Final = Entry("")
+#: The number in a value that can't be read.
+_UNREADABLE: Final = -1
 
 
 class LeaseState:
@@ -144,9 +114,10 @@ class LeaseState:
         self._observed_s = float("-inf")
         #: when others may be judged: not before they were watched for as long as a lease
         self._settled_s = float("-inf")
-        #: member -> its value, and when it last changed
-        self._seen: dict[str, tuple[bytes, float]] = {}
-        self._table = Table({}, {}, knew_us=False)
+        self._seen: dict[str, _Sighting] = {}
+        #: the entries that a Redis had which had lost data; until `_settled_s` those that are still so may be of the past
+        self._doubted: Mapping[str, bytes] = {}
+        self._table = Table({}, {})
         self._members: dict[str, Member] = {}
         self._entries: dict[str, Entry] = {}
         #: until when this member's lease lasts
@@ -189,30 +160,50 @@ class LeaseState:
             sent: the value.
             table: the table.
         """
-        if sent_s - self._observed_s > self._lease_s / 2:
-            # We have not watched for a while: nobody can be judged by that.
-            self._seen = {member: (value, now_s) for member, (value, _) in self._seen.items()}
+        away_s = sent_s - self._observed_s
+        if away_s > self._lease_s / 2:
+            # We have not watched for a while: nobody who was alive can be judged by that.
+            self._seen = {
+                member: seen._replace(at_s=now_s) if self._observed_s - seen.at_s < self._lease_s else seen
+                for member, seen in self._seen.items()
+            }
         is_first = self._observed_s == float("-inf")
-        if self._is_patient if is_first else not table.knew_us:
-            # The table was lost, or we were: what has no owner in it may have one.
+        if self._is_patient if is_first else self._was_lost(table, away_s):
+            # What has no owner in it may have one.
             self._settled_s = now_s + self._lease_s
+            self._doubted = {} if is_first else dict(table.entries)
         self._observed_s = sent_s
         if sent != self._acknowledged:
             self._acknowledged = sent
             self.until_s = sent_s + self._lease_s
-        for member, value in table.members.items():
-            if member != self.me and self._seen.get(member, (b"", 0.0))[0] != value:
-                self._seen[member] = (value, now_s)
         self._table = table
-        self._members = {name: decoded for name, value in table.members.items() if (decoded := _member(value)) is not None}
-        self._entries = {item: entry for item, value in table.entries.items() if (entry := _entry(value)) is not None}
+        self._members = {name: decoded for name, value in table.members.items() if (decoded := decode_member(value)) is not None}
+        self._entries = {item: entry for item, value in table.entries.items() if (entry := decode_entry(value)) is not None}
+        for member, value in table.members.items():
+            if member != self.me:
+                self._see(member, value, now_s)
+
+    def _was_lost(self, table: Table, away_s: float) -> bool:
+        """Check whether the table lacks what we know was written: our value, or the last one of it that was confirmed."""
+        if not table.previous:
+            return away_s < _NOT_FORGOTTEN * self._lease_s
+        return _beat_of(table.previous) < _beat_of(self._acknowledged)
+
+    def _see(self, member: str, value: bytes, now_s: float) -> None:
+        """Note the value of another member. One that is older than what was seen of it is no sign of life."""
+        seen = self._seen.get(member)
+        if seen is not None and seen.value == value:
+            return
+        beat = _beat_of(value)
+        if seen is None or beat > seen.beat or beat == _UNREADABLE:
+            self._seen[member] = _Sighting(value, beat, now_s)
 
     def is_alive(self, member: str, now_s: float) -> bool:
         """Check whether a member may still work on what it owns, as far as we can tell."""
         if member == self.me:
             return True
         seen = self._seen.get(member)
-        return seen is not None and now_s - seen[1] < self._lease_s
+        return seen is not None and now_s - seen.at_s < self._lease_s
 
     def others(self, now_s: float) -> list[str]:
         """Return the other members that are alive and stay."""
@@ -272,7 +263,10 @@ class LeaseState:
         targets = self.targets(now_s)
         for item in [*self._items, *(self._entries.keys() - set(self._items) if self._announces else ())]:
             entry = self._entries.get(item, _NOBODY)
-            if entry.owner == self.me:
+            if self._is_doubted(item, now_s) and not (item in local.held and entry == Entry(self.me)):
+                if item in local.held:
+                    decision.operations.append(self._replace(item, Entry(self.me), entry.owner))
+            elif entry.owner == self.me:
                 self._decide_own(item, entry, targets.get(item, ""), now_s, local, decision)
             elif entry.owner and self.is_alive(entry.owner, now_s):
                 self._decide_foreign(item, entry, local, decision)
@@ -289,6 +283,10 @@ class LeaseState:
                 decision.operations.append(self._replace(item, Entry(self.me), entry.owner))
         decision.operations.extend(self._removals(now_s))
         return decision
+
+    def _is_doubted(self, item: str, now_s: float) -> bool:
+        """Check whether an entry is one that was found in a Redis which had lost data, and may be of the past."""
+        return now_s < self._settled_s and self._doubted.get(item, b"") == self._table.entries.get(item, b"") != b""
 
     def _decide_own(self, item: str, entry: Entry, target: str, now_s: float, local: Local, decision: Decision) -> None:
         if item not in local.held and item not in local.finished:
@@ -338,7 +336,7 @@ class LeaseState:
         owning = {entry.owner for entry in self._entries.values()}
         for member, value in self._table.members.items():
             seen = self._seen.get(member)
-            if seen is not None and member not in owning and now_s - seen[1] > _FORGET_AFTER * self._lease_s:
+            if seen is not None and member not in owning and now_s - seen.at_s > _FORGET_AFTER * self._lease_s:
                 yield Operation("", b"", b"", member, value)
 
     def releases(self) -> Iterable[Operation]:
@@ -350,15 +348,6 @@ class LeaseState:
         ]
 
 
-def _member(value: bytes) -> Member | None:
-    try:
-        return _decode_member(value)
-    except msgspec.MsgspecError:
-        return None
-
-
-def _entry(value: bytes) -> Entry | None:
-    try:
-        return _decode_entry(value)
-    except msgspec.MsgspecError:
-        return None
+def _beat_of(value: bytes) -> int:
+    member = decode_member(value)
+    return _UNREADABLE if member is None else member.beat

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from oddsengine.streams.keys import lease_keys
-from oddsengine.streams.leases.state import Table
+from oddsengine.streams.leases.values import Table
 from oddsengine.streams.lua import load_script
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from oddsengine.streams.leases.state import Operation
+    from oddsengine.streams.leases.values import Operation
 
 
 class LeaseTable:
@@ -43,8 +43,8 @@ class LeaseTable:
         arguments: list[Any] = [member, value]
         for operation in operations:
             arguments += operation
-        known, members, entries = await self._script(keys=self._keys, args=arguments)
-        return Table(_pairs(members), _pairs(entries), knew_us=bool(known))
+        previous, members, entries = await self._script(keys=self._keys, args=arguments)
+        return Table(_pairs(members), _pairs(entries), previous)
 
 
 def _pairs(flat: Sequence[bytes]) -> dict[str, bytes]:

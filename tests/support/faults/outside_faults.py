@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
+from tests.support.faults.process_faults import engine_stopped, feeder_stopped
 from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -66,6 +67,21 @@ async def redis_restarted_with_old_file(running: FailoverInstallation) -> None:
     async with server.client() as client:
         await client.save()
     await asyncio.sleep(2.0)
+    running.begins()
+    await server.kill()
+    await _started_later(running)
+    (server.folder / "dump.rdb").unlink()
+
+
+async def redis_restarted_with_file_of_the_past(running: FailoverInstallation) -> None:
+    """Kill Redis, and start it with what it had when another engine and another feeder had the leases, which have left since."""
+    server = running.redis
+    async with server.client() as client:
+        await client.save()
+    await running.start("engine")
+    await engine_stopped(running)
+    await running.shared_evenly()
+    await feeder_stopped(running)
     running.begins()
     await server.kill()
     await _started_later(running)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oddsengine.streams.leases.state import Table
+from oddsengine.streams.leases.values import Table, decode_member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from oddsengine.streams.leases.state import Operation
+    from oddsengine.streams.leases.values import Operation
 
 
 class MemoryTable:
@@ -24,9 +24,17 @@ class MemoryTable:
         self.members.clear()
         self.entries.clear()
 
+    def copy(self) -> MemoryTable:
+        """Return what a file has of it."""
+        copied = MemoryTable()
+        copied.members, copied.entries = dict(self.members), dict(self.entries)
+        return copied
+
     def write(self, member: str, value: bytes, operations: Iterable[Operation]) -> Table:
         """Write a member's value, carry out the operations that fit, and return the table."""
-        known = member in self.members
+        previous = self.members.get(member, b"")
+        if value and _beat_of(value) < _beat_of(previous):
+            return Table(dict(self.members), dict(self.entries), previous)
         _set(self.members, member, value)
         for item, expected, new, guard, guard_value in operations:
             if guard and self.members.get(guard, b"") != guard_value:
@@ -35,7 +43,7 @@ class MemoryTable:
                 self.members.pop(guard, None)
             elif self.entries.get(item, b"") == expected:
                 _set(self.entries, item, new)
-        return Table(dict(self.members), dict(self.entries), knew_us=known)
+        return Table(dict(self.members), dict(self.entries), previous)
 
 
 def _set(values: dict[str, bytes], key: str, value: bytes) -> None:
@@ -43,3 +51,8 @@ def _set(values: dict[str, bytes], key: str, value: bytes) -> None:
         values[key] = value
     else:
         values.pop(key, None)
+
+
+def _beat_of(value: bytes) -> int:
+    member = decode_member(value)
+    return 0 if member is None else member.beat

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from oddsengine.streams.leases.state import LeaseState, Local, Operation
+from oddsengine.streams.leases.state import LeaseState, Local
 from oddsengine.streams.positions import ORIGIN, Position
 from tests.support.streams.lease_table import MemoryTable
 
 if TYPE_CHECKING:
-    from oddsengine.streams.leases.state import Table
+    from oddsengine.streams.leases.values import Operation, Table
 
 LEASE_S = 2.0
 ITEMS = ("0", "1")

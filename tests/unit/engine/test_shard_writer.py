@@ -22,7 +22,8 @@ from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.streams.errors import Fenced, Overtaken, PositionLost, TooLate
 from oddsengine.streams.leases.keeper import Lease
-from oddsengine.streams.leases.state import LeaseState, Table
+from oddsengine.streams.leases.state import LeaseState
+from oddsengine.streams.leases.values import Table
 from oddsengine.streams.positions import Position
 from tests.support.builders import a_batch, a_definition, a_quote, an_event, an_offer_of, live, market_updates
 
@@ -381,7 +382,7 @@ async def test_a_process_that_stood_still_reads_before_it_writes() -> None:
     now_s = 100.0
     state = LeaseState("a", ["0"], 2.0)
     lease = Lease(state, lambda: now_s)
-    state.observe(now_s, now_s, state.value(now_s, 0, is_leaving=False), Table({}, {}, knew_us=False))
+    state.observe(now_s, now_s, state.value(now_s, 0, is_leaving=False), Table({}, {}))
     assert lease.is_held()
     lease.hold_back()
     assert not lease.is_held()

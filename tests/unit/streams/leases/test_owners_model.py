@@ -22,6 +22,7 @@ class Owners(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(is_fenced=self.is_fenced)
+        self.saved = self.world.table.copy()
 
     def _process(self, index: int) -> Any:
         names = sorted(self.world.processes)
@@ -95,6 +96,16 @@ class Owners(RuleBasedStateMachine):
     def redis_loses_the_leases(self) -> None:
         self.world.has_lost = True
         self.world.table.clear()
+
+    @rule()
+    def redis_saves_the_leases(self) -> None:
+        self.saved = self.world.table.copy()
+
+    @rule()
+    def redis_is_restored(self) -> None:
+        """From a file, which may have leases of processes that are gone."""
+        self.world.has_lost = True
+        self.world.table = self.saved.copy()
 
     @invariant()
     def laws(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from oddsengine.streams.leases.state import Entry, LeaseState, Local, Operation, encode
+from oddsengine.streams.leases.state import LeaseState, Local
+from oddsengine.streams.leases.values import Entry, Operation, encode
 from tests.support.streams.lease_table import MemoryTable
 
 LEASE_S = 2.0
@@ -151,6 +152,67 @@ def test_owners_write_themselves_into_a_table_that_was_lost(table: MemoryTable) 
     table.clear()
     run(6.0, two, one, start_s=2.2)
     assert before == (one.held, two.held)
+
+
+@pytest.mark.parametrize("away_s", [0.2, 5.0])
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_owners_keep_what_they_have_when_an_old_table_comes_back(table: MemoryTable, away_s: float, *, is_moved: bool) -> None:
+    """In it, one that has died since owns what they own, or they own what they have handed over."""
+    one, two, three = (Process(table, name) for name in "abc")
+    one.beat(0.0)
+    run(2.0, one, three)
+    saved = table.copy()
+    three.is_leaving = is_moved
+    run(3.0, three, one, start_s=2.2)
+    run(10.0, one, two, start_s=3.2)
+    before = one.held.copy(), two.held.copy()
+    assert set("0123") == one.held | two.held
+    table.members, table.entries = saved.members, saved.entries
+    dropped: set[str] = set()
+    for step in range(30):
+        for process in (two, one):
+            process.beat(10.0 + away_s + step * 0.2)
+        dropped |= set("0123") - one.held - two.held
+    assert (before, set()) == ((one.held, two.held), dropped)
+    assert {item: encode(Entry("a" if item in before[0] else "b")) for item in "0123"} == table.entries
+
+
+def test_what_nobody_works_on_in_an_old_table_is_taken_after_a_lease(table: MemoryTable) -> None:
+    one, two = Process(table, "a"), Process(table, "b")
+    one.beat(0.0)
+    run(2.0, one, two)
+    saved = table.copy()
+    two.is_leaving = True
+    run(3.0, two, one, start_s=2.2)
+    two.beat(3.2)
+    table.members, table.entries = saved.members, saved.entries
+    one.held.clear()
+    run(5.0, one, start_s=3.4)
+    assert len(one.held) < 4
+    run(6.0, one, start_s=5.2)
+    assert set("0123") == one.held
+
+
+def test_a_value_that_is_older_than_what_was_seen_is_no_sign_of_life(table: MemoryTable) -> None:
+    one, two = Process(table, "a"), Process(table, "b")
+    one.beat(0.0)
+    run(2.0, one, two)
+    old = table.members["b"]
+    run(3.0, one, two, start_s=2.2)
+    table.members["b"] = old
+    run(4.2, one, start_s=3.2)
+    assert 2 == len(one.held)
+    run(5.0, one, start_s=4.4)
+    assert set("0123") == one.held
+
+
+def test_a_renewal_that_arrives_after_a_later_one_changes_nothing(table: MemoryTable) -> None:
+    state = LeaseState("a", ["0"], LEASE_S)
+    first, second = state.value(0.0, 0, is_leaving=False), state.value(1.0, 0, is_leaving=False)
+    table.write("a", second, ())
+    taken = Operation("0", b"", encode(Entry("a")))
+    assert second == table.write("a", first, [taken]).previous
+    assert ({"a": second}, {}) == (table.members, table.entries)
 
 
 def test_a_patient_one_that_starts_waits_for_owners_that_a_table_has_lost(table: MemoryTable) -> None:

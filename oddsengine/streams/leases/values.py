@@ -1,0 +1,70 @@
+"""What the members of a group write into their common table, and how it is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+
+class Member(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a member writes: a number that grows, how much it is able to do, whether it is leaving, and which items it can own.
+
+    One that does not say which can own all.
+    """
+
+    beat: int
+    rank: int = 0
+    is_leaving: bool = False
+    items: tuple[str, ...] | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who owns an item, who is to own it next, and whether that one is ready."""
+
+    owner: str
+    next: str = ""
+    is_ready: bool = False
+
+
+class Table(NamedTuple):
+    """What is in Redis: the values of members and entries of items, as stored, and the value of our own that was there before."""
+
+    members: Mapping[str, bytes]
+    entries: Mapping[str, bytes]
+    previous: bytes = b""
+
+
+class Operation(NamedTuple):
+    """A change of an entry that is carried out only if the entry is `expected`, and the value of `guard` what it was.
+
+    Empty `expected`: there is no entry. Empty `new`: remove it. Without an item, the member `guard` is removed.
+    """
+
+    item: str
+    expected: bytes
+    new: bytes
+    guard: str = ""
+    guard_value: bytes = b""
+
+
+encode: Final = msgspec.json.Encoder().encode
+_decode_member: Final = msgspec.json.Decoder(Member).decode
+_decode_entry: Final = msgspec.json.Decoder(Entry).decode
+
+
+def decode_member(value: bytes) -> Member | None:
+    """Decode the value of a member; None if it can't be read."""
+    try:
+        return _decode_member(value)
+    except msgspec.MsgspecError:
+        return None
+
+
+def decode_entry(value: bytes) -> Entry | None:
+    """Decode the entry of an item; None if it can't be read."""
+    try:
+        return _decode_entry(value)
+    except msgspec.MsgspecError:
+        return None
