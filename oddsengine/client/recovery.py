@@ -80,11 +80,16 @@ _CLIENT_ERRORS: Final = range(400, 500)
 _SERVER_ERRORS: Final = range(500, 600)
 
 
+_DOUBLINGS_BEFORE_STEADY: Final = 3
+
+
 class Timing(NamedTuple):
     """How long a client waits. A wait is drawn between 0 and a limit that doubles with each failure (full jitter).
 
     Attributes:
         backoff_s, max_backoff_s: the first and the greatest limit after a loss.
+        steady_retries: for how many retries the limit after a loss stays at eight times the first before it grows on: what is
+            lost for some seconds is found again within one.
         long_backoff_s, max_long_backoff_s: the same after a refusal of a gateway that has too much to do.
         max_refused_s: the greatest limit for channels that are refused; the first is that of long backoff.
         max_asked_s: the longest wait that `Retry-After` or a `bye` may ask for.
@@ -96,6 +101,7 @@ class Timing(NamedTuple):
 
     backoff_s: float = 0.1
     max_backoff_s: float = 5.0
+    steady_retries: int = 10
     long_backoff_s: float = 1.0
     max_long_backoff_s: float = 30.0
     max_refused_s: float = 10.0
@@ -113,8 +119,10 @@ class Timing(NamedTuple):
             failures: how many there have been before in a row.
             long: whether it is long backoff.
         """
-        start_s, max_s = (self.long_backoff_s, self.max_long_backoff_s) if long else (self.backoff_s, self.max_backoff_s)
-        return self._draw(start_s, max_s, failures)
+        if long:
+            return self._draw(self.long_backoff_s, self.max_long_backoff_s, failures)
+        doublings = min(failures, max(_DOUBLINGS_BEFORE_STEADY, failures - self.steady_retries))
+        return self._draw(self.backoff_s, self.max_backoff_s, doublings)
 
     def ask_again_in_s(self, refusals: int) -> float:
         """Draw the seconds until a refused channel is asked for again.

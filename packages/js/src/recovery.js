@@ -48,14 +48,15 @@ export const codeOfError = (code) => (isOf("error", code) ? code : "internal");
 
 /** How long a client waits, in milliseconds; each as in oddsengine.client.Timing, but for `probeMs`: for the answer to a check. */
 export const TIMING = {
-  backoffMs: 100, maxBackoffMs: 5000, longBackoffMs: 1000, maxLongBackoffMs: 30_000, maxRefusedMs: 10_000,
+  backoffMs: 100, maxBackoffMs: 5000, steadyRetries: 10, longBackoffMs: 1000, maxLongBackoffMs: 30_000, maxRefusedMs: 10_000,
   maxAskedMs: 3_600_000, settledAfterMs: 10_000, welcomeMs: 10_000, renewShare: 0.2, renewBeforeMs: 60_000, probeMs: 2000, draw: Math.random,
 };
 
-/** Draw a wait between 0 and a limit that doubles with each failure in a row. */
+/** Draw a wait between 0 and a limit that doubles with each failure in a row; after a loss it stays at the third doubling for a while. */
 export function backoff(timing, failures, long = false) {
   const [start, max] = long ? [timing.longBackoffMs, timing.maxLongBackoffMs] : [timing.backoffMs, timing.maxBackoffMs];
-  return timing.draw() * Math.min(max, start * 2 ** Math.min(failures, 30));
+  const doublings = long ? failures : Math.min(failures, Math.max(3, failures - timing.steadyRetries));
+  return timing.draw() * Math.min(max, start * 2 ** Math.min(doublings, 30));
 }
 
 /** Draw the wait until a refused channel is asked for again. */

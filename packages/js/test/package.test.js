@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import * as odds from "oddsengine";
 import { decode, encode } from "../src/msgpack.js";
-import { TIMING } from "../src/recovery.js";
+import { TIMING, backoff } from "../src/recovery.js";
 import { Subscriptions } from "../src/subscriptions.js";
 import { watchWake } from "../src/wake.js";
 
@@ -46,6 +46,12 @@ test("a machine that has slept is noticed", (context) => {
 });
 
 const subscriptions = () => new Subscriptions({ ...TIMING, draw: () => 1 });
+
+test("after a loss the limit stays below a second for ten retries before it grows on", () => {
+  const limits = (count, long) => Array.from({ length: count }, (_, failures) => backoff({ ...TIMING, draw: () => 1 }, failures, long));
+  assert.deepEqual(limits(18, false), [100, 200, 400, ...Array(11).fill(800), 1600, 3200, 5000, 5000]);
+  assert.deepEqual(limits(6, true), [1000, 2000, 4000, 8000, 16_000, 30_000]);
+});
 
 test("channels with other options are asked for apart", () => {
   const asked = subscriptions();

@@ -82,7 +82,7 @@ class Options(NamedTuple):
     url: str
     channels: Sequence[str]
     tokens: Sequence[str] | None = None
-    timing: dict[str, float] = {}  # noqa: RUF012 - immutable by use
+    timing: dict[str, Any] = {}  # noqa: RUF012 - immutable by use
     #: further options of the JavaScript client, as its `transport`
     more: dict[str, Any] = {}  # noqa: RUF012 - immutable by use
 

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 TIMING = Timing(draw=lambda _, longest: longest)
 
 
+def test_after_a_loss_the_limit_stays_below_a_second_for_ten_retries_before_it_grows_on() -> None:
+    assert [0.1, 0.2, 0.4, *[0.8] * 11, 1.6, 3.2, 5.0, 5.0] == [TIMING.backoff(failures) for failures in range(18)]
+    assert [1.0, 2.0, 4.0, 8.0, 16.0, 30.0] == [TIMING.backoff(failures, long=True) for failures in range(6)]
+
+
 def of(channels: Iterable[str], **at: str) -> Subscriptions:
     subscriptions = Subscriptions(list(channels), {"min_interval_ms": 100}, TIMING)
     subscriptions.at.update({f"event:{event}": position for event, position in at.items()})
