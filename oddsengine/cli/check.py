@@ -14,6 +14,7 @@ from feeds.errors import FeedError
 from feeds.feed import installed_feeds
 from oddsengine.bridge.delivery import BrokerFailed
 from oddsengine.gateway.access.authentication import UnusableKey
+from oddsengine.gateway.quotes.keys import QuoteKeys
 from oddsengine.runtime.certificates import server_context
 from oddsengine.runtime.parts.access import build_authenticator
 from oddsengine.runtime.parts.bridge import BridgeKind, check_bridge, reach_broker
@@ -65,7 +66,7 @@ async def find_missing(settings: Settings) -> AsyncIterator[StartFailed]:
             open_endpoints([webhook])
         except ValueError as error:
             yield StartFailed(Step.SECRETS, str(error))
-    for problem in chain(_unusable_certificates(settings), _unusable_bridges(settings)):
+    for problem in chain(_unusable_quote_keys(settings), _unusable_certificates(settings), _unusable_bridges(settings)):
         yield problem
     for section, host in (("gateway", settings.gateway.host), ("engine", settings.engine.host)):
         try:
@@ -88,6 +89,13 @@ def _unusable_bridges(settings: Settings) -> Iterator[StartFailed]:
             check_bridge(kind, bridge)
         except ValueError as error:
             yield StartFailed(Step.SECRETS, str(error))
+
+
+def _unusable_quote_keys(settings: Settings) -> Iterator[StartFailed]:
+    try:
+        QuoteKeys(settings.quotes)
+    except ValueError as error:
+        yield StartFailed(Step.SECRETS, str(error))
 
 
 def _unusable_certificates(settings: Settings) -> Iterator[StartFailed]:

@@ -22,6 +22,8 @@ from oddsengine.gateway.console.follower import ConsoleFollower
 from oddsengine.gateway.console.sign_in import SignInApi
 from oddsengine.gateway.hub.hub import Hub
 from oddsengine.gateway.hub.settings import HubSettings
+from oddsengine.gateway.quotes.api import QuotesApi
+from oddsengine.gateway.quotes.keys import QuoteKeys
 from oddsengine.gateway.server.app import Gateway
 from oddsengine.gateway.server.listener import AcceptLimits, Acceptor
 from oddsengine.gateway.server.timeouts import HandshakeTimeouts
@@ -31,6 +33,7 @@ from oddsengine.runtime.asking.sources import HistorySource
 from oddsengine.runtime.certificates import renew, server_context
 from oddsengine.runtime.loop import connection_limit
 from oddsengine.runtime.parts.access import access_part, build_admission, build_authenticator, commands_part, sign_in_part
+from oddsengine.runtime.parts.quotes import quotes_part
 from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
 from oddsengine.runtime.reload import ReloadedPart, applying
@@ -118,8 +121,10 @@ def read_secrets(settings: Settings) -> tuple[Authenticator, ssl.SSLContext | No
     Raises:
         OSError: if a file of the certificate can't be used.
         UnusableKey: if a key can't.
+        ValueError: if a key that signs quotes can't.
     """
     gateway = settings.gateway
+    QuoteKeys(settings.quotes)
     tls = server_context(gateway.tls_cert, gateway.tls_key) if gateway.tls_cert else None
     return build_authenticator(settings), tls
 
@@ -199,6 +204,7 @@ async def run_gateway(
         log = CommandLog(redis, settings.redis.namespace)
         commands = CommandsApi(log, hub.replica, admission, settings.commands)
         registry = registry_of([*metrics, *sources])
+        quotes = QuotesApi(hub, admission, QuoteKeys(settings.quotes), CLOCK.wall_ms)
         sign_in = SignInApi(settings.auth.oidc, admission)
         past = HistoryApi(HistorySource(settings.history), hub, admission, settings)
         stack.push_async_callback(past.pool.close)
@@ -206,7 +212,7 @@ async def run_gateway(
         asker = Asker(redis, settings.redis.namespace)
         stack.push_async_callback(asker.close)
         engines = EngineAnswers(engine, board, asker)
-        gateway = Gateway(hub, admission, registry, engines, handshakes, results, errors, [commands, sign_in, past])
+        gateway = Gateway(hub, admission, registry, engines, handshakes, results, errors, [commands, quotes, sign_in, past])
         console = ConsoleFollower(hub.console, log, board, clock=time.monotonic, now_ms=wall_clock_ms, world_ms=CLOCK.wall_ms)
         running = [
             ("console commands", console.follow_commands()),
@@ -225,7 +231,7 @@ async def run_gateway(
         await stack.enter_async_context(_run_tasks(running))
         acceptors.append(await stack.enter_async_context(_accepting(gateway, opened, startup, acceptor_of)))
         served = serving_part(hub, handshakes, acceptors, past)
-        parts = [access_part(admission), sign_in_part(sign_in), commands_part(commands), served]
+        parts = [access_part(admission), sign_in_part(sign_in), commands_part(commands), quotes_part(quotes), served]
         yield GatewayService(gateway, hub, followers, front.port, past.source, parts)
 
 

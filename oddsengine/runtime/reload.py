@@ -29,11 +29,11 @@ _KEPT_SECTIONS: Final = ("profiles", "feeds")
 #: What `oddsengine run` reads: everything but what only processes of other kinds read.
 RUN_READS: Final = frozenset(Settings.__struct_fields__) - {"feeder", "bridge"}
 #: What a gateway reads: sections, and keys of others.
-GATEWAY_READS: Final = frozenset({"gateway", "auth", "limits", "commands", "log", "engine.shards"}) | {
+GATEWAY_READS: Final = frozenset({"gateway", "auth", "limits", "commands", "quotes", "log", "engine.shards"}) | {
     f"redis.{name}" for name in ("url", "namespace", "tls_ca", "tls_cert", "tls_key")
 }
 #: What an engine without a gateway reads: sections, and the keys of others that its own HTTP API needs.
-ENGINE_READS: Final = RUN_READS - {"gateway", "limits", "commands"} | {
+ENGINE_READS: Final = RUN_READS - {"gateway", "limits", "commands", "quotes"} | {
     "gateway.trusted_proxies",
     "limits.requests_per_s",
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.domain.formats import OddsFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,22 +65,46 @@ class Ping(msgspec.Struct, tag_field="op", tag="ping", kw_only=True):
 ClientMessage = Subscribe | Unsubscribe | Authenticate | Ping
 
 
+#: Which prices a bettor accepts instead of the one that was shown: none, longer ones, any.
+Accept = Annotated[
+    Literal["exact", "better", "any"],
+    Meta(description="Which current price is accepted: the same, also a longer one, or any."),
+]
+Tolerance = Annotated[
+    float,
+    Meta(ge=0, le=1, description="Which share of the quoted odds the price may have become shorter; for `exact` also longer."),
+]
+QuotedPrice = Annotated[float | str, Meta(description="In the format of the quote: text for fractional, else a number.")]
+Signed = Annotated[str, Meta(description="A signed quote, in place of market, selection, price, v and format.")]
+
+
 class QuoteToCheck(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A price that was shown to a bettor, in decimal odds, and the market's version it came with if known."""
+    """A price that was shown to a bettor, and the market's version it came with if known; or a quote that was signed.
 
-    market: str
-    selection: str
-    price: Annotated[float, Meta(gt=1.0, le=MAX_PRICE)]
+    `format`, `accept` and `tolerance` are those of the request where they are left out.
+    """
+
+    market: str | UnsetType = UNSET
+    selection: str | UnsetType = UNSET
+    price: QuotedPrice | UnsetType = UNSET
     v: int | None = None
+    format: OddsFormat | UnsetType = UNSET
+    accept: Accept | UnsetType = UNSET
+    tolerance: Tolerance | UnsetType = UNSET
+    signed: Signed | UnsetType = UNSET
 
 
-class QuotesCheck(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /v1/quotes/check`."""
+class QuotesCheck(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The body of `POST /v1/quotes/check`. With `sign` each answer that has a price carries it signed."""
 
     quotes: Annotated[list[QuoteToCheck], Meta(min_length=1, max_length=1000)]
+    format: OddsFormat = "decimal"
+    accept: Accept = "exact"
+    tolerance: Tolerance = 0.0
+    sign: bool = False
 
 
-QuoteAnswer = Literal["ok", "price_changed", "suspended", "closed", "unknown", "stale"]
+QuoteAnswer = Literal["ok", "price_changed", "suspended", "closed", "unknown", "stale", "expired", "invalid"]
 
 
 class BadMessage(Exception):

@@ -245,18 +245,25 @@ class WasOnOffer(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class QuoteChecked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Whether a quote is still valid, the current price, and the terms of a bet on it, absent where there are none."""
+    """Whether a quote is still valid, the current price, and the terms of a bet on it, absent where there are none.
+
+    `price` is in the format of the quote. Of one that is `invalid` market and selection are empty.
+    """
 
     market: str
     selection: str
     result: QuoteAnswer
-    price: float | None
+    price: Price
     v: Version | None
     was_on_offer: WasOnOffer | None
     limit: Annotated[float, Meta(description="The greatest stake.")] | UnsetType = UNSET
     fair: Fair | UnsetType = UNSET
     accept_after_ms: (
         Annotated[int, Meta(ge=0, description="How long to delay a bet: check the quote again before it is taken.")] | UnsetType
+    ) = UNSET
+    signed: (
+        Annotated[str, Meta(description="The current price as a compact JWS, for a bet to carry: see `/.well-known/jwks.json`.")]
+        | UnsetType
     ) = UNSET
 
 

@@ -1,11 +1,10 @@
-"""The REST API: snapshots, events, markets, explanations and price checks, answered from memory; past results from Redis."""
+"""The REST API: snapshots, events, markets and explanations, answered from memory; past results from Redis."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
-import msgspec
 import structlog
 from aiohttp import web
 from redis.exceptions import RedisError
@@ -15,14 +14,11 @@ from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.domain.changes import EventChange
 from oddsengine.domain.formats import FORMATS
 from oddsengine.domain.ids import EventId, MarketId
-from oddsengine.domain.odds import to_milli
 from oddsengine.gateway.access.grants import Access, Role
 from oddsengine.gateway.console.engine_answers import NoAnswer
 from oddsengine.gateway.protocol import encoders
-from oddsengine.gateway.protocol.client_messages import BadMessage, QuoteAnswer, QuoteToCheck, decode_quotes_check
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.delivery import DeliveryOptions
-from oddsengine.gateway.protocol.server_messages import QuoteChecked, QuotesChecked, WasOnOffer
 from oddsengine.gateway.server.readiness import require_loaded
 from oddsengine.gateway.state.replica import UnknownChannel
 from oddsengine.streams.positions import encode_at
@@ -32,10 +28,11 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler
 
-    from oddsengine.domain.changes import MarketRecord, MarketTerms, SettledMarket
+    from oddsengine.domain.changes import MarketRecord, SettledMarket
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.console.engine_answers import EngineAnswers
     from oddsengine.gateway.hub.hub import Hub
+    from oddsengine.gateway.state.replica import Replica
     from oddsengine.offer.change_index import EventEntry
     from oddsengine.offer.replica_offer import HeldMarket
 
@@ -70,8 +67,6 @@ class RestApi:
         self._profile = hub.profile_of
         self._admission = admission
         self._snapshot = hub.snapshot
-        self._history = hub.history
-        self._now_ms = hub.now_ms
         self._note_request = hub.note_http_request
 
     def routes(self) -> list[web.RouteDef]:
@@ -85,7 +80,6 @@ class RestApi:
             web.get("/v1/unmatched", self._require(Role.trader, self.unmatched, when_loaded=False)),
             web.get("/v1/markets/{id:.+}", self._require(Role.subscriber, self.market)),
             web.get("/v1/snapshot", self._require(Role.subscriber, self.snapshot)),
-            web.post("/v1/quotes/check", self._require(Role.service, self.check_quotes)),
         ]
 
     def _require(
@@ -211,75 +205,20 @@ class RestApi:
         content, at = await self._snapshot(channel, options)
         return json_answer(encoders.snapshot(channel.name, encode_at(at), *content))
 
-    async def check_quotes(self, request: web.Request, access: Access) -> web.Response:
-        """Check for each quote whether its price is still on offer."""
-        allow_parameters(request, "include")
-        with_fair = includes_fair(request, access)
-        try:
-            body = decode_quotes_check(await request.read())
-        except BadMessage as problem:
-            return error(400, ErrorCode.BAD_REQUEST, str(problem))
-        now_ms = self._now_ms()
-        checked = QuotesChecked([self._check(quote, access, now_ms, with_fair=with_fair) for quote in body.quotes])
-        return json_answer(msgspec.json.encode(checked))
-
     def _profile_index(self, record: MarketRecord, access: Access) -> int | None:
         return self._replica.offers[self._replica.shard_of(record.identity.event)].profile_index(self._profile(access))
 
     def _market(self, key: str, access: Access) -> MarketRecord | None:
-        """Return a market that is on offer and granted, by itself or with one of its event's channels."""
-        offer = self._replica.offers[self._replica.shard_of(key.partition("/")[0])]
-        record = offer.market(key)
-        if record is None or access.may_subscribe(f"market:{key}"):
-            return record
-        return record if _may_see(access, offer.events[record.identity.event]) else None
-
-    def _check(self, quote: QuoteToCheck, access: Access, now_ms: int, *, with_fair: bool) -> QuoteChecked:
-        record = self._market(quote.market, access)
-        selection = record.selections.get(quote.selection) if record is not None else None
-        current: float | None = None
-        was: WasOnOffer | None = None
-        # While nothing is received of the shard, what is not known may have come on offer.
-        is_stale = self._replica.shard_of(quote.market.partition("/")[0]) in self._replica.stale_since
-        if record is None or selection is None:
-            result: QuoteAnswer = "stale" if is_stale else "unknown"
-        else:
-            quoted = to_milli(quote.price)
-            profile_index = self._profile_index(record, access)
-            price = None if profile_index is None else selection.prices[profile_index]
-            current = None if price is None else price / 1000
-            if profile_index is not None:
-                found = self._history.was_on_offer(record.id, quote.selection, quoted, profile_index, quote.v, now_ms)
-                was = None if found is None else WasOnOffer(*found)
-            if is_stale:
-                result = "stale"
-            elif record.state.status == "closed":
-                result = "closed"
-            elif price is None:
-                result = "suspended"
-            else:
-                result = "ok" if price == quoted else "price_changed"
-        checked = QuoteChecked(
-            market=quote.market,
-            selection=quote.selection,
-            result=result,
-            price=current,
-            v=None if record is None else record.v,
-            was_on_offer=was,
-        )
-        if record is not None and record.state.terms and result in {"ok", "price_changed"}:
-            _add_terms(checked, record.state.terms[self._profile_index(record, access) or 0])
-        if with_fair and selection is not None and selection.fair and result in {"ok", "price_changed"}:
-            checked.fair = selection.fair / 1_000_000
-        return checked
+        return find_market(self._replica, key, access)
 
 
-def _add_terms(checked: QuoteChecked, terms: MarketTerms) -> None:
-    """Add the limit and the delay of a bet to a quote that can be bet on."""
-    if terms.limit is not None:
-        checked.limit = terms.limit
-    if terms.bet_delay_s:
-        checked.accept_after_ms = round(terms.bet_delay_s * 1000)
+def find_market(replica: Replica, key: str, access: Access) -> MarketRecord | None:
+    """Return a market that is on offer and granted, by itself or with one of its event's channels."""
+    offer = replica.offers[replica.shard_of(key.partition("/")[0])]
+    record = offer.market(key)
+    if record is None or access.may_subscribe(f"market:{key}"):
+        return record
+    return record if _may_see(access, offer.events[record.identity.event]) else None
 
 
 def includes_fair(request: web.Request, access: Access) -> bool:

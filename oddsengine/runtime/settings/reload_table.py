@@ -71,6 +71,7 @@ LIVE: Final = frozenset(
         "auth",
         "limits",
         "commands",
+        "quotes",
         "log",
         "ladders",
         "tiers",

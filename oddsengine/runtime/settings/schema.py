@@ -15,6 +15,7 @@ from oddsengine.common.settings.secret_keys import check_secrets, read_secret_ke
 from oddsengine.gateway.access.origins import AllowedOrigins
 from oddsengine.gateway.access.settings import AuthSettings, LimitSettings
 from oddsengine.gateway.commands.settings import CommandSettings
+from oddsengine.gateway.quotes.settings import QuoteSettings
 from oddsengine.history.settings import HistorySettings
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S
 from oddsengine.pricing.profiles.profile import Profile
@@ -198,6 +199,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
     commands: CommandSettings = CommandSettings()
+    quotes: QuoteSettings = QuoteSettings()
     log: LogSettings = LogSettings()
     profiles: dict[str, Profile] = {}
     #: tier -> ids, names or name patterns of its competitions
@@ -223,6 +225,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "auth": AuthSettings,
     "limits": LimitSettings,
     "commands": CommandSettings,
+    "quotes": QuoteSettings,
     "log": LogSettings,
     "matching": MatchingSettings,
     "bridge": BridgeSettings,

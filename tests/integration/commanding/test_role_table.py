@@ -73,6 +73,7 @@ OUTSIDE = {
     "/connection/websocket",
     "/console/sign-in",
     "/console/token",
+    "/.well-known/jwks.json",
     UNKNOWN_ROUTE.path.replace(":.*", ""),
     *public_paths(),
 }
