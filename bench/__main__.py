@@ -15,6 +15,7 @@ from bench.reporting.report import show
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the rows to this file.")]
+MarkdownOption = Annotated[Path | None, typer.Option(help="Also write the table of the documentation to this file.")]
 
 # Each scenario has dependencies of its own, so it is imported when it is called.
 # ruff: noqa: PLC0415
@@ -150,12 +151,17 @@ def failover(
         str | None, typer.Option(help="Only the faults whose name contains this, or those of the installation of this name.")
     ] = None,
     parallel: Annotated[int, typer.Option(help="How many installations run at a time.", min=1)] = 3,
+    markdown: MarkdownOption = None,
     json: JsonOption = None,
 ) -> None:
     """What a subscriber sees while processes, Redis and networks fail: wrong prices, how long, and what it must never see."""
     from bench.faults import owners as scenario
+    from bench.faults.owners_markdown import table_of
 
-    show(scenario.run(rounds, only, parallel), json)
+    rows = scenario.run(rounds, only, parallel)
+    if markdown is not None:
+        markdown.write_text(table_of(rows), encoding="utf-8")
+    show(rows, json)
 
 
 @app.command()
@@ -213,7 +219,7 @@ def _providers(selected: list[str] | None) -> list[str]:
 def chaos(
     provider: ProvidersOption = None,
     events: EventsOption = 40,
-    markdown: Annotated[Path | None, typer.Option(help="Also write the table of the documentation to this file.")] = None,
+    markdown: MarkdownOption = None,
     json: JsonOption = None,
 ) -> None:
     """Every fault of every provider while its markets move: when markets left it, when all had recovered, what was wrong."""
