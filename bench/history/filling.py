@@ -21,6 +21,7 @@ from oddsengine.history.schema.partitions import DAY_MS, day_of, make_days
 from oddsengine.streams.chain.links import digest_of
 from oddsengine.streams.chain.sealing import SALT_BYTES, seal
 from oddsengine.streams.notes.log import Explanation
+from oddsengine.streams.notes.raw_note import RawNote
 from oddsengine.streams.positions import Position
 from tests.support.builders import a_command, an_event
 from tests.support.history.synthetic import SyntheticShard
@@ -147,7 +148,7 @@ class Filler:
             record = self._shards[shard_of(EventId(market.partition("/")[0]), SHARDS)].offer.markets[market]
             body = _encode(Explanation(0, record.at, self._explanation(market, record.v)))
             fields = {b"k": b"explanation", b"n": market.encode(), b"t": b"%d" % now_ms, b"b": body}
-            self._notes.add(Position(now_ms, self._noted), fields)
+            self._notes.add(RawNote(Position(now_ms, self._noted), fields))
         for _ in range(changes // _PER_COMMAND):
             seq, salt = self._commands.position.seq + 1, secrets.token_bytes(SALT_BYTES)
             command = a_command("suspend", key=f"c{seq}", at_ms=now_ms)

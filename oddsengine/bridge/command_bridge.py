@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from oddsengine.bridge.messages import Gap, command_message
+from oddsengine.streams.commands.tail import EntriesMissing, LogPosition, read_after
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 
 if TYPE_CHECKING:
@@ -56,28 +57,22 @@ class CommandBridge:
                 await self._store.save_commands(reached)
                 position = reached
 
-    async def _read(self, position: int | None) -> tuple[list[Message], int]:
+    async def _read(self, position: LogPosition | None) -> tuple[list[Message], LogPosition]:
         if position is None:
             return await self._whole(None, "start")
-        entries = await self._log.read(position, _BLOCK_MS)
-        if not entries:
-            if await self._log.last_seq() < position:
-                return await self._whole(position, "lost")
-            return [], position
-        messages: list[Message] = []
-        reached = position
-        for entry in entries:
-            if entry.seq != reached + 1 or entry.command is None:
-                return await self._whole(position, "trimmed" if entry.command is not None else "rewritten")
-            reached = entry.seq
-            messages.append(command_message(entry.command, entry.seq))
-        return messages, reached
+        try:
+            entries = await read_after(self._log, position, _BLOCK_MS)
+        except EntriesMissing as missing:
+            return await self._whole(position, missing.cause)
+        messages = [command_message(entry.command, entry.seq) for entry in entries if entry.command is not None]
+        return messages, LogPosition(entries[-1].seq, entries[-1].digest) if entries else position
 
-    async def _whole(self, position: int | None, cause: str) -> tuple[list[Message], int]:
+    async def _whole(self, position: LogPosition | None, cause: str) -> tuple[list[Message], LogPosition]:
         """Return every command there is, and the last entry of the log that is in them."""
         stored = await self._log.load()
-        gap = Gap(cause, None if position is None else str(position), str(stored.seq))
+        gap = Gap(cause, None if position is None else str(position.seq), str(stored.seq))
         if position is not None:
-            _log.warning("bridge publishes all commands", cause=cause, after=position, up_to=stored.seq)
+            _log.warning("bridge publishes all commands", cause=cause, after=position.seq, up_to=stored.seq)
         commands = sorted(stored.commands.items())
-        return [command_message(command, stored.seq, gap) for _, command in commands], stored.seq
+        reached = LogPosition(stored.seq, await self._log.digest_at(stored.seq))
+        return [command_message(command, stored.seq, gap) for _, command in commands], reached

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.changes import Batch, MarketChange, MarketRecord, Record, Removal
     from oddsengine.domain.results import SelectionResult
     from oddsengine.offer.entries.entry import Entry
-    from oddsengine.streams.consuming.shard_consumer import Reload, StreamEntry
+    from oddsengine.streams.tailing.reloading_tail import Reload, StreamEntry
 
 _EVENT, _MARKET = "e:", "m:"
 _TOPICS: Final[dict[str, Topic]] = {_EVENT: "events", _MARKET: "changes"}

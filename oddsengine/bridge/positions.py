@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from oddsengine.common.decoding import DECODING_ERRORS
+from oddsengine.streams.commands.tail import decode_position
 from oddsengine.streams.connection import until_answered
 from oddsengine.streams.keys import bridge_keys
 from oddsengine.streams.positions import ORIGIN, Position, parse_stream_id
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from redis.asyncio import Redis
+
+    from oddsengine.streams.commands.tail import LogPosition
 
 _T = TypeVar("_T")
 _COMMANDS: Final = "commands"
@@ -77,14 +80,14 @@ class PositionStore:
         await self._until_answered(lambda: self._redis.hset(self._keys.positions, str(shard), position.stream_id()))
         await self._in_parts(self._redis.srem, shard, gone)
 
-    async def load_commands(self) -> int | None:
-        """Return the number of the last entry of the log of commands that was published; None if there was none."""
+    async def load_commands(self) -> LogPosition | None:
+        """Return the last entry of the log of commands that was published; None if there was none."""
         stored: Any = await self._until_answered(lambda: self._redis.hget(self._keys.positions, _COMMANDS))
-        return int(stored) if stored is not None and stored.isdigit() else None
+        return None if stored is None else decode_position(stored.decode(errors="replace"))
 
-    async def save_commands(self, seq: int) -> None:
+    async def save_commands(self, position: LogPosition) -> None:
         """Note that everything up to an entry of the log was acknowledged."""
-        await self._until_answered(lambda: self._redis.hset(self._keys.positions, _COMMANDS, str(seq)))
+        await self._until_answered(lambda: self._redis.hset(self._keys.positions, _COMMANDS, position.encode()))
 
     async def _in_parts(self, call: Callable[..., Awaitable[Any]], shard: int, keys: set[str]) -> None:
         names = sorted(keys)

@@ -9,9 +9,9 @@ import structlog
 
 from oddsengine.bridge.encoding import ShardEncoder
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
-from oddsengine.streams.consuming.shard_consumer import Reload, ShardConsumer
 from oddsengine.streams.follower import STALE_AFTER_S
 from oddsengine.streams.positions import ORIGIN
+from oddsengine.streams.tailing.reloading_tail import Reload, ReloadingTail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from oddsengine.bridge.delivery import Counters, Delivery
     from oddsengine.bridge.encoding import Encoded
     from oddsengine.bridge.positions import PositionStore
-    from oddsengine.streams.consuming.shard_consumer import StreamEntry
     from oddsengine.streams.follower import StreamReader
     from oddsengine.streams.keys import ShardKeys
     from oddsengine.streams.leases.keeper import Lease
+    from oddsengine.streams.tailing.reloading_tail import StreamEntry
 
 _RETRY_S: Final = 0.2
 #: How old, by two machines' clocks, the newest entry of a shard may be that is called live: more, and the bridge is behind.
@@ -89,13 +89,13 @@ class ShardBridge:
         """Pass the shard on until cancelled."""
         stored = await self._store.load(self.shard)
         self.position = stored.position
-        consumer = ShardConsumer(self._reader, self.shard, self._keys, self.position)
+        tail = ReloadingTail(self._reader, self.shard, self._keys, self.position)
         encoder = ShardEncoder(self.shard, self._profile, self._format, stored.published, stored.profiles)
         with REDIS_OUTAGE.used_by(self._user):
             while True:
                 await self._lease.until_held()
                 try:
-                    found = await self._read(consumer, encoder)
+                    found = await self._read(tail, encoder)
                 except UNAVAILABLE as error:
                     note_outage(self._user, error)
                     await asyncio.sleep(_RETRY_S)
@@ -114,27 +114,27 @@ class ShardBridge:
                     now_ms = self._now_ms()
                     encoded = encoder.reload(found, now_ms)
                     await self._store.save_profiles(self.shard, encoder.profiles)
-                    await self._pass_on(consumer, encoded, now_ms)
+                    await self._pass_on(tail, encoded, now_ms)
                 elif found:
-                    await self._pass_on(consumer, encoder.entries(found), found[-1].batch.ts_ms)
+                    await self._pass_on(tail, encoder.entries(found), found[-1].batch.ts_ms)
 
-    async def _read(self, consumer: ShardConsumer, encoder: ShardEncoder) -> Reload | list[StreamEntry]:
+    async def _read(self, tail: ReloadingTail, encoder: ShardEncoder) -> Reload | list[StreamEntry]:
         # Before entries are read, which are read once.
-        if not encoder.is_loaded and consumer.position != ORIGIN:
-            state = await consumer.load()
+        if not encoder.is_loaded and tail.position != ORIGIN:
+            state = await tail.load()
             if state is None:
                 await asyncio.sleep(_RETRY_S)
                 return []
-            encoder.load(*state)
-        return await consumer.read()
+            encoder.load(state.top.position, state.records)
+        return await tail.read()
 
-    async def _pass_on(self, consumer: ShardConsumer, encoded: Encoded, published_ms: int) -> None:
+    async def _pass_on(self, tail: ReloadingTail, encoded: Encoded, published_ms: int) -> None:
         read_s = self._clock()
         await self._store.add(self.shard, encoded.added)
         # A process that stood still after it has read may not be the one that publishes any more.
         await self._lease.until_held()
         await self._delivery.send(encoded.messages)
-        await self._store.save(self.shard, consumer.position, encoded.gone)
-        self.position = consumer.position
+        await self._store.save(self.shard, tail.position, encoded.gone)
+        self.position = tail.position
         self._last_entry_s, self._published_ms = read_s, published_ms
         self._counters.behind_s[self.shard] = max(0.0, (self._now_ms() - published_ms) / 1000)

@@ -141,6 +141,13 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return "proposed" if self.is_proposal else "made"
 
     @property
+    def step_ms(self) -> int:
+        """When its last step was taken, Unix milliseconds."""
+        if self.lifted_ms is not None:
+            return self.lifted_ms
+        return self.created_ms if self.confirmed_ms is None else self.confirmed_ms
+
+    @property
     def events(self) -> tuple[str, ...]:
         """The events that it is about; empty if it is not of single ones."""
         event = self.scope.event_id

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from oddsengine.commands.command import EVERY_PROFILE
+from oddsengine.commands.command import EVERY_PROFILE, TRADER
 from oddsengine.common.clock import iso_time
 from oddsengine.domain.odds import to_decimal
 from oddsengine.pricing.guards.report import book_sum_guard
@@ -70,7 +70,10 @@ def explain(pipeline: Pipeline, market: MarketId, now_ms: int, only_profile: str
         ],
         "guards": [_guard(guard) for guard in pipeline.pricer.guards(market, record.state.reason, now_ms)],
         "profiles": {
-            name: _guard(_book_sum(record, place, priced[name][0].settings if name in priced else profiles[name]))
+            name: {
+                **_guard(_book_sum(record, place, priced[name][0].settings if name in priced else profiles[name])),
+                **_seen_state(record, place),
+            }
             for name, place in places.items()
         },
         "sources": [_source(book, source_market) for book, source_market in quoting],
@@ -108,6 +111,14 @@ def _book_sum(record: MarketRecord, index: int, profile: Profile) -> Guard:
     """Return the check of the published book sum of the profile at an index."""
     active = [selection.prices[index] for selection in record.selections.values() if selection.status == "active"]
     return book_sum_guard(profile, record.identity.winners, active, record.state.reason)
+
+
+def _seen_state(record: MarketRecord, index: int) -> dict[str, Any]:
+    """Return the state that subscribers of a profile see: a command may suspend it for them only."""
+    state = record.state
+    if state.status == "open" and state.terms and state.terms[index].suspended:
+        return {"status": "suspended", "reason": TRADER}
+    return {"status": state.status, "reason": state.reason}
 
 
 def _refusal(market: SourceMarket, key: str, limits: ExchangeLimits) -> str:

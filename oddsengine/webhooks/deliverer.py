@@ -137,9 +137,10 @@ class Deliverer:
         now_ms: Unix milliseconds by a clock that is never set.
         wall_ms: Unix milliseconds by the system's clock, for what is signed.
         random: returns a number from 0 to 1.
+        begin_again: called when Redis has lost events: everything else that was noted is to be read again too.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is wired once
         self,
         endpoint: Endpoint,
         outbox: Outbox,
@@ -150,7 +151,11 @@ class Deliverer:
         now_ms: Callable[[], int],
         wall_ms: Callable[[], int],
         random: Callable[[], float],
+        begin_again: Callable[[], None],
     ) -> None:
+        self._begin_again = begin_again
+        #: the id of the event that was read last
+        self._read_id = ""
         self._endpoint = endpoint
         self._label = endpoint.settings.label
         self._outbox = outbox
@@ -204,12 +209,17 @@ class Deliverer:
     async def _read(self, queue: DeliveryQueue) -> DeliveryQueue:
         last = await self._outbox.last_seq()
         if last < queue.position:
-            # Redis has lost the outbox.
-            queue = self._queue_at(0)
+            return await self._lose_events()
         self._counters.pending = last - queue.cursor
         if not queue.has_room or last == queue.position:
             return queue
-        for seq, event in await self._outbox.read(queue.position, _READ_COUNT):
+        # With the last one, which is another one where the server has come back as it was earlier.
+        entries = await self._outbox.read(max(0, queue.position - 1), _READ_COUNT)
+        if entries and entries[0][0] == queue.position:
+            event = entries.pop(0)[1]
+            if self._read_id and event is not None and event.id != self._read_id:
+                return await self._lose_events()
+        for seq, event in entries:
             if not queue.has_room:
                 break
             if seq > queue.position + 1 and queue.position > 0:
@@ -217,6 +227,16 @@ class Deliverer:
                 self._counters.dropped += missed
                 _log.error("webhook events dropped, the outbox is full", webhook=self._label, events=missed)
             queue.add(seq, event if event is not None and self._wants(event) else None)
+            self._read_id = "" if event is None else event.id
+        return queue
+
+    async def _lose_events(self) -> DeliveryQueue:
+        """Begin again with what Redis still has, and count what was pending as dropped."""
+        _log.error("webhook events lost, delivering what there is", webhook=self._label, events=self._counters.pending)
+        self._counters.dropped += self._counters.pending
+        self._read_id = ""
+        queue = self._queue_at(await self._outbox.begin_at(self._label, 0))
+        self._begin_again()
         return queue
 
     def _wants(self, event: OutboxEvent) -> bool:

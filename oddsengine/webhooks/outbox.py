@@ -87,6 +87,11 @@ class Outbox:
         await self.save_cursor(endpoint, last)
         return last
 
+    async def begin_at(self, endpoint: str, seq: int) -> int:
+        """Return up to which event an endpoint has all; if that was lost too, note this number."""
+        await self._redis.hsetnx(self._keys.state, _CURSOR + endpoint, str(seq))
+        return await self.cursor(endpoint)
+
     async def save_cursor(self, endpoint: str, seq: int) -> None:
         """Save up to which event an endpoint has all."""
         await self._redis.hset(self._keys.state, _CURSOR + endpoint, str(seq))

@@ -125,6 +125,7 @@ class Webhooks:
                     now_ms=self._now_ms,
                     wall_ms=self._wall_ms,
                     random=random.random,
+                    begin_again=self._worker.restart,
                 )
                 for endpoint in self._endpoints
             ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import structlog
 
+from oddsengine.streams.commands.tail import EntriesMissing, LogPosition, decode_position, read_after
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
 from oddsengine.webhooks.events import command_event, feed_event, id_of, pair_event
 from oddsengine.webhooks.guard_counts import GuardCounts
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from oddsengine.streams.commands.log import CommandLog
     from oddsengine.streams.leases.keeper import Lease
+    from oddsengine.webhooks.events import OutboxEvent
     from oddsengine.webhooks.outbox import Outbox
     from oddsengine.webhooks.settings import WebhookSettings
 
@@ -185,20 +187,40 @@ class Watch:
             self._unwritten.clear()
 
     async def _look_at_commands(self, now_ms: int) -> None:
-        before = self._noted.get(_COMMANDS)
-        last = await self._log.last_seq()
-        if before is None or last < int(before):
-            # Nobody has watched before, or Redis has lost the log: begin at its end.
-            self._noted[_COMMANDS] = str(last)
-            self._unwritten.append(Note(_COMMANDS, str(last)))
+        noted = self._noted.get(_COMMANDS)
+        position, newest_ms = _decode_place(noted)
+        if position is None:
+            # Nobody has watched before: begin at the end.
+            last = await self._log.last_seq()
+            self._note_place(LogPosition(last, await self._log.digest_at(last)), newest_ms)
             return
-        if last == int(before):
-            return
-        seq = int(before)
-        for entry in await self._log.read(seq, 1):
-            if entry.seq > seq + 1:
-                _log.warning("commands missed by webhooks", missed=entry.seq - seq - 1)
-            seq = entry.seq
-            event = None if entry.command is None else command_event(entry.command, now_ms)
-            self._noted[_COMMANDS] = str(seq)
-            self._unwritten.append(Note(_COMMANDS, str(seq), event))
+        try:
+            entries = await read_after(self._log, position, 1)
+        except EntriesMissing as missing:
+            if missing.cause == "lost" or missing.found is None:
+                # What the log has now is read from its beginning: events are made of what is newer than what was told.
+                _log.warning("commands lost before webhooks had them", after=position.seq)
+                self._note_place(LogPosition(0), newest_ms)
+                return
+            if missing.cause == "trimmed" and position.seq:
+                _log.warning("commands missed by webhooks", missed=missing.found.seq - position.seq - 1)
+            entries = [missing.found]
+        for entry in entries:
+            is_news = entry.command is not None and entry.command.step_ms > newest_ms
+            event = command_event(entry.command, now_ms) if entry.command is not None and is_news else None
+            newest_ms = max(newest_ms, 0 if entry.command is None else entry.command.step_ms)
+            self._note_place(LogPosition(entry.seq, entry.digest), newest_ms, event)
+
+    def _note_place(self, position: LogPosition, newest_ms: int, event: OutboxEvent | None = None) -> None:
+        self._noted[_COMMANDS] = place = f"{newest_ms} {position.encode()}"
+        self._unwritten.append(Note(_COMMANDS, place, event))
+
+
+def _decode_place(noted: str | None) -> tuple[LogPosition | None, int]:
+    """Return up to which entry commands were noted, and the time of the newest; earlier releases have noted a number only."""
+    if noted is None:
+        return None, 0
+    newest, _, position = noted.partition(" ")
+    if not newest.isdigit():
+        return None, 0
+    return (decode_position(position), int(newest)) if position else (decode_position(newest), 0)

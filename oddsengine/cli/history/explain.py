@@ -29,9 +29,8 @@ def explain(
         typer.echo(json.dumps(answer, ensure_ascii=False))
         return
     found = answer["explanation"]
-    reason = f": {found['reason']}" if found["reason"] else ""
     columns = ("selection", "quotes", "profile", "fair", "steps", "price")
-    table = table_of(f"{market}, {found['status']}{reason}, v{found['v']}", *columns)
+    table = table_of(f"{market}, {_state(found)}, v{found['v']}", *columns)
     for key, selection in found["selections"].items():
         quotes = ", ".join(map(_quoted, selection["said"]))
         for profile, priced in selection["profiles"].items():
@@ -40,6 +39,18 @@ def explain(
             table.add_row(key, quotes, profile, fair, steps, "-" if priced["price"] is None else str(priced["price"]))
             quotes = ""
     show_table(table, "\n".join(_below(answer)))
+
+
+def _state(found: dict[str, Any]) -> str:
+    """Return the state of a market: of each profile if they differ. Explanations of earlier releases have one for all."""
+    seen = {name: _said({**found, **profile}) for name, profile in found["profiles"].items()}
+    if len(set(seen.values())) > 1:
+        return "; ".join(f"{name} {said}" for name, said in seen.items())
+    return next(iter(seen.values()), _said(found))
+
+
+def _said(state: dict[str, Any]) -> str:
+    return f"{state['status']}: {state['reason']}" if state["reason"] else str(state["status"])
 
 
 def _quoted(said: dict[str, Any]) -> str:

@@ -9,6 +9,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from oddsengine.common.clock import iso_time
+from oddsengine.history.rows.command_rows import NUMBER
+from oddsengine.history.rows.note_rows import NOTES
 from oddsengine.history.verification.checkpoints import key_id, load_public_key
 from oddsengine.history.verification.verifier import EVER, Verifier
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oddsengine.history.database import Database
+    from oddsengine.history.rows.tables import GapRow
 
 
 async def verify_history(database: Database, key_files: Sequence[Path], since_ms: int | None, until_ms: int | None) -> bool:
@@ -43,6 +47,8 @@ async def verify_history(database: Database, key_files: Sequence[Path], since_ms
     seconds = time.monotonic() - began_s
     for problem in found.problems:
         typer.echo(str(problem))
+    for gap in found.gaps:
+        typer.echo(f"gap of {_stream_of(gap)}, from {_time(gap.after_ms)} to {_time(gap.until_ms)}: {gap.reason}")
     checked = (
         f"{found.entries:,} entries with {found.changes:,} changes, {found.records:,} records, {found.commands:,} commands and "
         f"{found.checkpoints:,} checkpoints in {seconds:.1f} s"
@@ -51,3 +57,11 @@ async def verify_history(database: Database, key_files: Sequence[Path], since_ms
     if not keys:
         typer.echo("no key was given: a chain that was computed anew is not found without checkpoints", err=True)
     return not found.problems
+
+
+def _stream_of(gap: GapRow) -> str:
+    return {NUMBER: "commands", NOTES: "notes"}.get(gap.shard, f"shard {gap.shard}")
+
+
+def _time(at_ms: int) -> str:
+    return iso_time(at_ms, "milliseconds") if at_ms else "the beginning"

@@ -40,6 +40,8 @@ _SHARE: Final = 0.01
 #: For how long a look explains; the next one is the later for what this one has taken.
 _SLICE_S: Final = 0.002
 _FEEDS_EVERY_S: Final = 1.0
+#: So many notes wait for Redis at most.
+_MAX_WAITING: Final = 1000
 _log = structlog.get_logger(__name__)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -90,12 +92,12 @@ class NoteRecorder:
         self._next_feeds_s = 0.0
 
     async def run(self) -> None:
-        """Note until cancelled. What Redis does not take is not noted again."""
+        """Note until cancelled. What Redis does not take is written with what comes next, or left out if that is too much."""
         pause_s = _LOOK_S
+        notes: list[Note] = []
         while True:
             await asyncio.sleep(pause_s)
             began_s = self._worked_s()
-            notes: list[Note] = []
             try:
                 self.step(notes)
             except Exception:  # noqa: BLE001 - publishing must not depend on it
@@ -106,6 +108,10 @@ class NoteRecorder:
             if notes:
                 with suppress(*UNAVAILABLE):  # the publishing beside says so
                     await self._log.write(notes)
+                    notes = []
+                if len(notes) > _MAX_WAITING:
+                    _log.warning("notes left out", notes=len(notes) - _MAX_WAITING)
+                    del notes[:-_MAX_WAITING]
 
     def step(self, notes: list[Note]) -> None:
         """Add what is to be noted now to notes."""

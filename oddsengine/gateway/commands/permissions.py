@@ -90,10 +90,15 @@ def may_see(access: Access, command: Command, replica: Replica) -> bool:
     """Check whether a token shows a command: one that holds in its profile, in its channels."""
     if access.role is Role.admin:
         return True
-    profiles = command.scope.profiles
-    if access.profile is not None and profiles != EVERY_PROFILE and access.profile not in profiles:
+    if not is_of_profile(access, command):
         return False
     return "*" in access.channels or any(access.may_subscribe(each) for each in wider_scopes(command.scope, replica))
+
+
+def is_of_profile(access: Access, command: Command) -> bool:
+    """Check whether a command holds in the profile of a token."""
+    profiles = command.scope.profiles
+    return access.profile is None or profiles == EVERY_PROFILE or access.profile in profiles
 
 
 def shown(access: Access, command: Command) -> Command:

@@ -15,6 +15,7 @@ import structlog
 from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.tasks import end_tasks
 from oddsengine.history.archive.command_reader import CommandReader
+from oddsengine.history.archive.note_reader import NoteReader
 from oddsengine.history.archive.restoring import restore_shard
 from oddsengine.history.archive.writer import read_position, write_batches
 from oddsengine.history.database import UNREACHABLE, claim_installation
@@ -32,7 +33,7 @@ from oddsengine.streams.positions import Position
 from oddsengine.streams.tailing.shard_tail import Broken, ShardTail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from oddsengine.history.archive.upkeep import Upkeep
     from oddsengine.history.database import Database
@@ -46,7 +47,6 @@ _MAX_ROWS: Final = 50_000
 #: Entries added before others get their turn.
 _ENTRIES_AT_ONCE: Final = 50
 _RETRY_S: Final = 0.5
-_BLOCK_MS: Final = 500
 _USER: Final = "archiver"
 _OUTAGE: Final = Outage("history not written, trying again", "history written again")
 _log = structlog.get_logger(__name__)
@@ -115,8 +115,8 @@ class Archive:
             asyncio.create_task(self._read_notes(), name="archive notes"),
         ]
         for rows in self._rows:
-            keys = shard_keys(self._namespace, rows.shard)
-            tail = ShardTail(self._reader, keys, Link(Position(rows.position.epoch, rows.position.seq), rows.position.digest))
+            last = Link(Position(rows.position.epoch, rows.position.seq), rows.position.digest)
+            tail = ShardTail(self._reader, rows.shard, shard_keys(self._namespace, rows.shard), last)
             tasks.append(asyncio.create_task(self._read(rows, tail), name=f"archive shard {rows.shard}"))
         try:
             await asyncio.gather(*tasks)
@@ -161,8 +161,6 @@ class Archive:
                             await asyncio.sleep(_RETRY_S)
                             continue
                     entries = await tail.read()
-                    if not entries:
-                        await self._reader.reconnect_if_silent()
                 except Broken as broken:
                     reason = BEGINNING if rows.position == NOTHING else broken.reason
                     if reason != BEGINNING:
@@ -182,50 +180,40 @@ class Archive:
                     self._count()
 
     async def _read_commands(self) -> None:
-        log, user = CommandLog(self._reader.redis, self._namespace), "archive of commands"
-        reader = CommandReader(log, self._commands, self._find_archived)
+        reader = CommandReader(CommandLog(self._reader.redis, self._namespace), self._commands, self._find_archived)
+        await self._follow("archive of commands", lambda: reader.step(self._wall_ms()), reader.take_gaps)
+
+    async def _read_notes(self) -> None:
+        reader = NoteReader(NoteLog(self._reader.redis, self._namespace), self._notes, self._ask)
+        await self._follow("archive of notes", reader.step, reader.take_gaps)
+
+    async def _follow(self, user: str, step: Callable[[], Awaitable[bool]], take_gaps: Callable[[], int]) -> None:
+        """Take steps of a reader without end, while there is room."""
         with REDIS_OUTAGE.used_by(user):
             while True:
                 await self._room.wait()
                 try:
-                    if not await reader.step(self._wall_ms()):
+                    if not await step():
                         await asyncio.sleep(_RETRY_S)
                 except UNAVAILABLE as error:
                     note_outage(user, error)
                     await asyncio.sleep(_RETRY_S)
                 else:
                     REDIS_OUTAGE.worked(user)
-                    self._counters.gaps += reader.take_gaps()
+                    self._counters.gaps += take_gaps()
 
     async def _find_archived(self, digests: list[bytes]) -> set[bytes]:
         """Return which digests are those of commands in the database. Waits until it answers."""
+        return {row["digest"] for row in await self._ask("SELECT digest FROM commands WHERE digest = ANY($1::bytea[])", digests)}
+
+    async def _ask(self, query: str, *args: Any) -> list[Any]:
+        """Return the rows of a query. Waits until the database answers."""
         while True:
             try:
-                connection = await self._database.connect()
-                try:
-                    found = await connection.fetch("SELECT digest FROM commands WHERE digest = ANY($1::bytea[])", digests)
-                finally:
-                    await connection.close()
+                return await self._database.fetch(query, *args)
             except UNREACHABLE as error:
                 self._note(error)
                 await asyncio.sleep(_RETRY_S)
-            else:
-                return {row["digest"] for row in found}
-
-    async def _read_notes(self) -> None:
-        log, user = NoteLog(self._reader.redis, self._namespace), "archive of notes"
-        with REDIS_OUTAGE.used_by(user):
-            while True:
-                await self._room.wait()
-                try:
-                    notes = await log.read(Position(self._notes.position.epoch, self._notes.position.seq), _BLOCK_MS)
-                except UNAVAILABLE as error:
-                    note_outage(user, error)
-                    await asyncio.sleep(_RETRY_S)
-                else:
-                    REDIS_OUTAGE.worked(user)
-                    for position, fields in notes:
-                        self._notes.add(position, fields)
 
     def _count(self) -> None:
         if sum(rows.size for rows in self._rows) >= _MAX_ROWS:

@@ -27,7 +27,8 @@ from oddsengine.history.rows.tables import (
     record_digest,
 )
 from oddsengine.offer.replica_offer import ReplicaOffer
-from oddsengine.streams.chain.links import digest_of
+from oddsengine.streams.chain.entries import LoadedShard
+from oddsengine.streams.chain.links import NO_LINK, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from oddsengine.domain.ids import MarketId
     from oddsengine.offer.entries.entry import Entry
     from oddsengine.offer.replica_offer import HeldMarket
-    from oddsengine.streams.chain.entries import LoadedShard, TailEntry
+    from oddsengine.streams.chain.entries import TailEntry
     from oddsengine.streams.chain.links import Link
     from oddsengine.streams.positions import Position
 
@@ -121,20 +122,21 @@ class ShardRows:
         return self._gap is not None and self._loaded is None
 
     def begin_gap(self, first: TailEntry, reason: str) -> None:
-        """Note that entries are missing before one. Call `use` next.
+        """Note that entries are missing before one. Call `use` next, if that `needs_snapshot`.
 
         Args:
             first: the entry to be added next.
             reason: why they are missing.
         """
         after = self.position
-        at_ms = self._clamp(self._read(first).entry)
+        said = self._read(first).entry
+        at_ms = self._clamp(said)
         body = GapBody(after.epoch, after.seq, *first.position, first.digest, digest_of(b"", first.batch), reason)
         self._add(RecordKind.GAP, self.shard, _encode(body))
         limits = (after.epoch, after.seq, after.at_ms, *first.position, at_ms, first.digest)
         self._gap = GapRow(self.shard, *limits, None, self.position.number, reason)
         self._gaps.append(self._gap)
-        self._loaded = None
+        self._loaded = None if reason == INCOMPLETE else _begun_with(first, said)
 
     def continue_gap(self, gap: GapRow) -> None:
         """Continue a gap that an earlier process has begun. Call `use` next."""
@@ -285,6 +287,19 @@ class ShardRows:
         digest = record_digest(previous, row)
         self._records.append(row._replace(digest=digest))
         self.position = self.position._replace(number=number + 1, record_digest=digest)
+
+
+def _begun_with(first: TailEntry, said: Entry | None) -> LoadedShard | None:
+    """Return the whole state after the first entry of an epoch that was begun with nothing, as where Redis was emptied."""
+    if said is None or first.position.seq or first.follows != NO_LINK or not said.profiles:
+        return None
+    offer = ReplicaOffer(())
+    offer.open_epoch(first.position.epoch, said.profiles)
+    try:
+        offer.apply(said)
+    except (*DECODING_ERRORS, LookupError, ValueError):
+        return None
+    return LoadedShard(first, list(offer.records()))
 
 
 def _columns(follows: Link | None) -> tuple[int | None, int | None, bytes | None]:

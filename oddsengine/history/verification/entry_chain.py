@@ -123,7 +123,7 @@ class EntryChain:
                 gap = self._gaps.get((epoch, seq))
                 if gap is not None and sha256(content).digest() != gap.content:
                     return self._problem(StoredEntry(*row), _CHANGED)
-            elif digest and sha256(previous + content).digest() != digest:
+            elif digest and sha256(previous + content).digest() != digest and not self._is_after_gap(row, content):
                 return self._mismatch([StoredEntry(*each) for each in entries[number : number + 2]], previous, changes[first:])
             anchor = anchors.get((epoch, seq))
             if anchor is not None and anchor.digest != digest:
@@ -157,6 +157,13 @@ class EntryChain:
         if entry.seq == 0 and (entry.follows_epoch, entry.follows_seq, follows) == (last or (0, 0, b"")):
             return follows, None
         return None, self._problem(entry, self._why_unlinked(entry))
+
+    def _is_after_gap(self, row: Row, content: bytes) -> bool:
+        """Check whether a gap was noted before an entry that does not follow the one whose number comes before its own."""
+        gap = self._gaps.get((row[0], row[1]))
+        if gap is None or gap.until_digest != row[6] or (gap.after_epoch, gap.after_seq) != (self.last or (0, 0))[:2]:
+            return False
+        return hashlib.sha256(content).digest() == gap.content
 
     def _why_unlinked(self, entry: StoredEntry) -> str:
         """Return why an entry does not follow the last one."""

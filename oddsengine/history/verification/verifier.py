@@ -42,7 +42,7 @@ EVER: Final = (0, 2**62)
 
 
 class Verified(NamedTuple):
-    """What was verified, and the first problem of each chain."""
+    """What was verified, the first problem of each chain, and what the history does not have, as it says itself."""
 
     entries: int
     changes: int
@@ -50,6 +50,7 @@ class Verified(NamedTuple):
     commands: int
     checkpoints: int
     problems: list[Problem]
+    gaps: list[GapRow]
 
 
 class Verifier:
@@ -75,6 +76,7 @@ class Verifier:
         self._period = period
         self._checkpoints: list[Checkpoint] = []
         self._problems: list[Problem] = []
+        self._found_gaps: list[GapRow] = []
         self._counts = dict.fromkeys(("entries", "changes", "records", "commands"), 0)
 
     async def count(self) -> int:
@@ -99,7 +101,7 @@ class Verifier:
         finally:
             await connection.close()
             await beside.close()
-        return Verified(**self._counts, checkpoints=len(self._checkpoints), problems=self._problems)
+        return Verified(**self._counts, checkpoints=len(self._checkpoints), problems=self._problems, gaps=self._found_gaps)
 
     async def _verify(self, connection: Any, beside: Any) -> None:
         if self._keys:
@@ -109,25 +111,22 @@ class Verifier:
             self._note(problem)
         shards = await connection.fetchval("SELECT shards FROM installation") or 0
         for shard in range(shards):
-            gaps = await self._gaps(connection, shard)
             position = await read_position(connection, str(shard))
             dropped = await connection.fetch("SELECT * FROM dropped WHERE shard = $1 ORDER BY day", shard)
-            jumps = _jumps(dropped)
-            kept = {
-                gap.number: gap for gap in gaps if not any(before < gap.number <= last for before, (last, _) in jumps.items())
-            }
-            records = RecordChain(shard, kept, self._numbers(shard), jumps)
-            await self._check_records(connection, shard, records, position)
+            records = await self._check_records(connection, shard, dropped, position)
             positions = {(row["before_epoch"], row["before_seq"]): (row["epoch"], row["seq"], row["digest"]) for row in dropped}
             entries = EntryChain(shard, records.gaps, self._positions(str(shard)), positions)
             await self._check_entries(connection, beside, entries, shard, position)
-        notes = await read_position(connection, str(NOTES))
         gone = await connection.fetch("SELECT * FROM dropped WHERE shard = $1 ORDER BY day", NOTES)
-        chain = RecordChain(NOTES, {}, self._numbers(NOTES), _jumps(gone), "notes")
-        await self._check_records(connection, NOTES, chain, notes)
+        await self._check_records(connection, NOTES, gone, await read_position(connection, str(NOTES)), "notes")
         await self._check_commands(connection)
 
-    async def _check_records(self, connection: Any, shard: int, chain: RecordChain, position: ShardPosition) -> None:
+    async def _check_records(
+        self, connection: Any, shard: int, dropped: Sequence[Any], position: ShardPosition, name: str = ""
+    ) -> RecordChain:
+        gaps, jumps = await self._gaps(connection, shard), _jumps(dropped)
+        kept = {gap.number: gap for gap in gaps if not any(before < gap.number <= last for before, (last, _) in jumps.items())}
+        chain = RecordChain(shard, kept, self._numbers(shard), jumps, name)
         if self._period[0]:
             chain.digest = None
         async with aclosing(_chunks(connection, f"{_RECORDS} ORDER BY number", shard, *self._period)) as chunks:
@@ -136,9 +135,10 @@ class Verifier:
                 self._counts["records"] += len(rows)
                 if problem is not None:
                     self._note(problem)
-                    return
+                    return chain
         if self._period == EVER:
             self._note(chain.end(position.number, position.record_digest))
+        return chain
 
     async def _check_entries(self, connection: Any, beside: Any, chain: EntryChain, shard: int, position: ShardPosition) -> None:
         is_first, found = bool(self._period[0]), 0
@@ -204,10 +204,12 @@ class Verifier:
             return Problem(f"shard {shard}", "changes", 0, what)
         return Problem(f"shard {shard}", f"change {row['ordinal']} of entry {row['epoch']}-{row['seq']}", row["at_ms"], what)
 
-    @staticmethod
-    async def _gaps(connection: Any, shard: int) -> list[GapRow]:
+    async def _gaps(self, connection: Any, shard: int) -> list[GapRow]:
         rows = await connection.fetch(f"SELECT {', '.join(GapRow._fields)} FROM gaps WHERE shard = $1 ORDER BY number", shard)
-        return [GapRow(*row) for row in rows]
+        gaps = [GapRow(*row) for row in rows]
+        first_ms, end_ms = self._period
+        self._found_gaps += [gap for gap in gaps if gap.until_ms >= first_ms and gap.after_ms < end_ms]
+        return gaps
 
     def _positions(self, stream: str) -> dict[tuple[int, int], Anchor]:
         return {

@@ -13,7 +13,7 @@ from oddsengine.common.clock import iso_time
 from oddsengine.common.http import error, json_answer
 from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.gateway.access.grants import Role
-from oddsengine.gateway.commands.permissions import may_see
+from oddsengine.gateway.commands.permissions import is_of_profile, may_see
 from oddsengine.gateway.past.messages import CommandStep, CommandStepsAnswer
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.command_messages import command_answer
@@ -113,7 +113,7 @@ class HistoryApi:
             return _absent(key, found)
         if not await self._may_see(access, key, found.at_ms):
             return _absent(key, Absence("never"))
-        if found.price_index is None and "profile" in request.query:
+        if found.price_index is None:
             return _no_profile(profile, found.profiles)
         return json_answer(market_answer(found, profile, self._stale_after_s, odds_format, with_fair=with_fair))
 
@@ -128,12 +128,13 @@ class HistoryApi:
             raise rejected("from must not be later than to")
         self._require_past(from_ms, "from")
         start = before(from_ms or 0) if cursor is None else Place(*cursor)
+        self._require_past(start.at_ms, "cursor")
         found = await self._markets.changes(key, start, to_ms, profile, limit, with_fair=with_fair)
         if isinstance(found, Absence):
             return _absent(key, found)
         if not await self._may_see(access, key, start.at_ms):
             return _absent(key, Absence("never"))
-        if "profile" in request.query and profile not in found.profiles:
+        if profile is not None and profile not in found.profiles:
             return _no_profile(profile, found.profiles)
         return json_answer(changes_answer(found, profile, odds_format, with_fair=with_fair))
 
@@ -147,7 +148,10 @@ class HistoryApi:
             return _absent(key, found)
         if not await self._may_see(access, key, found.market.at_ms):
             return _absent(key, Absence("never"))
-        answer = explanation_answer(found, None if access.role is Role.admin else access.profile)
+        profile = None if access.role is Role.admin else access.profile
+        if profile is not None and profile not in found.market.profiles:
+            return _no_profile(profile, found.market.profiles)
+        answer = explanation_answer(found, profile)
         return (
             error(404, ErrorCode.NOT_FOUND, f"no engine has explained market {key!r} then")
             if answer is None
@@ -163,14 +167,16 @@ class HistoryApi:
             raise rejected("from must not be later than to")
         author = author_of(request)
         place = (-1, -1) if cursor is None else (cursor[0], cursor[1])
+        self._require_past(place[0], "cursor")
         limits = (from_ms or 0, _END_MS if to_ms is None else to_ms)
         shown: list[CommandStep] = []
+        channels: dict[str, list[str]] = {}
         has_more = True
         for _ in range(_READS):
             steps = await self._commands.steps(*limits, author, place, limit)
             for step in steps:
                 place = step.place
-                if may_see(access, step.command, self._hub.replica):
+                if await self._may_see_step(access, step, channels):
                     shown.append(_step_answer(step))
                     if len(shown) == limit:
                         break
@@ -183,6 +189,23 @@ class HistoryApi:
     def _require_past(self, at_ms: int | None, name: str = "at") -> None:
         if at_ms is not None and at_ms > self._hub.now_ms():
             raise rejected(f"{name} must not be in the future")
+
+    async def _may_see_step(self, access: Access, step: Step, channels: dict[str, list[str]]) -> bool:
+        """Check whether a token shows a command, also of an event that has left the offer since.
+
+        Args:
+            access: what the token grants.
+            step: a step of the command's life.
+            channels: the channels of events, as far as they are known; is added to.
+        """
+        if may_see(access, step.command, self._hub.replica):
+            return True
+        event = step.command.scope.event_id
+        if event is None or not is_of_profile(access, step.command):
+            return False
+        if event not in channels:
+            channels[event] = await self._markets.channels_of(event, step.at_ms)
+        return any(map(access.may_subscribe, channels[event]))
 
     async def _may_see(self, access: Access, market: str, at_ms: int) -> bool:
         """Check whether a token grants any channel that a market was in."""

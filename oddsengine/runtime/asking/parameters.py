@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.grants import Access
 
 _GREATEST_MS: Final = 253_402_300_799_999
+_MAX_DIGITS: Final = 20
 
 
 def rejected(text: str, status: int = 400, code: ErrorCode = ErrorCode.BAD_REQUEST) -> RequestRejected:
@@ -29,8 +30,9 @@ def time_of(request: web.Request, name: str) -> int | None:
     if text is None:
         return None
     try:
-        if text.isascii() and text.isdigit() and len(text) > len("20261126"):
-            at_ms = int(text)
+        # Eight digits are a date in the basic format of ISO 8601.
+        if text.isascii() and text.isdigit() and len(text) != len("20261126"):
+            at_ms = int(text[:_MAX_DIGITS])
         else:
             # An unescaped `+` of a zone has become a space.
             # RFC 3339 allows small letters too.

@@ -105,11 +105,11 @@ class CommandLog:
         self._keys = command_keys(namespace)
         #: the digest of the log's last entry, as far as this process knows
         self._digest = NO_DIGEST
-        self._write = redis.register_script(load_script("write_command"))
+        self._write = redis.register_script(load_script("logs/write_command"))
         self._writing = asyncio.Lock()
         #: those who ask for commands wait here, not for a connection, which others need to follow what is published
         self._turns = asyncio.Semaphore(_READERS)
-        self._restore = redis.register_script(load_script("restore_commands"))
+        self._restore = redis.register_script(load_script("logs/restore_commands"))
 
     async def load(self) -> StoredCommands:
         """Read the table. Raises RedisError or OSError if Redis does not answer."""
@@ -175,7 +175,7 @@ class CommandLog:
                 # Mostly no other process has written an entry since. Its digest comes with the reply if one has.
                 last, newest = self._digest, self._newest_ms
                 command = _not_before(command, 0 if newest is None else newest + 1)
-                digest, at_ms = digest_of(last, seal(command, salt)), _step_ms(command)
+                digest, at_ms = digest_of(last, seal(command, salt)), command.step_ms
                 args: list[bytes | str | int] = [_field(command.id), expected, _encode(command), MAX_COMMANDS, LOG_ENTRIES_KEPT]
                 args += [last, digest, salt, at_ms, "" if newest is None else newest]
                 reply = await self._write(keys=keys, args=[*args, *remember])
@@ -192,7 +192,7 @@ class CommandLog:
 
     async def _newest_of_table(self) -> int:
         """Return the newest time in the table; for when the log's last entry says none, as after a restoration."""
-        return max((_step_ms(each) for each in (await self.load()).commands.values()), default=0)
+        return max((each.step_ms for each in (await self.load()).commands.values()), default=0)
 
     async def _last_digest(self) -> bytes:
         entries: Any = await self._redis.xrevrange(self._keys.log, count=1)
@@ -272,16 +272,9 @@ def _progress(command: Command | None) -> int:
     return 1 + (command.confirmed_by is not None) + 2 * (command.lifted_ms is not None)
 
 
-def _step_ms(command: Command) -> int:
-    """Return when the last step of a command was taken."""
-    if command.lifted_ms is not None:
-        return command.lifted_ms
-    return command.created_ms if command.confirmed_ms is None else command.confirmed_ms
-
-
 def _not_before(command: Command, least_ms: int) -> Command:
     """Return a command whose last step was taken at a time at the earliest."""
-    if _step_ms(command) >= least_ms:
+    if command.step_ms >= least_ms:
         return command
     if command.lifted_ms is not None:
         return msgspec.structs.replace(command, lifted_ms=least_ms)

@@ -50,7 +50,7 @@ class IdentityLog:
     def __init__(self, redis: Redis, namespace: str) -> None:
         self._redis = redis
         self._keys = identity_keys(namespace)
-        self._write = redis.register_script(load_script("write_identities"))
+        self._write = redis.register_script(load_script("logs/write_identities"))
 
     async def load(self) -> StoredIdentities:
         """Read the table. Raises RedisError or OSError if Redis does not answer."""

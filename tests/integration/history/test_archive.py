@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,11 @@ from oddsengine.history.verification.verifier import Verifier
 from oddsengine.streams.chain.links import digest_of
 from oddsengine.streams.chain.sealing import commitment
 from oddsengine.streams.commands.log import CommandLog
-from oddsengine.streams.keys import command_keys
+from oddsengine.streams.keys import command_keys, notes_key
 from oddsengine.streams.notes.log import Note, NoteLog
-from tests.support.builders import a_command
+from tests.support.builders import a_command, an_event, an_offer_of
 from tests.support.history.archiving import NAMESPACE, archiving, fetch, market_at, until_archived
+from tests.support.history.synthetic import EPOCH, SyntheticShard
 from tests.support.streams.ends import KEYS, Owner
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from oddsengine.domain.changes import MarketRecord
     from oddsengine.history.database import Database
     from oddsengine.streams.embedded import EmbeddedRedis
+
+#: what was archived of notes, in order
+BODIES = "SELECT body FROM records WHERE kind = $1 ORDER BY number"
 
 
 def shown(record: MarketRecord | None) -> object:
@@ -166,9 +171,7 @@ async def test_commands_are_archived_after_redis_has_lost_some(
             await CommandLog(redis, NAMESPACE).write(a_command("note", key=f"before{number}", all=True))
         await until_archived(database, 0, 3, stream="commands")
         # An earlier state of the server comes back: without the end of the log.
-        for number in range(kept + 1, 4):
-            await redis.xdel(keys.log, f"{number}-0")
-        await redis.eval("redis.call('XSETID', KEYS[1], ARGV[1])", 1, keys.log, f"{kept}-0")
+        await set_back(redis, keys.log, f"{kept}-0")
         await redis.hset(keys.table, "seq", kept)
         if not kept:
             await redis.delete(keys.log, keys.table)
@@ -190,8 +193,100 @@ async def test_notes_are_records_in_a_chain_of_their_own(database: Database, red
     log = NoteLog(redis, NAMESPACE)
     await log.write([Note("explanation", "e1/match_odds", 5000, b"{}"), Note("feed", "sim", 6000, b'{"state":"live"}')])
     async with archiving(database, redis_server.url):
-        await until_archived(database, 1, 0, stream=str(NOTES))
+        await until_archived(database, *(await log.last()), stream=str(NOTES))
     rows = await fetch(database, "SELECT kind, key, at_ms, body FROM records ORDER BY number")
     explanation = (RecordKind.EXPLANATION, key_of("e1/match_odds"), 5000, b"{}")
     assert [explanation, (RecordKind.FEED, key_of("sim"), 6000, b'{"state":"live"}')] == rows
     assert [] == (await Verifier(database, {}).run()).problems
+
+
+async def set_back(redis: Redis, stream: str, last: str) -> None:
+    """Make a stream what it was earlier: it ends with an entry, and the next one has the number after that."""
+    entries: Any = await redis.xrange(stream, min=f"({last}")
+    await redis.xdel(stream, *(entry[0] for entry in entries))
+    await redis.eval("redis.call('XSETID', KEYS[1], ARGV[1])", 1, stream, last)
+
+
+async def test_notes_are_archived_once_each_after_redis_has_lost_some(
+    database: Database, redis_server: EmbeddedRedis, redis: Redis
+) -> None:
+    """Whether others have their numbers now, the stream begins again, or ends before them; what was trimmed is a gap too."""
+    key, log = notes_key(NAMESPACE), NoteLog(redis, NAMESPACE)
+    expected: list[bytes] = []
+
+    async def write(*bodies: bytes) -> None:
+        await log.write([Note("feed", "sim", 5000 + len(expected) + number, body) for number, body in enumerate(bodies)])
+        expected.extend(bodies)
+
+    async def until_archived_all() -> None:
+        async with asyncio.timeout(20):
+            while [*expected] != [row[0] for row in await fetch(database, BODIES, RecordKind.FEED)]:
+                await asyncio.sleep(0.02)
+
+    async with archiving(database, redis_server.url):
+        await write(b"1", b"2", b"3")
+        await until_archived_all()
+        entries: Any = await redis.xrange(key, count=1)
+        first = entries[0][0].decode()
+        await set_back(redis, key, first)
+        await write(b"other 2", b"other 3", b"other 4")
+        await until_archived_all()
+        await set_back(redis, key, first)
+        await write(b"another 2")
+        await until_archived_all()
+        await redis.delete(key)
+        await write(b"begun again")
+        await until_archived_all()
+    await write(b"a", b"b")
+    await redis.xtrim(key, maxlen=1, approximate=False)
+    expected.remove(b"a")
+    async with archiving(database, redis_server.url):
+        await until_archived_all()
+    verified = await Verifier(database, {}).run()
+    assert [] == verified.problems
+    assert [*["lost"] * 3, "trimmed"] == [gap.reason for gap in verified.gaps]
+
+
+async def test_entries_that_others_have_replaced_at_the_same_positions_are_behind_a_gap(
+    database: Database, redis_server: EmbeddedRedis, redis: Redis
+) -> None:
+    owner = await Owner(redis).claimed(EPOCH)
+    async with archiving(database, redis_server.url):
+        for price in (2000, 2100, 2200):
+            await owner.offers(price)
+        await until_archived(database, EPOCH, 3)
+    await redis.delete(KEYS.changes)
+    other = SyntheticShard(0, ("default",), 1)
+    for number in range(1, 7):
+        other.offer.stage_event(an_event())
+        other.offer.stage_market(an_offer_of(prices={"home": 3000 + number * 100}))
+        entry = other.publish(number)
+        assert entry is not None
+        await redis.xadd(KEYS.changes, {"b": entry.batch, "d": entry.digest}, id=entry.position.stream_id())
+    await redis.hset(KEYS.snapshot, "whole", f"{await redis.hlen(KEYS.snapshot)}@{EPOCH}-6")
+    async with archiving(database, redis_server.url):
+        await until_archived(database, EPOCH, 6)
+    assert [(3, 4, "replaced")] == await fetch(database, "SELECT after_seq, until_seq, reason FROM gaps")
+    assert [] == (await Verifier(database, {}).run()).problems
+    await database.execute("DELETE FROM gaps")
+    assert [] != (await Verifier(database, {}).run()).problems
+
+
+async def test_an_epoch_that_begins_with_nothing_is_known_at_once(
+    database: Database, redis_server: EmbeddedRedis, redis: Redis
+) -> None:
+    owner = await Owner(redis).claimed()
+    await owner.offers(2000)
+    async with archiving(database, redis_server.url):
+        await until_archived(database, owner.offer.epoch, 1)
+        await redis.delete(KEYS.changes, KEYS.snapshot)
+        owner = await Owner(redis).claimed(2_000_000)
+        await owner.offers(2500, "e2/match_odds")
+        await until_archived(database, owner.offer.epoch, 1)
+    known = "SELECT epoch, seq FROM records WHERE kind = $1 AND epoch = 2000000"
+    assert [(2_000_000, 0)] == await fetch(database, known, RecordKind.PROFILES)
+    assert [("lost",)] == await fetch(database, "SELECT reason FROM gaps")
+    assert await market_at(database, "e1/match_odds", 2_000_000, 0) is None
+    assert shown(owner.offer.markets.get("e2/match_odds")) == shown(  # type: ignore[call-overload]
+        await market_at(database, "e2/match_odds", 2_000_000, 1)
+    )

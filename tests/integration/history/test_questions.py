@@ -175,6 +175,7 @@ async def test_pages_gaps_and_refusals(tmp_path: Path, database: Database, redis
         await owner.publisher.publish(prepare(owner.offer, batch))
 
     log = CommandLog(redis, NAMESPACE)
+    owner.offer.stage_event(an_event("e9", competition="old"))
     for price in (2000, 2100, 2200, 2300):
         await offers(price)
     async with archiving(database, redis_server.url):
@@ -182,7 +183,9 @@ async def test_pages_gaps_and_refusals(tmp_path: Path, database: Database, redis
         made = a_command("note", all=True)
         await log.write(made)
         await log.write(msgspec.structs.replace(made, lifted_by="bob", lifted_ms=made.created_ms + 5), made)
-        await until_archived(database, 0, 2, stream="commands")
+        await log.write(msgspec.structs.replace(a_command("note", key="old", event="e9"), author="old"))
+        await until_archived(database, 0, 3, stream="commands")
+    owner.offer.remove_event(EventId("e9"))
     for price in (2400, 2500, 2600):
         await offers(price)
     await redis.xtrim(KEYS.changes, minid=f"{owner.offer.epoch}-7", approximate=False)
@@ -232,6 +235,7 @@ async def check_pages(gateway: RunningGateway, times: list[int]) -> None:
     assert [2.0, 2.1, 2.2, 2.3, 2.6] == prices
     assert (None, 2.1) == (pages[0]["before"], pages[1]["before"]["selections"]["home"]["price"])
     assert ["beginning", "trimmed"][-1:] == [gap["reason"] for gap in pages[0]["gaps"]][-1:]
+    assert pages[0] == await ask(gateway, f"{path}/changes?limit=2&from=0")
     part = await ask(gateway, f"{path}/changes?from={times[2]}&to={times[3]}")
     assert (2.0, 2) == (part["before"]["selections"]["home"]["price"], len(part["changes"]))
 
@@ -239,6 +243,10 @@ async def check_pages(gateway: RunningGateway, times: list[int]) -> None:
     steps += (await ask(gateway, "commands?author=ann&limit=5"))["steps"][1:]
     assert [("made", None), ("lifted", "bob")] == [(step["step"], step["command"]["lifted_by"]) for step in steps]
     assert [] == (await ask(gateway, "commands?author=eve"))["steps"]
+    # The event has left the offer since: the history knows what it was part of.
+    for channels, seen in ((["competition:old"], 1), (["sport:football"], 1), (["competition:cup"], 0)):
+        narrowed = await ask(gateway, "commands", channels=channels)
+        assert seen == [step["command"]["scope"].get("event") for step in narrowed["steps"]].count("e9"), channels
 
 
 async def check_refusals(gateway: RunningGateway, times: list[int]) -> None:
@@ -255,9 +263,15 @@ async def check_refusals(gateway: RunningGateway, times: list[int]) -> None:
         ("commands?author=a%00", 400, "NUL", {}),
         (f"{path}?when=1", 400, "unknown parameter", {}),
         (f"{path}/changes?cursor=1-2", 400, "cursor", {}),
+        (f"{path}/changes?cursor=7fffffffffff-0-0-0", 400, "future", {}),
+        ("commands?cursor=7fffffffffff-0", 400, "future", {}),
+        (f"{path}?at=0", 404, "begins at", {}),
+        (f"{path}?at=" + "9" * 5000, 400, "at must be", {}),
         (f"{path}/changes?limit=0", 400, "limit", {}),
         (f"{path}?profile=silver", 404, "was not published", {}),
         (f"{path}?profile=silver", 403, "of the profile gold", {"profile": "gold"}),
+        (path, 404, "was not published", {"profile": "gold"}),
+        (f"{path}/changes", 404, "was not published", {"profile": "gold"}),
         (path, 404, "has nothing of", {"channels": ["sport:tennis"]}),
         (path, 403, "service", {"role": "subscriber"}),
         ("commands", 403, "trader", {"role": "service"}),

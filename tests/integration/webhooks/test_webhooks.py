@@ -16,9 +16,10 @@ from redis.asyncio import Redis
 from oddsengine.domain.feed_updates import MarketUpdate
 from oddsengine.runtime.parts.webhooks import open_endpoints, renew_secrets, run_webhooks, webhooks_part
 from oddsengine.runtime.settings import EngineSettings
-from oddsengine.streams.keys import webhook_keys
+from oddsengine.streams.commands.log import CommandLog
+from oddsengine.streams.keys import command_keys, webhook_keys
 from oddsengine.webhooks.settings import WebhookSettings
-from tests.support.builders import a_definition, a_quote, market_updates
+from tests.support.builders import a_command, a_definition, a_quote, market_updates
 from tests.support.clients.webhook_receiver import SECRET, Receiver, receiving, verify
 from tests.support.service import RunningService, quick_settings, running_service, wait_until
 
@@ -158,6 +159,27 @@ async def test_one_process_delivers_and_another_goes_on_when_it_stops(service: R
         await command(service, "again")
         await receiver.wait_for("command.made", "command.made")
         await counted(second, delivered_total=1)
+
+
+async def test_what_happens_after_redis_came_back_as_it_was_earlier_is_told(service: RunningService, receiver: Receiver) -> None:
+    """Another command has the number of one that was told then, and another event that of one that was delivered."""
+    namespace = service.settings.redis.namespace
+    redis = Redis.from_url(service.settings.redis.url)
+    log = CommandLog(redis, namespace)
+    keys = [*command_keys(namespace), *webhook_keys(namespace)]
+    async with telling(service, receiver, events=("commands",)) as webhooks:
+        await log.write(a_command("note", key="c1", all=True))
+        await counted(webhooks, delivered_total=1)
+        earlier: list[Any] = [await redis.dump(key) for key in keys]
+        await log.write(a_command("note", key="c2", all=True))
+        await counted(webhooks, delivered_total=2)
+        async with redis.pipeline() as pipe:
+            for key, value in zip(keys, earlier, strict=True):
+                pipe.restore(key, 0, value, replace=True)
+            await pipe.execute()
+        await CommandLog(redis, namespace).write(a_command("note", key="c3", all=True))
+        await wait_until(lambda: "c3" in {event["data"]["id"] for event in receiver.accepted}, "the command after it")
+    await redis.aclose()
 
 
 async def test_guards_that_suspend_much_are_told(service: RunningService, receiver: Receiver) -> None:

@@ -15,8 +15,8 @@ from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId
 from oddsengine.gateway.protocol import encoders
 from oddsengine.offer.owned_offer import OwnedOffer
-from oddsengine.streams.consuming.shard_consumer import Reload, StreamEntry
 from oddsengine.streams.positions import ORIGIN, Position
+from oddsengine.streams.tailing.reloading_tail import Reload, StreamEntry
 from tests.support.builders import a_command, an_event, an_offer_of
 from tests.support.streams.entries import sent
 
@@ -41,7 +41,7 @@ class Installation:
     def commit(self) -> None:
         batch = self.offer.commit(len(self.entries), heartbeat=True)
         assert batch is not None
-        self.entries.append(StreamEntry(Position(self.offer.epoch, self.offer.seq), {}, batch, sent(self.offer, batch)))
+        self.entries.append(StreamEntry(Position(self.offer.epoch, self.offer.seq), batch, sent(self.offer, batch)))
 
     def records(self) -> list[Record]:
         events = [entry.record for entry in self.offer.events.values()]
@@ -155,7 +155,7 @@ def test_prices_of_an_earlier_epoch_are_those_of_the_profile() -> None:
     earlier.stage_market(an_offer_of(prices={"home": 2000}))
     batch = earlier.commit(0)
     assert batch is not None
-    entry = StreamEntry(Position(1, 1), {}, batch, sent(earlier, batch))
+    entry = StreamEntry(Position(1, 1), batch, sent(earlier, batch))
     for profiles, expected in ((("default",), 2.0), ((), None), (("vip", "default"), None)):
         encoder = ShardEncoder(0, "default", "decimal", (), profiles)
         encoder.load(Position(2, 0), [Meta(("vip", "default"), 0)])

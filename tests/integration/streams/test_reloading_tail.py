@@ -1,4 +1,4 @@
-"""A consumer reads every entry once, and names what it could not read."""
+"""A reloading tail reads every entry once, and names what it could not read."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest_asyncio
 from oddsengine.common.tasks import end_tasks
 from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.connection import open_client
-from oddsengine.streams.consuming.shard_consumer import Reload, ShardConsumer
 from oddsengine.streams.positions import ORIGIN, Position
+from oddsengine.streams.tailing.reloading_tail import Reload, ReloadingTail
 from tests.support.streams.ends import KEYS, Owner
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from oddsengine.streams.consuming.shard_consumer import StreamEntry
     from oddsengine.streams.embedded import EmbeddedRedis
+    from oddsengine.streams.tailing.reloading_tail import StreamEntry
 
 
 @pytest_asyncio.fixture
@@ -34,33 +34,33 @@ async def reader(redis_server: EmbeddedRedis, redis: Redis) -> AsyncIterator[Sha
     await client.aclose()
 
 
-async def next_of(consumer: ShardConsumer) -> list[StreamEntry] | Reload:
+async def next_of(tail: ReloadingTail) -> list[StreamEntry] | Reload:
     async with asyncio.timeout(10):
-        while not (found := await consumer.read()):
+        while not (found := await tail.read()):
             pass
         return found
 
 
-async def prices_of(consumer: ShardConsumer, count: int) -> list[int | None]:
+async def prices_of(tail: ReloadingTail, count: int) -> list[int | None]:
     """Return the prices of so many entries."""
     prices: list[int | None] = []
     while len(prices) < count:
-        entries = await next_of(consumer)
+        entries = await next_of(tail)
         assert isinstance(entries, list)
         prices += [market.selections["home"].prices[0] for entry in entries for market in entry.batch.markets]
     return prices
 
 
-async def reload_of(consumer: ShardConsumer) -> Reload:
-    found = await next_of(consumer)
+async def reload_of(tail: ReloadingTail) -> Reload:
+    found = await next_of(tail)
     assert isinstance(found, Reload)
     return found
 
 
-async def test_a_consumer_reads_on_where_another_one_has_stopped(redis: Redis, reader: SharedReader) -> None:
+async def test_a_tail_reads_on_where_another_one_has_stopped(redis: Redis, reader: SharedReader) -> None:
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
-    first = ShardConsumer(reader, 0, KEYS, ORIGIN)
+    first = ReloadingTail(reader, 0, KEYS, ORIGIN)
     begun = await reload_of(first)
     assert ("start", ORIGIN, Position(1_000_000, 1), Position(1_000_000, 1)) == begun[:4]
     assert "e1/match_odds" in [getattr(record, "id", "") for record in begun.records]
@@ -68,7 +68,7 @@ async def test_a_consumer_reads_on_where_another_one_has_stopped(redis: Redis, r
     assert [2100] == await prices_of(first, 1)
     for price in (2200, 2300):
         await owner.offers(price)
-    assert [2200, 2300] == await prices_of(ShardConsumer(reader, 0, KEYS, first.position), 2)
+    assert [2200, 2300] == await prices_of(ReloadingTail(reader, 0, KEYS, first.position), 2)
 
 
 async def test_what_was_trimmed_is_named_and_the_rest_is_read(redis: Redis, reader: SharedReader) -> None:
@@ -76,23 +76,23 @@ async def test_what_was_trimmed_is_named_and_the_rest_is_read(redis: Redis, read
     for price in (2000, 2100, 2200, 2300):
         await owner.offers(price)
     await redis.xtrim(KEYS.changes, minid="1000000-3", approximate=False)
-    consumer = ShardConsumer(reader, 0, KEYS, Position(1_000_000, 1))
-    found = await reload_of(consumer)
+    tail = ReloadingTail(reader, 0, KEYS, Position(1_000_000, 1))
+    found = await reload_of(tail)
     assert ("trimmed", Position(1_000_000, 1), Position(1_000_000, 2), Position(1_000_000, 4)) == found[:4]
-    assert [2200, 2300] == await prices_of(consumer, 2)
+    assert [2200, 2300] == await prices_of(tail, 2)
 
 
 async def test_entries_of_a_new_epoch_follow_its_state(redis: Redis, reader: SharedReader) -> None:
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
-    consumer = ShardConsumer(reader, 0, KEYS, Position(1_000_000, 0))
-    assert [2000] == await prices_of(consumer, 1)
+    tail = ReloadingTail(reader, 0, KEYS, Position(1_000_000, 0))
+    assert [2000] == await prices_of(tail, 1)
     new = await Owner(redis).claimed()
     await new.offers(2500)
-    found = await reload_of(consumer)
+    found = await reload_of(tail)
     epoch = new.offer.epoch
     assert ("epoch", Position(1_000_000, 1), Position(epoch, 0), Position(epoch, 1)) == found[:4]
-    assert [2500] == await prices_of(consumer, 1)
+    assert [2500] == await prices_of(tail, 1)
 
 
 async def test_an_unreadable_entry_is_a_gap(redis: Redis, reader: SharedReader) -> None:
@@ -101,7 +101,7 @@ async def test_an_unreadable_entry_is_a_gap(redis: Redis, reader: SharedReader) 
     top = Position(owner.offer.epoch, owner.offer.seq)
     await redis.xadd(KEYS.changes, {"b": b"\xc1"}, id=f"{top.epoch}-{top.seq + 1}")
     await redis.hset(KEYS.snapshot, "whole", f"{await redis.hlen(KEYS.snapshot)}@{top.epoch}-{top.seq + 1}")
-    found = await reload_of(ShardConsumer(reader, 0, KEYS, top))
+    found = await reload_of(ReloadingTail(reader, 0, KEYS, top))
     gone = Position(top.epoch, top.seq + 1)
     assert ("unreadable", top, gone, gone) == found[:4]
 
@@ -109,8 +109,8 @@ async def test_an_unreadable_entry_is_a_gap(redis: Redis, reader: SharedReader) 
 async def test_a_server_that_has_less_than_was_read_is_not_trusted(redis: Redis, reader: SharedReader) -> None:
     owner = await Owner(redis).claimed()
     await owner.offers(2000)
-    consumer = ShardConsumer(reader, 0, KEYS, Position(owner.offer.epoch, 5))
+    tail = ReloadingTail(reader, 0, KEYS, Position(owner.offer.epoch, 5))
     for _ in range(2):
-        assert [] == await consumer.read()
+        assert [] == await tail.read()
     await Owner(redis).claimed()
-    assert "epoch" == (await reload_of(consumer)).cause
+    assert "epoch" == (await reload_of(tail)).cause
