@@ -84,7 +84,7 @@ class _Counting:
     def replaced(self, _shard: int) -> None:
         """Do nothing."""
 
-    def epoch_opened(self, _shard: int) -> None:
+    def epoch_opened(self, _shard: int, _age_s: float) -> None:
         """Do nothing."""
 
     def went_stale(self, _shard: int) -> None:

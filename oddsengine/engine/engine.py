@@ -118,6 +118,8 @@ class Engine:
         self._now_ms = now_ms
         #: returns the status of every feed; set by the runner of the feeds
         self.describe_feeds: Callable[[], list[dict[str, Any]]] = list
+        #: returns how old what is known of the feeds is that are not down, in milliseconds; set likewise
+        self.age_of_feeds_ms: Callable[[], int] = int
         self.ownership = Ownership(
             name or secrets.token_hex(8),
             LeaseTable(redis, namespace, "shards"),
@@ -159,6 +161,7 @@ class Engine:
                 heartbeat_s,
                 wall_ms,
                 self.ownership.lease,
+                age_ms=self._age_ms,
             )
             for shard, publisher in enumerate(self._publishers)
         ]
@@ -183,6 +186,9 @@ class Engine:
         self.identities.wake()
         for writer in self.ownership.active:
             writer.wake()
+
+    def _age_ms(self) -> int:
+        return self.age_of_feeds_ms()
 
     def _is_gone(self, command: Command) -> bool:
         shards = [(shard_of(EventId(event), len(self.writers)), EventId(event)) for event in command.events]

@@ -48,8 +48,8 @@ class Listener(Protocol):
         """Handle entries that were applied in sequence; the offer is at the position of the last one."""
         ...
 
-    def epoch_opened(self, shard: int) -> None:
-        """Handle a new epoch, whose state is not loaded yet: its owner is alive."""
+    def epoch_opened(self, shard: int, age_s: float) -> None:
+        """Handle a new epoch, whose state is not loaded yet: its owner is alive, and that state was so old."""
         ...
 
     def went_stale(self, shard: int) -> None:
@@ -235,7 +235,7 @@ class Follower:
                 if position.epoch > self._position.epoch and not self.stale:
                     # A new owner is alive, and its whole state is in the snapshot.
                     self._last_entry_s = self._clock()
-                    self._listener.epoch_opened(self._shard)
+                    self._listener.epoch_opened(self._shard, _age_s(fields))
                 self._position = ORIGIN
                 self._notify(applied)
                 return False
@@ -269,3 +269,11 @@ class Follower:
     def _go_stale(self) -> None:
         self.stale = True
         self._listener.went_stale(self._shard)
+
+
+def _age_s(fields: dict[bytes, bytes]) -> float:
+    """Return how old the state was that an entry opens an epoch with."""
+    try:
+        return decode_entry(fields[BATCH_FIELD]).age_ms / 1000
+    except (*DECODING_ERRORS, LookupError, ValueError):
+        return 0.0

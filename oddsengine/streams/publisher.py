@@ -58,9 +58,10 @@ class Publication(msgspec.Struct, frozen=True):
     settled: tuple[tuple[str, bytes], ...] = ()
 
 
-def prepare(offer: OwnedOffer, batch: Batch) -> Publication:
-    """Encode the batch that an offer has just committed, with the snapshot fields it changes."""
+def prepare(offer: OwnedOffer, batch: Batch, sent_ms: int = 0, age_ms: int = 0) -> Publication:
+    """Encode the batch that an offer has just committed, with the snapshot fields it changes; see `Entry` for the times."""
     entry = entry_of(offer, batch)
+    entry.sent_ms, entry.age_ms = sent_ms, age_ms
     update = offer.snapshot_update(batch)
     changed: dict[str, bytes | None] = dict.fromkeys(obsolete_keys(update))
     for market, record in zip(entry.markets, entry.records, strict=True):
@@ -127,8 +128,9 @@ class Publisher:
         self._taken = 0
         #: whether the state was built on all of what the last owner published
         self._is_whole = True
-        #: the batch that opens the epoch
+        #: the batch that opens the epoch, and how old what it says is
         self._opening = b""
+        self._age_ms = 0
         self._server_clock = ServerClock()
         #: the batch that was sent last, and when it is too old for Redis
         self._limit: tuple[Position, int] = (ORIGIN, 0)
@@ -180,7 +182,7 @@ class Publisher:
         self._server_clock.note(sent_s, head.server_ms)
         return head
 
-    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = ()) -> None:
+    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = (), age_ms: int = 0) -> None:
         """Open an epoch above every earlier one and write the whole state in it.
 
         The state is written in pieces, invisible to followers; then the epoch is opened in one call. A claim that an error has
@@ -193,11 +195,13 @@ class Publisher:
             now_ms: Unix milliseconds.
             unpublished: what the offer has committed since the state was loaded, or since our last write, and nobody has read. A
                 repeated call names the same ones, and further ones after them.
+            age_ms: how old the state is; see `Entry`.
 
         Raises:
             Overtaken: if entries were written since the state was loaded, or since our last write.
             TooLate: if the claim reached Redis too late, or was interrupted for too long.
         """
+        self._age_ms = age_ms
         await self._begin_claim(now_ms, unpublished)
         while True:
             if self._staged is None:
@@ -281,9 +285,12 @@ class Publisher:
         staged = self.offer.open_epoch(max(top.epoch + 1, self.offer.epoch + 1, now_ms))
         self._unpublished.append(Batch(now_ms, staged.events, staged.markets, staged.removals))
         # Not encoded again when the claim is repeated: an entry that is already written keeps its digest.
-        self._opening = encode(opening_of(self.offer, self._unpublished, now_ms)) if self._is_whole else b""
-        if not 0 < len(self._opening) <= _MAX_OPENING_BYTES:
-            self._opening = encode(Entry(0, now_ms))
+        bare = Entry(0, now_ms, sent_ms=now_ms, age_ms=self._age_ms)
+        opening = opening_of(self.offer, self._unpublished, now_ms) if self._is_whole else bare
+        opening.sent_ms, opening.age_ms = bare.sent_ms, bare.age_ms
+        self._opening = encode(opening)
+        if len(self._opening) > _MAX_OPENING_BYTES:
+            self._opening = encode(bare)
 
     def _followed(self) -> Link:
         """Return the entry that the state is built on."""

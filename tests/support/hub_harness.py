@@ -115,6 +115,9 @@ class Gateway:
         #: by how much time advances at each reading of the clock
         self.tick_s = 0.0
         self.clock_reads = 0
+        #: how old what owners say is when they write it, and how long that is on its way; None: they do not say
+        self.age_s = 0.0
+        self.transit_s: float | None = None
         settings = HubSettings(stale_suspend_after_s=stale_suspend_after_s, thresholds=thresholds or Thresholds())
         self.hub = Hub(self.replica, self._clock, lambda: 1 + int(1000 * self.now_s), settings)
 
@@ -166,6 +169,10 @@ class Gateway:
             batch = owner.commit(0)
             if batch is not None:
                 entry = sent(owner, batch)
+                if self.transit_s is not None:
+                    # By another clock.
+                    entry.sent_ms = 9_000_000 + round(1000 * (self.now_s - self.transit_s))
+                    entry.age_ms = round(1000 * self.age_s)
                 self.replica.offers[shard].apply(entry)
                 self.hub.staleness.changed(shard, [entry])
 

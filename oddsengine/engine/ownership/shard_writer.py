@@ -49,8 +49,8 @@ class ShardPublisher(Protocol):
     async def load(self) -> None:
         """Load what the last owner published into another offer."""
 
-    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = ()) -> None:
-        """Open an epoch with the whole state, which includes what is committed and was not published."""
+    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = (), age_ms: int = 0) -> None:
+        """Open an epoch with the whole state, of some age, which includes what is committed and was not published."""
 
     async def publish(self, publication: Publication) -> None:
         """Write a prepared batch."""
@@ -94,6 +94,7 @@ class ShardWriter:
         wall_ms: Unix milliseconds by the system's clock, for the time that batches are published with; None for `now_ms`.
         lease: nothing is written while it is not held.
         time_slice: how much of a large flush is done before that is published and others get their turn; None: 10 ms.
+        age_ms: returns how old what is known of the sources is.
     """
 
     def __init__(  # noqa: PLR0913 - it is wired once
@@ -107,9 +108,11 @@ class ShardWriter:
         wall_ms: Callable[[], int] | None = None,
         lease: WriteLease | None = None,
         time_slice: TimeSlice | None = None,
+        age_ms: Callable[[], int] = int,
     ) -> None:
         self._lease = lease or UnlimitedLease()
         self._time_slice = time_slice or ClockedSlice()
+        self._age_ms = age_ms
         self._pipeline = pipeline
         self.shard = shard
         self._user = f"owner of shard {shard}"
@@ -272,7 +275,7 @@ class ShardWriter:
             _log.error("last write not made, gateways will suspend the markets", shard=self.shard, timeout_s=LAST_WRITE_S)
 
     async def _write(self, batch: Batch) -> None:
-        publication = prepare(self._publisher.offer, batch)
+        publication = prepare(self._publisher.offer, batch, self._now_ms(), self._age_ms())
         try:
             await self._retry(partial(self._publisher.publish, publication), gives_up=not self._stopped.is_set())
         except DataLost as lost:
@@ -336,7 +339,8 @@ class ShardWriter:
                 return
 
     async def _claim(self, *unpublished: Batch | None) -> None:
-        await self._publisher.claim(self._now_ms(), [batch for batch in unpublished if batch is not None])
+        batches = [batch for batch in unpublished if batch is not None]
+        await self._publisher.claim(self._now_ms(), batches, self._age_ms())
         self._published_profiles = self._publisher.offer.profiles
         self.claims += 1
 

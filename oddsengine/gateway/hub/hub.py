@@ -213,7 +213,11 @@ class Hub:
         return await self._dispatcher.snapshot(channel, options)
 
     def note_http_request(self) -> None:
-        """Note an HTTP request: while requests keep coming, flushes yield to them more often."""
+        """Note an HTTP request: while requests keep coming, flushes yield to them more often.
+
+        What it asks for may be too old by now: this process may have stood still since it looked last.
+        """
+        self.staleness.watch()
         self._dispatcher.note_http_request()
 
     def _subscribe(self, session: Session, request: Subscribe) -> None:

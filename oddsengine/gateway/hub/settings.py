@@ -14,7 +14,7 @@ class HubSettings(NamedTuple):
     - `profile`: the profile of clients whose token names none; None for the first.
     - `slow_client_timeout_s`: how long a socket may make no progress before it is closed.
     - `history_ms`: how long prices that were on offer are kept.
-    - `stale_suspend_after_s`: how long after the last message of its owner the markets of a shard are suspended for clients;
+    - `stale_suspend_after_s`: how old what is known of a shard may be before its markets are suspended for clients;
       0: never.
     - `thresholds`: from which sizes work is split.
     """

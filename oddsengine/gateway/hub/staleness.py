@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from oddsengine.streams.state_age import StateAge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -10,20 +12,24 @@ if TYPE_CHECKING:
     from oddsengine.gateway.hub.dispatcher import Dispatcher
     from oddsengine.offer.entries.entry import Entry
 
+#: A stale-suspended shard opens once what is read of it is no older than this share of the limit, or it would close at once.
+_LIFTED_BELOW: Final = 0.5
+
 
 class StalenessMonitor:
     """Listens to the followers (`oddsengine.streams.follower.Listener`) and passes on what they read to the dispatcher.
 
-    A shard is live, then *stale*: its audiences are warned. The configured time after the last message of its owner it is
-    *stale-suspended*: clients see all its markets suspended. The silence of an owner that has never written counts from the start
-    of this process, because an unknown age is too old. Any message of the owner makes the shard live again; the audiences of
-    one that was stale-suspended are sent a snapshot.
+    A shard is live, then *stale*: its audiences are warned. Once what is known of it is older than the configured time it is
+    *stale-suspended*: clients see all its markets suspended. An age has everything in it from the feeder on: what the owner says
+    of the age of its sources, how long its entry was on its way, and the silence since. That of an owner that has never written
+    counts from the start of this process, because an unknown age is too old. An entry that is young enough makes the shard live
+    again; the audiences of one that was stale-suspended are sent a snapshot.
 
     Args:
         dispatcher: sends to all audiences.
         clock: monotonic seconds.
         now_ms: the wall clock, Unix milliseconds.
-        stale_suspend_after_s: how long after the last message of its owner a shard is stale-suspended; 0: never.
+        stale_suspend_after_s: how old what is known of a shard may be, before it is stale-suspended; 0: never.
     """
 
     def __init__(
@@ -34,15 +40,16 @@ class StalenessMonitor:
         self._clock = clock
         self._now_ms = now_ms
         self._stale_suspend_after_s = stale_suspend_after_s
-        #: when each shard's owner last wrote, monotonic seconds
-        self._last_write_s = dict.fromkeys(range(len(self._replica.offers)), clock())
+        self._ages = [StateAge(clock()) for _ in self._replica.offers]
+        #: the epoch of each shard's age: in another one, another owner may write, with another clock
+        self._epochs = [0] * len(self._ages)
         #: shards found stale here, of which the follower knows nothing: it will not call `went_live`
         self._hung: set[int] = set()
         for shard in self._replica.stale_since:
             self._replica.stale_since[shard] = now_ms()
 
     def use(self, stale_suspend_after_s: float) -> None:
-        """Stale-suspend after another time from now on. A shard that is stale-suspended stays so until its owner writes."""
+        """Stale-suspend at another age from now on. A shard that is stale-suspended stays so until its owner writes."""
         self._stale_suspend_after_s = stale_suspend_after_s
 
     def replaced(self, shard: int) -> None:
@@ -51,18 +58,17 @@ class StalenessMonitor:
 
     def changed(self, shard: int, entries: list[Entry]) -> None:
         """Dispatch what was just applied to a shard."""
-        self._last_write_s[shard] = self._clock()
-        if shard in self._replica.stale_suspended:
-            self._lift_suspension(shard)
-        else:
-            self._dispatcher.changed(shard, entries)
-        if shard in self._hung:
-            self.went_live(shard)
-
-    def epoch_opened(self, shard: int) -> None:
-        """Note that a shard's owner is alive: it has opened an epoch, whose state is not loaded yet."""
+        self._note_age(shard, entries[-1])
+        self._check(shard, self._clock())
         if shard not in self._replica.stale_suspended:
-            self._last_write_s[shard] = self._clock()
+            self._dispatcher.changed(shard, entries)
+        if shard in self._hung or shard in self._replica.stale_suspended:
+            self._confirm(shard)
+
+    def epoch_opened(self, shard: int, age_s: float) -> None:
+        """Note that a shard's owner is alive: it has opened an epoch, whose state, of some age, is not loaded yet."""
+        if shard not in self._replica.stale_suspended:
+            self._ages[shard].note(self._clock() - age_s)
 
     def went_stale(self, shard: int) -> None:
         """Warn every audience of a shard."""
@@ -71,31 +77,46 @@ class StalenessMonitor:
         self._dispatcher.announce_staleness(shard)
 
     def went_live(self, shard: int) -> None:
-        """Send `live` to every audience of a shard."""
-        self._hung.discard(shard)
-        self._last_write_s[shard] = self._clock()
-        self._replica.stale_since.pop(shard, None)
-        self._dispatcher.announce_staleness(shard)
-        if shard in self._replica.stale_suspended:
-            self._lift_suspension(shard)
+        """Send `live` to every audience of a shard, once what is read of it is young enough."""
+        self._hung.add(shard)
+        self._confirm(shard)
 
     def watch(self) -> None:
-        """Stale-suspend every shard whose owner was silent for the configured time; call every few ms.
+        """Stale-suspend every shard of which what is known is too old; call every few ms.
 
         Measures the silence itself: a follower whose Redis hangs cannot report that it is stale.
         """
-        if not self._stale_suspend_after_s:
-            return
         now_s = self._clock()
-        for shard, written_s in self._last_write_s.items():
-            if now_s - written_s > self._stale_suspend_after_s and shard not in self._replica.stale_suspended:
-                if shard not in self._replica.stale_since:
-                    self.went_stale(shard)
-                    self._hung.add(shard)
-                self._dispatcher.flush_now()
-                self._dispatcher.publish_delta(shard, self._replica.suspend_stale(shard), self._now_ms())
+        for shard in range(len(self._ages)):
+            self._check(shard, now_s)
 
-    def _lift_suspension(self, shard: int) -> None:
-        """Send clients the real state of a shard again."""
-        self._replica.lift_stale_suspension(shard)
-        self._dispatcher.replaced(shard)
+    def _check(self, shard: int, now_s: float) -> None:
+        limit_s = self._stale_suspend_after_s
+        if not limit_s or self._ages[shard].age_s(now_s) <= limit_s or shard in self._replica.stale_suspended:
+            return
+        if shard not in self._replica.stale_since:
+            self.went_stale(shard)
+            self._hung.add(shard)
+        self._dispatcher.flush_now()
+        self._dispatcher.publish_delta(shard, self._replica.suspend_stale(shard), self._now_ms())
+
+    def _note_age(self, shard: int, entry: Entry) -> None:
+        """Note how old the state is that an entry has completed. An earlier release does not say it: it counts from now on."""
+        age, now_s, epoch = self._ages[shard], self._clock(), self._replica.offers[shard].epoch
+        if self._epochs[shard] != epoch:
+            self._epochs[shard] = epoch
+            age.forget_clock()
+        age.note(age.measure(entry.sent_ms, now_s) - entry.age_ms / 1000 if entry.sent_ms else now_s)
+
+    def _confirm(self, shard: int) -> None:
+        """Send clients `live` and the real state of a shard again, if what is known of it is young enough."""
+        limit_s, is_suspended = self._stale_suspend_after_s, shard in self._replica.stale_suspended
+        if is_suspended and limit_s and self._ages[shard].age_s(self._clock()) > _LIFTED_BELOW * limit_s:
+            return
+        if is_suspended:
+            self._replica.lift_stale_suspension(shard)
+            self._dispatcher.replaced(shard)
+        if shard in self._hung:
+            self._hung.discard(shard)
+            self._replica.stale_since.pop(shard, None)
+            self._dispatcher.announce_staleness(shard)

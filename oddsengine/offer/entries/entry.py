@@ -41,6 +41,8 @@ class Entry(msgspec.Struct, array_like=True, gc=False):
         ready: the fragments of the markets, encoded, for each profile; none in the entry that opens an epoch.
         profiles: in the entry that opens an epoch those of its prices: it has what has changed since the entry that the epoch
             follows. Without these it does not have all.
+        sent_ms: when it was committed, by a clock of its owner that is never set; 0 in entries of earlier releases.
+        age_ms: how old what it says was then: by how much the owner's sources may have been ahead of it.
     """
 
     seq: int
@@ -54,6 +56,8 @@ class Entry(msgspec.Struct, array_like=True, gc=False):
     records: list[bytes] = []
     ready: list[msgspec.Raw] = []
     profiles: tuple[str, ...] = ()
+    sent_ms: int = 0
+    age_ms: int = 0
 
     def __post_init__(self) -> None:
         # An entry that anything else wrote into the stream is unreadable, not half a batch.

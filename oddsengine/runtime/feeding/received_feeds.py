@@ -51,6 +51,8 @@ class ReceivedFeeds:
         self._changed = asyncio.Event()
         #: feeds that this process is connected to -> which markets they have confirmed
         self._local: dict[str, Confirmation] = {}
+        #: when this process has last looked at the time, and when before that
+        self._watched_s = self._watched_before_s = time.monotonic()
         self.use(sources, silent_after_s)
 
     def use(self, sources: Mapping[str, Sequence[str]], silent_after_s: Mapping[str, float]) -> None:
@@ -105,12 +107,24 @@ class ReceivedFeeds:
         while True:
             before_s = time.monotonic()
             await asyncio.sleep(_WATCH_S)
+            self._watched_before_s, self._watched_s = self._watched_s, time.monotonic()
             # If this process stood still, what has arrived meanwhile is read first; but not for ever.
             has_waited = not has_waited and time.monotonic() - before_s > 2 * _WATCH_S
             if has_waited:
                 continue
             for reader in self.readers.values():
                 reader.check_age()
+
+    def age_ms(self) -> int:
+        """Return how old the oldest is that is known of a feed which is not down.
+
+        What this process receives itself is as old as the last moment but one at which it has looked at the time: if it stood
+        still since, there is more to read.
+        """
+        ages_s = [reader.age_s for feed, reader in self.readers.items() if feed not in self._local]
+        if self._local:
+            ages_s.append(time.monotonic() - self._watched_before_s)
+        return round(max(ages_s, default=0.0) * 1000)
 
     def begin(self, feed: str, images: Iterable[Aged] | None) -> None:
         """Receive a feed from this process from now on.

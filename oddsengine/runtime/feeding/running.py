@@ -142,6 +142,8 @@ async def share_feeds(
     if engine is not None:
         engine.describe_feeds = shared.status
         engine.ownership.is_followed = shared.is_followed
+        if received is not None:
+            engine.age_of_feeds_ms = received.age_ms
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(keep_on_primary(redis), name="primary")]

@@ -10,12 +10,12 @@ import structlog
 
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, note_outage
-from oddsengine.streams.ingest.age import StateAge
 from oddsengine.streams.ingest.entries import decode_entry
 from oddsengine.streams.ingest.intake import FeedIntake
 from oddsengine.streams.keys import BATCH_FIELD, ingest_keys
 from oddsengine.streams.positions import parse_stream_id
 from oddsengine.streams.snapshots.stored import read_top
+from oddsengine.streams.state_age import StateAge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -102,6 +102,13 @@ class IngestReader:
     def gaps(self) -> int:
         """How often something was missed, or another process took the feed over."""
         return self._intake.gaps
+
+    @property
+    def age_s(self) -> float:
+        """How old what is known of the feed is; 0 if it is down here, so that no price depends on it."""
+        intake = self._intake
+        is_good = (intake.is_current or intake.is_moving) and not intake.is_silent
+        return self._age.age_s(self._clock()) if is_good and self._active.is_set() else 0.0
 
     def pause(self) -> None:
         """Read nothing until `resume`: this process is connected to the provider itself."""

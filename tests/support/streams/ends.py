@@ -89,7 +89,7 @@ class Reader:
         if touched:
             self.heard.append(f"changed {','.join(sorted(touched))}")
 
-    def epoch_opened(self, _shard: int) -> None:
+    def epoch_opened(self, _shard: int, _age_s: float) -> None:
         """Do nothing."""
 
     def went_stale(self, _shard: int) -> None:

@@ -72,7 +72,7 @@ class ShardWatch:
         """Check the state after some batches."""
         self._check(shard)
 
-    def epoch_opened(self, _shard: int) -> None:
+    def epoch_opened(self, _shard: int, _age_s: float) -> None:
         """Do nothing."""
 
     def went_stale(self, shard: int) -> None:

@@ -54,7 +54,7 @@ class MemoryPublisher:
         published, self.offer = self.offer, OwnedOffer(self.offer.profiles)
         self.offer.load(published.epoch, published.seq, list(copy.deepcopy(list(published.records()))))
 
-    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = ()) -> None:
+    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = (), age_ms: int = 0) -> None:
         self._raise()
         if self.claim_errors:
             raise self.claim_errors.pop(0)

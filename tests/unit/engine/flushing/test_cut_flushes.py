@@ -236,7 +236,7 @@ class MemoryPublisher:
     async def load(self) -> None:
         """Do nothing."""
 
-    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = ()) -> None:
+    async def claim(self, now_ms: int, unpublished: Sequence[Batch] = (), age_ms: int = 0) -> None:
         """Do nothing."""
 
     async def publish(self, publication: Publication) -> None:

@@ -135,13 +135,13 @@ async def test_an_epoch_that_opens_is_a_sign_of_life_but_lifts_no_suspension() -
     gateway = Gateway(stale_suspend_after_s=3.0)
     gateway.publish(e1=2000)
     gateway.now_s += 2.5
-    gateway.hub.staleness.epoch_opened(0)
+    gateway.hub.staleness.epoch_opened(0, 0.0)
     gateway.now_s += 2.5
     await gateway.settled()
     assert set() == gateway.replica.stale_suspended
     gateway.now_s += 1.0
     await gateway.settled()
-    gateway.hub.staleness.epoch_opened(0)
+    gateway.hub.staleness.epoch_opened(0, 0.0)
     assert {0} == gateway.replica.stale_suspended
 
 

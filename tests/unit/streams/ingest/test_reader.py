@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
-from oddsengine.streams.ingest.age import StateAge
 from oddsengine.streams.ingest.entries import IngestEntry, encode_entry
 from oddsengine.streams.ingest.reader import IngestReader
 from oddsengine.streams.keys import BATCH_FIELD
+from oddsengine.streams.state_age import StateAge
 from tests.support.service import wait_until
 
 if TYPE_CHECKING:
@@ -73,10 +73,11 @@ async def test_a_feed_is_down_once_what_was_read_of_it_is_too_old() -> None:
         await engine.live()
         engine.now_s += 1.9
         engine.reader.check_age()
-        assert "live" == engine.health[-1]
+        assert ("live", 1.9) == (engine.health[-1], round(engine.reader.age_s, 3))
         engine.now_s += 0.2
         engine.reader.check_age()
         assert "down" == engine.health[-1], "although a read that hangs is still waiting"
+        assert engine.reader.age_s == 0.0, "no open price depends on it any more"
     finally:
         await end_tasks([engine.task])
 

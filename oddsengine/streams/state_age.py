@@ -1,6 +1,7 @@
-"""How old the state of a feed is that was read last, though its feeder has another clock. Pure.
+"""How old the state of a feed or of a shard is that was read last, though its writer has another clock. Pure.
 
-An entry is compared with the fastest one of its term: by how much it took longer, so much older is the state that it brings.
+An entry is compared with the fastest one of its term or epoch: by how much it took longer, so much older is the state that it
+brings. To that comes the age which that had when it was written: so what all stages add up to is known at the end.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class StateAge:
         """Return of which moment, by our clock, the state is that an entry brings.
 
         Args:
-            sent_ms: when the oldest of what it brings was received, by the feeder's clock.
+            sent_ms: when the oldest of what it brings to a feed was received, or when one of a shard was written; by the writer's
+                clock.
             now_s: when it was read.
         """
         took_s = now_s - sent_ms / 1000
