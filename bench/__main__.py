@@ -178,6 +178,32 @@ def ingest(
 
 
 @app.command()
+def scale(
+    subscribers: Annotated[float, typer.Option(help="Connections to plan for.", min=1)] = 1e6,
+    changes: Annotated[float, typer.Option(help="Changes a second to plan for.", min=1)] = 1e6,
+    followed: Annotated[int, typer.Option(help="Events that a subscriber follows.", min=1)] = 2,
+    interval: Annotated[float, typer.Option(help="Seconds between the frames of a channel.", min=0.02)] = 1.0,
+    core_price: Annotated[float, typer.Option(help="Price of an hour of a core.", min=0)] = 0.04,
+    egress_price: Annotated[float, typer.Option(help="Price of a gigabyte that leaves.", min=0)] = 0.02,
+    json: JsonOption = None,
+    plot: PlotOption = None,
+) -> None:
+    """What a change, a frame and a delta cost each role, what a second process adds, and what a large load would take."""
+    from bench.scaling import scenario
+    from bench.scaling.model import Load
+
+    load = Load(
+        subscribers=subscribers,
+        changes_per_s=changes,
+        followed=followed,
+        interval_s=interval,
+        core_price=core_price,
+        egress_price=egress_price,
+    )
+    show(scenario.run(load), json, plot)
+
+
+@app.command()
 def soak(
     subscribers: SubscribersOption = 100,
     minutes: Annotated[float, typer.Option(help="Duration in minutes.")] = 10.0,

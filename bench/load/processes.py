@@ -47,6 +47,12 @@ def compile_native(name: str) -> Path:
     return program
 
 
+def cpu_s_of(pid: int) -> float:
+    """Return the CPU time that a process has used, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class ControlledProcess:
     """A child process that reads commands and writes answers, one line each."""
 
@@ -90,8 +96,12 @@ class ControlledProcess:
 
     def cpu_s(self) -> float:
         """Return the CPU time it has used, in seconds."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s_of(self._process.pid)
+
+    def tree_cpu_s(self) -> float:
+        """Return the CPU time that it and the processes that it runs have used, in seconds."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="ascii").split()
+        return self.cpu_s() + sum(cpu_s_of(int(child)) for child in children)
 
     def resident_bytes(self) -> int:
         """Return its resident memory."""

@@ -10,7 +10,7 @@ import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bench.load.processes import LOAD_CORES, SERVER_CORE, ControlledProcess, leave_server_core, module_running, process_running
 from tests.support.service import redis_in_thread
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 _CONFIG = """
 [redis]
 url = "{url}"
+[engine]
+shards = {shards}
 [gateway]
 port = {port}
+workers = {workers}
 heartbeat_ms = 60000
 [limits]
 slow_client_timeout_s = 600
@@ -33,6 +36,8 @@ level = "error"
 _ENGINE_CONFIG = """
 [redis]
 url = "{url}"
+[engine]
+shards = {shards}
 [profiles.default]
 book_sum = 1.05
 [feeds.betfair]
@@ -45,6 +50,8 @@ heartbeat_ms = 500
 [log]
 level = "error"
 """
+#: Far longer than a gateway needs where nothing else runs.
+_READY_WITHIN_S: Final = 60.0
 #: The emulated provider accepts any.
 _SECRETS = {"BETFAIR_APP_KEY": "bench", "BETFAIR_SESSION_TOKEN": "bench"}
 
@@ -74,11 +81,11 @@ def system_running(events: int, markets: int, busiest: int = 0) -> Iterator[Syst
 
 
 @contextmanager
-def gateway_running(url: str, port: int) -> Iterator[ControlledProcess]:
+def gateway_running(url: str, port: int, *, shards: int = 1, workers: int = 1) -> Iterator[ControlledProcess]:
     """Run `oddsengine gateway` on the server's core. Yield once it is ready."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "odds.toml"
-        config.write_text(_CONFIG.format(url=url, port=port))
+        config.write_text(_CONFIG.format(url=url, port=port, shards=shards, workers=workers))
         command = [sys.executable, "-m", "oddsengine", "gateway", "--config", str(config)]
         with process_running(command, SERVER_CORE) as gateway:
             _await_ready(port)
@@ -89,11 +96,11 @@ def gateway_running(url: str, port: int) -> Iterator[ControlledProcess]:
 
 
 @contextmanager
-def engine_running(url: str, feed_port: int) -> Iterator[ControlledProcess]:
+def engine_running(url: str, feed_port: int, *, shards: int = 1) -> Iterator[ControlledProcess]:
     """Run `oddsengine engine` on the load's cores, with one feed of Betfair's stream protocol on a port of loopback."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "odds.toml"
-        config.write_text(_ENGINE_CONFIG.format(url=url, feed_port=feed_port))
+        config.write_text(_ENGINE_CONFIG.format(url=url, feed_port=feed_port, shards=shards))
         command = [sys.executable, "-m", "oddsengine", "engine", "--config", str(config), "--port", str(free_port())]
         os.environ.update(_SECRETS)
         with process_running(command, LOAD_CORES) as engine:
@@ -120,7 +127,7 @@ def free_port() -> int:
 
 
 def _await_ready(port: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + _READY_WITHIN_S
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):

@@ -90,18 +90,19 @@ def _installed(subscribers: int) -> Iterator[_Installation]:
     with redis_running() as url, module_running("bench.load.provider", str(_MARKETS), cores=LOAD_CORES) as provider:
         feed_port, port = json.loads(provider.read_line())["port"], free_port()
         with engine_running(url, feed_port) as engine, gateway_running(url, port) as gateway:
-            _await_markets(port)
+            await_markets(port, _MARKETS)
             with receiver_running(port, [subscribe_message([CHANNEL])] * subscribers) as receiver:
                 # The last session of an audience is served last.
                 provider.request(json.dumps({"watch": port}))
                 yield _Installation(provider, engine, gateway, receiver)
 
 
-def _await_markets(port: int) -> None:
+def await_markets(port: int, count: int) -> None:
+    """Wait until a gateway has so many markets. Raises RuntimeError after a minute."""
     deadline_s = time.monotonic() + _READY_TIMEOUT_S
     while time.monotonic() < deadline_s:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/snapshot?channel={CHANNEL}") as response:
-            if len(json.load(response)["markets"]) == _MARKETS:
+            if len(json.load(response)["markets"]) == count:
                 return
         time.sleep(0.2)
     raise RuntimeError("not all markets of the provider arrived")
