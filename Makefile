@@ -59,12 +59,13 @@ lock: ## renew requirements/*.txt from pyproject.toml
 
 clean: ## remove what was installed and built here
 	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f oddsengine/common/speedups/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
 	@.ci/venv $(PYTHON) $(VENV)
 
-$(VENV)/.run: $(VENV)/bin/python requirements/run.txt pyproject.toml
+$(VENV)/.run: $(VENV)/bin/python requirements/run.txt pyproject.toml hatch_build.py $(wildcard oddsengine/common/speedups/*.c)
 	@echo "installing oddsengine and what it needs into $(VENV)"
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/run.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .

@@ -54,11 +54,9 @@ _SECONDS: Final = 5.0
 class _Sink(asyncio.Transport):
     """A socket that takes everything."""
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        pass
-
-    def get_write_buffer_size(self) -> int:
-        return 0
+    # In C, as with a real transport: two functions in Python for each session of a flush would be a tenth of what is measured.
+    write = staticmethod(len)  # type: ignore[assignment]
+    get_write_buffer_size = staticmethod(int)
 
     def is_closing(self) -> bool:
         return False

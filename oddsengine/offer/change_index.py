@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from oddsengine.common import speedups
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -83,6 +85,21 @@ class EventEntry(Generic[M]):
         self.channels = f"event:{self.record.id}", self.sport, self.competition
 
 
+def touch_in_python(
+    known: dict[EventId, EventEntry[M]], runs: list[tuple[EventId, int]], seq: int, order: dict[EventEntry[M], None]
+) -> bool:
+    """Note when the events of runs last changed, and move them to the end. Return whether any was moved."""
+    has_moved = False
+    for event, _ in runs:
+        entry = known.get(event)
+        if entry is not None and entry.touched != seq:
+            entry.touched = seq
+            order.pop(entry, None)
+            order[entry] = None
+            has_moved = True
+    return has_moved
+
+
 class ChangeIndex(Generic[M]):
     """All events of a shard in order of their last change, and the events of each competition."""
 
@@ -136,16 +153,12 @@ class ChangeIndex(Generic[M]):
         events.pop(entry, None)
         events[entry] = None
 
-    def touch_runs(self, known: Mapping[EventId, EventEntry[M]], runs: Iterable[tuple[EventId, int]], seq: int) -> None:
+    def touch_runs(self, known: dict[EventId, EventEntry[M]], runs: list[tuple[EventId, int]], seq: int) -> None:
         """Record changes of the events of runs as `touch` does. No-op for those that are not known."""
         seq = max(self.loaded_seq, seq)
-        events = self._events
-        for event, _ in runs:
-            entry = known.get(event)
-            if entry is not None and entry.touched != seq:
-                entry.touched = self.newest = seq
-                events.pop(entry, None)
-                events[entry] = None
+        touch = touch_in_python if speedups.helper is None else speedups.helper.touch
+        if touch(known, runs, seq, self._events):
+            self.newest = seq
 
     def since(self, scope: str, seq: int) -> Iterator[EventEntry[M]]:
         """Yield the events of a scope that changed after a position.

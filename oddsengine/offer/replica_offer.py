@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from oddsengine.common import speedups
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.domain.changes import (
     EventRecord,
@@ -137,6 +138,19 @@ def hold(encoded: bytes, profiles: int) -> HeldMarket:
     return HeldMarket(head.id, head.identity.event, head.at, profiles, encoded)
 
 
+def take_over_in_python(markets: dict[MarketId, HeldMarket], ids: list[MarketId], records: list[bytes], seq: int) -> bool:
+    """Note the records of markets at a position. Return whether any of them is new, which is not noted."""
+    has_new = False
+    for market, record in zip(ids, records, strict=True):
+        known = markets.get(market)
+        if known is None:
+            has_new = True
+        elif known.at < seq:
+            known.held = record
+            known.at = seq
+    return has_new
+
+
 def check_prices(market: MarketRecord, profiles: int) -> None:
     """Raise ValueError unless each selection has a price, or None, for each profile, and the market terms for all or none."""
     if market.state.terms and len(market.state.terms) != profiles:
@@ -221,16 +235,8 @@ class ReplicaOffer(Offer[HeldMarket]):
         for event in entry.events:
             self._apply_event(event, seq)
         self._index.touch_runs(self.events, entry.runs, seq)
-        markets = self.markets
-        has_new = False
-        for market, record in zip(entry.markets, entry.records, strict=True):
-            known = markets.get(market)
-            if known is None:
-                has_new = True
-            elif known.at < seq:
-                known.held = record
-                known.at = seq
-        if has_new:
+        take_over = take_over_in_python if speedups.helper is None else speedups.helper.take_over
+        if take_over(self.markets, entry.markets, entry.records, seq):
             self._add_markets(entry)
         self.seq = max(self.seq, seq)
         self.commands = entry.commands

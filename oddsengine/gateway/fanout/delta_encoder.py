@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from oddsengine.common import speedups
 from oddsengine.gateway.protocol import chunking, encoders
 from oddsengine.gateway.protocol.framing import text_head
 from oddsengine.offer.entries.fragments import READY_FORMAT
@@ -12,6 +13,7 @@ from oddsengine.streams.positions import encode_at
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
+    from oddsengine.common.speedups.interface import Helper
     from oddsengine.gateway.fanout.audience import Audience
     from oddsengine.gateway.fanout.audiences import Audiences
     from oddsengine.gateway.fanout.batches import DeltaBatch
@@ -45,6 +47,7 @@ class DeltaEncoder:
     def __init__(
         self, offer: ReplicaOffer, batch: DeltaBatch, audiences: Audiences, now: At, before: At, limits: ChunkLimits
     ) -> None:
+        self._audiences = audiences
         self._by_channel = wanted = audiences.by_channel
         changes = batch.changes
         self._offer = offer
@@ -62,7 +65,7 @@ class DeltaEncoder:
         self._ready: list[bytes] | None = None
         #: channel -> indexes into changes.events, .markets (those under changes.urgent are urgent) and .removals
         self._events: dict[str, list[int]] = {}
-        self._markets: dict[str, range | list[int]] = {}
+        self._found: dict[str, Sequence[int]] | None = None
         self._removals: dict[str, list[int]] = {}
         #: the fragments of changes.events and .markets encoded so far
         self._encoded_events: dict[encoders.Encoding, list[bytes | None]] = {}
@@ -72,22 +75,28 @@ class DeltaEncoder:
             entry = events.get(event.id)
             if entry is not None:
                 _add(self._events, wanted, [*entry.channels, *(f"market:{market}" for market in entry.markets)], index)
-        self._find_markets(audiences)
         for index, removal in enumerate(changes.removals):
             channels = [f"event:{removal.event}", f"sport:{removal.sport}", f"competition:{removal.competition}"]
             if removal.what == "market":
                 channels.append(f"market:{removal.id}")
             _add(self._removals, wanted, channels, index)
 
-    def _find_markets(self, audiences: Audiences) -> None:
+    @property
+    def _markets(self) -> dict[str, Sequence[int]]:
+        if self._found is None:
+            self._found = self._find_markets(self._audiences)
+        return self._found
+
+    def _find_markets(self, audiences: Audiences) -> dict[str, Sequence[int]]:
         """Find the channels of the changed markets."""
-        wanted, events, markets = self._by_channel, self._offer.events, self._markets
+        wanted, events = self._by_channel, self._offer.events
+        markets: dict[str, Sequence[int]] = {}
         has_wide, market_channels = audiences.wide_channels, audiences.market_channels
         start = 0
         for event_id, count in self._changes.runs:
             entry = events.get(event_id)
             end = start + count
-            if entry is not None:
+            if entry is not None and count > 0:
                 if not has_wide and (channel := entry.channels[0]) not in markets:
                     # Written out: nearly always.
                     if channel in wanted:
@@ -105,6 +114,7 @@ class DeltaEncoder:
                         if (channel := f"market:{self._changes.markets[index]}") in wanted:
                             markets[channel] = range(index, index + 1)
             start = end
+        return markets
 
     def frames(self, counters: GatewayCounters, now_s: float) -> list[tuple[Audience[Session], bytes]]:
         """Frame what each audience is sent: audiences with an interval only the suspensions.
@@ -113,26 +123,65 @@ class DeltaEncoder:
             counters: count what is sent.
             now_s: monotonic seconds.
         """
+        helper = speedups.helper
+        due = None if helper is None else self._frames_in_c(helper, counters, now_s)
+        return self._frames_in_python(self.channels(), counters, now_s) if due is None else due
+
+    def _frames_in_c(
+        self, helper: Helper, counters: GatewayCounters, now_s: float
+    ) -> list[tuple[Audience[Session], bytes]] | None:
+        changes, audiences = self._changes, self._audiences
+        full = self._events.keys() | self._removals.keys()
+        found: dict[str, Sequence[int]] = {}
+
+        def special(name: str, audience: Audience[Session], indexes: Sequence[int]) -> bytes | None:
+            found[name] = indexes
+            return self._frame(audience, counters)
+
+        self._found = found
+        framed = helper.frames(
+            changes.runs,
+            len(changes.markets),
+            changes.markets if audiences.market_channels else None,
+            self._offer.events,
+            self._by_channel,
+            audiences.wide_channels > 0,
+            full,
+            self._limits.min_fragments,
+            self._fragments_of,
+            self._json_stamps,
+            self._json_stamp,
+            special,
+            now_s,
+        )
+        if framed is None:
+            self._found = None
+            return None
+        due, deltas, frames, sent_bytes = framed
+        counters.deltas += deltas
+        counters.frames += frames
+        counters.bytes += sent_bytes
+        return due + self._frames_in_python(full - found.keys(), counters, now_s) if full else due
+
+    def _frames_in_python(
+        self, names: Iterable[str], counters: GatewayCounters, now_s: float
+    ) -> list[tuple[Audience[Session], bytes]]:
         due: list[tuple[Audience[Session], bytes]] = []
         deltas = frames = sent_bytes = 0
-        prices_only = not (self._events or self._removals)
-        for name in self.channels():
+        for name in names:
             indexes = self._markets.get(name, ())
             count = len(indexes)
-            is_short = prices_only and count < self._limits.min_fragments
+            is_short = count < self._limits.min_fragments and name not in self._events and name not in self._removals
             for audience in self._by_channel[name].values():
                 members = len(audience.members)
                 if is_short and audience.is_plain:
                     framed = self._short(audience, indexes)
                     deltas += count * members
-                elif audience.options.interval_ms:
-                    suspensions = self.suspensions(audience)
-                    if suspensions is None:
-                        continue
-                    framed = suspensions
                 else:
-                    framed = self.delta(audience)
-                    deltas += count * members
+                    other = self._frame(audience, counters)
+                    if other is None:
+                        continue
+                    framed = other
                 due.append((audience, framed))
                 audience.last_sent_s = now_s
                 frames += members
@@ -142,12 +191,25 @@ class DeltaEncoder:
         counters.bytes += sent_bytes
         return due
 
+    def _frame(self, audience: Audience[Session], counters: GatewayCounters) -> bytes | None:
+        """Frame what an audience is sent, of whatever kind; None if nothing."""
+        if audience.options.interval_ms:
+            return self.suspensions(audience)
+        counters.deltas += self.market_count(audience.channel.name) * len(audience.members)
+        return self.delta(audience)
+
+    def _fragments_of(self, options: DeliveryOptions) -> Sequence[bytes | None]:
+        encoded = self._encoded(options)
+        return encoded.encoded if encoded.ready is None else encoded.ready
+
+    def _json_stamp(self, shards: tuple[int, ...]) -> bytes:
+        stamp = self._json_stamps[shards] = encoders.markets_head(self._stamp(shards, encoders.JSON)[1])
+        return stamp
+
     def _short(self, audience: Audience[Session], indexes: range | Sequence[int]) -> bytes:
         """Frame a delta of some markets as `delta` does, in a third of its time: many small audiences cost a gateway most."""
         shards, options, head = audience.channel.shards, audience.options, audience.head
-        stamp = self._json_stamps.get(shards)
-        if stamp is None:
-            stamp = self._json_stamps[shards] = encoders.markets_head(self._stamp(shards, encoders.JSON)[1])
+        stamp = self._json_stamps.get(shards) or self._json_stamp(shards)
         if options is not self._options:
             # All audiences with the same options have the same object (`Audiences.get`).
             self._options, self._ready = options, self._encoded(options).ready
@@ -163,7 +225,7 @@ class DeltaEncoder:
     def channels(self) -> Iterable[str]:
         """Return the channels in which something changed."""
         if self._events or self._removals:
-            return self._events.keys() | self._markets.keys() | self._removals.keys()
+            return [*self._markets, *((self._events.keys() | self._removals.keys()) - self._markets.keys())]
         return self._markets.keys()
 
     def delta(self, audience: Audience[Session]) -> bytes:

@@ -6,6 +6,7 @@ from collections import deque
 from itertools import repeat
 from typing import TYPE_CHECKING
 
+from oddsengine.common import speedups
 from oddsengine.gateway.fanout.broadcast import Broadcast, Recipients, coalesce
 from oddsengine.gateway.hub.states import Trigger
 
@@ -69,6 +70,10 @@ class Flush:
         if len(due) == 1 and not undelivered:
             ((audience, framed),) = due
             self.broadcast = Broadcast(audience.recipients, repeat(framed), self.moved)
+            return
+        if speedups.helper is not None and not undelivered:
+            *recipients, payloads = speedups.helper.coalesce(due)
+            self.broadcast = Broadcast(Recipients(*recipients), payloads, self.moved)
             return
         coalesced = coalesce((audience.members, framed) for audience, framed in due)
         if undelivered:

@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from oddsengine.domain.ids import EventId
+from oddsengine.offer.entries.fragments import covers
 from oddsengine.offer.offer import event_since, market_since
 from oddsengine.offer.replica_offer import HeldMarket
 
@@ -54,8 +55,8 @@ class FlushChanges:
         events: list[EventChange],
         removals: list[Removal],
         urgent: int,
-        markets: Sequence[MarketId],
-        runs: Sequence[tuple[EventId, int]],
+        markets: list[MarketId],
+        runs: list[tuple[EventId, int]],
         ready: Callable[[int], Ready],
         change: Callable[[int], MarketChange],
     ) -> None:
@@ -137,41 +138,88 @@ def _from_several(entries: Sequence[Entry], offer: ReplicaOffer) -> FlushChanges
 
 
 def _merged(events: list[EventChange], entries: Sequence[Entry], offer: ReplicaOffer) -> FlushChanges:
-    """Merge entries in which some markets are more than once: of these nothing is ready."""
-    #: the last entry of each market, its index there, and its event
-    places: dict[MarketId, tuple[Entry, int, EventId]] = {}
-    repeated: dict[MarketId, MarketChange] = {}
-    since = entries[0].seq - 1
-    for entry in entries:
-        index = 0
-        for event, count in entry.runs:
-            for market in entry.markets[index : index + count]:
-                if market in places and market not in repeated and market in offer.markets:
-                    repeated[market] = market_since(offer.markets[market].record, since)
-                places[market] = entry, index, event
-                index += 1
+    """Merge entries in which some markets are more than once."""
+    merged = _Merged(entries, offer)
     urgent: list[MarketId] = []
     calm: list[MarketId] = []
-    for market, (entry, index, _) in places.items():
-        is_urgent = repeated[market].is_urgent if market in repeated else index < entry.urgent
-        (urgent if is_urgent else calm).append(market)
+    for market in merged.places:
+        (urgent if merged.is_urgent(market) else calm).append(market)
     markets = urgent + calm
+    runs = [(merged.places[market][2], 1) for market in markets]
+    return FlushChanges(
+        events,
+        [],
+        len(urgent),
+        markets,
+        runs,
+        lambda profile_index: merged.ready(markets, profile_index),
+        lambda index: merged.change(markets[index]),
+    )
 
-    def ready(profile_index: int) -> Ready:
-        fragments = {entry.seq: entry.fragments(profile_index) for entry in entries}
+
+class _Merged:
+    """The markets of several entries. Of one that is more than once, the last fragment is ready where it covers the others.
+
+    Attributes:
+        places: the last entry of each market, its index there, and its event.
+    """
+
+    def __init__(self, entries: Sequence[Entry], offer: ReplicaOffer) -> None:
+        self.places: dict[MarketId, tuple[Entry, int, EventId]] = {}
+        self._entries = entries
+        self._offer = offer
+        #: of the markets that are more than once the other entries, with the indexes there
+        self._earlier: dict[MarketId, list[tuple[Entry, int]]] = {}
+        self._derived: dict[MarketId, MarketChange] = {}
+        places, earlier = self.places, self._earlier
+        for entry in entries:
+            index = 0
+            for event, count in entry.runs:
+                for market in entry.markets[index : index + count]:
+                    known = places.get(market)
+                    if known is not None and market in offer.markets:
+                        earlier.setdefault(market, []).append(known[:2])
+                    places[market] = entry, index, event
+                    index += 1
+
+    def is_urgent(self, market: MarketId) -> bool:
+        entry, index, _ = self.places[market]
+        if market not in self._earlier:
+            return index < entry.urgent
+        if index >= entry.urgent and all(place >= other.urgent for other, place in self._earlier[market]):
+            return False
+        # It may have stopped taking bets and take them again.
+        return self.change(market).is_urgent
+
+    def ready(self, markets: Sequence[MarketId], profile_index: int) -> Ready:
+        fragments: dict[int, list[bytes]] = {}
+        for entry in self._entries:
+            of_entry = entry.fragments(profile_index)
+            if of_entry is None:
+                return Ready(None, [None] * len(markets))
+            fragments[entry.seq] = of_entry
+        places, earlier = self.places, self._earlier
         some: list[bytes | None] = []
+        complete: list[bytes] = []
         for market in markets:
             entry, index, _ = places[market]
-            of_entry = None if market in repeated else fragments[entry.seq]
-            some.append(None if of_entry is None else of_entry[index])
-        return Ready(None, some)
+            fragment = fragments[entry.seq][index]
+            others = earlier.get(market)
+            if others is None or all(covers(fragments[other.seq][place], fragment) for other, place in others):
+                complete.append(fragment)
+                some.append(fragment)
+            else:
+                some.append(None)
+        return Ready(complete, []) if len(complete) == len(some) else Ready(None, some)
 
-    def change_of(index: int) -> MarketChange:
-        market = markets[index]
-        return repeated.get(market) or _change(*places[market][:2], offer)
-
-    runs = [(places[market][2], 1) for market in markets]
-    return FlushChanges(events, [], len(urgent), markets, runs, ready, change_of)
+    def change(self, market: MarketId) -> MarketChange:
+        if market not in self._earlier:
+            return _change(*self.places[market][:2], self._offer)
+        change = self._derived.get(market)
+        if change is None:
+            since = self._entries[0].seq - 1
+            change = self._derived[market] = market_since(self._offer.markets[market].record, since)
+        return change
 
 
 def _joined(events: list[EventChange], entries: Sequence[Entry], offer: ReplicaOffer) -> FlushChanges:

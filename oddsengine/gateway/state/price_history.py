@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from oddsengine.common import speedups
 from oddsengine.common.decoding import DECODING_ERRORS
 from oddsengine.domain.changes import MarketRecord
 from oddsengine.domain.ids import MarketId
@@ -62,21 +63,12 @@ class PriceHistory:
         self._recorded.clear()
 
     def _process(self, entry: Entry, received_ms: int) -> None:
-        published_ms = entry.ts_ms
-        oldest_ms = received_ms - self._keep_ms
         known = self._versions
         for removal in entry.removals:
             if removal.what == "market":
                 known.pop(MarketId(removal.id), None)
-        for market, record in zip(entry.markets, entry.records, strict=True):
-            versions = known.get(market)
-            if versions is None:
-                known[market] = [(record, published_ms, received_ms)]
-                continue
-            versions.append((record, published_ms, received_ms))
-            # The oldest was replaced longer ago than prices are kept.
-            while versions[1][2] < oldest_ms:
-                del versions[0]
+        keep = keep_versions_in_python if speedups.helper is None else speedups.helper.keep_versions
+        keep(known, entry.markets, entry.records, entry.ts_ms, received_ms, received_ms - self._keep_ms)
 
     def clear(self) -> None:
         """Drop everything: the shards were loaded from a snapshot, and what was published before it is unknown."""
@@ -107,6 +99,25 @@ class PriceHistory:
                 return OfferedPeriod(version, from_ms, until_ms)
             until_ms, replaced_ms = from_ms, received_ms
         return None
+
+
+def keep_versions_in_python(
+    known: dict[MarketId, list[Version]],
+    ids: list[MarketId],
+    records: list[bytes],
+    published_ms: int,
+    received_ms: int,
+    oldest_ms: int,
+) -> None:
+    """Add a version to each market, and drop those that were replaced before a time."""
+    for market, record in zip(ids, records, strict=True):
+        versions = known.get(market)
+        if versions is None:
+            known[market] = [(record, published_ms, received_ms)]
+            continue
+        versions.append((record, published_ms, received_ms))
+        while len(versions) > 1 and versions[1][2] < oldest_ms:
+            del versions[0]
 
 
 def _changes_of(versions: list[Version], selection: str, profile: int) -> Iterator[tuple[int, int, int | None, int, int]]:

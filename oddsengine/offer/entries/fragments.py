@@ -5,6 +5,7 @@ Ready are those in JSON with decimal odds, one for each profile. A gateway encod
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from oddsengine.commands.command import TRADER
+from oddsengine.common import speedups
 from oddsengine.domain.formats import FORMATTERS
 from oddsengine.domain.market_types import default_name, place_of
 from oddsengine.offer.entries.wire_types import MarketChanged, SelectionChanged
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 #: The odds format of ready fragments.
 READY_FORMAT: Final = "decimal"
 _encode: Final = msgspec.json.Encoder().encode
+#: The numbers of a fragment. What precedes one in a string has a backslash before its quote.
+_NUMBERS: Final = re.compile(rb'(?<=[^\\]":)-?[0-9][0-9.eE+-]*')
 _text: Final = lru_cache(maxsize=65_536)(_encode)
 
 
@@ -49,6 +53,16 @@ def ready_fragments(changes: Sequence[MarketChange], profile_index: int) -> list
 def _priced(key: str, price: int | None) -> bytes:
     """Encode a selection of which only the price has changed."""
     return b'%b:{"price":%b}' % (_encode(key), _encode(None if price is None else FORMATTERS[READY_FORMAT](price)))
+
+
+def covers(earlier: bytes, later: bytes) -> bool:
+    """Check whether a ready fragment sets all that an earlier one of the same market has set: they differ in numbers only."""
+    return covers_in_python(earlier, later) if speedups.helper is None else speedups.helper.covers(earlier, later)
+
+
+def covers_in_python(earlier: bytes, later: bytes) -> bool:
+    """Check it; see `covers`."""
+    return _NUMBERS.sub(b"0", earlier) == _NUMBERS.sub(b"0", later)
 
 
 def changed_market(

@@ -113,6 +113,7 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_workers": _gauge("Workers that serve, of `gateway --workers`."),
     "oddsengine_worker_restarts_total": _counter("Workers replaced, by reason.", "reason"),
     "oddsengine_sessions": _gauge("Open sessions."),
+    "oddsengine_speedups": _gauge("Whether the loops in C are used, or those in Python.", merged="max"),
     "oddsengine_sessions_opened_total": _counter("Sessions opened."),
     "oddsengine_sent_frames_total": _counter("Frames written to subscribers."),
     "oddsengine_sent_bytes_total": _counter("Bytes written to subscribers."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -32,11 +32,11 @@ class Published:
         self.publishes(e1=2000, e2=2000, e3=2000)
         self.entries.clear()
 
-    def publishes(self, **prices: int) -> None:
+    def publishes(self, *, status: Any = "active", **prices: int) -> None:
         for event, price in prices.items():
             self.owner.stage_event(an_event(event))
             offered = an_offer_of(f"{event}/match_odds", {"home": price})
-            selections = {"home": offered.selections["home"]._replace(prices=(price, price + 100))}
+            selections = {"home": offered.selections["home"]._replace(status=status, prices=(price, price + 100))}
             self.owner.stage_market(msgspec.structs.replace(offered, selections=selections))
         self.commit()
 
@@ -86,16 +86,28 @@ def test_suspensions_come_first() -> None:
     assert published.flush.ready(0).all is not None
 
 
-def test_of_a_market_that_changed_twice_the_latest_is_encoded_anew() -> None:
+def test_of_a_market_that_changed_twice_in_the_same_way_the_latest_is_passed_on() -> None:
     published = Published()
     published.publishes(e1=2100, e2=2100)
-    published.publishes(e1=2200)
+    published.publishes(e1=2200, e3=2200)
+    published.publishes(e1=12_300)
+    assert ["e1", "e2", "e3"] == sorted(events_of(published.changes))
+    for place, price in ((0, b"12.3"), (1, b"12.4")):
+        ready = published.flush.ready(place).all
+        assert ready is not None
+        assert price in b"".join(ready)
+
+
+def test_of_a_market_that_changed_in_two_ways_the_latest_is_encoded_anew() -> None:
+    published = Published()
+    published.publishes(e1=2100, e2=2100)
+    published.publishes(status="removed", e1=2200)
     published.suspends("e3")
     changes = published.changes
     assert (["e3", "e2", "e1"], 1) == (events_of(changes), changes.urgent)
     assert [False, False, True] == [fragment is None for fragment in published.flush.ready(0).some]
     assert [2, 3] == [market.v for market in changes.markets[1:]]
-    assert (2200, 2300) == changes.markets[2].selections["home"].prices
+    assert "removed" == changes.markets[2].selections["home"].status
 
 
 def test_a_market_suspended_and_opened_again_is_not_urgent() -> None:

@@ -1,0 +1,71 @@
+"""Build the loops in C along with the package, where there is a compiler.
+
+`oddsengine.common.speedups` does without them, so nothing that goes wrong here fails an install. It says why it was left out.
+`python hatch_build.py` builds in place.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+try:
+    from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+except ImportError:  # in place
+    if not TYPE_CHECKING:
+        BuildHookInterface = object
+
+_FOLDER = "oddsengine/common/speedups"
+_FLAGS = ["-O2", "-fPIC", "-shared", "-Wall", "-Wextra"]
+
+
+def build(root: Path) -> Path | None:
+    """Compile the module beside its source. Return its path; None, and print why, where that can't be done."""
+    source = root / _FOLDER / "_speedups.c"
+    target = source.with_name("_speedups" + str(sysconfig.get_config_var("EXT_SUFFIX") or ".so"))
+    paths = sysconfig.get_paths()
+    headers = [f"-I{path}" for path in dict.fromkeys((paths["include"], paths["platinclude"]))]
+    built = target.with_suffix(f".{os.getpid()}")
+    try:
+        # Replaced in one step: a process that has loaded the old one keeps it.
+        command = [*_compiler(), *_FLAGS, *headers, "-o", str(built), str(source)]
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)  # noqa: S603 - the compiler of this Python
+        built.replace(target)
+    except (OSError, subprocess.SubprocessError) as problem:
+        built.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
+        details = (getattr(problem, "stderr", None) or str(problem)).strip().splitlines() or [repr(problem)]
+        sys.stderr.write(f"oddsengine: the loops in C are left out, Python does their work: {details[0]}\n")
+        return None
+    return target
+
+
+def _compiler() -> list[str]:
+    return shlex.split(os.environ.get("CC") or "cc")
+
+
+class SpeedupsHook(BuildHookInterface):
+    """Adds the module to a wheel, which is one for this Python and platform then."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build the module. `version` is `standard` or `editable`."""
+        del version
+        if os.environ.get("ODDSENGINE_SPEEDUPS") == "0":
+            return
+        root = Path(self.root)
+        built = build(root)
+        if built is not None:
+            build_data["pure_python"] = False
+            build_data["infer_tag"] = True
+            build_data["artifacts"].append(f"/{built.relative_to(root).as_posix()}")
+
+
+if __name__ == "__main__":
+    sys.exit(0 if build(Path(__file__).resolve().parent) else 1)

@@ -1,0 +1,57 @@
+"""What the module in C does; `_speedups.c` says it of each function in full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+
+class Helper(Protocol):
+    """The module in C. What it reads of objects are slots of their classes."""
+
+    def take_over(self, markets: dict[Any, Any], ids: list[Any], records: list[bytes], seq: int, /) -> bool:
+        """Note the records of markets; return whether any is new."""
+        ...
+
+    def touch(self, known: dict[Any, Any], runs: list[tuple[Any, int]], seq: int, order: dict[Any, None], /) -> bool:
+        """Move the events of runs to the end of an order; return whether any was moved."""
+        ...
+
+    def keep_versions(
+        self, known: dict[Any, Any], ids: list[Any], records: list[bytes], published_ms: int, received_ms: int, oldest_ms: int, /
+    ) -> None:
+        """Add a version to each market, and drop old ones."""
+        ...
+
+    def covers(self, earlier: bytes, later: bytes, /) -> bool:
+        """Check whether a fragment sets all that an earlier one has set."""
+        ...
+
+    def frames(  # noqa: PLR0913 - one call a flush
+        self,
+        runs: list[tuple[Any, int]],
+        total: int,
+        ids: list[Any] | None,
+        events: dict[Any, Any],
+        by_channel: dict[str, Any],
+        is_wide: bool,  # noqa: FBT001 - by position
+        full: AbstractSet[str],
+        limit: int,
+        fragments_of: Callable[[Any], Sequence[bytes | None]],
+        stamps: dict[tuple[int, ...], bytes],
+        stamp_of: Callable[[tuple[int, ...]], bytes],
+        special: Callable[[str, Any, Sequence[int]], bytes | None],
+        now_s: float,
+        /,
+    ) -> tuple[list[tuple[Any, bytes]], int, int, int] | None:
+        """Frame what each audience is sent of changed markets; None if that has to be done in Python."""
+        ...
+
+    def coalesce(
+        self, due: list[tuple[Any, bytes]], /
+    ) -> tuple[list[Any], list[Callable[[bytes], None]], list[Callable[[], int]], Iterator[bytes]]:
+        """Collect the frames due to each member of audiences."""
+        ...
