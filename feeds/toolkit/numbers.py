@@ -83,6 +83,18 @@ def to_line(value: float | str) -> float:
     return round(line, 2) or 0.0
 
 
+def to_handicap(value: float | str) -> float:
+    """Parse the line of an Asian handicap: a whole number, a half or a quarter. No other one says what becomes of a stake.
+
+    Raises:
+        ValueError: if it is not one; the message says so.
+    """
+    line = to_line(value)
+    if not (4 * line).is_integer():
+        raise ValueError(f"{value!r} is not the line of an Asian handicap")
+    return line
+
+
 def to_total_line(value: float | str) -> float:
     """Parse the line of a total, which must be over 0.
 

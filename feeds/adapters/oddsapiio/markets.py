@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from feeds.adapters.oddsapiio.messages import Slug
-from feeds.toolkit.numbers import to_line, to_total_line
+from feeds.toolkit.numbers import to_handicap, to_total_line
 from feeds.toolkit.standard_markets import (
     Phase,
     asian_handicap,
@@ -167,7 +167,11 @@ def bad_lines(market: Market) -> list[str]:
 
 def _line_of(bet: _Bet, price: Price) -> float:
     line = "" if price.hdp is None else price.hdp
-    return to_total_line(line) if "Total" in bet.kind else to_line(line)
+    if "Total" in bet.kind:
+        return to_total_line(line)
+    if price.draw is not None:
+        raise ValueError("a spread with a draw is no Asian handicap")
+    return to_handicap(line)
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from feeds.adapters.opticodds.bets import Bet, bet_of
-from feeds.toolkit.numbers import problem_of_odds, to_line, to_total_line
+from feeds.toolkit.numbers import problem_of_odds, to_handicap, to_total_line
 from feeds.toolkit.standard_markets import (
     Phase,
     asian_handicap,
@@ -98,6 +98,8 @@ def problem_of(entry: Entry) -> str | None:
         return None
     if (problem := problem_of_odds(entry.price)) is not None:
         return problem
+    if bet.kind == "handicap" and _names_draw(entry):
+        return f"{entry.market!r} has a draw: it is no Asian handicap"
     if bet.kind in _WITH_LINES and entry.points is not None:
         try:
             _line_of(bet, entry.points)
@@ -123,7 +125,7 @@ def to_markets(event: EventId, fixture: Fixture, entries: Iterable[Entry]) -> di
     # What is called three-way comes first, then by name, so that the order of the entries changes nothing.
     for name in sorted(by_market, key=lambda market: ("3-Way" not in market, market)):
         bet = bet_of(name)
-        if bet is None:
+        if bet is None or (bet.kind == "handicap" and any(_names_draw(entry) for entry in by_market[name])):
             continue
         of_this: dict[str, tuple[MarketDefinition, Prices]] = {}
         max_stakes: dict[str, list[object]] = {}
@@ -169,6 +171,11 @@ def selection_of(entry: Entry, fixture: Fixture, kind: str) -> str | None:
         if name in named:
             return named[name]
     return None
+
+
+def _names_draw(entry: Entry) -> bool:
+    """Check whether an entry is the draw of a handicap, which is no Asian one then."""
+    return any(name in {"Draw", "Tie"} for name in (_without_points(entry.name), entry.selection))
 
 
 def _pair_of(entry: Entry, fixture: Fixture) -> str | None:
@@ -224,7 +231,7 @@ def _definition(
 
 
 def _line_of(bet: Bet, points: float | str) -> float:
-    return to_line(points) if bet.kind == "handicap" else to_total_line(points)
+    return to_handicap(points) if bet.kind == "handicap" else to_total_line(points)
 
 
 def _line(

@@ -8,7 +8,7 @@ import msgspec
 
 from feeds.adapters.pinnacle.messages import TeamTotals, Total
 from feeds.adapters.pinnacle.periods import TO_QUALIFY
-from feeds.toolkit.numbers import to_line, to_total_line
+from feeds.toolkit.numbers import to_handicap, to_line, to_total_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, side_total, to_qualify, total, with_limit
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit, result_unit
@@ -52,7 +52,7 @@ _WITH_DRAW: Final = frozenset({"ft", "h1", "h2", "et"})
 def without_bad_lines(quoted: Period) -> tuple[Period, list[str]]:
     """Return a period without the lines that are none, and what is wrong with each of those."""
     problems: list[str] = []
-    spreads = _good(quoted.spreads or [], lambda spread: to_line(spread.hdp), problems)
+    spreads = _good(quoted.spreads or [], lambda spread: to_handicap(spread.hdp), problems)
     totals = _good(quoted.totals or [], lambda each: to_total_line(each.points), problems)
     of_sides = quoted.teamTotal
     if of_sides is not None:
@@ -105,7 +105,7 @@ def to_markets(
         yield with_limit(definition, [quoted.maxMoneyline]), prices
     unit = line_unit(sport, said_unit)
     for spread in quoted.spreads or ():
-        definition = asian_handicap(event, to_line(spread.hdp), home, away, phase, period=period, unit=unit)
+        definition = asian_handicap(event, to_handicap(spread.hdp), home, away, phase, period=period, unit=unit)
         yield with_limit(definition, [spread.max or quoted.maxSpread]), _prices(home=spread.home, away=spread.away)
     for each in quoted.totals or ():
         definition = total(event, to_line(each.points), phase, period=period, unit=unit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from feeds.toolkit.numbers import to_line, to_total_line
+from feeds.toolkit.numbers import to_handicap, to_total_line
 from feeds.toolkit.standard_markets import Phase, asian_handicap, match_result, total
 from feeds.toolkit.timestamps import time_ms
 from feeds.toolkit.units import line_unit
@@ -65,13 +65,16 @@ def to_markets(
         prices = _prices([(keys.get(each.name), each) for each in market.outcomes])
         three_way = had_draw or any(each.name == "Draw" for each in market.outcomes) or _sport(quoted) in _THREE_WAY_SPORTS
         return [(match_result(event, home, away, phase, three_way=three_way), prices)]
+    if market.key == "spreads" and any(each.name == "Draw" for each in market.outcomes):
+        problems.append("a spread with a draw is no Asian handicap")
+        return []
     lines: dict[float, list[tuple[str | None, Outcome]]] = {}
     for each in market.outcomes:
         side = {"Over": "over", "Under": "under"} if market.key == "totals" else {home: "home", away: "away"}
         if each.point is None or each.name not in side or market.key not in {"totals", "spreads"}:
             continue
         try:
-            point = to_total_line(each.point) if market.key == "totals" else to_line(each.point)
+            point = to_total_line(each.point) if market.key == "totals" else to_handicap(each.point)
         except ValueError as error:
             problems.append(str(error))
             continue

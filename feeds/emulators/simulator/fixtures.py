@@ -8,30 +8,13 @@ from __future__ import annotations
 
 from math import sin
 from random import Random
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from feeds.emulators.core.goals import MATCH_MINUTES, Outlook, Score
-
-COMPETITIONS: Final = (
-    (
-        "northern_league",
-        "Northern League",
-        ("Ashford Rovers", "Bramley Town", "Calder City", "Dunmore Athletic", "Elmstead United", "Farrow Vale"),
-    ),
-    (
-        "harbour_cup",
-        "Harbour Cup",
-        ("Gullwick", "Holm Bay", "Inverstrand", "Jettyport", "Keelhaven", "Lantern Point"),
-    ),
-    (
-        "liga_del_sol",
-        "Liga del Sol",
-        ("Monteluz", "Naranjal", "Olivares", "Puerto Claro", "Quinta Real", "Rio Alto"),
-    ),
-)
+from feeds.emulators.simulator.clubs import COMPETITIONS, pairing
 
 #: `turning`: suspended at kick-off; `goal`: suspended after a goal; `gone`: taken off.
 Phase = Literal["before", "turning", "playing", "goal", "ended", "gone"]
@@ -75,16 +58,20 @@ class Match:
     Args:
         seed: of the simulation.
         slot: the slot it is played in.
+        slots: how many slots there are.
         number: its number in the slot, from 0.
         appears_s: when it is first listed.
         pace: how fast it runs.
     """
 
-    def __init__(self, seed: int, slot: int, number: int, appears_s: float, pace: Pace) -> None:
+    def __init__(self, seed: int, slot: int, slots: int, number: int, appears_s: float, pace: Pace) -> None:
         random = Random(f"{seed}/{slot}/{number}")  # noqa: S311 - a simulation, and reproducible
         self.event_id = str(30_000_000 + slot * 10_000 + number)
-        self.competition_id, self.competition, teams = COMPETITIONS[slot % len(COMPETITIONS)]
-        self.home, self.away = random.sample(teams, 2)
+        rank, place = divmod(slot, len(COMPETITIONS))
+        competition = COMPETITIONS[place]
+        self.competition_id, self.competition = competition.id, competition.name
+        of_competition = len(range(place, slots, len(COMPETITIONS)))
+        self.home, self.away = pairing(competition, seed, rank, of_competition, number)
         self.kick_off_s = appears_s + pace.before_s
         self._pace = pace
         self._home_goals = random.uniform(0.8, 2.4)
@@ -162,7 +149,7 @@ class Schedule:
             key = (slot, number)
             match = self._matches.get(key)
             if match is None:
-                match = Match(self._seed, slot, number, number * life_s - offset_s, self._pace)
+                match = Match(self._seed, slot, self._slots, number, number * life_s - offset_s, self._pace)
             current[key] = match
         self._matches = current
         return list(current.values())

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import pytest
+
 from feeds.emulators.simulator import SimulatorConfig, simulated_exchange
-from feeds.emulators.simulator.fixtures import Schedule
+from feeds.emulators.simulator.clubs import COMPETITIONS, clubs_of
+from feeds.emulators.simulator.fixtures import Pace, Schedule
 from tests.support.simulated import QUICK, START_MS
 
 
@@ -69,3 +74,39 @@ def test_an_asian_handicap_counts_all_goals_of_the_match() -> None:
                 won = {runner["hc"] for runner in home if runner["status"] == "WINNER"}
                 assert {line for line in (-0.75, -0.25, 0.5) if score.home + line > score.away} == won
     assert leads - {0}
+
+
+_DAY_S = 86_400.0
+
+
+@pytest.mark.parametrize(("slots", "rest_s"), [(1, _DAY_S), (12, _DAY_S), (150, 3600.0)])
+def test_no_club_plays_again_within_a_day_of_the_demo(slots: int, rest_s: float) -> None:
+    """With so many more matches that the clubs are too few for that, no club plays within an hour of its last match."""
+    pace = Pace()
+    schedule = Schedule(7, slots, pace)
+    last: dict[str, tuple[str, float]] = {}
+    for step in range(int(1.1 * rest_s / pace.life_s * 2)):
+        for match in schedule.matches(step * pace.life_s / 2):
+            for club in (match.home, match.away):
+                event, kick_off_s = last.get(club, (match.event_id, 0.0))
+                assert event == match.event_id or match.kick_off_s - kick_off_s >= rest_s, club
+                last[club] = (match.event_id, match.kick_off_s)
+
+
+def test_no_club_is_in_two_of_the_most_matches_that_there_can_be() -> None:
+    schedule = Schedule(1, 2000, Pace())
+    for step in range(3):
+        matches = schedule.matches(step * 100.0)
+        assert 4000 == len({club for match in matches for club in (match.home, match.away)})
+
+
+def test_clubs_are_all_different_and_those_of_one_place_do_not_meet() -> None:
+    everybody = [club for competition in COMPETITIONS for club in clubs_of(competition, 3)]
+    assert len(everybody) == len(set(everybody))
+    for competition in COMPETITIONS:
+        clubs = clubs_of(competition, 3)
+        assert clubs != clubs_of(competition, 4)
+        places = len(competition.beginnings) * len(competition.endings)
+        first = [club.split()[0] for club in clubs[:places]] if competition.id == "northern_league" else clubs[:places]
+        assert places == len(set(first))
+        assert all(home != away for home, away in pairwise(clubs))
