@@ -75,7 +75,8 @@ class Cors:
             headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _ANSWER_HEADERS
             return
         # Also where there is no origin: a cache must not give that answer to a page (RFC 9110, section 12.5.5).
-        headers.add(hdrs.VARY, hdrs.ORIGIN)
+        others = headers.get(hdrs.VARY)
+        headers[hdrs.VARY] = f"{others}, {hdrs.ORIGIN}" if others else hdrs.ORIGIN
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and self._origins.allows(origin):
             headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin

@@ -273,6 +273,21 @@ class QuotesChecked(msgspec.Struct, forbid_unknown_fields=True):
     quotes: list[QuoteChecked]
 
 
+class ChannelRefused(msgspec.Struct, forbid_unknown_fields=True):
+    """One of several channels that a request was refused, and why."""
+
+    channel: str
+    code: ErrorCode
+    message: str
+
+
+class SnapshotsAnswer(msgspec.Struct, forbid_unknown_fields=True):
+    """Several whole channels, in the order in which they were named, and those of them that were refused."""
+
+    snapshots: list[Snapshot]
+    errors: list[ChannelRefused]
+
+
 class TicketAnswer(msgspec.Struct, forbid_unknown_fields=True):
     """A ticket: it opens one stream, as `?ticket=` in its URL, with what the token of its request grants."""
 

@@ -6,12 +6,13 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from oddsengine.common.http import UNKNOWN_ROUTE, answer_errors, error, healthz, metrics_handler
 from oddsengine.common.internal_errors import InternalErrors
 from oddsengine.gateway.access.cors import Cors
 from oddsengine.gateway.access.grants import Role
+from oddsengine.gateway.answering.conditional import conditional
 from oddsengine.gateway.commands.account_api import AccountApi
 from oddsengine.gateway.dialects.centrifuge.dialect import CentrifugeDialect
 from oddsengine.gateway.dialects.dialect import SessionAccess
@@ -95,12 +96,11 @@ class Gateway:
             web.get("/healthz", healthz),
             web.get("/readyz", self._readyz),
             web.get("/metrics", _for_role(Role.trader, admission, metrics_handler(registry))),
-            web.get("/v1/sse", event_streams.handle),
             web.post("/v1/tickets", admission.issue_ticket),
             *RestApi(hub, engines, admission, results).routes(),
             *AccountApi(hub, admission).routes(),
             *(route for api in apis for route in api.routes()),
-            *(web.get(path, _limited(admission, handler)) for path, handler in _public().items()),
+            *(web.get(path, conditional(_limited(admission, handler), is_fixed=True)) for path, handler in _public().items()),
             cors.preflights(_limited(admission, UNKNOWN_ROUTE.handler)),
             web.route(UNKNOWN_ROUTE.method, UNKNOWN_ROUTE.path, _limited(admission, UNKNOWN_ROUTE.handler)),
         ]
@@ -109,7 +109,7 @@ class Gateway:
             self.app.add_routes([web.get(dialect.path, sockets.handle, allow_head=False)])
         self.app.add_routes(
             web.RouteDef(route.method, route.path, handshakes.completing(answer_errors(route.handler, errors)), route.kwargs)
-            for route in routes
+            for route in [web.get("/v1/sse", event_streams.handle), *map(_revalidated, routes)]
         )
 
     async def _readyz(self, _request: web.Request) -> web.Response:
@@ -146,6 +146,13 @@ def _limited(admission: Admission, handler: Handler) -> Handler:
         return await handler(request)
 
     return limited
+
+
+def _revalidated(route: web.RouteDef) -> web.RouteDef:
+    """Return a route whose answers, if they may be kept, have a validator and are compressed."""
+    if route.method != hdrs.METH_GET:
+        return route
+    return web.RouteDef(route.method, route.path, conditional(route.handler), route.kwargs)
 
 
 def _for_role(role: Role, admission: Admission, handler: Handler) -> Handler:

@@ -15,13 +15,12 @@ from oddsengine.domain.changes import EventChange
 from oddsengine.domain.formats import FORMATS
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.gateway.access.grants import Access, Role
+from oddsengine.gateway.answering.whole_channels import answer_channels, named_channels
 from oddsengine.gateway.console.engine_answers import NoAnswer
 from oddsengine.gateway.protocol import encoders
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.delivery import DeliveryOptions
 from oddsengine.gateway.server.readiness import require_loaded
-from oddsengine.gateway.state.replica import UnknownChannel
-from oddsengine.streams.positions import encode_at
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -66,7 +65,7 @@ class RestApi:
         self._engines = engines
         self._profile = hub.profile_of
         self._admission = admission
-        self._snapshot = hub.snapshot
+        self._hub = hub
         self._note_request = hub.note_http_request
 
     def routes(self) -> list[web.RouteDef]:
@@ -189,21 +188,12 @@ class RestApi:
         return self._engines
 
     async def snapshot(self, request: web.Request, access: Access) -> web.Response:
-        """Return a whole channel as the body of one snapshot message."""
+        """Return whole channels: one as the body of its snapshot message, several as a list of these."""
         allow_parameters(request, "channel", "format", "include")
         with_fair = includes_fair(request, access)
-        name = request.query.get("channel")
-        if name is None:
-            return error(400, ErrorCode.BAD_REQUEST, "the parameter channel is missing")
-        if not access.may_subscribe(name):
-            return error(403, ErrorCode.FORBIDDEN, f"{name!r} is not granted")
-        try:
-            channel = self._replica.channel(name)
-        except UnknownChannel as unknown:
-            return error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))
+        names = named_channels(request)
         options = DeliveryOptions(self._profile(access), odds_format_of(request), 0, with_fair=with_fair)
-        content, at = await self._snapshot(channel, options)
-        return json_answer(encoders.snapshot(channel.name, encode_at(at), *content))
+        return await answer_channels(self._hub, access, names, options)
 
     def _profile_index(self, record: MarketRecord, access: Access) -> int | None:
         return self._replica.offers[self._replica.shard_of(record.identity.event)].profile_index(self._profile(access))

@@ -1,0 +1,1 @@
+"""What HTTP answers have in common: validators and compression; whole channels."""
