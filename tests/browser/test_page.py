@@ -59,14 +59,14 @@ async def test_prices_move_and_flash(page: Any) -> None:
         await page.locator("#latency").filter(has_text="ms").wait_for()
 
 
-async def test_a_suspended_market_is_greyed_and_has_no_prices(page: Any) -> None:
+async def test_a_suspended_market_is_hatched_and_has_no_prices(page: Any) -> None:
     async with running_service() as service:
         await open_page(page, service)
         service.feed(SourceStatus("down", "cut"))
         await page.locator('[data-market="e1/match_odds"][data-status="suspended"]').wait_for()
         await wait_price(page, "home", "\u2013")
-        opacity = await page.locator('[data-selection="home"]').evaluate("(node) => Number(getComputedStyle(node).opacity)")
-        assert opacity < 1
+        ground = await page.locator('[data-selection="home"]').evaluate("(node) => getComputedStyle(node).backgroundImage")
+        assert ground.startswith("repeating-linear-gradient")
         assert "Source down" in await page.locator(".market-status").inner_text()
 
 
@@ -130,7 +130,7 @@ async def test_the_page_fits_a_phone_in_dark_mode(page: Any) -> None:
         await page.emulate_media(color_scheme="dark")
         await open_page(page, service)
         assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-        assert "rgb(15, 20, 25)" == await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert "rgb(11, 17, 23)" == await page.evaluate("getComputedStyle(document.body).backgroundColor")
 
 
 async def test_an_event_that_ends_is_removed_from_the_page(page: Any) -> None:

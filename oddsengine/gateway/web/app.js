@@ -1,6 +1,7 @@
 // The live page: subscribes to every sport on offer and draws its events.
 
 import { OddsClient } from "./client.js";
+import { setText } from "./dom.js";
 import { OddsStore } from "./store.js";
 import { OddsView } from "./view.js";
 
@@ -16,6 +17,7 @@ const STATE_TEXT = {
   failed: "Refused",
   stopped: "Stopped",
 };
+const TITLE = document.title;
 const TOKEN_KEY = "oddsengine.token";
 
 const byId = (id) => document.getElementById(id);
@@ -28,6 +30,7 @@ let moves = [];
 let changes = 0;
 let frame = 0;
 let connection = "connecting";
+let wasLive = false;
 
 function draw() {
   frame = 0;
@@ -47,6 +50,7 @@ function draw() {
   redraw.clear();
   moves = [];
   byId("open-markets").textContent = openMarkets();
+  showWarning();
 }
 
 function openMarkets() {
@@ -59,12 +63,35 @@ function scheduleDraw() {
   frame ||= requestAnimationFrame(draw);
 }
 
+/** Show across the page that what it shows may be out of date, and since when. */
+function showWarning() {
+  const stale = store.stale;
+  const warning = byId("warning");
+  const text = wasLive ? warningText(stale) : "";
+  setText(warning, text);
+  warning.hidden = !text;
+  const heading = text ? `⚠ ${TITLE}` : TITLE;
+  if (document.title !== heading) document.title = heading;
+}
+
+function warningText(stale) {
+  const since = stale.size ? ` since ${new Date(Math.min(...stale.values())).toLocaleTimeString()}` : "";
+  if (connection === "failed") return "The gateway refuses this page. No price below is current.";
+  if (connection !== "live") return `No connection${since}. No price below is current.`;
+  if (!stale.size) return "";
+  const late = [...store.events.keys()].filter((id) => store.isStale(id, stale)).length;
+  const subject = late === store.events.size ? "All prices" : `The prices of ${late} of ${store.events.size} events`;
+  return `${subject} may be out of date: nothing has arrived of them${since}.`;
+}
+
 function showState(state, detail) {
   connection = state;
+  wasLive ||= state === "live";
   if (state === "live" && store.stale.size) state = "stale";
   byId("connection").dataset.state = state;
   byId("connection-text").textContent = detail ? `${STATE_TEXT[state]} (${detail})` : STATE_TEXT[state];
   document.body.dataset.connection = state;
+  showWarning();
 }
 
 // A token may be passed in the fragment, which browsers never send, and is kept for this tab only.

@@ -1,10 +1,12 @@
 // Draws what is on offer. Nodes are reused and only changed text is written, to keep drawing cheap at any update rate.
 
 import { element, setText } from "./dom.js";
-import { marketName, selectionKeys, selectionName, startText, title } from "./names.js";
+import { marketName, selectionKeys, sideLine, startText, title } from "./names.js";
 
 // Markets with more selections than this are collapsed.
 const MAX_OPEN_SELECTIONS = 6;
+// How the selections of an open market are laid out, by their number; others fill the rows.
+const SHAPES = { 2: "two", 3: "three" };
 
 export class OddsView {
   constructor(root, filters, empty) {
@@ -38,7 +40,7 @@ export class OddsView {
       const heading = `competition-${sections.length}`;
       const section = element("section", { class: "competition", "aria-labelledby": heading },
         element("h2", { id: heading }, element("span", { class: "sport", text: title(group.sport) }), ` ${group.competition.name}`));
-      group.events.sort((a, b) => Number(b.in_play) - Number(a.in_play) || String(a.start).localeCompare(String(b.start)) || a.id.localeCompare(b.id));
+      group.events.sort((a, b) => rank(a) - rank(b) || String(a.start).localeCompare(String(b.start)) || a.id.localeCompare(b.id));
       for (const event of group.events) section.append(this.drawEvent(event, markets.get(event.id) ?? [], store.isStale(event.id, stale)));
       sections.push(section);
     }
@@ -50,14 +52,17 @@ export class OddsView {
   drawEvent(event, markets, isStale) {
     let card = this.cards.get(event.id);
     if (!card) {
-      card = { name: element("h3"), state: element("span", { class: "state" }), score: element("span", { class: "score" }), markets: element("div", { class: "markets" }), rows: new Map() };
+      card = { first: element("span"), second: element("span"), state: element("span", { class: "state" }), score: element("span", { class: "score" }), markets: element("div", { class: "markets" }), rows: new Map() };
       card.node = element("article", { class: "event", "data-event": event.id },
-        element("div", { class: "event-head" }, card.name, card.score, card.state), card.markets);
+        element("div", { class: "event-head" }, card.state, element("h3", {}, card.first, " ", card.score, " ", card.second)), card.markets);
       this.cards.set(event.id, card);
     }
-    setText(card.name, event.name);
-    setText(card.score, event.score ?? "");
-    setText(card.state, event.in_play ? `In play ${event.clock ?? ""}`.trim() : event.score != null ? "Ended" : startText(event.start));
+    const sides = event.participants.length === 2 ? event.participants : [event.name, ""];
+    setText(card.first, sides[0]);
+    setText(card.second, sides[1]);
+    setText(card.score, event.score ?? (sides[1] ? "v" : ""));
+    card.score.classList.toggle("none", event.score == null);
+    setText(card.state, event.in_play ? `In play ${event.clock ?? ""}`.trim() : hasEnded(event) ? "Ended" : startText(event.start));
     card.node.classList.toggle("in-play", Boolean(event.in_play));
     card.node.classList.toggle("stale", isStale);
     const ordered = [...markets].sort((a, b) => a.order - b.order || a.id.localeCompare(b.id));
@@ -76,7 +81,7 @@ export class OddsView {
     const shape = keys.join(" ");
     if (!row || row.shape !== shape) {
       const grid = element("div", { class: "selections" });
-      const label = element("span", { class: "market-name", text: marketName(market) });
+      const label = element("span", { class: "market-name", text: marketName(market, { withSides: true }) });
       const status = element("span", { class: "market-status" });
       const head = [label, " ", status];
       const node = keys.length > MAX_OPEN_SELECTIONS
@@ -87,22 +92,26 @@ export class OddsView {
       row = { node, grid, status, shape };
       node.dataset.market = market.id;
       node.dataset.type = market.type;
+      if (SHAPES[keys.length]) node.dataset.shape = SHAPES[keys.length];
       for (const key of keys) {
         const price = element("span", { class: "price" });
-        const name = element("span", { class: "selection-name" });
-        grid.append(element("div", { class: "selection", "data-selection": key }, name, price));
-        this.prices.set(`${market.id} ${key}`, { price, name });
+        const name = element("span");
+        const line = element("span", { class: "line", text: sideLine(market, key) });
+        grid.append(element("div", { class: "selection", "data-selection": key },
+          element("span", { class: "selection-name" }, name, " ", line), price));
+        this.prices.set(`${market.id} ${key}`, { price, name, tile: price.parentElement });
       }
       card.rows.set(market.id, row);
     }
     row.node.dataset.status = market.status;
-    setText(row.status, market.status === "open" ? "" : market.reason ? `${market.status}: ${title(market.reason)}` : market.status);
+    setText(row.status, market.status === "open" ? "" : title(market.status) + (market.reason ? `: ${title(market.reason)}` : ""));
     for (const key of keys) {
-      const { price, name } = this.prices.get(`${market.id} ${key}`);
+      const { price, name, tile } = this.prices.get(`${market.id} ${key}`);
       const selection = market.selections[key];
-      setText(name, selectionName(key, selection));
+      setText(name, selection.name);
       setText(price, selection.price == null ? "–" : selection.price.toFixed(2));
-      price.parentElement.dataset.status = selection.status;
+      if (selection.price == null) price.classList.remove("up", "down");
+      tile.dataset.status = selection.status;
     }
     return row.node;
   }
@@ -140,6 +149,10 @@ export class OddsView {
     for (const key of [...this.prices.keys()]) if (key.startsWith(`${market} `)) this.prices.delete(key);
   }
 }
+
+const hasEnded = (event) => !event.in_play && event.score != null;
+/** What is in play comes first, then what is to come. */
+const rank = (event) => (event.in_play ? 0 : hasEnded(event) ? 2 : 1);
 
 function groupByEvent(store) {
   const markets = new Map();
