@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.clients.following import PACKAGE
 from tests.support.credentials import SECRET, a_token, write_key
-from tests.support.programs.npm import needs_npm, npm_install
+from tests.support.programs.npm import needs_npm, npm_install, npm_run
 from tests.support.service import RunningService, quick_settings, running_service, wait_until
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
-_REACT: Final = ("react@18.3.1", "react-dom@18.3.1")
-_HOOKS: Final = "createContext,createElement,useContext,useEffect,useMemo,useState,useSyncExternalStore"
 
 
 #: Opens two event streams with one ticket. Returns what becomes of each.
@@ -40,9 +39,10 @@ _OPEN_TWICE: Final = """async (base) => {
 
 
 @asynccontextmanager
-async def shop() -> AsyncIterator[str]:
-    """Serve the package's folder as a shop would. Yield the origin."""
+async def shop(built: Path) -> AsyncIterator[str]:
+    """Serve the package's folder as a shop would, and what it has built at `/built`. Yield the origin."""
     app = web.Application()
+    app.router.add_static("/built", built)
     app.router.add_static("/", PACKAGE)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
@@ -54,11 +54,17 @@ async def shop() -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def installation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[str, RunningService]]:
+async def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the shop builds its pages."""
+    return tmp_path_factory.mktemp("built")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def installation(tmp_path_factory: pytest.TempPathFactory, built: Path) -> AsyncIterator[tuple[str, RunningService]]:
     """A shop, and a service that allows its pages and needs a token."""
     key = KeySettings(algorithm="HS256", file=write_key(tmp_path_factory.mktemp("keys") / "key", SECRET))
     async with (
-        shop() as origin,
+        shop(built) as origin,
         running_service(quick_settings(auth=AuthSettings(keys=(key,)), allowed_origins=(origin,))) as service,
     ):
         service.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
@@ -102,23 +108,19 @@ async def test_a_page_that_is_not_allowed_is_told_so(page: Any, installation: tu
 
 @needs_npm
 async def test_the_react_page_subscribes_to_what_it_shows(
-    page: Any, installation: tuple[str, RunningService], tmp_path: Path
+    page: Any, installation: tuple[str, RunningService], built: Path, tmp_path: Path
 ) -> None:
+    """Built as its README says: the packed package, React and esbuild from npm, and nothing from elsewhere."""
     origin, service = installation
-    npm_install(tmp_path, *_REACT)
-    react, dom = ((tmp_path / f"node_modules/{name}/umd/{name}.production.min.js").read_text() for name in ("react", "react-dom"))
-    modules = {
-        "https://esm.sh/react@18.3.1": f"{react}\nexport const {{{_HOOKS}}} = self.React;",
-        "https://esm.sh/react-dom@18.3.1/client": f'import "react";\n{dom}\nexport const {{createRoot}} = self.ReactDOM;',
-    }
-
-    async def answer(route: Any) -> None:
-        headers = {"Access-Control-Allow-Origin": "*"}
-        await route.fulfill(body=modules[route.request.url], content_type="text/javascript", headers=headers)
-
-    await page.route("https://esm.sh/**", answer)
+    shutil.copytree(
+        PACKAGE / "examples/react", built, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", "app.js")
+    )
+    npm_run(PACKAGE, "pack", "--pack-destination", str(tmp_path))
+    (packed,) = tmp_path.glob("*.tgz")
+    npm_install(built, str(packed))
+    npm_run(built, "run", "build")
     service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.0), a_quote("away", 2.0)]))
-    await page.goto(f"{origin}/examples/react.html?gateway={service.base}&channel=event:e1#{a_token()}")
+    await page.goto(f"{origin}/built/index.html?gateway={service.base}&channel=event:e1#{a_token()}")
     await price(page, "1.9").wait_for()
     service.feed(MarketUpdate("1.1", books=[a_quote("home", 2.2), a_quote("away", 1.83)]))
     await price(page, "2.08").wait_for()

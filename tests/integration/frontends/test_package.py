@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,30 +12,25 @@ from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.clients.following import PACKAGE, Options, running_node, wait_view
 from tests.support.clients.following import JavaScriptFollower as Follower
 from tests.support.clients.front import Answer, front_of
-from tests.support.programs.npm import needs_npm
-from tests.support.service import PATIENCE_S, running_service
+from tests.support.programs.npm import needs_npm, npm_run
+from tests.support.service import running_service
 
 if TYPE_CHECKING:
     from tests.support.clients.following import View
 
 
-def npm(*arguments: str) -> str:
-    command = ["npm", "--no-update-notifier", *arguments]
-    done = subprocess.run(command, cwd=PACKAGE, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-    assert 0 == done.returncode, done.stdout + done.stderr
-    return done.stdout
-
-
 @needs_npm
 def test_its_own_tests_pass_and_it_packs_what_it_exports() -> None:
-    npm("test")
-    (packed,) = json.loads(npm("pack", "--dry-run", "--json"))
+    npm_run(PACKAGE, "test")
+    (packed,) = json.loads(npm_run(PACKAGE, "pack", "--dry-run", "--json"))
     files = {each["path"] for each in packed["files"]}
     manifest = json.loads((PACKAGE / "package.json").read_text())
     for export in manifest["exports"].values():
         assert {path.removeprefix("./") for path in export.values()} <= files
     assert not [path for path in files if path.startswith("test")]
     assert {f"src/{path.name}" for path in (PACKAGE / "src").iterdir()} <= files
+    assert {"README.md", "LICENSE", "examples/plain.html", "examples/react/app.jsx", "examples/react/package.json"} <= files
+    assert not [path for path in files if "node_modules" in path or path.endswith("app.js") or "lock" in path]
     assert not {"dependencies", "bundledDependencies"} & manifest.keys()
 
 

@@ -43,3 +43,11 @@ def npm_install(folder: Path, *packages: str) -> None:
         pytest.skip(f"npm has not installed {', '.join(packages)} within {_TIMEOUT_S} s")
     if done.returncode:
         pytest.skip(f"npm can't install {', '.join(packages)} here: {done.stderr.strip()[:200]}")
+
+
+def npm_run(folder: Path, *arguments: str) -> str:
+    """Run npm in a folder, and return what it says. Raise AssertionError if it fails."""
+    command = ["npm", "--no-update-notifier", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
