@@ -25,10 +25,11 @@ from oddsengine.engine.ownership.shard_writer import UnlimitedLease
 from oddsengine.engine.pipeline import Pipeline
 from oddsengine.pricing.pricer import Pricer
 from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.connection import open_client
 from oddsengine.streams.ingest.entries import IngestEntry, decode_entry, encode_entry
 from oddsengine.streams.ingest.intake import FeedIntake
-from oddsengine.streams.ingest.reader import IngestReader
+from oddsengine.streams.ingest.reader import READ_COUNT, IngestReader
 from oddsengine.streams.ingest.writer import IngestWriter
 from oddsengine.streams.keys import ingest_keys
 from oddsengine.streams.positions import Position
@@ -190,8 +191,9 @@ async def _follow_all(url: str, namespace: str, count: int) -> float:
     def deliver(aged: Aged) -> None:
         engine.receive(aged.batch)
 
-    reader = IngestReader(redis, namespace, _SOURCE, [_SOURCE], lambda source: engine.pipeline.books[source].markets, deliver)
-    reading = asyncio.create_task(reader.run())
+    shared = SharedReader(redis, [ingest_keys(namespace, _SOURCE).stream], time.monotonic, count=READ_COUNT)
+    reader = IngestReader(shared, namespace, _SOURCE, [_SOURCE], lambda source: engine.pipeline.books[source].markets, deliver)
+    reading = [asyncio.create_task(each.run()) for each in (reader, shared)]
     try:
         await _until(lambda: reader.is_current)
         engine.received, began_s = 0, time.process_time()
@@ -199,7 +201,7 @@ async def _follow_all(url: str, namespace: str, count: int) -> float:
         await _until(lambda: engine.received >= count)
         return time.process_time() - began_s
     finally:
-        await end_tasks([reading])
+        await end_tasks(reading)
         await redis.delete(*ingest_keys(namespace, _SOURCE))
         await redis.aclose()
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.feed_updates import SourceStatus, UpdateBatch
+from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.ingest.intake import Confirmation
-from oddsengine.streams.ingest.reader import IngestReader
+from oddsengine.streams.ingest.reader import READ_COUNT, IngestReader
+from oddsengine.streams.keys import ingest_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -43,7 +45,9 @@ class ReceivedFeeds:
         silent_after_s: Mapping[str, float],
     ) -> None:
         self._engine = engine
-        self._redis = redis
+        streams = [ingest_keys(namespace, feed).stream for feed in sources]
+        #: waits for all feeds on a few connections, however many feeds there are
+        self._reader = SharedReader(redis, streams, time.monotonic, count=READ_COUNT)
         self._namespace = namespace
         self._sources: Mapping[str, Sequence[str]] = {}
         self._silent_after_s: Mapping[str, float] = {}
@@ -69,7 +73,7 @@ class ReceivedFeeds:
                 readers[feed] = self.readers[feed]
                 continue
             reader = readers[feed] = IngestReader(
-                self._redis, self._namespace, feed, of_feed, self._known, self._deliver, silent_after_s[feed]
+                self._reader, self._namespace, feed, of_feed, self._known, self._deliver, silent_after_s[feed]
             )
             if feed in self._local:
                 reader.pause()
@@ -83,7 +87,10 @@ class ReceivedFeeds:
     async def run(self) -> None:
         """Follow the feeds of other processes until cancelled."""
         tasks: dict[IngestReader, asyncio.Task[None]] = {}
-        watching = asyncio.create_task(self._watch(), name="ages of feeds")
+        always = [
+            asyncio.create_task(self._watch(), name="ages of feeds"),
+            asyncio.create_task(self._reader.run(), name="reader of feeds"),
+        ]
         try:
             while True:
                 self._changed.clear()
@@ -93,13 +100,13 @@ class ReceivedFeeds:
                         tasks[reader] = asyncio.create_task(reader.run(), name=f"feed {feed}")
                 changed = asyncio.create_task(self._changed.wait(), name="changed feeds")
                 try:
-                    done, _ = await asyncio.wait([*tasks.values(), watching, changed], return_when=asyncio.FIRST_COMPLETED)
+                    done, _ = await asyncio.wait([*tasks.values(), *always, changed], return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     changed.cancel()
                 for task in done - {changed}:
                     task.result()
         finally:
-            await end_tasks([*tasks.values(), watching])
+            await end_tasks([*tasks.values(), *always])
 
     async def _watch(self) -> None:
         """Check the ages of feeds, whatever Redis does meanwhile."""

@@ -43,29 +43,51 @@ class SharedReader:
 
     Args:
         redis: a client that returns bytes and has a socket timeout of more than a second.
-        streams: all that may be read.
+        streams: those that will be read, in the order in which they are spread over the reads; others may follow.
         clock: monotonic seconds.
+        count: how many entries of all streams a read returns at most, about.
     """
 
-    def __init__(self, redis: Redis, streams: Iterable[str], clock: Callable[[], float]) -> None:
+    def __init__(self, redis: Redis, streams: Iterable[str], clock: Callable[[], float], *, count: int = _READ_COUNT) -> None:
         self.redis = redis
         self._clock = clock
+        self._count = count
         self._answered_s = clock()
-        is_cluster = isinstance(redis, ClusterClient)
         self._lanes: dict[str, _Lane] = {}
         self._lane_of: dict[str, _Lane] = {}
-        for number, stream in enumerate(streams):
-            lane = hash_tag(stream) if is_cluster else str(number % SHARED_READS)
-            self._lane_of[stream] = self._lanes.setdefault(lane, _Lane(redis, clock))
+        self._has_more_lanes = asyncio.Event()
+        for stream in streams:
+            self._lane(stream)
+
+    def _lane(self, stream: str) -> _Lane:
+        lane = self._lane_of.get(stream)
+        if lane is None:
+            tag = hash_tag(stream) if isinstance(self.redis, ClusterClient) else str(len(self._lane_of) % SHARED_READS)
+            if tag not in self._lanes:
+                self._lanes[tag] = _Lane(self.redis, self._clock, self._count)
+                self._has_more_lanes.set()
+            lane = self._lane_of[stream] = self._lanes[tag]
+        return lane
 
     async def run(self) -> None:
         """Read what is asked for until cancelled."""
         # Not a task group, which cancels its tasks once only (see `end_tasks`).
-        tasks = [asyncio.create_task(lane.run(), name=f"reader {tag}") for tag, lane in self._lanes.items()]
+        tasks: dict[str, asyncio.Task[None]] = {}
         try:
-            await asyncio.gather(*tasks)
+            while True:
+                self._has_more_lanes.clear()
+                for tag, lane in self._lanes.items():
+                    if tag not in tasks:
+                        tasks[tag] = asyncio.create_task(lane.run(), name=f"reader {tag}")
+                more = asyncio.create_task(self._has_more_lanes.wait(), name="more readers")
+                try:
+                    done, _ = await asyncio.wait([*tasks.values(), more], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    more.cancel()
+                for task in done - {more}:
+                    task.result()
         finally:
-            await end_tasks(tasks)
+            await end_tasks(tasks.values())
 
     async def read(self, stream: str, after: str) -> list[Entry]:
         """Return the next entries of a stream after an id, none if there are none for a moment.
@@ -75,7 +97,7 @@ class SharedReader:
         Raises:
             RedisError, OSError: if Redis does not answer.
         """
-        entries = await self._lane_of[stream].read(stream, after)
+        entries = await self._lane(stream).read(stream, after)
         if entries:
             self._answered_s = self._clock()
         return entries
@@ -90,8 +112,9 @@ class SharedReader:
 class _Lane:
     """Streams that are read with one command."""
 
-    def __init__(self, redis: Redis, clock: Callable[[], float]) -> None:
+    def __init__(self, redis: Redis, clock: Callable[[], float], count: int) -> None:
         self._redis = redis
+        self._count = count
         self._clock = clock
         self._asked: dict[str, _Asked] = {}
         self._is_asked = asyncio.Event()
@@ -117,7 +140,7 @@ class _Lane:
                 continue
             positions: Any = {stream: each.after for stream, each in asked.items()}
             try:
-                reply = await self._redis.xread(positions, count=max(_MIN_COUNT, _READ_COUNT // len(asked)), block=_BLOCK_MS)
+                reply = await self._redis.xread(positions, count=max(_MIN_COUNT, self._count // len(asked)), block=_BLOCK_MS)
             except UNAVAILABLE as error:
                 if cause_of(error) == CHANGING:
                     await reconnect(self._redis)

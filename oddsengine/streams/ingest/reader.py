@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from oddsengine.sourcing.images import Aged
+    from oddsengine.streams.clients.shared_reader import Entry as StreamEntry
 
 #: A feed whose feeder was silent for so long is down, unless messages of the feed may be less late than that.
 SILENT_AFTER_S: Final = 2.0
 #: Less is not silence: an idle feeder writes every half second.
 _MIN_SILENT_AFTER_S: Final = 1.0
-_BLOCK_MS: Final = 250
-#: Few: an entry of a snapshot has a hundred markets, and other work waits until all are applied.
-_READ_COUNT: Final = 20
+#: How many entries to read at once. Few: one of a snapshot has a hundred markets, and other work waits until all are applied.
+READ_COUNT: Final = 20
 _RETRY_S: Final = 0.2
 #: A snapshot that has not come is asked for again: Redis may have lost the request.
 _ASK_AGAIN_S: Final = 5.0
@@ -50,11 +50,21 @@ def silence_limit_s(lag_limit_s: float) -> float:
     return min(SILENT_AFTER_S, max(lag_limit_s, _MIN_SILENT_AFTER_S)) if lag_limit_s else SILENT_AFTER_S
 
 
+class StreamReader(Protocol):
+    """What a reader of a feed needs of `streams.clients.shared_reader.SharedReader`, which waits for all feeds at once."""
+
+    redis: Redis
+
+    async def read(self, stream: str, after: str) -> list[StreamEntry]:
+        """Return the next entries of a stream after an id, none if there are none for a moment."""
+        ...
+
+
 class IngestReader:
     """Reads one feed and passes on what can be vouched for.
 
     Args:
-        redis: a client that returns bytes and has a socket timeout of more than a second.
+        reader: reads the feed's stream. Its client returns bytes.
         namespace: the namespace of the keys.
         feed: the feed's name.
         sources: its sources.
@@ -66,7 +76,7 @@ class IngestReader:
 
     def __init__(
         self,
-        redis: Redis,
+        reader: StreamReader,
         namespace: str,
         feed: str,
         sources: Sequence[str],
@@ -75,7 +85,8 @@ class IngestReader:
         silent_after_s: float = SILENT_AFTER_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._redis = redis
+        self._reader = reader
+        self._redis = reader.redis
         self._feed = feed
         self._keys = ingest_keys(namespace, feed)
         self._user = f"follower of feed {feed}"
@@ -161,10 +172,10 @@ class IngestReader:
 
     async def _read(self) -> bool:
         """Read and pass on the next entries. Return whether the stream goes on from where we are."""
-        reply: Any = await self._redis.xread({self._keys.stream: self._at}, count=_READ_COUNT, block=_BLOCK_MS)
+        entries = await self._reader.read(self._keys.stream, self._at)
         if not self._active.is_set() or not self._is_placed:
             return False
-        if not reply:
+        if not entries:
             self.check_age()
             if self._clock() - self._last_read_s <= self._silent_after_s:
                 return True
@@ -173,7 +184,6 @@ class IngestReader:
             if not goes_on:
                 self._intake.forget_position()
             return goes_on
-        entries = next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
         for stream_id, fields in entries:
             was_current = self._intake.is_current
             try:

@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from oddsengine.streams.clients.cluster import key_of
 from oddsengine.streams.clients.shared_reader import SharedReader
+from oddsengine.streams.connection import SHARED_READS
 from tests.support.tasks import in_background
 
 if TYPE_CHECKING:
@@ -75,6 +76,22 @@ async def test_a_moment_without_entries_and_an_error_end_every_wait() -> None:
         waiting.cancel()
         streams.has(["{a}:2"])
         assert [ENTRY] == await reader.read("{a}:2", "0-0"), "one that has left keeps nobody waiting"
+
+
+async def test_streams_that_come_later_share_the_reads_too() -> None:
+    streams = Streams()
+    redis: Any = streams
+    reader = SharedReader(redis, [], lambda: 0.0)
+    async with in_background(reader.run()):
+        names = [f"{{{number}}}:ingest" for number in range(SHARED_READS + 1)]
+        waiting = [asyncio.create_task(reader.read(name, "0-0")) for name in names]
+        while len(streams.asked) < SHARED_READS:
+            await asyncio.sleep(0)
+        assert [[names[0], names[-1]], *([name] for name in names[1:-1])] == streams.asked
+        for name in (names[0], *names[1:-1]):
+            streams.has([name])
+        streams.has([names[-1]])
+        assert [[ENTRY]] * len(names) == await asyncio.gather(*waiting)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ class Stream:
     """A Redis with one stream. A read waits until there is something to read, if need be for ever."""
 
     def __init__(self) -> None:
+        self.redis: Any = self
         self.entries: list[tuple[bytes, dict[bytes, bytes]]] = []
         self._wake = asyncio.Event()
 
@@ -36,12 +37,12 @@ class Stream:
     async def incr(self, _key: str) -> int:
         return 1
 
-    async def xread(self, _streams: dict[str, str], **_options: int) -> list[Any]:
+    async def read(self, _stream: str, _after: str) -> list[Any]:
         self._wake.clear()
         if not self.entries:
             await self._wake.wait()
         found, self.entries = self.entries, []
-        return [[b"stream", found]]
+        return found
 
 
 class Engine:
@@ -51,8 +52,7 @@ class Engine:
         self.redis = Stream()
         self.now_s = 100.0
         self.health: list[str] = []
-        redis: Any = self.redis
-        self.reader = IngestReader(redis, "ns", "feed", [SOURCE], lambda _: [], self._take, 2.0, lambda: self.now_s)
+        self.reader = IngestReader(self.redis, "ns", "feed", [SOURCE], lambda _: [], self._take, 2.0, lambda: self.now_s)
         self.task = asyncio.create_task(self.reader.run())
 
     def _take(self, aged: Aged) -> None:
