@@ -15,7 +15,7 @@ test laws fuzz: export PYTHONDONTWRITEBYTECODE :=
 test: ALONE = $(sort $(shell grep -rl --include='test_*.py' 'mark\.alone' tests))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test laws fuzz lint format bench lock clean
+.PHONY: help install run test laws fuzz lint format bench lock sbom clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,11 +51,17 @@ format: $(VENV)/.test ## format the code
 bench: $(VENV)/.bench ## run the benchmarks; one: make bench ARGS=pipeline
 	$(BIN)/python -m bench $(or $(ARGS),pipeline)
 
-lock: ## renew requirements/*.txt from pyproject.toml
+lock: ## renew requirements/*.txt from pyproject.toml, with the hashes of all files
 	@command -v uv >/dev/null || { echo "install uv first (pip install uv)"; exit 1; }
-	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml -o requirements/run.txt
-	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml --group test --group dev -o requirements/test.txt
-	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml --group test --group dev --group bench -o requirements/bench.txt
+	uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml -o requirements/run.txt
+	uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml --group test --group dev -o requirements/test.txt
+	uv pip compile -q --universal --generate-hashes --no-strip-extras --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --all-extras pyproject.toml --group test --group dev --group bench -o requirements/bench.txt
+
+sbom: $(VENV)/.test ## write what an installation consists of, with licences, to build/sbom.json (CycloneDX)
+	$(BIN)/python -m venv build/installed
+	build/installed/bin/python -m pip install -q --disable-pip-version-check -r requirements/run.txt
+	build/installed/bin/python -m pip uninstall -q -y pip setuptools
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o build/sbom.json build/installed/bin/python
 
 clean: ## remove what was installed and built here
 	rm -rf $(VENV) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
