@@ -10,10 +10,14 @@ from typing import Annotated
 import structlog
 import typer
 
-from bench.reporting.errors import NotInstalled
+from bench.reporting.errors import NotInstalled, UnreadableResults
 from bench.reporting.report import show
+from feeds.errors import FeedError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+RecordingArgument = Annotated[
+    Path | None, typer.Argument(help="A Betfair recording. Default: one of the simulator, unless recorded data is there.")
+]
 JsonOption = Annotated[Path | None, typer.Option("--json", help="Also write the rows to this file.")]
 MarkdownOption = Annotated[Path | None, typer.Option(help="Also write the table of the documentation to this file.")]
 
@@ -30,16 +34,15 @@ def _root() -> None:
 
 @app.command()
 def pipeline(
-    recording: Annotated[Path, typer.Argument(help="A Betfair recording.")] = Path("../shared/data/betfair/PRO-1.170258213.xz"),
+    recording: RecordingArgument = None,
     rounds: Annotated[int, typer.Option(help="Number of runs of each variant; the best one counts.")] = 5,
     json: JsonOption = None,
 ) -> None:
     """Messages per second from recorded bytes to source book and encoded stream batches, compared with betfairlightweight."""
-    if not recording.exists():
-        raise typer.BadParameter(f"{recording} does not exist; name a Betfair recording")
+    from bench.data.recordings import betfair_recording
     from bench.scenarios import pipeline as scenario
 
-    show(scenario.run(recording, rounds), json)
+    show(scenario.run(betfair_recording(recording), rounds), json)
 
 
 @app.command()
@@ -52,37 +55,38 @@ def pricing(json: JsonOption = None) -> None:
 
 @app.command()
 def calibration(
-    folder: Annotated[Path, typer.Argument(help="Seasons from football-data.co.uk, *.csv.xz.")] = Path(
-        "../shared/data/football_data"
-    ),
+    folder: Annotated[
+        Path, typer.Argument(help="Seasons from https://www.football-data.co.uk/data.php, *.csv or *.csv.xz.")
+    ] = Path("../shared/data/football_data"),
     plot: Annotated[Path | None, typer.Option(help="Write the reliability plot to this PNG.")] = None,
     json: JsonOption = None,
 ) -> None:
     """Log loss and Brier score of every method against recorded results."""
     from bench.scenarios import calibration as scenario
 
-    try:
-        rows = scenario.run(folder, plot)
-    except FileNotFoundError as error:
-        raise typer.BadParameter(str(error)) from error
-    show(rows, json)
+    show(scenario.run(folder, plot), json)
 
 
 @app.command()
 def recordings(
     folder: Annotated[
-        Path, typer.Argument(envvar="ODDSENGINE_TEST_DATA", help="The folder of recorded data; its `betfair` has the recordings.")
-    ] = Path("../shared/data"),
+        Path | None,
+        typer.Argument(
+            help="A folder of recorded data; its `betfair` has the recordings. Default: of the simulator, if there are none."
+        ),
+    ] = None,
+    make: Annotated[Path | None, typer.Option(help="Only record the simulator to this file, the same for each seed.")] = None,
+    seed: Annotated[int, typer.Option(help="With --make: the seed.")] = 7,
     json: JsonOption = None,
 ) -> None:
-    """Open prices over their source's best lay, or risk-free to bet against it, in real recordings at default settings."""
+    """Open prices over their source's best lay, or risk-free to bet against it, in recordings at default settings."""
+    from bench.data.recordings import write_simulated
     from bench.scenarios import recordings as scenario
 
-    try:
-        rows = scenario.run(folder)
-    except FileNotFoundError as error:
-        raise typer.BadParameter(str(error)) from error
-    show(rows, json)
+    if make is not None:
+        write_simulated(make, seed)
+    else:
+        show(scenario.run(scenario.recordings_in(folder)), json)
 
 
 PlotOption = Annotated[Path | None, typer.Option("--plot", help="Also plot the rows to this PNG.")]
@@ -166,15 +170,14 @@ def failover(
 
 @app.command()
 def ingest(
-    recording: Annotated[Path, typer.Argument(help="A Betfair recording.")] = Path("../shared/data/betfair/PRO-1.170258213.xz"),
+    recording: RecordingArgument = None,
     json: JsonOption = None,
 ) -> None:
     """Messages per second through ingest streams, compared with one process, and of two engines, compared with one."""
-    if not recording.exists():
-        raise typer.BadParameter(f"{recording} does not exist; name a Betfair recording")
+    from bench.data.recordings import betfair_recording
     from bench.engines import ingest as scenario
 
-    show(scenario.run(recording), json)
+    show(scenario.run(betfair_recording(recording)), json)
 
 
 @app.command()
@@ -309,8 +312,49 @@ def paired(
     show(rows, json)
 
 
-if __name__ == "__main__":
+@app.command()
+def suite(
+    scenarios: Annotated[
+        list[str] | None, typer.Argument(help="Benchmarks, with their default options. Default: those that take minutes.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Write rows and index.html to this folder.", file_okay=False)] = Path(
+        "build/results"
+    ),
+) -> None:
+    """Run several benchmarks one after another, and write one page of their results with plots."""
+    from bench.reporting import suite as several
+
+    names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback is not None}
+    for name in scenarios or ():
+        if name not in names - {"suite", "report", "paired"}:
+            raise typer.BadParameter(f"no benchmark {name!r}; `python -m bench --help` lists them")
+    sys.exit(not several.run(scenarios or several.USUAL, out))
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(help="Files that --json has written, or folders of them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page.", dir_okay=False)] = Path("build/results/index.html"),
+) -> None:
+    """Write one page of results with plots; it needs no other file."""
+    from bench.reporting.page import read_results, write_page
+
+    write_page(read_results(results), out)
+    typer.echo(f"written: {out}")
+
+
+def main() -> None:
+    """Run a benchmark. What is missing or can't be read ends with one line and exit code 1, not with a traceback."""
     try:
         app()
-    except NotInstalled as missing:
-        sys.exit(f"error: {missing}")
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        sys.exit(
+            f"error: the package {package} is not installed: `make bench` installs what benchmarks need (requirements/bench.txt)"
+        )
+    except (NotInstalled, UnreadableResults, FeedError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +27,12 @@ def goal_attainment(row: Row) -> float | None:
     return value / row.goal if more_is_better else row.goal / value
 
 
-def write_plot(rows: Sequence[Row], file: Path) -> None:
+def write_plot(rows: Sequence[Row], file: Path | BinaryIO) -> None:
     """Write the plot of rows as a PNG.
 
     Args:
         rows: the measured rows.
-        file: the file to write; replaced if it exists.
+        file: the file to write, replaced if it exists; or one that is open.
     """
     import matplotlib as mpl  # noqa: PLC0415 - needed only for plots
 

@@ -49,8 +49,9 @@ class Score(msgspec.Struct):
 def matches(folder: Path) -> list[Match]:
     """Read every match with a result, once for each bookmaker that quoted all three outcomes."""
     found: list[Match] = []
-    for path in sorted(folder.glob("*.csv.xz")):
-        text = lzma.decompress(path.read_bytes()).decode("utf-8-sig", "replace")
+    for path in sorted([*folder.glob("*.csv"), *folder.glob("*.csv.xz")]):
+        packed = path.read_bytes()
+        text = (lzma.decompress(packed) if path.suffix == ".xz" else packed).decode("utf-8-sig", "replace")
         for row in csv.DictReader(io.StringIO(text)):
             if row.get("FTR") not in RESULTS:
                 continue
@@ -97,7 +98,10 @@ def run(folder: Path, plot: Path | None) -> list[Row]:
     """Score every method on the seasons in a folder. Write the reliability plot if a file is given."""
     played = matches(folder)
     if not played:
-        raise FileNotFoundError(f"no seasons (*.csv.xz) with odds and results in {folder}")
+        raise FileNotFoundError(
+            f"no seasons with odds and results in {folder}: download some (CSV) from https://www.football-data.co.uk/data.php "
+            "and name their folder"
+        )
     scores = {method: score(played, method) for method in track(METHODS, description="calibrating")}
     rows: list[Row] = []
     for method, total in scores.items():

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import logging
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from betfairlightweight.streaming.listener import StreamListener
 
+from bench.data.recordings import is_simulated
 from bench.reporting.row import Row, compared
 from feeds.adapters.betfair.market_stream import MarketStream
 from feeds.recording.reader import Recordings
@@ -29,8 +29,8 @@ from oddsengine.streams.publisher import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-DEFAULT_RECORDING = Path("../shared/data/betfair/PRO-1.170258213.xz")
 _ROUNDS = 5
 _REFERENCE = "betfairlightweight"
 _FULL_PIPELINE = "full pipeline"
@@ -93,7 +93,7 @@ def _full_pipeline(lines: list[bytes], per_flush: int, profiles: int = 1) -> flo
     return len(lines) / (time.perf_counter() - start)
 
 
-def run(recording: Path = DEFAULT_RECORDING, rounds: int = _ROUNDS) -> list[Row]:
+def run(recording: Path, rounds: int = _ROUNDS) -> list[Row]:
     """Measure every variant. Return one row per variant and reference."""
     logging.getLogger("betfairlightweight").setLevel(logging.ERROR)
     with Recordings([recording]) as recordings:
@@ -110,7 +110,8 @@ def run(recording: Path = DEFAULT_RECORDING, rounds: int = _ROUNDS) -> list[Row]
     for _ in range(rounds):
         for name, measure in measures.items():
             best[name] = max(best[name], measure())
-    goals = {"decode + source book": 4.0, _FULL_PIPELINE: 1.5}
+    # Every message of the simulator moves the best prices of all runners, few of a real market do.
+    goals = {} if is_simulated(recording) else {"decode + source book": 4.0, _FULL_PIPELINE: 1.5}
     rows: list[Row] = []
     for name, value in best.items():
         if name in {_REFERENCE, _LIGHTWEIGHT}:

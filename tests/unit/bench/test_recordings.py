@@ -40,4 +40,4 @@ def test_books_that_contradict_each_other_are_not_sound(tmp_path: Path) -> None:
 
 def test_absent_recordings_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no PRO-1\.170258213\.xz, .*name the folder"):
-        recordings.run(tmp_path)
+        recordings.recordings_in(tmp_path)

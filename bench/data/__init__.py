@@ -1,0 +1,1 @@
+"""What benchmarks read: recordings of the simulator that anybody can make, and recordings of providers where there are any."""
