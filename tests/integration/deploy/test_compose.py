@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from redis.asyncio import Redis
@@ -119,9 +119,10 @@ async def test_sentinels_of_compose_fail_over_for_who_has_the_url(containers: Co
     client = open_client(url)
     try:
         async with Redis(port=containers.sentinels[0]) as sentinel, asyncio.timeout(PATIENCE_S):
-            state = {}
+            state: Any = {}
             while state.get("num-slaves") != 1 or state.get("num-other-sentinels") != 2:
-                state = (await sentinel.sentinel_masters())["odds"]
+                masters: Any = await sentinel.sentinel_masters()
+                state = masters["odds"]
                 await asyncio.sleep(0.05)
         await client.set("before", 1)
         await client.wait(1, 2000)

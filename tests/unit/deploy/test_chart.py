@@ -82,8 +82,9 @@ def test_helm_finds_nothing_to_complain_about(values: dict[str, Any]) -> None:
 
 
 def test_a_misspelt_value_is_refused() -> None:
-    elsewhere: dict[str, Any] = {"secrets": [{"name": "a", "roles": ["gate"]}]}
-    for values in ({"gatway": {}}, {"gateway": {"replica": 3}}, elsewhere):
+    misspelt: tuple[dict[str, Any], ...]
+    misspelt = {"gatway": {}}, {"gateway": {"replica": 3}}, {"secrets": [{"name": "a", "roles": ["gate"]}]}
+    for values in misspelt:
         with Chart.load(CHART) as chart, pytest.raises(HelmError):
             chart.render(values, name="live")
 
