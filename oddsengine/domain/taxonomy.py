@@ -6,7 +6,7 @@ once resulted `winner`, `loser`, `void` or `placed`; the result itself, with its
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 #: What a market is about; `market_types` says of each what its selections are.
 MarketType = Literal[
@@ -178,3 +178,34 @@ DECIDED_BY_SETS: Final = frozenset(
 
 MarketStatus = Literal["open", "suspended", "closed"]
 SelectionStatus = Literal["active", "suspended", "removed", "winner", "loser", "void", "placed"]
+
+#: Why a market is suspended; docs/protocol.md says what each means. There may be more of them one day.
+SuspensionReason = Literal[
+    "provider",
+    "source_down",
+    "source_lagging",
+    "source_stale",
+    "withdrawn",
+    "recovering",
+    "trader",
+    "engine_stopped",
+    "no_price",
+    "incoherent",
+    "incomplete",
+    "decided",
+    "method",
+    "source_old",
+    "over_lay",
+    "spike",
+    "contradiction",
+    "arbitrage",
+    "book_sum",
+    "rule",
+    "too_few_sources",
+    "in_play_elsewhere",
+    "closed_elsewhere",
+    "counts_otherwise",
+    "stale",
+    "not_priceable",
+]
+SUSPENSION_REASONS: Final[tuple[SuspensionReason, ...]] = get_args(SuspensionReason)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from oddsengine.common.clock import iso_time
 from oddsengine.common.tasks import end_tasks
 from oddsengine.domain.ids import EventId, MarketId, shard_of
 from oddsengine.engine.answering import Answering
@@ -47,7 +48,7 @@ def _described(event: Event) -> dict[str, Any]:
         "competition": event.competition.name,
         "name": event.name,
         "participants": event.participants,
-        "start": event.start_ms,
+        "start": None if event.start_ms is None else iso_time(event.start_ms, "milliseconds"),
     }
 
 

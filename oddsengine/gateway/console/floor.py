@@ -12,7 +12,7 @@ import structlog
 
 from oddsengine.domain.ids import EventId
 from oddsengine.gateway.commands.permissions import shown
-from oddsengine.gateway.console.messages import DoubtfulPair, LateCommands, PairSide, SilentEngine, StaleShard
+from oddsengine.gateway.console.messages import UNKNOWN, DoubtfulPair, LateCommands, PairSide, SilentEngine, StaleShard
 from oddsengine.gateway.protocol.command_messages import command_answer
 from oddsengine.streams.floor.board import ENGINE, decode_field, feed_field
 
@@ -32,7 +32,6 @@ MAX_ENDED: Final = 1000
 LATE_AFTER_MS: Final = 2000
 #: How long nobody may report a feed, or the engine, which they do every 2 s.
 SILENT_AFTER_S: Final = 6.0
-_UNKNOWN: Final = "unknown"
 _ENDED: Final[frozenset[State]] = frozenset({"expired", "lifted"})
 _log = structlog.get_logger(__name__)
 
@@ -54,7 +53,7 @@ def _feed(name: str, own: dict[str, Any] | None, followed: dict[str, Any] | None
         return own["status"] if followed is None else {**own["status"], "followed": followed.get("followed")}
     if followed is not None:
         return followed
-    return {"feed": name, "sources": [], "state": _UNKNOWN, "reason": "no process reports it"}
+    return {"feed": name, "sources": [], "state": UNKNOWN, "reason": "no process reports it"}
 
 
 class CommandItem:

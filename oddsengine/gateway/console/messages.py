@@ -2,19 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
+
+from feeds.supervision.breaker import BreakerState
+from feeds.supervision.states import FeedState, Trigger
 
 Since = Annotated[int, Meta(description="Unix time in milliseconds.")]
-FeedStatus = Annotated[
-    dict[str, Any],
-    Meta(
-        description="A feed as in `GET /v1/feeds`, whichever process is connected to it. `state` is `unknown` if no process "
-        "reports it any more. `followed`: whether the engine has everything that it sends; absent where both are one process."
-    ),
-]
+#: The state of a feed that no process reports any more.
+UNKNOWN: Final = "unknown"
+_State = Annotated[str, Meta(extra_json_schema={"enum": [*(state.value for state in FeedState), UNKNOWN]})]
+
+
+class FeedChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A change of a feed's state."""
+
+    at: Since
+    what: Annotated[str, Meta(extra_json_schema={"enum": [trigger.value for trigger in Trigger]})]
+    state: _State
+    reason: str
+
+
+class Quota(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How much of what a provider allows was used."""
+
+    used: float | None
+    remaining: float | None
+
+
+class ResponseTimes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How long a provider took to answer requests: how many there were, the mean, and what 95 % stay below."""
+
+    count: int
+    mean_ms: float | None
+    p95_ms: float | None
+
+
+class FeedStatus(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A feed, whichever process is connected to it.
+
+    `state` is `unknown` if no process reports it any more. `followed`: whether the engine has everything that it sends; absent
+    where both are one process. Of a feed of another process an engine knows only the first four and that.
+    """
+
+    feed: str
+    sources: list[str]
+    state: _State
+    reason: str
+    followed: bool | UnsetType | None = UNSET
+    since: Since | UnsetType = UNSET
+    last_received: Since | UnsetType | None = UNSET
+    lag_ms: float | UnsetType = UNSET
+    skew_ms: float | UnsetType | None = UNSET
+    failures_in_a_row: int | UnsetType = UNSET
+    breaker: Annotated[str, Meta(extra_json_schema={"enum": [state.value for state in BreakerState]})] | UnsetType = UNSET
+    quota: Quota | UnsetType | None = UNSET
+    responses: ResponseTimes | UnsetType | None = UNSET
+    counts: Annotated[dict[str, int], Meta(description="Since the process was started.")] | UnsetType = UNSET
+    changes: Annotated[list[FeedChange], Meta(description="The last 50.")] | UnsetType = UNSET
 
 
 class PairSide(msgspec.Struct, kw_only=True):
@@ -24,7 +71,16 @@ class PairSide(msgspec.Struct, kw_only=True):
     name: str
     sport: str
     competition: str
-    start: str | None = None
+    participants: list[str] | UnsetType = UNSET
+    start: Annotated[str | None, Meta(description="As RFC 3339 in UTC.")] = None
+
+
+class UnmatchedPair(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Two events that may be the same, and how similar they are, up to 1."""
+
+    events: list[PairSide]
+    score: float
+    reason: str
 
 
 class DoubtfulPair(msgspec.Struct, tag_field="kind", tag="pair"):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from oddsengine.gateway.protocol.command_messages import CommandAnswer, Time
+from oddsengine.gateway.protocol.explanation_messages import ExplanationAnswer
 from oddsengine.gateway.protocol.server_messages import At, MarketWhole
 from oddsengine.offer.entries.wire_types import MarketChanged
 
@@ -43,7 +44,7 @@ class ExplanationThenAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=
     exact: bool
     explained_at: Time
     position: At
-    explanation: dict[str, Any]
+    explanation: ExplanationAnswer
 
 
 class MarketStep(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

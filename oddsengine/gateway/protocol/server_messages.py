@@ -6,14 +6,14 @@ snapshots and deltas are joined from encoded fragments. The API documents are ge
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from oddsengine.domain.market_types import Group
 from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
-from oddsengine.gateway.console.messages import FeedStatus, Removed, Trouble
+from oddsengine.gateway.console.messages import FeedStatus, Removed, Trouble, UnmatchedPair
 from oddsengine.gateway.protocol.client_messages import QuoteAnswer, RequestId
 from oddsengine.gateway.protocol.codes import ErrorCode
 from oddsengine.gateway.protocol.command_messages import CommandAnswer
@@ -26,6 +26,7 @@ from oddsengine.offer.entries.wire_types import (
     MarketChanged,
     Order,
     Price,
+    Reason,
     Result,
     Version,
     VoidFactor,
@@ -96,7 +97,7 @@ class MarketWhole(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, gc=F
     unit: str | None
     winners: int
     status: MarketStatus
-    reason: str | None
+    reason: Reason | None
     in_play: bool
     v: Version
     selections: dict[str, SelectionWhole]
@@ -308,16 +309,16 @@ class ErrorAnswer(msgspec.Struct, forbid_unknown_fields=True):
     error: Problem
 
 
-class FeedsAnswer(msgspec.Struct):
+class FeedsAnswer(msgspec.Struct, forbid_unknown_fields=True):
     """The status of every feed."""
 
-    feeds: list[dict[str, Any]]
+    feeds: list[FeedStatus]
 
 
-class UnmatchedAnswer(msgspec.Struct):
-    """Pairs of events that may be the same."""
+class UnmatchedAnswer(msgspec.Struct, forbid_unknown_fields=True):
+    """Pairs of events that may be the same, likeliest first."""
 
-    unmatched: list[dict[str, Any]]
+    unmatched: list[UnmatchedPair]
 
 
 class AccountAnswer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

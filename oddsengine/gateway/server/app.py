@@ -17,10 +17,11 @@ from oddsengine.gateway.commands.account_api import AccountApi
 from oddsengine.gateway.dialects.centrifuge.dialect import CentrifugeDialect
 from oddsengine.gateway.dialects.dialect import SessionAccess
 from oddsengine.gateway.dialects.native import NativeDialect
-from oddsengine.gateway.protocol.asyncapi import asyncapi
+from oddsengine.gateway.documents.asyncapi import asyncapi
+from oddsengine.gateway.documents.openapi import openapi
+from oddsengine.gateway.documents.pages import CONTENT_SECURITY_POLICY, http_page, streams_page
+from oddsengine.gateway.documents.swagger_files import swagger_routes
 from oddsengine.gateway.protocol.codes import ErrorCode
-from oddsengine.gateway.protocol.docs_page import docs_page
-from oddsengine.gateway.protocol.openapi import openapi
 from oddsengine.gateway.server.connections import Connections
 from oddsengine.gateway.server.event_stream_endpoint import EventStreamEndpoint
 from oddsengine.gateway.server.rest import RestApi
@@ -127,7 +128,10 @@ def _public() -> dict[str, Handler]:
     return {
         **{PAGES.get(name, f"/{name}"): _page(name) for name in PAGE_FILES},
         "/console/": _moved("../console"),
-        "/docs": _document("text/html", docs_page()),
+        "/docs/": _moved("../docs"),
+        "/docs": _document("text/html", http_page()),
+        "/docs/streams": _document("text/html", streams_page()),
+        **swagger_routes(),
         "/docs/openapi.json": _document("application/json", orjson.dumps(openapi()).decode()),
         "/docs/asyncapi.json": _document("application/json", orjson.dumps(asyncapi()).decode()),
     }
@@ -185,7 +189,9 @@ def _moved(location: str) -> Handler:
 
 
 def _document(content_type: str, text: str) -> Handler:
+    headers = {**_PAGE_HEADERS, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
+
     async def handler(_request: web.Request) -> web.Response:
-        return web.Response(text=text, content_type=content_type, charset="utf-8", headers=_PAGE_HEADERS)
+        return web.Response(text=text, content_type=content_type, charset="utf-8", headers=headers)
 
     return handler

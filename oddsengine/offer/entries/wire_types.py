@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from oddsengine.domain.market_types import Group
 from oddsengine.domain.results import Outcome
-from oddsengine.domain.taxonomy import MarketStatus, MarketType, SelectionStatus
+from oddsengine.domain.taxonomy import SUSPENSION_REASONS, MarketStatus, MarketType, SelectionStatus
 
 Price = Annotated[
     float | str | None,
@@ -33,6 +33,13 @@ DeadHeatFactor = Annotated[
 Result = Annotated[Outcome | None, Meta(description="What became of it; null once an earlier result was taken back.")]
 
 
+#: Text, so that a gateway hands on what a newer engine says.
+Reason = Annotated[
+    str,
+    Meta(
+        description="Why it is suspended. There may be more of them one day.", extra_json_schema={"enum": [*SUSPENSION_REASONS]}
+    ),
+]
 Fair = Annotated[
     float,
     Meta(ge=0, le=1, description="The fair probability: over HTTP, where a service asks `include=fair`; never on a stream."),
@@ -73,7 +80,7 @@ class MarketChanged(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     unit: str | UnsetType | None = UNSET
     winners: int | UnsetType = UNSET
     status: MarketStatus | UnsetType = UNSET
-    reason: str | UnsetType | None = UNSET
+    reason: Reason | UnsetType | None = UNSET
     in_play: bool | UnsetType = UNSET
     selections: dict[str, SelectionChanged] | UnsetType = UNSET
     group: Group | UnsetType = UNSET

@@ -98,6 +98,8 @@ def explanation_answer(found: ExplanationThen, profile: str | None) -> bytes | N
     explanation = found.explanation
     if explanation is None:
         return None
+    # As the engine has made it.
+    answer: Any = explanation.answer if profile is None else of_profile(explanation.answer, profile)
     return _encode(
         ExplanationThenAnswer(
             at=_time(found.market.at_ms),
@@ -105,7 +107,7 @@ def explanation_answer(found: ExplanationThen, profile: str | None) -> bytes | N
             exact=found.is_exact,
             explained_at=_time(found.at_ms),
             position=encode_at({found.market.shard: Position(explanation.epoch, explanation.seq)}),
-            explanation=explanation.answer if profile is None else of_profile(explanation.answer, profile),
+            explanation=answer,
         )
     )
 

@@ -15,7 +15,7 @@ from oddsengine.client.commands import CommandClient
 from oddsengine.domain.feed_updates import EventUpdate
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from oddsengine.gateway.commands.settings import CommandSettings
-from oddsengine.gateway.protocol.openapi import openapi
+from oddsengine.gateway.documents.openapi import openapi
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.runtime.gateway import run_gateway
 from oddsengine.runtime.service import run_service

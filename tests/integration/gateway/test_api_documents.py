@@ -1,111 +1,189 @@
-"""The OpenAPI and AsyncAPI documents are valid and describe what the gateway answers."""
+"""The documents are what a real gateway does: every route, every example, every message."""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
+import msgspec
+import orjson
 import pytest
-from jsonschema import Draft202012Validator
-from openapi_spec_validator import validate
+import pytest_asyncio
+from websockets.asyncio.client import connect
 
-from oddsengine.gateway.protocol.asyncapi import RECEIVE_REQUESTS, SEND_MESSAGES, asyncapi
-from oddsengine.gateway.protocol.openapi import ROUTES, openapi
-from tests.support.builders import a_definition, a_quote, market_updates
-from tests.support.service import RunningService, running_service
+from oddsengine.common.http import UNKNOWN_ROUTE
+from oddsengine.gateway.access.settings import AuthSettings, KeySettings
+from oddsengine.gateway.commands.settings import CommandSettings
+from oddsengine.gateway.documents.asyncapi import asyncapi
+from oddsengine.gateway.documents.openapi import openapi, statuses
+from oddsengine.gateway.documents.route import EVENT, EVENT_STREAM, Route
+from oddsengine.gateway.documents.routes import ROUTES
+from oddsengine.gateway.server.app import public_paths
+from tests.support.credentials import SECRET, a_token, write_key
+from tests.support.documents.requests import example_of, offer_the_example
+from tests.support.documents.schemas import answer_validator, message_validator, validate_answer
+from tests.support.service import PATIENCE_S, quick_settings, running_service
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
-MARKET = "e1/match_odds"
+    import aiohttp
+
+    from tests.support.service import RunningService
+
+BY_NAME = {route.name: route for route in ROUTES}
+#: What a gateway without a history and without a provider for its sign-in answers to the examples, where that is no success.
+ELSEWHERE = {
+    "open_stream": {400, 426},
+    "open_centrifuge_stream": {400, 426},
+    "describe_sign_in": {404},
+    "exchange_tokens": {404},
+    **{route.name: {503} for route in ROUTES if route.tag == "history"},
+}
+SECOND_PERSON = {"action": "note", "scope": {"event": EVENT}, "reason": "late line-ups"}
 
 
-@pytest.fixture
-async def service() -> AsyncIterator[RunningService]:
-    async with running_service() as found:
-        found.feed(*market_updates(a_definition(), a_quote("home", 2.0), a_quote("away", 2.0)))
-        await found.wait_published()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningService]:
+    folder: Path = tmp_path_factory.mktemp("documents")
+    auth = AuthSettings(keys=(KeySettings(algorithm="HS256", file=write_key(folder / "key", SECRET)),))
+    settings = msgspec.structs.replace(quick_settings(auth=auth), commands=CommandSettings(second_person=("note",), per_s=0))
+    async with running_service(settings) as found:
+        await offer_the_example(found)
         yield found
 
 
-def references(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
-        return own + [each for part in value.values() for each in references(part)]
-    return [each for part in value for each in references(part)] if isinstance(value, list) else []
+@asynccontextmanager
+async def asked(
+    service: RunningService, route: Route, body: Any = None, author: str = "ann", **values: str
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Send the example of a route, as an admin."""
+    example = example_of(route, **values)
+    headers = {"Authorization": f"Bearer {a_token(sub=author, role='admin')}"} if route.role else {}
+    data = example.body if body is None else orjson.dumps(body)
+    async with service.http.request(example.method, service.base + example.target, data=data, headers=headers) as response:
+        yield response
 
 
-def resolve(document: Any, reference: str) -> Any:
-    for part in reference.removeprefix("#/").split("/"):
-        document = document[part]
-    return document
+async def answer(service: RunningService, name: str, body: Any = None, **options: str) -> tuple[int, Any]:
+    """Return the status of an answer and what it says, which is as documented."""
+    route = BY_NAME[name]
+    async with asked(service, route, body, **options) as response:
+        assert str(response.status) in statuses(route), await response.text()
+        if response.content_type.endswith("json"):
+            found = await response.json(content_type=None)
+            validate_answer(route.method, route.path, response.status, found)
+            return response.status, found
+        assert route.media == response.content_type
+        if route.media == EVENT_STREAM:
+            return response.status, await response.content.readuntil(b"\n\n")
+        return response.status, await response.text()
 
 
-def test_the_openapi_document_is_valid() -> None:
-    validate(openapi())
+@pytest.mark.asyncio(loop_scope="module")
+async def test_every_example_is_answered_as_documented(service: RunningService) -> None:
+    """Those of commands are of one that was made."""
+    made: dict[str, str] = {}
+    for route in ROUTES:
+        if route.name in {"lift_command", "confirm_command"}:
+            continue
+        status, found = await answer(service, route.name)
+        expected = ELSEWHERE.get(route.name, {int(each) for each in route.successes})
+        assert status in expected, (route.name, status, found)
+        if route.name == "make_command":
+            made["id"] = found["id"]
+    assert (409, "bad_request") == (
+        (reply := await answer(service, "confirm_command", author="bob", **made))[0],
+        reply[1]["error"]["code"],
+    )
+    status, lifted = await answer(service, "lift_command", **made)
+    assert (200, "lifted") == (status, lifted["state"])
+    status, proposed = await answer(service, "make_command", SECOND_PERSON)
+    assert (202, "proposed") == (status, proposed["state"])
+    assert 403 == (await answer(service, "confirm_command", id=proposed["id"]))[0]
+    assert 200 == (await answer(service, "confirm_command", id=proposed["id"], author="bob"))[0]
 
 
-@pytest.mark.parametrize("document", [openapi(), asyncapi()], ids=["openapi", "asyncapi"])
-def test_every_reference_resolves_and_every_schema_is_valid(document: dict[str, Any]) -> None:
-    assert references(document)
-    for reference in references(document):
-        resolve(document, reference)
-    for schema in document["components"]["schemas"].values():
-        Draft202012Validator.check_schema(schema)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_errors_are_answered_as_documented(service: RunningService) -> None:
+    for name, status in {"get_event": 404, "get_market": 404, "explain_market": 404, "lift_command": 404}.items():
+        assert status == (await answer(service, name, id="none/none"))[0], name
+    assert 404 == (await answer(service, "get_snapshot", channel="event:none"))[0]
+    assert 400 == (await answer(service, "get_event", format="roman"))[0]
+    assert 400 == (await answer(service, "check_quotes", {}))[0]
+    assert 400 == (await answer(service, "make_command", {}))[0]
+    for route in ROUTES:
+        if route.role and route.tag != "streams":
+            async with service.http.request(
+                route.method.upper(), service.base + example_of(route).target, data=b"{}"
+            ) as response:
+                validate_answer(route.method, route.path, 401, await response.json())
+                assert 401 == response.status, route
 
 
-def test_the_asyncapi_document_names_every_message_of_both_directions() -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_every_message_is_as_documented(service: RunningService) -> None:
+    """The examples of what clients send, answered; the rest of what a gateway sends by its own tests."""
     document = asyncapi()
-    assert "3.0.0" == document["asyncapi"]
-    operations = {
-        name: {resolve(document, resolve(document, each["$ref"])["$ref"])["name"] for each in operation["messages"]}
-        for name, operation in document["operations"].items()
+    names = {each["name"]: name for name, each in document["components"]["messages"].items()}
+    seen: set[str] = set()
+    async with service.socket() as socket, asyncio.timeout(PATIENCE_S):
+        await socket.send(op="auth", id=0, token=a_token(role="admin"))
+        for name in ("Subscribe", "Unsubscribe", "Ping"):
+            for example in document["components"]["messages"][name]["examples"]:
+                await socket.send(**example["payload"])
+        await socket.send(op="subscribe", id=7, channels=["console:commands", "console:feeds", "console:trouble"])
+        while not {"welcome", "authenticated", "subscribed", "unsubscribed", "pong", "snapshot", "error", "live"} <= seen:
+            message = await socket.receive()
+            message_validator(names[message["op"]]).validate(message)
+            seen.add(message["op"])
+            if message["op"] == "pong":
+                await socket.send(op="subscribe", id=8, channels=["event:none"])
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_messages_of_centrifuge_are_as_documented(service: RunningService) -> None:
+    examples = [each["payload"] for each in asyncapi()["components"]["messages"]["CentrifugeCommand"]["examples"]]
+    examples[0] = {"id": 1, "connect": {"token": a_token(role="admin")}}
+    more = [
+        {"id": 3, "subscribe": {"channel": "event:none"}},
+        {"id": 4, "ping": {}},
+        {"id": 5, "unsubscribe": {"channel": f"event:{EVENT}"}},
+        {"id": 6, "publish": {}},
+    ]
+    replies: set[int] = set()
+    pushes = 0
+    async with connect(service.base.replace("http", "ws") + "/connection/websocket") as socket, asyncio.timeout(PATIENCE_S):
+        await socket.send("\n".join(orjson.dumps(each).decode() for each in [*examples, *more]))
+        while len(replies) < 6 or not pushes:
+            for line in str(await socket.recv()).split("\n"):
+                message = orjson.loads(line)
+                is_push = "push" in message
+                message_validator("CentrifugePush" if is_push else "CentrifugeReply").validate(message)
+                pushes += is_push
+                replies |= {message["id"]} if "id" in message else set()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_event_is_as_documented(service: RunningService) -> None:
+    _, event = await answer(service, "follow_events")
+    (data,) = [line.removeprefix(b"data: ") for line in event.split(b"\n") if line.startswith(b"data: ")]
+    message_validator("Welcome").validate(orjson.loads(data))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_every_route_that_is_served_is_in_the_document_and_the_other_way_round(service: RunningService) -> None:
+    pages = public_paths() - {"/docs/openapi.json", "/docs/asyncapi.json"}
+    served = {
+        (route.method.lower(), route.resource.canonical)
+        for route in service.gateway.app.router.routes()
+        if route.resource is not None and route.method not in {"HEAD", "*", "OPTIONS"}
     }
-    assert {"subscribe", "unsubscribe", "ping", "auth"} == operations[RECEIVE_REQUESTS]
-    assert {"welcome", "authenticated", "subscribed", "unsubscribed", "pong", "snapshot", "delta"} < operations[SEND_MESSAGES]
-    assert {"heartbeat", "stale", "live", "error", "bye"} < operations[SEND_MESSAGES]
-
-
-def schema_of(path: str, method: str = "get", status: str = "200") -> Draft202012Validator:
-    document = openapi()
-    schema = document["paths"][path][method]["responses"][status]["content"]["application/json"]["schema"]
-    return Draft202012Validator({**schema, "components": document["components"]})
-
-
-@pytest.mark.parametrize(
-    ("path", "requested"),
-    [
-        ("/v1/events", "/v1/events"),
-        ("/v1/events/{id}", "/v1/events/e1"),
-        ("/v1/markets/{id}", f"/v1/markets/{quote(MARKET, safe='')}"),
-        ("/v1/markets/{id}", f"/v1/markets/{quote(MARKET, safe='')}?format=fractional"),
-        ("/v1/markets/{id}/explain", f"/v1/markets/{quote(MARKET, safe='')}/explain"),
-        ("/v1/snapshot", "/v1/snapshot?channel=sport:football"),
-        ("/v1/feeds", "/v1/feeds"),
-        ("/v1/unmatched", "/v1/unmatched"),
-    ],
-)
-async def test_answers_match_the_document(service: RunningService, path: str, requested: str) -> None:
-    answer = await service.get(requested)
-    if path == "/v1/snapshot":
-        answer = {"op": "snapshot", **answer}  # the HTTP body is the message without its op
-    schema_of(path).validate(answer)
-
-
-async def test_price_checks_and_errors_match_the_document(service: RunningService) -> None:
-    body = b'{"quotes":[{"market":"e1/match_odds","selection":"home","price":1.9},{"market":"x","selection":"y","price":2}]}'
-    schema_of("/v1/quotes/check", "post").validate(await service.post("/v1/quotes/check", body))
-    schema_of("/v1/quotes/check", "post", "400").validate(await service.post("/v1/quotes/check", b"{}", status=400))
-    schema_of("/v1/markets/{id}", status="404").validate(await service.get("/v1/markets/none", 404))
-
-
-async def test_the_documents_are_served_and_contain_every_route(service: RunningService) -> None:
-    assert openapi() == await service.get("/docs/openapi.json")
-    assert asyncapi() == await service.get("/docs/asyncapi.json")
-    async with service.http.get(service.base + "/docs") as response:
-        text = await response.text()
-    assert all(f"{route.path}" in text for route in ROUTES)
-    served_paths = {
-        resource.canonical for resource in service.gateway.app.router.resources() if resource.canonical.startswith("/v1/")
-    }
-    assert {route.path for route in ROUTES} | {"/v1/stream"} == {path.replace(":.+", "") for path in served_paths}
+    documented = {(route.method, route.path) for route in ROUTES}
+    unknown = UNKNOWN_ROUTE.path.replace(":.*", "")
+    assert documented == {(method, path) for method, path in served if path not in {*pages, unknown}}
+    assert openapi() == (await answer(service, "get_openapi"))[1]
+    assert asyncapi() == (await answer(service, "get_asyncapi"))[1]
+    assert answer_validator("get", "/v1/sse", "200") is None
