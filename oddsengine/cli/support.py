@@ -5,7 +5,6 @@ from __future__ import annotations
 import faulthandler
 import sys
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
 
@@ -75,18 +74,19 @@ def require_redis(settings: Settings, role: str) -> Settings:
     return settings
 
 
-def run_role(main: Callable[[Startup], Coroutine[Any, Any, None]]) -> None:
+def run_role(main: Callable[[Startup], Coroutine[Any, Any, None]], *, is_worker: bool = False) -> None:
     """Run a role until SIGINT or SIGTERM, which may come at any moment. Expected errors are printed, a line each.
 
     The exit codes are those of `oddsengine.runtime.processes.startup`.
 
     Args:
         main: starts the role, step by step, and returns once `stopping` is set.
+        is_worker: whether only its parent hurries it. A terminal or a supervisor may signal both, and its parent signals it too.
     """
     errors: list[BaseException] = []
     try:
         with new_runner() as runner:
-            runner.run(_until_stopped(main))
+            runner.run(_until_stopped(main, is_worker=is_worker))
     except* Stopped as group:
         _log.info("stopped while starting", step=next(leaves(group)).step.what)
     except* (StartFailed, StreamError, FeedError, HistoryError, UnusableKey, OSError) as group:
@@ -102,10 +102,10 @@ def _exit_code(error: BaseException) -> int:
     return Step.IDENTIFY.exit_code if isinstance(error, UnsuitableRedis) else EXIT_FAILED
 
 
-async def _until_stopped(main: Callable[[Startup], Coroutine[Any, Any, None]]) -> None:
+async def _until_stopped(main: Callable[[Startup], Coroutine[Any, Any, None]], *, is_worker: bool) -> None:
     # A stop that takes too long shows where it hangs, and ends even if the event loop does.
-    startup = Startup(partial(faulthandler.dump_traceback_later, _STOP_TIMEOUT_S, exit=True))
-    on_stop(startup.stop)
+    startup = Startup(lambda pause_s: faulthandler.dump_traceback_later(pause_s + _STOP_TIMEOUT_S, exit=True))
+    on_stop(startup.stop if is_worker else startup.stop_or_hurry)
     # A reload that is requested too early is not lost: the file is read when the role starts.
     on_reload(lambda: None)
     await main(startup)

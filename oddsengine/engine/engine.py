@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from oddsengine.commands.command import Command
+    from oddsengine.common.histogram import Histogram
     from oddsengine.domain.events import Event
     from oddsengine.domain.feed_updates import UpdateBatch
     from oddsengine.pricing.pricer import Pricer
@@ -183,10 +184,11 @@ class Engine:
 
     def receive(self, batch: UpdateBatch, age_ms: int = 0) -> None:
         """Apply updates of a source, which were received a while ago; they are published with the next flush."""
-        self.pipeline.receive(batch, self._now_ms() - age_ms)
+        received_ms = self._now_ms() - age_ms
+        self.pipeline.receive(batch, received_ms)
         self.identities.wake()
         for writer in self.ownership.active:
-            writer.wake()
+            writer.receive(batch.source, received_ms, batch.published_ms)
 
     def _age_ms(self) -> int:
         return self.age_of_feeds_ms()
@@ -332,7 +334,7 @@ class Engine:
             for pair in matcher.review_candidates
         ]
 
-    def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
+    def samples(self) -> Iterable[tuple[str, tuple[str, ...], float | Histogram]]:
         """Yield the engine's metrics (see `oddsengine.runtime.telemetry.metrics`)."""
         for shard, writer in enumerate(self.writers):
             labels = (str(shard),)
@@ -342,6 +344,7 @@ class Engine:
             yield "oddsengine_shard_owned", labels, writer.is_owner
             yield "oddsengine_markets", labels, len(offer.markets)
             yield "oddsengine_events", labels, len(offer.events)
+            yield from writer.timer.samples()
         yield "oddsengine_commands", (), len(self.pipeline.commands.book.commands)
         for action, count in self.commands.counts.items():
             yield "oddsengine_commands_total", (action,), count

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from oddsengine.runtime.settings import Settings
+    from oddsengine.runtime.telemetry.scrapes import Scrapes
+    from oddsengine.runtime.telemetry.tracing import Tracing
     from oddsengine.runtime.timing import Timing
 
 _log = structlog.get_logger(__name__)
@@ -49,6 +51,7 @@ async def run_engine(
     startup: Startup | None = None,
     timing: Timing = DEFAULT_TIMING,
     warm_up_s: float = 0.0,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[Engine]:
     """Take over the shards that nobody owns, and publish until the context is left. Then suspend every market still owned.
 
@@ -59,6 +62,7 @@ async def run_engine(
         startup: its step is OWN until the shards are taken over.
         timing: the intervals of its checks and heartbeats.
         warm_up_s: for how long to take nothing over before the sources are followed; see `Ownership`.
+        tracing: makes spans; None if nothing is traced.
     """
     startup = startup or Startup()
     async with AsyncExitStack() as stack:
@@ -82,6 +86,9 @@ async def run_engine(
             lease_s=settings.engine.lease_s,
             warm_up_s=warm_up_s,
         )
+        if tracing is not None:
+            for writer in engine.writers:
+                writer.timer.trace = tracing.publication
         installation = Installation(redis, settings.redis.namespace, settings.engine.shards)
         with startup.doing(Step.IDENTIFY):
             await startup.unless_stopped(installation.declare())
@@ -153,7 +160,7 @@ async def open_engine(settings: Settings, startup: Startup) -> AsyncIterator[Eng
 
 @asynccontextmanager
 async def serve_engine_api(
-    engine: Engine, registry: CollectorRegistry, opened: EngineFront, *, local: bool
+    engine: Engine, registry: CollectorRegistry, opened: EngineFront, scrapes: Scrapes, *, local: bool
 ) -> AsyncIterator[None]:
     """Serve the engine's own HTTP API, `/healthz` and `/metrics`, while the context is open.
 
@@ -161,9 +168,11 @@ async def serve_engine_api(
         engine: the engine.
         registry: the metrics of `/metrics`.
         opened: where it listens.
+        scrapes: admits scrapes.
         local: whether only this machine can connect, so that `/metrics` needs no token.
     """
     authorise = opened.admission.authorise
-    authorise_scrape = None if local else partial(authorise, role=Role.service)
-    async with opened.front.serving(engine_app(engine, registry, partial(authorise, role=Role.trader), authorise_scrape)):
+    authorise_scrape = scrapes.guard(None if local else partial(authorise, role=Role.service))
+    app = engine_app(engine, registry, partial(authorise, role=Role.trader), authorise_scrape)
+    async with opened.front.serving(app), scrapes.serving(registry):
         yield

@@ -21,29 +21,37 @@ from oddsengine.gateway.console.engine_answers import EngineAnswers
 from oddsengine.gateway.console.follower import ConsoleFollower
 from oddsengine.gateway.console.sign_in import SignInApi
 from oddsengine.gateway.hub.hub import Hub
-from oddsengine.gateway.hub.settings import HubSettings
 from oddsengine.gateway.quotes.api import QuotesApi
 from oddsengine.gateway.quotes.keys import QuoteKeys
-from oddsengine.gateway.server.app import Gateway
-from oddsengine.gateway.server.listener import AcceptLimits, Acceptor
+from oddsengine.gateway.server.app import Api, Gateway
+from oddsengine.gateway.server.listener import Acceptor
 from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.runtime.asking.api import HistoryApi
 from oddsengine.runtime.asking.sources import HistorySource
 from oddsengine.runtime.certificates import renew, server_context
-from oddsengine.runtime.loop import connection_limit
 from oddsengine.runtime.parts.access import access_part, build_admission, build_authenticator, commands_part, sign_in_part
 from oddsengine.runtime.parts.quotes import quotes_part
+from oddsengine.runtime.parts.serving import (
+    accept_limits,
+    access_log_part,
+    draining_part,
+    hub_settings,
+    serving_part,
+    use_drain,
+)
 from oddsengine.runtime.processes.front import Front, open_front, url_of
 from oddsengine.runtime.processes.startup import Startup, Step
-from oddsengine.runtime.reload import ReloadedPart, applying
 from oddsengine.runtime.telemetry.gateway_samples import (
     connection_samples,
     follower_samples,
     hub_samples,
     rejection_samples,
 )
+from oddsengine.runtime.telemetry.http_observer import HttpObserver
+from oddsengine.runtime.telemetry.loop_delay import LoopDelay
 from oddsengine.runtime.telemetry.metrics import build_registry
+from oddsengine.runtime.telemetry.scrapes import SHARED_PORT
 from oddsengine.runtime.timing import DEFAULT_TIMING
 from oddsengine.streams.clients.shared_reader import SharedReader
 from oddsengine.streams.commands.log import CommandLog
@@ -64,8 +72,11 @@ if TYPE_CHECKING:
 
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.console.engine_answers import EngineView
+    from oddsengine.runtime.reload import ReloadedPart
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.metrics import Source
+    from oddsengine.runtime.telemetry.scrapes import Scrapes
+    from oddsengine.runtime.telemetry.tracing import Tracing
     from oddsengine.runtime.timing import Timing
 
 _SWEEP_S: Final = 0.02
@@ -104,6 +115,14 @@ class GatewayService:
         self.history = history
         #: what a reload can change of it
         self.parts = parts
+
+    async def withdraw(self, startup: Startup) -> None:
+        """Be unready but serve on, until balancers have noticed; leave the gateway's context then, which drains it."""
+        connections = self.gateway.connections
+        connections.draining = True
+        if connections.delay_s:
+            _log.info("unready, serving on", delay_s=connections.delay_s, sessions=len(self.hub.sessions))
+            await startup.linger(connections.delay_s)
 
 
 class GatewayFront(NamedTuple):
@@ -150,7 +169,7 @@ async def open_gateway(
 
 
 @asynccontextmanager
-async def run_gateway(
+async def run_gateway(  # noqa: PLR0913 - it is wired once
     settings: Settings,
     redis_url: str,
     engine: EngineView | None = None,
@@ -160,6 +179,8 @@ async def run_gateway(
     registry_of: Callable[[Sequence[Source]], CollectorRegistry] = build_registry,
     startup: Startup | None = None,
     timing: Timing = DEFAULT_TIMING,
+    scrapes: Scrapes = SHARED_PORT,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[GatewayService]:
     """Follow every shard and serve subscribers; drain when the context is left.
 
@@ -172,6 +193,8 @@ async def run_gateway(
         opened: where it listens; None to bind the configured port.
         startup: its steps are SECRETS and BIND meanwhile, unless it is opened.
         timing: the intervals of its checks and heartbeats.
+        scrapes: who may read the metrics, and where.
+        tracing: makes spans; None if nothing is traced.
 
     Raises:
         UnsuitableRedis: in an exception group, when what is published is not of this installation.
@@ -192,6 +215,8 @@ async def run_gateway(
         admission = build_admission(settings, session_limiter, opened.authenticator, tickets)
         handshakes = HandshakeTimeouts(settings.limits.handshake_timeout_s, time.monotonic, settings.limits.idle_timeout_s)
         errors = InternalErrors()
+        observer = HttpObserver(admission.addresses, logs=settings.log.access, tracing=tracing)
+        loop_delay = LoopDelay(_SWEEP_S)
         acceptors: list[Acceptor] = []
         sources: list[Source] = [
             lambda: hub_samples(hub),
@@ -199,7 +224,12 @@ async def run_gateway(
             lambda: follower_samples(followers),
             lambda: [("oddsengine_internal_errors_total", (), errors.total)],
             lambda: (sample for acceptor in acceptors for sample in connection_samples(acceptor)),
+            observer.samples,
+            loop_delay.samples,
         ]
+        if tracing is not None:
+            hub.trace_deliveries(tracing.delivery)
+            sources.append(tracing.samples)
         results = Results(redis, settings.redis.namespace, settings.engine.shards)
         log = CommandLog(redis, settings.redis.namespace)
         commands = CommandsApi(log, hub.replica, admission, settings.commands)
@@ -212,26 +242,32 @@ async def run_gateway(
         asker = Asker(redis, settings.redis.namespace)
         stack.push_async_callback(asker.close)
         engines = EngineAnswers(engine, board, asker)
-        gateway = Gateway(hub, admission, registry, engines, handshakes, results, errors, [commands, quotes, sign_in, past])
+        apis: list[Api] = [commands, quotes, sign_in, past]
+        gateway = Gateway(hub, admission, registry, engines, handshakes, results, errors, apis, scrapes.guard)
+        gateway.connections.observer = observer
+        use_drain(gateway.connections, settings)
         console = ConsoleFollower(hub.console, log, board, clock=time.monotonic, now_ms=wall_clock_ms, world_ms=CLOCK.wall_ms)
         running = [
             ("console commands", console.follow_commands()),
             ("console reports", console.follow_reports()),
+            ("sweep", _sweep(hub, loop_delay)),
             *_maintenance(hub, admission, session_limiter, handshakes),
             *_certificate_renewal(front, settings, timing),
             ("primary", keep_on_primary(redis)),
             ("reader", reader.run()),
             *(("follower", follower.run()) for follower in followers),
         ]
-        limits = _accept_limits(settings)
+        limits = accept_limits(settings)
 
         def acceptor_of(server: web.Server) -> Acceptor:
-            return Acceptor(server, front.sockets, front.tls, handshakes, admission.addresses, limits, errors)
+            return Acceptor(server, front.sockets, front.tls, handshakes, admission.addresses, limits, errors, observer)
 
         await stack.enter_async_context(_run_tasks(running))
+        await stack.enter_async_context(scrapes.serving(registry))
         acceptors.append(await stack.enter_async_context(_accepting(gateway, opened, startup, acceptor_of)))
         served = serving_part(hub, handshakes, acceptors, past)
         parts = [access_part(admission), sign_in_part(sign_in), commands_part(commands), quotes_part(quotes), served]
+        parts += [draining_part(gateway.connections), access_log_part(observer)]
         yield GatewayService(gateway, hub, followers, front.port, past.source, parts)
 
 
@@ -249,7 +285,6 @@ async def _run_tasks(running: list[_Task]) -> AsyncIterator[None]:
 def _maintenance(hub: Hub, admission: Admission, session_limiter: SessionLimiter, handshakes: HandshakeTimeouts) -> list[_Task]:
     """Return what runs as long as the gateway, by the names of its tasks."""
     return [
-        ("sweep", _sweep(hub)),
         ("clock", CLOCK.watch(_ignore)),
         ("heartbeats", _send_heartbeats(hub)),
         ("session-leases", session_limiter.renew()),
@@ -303,21 +338,11 @@ async def _accepting(
         async with acceptor_of(runner.server) as acceptor:
             yield acceptor
     finally:
+        opened.front.stop_listening()
         try:
             await gateway.connections.drain()
         finally:
             await runner.cleanup()
-
-
-def _accept_limits(settings: Settings) -> AcceptLimits:
-    limits = settings.limits
-    return AcceptLimits(
-        limits.connections_per_address,
-        connection_limit(),
-        # Twice the time: a client that only reads too slowly is sent the reason before the system closes its connection.
-        2 * limits.slow_client_timeout_s,
-        limits.handshake_timeout_s,
-    )
 
 
 async def wait_loaded(service: GatewayService, startup: Startup) -> None:
@@ -354,41 +379,18 @@ async def _as_current_as_others(replica: Replica, startup: Startup) -> None:
 
 
 def _build_hub(settings: Settings) -> Hub:
-    return Hub(Replica(settings.engine.shards), time.monotonic, wall_clock_ms, _hub_settings(settings))
-
-
-def _hub_settings(settings: Settings) -> HubSettings:
-    gateway = settings.gateway
-    return HubSettings(
-        heartbeat_ms=gateway.heartbeat_ms,
-        profile=gateway.profile,
-        slow_client_timeout_s=settings.limits.slow_client_timeout_s,
-        history_ms=round(gateway.quote_history_s * 1000),
-        stale_suspend_after_s=gateway.stale_suspend_after_s,
-    )
-
-
-def serving_part(hub: Hub, handshakes: HandshakeTimeouts, acceptors: list[Acceptor], past: HistoryApi) -> ReloadedPart:
-    """Return what a reload does with how subscribers are served, and which connections are accepted."""
-
-    def apply(settings: Settings) -> None:
-        hub.use(_hub_settings(settings))
-        past.use(settings.gateway.stale_suspend_after_s)
-        handshakes.use(settings.limits.handshake_timeout_s, settings.limits.idle_timeout_s)
-        for acceptor in acceptors:
-            acceptor.use(_accept_limits(settings))
-
-    keys = {"heartbeat_ms", "profile", "quote_history_s", "stale_suspend_after_s"}
-    return ReloadedPart(frozenset({"limits", *(f"gateway.{key}" for key in keys)}), applying(apply))
+    return Hub(Replica(settings.engine.shards), time.monotonic, wall_clock_ms, hub_settings(settings))
 
 
 def _ignore(_step_ms: int) -> None:
     """Do nothing: a gateway compares no time with the world."""
 
 
-async def _sweep(hub: Hub) -> None:
+async def _sweep(hub: Hub, delay: LoopDelay) -> None:
     while True:
+        delay.sleep()
         await asyncio.sleep(_SWEEP_S)
+        delay.woke()
         hub.sweep()
 
 

@@ -29,7 +29,9 @@ _KEPT_SECTIONS: Final = ("profiles", "feeds")
 #: What `oddsengine run` reads: everything but what only processes of other kinds read.
 RUN_READS: Final = frozenset(Settings.__struct_fields__) - {"feeder", "bridge"}
 #: What a gateway reads: sections, and keys of others.
-GATEWAY_READS: Final = frozenset({"gateway", "auth", "limits", "commands", "quotes", "log", "engine.shards"}) | {
+GATEWAY_READS: Final = frozenset(
+    {"gateway", "auth", "limits", "commands", "quotes", "log", "metrics", "telemetry", "engine.shards"}
+) | {
     f"redis.{name}" for name in ("url", "namespace", "tls_ca", "tls_cert", "tls_key")
 }
 #: What an engine without a gateway reads: sections, and the keys of others that its own HTTP API needs.
@@ -38,14 +40,14 @@ ENGINE_READS: Final = RUN_READS - {"gateway", "limits", "commands", "quotes"} | 
     "limits.requests_per_s",
 }
 #: What an archiver reads.
-ARCHIVER_READS: Final = frozenset({"redis", "history", "auth", "log"}) | {
+ARCHIVER_READS: Final = frozenset({"redis", "history", "auth", "log", "metrics"}) | {
     "engine.lease_s",
     "engine.shards",
     "gateway.trusted_proxies",
     "limits.requests_per_s",
 }
 #: What a feeder reads.
-FEEDER_READS: Final = frozenset({"redis", "feeder", "feeds", "auth", "log"}) | {
+FEEDER_READS: Final = frozenset({"redis", "feeder", "feeds", "auth", "log", "metrics"}) | {
     "engine.lease_s",
     "engine.shards",
     "gateway.trusted_proxies",

@@ -10,6 +10,7 @@ from oddsengine.runtime.engine import run_engine
 from oddsengine.runtime.gateway import open_gateway, run_gateway, wait_loaded
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Startup
+from oddsengine.runtime.telemetry.scrapes import SHARED_PORT
 from oddsengine.runtime.timing import DEFAULT_TIMING
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from oddsengine.runtime.gateway import GatewayService
     from oddsengine.runtime.settings import Settings
     from oddsengine.runtime.telemetry.metrics import Source
+    from oddsengine.runtime.telemetry.scrapes import Scrapes
+    from oddsengine.runtime.telemetry.tracing import Tracing
     from oddsengine.runtime.timing import Timing
     from oddsengine.streams.embedded import EmbeddedRedis
 
@@ -38,6 +41,8 @@ class Service:
         #: what a reload can change of the gateway
         self.parts = gateway.parts
         self.embedded_redis = embedded_redis
+        #: makes the gateway unready before it stops
+        self.withdraw = gateway.withdraw
 
 
 @asynccontextmanager
@@ -48,6 +53,8 @@ async def run_service(
     *,
     startup: Startup | None = None,
     timing: Timing = DEFAULT_TIMING,
+    scrapes: Scrapes = SHARED_PORT,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[Service]:
     """Run an engine and a gateway; when the context is left, drain the gateway and stop both.
 
@@ -57,14 +64,24 @@ async def run_service(
         metrics: more sources of `/metrics`.
         startup: goes through every step from SECRETS on.
         timing: the intervals of its checks and heartbeats.
+        scrapes: who may read the metrics, and where.
+        tracing: makes spans; None if nothing is traced.
     """
     startup = startup or Startup()
     async with (
         open_gateway(settings, startup) as opened,
         provide_redis(settings, startup) as (url, embedded),
-        run_engine(settings, url, sources, startup=startup, timing=timing) as engine,
+        run_engine(settings, url, sources, startup=startup, timing=timing, tracing=tracing) as engine,
         run_gateway(
-            settings, url, EngineApi(engine), [engine.samples, *metrics], opened=opened, startup=startup, timing=timing
+            settings,
+            url,
+            EngineApi(engine),
+            [engine.samples, *metrics],
+            opened=opened,
+            startup=startup,
+            timing=timing,
+            scrapes=scrapes,
+            tracing=tracing,
         ) as gateway,
     ):
         try:

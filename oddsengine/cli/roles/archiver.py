@@ -19,7 +19,9 @@ from oddsengine.runtime.processes.front import is_local, open_front, url_of
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.reload import ARCHIVER_READS, Reloader, run_reloader
+from oddsengine.runtime.settings.telemetry import MetricsSettings
 from oddsengine.runtime.telemetry.metrics import build_registry
+from oddsengine.runtime.telemetry.scrapes import open_scrapes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -52,6 +54,8 @@ async def archiver(
         with startup.doing(Step.SECRETS):
             admission = build_admission(without_strangers(settings, "history.host", history.host))
         front = await stack.enter_async_context(open_front(history.host, history.port, startup))
+        # The process that runs this one has the port of the config.
+        scrapes = await stack.enter_async_context(open_scrapes(MetricsSettings() if until_eof else settings.metrics, startup))
         # Whoever prices and serves on this machine goes first.
         os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
@@ -67,7 +71,7 @@ async def archiver(
         on_reload(reloader.request)
         registry = build_registry([running.samples])
         local = is_local(history.host)
-        await stack.enter_async_context(serve_archiver_api(running, registry, front, admission, local=local))
+        await stack.enter_async_context(serve_archiver_api(running, registry, front, admission, scrapes, local=local))
         startup.ready()
         _log.info("archiver ready", metrics=f"{url_of(history.host, front.port)}/metrics", database=database.label)
         await startup.stopping.wait()

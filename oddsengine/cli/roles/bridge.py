@@ -12,6 +12,7 @@ from oddsengine.runtime.parts.bridge import check_bridge, run_bridge, serve_brid
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step
+from oddsengine.runtime.telemetry.scrapes import open_scrapes
 
 if TYPE_CHECKING:
     from oddsengine.runtime.parts.bridge import BridgeKind
@@ -35,9 +36,11 @@ async def bridge(startup: Startup, settings: Settings, kind: BridgeKind) -> None
             check_bridge(kind, section)
             admission = build_admission(without_strangers(settings, f"bridge.{kind}.host", section.host))
         front = await stack.enter_async_context(open_front(section.host, section.port, startup))
+        scrapes = await stack.enter_async_context(open_scrapes(settings.metrics, startup))
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
         running = await stack.enter_async_context(run_bridge(settings, redis_url, kind))
-        await stack.enter_async_context(serve_bridge_api(running, front, admission, local=is_local(section.host)))
+        local = is_local(section.host)
+        await stack.enter_async_context(serve_bridge_api(running, front, admission, scrapes, local=local))
         startup.ready()
         _log.info("bridge ready", broker=kind, metrics=f"{url_of(section.host, front.port)}/metrics")
         await startup.stopping.wait()

@@ -120,7 +120,8 @@ def gateway(
     if count == 1:
         inherited = [int(fd) for fd in listen_fd.split(",") if fd]
         run_role(
-            lambda startup: run_one(startup, settings, path, load, inherited=inherited, control=control_fd, silent_s=silent_s)
+            lambda startup: run_one(startup, settings, path, load, inherited=inherited, control=control_fd, silent_s=silent_s),
+            is_worker=control_fd is not None,
         )
     else:
         run_role(lambda startup: gateway_workers(startup, settings, path, load, count))

@@ -20,6 +20,8 @@ from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.reload import ENGINE_READS, Reloader, run_reloader
 from oddsengine.runtime.telemetry.metrics import build_registry
+from oddsengine.runtime.telemetry.scrapes import open_scrapes
+from oddsengine.runtime.telemetry.tracing import open_tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +51,10 @@ async def engine(
     async with (
         open_feeds(settings.feeds if connects_feeds else {}, startup) as feeds,
         open_engine(settings, startup) as opened,
+        open_scrapes(settings.metrics, startup) as scrapes,
+        open_tracing(settings, "engine", startup) as tracing,
         provide_redis(settings, startup) as (redis_url, _),
-        run_engine(settings, redis_url, sources, startup=startup, warm_up_s=WARM_UP_S) as running,
+        run_engine(settings, redis_url, sources, startup=startup, warm_up_s=WARM_UP_S, tracing=tracing) as running,
         AsyncExitStack() as stack,
     ):
         shared = await stack.enter_async_context(share_feeds(settings, redis_url, feeds if connects_feeds else None, running))
@@ -58,12 +62,14 @@ async def engine(
             await startup.unless_stopped(running.ownership.until_settled())
         await stack.enter_async_context(note_history(settings, redis_url, running, config))
         webhooks = await stack.enter_async_context(run_webhooks(settings, redis_url, running, endpoints))
-        registry = build_registry([running.samples, shared.samples, webhooks.samples])
+        traced = [] if tracing is None else [tracing.samples]
+        registry = build_registry([running.samples, shared.samples, webhooks.samples, *traced])
         access = access_part(opened.admission, "engine.host", settings.engine.host)
         parts = [*engine_parts(running), access, webhooks_part(webhooks), shared.part()]
         reloader = Reloader(config, load, settings, running.adopt, parts=parts, reads=ENGINE_READS)
         await stack.enter_async_context(run_reloader(reloader))
-        await stack.enter_async_context(serve_engine_api(running, registry, opened, local=is_local(settings.engine.host)))
+        local = is_local(settings.engine.host)
+        await stack.enter_async_context(serve_engine_api(running, registry, opened, scrapes, local=local))
         on_reload(reloader.request)
         startup.ready()
         url = url_of(settings.engine.host, opened.front.port)

@@ -18,6 +18,7 @@ from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.recording import record
 from oddsengine.runtime.reload import FEEDER_READS, Reloader, run_reloader
 from oddsengine.runtime.telemetry.metrics import build_registry
+from oddsengine.runtime.telemetry.scrapes import open_scrapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,7 @@ async def feeder(
         with startup.doing(Step.SECRETS, "choose a folder that can be written"):
             recorders = await stack.enter_async_context(record(settings.feeds, record_to))
         front = await stack.enter_async_context(open_front(settings.feeder.host, settings.feeder.port, startup))
+        scrapes = await stack.enter_async_context(open_scrapes(settings.metrics, startup))
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
         shared = await stack.enter_async_context(share_feeds(settings, redis_url, feeds, None, recorders))
         access = access_part(admission, "feeder.host", settings.feeder.host)
@@ -58,7 +60,7 @@ async def feeder(
         on_reload(reloader.request)
         local = is_local(settings.feeder.host)
         registry = build_registry([shared.samples])
-        await stack.enter_async_context(serve_feeder_api(shared, registry, front, admission, local=local))
+        await stack.enter_async_context(serve_feeder_api(shared, registry, front, admission, scrapes, local=local))
         if shared.feeder is not None:
             await startup.unless_stopped(shared.feeder.lease.until_held())
         startup.ready()

@@ -21,7 +21,9 @@ from oddsengine.runtime.processes.workers import Workers
 from oddsengine.runtime.reload import GATEWAY_READS, Reloader, run_reloader
 from oddsengine.runtime.settings import ConfigError
 from oddsengine.runtime.settings.reload_table import is_live
-from oddsengine.runtime.telemetry.metrics import build_registry
+from oddsengine.runtime.telemetry.metrics import SharedRegistry, build_registry
+from oddsengine.runtime.telemetry.scrapes import open_scrapes
+from oddsengine.runtime.telemetry.tracing import open_tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,9 +62,14 @@ async def gateway(
     async with AsyncExitStack() as stack:
         link = None if control is None else await stack.enter_async_context(linked_to_parent(control, startup))
         opened = await stack.enter_async_context(open_gateway(settings, startup, inherited=inherited, silent_s=silent_s))
+        tracing = await stack.enter_async_context(open_tracing(settings, "gateway", startup))
+        # The parent of workers has the port of the metrics.
+        scrapes = await stack.enter_async_context(open_scrapes(settings.metrics, startup, binds=link is None))
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
         registry_of = build_registry if link is None else link.registry
-        running = run_gateway(settings, redis_url, opened=opened, registry_of=registry_of, startup=startup)
+        running = run_gateway(
+            settings, redis_url, opened=opened, registry_of=registry_of, startup=startup, scrapes=scrapes, tracing=tracing
+        )
         service = await stack.enter_async_context(running)
         poll_s = POLL_S if link is None else None
         reloader = Reloader(config, load, settings, None, parts=service.parts, reads=GATEWAY_READS, poll_s=poll_s)
@@ -76,6 +83,7 @@ async def gateway(
         url = url_of(settings.gateway.host, service.port, tls=opened.front.tls is not None)
         _log.info("serving", url=url, worker=os.getpid())
         await startup.stopping.wait()
+        await service.withdraw(startup)
         _log.info("stopping", worker=os.getpid())
 
 
@@ -101,14 +109,15 @@ class AcceptedConfig:
     def __exit__(self, *_: object) -> None:
         os.close(self.fd)
 
-    def update(self) -> None:
-        """Take over the file as it is now, unless it can't be used."""
+    def update(self) -> Settings | None:
+        """Take over the file as it is now. Return what it says; None, and keep the last one, if it can't be used."""
         before = self.path.read_bytes()
         try:
             self.path.write_bytes(self._config.read_bytes())
-            self._load(self.path)
+            return self._load(self.path)
         except (OSError, ConfigError):
             self.path.write_bytes(before)
+            return None
 
 
 async def gateway_workers(
@@ -138,9 +147,11 @@ async def gateway_workers(
         accepted = sockets.enter_context(AcceptedConfig(config, load))
         arguments = ["gateway", "--config", str(accepted.path), "--host", host, "--workers", "1"]
         workers = Workers(arguments, shared, settings.gateway.worker_timeout_s, [accepted.fd])
+        workers.drain_delay_s = settings.gateway.drain_delay_s
 
         def reloaded(needed: Sequence[str]) -> None:
-            accepted.update()
+            if (changed := accepted.update()) is not None:
+                workers.drain_delay_s = changed.gateway.drain_delay_s
             if any(key not in _FIXED_KEYS and not is_live(key) for key in needed):
                 workers.replace()
             else:
@@ -148,7 +159,12 @@ async def gateway_workers(
 
         reloader = Reloader(config, load, settings, None, reads=GATEWAY_READS, restarts=reloaded, fixed=_FIXED_KEYS)
         on_reload(reloader.request)
-        async with run_reloader(reloader), asyncio.TaskGroup() as group:
+        async with (
+            open_scrapes(settings.metrics, startup) as scrapes,
+            scrapes.serving(SharedRegistry(workers.samples)),
+            run_reloader(reloader),
+            asyncio.TaskGroup() as group,
+        ):
             keeping = group.create_task(workers.run(), name="workers")
             try:
                 bound_port = int(shared[0][0].getsockname()[1])
@@ -157,3 +173,9 @@ async def gateway_workers(
                 await startup.stopping.wait()
             finally:
                 keeping.cancel()
+                # Its copies of the sockets are closed when the workers close theirs: then connections are refused.
+                await startup.linger(workers.drain_delay_s)
+                if startup.hurried.is_set():
+                    workers.hurry()
+                for sock in (each for sockets_of_worker in shared for each in sockets_of_worker):
+                    sock.close()

@@ -20,6 +20,8 @@ from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.recording import record
 from oddsengine.runtime.reload import Reloader, run_reloader
 from oddsengine.runtime.service import run_service
+from oddsengine.runtime.telemetry.scrapes import open_scrapes
+from oddsengine.runtime.telemetry.tracing import open_tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +54,10 @@ async def run(
             recorders = await stack.enter_async_context(record(settings.feeds, record_to))
         metrics: list[Source] = []
         more = [lambda: chain.from_iterable(each() for each in metrics)]
-        running = run_service(settings, feed_sources(settings.feeds), more, startup=startup)
+        tracing = await stack.enter_async_context(open_tracing(settings, "run", startup))
+        scrapes = await stack.enter_async_context(open_scrapes(settings.metrics, startup))
+        sources = feed_sources(settings.feeds)
+        running = run_service(settings, sources, more, startup=startup, scrapes=scrapes, tracing=tracing)
         service = await stack.enter_async_context(running)
         service.history.follow(await stack.enter_async_context(keep_history(settings, service.redis_url, config)))
         await stack.enter_async_context(note_history(settings, service.redis_url, service.engine, config))
@@ -69,6 +74,7 @@ async def run(
         url = url_of(settings.gateway.host, service.port, tls=bool(settings.gateway.tls_cert))
         _log.info("serving", url=url, feeds=list(settings.feeds))
         await startup.stopping.wait()
+        await service.withdraw(startup)
         _log.info("stopping")
         await webhooks.stop()
         await service.engine.hand_over()

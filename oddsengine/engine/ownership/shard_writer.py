@@ -14,9 +14,11 @@ import structlog
 
 from oddsengine.engine.ended_events import STOPPED
 from oddsengine.engine.flushing.time_slice import ClockedSlice
+from oddsengine.engine.ownership.publication_times import PublicationTimer
 from oddsengine.engine.ownership.takeover import stage_known
 from oddsengine.streams.connection import REDIS_OUTAGE, UNAVAILABLE, cause_of, note_outage
 from oddsengine.streams.errors import DataLost, Fenced, Overtaken, TooLate
+from oddsengine.streams.positions import Position
 from oddsengine.streams.publisher import prepare
 
 if TYPE_CHECKING:
@@ -137,11 +139,18 @@ class ShardWriter:
         self.flushes = 0
         #: epochs opened
         self.claims = 0
+        #: how long what it publishes takes
+        self.timer = PublicationTimer(shard)
 
     @property
     def is_stopped(self) -> bool:
         """Whether the writer is to suspend every market and end, or has."""
         return self._stopped.is_set()
+
+    def receive(self, source: str, received_ms: int, provider_ms: int | None) -> None:
+        """Flush now, for a message that may concern this shard; see `PublicationTimer.received`."""
+        self.timer.received(source, received_ms, provider_ms)
+        self._wake.set()
 
     def wake(self) -> None:
         """Flush now: there may be something to publish."""
@@ -205,7 +214,7 @@ class ShardWriter:
             await self._suspend_all()
 
     async def _publish(self) -> None:
-        offer = self._publisher.offer
+        offer, timer = self._publisher.offer, self.timer
         self._last_write_ms = self._now_ms()
         while True:
             idle_s = (self._heartbeat_ms - self._now_ms() + self._last_write_ms) / 1000
@@ -228,6 +237,7 @@ class ShardWriter:
             if now_ms >= self._next_tick_ms:
                 self._next_tick_ms = now_ms + round(HEARTBEAT_S * 1000)
                 self._pipeline.tick(now_ms)
+            timer.begin(now_ms)
             is_whole = self._pipeline.flush(self.shard, now_ms, self._time_slice)
             if not self._lease.is_held():
                 # It has ended meanwhile. What is staged is published with what is newer by then.
@@ -240,13 +250,17 @@ class ShardWriter:
                 await self._claim_again(batch)
                 self._last_write_ms = self._now_ms()
             elif batch is not None:
+                timer.commit(self._now_ms())
                 await self._write(batch)
                 self.flushes += 1
                 self._last_write_ms = self._now_ms()
+                timer.written(Position(offer.epoch, offer.seq), len(batch.markets), self._last_write_ms, self._wall_ms())
             if not is_whole:
                 self._wake.set()
                 await asyncio.sleep(0)
-            elif is_last:
+                continue
+            timer.end()
+            if is_last:
                 return
 
     async def _until_held(self) -> None:

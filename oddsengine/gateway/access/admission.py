@@ -9,12 +9,13 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+from aiohttp import web
 
 from oddsengine.common.clock import iso_time
 from oddsengine.common.http import RequestRejected, error, json_answer
 from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.access.authentication import Unauthorised
-from oddsengine.gateway.access.grants import Role
+from oddsengine.gateway.access.grants import Access, Role
 from oddsengine.gateway.access.origins import AllowedOrigins
 from oddsengine.gateway.access.published_keys import KeysUnavailable
 from oddsengine.gateway.access.rate_limits import ClientAddresses, ProxyNotices, RateLimiter
@@ -26,13 +27,12 @@ from oddsengine.streams.connection import UNAVAILABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiohttp import web
-
     from oddsengine.gateway.access.authentication import Authenticator
-    from oddsengine.gateway.access.grants import Access
     from oddsengine.gateway.access.settings import LimitSettings
     from oddsengine.gateway.access.tickets import Tickets
 
+#: What a request's client may do, once that is known.
+ACCESS: Final = web.RequestKey("access", Access)
 _BEARER: Final = "bearer"
 _CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 #: Headers that proxies add.
@@ -182,7 +182,9 @@ class Admission:
         Raises:
             RequestRejected: if the token is not valid, or if there is none and anonymous clients are rejected.
         """
-        return _required(await self.authenticate(request))
+        access = _required(await self.authenticate(request))
+        request[ACCESS] = access
+        return access
 
     async def require_stream_access(self, request: web.Request) -> Access:
         """Return what a stream's client may do, by a token or a ticket. Raises RequestRejected as `require_access` does."""

@@ -17,6 +17,7 @@ class DeltaBatch(NamedTuple):
         ts_ms: when it was published, Unix milliseconds.
         at: position of a client that has the batch.
         suspended_ms: when the suspensions in it that take precedence were published, Unix milliseconds; None without any.
+        since_ms: when the first entry in it was published; 0 if it is not about what was published.
     """
 
     shard: int
@@ -24,6 +25,7 @@ class DeltaBatch(NamedTuple):
     ts_ms: int
     at: Position
     suspended_ms: int | None = None
+    since_ms: int = 0
 
 
 def split(whole: DeltaBatch, before: Position, suspensions_per_batch: int) -> list[DeltaBatch]:

@@ -80,6 +80,10 @@ class Broadcast(Generic[R]):
         #: sessions that were not written to because they have moved
         self.skipped: list[R] = []
 
+    def __len__(self) -> int:
+        """Return the number of recipients."""
+        return len(self._recipients.sessions)
+
     def advance(self, clock: Callable[[], float], budget_s: float) -> bool:
         """Write until the broadcast is complete or the budget is spent. Return whether it is complete."""
         end_s = clock() + budget_s

@@ -9,6 +9,8 @@ from oddsengine.common.histogram import Histogram
 #: The median is a few milliseconds, the limit of the service half a second.
 _SUSPENSION_BOUNDS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
+_DELIVERY_BOUNDS_S: Final = (0.001, 0.002, *_SUSPENSION_BOUNDS_S)
+
 
 class GatewayCounters:
     """What the gateway has done since it started; read by the metrics."""
@@ -22,6 +24,7 @@ class GatewayCounters:
         "frames",
         "opened",
         "over_limit",
+        "publish_to_socket_seconds",
         "refused_channels",
         "resumed",
         "slow_consumer_disconnects",
@@ -46,3 +49,5 @@ class GatewayCounters:
         self.slow_consumer_disconnects = 0
         #: of each flush with suspensions: the time from its stream entry until it was written to the last socket
         self.suspension_seconds = Histogram(_SUSPENSION_BOUNDS_S)
+        #: of each batch: the time from its first stream entry until it was written to the last socket
+        self.publish_to_socket_seconds = Histogram(_DELIVERY_BOUNDS_S)

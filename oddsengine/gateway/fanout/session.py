@@ -36,6 +36,7 @@ class Session:
         "access",
         "backlog",
         "bad_messages",
+        "close_code",
         "encoding",
         "framing",
         "is_open",
@@ -64,6 +65,8 @@ class Session:
         self.last_sent_s = 0.0
         self.is_open = True
         self.bad_messages = 0
+        #: what it was closed with by this side; 0 while it is open, and if its client has left
+        self.close_code = 0
 
     def send(self, message: ServerMessage, now_s: float) -> None:
         """Write one small message. Does not wait: the kernel or the transport's buffer takes it.
@@ -85,6 +88,7 @@ class Session:
 
         Nothing is written by this session afterwards. The caller takes it out of its audiences.
         """
+        self.close_code = code
         write, self.write = self.write, ignore
         if self.framing.are_events:
             if self.framing.are_chunks:

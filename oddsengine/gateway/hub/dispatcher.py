@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.state.flush_changes import FlushChanges
     from oddsengine.gateway.state.replica import At, Channel, Replica
     from oddsengine.offer.entries.entry import Entry
+    from oddsengine.streams.positions import Position
 
 
 class Dispatcher:
@@ -64,6 +65,8 @@ class Dispatcher:
         self._clock = clock
         self._now_ms = now_ms
         self._thresholds = settings.thresholds
+        #: called with what was written to all subscribers: shard, position, when that was published, to how many; None: nothing
+        self.trace: Callable[[int, Position, int, int], None] | None = None
         self._machine = DispatchMachine()
         self._flush = Flush()
         #: changes applied to shards and not dispatched yet; never of a shard while `idle`
@@ -258,8 +261,8 @@ class Dispatcher:
         """
         self._start(shard, from_changes(changes, self.replica.offers[shard]), ts_ms)
 
-    def _start(self, shard: int, changes: FlushChanges, ts_ms: int, suspended_ms: int | None = None) -> None:
-        """Start to write changes; `suspended_ms` is when the suspensions among them were published, if those take precedence."""
+    def _start(self, shard: int, changes: FlushChanges, ts_ms: int, suspended_ms: int | None = None, since_ms: int = 0) -> None:
+        """Start to write changes; see `DeltaBatch`."""
         position = self.replica.position(shard)
         if not changes:
             self._dispatched[shard] = position
@@ -267,7 +270,7 @@ class Dispatcher:
                 self._outbox.delivered[shard] = position
                 self._supersede()
             return
-        whole = DeltaBatch(shard, changes, ts_ms, position, suspended_ms)
+        whole = DeltaBatch(shard, changes, ts_ms, position, suspended_ms, since_ms)
         batches = split(whole, self._dispatched[shard], self._thresholds.suspensions_per_batch)
         self._machine.move(Trigger.FLUSH if self._machine.state in AT_REST else Trigger.OVERTAKE)
         flush = self._flush
@@ -295,7 +298,7 @@ class Dispatcher:
             suspended_ms = next((entry.ts_ms for entry in entries if entry.urgent), entries[0].ts_ms)
         # Batches of this shard that were not encoded yet are part of the changes: the dispatched position is before them.
         self._flush.drop(shard)
-        self._start(shard, changes, entries[-1].ts_ms, suspended_ms)
+        self._start(shard, changes, entries[-1].ts_ms, suspended_ms, entries[0].ts_ms)
 
     def _next_batch(self) -> None:
         if self._flush.batches:
@@ -341,6 +344,10 @@ class Dispatcher:
         """Move the delivered positions, and detach the sessions that do not keep up."""
         flush, outbox = self._flush, self._outbox
         remainder = flush.remainder()
+        if (batch := flush.batch) is not None and batch.since_ms:
+            self._counters.publish_to_socket_seconds.observe(max(0, self._now_ms() - batch.since_ms) / 1000)
+            if self.trace is not None:
+                self.trace(batch.shard, batch.at, batch.since_ms, len(flush.broadcast))
         if flush.suspended_ms is not None and remainder is not Trigger.SUSPENSIONS_REMAIN:
             self._counters.suspension_seconds.observe((self._now_ms() - flush.suspended_ms) / 1000)
         # Skipped sessions keep their position before the batch, all others have the one after it.

@@ -25,16 +25,18 @@ class Flush:
         batches: what is still to be encoded, in order.
         moved: sessions that joined or left an audience since it began: they may have seen what is in it already, and more.
         broadcast: the batch that is written.
-        suspended_ms: when the suspensions in that batch were published, Unix milliseconds; None without any.
+        batch: that batch; None if nothing is written.
+        suspended_ms: when the suspensions in it were published, Unix milliseconds; None without any.
         callbacks: to be called once it is complete.
     """
 
-    __slots__ = ("_undelivered", "batches", "broadcast", "callbacks", "moved", "suspended_ms")
+    __slots__ = ("_undelivered", "batch", "batches", "broadcast", "callbacks", "moved", "suspended_ms")
 
     def __init__(self) -> None:
         self.batches: deque[DeltaBatch] = deque()
         self.moved: set[Session] = set()
         self.broadcast: Broadcast[Session] = _NOTHING
+        self.batch: DeltaBatch | None = None
         self.suspended_ms: int | None = None
         self.callbacks: dict[Callable[[], None], None] = {}
         #: what an interrupted broadcast still owes to sessions
@@ -46,6 +48,7 @@ class Flush:
         self.callbacks.clear()
         self.moved.clear()
         self.broadcast = _NOTHING
+        self.batch = None
         self.suspended_ms = None
         return callbacks
 
@@ -65,6 +68,7 @@ class Flush:
             batch: the batch.
             due: what each audience is sent of it.
         """
+        self.batch = batch
         self.suspended_ms = batch.suspended_ms
         undelivered = self._undelivered
         if len(due) == 1 and not undelivered:

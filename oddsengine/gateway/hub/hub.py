@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.protocol.server_messages import ServerMessage
     from oddsengine.gateway.state.price_history import PriceHistory
     from oddsengine.gateway.state.replica import At, Channel, Replica
+    from oddsengine.streams.positions import Position
 
 
 class Hub:
@@ -99,6 +100,10 @@ class Hub:
             for session in list(self.sessions):
                 if session.access is not None and session.access.profile is None and session.subscriptions:
                     self.end(session, Close.FORBIDDEN, "another profile")
+
+    def trace_deliveries(self, trace: Callable[[int, Position, int, int], None]) -> None:
+        """Call a function with everything that is written to all subscribers; see `Dispatcher`."""
+        self._dispatcher.trace = trace
 
     @property
     def is_busy(self) -> bool:

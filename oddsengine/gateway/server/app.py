@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
@@ -30,11 +31,12 @@ from oddsengine.gateway.server.websocket_endpoint import WebSocketEndpoint
 from oddsengine.gateway.web import CONTENT_TYPES, PAGE_FILES, PAGES, page_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from aiohttp.typedefs import Handler
     from prometheus_client import CollectorRegistry
 
+    from oddsengine.common.http import Authorise
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.console.engine_answers import EngineAnswers
     from oddsengine.gateway.hub.hub import Hub
@@ -70,9 +72,10 @@ class Gateway:
         results: finds markets that have left the offer; None if none are kept.
         errors: counts unexpected errors.
         apis: what else is served: commands, the sign-in to the console.
+        scrapes: admits requests for the metrics, given what admits traders; None: traders are admitted.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is wired once
         self,
         hub: Hub,
         admission: Admission,
@@ -82,6 +85,7 @@ class Gateway:
         results: ResultFinder | None = None,
         errors: InternalErrors | None = None,
         apis: Sequence[Api] = (),
+        scrapes: Callable[[Authorise], Authorise] | None = None,
     ) -> None:
         self.hub = hub
         handshakes = handshakes or HandshakeTimeouts(0.0, time.monotonic)
@@ -91,12 +95,15 @@ class Gateway:
         dialects = (NativeDialect(hub, sessions), CentrifugeDialect(hub, sessions))
         event_streams = EventStreamEndpoint(hub, admission, self.connections)
         self.app = web.Application(client_max_size=_MAX_BODY_BYTES)
+        authorise_trader = partial(admission.authorise, role=Role.trader)
+        authorise_scrape = authorise_trader if scrapes is None else scrapes(authorise_trader)
         cors = Cors(admission.origins)
         cors.register(self.app)
+        self.app.on_response_prepare.append(self._end_connections)
         routes = [
             web.get("/healthz", healthz),
             web.get("/readyz", self._readyz),
-            web.get("/metrics", _for_role(Role.trader, admission, metrics_handler(registry))),
+            web.get("/metrics", _admitted(authorise_scrape, metrics_handler(registry))),
             web.post("/v1/tickets", admission.issue_ticket),
             *RestApi(hub, engines, admission, results).routes(),
             *AccountApi(hub, admission).routes(),
@@ -112,6 +119,11 @@ class Gateway:
             web.RouteDef(route.method, route.path, handshakes.completing(answer_errors(route.handler, errors)), route.kwargs)
             for route in [web.get("/v1/sse", event_streams.handle), *map(_revalidated, routes)]
         )
+
+    async def _end_connections(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """Let no client or proxy send another request on a connection that a drain is about to close."""
+        if self.connections.draining:
+            response.force_close()
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         """Answer that the gateway is ready: every shard is loaded and current, and it is not draining."""
@@ -159,11 +171,11 @@ def _revalidated(route: web.RouteDef) -> web.RouteDef:
     return web.RouteDef(route.method, route.path, conditional(route.handler), route.kwargs)
 
 
-def _for_role(role: Role, admission: Admission, handler: Handler) -> Handler:
-    """Wrap a handler so that it serves only clients with at least this role."""
+def _admitted(authorise: Authorise, handler: Handler) -> Handler:
+    """Wrap a handler so that it serves only requests that are admitted."""
 
     async def authorised(request: web.Request) -> web.StreamResponse:
-        await admission.authorise(request, role)
+        await authorise(request)
         return await handler(request)
 
     return authorised

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import structlog
 
@@ -11,14 +12,49 @@ from oddsengine.gateway.fanout.lingering import wait_closed
 from oddsengine.gateway.protocol.codes import Close
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from oddsengine.gateway.fanout.session import Session
     from oddsengine.gateway.hub.hub import Hub
 
 #: How long clients get to read what is written to them before a drain closes their sockets.
 _DRAIN_TIMEOUT_S: Final = 3.0
+#: The default of `gateway.drain_spread_s`.
+DRAIN_SPREAD_S: Final = 2.0
 #: The shortest time a drained client is asked to wait before it reconnects.
 _MIN_RECONNECT_MS: Final = 200
 _log = structlog.get_logger(__name__)
+
+
+class Opened(NamedTuple):
+    """How a session was opened.
+
+    Attributes:
+        path: the path of its endpoint.
+        address: the client's.
+        since_s: when, monotonic seconds.
+        connection: the connection that carries it.
+    """
+
+    path: str
+    address: str
+    since_s: float
+    connection: object
+
+    @property
+    def sent_bytes(self) -> int | None:
+        """How many bytes its client has acknowledged; None if that is not known."""
+        return getattr(self.connection, "sent_bytes", None)
+
+
+class SessionObserver(Protocol):
+    """Is told of sessions that have ended."""
+
+    logs: bool
+
+    def session_ended(self, session: Session, opened: Opened, now_s: float) -> None:
+        """Log a session that has ended."""
+        ...
 
 
 class Connections:
@@ -26,30 +62,39 @@ class Connections:
 
     Args:
         hub: where the sessions are open.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, clock: Callable[[], float] = time.monotonic) -> None:
         self._hub = hub
-        self._sessions: dict[Session, None] = {}
+        self._clock = clock
+        #: how each was opened, if that is to be logged when it ends
+        self._sessions: dict[Session, Opened | None] = {}
+        #: is told of sessions that have ended; None for nobody
+        self.observer: SessionObserver | None = None
+        #: whether this gateway is about to stop: it is not ready, but serves until it is drained
         self.draining = False
+        #: the span over which the clients of a drain reconnect
+        self.spread_s = DRAIN_SPREAD_S
+        #: for how long it serves on, unready, before it is drained
+        self.delay_s = 0.0
 
-    def add(self, session: Session) -> None:
-        """Track a session that the hub has opened."""
-        self._sessions[session] = None
+    def add(self, session: Session, path: str = "", address: str = "", connection: object = None) -> None:
+        """Track a session that the hub has opened; see `Opened`."""
+        is_logged = self.observer is not None and self.observer.logs
+        self._sessions[session] = Opened(path, address, self._clock(), connection) if is_logged else None
 
     def remove(self, session: Session) -> None:
         """Stop tracking a session and close it in the hub."""
-        del self._sessions[session]
+        opened = self._sessions.pop(session)
         self._hub.close(session)
+        if opened is not None and self.observer is not None:
+            self.observer.session_ended(session, opened, self._clock())
 
-    async def drain(self, *, spread_ms: int = 2000) -> None:
-        """Send every session a goaway and close it with code 1012. Each is given its own time to reconnect.
-
-        Args:
-            spread_ms: the span over which clients reconnect, so that they do not all come back at once.
-        """
+    async def drain(self) -> None:
+        """Send every session a goaway and close it with code 1012. Each is given its own time to reconnect."""
         self.draining = True
-        sessions = list(self._sessions)
+        sessions, spread_ms = list(self._sessions), round(1000 * self.spread_s)
         for number, session in enumerate(sessions):
             self._hub.send_goaway(session, "drain", _MIN_RECONNECT_MS + spread_ms * number // max(len(sessions), 1))
         await self._wait_written(sessions)

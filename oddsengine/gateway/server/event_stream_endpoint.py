@@ -60,7 +60,7 @@ class EventStreamEndpoint:
                 self._hub.counters.over_limit += 1
                 raise RequestRejected(error(429, ErrorCode.OVER_LIMIT, "too many sessions with this token", {"Retry-After": "5"}))
             try:
-                return await self._stream(request, access, subscribe, session_id)
+                return await self._stream(request, access, subscribe, session_id, address)
             finally:
                 self._admission.release_session(access, session_id)
         finally:
@@ -88,7 +88,9 @@ class EventStreamEndpoint:
             raise RequestRejected(error(404, ErrorCode.UNKNOWN_CHANNEL, str(unknown))) from None
         return subscribe
 
-    async def _stream(self, request: web.Request, access: Access, subscribe: Subscribe, session_id: str) -> web.StreamResponse:
+    async def _stream(
+        self, request: web.Request, access: Access, subscribe: Subscribe, session_id: str, address: str
+    ) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)
         # Events bypass the response: each is written to the transport as a ready part of the body.
         are_chunks = request.version >= HttpVersion11
@@ -100,7 +102,7 @@ class EventStreamEndpoint:
             return response
         framing = Framing(are_events=True, are_chunks=are_chunks, has_ids=len(subscribe.channels) == 1)
         session = self._hub.open(transport, access, JSON, framing, session_id)
-        self._connections.add(session)
+        self._connections.add(session, "/v1/sse", address, request.protocol)
         try:
             self._hub.handle(session, subscribe)
             await self._disconnects.wait_closed(transport)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp.web_protocol import RequestHandler
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from aiohttp import web
+    from aiohttp.abc import AbstractAccessLogger
 
 _MASK_BIT: Final = 0x80
 _LENGTH_16: Final = 126
@@ -25,6 +28,21 @@ _LONGEST_HEAD_BYTES: Final = 14
 _PROTOCOL_ERROR: Final = 1002
 _INTERNAL_ERROR: Final = 500
 _MAX_REASON_CHARACTERS: Final = 200
+#: Linux's `struct tcp_info` up to `tcpi_bytes_acked`.
+_TCP_INFO_BYTES: Final = 128
+_ACKNOWLEDGED: Final = slice(120, 128)
+
+
+def acknowledged_bytes(transport: asyncio.BaseTransport) -> int | None:
+    """Return how many bytes the other end of a TCP connection has acknowledged (tcp(7), TCP_INFO); None if that is not known."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or not hasattr(socket, "TCP_INFO"):
+        return None
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    except OSError:
+        return None
+    return int.from_bytes(info[_ACKNOWLEDGED], sys.byteorder) if len(info) == _TCP_INFO_BYTES else None
 
 
 class Owner(Protocol):
@@ -59,18 +77,30 @@ class HttpConnection(RequestHandler):
         owner: is notified.
         address: the client's, as it is counted.
         loop: the event loop.
+        observer: is called with every answer that was written; None for nobody.
     """
 
-    __slots__ = ("_head", "_left", "_owner", "address")
+    __slots__ = ("_head", "_left", "_owner", "address", "sent_bytes")
 
-    def __init__(self, manager: web.Server, owner: Owner, address: str, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(manager, loop=loop, access_log=None)  # type: ignore[arg-type] # None: aiohttp's web_server does so
+    def __init__(
+        self,
+        manager: web.Server,
+        owner: Owner,
+        address: str,
+        loop: asyncio.AbstractEventLoop,
+        observer: AbstractAccessLogger | None = None,
+    ) -> None:
+        kind: Any = lambda *_: observer  # noqa: E731 - aiohttp makes one for each connection
+        log: Any = observer and observer.logger
+        super().__init__(manager, loop=loop, access_log=log, access_log_class=kind)
         self._owner = owner
         self.address = address
         #: bytes of the current WebSocket frame still to come; -1 while the connection carries HTTP
         self._left = -1
         #: the beginning of a frame's head whose rest has not arrived
         self._head = b""
+        #: how many bytes its client has acknowledged, once it has ended; None if that is not known
+        self.sent_bytes: int | None = None
 
     def expect_frames(self) -> bool:
         """Check from here on that every frame is masked. Return whether those that have arrived with the handshake are."""
@@ -114,6 +144,8 @@ class HttpConnection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Handle the end of the connection."""
+        if self._left >= 0 and self.access_logger is not None and self.transport is not None:
+            self.sent_bytes = acknowledged_bytes(self.transport)
         self._owner.lost(self)
         super().connection_lost(exc)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aiohttp import web
+    from aiohttp.abc import AbstractAccessLogger
 
     from oddsengine.common.internal_errors import InternalErrors
     from oddsengine.gateway.access.rate_limits import ClientAddresses
@@ -29,6 +30,8 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 _RETRY_S: Final = 0.5
 #: Accepts count as recovered once there was room for this long.
 _RECOVERED_S: Final = 5.0
+#: How long TLS handshakes may take that are in progress when accepting ends.
+_LAST_HANDSHAKES_S: Final = 0.5
 #: Connections accepted in one go: others get their turn of the event loop in between.
 _ACCEPTS_PER_TURN: Final = 256
 _TOO_MANY: Final = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -60,10 +63,11 @@ class Acceptor:
         addresses: distinguishes proxies from clients.
         limits: what is accepted.
         errors: counts unexpected errors.
+        observer: is called with every answer that was written; None for nobody.
         accept: accepts a connection of a socket.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is wired once
         self,
         server: web.Server,
         sockets: Sequence[socket.socket],
@@ -72,6 +76,7 @@ class Acceptor:
         addresses: ClientAddresses,
         limits: AcceptLimits,
         errors: InternalErrors,
+        observer: AbstractAccessLogger | None = None,
         accept: Callable[[socket.socket], tuple[socket.socket, tuple[str, int]]] = socket.socket.accept,
     ) -> None:
         self._server = server
@@ -81,6 +86,7 @@ class Acceptor:
         self._addresses = addresses
         self._limits = limits
         self._errors = errors
+        self._observer = observer
         self._accept = accept
         self._tasks: set[asyncio.Task[None]] = set()
         self._by_address: dict[str, int] = {}
@@ -110,10 +116,15 @@ class Acceptor:
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * limits.lost_s))
 
     async def __aexit__(self, *_: object) -> None:
+        # What waits was established before the end: closing the sockets would reset it.
+        for each in self._sockets:
+            self._accept_waiting(each)
         self._stop()
         for timer in (self._retry, self._recovery):
             if timer is not None:
                 timer.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_LAST_HANDSHAKES_S)
         await end_tasks(self._tasks)
 
     # -- accepting --------------------------------------------------------------------------------------------------
@@ -186,7 +197,7 @@ class Acceptor:
 
         def accepted() -> HttpConnection:
             nonlocal connection
-            connection = HttpConnection(self._server, self, address, loop)
+            connection = HttpConnection(self._server, self, address, loop, self._observer)
             self._timeouts.accepted(connection)
             return connection
 

@@ -73,7 +73,7 @@ class WebSocketEndpoint:
                 await wait_closed(transport)
                 return socket.response
             session = self._dialect.open(socket, transport, access, session_id)
-            self._connections.add(session)
+            self._connections.add(session, self._dialect.path, address, request.protocol)
             if access is not None and not await self._sessions.acquire(access, session_id):
                 self._hub.end(session, Close.OVER_LIMIT, "too many sessions with this token")
             else:

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.history.archive.archiver import Archiver
     from oddsengine.runtime.processes.front import Front
+    from oddsengine.runtime.telemetry.scrapes import Scrapes
 
 
 @asynccontextmanager
 async def serve_archiver_api(
-    archiver: Archiver, registry: CollectorRegistry, front: Front, admission: Admission, *, local: bool
+    archiver: Archiver, registry: CollectorRegistry, front: Front, admission: Admission, scrapes: Scrapes, *, local: bool
 ) -> AsyncIterator[None]:
     """Serve it while the context is open.
 
@@ -33,6 +34,7 @@ async def serve_archiver_api(
         registry: the metrics of `/metrics`.
         front: where it listens.
         admission: admits requests.
+        scrapes: admits scrapes.
         local: whether only this machine can connect, so that `/metrics` needs no token.
     """
 
@@ -40,11 +42,11 @@ async def serve_archiver_api(
         behind_s = round(archiver.counters.behind_s, 1)
         return web.json_response({"status": "ready", "active": archiver.is_active, "behind_s": behind_s})
 
-    authorise_scrape = None if local else partial(admission.authorise, role=Role.service)
+    authorise_scrape = scrapes.guard(None if local else partial(admission.authorise, role=Role.service))
     app = web.Application()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", admit(authorise_scrape, metrics_handler(registry), InternalErrors()))
     app.add_routes([UNKNOWN_ROUTE])
-    async with front.serving(app):
+    async with front.serving(app), scrapes.serving(registry):
         yield

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.runtime.feeding.running import SharedFeeds
     from oddsengine.runtime.processes.front import Front
+    from oddsengine.runtime.telemetry.scrapes import Scrapes
 
 
 @asynccontextmanager
 async def serve_feeder_api(
-    shared: SharedFeeds, registry: CollectorRegistry, front: Front, admission: Admission, *, local: bool
+    shared: SharedFeeds, registry: CollectorRegistry, front: Front, admission: Admission, scrapes: Scrapes, *, local: bool
 ) -> AsyncIterator[None]:
     """Serve it while the context is open.
 
@@ -36,6 +37,7 @@ async def serve_feeder_api(
         registry: the metrics of `/metrics`.
         front: where it listens.
         admission: admits requests.
+        scrapes: admits scrapes.
         local: whether only this machine can connect, so that `/metrics` needs no token.
     """
 
@@ -49,12 +51,12 @@ async def serve_feeder_api(
 
     errors = InternalErrors()
     authorise = partial(admission.authorise, role=Role.trader)
-    authorise_scrape = None if local else partial(admission.authorise, role=Role.service)
+    authorise_scrape = scrapes.guard(None if local else partial(admission.authorise, role=Role.service))
     app = web.Application()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", admit(authorise_scrape, metrics_handler(registry), errors))
     app.router.add_get("/v1/feeds", admit(authorise, feeds, errors))
     app.add_routes([UNKNOWN_ROUTE])
-    async with front.serving(app):
+    async with front.serving(app), scrapes.serving(registry):
         yield

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.runtime.processes.front import Front
     from oddsengine.runtime.settings import Settings
+    from oddsengine.runtime.telemetry.scrapes import Scrapes
 
 BridgeKind = Literal["kafka", "rabbitmq"]
 #: Broker -> the package that speaks to it.
@@ -115,24 +116,28 @@ async def run_bridge(settings: Settings, redis_url: str, kind: BridgeKind) -> As
 
 
 @asynccontextmanager
-async def serve_bridge_api(bridge: Bridge, front: Front, admission: Admission, *, local: bool) -> AsyncIterator[None]:
+async def serve_bridge_api(
+    bridge: Bridge, front: Front, admission: Admission, scrapes: Scrapes, *, local: bool
+) -> AsyncIterator[None]:
     """Serve `/healthz`, `/readyz` and `/metrics` while the context is open.
 
     Args:
         bridge: the bridge.
         front: where it listens.
         admission: admits requests.
+        scrapes: admits scrapes.
         local: whether only this machine can connect, so that `/metrics` needs no token.
     """
 
     async def readyz(_request: web.Request) -> web.Response:
         return web.json_response({"status": "ready", "active": bridge.is_active})
 
-    authorise_scrape = None if local else partial(admission.authorise, role=Role.service)
+    registry = build_registry([bridge.samples])
+    authorise_scrape = scrapes.guard(None if local else partial(admission.authorise, role=Role.service))
     app = web.Application()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", admit(authorise_scrape, metrics_handler(build_registry([bridge.samples])), InternalErrors()))
+    app.router.add_get("/metrics", admit(authorise_scrape, metrics_handler(registry), InternalErrors()))
     app.add_routes([UNKNOWN_ROUTE])
-    async with front.serving(app):
+    async with front.serving(app), scrapes.serving(registry):
         yield

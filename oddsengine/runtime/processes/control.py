@@ -28,6 +28,10 @@ class Reload(msgspec.Struct, frozen=True, tag=True):
     """The worker must load its config again."""
 
 
+class Hurry(msgspec.Struct, frozen=True, tag=True):
+    """The worker must stop without a pause: another one serves on its sockets, or the operator does not want to wait."""
+
+
 class SendSamples(msgspec.Struct, frozen=True, tag=True):
     """The parent asks for a worker's metrics."""
 
@@ -54,7 +58,7 @@ class AllSamples(msgspec.Struct, frozen=True, tag=True):
     samples: WorkerSamples
 
 
-Message: TypeAlias = Alive | Reload | SendSamples | WorkerSamples | CollectSamples | AllSamples
+Message: TypeAlias = Alive | Reload | Hurry | SendSamples | WorkerSamples | CollectSamples | AllSamples
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Message).decode

@@ -203,11 +203,15 @@ class Front:
         finally:
             await runner.cleanup()
 
-    async def close(self) -> None:
-        """Stop listening."""
-        await self.hand_over()
+    def stop_listening(self) -> None:
+        """Close the sockets: connections are refused from then on, unless another process has the same ones."""
         for each in self.sockets:
             each.close()
+
+    async def close(self) -> None:
+        """Stop answering and listening."""
+        await self.hand_over()
+        self.stop_listening()
 
 
 @asynccontextmanager
@@ -219,6 +223,7 @@ async def open_front(
     tls: ssl.SSLContext | None = None,
     inherited: Sequence[int] = (),
     silent_s: float = 0.0,
+    announced: bool = True,
 ) -> AsyncIterator[Front]:
     """Listen on a port, and answer that the role is starting, until the context is left.
 
@@ -229,6 +234,7 @@ async def open_front(
         tls: for TLS; None for plain TCP.
         inherited: the file descriptors of sockets that listen already; empty to bind the port.
         silent_s: how long what arrives meanwhile is left to wait, or to another process that accepts on the same sockets.
+        announced: whether `oddsengine health` finds it; inherited sockets are announced by their parent.
 
     Raises:
         StartFailed: if the port can't be bound.
@@ -245,8 +251,7 @@ async def open_front(
             front.answer_later(startup, silent_s)
         else:
             await front.answer(startup)
-        # Workers are announced by their parent.
-        with nullcontext() if inherited else announce(sockets, tls=tls is not None):
+        with nullcontext() if inherited or not announced else announce(sockets, tls=tls is not None):
             yield front
     finally:
         await front.close()

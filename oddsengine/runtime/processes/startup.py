@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -114,12 +114,14 @@ class Startup:
     """Where a process is in its start.
 
     Args:
-        on_stop: called once when the process is asked to stop.
+        on_stop: called when the process is asked to stop, and again as it does so: with the seconds that it waits before that.
     """
 
-    def __init__(self, on_stop: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_stop: Callable[[float], None] = lambda _wait_s: None) -> None:
         #: set when the process is asked to stop
         self.stopping = asyncio.Event()
+        #: set when it is asked to stop without the pause that `linger` is
+        self.hurried = asyncio.Event()
         self._on_stop = on_stop
         self.step = Step.CONFIG
         #: what the step waits for, for `/healthz`; empty if it does not wait
@@ -129,7 +131,28 @@ class Startup:
         """Ask the process to stop. No-op if it was asked before."""
         if not self.stopping.is_set():
             self.stopping.set()
-            self._on_stop()
+            self._on_stop(0.0)
+
+    def stop_or_hurry(self) -> None:
+        """Ask the process to stop; if it was asked before, to do so without a pause."""
+        if self.stopping.is_set():
+            self.hurried.set()
+        self.stop()
+
+    def hurry(self) -> None:
+        """Ask the process to stop without a pause."""
+        self.hurried.set()
+        self.stop()
+
+    async def linger(self, pause_s: float) -> None:
+        """Wait before a stop goes on, unless it is hurried. The time limit of a stop begins afterwards."""
+        if pause_s <= 0 or self.hurried.is_set() or not self.stopping.is_set():
+            return
+        self._on_stop(pause_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self.hurried.wait()
+        self._on_stop(0.0)
 
     @contextmanager
     def doing(self, step: Step, advice: str = "") -> Iterator[None]:

@@ -13,9 +13,20 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from oddsengine.common.tasks import end_tasks
-from oddsengine.runtime.processes.control import Alive, AllSamples, Channel, CollectSamples, Reload, SendSamples, pack, unpack
+from oddsengine.runtime.processes.control import (
+    Alive,
+    AllSamples,
+    Channel,
+    CollectSamples,
+    Hurry,
+    Reload,
+    SendSamples,
+    pack,
+    unpack,
+)
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.telemetry.metrics import SharedRegistry
+from oddsengine.runtime.telemetry.process_samples import process_samples
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -51,7 +62,7 @@ class ParentLink:
 
     def registry(self, sources: Sequence[Source]) -> CollectorRegistry:
         """Return the metrics of all workers. `sources` are those of this one."""
-        self._sources = sources
+        self._sources = [*sources, process_samples]
         return SharedRegistry(self._collect)
 
     async def run(self) -> None:
@@ -68,12 +79,14 @@ class ParentLink:
                             answer.set_result(unpack(message.samples))
                     case Reload():
                         self.on_reload()
+                    case Hurry():
+                        self._startup.hurry()
                     case _:
                         pass
         finally:
             await end_tasks([alive])
         _log.error("parent gone, stopping")
-        self._startup.stop()
+        self._startup.hurry()
 
     def send_heartbeat(self) -> None:
         """Report that the event loop runs, and whether this worker serves."""

@@ -22,6 +22,7 @@ from oddsengine.runtime.processes.control import (
     AllSamples,
     Channel,
     CollectSamples,
+    Hurry,
     Reload,
     SendSamples,
     WorkerSamples,
@@ -30,6 +31,7 @@ from oddsengine.runtime.processes.control import (
 )
 from oddsengine.runtime.processes.startup import EXIT_FAILED, StartFailed, Step
 from oddsengine.runtime.telemetry.metrics import counted, merge
+from oddsengine.runtime.telemetry.process_samples import process_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -126,6 +128,8 @@ class Workers:
         self._requests = 0
         self._collecting: set[asyncio.Task[None]] = set()
         self._replacing = asyncio.Lock()
+        #: how long a worker that is asked to stop may serve on before it drains
+        self.drain_delay_s = 0.0
         self._was_ready = False
 
     async def run(self) -> None:
@@ -140,6 +144,11 @@ class Workers:
         """Ask every worker to load its config again."""
         for worker in self._workers:
             worker.channel.send(Reload())
+
+    def hurry(self) -> None:
+        """Ask every worker that is about to stop not to pause before it."""
+        for worker in self._workers:
+            worker.channel.send(Hurry())
 
     def replace(self) -> None:
         """Replace every worker with a new process, each as soon as the new one serves."""
@@ -161,7 +170,8 @@ class Workers:
             await asyncio.wait(waiting, timeout=_SAMPLES_TIMEOUT_S)
         for worker in self._workers:
             worker.answers.pop(request, None)
-        return [*merge([self._ended, *(worker.samples for worker in self._workers)]), *self._own_samples()]
+        of_workers = (worker.samples for worker in self._workers)
+        return [*merge([self._ended, *of_workers, process_samples()]), *self._own_samples()]
 
     def _own_samples(self) -> Iterator[Sample]:
         yield "oddsengine_workers", (), sum(worker.ready.is_set() and not worker.frozen for worker in self._workers)
@@ -228,6 +238,10 @@ class Workers:
             raise
         if is_ready:
             self._restarts["reload"] += 1
+            # Its successor accepts on the same sockets: nobody has to be sent elsewhere first.
+            for worker in self._workers:
+                if worker.number == number and worker is not started.result():
+                    worker.channel.send(Hurry())
             current.cancel()
             return another, current
         _log.error("new worker does not serve, keeping the old one", worker=number)
@@ -272,7 +286,7 @@ class Workers:
             except asyncio.CancelledError:
                 # Draining has a time limit of its own.
                 await end_tasks([watching])
-                await _drain(worker)
+                await _drain(worker, self.drain_delay_s + _DRAIN_TIMEOUT_S)
                 raise
             finally:
                 self._workers.discard(worker)
@@ -336,13 +350,13 @@ async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _drain(worker: Worker) -> None:
+async def _drain(worker: Worker, timeout_s: float) -> None:
     with contextlib.suppress(ProcessLookupError):
         worker.process.send_signal(signal.SIGTERM)
     try:
-        async with asyncio.timeout(_DRAIN_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             await worker.process.wait()
     except TimeoutError:
-        _log.error("worker did not drain in time, killing it", pid=worker.process.pid, timeout_s=_DRAIN_TIMEOUT_S)
+        _log.error("worker did not drain in time, killing it", pid=worker.process.pid, timeout_s=timeout_s)
         worker.process.kill()
         await worker.process.wait()

@@ -15,6 +15,8 @@ _BOUND: Final = "the port is bound once"
 _SHARED: Final = "every process of the installation must have the same: stop all of them"
 _ARCHIVED: Final = "the archiver opens its database once: restart it"
 _CONNECTED: Final = "what is published stays where it is: restart one process after the other"
+_READ_ONCE: Final = "the token of scrapes is read once"
+_TRACED: Final = "what sends traces is set up once"
 #: The keys that a running process can't take over, and why.
 NEEDS_RESTART: Final[dict[str, str]] = {
     "engine.shards": _SHARED,
@@ -44,6 +46,13 @@ NEEDS_RESTART: Final[dict[str, str]] = {
     "redis.tls_ca": _CONNECTED,
     "redis.tls_cert": _CONNECTED,
     "redis.tls_key": _CONNECTED,
+    "metrics.host": _BOUND,
+    "metrics.port": _BOUND,
+    "metrics.token_env": _READ_ONCE,
+    "metrics.token_file": _READ_ONCE,
+    "telemetry.endpoint": _TRACED,
+    "telemetry.sample_ratio": _TRACED,
+    "telemetry.service_name": _TRACED,
     "gateway.host": _BOUND,
     "gateway.port": _BOUND,
     "gateway.workers": "the sockets of workers are bound once",
@@ -66,6 +75,8 @@ LIVE: Final = frozenset(
         "gateway.profile",
         "gateway.quote_history_s",
         "gateway.stale_suspend_after_s",
+        "gateway.drain_delay_s",
+        "gateway.drain_spread_s",
         "gateway.allowed_origins",
         "gateway.trusted_proxies",
         "auth",

@@ -19,6 +19,7 @@ from oddsengine.gateway.quotes.settings import QuoteSettings
 from oddsengine.history.settings import HistorySettings
 from oddsengine.pricing.guards.score_grid import DEFAULT_SOLVES_PER_S
 from oddsengine.pricing.profiles.profile import Profile
+from oddsengine.runtime.settings.telemetry import MetricsSettings, TelemetrySettings
 from oddsengine.sourcing.matching.matcher import MatchingSettings
 from oddsengine.sourcing.source_selector import SourcingRule
 from oddsengine.streams.clients.url import parse_redis_url
@@ -140,6 +141,10 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     worker_timeout_s: Annotated[float, Meta(ge=2)] = 5.0
     quote_history_s: Annotated[float, Meta(ge=0, le=600)] = 10.0
     stale_suspend_after_s: Annotated[float, Meta(ge=0)] = 3.0
+    #: how long a gateway that is asked to stop serves on, unready, before it drains
+    drain_delay_s: Annotated[float, Meta(ge=0, le=300)] = 0.0
+    #: the span over which the clients of a drain reconnect
+    drain_spread_s: Annotated[float, Meta(ge=0, le=300)] = 2.0
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     tls_cert: str = ""
@@ -168,6 +173,8 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """What is logged."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    #: whether a gateway logs each HTTP request and each session
+    access: bool = False
 
 
 class LadderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -201,6 +208,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     commands: CommandSettings = CommandSettings()
     quotes: QuoteSettings = QuoteSettings()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     profiles: dict[str, Profile] = {}
     #: tier -> ids, names or name patterns of its competitions
     tiers: dict[str, tuple[str, ...]] = {}
@@ -227,6 +236,8 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "commands": CommandSettings,
     "quotes": QuoteSettings,
     "log": LogSettings,
+    "metrics": MetricsSettings,
+    "telemetry": TelemetrySettings,
     "matching": MatchingSettings,
     "bridge": BridgeSettings,
     "history": HistorySettings,

@@ -33,6 +33,7 @@ def hub_samples(hub: Hub) -> Iterable[Sample]:
     yield "oddsengine_catch_ups_total", (), counters.catch_ups
     yield "oddsengine_bad_messages_total", (), counters.bad_messages
     yield "oddsengine_suspension_seconds", (), counters.suspension_seconds
+    yield "oddsengine_publish_to_socket_seconds", (), counters.publish_to_socket_seconds
 
 
 def rejection_samples(hub: Hub, admission: Admission, handshakes: HandshakeTimeouts) -> Iterable[Sample]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 #: A line per request, which the metrics count, and a line per handshake with other subprotocols.
 _NOISY_LOGGERS: Final = ("aiohttp.access", "aiohttp.websocket", "alembic")
-#: Clients of brokers log each attempt to connect, and what fails is in our own line.
-_SILENT_LOGGERS: Final = ("aio_pika", "aiokafka", "aiormq")
+#: Clients of brokers and collectors log each attempt to connect, and what fails is in our own line.
+_SILENT_LOGGERS: Final = ("aio_pika", "aiokafka", "aiormq", "opentelemetry", "urllib3")
 
 
 def configure_logging(level: str = "info", *, json: bool | None = None) -> None:

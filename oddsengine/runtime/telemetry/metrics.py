@@ -7,6 +7,7 @@ counters. `python -m oddsengine.runtime.telemetry.metrics` prints the table for 
 from __future__ import annotations
 
 import sys
+from operator import add
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -15,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from oddsengine.common.histogram import Histogram
 from oddsengine.common.http import RefreshedRegistry
+from oddsengine.runtime.telemetry.process_samples import process_samples
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -32,15 +34,19 @@ class Description(NamedTuple):
     help: str
     labels: tuple[str, ...] = ()
     #: how the values of several workers become one
-    merged: Literal["sum", "max"] = "sum"
+    merged: Literal["sum", "max", "min"] = "sum"
 
 
 def _counter(text: str, *labels: str) -> Description:
     return Description("counter", text, labels)
 
 
-def _gauge(text: str, *labels: str, merged: Literal["sum", "max"] = "sum") -> Description:
+def _gauge(text: str, *labels: str, merged: Literal["sum", "max", "min"] = "sum") -> Description:
     return Description("gauge", text, labels, merged)
+
+
+def _histogram(text: str, *labels: str) -> Description:
+    return Description("histogram", text, labels)
 
 
 METRICS: Final[dict[str, Description]] = {
@@ -70,7 +76,7 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_feed_oversized_responses_total": _counter("HTTP responses that were larger than allowed.", "feed"),
     "oddsengine_feed_clock_steps_total": _counter("Times that a provider's clock was set back.", "feed"),
     "oddsengine_feed_responses_total": _counter("HTTP responses by status; 0: no response.", "feed", "status"),
-    "oddsengine_feed_response_seconds": Description("histogram", "Durations of HTTP requests to a provider.", ("feed",)),
+    "oddsengine_feed_response_seconds": _histogram("Durations of HTTP requests to a provider.", "feed"),
     "oddsengine_feed_owned": _gauge("Whether this process is connected to a feed and passes it on to all engines.", "feed"),
     "oddsengine_feed_followed": _gauge("Whether this engine knows everything of a feed that another process passes on.", "feed"),
     "oddsengine_feed_gaps_total": _counter("Times that a part of a feed was missed, or that its feeder changed.", "feed"),
@@ -86,6 +92,13 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_commands": _gauge("Commands that hold.", merged="max"),
     "oddsengine_commands_total": _counter("Commands made, confirmed or lifted, by action.", "action"),
     "oddsengine_shard_flushes_total": _counter("Batches written to a shard's stream.", "shard"),
+    "oddsengine_shard_write_seconds": _histogram("Time until Redis had a batch that was ready.", "shard"),
+    "oddsengine_receipt_to_publish_seconds": _histogram(
+        "Time from the receipt of the oldest message in a batch until Redis had the batch.", "shard"
+    ),
+    "oddsengine_provider_to_publish_seconds": _histogram(
+        "The same from the time that the provider gave that message, by its own clock.", "shard"
+    ),
     "oddsengine_shard_claims_total": _counter("Epochs opened on a shard.", "shard"),
     "oddsengine_shard_owned": _gauge("Whether this engine owns a shard.", "shard"),
     "oddsengine_shards_handed_over_total": _counter("Shards handed to another engine without a suspension."),
@@ -125,9 +138,25 @@ METRICS: Final[dict[str, Description]] = {
     "oddsengine_catch_ups_total": _counter("Diffs that brought a slow consumer up to date."),
     "oddsengine_bad_messages_total": _counter("Messages from subscribers that could not be read."),
     "oddsengine_rejected_total": _counter("Requests, sessions and messages rejected, by reason.", "reason"),
-    "oddsengine_suspension_seconds": Description(
-        "histogram", "Time from the stream entry of a suspension until it was written to the last subscriber."
+    "oddsengine_suspension_seconds": _histogram(
+        "Time from the stream entry of a suspension until it was written to the last subscriber."
     ),
+    "oddsengine_publish_to_socket_seconds": _histogram(
+        "Time from the first stream entry in a batch until the batch was written to the last subscriber."
+    ),
+    "oddsengine_http_request_seconds": _histogram(
+        "Time until HTTP requests were answered, by method, route and class of status.", "method", "route", "status"
+    ),
+    "oddsengine_loop_delay_seconds": _histogram("How late the event loop runs what is due: it measures 50 times a second."),
+    # every process
+    "oddsengine_spans_total": _counter("Spans of traces, by what became of them.", "outcome"),
+    "oddsengine_build_info": _gauge("1, with the release and the version of Python.", "version", "python", merged="max"),
+    "process_cpu_seconds_total": _counter("Processor time used."),
+    "process_resident_memory_bytes": _gauge("Memory in use."),
+    "process_virtual_memory_bytes": _gauge("Address space in use."),
+    "process_start_time_seconds": _gauge("When the process was started, Unix seconds; of workers, the latest.", merged="max"),
+    "process_open_fds": _gauge("Open files; of workers, those of the one that has most.", merged="max"),
+    "process_max_fds": _gauge("How many files a process may have open.", merged="min"),
 }
 
 
@@ -137,6 +166,9 @@ class Source(Protocol):
     def __call__(self) -> Iterable[Sample]:
         """Yield the current values."""
         ...
+
+
+_MERGED: Final[dict[str, Callable[[float, float], float]]] = {"sum": add, "max": max, "min": min}
 
 
 def merge(services: Iterable[Iterable[Sample]]) -> list[Sample]:
@@ -150,7 +182,7 @@ def merge(services: Iterable[Iterable[Sample]]) -> list[Sample]:
             elif isinstance(before, Histogram) and isinstance(value, Histogram):
                 merged[name, labels] = before.plus(value)
             elif not isinstance(before, Histogram) and not isinstance(value, Histogram):
-                merged[name, labels] = max(before, value) if METRICS[name].merged == "max" else before + value
+                merged[name, labels] = _MERGED[METRICS[name].merged](before, value)
     return [(name, labels, value) for (name, labels), value in merged.items()]
 
 
@@ -178,9 +210,9 @@ class SharedRegistry(RefreshedRegistry):
 
 
 def build_registry(sources: Sequence[Source]) -> CollectorRegistry:
-    """Return a registry that reads these sources at each scrape."""
+    """Return a registry that reads these sources, and what the process uses, at each scrape."""
     registry = CollectorRegistry()
-    registry.register(_Reader(sources))
+    registry.register(_Reader([*sources, process_samples]))
     return registry
 
 

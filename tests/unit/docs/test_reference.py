@@ -20,14 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).parents[3]
-RUNNING = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("module", "table"), [("telemetry.metrics", metrics_table), ("processes.startup", exit_codes)])
-def test_a_table_is_that_of_the_code(module: str, table: Callable[[], str]) -> None:
+@pytest.mark.parametrize(
+    ("document", "module", "table"),
+    [("metrics", "telemetry.metrics", metrics_table), ("running", "processes.startup", exit_codes)],
+)
+def test_a_table_is_that_of_the_code(document: str, module: str, table: Callable[[], str]) -> None:
+    text = (ROOT / "docs" / f"{document}.md").read_text(encoding="utf-8")
     start, end = f"<!-- table: python -m oddsengine.runtime.{module} -->\n", "\n<!-- end of table -->"
-    assert table() == RUNNING.partition(start)[2].partition(end)[0]
+    assert table() == text.partition(start)[2].partition(end)[0]
 
 
 def test_the_table_of_market_types_is_that_of_the_code() -> None:

@@ -29,7 +29,7 @@ PACKAGE = Path(oddsengine.__file__).parent
 def test_a_name_follows_the_conventions(name: str) -> None:
     """The prefix, base units, and `_total` for counters only."""
     kind, text, _, merged = METRICS[name]
-    assert re.fullmatch(r"oddsengine_[a-z_]+[a-z]", name)
+    assert re.fullmatch(r"(oddsengine|process)_[a-z_]+[a-z]", name)
     assert (kind == "counter") == name.endswith("_total")
     assert not re.search(r"_(ms|millis|minutes|kb|mb)(_|$)", name)
     assert kind != "histogram" or name.endswith("_seconds")

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from oddsengine.cli.app import app
 from oddsengine.runtime.engine import engine_parts
-from oddsengine.runtime.gateway import serving_part
 from oddsengine.runtime.parts.access import access_part, commands_part
 from oddsengine.runtime.parts.quotes import quotes_part
+from oddsengine.runtime.parts.serving import draining_part, serving_part
 from oddsengine.runtime.parts.webhooks import webhooks_part
 from oddsengine.runtime.reload import RELOADED
 from oddsengine.runtime.settings import parse_settings
@@ -28,7 +28,7 @@ RESOLVED = {"ladders"}
 def keys_of_parts() -> frozenset[str]:
     """Return what a reload of `oddsengine run` applies."""
     parts = [*engine_parts(ANYTHING), access_part(ANYTHING), commands_part(ANYTHING), webhooks_part(ANYTHING)]
-    parts += [quotes_part(ANYTHING), serving_part(ANYTHING, ANYTHING, [], ANYTHING)]
+    parts += [quotes_part(ANYTHING), serving_part(ANYTHING, ANYTHING, [], ANYTHING), draining_part(ANYTHING)]
     return RELOADED.union({"feeds"}, *(part.keys for part in parts))
 
 

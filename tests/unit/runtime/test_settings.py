@@ -108,7 +108,7 @@ def test_a_renamed_key_is_reported_with_its_new_name(text: str, message: str) ->
 
 
 def test_an_old_name_is_only_unknown_in_a_table_without_the_new_one() -> None:
-    assert problems("[log]\norigins = []\n") == ["odds.toml:2: log.origins: unknown key 'origins'; known: level"]
+    assert problems("[log]\norigins = []\n") == ["odds.toml:2: log.origins: unknown key 'origins'; known: level, access"]
 
 
 def test_no_renamed_key_is_still_in_use() -> None:

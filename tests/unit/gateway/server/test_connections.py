@@ -20,7 +20,8 @@ async def test_a_drain_spreads_the_reconnects_evenly(count: int, spread_ms: int)
         session, wire = gateway.joins()
         connections.add(session)
         wires.append(wire)
-    await connections.drain(spread_ms=spread_ms)
+    connections.spread_s = spread_ms / 1000
+    await connections.drain()
     waits_ms = [message["reconnect_ms"] for wire in wires for message in wire.messages() if message["op"] == "bye"]
     assert count == len(waits_ms)
     assert [200 + spread_ms * number // count for number in range(count)] == waits_ms

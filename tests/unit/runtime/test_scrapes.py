@@ -1,0 +1,57 @@
+"""Who may read the metrics: by a token of their own, on a port of their own, and never a stranger behind a proxy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from oddsengine.common.error_codes import ErrorCode
+from oddsengine.common.http import RequestRejected, error
+from oddsengine.runtime.settings.telemetry import MetricsSettings
+from oddsengine.runtime.telemetry.scrapes import Scrapes
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from oddsengine.common.http import Authorise
+
+PROXIED = {"X-Forwarded-For": "192.0.2.1"}
+TOKEN = {"Authorization": "Bearer scrape-me"}
+CLIENT = {"Authorization": "Bearer of-a-trader"}
+
+
+async def only_traders(request: web.Request) -> None:
+    """Admit traders, and whoever has no token at all, as without keys."""
+    if request.headers.get("Authorization", CLIENT["Authorization"]) != CLIENT["Authorization"]:
+        raise RequestRejected(error(403, ErrorCode.FORBIDDEN, "no trader"))
+
+
+async def status(authorise: Authorise, headers: dict[str, str]) -> int:
+    """Return the status of a scrape."""
+    try:
+        await authorise(make_mocked_request("GET", "/metrics", headers=headers))
+    except RequestRejected as rejected:
+        return rejected.response.status
+    return 200
+
+
+@pytest.mark.parametrize(
+    ("token", "by_role", "expected"),
+    [
+        # nothing, of a proxy, with the token, of a trader
+        ("", True, [200, 401, 403, 200]),
+        ("", False, [200, 401, 200, 200]),
+        ("scrape-me", True, [401, 401, 200, 200]),
+        ("scrape-me", False, [401, 401, 200, 401]),
+    ],
+)
+async def test_on_the_port_of_a_role(token: str, *, by_role: bool, expected: list[int]) -> None:
+    guard = Scrapes(MetricsSettings(), token).guard(only_traders if by_role else None)
+    assert expected == [await status(guard, headers) for headers in ({}, PROXIED, TOKEN, CLIENT)]
+
+
+async def test_with_a_port_of_their_own_they_are_nowhere_else() -> None:
+    guard = Scrapes(MetricsSettings(port=0), "scrape-me").guard(only_traders)
+    assert {404} == {await status(guard, headers) for headers in ({}, TOKEN, CLIENT)}
