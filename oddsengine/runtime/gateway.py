@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 from aiohttp import web
 
 from oddsengine.common.clock import CLOCK, wall_clock_ms
 from oddsengine.common.internal_errors import InternalErrors
-from oddsengine.common.tasks import end_tasks
 from oddsengine.gateway.access.authentication import Authenticator
 from oddsengine.gateway.access.session_limiter import SessionLimiter
 from oddsengine.gateway.access.tickets import Tickets
@@ -29,8 +28,9 @@ from oddsengine.gateway.server.timeouts import HandshakeTimeouts
 from oddsengine.gateway.state.replica import Replica
 from oddsengine.runtime.asking.api import HistoryApi
 from oddsengine.runtime.asking.sources import HistorySource
-from oddsengine.runtime.certificates import renew, server_context
+from oddsengine.runtime.certificates import server_context
 from oddsengine.runtime.parts.access import access_part, build_admission, build_authenticator, commands_part, sign_in_part
+from oddsengine.runtime.parts.maintenance import SWEEP_S, certificate_renewal, maintenance, run_tasks
 from oddsengine.runtime.parts.quotes import quotes_part
 from oddsengine.runtime.parts.serving import (
     accept_limits,
@@ -65,12 +65,11 @@ from oddsengine.streams.results import Results
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from prometheus_client import CollectorRegistry
     from redis.asyncio import Redis
 
-    from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.console.engine_answers import EngineView
     from oddsengine.runtime.reload import ReloadedPart
     from oddsengine.runtime.settings import Settings
@@ -79,20 +78,12 @@ if TYPE_CHECKING:
     from oddsengine.runtime.telemetry.tracing import Tracing
     from oddsengine.runtime.timing import Timing
 
-_SWEEP_S: Final = 0.02
-#: A heartbeat check looks at this share of the sessions: at all of them twice a second.
-_HEARTBEAT_CHECK_S: Final = 0.02
-_HEARTBEAT_SHARE: Final = 0.04
 _SHUTDOWN_TIMEOUT_S: Final = 2.0
 _LOAD_POLL_S: Final = 0.005
 _REPORT_AFTER_S: Final = 2.0
 #: longer than an idle owner takes to write again
 _LIVE_WITHIN_S: Final = 2.0
 _log = structlog.get_logger(__name__)
-
-
-#: the name of a task, and what it runs
-_Task: TypeAlias = "tuple[str, Coroutine[Any, Any, None]]"
 
 
 class GatewayService:
@@ -216,7 +207,7 @@ async def run_gateway(  # noqa: PLR0913 - it is wired once
         handshakes = HandshakeTimeouts(settings.limits.handshake_timeout_s, time.monotonic, settings.limits.idle_timeout_s)
         errors = InternalErrors()
         observer = HttpObserver(admission.addresses, logs=settings.log.access, tracing=tracing)
-        loop_delay = LoopDelay(_SWEEP_S)
+        loop_delay = LoopDelay(SWEEP_S)
         acceptors: list[Acceptor] = []
         sources: list[Source] = [
             lambda: hub_samples(hub),
@@ -250,9 +241,8 @@ async def run_gateway(  # noqa: PLR0913 - it is wired once
         running = [
             ("console commands", console.follow_commands()),
             ("console reports", console.follow_reports()),
-            ("sweep", _sweep(hub, loop_delay)),
-            *_maintenance(hub, admission, session_limiter, handshakes),
-            *_certificate_renewal(front, settings, timing),
+            *maintenance(hub, admission, session_limiter, handshakes, loop_delay),
+            *certificate_renewal(front, settings, timing),
             ("primary", keep_on_primary(redis)),
             ("reader", reader.run()),
             *(("follower", follower.run()) for follower in followers),
@@ -262,43 +252,13 @@ async def run_gateway(  # noqa: PLR0913 - it is wired once
         def acceptor_of(server: web.Server) -> Acceptor:
             return Acceptor(server, front.sockets, front.tls, handshakes, admission.addresses, limits, errors, observer)
 
-        await stack.enter_async_context(_run_tasks(running))
+        await stack.enter_async_context(run_tasks(running))
         await stack.enter_async_context(scrapes.serving(registry))
         acceptors.append(await stack.enter_async_context(_accepting(gateway, opened, startup, acceptor_of)))
         served = serving_part(hub, handshakes, acceptors, past)
         parts = [access_part(admission), sign_in_part(sign_in), commands_part(commands), quotes_part(quotes), served]
         parts += [draining_part(gateway.connections), access_log_part(observer)]
         yield GatewayService(gateway, hub, followers, front.port, past.source, parts)
-
-
-@asynccontextmanager
-async def _run_tasks(running: list[_Task]) -> AsyncIterator[None]:
-    """Run tasks until the context is left. One that fails ends it, with an exception group."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(coroutine, name=name) for name, coroutine in running]
-        try:
-            yield
-        finally:
-            await end_tasks(tasks)
-
-
-def _maintenance(hub: Hub, admission: Admission, session_limiter: SessionLimiter, handshakes: HandshakeTimeouts) -> list[_Task]:
-    """Return what runs as long as the gateway, by the names of its tasks."""
-    return [
-        ("clock", CLOCK.watch(_ignore)),
-        ("heartbeats", _send_heartbeats(hub)),
-        ("session-leases", session_limiter.renew()),
-        ("handshakes", handshakes.watch()),
-        ("keys", admission.renew_keys()),
-    ]
-
-
-def _certificate_renewal(front: Front, settings: Settings, timing: Timing) -> list[_Task]:
-    """Return what loads a renewed certificate; nothing without TLS."""
-    if front.tls is None:
-        return []
-    cert, key = settings.gateway.tls_cert, settings.gateway.tls_key
-    return [("certificate", renew(front.tls, cert, key, check_s=timing.certificate_check_s))]
 
 
 def _followers(settings: Settings, hub: Hub, redis: Redis, timing: Timing) -> tuple[SharedReader, list[Follower]]:
@@ -380,21 +340,3 @@ async def _as_current_as_others(replica: Replica, startup: Startup) -> None:
 
 def _build_hub(settings: Settings) -> Hub:
     return Hub(Replica(settings.engine.shards), time.monotonic, wall_clock_ms, hub_settings(settings))
-
-
-def _ignore(_step_ms: int) -> None:
-    """Do nothing: a gateway compares no time with the world."""
-
-
-async def _sweep(hub: Hub, delay: LoopDelay) -> None:
-    while True:
-        delay.sleep()
-        await asyncio.sleep(_SWEEP_S)
-        delay.woke()
-        hub.sweep()
-
-
-async def _send_heartbeats(hub: Hub) -> None:
-    while True:
-        await asyncio.sleep(_HEARTBEAT_CHECK_S)
-        hub.heartbeat(_HEARTBEAT_SHARE)
