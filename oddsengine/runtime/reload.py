@@ -31,9 +31,7 @@ RUN_READS: Final = frozenset(Settings.__struct_fields__) - {"feeder", "bridge"}
 #: What a gateway reads: sections, and keys of others.
 GATEWAY_READS: Final = frozenset(
     {"gateway", "auth", "limits", "commands", "quotes", "log", "metrics", "telemetry", "engine.shards"}
-) | {
-    f"redis.{name}" for name in ("url", "namespace", "tls_ca", "tls_cert", "tls_key")
-}
+) | {f"redis.{name}" for name in ("url", "namespace", "tls_ca", "tls_cert", "tls_key")}
 #: What an engine without a gateway reads: sections, and the keys of others that its own HTTP API needs.
 ENGINE_READS: Final = RUN_READS - {"gateway", "limits", "commands", "quotes"} | {
     "gateway.trusted_proxies",
