@@ -88,6 +88,7 @@ function showState(state, detail) {
   connection = state;
   wasLive ||= state === "live";
   if (state === "live" && store.stale.size) state = "stale";
+  if (state === "connecting" && wasLive) state = "reconnecting";
   byId("connection").dataset.state = state;
   byId("connection-text").textContent = detail ? `${STATE_TEXT[state]} (${detail})` : STATE_TEXT[state];
   document.body.dataset.connection = state;

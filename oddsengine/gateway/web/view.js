@@ -22,6 +22,8 @@ export class OddsView {
 
   /** Draw all events, reusing the nodes of those already on the page. */
   drawAll(store) {
+    // A node that is put into the page anew would flash once more.
+    for (const price of this.root.querySelectorAll(".price:is(.up, .down)")) price.classList.remove("up", "down");
     const groups = new Map();
     for (const event of store.events.values()) {
       const key = `${event.sport}\u0000${event.competition.id}`;
