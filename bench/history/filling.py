@@ -38,10 +38,8 @@ FIRST_MS: Final = 20_000 * DAY_MS
 _EVENTS: Final = 2_000
 _TYPES: Final = list(MARKET_TYPES)[:5]
 _SELECTIONS: Final = ("home", "draw", "away")
-#: Changes of an entry, and entries of a day of each shard.
-_PER_ENTRY: Final = 20
-_ENTRIES_PER_DAY: Final = 12_500
-_STEP_MS: Final = DAY_MS // _ENTRIES_PER_DAY
+#: Changes of a day of each shard.
+_CHANGES_PER_DAY: Final = 250_000
 #: Entries written together, of all shards.
 _WRITTEN_AT_ONCE: Final = 1_000
 #: Changes for each note and each command.
@@ -66,10 +64,15 @@ class Filler:
     Args:
         connection: a connection to a database with the tables of the history.
         explanation: returns what an engine would note of a market at a version.
+        per_entry: how many changes an entry has.
         seed: of what is chosen by chance.
     """
 
-    def __init__(self, connection: Any, explanation: Callable[[MarketId, int], dict[str, Any]], seed: int = 22) -> None:
+    def __init__(
+        self, connection: Any, explanation: Callable[[MarketId, int], dict[str, Any]], per_entry: int = 20, seed: int = 22
+    ) -> None:
+        self._per_entry = per_entry
+        self._step_ms = DAY_MS * per_entry // _CHANGES_PER_DAY
         self._connection = connection
         self._explanation = explanation
         self._chance = random.Random(seed)  # noqa: S311 - no secret depends on it
@@ -90,8 +93,8 @@ class Filler:
         await self._archive([(shard, shard.publish(now_ms)) for shard in self._shards], now_ms)
         while filled.changes < changes and time.monotonic() < until_s:
             entries: list[tuple[SyntheticShard, TailEntry | None]] = []
-            while len(entries) < _WRITTEN_AT_ONCE and filled.changes + len(entries) * _PER_ENTRY < changes:
-                now_ms += _STEP_MS
+            while len(entries) < _WRITTEN_AT_ONCE and filled.changes + len(entries) * self._per_entry < changes:
+                now_ms += self._step_ms
                 for number, shard in enumerate(self._shards):
                     self._move(number, shard)
                     entries.append((shard, shard.publish(now_ms)))
@@ -121,12 +124,12 @@ class Filler:
         return (price, price + 20, price + 50)
 
     def _move(self, number: int, shard: SyntheticShard) -> None:
-        for market in self._chance.choices(self._of_shard[number], cum_weights=self._weights[number], k=_PER_ENTRY):
+        for market in self._chance.choices(self._of_shard[number], cum_weights=self._weights[number], k=self._per_entry):
             changes = [(key, self._prices(), self._chance.randrange(1_000_000)) for key in _SELECTIONS]
             shard.offer.stage_prices(market, changes)
 
     async def _archive(self, entries: list[tuple[SyntheticShard, TailEntry | None]], now_ms: int) -> None:
-        self._note(len(entries) * _PER_ENTRY, now_ms)
+        self._note(len(entries) * self._per_entry, now_ms)
         began_s = time.monotonic()
         for shard, entry in entries:
             if entry is not None:

@@ -33,15 +33,23 @@ class Database:
         url: its URL.
         password: the password, if the URL has none.
         tls: what TLS is checked with; None for what the URL says.
+        settings: those that another process opens it with; None if the URL is enough.
     """
 
-    def __init__(self, url: str, password: str = "", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, url: str, password: str = "", tls: ssl.SSLContext | None = None, settings: HistorySettings | None = None
+    ) -> None:
         self.url = url
+        self._settings = settings
         self._options: dict[str, Any] = {"timeout": _CONNECT_TIMEOUT_S, "server_settings": {"application_name": "oddsengine"}}
         if password:
             self._options["password"] = password
         if tls is not None:
             self._options["ssl"] = tls
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Open it anew in another process, which has the same environment and files."""
+        return (Database, (self.url,)) if self._settings is None else (open_database, (self._settings, self.url))
 
     @property
     def label(self) -> str:
@@ -107,7 +115,7 @@ def open_database(settings: HistorySettings, url: str = "", environment: Mapping
         raise ValueError(f"{where}: {getattr(error, 'strerror', None) or error}") from None
     if password:
         SECRETS.add(password)
-    return Database(url or settings.url, password, tls)
+    return Database(url or settings.url, password, tls, settings)
 
 
 async def claim_installation(connection: Any, namespace: str, shards: int, now_ms: int) -> None:

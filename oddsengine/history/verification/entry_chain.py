@@ -51,6 +51,11 @@ class StoredChange(NamedTuple):
     change: bytes
 
 
+#: A row may have further columns.
+_ENTRY: Final = len(StoredEntry._fields)
+_CHANGE: Final = len(StoredChange._fields)
+
+
 class Anchor(NamedTuple):
     """A position whose digest is known from elsewhere, and from where."""
 
@@ -101,7 +106,7 @@ class EntryChain:
             if seq == last_seq + 1 and epoch == last_epoch and last_digest is not None:
                 previous: bytes | None = last_digest
             else:
-                previous, problem = self._previous(StoredEntry(*row), is_known=not (is_first and number == 0))
+                previous, problem = self._previous(StoredEntry(*row[:_ENTRY]), is_known=not (is_first and number == 0))
                 if problem is not None:
                     return problem
             first, parts = place, [head]
@@ -116,22 +121,30 @@ class EntryChain:
                 parts.append(piece)
                 place += 1
             if place - first != size or (place < count and (changes[place][0], changes[place][1]) <= (epoch, seq)):
-                return self._check_changes(StoredEntry(*row), [StoredChange(*each) for each in changes[first:]])
+                return self._check_changes(
+                    StoredEntry(*row[:_ENTRY]), [StoredChange(*each[:_CHANGE]) for each in changes[first:]]
+                )
             parts.append(tail)
             content = b"".join(parts)
             if previous is None:
                 gap = self._gaps.get((epoch, seq))
                 if gap is not None and sha256(content).digest() != gap.content:
-                    return self._problem(StoredEntry(*row), _CHANGED)
+                    return self._problem(StoredEntry(*row[:_ENTRY]), _CHANGED)
             elif digest and sha256(previous + content).digest() != digest and not self._is_after_gap(row, content):
-                return self._mismatch([StoredEntry(*each) for each in entries[number : number + 2]], previous, changes[first:])
+                return self._mismatch(
+                    [StoredEntry(*each[:_ENTRY]) for each in entries[number : number + 2]], previous, changes[first:]
+                )
             anchor = anchors.get((epoch, seq))
             if anchor is not None and anchor.digest != digest:
                 what = f"computed anew: {anchor.source} has another digest of it, and all up to here have changed since"
-                return self._problem(StoredEntry(*row), what)
+                return self._problem(StoredEntry(*row[:_ENTRY]), what)
             last_epoch, last_seq, last_digest = self.last = (epoch, seq, digest)
             self._last_ms = at_ms
-        return None
+        return self._added(StoredChange(*changes[place][:_CHANGE])) if place < count else None
+
+    def _added(self, change: StoredChange) -> Problem:
+        where = f"change {change.ordinal} of entry {change.epoch}-{change.seq}"
+        return Problem(self._chain, where, change.at_ms, "added: no entry consists of it")
 
     def _is_of(self, key: int, piece: bytes) -> bool:
         """Check whether a change is of the market with a key, and remember how changes of that one begin."""
@@ -181,8 +194,7 @@ class EntryChain:
         own = [row for row in rows if row[:2] == entry[:2]]
         for row in rows:
             if row[:2] < entry[:2]:
-                where = f"change {row.ordinal} of entry {row.epoch}-{row.seq}"
-                return Problem(self._chain, where, row.at_ms, "added: no entry consists of it")
+                return self._added(row)
         if len(own) != entry.changes:
             missing = sorted(set(range(entry.changes)) - {row.ordinal for row in own})
             if missing:

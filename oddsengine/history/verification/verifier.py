@@ -13,7 +13,9 @@ from oddsengine.history.rows.tables import NOTHING, GapRow, RecordRow, ShardPosi
 from oddsengine.history.verification.checkpoints import CheckpointRow, read_checkpoints
 from oddsengine.history.verification.entry_chain import Anchor, EntryChain, StoredChange, StoredEntry
 from oddsengine.history.verification.note_chains import CommandChain, RecordChain
+from oddsengine.history.verification.parts import verify_parts
 from oddsengine.history.verification.problems import Problem
+from oddsengine.history.verification.windows import Facts, Job
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -37,6 +39,9 @@ _ADDED: Final = """
         SELECT FROM entries e WHERE e.shard = c.shard AND (e.epoch, e.seq, e.at_ms) = (c.epoch, c.seq, c.at_ms)
     ) ORDER BY epoch, seq LIMIT 1
 """
+_TIMES: Final = (
+    "SELECT min(at_ms) AS first_ms, max(at_ms) AS last_ms FROM entries WHERE shard = $1 AND at_ms >= $2 AND at_ms < $3"
+)
 #: From the first entry to the last.
 EVER: Final = (0, 2**62)
 
@@ -61,6 +66,7 @@ class Verifier:
         keys: the keys that may have signed checkpoints, by their ids; without any, checkpoints are not verified.
         progress: called with how many entries were verified more.
         period: the times to verify between, Unix milliseconds; the first is included.
+        processes: how many processes verify entries; None for as many as there are processors, where that is worth it.
     """
 
     def __init__(
@@ -69,7 +75,9 @@ class Verifier:
         keys: Mapping[str, Ed25519PublicKey],
         progress: Callable[[int], None] = lambda _: None,
         period: tuple[int, int] = EVER,
+        processes: int | None = None,
     ) -> None:
+        self._processes = processes
         self._database = database
         self._keys = keys
         self._progress = progress
@@ -97,26 +105,30 @@ class Verifier:
                 moment = await connection.fetchval("SELECT pg_export_snapshot()")
                 async with beside.transaction(isolation="repeatable_read", readonly=True):
                     await beside.execute(f"SET TRANSACTION SNAPSHOT '{moment}'")
-                    await self._verify(connection, beside)
+                    await self._verify(connection, beside, moment)
         finally:
             await connection.close()
             await beside.close()
         return Verified(**self._counts, checkpoints=len(self._checkpoints), problems=self._problems, gaps=self._found_gaps)
 
-    async def _verify(self, connection: Any, beside: Any) -> None:
+    async def _verify(self, connection: Any, beside: Any, moment: str) -> None:
         if self._keys:
             columns = ", ".join(CheckpointRow._fields)
             rows = await connection.fetch(f"SELECT {columns} FROM checkpoints ORDER BY number")
             self._checkpoints, problem = read_checkpoints([CheckpointRow(*row) for row in rows], self._keys)
             self._note(problem)
         shards = await connection.fetchval("SELECT shards FROM installation") or 0
+        facts, positions = [], []
         for shard in range(shards):
             position = await read_position(connection, str(shard))
             dropped = await connection.fetch("SELECT * FROM dropped WHERE shard = $1 ORDER BY day", shard)
             records = await self._check_records(connection, shard, dropped, position)
-            positions = {(row["before_epoch"], row["before_seq"]): (row["epoch"], row["seq"], row["digest"]) for row in dropped}
-            entries = EntryChain(shard, records.gaps, self._positions(str(shard)), positions)
-            await self._check_entries(connection, beside, entries, shard, position)
+            jumps = {(row["before_epoch"], row["before_seq"]): (row["epoch"], row["seq"], row["digest"]) for row in dropped}
+            facts.append(Facts(records.gaps, self._positions(str(shard)), jumps))
+            positions.append(position)
+        doubtful = await self._check_windows(connection, Job(self._database, moment, facts, self._period), positions)
+        for shard in doubtful:
+            await self._check_entries(connection, beside, EntryChain(shard, *facts[shard]), shard, positions[shard])
         gone = await connection.fetch("SELECT * FROM dropped WHERE shard = $1 ORDER BY day", NOTES)
         await self._check_records(connection, NOTES, gone, await read_position(connection, str(NOTES)), "notes")
         await self._check_commands(connection)
@@ -139,6 +151,26 @@ class Verifier:
         if self._period == EVER:
             self._note(chain.end(position.number, position.record_digest))
         return chain
+
+    async def _check_windows(self, connection: Any, job: Job, positions: Sequence[ShardPosition]) -> list[int]:
+        """Check the entries as it is fastest. Return the shards that have to be checked in the order of their chains."""
+        shards = range(len(job.shards))
+        found = [await connection.fetchrow(_TIMES, shard, *self._period) for shard in shards]
+        times_ms = [row for row in found if row["first_ms"] is not None]
+        query = "SELECT count(*) FROM changes WHERE at_ms >= $1 AND at_ms < $2"
+        changes = await connection.fetchval(query, *self._period)
+        if not times_ms:
+            return list(shards)
+        limits = min(row["first_ms"] for row in times_ms), max(row["last_ms"] for row in times_ms) + 1
+        part = await verify_parts(job, limits, await self.count(), self._progress, self._processes)
+        doubtful = set(part.doubtful)
+        if changes != sum(part.changes):
+            doubtful.update(shards)
+        if self._period == EVER:
+            doubtful.update(shard for shard in shards if (part.ends[shard] or (0, 0, b"")) != positions[shard][:3])
+        self._counts["entries"] += sum(part.entries[shard] for shard in shards if shard not in doubtful)
+        self._counts["changes"] += sum(part.changes[shard] for shard in shards if shard not in doubtful)
+        return sorted(doubtful)
 
     async def _check_entries(self, connection: Any, beside: Any, chain: EntryChain, shard: int, position: ShardPosition) -> None:
         is_first, found = bool(self._period[0]), 0

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from oddsengine.history.archive.writer import write_batches
+from oddsengine.history.database import claim_installation
 from oddsengine.history.rows.tables import RecordRow, record_digest
+from oddsengine.history.schema.partitions import make_days
 from oddsengine.history.verification.checkpoints import generate_key, key_id, load_private_key, load_public_key
 from oddsengine.history.verification.verifier import Verifier
 from oddsengine.streams.commands.log import CommandLog
-from tests.support.builders import a_command
+from tests.support.builders import a_command, an_event, an_offer_of
 from tests.support.history.archiving import NAMESPACE, archiving, fetch, until_archived
+from tests.support.history.synthetic import SyntheticShard
 from tests.support.streams.ends import Owner
 
 if TYPE_CHECKING:
@@ -168,3 +172,26 @@ async def until_checkpoints(database: Database, number: int) -> None:
     async with asyncio.timeout(60):
         while await fetch(database, "SELECT count(*) FROM checkpoints") < [(number,)]:
             await asyncio.sleep(0.02)
+
+
+async def test_a_history_is_whole_though_a_clock_was_set_back(database: Database) -> None:
+    """Also if several processes verify it, each a part of the time."""
+    shard = SyntheticShard(0, ("default",), 1_000_000)
+    for price, at_ms in enumerate((1_000_000, 5_000_000, 2_000_000, 2_000_001, 6_000_000)):
+        shard.offer.stage_event(an_event())
+        shard.offer.stage_market(an_offer_of(prices={"home": 2000 + 20 * price}))
+        entry = shard.publish(at_ms)
+        assert entry is not None
+        shard.rows.add(entry)
+    batch = shard.rows.take()
+    assert batch is not None
+    connection = await database.connect()
+    await claim_installation(connection, NAMESPACE, 1, 0)
+    await make_days(connection, {0})
+    await write_batches(connection, [batch])
+    await connection.close()
+    for processes in (1, 2):
+        verified = await Verifier(database, {}, processes=processes).run()
+        assert (6, 5, []) == (verified.entries, verified.changes, verified.problems)
+    await database.execute("DELETE FROM changes WHERE at_ms = 2000001")
+    assert (await found(database))[0].endswith("removed: its change 0 of 1")
