@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from oddsengine.history.database import Database
 
 _AGAIN_S: Final = 1.0
+#: Streams are read this often. Nobody waits for what is archived, and whoever publishes is kept waiting by each read.
+_READ_EVERY_S: Final = 0.25
 _log = structlog.get_logger(__name__)
 
 
@@ -94,7 +96,7 @@ class Archiver:
     async def _archive(self) -> None:
         _log.info("archiving", shards=self._shards, database=self._database.label)
         streams = [shard_keys(self._namespace, shard).changes for shard in range(self._shards)]
-        reader = SharedReader(self._redis, streams, self._clock)
+        reader = SharedReader(self._redis, streams, self._clock, every_s=_READ_EVERY_S)
         archive = Archive(self._database, reader, self._namespace, self._shards, self.counters, self._upkeep, self._wall_ms)
         tasks = [asyncio.create_task(reader.run(), name="archive reader"), asyncio.create_task(archive.run(), name="archive")]
         try:

@@ -27,6 +27,9 @@ _BLOCK_MS: Final = 100
 #: before the socket's timeout.
 _READ_COUNT: Final = 200
 _MIN_COUNT: Final = 20
+#: How many at most where reads are seldom; the sizes of a reply up to which they may be more, and above which they are fewer again.
+_MAX_COUNT: Final = 3200
+_SMALL_BYTES, _LARGE_BYTES = 1_000_000, 4_000_000
 _RECONNECT_S: Final = 3.0
 
 
@@ -46,9 +49,20 @@ class SharedReader:
         streams: those that will be read, in the order in which they are spread over the reads; others may follow.
         clock: monotonic seconds.
         count: how many entries of all streams a read returns at most, about.
+        every_s: how often to read while a reply has all that there is; 0 to wait for entries. Each entry that is waited for costs
+            Redis, and whoever writes it, as much as many that are read together.
     """
 
-    def __init__(self, redis: Redis, streams: Iterable[str], clock: Callable[[], float], *, count: int = _READ_COUNT) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        streams: Iterable[str],
+        clock: Callable[[], float],
+        *,
+        count: int = _READ_COUNT,
+        every_s: float = 0.0,
+    ) -> None:
+        self._every_s = every_s
         self.redis = redis
         self._clock = clock
         self._count = count
@@ -64,7 +78,7 @@ class SharedReader:
         if lane is None:
             tag = hash_tag(stream) if isinstance(self.redis, ClusterClient) else str(len(self._lane_of) % SHARED_READS)
             if tag not in self._lanes:
-                self._lanes[tag] = _Lane(self.redis, self._clock, self._count)
+                self._lanes[tag] = _Lane(self.redis, self._clock, self._count, self._every_s)
                 self._has_more_lanes.set()
             lane = self._lane_of[stream] = self._lanes[tag]
         return lane
@@ -112,7 +126,8 @@ class SharedReader:
 class _Lane:
     """Streams that are read with one command."""
 
-    def __init__(self, redis: Redis, clock: Callable[[], float], count: int) -> None:
+    def __init__(self, redis: Redis, clock: Callable[[], float], count: int, every_s: float) -> None:
+        self._every_s = every_s
         self._redis = redis
         self._count = count
         self._clock = clock
@@ -139,8 +154,9 @@ class _Lane:
             if not asked:
                 continue
             positions: Any = {stream: each.after for stream, each in asked.items()}
+            count = max(_MIN_COUNT, self._count // len(asked))
             try:
-                reply = await self._redis.xread(positions, count=max(_MIN_COUNT, self._count // len(asked)), block=_BLOCK_MS)
+                reply = await self._redis.xread(positions, count=count, block=None if self._every_s else _BLOCK_MS)
             except UNAVAILABLE as error:
                 if cause_of(error) == CHANGING:
                     await reconnect(self._redis)
@@ -148,7 +164,21 @@ class _Lane:
                     if not each.entries.done():
                         each.entries.set_exception(error)
                 continue
-            self._answer(asked, entries_of(reply))
+            found = entries_of(reply)
+            self._answer(asked, found)
+            if self._every_s:
+                if any(len(entries) == count for entries in found.values()):
+                    self._fit_count(found)
+                else:
+                    await asyncio.sleep(self._every_s)
+
+    def _fit_count(self, found: dict[str, list[Entry]]) -> None:
+        """Read more at once where entries are small, since there are more than one reply has."""
+        size = sum(len(value) for entries in found.values() for _, fields in entries for value in fields.values())
+        if size < _SMALL_BYTES:
+            self._count = min(_MAX_COUNT, 2 * self._count)
+        elif size > _LARGE_BYTES:
+            self._count = max(_READ_COUNT, self._count // 2)
 
     def _answer(self, asked: dict[str, _Asked], found: dict[str, list[Entry]]) -> None:
         """Answer those that there are entries for, and those that have waited long enough."""

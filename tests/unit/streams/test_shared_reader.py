@@ -24,14 +24,17 @@ class Streams:
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
+        self.counts: list[int] = []
         self.replies: asyncio.Queue[Any] = asyncio.Queue()
+        self.is_full = False
 
-    async def xread(self, streams: dict[str, str], **_: object) -> Any:
+    async def xread(self, streams: dict[str, str], count: int, **_: object) -> Any:
         self.asked.append(list(streams))
+        self.counts.append(count)
         reply = await self.replies.get()
         if isinstance(reply, Exception):
             raise reply
-        return [[stream.encode(), [ENTRY]] for stream in reply]
+        return [[stream.encode(), [ENTRY] * (count if self.is_full else 1)] for stream in reply]
 
     def has(self, entries_of: Iterable[str]) -> None:
         self.replies.put_nowait(list(entries_of))
@@ -60,6 +63,24 @@ async def test_one_command_reads_for_all_and_who_was_answered_is_in_the_next() -
             await asyncio.sleep(0)
     assert ["{a}:1", "{a}:2", "{a}:1"] == heard
     assert {("{a}:1", "{a}:2")} == {tuple(sorted(each)) for each in streams.asked}
+
+
+async def test_a_reader_that_reads_seldom_takes_more_at_once_and_pauses_when_it_has_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams, paused, sleep = Streams(), [], asyncio.sleep
+
+    async def pause(seconds: float) -> None:
+        paused.extend([seconds] if seconds else [])
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    reader = SharedReader(streams, ["{a}:1"], lambda: 0.0, every_s=0.25)  # type: ignore[arg-type]
+    streams.is_full = True
+    async with in_background(reader.run()):
+        for number in range(4):
+            streams.is_full = number < 3
+            streams.has(["{a}:1"])
+            await reader.read("{a}:1", "0-0")
+    assert ([200, 400, 800, 1600], 1) == (streams.counts[:4], len(paused))
 
 
 async def test_a_moment_without_entries_and_an_error_end_every_wait() -> None:
