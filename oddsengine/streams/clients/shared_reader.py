@@ -27,7 +27,7 @@ _BLOCK_MS: Final = 100
 #: before the socket's timeout.
 _READ_COUNT: Final = 200
 _MIN_COUNT: Final = 20
-#: How many at most where reads are seldom; the sizes of a reply up to which they may be more, and above which they are fewer again.
+#: How many at most where reads are seldom; up to which size of a reply they become more, and above which fewer.
 _MAX_COUNT: Final = 3200
 _SMALL_BYTES, _LARGE_BYTES = 1_000_000, 4_000_000
 _RECONNECT_S: Final = 3.0
