@@ -107,6 +107,14 @@ def fanout(
 
 
 @app.command()
+def peers(subscribers: SubscribersOption = 1000, json: JsonOption = None, plot: PlotOption = None) -> None:
+    """Deltas per second to many subscribers, compared with nats-server, Mosquitto and uWebSockets."""
+    from bench.peers import scenario
+
+    show(scenario.run(subscribers), json, plot)
+
+
+@app.command()
 def latency(
     subscribers: SubscribersOption = 1000, rate: RateOption = None, json: JsonOption = None, plot: PlotOption = None
 ) -> None:

@@ -56,6 +56,7 @@ def receiver_running(
     sample_every: int = 20,
     stall_every: int = 0,
     spin: bool = False,
+    subprotocol: str = "",
 ) -> Iterator[Receiver]:
     """Open one WebSocket for each message.
 
@@ -66,15 +67,24 @@ def receiver_running(
         sample_every: parse the frames of one connection in this many; only count the frames of the others.
         stall_every: never read from one connection in this many; 0: read from all.
         spin: never sleep, so that the server does not pay for waking the receiver.
+        subprotocol: what the connections ask for; with one the messages are bytes as Latin-1, and sent as binary frames.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".messages") as file:
-        file.writelines(message.replace("\r", "\\r").replace("\n", "\\n") + "\n" for message in messages)
+        file.writelines((_escaped(message) if subprotocol else _one_line(message)) + "\n" for message in messages)
         file.flush()
         command = [str(compile_native("receiver")), "127.0.0.1", str(port), path, file.name]
-        command += [str(sample_every), str(stall_every), str(int(spin))]
+        command += [str(sample_every), str(stall_every), str(int(spin)), *([subprotocol] if subprotocol else [])]
         with process_running(command, LOAD_CORES) as process:
             json.loads(process.read_line())
             yield Receiver(process, len(messages), sample_every)
+
+
+def _one_line(message: str) -> str:
+    return message.replace("\r", "\\r").replace("\n", "\\n")
+
+
+def _escaped(message: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in message.encode("latin-1"))
 
 
 def subscribe_message(channels: Sequence[str]) -> str:

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bench.costs import changes
 from bench.costs.changes import interests_of
-from bench.load.nats import NatsFeed, find_nats, nats_running, nats_subscribe_message
 from bench.load.processes import LOAD_CORES, SERVER_CORE, ControlledProcess, compile_native, module_running, process_running
 from bench.load.publisher import market_counts
 from bench.load.receiver import Receiver, receiver_running, subscribe_message
 from bench.load.search import Measurement, find_max_rate
 from bench.load.system import redis_running, system_running
+from bench.peers.nats import NatsFeed, find_nats, nats_running, nats_subscribe_message
 from bench.reporting.progress import report_progress, track_progress
 from bench.reporting.row import Row, compared
 from oddsengine.gateway.protocol.encoders import delta, delta_head, delta_stamp
@@ -156,7 +156,7 @@ def turn_ratio(ours: Sequence[float], theirs: Sequence[float], name: str) -> flo
     return median(ratios)
 
 
-def _measure_rate(
+def measure_rate(
     name: str, receiver: Receiver, set_rate: Callable[[float], None], rate: float | None, start: float, fan: float
 ) -> Measurement:
     """Measure at the highest rate at which all deltas arrive, and in time.
@@ -210,13 +210,13 @@ def deltas(subscribers: int, rate: float | None = None) -> list[Row]:
     ours_all = [subscribe_message(["event:e0"])] * subscribers
     theirs_all = [nats_subscribe_message(["e0"])] * subscribers
     with system_running(events=1, markets=_MARKETS) as system, receiver_running(system.port, ours_all) as receiver:
-        ours = _measure_rate("one event: ours", receiver, system.set_rate, rate, 200.0, subscribers)
+        ours = measure_rate("one event: ours", receiver, system.set_rate, rate, 200.0, subscribers)
     with (
         nats_running() as nats,
         NatsFeed(nats.port, [_MARKETS]) as feed,
         receiver_running(nats.websocket_port, theirs_all, path="/") as receiver,
     ):
-        theirs = _measure_rate("one event: nats-server", receiver, feed.set_rate, rate, 50.0, subscribers)
+        theirs = measure_rate("one event: nats-server", receiver, feed.set_rate, rate, 50.0, subscribers)
     return _rows("fanout, one event", 5.0, ours, theirs, rate)
 
 
@@ -242,13 +242,13 @@ def zipf(subscribers: int, rate: float | None = None, *, even: bool = False) -> 
         system_running(_EVENTS, markets, busiest) as system,
         receiver_running(system.port, ours_all, sample_every=_ZIPF_SAMPLED) as receiver,
     ):
-        ours = _measure_rate(f"{scenario}: ours", receiver, system.set_rate, rate, start, fan)
+        ours = measure_rate(f"{scenario}: ours", receiver, system.set_rate, rate, start, fan)
     with (
         nats_running() as nats,
         NatsFeed(nats.port, counts) as feed,
         receiver_running(nats.websocket_port, theirs_all, path="/", sample_every=_ZIPF_SAMPLED) as receiver,
     ):
-        theirs = _measure_rate(f"{scenario}: nats-server", receiver, feed.set_rate, rate, start, fan)
+        theirs = measure_rate(f"{scenario}: nats-server", receiver, feed.set_rate, rate, start, fan)
     rows = _rows(scenario, 3.0, ours, theirs, rate)
     if not even:
         return rows

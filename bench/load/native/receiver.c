@@ -1,8 +1,9 @@
 /* The receiving end of the load generator: opens many WebSockets, sends each its first message, and counts what arrives.
  *
- *   receiver HOST PORT PATH MESSAGES SAMPLE_EVERY STALL_EVERY SPIN
+ *   receiver HOST PORT PATH MESSAGES SAMPLE_EVERY STALL_EVERY SPIN [SUBPROTOCOL]
  *
- * MESSAGES is a file with one line per connection ("\r" and "\n" escaped), sent as one text frame after the handshake.
+ * MESSAGES is a file with one line per connection ("\r", "\n" and "\xHH" escaped), sent as one frame after the handshake: text, or
+ * binary with a subprotocol.
  * Every SAMPLE_EVERY-th connection is parsed: each `"v":` is one delta, and its latency is the wall clock minus the preceding
  * `"ts":` (milliseconds). Of the others only the frames are counted. Every STALL_EVERY-th connection (0: none) is never read.
  * With SPIN 1 it never sleeps: on loopback the sender would pay for waking it, which it does not for remote clients.
@@ -128,7 +129,7 @@ static void send_all(int fd, const void *data, size_t length) {
 }
 
 /* A handshake is asked for and, later, answered, so that many are on their way at once: clients that come back do not queue up. */
-static void ask(struct sockaddr_in *to, const char *path, struct connection *c) {
+static void ask(struct sockaddr_in *to, const char *path, const char *subprotocol, struct connection *c) {
     c->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (c->fd < 0) die("socket");
     if (connect(c->fd, (struct sockaddr *)to, sizeof *to)) die("connect");
@@ -137,12 +138,13 @@ static void ask(struct sockaddr_in *to, const char *path, struct connection *c) 
     char request[512];
     int length = snprintf(request, sizeof request,
                           "GET %s HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-                          path);
+                          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n%s%s%s\r\n",
+                          path, subprotocol ? "Sec-WebSocket-Protocol: " : "", subprotocol ? subprotocol : "",
+                          subprotocol ? "\r\n" : "");
     send_all(c->fd, request, length);
 }
 
-static void greet(struct connection *c, const char *message, size_t size) {
+static void greet(struct connection *c, const char *message, size_t size, int is_text) {
     /* Up to the empty line: what follows it is frames already. */
     char answer[2048];
     ssize_t got, length = 0;
@@ -159,7 +161,7 @@ static void greet(struct connection *c, const char *message, size_t size) {
         fprintf(stderr, "handshake refused: %.*s\n", (int)(strchr(answer, '\r') - answer), answer);
         exit(1);
     }
-    unsigned char head[8] = {0x81};
+    unsigned char head[8] = {is_text ? 0x81 : 0x82};
     int head_length;
     if (size < 126) {
         head[1] = 0x80 | size;
@@ -180,6 +182,10 @@ static size_t unescape(char *text) {
     for (char *from = text; *from && *from != '\n'; from++) {
         if (*from == '\\' && (from[1] == 'r' || from[1] == 'n')) {
             *to++ = *++from == 'r' ? '\r' : '\n';
+        } else if (*from == '\\' && from[1] == 'x') {
+            char digits[3] = {from[2], from[3], 0};
+            *to++ = strtoul(digits, NULL, 16);
+            from += 3;
         } else {
             *to++ = *from;
         }
@@ -210,8 +216,8 @@ static void report(double since) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 8) {
-        fprintf(stderr, "receiver HOST PORT PATH MESSAGES SAMPLE_EVERY STALL_EVERY SPIN\n");
+    if (argc != 8 && argc != 9) {
+        fprintf(stderr, "receiver HOST PORT PATH MESSAGES SAMPLE_EVERY STALL_EVERY SPIN [SUBPROTOCOL]\n");
         return 2;
     }
     struct rlimit most;
@@ -221,6 +227,7 @@ int main(int argc, char **argv) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[2]))};
     inet_pton(AF_INET, argv[1], &to.sin_addr);
     int sample_every = atoi(argv[5]), stall_every = atoi(argv[6]), patience = atoi(argv[7]) ? 0 : -1;
+    const char *subprotocol = argc == 9 ? argv[8] : NULL;
     FILE *messages = fopen(argv[4], "r");
     if (!messages) die(argv[4]);
     int epoll = epoll_create1(0), count = 0, room = 0;
@@ -243,8 +250,8 @@ int main(int argc, char **argv) {
     }
     for (int asked = 0, i = 0; i < count; i++) {
         struct connection *c = all[i];
-        while (asked < count && asked < i + AT_ONCE) ask(&to, argv[3], all[asked++]);
-        greet(c, texts[i].text, texts[i].length);
+        while (asked < count && asked < i + AT_ONCE) ask(&to, argv[3], subprotocol, all[asked++]);
+        greet(c, texts[i].text, texts[i].length, !subprotocol);
         free(texts[i].text);
         fcntl(c->fd, F_SETFL, O_NONBLOCK);
         if (!stall_every || i % stall_every != stall_every - 1) {

@@ -1,0 +1,1 @@
+"""Other servers of WebSockets, for comparison, and what feeds them."""
