@@ -49,6 +49,7 @@ _PAGE_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+_SWITCHED: Final = 101
 _MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -122,8 +123,10 @@ class Gateway:
 
     async def _end_connections(self, _request: web.Request, response: web.StreamResponse) -> None:
         """Let no client or proxy send another request on a connection that a drain is about to close."""
-        if self.connections.draining:
+        if self.connections.draining and response.status != _SWITCHED:
             response.force_close()
+            # aiohttp has written its own headers by now.
+            response.headers[hdrs.CONNECTION] = "close"
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         """Answer that the gateway is ready: every shard is loaded and current, and it is not draining."""

@@ -27,7 +27,7 @@ from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.telemetry.metrics import build_registry
 from tests.support.processes.command import command, free_port, get
 from tests.support.processes.role import running
-from tests.support.programs.prometheus import PROMTOOL, needs_prometheus, running_prometheus
+from tests.support.programs.prometheus import PROMTOOL, Prometheus, needs_prometheus, running_prometheus
 from tests.support.service import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -135,23 +135,7 @@ async def test_every_expression_is_of_metrics_that_are_there(redis_server: Embed
             {"job_name": "oddsengine-others", "static_configs": [{"targets": [f"127.0.0.1:{others.port}"]}]},
         ]
         async with running_prometheus(tmp_path, jobs, ALERTS) as prometheus:
-            assert {"up"} == {target["health"] for target in await prometheus.scraped()}
-            there = set(await prometheus.ask("label/__name__/values"))
-            asked = list(expressions())
-            assert len(asked) > 100
-            missing: set[tuple[str, str]] = set()
-            for where, text in asked:
-                await prometheus.ask("query", query=text)
-                named = set(re.findall(r"\b(?:oddsengine_[a-z_]+|process_[a-z_]+|up)\b", text))
-                assert named, where
-                missing |= {(where, name) for name in named - there}
-            assert set() == missing
-            (sessions,) = (await prometheus.ask("query", query="sum(oddsengine_sessions)"))["result"]
-            assert "4" == sessions["value"][1], "of both workers"
-            rules = [rule for group in (await prometheus.ask("rules"))["groups"] for rule in group["rules"]]
-            assert {"ok", "unknown"} >= {rule["health"] for rule in rules}
-            firing = {rule["name"] for rule in rules if rule["state"] == "firing"}
-            assert not firing, "a healthy installation has no alert"
+            await check_expressions(prometheus)
 
         # A stop is announced before it happens.
         gateway.process.send_signal(signal.SIGTERM)
@@ -162,12 +146,34 @@ async def test_every_expression_is_of_metrics_that_are_there(redis_server: Embed
                 assert (200, "close") == (answer.status, answer.headers["Connection"])
         late = await subscriber.ws_connect(f"{url}/v1/stream")
         assert "welcome" == (await late.receive_json())["op"]
+        closing = [asyncio.create_task(closing_code(socket)) for socket in (*sockets, late)]
         gateway.process.send_signal(signal.SIGTERM)
-        assert {1012} == {await closing_code(socket) for socket in (*sockets, late)}
+        assert {1012} == set(await asyncio.gather(*closing))
         assert 0 == await gateway.ended()
         assert 2 == len(gateway.events("drained"))
         with pytest.raises(aiohttp.ClientConnectorError):
             await subscriber.get(f"{url}/healthz")
+
+
+async def check_expressions(prometheus: Prometheus) -> None:
+    """Check that every expression is of metrics that are there, and that no alert fires."""
+    assert {"up"} == {target["health"] for target in await prometheus.scraped()}
+    there = set(await prometheus.ask("label/__name__/values"))
+    asked = list(expressions())
+    assert len(asked) > 100
+    missing: set[tuple[str, str]] = set()
+    for where, text in asked:
+        await prometheus.ask("query", query=text)
+        named = set(re.findall(r"\b(?:oddsengine_[a-z_]+|process_[a-z_]+|up)\b", text))
+        assert named, where
+        missing |= {(where, name) for name in named - there}
+    assert set() == missing
+    (sessions,) = (await prometheus.ask("query", query="sum(oddsengine_sessions)"))["result"]
+    assert "4" == sessions["value"][1], "of both workers"
+    rules = [rule for group in (await prometheus.ask("rules"))["groups"] for rule in group["rules"]]
+    assert {"ok", "unknown"} >= {rule["health"] for rule in rules}
+    firing = {rule["name"] for rule in rules if rule["state"] == "firing"}
+    assert not firing, "a healthy installation has no alert"
 
 
 async def closing_code(socket: aiohttp.ClientWebSocketResponse) -> int | None:

