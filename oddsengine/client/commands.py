@@ -79,7 +79,7 @@ class CommandClient:
             narrowed: further keys of the scope.
 
         Raises:
-            CommandRefused: if the gateway refuses it.
+            RequestRefused: if the gateway refuses it.
             aiohttp.ClientError, TimeoutError: if it does not answer.
             ValueError: if the scope is none, or what the function for tokens returned can't be a token.
         """

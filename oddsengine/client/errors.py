@@ -1,7 +1,7 @@
-"""What keeps a client from current data, or a command from being made.
+"""What keeps a client from current data, or a request from being answered.
 
 A `Problem` is reported and retried, `GaveUp` (a ValueError) ends the client, `NoToken` is the application's own failure, and
-`CommandRefused` is the gateway's answer to a command.
+`RequestRefused` is the gateway's answer to a request.
 """
 
 from __future__ import annotations
@@ -45,17 +45,23 @@ class NoToken(Exception):
     """The application's function for tokens failed."""
 
 
-class CommandRefused(Exception):
+class RequestRefused(Exception):
     """The gateway has refused a request.
 
     Attributes:
         status: the HTTP status.
         code: the error code.
         message: what is wrong, and what is allowed.
+        retry_after_s: in how many seconds to try again; None if it does not say.
     """
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, retry_after_s: float | None = None) -> None:
         self.status = status
         self.code = code
         self.message = message
+        self.retry_after_s = retry_after_s
         super().__init__(message)
+
+
+#: What it was called when only commands could be refused.
+CommandRefused = RequestRefused

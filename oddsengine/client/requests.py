@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 
-from oddsengine.client.errors import CommandRefused
-from oddsengine.client.tokens import ask_token
+from oddsengine.client.errors import RequestRefused
+from oddsengine.client.recovery import Timing, retry_after_s
+from oddsengine.client.tokens import ask_token, expiry_of
 from oddsengine.client.url import stream_url
 
 if TYPE_CHECKING:
@@ -22,6 +24,27 @@ _TIMEOUT_S: Final = 5.0
 _ATTEMPTS: Final = 3
 _SCHEMES: Final = {"ws": "http", "wss": "https"}
 _FAILED: Final = 400
+_UNAUTHORISED: Final = 401
+
+
+class _KeptToken:
+    """The application's token, asked for when there is none, before it expires, and after it was refused."""
+
+    def __init__(self, source: Callable[[], str | Awaitable[str]] | None) -> None:
+        self._source = source
+        self._token: str | None = None
+        self._until_s = 0.0
+
+    async def get(self, *, other: bool = False) -> str | None:
+        """Return the token; with `other` one that was asked for now. Raises ValueError if it can't be one."""
+        if self._source is not None and (other or self._token is None or time.time() >= self._until_s):
+            self._token = await ask_token(self._source)
+            expiry_s = None if self._token is None else expiry_of(self._token)
+            now_s = time.time()
+            in_s = None if expiry_s is None else Timing().renew_in_s(expiry_s - now_s)
+            # What says no expiry is asked for again each time, as what has none left.
+            self._until_s = 0.0 if in_s is None else now_s + in_s
+        return self._token
 
 
 class GatewayRequests:
@@ -41,9 +64,10 @@ class GatewayRequests:
         self, url: str, path: str, *, token: Callable[[], str | Awaitable[str]] | None = None, ssl: ssl.SSLContext | None = None
     ) -> None:
         parts = urlsplit(stream_url(url))
-        whole = parts.path.removesuffix("stream") + path
-        self.url = parts._replace(scheme=_SCHEMES[parts.scheme], path=whole, query="").geturl()
-        self._token = token
+        base = parts._replace(scheme=_SCHEMES[parts.scheme], path=parts.path.removesuffix("stream"), query="")
+        self.url = base._replace(path=base.path + path).geturl()
+        self._root = base._replace(path=base.path.removesuffix("v1/")).geturl()
+        self._token = _KeptToken(token)
         self._ssl = ssl
         self._http: aiohttp.ClientSession | None = None
 
@@ -59,22 +83,43 @@ class GatewayRequests:
     async def ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """Return what the gateway answers.
+        """Return what the gateway answers, as JSON values. Raises as `fetch` does."""
+        answer = await self.fetch(method, path, None if body is None else orjson.dumps(body), headers)
+        found: dict[str, Any] = orjson.loads(answer)
+        return found
+
+    async def fetch(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> bytes:
+        """Return what the gateway answers: a JSON object.
 
         Raises:
-            CommandRefused: if it refuses.
+            RequestRefused: if it refuses.
             aiohttp.ClientError, TimeoutError: if it does not answer.
             ValueError: if what the function for tokens returned can't be a token.
         """
+        token = await self._token.get()
+        url = self.url + path
+        try:
+            return await self._fetch(method, url, body, headers, token)
+        except RequestRefused as refused:
+            other = await self._token.get(other=True) if refused.status == _UNAUTHORISED else token
+            if other == token:
+                raise
+            return await self._fetch(method, url, body, headers, other)
+
+    async def fetch_public(self, path: str) -> bytes:
+        """Return what is served to anybody, by its path beside `v1`. Raises as `fetch` does."""
+        return await self._fetch("GET", self._root + path, None, None, None)
+
+    async def _fetch(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str] | None, token: str | None
+    ) -> bytes:
         if self._http is None:
             raise RuntimeError("use a client as a context manager")
-        token = await ask_token(self._token)
         sent = {**(headers or {}), **({} if token is None else {"Authorization": f"Bearer {token}"})}
-        data = None if body is None else orjson.dumps(body)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                async with self._http.request(method, self.url + path, data=data, headers=sent) as response:
-                    return _answer(response.status, await response.read())
+                async with self._http.request(method, url, data=body, headers=sent) as response:
+                    return _checked(response.status, await response.read(), response.headers.get("Retry-After"))
             except (aiohttp.ClientConnectionError, TimeoutError):
                 if attempt == _ATTEMPTS:
                     raise
@@ -82,14 +127,13 @@ class GatewayRequests:
         raise AssertionError
 
 
-def _answer(status: int, body: bytes) -> dict[str, Any]:
+def _checked(status: int, body: bytes, retry_after: str | None) -> bytes:
+    """Return the body of an answer. Raises RequestRefused if it is an error, or none of a gateway."""
+    if status < _FAILED and body.startswith(b"{"):
+        return body
     try:
-        found = orjson.loads(body)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise CommandRefused(status, "", f"the answer ({status}) is not one of a gateway")
-    if status >= _FAILED:
-        problem = found.get("error", {})
-        raise CommandRefused(status, str(problem.get("code", "")), str(problem.get("message", status)))
-    return found
+        problem = orjson.loads(body)["error"]
+        code, text = str(problem["code"]), str(problem["message"])
+    except (ValueError, TypeError, KeyError):
+        code, text = "", f"the answer ({status}) is not one of a gateway"
+    raise RequestRefused(status, code, text, retry_after_s(retry_after, time.time))

@@ -68,24 +68,30 @@ class _Connection:
     resuming: int = 0
     next_send_s: float = 0.0
     has_answers: bool = False
+    #: channels that the gateway was asked for, whatever it has answered
+    asked: set[str] = field(default_factory=set)
+    #: channels that were left and are to be unsubscribed from, in order
+    to_leave: dict[str, None] = field(default_factory=dict)
+    #: channels that were left -> how many requests to unsubscribe are not answered yet: until then, what arrives is not wanted
+    leaving: dict[str, int] = field(default_factory=dict)
 
 
 class Subscriptions:
     """The channels of one client.
 
     Args:
-        channels: all that it follows.
-        options: of every request, as `min_interval_ms`.
+        channels: those that it follows at first.
+        options: what their requests say beside them, as `min_interval_ms`.
         timing: how long to wait before a refused channel is asked for again.
     """
 
     def __init__(self, channels: Sequence[str], options: dict[str, Any], timing: Timing) -> None:
-        self.channels = list(dict.fromkeys(channels))
+        #: channel -> what its requests say beside its name
+        self._options: dict[str, dict[str, Any]] = dict.fromkeys(channels, options)
         #: channel -> the last `at` received on it
         self.at: dict[str, str] = {}
         self.refused: dict[str, Refusal] = {}
         self.resumed = 0
-        self._options = options
         self._timing = timing
         self._restraint = _Restraint()
         self._connection = _Connection()
@@ -93,9 +99,56 @@ class Subscriptions:
 
     def begin(self) -> None:
         """Ask for everything on a new connection."""
-        self._connection = _Connection(dict.fromkeys(self.channels))
+        self._connection = _Connection(dict.fromkeys(self._options))
         for refusal in self.refused.values():
             refusal.due_s = None
+
+    @property
+    def channels(self) -> list[str]:
+        """The channels that the client follows."""
+        return list(self._options)
+
+    def add(self, channels: Iterable[str], options: dict[str, Any]) -> list[str]:
+        """Follow channels. Return those that are new, or have other options now: they start with a snapshot."""
+        added = [channel for channel in dict.fromkeys(channels) if self._options.get(channel) != options]
+        for channel in added:
+            self._options[channel] = options
+            self.at.pop(channel, None)
+            self._connection.to_ask[channel] = None
+        return added
+
+    def remove(self, channels: Iterable[str]) -> list[str]:
+        """Follow channels no more, and forget their positions. Return those that were followed."""
+        connection = self._connection
+        removed = [channel for channel in dict.fromkeys(channels) if channel in self._options]
+        for channel in removed:
+            del self._options[channel]
+            connection.to_ask.pop(channel, None)
+            connection.complete.discard(channel)
+            self.at.pop(channel, None)
+            self.refused.pop(channel, None)
+            if channel in connection.asked:
+                connection.asked.discard(channel)
+                connection.to_leave[channel] = None
+                connection.leaving[channel] = connection.leaving.get(channel, 0) + 1
+        self._settle(None, removed)
+        return removed
+
+    def wanted(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what of a message is about channels that are followed; None if there is nothing.
+
+        What is left over from before a channel was followed again is not about it.
+        """
+        channel = message.get("channel")
+        if channel is not None:
+            return message if self._is_awaited(channel) else None
+        if not self._connection.leaving or message["op"] not in {"subscribed", "error"} or not message.get("channels"):
+            return message
+        awaited = [channel for channel in message["channels"] if self._is_awaited(channel)]
+        return {**message, "channels": awaited} if awaited else None
+
+    def _is_awaited(self, channel: str) -> bool:
+        return channel in self._options and channel not in self._connection.leaving
 
     def grant(self) -> None:
         """Ask again for the channels that wait for another token."""
@@ -123,6 +176,8 @@ class Subscriptions:
     def next_due_s(self) -> float | None:
         """When there is the next request to send, monotonic seconds; None if only an answer or a refusal can bring one."""
         due_s = [refusal.due_s for refusal in self.refused.values() if refusal.due_s is not None and refusal.due_s < inf]
+        if self._connection.to_leave:
+            due_s.append(0.0)
         if self._connection.to_ask and len(self._connection.unanswered) < _MAX_UNANSWERED:
             due_s.append(self._connection.next_send_s)
         return min(due_s, default=None)
@@ -140,6 +195,8 @@ class Subscriptions:
                 refusal.due_s = None
                 connection.to_ask[channel] = None
         requests: list[dict[str, Any]] = []
+        while connection.to_leave:
+            requests.append(self._next_leave())
         while connection.to_ask and len(connection.unanswered) < _MAX_UNANSWERED and now_s >= connection.next_send_s:
             requests.append(self._next_request())
             if self._restraint.pace_s:
@@ -159,20 +216,31 @@ class Subscriptions:
                 self.at[channel] = message["at"]
         elif op == "subscribed":
             self._accept(message)
+        elif op == "unsubscribed":
+            self._left(message)
         elif op == "error":
             return self._refuse(message, now_s)
         return []
 
     def _accept(self, message: dict[str, Any]) -> None:
         self._answer(message.get("id"), message["channels"])
-        for channel in message["channels"]:
+        channels = [channel for channel in message["channels"] if self._is_awaited(channel)]
+        for channel in channels:
             self.refused.pop(channel, None)
         if message.get("resumed"):
-            resumed = [channel for channel in message["channels"] if channel in self.at]
+            resumed = [channel for channel in channels if channel in self.at]
             self.resumed += len(resumed)
             self._connection.complete.update(resumed)
             # What there was of the others was dropped, since an error before this seemed to be about them.
-            self._connection.to_ask.update(dict.fromkeys(set(message["channels"]) - set(resumed)))
+            self._connection.to_ask.update(dict.fromkeys(set(channels) - set(resumed)))
+
+    def _left(self, message: dict[str, Any]) -> None:
+        leaving = self._connection.leaving
+        for channel in message["channels"]:
+            if leaving.get(channel, 0) > 1:
+                leaving[channel] -= 1
+            else:
+                leaving.pop(channel, None)
 
     def _refuse(self, message: dict[str, Any], now_s: float) -> list[str]:
         code = code_of_error(message["code"])
@@ -181,6 +249,7 @@ class Subscriptions:
         if action is Action.REPORT or not channels:
             return []
         self._answer(message.get("id"), channels)
+        channels = [channel for channel in channels if self._is_awaited(channel)]
         if action is Action.ASK_FOR_SNAPSHOT and (resuming := [channel for channel in channels if channel in self.at]):
             for channel in resuming:
                 del self.at[channel]
@@ -202,7 +271,7 @@ class Subscriptions:
         """
         named = message.get("channels")
         if named is not None:
-            return [channel for channel in named if channel in self.channels]
+            return [channel for channel in named if channel in self._options]
         if message.get("id") is None:
             everything = code == "bad_message"
             return [channel for channels in self._connection.unanswered.values() for channel in channels] if everything else []
@@ -212,8 +281,12 @@ class Subscriptions:
         return quoted or list(asked)
 
     def _answer(self, request: Any, channels: Iterable[str]) -> None:
+        self._connection.has_answers = True
+        self._settle(request, channels)
+
+    def _settle(self, request: Any, channels: Iterable[str]) -> None:
+        """Wait no longer for what is said of channels."""
         connection = self._connection
-        connection.has_answers = True
         for key in [request] if request in connection.unanswered else list(connection.unanswered):
             connection.unanswered[key].difference_update(channels)
             if not connection.unanswered[key]:
@@ -226,25 +299,42 @@ class Subscriptions:
             for channel in connection.to_ask:
                 self.at.pop(channel, None)
         at = self.at
-        by_position: dict[str | None, list[str]] = {}
+        # Channels share a request if they have the same position and options.
+        groups: dict[tuple[Any, ...], list[str]] = {}
         for channel in connection.to_ask:
-            by_position.setdefault(at.get(channel), []).append(channel)
-        position, candidates = max(by_position.items(), key=lambda item: sum(map(_weight, item[1])))
+            groups.setdefault((at.get(channel), *self._options[channel].items()), []).append(channel)
+        candidates = max(groups.values(), key=lambda channels: sum(map(_weight, channels)))
+        position = at.get(candidates[0])
         self._last_id += 1
-        request: dict[str, Any] = {"op": "subscribe", "id": self._last_id, "channels": [], **self._options}
+        request: dict[str, Any] = {"op": "subscribe", "id": self._last_id, "channels": [], **self._options[candidates[0]]}
         if position is not None:
             connection.resuming += 1
             request |= {"resume": position, "confirm": True}
+        self._fill(request, candidates)
+        for channel in request["channels"]:
+            del connection.to_ask[channel]
+        connection.unanswered[self._last_id] = set(request["channels"])
+        connection.asked.update(request["channels"])
+        return request
+
+    def _next_leave(self) -> dict[str, Any]:
+        """Return a request to unsubscribe from as many channels as one may have."""
+        to_leave = self._connection.to_leave
+        self._last_id += 1
+        request: dict[str, Any] = {"op": "unsubscribe", "id": self._last_id, "channels": []}
+        self._fill(request, list(to_leave))
+        for channel in request["channels"]:
+            del to_leave[channel]
+        return request
+
+    def _fill(self, request: dict[str, Any], candidates: list[str]) -> None:
+        """Add channels to a request, as many as it may have."""
         length = len(orjson.dumps(request))
         for channel in candidates[: self._restraint.channels]:
             length += len(orjson.dumps(channel)) + 1
             if request["channels"] and length > self._restraint.length:
                 break
             request["channels"].append(channel)
-        for channel in request["channels"]:
-            del connection.to_ask[channel]
-        connection.unanswered[self._last_id] = set(request["channels"])
-        return request
 
 
 def _weight(channel: str) -> int:

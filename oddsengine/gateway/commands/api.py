@@ -20,6 +20,7 @@ from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.domain.ids import EventId
 from oddsengine.gateway.access.grants import Role
 from oddsengine.gateway.access.rate_limits import RateLimiter
+from oddsengine.gateway.commands.answers import command_answer
 from oddsengine.gateway.commands.coverage import coverage_of, require_possible
 from oddsengine.gateway.commands.naming import described
 from oddsengine.gateway.commands.pages import cursor_of, page_of, place_of
@@ -32,7 +33,7 @@ from oddsengine.gateway.commands.permissions import (
     require_may_end,
     shown,
 )
-from oddsengine.gateway.protocol.command_messages import CommandAnswer, CommandsAnswer, command_answer
+from oddsengine.gateway.protocol.command_messages import CommandAnswer, CommandsAnswer
 from oddsengine.gateway.server.readiness import require_loaded
 from oddsengine.streams.commands.log import Remembered, Written
 from oddsengine.streams.connection import UNAVAILABLE
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
     from oddsengine.commands.command import Command, State
     from oddsengine.gateway.access.admission import Admission
     from oddsengine.gateway.access.grants import Access
+    from oddsengine.gateway.commands.answers import Coverage
     from oddsengine.gateway.commands.settings import CommandSettings
-    from oddsengine.gateway.protocol.command_messages import Coverage
     from oddsengine.gateway.state.replica import Replica
     from oddsengine.streams.commands.log import CommandLog
 

@@ -10,7 +10,7 @@ from rapidfuzz import process
 from oddsengine.commands.selections import impossible_selection, named_selections
 from oddsengine.commands.validation import BadCommand
 from oddsengine.domain.ids import EventId, MarketId
-from oddsengine.gateway.protocol.command_messages import Coverage
+from oddsengine.gateway.commands.answers import Coverage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

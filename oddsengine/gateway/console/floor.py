@@ -11,9 +11,9 @@ import msgspec
 import structlog
 
 from oddsengine.domain.ids import EventId
+from oddsengine.gateway.commands.answers import command_answer
 from oddsengine.gateway.commands.permissions import shown
 from oddsengine.gateway.console.messages import UNKNOWN, DoubtfulPair, LateCommands, PairSide, SilentEngine, StaleShard
-from oddsengine.gateway.protocol.command_messages import command_answer
 from oddsengine.streams.floor.board import ENGINE, decode_field, feed_field
 
 if TYPE_CHECKING:

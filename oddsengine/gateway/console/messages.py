@@ -7,20 +7,21 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from feeds.supervision.breaker import BreakerState
-from feeds.supervision.states import FeedState, Trigger
-
 Since = Annotated[int, Meta(description="Unix time in milliseconds.")]
 #: The state of a feed that no process reports any more.
 UNKNOWN: Final = "unknown"
-_State = Annotated[str, Meta(extra_json_schema={"enum": [*(state.value for state in FeedState), UNKNOWN]})]
+#: What the supervision of feeds calls them. A test compares; clients import this module without it.
+FEED_STATES: Final = ("down", "connecting", "recovering", "live", "lagging", "stale")
+FEED_TRIGGERS: Final = ("connect", "opened", "recovered", "behind", "caught up", "went stale", "lost")
+BREAKER_STATES: Final = ("closed", "opened", "half-opened")
+_State = Annotated[str, Meta(extra_json_schema={"enum": [*FEED_STATES, UNKNOWN]})]
 
 
 class FeedChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A change of a feed's state."""
 
     at: Since
-    what: Annotated[str, Meta(extra_json_schema={"enum": [trigger.value for trigger in Trigger]})]
+    what: Annotated[str, Meta(extra_json_schema={"enum": [*FEED_TRIGGERS]})]
     state: _State
     reason: str
 
@@ -57,7 +58,7 @@ class FeedStatus(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     lag_ms: float | UnsetType = UNSET
     skew_ms: float | UnsetType | None = UNSET
     failures_in_a_row: int | UnsetType = UNSET
-    breaker: Annotated[str, Meta(extra_json_schema={"enum": [state.value for state in BreakerState]})] | UnsetType = UNSET
+    breaker: Annotated[str, Meta(extra_json_schema={"enum": [*BREAKER_STATES]})] | UnsetType = UNSET
     quota: Quota | UnsetType | None = UNSET
     responses: ResponseTimes | UnsetType | None = UNSET
     counts: Annotated[dict[str, int], Meta(description="Since the process was started.")] | UnsetType = UNSET

@@ -1,26 +1,16 @@
-"""Commands as the HTTP API shows them."""
+"""Commands as the HTTP API shows them, as types."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from oddsengine.commands.command import Action, Command, Scope, State, Values
-from oddsengine.commands.validation import KICK_OFF
-from oddsengine.common.clock import iso_time
+from oddsengine.commands.command import Action, Scope, State, Values
 
 Time = Annotated[str, Meta(description="A time, as RFC 3339 in UTC.")]
 Outcome = State | Literal["applied", "pending"]
-
-
-class Coverage(NamedTuple):
-    """How many events and markets a command holds for now, and what may be a mistake in it."""
-
-    events: int
-    markets: int
-    warnings: tuple[str, ...]
 
 
 class CommandAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -57,35 +47,3 @@ class CommandsAnswer(msgspec.Struct, forbid_unknown_fields=True):
 
     commands: list[CommandAnswer]
     next: Annotated[str | UnsetType, Meta(description="The parameter `after` of the next page; missing on the last one.")] = UNSET
-
-
-def command_answer(
-    command: Command, state: Outcome, at: dict[str, str] | None = None, coverage: Coverage | None = None
-) -> CommandAnswer:
-    """Return a command as it is shown."""
-    expires = KICK_OFF if command.until_kick_off else _time(command.expires_ms)
-    return CommandAnswer(
-        id=command.id,
-        author=command.author,
-        action=command.action,
-        scope=command.scope,
-        values=command.values,
-        reason=command.reason,
-        created=iso_time(command.created_ms, "milliseconds"),
-        expires=expires,
-        force=command.force,
-        state=state,
-        confirmed_by=command.confirmed_by,
-        confirmed=_time(command.confirmed_ms),
-        lifted_by=command.lifted_by,
-        lifted=_time(command.lifted_ms),
-        about=command.about,
-        at=UNSET if at is None else at,
-        events=UNSET if coverage is None else coverage.events,
-        markets=UNSET if coverage is None else coverage.markets,
-        warnings=UNSET if coverage is None else list(coverage.warnings),
-    )
-
-
-def _time(ms: int | None) -> str | None:
-    return None if ms is None else iso_time(ms, "milliseconds")

@@ -13,9 +13,11 @@ from oddsengine.domain.taxonomy import MarketStatus, SelectionStatus
 from oddsengine.gateway.protocol.command_messages import Time
 from oddsengine.gateway.protocol.server_messages import UnixMs
 from oddsengine.offer.entries.wire_types import Reason, Version
-from oddsengine.pricing.methods.fair import Basis
-from oddsengine.pricing.methods.margin import Method
-from oddsengine.pricing.profiles.parameters import Rounding
+
+#: What pricing calls them. A test compares; clients import this module without it.
+Basis = Literal["book", "last_traded", "bookmaker", "consensus"]
+Method = Literal["multiplicative", "additive", "power", "odds_ratio", "shin", "goto"]
+Rounding = Literal["down", "balanced", "balanced_over_fair"]
 
 DecimalOdds = Annotated[float, Meta(gt=1.0)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
@@ -15,8 +16,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 #: Explicit typing (RFC 8725, section 3.11): no other token of the same key can be taken for a quote.
@@ -143,7 +142,7 @@ def from_jwks(document: Any) -> dict[str, Ed25519PublicKey]:
     Raises:
         ValueError: if it is none.
     """
-    entries = document.get("keys") if isinstance(document, dict) else None
+    entries = document.get("keys") if isinstance(document, Mapping) else None
     if not isinstance(entries, list):
         raise ValueError("not a JWK Set (RFC 7517, section 5): it has no keys")  # noqa: TRY004 - the document is wrong
     found: dict[str, Ed25519PublicKey] = {}

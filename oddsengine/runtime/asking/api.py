@@ -13,10 +13,10 @@ from oddsengine.common.clock import iso_time
 from oddsengine.common.http import error, json_answer
 from oddsengine.common.reporting.line_limit import LineLimit
 from oddsengine.gateway.access.grants import Role
+from oddsengine.gateway.commands.answers import command_answer
 from oddsengine.gateway.commands.permissions import is_of_profile, may_see
 from oddsengine.gateway.past.messages import CommandStep, CommandStepsAnswer
 from oddsengine.gateway.protocol.codes import ErrorCode
-from oddsengine.gateway.protocol.command_messages import command_answer
 from oddsengine.gateway.server.rest import allow_parameters, includes_fair, odds_format_of
 from oddsengine.history.errors import Unavailable
 from oddsengine.history.questions.commands import CommandQuestions

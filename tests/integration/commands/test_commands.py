@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from oddsengine.cli.app import app
-from oddsengine.gateway.protocol.command_messages import command_answer
+from oddsengine.gateway.commands.answers import command_answer
 from oddsengine.streams.keys import shard_keys
 from oddsengine.streams.snapshots.stored import read_top
 from tests.support.builders import a_command, a_definition, a_quote, market_updates

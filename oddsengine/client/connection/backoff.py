@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from oddsengine.client.recovery import Action, retry_after_s
 
 if TYPE_CHECKING:
-    from oddsengine.client.endings import Ending
+    from oddsengine.client.connection.endings import Ending
     from oddsengine.client.recovery import Timing
 
 

@@ -1,0 +1,1 @@
+"""The HTTP API of a gateway, typed by the protocol's own messages."""
