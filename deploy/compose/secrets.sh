@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes what compose.yaml needs into ./secrets, unless it is there: passwords, a key of tokens with two tokens for a year, and a
-# certificate for localhost. Containers read them as users of their own, so the files are readable; the folder is yours alone.
+# Makes what compose.yaml needs into ./secrets, unless it is there: passwords, a key of tokens with a trader's token for a year,
+# and a certificate for localhost. Containers read them as users of their own, so the files are readable; the folder is yours alone.
 set -eu
 cd "$(dirname "$0")"
 mkdir -p secrets/tls
@@ -19,7 +19,7 @@ token() {
   sign=$(printf '%s.%s' "$head" "$body" | openssl dgst -sha256 -hmac "$(cat token_key)" -binary | url64)
   printf '%s.%s.%s\n' "$head" "$body" "$sign"
 }
-[ -s prometheus_token ] || token trader >prometheus_token
+[ -s prometheus_token ] || random >prometheus_token
 [ -s token_trader ] || token trader >token_trader
 [ -s tls/tls.crt ] || openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=localhost \
   -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout tls/tls.key -out tls/tls.crt 2>/dev/null

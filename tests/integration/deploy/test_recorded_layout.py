@@ -37,7 +37,8 @@ async def restore(redis: Redis, keys: dict[str, Any]) -> None:
     for key, value in keys.items():
         if isinstance(value, list):
             for entry, fields in value:
-                await redis.execute_command("XADD", key, entry, *(base64.b64decode(each) for each in fields))
+                texts = [base64.b64decode(each) for each in fields]
+                await redis.xadd(key, dict(zip(texts[::2], texts[1::2], strict=True)), id=entry)
         else:
             await redis.hset(key, mapping={field: base64.b64decode(each) for field, each in value.items()})
 

@@ -30,6 +30,7 @@ url = "{url}"
 [gateway]
 trusted_proxies = ["127.0.0.1/32"]
 heartbeat_ms = 1000
+drain_delay_s = 1.2
 [limits]
 idle_timeout_s = 75
 [feeds.sim]

@@ -111,6 +111,9 @@ def test_every_pod_is_hardened_probed_and_spread() -> None:
             assert "registry.example/odds@sha256:" + "a" * 64 == container["image"]
             mounted = {each["name"] for each in container["volumeMounts"]}
             assert {each["name"] for each in pod["volumes"]} == mounted
+            variables = {each["name"]: each["value"] for each in container["env"]}
+            assert ("5" if name.endswith("gateway") else None) == variables.get("ODDSENGINE_GATEWAY__DRAIN_DELAY_S")
+            assert "/etc/oddsengine/metrics/token" == variables["ODDSENGINE_METRICS__TOKEN_FILE"]
             assert ("secret-betfair" in mounted) == (name == "live-oddsengine-feeder")
         (container,) = pod["containers"]
         for probe, path in (("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):

@@ -72,7 +72,7 @@ async def test_the_config_of_compose_lacks_nothing(secrets: Path, tmp_path: Path
     config = tmp_path / "odds.toml"
     config.write_text(text.replace("/run/secrets", str(secrets)))
     assert [] == await problems_of(read_settings(config), connect=False)
-    assert {f"/run/secrets/{name}" for name in ("redis_url", "token_key", "postgres_password")} == set(
+    assert {f"/run/secrets/{name}" for name in ("redis_url", "token_key", "postgres_password", "prometheus_token")} == set(
         re.findall(r"/run/secrets/\w+", text)
     )
 

@@ -89,6 +89,12 @@ imagePullPolicy: {{ .top.Values.image.pullPolicy }}
 env:
   - {name: ODDSENGINE_REDIS__URL_FILE, value: /etc/oddsengine/redis/url}
   - {name: PYTHONDONTWRITEBYTECODE, value: "1"}
+  {{- with .role.values.drainDelaySeconds }}
+  - {name: ODDSENGINE_GATEWAY__DRAIN_DELAY_S, value: {{ . | toString | quote }}}
+  {{- end }}
+  {{- if .top.Values.podMonitor.enabled }}
+  - {name: ODDSENGINE_METRICS__TOKEN_FILE, value: /etc/oddsengine/metrics/token}
+  {{- end }}
   {{- with .top.Values.env }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -102,6 +108,9 @@ volumeMounts:
   - {name: config, mountPath: /etc/oddsengine/config, readOnly: true}
   - {name: redis, mountPath: /etc/oddsengine/redis, readOnly: true}
   - {name: tmp, mountPath: /tmp}
+  {{- if .top.Values.podMonitor.enabled }}
+  - {name: metrics, mountPath: /etc/oddsengine/metrics, readOnly: true}
+  {{- end }}
   {{- range (include "odds.secrets" (dict "top" .top "role" .role.name) | fromJson).names }}
   - {name: secret-{{ . }}, mountPath: /etc/oddsengine/secrets/{{ . }}, readOnly: true}
   {{- end }}
