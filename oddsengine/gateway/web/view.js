@@ -5,7 +5,8 @@ import { marketName, selectionKeys, sideLine, startText, title } from "./names.j
 
 // Markets with more selections than this are collapsed.
 const MAX_OPEN_SELECTIONS = 6;
-// How the selections of an open market are laid out, by their number; others fill the rows.
+const NO_PRICE = "–";
+// How the selections of a market are laid out, by their number; others fill the rows.
 const SHAPES = { 2: "two", 3: "three" };
 
 export class OddsView {
@@ -111,7 +112,7 @@ export class OddsView {
       const { price, name, tile } = this.prices.get(`${market.id} ${key}`);
       const selection = market.selections[key];
       setText(name, selection.name);
-      setText(price, selection.price == null ? "–" : selection.price.toFixed(2));
+      setText(price, selection.price == null ? NO_PRICE : selection.price.toFixed(2));
       if (selection.price == null) price.classList.remove("up", "down");
       tile.dataset.status = selection.status;
     }
@@ -122,7 +123,8 @@ export class OddsView {
   flash(moves) {
     for (const { market, selection, up } of moves) {
       const cell = this.prices.get(`${market} ${selection}`)?.price;
-      if (!cell) continue;
+      // It may have been withdrawn after it moved.
+      if (!cell || cell.textContent === NO_PRICE) continue;
       cell.classList.remove("up", "down");
       void cell.offsetWidth; // restarts the animation
       cell.classList.add(up ? "up" : "down");
