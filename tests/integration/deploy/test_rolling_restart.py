@@ -35,7 +35,7 @@ drain_delay_s = 1.2
 idle_timeout_s = 75
 [feeds.sim]
 adapter = "simulator"
-matches = 2
+matches = 1
 """
 CHANNEL = "sport:football"
 PROXIES = ("nginx", "haproxy")
@@ -94,7 +94,7 @@ class Load:
                 await response.read()
             async with self._http.post(f"{self._base}/v1/quotes/check", json=checks) as response:
                 self.answers.append(("check", response.status))
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
 
     @property
     def is_current(self) -> bool:
