@@ -68,7 +68,7 @@ class _Connection:
     resuming: int = 0
     next_send_s: float = 0.0
     has_answers: bool = False
-    #: channels that the gateway was asked for, whatever it has answered
+    #: channels that the gateway was asked for and has not refused since
     asked: set[str] = field(default_factory=set)
     #: channels that were left and are to be unsubscribed from, in order
     to_leave: dict[str, None] = field(default_factory=dict)
@@ -260,6 +260,7 @@ class Subscriptions:
         for channel in channels:
             self.at.pop(channel, None)
             self._connection.complete.discard(channel)
+            self._connection.asked.discard(channel)
             self.refused[channel] = Refusal(message["code"], str(message.get("message", "")), times, due_s)
         return channels
 

@@ -40,6 +40,8 @@ export class Subscriptions {
     this.toAsk = new Set(this.channels);
     /** request id -> its channels that are not answered yet */
     this.unanswered = new Map();
+    /** channels that the gateway was asked for and has not refused since */
+    this.asked = new Set();
     /** channels whose first message has arrived */
     this.complete = new Set();
     this.resuming = 0;
@@ -69,7 +71,9 @@ export class Subscriptions {
     const asked = [];
     for (const channel of channels) {
       if (!this.options.delete(channel)) continue;
-      if (!this.toAsk.delete(channel) && !this.refused.has(channel)) asked.push(channel);
+      this.toAsk.delete(channel);
+      // It may be subscribed to while it is about to be asked for again, with other options.
+      if (this.asked.delete(channel)) asked.push(channel);
       for (const map of [this.at, this.complete, this.refused]) map.delete(channel);
       this.#settle(undefined, [channel]);
     }
@@ -159,6 +163,7 @@ export class Subscriptions {
   #accept(message) {
     this.#answer(message.id, message.channels);
     for (const channel of message.channels) {
+      if (this.leaving.has(channel)) continue; // of the request before it was left
       this.refused.delete(channel);
       if (!message.resumed || !this.options.has(channel)) continue;
       if (this.at.has(channel)) this.complete.add(channel);
@@ -173,6 +178,7 @@ export class Subscriptions {
     let channels = this.#named(message, code);
     if (action === REPORT || !channels.length) return [];
     this.#answer(message.id, channels);
+    channels = channels.filter((channel) => !this.leaving.has(channel));
     if (action === ASK_FOR_SNAPSHOT) {
       const resuming = new Set(channels.filter((channel) => this.at.delete(channel)));
       for (const channel of resuming) this.toAsk.add(channel);
@@ -183,6 +189,7 @@ export class Subscriptions {
     for (const channel of channels) {
       this.at.delete(channel);
       this.complete.delete(channel);
+      this.asked.delete(channel);
       this.refused.set(channel, { code: message.code, text: message.message, times, due });
     }
     return channels;
@@ -242,7 +249,10 @@ export class Subscriptions {
       if (request.channels.length && length > this.restraint.bytes) break;
       request.channels.push(channel);
     }
-    for (const channel of request.channels) this.toAsk.delete(channel);
+    for (const channel of request.channels) {
+      this.toAsk.delete(channel);
+      this.asked.add(channel);
+    }
     this.unanswered.set(request.id, new Set(request.channels));
     return request;
   }

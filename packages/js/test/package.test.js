@@ -97,3 +97,19 @@ test("a store shows each channel by itself", () => {
   assert.equal(store.versionOf("event:e1"), before);
   assert.equal(store.channel("market:e1/m").staleSince, 5);
 });
+
+test("a channel is left at the gateway if that was asked for it, whatever is about to be asked", () => {
+  const followed = new Subscriptions(TIMING);
+  followed.add("event:e1", {});
+  followed.begin();
+  const [request] = followed.due(0);
+  followed.receive({ op: "subscribed", id: request.id, channels: ["event:e1"], resumed: false }, 0);
+  followed.add("event:e1", { format: "american" });
+  assert.deepEqual(followed.remove(["event:e1"]), ["event:e1"]);
+  followed.add("event:e1", {});
+  assert.equal(followed.wants({ channel: "event:e1" }), false);
+  followed.receive({ op: "unsubscribed", channels: ["event:e1"] }, 0);
+  const [again] = followed.due(0);
+  followed.receive({ op: "error", id: again.id, code: "unknown_channel", message: "no", channels: ["event:e1"] }, 0);
+  assert.deepEqual(followed.remove(["event:e1"]), [], "it was refused");
+});

@@ -87,19 +87,34 @@ export interface ClientOptions extends SubscribeOptions {
   sleep?: (ms: number, wake: () => void) => unknown;
 }
 
+/** A price that was shown to a bettor. */
 export interface Quote {
   market: string;
   selection: string;
-  /** Decimal odds, whatever format the bettor was shown. */
-  price: number;
+  /** As it was shown: text for fractional, a number otherwise. */
+  price: number | string;
   v?: number;
+  /** Decimal if left out. */
+  format?: OddsFormat;
+  /** Which current price the bettor accepts: `exact` if left out. */
+  accept?: "exact" | "better" | "any";
+  /** Which share of the quoted odds the current ones may be shorter. */
+  tolerance?: number;
+}
+
+/** A quote that was signed. */
+export interface SignedQuote {
+  signed: string;
+  accept?: "exact" | "better" | "any";
+  tolerance?: number;
 }
 
 export interface QuoteChecked {
   market: string;
   selection: string;
-  result: "ok" | "price_changed" | "suspended" | "closed" | "unknown" | "stale";
-  price: number | null;
+  result: "ok" | "price_changed" | "suspended" | "closed" | "unknown" | "stale" | "expired" | "invalid";
+  /** In the format of the quote. */
+  price: number | string | null;
   v: number | null;
   was_on_offer: { v: number; from_ms: number; until_ms: number | null } | null;
   limit?: number;
@@ -133,7 +148,7 @@ export class OddsClient {
   /** Measure the round trip to the gateway, over WebSockets. */
   ping(done: (ms: number) => void): void;
   /** Check prices before a bet is placed (role `service`). Rejects with RequestRefused. */
-  checkQuotes(quotes: Quote[]): Promise<QuoteChecked[]>;
+  checkQuotes(quotes: (Quote | SignedQuote)[]): Promise<QuoteChecked[]>;
   /** Get a ticket, which opens one stream as `?ticket=` of its URL. Rejects with RequestRefused. */
   fetchTicket(): Promise<{ ticket: string; expires: string }>;
 }

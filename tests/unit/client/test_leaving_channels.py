@@ -128,6 +128,22 @@ def test_other_options_start_anew_and_are_left_at_the_gateway_too() -> None:
     assert ["american", "fractional"] == [request["format"] for request in subscriptions.due(0.0)]
 
 
+def test_a_refused_channel_is_left_at_the_gateway_only_while_it_is_asked_for_again() -> None:
+    subscriptions = Subscriptions([CHANNEL], {}, TIMING)
+    subscriptions.begin()
+    (request,) = subscriptions.due(0.0)
+    error = {"op": "error", "id": request["id"], "code": "unknown_channel", "message": "no", "channels": [CHANNEL]}
+    assert [CHANNEL] == subscriptions.receive(error, 0.0)
+    subscriptions.remove([CHANNEL])
+    assert [] == subscriptions.due(0.0)
+    subscriptions.add([CHANNEL], {})
+    (request,) = subscriptions.due(0.0)
+    subscriptions.receive({**error, "id": request["id"]}, 0.0)
+    assert ["subscribe"] == [each["op"] for each in subscriptions.due(100.0)]
+    subscriptions.remove([CHANNEL])
+    assert [("unsubscribe", [CHANNEL])] == said(subscriptions.due(100.0))
+
+
 def test_a_new_connection_knows_nothing_of_what_was_left() -> None:
     subscriptions = following(CHANNEL, "event:e2")
     subscriptions.remove([CHANNEL])
