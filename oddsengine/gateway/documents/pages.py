@@ -77,16 +77,16 @@ def streams_page() -> str:
     errors = " ".join(f"<code>{escape(code)}</code>" for code in document["x-error-codes"])
     parts.append(f"<h2 id='error-codes'>Error codes</h2><p>{errors}</p></main>")
     head = "<link rel='stylesheet' href='docs.css'><script type='module' src='streams.js'></script>"
-    return _page("Streams", head, _navigation("../", "streams"), "".join(parts), "plain")
+    return _page("Streams", head, _navigation("../", "streams"), "".join(parts), "streams")
 
 
 _TRY: Final = """<section class='try' aria-labelledby='try-heading'><h2 id='try-heading'>Try it</h2>
 <form id='connect'><label>Address <input id='address' name='address' type='url' required autocomplete='off'></label>
 <label>Token, if one is required <input id='token' name='token' type='password' autocomplete='off'></label>
-<button id='toggle' type='submit'>Connect</button> <span id='state' role='status'>not connected</span></form>
+<div><button id='toggle' type='submit'>Connect</button> <span id='state' role='status'>not connected</span></div></form>
 <form id='send'><label>Example <select id='example'></select></label>
 <label>Message <textarea id='message' rows='4' spellcheck='false' required></textarea></label>
-<button id='submit' type='submit' disabled>Send</button> <button id='clear' type='button'>Clear</button></form>
+<div><button id='submit' type='submit' disabled>Send</button> <button id='clear' type='button'>Clear</button></div></form>
 <ol id='log' class='log' tabindex='0' aria-label='Messages'></ol></section>"""
 
 
@@ -129,14 +129,17 @@ def _navigation(root: str, current: str) -> str:
         f"<a href='{root}{path}'{' aria-current=page' * (name == current)}>{text}</a>" for name, (path, text) in links.items()
     ]
     shown += [f"<a href='{root}docs/{name}.json'>{text}</a>" for name, text in (("openapi", "OpenAPI"), ("asyncapi", "AsyncAPI"))]
-    return f"<header class='documents'><strong>oddsengine</strong><nav aria-label='Documents'>{' '.join(shown)}</nav></header>"
+    # Swagger UI has no heading of the first level.
+    name = "<h1>oddsengine</h1>" if current == "http" and version() else "<strong>oddsengine</strong>"
+    return f"<header class='documents'>{name}<nav aria-label='Documents'>{' '.join(shown)}</nav></header>"
 
 
 def _page(title: str, head: str, navigation: str, body: str, kind: str) -> str:
+    icon = "../icon.svg" if kind == "streams" else "icon.svg"
     return (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{title} of oddsengine</title>"
-        f"<meta name='viewport' content='width=device-width, initial-scale=1'>{head}</head>"
-        f"<body class='docs {kind}'>{navigation}{body}</body></html>"
+        f"<meta name='viewport' content='width=device-width, initial-scale=1'><link rel='icon' href='{icon}'>{head}</head>"
+        f"<body class='{'swagger' if kind == 'swagger' else 'plain'}'>{navigation}{body}</body></html>"
     )
 
 
