@@ -5,8 +5,15 @@ from __future__ import annotations
 import sys
 from io import TextIOWrapper
 
+from oddsengine.cli.ending import run
+
 
 def main() -> None:
+    """Run the command, and exit with its code."""
+    run(_command)
+
+
+def _command() -> None:
     """Run the command. A health check is not kept waiting for what only the others need."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that is not UTF-8 gets question marks, not an error.
@@ -18,9 +25,9 @@ def main() -> None:
         code = health(sys.argv[2:])
         if code is not None:
             sys.exit(code)
-    from oddsengine.cli.app import main as run  # noqa: PLC0415
+    from oddsengine.cli.app import app  # noqa: PLC0415
 
-    run()
+    app(prog_name="oddsengine")
 
 
 if __name__ == "__main__":

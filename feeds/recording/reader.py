@@ -16,7 +16,7 @@ import re
 import shutil
 import tarfile
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, cast
 
@@ -202,9 +202,11 @@ def _find(path: Path) -> list[_Member]:
         ]
     if not path.is_file():
         raise FeedError(f"{path}: no such file or folder")
-    if tarfile.is_tarfile(path):
-        with tarfile.open(path) as tar:
-            return [_Member(f"{path}:{entry.name}", path, entry.name) for entry in tar if entry.isfile()]
+    # One that is cut off is read as far as it goes, and then said to be damaged.
+    with suppress(EOFError):
+        if tarfile.is_tarfile(path):
+            with tarfile.open(path) as tar:
+                return [_Member(f"{path}:{entry.name}", path, entry.name) for entry in tar if entry.isfile()]
     return [_Member(str(path), path)]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path  # noqa: TC003 - typer reads the types of options
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,7 +24,6 @@ from oddsengine.domain.ladders import LADDERS
 from oddsengine.pricing import METHODS
 from oddsengine.pricing.profiles.profile import Profile
 from oddsengine.pricing.profiles.rules import MarketContext
-from oddsengine.runtime.settings import ConfigError
 from oddsengine.runtime.telemetry.logs import configure_logging
 
 app = typer.Typer(
@@ -41,16 +41,6 @@ for each in (run, feeder, engine, gateway, archiver, suspend, lift, override, co
     app.command()(each)
 app.add_typer(bridge, name="bridge")
 app.add_typer(history, name="history")
-
-
-def main() -> None:
-    """Run the command. An expected error ends with one line and exit code 1 or 2, not with a traceback."""
-    try:
-        app()
-    except ConfigError as error:
-        for problem in error.problems:
-            typer.echo(f"error: {problem}", err=True)
-        sys.exit(2)
 
 
 @app.command()
@@ -155,22 +145,44 @@ def emulate(
 
 
 @app.command()
-def watch(
+def watch(  # noqa: PLR0913 - each is an option of the command line
     url: Annotated[str, typer.Argument(help="A gateway, as localhost:8080, or the full URL of its stream.")],
-    channel: Annotated[str, typer.Argument(help="sport:<key>, competition:<id>, event:<id> or market:<id>.")],
-    once: Annotated[bool, typer.Option("--once", help="Print the current state of the channel and exit.")] = False,
+    channels: Annotated[
+        list[str],
+        typer.Argument(metavar="CHANNEL...", help="sport:<key>, competition:<id>, event:<id> or market:<id>; several at once."),
+    ],
+    sports: Annotated[
+        list[str] | None, typer.Option("--sport", help="Show only this sport; may be repeated. Default: all.")
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="Show only markets of this type, as match_odds; may be repeated. Default: all."),
+    ] = None,
+    state_only: Annotated[
+        bool,
+        typer.Option("--state-only", help="With --lines or --json: only changes of status, reason and in-play, not of prices."),
+    ] = False,
+    lines: Annotated[bool, typer.Option("--lines", help="Print a line for each change instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each message as a line of JSON instead of a table.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print the current state of the channels and exit.")] = False,
     token: TokenOption = None,
     ca: CaOption = None,
 ) -> None:
-    """Show a channel as a live table in the terminal. Whatever is wrong is shown and retried; with --once it ends the command."""
-    from oddsengine.cli.watch import watch as watch_channel
+    """Show channels as a live table in the terminal, or as lines.
 
-    try:
-        asyncio.run(watch_channel(url, channel, once=once, token=token, ca=ca))
-    except asyncio.CancelledError:
-        pass  # SIGINT or SIGTERM
-    except ValueError as error:
-        fail(error)
+    Whatever is wrong is shown and retried, but for what no retry can change; with --once it ends the command.
+    """
+    from oddsengine.cli.watching.filters import Filter
+    from oddsengine.cli.watching.watch import watch as watch_channels
+
+    if lines and as_json:
+        raise typer.BadParameter("can't be combined with --json", param_hint="--lines")
+    if state_only and not (lines or as_json):
+        raise typer.BadParameter("needs --lines or --json: a table shows prices", param_hint="--state-only")
+    shown = Filter(frozenset(sports or ()), frozenset(types or ()), state_only)
+    output: Literal["table", "lines", "json"] = "json" if as_json else "lines" if lines else "table"
+    with suppress(asyncio.CancelledError):  # SIGINT or SIGTERM
+        asyncio.run(watch_channels(url, channels, once=once, shown=shown, output=output, token=token, ca=ca))
 
 
 @app.command()
@@ -286,10 +298,12 @@ def price(  # noqa: PLR0913 - each is an option of the command line
     market_type: Annotated[str, typer.Option("--type", help="For the rules: its type.")] = "match_odds",
     in_play: Annotated[bool, typer.Option("--in-play", help="For the rules: whether it is in play.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    chart: Annotated[bool, typer.Option("--chart", help="Also draw the probabilities of each step, in the terminal.")] = False,
 ) -> None:
     """Price a market from quoted odds and show each step."""
-    from oddsengine.cli.price import price as price_market
-    from oddsengine.cli.price import print_table, resolve_with
+    from oddsengine.cli.pricing.chart import print_chart
+    from oddsengine.cli.pricing.price import price as price_market
+    from oddsengine.cli.pricing.price import print_table, resolve_with
 
     profiles = read_settings(config).profiles if config is not None else {"default": Profile(method="odds_ratio")}
     if profile not in profiles:
@@ -305,6 +319,8 @@ def price(  # noqa: PLR0913 - each is an option of the command line
         typer.echo(json.dumps(result))
     else:
         print_table(result, resolved)
+        if chart:
+            print_chart(result)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

@@ -14,6 +14,7 @@ import typer
 
 from feeds.errors import FeedError
 from feeds.feed import installed_feeds
+from oddsengine.cli.ending import text_of
 from oddsengine.common.signals import on_reload, on_stop
 from oddsengine.gateway.access.authentication import UnusableKey
 from oddsengine.history.errors import HistoryError
@@ -113,7 +114,7 @@ async def _until_stopped(main: Callable[[Startup], Coroutine[Any, Any, None]], *
 
 def fail(*errors: BaseException, code: int = EXIT_FAILED) -> NoReturn:
     """Print errors, a line each, and exit."""
-    for text in dict.fromkeys(map(str, errors)):
+    for text in dict.fromkeys(map(text_of, errors)):
         typer.echo(f"error: {text}", err=True)
     sys.exit(code)
 

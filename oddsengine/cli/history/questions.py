@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 import typer
 
-from oddsengine.cli.gateway_options import CaOption, TokenOption, tls_context
-from oddsengine.cli.support import fail
+from oddsengine.cli.gateway_options import CaOption, TokenOption, ask_gateway, tls_context
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,9 +120,6 @@ def ask_history(
     url: str, path: str, query: dict[str, str | None], pages: tuple[int, str] | None, token: str | None, ca: Path | None
 ) -> list[dict[str, Any]]:
     """Return what a gateway answers: one object, or pages until these have so many of what a name says."""
-    import aiohttp
-
-    from oddsengine.client.errors import CommandRefused
     from oddsengine.client.requests import GatewayRequests
 
     asked = {name: value for name, value in query.items() if value is not None}
@@ -141,14 +136,7 @@ def ask_history(
                     return found
                 asked["cursor"] = following
 
-    try:
-        return asyncio.run(run())
-    except CommandRefused as error:
-        fail(error)
-    except TimeoutError:
-        fail(TimeoutError(f"{url} does not answer"))
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        fail(error)
+    return ask_gateway(url, run())
 
 
 def table_of(title: str, *columns: str) -> Table:

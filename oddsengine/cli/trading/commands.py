@@ -5,14 +5,12 @@ Each prints what the gateway answers, one JSON object a line, and what may be a 
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oddsengine.cli.gateway_options import CaOption, TokenOption, tls_context
-from oddsengine.cli.support import fail
+from oddsengine.cli.gateway_options import CaOption, TokenOption, ask_gateway, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -142,23 +140,13 @@ def commands(
 
 
 def _print(url: str, token: str | None, ca: Path | None, ask: Callable[[CommandClient], Awaitable[list[dict[str, Any]]]]) -> None:
-    import aiohttp
-
     from oddsengine.client.commands import CommandClient
-    from oddsengine.client.errors import CommandRefused
 
     async def run() -> list[dict[str, Any]]:
         async with CommandClient(url, token=None if token is None else lambda: token, ssl=tls_context(ca)) as client:
             return await ask(client)
 
-    try:
-        answers = asyncio.run(run())
-    except CommandRefused as error:
-        fail(error)
-    except TimeoutError:
-        fail(TimeoutError(f"{url} does not answer"))
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        fail(error)
+    answers = ask_gateway(url, run())
     for answer in answers:
         for warning in answer.get("warnings", ()):
             typer.echo(f"warning: {warning}", err=True)

@@ -150,6 +150,8 @@ def _profile_shown(table: dict[str, Any]) -> str:
 def _parse_toml(text: str, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
+    except RecursionError as error:
+        raise ConfigError([Problem(name, None, "", "not TOML: nested too deeply")]) from error
     except tomllib.TOMLDecodeError as error:
         match = re.search(r"\(at line (\d+), column \d+\)", str(error))
         reason = str(error).partition(" (at ")[0]

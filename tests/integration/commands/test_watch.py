@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import sys
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oddsengine.cli.watch import watch
+from oddsengine.cli.watching.watch import watch
 from oddsengine.gateway.access.settings import AuthSettings, KeySettings
 from tests.support.builders import a_definition, a_quote, market_updates
 from tests.support.clients.front import Answer, Send, front_of
@@ -19,7 +20,7 @@ from tests.support.credentials import SECRET, Certificates, write_key
 from tests.support.service import PATIENCE_S, quick_settings, running_service, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tests.support.service import RunningService
@@ -40,7 +41,7 @@ async def problem_of(url: str, ca: Path | None = None) -> str:
     """Watch once, in this process. Return the problem that ends it."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            await watch(url, CHANNEL, once=True, ca=ca)
+            await watch(url, [CHANNEL], once=True, ca=ca)
     except ValueError as error:
         return str(error)
     return ""
@@ -157,3 +158,79 @@ async def test_it_says_what_is_wrong_at_once_and_goes_on_when_it_is_not_any_more
                     out, err = await process.communicate()
         assert (0, b"") == (process.returncode, err)
         assert "reconnecting" not in out.decode()
+
+
+async def test_lines_and_json_show_what_changes_of_what_is_asked_for() -> None:
+    from oddsengine.cli.watching.filters import Filter
+    from oddsengine.cli.watching.lines import Lines
+    from oddsengine.client import OddsState
+
+    def messages() -> list[dict[str, Any]]:
+        market = {"id": "e1/x", "event": "e1", "type": "x", "status": "open", "reason": None, "v": 1}
+        snapshot = {"op": "snapshot", "channel": "c", "at": "1", "part": 1, "last": True}
+        return [
+            {
+                **snapshot,
+                "events": [{"id": "e1", "sport": "tennis", "name": "A v B"}],
+                "markets": [{**market, "selections": {"home": {"name": "A", "price": 2.0, "status": "active"}}}],
+            },
+            {
+                "op": "delta",
+                "channel": "c",
+                "at": "2",
+                "ts": 0,
+                "markets": [{"id": "e1/x", "v": 2, "selections": {"home": {"price": 2.1}}}],
+            },
+            {
+                "op": "delta",
+                "channel": "c",
+                "at": "3",
+                "ts": 1,
+                "markets": [
+                    {"id": "e1/x", "v": 3, "status": "suspended", "reason": "trader", "selections": {"home": {"price": None}}}
+                ],
+            },
+            {"op": "stale", "channel": "c", "since": 2},
+            {"op": "delta", "channel": "c", "at": "4", "ts": 3, "markets": [{"id": "e1/x", "removed": True}]},
+        ]
+
+    def written(shown: Filter, capsys_out: Callable[[], str], *, as_json: bool = False) -> list[str]:
+        state = OddsState()
+        state.expect(["c"])
+        lines = Lines(state, shown, as_json=as_json)
+        for message in messages():
+            state.apply(message)
+            lines.write(message)
+        return capsys_out().splitlines()
+
+    import io
+    from contextlib import redirect_stdout
+
+    def shown(what: Filter, *, as_json: bool = False) -> list[str]:
+        with redirect_stdout(io.StringIO()) as out:
+            return written(what, out.getvalue, as_json=as_json)
+
+    lines = shown(Filter())
+    assert [
+        "e1/x  A v B  open  home 2",
+        "e1/x  A v B  home 2 -> 2.1",
+        "e1/x  A v B  suspended: trader  home 2.1 -> -",
+        "c: stale",
+        "e1/x  left the offer",
+    ] == [line.partition("  ")[2] for line in lines]
+    assert ["00:00:00.001", "00:00:00.002", "00:00:00.003"] == [line[:12] for line in lines[2:]]
+    assert ["e1/x  A v B  open  home 2", "e1/x  A v B  suspended: trader  home 2.1 -> -", "c: stale", "e1/x  left the offer"] == [
+        line.partition("  ")[2] for line in shown(Filter(state_only=True))
+    ]
+    assert ["c: stale"] == [line.partition("  ")[2] for line in shown(Filter(sports=frozenset({"football"})))]
+    assert ["c: stale"] == [line.partition("  ")[2] for line in shown(Filter(types=frozenset({"y"})))]
+    ops = [json.loads(line)["op"] for line in shown(Filter(types=frozenset({"x"}), state_only=True), as_json=True)]
+    assert ["snapshot", "delta", "stale", "delta"] == ops
+
+
+async def test_several_channels_are_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    async with running_service() as service:
+        await with_a_market(service)
+        await watch(service.base, ["sport:football", "event:e1"], once=True, output="json")
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert {"sport:football", "event:e1"} == {each["channel"] for each in found if each["op"] == "snapshot"}

@@ -1,4 +1,4 @@
-"""`oddsengine watch`: a live table of a channel in the terminal."""
+"""`oddsengine watch`: a live table of channels in the terminal, or a line for each change."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import time
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import typer
 from rich.console import Console, Group
@@ -14,15 +14,20 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from oddsengine.cli.gateway_options import tls_context
+from oddsengine.cli.gateway_options import tls_context, with_advice
+from oddsengine.cli.watching.filters import Filter
+from oddsengine.cli.watching.lines import Lines
 from oddsengine.client import OddsClient, Problem
+from oddsengine.client.errors import GaveUp
 from oddsengine.common.signals import on_stop
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from rich.console import RenderableType
 
+Output: TypeAlias = Literal["table", "lines", "json"]
 _REFRESH_S: Final = 0.1
 _FLASH_S: Final = 1.0
 _REPORT_EVERY_S: Final = 30.0
@@ -33,20 +38,21 @@ _ONCE_TIMEOUT_S: Final = 30.0
 class _Table:
     """Renders a client's state. Prices that moved are coloured for a moment."""
 
-    def __init__(self, client: OddsClient, channel: str) -> None:
+    def __init__(self, client: OddsClient, shown: Filter) -> None:
         self._client = client
-        self._channel = channel
+        self._filter = shown
         self._shown: dict[tuple[str, str], float | None] = {}
         self._moved: dict[tuple[str, str], tuple[float, str]] = {}
 
     def render(self, rows: int) -> RenderableType:
         state = self._client.state
-        stale = state.stale.get(self._channel)
+        stale = min((since for channel, since in state.stale.items() if channel in self._client.channels), default=None)
         table = Table(expand=True, pad_edge=False)
         for heading, style in (("Market", "bold"), ("Status", ""), ("Selections", "")):
             table.add_column(heading, style=style, overflow="fold")
         now = time.monotonic()
-        markets = sorted(state.markets.values(), key=lambda market: (market["event"], market.get("order", 0), market["id"]))
+        shown = (each for each in state.markets.values() if self._filter.shows(each, state.events.get(each["event"], {})))
+        markets = sorted(shown, key=lambda market: (market["event"], market.get("order", 0), market["id"]))
         for market in markets[:rows]:
             event = state.events.get(market["event"], {})
             name = Text(f"{event.get('name', market['event'])}  {event.get('score') or ''}")
@@ -58,7 +64,7 @@ class _Table:
                 status, colour = f"{status}, stale", "yellow"
                 selections.stylize("dim")
             table.add_row(name, Text(status, style=colour), selections)
-        note = f"{self._channel}  {self._connection(stale)}  {len(markets)} markets"
+        note = f"{', '.join(self._client.channels)}  {self._connection(stale)}  {len(markets)} markets"
         if len(markets) > rows:
             note += f" ({rows} shown)"
         problem = self._client.problem
@@ -81,7 +87,10 @@ class _Table:
             self._shown[place] = price
             moved_at, style = self._moved.get(place, (0.0, ""))
             line.append(f"{selection['name']} ")
-            line.append("  \u2013  " if price is None else f"{price:.2f}", style=style if now - moved_at < _FLASH_S else "bold")
+            line.append(
+                "  \u2013  " if price is None else f"{price:.2f}" if isinstance(price, float | int) else price,
+                style=style if now - moved_at < _FLASH_S else "bold",
+            )
             line.append("   ")
         return line
 
@@ -90,29 +99,40 @@ class _Reports:
     """Writes problems to the standard error output where no table is drawn: each when it begins, and then seldom.
 
     Args:
-        console: where the table is drawn, if it is a terminal.
+        is_drawn: whether a table is drawn, which shows them.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self, *, is_drawn: bool) -> None:
+        self._is_drawn = is_drawn
         self._last = ""
         self._written_s = 0.0
 
     def __call__(self, problem: Problem) -> None:
         now_s = time.monotonic()
-        if self._console.is_terminal or (problem.text == self._last and now_s - self._written_s < _REPORT_EVERY_S):
+        if self._is_drawn or (problem.text == self._last and now_s - self._written_s < _REPORT_EVERY_S):
             return
         self._last, self._written_s = problem.text, now_s
-        typer.echo(f"error: {problem}", err=True)
+        typer.echo(f"error: {with_advice(str(problem), problem.code)}", err=True)
 
 
-async def watch(url: str, channel: str, *, once: bool = False, token: str | None = None, ca: Path | None = None) -> None:
-    """Show a channel until SIGINT or SIGTERM. Whatever is wrong is shown and retried.
+async def watch(
+    url: str,
+    channels: Sequence[str],
+    *,
+    once: bool = False,
+    shown: Filter = Filter(),  # noqa: B008 - immutable
+    output: Output = "table",
+    token: str | None = None,
+    ca: Path | None = None,
+) -> None:
+    """Show channels until SIGINT or SIGTERM. Whatever is wrong is shown and retried.
 
     Args:
         url: the gateway's URL.
-        channel: the channel.
-        once: whether to print it and return once its snapshot has arrived.
+        channels: the channels.
+        once: whether to print them and return once their snapshots have arrived.
+        shown: what of them is shown.
+        output: a table, a line for each change, or each message as JSON.
         token: the access token, if one is required.
         ca: the certificates to trust, a PEM file; None for the system's.
 
@@ -126,18 +146,27 @@ async def watch(url: str, channel: str, *, once: bool = False, token: str | None
     console = Console()
     client = OddsClient(
         url,
-        [channel],
+        channels,
         token=None if token is None else lambda: token,
-        on_problem=_fail if once else _Reports(console),
+        on_problem=_fail if once else _Reports(is_drawn=console.is_terminal and output == "table"),
         ssl=tls_context(ca),
     )
-    table = _Table(client, channel)
+    try:
+        if output == "table":
+            await _show(client, _Table(client, shown), console, once=once)
+        else:
+            await _write(client, Lines(client.state, shown, as_json=output == "json"), once=once)
+    except GaveUp as error:
+        raise ValueError(with_advice(str(error), error.problem.code)) from error
+
+
+async def _show(client: OddsClient, table: _Table, console: Console, *, once: bool) -> None:
     if once:
-        try:
-            async with asyncio.timeout(_ONCE_TIMEOUT_S):
-                await _print_snapshot(client, table, console)
-        except TimeoutError:
-            raise ValueError(f"no snapshot of {channel} within {_ONCE_TIMEOUT_S:g} s") from None
+        found: RenderableType = ""
+        async for _ in _until_complete(client):
+            # While it is connected: after that, everything is stale.
+            found = table.render(len(client.state.markets))
+        console.print(found)
         return
     with Live(console=console, screen=console.is_terminal, auto_refresh=False) as live:
         refreshing = asyncio.create_task(_refresh(live, table, console))
@@ -151,17 +180,28 @@ async def watch(url: str, channel: str, *, once: bool = False, token: str | None
                 await refreshing
 
 
-async def _print_snapshot(client: OddsClient, table: _Table, console: Console) -> None:
-    async with aclosing(client.messages()) as messages:
-        async for message in messages:
-            if message["op"] == "snapshot" and message["last"]:
-                # While it is connected: after that, everything is stale.
-                console.print(table.render(len(client.state.markets)))
-                return
+async def _write(client: OddsClient, lines: Lines, *, once: bool) -> None:
+    async for message in _until_complete(client) if once else client.messages():
+        lines.write(message)
+
+
+async def _until_complete(client: OddsClient) -> AsyncIterator[dict[str, Any]]:
+    """Yield the messages up to the last snapshot of the channels. Raises ValueError if they do not arrive in time."""
+    missing = set(client.channels)
+    try:
+        async with asyncio.timeout(_ONCE_TIMEOUT_S), aclosing(client.messages()) as messages:
+            async for message in messages:
+                yield message
+                if message["op"] == "snapshot" and message["last"]:
+                    missing.discard(message["channel"])
+                    if not missing:
+                        return
+    except TimeoutError:
+        raise ValueError(f"no snapshot of {', '.join(sorted(missing))} within {_ONCE_TIMEOUT_S:g} s") from None
 
 
 def _fail(problem: Problem) -> None:
-    raise ValueError(problem.text)
+    raise ValueError(with_advice(problem.text, problem.code))
 
 
 async def _refresh(live: Live, table: _Table, console: Console) -> None:

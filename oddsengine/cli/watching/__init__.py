@@ -1,0 +1,1 @@
+"""`oddsengine watch`: a channel in the terminal, as a table or as lines."""

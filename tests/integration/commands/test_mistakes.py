@@ -1,0 +1,179 @@
+"""No mistake of a user ends a command with a traceback: a line says what is wrong, and the exit code is documented."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.main import get_command
+
+from oddsengine.cli.app import app
+from oddsengine.cli.ending import exit_codes
+from oddsengine.gateway.access.settings import AuthSettings, KeySettings
+from tests.support.credentials import SECRET, a_token, write_key
+from tests.support.processes.inside import called
+from tests.support.service import quick_settings, running_service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND = [sys.executable, "-m", "oddsengine"]
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text(encoding="utf-8")
+NOBODY = "127.0.0.1:9"
+#: Commands that read a config, with what else they need.
+CONFIGURED = (
+    *(("run",), ("engine",), ("feeder",), ("gateway",), ("archiver",), ("bridge", "kafka"), ("record", "-o", "out")),
+    *(("history", "verify"), ("history", "migrate"), ("history", "holds"), ("price", "2", "2"), ("match", "a v b", "a v b")),
+)
+ASKING = (
+    *(("watch", "{}", "sport:football", "--once"), ("watch", "{}", "sport:football", "--json", "--once")),
+    *(("suspend", "{}", "all"), ("lift", "{}", "c1"), ("commands", "{}"), ("override", "{}", "all", "--limit", "5")),
+    *(("history", "price", "{}", "e1/x"), ("history", "changes", "{}", "e1/x"), ("history", "explain", "{}", "e1/x")),
+)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "broken.toml").write_text("[gateway\nport = ")
+    (folder / "binary.toml").write_bytes(bytes(range(256)))
+    (folder / "deep.toml").write_text("a = " + "[" * 5000 + "]" * 5000)
+    (folder / "unknown.toml").write_text("[gatewa]\nport = 1\n")
+    (folder / "truncated.gz").write_bytes(gzip.compress(b'{"op":"mcm"}\n' * 1000)[:40])
+    (folder / "nonsense.xz").write_bytes(b"nonsense")
+    return folder
+
+
+def is_told(result: subprocess.CompletedProcess[str]) -> bool:
+    """Check that a command has failed with one line, or with typer's box, which says why."""
+    lines = [line for line in result.stderr.splitlines() if line]
+    return bool(result.returncode in {1, 2, 3} and lines and ("error: " in lines[-1] or "Error" in result.stderr))
+
+
+@pytest.mark.parametrize("name", ["broken.toml", "binary.toml", "deep.toml", "unknown.toml", "missing.toml", "."])
+def test_a_config_that_is_none_is_refused_by_every_command(files: Path, name: str) -> None:
+    for arguments in (("check", files / name), *((*each, "--config", files / name) for each in CONFIGURED)):
+        result = called(*arguments)
+        assert (2, True) == (result.returncode, is_told(result)), (arguments, result.stderr)
+        assert name in result.stderr.replace("\n", "") or name == ".", arguments
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay", "{}/missing.jsonl"),
+        ("replay", "{}/truncated.gz", "--dump-at", "x"),
+        ("replay", "{}/truncated.gz", "--published", "/nonexistent/file"),
+        ("replay", "{}/truncated.gz", "--commands", "{}/nonsense.xz"),
+        ("replay", "{}/truncated.gz", "--adapter", "nobody"),
+        ("record", "-o", "{}/nonsense.xz/below"),
+        ("emulate", "nobody"),
+        ("price", "2", "2", "--winners", "0"),
+        ("price", "nan", "2"),
+        ("price", "2"),
+        ("price", "2", "2", "--book-sum", "0"),
+        ("match", "a v b"),
+        ("history", "keygen", "/nonexistent/key"),
+        ("history", "verify", "--from", "yesterday"),
+        ("watch", "ftp://localhost", "sport:football"),
+        ("watch", NOBODY, "sport:football", "--lines", "--json"),
+        ("watch", NOBODY, "sport:football", "--state-only"),
+        ("watch", NOBODY, "sport:football", "--once", "--ca", "{}/binary.toml"),
+        ("override", NOBODY, "all"),
+        ("override", NOBODY, "all", "--price", "home"),
+        ("nonsense",),
+        ("run", "--port", "seven"),
+    ],
+)
+def test_what_can_not_be_done_is_told(files: Path, arguments: tuple[str, ...]) -> None:
+    result = called(*(each.replace("{}", str(files)) for each in arguments))
+    assert is_told(result), result
+
+
+@pytest.mark.parametrize("arguments", ASKING)
+def test_where_nobody_answers_it_says_what_to_do(arguments: tuple[str, ...]) -> None:
+    for url, words in {NOBODY: "is the gateway running there", "nowhere.invalid": "can't be resolved"}.items():
+        result = called(*(each.format(url) for each in arguments))
+        assert (1, True) == (result.returncode, is_told(result)), result
+        assert words in result.stderr
+
+
+async def in_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    import asyncio
+
+    return await asyncio.to_thread(subprocess.run, [*COMMAND, *arguments], capture_output=True, text=True, check=False)
+
+
+async def test_refusals_say_what_to_do(tmp_path: Path) -> None:
+    """Without a token, with one that is not valid or grants too little, and of what there is not."""
+    auth = AuthSettings(keys=(KeySettings(algorithm="HS256", file=write_key(tmp_path / "key", SECRET)),))
+    async with running_service(quick_settings(auth=auth)) as service:
+        for arguments, words in {
+            ("commands", service.base, "--token", "rubbish"): "give a valid token, by --token",
+            ("commands", service.base, "--token", a_token(role="subscriber")): "ask for a token that grants it",
+            ("watch", service.base, "sport:football", "--once"): "--token or ODDSENGINE_TOKEN",
+            ("watch", service.base, "sport:x", "--once", "--token", a_token(channels=["event:y"])): "grants the channel",
+        }.items():
+            result = await in_process(*arguments)
+            assert (1, True) == (result.returncode, is_told(result)), result
+            assert words in result.stderr, result
+            assert "Traceback" not in result.stderr
+
+
+def test_a_closed_pipe_and_ctrl_c_end_it_quietly() -> None:
+    piped = subprocess.Popen([*COMMAND, "price", "2", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert piped.stdout is not None
+    piped.stdout.close()
+    assert piped.stderr is not None
+    with piped.stderr:
+        assert (b"", 141) == (piped.stderr.read(), piped.wait())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        waiting = subprocess.Popen(
+            [*COMMAND, "commands", f"127.0.0.1:{silent.getsockname()[1]}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        silent.accept()[0].close()
+        waiting.send_signal(signal.SIGINT)
+        _, err = waiting.communicate()
+    assert 130 == waiting.returncode
+    assert b"Traceback" not in err
+
+
+def commands_of(command: object, name: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every command of a group, by its name."""
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield name, command
+    else:
+        for key, child in children.items():
+            yield from commands_of(child, f"{name} {key}".strip())
+
+
+def test_every_command_and_option_is_explained() -> None:
+    for name, command in commands_of(get_command(app)):
+        assert f"`oddsengine {name}" in DOCUMENT, name
+        assert getattr(command, "help", ""), name
+        for parameter in command.params:  # type: ignore[attr-defined]
+            assert parameter.hidden or parameter.name == "help" or parameter.help, f"{name} {parameter.name}"
+
+
+def test_the_exit_codes_are_documented() -> None:
+    start, end = "<!-- table: python -m oddsengine.cli.ending -->\n", "\n<!-- end of table -->"
+    assert exit_codes() == DOCUMENT.partition(start)[2].partition(end)[0]
+
+
+def test_shells_complete_options() -> None:
+    variables = {"_ODDSENGINE_COMPLETE": "complete_bash", "COMP_WORDS": "oddsengine watch --st", "COMP_CWORD": "2"}
+    result = subprocess.run(COMMAND, capture_output=True, text=True, check=False, env={**os.environ, **variables})
+    assert ["--state-only"] == result.stdout.split(), result
+
+
+def test_the_version_is_printed() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", called("--version").stdout)
