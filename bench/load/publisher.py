@@ -1,9 +1,11 @@
 """Publish price changes at a set rate: the engine's end of a load, in its own process.
 
-`python -m bench.load.publisher REDIS_URL EVENTS MARKETS_PER_EVENT MARKETS_OF_BUSIEST` reads `{"rate": deltas a second}` from
-stdin and answers with what was published since the previous command. Events are `e0`, `e1` ..; every market has a home and an
+`python -m bench.load.publisher REDIS_URL EVENTS MARKETS_PER_EVENT MARKETS_OF_BUSIEST [ready]` reads `{"rate": deltas a second}`
+from stdin and answers with what was published since the previous command. Events are `e0`, `e1` ..; each market has a home and an
 away side, of which one moves, and all markets move equally often. With `"suspensions": true` one more market of `e0` is opened
-and suspended twice a second, each time shortly after prices were published, so that it meets them on their way.
+and suspended twice a second, each time shortly after prices were published, so that it meets them on their way. With `ready` each
+change is encoded before the first is published, and its version stays as it was then: where a gateway takes more changes than one
+engine makes, which are several engines' in an installation.
 """
 
 from __future__ import annotations
@@ -15,16 +17,18 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Raw
 from redis.asyncio import Redis
 
 from oddsengine.domain.changes import MarketIdentity, MarketState
 from oddsengine.domain.events import Competition, Event
 from oddsengine.domain.ids import EventId, MarketId
 from oddsengine.domain.offered_market import OfferedMarket, OfferedSelection
+from oddsengine.offer.entries.entry import Entry, entry_of
 from oddsengine.offer.owned_offer import OwnedOffer
 from oddsengine.runtime.loop import new_runner
 from oddsengine.streams.keys import shard_keys
-from oddsengine.streams.publisher import Publisher, prepare
+from oddsengine.streams.publisher import Publication, Publisher, encode, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,15 +97,67 @@ class _Suspensions:
                 await self._publisher.publish(prepare(self._offer, batch))
 
 
-async def _feed(url: str, counts: Sequence[int]) -> None:
+class _Moves:
+    """Moves the price of one market after the other, up in one round and down in the next."""
+
+    def __init__(self, offer: OwnedOffer, counts: Sequence[int]) -> None:
+        self._offer = offer
+        self._names = shuffled_markets(counts)
+        self._place, self._price = 0, 2020
+
+    def stage(self, count: int) -> None:
+        """Stage the moves of so many markets."""
+        for _ in range(count):
+            if self._place == len(self._names):
+                self._place, self._price = 0, 4000 - self._price + 20
+            self._offer.stage_prices(self._names[self._place], [("home", (self._price,), 950_000_000 // self._price)])
+            self._place += 1
+
+
+class _ReadyMoves:
+    """The same moves, encoded beforehand."""
+
+    def __init__(self, offer: OwnedOffer, counts: Sequence[int]) -> None:
+        self._offer = offer
+        moves, self._names = _Moves(offer, counts), shuffled_markets(counts)
+        self._runs = [(EventId(name.partition("/")[0]), 1) for name in self._names]
+        self._keys = [f"m:{name}" for name in self._names]
+        #: of each round the records of all markets, and their fragments
+        self._rounds: list[tuple[list[bytes], list[bytes]]] = []
+        for _ in range(2):
+            moves.stage(len(self._names))
+            batch = offer.commit(0)
+            assert batch is not None  # noqa: S101 - every price has moved
+            entry = entry_of(offer, batch)
+            fragments = entry.fragments(0) or []
+            encoded = dict(zip(entry.markets, zip(entry.records, fragments, strict=True), strict=True))
+            records, texts = zip(*[encoded[name] for name in self._names], strict=True)
+            self._rounds.append((list(records), list(texts)))
+        self._place = self._round = 0
+
+    def publication(self, count: int, ts_ms: int) -> Publication:
+        """Return the next entry, with up to so many moves."""
+        self._offer.seq += 1
+        part = slice(self._place, self._place + count)
+        records, fragments = (each[part] for each in self._rounds[self._round])
+        names, runs, keys = self._names[part], self._runs[part], self._keys[part]
+        self._place += len(names)
+        if self._place == len(self._names):
+            self._place, self._round = 0, 1 - self._round
+        entry = Entry(self._offer.seq, ts_ms, 0, 0, [], [], names, runs, records, [Raw(encode(fragments))] if names else [])
+        return Publication(self._offer.seq, encode(entry), dict(zip(keys, records, strict=True)))
+
+
+async def _feed(url: str, counts: Sequence[int], *, are_ready: bool) -> None:
     offer = build_offer(counts)
     redis = Redis.from_url(url)
     publisher = Publisher(redis, 0, shard_keys("odds", 0), offer)
     now_ms = time.time_ns() // 1_000_000
     offer.commit(now_ms)
+    moves = _Moves(offer, counts)
+    ready = _ReadyMoves(offer, counts) if are_ready else None
     await publisher.claim(now_ms)
-    names = shuffled_markets(counts)
-    rate, published, place, price = 0.0, 0, 0, 2020
+    rate, published = 0.0, 0
     suspensions = _Suspensions(offer, publisher, _market(_SUSPENDED_IN, counts[0]))
     due_s = started_s = time.monotonic()
     reader = asyncio.StreamReader()
@@ -125,14 +181,16 @@ async def _feed(url: str, counts: Sequence[int]) -> None:
         owed += rate / _FLUSHES_PER_S
         count = int(owed)
         owed -= count
-        for _ in range(count):
-            if place == len(names):
-                place, price = 0, 4000 - price + 20
-            offer.stage_prices(names[place], [("home", (price,), 950_000_000 // price)])
-            place += 1
-        batch = offer.commit(time.time_ns() // 1_000_000, heartbeat=time.monotonic() - last_write_s > 1)
-        if batch is not None:
-            await publisher.publish(prepare(offer, batch))
+        is_quiet = time.monotonic() - last_write_s > 1
+        publication: Publication | None = None
+        if ready is None:
+            moves.stage(count)
+            batch = offer.commit(time.time_ns() // 1_000_000, heartbeat=is_quiet)
+            publication = None if batch is None else prepare(offer, batch)
+        elif count or is_quiet:
+            publication = ready.publication(count, time.time_ns() // 1_000_000)
+        if publication is not None:
+            await publisher.publish(publication)
             last_write_s = time.monotonic()
             published += count
         await suspensions.follow_prices()
@@ -141,4 +199,4 @@ async def _feed(url: str, counts: Sequence[int]) -> None:
 
 if __name__ == "__main__":
     with new_runner() as runner:
-        runner.run(_feed(sys.argv[1], market_counts(*map(int, sys.argv[2:]))))
+        runner.run(_feed(sys.argv[1], market_counts(*map(int, sys.argv[2:5])), are_ready="ready" in sys.argv[5:]))

@@ -70,9 +70,16 @@ class System:
 
 
 @contextmanager
-def system_running(events: int, markets: int, busiest: int = 0) -> Iterator[System]:
-    """Start everything and wait until the gateway is ready. For the arguments see `bench.load.publisher.market_counts`."""
-    size = [str(events), str(markets), str(busiest)]
+def system_running(events: int, markets: int, busiest: int = 0, *, are_ready: bool = False) -> Iterator[System]:
+    """Start everything and wait until the gateway is ready.
+
+    Args:
+        events: see `bench.load.publisher.market_counts`, as for the next two.
+        markets: of each event.
+        busiest: markets of the first event.
+        are_ready: whether changes are encoded before the first is published.
+    """
+    size = [str(events), str(markets), str(busiest), *(["ready"] if are_ready else [])]
     with redis_running() as url, module_running("bench.load.publisher", url, *size, cores=LOAD_CORES) as publisher:
         publisher.read_line()
         port = free_port()

@@ -27,7 +27,8 @@ class PeerFeed(ABC):
 
     def __init__(self, connection: socket, counts: Sequence[int]) -> None:
         self._socket = connection
-        self._names = [(name.partition("/")[0], name) for name in shuffled_markets(counts)]
+        #: of each market what precedes and what follows the time in its message: encoded beforehand, as ours are in `fanout`
+        self._messages = [self._message(name, v) for v, name in enumerate(shuffled_markets(counts))]
         self._rate = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -67,20 +68,25 @@ class PeerFeed(ABC):
         except OSError:
             pass  # the end of the run
 
+    def _message(self, market: str, v: int) -> tuple[bytes, bytes]:
+        ts = time.time_ns() // 1_000_000
+        change = {"ts": ts, "id": market, "v": v, "selections": {"home": {"price": 2.02}}}
+        wrapped = self.wrapped(market.partition("/")[0], json.dumps(change, separators=(",", ":")))
+        head, _, tail = wrapped.partition(b"%d" % ts)
+        return head, tail
+
     def _run(self) -> None:
-        place, owed, due_s, v = 0, 0.0, time.monotonic(), 0
+        place, owed, due_s = 0, 0.0, time.monotonic()
         while not self._ended.is_set():
             due_s = max(due_s + 1 / _FLUSHES_PER_S, time.monotonic() - 0.2)
             time.sleep(max(0.0, due_s - time.monotonic()))
             owed += self._rate / _FLUSHES_PER_S
             batch: list[bytes] = []
-            ts = time.time_ns() // 1_000_000
+            ts = b"%d" % (time.time_ns() // 1_000_000)
             for _ in range(int(owed)):
-                subject, market = self._names[place]
-                place = (place + 1) % len(self._names)
-                v += 1
-                change = {"ts": ts, "id": market, "v": v, "selections": {"home": {"price": 2.02}}}
-                batch.append(self.wrapped(subject, json.dumps(change, separators=(",", ":"))))
+                head, tail = self._messages[place]
+                place = (place + 1) % len(self._messages)
+                batch.append(b"%b%b%b" % (head, ts, tail))
             owed -= int(owed)
             if batch:
                 self._socket.sendall(self.batched(batch))

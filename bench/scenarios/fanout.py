@@ -239,7 +239,7 @@ def zipf(subscribers: int, rate: float | None = None, *, even: bool = False) -> 
     ours_all = [subscribe_message([f"event:e{number}" for number in chosen]) for chosen in interests]
     theirs_all = [nats_subscribe_message([f"e{number}" for number in chosen]) for chosen in interests]
     with (
-        system_running(_EVENTS, markets, busiest) as system,
+        system_running(_EVENTS, markets, busiest, are_ready=True) as system,
         receiver_running(system.port, ours_all, sample_every=_ZIPF_SAMPLED) as receiver,
     ):
         ours = measure_rate(f"{scenario}: ours", receiver, system.set_rate, rate, start, fan)
@@ -264,7 +264,7 @@ def zipf(subscribers: int, rate: float | None = None, *, even: bool = False) -> 
 
 def _publish_limit() -> float:
     """Return how many changes per second publisher and Redis can publish on one core, without subscribers."""
-    arguments = [str(_EVENTS), str(_EVEN), "0"]
+    arguments = [str(_EVENTS), str(_EVEN), "0", "ready"]
     with redis_running() as url, module_running("bench.load.publisher", url, *arguments, cores=LOAD_CORES) as publisher:
         publisher.read_line()
         publisher.request(json.dumps({"rate": _UNREACHABLE_RATE}))
