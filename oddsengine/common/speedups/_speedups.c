@@ -89,6 +89,56 @@ static int read_run(PyObject *run, PyObject **event, long long *count)
     return *count == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
+/* Loops over markets spend their time waiting for memory: they look everything up first, and ask for what comes later. */
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+#define AHEAD 4
+
+/* Looks up keys in a dict. Returns what was found, borrowed, or NULL for each; NULL with an error. */
+static PyObject **look_up(PyObject *dict, PyObject *keys, Py_ssize_t count)
+{
+    PyObject **found = PyMem_Malloc((size_t)(count ? count : 1) * sizeof *found);
+    if (!found) return (PyObject **)PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < count; i++) {
+        found[i] = PyDict_GetItemWithError(dict, PyList_GET_ITEM(keys, i));
+        if (found[i]) {
+            PREFETCH(found[i]);
+        } else if (PyErr_Occurred()) {
+            PyMem_Free(found);
+            return NULL;
+        }
+    }
+    return found;
+}
+
+/* Looks up the events of runs. Returns what was found, borrowed, or NULL for each; NULL with an error. */
+static PyObject **look_up_events(PyObject *events, PyObject *runs, Py_ssize_t count)
+{
+    PyObject **found = PyMem_Malloc((size_t)(count ? count : 1) * sizeof *found);
+    if (!found) return (PyObject **)PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *run = PyList_GET_ITEM(runs, i);
+        int failed = check(PyTuple_Check(run) && PyTuple_GET_SIZE(run) == 2, "a run is an event and a number");
+        found[i] = failed ? NULL : PyDict_GetItemWithError(events, PyTuple_GET_ITEM(run, 0));
+        if (found[i]) {
+            PREFETCH(found[i]);
+        } else if (failed || PyErr_Occurred()) {
+            PyMem_Free(found);
+            return NULL;
+        }
+    }
+    return found;
+}
+
+/* Asks for what a slot holds, if the object is of the class that is known. */
+static inline void prefetch_slot(struct layout *layout, PyObject *object, int index)
+{
+    if (object && Py_TYPE(object) == layout->type) PREFETCH(*slot(layout, object, index));
+}
+
 /* -- what a replica does with an entry ------------------------------------------------------------------------------------ */
 
 PyDoc_STRVAR(take_over_doc,
@@ -106,27 +156,28 @@ static PyObject *take_over(PyObject *Py_UNUSED(module), PyObject *const *argumen
         PyErr_SetString(PyExc_ValueError, "as many records as markets are needed");
         return NULL;
     }
-    int has_new = 0;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(ids) && i < PyList_GET_SIZE(records); i++) {
-        PyObject *known = PyDict_GetItemWithError(markets, PyList_GET_ITEM(ids, i));
-        if (!known) {
-            if (PyErr_Occurred()) return NULL;
+    Py_ssize_t total = PyList_GET_SIZE(ids);
+    PyObject **known = look_up(markets, ids, total);
+    if (!known) return NULL;
+    int has_new = 0, failed = 0;
+    for (Py_ssize_t i = 0; i < total && !failed; i++) {
+        if (!known[i]) {
             has_new = 1;
             continue;
         }
-        PyObject *at = read_slot(&market_layout, known, MARKET_AT);
-        if (!at) return NULL;
-        long long known_at = PyLong_AsLongLong(at);
-        if (known_at == -1 && PyErr_Occurred()) return NULL;
-        if (known_at >= seq) continue;
-        PyObject **at_slot = slot(&market_layout, known, MARKET_AT), **held_slot = slot(&market_layout, known, MARKET_HELD);
-        PyObject *held = *held_slot, *record = PyList_GET_ITEM(records, i);
-        *held_slot = Py_NewRef(record);
+        PyObject *at = read_slot(&market_layout, known[i], MARKET_AT);
+        long long known_at = at ? PyLong_AsLongLong(at) : -1;
+        failed = !at || (known_at == -1 && PyErr_Occurred());
+        if (failed || known_at >= seq) continue;
+        PyObject **at_slot = slot(&market_layout, known[i], MARKET_AT), **held_slot = slot(&market_layout, known[i], MARKET_HELD);
+        PyObject *held = *held_slot;
+        *held_slot = Py_NewRef(PyList_GET_ITEM(records, i));
         *at_slot = Py_NewRef(arguments[3]);
         Py_DECREF(at);
         Py_XDECREF(held);
     }
-    return PyBool_FromLong(has_new);
+    PyMem_Free(known);
+    return failed ? NULL : PyBool_FromLong(has_new);
 }
 
 PyDoc_STRVAR(touch_doc,
@@ -141,30 +192,50 @@ static PyObject *touch(PyObject *Py_UNUSED(module), PyObject *const *arguments, 
     if (check(PyDict_Check(known) && PyList_Check(runs) && PyDict_Check(order), "two dicts and a list are needed")) return NULL;
     long long seq = PyLong_AsLongLong(arguments[2]);
     if (seq == -1 && PyErr_Occurred()) return NULL;
-    int has_moved = 0;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(runs); i++) {
-        PyObject *run = PyList_GET_ITEM(runs, i);
-        if (check(PyTuple_Check(run) && PyTuple_GET_SIZE(run) == 2, "a run is an event and a number")) return NULL;
-        PyObject *entry = PyDict_GetItemWithError(known, PyTuple_GET_ITEM(run, 0));
-        if (!entry) {
-            if (PyErr_Occurred()) return NULL;
-            continue;
-        }
+    Py_ssize_t total = PyList_GET_SIZE(runs);
+    PyObject **entries = look_up_events(known, runs, total);
+    if (!entries) return NULL;
+    int has_moved = 0, failed = 0;
+    for (Py_ssize_t i = 0; i < total && !failed; i++) {
+        PyObject *entry = entries[i];
+        if (!entry) continue;
         PyObject *touched = read_slot(&event_layout, entry, EVENT_TOUCHED);
-        if (!touched) return NULL;
-        long long touched_at = PyLong_AsLongLong(touched);
-        if (touched_at == -1 && PyErr_Occurred()) return NULL;
-        if (touched_at == seq) continue;
+        long long touched_at = touched ? PyLong_AsLongLong(touched) : -1;
+        failed = !touched || (touched_at == -1 && PyErr_Occurred());
+        if (failed || touched_at == seq) continue;
         *slot(&event_layout, entry, EVENT_TOUCHED) = Py_NewRef(arguments[2]);
         Py_DECREF(touched);
         has_moved = 1;
         Py_INCREF(entry);
         int is_in = PyDict_Contains(order, entry);
-        int failed = is_in < 0 || (is_in && PyDict_DelItem(order, entry)) || PyDict_SetItem(order, entry, Py_None);
+        failed = is_in < 0 || (is_in && PyDict_DelItem(order, entry)) || PyDict_SetItem(order, entry, Py_None);
         Py_DECREF(entry);
-        if (failed) return NULL;
     }
-    return PyBool_FromLong(has_moved);
+    PyMem_Free(entries);
+    return failed ? NULL : PyBool_FromLong(has_moved);
+}
+
+/* Adds a version to those of a market; `versions` is NULL if it had none before this entry. */
+static int add_version(PyObject *known, PyObject *id, PyObject *versions, PyObject *version, long long oldest)
+{
+    if (!versions) versions = PyDict_GetItemWithError(known, id);
+    if (!versions) {
+        if (PyErr_Occurred() || !(versions = PyList_New(1))) return -1;
+        PyList_SET_ITEM(versions, 0, Py_NewRef(version));
+        int failed = PyDict_SetItem(known, id, versions);
+        Py_DECREF(versions);
+        return failed;
+    }
+    if (check(PyList_Check(versions), "versions are a list") || PyList_Append(versions, version)) return -1;
+    Py_ssize_t old = 0;
+    for (; old + 1 < PyList_GET_SIZE(versions); old++) {
+        PyObject *next = PyList_GET_ITEM(versions, old + 1);
+        if (check(PyTuple_Check(next) && PyTuple_GET_SIZE(next) == 3, "a version is a record and two times")) return -1;
+        long long received = PyLong_AsLongLong(PyTuple_GET_ITEM(next, 2));
+        if (received == -1 && PyErr_Occurred()) return -1;
+        if (received >= oldest) break;
+    }
+    return old ? PyList_SetSlice(versions, 0, old, NULL) : 0;
 }
 
 PyDoc_STRVAR(keep_versions_doc,
@@ -183,37 +254,25 @@ static PyObject *keep_versions(PyObject *Py_UNUSED(module), PyObject *const *arg
     int are_numbers = PyLong_Check(arguments[3]) && PyLong_Check(arguments[4]);
     long long oldest = PyLong_AsLongLong(arguments[5]);
     if (oldest == -1 && PyErr_Occurred()) return NULL;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(ids) && i < PyList_GET_SIZE(records); i++) {
-        PyObject *id = PyList_GET_ITEM(ids, i);
+    Py_ssize_t total = PyList_GET_SIZE(ids);
+    PyObject **lists = look_up(known, ids, total);
+    if (!lists) return NULL;
+    int failed = 0;
+    for (Py_ssize_t i = 0; i < total && !failed; i++) {
+        if (i + AHEAD < total && lists[i + AHEAD] && PyList_Check(lists[i + AHEAD]))
+            PREFETCH(((PyListObject *)lists[i + AHEAD])->ob_item);
         PyObject *version = PyTuple_Pack(3, PyList_GET_ITEM(records, i), arguments[3], arguments[4]);
-        if (!version) return NULL;
+        if (!version) {
+            failed = 1;
+            break;
+        }
         /* Bytes and numbers: the collector would find that out, and there are many. */
         if (PyBytes_Check(PyTuple_GET_ITEM(version, 0)) && are_numbers) PyObject_GC_UnTrack(version);
-        PyObject *versions = PyDict_GetItemWithError(known, id);
-        if (!versions) {
-            if (PyErr_Occurred() || !(versions = PyList_New(1))) {
-                Py_DECREF(version);
-                return NULL;
-            }
-            PyList_SET_ITEM(versions, 0, version);
-            int failed = PyDict_SetItem(known, id, versions);
-            Py_DECREF(versions);
-            if (failed) return NULL;
-            continue;
-        }
-        int failed = check(PyList_Check(versions), "versions are a list") || PyList_Append(versions, version);
+        failed = add_version(known, PyList_GET_ITEM(ids, i), lists[i], version, oldest);
         Py_DECREF(version);
-        if (failed) return NULL;
-        Py_ssize_t old = 0;
-        for (; old + 1 < PyList_GET_SIZE(versions); old++) {
-            PyObject *next = PyList_GET_ITEM(versions, old + 1);
-            if (check(PyTuple_Check(next) && PyTuple_GET_SIZE(next) == 3, "a version is a record and two times")) return NULL;
-            long long received = PyLong_AsLongLong(PyTuple_GET_ITEM(next, 2));
-            if (received == -1 && PyErr_Occurred()) return NULL;
-            if (received >= oldest) break;
-        }
-        if (old && PyList_SetSlice(versions, 0, old, NULL)) return NULL;
     }
+    PyMem_Free(lists);
+    if (failed) return NULL;
     Py_RETURN_NONE;
 }
 
@@ -408,33 +467,50 @@ static int add_market(struct framing *framing, PyObject *by_channel, PyObject *i
     return failed;
 }
 
+/* Adds the markets of an event to its channels. */
+static int add_event(struct framing *framing, PyObject *ids, PyObject *entry, PyObject *by_channel, int is_wide, Py_ssize_t start,
+                     Py_ssize_t end)
+{
+    PyObject *channels = read_slot(&event_layout, entry, EVENT_CHANNELS);
+    if (!channels || check(PyTuple_Check(channels), "channels are a tuple")) return -1;
+    Py_INCREF(channels);
+    Py_ssize_t wanted = PyTuple_GET_SIZE(channels);
+    if (!is_wide && wanted > 1) wanted = 1;
+    int failed = 0;
+    for (Py_ssize_t k = 0; k < wanted && !failed; k++)
+        failed = add_span(framing, by_channel, PyTuple_GET_ITEM(channels, k), start, end);
+    Py_DECREF(channels);
+    for (Py_ssize_t k = start; ids && k < end && k < PyList_GET_SIZE(ids) && !failed; k++)
+        failed = add_market(framing, by_channel, PyList_GET_ITEM(ids, k), k);
+    return failed;
+}
+
 /* Finds the channels of the markets. Returns 1 if the runs are not those of the markets. */
 static int find_channels(struct framing *framing, PyObject *runs, PyObject *ids, PyObject *events, PyObject *by_channel, int is_wide)
 {
-    Py_ssize_t start = 0;
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(runs); i++) {
+    Py_ssize_t total = PyList_GET_SIZE(runs), start = 0;
+    PyObject **entries = look_up_events(events, runs, total);
+    if (!entries) return -1;
+    int result = 0;
+    for (Py_ssize_t i = 0; i < total && !result; i++) {
+        if (i + 2 * AHEAD < total) prefetch_slot(&event_layout, entries[i + 2 * AHEAD], EVENT_CHANNELS);
+        if (i + AHEAD < total && entries[i + AHEAD] && Py_TYPE(entries[i + AHEAD]) == event_layout.type) {
+            PyObject *next = *slot(&event_layout, entries[i + AHEAD], EVENT_CHANNELS);
+            if (next && PyTuple_Check(next) && PyTuple_GET_SIZE(next)) PREFETCH(PyTuple_GET_ITEM(next, 0));
+        }
         PyObject *event;
         long long count;
-        if (read_run(PyList_GET_ITEM(runs, i), &event, &count)) return -1;
-        if (count < 0 || count > framing->total - start) return 1;
-        PyObject *entry = PyDict_GetItemWithError(events, event);
-        if (!entry && PyErr_Occurred()) return -1;
-        if (entry && count) {
-            PyObject *channels = read_slot(&event_layout, entry, EVENT_CHANNELS);
-            if (!channels || check(PyTuple_Check(channels), "channels are a tuple")) return -1;
-            Py_INCREF(channels);
-            Py_ssize_t wanted = PyTuple_GET_SIZE(channels);
-            if (!is_wide && wanted > 1) wanted = 1;
-            int failed = 0;
-            for (Py_ssize_t k = 0; k < wanted && !failed; k++)
-                failed = add_span(framing, by_channel, PyTuple_GET_ITEM(channels, k), start, start + count);
-            Py_DECREF(channels);
-            for (Py_ssize_t k = start; ids && k < start + count && k < PyList_GET_SIZE(ids) && !failed; k++)
-                failed = add_market(framing, by_channel, PyList_GET_ITEM(ids, k), k);
-            if (failed) return -1;
+        if (read_run(PyList_GET_ITEM(runs, i), &event, &count)) {
+            result = -1;
+        } else if (count < 0 || count > framing->total - start) {
+            result = 1;
+        } else {
+            if (entries[i] && count) result = add_event(framing, ids, entries[i], by_channel, is_wide, start, start + count);
+            start += count;
         }
-        start += count;
     }
+    PyMem_Free(entries);
+    if (result) return result;
     return start == framing->total ? 0 : 1;
 }
 
@@ -569,6 +645,21 @@ static PyObject *frame_of(struct framing *framing, const struct channel *channel
     return framed;
 }
 
+/* Asks for the first audience of a channel, or for what is read of it. */
+static void prefetch_audience(const struct framing *framing, uint32_t number, int is_read)
+{
+    PyObject *key, *audience;
+    Py_ssize_t place = 0;
+    if (number >= framing->channel_count || !PyDict_Next(framing->channels[number].audiences, &place, &key, &audience)) return;
+    if (!is_read || Py_TYPE(audience) != audience_layout.type) {
+        PREFETCH(audience);
+        return;
+    }
+    PREFETCH(*slot(&audience_layout, audience, AUDIENCE_HEAD));
+    PREFETCH(*slot(&audience_layout, audience, AUDIENCE_MEMBERS));
+    PREFETCH(*slot(&audience_layout, audience, AUDIENCE_CHANNEL));
+}
+
 PyDoc_STRVAR(frames_doc,
              "frames(runs, total, ids, events, by_channel, is_wide, full, limit, fragments_of, stamps, stamp_of, special, now_s)\n\n"
              "Frame what each audience is sent of changed markets.\n\n"
@@ -609,8 +700,10 @@ static PyObject *frames(PyObject *Py_UNUSED(module), PyObject *const *arguments,
     int found = find_channels(&framing, runs, ids, events, by_channel, is_wide);
     if (found > 0) result = Py_NewRef(Py_None);
     if (found || !(due = PyList_New(0))) goto end;
+    for (uint32_t i = 0; i < framing.channel_count; i++) prefetch_audience(&framing, i, 0);
     for (uint32_t i = 0; i < framing.channel_count; i++) {
         const struct channel *channel = &framing.channels[i];
+        prefetch_audience(&framing, i + AHEAD, 1);
         int is_full = PySet_GET_SIZE(full) ? PySet_Contains(full, channel->name) : 0;
         if (is_full < 0) goto end;
         PyObject *audience, *key;
@@ -749,6 +842,15 @@ static PyObject *attributes_of(PyObject *sessions, const char *name)
     return found;
 }
 
+/* Asks for the members of the audience of a pair. */
+static void prefetch_members(PyObject *pair)
+{
+    PyObject *audience = PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) ? PyTuple_GET_ITEM(pair, 0) : NULL;
+    if (!audience || Py_TYPE(audience) != audience_layout.type) return;
+    PyObject *members = *slot(&audience_layout, audience, AUDIENCE_MEMBERS);
+    if (members && PyDict_Check(members)) PREFETCH(((PyDictObject *)members)->ma_keys);
+}
+
 PyDoc_STRVAR(coalesce_doc,
              "coalesce(due)\n\n"
              "Collect the frames due to the members of audiences, given as (audience, frame) pairs.\n\n"
@@ -771,6 +873,7 @@ static PyObject *coalesce(PyObject *Py_UNUSED(module), PyObject *due)
             goto end;
         PyObject *members = read_slot(&audience_layout, PyTuple_GET_ITEM(pair, 0), AUDIENCE_MEMBERS);
         if (!members || check(PyDict_Check(members), "members are a dict")) goto end;
+        if (i + AHEAD < PyList_GET_SIZE(due)) prefetch_members(PyList_GET_ITEM(due, i + AHEAD));
         uint32_t frame = payloads->frame_count;
         if (make_room((void **)&payloads->frames, frame, &payloads->frame_room, sizeof *payloads->frames)) goto end;
         payloads->frames[payloads->frame_count++] = Py_NewRef(PyTuple_GET_ITEM(pair, 1));

@@ -95,7 +95,8 @@ class Replica:
         offer = self.offers[shard]
         if key not in (offer.events if kind == "event" else offer.markets):
             raise UnknownChannel(f"{kind} {key!r} is not on offer")
-        return Channel(name, (shard,))
+        # The event's own string: every change looks it up, and the same string is found without comparing letters.
+        return Channel(offer.events[EventId(key)].channels[0] if kind == "event" else name, (shard,))
 
     def shard_of(self, event: str) -> int:
         """Return the shard of an event."""
