@@ -15,7 +15,6 @@ import redis
 
 from bench.costs.changes import interests_of
 from bench.load.processes import LOAD_CORES, cpu_s_of, module_running
-from bench.load.publisher import market_counts
 from bench.load.receiver import receiver_running, subscribe_message
 from bench.load.system import engine_running, free_port, gateway_running, read_metric, redis_running
 from bench.reporting.progress import report_progress
@@ -34,17 +33,20 @@ _SUBSCRIBERS: Final = 500
 _SETTLING_S: Final = 1.5
 _SECONDS: Final = 4.0
 #: Changes a second where nobody follows, where interests differ, and where all follow all.
-_RATES: Final = (8000.0, 2000.0, 1000.0)
-_PROVIDER_MARKETS: Final = 1000
-_MOVES_PER_S: Final = 800.0
-_ENGINE_SHARDS: Final = 4
+_RATES: Final = (20_000.0, 4000.0, 2000.0)
+_PROVIDER_MARKETS: Final = 2000
+_MOVES_PER_S: Final = 1600.0
+_ENGINE_SHARDS: Final = 2
 _MICRO: Final = 1e6
 #: A window as most browsers negotiate.
 _DEFLATE_BITS: Final = 15
 
 
 class Window(NamedTuple):
-    """What was measured in some seconds, a second: cores of the gateway and of Redis, changes, frames, deltas and bytes."""
+    """What was measured in some seconds, a second: cores of the gateway and of Redis, changes, and frames, deltas and bytes sent.
+
+    A delta is a change that reaches a subscriber.
+    """
 
     gateway: float
     redis: float
@@ -105,17 +107,19 @@ def _gateway(workers: int) -> tuple[Window, Window, Window, float]:
         with gateway_running(url, port, workers=workers) as gateway:
             report_progress(f"gateway with {workers} {'worker' if workers == 1 else 'workers'}: changes that nobody follows")
             system = _System(url, publisher, gateway, port)
-            unheard = system.measure(_RATES[0])
+            idle = system.measure(0.0, 0.0)
+            unheard = system.measure(_RATES[0], 0.0)
+            unheard = unheard._replace(gateway=unheard.gateway - idle.gateway, redis=unheard.redis - idle.redis)
             resident = gateway.resident_bytes()
-            counts = market_counts(_EVENTS, _MARKETS)
-            chosen = [subscribe_message([f"event:e{event}" for event in each]) for each in interests_of(_SUBSCRIBERS)]
+            interests = interests_of(_SUBSCRIBERS)
+            chosen = [subscribe_message([f"event:e{event}" for event in each]) for each in interests]
             with receiver_running(port, chosen):
                 socket_bytes = (gateway.resident_bytes() - resident) / _SUBSCRIBERS
-                report_progress(f"interests that differ, {len(counts)} events")
-                various = system.measure(_RATES[1])
+                report_progress(f"interests that differ, {_EVENTS} events")
+                various = system.measure(_RATES[1], sum(map(len, interests)) / _EVENTS)
             with receiver_running(port, [subscribe_message(["sport:football"])] * _SUBSCRIBERS):
                 report_progress("all follow all")
-                equal = system.measure(_RATES[2])
+                equal = system.measure(_RATES[2], float(_SUBSCRIBERS))
     return unheard, various, equal, socket_bytes
 
 
@@ -128,8 +132,8 @@ class _System:
         self._gateway = gateway
         self._port = port
 
-    def measure(self, rate: float) -> Window:
-        """Publish at a rate of changes a second. Return what was measured."""
+    def measure(self, rate: float, recipients: float) -> Window:
+        """Publish at a rate of changes a second, each for some recipients on average. Return what was measured."""
         self._publisher.request(json.dumps({"rate": rate}))
         time.sleep(_SETTLING_S)
         self._publisher.request(json.dumps({"rate": rate}))
@@ -137,12 +141,11 @@ class _System:
         time.sleep(_SECONDS)
         after, seconds = self._totals(), time.monotonic() - began_s
         changes = float(self._publisher.request(json.dumps({"rate": 0.0}))["rate"])
-        gateway, redis_s, frames, deltas, sent = ((now - then) / seconds for now, then in zip(after, before, strict=True))
-        return Window(gateway, redis_s, changes, frames, deltas, sent)
+        gateway, redis_s, frames, sent = ((now - then) / seconds for now, then in zip(after, before, strict=True))
+        return Window(gateway, redis_s, changes, frames, changes * recipients, sent)
 
     def _totals(self) -> tuple[float, ...]:
-        names = ("frames", "deltas", "bytes")
-        counted = [read_metric(self._port, f"oddsengine_sent_{name}_total") for name in names]
+        counted = [read_metric(self._port, f"oddsengine_sent_{name}_total") for name in ("frames", "bytes")]
         return self._gateway.tree_cpu_s(), cpu_s_of(self._redis_pid), *counted
 
 
