@@ -116,9 +116,7 @@ class Acceptor:
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * limits.lost_s))
 
     async def __aexit__(self, *_: object) -> None:
-        # What waits was established before the end: closing the sockets would reset it.
-        for each in self._sockets:
-            self._accept_waiting(each)
+        # What waits is left to whoever else accepts on the same sockets, as the successor of a worker does.
         self._stop()
         for timer in (self._retry, self._recovery):
             if timer is not None:
