@@ -16,6 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from redis.asyncio import Redis
+
 from bench.history.publisher import NAMESPACE
 from bench.load.processes import LOAD_CORES, SERVER_CORE, leave_server_core, module_running, process_running
 from bench.load.system import redis_running
@@ -48,6 +50,11 @@ def _published(publisher: ControlledProcess, seconds: float) -> dict[str, float]
     return publisher.request(json.dumps({"seconds": seconds, "rate": None}))
 
 
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def _until_archived(database: Database, answer: dict[str, float]) -> None:
     connection = await database.connect()
     try:
@@ -58,16 +65,23 @@ async def _until_archived(database: Database, answer: dict[str, float]) -> None:
         await connection.close()
 
 
-async def _turns(database: Database, publisher: ControlledProcess, archiver: ControlledProcess, rounds: int) -> list[Row]:
+async def _turns(
+    database: Database, publisher: ControlledProcess, archiver: ControlledProcess, redis_pid: int, rounds: int
+) -> list[Row]:
     await _until_archived(database, _published(publisher, 1.0))
     ratios: list[float] = []
+    costs: list[float] = []
     alone: list[float] = []
     for number in range(rounds):
         report_progress(f"publishing with and without an archiver: {number + 1} of {rounds}")
-        rates = {}
+        rates, cpu = {}, {}
         for is_beside in (False, True) if number % 2 else (True, False):
             (archiver.resume if is_beside else archiver.pause)()
-            rates[is_beside] = _published(publisher, _SECONDS)["rate"]
+            began_s = publisher.cpu_s() + _cpu_s(redis_pid)
+            answer = _published(publisher, _SECONDS)
+            rates[is_beside] = answer["rate"]
+            cpu[is_beside] = answer["published"] / (publisher.cpu_s() + _cpu_s(redis_pid) - began_s)
+        costs.append(cpu[True] / cpu[False])
         ratios.append(rates[True] / rates[False])
         alone.append(rates[False])
     archiver.resume()
@@ -91,6 +105,16 @@ async def _turns(database: Database, publisher: ControlledProcess, archiver: Con
             ratio=ratio,
             goal=_GOAL,
             met=ratio >= _GOAL,
+        ),
+        Row(
+            scenario="history",
+            metric="the same, in a second of processor time of publisher and Redis",
+            value=median(costs),
+            unit="times",
+            reference="without",
+            ratio=median(costs),
+            goal=_GOAL,
+            met=median(costs) >= _GOAL,
         ),
         Row(
             scenario="history",
@@ -122,7 +146,10 @@ async def _measure(redis_url: str, rounds: int) -> list[Row]:
                 process_running(command, LOAD_CORES) as archiver,
             ):
                 publisher.read_line()
-                return await _turns(database, publisher, archiver, rounds)
+                redis = Redis.from_url(redis_url)
+                redis_pid = int((await redis.info("server"))["process_id"])
+                await redis.aclose()
+                return await _turns(database, publisher, archiver, redis_pid, rounds)
 
 
 def run(rounds: int = 8) -> list[Row]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
 from oddsengine.common.redaction import SECRETS
+from oddsengine.common.settings.secret_keys import read_secret_key
 from oddsengine.history.errors import OtherHistory
 
 if TYPE_CHECKING:
@@ -94,25 +94,18 @@ def open_database(settings: HistorySettings, url: str = "", environment: Mapping
     Raises:
         ValueError: if a password or a file is missing or malformed.
     """
-    password = urlsplit(settings.url).password or ""
-    where = ""
     try:
-        if settings.password_env:
-            where = f"history.password_env: {settings.password_env}"
-            password = environment[settings.password_env]
-        elif settings.password_file:
-            where = f"history.password_file: {settings.password_file}"
-            password = Path(settings.password_file).read_text(encoding="utf-8").strip()
-        where = "history.tls_ca"
-        tls = None
+        password = read_secret_key(settings, "password", environment) or unquote(urlsplit(settings.url).password or "")
+    except ValueError as error:
+        raise ValueError(f"history.{error}") from None
+    tls = None
+    try:
         if settings.tls_ca or settings.tls_cert:
             tls = ssl.create_default_context(cafile=settings.tls_ca or None)
             if settings.tls_cert:
                 tls.load_cert_chain(settings.tls_cert, settings.tls_key)
-    except KeyError:
-        raise ValueError(f"{where}: is not set") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{where}: {getattr(error, 'strerror', None) or error}") from None
+    except OSError as error:
+        raise ValueError(f"history.tls_ca: {error.strerror or error}") from None
     if password:
         SECRETS.add(password)
     return Database(url or settings.url, password, tls, settings)

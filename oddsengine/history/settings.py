@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from oddsengine.common.settings.secret_keys import check_secrets
+
 EMBEDDED: Final = "embedded"
 
 
@@ -52,7 +54,8 @@ class HistorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise ValueError("url: is not a URL") from None
         if parts.scheme not in {"postgresql", "postgres"}:
             raise ValueError(f'url: must begin with postgresql://, or be "{EMBEDDED}"')
-        if sum(map(bool, (parts.password, self.password_env, self.password_file))) > 1:
+        check_secrets(self)
+        if parts.password and (self.password_env or self.password_file):
             raise ValueError("set the password in one place: url, password_env or password_file")
         if bool(self.tls_cert) != bool(self.tls_key):
             raise ValueError(f"{'tls_cert' if self.tls_cert else 'tls_key'}: set both tls_cert and tls_key, or neither")

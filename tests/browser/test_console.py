@@ -96,7 +96,7 @@ async def test_a_time_of_the_last_hour_is_chosen_by_keyboard(page: Any) -> None:
         await page.goto(f"{service.base}/console")
         await page.locator(f'{ROW}[aria-selected="true"]').wait_for()
         await page.keyboard.press("Enter")
-        slider = page.get_by_role("slider", name="Time in the last hour")
+        slider = page.get_by_role("slider", name="Time", exact=True)
         await slider.wait_for()
         # Two steps before the present one, over an hour.
         await page.wait_for_function("document.querySelector('.chart .line0')?.getAttribute('d').split('H').length >= 4")

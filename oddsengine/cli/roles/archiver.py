@@ -15,12 +15,12 @@ from oddsengine.common.tasks import end_tasks
 from oddsengine.history.embedded.server import NICENESS
 from oddsengine.runtime.archiving.database import provide_history
 from oddsengine.runtime.parts.access import access_part, build_admission, without_strangers
+from oddsengine.runtime.parts.sole_worker import serve_worker_api
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step
 from oddsengine.runtime.reload import ARCHIVER_READS, Reloader, run_reloader
 from oddsengine.runtime.settings.telemetry import MetricsSettings
-from oddsengine.runtime.telemetry.metrics import build_registry
 from oddsengine.runtime.telemetry.scrapes import open_scrapes
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ async def archiver(
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
         database = await stack.enter_async_context(provide_history(settings, startup))
         # It loads the driver, which is only installed where there is a history.
-        from oddsengine.runtime.archiving.http_api import serve_archiver_api  # noqa: PLC0415
         from oddsengine.runtime.archiving.running import run_archiver  # noqa: PLC0415
 
         running = await stack.enter_async_context(run_archiver(settings, redis_url, database))
@@ -69,9 +68,12 @@ async def archiver(
         reloader = Reloader(config, load, settings, None, parts=[access], reads=ARCHIVER_READS)
         await stack.enter_async_context(run_reloader(reloader))
         on_reload(reloader.request)
-        registry = build_registry([running.samples])
-        local = is_local(history.host)
-        await stack.enter_async_context(serve_archiver_api(running, registry, front, admission, scrapes, local=local))
+        local, counters = is_local(history.host), running.counters
+        await stack.enter_async_context(
+            serve_worker_api(
+                running, front, admission, scrapes, local=local, describe=lambda: {"behind_s": round(counters.behind_s, 1)}
+            )
+        )
         startup.ready()
         _log.info("archiver ready", metrics=f"{url_of(history.host, front.port)}/metrics", database=database.label)
         await startup.stopping.wait()

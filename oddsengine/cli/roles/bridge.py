@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from oddsengine.runtime.parts.access import build_admission, without_strangers
-from oddsengine.runtime.parts.bridge import check_bridge, run_bridge, serve_bridge_api
+from oddsengine.runtime.parts.bridge import check_bridge, run_bridge
+from oddsengine.runtime.parts.sole_worker import serve_worker_api
 from oddsengine.runtime.processes.front import is_local, open_front, url_of
 from oddsengine.runtime.processes.redis import provide_redis
 from oddsengine.runtime.processes.startup import Step
@@ -40,7 +41,7 @@ async def bridge(startup: Startup, settings: Settings, kind: BridgeKind) -> None
         redis_url, _ = await stack.enter_async_context(provide_redis(settings, startup))
         running = await stack.enter_async_context(run_bridge(settings, redis_url, kind))
         local = is_local(section.host)
-        await stack.enter_async_context(serve_bridge_api(running, front, admission, scrapes, local=local))
+        await stack.enter_async_context(serve_worker_api(running, front, admission, scrapes, local=local))
         startup.ready()
         _log.info("bridge ready", broker=kind, metrics=f"{url_of(section.host, front.port)}/metrics")
         await startup.stopping.wait()

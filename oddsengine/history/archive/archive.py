@@ -108,17 +108,15 @@ class Archive:
             SchemaMismatch, OtherHistory: if the database is not for this.
             Displaced: if another process archives too; begin again.
         """
-        await self._open()
-        tasks = [
-            asyncio.create_task(self._write(), name="archive writer"),
-            asyncio.create_task(self._read_commands(), name="archive commands"),
-            asyncio.create_task(self._read_notes(), name="archive notes"),
-        ]
-        for rows in self._rows:
-            last = Link(Position(rows.position.epoch, rows.position.seq), rows.position.digest)
-            tail = ShardTail(self._reader, rows.shard, shard_keys(self._namespace, rows.shard), last)
-            tasks.append(asyncio.create_task(self._read(rows, tail), name=f"archive shard {rows.shard}"))
+        tasks: list[asyncio.Task[None]] = []
         try:
+            await self._open()
+            for name, work in (("writer", self._write), ("commands", self._read_commands), ("notes", self._read_notes)):
+                tasks.append(asyncio.create_task(work(), name=f"archive {name}"))
+            for rows in self._rows:
+                last = Link(Position(rows.position.epoch, rows.position.seq), rows.position.digest)
+                tail = ShardTail(self._reader, rows.shard, shard_keys(self._namespace, rows.shard), last)
+                tasks.append(asyncio.create_task(self._read(rows, tail), name=f"archive shard {rows.shard}"))
             await asyncio.gather(*tasks)
         finally:
             await end_tasks(tasks)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oddsengine.common.clock import CLOCK
-from oddsengine.common.tasks import end_tasks
 from oddsengine.history.archive.archiver import Archiver
 from oddsengine.history.archive.upkeep import Upkeep
 from oddsengine.history.verification.checkpoints import load_private_key
 from oddsengine.runtime.feeding.running import member_name
-from oddsengine.streams.connection import keep_on_primary, open_client
+from oddsengine.runtime.parts.sole_worker import run_worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,28 +33,9 @@ async def run_archiver(settings: Settings, redis_url: str, database: Database) -
     history = settings.history
     key = load_private_key(Path(history.checkpoint_key)) if history.checkpoint_key else None
     upkeep = Upkeep(history.keep_days, key, history.checkpoint_s, CLOCK.wall_ms)
-    redis = open_client(redis_url)
-    archiver = Archiver(
-        member_name(),
-        redis,
-        database,
-        settings.redis.namespace,
-        settings.engine.shards,
-        upkeep,
-        lease_s=settings.engine.lease_s,
-        clock=time.monotonic,
-        wall_ms=CLOCK.wall_ms,
-    )
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(archiver.run(), name="archiver"),
-                group.create_task(keep_on_primary(redis), name="primary"),
-            ]
-            try:
-                yield archiver
-            finally:
-                await archiver.stop()
-                await end_tasks(tasks)
-    finally:
-        await redis.aclose()
+    name, namespace, shards = member_name(), settings.redis.namespace, settings.engine.shards
+    options: Any = {"lease_s": settings.engine.lease_s, "clock": time.monotonic, "wall_ms": CLOCK.wall_ms}
+    async with run_worker(
+        redis_url, lambda redis: Archiver(name, redis, database, namespace, shards, upkeep, **options)
+    ) as archiver:
+        yield archiver

@@ -1,35 +1,24 @@
-"""Runs the bridge to a broker, and its API: health and metrics."""
+"""Runs the bridge to a broker."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, Literal
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from oddsengine.bridge.credentials import client_context, credentials_of
 from oddsengine.bridge.service import Bridge
 from oddsengine.common.clock import CLOCK
-from oddsengine.common.http import UNKNOWN_ROUTE, admit, healthz, metrics_handler
-from oddsengine.common.internal_errors import InternalErrors
-from oddsengine.common.tasks import end_tasks
-from oddsengine.gateway.access.grants import Role
 from oddsengine.runtime.feeding.running import member_name
-from oddsengine.runtime.telemetry.metrics import build_registry
-from oddsengine.streams.connection import keep_on_primary, open_client
+from oddsengine.runtime.parts.sole_worker import run_worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from oddsengine.bridge.delivery import Broker
     from oddsengine.bridge.settings import KafkaSettings, RabbitmqSettings
-    from oddsengine.gateway.access.admission import Admission
-    from oddsengine.runtime.processes.front import Front
     from oddsengine.runtime.settings import Settings
-    from oddsengine.runtime.telemetry.scrapes import Scrapes
 
 BridgeKind = Literal["kafka", "rabbitmq"]
 #: Broker -> the package that speaks to it.
@@ -89,55 +78,10 @@ async def run_bridge(settings: Settings, redis_url: str, kind: BridgeKind) -> As
         kind: which bridge.
     """
     bridging = getattr(settings.bridge, kind)
-    redis = open_client(redis_url)
-    bridge = Bridge(
-        member_name(),
-        redis,
-        settings.redis.namespace,
-        settings.engine.shards,
-        kind,
-        bridging,
-        broker_of(bridging),
-        lease_s=settings.engine.lease_s,
-        now_ms=CLOCK.now_ms,
-    )
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(bridge.run(), name="bridge"),
-                group.create_task(keep_on_primary(redis), name="primary"),
-            ]
-            try:
-                yield bridge
-            finally:
-                await end_tasks(tasks)
-    finally:
-        await redis.aclose()
-
-
-@asynccontextmanager
-async def serve_bridge_api(
-    bridge: Bridge, front: Front, admission: Admission, scrapes: Scrapes, *, local: bool
-) -> AsyncIterator[None]:
-    """Serve `/healthz`, `/readyz` and `/metrics` while the context is open.
-
-    Args:
-        bridge: the bridge.
-        front: where it listens.
-        admission: admits requests.
-        scrapes: admits scrapes.
-        local: whether only this machine can connect, so that `/metrics` needs no token.
-    """
-
-    async def readyz(_request: web.Request) -> web.Response:
-        return web.json_response({"status": "ready", "active": bridge.is_active})
-
-    registry = build_registry([bridge.samples])
-    authorise_scrape = scrapes.guard(None if local else partial(admission.authorise, role=Role.service))
-    app = web.Application()
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", admit(authorise_scrape, metrics_handler(registry), InternalErrors()))
-    app.add_routes([UNKNOWN_ROUTE])
-    async with front.serving(app), scrapes.serving(registry):
-        yield
+    name, namespace, shards = member_name(), settings.redis.namespace, settings.engine.shards
+    options: Any = {"lease_s": settings.engine.lease_s, "now_ms": CLOCK.now_ms}
+    connect = broker_of(bridging)
+    async with run_worker(
+        redis_url, lambda redis: Bridge(name, redis, namespace, shards, kind, bridging, connect, **options)
+    ) as bridge:
+        yield bridge

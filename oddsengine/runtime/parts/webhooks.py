@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from feeds.errors import FeedError
@@ -14,10 +14,9 @@ from oddsengine.common.clock import CLOCK
 from oddsengine.common.redaction import SECRETS
 from oddsengine.common.reporting.outages import Outage
 from oddsengine.common.settings.secret_keys import read_secret_key
-from oddsengine.common.tasks import end_tasks
 from oddsengine.runtime.feeding.running import member_name
+from oddsengine.runtime.parts.sole_worker import run_worker
 from oddsengine.runtime.reload import ReloadedPart
-from oddsengine.streams.connection import keep_on_primary, open_client
 from oddsengine.webhooks.deliverer import Endpoint
 from oddsengine.webhooks.service import Webhooks
 from oddsengine.webhooks.signing import parse_secrets
@@ -104,29 +103,9 @@ async def run_webhooks(
         engine: the engine of this process.
         endpoints: the endpoints.
     """
-    # A client of its own: whatever it waits for keeps no connection from those who publish.
-    redis = open_client(redis_url)
-    webhooks = Webhooks(
-        member_name(),
-        redis,
-        settings.redis.namespace,
-        settings.engine.shards,
-        engine,
-        endpoints,
-        lease_s=settings.engine.lease_s,
-        now_ms=CLOCK.now_ms,
-        wall_ms=CLOCK.wall_ms,
-    )
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(webhooks.run(), name="webhooks"),
-                group.create_task(keep_on_primary(redis), name="primary"),
-                group.create_task(_keep_secrets(webhooks), name="secrets"),
-            ]
-            try:
-                yield webhooks
-            finally:
-                await end_tasks(tasks)
-    finally:
-        await redis.aclose()
+    name, namespace, shards = member_name(), settings.redis.namespace, settings.engine.shards
+    options: Any = {"lease_s": settings.engine.lease_s, "now_ms": CLOCK.now_ms, "wall_ms": CLOCK.wall_ms}
+    async with run_worker(
+        redis_url, lambda redis: Webhooks(name, redis, namespace, shards, engine, endpoints, **options), _keep_secrets
+    ) as webhooks:
+        yield webhooks

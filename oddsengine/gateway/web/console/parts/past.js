@@ -6,7 +6,9 @@ import { reasonText } from "../reasons.js";
 import { clockText } from "./ages.js";
 
 const HOUR_MS = 3_600_000;
-const STEP_MS = 1000;
+/** what the slider spans: its name, and how long that is; undefined for all that there is of a market */
+const SPANS = { "1 hour": HOUR_MS, "6 hours": 6 * HOUR_MS, "24 hours": 24 * HOUR_MS, all: undefined };
+const STEPS = 3600;
 const ASK_AFTER_MS = 150;
 const LOAD_AFTER_MS = 600;
 const MAX_PAGES = 5;
@@ -29,13 +31,15 @@ export class Past {
     this.drawChart = drawChart;
     /** the chosen time, Unix milliseconds by this clock; undefined: now */
     this.atMs = undefined;
-    this.slider = element("input", { type: "range", min: "0", max: String(HOUR_MS), step: String(STEP_MS), "aria-label": "Time in the last hour" });
+    this.slider = element("input", { type: "range", min: "0", "aria-label": "Time" });
+    this.span = element("select", { "aria-label": "Time span" }, ...Object.keys(SPANS).map((name) => element("option", { text: name })));
     this.profile = element("select", { "aria-label": "Profile" });
     this.now = element("button", { type: "button", text: "Now" });
     this.said = element("div", { class: "then", role: "status" });
     this.root = element("div", { class: "past", hidden: "" }, element("div", { class: "past-controls" },
-      element("span", { text: "What did subscribers see?" }), this.profile, this.slider, this.now), this.said);
+      element("span", { text: "What did subscribers see?" }), this.profile, this.span, this.slider, this.now), this.said);
     this.slider.addEventListener("input", () => this.#choose());
+    this.span.addEventListener("change", () => this.#spread());
     this.profile.addEventListener("change", () => this.#choose());
     this.now.addEventListener("click", () => this.#reset());
   }
@@ -43,10 +47,20 @@ export class Past {
   /** Turn to a market; undefined for none. */
   show(id) {
     this.id = id;
+    this.firstMs = undefined;
     this.root.hidden = true;
     this.#reset();
     clearTimeout(this.#loading);
     if (id && Date.now() >= this.#missingUntilMs) this.#loading = setTimeout(() => this.#load(id), LOAD_AFTER_MS);
+  }
+
+  /** Have the slider span the chosen time, as far back as there is something of the market. */
+  #spread() {
+    const existsMs = Date.now() - (this.firstMs ?? Date.now() - HOUR_MS);
+    const spanMs = Math.max(STEPS, Math.min(SPANS[this.span.value] ?? existsMs, existsMs));
+    this.slider.max = String(Math.round(spanMs));
+    this.slider.step = String(Math.ceil(spanMs / STEPS));
+    this.#reset();
   }
 
   #reset() {
@@ -73,6 +87,8 @@ export class Past {
         await this.#loadHour(id);
         this.#loaded.add(id);
       }
+      const { changes } = await this.console.api.get(`${this.#path(id)}/changes?from=0&limit=1`);
+      if (id === this.id) this.firstMs = changes.length ? Date.parse(changes[0].at) - this.#offsetMs : undefined;
     } catch (problem) {
       // Where there is no history it is not asked for again, and where it does not answer now, not with every market.
       if (problem.status === UNAVAILABLE) this.#missingUntilMs = problem.retryAfterS ? Date.now() + ASK_AGAIN_MS : Infinity;
@@ -83,7 +99,7 @@ export class Past {
     this.profile.replaceChildren(...profiles.map((name) => element("option", { text: name, ...(name === person?.profile ? { selected: "" } : {}) })));
     this.profile.hidden = profiles.length < 2;
     this.root.hidden = false;
-    this.drawChart();
+    this.#spread();
   }
 
   async #loadHour(id) {
@@ -108,10 +124,11 @@ export class Past {
   }
 
   #choose() {
-    const backMs = HOUR_MS - Number(this.slider.value);
-    if (!backMs) return this.#reset();
+    const backMs = Number(this.slider.max) - Number(this.slider.value);
+    // The last step need not end with the span.
+    if (backMs < Number(this.slider.step)) return this.#reset();
     this.atMs = Date.now() - backMs;
-    this.slider.setAttribute("aria-valuetext", clockText(this.atMs));
+    this.slider.setAttribute("aria-valuetext", timeText(this.atMs));
     this.drawChart();
     clearTimeout(this.#timer);
     const asked = { id: this.id, atMs: this.atMs };
@@ -124,7 +141,7 @@ export class Past {
     try {
       shown = this.#describe(await this.console.api.get(`${this.#path(id)}?at=${Math.round(atMs + this.#offsetMs)}${profile}`), atMs);
     } catch (problem) {
-      shown = [element("p", {}, element("strong", { text: `${clockText(atMs)}: ` }), problem.message)];
+      shown = [element("p", {}, element("strong", { text: `${timeText(atMs)}: ` }), problem.message)];
     }
     if (id === this.id && atMs === this.atMs) this.said.replaceChildren(...shown);
   }
@@ -135,9 +152,14 @@ export class Past {
       const { price } = market.selections[key];
       return `${selectionName(key, market.selections[key])} ${price == null ? "–" : Number(price).toFixed(2)}`;
     });
-    return [element("p", {}, element("strong", { text: `${clockText(atMs)}: ${state}` }), `, since ${clockText(Date.parse(since) - this.#offsetMs)}${isExact ? "" : " or before"}`),
+    return [element("p", {}, element("strong", { text: `${timeText(atMs)}: ${state}` }), `, since ${timeText(Date.parse(since) - this.#offsetMs)}${isExact ? "" : " or before"}`),
       element("p", { text: prices.join(", ") })];
   }
+}
+
+/** Return a time for people, with its day where that may be another one. */
+function timeText(at) {
+  return Date.now() - at < 12 * HOUR_MS ? clockText(at) : new Date(at).toLocaleString();
 }
 
 /** Add what a market's changed fields say of its lines. */
