@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from oddsengine.runtime.settings import Settings
 
 EVENTS = 3
+#: No feed is down because a busy machine keeps it waiting: what is looked at here is what changes do to it.
+PATIENT = msgspec.structs.replace(QUICK, connect_timeout_s=20.0, quiet_in_play_s=60.0, quiet_s=60.0, lag_limit_s=60.0)
+PATIENT_BLOCKS = {"betfair": {"timeout_s": 20.0}}
 
 
 class Changed:
@@ -64,8 +67,8 @@ class Changed:
 
 
 def settings_of(name: str, emulator: Emulator, **changed: Any) -> FeedSettings:
-    block = {**emulator.config(), **BLOCKS[name], **changed}
-    return FeedSettings(name, msgspec.convert(block, installed_feeds()[name].config_type), QUICK)
+    block = {**emulator.config(), **BLOCKS[name], **PATIENT_BLOCKS.get(name, {}), **changed}
+    return FeedSettings(name, msgspec.convert(block, installed_feeds()[name].config_type), PATIENT)
 
 
 async def lost_until_pong(socket: Socket, *, new: bool = True) -> set[str]:

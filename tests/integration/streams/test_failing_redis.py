@@ -12,9 +12,12 @@ from structlog.testing import capture_logs
 
 from oddsengine.offer.offer import BEGINNING
 from oddsengine.offer.owned_offer import OwnedOffer
-from oddsengine.streams.connection import UNAVAILABLE, open_client
+from oddsengine.streams.clients.server_clock import MAX_AGE_MS
+from oddsengine.streams.clients.shared_reader import _BLOCK_MS
+from oddsengine.streams.connection import SOCKET_TIMEOUT_S, UNAVAILABLE, open_client
 from oddsengine.streams.embedded import EmbeddedRedis
-from oddsengine.streams.publisher import Publisher
+from oddsengine.streams.leases.keeper import LEASE_S
+from oddsengine.streams.publisher import Publisher, prepare
 from oddsengine.streams.snapshots.stored import read_head, read_top
 from tests.support.builders import an_event, an_offer_of
 from tests.support.processes.command import free_port
@@ -166,3 +169,27 @@ async def test_an_entry_larger_than_the_bound_is_published(redis: Redis) -> None
     for price in (2000, 2100, 2200):
         await owner.offers(price)
     assert (owner.offer.epoch, 3) == await read_top(redis, KEYS.changes)
+
+
+async def test_a_timeout_that_was_wrong_repeats_a_write_and_changes_nothing(redis_server: EmbeddedRedis, redis: Redis) -> None:
+    """A busy machine may keep a reply waiting for longer than a connection may be silent: no epoch, and no entry twice."""
+    client = open_client(redis_server.url, 0.2)
+    owner = await Owner(client).claimed()
+    epoch = owner.offer.epoch
+    owner.offer.stage_event(an_event())
+    batch = owner.offer.commit(0)
+    assert (redis_server.pid, batch) != (None, None)
+    publication = prepare(owner.offer, batch)  # type: ignore[arg-type]
+    os.kill(redis_server.pid, signal.SIGSTOP)  # type: ignore[arg-type]
+    with pytest.raises(UNAVAILABLE):
+        await owner.publisher.publish(publication)
+    os.kill(redis_server.pid, signal.SIGCONT)  # type: ignore[arg-type]
+    await owner.publisher.publish(publication)
+    await owner.offers(2100)
+    assert ((epoch, 2), 3) == (await read_top(redis, KEYS.changes), await redis.xlen(KEYS.changes))
+    await client.aclose()
+
+
+def test_a_connection_may_be_silent_for_less_than_what_waits_for_it() -> None:
+    """Longer than a read that blocks; and shorter than a write may be old, or a lease, so that one is repeated in time."""
+    assert _BLOCK_MS / 1000 < SOCKET_TIMEOUT_S < min(MAX_AGE_MS / 1000, LEASE_S)
