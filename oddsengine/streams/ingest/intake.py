@@ -119,7 +119,8 @@ class FeedIntake:
         if at is None or position.epoch != at.epoch or position.seq != at.seq + 1:
             is_next_term = at is not None and position.epoch > at.epoch and position.seq == 0
             self.gaps += at is not None
-            self.is_moving = is_next_term and entry.continues and self.is_current and not self.is_silent
+            is_known = (self.is_current or self.is_moving) and not self.is_silent
+            self.is_moving = is_next_term and entry.continues and is_known
             if not self.is_moving:
                 taken += self._down(_WAITING)
             self.is_current, self._confirmation, self.is_silent = False, None, False

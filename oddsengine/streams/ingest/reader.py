@@ -36,8 +36,6 @@ _RETRY_S: Final = 0.2
 _ASK_AGAIN_S: Final = 5.0
 #: Once a feed is down because nothing of it was read in time, it stays so until entries are no later than this.
 _CAUGHT_UP_S: Final = 0.3
-#: How long what is known of a feed is good while another process takes it over.
-_MOVE_WITHIN_S: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -156,7 +154,7 @@ class IngestReader:
         if not self._active.is_set():
             return
         now_s = self._clock()
-        if self._intake.is_moving and now_s - self._moving_s > _MOVE_WITHIN_S:
+        if self._intake.is_moving and now_s - self._moving_s > self._silent_after_s:
             self._pass_on(self._intake.expire_move())
         if self._age.age_s(now_s) > self._silent_after_s:
             self._pass_on(self._intake.lost(f"nothing from its feeder for {self._silent_after_s:g} s"))
