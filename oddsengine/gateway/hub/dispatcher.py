@@ -259,7 +259,11 @@ class Dispatcher:
             changes: what changed since the dispatched position.
             ts_ms: when they were published, Unix milliseconds.
         """
-        self._start(shard, from_changes(changes, self.replica.offers[shard]), ts_ms)
+        offer, dispatched = self.replica.offers[shard], self._dispatched[shard]
+        if offer.has_diff_since(dispatched.epoch, dispatched.seq):
+            # What has left the offer in entries that were not dispatched would stay open for whoever has it.
+            changes.removals += offer.removals_since(dispatched.seq)
+        self._start(shard, from_changes(changes, offer), ts_ms)
 
     def _start(self, shard: int, changes: FlushChanges, ts_ms: int, suspended_ms: int | None = None, since_ms: int = 0) -> None:
         """Start to write changes; see `DeltaBatch`."""

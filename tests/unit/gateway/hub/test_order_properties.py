@@ -199,6 +199,13 @@ MODES = [pytest.param(None, id="usual"), pytest.param(SMALL_THRESHOLDS, id="larg
     ],
 )
 @example(
+    2,
+    [
+        *[("join", 0, "event:e5", 0, False), ("price", {"e1"}), ("remove",), ("long stale", 0)],
+        ("join", 0, "event:e1", 0, False),
+    ],
+)
+@example(
     1,
     [("join", 0, "market:e1/match_odds", 1000, False), ("price", {"e1"}), ("suspend", {"e1"}), ("price", {"e1"}), ("sweep",)],
 )
