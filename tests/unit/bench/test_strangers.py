@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+import structlog
 
 from bench import __main__ as command
 from bench.data import recordings as data
@@ -27,8 +28,12 @@ ROWS = [
 def run(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> str | int | None:
     """Run a benchmark in this process. Return what it exits with."""
     monkeypatch.setattr(sys, "argv", ["bench", *map(str, words)])
-    with pytest.raises(SystemExit) as end:
-        command.main()
+    logging = structlog.get_config()
+    try:
+        with pytest.raises(SystemExit) as end:
+            command.main()
+    finally:
+        structlog.configure(**logging)
     return end.value.code
 
 
