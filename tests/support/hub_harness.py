@@ -163,10 +163,10 @@ class Gateway:
         records = [_decode_record(_encode_record(record)) for record in owner.records()]
         self.replica.offers[shard].load(owner.epoch, owner.seq, records)
 
-    def flush(self) -> None:
-        """Publish what was put into the owners."""
+    def flush(self, *, heartbeat: bool = False) -> None:
+        """Publish what was put into the owners, or that there is nothing."""
         for shard, owner in enumerate(self.owners):
-            batch = owner.commit(0)
+            batch = owner.commit(0, heartbeat=heartbeat)
             if batch is not None:
                 entry = sent(owner, batch)
                 if self.transit_s is not None:

@@ -229,6 +229,7 @@ def test_no_client_is_sent_the_past_and_all_end_with_the_present(
             await _happen(gateway, actors, 2100 + 100 * number, *step)
             for client in actors:
                 client.receive()
+        gateway.flush(heartbeat=True)
         for shard in range(shards):
             gateway.hub.staleness.went_live(shard)
         for client in actors:
