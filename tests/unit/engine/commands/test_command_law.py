@@ -299,7 +299,7 @@ class Trading(RuleBasedStateMachine):
     @rule(seconds=st.integers(0, 1))
     def take_back(self, seconds: int) -> None:
         """Command that the newest result does not hold."""
-        self.now_ms += 1_000 * seconds
+        self.pass_time(seconds)
         result = [each for each in self.commands.values() if each.action == "result"][-1]
         key = f"c{len(self.commands):03}"
         self.obey(a_command("unresult", key=key, at_ms=self.now_ms, market=result.scope.market))
