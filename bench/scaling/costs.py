@@ -32,6 +32,7 @@ _MARKETS: Final = 5
 _SUBSCRIBERS: Final = 500
 _SETTLING_S: Final = 1.5
 _SECONDS: Final = 4.0
+_LOOK_S: Final = 1.0
 #: Changes a second where nobody follows, where interests differ, and where all follow all.
 _RATES: Final = (20_000.0, 4000.0, 2000.0)
 _PROVIDER_MARKETS: Final = 2000
@@ -134,6 +135,7 @@ class _System:
 
     def measure(self, rate: float, recipients: float) -> Window:
         """Publish at a rate of changes a second, each for some recipients on average. Return what was measured."""
+        self._wait_for_snapshots()
         self._publisher.request(json.dumps({"rate": rate}))
         time.sleep(_SETTLING_S)
         self._publisher.request(json.dumps({"rate": rate}))
@@ -144,9 +146,18 @@ class _System:
         gateway, redis_s, frames, sent = ((now - then) / seconds for now, then in zip(after, before, strict=True))
         return Window(gateway, redis_s, changes, frames, changes * recipients, sent)
 
+    def _wait_for_snapshots(self) -> None:
+        sent, before = self._sent_bytes(), -1.0
+        while sent != before:
+            time.sleep(_LOOK_S)
+            sent, before = self._sent_bytes(), sent
+
+    def _sent_bytes(self) -> float:
+        return read_metric(self._port, "oddsengine_sent_bytes_total")
+
     def _totals(self) -> tuple[float, ...]:
-        counted = [read_metric(self._port, f"oddsengine_sent_{name}_total") for name in ("frames", "bytes")]
-        return self._gateway.tree_cpu_s(), cpu_s_of(self._redis_pid), *counted
+        frames = read_metric(self._port, "oddsengine_sent_frames_total")
+        return self._gateway.tree_cpu_s(), cpu_s_of(self._redis_pid), frames, self._sent_bytes()
 
 
 def _engines(count: int) -> float:
