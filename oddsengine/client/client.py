@@ -73,12 +73,12 @@ class OddsClient:
 
     @property
     def state(self) -> OddsState:
-        """What is on offer, and which channels may be out of date."""
+        """Return what is on offer, and which channels may be out of date."""
         return self._stream.state
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection."""
+        """Return whether there is a connection."""
         return self._stream.connected
 
     @property
@@ -88,7 +88,7 @@ class OddsClient:
 
     @property
     def reconnects(self) -> int:
-        """How often a connection has ended or could not be made."""
+        """Return how often a connection has ended or could not be made."""
         return self._stream.reconnects
 
     @reconnects.setter
@@ -180,7 +180,7 @@ class OddsClient:
     async def subscribe(
         self, channels: str | Iterable[str], *, min_interval_ms: int | None = None, odds_format: str | None = None
     ) -> None:
-        """Follow channels too, from now on. No-op for those that are followed with the same options; others start anew.
+        """Follow channels too, from now on. No-op for those that are followed with the same options; others start over.
 
         Args:
             channels: one or several.

@@ -142,7 +142,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def step_ms(self) -> int:
-        """When its last step was taken, Unix milliseconds."""
+        """Return when its last step was taken, Unix milliseconds."""
         if self.lifted_ms is not None:
             return self.lifted_ms
         return self.created_ms if self.confirmed_ms is None else self.confirmed_ms

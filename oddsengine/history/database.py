@@ -48,7 +48,7 @@ class Database:
             self._options["ssl"] = tls
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Open it anew in another process, which has the same environment and files."""
+        """Reopen it in another process, which has the same environment and files."""
         return (Database, (self.url,)) if self._settings is None else (open_database, (self._settings, self.url))
 
     @property

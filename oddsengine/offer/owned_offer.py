@@ -133,7 +133,7 @@ class OwnedOffer(Offer[MarketRecord]):
         pending = self.seq + 1
         record = self.markets.get(offered.id)
         if record is not None and record.state.terms and not offered.state.terms:
-            # Subscribers have to hear that there are none any more.
+            # Subscribers have to be sent that there are none any more.
             state = msgspec.structs.replace(offered.state, terms=(MarketTerms(),) * len(record.state.terms))
             offered = msgspec.structs.replace(offered, state=state)
         if record is not None and record.state.main_line is not None:
@@ -317,7 +317,7 @@ class OwnedOffer(Offer[MarketRecord]):
             ts_ms: time of publication, Unix milliseconds.
             heartbeat: return an empty batch, which is a new position too, if there are no changes.
         """
-        # Who waits for a command to be obeyed hears of it also where it changes nothing.
+        # Whoever waits for a command to be applied is notified also where it changes nothing.
         heartbeat = heartbeat or self.commands != self._committed_commands
         if self._main_lines.is_due(ts_ms):
             self._mark_main_lines(ts_ms)

@@ -59,7 +59,7 @@ def reprice(  # noqa: PLR0913 - each is an option of the command line
         Path | None, typer.Option(help="Also write a plot to this file: .png, .svg or .pdf. Needs matplotlib.", dir_okay=False)
     ] = None,
 ) -> None:
-    """Price recordings anew by another config, and compare with what was published.
+    """Reprice recordings by another config, and compare with what was published.
 
     By profile and market type, at the same moments: margins, prices, suspensions with their reasons, changes, and the share of
     equal stakes that is kept where results are known. The same input prints the same bytes.

@@ -1,4 +1,4 @@
-"""What of a channel is shown."""
+"""Filter of what is shown of a channel."""
 
 from __future__ import annotations
 

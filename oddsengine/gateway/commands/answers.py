@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Coverage(NamedTuple):
-    """How many events and markets a command holds for now, and what may be a mistake in it."""
+    """Reach of a command: how many events and markets it holds for now, and what may be a mistake in it."""
 
     events: int
     markets: int

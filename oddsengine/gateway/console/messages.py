@@ -27,14 +27,14 @@ class FeedChange(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Quota(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """How much of what a provider allows was used."""
+    """Use of a provider's allowance."""
 
     used: float | None
     remaining: float | None
 
 
 class ResponseTimes(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """How long a provider took to answer requests: how many there were, the mean, and what 95 % stay below."""
+    """Response times of a provider: how many there were, the mean, and what 95 % stay below."""
 
     count: int
     mean_ms: float | None

@@ -84,7 +84,7 @@ Step = ImpliedStep | CoherentStep | TiltStep | MarginStep | LadderStep | HeldSte
 
 
 class ExplainedPrice(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """How the price of a selection in a profile was made."""
+    """Steps from the sources to the price of a selection in a profile."""
 
     rule: Annotated[list[str], Meta(description="The profile, and the rules of it that applied.")]
     fair: Probability | None
@@ -93,7 +93,7 @@ class ExplainedPrice(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Quoted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What a source says of a selection."""
+    """A source's quote of a selection."""
 
     source: str
     selection: Annotated[str, Meta(description="The source's own id of it.")]
@@ -175,7 +175,7 @@ class ExplainedCommand(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
 
 
 class ExplanationAnswer(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """How the prices of a market were computed, from the books of its sources to the published price."""
+    """Explanation of a market's prices, from the books of its sources to the published price."""
 
     market: str
     status: MarketStatus

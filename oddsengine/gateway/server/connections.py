@@ -43,12 +43,12 @@ class Opened(NamedTuple):
 
     @property
     def sent_bytes(self) -> int | None:
-        """How many bytes its client has acknowledged; None if that is not known."""
+        """Return how many bytes its client has acknowledged; None if that is not known."""
         return getattr(self.connection, "sent_bytes", None)
 
 
 class SessionObserver(Protocol):
-    """Is told of sessions that have ended."""
+    """Receives sessions that have ended."""
 
     logs: bool
 

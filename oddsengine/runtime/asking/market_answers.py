@@ -132,7 +132,7 @@ def _gone(market: str) -> Any:
 
 
 def _raw(fragment: bytes) -> Any:
-    """Return an encoded fragment, as it stands, in place of what it encodes."""
+    """Return an encoded fragment verbatim in place of what it encodes."""
     return msgspec.Raw(fragment)
 
 

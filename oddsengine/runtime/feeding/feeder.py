@@ -263,7 +263,7 @@ class Feeder:
         if not self._has_ended:
             for feed in decision.take:
                 if feed in self._connections and feed not in ready:
-                    # Its provider may have refused a second connection: begin anew, without the waits of that.
+                    # Its provider may have refused a second connection: start over, without the waits of that.
                     await self._disconnect(feed)
                 self._take(feed)
             for feed in decision.prepare:

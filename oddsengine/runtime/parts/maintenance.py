@@ -65,7 +65,7 @@ def certificate_renewal(front: Front, settings: Settings, timing: Timing) -> lis
 
 
 def _ignore(_step_ms: int) -> None:
-    """Do nothing: a gateway compares no time with the world."""
+    """Do nothing: a gateway never compares its clock with a provider's."""
 
 
 async def _sweep(hub: Hub, delay: LoopDelay) -> None:

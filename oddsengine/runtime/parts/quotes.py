@@ -1,4 +1,4 @@
-"""How quotes are signed; what a reload changes of it."""
+"""Signing of quotes, and what a reload changes of it."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class HasHealth(Protocol):
 
     @property
     def is_active(self) -> bool:
-        """Whether this process is the one that works."""
+        """Return whether this process is the one that works."""
         ...
 
     def samples(self) -> Iterable[tuple[str, tuple[str, ...], float]]:

@@ -1,1 +1,1 @@
-"""What-if: recorded input is priced anew and compared with what was published."""
+"""What-if: recorded input is repriced and compared with what was published."""

@@ -1,4 +1,4 @@
-"""Prices recordings anew and compares that with what was published: as the history has it, or by older settings."""
+"""Reprices recordings and compares that with what was published: as the history has it, or by older settings."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Plan(NamedTuple):
     """What is compared.
 
     Attributes:
-        settings: by which recordings are priced anew. Their feeds are not used, but for the order of their sources.
+        settings: by which recordings are repriced. Their feeds are not used, but for the order of their sources.
         profiles: the profiles to compare.
         since_ms: where to begin, Unix milliseconds; None: with the recordings.
         until_ms: where to end; None: with the recordings.

@@ -1,4 +1,4 @@
-"""How late an event loop runs what is due: the first sign that a process has too much to do."""
+"""Delay of an event loop, how late it runs what is due: the first sign that a process has too much to do."""
 
 from __future__ import annotations
 

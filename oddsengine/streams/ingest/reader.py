@@ -114,7 +114,7 @@ class IngestReader:
 
     @property
     def age_s(self) -> float:
-        """How old what is known of the feed is; 0 if it is down here, so that no price depends on it."""
+        """Return the age of what is known of the feed; 0 if it is down here, so that no price depends on it."""
         intake = self._intake
         is_good = (intake.is_current or intake.is_moving) and not intake.is_silent
         return self._age.age_s(self._clock()) if is_good and self._active.is_set() else 0.0

@@ -67,7 +67,7 @@ class Unsubscription(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Pushed(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What happens in a channel."""
+    """An operation in a channel."""
 
     channel: str
     pub: Publication | UnsetType = UNSET
