@@ -317,7 +317,7 @@ class OwnedOffer(Offer[MarketRecord]):
             ts_ms: time of publication, Unix milliseconds.
             heartbeat: return an empty batch, which is a new position too, if there are no changes.
         """
-        # Whoever waits for a command to be applied is notified also where it changes nothing.
+        # Whoever waits for a command to be obeyed is notified also where it changes nothing.
         heartbeat = heartbeat or self.commands != self._committed_commands
         if self._main_lines.is_due(ts_ms):
             self._mark_main_lines(ts_ms)
